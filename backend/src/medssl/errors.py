@@ -1,0 +1,104 @@
+"""Every error that MedSSL raises on purpose.
+
+    MedSSLError
+    ├── InputError (ValueError)      something the user gave breaks a rule
+    │   ├── ConfigError              a setting: unknown name, wrong type, out of range
+    │   ├── VolumeError              an image that cannot be read or used
+    │   ├── CatalogError             a training set: empty, inconsistent, leaking
+    │   └── WeightsError             a weight file: unsafe, foreign, incomplete
+    ├── NotFoundError (LookupError)  a job, volume, result or model that is not there
+    ├── StateError                   right request, wrong moment (cancel a finished job)
+    ├── AccessError                  token, host or origin refused
+    ├── ResourceError (OSError)      disk full, port taken, device missing, package missing
+    ├── TrainingError                the run itself went wrong (not-a-number loss)
+    └── CancelledError               the user asked to stop
+
+Each carries three parts, so that every face (terminal, HTTP, panel) can show the same thing:
+the offending *value*, the *rule* it breaks and the *remedy*.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class MedSSLError(Exception):
+    """Base class; `value`, `rule` and `remedy` are complete phrases without a final stop."""
+
+    def __init__(self, value: Any, rule: str, remedy: str = "") -> None:
+        self.value, self.rule, self.remedy = str(value), rule, remedy
+        message = f"{self.value}: {rule}."
+        super().__init__(f"{message} {remedy}." if remedy else message)
+
+    def __reduce__(self):  # the three parts, not the joined message, survive a process border
+        return type(self), (self.value, self.rule, self.remedy)
+
+    def as_dict(self) -> dict[str, str]:
+        """The error as it travels in `status.json`, events and HTTP answers."""
+        return {
+            "type": type(self).__name__,
+            "value": self.value,
+            "rule": self.rule,
+            "remedy": self.remedy,
+            "message": str(self),
+        }
+
+
+class InputError(MedSSLError, ValueError):
+    """Something the user gave breaks a rule."""
+
+
+class ConfigError(InputError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class VolumeError(InputError):
+    """An image cannot be read or cannot be used for what was asked."""
+
+
+class CatalogError(InputError):
+    """A training set is empty, inconsistent or leaks patients between splits."""
+
+
+class WeightsError(InputError):
+    """A weight file is unsafe, foreign or incomplete."""
+
+
+class NotFoundError(MedSSLError, LookupError):
+    """A job, volume, result or model is not there."""
+
+
+class StateError(MedSSLError):
+    """The request is right but comes at the wrong moment."""
+
+
+class AccessError(MedSSLError):
+    """Token, host or origin is refused."""
+
+
+class ResourceError(MedSSLError, OSError):
+    """The machine lacks something: disk, port, device or package."""
+
+
+class TrainingError(MedSSLError):
+    """A run went wrong by itself, for example with a loss that is not a number."""
+
+
+class CancelledError(MedSSLError):
+    """The user asked to stop."""
+
+    def __init__(self, value: Any = "run", rule: str = "cancelled on request", remedy: str = "") -> None:
+        super().__init__(value, rule, remedy)
+
+
+def from_dict(parts: dict[str, str]) -> MedSSLError:
+    """Rebuild an error that came over HTTP or from a job folder."""
+    kinds = {kind.__name__: kind for kind in _all_kinds(MedSSLError)}
+    kind = kinds.get(parts.get("type", ""), MedSSLError)
+    return kind(parts.get("value", ""), parts.get("rule", ""), parts.get("remedy", ""))
+
+
+def _all_kinds(kind: type[MedSSLError]):
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _all_kinds(child)

@@ -1,0 +1,5 @@
+"""Pretraining methods. One line registers a method: its config class and its implementation, as import strings."""
+
+METHODS = {
+    "genesis": ("medssl.methods.genesis_config:GenesisConfig", "medssl.methods.genesis:Genesis"),
+}

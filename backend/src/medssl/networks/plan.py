@@ -1,0 +1,68 @@
+"""What a MedSSL weight file says of itself, read from its header without torch.
+
+A MedSSL checkpoint is a safetensors file. Its `__metadata__` holds one JSON text under the key "medssl".
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medssl.errors import WeightsError
+
+LARGEST_HEADER = 100 * 2**20  # the limit of the safetensors format
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is needed to use the weights: architecture, normalisation, provenance, licence and a digest."""
+
+    method: str  # genesis, peac, ark
+    network: dict[str, Any]  # constructor arguments of the network
+    fidelity: str = "paper"
+    normalisation: dict[str, Any] = field(default_factory=dict)  # NormalisationConfig as a dict, kind never "auto"
+    input_size: tuple[int, ...] = ()  # voxels or pixels the network was trained on
+    modality: str = ""
+    provenance: dict[str, Any] = field(default_factory=dict)  # job id, steps, data, versions, source file
+    licence: str = ""
+    sha256: str = ""  # of all tensors' bytes in name order
+    version: int = 1
+
+    def to_metadata(self) -> dict[str, str]:
+        """The safetensors `__metadata__` that carries this plan."""
+        return {"medssl": json.dumps(asdict(self))}
+
+    @staticmethod
+    def from_metadata(metadata: dict[str, str]) -> Plan | None:
+        """The plan of a safetensors file, or None where there is none."""
+        if "medssl" not in metadata:
+            return None
+        values = json.loads(metadata["medssl"])
+        values["input_size"] = tuple(values.get("input_size", ()))
+        return Plan(**values)
+
+
+def read_header(path: str | Path) -> dict[str, Any]:
+    """The JSON header of a safetensors file: tensor names, shapes, offsets and `__metadata__`.
+
+    Raises:
+        WeightsError: not a safetensors file, or a header that lies about its size.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        start = file.read(8)
+        size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= size <= min(LARGEST_HEADER, path.stat().st_size - 8):
+            raise WeightsError(path, "is not a safetensors file", "Convert it with `medssl weights convert`")
+        try:
+            return json.loads(file.read(size))
+        except ValueError as error:
+            raise WeightsError(path, "has a damaged header", "Take another copy of the file") from error
+
+
+def read_plan(path: str | Path) -> Plan | None:
+    """The plan in a weight file's header, or None for a safetensors file of another origin."""
+    return Plan.from_metadata(read_header(path).get("__metadata__", {}))
