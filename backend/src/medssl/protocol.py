@@ -121,11 +121,32 @@ class RestoreRequest:
 
 
 @dataclass(frozen=True)
+class CatalogRequest:
+    """What is in a training set? Answered in `ResultStatus.info`: volumes, patients, modality, training, validation, notes."""
+
+    data: DataSpec
+
+
+@dataclass(frozen=True)
+class PreviewRequest:
+    """Cubes a method would train on and their distortions, before any training.
+
+    Files: original.nrrd and distorted.nrrd, the cubes side by side along i; the table has a row per cube.
+    """
+
+    data: DataSpec
+    method: str
+    config: dict[str, Any]
+    count: int = 4
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class ResultStatus:
     """`GET /results/{id}`: an inspection that the warm worker queues, computes and leaves as files and a table."""
 
     id: str
-    kind: str  # "restore"
+    kind: str  # "restore", "preview", "catalog"
     state: str
     progress: float = 0.0
     message: str = ""
@@ -154,11 +175,23 @@ def spec_from_json(data: dict[str, Any]) -> JobSpec:
     """
     if data.get("version", VERSION) > VERSION:
         raise InputError(f"spec version {data['version']}", f"is newer than {VERSION}", "Update MedSSL")
-    data = dict(data)
-    inner = dict(data.get("data") or {})
-    inner["volumes"] = tuple(from_json(VolumeRef, ref) for ref in inner.get("volumes") or ())
-    data["data"] = from_json(DataSpec, inner)
-    return from_json(JobSpec, data)
+    return from_json(JobSpec, {**data, "data": data_from_json(data.get("data") or {})})
+
+
+def data_from_json(data: dict[str, Any]) -> DataSpec:
+    """Read a `DataSpec`."""
+    volumes = tuple(from_json(VolumeRef, ref) for ref in data.get("volumes") or ())
+    return from_json(DataSpec, {**data, "volumes": volumes})
+
+
+def catalog_from_json(data: dict[str, Any]) -> CatalogRequest:
+    """Read a `CatalogRequest`."""
+    return from_json(CatalogRequest, {**data, "data": data_from_json(data.get("data") or {})})
+
+
+def preview_from_json(data: dict[str, Any]) -> PreviewRequest:
+    """Read a `PreviewRequest`."""
+    return from_json(PreviewRequest, {**data, "data": data_from_json(data.get("data") or {})})
 
 
 def restore_from_json(data: dict[str, Any]) -> RestoreRequest:

@@ -1,0 +1,7 @@
+"""Looking into models and training sets. One line registers an inspection: (request: dict, context: Context) -> None."""
+
+INSPECTIONS = {
+    "restore": "medssl.inspection.restoration:inspect",
+    "preview": "medssl.inspection.preview:inspect",
+    "catalog": "medssl.inspection.catalog:inspect",
+}
