@@ -1,0 +1,1 @@
+"""What the module MedSSLInference is made of: the restore box, its requests, and the nodes and layout it leaves."""

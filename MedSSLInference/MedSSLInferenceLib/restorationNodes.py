@@ -1,0 +1,146 @@
+"""A restoration's result files as nodes beside the source volume."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from MedSSLInferenceLib.metricsTable import createMetricsTable
+from MedSSLInferenceLib.restorationLayout import titles
+from slicer.i18n import tr as _
+
+IMAGES = ("original", "distorted", "restored", "error")
+# Perceptually even; read from a file that comes with the application. Iron is compiled in, so it is always there.
+ERROR_COLOURS = ("vtkMRMLColorTableNodeFileInferno.txt", "vtkMRMLColorTableNodeIron")
+ERROR_PERCENTILE = 99.5  # of the distorted image's error: the brightest colour
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """What a restoration leaves in the scene."""
+
+    original: Any  # vtkMRMLScalarVolumeNode, as are the next three: same geometry, in the source's intensity units
+    distorted: Any
+    restored: Any
+    error: Any  # |restored - original|
+    tableNode: Any  # vtkMRMLTableNode
+    table: tuple[dict[str, Any], ...]  # the same numbers: a row per image
+    info: dict[str, Any]  # model, distortion as drawn, window
+    folderItem: int  # subject hierarchy item that holds them
+
+
+def createRestoration(sourceNode, request, result, files: dict[str, bytes]) -> Restoration:
+    """Make four volume nodes and a metrics table in a new folder beside `sourceNode`, which stays as it is.
+
+    Args:
+        sourceNode: the vtkMRMLScalarVolumeNode that was restored.
+        request: the RestoreRequest; its `roi` places the results inside the source.
+        result: the ResultStatus, with table and info.
+        files: NRRD bytes under "original", "distorted", "restored", "error".
+    """
+    folder = _createFolder(sourceNode)
+    nodes = {key: _createVolume(sourceNode, key, files[key], request.roi) for key in IMAGES}
+    tableNode = createMetricsTable(result.table, _("{name} restoration metrics").format(name=sourceNode.GetName()))
+    _setDisplay(sourceNode, nodes, result.info.get("window"))
+    for node in (*nodes.values(), tableNode):
+        _placeInFolder(node, folder)
+        _describe(node, sourceNode, request, result)
+    return Restoration(**nodes, tableNode=tableNode, table=tuple(result.table), info=result.info, folderItem=folder)
+
+
+def _createVolume(sourceNode, key: str, nrrd: bytes, roi):
+    name = _("{name} {image}").format(name=sourceNode.GetName(), image=titles()[key].lower())
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
+    _readNrrd(nrrd, node)
+    node.SetIJKToRASMatrix(regionGeometry(sourceNode, roi))
+    node.SetAndObserveTransformNodeID(sourceNode.GetTransformNodeID())
+    return node
+
+
+def _readNrrd(nrrd: bytes, node) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "result.nrrd"
+        path.write_bytes(nrrd)
+        reader = slicer.vtkMRMLNRRDStorageNode()  # outside the scene: the node shall not point to this file
+        reader.SetFileName(str(path))
+        if not reader.ReadData(node):
+            raise RuntimeError(_("The result file of {name} cannot be read").format(name=node.GetName()))
+
+
+def regionGeometry(sourceNode, roi) -> vtk.vtkMatrix4x4:
+    """IJK-to-RAS of a region: the source's own, its origin moved to the region's first voxel."""
+    matrix = vtk.vtkMatrix4x4()
+    sourceNode.GetIJKToRASMatrix(matrix)
+    first = [bounds[0] for bounds in roi] if roi else [0, 0, 0]
+    for row, value in enumerate(matrix.MultiplyPoint([*first, 1.0])[:3]):
+        matrix.SetElement(row, 3, value)
+    return matrix
+
+
+def _setDisplay(sourceNode, nodes: dict[str, Any], window) -> None:
+    """The source's window and level for the three images, so that they compare; a colour map for the error."""
+    for node in nodes.values():
+        node.CreateDefaultDisplayNodes()
+        node.GetDisplayNode().SetAutoWindowLevel(False)
+    sourceDisplay = sourceNode.GetDisplayNode()
+    if sourceDisplay is not None:
+        width, level = sourceDisplay.GetWindow(), sourceDisplay.GetLevel()
+    else:
+        low, high = window or nodes["original"].GetImageData().GetScalarRange()
+        width, level = high - low, (high + low) / 2
+    for key in ("original", "distorted", "restored"):
+        nodes[key].GetDisplayNode().SetWindowLevel(width, level)
+    top = _errorRange(nodes)
+    nodes["error"].GetDisplayNode().SetWindowLevel(top, top / 2)
+    nodes["error"].GetDisplayNode().SetAndObserveColorNodeID(_errorColours())
+
+
+def _errorRange(nodes: dict[str, Any]) -> float:
+    error = slicer.util.arrayFromVolume(nodes["error"])
+    return max(float(np.percentile(error[::2, ::2, ::2], ERROR_PERCENTILE)), 1e-6)
+
+
+def _errorColours() -> str:
+    return next(name for name in ERROR_COLOURS if slicer.mrmlScene.GetNodeByID(name) or name == ERROR_COLOURS[-1])
+
+
+def _createFolder(sourceNode) -> int:
+    """A new folder next to the source in subject hierarchy; a second restoration gets a second folder."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(sourceNode)
+    parent = hierarchy.GetItemParent(item) if item else hierarchy.GetSceneItemID()
+    name = base = _("Restoration of {name}").format(name=sourceNode.GetName())
+    count = 1
+    while hierarchy.GetItemChildWithName(parent, name):
+        count += 1
+        name = f"{base} ({count})"
+    return hierarchy.CreateFolderItem(parent, name)
+
+
+def _placeInFolder(node, folder: int) -> None:
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(node)
+    if item:
+        hierarchy.SetItemParent(item, folder)
+    else:
+        hierarchy.CreateItem(folder, node)
+
+
+def _describe(node, sourceNode, request, result) -> None:
+    """Attributes that are saved with the scene: a reader knows later where the node comes from."""
+    node.SetNodeReferenceID("MedSSL.source", sourceNode.GetID())
+    facts = {
+        "model": result.info.get("model", request.model),
+        "distortion": request.distortion,
+        "strength": request.strength,
+        "seed": request.seed,
+    }
+    for row in result.table:
+        facts.update({f"{row['image']}.{name}": value for name, value in row.items() if name != "image"})
+    for name, value in facts.items():
+        node.SetAttribute(f"MedSSL.{name}", str(value))
