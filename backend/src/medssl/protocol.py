@@ -36,7 +36,9 @@ class VolumeRef:
 
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.sha256):
-            raise InputError(f"volume {self.name or self.path!r}", "needs either a path or a SHA-256", "Give one of the two")
+            raise InputError(
+                f"volume {self.name or self.path!r}", "needs either a path or a SHA-256", "Give one of the two"
+            )
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,11 @@ def build(config_class: type, values: dict[str, Any], preset: str | None = None)
 def as_dict(config: Any) -> dict[str, Any]:
     """The config as nested JSON-ready values (tuples become lists)."""
     return {
-        field.name: as_dict(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
+        field.name: as_dict(value)
+        if dataclasses.is_dataclass(value)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
         for field in dataclasses.fields(config)
         for value in [getattr(config, field.name)]
     }
@@ -90,7 +94,9 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _build(config_class: type, values: dict[str, Any], path: str) -> Any:
     if not isinstance(values, dict):
-        raise ConfigError(f"{path or 'config'} = {values!r}", "must be a group of settings", "Give a mapping of names to values")
+        raise ConfigError(
+            f"{path or 'config'} = {values!r}", "must be a group of settings", "Give a mapping of names to values"
+        )
     hints = typing.get_type_hints(config_class)
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     unknown = [name for name in values if name not in fields]
@@ -118,7 +124,13 @@ def _checked(where: str, value: Any, hint: Any, rules: typing.Mapping[str, Any])
     low, high = rules["minimum"], rules["maximum"]
     if (low is not None and value < low) or (high is not None and value > high):
         unit = f" {rules['unit']}" if rules["unit"] else ""
-        bounds = f"between {low} and {high}" if None not in (low, high) else f"at least {low}" if high is None else f"at most {high}"
+        bounds = (
+            f"between {low} and {high}"
+            if None not in (low, high)
+            else f"at least {low}"
+            if high is None
+            else f"at most {high}"
+        )
         raise ConfigError(f"{where} = {value}{unit}", f"must be {bounds}{unit}", rules["description"])
     return value
 

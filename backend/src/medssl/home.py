@@ -1,0 +1,21 @@
+"""Where MedSSL keeps its files. Standard library only: Slicer's process asks here for a running server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def home_folder(path: str | os.PathLike[str] | None = None) -> Path:
+    """The home folder: `path`, else `$MEDSSL_HOME`, else the user's data folder. It need not exist yet."""
+    chosen = path or os.environ.get("MEDSSL_HOME") or _user_data_folder()
+    return Path(chosen).expanduser().resolve()
+
+
+def _user_data_folder() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "MedSSL"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "MedSSL"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "medssl"

@@ -1,0 +1,85 @@
+"""Tensor files: safe reading of foreign ones, atomic writing of our own (safetensors)."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from medssl.errors import ResourceError, WeightsError
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors of a safetensors file, and its metadata.
+
+    Raises:
+        WeightsError: a damaged or truncated file.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsError(
+            path, f"is not a whole safetensors file ({error})", "Take another copy of the file"
+        ) from error
+
+
+def read_torch(path: Path) -> dict[str, Any]:
+    """The content of a `torch.save` file, opened without running any code it may carry.
+
+    Raises:
+        WeightsError: the file asks for code, or is damaged.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if zipfile.is_zipfile(path) or "Unsupported" in str(error):
+            raise WeightsError(
+                path,
+                "carries Python objects that would run code when opened",
+                "Ask its author for a plain state dict or safetensors",
+            ) from error
+        raise WeightsError(path, "is not a PyTorch file", "Give a .pt, .pth or .safetensors weight file") from error
+    except (RuntimeError, EOFError, ValueError) as error:
+        raise WeightsError(path, f"is damaged ({error})", "Take another copy of the file") from error
+
+
+def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write all or nothing: a temporary file beside `path`, flushed to disk, then renamed.
+
+    Raises:
+        ResourceError: the disk is full or not writable; a file that stood at `path` is untouched.
+    """
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        reason = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
+        raise ResourceError(
+            path, f"could not be written: {reason}", "Free some space and resume; the previous file is intact"
+        ) from error
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes of all tensors, in name order."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()

@@ -1,0 +1,47 @@
+"""Signs that a training has gone wrong, as warnings with advice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+SMALLEST_VARIANCE_RATIO = 0.01  # of the output's variance to the target's
+CONSTANT_LOSS_RATIO = 0.98  # of the loss to the one of answering with the constant mean
+MOST_NON_FINITE = 5  # losses in a row that are not a number
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One warning: `code` for programs, `message` and `remedy` for people."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+def collapse(values: dict[str, float]) -> Alarm | None:
+    """Has the network become a constant?
+
+    Args:
+        values: a validation's `validation_loss`, `constant_mean_loss`, and the variances of output and target.
+    """
+    ratio = values["output_variance"] / max(values["constant_mean_loss"], 1e-12)
+    loss_ratio = values["validation_loss"] / max(values["constant_mean_loss"], 1e-12)
+    if ratio >= SMALLEST_VARIANCE_RATIO and loss_ratio < CONSTANT_LOSS_RATIO:
+        return None
+    return Alarm(
+        "collapse",
+        f"the output is close to a constant: its variance is {ratio:.3f} of the target's, its loss {loss_ratio:.2f} of the constant mean's",
+        "Lower the learning rate (ten times is a good start), lengthen the warm-up, or use the default preset (AdamW)",
+    )
+
+
+def not_a_number(loss: float, in_a_row: int) -> Alarm | None:
+    """Is the loss no longer a number?"""
+    if math.isfinite(loss):
+        return None
+    return Alarm(
+        "not-a-number",
+        f"the loss is {loss} ({in_a_row} in a row); this step is skipped",
+        "Lower the learning rate, clip gradients, or train in fp32",
+    )

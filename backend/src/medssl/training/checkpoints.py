@@ -1,0 +1,80 @@
+"""The training state as one safetensors file per checkpoint: weights, optimiser, progress. No pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from medssl.errors import WeightsError
+from medssl.networks.tensors import digest, read_safetensors, write_safetensors
+
+KEPT = 2  # the newest, and the one before in case the newest turns out to be damaged
+
+
+@dataclass
+class Progress:
+    """What the loop knows beside weights and optimiser; plain numbers only."""
+
+    step: int = 0  # optimiser steps done
+    best: float = float("inf")  # lowest validation loss
+    since_best: int = 0  # validations since then
+    halvings: int = 0  # of the learning rate, by the plateau schedule
+    non_finite: int = 0  # losses that were not a number, in a row
+    collapsed: bool = False
+    precision: dict[str, Any] | None = None  # the gradient scaler's state (fp16)
+
+
+def save_checkpoint(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> Path:
+    """Write `step-<n>.safetensors` atomically, then delete all but the newest two."""
+    state = optimizer.state_dict()
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    for index, values in state["state"].items():
+        tensors.update(
+            {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in values.items() if value is not None}
+        )
+    path = folder / f"step-{progress.step:08d}.safetensors"
+    header = {"groups": state["param_groups"], "progress": asdict(progress), "sha256": digest(tensors)}
+    write_safetensors(path, tensors, {"training": json.dumps(header)})
+    for old in list_checkpoints(folder)[KEPT:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Complete checkpoints, newest first (a file still being written has another name)."""
+    return sorted(folder.glob("step-*.safetensors"), reverse=True)
+
+
+def load_newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Tensors and header of the newest undamaged checkpoint, or None where there is none."""
+    for path in list_checkpoints(folder):
+        try:
+            tensors, metadata = read_safetensors(path)
+        except WeightsError:
+            continue
+        header = json.loads(metadata.get("training", "{}"))
+        if header.get("sha256") == digest(tensors):
+            return tensors, header
+    return None
+
+
+def restore(
+    loaded: tuple[dict[str, Tensor], dict[str, Any]], network: nn.Module, optimizer: torch.optim.Optimizer
+) -> Progress:
+    """Put a loaded checkpoint into network and optimiser."""
+    tensors, header = loaded
+    network.load_state_dict(
+        {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+    )
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            states.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": states, "param_groups": header["groups"]})
+    return Progress(**header["progress"])

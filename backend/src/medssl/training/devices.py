@@ -1,0 +1,57 @@
+"""Fabric for one job: device, precision, processes."""
+
+from __future__ import annotations
+
+import torch
+from lightning_fabric import Fabric
+
+from medssl.errors import ConfigError, ResourceError
+from medssl.training.training_config import TrainingConfig
+
+FABRIC_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+def make_fabric(config: TrainingConfig, device: str) -> Fabric:
+    """The Fabric of `device` (cpu, cuda:1, mps) with the config's precision, devices and nodes.
+
+    Raises:
+        ResourceError: more devices wanted than there are.
+        ConfigError: a precision the device cannot do.
+    """
+    kind, _, number = device.partition(":")
+    several = config.devices * config.nodes > 1
+    if kind == "cuda" and config.devices > torch.cuda.device_count():
+        raise ResourceError(
+            f"training.devices = {config.devices}",
+            f"exceeds the {torch.cuda.device_count()} GPUs here",
+            "Ask for fewer devices",
+        )
+    devices: int | list[int] = [int(number or 0)] if kind == "cuda" and config.devices == 1 else config.devices
+    return Fabric(
+        accelerator=kind,
+        devices=devices,
+        num_nodes=config.nodes,
+        strategy="ddp" if several else "auto",
+        precision=FABRIC_PRECISION[choose_precision(config.precision, kind)],
+    )
+
+
+def choose_precision(wanted: str, kind: str) -> str:
+    """Resolve "auto" to bf16 where the device computes in it, otherwise fp16 on a GPU and fp32 elsewhere.
+
+    Raises:
+        ConfigError: fp16 on a processor.
+    """
+    if wanted == "fp16" and kind == "cpu":
+        raise ConfigError("training.precision = 'fp16'", "does not work on a processor", "Use auto, bf16 or fp32")
+    if wanted != "auto":
+        return wanted
+    if kind == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    return "bf16" if kind == "cpu" and cpu_has_bf16() else "fp32"
+
+
+def cpu_has_bf16() -> bool:
+    """Does this processor multiply in bf16 (AVX-512 BF16 or AMX)? Without it bf16 would be emulated, and slow."""
+    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(probe() for probe in probes if probe is not None)

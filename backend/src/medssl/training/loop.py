@@ -1,0 +1,242 @@
+"""The one training loop, for every method and task, on one process or many."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from medssl.data.loader import micro_batches
+from medssl.errors import CancelledError, TrainingError
+from medssl.networks.weights import save_weights
+from medssl.training import alarms, checkpoints, seeds
+from medssl.training.logs import CurveLog
+from medssl.training.method import Method
+from medssl.training.optimisers import learning_rate, make_optimizer
+from medssl.training.run import Run
+
+EVENTS_IN_ALL = 1000  # loss events of a whole training; the curve needs no more
+
+
+class Loop:
+    """Trains `method` until its steps are done, it stops improving, or someone cancels.
+
+    Every process builds the same loop; only the first one writes.
+    """
+
+    def __init__(self, fabric: Fabric, method: Method, network: nn.Module, run: Run) -> None:
+        self.fabric, self.method, self.run, self.config = fabric, method, run, method.config.training
+        if self.config.channels_last:
+            network = network.to(memory_format=torch.channels_last_3d)
+        optimizer = make_optimizer(network, self.config)
+        self.bare = network
+        self.network, self.optimizer = fabric.setup(network, optimizer)
+        self.progress = checkpoints.Progress()
+        self.cancelled = False
+        self.waited = self.busy = 0.0  # seconds since the last loss event: for data, and in all
+
+    def train(self, training: Dataset, validation: Dataset) -> None:
+        """Run to the end; leaves `results/model.safetensors` (best on validation) and checkpoints."""
+        self._restore()
+        with (
+            CurveLog(self.run.folder / "results", self.progress.step)
+            if self.fabric.is_global_zero
+            else _Silent() as log
+        ):
+            self._train(training, validation, log)
+
+    def _train(self, training: Dataset, validation: Dataset, log: Any) -> None:
+        config, progress = self.config, self.progress
+        batches = self._batches(training)
+        every = max(1, config.steps // EVENTS_IN_ALL)
+        while progress.step < config.steps:
+            start, rate = time.monotonic(), learning_rate(config, progress.step, progress.halvings)
+            terms = self._step(batches, rate)
+            progress.step += 1
+            self.busy += time.monotonic() - start
+            if progress.step % every == 0 or progress.step == config.steps:
+                self._report_loss(log, terms, rate, every)
+            if progress.step % config.validate_every == 0 or progress.step == config.steps:
+                self._validate(validation, log)
+            if progress.step % config.checkpoint_every == 0 or progress.step == config.steps:
+                self._save()
+            if config.patience and progress.since_best >= config.patience:
+                break
+            if self.cancelled:
+                self._save()
+                raise CancelledError(f"training at step {progress.step}")
+
+    def _step(self, batches: Iterator[dict[str, Tensor]], rate: float) -> dict[str, float]:
+        """One optimiser step over `accumulate` micro-batches; the mean of each loss term over all processes."""
+        config, step, sums = self.config, self.progress.step, {}
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        torch.manual_seed(seeds.derive(config.seed, "network", step * self.fabric.world_size + self.fabric.global_rank))
+        for part in range(config.accumulate):
+            batch = self._next(batches)
+            generator = seeds.generator(config.seed, "views", self._micro(step, part), self.fabric.device)
+            views = self.method.views(batch, generator)
+            with self.fabric.no_backward_sync(self.network, enabled=part < config.accumulate - 1):
+                terms = self.method.loss(self.network, views)
+                self.fabric.backward(terms["loss"] / config.accumulate)
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + value.detach().float() / config.accumulate
+        wanted = self.fabric.is_global_zero and self.run.cancel_requested()  # told to all in the same exchange
+        means = self._mean({**sums, "cancel": torch.tensor(float(wanted), device=self.fabric.device)})
+        self.cancelled = means.pop("cancel") > 0.0
+        if self._is_number(means["loss"]):
+            if config.clip_gradient:
+                self.fabric.clip_gradients(
+                    self.network, self.optimizer, max_norm=config.clip_gradient, error_if_nonfinite=False
+                )
+            self.optimizer.step()
+            self.method.after_step(self.bare, step, config.steps)
+        self.optimizer.zero_grad(set_to_none=True)
+        return means
+
+    @torch.no_grad()
+    def _validate(self, dataset: Dataset, log: Any) -> None:
+        """Measure on fixed samples with fixed distortions; keep the best weights; look for collapse."""
+        config, progress = self.config, self.progress
+        self.network.eval()
+        numbers = list(range(config.validation_samples))
+        groups = [numbers[n : n + config.batch_size] for n in range(0, len(numbers), config.batch_size)]
+        mine = list(range(self.fabric.global_rank, len(groups), self.fabric.world_size))
+        idle = not mine  # more processes than groups: join the exchange with a weight of nothing
+        sums: dict[str, Tensor] = {}
+        for n, batch in zip(
+            mine or [0], micro_batches(dataset, [groups[n] for n in mine or [0]], workers=0, pin=False)
+        ):
+            views = self.method.views(
+                self._to_device(batch), seeds.generator(config.seed, "validation", n, self.fabric.device)
+            )
+            share = 0.0 if idle else len(groups[n]) / len(numbers) * self.fabric.world_size
+            for name, value in self.method.evaluate(self.network, views).items():
+                sums[name] = sums.get(name, 0.0) + value.float() * share
+        values = self.method.summarise(self._mean(sums))
+        self._judge(values)
+        if self.fabric.is_global_zero:
+            self.run.emit("metric", step=progress.step, **values)
+            log.write(progress.step, values)
+
+    def _judge(self, values: dict[str, float]) -> None:
+        progress, loss = self.progress, values["validation_loss"]
+        if loss < progress.best:
+            progress.best, progress.since_best = loss, 0
+            if self.fabric.is_global_zero:
+                save_weights(self.model_file, self.bare.state_dict(), self.method.plan())
+        else:
+            progress.since_best += 1
+            if (
+                self.config.schedule == "plateau"
+                and progress.since_best * self.config.validate_every % self.config.decay_every == 0
+            ):
+                progress.halvings += 1
+        started = progress.step > max(self.config.warmup_steps, self.config.steps // 10)
+        alarm = alarms.collapse(values) if started else None
+        if alarm and not progress.collapsed:
+            self._warn(alarm)
+        progress.collapsed = alarm is not None
+
+    @property
+    def model_file(self) -> Path:
+        """The best weights so far."""
+        return self.run.folder / "results" / "model.safetensors"
+
+    def _is_number(self, loss: float) -> bool:
+        alarm = alarms.not_a_number(loss, self.progress.non_finite + 1)
+        self.progress.non_finite = self.progress.non_finite + 1 if alarm else 0
+        if alarm:
+            self._warn(alarm)
+        if self.progress.non_finite >= alarms.MOST_NON_FINITE:
+            raise TrainingError(
+                f"loss at step {self.progress.step}",
+                f"was not a number {self.progress.non_finite} times in a row",
+                alarm.remedy,
+            )
+        return alarm is None
+
+    def _report_loss(self, log: Any, terms: dict[str, float], rate: float, steps: int) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        config, step, seconds = self.config, self.progress.step, max(self.busy, 1e-9)
+        samples = steps * config.batch_size * config.accumulate * self.fabric.world_size
+        speed = {"samples_per_s": samples / seconds, "data_wait": min(1.0, self.waited / seconds)}
+        self.run.emit("loss", step=step, learning_rate=rate, **terms, **speed)
+        self.run.progress(
+            step, config.steps, f"loss {terms['loss']:.4f}", eta_s=(config.steps - step) * seconds / steps
+        )
+        log.write(step, {**terms, "learning_rate": rate})
+        self.waited = self.busy = 0.0
+
+    def _warn(self, alarm: alarms.Alarm) -> None:
+        if self.fabric.is_global_zero:
+            self.run.emit(
+                "warning", step=self.progress.step, code=alarm.code, message=alarm.message, remedy=alarm.remedy
+            )
+
+    def _save(self) -> None:
+        if self.fabric.is_global_zero:
+            self.progress.precision = self.fabric.strategy.precision.state_dict()
+            path = checkpoints.save_checkpoint(
+                self.run.folder / "checkpoints", self.bare, self.optimizer.optimizer, self.progress
+            )
+            self.run.emit("checkpoint", step=self.progress.step, file=f"checkpoints/{path.name}")
+
+    def _restore(self) -> None:
+        loaded = checkpoints.load_newest(self.run.folder / "checkpoints") if self.run.resume else None
+        if loaded is not None:
+            self.progress = checkpoints.restore(loaded, self.bare, self.optimizer.optimizer)
+            self.fabric.strategy.precision.load_state_dict(self.progress.precision or {})
+            if self.fabric.is_global_zero:
+                self.run.emit("resumed", step=self.progress.step)
+
+    def _batches(self, dataset: Dataset) -> Iterator[dict[str, Tensor]]:
+        """This process's micro-batches from the current step to the end, on the device."""
+        size, first = self.config.batch_size, self.progress.step
+        numbers = (
+            [self._micro(step, part) * size + n for n in range(size)]
+            for step in range(first, self.config.steps)
+            for part in range(self.config.accumulate)
+        )
+        pin = self.fabric.device.type == "cuda"
+        for batch in micro_batches(dataset, numbers, workers=self.config.workers, pin=pin):
+            yield self._to_device(batch)
+
+    def _next(self, batches: Iterator[dict[str, Tensor]]) -> dict[str, Tensor]:
+        start = time.monotonic()
+        batch = next(batches)
+        self.waited += time.monotonic() - start
+        return batch
+
+    def _micro(self, step: int, part: int) -> int:
+        """The global number of a micro-batch: what it holds depends on nothing else."""
+        return (step * self.config.accumulate + part) * self.fabric.world_size + self.fabric.global_rank
+
+    def _to_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value.to(self.fabric.device, non_blocking=True) for name, value in batch.items()}
+
+    def _mean(self, sums: dict[str, Tensor]) -> dict[str, float]:
+        """Means over processes, with one exchange and one wait for the device."""
+        stacked = torch.stack(list(sums.values()))
+        if self.fabric.world_size > 1:
+            stacked = self.fabric.all_reduce(stacked, reduce_op="mean")
+        return dict(zip(sums, stacked.tolist()))
+
+
+class _Silent:
+    """The log of a process that does not write."""
+
+    def write(self, step: int, values: dict[str, float]) -> None: ...
+
+    def __enter__(self) -> _Silent:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...

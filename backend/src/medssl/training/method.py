@@ -1,0 +1,45 @@
+"""What the loop asks of a method (genesis, peac, ark …). A method composes; the loop trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from medssl.data.cache import CachedVolume
+from medssl.networks.plan import Plan
+
+Views = Any  # what `views` makes and `loss` reads: the method's own business
+
+
+class Method(Protocol):
+    """One pretraining method, made as `Method(config, modality)`."""
+
+    config: Any  # has `.training: TrainingConfig`
+
+    def network(self) -> nn.Module:
+        """The untrained network (student, teacher and heads in one module where there are several)."""
+
+    def dataset(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
+        """Samples by number: `dataset[n]` is a function of (seed, n) alone."""
+
+    def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> Views:
+        """From raw samples on the device to what the network sees and should answer."""
+
+    def loss(self, network: nn.Module, views: Views) -> dict[str, Tensor]:
+        """Scalars; `loss` is minimised, the others are logged beside it."""
+
+    def evaluate(self, network: nn.Module, views: Views) -> dict[str, Tensor]:
+        """Scalars of one validation batch whose means over all batches `summarise` turns into values."""
+
+    def summarise(self, means: dict[str, float]) -> dict[str, float]:
+        """`validation_loss`, `constant_mean_loss`, `output_variance` and whatever else is worth a curve."""
+
+    def after_step(self, network: nn.Module, step: int, steps: int) -> None:
+        """Called after each optimiser step (an EMA teacher, for instance)."""
+
+    def plan(self) -> Plan:
+        """What the trained weights' header says."""

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from closed_form import assert_close_to, fill, make_input, read_reference
+from medssl.networks.unet3d import UNet3D
+
+
+def test_names_and_shapes_are_those_of_the_official_files():
+    reference = read_reference("genesis.json")
+    with torch.device("meta"):
+        network = UNet3D()
+    assert {name: list(t.shape) for name, t in network.state_dict().items()} == reference["state_dict"]
+    assert sum(p.numel() for p in network.parameters()) == 19_073_665
+
+
+def test_outputs_reproduce_the_reference():
+    recorded = read_reference("genesis.json")["a"]
+    network = fill(UNet3D(fidelity="released"), recorded["phase"]).eval()
+    with torch.inference_mode():
+        outputs = network.outputs(make_input(recorded["input"], recorded["freq"]))
+    assert_close_to(outputs["output"], recorded["output"])
+    assert_close_to(outputs["bottleneck"], recorded["bottleneck"])
+
+
+def test_released_depends_on_the_batch_and_paper_does_not():
+    x = torch.rand(2, 1, 16, 16, 8, generator=torch.Generator().manual_seed(1))
+    paper = fill(UNet3D(4), 0.0).eval()
+    released = fill(UNet3D(4, fidelity="released"), 0.0).eval()
+    assert torch.allclose(paper(x)[:1], paper(x[:1]), atol=1e-6)
+    assert not torch.allclose(released(x)[:1], released(x[:1]), atol=1e-4)
+
+
+def test_every_parameter_gets_a_gradient():
+    network = UNet3D(4)
+    network(torch.rand(1, 1, 16, 16, 16)).square().mean().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+@pytest.mark.parametrize("width", [4, 8])
+def test_arguments_are_read_off_the_shapes(width: int):
+    shapes = {name: tuple(t.shape) for name, t in UNet3D(width).state_dict().items()}
+    assert UNet3D.arguments_of(shapes) == {"base_width": width, "inputs": 1, "outputs": 1}
