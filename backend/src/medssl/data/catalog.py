@@ -1,0 +1,91 @@
+"""Which images make a training set, and whose they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medssl.data.catalog_csv import read_csv
+from medssl.data.catalog_folder import read_folder
+from medssl.data.entry import Entry
+from medssl.data.image_files import stem
+from medssl.errors import CatalogError, InputError, NotFoundError
+from medssl.protocol import DataSpec, VolumeRef
+
+__all__ = ["Catalog", "Entry", "locate", "read_catalog"]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A training set: its images, in a fixed order."""
+
+    entries: tuple[Entry, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Each patient once, sorted."""
+        return tuple(sorted({entry.patient for entry in self.entries}))
+
+
+def read_catalog(spec: DataSpec, home: Path) -> Catalog:
+    """List the images of a training set; none is opened but to tell DICOM files apart.
+
+    Folder: every readable image, or what `pattern` matches; a folder with DICOM slices is one image, DICOM radiographs
+    are one each. The patient is the first folder below the root, or the file's own name directly below it.
+    CSV: columns `image` (relative to the CSV) and `patient`; `split`, `modality` and `name` are optional, every further
+    column is a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one.
+
+    Raises:
+        CatalogError: nothing found, or a table that breaks a rule.
+        NotFoundError: an upload that is not there.
+    """
+    if spec.volumes:
+        entries = [_from_ref(ref, home) for ref in spec.volumes]
+    else:
+        root = Path(spec.path)
+        if not root.exists():
+            raise CatalogError(root, "does not exist", "Check the path; it is read on the machine of the backend")
+        entries = read_folder(root, spec.pattern, spec.modality) if root.is_dir() else read_csv(root, spec.modality)
+    if not entries:
+        looked = f" that match {spec.pattern!r}" if spec.pattern else ""
+        raise CatalogError(
+            spec.path,
+            f"holds no images{looked}",
+            "Choose another folder or pattern (NRRD, NIfTI, MetaImage, DICOM, PNG, JPEG)",
+        )
+    return Catalog(tuple(entries))
+
+
+def locate(ref: VolumeRef, home: Path) -> Path:
+    """Where the image of a reference lies: its path, or the upload in the home folder.
+
+    Raises:
+        InputError: no SHA-256. NotFoundError: nothing there.
+    """
+    if ref.path:
+        path = Path(ref.path)
+    elif re.fullmatch(r"[0-9a-f]{64}", ref.sha256):
+        path = home / "volumes" / f"{ref.sha256}.nrrd"
+    else:
+        raise InputError(
+            f"sha256 = {ref.sha256!r}",
+            "must be 64 hexadecimal digits in lower case",
+            "Give the hash of the uploaded bytes",
+        )
+    if not path.exists():
+        raise NotFoundError(ref.path or ref.sha256, "is not there", "Check the path, or upload the volume again")
+    return path
+
+
+def _from_ref(ref: VolumeRef, home: Path) -> Entry:
+    path = locate(ref, home)
+    name = ref.name or stem(path)
+    return Entry(path, patient=ref.patient or name, modality=ref.modality, name=name)

@@ -1,0 +1,99 @@
+"""A training set as a table."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+from medssl.data.entry import Entry
+from medssl.data.image_files import stem
+from medssl.errors import CatalogError
+
+SPLITS = {
+    "": "", "train": "training", "training": "training", "val": "validation", "valid": "validation",
+    "validation": "validation", "test": "test",
+}  # fmt: skip
+OWN_COLUMNS = ("image", "patient", "split", "modality", "name")
+
+
+def read_csv(path: Path, modality: str = "") -> list[Entry]:
+    """Read a catalogue; `modality` overrides the table's.
+
+    Raises:
+        CatalogError: no table, a missing column, or a line (named by its number) that breaks a rule.
+    """
+    rows = _read_rows(path)
+    extra = [name for name in (rows[0][1] if rows else {}) if name not in OWN_COLUMNS]
+    numeric = [name for name in extra if all(_number(row[name]) is not None for _, row in rows)]
+    numeric = [name for name in numeric if any(row[name] for _, row in rows)]
+    entries, seen = [], {}
+    for line, row in rows:
+        image, split = _check_row(path, line, row)
+        if image in seen:
+            raise CatalogError(
+                f"{path.name}, line {line}", f"repeats the image of line {seen[image]}", "List every image once"
+            )
+        seen[image] = line
+        entries.append(
+            Entry(
+                image,
+                row["patient"],
+                split,
+                modality or row.get("modality", ""),
+                row.get("name") or stem(image),
+                labels={name: _number(row[name]) for name in numeric},
+                attributes={name: row[name] for name in extra if name not in numeric},
+            )  # fmt: skip
+        )
+    return entries
+
+
+def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """(line number, column -> text) of every line, after checking the columns."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or []
+            lines = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CatalogError(path, "is no CSV table in UTF-8", "Save it as CSV (UTF-8), separated by commas") from error
+    for name in ("image", "patient"):
+        if name not in columns:
+            raise CatalogError(
+                path,
+                f"has no column {name!r} (it has: {', '.join(columns)})",
+                "Name the columns in line 1, separated by commas",
+            )
+    for line, row in lines:
+        if None in row or None in row.values():
+            raise CatalogError(
+                f"{path.name}, line {line}", f"does not have {len(columns)} fields", "Quote fields that hold commas"
+            )
+    return [(line, {name: value.strip() for name, value in row.items()}) for line, row in lines]
+
+
+def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
+    where = f"{path.name}, line {line}"
+    for name in ("image", "patient"):
+        if not row[name]:
+            raise CatalogError(where, f"has no {name}", "Fill the field: patients keep the splits apart")
+    image = path.parent / row["image"]
+    if not image.exists():
+        raise CatalogError(
+            f"{where}: {row['image']}", "does not exist", f"Give a full path or one relative to {path.parent}"
+        )
+    split = row.get("split", "").lower()
+    if split not in SPLITS:
+        raise CatalogError(f"{where}: split {split!r}", "is unknown", "Use train, val or test")
+    return image, SPLITS[split]
+
+
+def _number(text: str) -> float | None:
+    """The number in a field; an empty field is an unknown number, None is no number."""
+    if not text:
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,53 @@
+"""A training set as a folder of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pydicom
+
+from medssl.data.dicom import is_dicom
+from medssl.data.entry import Entry
+from medssl.data.image_files import is_image, is_picture, stem
+from medssl.data.radiograph import RADIOGRAPHS
+from medssl.errors import CatalogError
+
+
+def read_folder(root: Path, pattern: str = "", modality: str = "") -> list[Entry]:
+    """List the images below `root`, sorted: all, or those that the glob `pattern` matches (files or series folders).
+
+    Raises:
+        CatalogError: a pattern that is not one.
+    """
+    try:
+        found = sorted(root.glob(pattern)) if pattern else [root, *sorted(root.rglob("*"))]
+    except (ValueError, NotImplementedError) as error:
+        raise CatalogError(
+            f"pattern {pattern!r}", "is no pattern below the folder", "For example */ct.nii.gz"
+        ) from error
+    visible = [path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+    images = [image for path in visible for image in _images_at(path, matched=bool(pattern))]
+    return [Entry(image, _patient(root, image), modality=modality, name=_name(root, image)) for image in images]
+
+
+def _images_at(path: Path, matched: bool) -> list[Path]:
+    """The images that a file or folder stands for; DICOM files answer through their folder unless matched themselves."""
+    if path.is_file():
+        return [path] if is_image(path) or is_picture(path) or (matched and is_dicom(path)) else []
+    slices = sorted(
+        file for file in path.iterdir() if file.name[0] != "." and file.name != "DICOMDIR" and is_dicom(file)
+    )
+    if not slices:
+        return []
+    first = pydicom.dcmread(slices[0], stop_before_pixels=True, specific_tags=["Modality"])
+    return slices if first.get("Modality", "") in RADIOGRAPHS else [path]
+
+
+def _patient(root: Path, image: Path) -> str:
+    parts = image.relative_to(root).parts
+    return parts[0] if len(parts) > 1 or (parts and image.is_dir()) else stem(image)
+
+
+def _name(root: Path, image: Path) -> str:
+    relative = image.relative_to(root)
+    return str((relative.parent / stem(image)).as_posix()) if relative.parts else root.name

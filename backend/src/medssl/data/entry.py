@@ -1,0 +1,20 @@
+"""One image of a training set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An image file (or a folder with one DICOM series), whose it is and what is known of it."""
+
+    image: Path
+    patient: str
+    split: str = ""  # training, validation, test or "" (not fixed)
+    modality: str = ""  # CT, MR, CXR or "" (as the file says, else guessed)
+    name: str = ""
+    labels: dict[str, float] = field(default_factory=dict)  # not a number: unknown
+    attributes: dict[str, str] = field(default_factory=dict)
+    slices: tuple[int, int] | None = None  # use only these along the last axis, half open

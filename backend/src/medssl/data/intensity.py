@@ -1,0 +1,95 @@
+"""Stored intensities to 0…1 and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from medssl.data.intensity_config import NormalisationConfig
+from medssl.data.statistics import VolumeStatistics
+from medssl.errors import ConfigError, InputError, VolumeError
+
+BY_MODALITY = {"CT": "ct", "MR": "mr-percentile"}
+HIGHEST_CT_MINIMUM = -200.0  # HU: any scan of a body holds air, lung or at least padding below this
+
+
+def resolve(config: NormalisationConfig, modality: str, name: str = "training set") -> NormalisationConfig:
+    """Turn `auto` into the rule of the modality, and refuse a rule of another one.
+
+    Raises:
+        InputError: no rule is known for the modality, or a CT rule meets another modality.
+        ConfigError: an empty window.
+    """
+    if config.kind == "auto":
+        if modality not in BY_MODALITY:
+            raise InputError(
+                f"{name} of modality {modality or 'unknown'}",
+                "has no normalisation of its own",
+                "State the modality (CT or MR), or choose a rule",
+            )
+        config = replace(config, kind=BY_MODALITY[modality])
+    if config.kind == "ct" and modality not in ("CT", ""):
+        raise InputError(
+            f"{name} of modality {modality}",
+            "does not fit the normalisation 'ct', which needs Hounsfield units",
+            "Use 'auto' or 'mr-percentile'",
+        )
+    if config.kind == "mr-percentile":
+        low, high = config.lower_percentile, config.upper_percentile
+    else:
+        low, high = config.low, config.high
+    if low >= high:
+        raise ConfigError(
+            f"normalisation window {low:g}…{high:g}", "must not be empty", "Set the lower bound below the upper one"
+        )
+    return config
+
+
+def window(config: NormalisationConfig, statistics: VolumeStatistics, name: str = "volume") -> tuple[float, float]:
+    """The stored intensities of one volume that become 0 and 1, under a resolved rule.
+
+    Raises:
+        VolumeError: a constant volume, or one without contrast between the percentiles.
+        InputError: the rule is for CT and the values cannot be Hounsfield units.
+    """
+    if statistics.minimum == statistics.maximum:
+        raise VolumeError(
+            f"{name}, {statistics.minimum:g} everywhere", "is constant: nothing can be learnt from it", "Leave it out"
+        )
+    if config.kind == "ct":
+        if statistics.minimum > HIGHEST_CT_MINIMUM:
+            raise InputError(
+                f"{name} with minimum {statistics.minimum:g}",
+                f"cannot be in Hounsfield units, which reach below {HIGHEST_CT_MINIMUM:g}",
+                "Use the normalisation 'mr-percentile' if it is MR; rescale it to HU if it is CT",
+            )
+        return config.low, config.high
+    if config.kind == "mr-fixed":
+        return config.low, config.high
+    assert config.kind == "mr-percentile", "resolve the config first"
+    low, high = statistics.percentile(config.lower_percentile), statistics.percentile(config.upper_percentile)
+    if low >= high:
+        raise VolumeError(
+            f"{name}, {low:g} at both percentiles",
+            "has no contrast between them",
+            "Widen the percentiles, or leave out what is no image (a mask?)",
+        )
+    return low, high
+
+
+def normalise(raw: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+    """Clip and scale `raw` (N, ...) to float32 0…1 by each sample's `window` (N, 2), on the device of `raw`."""
+    low, high = _bounds(raw, window)
+    return ((raw.float() - low) / (high - low)).clamp_(0.0, 1.0)
+
+
+def denormalise(scaled: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+    """The inverse of `normalise` within the window: (N, ...) 0…1 to float32 stored units."""
+    low, high = _bounds(scaled, window)
+    return scaled.float() * (high - low) + low
+
+
+def _bounds(values: torch.Tensor, window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    bounds = window.to(values.device, torch.float32, non_blocking=True).view(-1, 2, *[1] * (values.ndim - 1))
+    return bounds[:, 0], bounds[:, 1]

@@ -1,0 +1,115 @@
+"""Training cubes as a function of their number, and micro-batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from medssl.data.cache import CachedVolume
+from medssl.data.intensity import resolve, window
+from medssl.data.intensity_config import NormalisationConfig
+from medssl.data.sampling import check_sampler, draw_cube
+from medssl.errors import CatalogError, VolumeError
+
+CUBES, ORDER = 0, 1  # purposes of random draws
+
+
+class CubeDataset(Dataset):
+    """Endless cubes of a set of volumes. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
+
+    The volumes are visited in cycles, each in an order of its own. A volume smaller than the cube is padded with its
+    minimum. A sample is a dict: raw (1, *size) int16 or float32; window (2,) float32, the stored values that become 0 and 1;
+    index; volume, its number; start (len(size),).
+    """
+
+    def __init__(
+        self,
+        volumes: Sequence[CachedVolume],
+        size: Sequence[int],
+        sampler: str,
+        normalisation: NormalisationConfig,
+        seed: int,
+    ) -> None:
+        """Check every volume before the first cube.
+
+        Raises:
+            VolumeError: a volume of another dimension than the cube, or a constant one.
+            InputError: normalisation or sampler do not fit a volume's modality.
+        """
+        if not volumes:
+            raise CatalogError("training set", "holds no volumes", "Add some")
+        self.volumes, self.size, self.sampler, self.seed = tuple(volumes), tuple(size), sampler, seed
+        for volume in self.volumes:
+            _check_axes(volume, self.size)
+            check_sampler(sampler, volume)
+        self.windows = torch.tensor([_window(normalisation, volume) for volume in self.volumes])  # (V, 2)
+        self._cycle, self._order = -1, np.empty(0, dtype=np.int64)
+
+    def __getitem__(self, n: int) -> dict[str, Any]:
+        chosen = self._volume(n)
+        rng = np.random.default_rng([self.seed, CUBES, n])
+        start, raw = draw_cube(self.volumes[chosen], self.size, self.sampler, rng)
+        return {
+            "raw": torch.from_numpy(np.ascontiguousarray(raw))[None],
+            "window": self.windows[chosen],
+            "index": n,
+            "volume": chosen,
+            "start": torch.tensor(start),
+        }
+
+    def _volume(self, n: int) -> int:
+        cycle, place = divmod(n, len(self.volumes))
+        if cycle != self._cycle:
+            self._order = np.random.default_rng([self.seed, ORDER, cycle]).permutation(len(self.volumes))
+            self._cycle = cycle
+        return int(self._order[place])
+
+
+def collate(samples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Stack samples: raw (N, 1, *size), float32 unless all are int16; window (N, 2), index (N,), volume (N,), start (N, axes)."""
+    kinds = {sample["raw"].dtype for sample in samples}
+    raws = [sample["raw"] if len(kinds) == 1 else sample["raw"].float() for sample in samples]
+    return {
+        "raw": torch.stack(raws),
+        "window": torch.stack([sample["window"] for sample in samples]),
+        "index": torch.tensor([sample["index"] for sample in samples]),
+        "volume": torch.tensor([sample["volume"] for sample in samples]),
+        "start": torch.stack([sample["start"] for sample in samples]),
+    }
+
+
+def micro_batches(
+    dataset: Dataset, indices: Iterable[list[int]], workers: int = 0, pin: bool = False
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Collated samples for each list of sample numbers, in order, read ahead by `workers` processes.
+
+    `indices` may be endless. Workers are spawned, not forked: a fork after CUDA or numba threads have started may hang.
+    """
+    loader = DataLoader(
+        dataset, batch_sampler=indices, num_workers=workers, collate_fn=collate, pin_memory=pin,
+        multiprocessing_context="spawn" if workers else None,
+        generator=torch.Generator(),  # else every loader draws from the global one, and a resumed run differs
+    )  # fmt: skip
+    return iter(loader)
+
+
+def _check_axes(volume: CachedVolume, size: tuple[int, ...]) -> None:
+    if len(volume.shape) != len(size):
+        raise VolumeError(
+            f"{volume.name} of shape {volume.shape}",
+            f"has {len(volume.shape)} axes where {len(size)} are needed",
+            "Leave it out",
+        )
+    if len(size) == 3 and volume.shape[2] == 1:
+        raise VolumeError(
+            f"{volume.name} of shape {volume.shape}", "is a single slice where a volume is needed", "Leave it out"
+        )
+
+
+def _window(normalisation: NormalisationConfig, volume: CachedVolume) -> tuple[float, float]:
+    rule = resolve(normalisation, volume.modality, volume.name)
+    return window(rule, volume.statistics, volume.name)

@@ -1,0 +1,50 @@
+"""Radiographs in DICOM: presentation values, bright bone on dark air."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+from medssl.data.header import check_memory
+from medssl.data.volume import Volume, compact
+from medssl.errors import VolumeError
+
+RADIOGRAPHS = ("CR", "DX", "RG", "DR")
+
+
+def read_radiograph(path: Path) -> Volume:
+    """Read one DICOM radiograph as (i, j) = (column, row), as a viewer shows it.
+
+    Modality LUT, then VOI LUT or window; MONOCHROME1 is inverted, so that more absorption is always brighter. The
+    spacing is that of the patient's plane where the file knows it, else the detector's.
+
+    Raises:
+        VolumeError: damaged, coloured, or of several frames.
+    """
+    try:
+        image = pydicom.dcmread(path)
+        shape = (int(image.Columns), int(image.Rows))
+        check_memory(path, shape, 8 * shape[0] * shape[1])
+        pixels = image.pixel_array
+        shown = apply_voi_lut(apply_modality_lut(pixels, image), image)
+    except (InvalidDicomError, AttributeError, RuntimeError, NotImplementedError, EOFError) as error:
+        raise VolumeError(path, f"has no readable pixels ({error})", "Take another copy of the file") from error
+    except ValueError as error:
+        if isinstance(error, VolumeError):
+            raise
+        raise VolumeError(
+            path, f"has no readable pixels ({error})", "Take another copy: this one is cut off"
+        ) from error
+    if pixels.ndim != 2:
+        raise VolumeError(path, f"holds pixels of shape {pixels.shape}", "Give one grey image per file")
+    if image.get("PhotometricInterpretation", "") == "MONOCHROME1":
+        shown = shown.max() + shown.min() - shown
+    rows, columns = (float(s) for s in image.get("PixelSpacing") or image.get("ImagerPixelSpacing") or (1.0, 1.0))
+    return Volume(
+        compact(np.asarray(shown).T), spacing=(columns, rows, 1.0),
+        modality="CXR", name=path.stem, patient=str(image.get("PatientID", "")),
+    )  # fmt: skip

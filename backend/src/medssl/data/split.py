@@ -1,0 +1,99 @@
+"""Training and validation, kept apart by patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from medssl.data.catalog import Catalog
+from medssl.data.dicom import is_dicom
+from medssl.data.entry import Entry
+from medssl.data.header import read_header
+from medssl.data.image_files import is_image
+from medssl.errors import CatalogError
+
+
+@dataclass(frozen=True)
+class Split:
+    """The two parts, and what the user should know about them ("": nothing)."""
+
+    training: Catalog
+    validation: Catalog
+    note: str = ""
+
+
+def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, cube_depth: int = 32) -> Split:
+    """Split so that no patient is on both sides.
+
+    A `split` column is kept (test images are left out); else a share of the patients, drawn by `seed`, validates: at least
+    one, and at least one trains. One patient alone is split along k: the last slices validate, and `cube_depth` slices
+    between the two parts are left unused.
+
+    Raises:
+        CatalogError: a patient in two splits, a table with empty splits or without training images, or a single slice.
+    """
+    if any(entry.split for entry in catalog):
+        _check_declared(catalog)
+        training = Catalog(tuple(e for e in catalog if e.split == "training"))
+        validation = Catalog(tuple(e for e in catalog if e.split == "validation"))
+        if len(validation):
+            return Split(training, validation)
+        catalog = training
+    patients = catalog.patients
+    if len(patients) == 1:
+        return _split_slices(catalog, validation_fraction, cube_depth)
+    count = min(max(1, round(validation_fraction * len(patients))), len(patients) - 1)
+    chosen = set(np.random.default_rng([seed, len(patients)]).permutation(patients)[:count].tolist())
+    return Split(
+        Catalog(tuple(e for e in catalog if e.patient not in chosen)),
+        Catalog(tuple(e for e in catalog if e.patient in chosen)),
+    )
+
+
+def _check_declared(catalog: Catalog) -> None:
+    splits: dict[str, str] = {}
+    for entry in catalog:
+        if not entry.split:
+            raise CatalogError(f"image {entry.name}", "has no split while others do", "Fill the column, or remove it")
+        if splits.setdefault(entry.patient, entry.split) != entry.split:
+            raise CatalogError(
+                f"patient {entry.patient}",
+                f"is in two splits: {splits[entry.patient]} and {entry.split}",
+                "Keep all images of a patient in one split",
+            )
+    if "training" not in splits.values():
+        raise CatalogError("split column", "names no training image", "Mark some patients with train")
+
+
+def _split_slices(catalog: Catalog, fraction: float, cube_depth: int) -> Split:
+    parts = [_slabs(entry, fraction, cube_depth) for entry in catalog]
+    note = (
+        f"Only one patient ({catalog.patients[0]}): the last {parts[0][1][1] - parts[0][1][0]} slices validate. The validation loss "
+        "says nothing about other patients"
+    )
+    return Split(
+        Catalog(tuple(replace(entry, slices=train) for entry, (train, _) in zip(catalog, parts))),
+        Catalog(tuple(replace(entry, slices=last) for entry, (_, last) in zip(catalog, parts))),
+        note,
+    )
+
+
+def _slabs(entry: Entry, fraction: float, cube_depth: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Slices that train and slices that validate; a scan thinner than three cubes is cut in thirds."""
+    depth = _depth(entry.image)
+    if depth < 3:
+        raise CatalogError(
+            f"patient {entry.patient}", "is the only one and has a single slice", "Add images of a second patient"
+        )
+    gap = min(cube_depth, depth // 3)
+    held = min(max(gap, round(fraction * depth)), depth - 2 * gap)
+    return (0, depth - held - gap), (depth - held, depth)
+
+
+def _depth(image: Path) -> int:
+    if image.is_dir():
+        return sum(is_dicom(path) for path in image.iterdir())
+    shape = read_header(image).shape if is_image(image) else ()
+    return shape[2] if len(shape) > 2 else 1

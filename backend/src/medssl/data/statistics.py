@@ -1,0 +1,58 @@
+"""What is known of a volume's intensities, computed once when it is cached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+LEVELS = 1001  # quantiles 0, 0.1 %, … 100 %
+CT_AIR = -500.0  # HU, half-way between air and water
+AIR_SHARE = 0.05  # of the range, where there are no absolute units
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeStatistics:
+    """Extremes of all voxels, and quantiles of those that are not air; in stored units.
+
+    Air is what lies below `air_threshold`: -500 HU in CT; elsewhere 5 % of the way from the minimum to the 99.5th
+    percentile of all voxels, which a few bright artefacts do not move.
+    """
+
+    minimum: float
+    maximum: float
+    air_threshold: float
+    quantiles: np.ndarray  # (1001,) float32
+
+    def percentile(self, percent: float) -> float:
+        """Percentile (0…100) of the non-air voxels, interpolated between the stored levels."""
+        return float(np.interp(percent, np.linspace(0, 100, LEVELS), self.quantiles))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "air_threshold": self.air_threshold,
+            "quantiles": self.quantiles.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> VolumeStatistics:
+        """Read what `as_dict` wrote."""
+        return cls(
+            values["minimum"], values["maximum"], values["air_threshold"], np.asarray(values["quantiles"], np.float32)
+        )
+
+
+def compute(array: np.ndarray, modality: str) -> VolumeStatistics:
+    """Statistics of a volume (any shape); where all is air, the quantiles are of all voxels."""
+    values = np.sort(array, axis=None)
+    top = float(values[round(0.995 * (values.size - 1))])
+    low, high = float(values[0]), float(values[-1])
+    threshold = CT_AIR if modality == "CT" else low + AIR_SHARE * (top - low)
+    tissue = values[np.searchsorted(values, threshold) :]
+    tissue = tissue if tissue.size else values
+    ranks = np.rint(np.linspace(0, tissue.size - 1, LEVELS)).astype(np.int64)
+    return VolumeStatistics(low, high, threshold, tissue[ranks].astype(np.float32))

@@ -1,0 +1,65 @@
+"""Tiny images for the data tests."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medssl.data.cache import VolumeCache
+from medssl.data.entry import Entry
+from medssl.data.volume import Volume, write_volume
+
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def ct(rng) -> Volume:
+    """(40, 36, 28) in HU: air around a soft box with noise, oblique in space."""
+    array = np.full((40, 36, 28), -1000, np.int16)
+    array[8:32, 8:28, 4:24] = rng.integers(-100, 200, (24, 20, 20))
+    turn = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1.0]])
+    return Volume(array, (0.7, 0.8, 2.5), (-10, 20, 30), turn, modality="CT", name="ct")
+
+
+@pytest.fixture
+def cached(tmp_path, ct):
+    """Put a volume into a cache: cached(volume=ct, **entry fields)."""
+
+    def put(volume: Volume = ct, name: str = "v", **fields):
+        path = tmp_path / f"{name}.nrrd"
+        write_volume(volume, path)
+        return VolumeCache(tmp_path / "cache").add(Entry(path, fields.pop("patient", name), name=name, **fields))
+
+    return put
+
+
+@pytest.fixture
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("needs the folder shared/data beside the repository")
+    return SHARED
+
+
+@pytest.fixture
+def small_files_only():
+    """A context in which no file may grow beyond so many bytes: the writer sees what it would see on a full disk."""
+    resource = pytest.importorskip("resource", reason="needs POSIX resource limits")
+
+    @contextlib.contextmanager
+    def limit(size: int):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit
