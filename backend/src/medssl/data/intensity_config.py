@@ -16,15 +16,7 @@ class NormalisationConfig:
     """
 
     kind: str = setting("auto", "Rule", choices=("auto", "ct", "mr-percentile", "mr-fixed"))
-    low: float = setting(
-        -1000.0, "Becomes 0 (ct: HU; mr-fixed: stored units)", minimum=-1e6, maximum=1e6, advanced=True
-    )
-    high: float = setting(
-        1000.0, "Becomes 1 (ct: HU; mr-fixed: stored units)", minimum=-1e6, maximum=1e6, advanced=True
-    )
-    lower_percentile: float = setting(
-        0.5, "Percentile of non-air voxels that becomes 0", unit="%", minimum=0.0, maximum=50.0, advanced=True
-    )
-    upper_percentile: float = setting(
-        99.5, "Percentile of non-air voxels that becomes 1", unit="%", minimum=50.0, maximum=100.0, advanced=True
-    )
+    low: float = setting(-1000.0, "Becomes 0 (ct: HU; mr-fixed: stored units)", minimum=-1e6, maximum=1e6, advanced=True)
+    high: float = setting(1000.0, "Becomes 1 (ct: HU; mr-fixed: stored units)", minimum=-1e6, maximum=1e6, advanced=True)
+    lower_percentile: float = setting(0.5, "Percentile of non-air voxels that becomes 0", unit="%", minimum=0.0, maximum=50.0, advanced=True)
+    upper_percentile: float = setting(99.5, "Percentile of non-air voxels that becomes 1", unit="%", minimum=50.0, maximum=100.0, advanced=True)
