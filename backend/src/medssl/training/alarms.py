@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 SMALLEST_VARIANCE_RATIO = 0.01  # of the output's variance to the target's
-CONSTANT_LOSS_RATIO = 0.98  # of the loss to the one of answering with the constant mean
+CONSTANT_LOSS_BAND = 0.02  # the loss equals that of the constant mean within this share
 MOST_NON_FINITE = 5  # losses in a row that are not a number
 
 
@@ -27,7 +27,7 @@ def collapse(values: dict[str, float]) -> Alarm | None:
     """
     ratio = values["output_variance"] / max(values["constant_mean_loss"], 1e-12)
     loss_ratio = values["validation_loss"] / max(values["constant_mean_loss"], 1e-12)
-    if ratio >= SMALLEST_VARIANCE_RATIO and loss_ratio < CONSTANT_LOSS_RATIO:
+    if ratio >= SMALLEST_VARIANCE_RATIO and abs(loss_ratio - 1.0) > CONSTANT_LOSS_BAND:
         return None
     return Alarm(
         "collapse",

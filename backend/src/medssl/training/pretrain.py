@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from medssl.data.cache import CachedVolume, VolumeCache
-from medssl.data.catalog import Split, read_catalog, split_by_patient
+from medssl.data.catalog import read_catalog
+from medssl.data.split import Split, split_by_patient
 from medssl.errors import CatalogError, TrainingError
 from medssl.methods import METHODS
 from medssl.networks.weights import fill, open_weights
