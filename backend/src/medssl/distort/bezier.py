@@ -12,7 +12,7 @@ from medssl.distort.counter import compiled
 from medssl.distort.params import Params
 from medssl.distort.threads import each_sample, on_cpu
 
-CURVE, TABLE = 1025, 4097  # points along the curve; equidistant inputs of the table made from it
+CURVE, TABLE = 1025, 2049  # points along the curve; equidistant inputs of the table made from it
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,11 @@ def _lookup(batch: Tensor, table: Tensor) -> Tensor:
 
 @compiled
 def _lookup_cpu(values, table, out):
-    last = table.size - 1
+    scale, last = np.float32(table.size - 1), np.uint32(table.size - 2)
     for n in range(values.size):
         value = values[n] if values[n] > np.float32(0) else np.float32(0)  # also what is not a number
-        position = min(value, np.float32(1)) * np.float32(last)
-        left = min(np.int32(position), np.int32(last - 1))
+        position = (value if value < np.float32(1) else np.float32(1)) * scale
+        left = np.uint32(position)
+        left = left if left < last else last
         low = table[left]
-        out[n] = low + (position - np.float32(left)) * (table[left + 1] - low)
+        out[n] = low + (position - np.float32(left)) * (table[np.uint32(left + np.uint32(1))] - low)

@@ -98,7 +98,7 @@ def describe(distortion: Distortion, params: Any, count: int) -> list[list[str]]
     """The names of the distortions that each of `count` samples got, in order, as plain JSON values."""
     if isinstance(distortion, Chain):
         links = [describe(d, p, count) for d, p in zip(distortion.distortions, params.inner)]
-        return [sum(names, []) for names in zip(*links)] if links else [[] for _ in range(count)]
+        return [[name for link in links for name in link[n]] for n in range(count)]
     if isinstance(distortion, Sometimes):
         names = describe(distortion.distortion, params.inner, count)
         return [name if chosen else [] for name, chosen in zip(names, params.chosen.tolist())]
