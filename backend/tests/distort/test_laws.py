@@ -36,7 +36,7 @@ def test_as_many_values_survive_a_shuffle(shuffled):
 
 def test_shuffled_voxels_move_as_far(shuffled):
     before, after = shuffled
-    moves = [np.abs(a - b).mean() for a, b in zip(np.unravel_index(after, CUBE), np.unravel_index(before, CUBE))]
+    moves = [np.abs(a - b).mean() for a, b in zip(*(np.unravel_index(v.numpy(), CUBE) for v in (after, before)))]
     assert moves == pytest.approx(REFERENCE["shuffle"]["mean_abs_displacement_xyz"], abs=0.002)
 
 
@@ -102,13 +102,18 @@ def test_half_of_the_curves_are_inverted(curves):
     assert (curves[:, 0] > curves[:, -1]).mean() == pytest.approx(REFERENCE["bezier"]["inverted_fraction"], abs=0.03)
 
 
-def test_a_curve_agrees_with_dense_interpolation():
-    x = torch.rand(1, 1, 5000, generator=generator())
+def test_curves_agree_with_dense_interpolation():
+    x = torch.rand((20, 1, 5000), generator=generator())
     params = BezierIntensity().draw(x, generator(3))
+    out = BezierIntensity().apply(x, params)[:, 0].numpy()
     t = np.linspace(0, 1, 100_001)
-    curve = [3 * p * t * (1 - t) ** 2 + 3 * q * t**2 * (1 - t) + t**3 for p, q in params.points[0].numpy().T]
-    expected = np.interp(x.numpy(), curve[0], curve[1][::-1] if params.inverted[0] else curve[1])
-    assert np.abs(BezierIntensity().apply(x, params).numpy() - expected).max() < 1e-3
+    for n, cube in enumerate(x[:, 0].numpy()):
+        curve = [
+            3 * p * t * (1 - t) ** 2 + 3 * q * t**2 * (1 - t) + t**3 for p, q in params.points[n].double().numpy().T
+        ]
+        error = np.abs(out[n] - np.interp(cube, curve[0], curve[1][::-1] if params.inverted[n] else curve[1]))
+        assert error.mean() < 5e-5
+        assert error.max() < 0.03  # where a curve starts vertically, the table's first cell cuts its corner
 
 
 def test_flip_counts():
