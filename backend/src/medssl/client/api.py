@@ -1,0 +1,204 @@
+"""Every call of the server as a value: what to send and how to read the answer. No I/O; standard library only.
+
+A transport sends a `Call` and hands status and body to `Call.parse`, which returns the answer or raises the
+`MedSSLError` that the server reported:
+
+    call = api.job("20261123-004501-genesis-x7k2")
+    view = call.parse(200, body)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from medssl.errors import MedSSLError, from_dict
+from medssl.protocol import (
+    CatalogRequest,
+    JobSpec,
+    JobView,
+    PreviewRequest,
+    RestoreRequest,
+    ResultStatus,
+    from_json,
+    to_json,
+    view_from_json,
+)  # fmt: skip
+
+BINARY = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request without address and token, which the transport knows."""
+
+    method: str
+    path: str  # with query, percent-encoded
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    read: Callable[[int, bytes], Any] = lambda status, body: json.loads(body)
+
+    def parse(self, status: int, body: bytes) -> Any:
+        """The answer.
+
+        Args:
+            status: HTTP status.
+            body: HTTP body.
+
+        Raises:
+            MedSSLError: what the server reported.
+        """
+        if status >= 400 and not (self.method == "HEAD" and status == 404):
+            raise error_of(status, body)
+        return self.read(status, body)
+
+
+def error_of(status: int, body: bytes) -> MedSSLError:
+    """The error that an answer carries."""
+    try:
+        parts = json.loads(body)["error"]
+    except (ValueError, TypeError, KeyError):  # not from our server: a proxy, or another program on that port
+        return MedSSLError(f"HTTP status {status}", "is not an answer of MedSSL", "Check the backend's address")
+    return from_dict(parts)
+
+
+def health() -> Call:
+    """App, version and API number; needs no token."""
+    return Call("GET", "/health")
+
+
+def devices() -> Call:
+    """List of dicts: name, description, memory_bytes, free_bytes, available, note."""
+    return Call("GET", "/devices")
+
+
+def methods() -> Call:
+    """List of dicts: name, title, description, fields, presets."""
+    return Call("GET", "/methods")
+
+
+def models() -> Call:
+    """List of dicts: model, name, method, plan, created."""
+    return Call("GET", "/models")
+
+
+def shutdown() -> Call:
+    """End the server; jobs go on."""
+    return Call("POST", "/shutdown")
+
+
+def submit(spec: JobSpec) -> Call:
+    """Start a job: `JobView`."""
+    return _post("/jobs", spec, _view)
+
+
+def jobs() -> Call:
+    """All jobs, newest first: list of `JobView`."""
+    return Call("GET", "/jobs", read=lambda status, body: [view_from_json(view) for view in json.loads(body)])
+
+
+def job(job_id: str) -> Call:
+    """One job: `JobView`."""
+    return Call("GET", f"/jobs/{_quoted(job_id)}", read=_view)
+
+
+def events(job_id: str, after: int = 0) -> Call:
+    """`{"events": [...], "next": n}`: pass `next` as `after` of the next call."""
+    return Call("GET", f"/jobs/{_quoted(job_id)}/events?after={after}")
+
+
+def cancel(job_id: str) -> Call:
+    """Ask a job to stop: `JobView`."""
+    return Call("POST", f"/jobs/{_quoted(job_id)}/cancel", read=_view)
+
+
+def resume(job_id: str) -> Call:
+    """Go on with a job: `JobView`."""
+    return Call("POST", f"/jobs/{_quoted(job_id)}/resume", read=_view)
+
+
+def remove(job_id: str) -> Call:
+    """Delete a job: None."""
+    return Call("DELETE", f"/jobs/{_quoted(job_id)}", read=_nothing)
+
+
+def job_file(job_id: str, name: str) -> Call:
+    """A file of a job, e.g. `log.txt`: bytes."""
+    return Call("GET", f"/jobs/{_quoted(job_id)}/files/{quote(name)}", read=_bytes)
+
+
+def has_volume(sha256: str) -> Call:
+    """Whether the server has the volume: bool."""
+    return Call("HEAD", f"/volumes/{sha256}", read=lambda status, body: status == 200)
+
+
+def put_volume(sha256: str, data: bytes) -> Call:
+    """Upload a volume at once: True when complete."""
+    return Call("PUT", f"/volumes/{sha256}", {"Content-Type": BINARY}, data, _complete)
+
+
+def put_piece(sha256: str, data: bytes, start: int, total: int) -> Call:
+    """Upload the bytes from `start` on of a volume of `total` bytes: True when complete."""
+    where = f"bytes {start}-{start + len(data) - 1}/{total}"
+    return Call("PUT", f"/volumes/{sha256}", {"Content-Type": BINARY, "Content-Range": where}, data, _complete)
+
+
+def restore(request: RestoreRequest) -> Call:
+    """Restoration of a volume: `ResultStatus`, queued."""
+    return _post("/inspect/restore", request, _result)
+
+
+def preview(request: PreviewRequest) -> Call:
+    """Cubes and their distortions: `ResultStatus`, queued."""
+    return _post("/inspect/preview", request, _result)
+
+
+def catalog(request: CatalogRequest) -> Call:
+    """What is in a training set: `ResultStatus`, queued."""
+    return _post("/inspect/catalog", request, _result)
+
+
+def result(result_id: str) -> Call:
+    """How far an inspection is, or what it found: `ResultStatus`."""
+    return Call("GET", f"/results/{_quoted(result_id)}", read=_result)
+
+
+def cancel_result(result_id: str) -> Call:
+    """Ask an inspection to stop: `ResultStatus`."""
+    return Call("POST", f"/results/{_quoted(result_id)}/cancel", read=_result)
+
+
+def result_file(result_id: str, name: str) -> Call:
+    """A file of a result, e.g. `restored.nrrd`: bytes."""
+    return Call("GET", f"/results/{_quoted(result_id)}/{quote(name)}", read=_bytes)
+
+
+def _post(path: str, value: Any, read: Callable[[int, bytes], Any]) -> Call:
+    return Call("POST", path, {"Content-Type": "application/json"}, json.dumps(to_json(value)).encode(), read)
+
+
+def _view(status: int, body: bytes) -> JobView:
+    return view_from_json(json.loads(body))
+
+
+def _result(status: int, body: bytes) -> ResultStatus:
+    return from_json(ResultStatus, json.loads(body))
+
+
+def _bytes(status: int, body: bytes) -> bytes:
+    return body
+
+
+def _nothing(status: int, body: bytes) -> None:
+    return None
+
+
+def _complete(status: int, body: bytes) -> bool:
+    return status in (200, 201)
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")

@@ -1,0 +1,161 @@
+"""The server in a few lines of Python, waiting for answers: for the console, batch work and the demo."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medssl.client import api, backend, volumes
+from medssl.client.transport import RequestsTransport, Transport
+from medssl.errors import CancelledError, from_dict
+from medssl.methods import METHODS
+from medssl.protocol import (
+    CANCELLED,
+    END_STATES,
+    FAILED,
+    INTERRUPTED,
+    CatalogRequest,
+    DataSpec,
+    JobSpec,
+    JobView,
+    PreviewRequest,
+    RestoreRequest,
+    ResultStatus,
+    VolumeRef,
+)  # fmt: skip
+from medssl.registry import config_class
+from medssl.schema import as_dict, build
+
+JOB_POLL_S = 0.5
+RESULT_POLL_S = 0.05
+
+OnEvent = Callable[[dict[str, Any]], None]
+OnProgress = Callable[[float, str], None]
+
+
+def connect(home: str | os.PathLike[str] | None = None, python: str | os.PathLike[str] = sys.executable) -> Session:
+    """A session with the local server over the home folder, which is started with `python` where none runs.
+
+    Raises:
+        ResourceError: it cannot be started.
+    """
+    return Session(RequestsTransport(backend.start(python, home)))
+
+
+class Session:
+    """Blocking helpers over a transport; `send` takes any call of `medssl.client.api`."""
+
+    def __init__(self, transport: Transport, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.send, self._sleep = transport.send, sleep
+
+    def pretrain(
+        self,
+        data: DataSpec,
+        method: str = "genesis",
+        preset: str = "default",
+        config: dict[str, Any] | None = None,
+        **spec: Any,
+    ) -> JobView:
+        """Start a pretraining.
+
+        Args:
+            data: the training set.
+            method: a registered method.
+            preset: one of the method's presets.
+            config: nested overrides of the preset, e.g. `{"training": {"steps": 100}}`.
+            spec: further fields of `JobSpec`: name, device, start_from, partial_weights.
+
+        Raises:
+            ConfigError: a setting is unknown or out of range.
+        """
+        complete = as_dict(build(config_class(METHODS, method), config or {}, preset=preset))
+        return self.send(api.submit(JobSpec("pretrain", method, complete, data, **spec)))
+
+    def wait(self, job_id: str, on_event: OnEvent = lambda event: None) -> JobView:
+        """Follow a job to its end.
+
+        Raises:
+            MedSSLError: what made it fail.
+            CancelledError: it was cancelled.
+        """
+        after = 0
+        while True:
+            view: JobView = self.send(api.job(job_id))  # before the events, so that the last ones are not missed
+            answer = self.send(api.events(job_id, after))
+            after = answer["next"]
+            for event in answer["events"]:
+                on_event(event)
+            if answer["events"]:
+                continue
+            if view.status.state in (*END_STATES, INTERRUPTED):
+                return _unless_failed(view.status.state, view.status.error, view)
+            self._sleep(JOB_POLL_S)
+
+    def upload(self, data: bytes, **ref: str) -> VolumeRef:
+        """Send NRRD bytes unless the server has them; `ref` takes name, modality and patient."""
+        sha256 = volumes.sha256_of(data)
+        if not self.send(api.has_volume(sha256)):
+            for start, stop in volumes.pieces(len(data)):
+                self.send(api.put_piece(sha256, data[start:stop], start, len(data)))
+        return VolumeRef(sha256=sha256, **ref)
+
+    def upload_array(self, array_kji: np.ndarray, ijk_to_ras: np.ndarray, **ref: str) -> VolumeRef:
+        """Send an array indexed [k, j, i] with its 4x4 IJK-to-RAS matrix in mm."""
+        return self.upload(volumes.nrrd_bytes(array_kji, ijk_to_ras), **ref)
+
+    def restore(
+        self, volume: VolumeRef, model: str, on_progress: OnProgress = lambda share, message: None, **request: Any
+    ) -> ResultStatus:
+        """Distort a volume, let the model restore it, wait; `request` takes further fields of `RestoreRequest`.
+
+        Raises:
+            MedSSLError: what made it fail.
+        """
+        return self.finished(self.send(api.restore(RestoreRequest(volume, model, **request))), on_progress)
+
+    def preview(self, request: PreviewRequest) -> ResultStatus:
+        """Cubes of a training set and their distortions."""
+        return self.finished(self.send(api.preview(request)))
+
+    def catalog(self, data: DataSpec) -> ResultStatus:
+        """What is in a training set."""
+        return self.finished(self.send(api.catalog(CatalogRequest(data))))
+
+    def finished(self, result: ResultStatus, on_progress: OnProgress = lambda share, message: None) -> ResultStatus:
+        """Wait until an inspection has ended.
+
+        Raises:
+            MedSSLError: what made it fail.
+            CancelledError: it was cancelled.
+        """
+        while result.state not in END_STATES:
+            on_progress(result.progress, result.message)
+            self._sleep(RESULT_POLL_S)
+            result = self.send(api.result(result.id))
+        return _unless_failed(result.state, result.error, result)
+
+    def result_volume(self, result: ResultStatus, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """One of a result's volumes: the array, indexed [k, j, i], and its 4x4 IJK-to-RAS matrix in mm."""
+        return volumes.read_nrrd_bytes(self.send(api.result_file(result.id, name)))
+
+    def save(self, result: ResultStatus, folder: Path) -> list[Path]:
+        """Write all files of a result into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / Path(name).name for name in result.files]
+        for name, path in zip(result.files, paths):
+            path.write_bytes(self.send(api.result_file(result.id, name)))
+        return paths
+
+
+def _unless_failed(state: str, error: dict[str, str] | None, value: Any) -> Any:
+    if state == FAILED and error:
+        raise from_dict(error)
+    if state == CANCELLED:
+        raise CancelledError(value.id)
+    return value

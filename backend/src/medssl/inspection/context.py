@@ -1,0 +1,117 @@
+"""What an inspection is given to work with: volumes, models, progress, and a folder for what it finds."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medssl.errors import CancelledError, MedSSLError, NotFoundError
+from medssl.files import read_json, write_json
+from medssl.inspection.models import WarmModels
+from medssl.protocol import (
+    CANCELLED,
+    END_STATES,
+    FAILED,
+    FINISHED,
+    RUNNING,
+    ResultStatus,
+    VolumeRef,
+    from_json,
+    to_json,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from medssl.data.volume import Volume
+
+PROGRESS_S = 0.1  # status.json is replaced at most this often
+
+
+class FolderContext:
+    """The context over a result folder.
+
+    Attributes:
+        home: the home folder.
+        folder: the result folder; outputs are written into it.
+        kind: the inspection's name.
+    """
+
+    def __init__(self, home: Path, folder: Path, models: WarmModels) -> None:
+        self.home, self.folder, self._models = home, folder, models
+        self._status: ResultStatus = from_json(ResultStatus, read_json(folder / "status.json"))
+        self.kind, self._written = self._status.kind, 0.0
+
+    def volume(self, ref: VolumeRef | dict[str, Any]) -> Volume:
+        """Read a volume, from its path or from what was uploaded.
+
+        Raises:
+            NotFoundError: it was not uploaded.
+            VolumeError: it cannot be read.
+        """
+        from medssl.data.volume import read_volume
+
+        ref = from_json(VolumeRef, ref) if isinstance(ref, dict) else ref
+        volume = read_volume(ref.path or upload_path(self.home, ref))
+        return dataclasses.replace(volume, modality=ref.modality) if ref.modality else volume
+
+    def model(self, reference: str, fidelity: str, device: str) -> nn.Module:
+        """A model by job id or path, in evaluation mode on the device; kept warm.
+
+        Raises:
+            NotFoundError: no such job or file.
+            WeightsError: the file cannot be used.
+        """
+        return self._models.get(reference, fidelity, device)
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Say how far the inspection is.
+
+        Raises:
+            CancelledError: the user asked to stop.
+        """
+        if (self.folder / "cancel").exists():
+            raise CancelledError(f"result {self.folder.name}")
+        if time.monotonic() - self._written >= PROGRESS_S:
+            self._change(progress=min(1.0, max(0.0, fraction)), message=message)
+
+    def finish(self, files: list[str], table: list[dict[str, Any]], info: dict[str, Any]) -> None:
+        """Tell what was found; `files` are names in the folder."""
+        self._change(state=FINISHED, progress=1.0, message="", files=tuple(files), table=tuple(table), info=info)
+
+    def begin(self) -> None:
+        """Note that the inspection runs, unless it was cancelled while queued."""
+        self.progress(0.0)
+        self._change(state=RUNNING)
+
+    def close(self) -> None:
+        """Finish an inspection that found nothing to tell."""
+        if self._status.state not in END_STATES:
+            self.finish([], [], {})
+
+    def end_cancelled(self) -> None:
+        """Record that the user stopped it."""
+        self._change(state=CANCELLED, message="")
+
+    def end_failed(self, error: MedSSLError) -> None:
+        """Record why it failed."""
+        self._change(state=FAILED, message="", error=error.as_dict())
+
+    def _change(self, **values: Any) -> None:
+        self._status = dataclasses.replace(self._status, **values)
+        write_json(self.folder / "status.json", to_json(self._status))
+        self._written = time.monotonic()
+
+
+def upload_path(home: Path, ref: VolumeRef) -> Path:
+    """Where an uploaded volume lies.
+
+    Raises:
+        NotFoundError: it was not uploaded.
+    """
+    path = home / "volumes" / f"{ref.sha256}.nrrd"
+    if not path.is_file():
+        raise NotFoundError(f"volume {ref.name or ref.sha256[:12]}", "was not uploaded", "Upload it first")
+    return path

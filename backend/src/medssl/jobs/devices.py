@@ -1,0 +1,130 @@
+"""Which device a job will use and which lock stands for it, decided before anything imports torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from medssl.errors import CancelledError, ConfigError, ResourceError
+
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+QUEUE_PAUSE_S = 0.3
+PROBE_TIMEOUT_S = 120.0  # the first import of torch on a slow disk
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a job would occupy: the device as torch names it, and the names of the locks that stand for it."""
+
+    device: str
+    locks: tuple[str, ...]
+
+
+def claims(device: str, count: int = 1) -> list[Claim]:
+    """The claims that satisfy a job's wish; any one of them will do.
+
+    Args:
+        device: auto, cpu, mps, cuda or cuda:N. auto takes a GPU where there is one.
+        count: how many GPUs the job trains on.
+
+    Raises:
+        ConfigError: not a device name.
+        ResourceError: no such device here.
+    """
+    if not DEVICE.fullmatch(device):
+        raise ConfigError(f"device {device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps")
+    gpus = visible_gpus() if device.startswith(("auto", "cuda")) else []
+    if device == "auto" and not gpus:
+        device = "mps" if _has_mps() else "cpu"
+    if device in ("cpu", "mps"):
+        return [Claim(device, (device,))]
+    first = [int(device.partition(":")[2])] if ":" in device else list(range(len(gpus) - count + 1))
+    found = [
+        Claim(f"cuda:{n}", tuple(f"cuda-{gpu}" for gpu in gpus[n : n + count])) for n in first if n + count <= len(gpus)
+    ]
+    if not found:
+        wish = device if count == 1 else f"{count} GPUs from {device}"
+        raise ResourceError(
+            wish, f"is not there: this machine shows {len(gpus)} GPU(s)", "Choose another device, e.g. cpu"
+        )
+    return found
+
+
+def visible_gpus() -> list[str]:
+    """The ids of the GPUs that CUDA (or ROCm) would show here, without asking it."""
+    masked = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if masked is not None:
+        return [re.sub(r"\W", "_", gpu.strip()) for gpu in masked.split(",") if gpu.strip() not in ("", "-1")]
+    nodes = sorted((node.name[len("nvidia") :] for node in Path("/dev").glob("nvidia[0-9]*")), key=int)
+    if nodes:
+        return [str(n) for n in range(len(nodes))]
+    if shutil.which("nvidia-smi"):  # Windows and WSL have no /dev/nvidia0
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        return [str(n) for n, _ in enumerate(re.findall(r"^GPU \d+:", listing.stdout, re.MULTILINE))]
+    return ["0"] if Path("/dev/kfd").exists() else []
+
+
+@contextmanager
+def locked(home: Path, wishes: list[Claim], cancelled: Callable[[], bool]) -> Iterator[Claim]:
+    """Wait until one of the claims is free and hold it.
+
+    Raises:
+        CancelledError: `cancelled` became true while waiting.
+    """
+    folder = home / "locks" / socket.gethostname()  # a home shared by several machines has their devices apart
+    folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        for claim in wishes:
+            with ExitStack() as held:
+                try:
+                    for name in claim.locks:
+                        held.enter_context(FileLock(folder / f"{name}.lock").acquire(timeout=0))
+                except Timeout:
+                    continue
+                yield claim
+                return
+        if cancelled():
+            raise CancelledError()
+        time.sleep(QUEUE_PAUSE_S)
+
+
+def probe(python: str = sys.executable) -> list[dict[str, Any]]:
+    """Ask torch in a child process what works here.
+
+    Returns:
+        One dict a device: name, description, memory_bytes, free_bytes, available, note. Where torch is missing or
+        broken the CPU alone is listed, unavailable, and its note says what to do.
+    """
+    command = [python, "-m", "medssl.jobs.probe"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PROBE_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired:
+        return [_no_device(f"importing torch took longer than {PROBE_TIMEOUT_S:.0f} s; try again")]
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return [_no_device(f"torch crashed (exit code {done.returncode}: {reason}); reinstall it")]
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _no_device(note: str) -> dict[str, Any]:
+    return dict(name="cpu", description=platform.processor(), memory_bytes=0, free_bytes=0, available=False, note=note)
+
+
+def _has_mps() -> bool:
+    return sys.platform == "darwin" and platform.machine() == "arm64"

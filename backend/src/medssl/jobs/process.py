@@ -1,0 +1,178 @@
+"""Starting, cancelling and resuming job processes. They are detached: whoever started one may go away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import Timeout
+
+from medssl.errors import StateError
+from medssl.jobs.check import checked
+from medssl.jobs.liveness import alive_lock, started_at
+from medssl.jobs.record import EventLog, StatusFile
+from medssl.jobs.run import KINDS
+from medssl.jobs.store import JobStore
+from medssl.protocol import (
+    CANCELLED,
+    CANCELLED_EVENT,
+    END_STATES,
+    INTERRUPTED,
+    QUEUED,
+    RESUMABLE_STATES,
+    JobSpec,
+    JobStatus,
+    JobView,
+)  # fmt: skip
+
+GRACE_S = 30.0  # how long a run may take to stop by itself
+KILL_S = 3.0  # from terminate to kill
+POLL_S = 0.3
+
+
+def submit(store: JobStore, spec: JobSpec, kinds: str = KINDS) -> str:
+    """Check the specification, make the job's folder, start its process; returns the id.
+
+    Raises:
+        InputError: see `medssl.jobs.check`.
+        ResourceError: the disk is full.
+    """
+    job = store.create(checked(spec, kinds))
+    start(store, job, kinds)
+    return job
+
+
+def start(store: JobStore, job: str, kinds: str = KINDS) -> None:
+    """Start the job's process, detached; it queues for its device by itself.
+
+    Raises:
+        NotFoundError: no such job.
+    """
+    folder = store.folder(job)
+    # pid 0 and a fresh heartbeat: until the child holds its lock, readers take the job for queued.
+    StatusFile(folder, store.clock).change(
+        state=QUEUED, message="starting", pid=0, pid_started=0.0, error=None, ended=0.0
+    )
+    command = [sys.executable, "-m", "medssl.jobs.run", str(folder), "--kinds", kinds]
+    with (folder / "log.txt").open("ab") as log:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=_environment(),
+            **detached(),
+        )
+    threading.Thread(target=child.wait, daemon=True).start()  # no zombie, should the parent outlive it
+
+
+def resume(store: JobStore, job: str, kinds: str = KINDS) -> None:
+    """Go on with a cancelled, failed or interrupted job in the same folder.
+
+    Raises:
+        StateError: it is queued, running or finished.
+    """
+    state = store.status(job).state
+    if state not in RESUMABLE_STATES:
+        raise StateError(
+            f"job {job}", f"is {state} and cannot be resumed", "Only a cancelled, failed or interrupted job can"
+        )
+    (store.folder(job) / "cancel").unlink(missing_ok=True)
+    start(store, job, kinds)
+
+
+def cancel(store: JobStore, job: str, grace_s: float = GRACE_S) -> JobView:
+    """Ask the job to stop, wait, and after the grace period end its processes by force.
+
+    Raises:
+        StateError: it has already ended.
+    """
+    store.request_cancel(job)
+    enforce_cancel(store, job, grace_s)
+    return store.view(job)
+
+
+def enforce_cancel(store: JobStore, job: str, grace_s: float = GRACE_S) -> None:
+    """Wait for a job that was asked to stop; end its processes when it has not stopped in time."""
+    deadline = time.monotonic() + grace_s
+    while (status := store.status(job)).state not in (*END_STATES, INTERRUPTED) and time.monotonic() < deadline:
+        time.sleep(min(POLL_S, grace_s))
+    if status.state in END_STATES:
+        return
+    _end_tree(status)
+    _record_cancelled(store.folder(job))
+
+
+def follow(store: JobStore, job: str, after: int = 0, poll_s: float = POLL_S) -> Iterator[dict[str, Any]]:
+    """Yield the job's events as they come, until it has ended or was interrupted."""
+    while True:
+        over = store.status(job).state in (*END_STATES, INTERRUPTED)  # looked at before the events: none is missed
+        events, after = store.events(job, after)
+        yield from events
+        if events:
+            continue
+        if over:
+            return
+        time.sleep(poll_s)
+
+
+def wait(store: JobStore, job: str, on_event: Callable[[dict[str, Any]], None] = lambda event: None) -> JobView:
+    """Follow the job to its end."""
+    for event in follow(store, job):
+        on_event(event)
+    return store.view(job)
+
+
+def detached() -> dict[str, Any]:
+    """`Popen` arguments that let a child outlive its parent, its terminal and its signals."""
+    if os.name == "nt":
+        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
+    return {"start_new_session": True}
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def _end_tree(status: JobStatus) -> None:
+    """Terminate, then kill the job's process with all its children, if it still is the process that was noted."""
+    if not status.pid or abs(started_at(status.pid) - status.pid_started) > 1.0:
+        return
+    try:
+        root = psutil.Process(status.pid)
+        tree = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for act in (psutil.Process.terminate, psutil.Process.kill):
+        for process in tree:
+            try:
+                act(process)
+            except psutil.NoSuchProcess:
+                continue
+        tree = psutil.wait_procs(tree, timeout=KILL_S)[1]
+
+
+def _record_cancelled(folder: Path) -> None:
+    """Write the end that the killed process could not write."""
+    try:
+        with alive_lock(folder).acquire(timeout=KILL_S):
+            status = StatusFile(folder)
+            if status.now.state in END_STATES:
+                return
+            events = EventLog(folder / "events.jsonl")
+            events.append(CANCELLED_EVENT, {"step": status.now.step})
+            events.close()
+            status.change(state=CANCELLED, message="", eta_s=None, ended=time.time())
+            (folder / "cancel").unlink(missing_ok=True)
+    except Timeout as error:
+        raise StateError(
+            f"job {folder.name}", "does not stop", "End its process by hand and look at its log"
+        ) from error

@@ -1,0 +1,110 @@
+"""Writing a job folder: its status, and events that survive a torn last line. One process writes at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from medssl.errors import ResourceError
+from medssl.files import disk_errors, read_json, to_text, write_json
+from medssl.jobs.liveness import started_at
+from medssl.protocol import JobStatus, from_json, to_json
+
+HEARTBEAT_S = 3.0
+NOTED_S = 0.5  # progress reaches status.json after at most this long
+
+
+class EventLog:
+    """Appends events to `events.jsonl`, one JSON line each, numbered from 0."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 - closed by close()
+        self.count = self._repair()
+
+    def _repair(self) -> int:
+        """Cut off a torn last line and count the complete ones."""
+        self._file.seek(0)
+        count = size = 0
+        for line in self._file:
+            if line.endswith(b"\n"):
+                count, size = count + 1, size + len(line)
+        self._file.truncate(size)
+        self._size = size
+        return count
+
+    def append(self, type: str, fields: dict[str, Any]) -> None:
+        """Write one event.
+
+        Raises:
+            ResourceError: the disk is full; what was written of the line is taken back.
+        """
+        event = {"n": self.count, "time": self._clock(), "type": type, **fields}
+        line = to_text(event).encode() + b"\n"
+        with disk_errors(Path(self._file.name)):
+            try:
+                written = 0
+                while written < len(line):
+                    written += self._file.write(line[written:])
+            except OSError:
+                self._file.truncate(self._size)
+                raise
+        self.count, self._size = self.count + 1, self._size + len(line)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class StatusFile:
+    """The job's `status.json` in the hands of its process: changed in memory, written beside the run."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path, self._clock = folder / "status.json", clock
+        self._changing, self._writing, self._stop = threading.Lock(), threading.Lock(), threading.Event()
+        self._told = self.now = from_json(JobStatus, read_json(self._path))
+
+    def own(self) -> None:
+        """Note this process as the job's."""
+        pid = os.getpid()
+        self.change(host=socket.gethostname(), pid=pid, pid_started=started_at(pid))
+
+    def note(self, **values: Any) -> None:
+        """Set fields; the heartbeat's thread writes them, so that a slow disk never holds up the run."""
+        with self._changing:
+            self.now = dataclasses.replace(self.now, **values)
+
+    def change(self, **values: Any) -> None:
+        """Set fields and write the file.
+
+        Raises:
+            ResourceError: the disk is full.
+        """
+        with self._writing:
+            self.note(**values, heartbeat=self._clock())
+            self._told = self.now
+            write_json(self._path, to_json(self._told))
+
+    def beat(self) -> None:
+        """Keep the file fresh from a thread of its own until `rest`."""
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def rest(self) -> None:
+        """End the heartbeat."""
+        self._stop.set()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(NOTED_S):
+            if self.now is self._told and self._clock() - self.now.heartbeat < HEARTBEAT_S:
+                continue
+            try:
+                self.change()
+            except ResourceError as error:  # the run itself meets the full disk and says so
+                print(error, file=sys.stderr)

@@ -1,0 +1,195 @@
+"""Reading job folders: the folder is the truth, whoever wrote it and whether or not its process still lives."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from medssl.errors import InputError, NotFoundError, ResourceError, StateError
+from medssl.files import disk_errors, inside, read_json, sharing, write_json
+from medssl.jobs.liveness import SILENT_S, STARTING_S, is_alive
+from medssl.protocol import (
+    END_STATES,
+    INTERRUPTED,
+    QUEUED,
+    RUNNING,
+    JobSpec,
+    JobStatus,
+    JobView,
+    from_json,
+    spec_from_json,
+    to_json,
+)  # fmt: skip
+
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+PRIVATE = ("alive.lock", "cancel")
+EVENTS_AT_ONCE = 5000
+
+
+class JobStore:
+    """The jobs below `<home>/jobs`, a folder each.
+
+    Attributes:
+        home: the home folder.
+        jobs: `<home>/jobs`.
+    """
+
+    def __init__(self, home: Path, clock: Callable[[], float] = time.time) -> None:
+        self.home, self.jobs, self.clock = Path(home), Path(home) / "jobs", clock
+        self._ends: dict[str, tuple[int, int]] = {}  # id -> (complete events, bytes) read so far
+
+    def create(self, spec: JobSpec) -> str:
+        """Make the folder of a new job and return its id, e.g. `20261123-004501-genesis-x7k2` (UTC; sorts by time).
+
+        Raises:
+            ResourceError: the disk is full.
+        """
+        now = self.clock()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+        method = re.sub(r"[^A-Za-z0-9_]", "_", spec.method)[:40]
+        job = f"{stamp}-{method}-{secrets.token_hex(2)}"
+        made = self.jobs / f".new-{job}"  # under another name until complete: a listing never meets half a job
+        with disk_errors(self.jobs / job):
+            (made / "results").mkdir(parents=True)
+            (made / "checkpoints").mkdir()
+            status = JobStatus(QUEUED, host=socket.gethostname(), created=now, heartbeat=now)
+            write_json(made / "spec.json", to_json(spec))
+            write_json(made / "status.json", to_json(status))
+            os.rename(made, self.jobs / job)
+        return job
+
+    def folder(self, job: str) -> Path:
+        """The folder of a job.
+
+        Raises:
+            NotFoundError: no such job.
+        """
+        folder = self.jobs / job
+        if not SAFE_ID.fullmatch(job) or not (folder / "spec.json").is_file():
+            raise NotFoundError(f"job {job!r}", "does not exist", "See `medssl jobs list`")
+        return folder
+
+    def spec(self, job: str) -> JobSpec:
+        """What the job was asked to do."""
+        return spec_from_json(read_json(self.folder(job) / "spec.json"))
+
+    def status(self, job: str) -> JobStatus:
+        """The status with its true state: a job that should be alive but is not reads as interrupted."""
+        folder = self.folder(job)
+        status = _read_status(folder)
+        if status.state in END_STATES or self._lives(folder, status):
+            return status
+        status = _read_status(folder)  # it may have ended between the two looks
+        return status if status.state in END_STATES else dataclasses.replace(status, state=INTERRUPTED)
+
+    def view(self, job: str) -> JobView:
+        """The job as HTTP, client and CLI show it."""
+        folder = self.folder(job)
+        return JobView(job, self.spec(job), self.status(job), self._read(job, 10**18)[1], _files(folder))
+
+    def list(self) -> list[JobView]:
+        """All jobs that this version can read, newest first."""
+        views = []
+        for job in sorted(_names(self.jobs), reverse=True):
+            try:
+                views.append(self.view(job))
+            except (NotFoundError, InputError, ValueError, TypeError, KeyError, FileNotFoundError):
+                continue  # removed meanwhile, or written by a later version: `view` says which
+        return views
+
+    def events(self, job: str, after: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """The events from number `after` on (several thousand at most), and the `after` of the next call."""
+        return self._read(job, max(0, after))
+
+    def file(self, job: str, name: str) -> Path:
+        """A file of the job, by its name below the job folder.
+
+        Raises:
+            NotFoundError: no such job or file, or a name that leads out of the folder.
+        """
+        path = inside(self.folder(job), name)
+        if path.name in PRIVATE:
+            raise NotFoundError(f"file {name!r}", "is not there", "List the files first")
+        return path
+
+    def request_cancel(self, job: str) -> None:
+        """Ask a queued or running job to stop.
+
+        Raises:
+            StateError: it has already ended.
+        """
+        folder, state = self.folder(job), self.status(job).state
+        if state not in (QUEUED, RUNNING):
+            raise StateError(f"job {job}", f"is {state}, so there is nothing to cancel", "Refresh the list of jobs")
+        (folder / "cancel").touch()
+
+    def remove(self, job: str) -> None:
+        """Delete a job with everything it made.
+
+        Raises:
+            StateError: it is queued or running.
+            ResourceError: one of its files is open elsewhere (Windows).
+        """
+        folder, state = self.folder(job), self.status(job).state
+        if state in (QUEUED, RUNNING):
+            raise StateError(f"job {job}", f"is {state} and cannot be removed", "Cancel it first")
+        doomed = self.jobs / f".removed-{job}"
+        try:
+            sharing(lambda: os.rename(folder, doomed))
+        except PermissionError as error:
+            raise ResourceError(folder, "is in use by another program", "Close it and try again") from error
+        self._ends.pop(job, None)
+        shutil.rmtree(doomed)
+
+    def _lives(self, folder: Path, status: JobStatus) -> bool:
+        quiet = self.clock() - status.heartbeat
+        if status.host and status.host != socket.gethostname():
+            return quiet < SILENT_S
+        # A child that was just started has neither its lock nor its pid yet.
+        return is_alive(folder, status.pid) or (status.pid == 0 and quiet < STARTING_S)
+
+    def _read(self, job: str, after: int) -> tuple[list[dict[str, Any]], int]:
+        """Read events forward, starting from where the last reader stopped if that helps."""
+        path = self.folder(job) / "events.jsonl"
+        number, offset = self._ends.get(job, (0, 0))
+        if number > after:
+            number, offset = 0, 0
+        found: list[dict[str, Any]] = []
+        if path.is_file():
+            with path.open("rb") as file:
+                file.seek(offset)
+                for line in file:
+                    if not line.endswith(b"\n") or len(found) == EVENTS_AT_ONCE:
+                        break  # a torn line is not an event
+                    if number >= after:
+                        found.append(json.loads(line))
+                    number, offset = number + 1, offset + len(line)
+        self._ends[job] = (number, offset)
+        return found, number
+
+
+def _read_status(folder: Path) -> JobStatus:
+    return from_json(JobStatus, read_json(folder / "status.json"))
+
+
+def _names(jobs: Path) -> list[str]:
+    return [entry.name for entry in jobs.iterdir() if SAFE_ID.fullmatch(entry.name)] if jobs.is_dir() else []
+
+
+def _files(folder: Path) -> tuple[str, ...]:
+    return tuple(
+        sorted(
+            path.relative_to(folder).as_posix()
+            for path in folder.rglob("*")
+            if path.name not in PRIVATE and not path.name.startswith(".") and path.is_file() and not path.is_symlink()
+        )
+    )

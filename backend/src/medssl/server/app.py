@@ -1,0 +1,71 @@
+"""The HTTP application. It imports neither torch nor SimpleITK: heavy work is in jobs and in the warm worker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from medssl import __version__
+from medssl.jobs.process import GRACE_S
+from medssl.jobs.run import KINDS
+from medssl.jobs.store import JobStore
+from medssl.server import errors, openapi
+from medssl.server.access import GIB, AccessControl, AccessRules
+from medssl.server.routes_about import about_routes
+from medssl.server.routes_inspect import inspect_routes
+from medssl.server.routes_jobs import job_routes
+from medssl.server.routes_volumes import volume_routes
+from medssl.server.volumes import VolumeStore
+from medssl.server.worker import INSPECTIONS, InspectionWorker
+
+
+def create_app(
+    home: Path,
+    token: str,
+    *,
+    hosts: tuple[str, ...] = (),
+    upload_limit: int = 8 * GIB,
+    shutdown: Callable[[], None] = lambda: None,
+    kinds: str = KINDS,
+    inspections: str = INSPECTIONS,
+    grace_s: float = GRACE_S,
+    worker: InspectionWorker | None = None,
+) -> FastAPI:
+    """Build the application over a home folder.
+
+    Args:
+        home: jobs, volumes and results live below it.
+        token: the bearer token that every call but `/health` must carry.
+        hosts: host names to answer to, beside the loopback ones.
+        upload_limit: largest volume, in bytes.
+        shutdown: called by `POST /shutdown`.
+        kinds: `module:TABLE` of the job kinds.
+        inspections: `module:TABLE` of the inspections.
+        grace_s: seconds between the request to cancel a job and its end by force.
+        worker: the inspection worker; by default one of its own.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    store, volumes = JobStore(home), VolumeStore(home)
+    worker = worker or InspectionWorker(home, inspections)
+    worker.results.end_orphans()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+        yield
+        worker.close()
+
+    app = FastAPI(
+        title="MedSSL", version=__version__, description="Self-supervised learning on medical images", lifespan=lifespan
+    )
+    errors.install(app)
+    openapi.install(app)
+    app.include_router(about_routes(store, shutdown))
+    app.include_router(job_routes(store, kinds, grace_s))
+    app.include_router(volume_routes(volumes, upload_limit))
+    app.include_router(inspect_routes(worker, volumes))
+    app.add_middleware(AccessControl, rules=AccessRules(token, hosts, upload_limit))
+    return app

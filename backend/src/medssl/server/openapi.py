@@ -1,0 +1,39 @@
+"""OpenAPI descriptions of the request bodies, made from the protocol's dataclasses when somebody asks for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from medssl.protocol import CatalogRequest, JobSpec, PreviewRequest, RestoreRequest
+
+BODIES = (JobSpec, RestoreRequest, PreviewRequest, CatalogRequest)
+REFERENCE = "#/components/schemas/{model}"
+
+
+def body_of(name: str) -> dict[str, Any]:
+    """The `openapi_extra` of a route whose body is one of the protocol's requests."""
+    content = {"application/json": {"schema": {"$ref": REFERENCE.format(model=name)}}}
+    return {"requestBody": {"content": content, "required": True}}
+
+
+def install(app: FastAPI) -> None:
+    """Add the requests' schemas to the app's document."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            made.setdefault("components", {}).setdefault("schemas", {}).update(_schemas())
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _schemas() -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    inputs = [(kind, "validation", TypeAdapter(kind)) for kind in BODIES]
+    return TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)[1]["$defs"]

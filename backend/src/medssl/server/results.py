@@ -1,0 +1,103 @@
+"""The results of inspections, a folder each below `<home>/results`; the newest are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from medssl.errors import MedSSLError, NotFoundError, StateError
+from medssl.files import disk_errors, inside, read_json, write_json
+from medssl.jobs.store import SAFE_ID
+from medssl.protocol import CANCELLED, END_STATES, FAILED, QUEUED, ResultStatus, from_json, to_json
+
+KEPT = 50
+
+
+class ResultStore:
+    """Result folders: `request.json`, `status.json`, the files an inspection leaves, and a `cancel` request."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder_of_all = Path(home) / "results"
+
+    def create(self, kind: str, request: dict[str, Any]) -> ResultStatus:
+        """Make the folder of a new, queued inspection and remove the oldest ended ones.
+
+        Raises:
+            ResourceError: the disk is full.
+        """
+        stamp, now = time.strftime("%Y%m%d-%H%M%S", time.gmtime()), time.time()
+        status = ResultStatus(f"{stamp}-{int(now % 1 * 1000):03d}-{kind}-{secrets.token_hex(2)}", kind, QUEUED)
+        folder = self.folder_of_all / status.id
+        with disk_errors(folder):
+            folder.mkdir(parents=True)
+        write_json(folder / "request.json", request)
+        self.write(status)
+        self._prune()
+        return status
+
+    def folder(self, result: str) -> Path:
+        """The folder of a result.
+
+        Raises:
+            NotFoundError: no such result.
+        """
+        folder = self.folder_of_all / result
+        if not SAFE_ID.fullmatch(result) or not (folder / "status.json").is_file():
+            raise NotFoundError(f"result {result!r}", "does not exist", "Old results are removed; ask again")
+        return folder
+
+    def status(self, result: str) -> ResultStatus:
+        """How far the inspection is, or what it found."""
+        return from_json(ResultStatus, read_json(self.folder(result) / "status.json"))
+
+    def write(self, status: ResultStatus) -> None:
+        """Replace the status."""
+        write_json(self.folder_of_all / status.id / "status.json", to_json(status))
+
+    def file(self, result: str, name: str) -> Path:
+        """One of the result's files.
+
+        Raises:
+            NotFoundError: no such file, or a name that leads out of the folder.
+        """
+        return inside(self.folder(result), name)
+
+    def request_cancel(self, result: str) -> None:
+        """Ask a queued or running inspection to stop.
+
+        Raises:
+            StateError: it has already ended.
+        """
+        state = self.status(result).state
+        if state in END_STATES:
+            raise StateError(f"result {result}", f"is {state}, so there is nothing to cancel", "Look at the result")
+        (self.folder(result) / "cancel").touch()
+
+    def cancel_requested(self, result: str) -> bool:
+        """Whether somebody asked to stop it."""
+        return (self.folder_of_all / result / "cancel").exists()
+
+    def end(self, result: str, error: MedSSLError | None) -> None:
+        """Write the end that the worker could not: failed with an error, or cancelled without one."""
+        status = self.status(result)
+        if status.state not in END_STATES:
+            state = FAILED if error else CANCELLED
+            self.write(dataclasses.replace(status, state=state, error=error.as_dict() if error else None))
+
+    def end_orphans(self) -> None:
+        """Fail what an earlier server left unfinished."""
+        for result in self._names():
+            self.end(result, StateError(f"result {result}", "was lost when the server stopped", "Ask again"))
+
+    def _prune(self) -> None:
+        for result in self._names()[:-KEPT]:
+            if self.status(result).state in END_STATES:
+                shutil.rmtree(self.folder_of_all / result)
+
+    def _names(self) -> list[str]:
+        found = self.folder_of_all.iterdir() if self.folder_of_all.is_dir() else ()
+        return sorted(path.name for path in found if (path / "status.json").is_file())

@@ -1,0 +1,136 @@
+"""Run the server: `medssl serve`, or `python -m medssl.server.serve` where a quick start counts."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import secrets
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from filelock import FileLock, Timeout
+
+from medssl.errors import MedSSLError, ResourceError, StateError
+from medssl.files import read_json, write_json
+from medssl.home import home_folder
+from medssl.server.access import GIB, LOOPBACK
+from medssl.server.app import create_app
+
+ANYWHERE = ("0.0.0.0", "::")
+
+
+def serve(
+    home: Path,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    hosts: tuple[str, ...] = (),
+    upload_limit: int = 8 * GIB,
+    **options: Any,
+) -> None:
+    """Serve the home folder until `POST /shutdown`, Ctrl-C or SIGTERM. Running jobs go on afterwards.
+
+    Args:
+        home: the home folder; `server.json` in it (owner-only) holds address and token while the server runs.
+        host: address to listen on. Anything but loopback travels unencrypted: put TLS or an SSH tunnel before it.
+        port: 0 takes a free one.
+        hosts: further names that clients may call this machine by.
+        upload_limit: largest volume, in bytes.
+        options: further arguments of `create_app`.
+
+    Raises:
+        ResourceError: the port is taken or the address is not one of this machine's.
+        StateError: a server is already running over this home folder.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(home / "server.lock").acquire(timeout=0), _listen(host, port) as listening:
+            _serve_on(listening, home, host, hosts, upload_limit=upload_limit, **options)
+    except Timeout:
+        url = _address(home).get("url", "an unknown address")
+        raise StateError(f"home folder {home}", f"already has a server at {url}", "Use that one or end it") from None
+
+
+def _serve_on(listening: socket.socket, home: Path, host: str, hosts: tuple[str, ...], **options: Any) -> None:
+    port = listening.getsockname()[1]
+    token = secrets.token_urlsafe(32)
+    url = f"http://{_shown(host)}:{port}"
+    answering = tuple(name.lower() for name in (host, *hosts, *([socket.gethostname()] if host in ANYWHERE else [])))
+    server: uvicorn.Server | None = None
+
+    def shutdown() -> None:
+        assert server is not None
+        server.should_exit = True
+
+    app = create_app(home, token, hosts=answering, shutdown=shutdown, **options)
+    config = uvicorn.Config(
+        app, http="h11", ws="none", log_level="warning", access_log=False, timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+    address = {"url": url, "token": token, "pid": os.getpid(), "started": time.time()}
+    write_json(home / "server.json", address, mode=0o600)
+    print(f"MedSSL serves {home} at {url} (token in {home / 'server.json'})", flush=True)
+    if host not in LOOPBACK:
+        print("Beyond this machine the connection is not encrypted: use TLS or an SSH tunnel.", flush=True)
+    try:
+        server.run(sockets=[listening])
+    finally:
+        (home / "server.json").unlink(missing_ok=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    if os.name == "nt":  # there, REUSEADDR would let two servers share one port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # type: ignore[attr-defined]
+    else:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        rule = f"is taken ({error.strerror})" if taken else f"cannot be listened on ({error.strerror or error})"
+        raise ResourceError(f"{host}:{port}", rule, "Choose another port, or 0 for a free one") from error
+    listening.listen(128)  # from now on clients wait instead of being refused
+    return listening
+
+
+def _shown(host: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def _address(home: Path) -> dict[str, Any]:
+    path = home / "server.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and serve."""
+    parser = argparse.ArgumentParser(prog="medssl.server.serve")
+    parser.add_argument("--home", type=Path, help="home folder (default: $MEDSSL_HOME or the user's data folder)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], help="a further name clients may use for this machine"
+    )
+    parser.add_argument("--kinds", default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--inspections", default=None, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    tables = {name: value for name in ("kinds", "inspections") if (value := getattr(options, name))}
+    try:
+        serve(home_folder(options.home), options.host, options.port, hosts=tuple(options.allow_host), **tables)
+    except MedSSLError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
