@@ -1,0 +1,101 @@
+"""Fixtures of the panel tests: `harness`, `qapp`, `scene`, `process_until`, `grab`, `load_module`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "Testing"))
+
+import harness as harness_package  # noqa: E402
+
+MISSING = harness_package.missing()
+if not MISSING:
+    harness_package.install()
+    sys.path[:0] = [str(ROOT / "MedSSLPretrain"), str(ROOT / "MedSSLInference")]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--screenshots", help="folder for a picture of every widget state (also $MEDSSL_SCREENSHOTS)")
+
+
+def pytest_ignore_collect(collection_path):
+    """Panel tests import qt and slicer at their top; without those, test_harness.py says so in one skip."""
+    panel = collection_path.name.startswith(("test_pretrain", "test_inference", "test_panel"))
+    return True if MISSING and panel else None
+
+
+@pytest.fixture(scope="session")
+def qapp():
+    """slicer.app, a QApplication."""
+    import slicer
+
+    return slicer.app
+
+
+@pytest.fixture
+def harness(qapp):
+    """The harness; a test in which a slot raised fails at its end."""
+    from harness import qtNamespace
+
+    qtNamespace.slotErrors.clear()
+    yield harness_package
+    qapp.processEvents()
+    errors, qtNamespace.slotErrors[:] = list(qtNamespace.slotErrors), []
+    assert not errors, f"a slot raised {errors[0]!r}"
+
+
+@pytest.fixture
+def scene(harness, qapp):
+    """An empty scene without module panels, before and after."""
+    import slicer
+
+    qapp.moduleManager().unload()
+    slicer.mrmlScene.Clear(0)
+    yield slicer.mrmlScene
+    qapp.moduleManager().unload()
+    slicer.mrmlScene.Clear(0)
+
+
+@pytest.fixture
+def load_module(scene, qapp):
+    """`load_module("MedSSLPretrain")` loads the scripted module as Slicer's module factory does."""
+    return lambda name: qapp.moduleManager().load(name, ROOT / name)
+
+
+@pytest.fixture
+def process_until(qapp):
+    """`process_until(condition, timeout=10)` runs Qt's loop until the condition holds; fails after `timeout` seconds."""
+
+    def wait(condition, timeout: float = 10.0) -> None:
+        end = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > end:
+                pytest.fail(f"nothing happened within {timeout} s")
+            qapp.processEvents()
+            time.sleep(0.002)
+
+    return wait
+
+
+@pytest.fixture
+def grab(request, qapp):
+    """`grab(widget, "name")` writes name.png where --screenshots or $MEDSSL_SCREENSHOTS says so, else checks that it paints."""
+    folder = request.config.getoption("--screenshots") or os.environ.get("MEDSSL_SCREENSHOTS")
+
+    def take(widget, name: str, width: int = 0, height: int = 0) -> None:
+        widget.resize(width or widget.width, height or widget.height)
+        widget.show()
+        qapp.processEvents()
+        pixmap = widget.grab()
+        assert not pixmap.isNull()
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            assert pixmap.save(str(Path(folder) / f"{name.removesuffix('.png')}.png"))
+
+    return take

@@ -1,0 +1,166 @@
+"""A stand-in for Slicer's plot view: paints a vtkMRMLPlotChartNode with QPainter."""
+
+from __future__ import annotations
+
+import math
+
+import slicer
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+from .qtNamespace import QtCore, QtGui, QtWidgets, emitter, registerCustomWidget
+
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 26, 40  # margins of the axes, pixels
+
+
+@registerCustomWidget
+class qMRMLPlotView(QtWidgets.QWidget):
+    """Shows the chart that its vtkMRMLPlotViewNode names, repainted when the chart or a table changes."""
+
+    mrmlSceneChanged = emitter(object)
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._viewNode, self._scene = None, None
+        self._observed: list[tuple] = []
+        self.minimumHeight = 120
+
+    def setMRMLScene(self, scene) -> None:
+        self._scene = scene
+        self.mrmlSceneChanged.emit(scene)
+
+    def setMRMLPlotViewNode(self, node) -> None:
+        self._viewNode = node
+        node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._observeChart())
+        self._observeChart()
+
+    def fitToContent(self) -> None:
+        self.update()
+
+    def _observeChart(self) -> None:
+        for node, tag in self._observed:
+            node.RemoveObserver(tag)
+        self._observed = []
+        for node in [self._chart(), *self._series(), *[s.GetTableNode() for s in self._series()]]:
+            if node is not None:
+                self._observed.append((node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.update())))
+        self.update()
+
+    def _chart(self):
+        return self._viewNode.GetPlotChartNode() if self._viewNode is not None else None
+
+    def _series(self) -> list:
+        chart = self._chart()
+        return (
+            [] if chart is None else [chart.GetNthPlotSeriesNode(i) for i in range(chart.GetNumberOfPlotSeriesNodes())]
+        )
+
+    def paintEvent(self, event) -> None:
+        painter = QtGui.QPainter(self)
+        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+        painter.fillRect(self.rect, QtGui.QColor("white"))
+        curves = [(s, *_points(s)) for s in self._series()]
+        curves = [(s, x, y) for s, x, y in curves if len(x)]
+        if curves:
+            _paintChart(painter, self.rect, self._chart(), curves)
+        painter.end()
+
+
+@registerCustomWidget
+class qMRMLPlotWidget(QtWidgets.QWidget):
+    """The plot view with its place in a layout."""
+
+    mrmlSceneChanged = emitter(object)
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self._view, self._node = qMRMLPlotView(self), None
+        layout.addWidget(self._view)
+
+    def plotView(self) -> qMRMLPlotView:
+        return self._view
+
+    def setMRMLScene(self, scene) -> None:
+        self._view.setMRMLScene(scene)
+
+    def mrmlPlotViewNode(self):
+        return self._node
+
+    def setMRMLPlotViewNode(self, node) -> None:
+        self._node = node
+        self._view.setMRMLPlotViewNode(node)
+
+
+def _points(series) -> tuple:
+    """Finite points of a plot series: two numpy arrays."""
+    table = series.GetTableNode()
+    if table is None:
+        return (), ()
+    x = table.GetTable().GetColumnByName(series.GetXColumnName() or "")
+    y = table.GetTable().GetColumnByName(series.GetYColumnName() or "")
+    if x is None or y is None:
+        return (), ()
+    x, y = vtk_to_numpy(x), vtk_to_numpy(y)
+    finite = (y == y) & (x == x)
+    return x[finite], y[finite]
+
+
+def _paintChart(painter, rect, chart, curves) -> None:
+    area = QtCore.QRectF(rect.x() + LEFT, rect.y() + TOP, rect.width() - LEFT - RIGHT, rect.height() - TOP - BOTTOM)
+    xs = [v for _, x, _ in curves for v in (x.min(), x.max())]
+    ys = [v for _, _, y in curves for v in (y.min(), y.max())]
+    xTicks, yTicks = _ticks(min(xs), max(xs)), _ticks(min(ys), max(ys))
+    toX = _scale(min(xs), max(xs), area.left(), area.right())
+    toY = _scale(yTicks[0], yTicks[-1], area.bottom(), area.top())
+    font = painter.font()
+    font.setPointSize(8)
+    painter.setFont(font)
+    for value in yTicks:
+        painter.setPen(QtGui.QColor("#dddddd"))
+        painter.drawLine(QtCore.QPointF(area.left(), toY(value)), QtCore.QPointF(area.right(), toY(value)))
+        painter.setPen(QtGui.QColor("#333333"))
+        painter.drawText(QtCore.QRectF(14, toY(value) - 8, LEFT - 20, 16), _right(), f"{value:.4g}")
+    for value in (v for v in xTicks if min(xs) <= v <= max(xs)):
+        painter.drawText(QtCore.QRectF(toX(value) - 30, area.bottom() + 3, 60, 16), _middle(), f"{value:.6g}")
+    painter.drawText(
+        QtCore.QRectF(area.left(), area.bottom() + 19, area.width(), 18), _middle(), chart.GetXAxisTitle() or ""
+    )
+    painter.drawText(QtCore.QRectF(0, 3, LEFT, 18), _middle(), chart.GetYAxisTitle() or "")
+    legend = area.left()
+    for series, x, y in curves:
+        color = QtGui.QColor.fromRgbF(*series.GetColor())
+        dashed = series.GetLineStyle() == slicer.vtkMRMLPlotSeriesNode.LineStyleDash
+        style = QtCore.Qt.PenStyle.DashLine if dashed else QtCore.Qt.PenStyle.SolidLine
+        painter.setPen(QtGui.QPen(color, max(1.0, series.GetLineWidth()), style))
+        painter.drawPolyline(QtGui.QPolygonF([QtCore.QPointF(toX(a), toY(b)) for a, b in zip(x, y)]))
+        if chart.GetLegendVisibility():
+            painter.drawLine(QtCore.QPointF(legend, 13), QtCore.QPointF(legend + 18, 13))
+            painter.setPen(QtGui.QColor("#333333"))
+            painter.drawText(QtCore.QPointF(legend + 23, 17), series.GetName())
+            legend += 40 + painter.fontMetrics().horizontalAdvance(series.GetName())
+    painter.setPen(QtGui.QColor("#333333"))
+    painter.drawRect(area)
+
+
+def _right():
+    return QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter
+
+
+def _middle():
+    return QtCore.Qt.AlignmentFlag.AlignCenter
+
+
+def _scale(low: float, high: float, start: float, end: float):
+    span = float(high - low) or 1.0
+    return lambda value: start + (end - start) * (float(value) - float(low)) / span
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """About five round values that enclose low…high."""
+    span = float(high - low) or abs(float(high)) or 1.0
+    step = 10 ** math.floor(math.log10(span / 4))
+    step *= next(f for f in (1, 2, 5, 10) if span / (step * f) <= 5)
+    first = math.floor(float(low) / step)
+    return [step * n for n in range(first, math.ceil(float(high) / step) + 1)] or [float(low), float(high)]

@@ -1,0 +1,144 @@
+"""Slicer's `qt` module for tests: PySide6 with PythonQt's manners, and nothing that PythonQt lacks.
+
+Properties are read and written without parentheses (`true_property`), signals connect by signature or by name, an
+exception in a slot is collected in `slotErrors` so that the running test fails.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import PySide6  # isort: skip  # the feature switch exists only after this import
+from shibokensupport import feature  # isort: skip
+from __feature__ import true_property  # noqa: F401  # isort: skip
+from PySide6 import QtCore, QtGui, QtNetwork, QtUiTools, QtWidgets
+
+from . import api
+
+# The switch is per importing module, and every module that merely names PySide6 would turn it off again.
+feature._mod_uses_pyside = lambda module: False
+for _name in [name for name, flag in feature.pyside_feature_dict.items() if flag == 0]:
+    feature.pyside_feature_dict[_name] = -1
+feature.set_selection(0x02, __name__)
+assert isinstance(QtWidgets.QWidget.enabled, property), f"PySide6 {PySide6.__version__} ignores true_property"
+
+slotErrors: list[BaseException] = []
+MISSING_IN_PYTHONQT = (
+    "QVariant",
+    "QSignalSpy",
+    "QSvgWidget",
+    "QWebSocket",
+    "Signal",
+    "Slot",
+    "Property",
+    "QThread",
+    "QSignalBlocker",
+)
+_customWidgets: dict[str, type] = {}
+_bareGetattribute = QtCore.QObject.__getattribute__
+
+
+def connect(self, signature: str, slot) -> bool:
+    """PythonQt's `object.connect("signal(types)", slot)`; an unknown signature fails here instead of returning False."""
+    normal = bytes(QtCore.QMetaObject.normalizedSignature(signature).data()).decode()
+    name = normal.partition("(")[0]
+    known = [
+        bytes(m.methodSignature().data()).decode() for m in _signals(self) if bytes(m.name().data()).decode() == name
+    ]
+    asPython = normal.replace("vtkMRMLNode*", "PyObject").replace("vtkMRMLScene*", "PyObject")
+    if asPython not in known:
+        raise AssertionError(f"{type(self).__name__} has no signal {normal}; signals of that name: {known}")
+    _bareGetattribute(self, name).connect(slot)
+    return True
+
+
+def disconnect(self, signature: str, slot=None) -> bool:
+    """PythonQt's `object.disconnect("signal(types)", slot)`."""
+    signal = _bareGetattribute(self, signature.partition("(")[0])
+    return bool(signal.disconnect(slot) if slot is not None else signal.disconnect())
+
+
+def _signals(self):
+    meta = self.metaObject()
+    return [
+        m for m in map(meta.method, range(meta.methodCount())) if m.methodType() == QtCore.QMetaMethod.MethodType.Signal
+    ]
+
+
+def _getattribute(self, name: str):
+    """`connect` and `disconnect` cannot be replaced on the class: PySide6 looks them up by itself."""
+    if name == "connect":
+        return connect.__get__(self)
+    if name == "disconnect":
+        return disconnect.__get__(self)
+    return _bareGetattribute(self, name)
+
+
+class QUiLoader(QtUiTools.QUiLoader):
+    """Knows the ctk and qMRML stand-ins, as Slicer's designer plugins do."""
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        for widget in _customWidgets.values():
+            self.registerCustomWidget(widget)
+
+
+def registerCustomWidget(widget: type) -> type:
+    """Class decorator: make the widget loadable from .ui files."""
+    _customWidgets[widget.__name__] = widget
+    return widget
+
+
+def customWidgets() -> dict[str, type]:
+    """All stand-ins for ctk and qMRML widgets, by class name."""
+    return dict(_customWidgets)
+
+
+def emitter(*arguments) -> QtCore.Signal:
+    """A signal for a stand-in widget."""
+    return QtCore.Signal(*arguments)
+
+
+def build() -> types.ModuleType:
+    """Make the merged `qt` module."""
+    QtCore.QObject.__getattribute__ = _getattribute
+    QtCore.QObject.name = property(lambda self: self.objectName, lambda self, value: setattr(self, "objectName", value))
+    QtCore.QObject.className = lambda self: self.metaObject().className()
+    qt = types.ModuleType("qt", "PySide6 as Slicer's qt")
+    for source in (QtCore, QtGui, QtWidgets, QtNetwork):
+        for name in dir(source):
+            if name.startswith(("Q", "Qt")) and name not in MISSING_IN_PYTHONQT:
+                setattr(qt, name, getattr(source, name))
+    qt.QUiLoader = QUiLoader
+    _restoreMethods(qt)
+    sys.excepthook = _collect
+    return qt
+
+
+def _restoreMethods(qt) -> None:
+    """`true_property` hides setters and isX(); PythonQt has them beside the properties, as the reference lists."""
+    for name, listed in api.classes().items():
+        source = getattr(qt, name[3:], None) if name.startswith("qt.") else None
+        for method in listed.get("methods", ()) if source is not None else ():
+            target = method[3:4].lower() + method[4:] if method.startswith("set") else method[2:3].lower() + method[3:]
+            if hasattr(source, method) or not isinstance(getattr(source, target, None), property):
+                continue
+            if method.startswith("set"):
+                setattr(source, method, _setter(target))
+            elif method.startswith("is"):
+                setattr(source, method, lambda self, target=target: getattr(self, target))
+
+
+def _setter(target: str):
+    if target == "contentsMargins":
+        return lambda self, *sides: setattr(self, target, QtCore.QMargins(*sides))
+    return lambda self, value: setattr(self, target, value)
+
+
+def _collect(kind, error, traceback) -> None:
+    slotErrors.append(error)
+    sys.__excepthook__(kind, error, traceback)

@@ -1,0 +1,122 @@
+"""Reads the panels' source and .ui files for names that real Slicer would not know."""
+
+from __future__ import annotations
+
+import ast
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from . import api
+
+FORBIDDEN = {
+    "QSignalBlocker",
+    "QVariant",
+    "QSignalSpy",
+    "QtCharts",
+    "QSvgWidget",
+    "QWebSocket",
+    "QThread",
+    "Signal",
+    "Slot",
+}
+
+
+def widgetsOf(uiFile: Path) -> dict[str, str]:
+    """Widget name -> reference class of a .ui file ("QLabel" -> "qt.QLabel")."""
+    widgets = ElementTree.parse(uiFile).getroot().iter("widget")
+    return {w.get("name"): _qualified(w.get("class")) for w in widgets}
+
+
+def _qualified(name: str) -> str:
+    space = "ctk" if name.startswith("ctk") else "slicer" if name.startswith(("qMRML", "qSlicer")) else "qt"
+    return f"{space}.{name}"
+
+
+def uiProblems(uiFile: Path) -> list[str]:
+    """Properties and classes of a .ui file that the reference lacks (dynamic ones, stdset="0", are free)."""
+    problems = []
+    for widget in ElementTree.parse(uiFile).getroot().iter("widget"):
+        known = api.members(_qualified(widget.get("class")))
+        if known is None:
+            continue
+        for prop in widget.findall("property"):
+            if prop.get("stdset") != "0" and prop.get("name") not in known:
+                problems.append(f"{uiFile.name}: {widget.get('class')} has no property {prop.get('name')}")
+    return problems
+
+
+class SourceScan(ast.NodeVisitor):
+    """Collects in `problems` what a panel's source does that PythonQt or Slicer would refuse."""
+
+    def __init__(self, path: Path, ui: dict[str, str]) -> None:
+        self.path, self.ui, self.problems = path, ui, []
+        self.locals: dict[str, str] = {}
+        self.visit(ast.parse(path.read_text(encoding="utf-8")))
+
+    def report(self, node: ast.AST, message: str) -> None:
+        self.problems.append(f"{self.path.name}:{node.lineno}: {message}")
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        outer, self.locals = self.locals, {}
+        self.generic_visit(node)
+        self.locals = outer
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        made = _dotted(node.value.func) if isinstance(node.value, ast.Call) else ""
+        if isinstance(node.targets[0], ast.Name):
+            self.locals.pop(node.targets[0].id, None)
+            if made.startswith(("qt.Q", "ctk.ctk", "slicer.qMRML")) and made.count(".") == 1:
+                self.locals[node.targets[0].id] = made
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = _dotted(node.func)
+        if name.startswith(("qt.Q", "ctk.ctk", "slicer.qMRML")) and name.count(".") == 1 and node.keywords:
+            self.report(node, f"{name}: PythonQt knows no constructor keywords")
+        if name == "isinstance" and _dotted(node.args[1]).startswith(("qt.", "ctk.")):
+            self.report(node, "isinstance is False for PythonQt objects; use inherits")
+        if name in ("threading.Thread", "exec_"):
+            self.report(node, "Python threads starve while Qt's loop runs")
+        self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        parts = _dotted(node).split(".")
+        if parts[0] in ("qt", "ctk") and len(parts) > 1:
+            self._checkNamespace(node, parts)
+        elif parts[:2] == ["slicer", "util"] and len(parts) == 3 and parts[2] not in api.reference()["slicer.util"]:
+            self.report(node, f"slicer.util has no {parts[2]}")
+        elif parts[:2] == ["slicer", "app"] and len(parts) == 3 and parts[2] not in api.reference()["slicer.app"]:
+            self.report(node, f"slicer.app has no {parts[2]}")
+        elif parts[:2] == ["self", "ui"] and len(parts) == 4:
+            self._checkMember(node, self.ui.get(parts[2]), parts[2], parts[3])
+        elif parts[0] == "ui" and len(parts) == 3:
+            self._checkMember(node, self.ui.get(parts[1]), parts[1], parts[2])
+        elif parts[0] in self.locals and len(parts) == 2:
+            self._checkMember(node, self.locals[parts[0]], parts[0], parts[1])
+        self.generic_visit(node)
+
+    def _checkNamespace(self, node: ast.AST, parts: list[str]) -> None:
+        name = ".".join(parts[:2])
+        if parts[1] in FORBIDDEN:
+            self.report(node, f"{name} is missing or useless in PythonQt")
+        elif name in api.reference()["classes"] and api.reference()["classes"][name] is None:
+            self.report(node, f"real Slicer has no {name}")
+        elif len(parts) == 3:
+            self._checkMember(node, name, name, parts[2])
+
+    def _checkMember(self, node: ast.AST, kind: str | None, label: str, member: str) -> None:
+        known = api.members(kind) if kind else None
+        if kind is None:
+            self.report(node, f"no .ui file names a widget {label}")
+        elif known is not None and member not in known:
+            self.report(node, f"{label} ({kind}) has no {member}")
+
+
+def _dotted(node: ast.AST) -> str:
+    names = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    return ".".join([node.id, *reversed(names)])
