@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +10,6 @@ import pytest
 from medssl.data.cache import VolumeCache
 from medssl.data.entry import Entry
 from medssl.data.volume import Volume, write_volume
-
-SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
 @pytest.fixture
@@ -39,13 +36,6 @@ def cached(tmp_path, ct):
         return VolumeCache(tmp_path / "cache").add(Entry(path, fields.pop("patient", name), name=name, **fields))
 
     return put
-
-
-@pytest.fixture
-def shared() -> Path:
-    if not SHARED.is_dir():
-        pytest.skip("needs the folder shared/data beside the repository")
-    return SHARED
 
 
 @pytest.fixture

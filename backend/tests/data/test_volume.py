@@ -128,8 +128,8 @@ def test_full_disk_keeps_the_old_file(tmp_path, ct, small_files_only):
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"old"]
 
 
-def test_real_ct_and_mr(shared):
-    ct = medssl.read_volume(shared / "ct-mr-sarcoma" / "sts-002" / "ct.nii.gz")
-    mr = medssl.read_volume(shared / "ct-mr-sarcoma" / "sts-002" / "mr-t1.nii.gz")
+def test_real_ct_and_mr(shared_data):
+    ct = medssl.read_volume(shared_data / "ct-mr-sarcoma" / "sts-002" / "ct.nii.gz")
+    mr = medssl.read_volume(shared_data / "ct-mr-sarcoma" / "sts-002" / "mr-t1.nii.gz")
     assert (guess_modality(ct.array), guess_modality(mr.array)) == ("CT", "MR")
     assert ct.array.dtype == mr.array.dtype == np.int16

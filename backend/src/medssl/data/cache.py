@@ -74,12 +74,12 @@ class VolumeCache:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         key = _key(entry)
-        sidecar = self.folder / f"{key}.json"
-        if not sidecar.exists():
+        files = [self.folder / f"{key}.json", self.folder / f"{key}.b2nd"]
+        if not all(file.exists() for file in files):
             with FileLock(self.folder / f"{key}.lock"):
-                if not sidecar.exists():
+                if not all(file.exists() for file in files):
                     self._write(entry, key)
-        return _cached(sidecar, entry)
+        return _cached(files[0], entry)
 
     def _write(self, entry: Entry, key: str) -> None:
         volume = read_volume(entry.image, entry.modality)
@@ -97,7 +97,7 @@ class VolumeCache:
             "statistics": compute(array, modality).as_dict(),
         }
         self._put(f"{key}.b2nd", packed.to_cframe())
-        self._put(f"{key}.json", json.dumps(about).encode())  # last: its presence says that all is there
+        self._put(f"{key}.json", json.dumps(about).encode())
 
     def _put(self, name: str, data: bytes) -> None:
         partial = self.folder / f"{name}.partial"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from pathlib import Path
 
 from medssl.data.entry import Entry
@@ -25,9 +24,10 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
     """
     rows = _read_rows(path)
     extra = [name for name in (rows[0][1] if rows else {}) if name not in OWN_COLUMNS]
-    numeric = [name for name in extra if all(_number(row[name]) is not None for _, row in rows)]
+    numeric = [name for name in extra if all(_is_number(row[name]) for _, row in rows)]
     numeric = [name for name in numeric if any(row[name] for _, row in rows)]
-    entries, seen = [], {}
+    entries: list[Entry] = []
+    seen: dict[Path, int] = {}
     for line, row in rows:
         image, split = _check_row(path, line, row)
         if image in seen:
@@ -42,9 +42,9 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
                 split,
                 modality or row.get("modality", ""),
                 row.get("name") or stem(image),
-                labels={name: _number(row[name]) for name in numeric},
+                labels={name: float(row[name] or "nan") for name in numeric},
                 attributes={name: row[name] for name in extra if name not in numeric},
-            )  # fmt: skip
+            )
         )
     return entries
 
@@ -89,11 +89,10 @@ def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
     return image, SPLITS[split]
 
 
-def _number(text: str) -> float | None:
-    """The number in a field; an empty field is an unknown number, None is no number."""
-    if not text:
-        return math.nan
+def _is_number(text: str) -> bool:
+    """An empty field is an unknown number."""
     try:
-        return float(text)
+        float(text or "nan")
     except ValueError:
-        return None
+        return False
+    return True

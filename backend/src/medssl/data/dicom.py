@@ -88,8 +88,8 @@ def _stack(slices: list[tuple[Path, Dataset]], source: Path) -> Volume:
     rows, columns = (float(s) for s in first.get("PixelSpacing", [1.0, 1.0]))
     array = np.stack([_read_pixels(slices[n][0]) for n in order], axis=-1)
     return Volume(
-        compact(array) if array.dtype.kind == "f" else array,
-        spacing=(columns, rows, distance), origin=positions[0], direction=np.stack([axes[0], axes[1], normal], axis=1),
+        compact(array),
+        spacing=np.array([columns, rows, distance]), origin=positions[0], direction=np.stack([axes[0], axes[1], normal], axis=1),
         modality=str(first.get("Modality", "")), name=source.stem, patient=str(first.get("PatientID", "")),
     )  # fmt: skip
 

@@ -72,13 +72,13 @@ def _read_nrrd(path: Path) -> Header:
         with path.open("rb") as file:
             fields = nrrd.read_header(file)
             held = path.stat().st_size - file.tell()
+        shape, kind, encoding = tuple(int(n) for n in fields["sizes"]), str(fields["type"]), fields["encoding"]
     except (nrrd.NRRDError, ValueError, KeyError, UnicodeDecodeError) as error:
         raise VolumeError(path, f"has no readable NRRD header ({error})", "Take another copy of the file") from error
-    shape = tuple(int(n) for n in fields["sizes"])
-    size = math.prod(shape) * _nrrd_voxel_bytes(str(fields["type"]))
-    if "data file" not in fields:  # else the voxels are in other files, which ITK checks
-        limit = held if fields["encoding"] == "raw" else held * LARGEST_RATIO
-        _check_held(path, shape, size, limit)
+    size = math.prod(shape) * _nrrd_voxel_bytes(kind)
+    ratio = {"raw": 1, "gzip": LARGEST_RATIO, "gz": LARGEST_RATIO}.get(encoding)
+    if ratio and "data file" not in fields:  # else the voxels are in other files, which ITK checks
+        _check_held(path, shape, size, held * ratio)
     return Header(shape, size)
 
 

