@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import medssl
+from medssl import files
 from closed_form import assert_close_to, fill, make_input, read_reference
 from medssl.errors import ResourceError, WeightsError
-from medssl.networks import tensors as tensor_files
 from medssl.networks.plan import Plan, read_plan
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights import (
@@ -146,7 +146,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     def full(source: object, target: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tensor_files.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(ResourceError, match="disk is full"):
         save_weights(path, UNet3D(4).state_dict(), PLAN)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -15,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from medssl.errors import ResourceError, WeightsError
+from medssl.errors import WeightsError
+from medssl.files import write_atomic
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -54,25 +53,12 @@ def read_torch(path: Path) -> dict[str, Any]:
 
 
 def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write all or nothing: a temporary file beside `path`, flushed to disk, then renamed.
+    """Write all or nothing.
 
     Raises:
-        ResourceError: the disk is full or not writable; a file that stood at `path` is untouched.
+        ResourceError: the disk is full; a file that stood at `path` is untouched.
     """
-    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        reason = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
-        raise ResourceError(
-            path, f"could not be written: {reason}", "Free some space and resume; the previous file is intact"
-        ) from error
+    write_atomic(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata))
 
 
 def digest(tensors: dict[str, Tensor]) -> str:

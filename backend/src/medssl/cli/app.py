@@ -1,0 +1,46 @@
+"""All verbs in one tree, and the border where errors become messages."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+import medssl
+from medssl.cli import data, demo, doctor, jobs, methods, pretrain, restore, samples, serve, weights
+from medssl.cli.output import complain
+from medssl.errors import MedSSLError
+
+app = typer.Typer(
+    name="medssl",
+    help="Self-supervised learning on medical images: pretrain, inspect, restore.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("pretrain")(pretrain.pretrain)
+app.command("restore")(restore.restore)
+app.command("methods")(methods.methods)
+app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
+app.add_typer(samples.app, name="samples")
+
+
+@app.callback(invoke_without_command=True)
+def top(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        typer.echo(medssl.__version__)
+        raise typer.Exit()
+
+
+def main() -> None:
+    """Run the command line; what the user can mend ends with a message and exit status 1, not with a traceback."""
+    try:
+        app()
+    except MedSSLError as error:
+        complain(error)
+        sys.exit(1)

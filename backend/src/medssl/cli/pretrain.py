@@ -1,0 +1,136 @@
+"""`medssl pretrain`: make a job and follow it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medssl.cli.options import Device, Home
+from medssl.cli.output import JobDisplay, complain, err, out
+from medssl.errors import ConfigError, from_dict
+from medssl.protocol import FINISHED, DataSpec, JobSpec, VolumeRef
+
+
+def pretrain(
+    data: Annotated[list[str], typer.Argument(help="A folder, a catalogue CSV, or image files.")],
+    method: Annotated[str, typer.Option(help="See `medssl methods`.")] = "genesis",
+    preset: Annotated[str, typer.Option(help="A preset of the method: default, laptop, released …")] = "default",
+    settings: Annotated[list[str], typer.Option("--set", help="Override a setting, e.g. --set training.steps=500; repeatable.")] = [],  # noqa: B006
+    config: Annotated[str, typer.Option(help="YAML or JSON file with settings (over the preset, under --set).")] = "",
+    pattern: Annotated[str, typer.Option(help='Glob below the folder, e.g. "*/ct.nii.gz".')] = "",
+    modality: Annotated[str, typer.Option(help="CT or MR, where the files do not say.")] = "",
+    validation_fraction: Annotated[float, typer.Option(help="Share of the patients kept for validation.")] = 0.2,
+    name: Annotated[str, typer.Option(help="A name to find the job by.")] = "",
+    device: Device = "auto",
+    devices: Annotated[int, typer.Option(help="Devices on each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines (start with torchrun, see --prepare).")] = 1,
+    start_from: Annotated[str, typer.Option(help="A weight file to begin with.")] = "",
+    partial_weights: Annotated[bool, typer.Option(help="Accept a weight file that matches only in part.")] = False,
+    detach: Annotated[bool, typer.Option(help="Print the job's id and return at once.")] = False,
+    prepare: Annotated[bool, typer.Option(help="Only make the job folder, for torchrun or a batch system.")] = False,
+    home: Home = None,
+) -> None:
+    """Pretrain a model. The job runs on by itself; Ctrl-C only stops watching."""
+    from medssl.home import home_folder
+    from medssl.jobs import process
+    from medssl.jobs.check import checked
+    from medssl.jobs.store import JobStore
+    from medssl.methods import METHODS
+    from medssl.registry import config_class
+    from medssl.schema import as_dict, build
+
+    over = merge(read_settings(config), parse_settings([*settings, f"training.devices={devices}", f"training.nodes={nodes}"]))
+    spec = JobSpec(
+        "pretrain", method, as_dict(build(config_class(METHODS, method), over, preset)),
+        data_spec(data, pattern, modality, validation_fraction), name=name, device=device,
+        start_from=start_from, partial_weights=partial_weights,
+    )  # fmt: skip
+    store = JobStore(home_folder(home))
+    if prepare:
+        folder = store.folder(store.create(checked(spec)))
+        out.print(f"{folder}\nrun it with: torchrun --nnodes {nodes} --nproc-per-node {devices} -m medssl.jobs.run {folder}", highlight=False)
+        return
+    job = process.submit(store, spec)
+    if detach:
+        print(job)
+        return
+    raise typer.Exit(watch(store, job))
+
+
+def watch(store: Any, job: str) -> int:
+    """Follow a job on the terminal to its end; returns the exit status."""
+    from medssl.jobs import process
+
+    err.print(f"job {job}", highlight=False)
+    try:
+        with JobDisplay() as display:
+            view = process.wait(store, job, display.show)
+    except KeyboardInterrupt:
+        err.print(f"\nThe job goes on. Stop it with: medssl jobs cancel {job}", highlight=False)
+        return 130
+    if view.status.state == FINISHED:
+        print(store.folder(job) / "results" / "model.safetensors")
+        return 0
+    if view.status.error:
+        complain(from_dict(view.status.error))
+    err.print(f"{view.status.state}; log: {store.folder(job) / 'log.txt'}", highlight=False)
+    return 1
+
+
+def data_spec(paths: list[str], pattern: str, modality: str, validation_fraction: float) -> DataSpec:
+    """A folder or CSV as such; image files as a list."""
+    only = Path(paths[0])
+    if len(paths) == 1 and (only.is_dir() or only.suffix.lower() == ".csv" or not only.exists()):
+        return DataSpec(path=str(only), pattern=pattern, modality=modality, validation_fraction=validation_fraction)
+    volumes = tuple(VolumeRef(path=path, modality=modality) for path in paths)
+    return DataSpec(volumes=volumes, modality=modality, validation_fraction=validation_fraction)
+
+
+def parse_settings(assignments: list[str]) -> dict[str, Any]:
+    """Turn `training.steps=500` into {"training": {"steps": 500}}; values are JSON where they can be, else text.
+
+    Raises:
+        ConfigError: no equals sign.
+    """
+    tree: dict[str, Any] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {assignment}", "lacks an equals sign", "Write --set training.steps=500")
+        *groups, name = path.strip().split(".")
+        here = tree
+        for group in groups:
+            here = here.setdefault(group, {})
+        try:
+            here[name] = json.loads(text)
+        except ValueError:
+            here[name] = text
+    return tree
+
+
+def read_settings(path: str) -> dict[str, Any]:
+    """Settings of a YAML or JSON file; {} where no file is named.
+
+    Raises:
+        ConfigError: no such file, or no mapping in it.
+    """
+    if not path:
+        return {}
+    import yaml
+
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"config file {path}", f"cannot be read ({error})", "Give a YAML or JSON file") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"config file {path}", "must hold a mapping of settings", "See `medssl methods NAME`")
+    return tree
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Nested settings, `over` winning."""
+    nested = {n: merge(base[n], v) for n, v in over.items() if isinstance(v, dict) and isinstance(base.get(n), dict)}
+    return {**base, **over, **nested}

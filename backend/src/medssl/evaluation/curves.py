@@ -1,0 +1,61 @@
+"""Loss curves as pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+
+def draw_loss_curve(events: Iterable[dict[str, Any]]) -> bytes:
+    """A PNG of training loss (thin: each step, thick: smoothed), validation loss and the constant mean's loss."""
+    events = list(without_repeats(events))
+    losses = [(e["step"], e["loss"]) for e in events if e["type"] == "loss"]
+    metrics = [e for e in events if e["type"] == "metric"]
+    figure, axes = plt.subplots(figsize=(9, 4), dpi=110)
+    if losses:
+        steps, values = np.array(losses).T
+        axes.plot(steps, values, color="#4c78a8", alpha=0.25, linewidth=1)
+        axes.plot(steps, smooth(values), color="#4c78a8", linewidth=2, label="training")
+    for name, colour, style in (
+        ("validation_loss", "#e4572e", "o-"), ("constant_mean_loss", "#888888", "--"), ("distorted_loss", "#b79f00", ":"),
+    ):  # fmt: skip
+        points = [(e["step"], e[name]) for e in metrics if name in e]
+        if points:
+            axes.plot(*zip(*points), style, color=colour, label=name.replace("_loss", "").replace("_", " "))
+    axes.set(xlabel="step", ylabel="mean squared error", ylim=(0, None))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return to_png(figure)
+
+
+def without_repeats(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Drop what a resumed run did again: everything with a step beyond that of each `resumed` event."""
+    kept: list[dict[str, Any]] = []
+    for event in events:
+        if event["type"] == "resumed":
+            kept = [e for e in kept if e.get("step", 0) <= event["step"]]
+        kept.append(event)
+    return kept
+
+
+def smooth(values: np.ndarray, window: int = 15) -> np.ndarray:
+    """A centred moving mean that narrows towards the ends."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    place = np.arange(len(values))
+    half = np.minimum(np.minimum(place, len(values) - 1 - place), window // 2)
+    return (sums[place + half + 1] - sums[place - half]) / (2 * half + 1)
+
+
+def to_png(figure: Any) -> bytes:
+    """Render a matplotlib figure and close it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight")
+    plt.close(figure)
+    return buffer.getvalue()

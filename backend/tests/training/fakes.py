@@ -1,0 +1,60 @@
+"""A job without a process: collects events in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from medssl.methods.genesis_config import GenesisConfig
+from medssl.protocol import DataSpec, JobSpec
+from medssl.schema import as_dict, build
+
+
+class FakeRun:
+    """A `Run` whose cancel request comes at a chosen step."""
+
+    def __init__(self, folder: Path, home: Path, cancel_at: int | None = None, resume: bool = False) -> None:
+        self.folder, self.home, self.resume, self.device = folder, home, resume, "cpu"
+        self.cancel_at, self.events, self.asked = cancel_at, [], 0
+        for name in ("results", "checkpoints"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    def emit(self, type: str, **fields: Any) -> None:
+        self.events.append({"type": type, **fields})
+
+    def progress(self, step: int, steps: int, message: str = "", eta_s: float | None = None) -> None: ...
+
+    def cancel_requested(self) -> bool:
+        self.asked += 1
+        return self.cancel_at is not None and self.asked >= self.cancel_at
+
+    def of(self, type: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["type"] == type]
+
+
+def write_phantoms(folder: Path, count: int = 3, shape: tuple[int, int, int] = (40, 36, 24)) -> Path:
+    """CT-like volumes: a soft-tissue ellipsoid with two lungs and some noise, in HU."""
+    folder.mkdir(parents=True, exist_ok=True)
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        body = (grid**2).sum(0) < 0.9
+        lungs = ((np.abs(grid[0]) - 0.35) ** 2 * 8 + grid[1] ** 2 * 3 + grid[2] ** 2 < 0.5) & body
+        hu = np.where(lungs, -800.0, np.where(body, 40.0, -1000.0)) + rng.normal(0, 20, shape)
+        image = sitk.GetImageFromArray(hu.T.astype(np.int16))
+        sitk.WriteImage(image, str(folder / f"patient{number}.nrrd"))
+    return folder
+
+
+def tiny_spec(data: Path, **training: Any) -> JobSpec:
+    """A Genesis training of seconds: width 4, cubes of 16×16×16."""
+    loop = {
+        "steps": 6, "batch_size": 2, "validate_every": 3, "validation_samples": 4, "checkpoint_every": 2, "precision": "fp32",
+        "warmup_steps": 1,
+    }  # fmt: skip
+    settings = {"base_width": 4, "cube": [16, 16, 16], "training": {**loop, **training}}
+    config = as_dict(build(GenesisConfig, settings))
+    return JobSpec("pretrain", "genesis", config, DataSpec(path=str(data), modality="CT", validation_fraction=0.34))
