@@ -29,6 +29,15 @@ def test_crop_of_the_cache_is_crop_of_the_volume(cached, rng, kind, shape):
         assert np.array_equal(crop, expected)
 
 
+def test_sparse_crop_is_every_fourth_row_and_column(cached, ct):
+    volume = cached(slices=(4, 26))
+    for start in ((0, 0, 4), (5, 6, 7), (4, 3, 0), (30, 30, 20), (40, 36, 28)):
+        rows, columns = (np.arange(s, min(s + 16, n)) for s, n in zip(start[:2], ct.shape))
+        slices = np.arange(max(start[2], 4), min(start[2] + 8, 26))
+        expected = ct.array[np.ix_(rows[rows % 4 == 0], columns[columns % 4 == 0], slices)]
+        assert np.array_equal(volume.sparse_crop(start, (16, 16, 8)), expected)
+
+
 def test_radiographs_too(cached, rng):
     array = rng.integers(0, 255, (300, 200)).astype(np.uint8)
     volume = cached(Volume(array))

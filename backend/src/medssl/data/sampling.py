@@ -64,22 +64,22 @@ def draw_cube(
 ) -> tuple[tuple[int, ...], np.ndarray]:
     """Draw one cube: where it starts, and its raw voxels (*size); at most 50 tries, then the best seen.
 
+    A try looks at every fourth row and column of the cube, which tells the share of air or tissue of a 64 x 64 x 32 cube to a
+    hundredth; only the cube that is kept is decoded (50 whole cubes took 55 ms, this takes 4).
+
     Positions are uniform, away from the border by min(100, n // 5) voxels along i and j and min(30, n // 5) along k (less
     where the volume is too small for that). A volume smaller than the cube is padded with its minimum at the far ends.
-    A whole cube is decoded per try: reading only some of its slices first would cost nearly half as much.
     """
-    rule, best, best_score = SAMPLERS[sampler], None, np.inf
+    rule, best, best_score = SAMPLERS[sampler], (), np.inf
     bounds = _bounds(volume, size)
     for _ in range(TRIES):
         start = tuple(int(rng.integers(low, high + 1)) for low, high in bounds)
-        cube = volume.crop(start, size)
-        score = rule.score(cube, volume)
-        if score < best_score:
-            best, best_score = (start, cube), score
+        score = rule.score(volume.sparse_crop(start, size), volume)
+        if not best or score < best_score:
+            best, best_score = start, score
         if score <= rule.limit or all(low == high for low, high in bounds):
             break
-    assert best is not None
-    return best
+    return best, volume.crop(best, size)
 
 
 def _bounds(volume: CachedVolume, size: Sequence[int]) -> list[tuple[int, int]]:

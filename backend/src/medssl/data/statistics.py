@@ -52,7 +52,10 @@ def compute(array: np.ndarray, modality: str) -> VolumeStatistics:
     top = float(values[round(0.995 * (values.size - 1))])
     low, high = float(values[0]), float(values[-1])
     threshold = CT_AIR if modality == "CT" else low + AIR_SHARE * (top - low)
-    tissue = values[np.searchsorted(values, threshold) :]
+    least = values.dtype.type(
+        np.ceil(threshold) if values.dtype.kind in "iu" else threshold
+    )  # else numpy copies all to float
+    tissue = values[np.searchsorted(values, least) :]
     tissue = tissue if tissue.size else values
     ranks = np.rint(np.linspace(0, tissue.size - 1, LEVELS)).astype(np.int64)
     return VolumeStatistics(low, high, threshold, tissue[ranks].astype(np.float32))
