@@ -14,7 +14,18 @@ from torch.utils.data import Dataset
 from medssl.data.cache import CachedVolume
 from medssl.data.intensity import normalise, resolve
 from medssl.data.loader import CubeDataset
-from medssl.distort import BezierIntensity, Chain, Distortion, Flip, InPainting, LocalShuffle, OneOf, OutPainting, Sometimes
+from medssl.distort import (
+    BezierIntensity,
+    Chain,
+    Distortion,
+    Flip,
+    InPainting,
+    LocalShuffle,
+    OneOf,
+    OutPainting,
+    Sometimes,
+    describe,
+)
 from medssl.errors import ConfigError
 from medssl.methods.genesis_config import GenesisConfig
 from medssl.networks.plan import Plan
@@ -64,6 +75,12 @@ class Genesis:
         original = self.flip.apply(cubes, self.flip.draw(cubes, generator))
         distorted = self.distortion.apply(original, self.distortion.draw(original, generator))
         return GenesisViews(self._laid_out(distorted), original)
+
+    def describe(self, batch: dict[str, Tensor], generator: torch.Generator) -> list[list[str]]:
+        """Names of what `views` does to each cube with a generator in this state: flip is left out, it is no distortion."""
+        cubes = batch["raw"]
+        self.flip.draw(cubes, generator)
+        return describe(self.distortion, self.distortion.draw(cubes, generator), len(cubes))
 
     def loss(self, network: nn.Module, views: GenesisViews) -> dict[str, Tensor]:
         """Mean squared error of the restoration."""
