@@ -44,13 +44,16 @@ class Report:
         """A PNG with a caption."""
         data = base64.b64encode(png).decode()
         text = html.escape(caption)
-        self._parts.append(f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>')
+        self._parts.append(
+            f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
+        )
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], best: str = "") -> None:
         """A table; the row whose first cell is `best` stands out."""
         head = "".join(f"<th>{html.escape(str(column))}</th>" for column in columns)
         body = "".join(
-            f'<tr class="{"best" if best and row[0] == best else ""}">{"".join(_cell(cell) for cell in row)}</tr>' for row in rows
+            f'<tr class="{"best" if best and row[0] == best else ""}">{"".join(_cell(cell) for cell in row)}</tr>'
+            for row in rows
         )
         self._parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
@@ -63,5 +66,7 @@ class Report:
 
 def _cell(value: Any) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f'<td class="number">{value:,}</td>' if isinstance(value, int) else f'<td class="number">{value:.4f}</td>'
+        return (
+            f'<td class="number">{value:,}</td>' if isinstance(value, int) else f'<td class="number">{value:.4f}</td>'
+        )
     return f"<td>{html.escape(str(value))}</td>"
