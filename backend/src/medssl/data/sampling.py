@@ -70,7 +70,8 @@ def draw_cube(
     Positions are uniform, away from the border by min(100, n // 5) voxels along i and j and min(30, n // 5) along k (less
     where the volume is too small for that). A volume smaller than the cube is padded with its minimum at the far ends.
     """
-    rule, best, best_score = SAMPLERS[sampler], (), np.inf
+    rule, best_score = SAMPLERS[sampler], np.inf
+    best: tuple[int, ...] = ()
     bounds = _bounds(volume, size)
     for _ in range(TRIES):
         start = tuple(int(rng.integers(low, high + 1)) for low, high in bounds)
