@@ -27,8 +27,9 @@ def psnr(image: Tensor, reference: Tensor) -> Tensor:
 def ssim(image: Tensor, reference: Tensor) -> Tensor:
     """Mean structural similarity (Wang et al., IEEE Transactions on Image Processing 13, 2004): (N, C, *spatial) to (N,).
 
-    Gaussian windows of 11 voxels (fewer along shorter sides), sigma 1.5, wherever a whole window fits. Same values as
-    torchmetrics; separable, and slab by slab along the last axis, since the dense 3D kernel takes minutes for a CT.
+    Gaussian windows of 11 voxels (fewer along shorter sides), sigma 1.5, wherever a whole window fits, as in Wang's paper
+    and MONAI; torchmetrics also counts windows that it continues beyond the border by reflection. Separable, and slab by
+    slab along the last axis: the libraries' dense 3D kernel would take minutes and gigabytes for a CT.
     """
     sides = [min(WINDOW, (side - 1) // 2 * 2 + 1) for side in image.shape[2:]]
     depth = image.shape[-1] - sides[-1] + 1  # windows along the last axis
