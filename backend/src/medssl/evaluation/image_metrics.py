@@ -64,7 +64,9 @@ def _blur(x: Tensor, sides: list[int]) -> Tensor:
     for axis, side in enumerate(sides, start=1):
         place = torch.arange(side, device=x.device, dtype=x.dtype) - side // 2
         weights = torch.exp(-(place**2) / (2 * SIGMA**2))
-        weights /= weights.sum()
         length = x.shape[axis] - side + 1
-        x = sum(weights[n] * x.narrow(axis, n, length) for n in range(side))  # type: ignore[assignment]
+        taps = [(x.narrow(axis, n, length), weight) for n, weight in enumerate((weights / weights.sum()).tolist())]
+        x = taps[0][0] * taps[0][1]
+        for shifted, weight in taps[1:]:
+            x.add_(shifted, alpha=weight)
     return x
