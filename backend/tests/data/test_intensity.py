@@ -15,7 +15,7 @@ AUTO = NormalisationConfig()
 def test_auto_follows_the_modality():
     assert resolve(AUTO, "CT").kind == "ct"
     assert resolve(AUTO, "MR").kind == "mr-percentile"
-    assert resolve(NormalisationConfig(kind="mr-fixed", low=0, high=4000), "MR").kind == "mr-fixed"
+    assert resolve(NormalisationConfig(kind="mr-fixed", fixed_low=0, fixed_high=4000), "MR").kind == "mr-fixed"
     with pytest.raises(InputError, match="scan 7 of modality unknown") as caught:
         resolve(AUTO, "", "scan 7")
     assert caught.value.remedy
@@ -39,7 +39,7 @@ def test_windows(rng):
     assert (
         low == known.percentile(0.5) and high == known.percentile(99.5) and known.minimum < low < high < known.maximum
     )
-    assert window(NormalisationConfig(kind="mr-fixed", low=0, high=4000), known) == (0, 4000)
+    assert window(NormalisationConfig(kind="mr-fixed", fixed_low=0, fixed_high=4000), known) == (0, 4000)
 
 
 def test_constant_volume_and_no_contrast():

@@ -154,7 +154,8 @@ def test_validation_uses_the_same_distortions_every_time(data: Path, tmp_path: P
 def test_one_cube_alone_equals_the_same_cube_in_a_batch(data: Path, tmp_path: Path):
     run = FakeRun(tmp_path / "job", tmp_path / "home")
     spec = tiny_spec(data)
-    training, _, _ = pretraining.load_data(spec, run, seed=0)
-    dataset = Genesis(pretraining.build(pretraining.config_class(pretraining.METHODS, "genesis"), spec.config), "CT").dataset(training, 7)
+    config = pretraining.build(pretraining.config_class(pretraining.METHODS, "genesis"), spec.config)
+    training, _, _ = pretraining.load_data(spec, run, config)
+    dataset = Genesis(config, "CT").dataset(training, 7)
     batch = collate([dataset[n] for n in range(4)])
     assert torch.equal(batch["raw"][2], dataset[2]["raw"])

@@ -35,10 +35,11 @@ def resolve(config: NormalisationConfig, modality: str, name: str = "training se
             "does not fit the normalisation 'ct', which needs Hounsfield units",
             "Use 'auto' or 'mr-percentile'",
         )
-    if config.kind == "mr-percentile":
-        low, high = config.lower_percentile, config.upper_percentile
-    else:
-        low, high = config.low, config.high
+    low, high = {
+        "ct": (config.low, config.high),
+        "mr-fixed": (config.fixed_low, config.fixed_high),
+        "mr-percentile": (config.lower_percentile, config.upper_percentile),
+    }[config.kind]
     if low >= high:
         raise ConfigError(
             f"normalisation window {low:g}…{high:g}", "must not be empty", "Set the lower bound below the upper one"
@@ -66,7 +67,7 @@ def window(config: NormalisationConfig, statistics: VolumeStatistics, name: str 
             )
         return config.low, config.high
     if config.kind == "mr-fixed":
-        return config.low, config.high
+        return config.fixed_low, config.fixed_high
     assert config.kind == "mr-percentile", "resolve the config first"
     low, high = statistics.percentile(config.lower_percentile), statistics.percentile(config.upper_percentile)
     if low >= high:

@@ -44,7 +44,7 @@ class CubeDataset(Dataset):
             raise CatalogError("training set", "holds no volumes", "Add some")
         self.volumes, self.size, self.sampler, self.seed = tuple(volumes), tuple(size), sampler, seed
         for volume in self.volumes:
-            _check_axes(volume, self.size)
+            check_axes(volume, len(self.size))
             check_sampler(sampler, volume)
         self.windows = torch.tensor([_window(normalisation, volume) for volume in self.volumes])  # (V, 2)
         self._cycle, self._order = -1, np.empty(0, dtype=np.int64)
@@ -97,16 +97,16 @@ def micro_batches(
     return iter(loader)
 
 
-def _check_axes(volume: CachedVolume, size: tuple[int, ...]) -> None:
-    if len(volume.shape) != len(size):
+def check_axes(volume: CachedVolume, axes: int) -> None:
+    """Refuse a volume of another dimension than the samples.
+
+    Raises:
+        VolumeError: too few or too many axes, or a single slice where a volume is needed.
+    """
+    if len(volume.shape) != axes or (axes == 3 and volume.shape[2] == 1):
+        wanted = "a 3D volume" if axes == 3 else "a 2D image"
         raise VolumeError(
-            f"{volume.name} of shape {volume.shape}",
-            f"has {len(volume.shape)} axes where {len(size)} are needed",
-            "Leave it out",
-        )
-    if len(size) == 3 and volume.shape[2] == 1:
-        raise VolumeError(
-            f"{volume.name} of shape {volume.shape}", "is a single slice where a volume is needed", "Leave it out"
+            f"{volume.name} of shape {volume.shape}", f"is not {wanted}, which this method needs", "Leave it out of the training set"
         )
 
 

@@ -47,6 +47,11 @@ class GenesisConfig:
     normalisation: NormalisationConfig = setting(NormalisationConfig(), "Intensity normalisation")
     training: TrainingConfig = setting(TrainingConfig(), "Training")
 
+    @property
+    def sample_size(self) -> tuple[int, ...]:
+        """Voxels of one sample along each axis."""
+        return self.cube
+
     PRESETS: ClassVar[dict[str, dict]] = {
         "default": {},
         "laptop": {

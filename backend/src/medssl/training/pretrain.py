@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from medssl.data.cache import CachedVolume, VolumeCache
 from medssl.data.catalog import read_catalog
+from medssl.data.loader import check_axes
 from medssl.data.split import Split, split_by_patient
 from medssl.errors import CatalogError, TrainingError
 from medssl.methods import METHODS
@@ -31,7 +33,7 @@ def pretrain(spec: JobSpec, run: Run) -> None:
         CancelledError: a cancel was asked for; a checkpoint was written.
     """
     config = build(config_class(METHODS, spec.method), spec.config)
-    training, validation, split = load_data(spec, run, config.training.seed)
+    training, validation, split = load_data(spec, run, config)
     method: Method = implementation(METHODS, spec.method)(
         config,
         common_modality([*training, *validation]),
@@ -59,15 +61,22 @@ def pretrain(spec: JobSpec, run: Run) -> None:
         )
 
 
-def load_data(spec: JobSpec, run: Run, seed: int) -> tuple[list[CachedVolume], list[CachedVolume], Split]:
-    """Read the catalogue, split it by patient and bring every volume into the cache."""
-    split = split_by_patient(read_catalog(spec.data, run.home), spec.data.validation_fraction, seed)
+def load_data(spec: JobSpec, run: Run, config: Any) -> tuple[list[CachedVolume], list[CachedVolume], Split]:
+    """Read the catalogue, split it by patient and bring every volume into the cache.
+
+    Raises:
+        CatalogError: nothing usable.
+        VolumeError: an image that cannot be read, or is 2D where volumes are needed.
+    """
+    catalog, size = read_catalog(spec.data, run.home), config.sample_size
+    split = split_by_patient(catalog, spec.data.validation_fraction, config.training.seed, size[-1])
     cache = VolumeCache(run.home / "cache")
     entries = [*split.training, *split.validation]
     volumes = []
     for number, entry in enumerate(entries):
         run.progress(0, 1, f"reading volume {number + 1} of {len(entries)}: {entry.name}")
         volumes.append(cache.add(entry))
+        check_axes(volumes[-1], len(size))
     count = len(split.training)
     return volumes[:count], volumes[count:], split
 
@@ -103,4 +112,4 @@ def tell_start(
         validation=len(validation), config=as_dict(method.config),
     )  # fmt: skip
     if split.note:
-        run.emit("warning", step=0, code="split", message=split.note, remedy="Add volumes of further patients")
+        run.emit("warning", step=0, code="one-patient", message=split.note, remedy="Add volumes of further patients")
