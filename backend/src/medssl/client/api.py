@@ -60,9 +60,9 @@ def error_of(status: int, body: bytes) -> MedSSLError:
     """The error that an answer carries."""
     try:
         parts = json.loads(body)["error"]
+        return from_dict({name: str(parts[name]) for name in ("type", "value", "rule", "remedy")})
     except (ValueError, TypeError, KeyError):  # not from our server: a proxy, or another program on that port
         return MedSSLError(f"HTTP status {status}", "is not an answer of MedSSL", "Check the backend's address")
-    return from_dict(parts)
 
 
 def health() -> Call:

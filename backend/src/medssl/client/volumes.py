@@ -77,15 +77,17 @@ def read_nrrd_bytes(data: bytes) -> tuple[np.ndarray, np.ndarray]:
         VolumeError: not such a file, or a truncated one.
     """
     fields, body = _split(data)
-    kind = fields.get("type", "").lower().removesuffix("_t")
+    name = fields.get("type", "").lower().removesuffix("_t")
     sizes = [int(size) for size in fields.get("sizes", "").split()]
-    if kind not in TYPES or not sizes or min(sizes) < 1:
-        raise VolumeError(f"NRRD of type {kind!r}, sizes {sizes}", "cannot be read", "Save the volume again")
+    if name not in TYPES or not sizes or min(sizes) < 1:
+        raise VolumeError(f"NRRD of type {name!r}, sizes {sizes}", "cannot be read", "Save the volume again")
     order = ">" if fields.get("endian", "little") == "big" else "<"
-    voxels = np.frombuffer(_decoded(body, fields.get("encoding", "raw").lower()), dtype=order + TYPES[kind], count=-1)
-    if voxels.size < math.prod(sizes):
-        raise VolumeError(f"NRRD with {voxels.size} voxels", f"announces {math.prod(sizes)}", "Save or send it again")
-    array = voxels[: math.prod(sizes)].reshape(sizes[::-1]).astype(TYPES[kind])
+    count, kind = math.prod(sizes), np.dtype(order + TYPES[name])
+    body = _decoded(body, fields.get("encoding", "raw").lower())
+    if len(body) < count * kind.itemsize:
+        raise VolumeError(f"NRRD of {len(body)} bytes", f"announces {count * kind.itemsize}", "Save or send it again")
+    voxels = np.frombuffer(body, kind, count)
+    array = voxels.astype(kind.newbyteorder("=")).reshape(sizes[::-1])
     return array, _ijk_to_ras(fields)
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Body, Response
 
 from medssl.errors import NotFoundError
-from medssl.protocol import ResultStatus, VolumeRef, catalog_from_json, preview_from_json, restore_from_json, to_json
+from medssl.protocol import (
+    CatalogRequest,
+    PreviewRequest,
+    RestoreRequest,
+    ResultStatus,
+    VolumeRef,
+    catalog_from_json,
+    preview_from_json,
+    restore_from_json,
+    to_json,
+)  # fmt: skip
 from medssl.server.answers import file_answer, json_answer
+from medssl.server.bodies import read_body
 from medssl.server.openapi import body_of
 from medssl.server.volumes import VolumeStore
 from medssl.server.worker import InspectionWorker
@@ -20,8 +30,7 @@ def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
     routes = APIRouter(tags=["inspections"])
     results = worker.results
 
-    def queue(kind: str, read: Callable[[dict[str, Any]], Any], body: dict[str, Any]) -> Response:
-        request = read(body)
+    def queue(kind: str, request: Any) -> Response:
         _check_uploads(request, volumes)
         return json_answer(worker.submit(kind, to_json(request)), 202)
 
@@ -30,21 +39,21 @@ def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
     )
     def restore(request: dict[str, Any] = Body()) -> Response:
         """Distort a volume and let a model restore it."""
-        return queue("restore", restore_from_json, request)
+        return queue("restore", read_body(RestoreRequest, restore_from_json, request))
 
     @routes.post(
         "/inspect/preview", status_code=202, response_model=ResultStatus, openapi_extra=body_of("PreviewRequest")
     )
     def preview(request: dict[str, Any] = Body()) -> Response:
         """Cubes of a training set and their distortions."""
-        return queue("preview", preview_from_json, request)
+        return queue("preview", read_body(PreviewRequest, preview_from_json, request))
 
     @routes.post(
         "/inspect/catalog", status_code=202, response_model=ResultStatus, openapi_extra=body_of("CatalogRequest")
     )
     def catalog(request: dict[str, Any] = Body()) -> Response:
         """What is in a training set."""
-        return queue("catalog", catalog_from_json, request)
+        return queue("catalog", read_body(CatalogRequest, catalog_from_json, request))
 
     @routes.get("/results/{result}", response_model=ResultStatus)
     def result(result: str) -> Response:

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Body, Query, Response
 
 from medssl.jobs import process
 from medssl.jobs.store import JobStore
-from medssl.protocol import JobView, spec_from_json
+from medssl.protocol import JobSpec, JobView, spec_from_json
 from medssl.server.answers import file_answer, json_answer
+from medssl.server.bodies import read_body
 from medssl.server.openapi import body_of
 
 
@@ -21,7 +22,7 @@ def job_routes(store: JobStore, kinds: str, grace_s: float) -> APIRouter:
     @routes.post("/jobs", status_code=201, response_model=JobView, openapi_extra=body_of("JobSpec"))
     def submit(spec: dict[str, Any] = Body()) -> Response:
         """Make a job and start its process."""
-        return json_answer(store.view(process.submit(store, spec_from_json(spec), kinds)), 201)
+        return json_answer(store.view(process.submit(store, read_body(JobSpec, spec_from_json, spec), kinds)), 201)
 
     @routes.get("/jobs", response_model=list[JobView])
     def jobs() -> Response:

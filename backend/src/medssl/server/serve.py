@@ -6,6 +6,7 @@ import argparse
 import errno
 import os
 import secrets
+import signal
 import socket
 import sys
 import time
@@ -77,8 +78,11 @@ def _serve_on(listening: socket.socket, home: Path, host: str, hosts: tuple[str,
     print(f"MedSSL serves {home} at {url} (token in {home / 'server.json'})", flush=True)
     if host not in LOOPBACK:
         print("Beyond this machine the connection is not encrypted: use TLS or an SSH tunnel.", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises it again once it has ended well
     try:
         server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass  # Ctrl-C or SIGTERM: the usual way to end a server
     finally:
         (home / "server.json").unlink(missing_ok=True)
 

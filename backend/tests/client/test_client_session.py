@@ -1,0 +1,161 @@
+"""The session over a fake transport that answers by path, and the backend's environment."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from medssl.client import backend
+from medssl.client.session import Session
+from medssl.client.transport import RequestsTransport
+from medssl.errors import CancelledError, ConfigError, ResourceError, VolumeError
+from medssl.protocol import DataSpec, JobSpec, JobStatus, JobView, ResultStatus, VolumeRef, to_json
+
+
+class FakeTransport:
+    """Answers each call with the next of the answers prepared for its path; remembers the calls."""
+
+    def __init__(self, **answers):
+        self.answers, self.calls = {name.replace("_", "/"): list(values) for name, values in answers.items()}, []
+
+    def send(self, call):
+        self.calls.append(call)
+        waiting = self.answers[call.path.strip("/").partition("?")[0]]
+        status, value = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        return call.parse(status, value if isinstance(value, bytes) else json.dumps(to_json(value)).encode())
+
+
+def view(state: str, **status) -> JobView:
+    return JobView("j", JobSpec("pretrain", "genesis", {}, DataSpec(path="/d")), JobStatus(state, **status), 0, ())
+
+
+def session(**answers) -> tuple[Session, FakeTransport]:
+    transport = FakeTransport(**answers)
+    return Session(transport, sleep=lambda seconds: None), transport
+
+
+def test_wait_passes_every_event_once():
+    portions = [
+        {"events": [{"n": 0}], "next": 1},
+        {"events": [], "next": 1},
+        {"events": [{"n": 1}], "next": 2},
+        {"events": [], "next": 2},
+    ]
+    talk, transport = session(
+        jobs_j=[(200, view("running")), (200, view("running")), (200, view("finished"))],
+        jobs_j_events=[(200, portion) for portion in portions],
+    )
+    seen = []
+    assert talk.wait("j", seen.append).status.state == "finished"
+    assert [event["n"] for event in seen] == [0, 1]
+    assert [call.path[-1] for call in transport.calls if "after" in call.path] == ["0", "1", "1", "2"]
+
+
+def test_wait_raises_what_went_wrong():
+    error = VolumeError("ct.nrrd", "is truncated", "Copy it again").as_dict()
+    nothing = [(200, {"events": [], "next": 0})]
+    with pytest.raises(VolumeError, match="truncated"):
+        session(jobs_j=[(200, view("failed", error=error))], jobs_j_events=nothing)[0].wait("j")
+    with pytest.raises(CancelledError):
+        session(jobs_j=[(200, view("cancelled"))], jobs_j_events=nothing)[0].wait("j")
+    assert (
+        session(jobs_j=[(200, view("interrupted"))], jobs_j_events=nothing)[0].wait("j").status.state == "interrupted"
+    )
+
+
+def test_pretrain_sends_the_complete_preset():
+    talk, transport = session(jobs=[(201, view("queued"))])
+    talk.pretrain(DataSpec(path="/d"), preset="laptop", config={"training": {"steps": 7}}, name="mine")
+    sent = json.loads(transport.calls[0].body)
+    assert sent["config"]["base_width"] == 8 and sent["config"]["training"]["steps"] == 7 and sent["name"] == "mine"
+    with pytest.raises(ConfigError):
+        talk.pretrain(DataSpec(path="/d"), preset="nothing")
+
+
+def test_upload_sends_only_what_is_not_there(monkeypatch):
+    monkeypatch.setattr("medssl.client.volumes.PIECE", 100)
+    array = np.zeros((2, 3, 4), np.int16)
+
+    class Volumes(FakeTransport):
+        def send(self, call):
+            self.calls.append(call)
+            return call.parse(404 if call.method == "HEAD" and not self.answers else 200, b"")
+
+    transport = Volumes()
+    ref = Session(transport).upload_array(array, np.eye(4), name="ct", modality="CT")
+    assert len(ref.sha256) == 64 and (ref.name, ref.modality) == ("ct", "CT")
+    assert [call.method for call in transport.calls][:2] == ["HEAD", "PUT"]
+    known = Volumes(has=[])
+    Session(known).upload_array(array, np.eye(4))
+    assert [call.method for call in known.calls] == ["HEAD"]
+
+
+def test_restore_waits_and_tells_progress():
+    def status(state, **fields):
+        return ResultStatus("r", "restore", state, **fields)
+
+    talk, _ = session(
+        inspect_restore=[(202, status("queued"))],
+        results_r=[
+            (200, status("running", progress=0.5, message="half")),
+            (200, status("finished", files=("restored.nrrd",))),
+        ],
+    )
+    told = []
+    result = talk.restore(
+        VolumeRef(path="/ct.nrrd"), "j", lambda share, message: told.append((share, message)), strength=0.5
+    )
+    assert result.files == ("restored.nrrd",) and told == [(0.0, ""), (0.5, "half")]
+
+
+def test_nobody_there_is_told_with_a_remedy():
+    transport = RequestsTransport(backend.ServerAddress("http://127.0.0.1:9", "t"))
+    with pytest.raises(ResourceError, match="medssl serve"):
+        Session(transport).wait("j")
+
+
+def test_proxies_of_the_environment_are_not_used(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert RequestsTransport(backend.ServerAddress("http://x", "t"))._session.trust_env is False
+
+
+def test_slicers_own_paths_do_not_reach_another_python():
+    base = {
+        "PYTHONPATH": "/slicer",
+        "PYTHONHOME": "/slicer",
+        "LD_LIBRARY_PATH": "/slicer",
+        "PATH": "/bin",
+        "HOME": "/h",
+    }
+    made = backend.environment(base)
+    assert made == {"PATH": "/bin", "HOME": "/h", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def test_start_find_stop(tmp_path):
+    home = tmp_path / "Häuser mit Leerzeichen"
+    address = backend.start(sys.executable, home)
+    try:
+        assert backend.find(home) == address == backend.start(sys.executable, home)
+    finally:
+        backend.stop(address)
+    assert backend.find(tmp_path / "elsewhere") is None
+
+
+def test_an_environment_without_the_package_says_so(tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho \"/x/python: No module named 'fastapi'\" >&2\nexit 1\n")
+    python.chmod(0o755)
+    with pytest.raises(ResourceError, match="pip install medssl") as raised:
+        backend.start(python, tmp_path / "home")
+    assert "fastapi" in raised.value.rule
+    with pytest.raises(ResourceError, match="cannot be run"):
+        backend.start(tmp_path / "nothing", tmp_path / "home")
+
+
+def test_a_damaged_address_file_is_no_server(tmp_path):
+    for text in ("", "{}", '{"url": 5', "[]"):
+        (tmp_path / "server.json").write_text(text)
+        assert backend.find(tmp_path) is None

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from medssl.errors import CancelledError, ConfigError, ResourceError
+from medssl.jobs import devices, probe
+from medssl.jobs.devices import Claim, claims, locked
+
+
+def test_auto_takes_any_visible_gpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    assert claims("auto") == [Claim("cuda:0", ("cuda-3",)), Claim("cuda:1", ("cuda-5",))]
+    assert claims("cuda:1") == [Claim("cuda:1", ("cuda-5",))]
+    assert claims("auto", count=2) == [Claim("cuda:0", ("cuda-3", "cuda-5"))]
+    with pytest.raises(ResourceError, match="2 GPU"):
+        claims("cuda:2")
+
+
+def test_without_a_gpu_auto_is_the_processor_and_cuda_is_refused(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(devices, "_has_mps", lambda: False)
+    assert claims("auto") == [Claim("cpu", ("cpu",))] == claims("cpu", count=2)
+    with pytest.raises(ResourceError, match="0 GPU"):
+        claims("cuda")
+
+
+def test_a_name_that_is_no_device(monkeypatch):
+    with pytest.raises(ConfigError, match="tpu"):
+        claims("tpu")
+
+
+def test_a_busy_gpu_is_passed_over_and_all_busy_means_waiting(home):
+    both = [Claim("cuda:0", ("cuda-0",)), Claim("cuda:1", ("cuda-1",))]
+    with locked(home, both, lambda: False) as first, locked(home, both, lambda: False) as second:
+        assert (first.device, second.device) == ("cuda:0", "cuda:1")
+        with pytest.raises(CancelledError):
+            with locked(home, both, lambda: True):
+                pass
+    with locked(home, both, lambda: True) as again:
+        assert again.device == "cuda:0"
+
+
+def test_a_missing_torch_is_a_note(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)  # makes `import torch` raise ImportError
+    (only,) = probe.devices()
+    assert only["name"] == "cpu" and not only["available"] and "pip install torch" in only["note"]
+
+
+def test_a_broken_interpreter_is_a_note(tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'undefined symbol: ncclFoo' >&2\nexit 1\n")
+    python.chmod(0o755)
+    (only,) = devices.probe(str(python))
+    assert not only["available"] and "ncclFoo" in only["note"]
+
+
+def test_the_probe_tells_name_and_memory():
+    found = devices.probe()
+    assert found[-1]["name"] == "cpu" and found[-1]["available"] and found[-1]["memory_bytes"] > 2**28
+    assert set(found[-1]) == {"name", "description", "memory_bytes", "free_bytes", "available", "note"}
+    json.dumps(found)

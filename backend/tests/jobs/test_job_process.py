@@ -1,0 +1,158 @@
+"""Real child processes: how a job ends, waits, is stopped and goes on."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import psutil
+import pytest
+
+from medssl.errors import ConfigError, InputError, NotFoundError, StateError
+from medssl.jobs import process
+from medssl.protocol import JobSpec
+
+KINDS = "fake_kinds:KINDS"
+
+
+def submit(store, spec: JobSpec) -> str:
+    return process.submit(store, spec, KINDS)
+
+
+def kinds_of(store, job) -> list[str]:
+    return [event["type"] for event in store.events(job)[0]]
+
+
+def test_a_job_runs_to_its_end(store, spec):
+    job = submit(store, spec(name="count to 3"))
+    seen = []
+    view = process.wait(store, job, seen.append)
+    assert view.status.state == "finished" and view.status.progress == 1.0 and view.status.step == 3
+    assert view.status.device == "cpu" and view.status.ended >= view.status.started > 0
+    assert [event["type"] for event in seen] == ["started", "loss", "loss", "loss", "finished"]
+    assert [event["n"] for event in seen] == list(range(5)) and view.events == 5
+    assert "results/model.safetensors" in view.files and "log.txt" in view.files
+
+
+@pytest.mark.parametrize(
+    "name, kind, words",
+    [
+        ("volume error", "VolumeError", "lung.nrrd: is truncated. Copy it again."),
+        ("bug", "TrainingError", "RuntimeError: out of ideas"),
+        ("import", "ResourceError", "a_package_that_is_not_there"),
+    ],
+)
+def test_every_error_ends_in_the_folder(store, spec, name, kind, words):
+    job = submit(store, spec("misbehave", name))
+    view = process.wait(store, job)
+    assert view.status.state == "failed" and view.status.error["type"] == kind
+    assert words in view.status.error["message"]
+    assert store.events(job)[0][-1]["error"] == view.status.error
+    assert "Traceback" in store.file(job, "log.txt").read_text()
+
+
+def test_a_bad_spec_makes_no_folder(store, spec, home):
+    for wrong, error in (
+        (spec("dance"), InputError),
+        (JobSpec("count", "nomethod", {}, spec().data), NotFoundError),
+        (JobSpec("count", "genesis", {"base_width": -1}, spec().data), ConfigError),
+        (JobSpec("count", "genesis", {}, spec().data, device="tpu"), InputError),
+    ):
+        with pytest.raises(error):
+            submit(store, wrong)
+    assert not (home / "jobs").exists()
+
+
+def test_relative_paths_are_those_of_the_submitter(store, tmp_path, monkeypatch):
+    from medssl.protocol import DataSpec
+
+    monkeypatch.chdir(tmp_path)
+    job = submit(store, JobSpec("count", "genesis", {}, DataSpec(path="data"), name="count 1", device="cpu"))
+    assert store.spec(job).data.path == str(tmp_path / "data")
+    process.wait(store, job)
+
+
+def test_the_second_job_on_a_device_queues_and_can_be_cancelled_there(store, spec, until):
+    first = submit(store, spec(name="count to 100000"))
+    until(lambda: store.status(first).state == "running")
+    second, third = submit(store, spec(name="count to 2")), submit(store, spec(name="count to 2"))
+    until(lambda: store.status(second).pid and store.status(third).pid)
+    assert store.status(second).state == store.status(third).state == "queued"
+    assert process.cancel(store, third).status.state == "cancelled"
+    assert kinds_of(store, third) == ["cancelled"]
+    assert process.cancel(store, first).status.state == "cancelled"
+    assert process.wait(store, second).status.state == "finished"
+
+
+def test_a_cancelled_job_goes_on_where_it_stopped(store, spec, until):
+    job = submit(store, spec(name="count to 60"))
+    until(lambda: store.events(job)[1] > 5)
+    view = process.cancel(store, job)
+    assert view.status.state == "cancelled" and "cancel" not in view.files
+    process.resume(store, job, KINDS)
+    assert process.wait(store, job).status.state == "finished"
+    steps = [event["step"] for event in store.events(job)[0] if event["type"] == "loss"]
+    assert steps == list(range(1, 61))
+    assert {"cancelled", "resumed", "finished"} <= set(kinds_of(store, job))
+    with pytest.raises(StateError, match="finished"):
+        process.resume(store, job, KINDS)
+
+
+def test_a_killed_job_reads_interrupted_and_resumes_behind_a_torn_event(store, spec, until):
+    job = submit(store, spec(name="count to 80"))
+    until(lambda: store.events(job)[1] > 5)
+    psutil.Process(store.status(job).pid).kill()
+    until(lambda: store.status(job).state == "interrupted")
+    with (store.folder(job) / "events.jsonl").open("ab") as file:
+        file.write(b'{"n": 99, "ty')
+    with pytest.raises(StateError, match="interrupted"):
+        store.request_cancel(job)
+    process.resume(store, job, KINDS)
+    assert process.wait(store, job).status.state == "finished"
+    assert [event["n"] for event in store.events(job)[0]] == list(range(store.view(job).events))
+
+
+def test_a_job_that_does_not_listen_is_ended_with_its_children(store, spec, until):
+    job = submit(store, spec("misbehave", "deaf"))
+    until(lambda: "started" in kinds_of(store, job))
+    grandchild = int((store.folder(job) / "results" / "grandchild").read_text())
+    pid = store.status(job).pid
+    view = process.cancel(store, job, grace_s=0.2)
+    assert view.status.state == "cancelled" and kinds_of(store, job)[-1] == "cancelled"
+    until(lambda: not psutil.pid_exists(pid) and not psutil.pid_exists(grandchild))
+
+
+def test_another_process_with_the_noted_pid_is_left_alone(store, spec):
+    from medssl.jobs.record import StatusFile
+
+    job = store.create(spec())
+    (store.folder(job) / "cancel").touch()
+    StatusFile(store.folder(job)).change(state="running", pid=os.getpid(), pid_started=time.time() - 10_000)
+    process.enforce_cancel(store, job, grace_s=0.1)  # would end this very test
+    assert store.status(job).state == "cancelled"
+
+
+def test_sigterm_is_a_request_to_cancel(store, spec, until):
+    if os.name == "nt":
+        pytest.skip("Windows has no SIGTERM to catch")
+    job = submit(store, spec(name="count to 100000"))
+    until(lambda: store.events(job)[1] > 3)
+    psutil.Process(store.status(job).pid).terminate()
+    assert process.wait(store, job).status.state == "cancelled"
+
+
+def test_two_children_of_one_job_do_not_both_run(store, spec, until):
+    job = submit(store, spec(name="count to 100000"))
+    until(lambda: store.status(job).state == "running")
+    with pytest.raises(StateError):
+        process.resume(store, job, KINDS)
+    process.cancel(store, job)
+
+
+def test_further_processes_of_a_job_are_silent(store, spec):
+    job = submit(store, spec("together", "two ranks"))
+    view = process.wait(store, job)
+    assert view.status.state == "finished", store.file(job, "log.txt").read_text()
+    assert {"results/rank-0", "results/rank-1"} <= set(view.files)
+    assert (store.folder(job) / "results" / "rank-1").read_text() == "cpu"
+    assert [event.get("rank") for event in store.events(job)[0] if event["type"] == "loss"] == [0]

@@ -1,0 +1,39 @@
+"""Inspections without torch: the request's model says how they behave. The worker imports this."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from medssl.errors import WeightsError
+
+seen = []
+
+
+def restore(request, context):
+    """Do what the request's model names."""
+    seen.append(request["model"])
+    if request["model"] == "crash":
+        print("about to crash", flush=True)
+        os._exit(9)
+    if request["model"] == "foreign":
+        raise WeightsError("foreign.pt", "is of another method", "Choose another file")
+    if request["model"] == "bug":
+        raise RuntimeError("unexpected")
+    if request["model"] == "deaf":
+        time.sleep(60)
+    if request["model"] == "slow":
+        for step in range(2000):
+            context.progress(step / 2000, "working")
+            time.sleep(0.02)
+    (context.folder / "restored.nrrd").write_bytes(b"voxels")
+    context.finish(
+        ["restored.nrrd"], [{"image": "restored", "psnr": float("inf")}], {"pid": os.getpid(), "seen": len(seen)}
+    )
+
+
+def nothing(request, context):
+    """Find nothing."""
+
+
+INSPECTIONS = {"restore": "fake_inspections:restore", "catalog": "fake_inspections:nothing"}

@@ -1,0 +1,153 @@
+"""The real server process: address file, ports, one a home, jobs that outlive it, footprint."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from medssl.client import api, backend
+from medssl.client.session import Session
+from medssl.client.transport import RequestsTransport
+from medssl.errors import AccessError, ResourceError, StateError
+from medssl.protocol import spec_from_json
+from medssl.server.serve import serve
+
+
+@pytest.fixture
+def start(home, until):
+    """Start servers over the home; none is left behind."""
+    children = []
+
+    def start(*arguments: str) -> subprocess.Popen:
+        command = [*backend.start_command(sys.executable, home), "--kinds", "fake_kinds:KINDS", *arguments]
+        environment = {**backend.environment(), "PYTHONPATH": os.environ["PYTHONPATH"]}
+        children.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        return children[-1]
+
+    yield start
+    for child in children:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+@pytest.fixture
+def running(start, home, until):
+    child = start()
+    return child, until(lambda: backend.find(home))
+
+
+def test_the_address_is_the_owners_alone_and_goes_with_the_server(running, home):
+    child, address = running
+    if os.name != "nt":
+        assert (home / "server.json").stat().st_mode & 0o777 == 0o600
+    assert address.pid == child.pid and address.url.startswith("http://127.0.0.1:") and len(address.token) > 30
+    assert address.token not in repr(address)
+    backend.stop(address)
+    assert child.wait(20) == 0
+    assert not (home / "server.json").exists() and backend.find(home) is None
+
+
+def test_sigterm_ends_it_cleanly(running, home):
+    child, _ = running
+    child.terminate()
+    child.wait(20)
+    if os.name != "nt":
+        assert not (home / "server.json").exists()
+
+
+def test_a_second_server_on_the_same_home_is_refused(running, home, start):
+    _, address = running
+    with pytest.raises(StateError, match=address.url):
+        serve(home)
+    second = start()
+    assert second.wait(20) == 1 and address.url.encode() in second.stdout.read()
+    assert backend.find(home) == address
+
+
+def test_a_taken_port_is_named(home):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ResourceError, match=f"127.0.0.1:{port}: is taken"):
+            serve(home, port=port)
+    assert not (home / "server.json").exists()
+    with pytest.raises(ResourceError, match="cannot be listened on"):
+        serve(home, host="192.0.2.1")
+
+
+def test_a_dead_servers_address_is_not_believed_and_a_new_one_takes_over(running, home, start, until):
+    child, address = running
+    child.kill()
+    child.wait()
+    assert (home / "server.json").exists() and backend.find(home) is None
+    start()
+    assert until(lambda: backend.find(home)).token != address.token
+
+
+def test_a_job_outlives_its_server_and_the_next_one_knows_all_of_it(running, home, spec, start, until):
+    child, address = running
+    before = Session(RequestsTransport(address))
+    job = before.send(api.submit(spec_from_json(spec(name="count to 60")))).id
+    until(lambda: before.send(api.events(job))["next"] > 3)
+    child.kill()
+    child.wait()
+    start()
+    session = Session(RequestsTransport(until(lambda: backend.find(home))))
+    seen = []
+    assert session.wait(job, seen.append).status.state == "finished"
+    assert [event["n"] for event in seen] == list(range(62))
+
+
+def test_the_worker_ends_with_its_server(running, home, until):
+    _, address = running
+    session = Session(RequestsTransport(address))
+    session.send(
+        api.Call("POST", "/inspect/catalog", {"Content-Type": "application/json"}, b'{"data": {"path": "/nowhere"}}')
+    )
+    worker = until(lambda: psutil.Process(address.pid).children())[0]
+    psutil.Process(address.pid).kill()
+    until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_wrong_token_is_told_by_the_client(running):
+    _, address = running
+    wrong = Session(RequestsTransport(backend.ServerAddress(address.url, "wrong")))
+    with pytest.raises(AccessError, match="token"):
+        wrong.send(api.jobs())
+
+
+def test_it_imports_neither_torch_nor_simpleitk_and_is_small(running):
+    _, address = running
+    session = Session(RequestsTransport(address))
+    session.send(api.methods()), session.send(api.jobs()), session.send(api.models())
+    process = psutil.Process(address.pid)
+    assert process.memory_info().rss < 100e6
+    if hasattr(process, "memory_maps"):
+        loaded = " ".join(region.path for region in process.memory_maps()).lower()
+        assert "libtorch" not in loaded and "simpleitk" not in loaded
+
+
+def test_what_the_server_imports(fakes_importable):
+    code = (
+        "import sys, medssl.server.serve, medssl.client.session;"
+        "print([m for m in ('torch', 'SimpleITK', 'monai', 'scipy', 'numba') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_the_wait_for_a_server_is_patient_but_bounded(home, tmp_path):
+    sleeper = tmp_path / "python"
+    sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeper.chmod(0o755)
+    begun = time.monotonic()
+    with pytest.raises(ResourceError, match="did not answer"):
+        backend.start(sleeper, home, timeout_s=0.3)
+    assert time.monotonic() - begun < 30

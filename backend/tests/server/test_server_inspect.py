@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+
+import psutil
+import pytest
+
+from medssl.protocol import ResultStatus
+from medssl.server.results import KEPT, ResultStore
+from medssl.server.worker import InspectionWorker
+
+REF = {"path": "/data/ct.nrrd"}
+
+
+@pytest.fixture
+def ask(client, until):
+    def ask(model: str, wait: bool = True):
+        answer = client.post("/inspect/restore", json={"volume": REF, "model": model})
+        assert answer.status_code == 202, answer.text
+        result = answer.json()["id"]
+        if not wait:
+            return result
+        until(lambda: state(client, result) in ("finished", "failed", "cancelled"))
+        return client.get(f"/results/{result}").json()
+
+    return ask
+
+
+def state(client, result):
+    return client.get(f"/results/{result}").json()["state"]
+
+
+def test_one_warm_worker_answers_one_after_another(ask, client, worker):
+    first, second = ask("good"), ask("good")
+    assert first["state"] == second["state"] == "finished"
+    assert first["info"]["pid"] == second["info"]["pid"] == worker.pid()
+    assert (first["info"]["seen"], second["info"]["seen"]) == (1, 2)
+    assert first["files"] == ["restored.nrrd"] and first["table"] == [{"image": "restored", "psnr": None}]
+    assert client.get(f"/results/{first['id']}/restored.nrrd").content == b"voxels"
+    assert client.get(f"/results/{first['id']}/other.nrrd").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "model, kind, words", [("foreign", "WeightsError", "of another method"), ("bug", "InputError", "RuntimeError")]
+)
+def test_an_error_is_told_and_the_worker_stays(ask, worker, model, kind, words):
+    result = ask(model)
+    assert result["state"] == "failed" and result["error"]["type"] == kind and words in result["error"]["message"]
+    assert ask("good")["info"]["pid"] == worker.pid()
+
+
+def test_a_crash_fails_one_result_and_the_next_gets_a_new_worker(ask):
+    before = ask("good")
+    crashed = ask("crash")
+    assert (
+        crashed["state"] == "failed" and "about to crash" in crashed["error"]["message"] and crashed["error"]["remedy"]
+    )
+    after = ask("good")
+    assert after["state"] == "finished" and after["info"]["pid"] != before["info"]["pid"]
+
+
+def test_cancel_running_queued_and_deaf(ask, client, worker, until):
+    running, queued = ask("slow", wait=False), ask("good", wait=False)
+    until(lambda: state(client, running) == "running")
+    assert state(client, queued) == "queued"
+    assert client.post(f"/results/{queued}/cancel").status_code == 200
+    assert client.post(f"/results/{running}/cancel").status_code == 200
+    until(lambda: state(client, running) == state(client, queued) == "cancelled")
+    assert client.post(f"/results/{running}/cancel").status_code == 409
+    deaf = ask("deaf", wait=False)
+    until(lambda: state(client, deaf) == "running")
+    pid = worker.pid()
+    client.post(f"/results/{deaf}/cancel")
+    until(lambda: state(client, deaf) == "cancelled")
+    assert not psutil.pid_exists(pid) and ask("good")["state"] == "finished"
+
+
+def test_a_request_that_cannot_be_is_refused_before_anything_is_queued(client, home):
+    missing = {"volume": {"sha256": "0" * 64, "name": "lung"}, "model": "m"}
+    assert client.post("/inspect/restore", json=missing).status_code == 404
+    assert client.post("/inspect/restore", json={"volume": REF}).status_code == 400
+    assert client.post("/inspect/restore", json={"volume": REF, "model": "m", "roi": "x"}).status_code == 400
+    assert (
+        client.post("/inspect/preview", json={"data": {"path": "/d"}, "method": "genesis", "config": {}}).status_code
+        == 400
+    )
+    assert not (home / "results").exists()
+
+
+def test_an_inspection_that_says_nothing_is_finished(client, until):
+    result = client.post("/inspect/catalog", json={"data": {"path": "/d"}}).json()["id"]
+    until(lambda: state(client, result) == "finished")
+
+
+def test_an_idle_worker_is_ended_and_comes_back(home, until):
+    worker = InspectionWorker(home, "fake_inspections:INSPECTIONS", idle_s=0.2)
+    request = {"volume": REF, "model": "good"}
+
+    def done():
+        result = worker.submit("restore", request).id
+        until(lambda: worker.results.status(result).state == "finished")
+        return worker.results.status(result).info["pid"]
+
+    first = done()
+    until(lambda: worker.pid() is None)
+    assert done() != first
+    until(lambda: worker.pid() is None)
+    worker.close()
+
+
+def test_a_new_server_fails_what_the_old_one_left(home):
+    results = ResultStore(home)
+    lost, done = results.create("restore", {}), results.create("restore", {})
+    results.write(ResultStatus(done.id, "restore", "finished"))
+    ResultStore(home).end_orphans()
+    assert results.status(lost.id).state == "failed" and "server stopped" in results.status(lost.id).error["message"]
+    assert results.status(done.id).state == "finished"
+
+
+def test_old_results_are_removed_but_never_unfinished_ones(home):
+    results = ResultStore(home)
+    kept = results.create("restore", {}).id
+    ended = []
+    for _ in range(KEPT + 3):
+        ended.append(results.create("restore", {}).id)
+        results.write(ResultStatus(ended[-1], "restore", "finished"))
+    left = {path.name for path in (home / "results").iterdir()}
+    assert kept in left and ended[-1] in left and len(left) <= KEPT + 1
+    assert json.loads((home / "results" / kept / "status.json").read_text())["state"] == "queued"

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+
+import numpy as np
+import pytest
+
+from medssl.client.volumes import nrrd_bytes
+from medssl.files import disk_errors
+from medssl.server import routes_volumes
+from medssl.server.volumes import VolumeStore
+
+DATA = nrrd_bytes(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4))
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def parts(home):
+    return sorted(path.name for path in (home / "volumes").iterdir())
+
+
+def test_upload_once(client, home):
+    assert client.head(f"/volumes/{sha(DATA)}").status_code == 404
+    assert client.put(f"/volumes/{sha(DATA)}", content=DATA).status_code == 201
+    assert client.head(f"/volumes/{sha(DATA)}").status_code == 200
+    assert client.put(f"/volumes/{sha(DATA)}", content=DATA).status_code == 200
+    assert (home / "volumes" / f"{sha(DATA)}.nrrd").read_bytes() == DATA
+    assert parts(home) == [f"{sha(DATA)}.nrrd"]
+
+
+def test_pieces(client, home):
+    url, total, size = f"/volumes/{sha(DATA)}", len(DATA), 100
+    for start in range(0, total, size):
+        piece = DATA[start : start + size]
+        answer = client.put(
+            url, content=piece, headers={"Content-Range": f"bytes {start}-{start + len(piece) - 1}/{total}"}
+        )
+        last = start + len(piece) == total
+        assert answer.status_code == (201 if last else 202)
+        if not last:
+            assert client.head(url).headers["Upload-Offset"] == str(start + len(piece))
+    assert client.head(url).status_code == 200
+
+
+def test_a_piece_may_come_twice_but_not_too_early(client):
+    url, total = f"/volumes/{sha(DATA)}", len(DATA)
+
+    def put(start, stop):
+        return client.put(url, content=DATA[start:stop], headers={"Content-Range": f"bytes {start}-{stop - 1}/{total}"})
+
+    assert put(0, 50).status_code == 202
+    assert put(80, 100).status_code == 409 and "50" in put(80, 100).json()["error"]["remedy"]
+    assert put(20, 60).status_code == 202
+    assert put(60, total).status_code == 201
+
+
+def test_a_piece_of_another_length_than_announced(client):
+    answer = client.put(
+        f"/volumes/{sha(DATA)}", content=DATA[:10], headers={"Content-Range": f"bytes 0-49/{len(DATA)}"}
+    )
+    assert answer.status_code == 400 and "Content-Range" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("given", ["bytes 5-1/10", "bytes 0-10/10", "0-1/10", "bytes a-b/c", "bytes 0-1/*"])
+def test_a_bad_range(client, given):
+    assert client.put(f"/volumes/{sha(DATA)}", content=b"x", headers={"Content-Range": given}).status_code == 400
+
+
+def test_a_wrong_hash_leaves_nothing(client, home):
+    answer = client.put(f"/volumes/{sha(b'other')}", content=DATA)
+    assert answer.status_code == 400 and "SHA-256" in answer.json()["error"]["rule"]
+    assert parts(home) == []
+
+
+@pytest.mark.parametrize("name", ["x", "A" * 64, "..%2f..%2fsecret", "0" * 63, "0" * 65])
+def test_a_name_that_is_no_hash(client, name):
+    assert client.put(f"/volumes/{name}", content=DATA).status_code in (400, 404)
+
+
+def test_oversize_is_refused_at_once_and_while_streaming(client, home):
+    big = b"x" * 200_000
+    assert client.put(f"/volumes/{sha(big)}", content=big).status_code == 413
+    assert client.put(f"/volumes/{sha(big)}", content=iter([big[:90_000], big[90_000:]])).status_code == 413
+    answer = client.put(f"/volumes/{sha(big)}", content=big[:10], headers={"Content-Range": "bytes 0-9/200000"})
+    assert answer.status_code == 413 and answer.json()["error"]["remedy"]
+    assert not (home / "volumes").exists() or parts(home) == []
+
+
+def header(**changes) -> bytes:
+    fields = {"type": "short", "dimension": "3", "sizes": "4 3 2", "endian": "little", "encoding": "raw", **changes}
+    return ("NRRD0004\n" + "".join(f"{name}: {value}\n" for name, value in fields.items() if value) + "\n").encode()
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        (b"PNG whatever\n\n", "not an NRRD"),
+        (b"NRRD0004\ntype: short\n", "not an NRRD"),
+        (header(sizes="10000 10000 10000"), "1000000000000 voxels"),
+        (header(sizes="99999999999 99999999999 99999999999"), "voxels"),
+        (header(sizes="10000000000000000000000 1 1"), "volume"),
+        (header(sizes="4 3 0"), "must be positive"),
+        (header(sizes="4 3 -2"), "must be positive"),
+        (header() + b"\0" * 47, "47 bytes: are fewer than the 48"),
+        (header(encoding="bzip2"), "encoding 'bzip2'"),
+        (header(type="block"), "type 'block'"),
+        (header(**{"data file": "/etc/passwd"}), "another file"),
+        (header(sizes=""), "must be positive"),
+        (header(sizes="a b c"), "cannot be read"),
+    ],
+)
+def test_headers_that_lie(client, home, data, words):
+    answer = client.put(f"/volumes/{sha(data)}", content=data)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["type"] == "VolumeError" and words in answer.json()["error"]["message"]
+    assert parts(home) == []
+
+
+def test_gzip_and_longer_files_are_fine(client):
+    for data in (header(encoding="gzip") + gzip.compress(b"\0" * 48), header() + b"\0" * 50):
+        assert client.put(f"/volumes/{sha(data)}", content=data).status_code == 201
+
+
+def test_a_full_disk_is_507_and_leaves_nothing(client, home, monkeypatch):
+    real = routes_volumes.append
+
+    def full(path, data):
+        with disk_errors(path):
+            path.touch()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(routes_volumes, "append", full)
+    assert client.put(f"/volumes/{sha(DATA)}", content=DATA).status_code == 507
+    assert parts(home) == []
+    monkeypatch.setattr(routes_volumes, "append", real)
+    assert client.put(f"/volumes/{sha(DATA)}", content=DATA).status_code == 201
+    assert VolumeStore(home).has(sha(DATA))
