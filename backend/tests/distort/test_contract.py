@@ -17,10 +17,12 @@ from medssl.distort import (
     Sometimes,
     bezier,
     describe,
+    flip,
     paint,
     shuffle_device,
 )
-from medssl.distort.threads import as_blocks, boxes_as_blocks
+from medssl.distort.counter import compiled
+from medssl.distort.samples import apply_on_device
 
 SINGLE = [Flip(), LocalShuffle(windows=300), BezierIntensity(), InPainting(), OutPainting()]
 PIPELINE = Chain(
@@ -109,15 +111,27 @@ def test_shuffle_kernel_in_chunks_agrees(batch, monkeypatch):
 @pytest.mark.parametrize(("distortion", "inside"), [(InPainting(), True), (OutPainting(), False)])
 def test_paint_kernels_agree(batch, distortion, inside):
     params = distortion.draw(batch, generator())
-    present = (params.sizes > 0).all(2, keepdim=True)
-    starts, sizes = boxes_as_blocks(params.starts, 0), boxes_as_blocks(params.sizes, 1) * present
-    vectorised = paint._paint_device(as_blocks(batch), starts, sizes, params.seed, inside).reshape(batch.shape)
-    assert torch.equal(vectorised, distortion.apply(batch, params))
+    assert torch.equal(paint._paint_device(batch, params, inside), distortion.apply(batch, params))
 
 
 def test_bezier_kernels_agree(batch):
+    batch = batch.repeat(20, *[1] * (batch.ndim - 1))
     params = BezierIntensity().draw(batch, generator())
-    assert torch.equal(bezier._lookup(batch, bezier.curve_tables(params)), BezierIntensity().apply(batch, params))
+    assert torch.equal(bezier._apply_device(batch, params), BezierIntensity().apply(batch, params))
+
+
+def test_flip_kernels_agree(batch):
+    params = Flip().draw(batch, generator())
+    assert torch.equal(flip._flip_device(batch, params), Flip().apply(batch, params))
+
+
+def test_only_the_samples_asked_for_are_distorted(distortion, batch):
+    params = distortion.draw(batch, generator())
+    where = torch.tensor([True, False, True, True, False, False])
+    expected = torch.where(where.view(-1, *[1] * (batch.ndim - 1)), distortion.apply(batch, params), batch)
+    assert torch.equal(distortion.apply(batch, params, where), expected)
+    device = [apply_on_device(batch, params, mask, distortion.apply) for mask in (where, ~where & where)]
+    assert torch.equal(device[0], expected) and torch.equal(device[1], batch)
 
 
 def test_channels_are_shuffled_alike():
@@ -188,3 +202,9 @@ def test_a_gpu_draws_and_applies_on_itself(distortion, batch):
     out = distortion.apply(batch.cuda(), params)
     assert out.is_cuda
     assert torch.equal(out, distortion.apply(batch.cuda(), params))
+
+
+def test_kernels_compile_where_nothing_can_be_cached():
+    made: dict = {}
+    exec("def double(x):\n    return 2 * x", made)  # no file, so that numba finds no place for a cache
+    assert compiled(made["double"])(21) == 42

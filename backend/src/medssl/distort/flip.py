@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from medssl.distort.params import Params
+from medssl.distort.samples import apply_on_device, map_samples, on_cpu
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,21 @@ class Flip:
         axes = torch.randint(batch.ndim - 2, shape, generator=generator, device=device)
         return FlipParams(axes.where(going, axes.new_tensor(-1)))
 
-    def apply(self, batch: Tensor, params: FlipParams) -> Tensor:
+    def apply(self, batch: Tensor, params: FlipParams, where: Tensor | None = None) -> Tensor:
         """Flip each sample; two flips along one axis cancel out."""
-        out = batch.clone()
-        for axis in range(batch.ndim - 2):
-            odd = (params.axes == axis).sum(1) % 2 == 1
-            index = odd.nonzero().squeeze(1)
-            out[index] = out[index].flip(axis + 2)
-        return out
+        if not on_cpu(batch):
+            return apply_on_device(batch, params, where, _flip_device)
+        axes = params.axes.tolist()
+
+        def flip(n: int, cube: np.ndarray, out: np.ndarray) -> None:
+            odd = [axis + 1 for axis in range(3) if axes[n].count(axis) % 2]
+            out[:] = np.flip(cube, odd)
+
+        return map_samples(batch, where, flip)
+
+
+def _flip_device(batch: Tensor, params: FlipParams) -> Tensor:
+    for axis in range(batch.ndim - 2):
+        odd = (params.axes == axis).sum(1) % 2 == 1
+        batch = batch.flip(axis + 2).where(odd.view(-1, *[1] * (batch.ndim - 1)), batch)
+    return batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from medssl.distort.counter import compiled, mix, mix_tensor, unit, unit_tensor
 from medssl.distort.params import Params, draw_integers, draw_seeds
-from medssl.distort.threads import as_blocks, as_seeds, boxes_as_blocks, each_sample, on_cpu
+from medssl.distort.samples import apply_on_device, as_blocks, as_seeds, boxes_as_blocks, map_samples, on_cpu
 
 BOXES, MARGIN, AGAIN = 5, 3, 0.95  # boxes at most, voxels to the border, probability of one more box
 
@@ -51,9 +52,9 @@ class InPainting:
         sizes = (sizes * self.strength).round().long()
         return _place(batch, sides, sizes, drawn.long().cumprod(1), generator)
 
-    def apply(self, batch: Tensor, params: PaintParams) -> Tensor:
+    def apply(self, batch: Tensor, params: PaintParams, where: Tensor | None = None) -> Tensor:
         """Fill the boxes of `batch` (N, C, *spatial) with noise."""
-        return _paint(batch, params, inside=True)
+        return _paint(batch, params, where, inside=True)
 
 
 class OutPainting:
@@ -80,9 +81,9 @@ class OutPainting:
         sizes = sides - (taken * self.strength).round().long()
         return _place(batch, sides, sizes, drawn.long().cumprod(1), generator)
 
-    def apply(self, batch: Tensor, params: PaintParams) -> Tensor:
+    def apply(self, batch: Tensor, params: PaintParams, where: Tensor | None = None) -> Tensor:
         """Fill what the boxes of `batch` (N, C, *spatial) leave with noise."""
-        return _paint(batch, params, inside=False)
+        return _paint(batch, params, where, inside=False)
 
 
 def _place(batch: Tensor, sides: Tensor, sizes: Tensor, drawn: Tensor, generator: torch.Generator) -> PaintParams:
@@ -91,30 +92,33 @@ def _place(batch: Tensor, sides: Tensor, sizes: Tensor, drawn: Tensor, generator
     return PaintParams(starts, sizes * drawn[..., None], draw_seeds(batch, generator))
 
 
-def _paint(batch: Tensor, params: PaintParams, inside: bool) -> Tensor:
-    blocks = as_blocks(batch)  # (N, C, I, J, K)
-    present = (params.sizes > 0).all(2, keepdim=True)  # padding must not bring an absent box back
-    starts, sizes = boxes_as_blocks(params.starts, 0), boxes_as_blocks(params.sizes, 1) * present
+def _paint(batch: Tensor, params: PaintParams, where: Tensor | None, inside: bool) -> Tensor:
     if not on_cpu(batch):
-        return _paint_device(blocks, starts, sizes, params.seed, inside).reshape(batch.shape)
-    out = torch.empty_like(blocks)
-    cubes, results, seeds = blocks.numpy(), out.numpy(), as_seeds(params.seed)
-    low, high = starts.numpy(), (starts + sizes).numpy()
-    each_sample(len(cubes), lambda n: _paint_cpu(cubes[n], low[n], high[n], seeds[n], inside, results[n]))
-    return out.reshape(batch.shape)
+        return apply_on_device(batch, params, where, partial(_paint_device, inside=inside))
+    starts, ends = (bounds.numpy() for bounds in _bounds(params))
+    seeds = as_seeds(params.seed)
+    return map_samples(batch, where, lambda n, cube, out: _paint_cpu(cube, starts[n], ends[n], seeds[n], inside, out))
 
 
-def _paint_device(blocks: Tensor, starts: Tensor, sizes: Tensor, seeds: Tensor, inside: bool) -> Tensor:
+def _bounds(params: PaintParams) -> tuple[Tensor, Tensor]:
+    """First voxels and those after the last, (N, 5, 3) each; an absent box ends where it starts."""
+    present = (params.sizes > 0).all(2, keepdim=True)
+    starts = boxes_as_blocks(params.starts, 0)
+    return starts, starts + boxes_as_blocks(params.sizes, 1) * present
+
+
+def _paint_device(batch: Tensor, params: PaintParams, inside: bool) -> Tensor:
+    blocks = as_blocks(batch)  # (N, C, I, J, K)
+    starts, ends = _bounds(params)
     spans = []
     for axis, side in enumerate(blocks.shape[2:]):
         place = torch.arange(side, device=blocks.device)
-        low = starts[..., axis, None]
-        spans.append((place >= low) & (place < low + sizes[..., axis, None]))  # (N, 5, side)
+        spans.append((place >= starts[..., axis, None]) & (place < ends[..., axis, None]))  # (N, 5, side)
     boxes = spans[0][..., :, None, None] & spans[1][..., None, :, None] & spans[2][..., None, None, :]
     noisy = boxes.any(1, keepdim=True) == inside  # (N, 1, I, J, K)
     counter = torch.arange(blocks[0].numel(), device=blocks.device).reshape(blocks.shape[1:])
-    noise = unit_tensor(mix_tensor(seeds.reshape(-1, 1, 1, 1, 1), counter))
-    return torch.where(noisy, noise.to(blocks.dtype), blocks)
+    noise = unit_tensor(mix_tensor(params.seed.reshape(-1, 1, 1, 1, 1), counter))
+    return torch.where(noisy, noise.to(blocks.dtype), blocks).reshape(batch.shape)
 
 
 @compiled

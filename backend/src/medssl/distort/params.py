@@ -36,8 +36,8 @@ class Distortion(Protocol):
         """Draw for `batch` (N, C, *spatial); only its shape and device are read. The generator lives on that device."""
         ...
 
-    def apply(self, batch: Tensor, params: Any) -> Tensor:
-        """A distorted copy of `batch` (N, C, *spatial), float32 in 0…1."""
+    def apply(self, batch: Tensor, params: Any, where: Tensor | None = None) -> Tensor:
+        """A distorted copy of `batch` (N, C, *spatial), float32 in 0…1; `where` (N,) bool: only these samples."""
         ...
 
 

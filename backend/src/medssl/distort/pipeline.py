@@ -32,9 +32,9 @@ class Sometimes:
         chosen = torch.rand(len(batch), generator=generator, device=batch.device) < self.probability
         return SometimesParams(chosen, self.distortion.draw(batch, generator))
 
-    def apply(self, batch: Tensor, params: SometimesParams) -> Tensor:
+    def apply(self, batch: Tensor, params: SometimesParams, where: Tensor | None = None) -> Tensor:
         """Distort the chosen samples; the others are copied."""
-        return _apply_where(params.chosen, self.distortion, batch, params.inner)
+        return self.distortion.apply(batch, params.inner, _both(params.chosen, where))
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class OneOf:
         inner = tuple(distortion.draw(batch, generator) for distortion in self.distortions)
         return OneOfParams((draw[:, None] >= bounds).sum(1), inner)
 
-    def apply(self, batch: Tensor, params: OneOfParams) -> Tensor:
+    def apply(self, batch: Tensor, params: OneOfParams, where: Tensor | None = None) -> Tensor:
         """Distort each sample with what was chosen for it."""
         for number, distortion in enumerate(self.distortions):
-            batch = _apply_where(params.choice == number, distortion, batch, params.inner[number])
+            batch = distortion.apply(batch, params.inner[number], _both(params.choice == number, where))
         return batch
 
 
@@ -87,11 +87,11 @@ class Chain:
         """Draw for every link."""
         return ChainParams(tuple(distortion.draw(batch, generator) for distortion in self.distortions))
 
-    def apply(self, batch: Tensor, params: ChainParams) -> Tensor:
+    def apply(self, batch: Tensor, params: ChainParams, where: Tensor | None = None) -> Tensor:
         """Apply the links in their order."""
         for distortion, inner in zip(self.distortions, params.inner):
-            batch = distortion.apply(batch, inner)
-        return batch
+            batch = distortion.apply(batch, inner, where)
+        return batch if self.distortions else batch.clone()
 
 
 def describe(distortion: Distortion, params: Any, count: int) -> list[list[str]]:
@@ -108,12 +108,5 @@ def describe(distortion: Distortion, params: Any, count: int) -> list[list[str]]
     return [[distortion.name] for _ in range(count)]
 
 
-def _apply_where(mask: Tensor, distortion: Distortion, batch: Tensor, params: Any) -> Tensor:
-    """Only the samples of `mask` (N,) pass through `distortion`."""
-    index = mask.nonzero().squeeze(1)
-    if len(index) == len(mask):
-        return distortion.apply(batch, params)
-    out = batch.clone()
-    if len(index):
-        out[index] = distortion.apply(batch[index], params[index])
-    return out
+def _both(mask: Tensor, where: Tensor | None) -> Tensor:
+    return mask if where is None else mask & where

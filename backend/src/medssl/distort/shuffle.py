@@ -11,7 +11,7 @@ from torch import Tensor
 
 from medssl.distort import shuffle_cpu, shuffle_device
 from medssl.distort.params import Params, draw_seeds
-from medssl.distort.threads import as_blocks, as_seeds, each_sample, on_cpu
+from medssl.distort.samples import apply_on_device, as_seeds, map_samples, on_cpu
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,17 @@ class LocalShuffle:
         """A seed for each sample."""
         return ShuffleParams(draw_seeds(batch, generator))
 
-    def apply(self, batch: Tensor, params: ShuffleParams) -> Tensor:
+    def apply(self, batch: Tensor, params: ShuffleParams, where: Tensor | None = None) -> Tensor:
         """Shuffle every sample: compiled and sequential on the CPU, vectorised elsewhere, with identical results."""
         if not on_cpu(batch):
-            return shuffle_device.shuffle(batch, params.seed, self.windows, self._largest(batch))
-        source = as_blocks(batch)
-        out = torch.empty_like(source)
-        cubes, results, seeds = source.numpy(), out.numpy(), as_seeds(params.seed)
-        largest = np.array(self._largest(batch), np.uint64)
-        each_sample(len(cubes), lambda n: shuffle_cpu.shuffle(cubes[n], seeds[n], self.windows, largest, results[n]))
-        return out.reshape(batch.shape)
+            return apply_on_device(batch, params, where, self._apply_device)
+        seeds, largest = as_seeds(params.seed), np.array(self._largest(batch), np.uint64)
+        return map_samples(
+            batch, where, lambda n, cube, out: shuffle_cpu.shuffle(cube, seeds[n], self.windows, largest, out)
+        )
+
+    def _apply_device(self, batch: Tensor, params: ShuffleParams) -> Tensor:
+        return shuffle_device.shuffle(batch, params.seed, self.windows, self._largest(batch))
 
     def _largest(self, batch: Tensor) -> tuple[int, int, int]:
         sides = [max(side // self.max_fraction, 1) for side in batch.shape[2:]]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from medssl.distort.counter import below_low_tensor, below_tensor, mix_tensor
+from medssl.distort.samples import as_blocks
 from medssl.distort.shuffle_cpu import ROUNDS, WORDS
-from medssl.distort.threads import as_blocks
 
 CHUNK = 2**24  # voxels of windows marked at a time: bounds memory at 128 MiB however large the windows
 
