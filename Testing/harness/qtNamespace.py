@@ -131,6 +131,12 @@ def _restoreMethods(qt) -> None:
                 setattr(source, method, _setter(target))
             elif method.startswith("is"):
                 setattr(source, method, lambda self, target=target: getattr(self, target))
+        for name in listed.get("properties", ()) if source is not None else ():
+            getter = vars(source).get(name)
+            if (
+                type(getter).__name__ == "method_descriptor"
+            ):  # its C++ getter has an argument, e.g. QComboBox.currentData
+                setattr(source, name, property(getter))
 
 
 def _setter(target: str):

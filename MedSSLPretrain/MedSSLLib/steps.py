@@ -1,0 +1,106 @@
+"""Conversations with the backend as generators: written once, carried out by the panel or by the console.
+
+A conversation yields `Call`s of `medssl.client.api` and receives their answers; a `Pause` asks to wait. The console
+sends one after another (`runSteps`), the panel leaves the waiting to Qt's event loop (`StepRunner`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import qt
+import slicer
+
+Steps = Generator[Any, Any, Any]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Nothing to ask for a while."""
+
+    seconds: float
+
+
+def patientSleep(seconds: float) -> None:
+    """Wait without freezing Slicer: its events are processed meanwhile."""
+    end = time.monotonic() + seconds
+    slicer.app.processEvents()
+    while (rest := end - time.monotonic()) > 0:
+        time.sleep(min(rest, 0.05))
+        slicer.app.processEvents()
+
+
+def runSteps(steps: Steps, transport, sleep: Callable[[float], None] = patientSleep) -> Any:
+    """Carry out a conversation through a blocking transport; returns what it returns.
+
+    Raises:
+        MedSSLError: what the backend reported, or that it does not answer.
+    """
+    send = steps.send
+    argument = None
+    while True:
+        try:
+            step = send(argument)
+        except StopIteration as end:
+            return end.value
+        send, argument = steps.send, None
+        if isinstance(step, Pause):
+            sleep(step.seconds)
+            continue
+        try:
+            argument = transport.send(step)
+        except Exception as error:  # the conversation may have an answer to it
+            send, argument = steps.throw, error
+
+
+class StepRunner:
+    """Carries out a conversation from Qt's event loop; `onDone(value)` or `onError(error)` is called once.
+
+    Args:
+        steps: the conversation.
+        transport: sends a call with `send(call, onDone, onError)` and returns at once.
+    """
+
+    def __init__(self, steps: Steps, transport, onDone: Callable, onError: Callable) -> None:
+        self._steps, self._transport = steps, transport
+        self._onDone, self._onError = onDone, onError
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.connect("timeout()", self._advance)
+        self.running = True
+
+    def start(self) -> StepRunner:
+        """Ask the first question."""
+        self._advance()
+        return self
+
+    def stop(self) -> None:
+        """Drop the conversation; neither callback is called any more."""
+        self.running = False
+        self._timer.stop()
+
+    def _advance(self, answer: Any = None) -> None:
+        self._continue(lambda: self._steps.send(answer))
+
+    def _fail(self, error: Exception) -> None:
+        self._continue(lambda: self._steps.throw(error))
+
+    def _continue(self, resume: Callable[[], Any]) -> None:
+        if not self.running:
+            return
+        try:
+            step = resume()
+        except StopIteration as end:
+            self.running = False
+            self._onDone(end.value)
+        except Exception as error:  # the border of Qt's event loop: what passes it is printed and lost
+            self.running = False
+            self._onError(error)
+        else:
+            if isinstance(step, Pause):
+                self._timer.start(int(step.seconds * 1000))
+            else:
+                self._transport.send(step, self._advance, self._fail)

@@ -1,0 +1,251 @@
+"""The module MedSSLPretrain: pretrain a network on the volumes of the scene, a folder or a table."""
+
+# No `from __future__ import annotations` here: parameterNodeWrapper reads the annotations as types.
+import os
+
+import qt
+import slicer
+from MedSSLLib import backendLocator
+from MedSSLLib.backendBox import BackendBox
+from MedSSLLib.qtTransport import isLoopback
+from MedSSLLib.steps import runSteps
+from MedSSLPretrainLib.pretrainPanel import PretrainPanel
+from MedSSLPretrainLib.sampleData import registerSampleData
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+class MedSSLPretrain(ScriptedLoadableModule):
+    """What Slicer shows of the module before it is opened."""
+
+    def __init__(self, parent) -> None:
+        ScriptedLoadableModule.__init__(self, parent)
+        parent.title = _("MedSSL Pretrain")
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Training")]
+        parent.dependencies = []
+        parent.contributors = ["The MedSSL contributors"]
+        parent.helpText = _(
+            "Pretrains a network on unlabelled volumes: it learns to restore what was distorted. "
+            "The work is done by a backend process on this computer or on a server; nothing leaves them."
+        )
+        parent.acknowledgementText = _(
+            "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. Research software, not a medical device."
+        )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+@parameterNodeWrapper
+class MedSSLPretrainParameterNode:
+    """The panel's choices that belong to the scene."""
+
+    jobName: str
+    volumes: list[slicer.vtkMRMLScalarVolumeNode]
+    source: str = "scene"
+    folder: str
+    table: str
+    modality: str
+
+
+class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel."""
+
+    def __init__(self, parent=None, makeBackend=BackendBox, **panelOptions) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = self.panel = self.backend = None
+        self._makeBackend, self._panelOptions = makeBackend, panelOptions
+        self._parameterNode = self._parameterNodeGuiTag = None
+        self._restoring = False
+
+    def setup(self) -> None:
+        """Build the panel; needs neither main window nor backend."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSSLPretrain.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.ui.volumesSelector.setMRMLScene(slicer.mrmlScene)
+        self.logic = MedSSLPretrainLogic()
+        self.backend = self._makeBackend(self.ui.backendFrame)
+        self.panel = PretrainPanel(self.ui, self.backend, **self._panelOptions)
+        self.panel.dataBox.changed.connect(self._store)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
+        self._bind()
+
+    def cleanup(self) -> None:
+        """The application exits or the module is reloaded."""
+        self.removeObservers()
+        self._unbind()
+        self.panel.close()
+        self.backend.close()
+
+    def enter(self) -> None:
+        """The user opens the module."""
+        self._bind()
+
+    def exit(self) -> None:
+        """The user opens another module."""
+        self._unbind()
+
+    def _bind(self) -> None:
+        if self._parameterNode is None:
+            self._parameterNode = self.logic.getParameterNode()
+            self._restore()
+            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+
+    def _unbind(self) -> None:
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self._parameterNode = None
+
+    def _restore(self) -> None:
+        """From the scene to the widgets that connectGui does not know."""
+        node, ui = self._parameterNode, self.ui
+        self._restoring = True
+        for volume in node.volumes:
+            ui.volumesSelector.setCheckState(volume, qt.Qt.Checked)
+        ui.sourceCombo.currentIndex = max(0, ui.sourceCombo.findData(node.source))
+        ui.modalityCombo.currentIndex = max(0, ui.modalityCombo.findData(node.modality))
+        ui.folderPath.currentPath, ui.csvPath.currentPath = node.folder, node.table
+        self._restoring = False
+
+    def _store(self) -> None:
+        """From those widgets to the scene."""
+        node, ui = self._parameterNode, self.ui
+        if node is None or self._restoring:
+            return
+        node.volumes = list(ui.volumesSelector.checkedNodes())
+        node.source, node.modality = ui.sourceCombo.currentData, ui.modalityCombo.currentData
+        node.folder, node.table = ui.folderPath.currentPath, ui.csvPath.currentPath
+
+    def _onSceneStartClose(self, _caller, _event) -> None:
+        self._unbind()
+        self.panel.sceneClosing()
+
+    def _onSceneEndClose(self, _caller, _event) -> None:
+        self.panel.sceneClosed()
+        if self.parent.isVisible():
+            self._bind()
+
+
+class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
+    """Pretraining from Slicer's Python console and from scripts; works without a main window.
+
+    logic = slicer.util.getModuleLogic("MedSSLPretrain")
+    job = logic.pretrain([volumeNode], preset="laptop")
+    job.model
+    """
+
+    def __init__(self) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.transport = None  # set one to use a backend on another machine
+
+    def getParameterNode(self):
+        """The singleton parameter node, typed."""
+        return MedSSLPretrainParameterNode(super().getParameterNode())
+
+    def pretrain(
+        self, volumes, preset="laptop", method="genesis", config=None, name="", device="auto", modality="",
+        waitForCompletion=True, onEvent=lambda event: None,
+    ):  # fmt: skip
+        """Start a pretraining and follow it to its end.
+
+        Args:
+            volumes: volume nodes, or the path of a folder or CSV file on the backend's machine.
+            preset: one of the method's presets: laptop, default, released.
+            method: a registered method.
+            config: nested overrides of the preset, e.g. {"training": {"steps": 100}}.
+            name: shown in the job history.
+            device: auto, cpu, cuda:0, ...
+            modality: CT or MR, where the files do not say.
+            waitForCompletion: False returns as soon as the job exists; `job.wait()` follows it.
+            onEvent: called with each event while waiting.
+
+        Returns:
+            A Job: `id`, `state`, `model` (what MedSSLInference takes), `events`, `wait()`, `cancel()`.
+
+        Raises:
+            MedSSLError: what is wrong with the input, or what made the job fail.
+        """
+        from dataclasses import replace
+
+        from medssl.methods import METHODS
+        from medssl.registry import config_class
+        from medssl.schema import as_dict, build
+        from MedSSLPretrainLib.job import Job
+        from MedSSLPretrainLib.trainingSteps import TrainingSet, submitSteps
+
+        complete = as_dict(build(config_class(METHODS, method), config or {}, preset=preset))
+        chosen = replace(TrainingSet.of(volumes), modality=modality)
+        transport = self._connected()
+        steps = submitSteps(
+            chosen, isLoopback(transport.address.url), method=method, config=complete, name=name, device=device
+        )
+        job = Job(runSteps(steps, transport), transport)
+        return job.wait(onEvent) if waitForCompletion else job
+
+    def resume(self, jobId, waitForCompletion=True, onEvent=lambda event: None):
+        """Go on with a cancelled, failed or interrupted job; returns a Job."""
+        from medssl.client import api
+        from MedSSLPretrainLib.job import Job
+
+        transport = self._connected()
+        job = Job(transport.send(api.resume(jobId)), transport)
+        return job.wait(onEvent) if waitForCompletion else job
+
+    def jobs(self):
+        """All jobs of the backend, newest first: a list of Job."""
+        from medssl.client import api
+        from MedSSLPretrainLib.job import Job
+
+        transport = self._connected()
+        return [Job(view, transport) for view in transport.send(api.jobs())]
+
+    def _connected(self):
+        return self.transport or backendLocator.localTransport()
+
+
+class MedSSLPretrainTest(ScriptedLoadableModuleTest):
+    """Pretrains a few steps through the backend that MEDSSL_PYTHON names; without it, only builds the panel."""
+
+    def setUp(self) -> None:
+        """An empty scene."""
+        slicer.mrmlScene.Clear(0)
+
+    def runTest(self) -> None:
+        """Run every part."""
+        self.setUp()
+        self.test_panel()
+        if os.environ.get("MEDSSL_PYTHON"):
+            self.setUp()
+            self.test_pretrain()
+
+    def test_panel(self) -> None:
+        """The panel is there, and start waits for data and backend."""
+        widget = slicer.util.getModuleWidget("MedSSLPretrain")
+        self.assertFalse(widget.ui.startButton.enabled)
+        self.assertTrue(widget.ui.startButton.toolTip)
+
+    def test_pretrain(self) -> None:
+        """Two steps on two synthetic CT volumes end with a model."""
+        import numpy as np
+
+        random = np.random.default_rng(0)
+        nodes = [
+            slicer.util.addVolumeFromArray(random.normal(0, 200, (40, 72, 72)).astype(np.int16), name=f"ct{n}")
+            for n in range(2)
+        ]
+        training = {"steps": 2, "batch_size": 2, "warmup_steps": 1, "validate_every": 1, "validation_samples": 2}
+        logic = slicer.util.getModuleLogic("MedSSLPretrain")
+        job = logic.pretrain(nodes, config={"base_width": 4, "training": training}, modality="CT")
+        self.assertEqual(job.state, "finished")
+        self.assertTrue(any(event["type"] == "loss" for event in job.events))

@@ -1,0 +1,173 @@
+"""The training set: choose, check, preview."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ctk
+import slicer
+from MedSSLLib.errorText import showError
+from MedSSLLib.signal import Signal
+from MedSSLLib.steps import StepRunner
+from slicer.i18n import tr as _
+
+from MedSSLPretrainLib.previewNodes import showPreview
+from MedSSLPretrainLib.trainingSteps import TrainingSet, checkSteps, previewSteps
+
+SCENE, FOLDER, TABLE = "scene", "folder", "table"
+
+
+class DataBox:
+    """The widgets of the section "Training set".
+
+    Signal: `changed()` when the choice or the ability to use it changed.
+
+    Args:
+        ui: widgets of the panel.
+        backend: has `transport` and `changed`.
+        method: returns (method name, config) or raises MedSSLError; the preview needs it.
+    """
+
+    def __init__(self, ui, backend, method: Callable) -> None:
+        self.changed = Signal()
+        self.ui, self._backend, self._method = ui, backend, method
+        self._runner, self._busy, self.previewNodes = None, "", ()
+        for key, title in ((SCENE, _("Volumes of the scene")), (FOLDER, _("Folder")), (TABLE, _("Table (CSV)"))):
+            ui.sourceCombo.addItem(title, key)
+        for key, title in (("", _("As the files say")), ("CT", "CT"), ("MR", "MR")):
+            ui.modalityCombo.addItem(title, key)
+        ui.folderPath.filters = ctk.ctkPathLineEdit.Dirs
+        ui.csvPath.nameFilters = [_("Tables (*.csv)")]
+        for signal, widget in (
+            ("currentIndexChanged(int)", ui.sourceCombo), ("currentIndexChanged(int)", ui.modalityCombo),
+            ("currentPathChanged(QString)", ui.folderPath), ("currentPathChanged(QString)", ui.csvPath),
+        ):  # fmt: skip
+            widget.connect(signal, lambda _value: self._chosen())
+        ui.volumesSelector.connect("checkedNodesChanged()", self._chosen)
+        ui.checkButton.connect("clicked(bool)", lambda _on: self.check())
+        ui.previewButton.connect("clicked(bool)", lambda _on: self.preview())
+        backend.changed.connect(self.update)
+        self.update()
+
+    def chosen(self) -> TrainingSet:
+        """The user's choice; it may be empty."""
+        ui, modality = self.ui, self.ui.modalityCombo.currentData or ""
+        source = ui.sourceCombo.currentData
+        if source == SCENE:
+            return TrainingSet(volumes=tuple(ui.volumesSelector.checkedNodes()), modality=modality)
+        path = ui.folderPath.currentPath if source == FOLDER else ui.csvPath.currentPath
+        return TrainingSet(path=path.strip(), modality=modality)
+
+    def missing(self) -> str:
+        """What the user still has to choose, or ""."""
+        chosen = self.chosen()
+        if chosen.volumes or chosen.path:
+            return ""
+        if self.ui.sourceCombo.currentData != SCENE:
+            return _("Choose a folder") if self.ui.sourceCombo.currentData == FOLDER else _("Choose a table")
+        if not self.ui.volumesSelector.nodeCount():
+            return _("Load a CT or MR volume first (or take sample data)")
+        return _("Tick at least one volume")
+
+    def update(self) -> None:
+        """Show the widgets of the source; say at the buttons what is missing."""
+        ui, source = self.ui, self.ui.sourceCombo.currentData
+        for key, widgets in (
+            (SCENE, (ui.volumesLabel, ui.volumesSelector)),
+            (FOLDER, (ui.folderLabel, ui.folderPath)),
+            (TABLE, (ui.csvLabel, ui.csvPath)),
+        ):
+            for widget in widgets:
+                widget.visible = key == source
+        missing = self.missing() or ("" if self._backend.transport is not None else _("Start the backend first"))
+        texts = {"check": (_("Check"), _("Checking...")), "preview": (_("Preview"), _("Making cubes..."))}
+        tips = {
+            "check": _("Count volumes and patients, find the modality, read every header"),
+            "preview": _("Show cubes of the training set and their distortions in the slice views"),
+        }
+        for name, button in (("check", ui.checkButton), ("preview", ui.previewButton)):
+            button.text = texts[name][self._busy == name]
+            button.enabled = not missing and not self._busy
+            button.toolTip = missing or tips[name]
+
+    def check(self) -> None:
+        """Ask the backend what is in the training set."""
+        self._run("check", lambda loopback: checkSteps(self.chosen(), loopback), self._showInfo)
+
+    def preview(self) -> None:
+        """Ask the backend for cubes and their distortions."""
+
+        def steps(loopback: bool):
+            return previewSteps(self.chosen(), loopback, *self._method())
+
+        self._run("preview", steps, self._showPreview)
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._backend.changed.disconnect(self.update)
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._runner is not None:
+            self._runner.stop()
+        self._busy = ""
+
+    def forgetNodes(self) -> None:
+        """The scene is closing."""
+        self._stop()
+        self.previewNodes = ()
+
+    def _run(self, name: str, steps: Callable, onDone: Callable) -> None:
+        showError(self.ui.dataError, None)
+        self._busy = name
+        self.update()
+        transport = self._backend.transport
+        try:
+            conversation = steps(transport.isLoopback)
+        except ValueError as error:  # the method's form holds a wrong value
+            self._failed(error)
+            return
+        self._runner = StepRunner(conversation, transport, onDone, self._failed)
+        self._runner.start()
+
+    def _chosen(self) -> None:
+        self.ui.dataSummary.visible = False
+        showError(self.ui.dataError, None)
+        self.update()
+        self.changed.emit()
+
+    def _done(self) -> None:
+        self._busy = ""
+        self.update()
+
+    def _failed(self, error: Exception) -> None:
+        self._done()
+        showError(self.ui.dataError, error)
+
+    def _showInfo(self, info: dict) -> None:
+        self._done()
+        self.ui.dataSummary.text = summaryText(info)
+        self.ui.dataSummary.visible = True
+
+    def _showPreview(self, answer) -> None:
+        self._done()
+        _result, files = answer
+        with slicer.util.tryWithErrorDisplay(_("The preview cannot be shown."), waitCursor=True):
+            self.previewNodes = showPreview(files, self.previewNodes)
+
+
+def summaryText(info: dict) -> str:
+    """What `POST /inspect/catalog` found, as rich text."""
+    counts = _("{volumes} volumes of {patients} patients, {modality}").format(
+        volumes=_count(info.get("volumes", 0)), patients=_count(info.get("patients", 0)),
+        modality=info.get("modality") or _("modality unknown"),
+    )  # fmt: skip
+    split = _("{training} for training, {validation} for validation").format(
+        training=_count(info.get("training", 0)), validation=_count(info.get("validation", 0))
+    )
+    notes = "".join(f"<br>{note}" for note in info.get("notes", ()))
+    return f"<b>{counts}</b>: {split}.{notes}"
+
+
+def _count(value) -> int:
+    return value if isinstance(value, int) else len(value)

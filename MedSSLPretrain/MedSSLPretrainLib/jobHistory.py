@@ -1,0 +1,183 @@
+"""All jobs of the backend, whoever started them: they outlive the panel, Slicer and the server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import qt
+import slicer
+from medssl.client import api
+from medssl.home import home_folder
+from medssl.protocol import QUEUED, RESUMABLE_STATES, RUNNING, JobView
+from MedSSLLib.errorText import showError
+from MedSSLLib.signal import Signal
+from slicer.i18n import tr as _
+
+from MedSSLPretrainLib.runBox import stateTitles
+
+REFRESH_MS = 3000
+STATE, NAME, METHOD, STEPS, DATE = range(5)
+
+
+class JobHistory:
+    """The widgets of the section "Jobs".
+
+    Signals: `selected(jobId)`, `resumed(jobId)`.
+
+    Args:
+        ui: widgets of the panel.
+        backend: has `transport` and `changed`.
+        openUrl: shows a folder in the system's file manager.
+    """
+
+    def __init__(self, ui, backend, openUrl: Callable | None = None) -> None:
+        self.selected, self.resumed = Signal(), Signal()
+        self.ui, self._backend = ui, backend
+        self._openUrl = openUrl or (lambda path: qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path)))
+        self.views: list[JobView] = []
+        self._asking = None
+        self._prepareTable()
+        for button, slot in (
+            (ui.cancelJobButton, self._cancel), (ui.resumeJobButton, self._resume),
+            (ui.deleteJobButton, self._delete), (ui.revealJobButton, self._reveal),
+        ):  # fmt: skip
+            button.connect("clicked(bool)", lambda _on, slot=slot: slot())
+        self._timer = qt.QTimer()
+        self._timer.connect("timeout()", self.refresh)
+        self._timer.start(REFRESH_MS)
+        backend.changed.connect(self.refresh)
+        self.update()
+
+    def refresh(self) -> None:
+        """Ask the backend for its jobs."""
+        transport = self._backend.transport
+        if transport is None:
+            self.update()
+        elif transport is not self._asking:
+            self._asking = transport
+            transport.send(api.jobs(), self._answered, self._failed)
+
+    def current(self) -> JobView | None:
+        """The selected job."""
+        rows = [index.row() for index in self.ui.jobsTable.selectionModel().selectedRows()]
+        return self.views[rows[0]] if rows and rows[0] < len(self.views) else None
+
+    def select(self, jobId: str) -> None:
+        """Select a job of the list without telling `selected`."""
+        row = next((n for n, view in enumerate(self.views) if view.id == jobId), -1)
+        self.ui.jobsTable.blockSignals(True)
+        if row < 0:
+            self.ui.jobsTable.clearSelection()
+        else:
+            self.ui.jobsTable.selectRow(row)
+        self.ui.jobsTable.blockSignals(False)
+        self.update()
+
+    def add(self, view: JobView) -> None:
+        """Show a job just started and select it."""
+        self._show([view, *(v for v in self.views if v.id != view.id)])
+        self.select(view.id)
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._timer.stop()
+        self._backend.changed.disconnect(self.refresh)
+
+    def update(self) -> None:
+        """Enable the buttons that fit the selected job; the others say why not."""
+        ui, view = self.ui, self.current()
+        state = view.status.state if view is not None else ""
+        down = _("Start the backend first") if self._backend.transport is None else ""
+        none = down or ("" if view is not None else _("Select a job in the table"))
+        here = self._backend.transport is not None and self._backend.transport.isLoopback
+        running = state in (QUEUED, RUNNING)
+        rules = {
+            ui.cancelJobButton: "" if running else _("Only a queued or running job can be cancelled"),
+            ui.resumeJobButton: ""
+            if state in RESUMABLE_STATES
+            else _("Only a cancelled, failed or interrupted job can be resumed"),
+            ui.deleteJobButton: _("Cancel the job first") if running else "",
+            ui.revealJobButton: "" if here else _("The folder is on another computer"),
+        }
+        for button, rule in rules.items():
+            button.enabled = not none and not rule
+            button.toolTip = none or rule
+
+    def _prepareTable(self) -> None:
+        table = self.ui.jobsTable
+        table.columnCount = 5
+        table.setHorizontalHeaderLabels([_("State"), _("Name"), _("Method"), _("Steps"), _("Started")])
+        table.verticalHeader().visible = False
+        table.horizontalHeader().stretchLastSection = True
+        table.selectionBehavior = qt.QAbstractItemView.SelectRows
+        table.selectionMode = qt.QAbstractItemView.SingleSelection
+        table.editTriggers = qt.QAbstractItemView.NoEditTriggers
+        table.alternatingRowColors = True
+        table.connect("itemSelectionChanged()", self._selectionChanged)
+
+    def _selectionChanged(self) -> None:
+        self.update()
+        view = self.current()
+        if view is not None:
+            self.selected.emit(view.id)
+
+    def _answered(self, views: list[JobView]) -> None:
+        self._asking = None
+        showError(self.ui.jobsError, None)
+        self._show(views)
+
+    def _failed(self, error: Exception) -> None:
+        self._asking = None
+        showError(self.ui.jobsError, error)
+        self.update()
+
+    def _show(self, views: list[JobView]) -> None:
+        chosen = self.current()
+        table = self.ui.jobsTable
+        table.blockSignals(True)
+        self.views = views
+        table.rowCount = len(views)
+        for row, view in enumerate(views):
+            for column, text in enumerate(_cells(view)):
+                _setCell(table, row, column, text)
+        table.blockSignals(False)
+        self.select(chosen.id if chosen is not None else "")
+
+    def _send(self, call, onDone: Callable) -> None:
+        self._backend.transport.send(call, onDone, self._failed)
+
+    def _cancel(self) -> None:
+        self._send(api.cancel(self.current().id), lambda _view: self.refresh())
+
+    def _resume(self) -> None:
+        self._send(api.resume(self.current().id), lambda view: self.resumed.emit(view.id))
+
+    def _delete(self) -> None:
+        view = self.current()
+        question = _("Delete the job {name} with its checkpoints and its model?").format(name=view.spec.name or view.id)
+        if slicer.util.confirmOkCancelDisplay(question):
+            self._send(api.remove(view.id), lambda _nothing: self._deleted(view.id))
+
+    def _deleted(self, jobId: str) -> None:
+        self._show([view for view in self.views if view.id != jobId])
+        self.selected.emit("")
+
+    def _reveal(self) -> None:
+        self._openUrl(str(home_folder() / "jobs" / self.current().id))
+
+
+def _cells(view: JobView) -> tuple[str, ...]:
+    status = view.status
+    steps = f"{status.step}/{status.steps}" if status.steps else ""
+    date = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created))
+    return stateTitles()[status.state], view.spec.name or view.id, view.spec.method, steps, date
+
+
+def _setCell(table, row: int, column: int, text: str) -> None:
+    item = table.item(row, column)
+    if item is None:
+        item = qt.QTableWidgetItem(text)
+        table.setItem(row, column, item)
+    elif item.text() != text:
+        item.setText(text)

@@ -1,0 +1,105 @@
+"""The method: preset and the generated form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medssl.methods import METHODS
+from medssl.registry import config_class
+from medssl.schema import describe, presets
+from MedSSLLib.configForm import ConfigForm, checkedForm
+from MedSSLLib.signal import Signal
+from slicer.i18n import tr as _
+
+FIRST_PRESET = "laptop"  # finishes within minutes anywhere
+
+
+def knownMethods() -> list[dict[str, Any]]:
+    """The methods of the package that came with the extension, as `GET /methods` describes them."""
+    found = []
+    for name in METHODS:
+        config = config_class(METHODS, name)
+        title = " ".join((config.__doc__ or name).split()).partition(" (")[0]
+        found.append({"name": name, "title": title, "description": (config.__doc__ or "").strip(),
+                      "fields": describe(config), "presets": presets(config)})  # fmt: skip
+    return found
+
+
+class MethodBox:
+    """The widgets of the section "Method".
+
+    Signal: `changed()` when a setting changed.
+
+    Args:
+        ui: widgets of the panel.
+        methods: descriptions as of `GET /methods`.
+    """
+
+    def __init__(self, ui, methods: list[dict[str, Any]]) -> None:
+        self.changed = Signal()
+        self.ui, self._methods, self.form = ui, [], None
+        ui.methodCombo.connect("currentIndexChanged(int)", lambda _index: self._showMethod())
+        ui.presetCombo.connect("activated(int)", lambda _index: self._takePreset())
+        self.setMethods(methods)
+
+    def setMethods(self, methods: list[dict[str, Any]]) -> None:
+        """Show other methods; nothing happens where they are the same, so that edits stay."""
+        if methods == self._methods:
+            return
+        self._methods = methods
+        combo = self.ui.methodCombo
+        combo.blockSignals(True)
+        combo.clear()
+        for method in methods:
+            combo.addItem(method["title"], method["name"])
+        combo.blockSignals(False)
+        self._showMethod()
+
+    def spec(self) -> tuple[str, dict[str, Any]]:
+        """Method name and complete config.
+
+        Raises:
+            ConfigError: a text that is no number.
+        """
+        return self._method()["name"], self.form.values()
+
+    def missing(self) -> str:
+        """What is wrong with the form, or ""."""
+        _values, error = checkedForm(self.form)
+        return str(error) if error else ""
+
+    def setPreset(self, name: str) -> None:
+        """Choose a preset as the user would."""
+        self.ui.presetCombo.currentIndex = self.ui.presetCombo.findData(name)
+        self._takePreset()
+
+    def _method(self) -> dict[str, Any]:
+        return self._methods[max(0, self.ui.methodCombo.currentIndex)]
+
+    def _showMethod(self) -> None:
+        method = self._method()
+        self.ui.methodCombo.toolTip = method["description"]
+        self.form = ConfigForm(self.ui.formFrame, method["fields"])
+        self.form.changed.connect(self._edited)
+        combo = self.ui.presetCombo
+        combo.blockSignals(True)
+        combo.clear()
+        for name in method["presets"]:
+            combo.addItem(name, name)
+        combo.blockSignals(False)
+        self.setPreset(FIRST_PRESET if FIRST_PRESET in method["presets"] else next(iter(method["presets"])))
+
+    def _takePreset(self) -> None:
+        self.form.setValues(self._method()["presets"][self.ui.presetCombo.currentData])
+        self._edited()
+
+    def _edited(self) -> None:
+        """Mark the preset's name while the form says something else."""
+        combo = self.ui.presetCombo
+        for row in range(combo.count):
+            name = combo.itemData(row)
+            changed = self.form.differences(self._method()["presets"][name]) if row == combo.currentIndex else []
+            combo.setItemText(row, _("{name} (changed)").format(name=name) if changed else name)
+            if row == combo.currentIndex:
+                combo.toolTip = _("Changed: {settings}").format(settings=", ".join(changed)) if changed else ""
+        self.changed.emit()

@@ -1,0 +1,123 @@
+"""The panel's parts put together: start, cancel and resume a pretraining, and follow it."""
+
+from __future__ import annotations
+
+from medssl.client import api
+from MedSSLLib.errorText import showError
+from MedSSLLib.steps import StepRunner
+from slicer.i18n import tr as _
+
+from MedSSLPretrainLib.dataBox import DataBox
+from MedSSLPretrainLib.jobHistory import JobHistory
+from MedSSLPretrainLib.methodBox import MethodBox, knownMethods
+from MedSSLPretrainLib.runBox import RunBox
+from MedSSLPretrainLib.trainingSteps import JOB_POLL_S, submitSteps
+
+
+class PretrainPanel:
+    """Connects the boxes of the .ui file.
+
+    Args:
+        ui: widgets of MedSSLPretrain.ui.
+        backend: a BackendBox, or a stand-in with `transport`, `device` and `changed`.
+        pollSeconds: pause between two looks at the followed job.
+        openUrl: shows a folder in the system's file manager.
+    """
+
+    def __init__(self, ui, backend, pollSeconds: float = JOB_POLL_S, openUrl=None) -> None:
+        self.ui, self.backend = ui, backend
+        self.methodBox = MethodBox(ui, knownMethods())
+        self.dataBox = DataBox(ui, backend, self.methodBox.spec)
+        self.runBox = RunBox(ui, backend, pollSeconds)
+        self.history = JobHistory(ui, backend, openUrl)
+        self._submitting = None
+        ui.startButton.connect("clicked(bool)", lambda _on: self._startOrCancel())
+        backend.changed.connect(self._backendChanged)
+        self.dataBox.changed.connect(self.update)
+        self.methodBox.changed.connect(self.update)
+        self.runBox.changed.connect(self.update)
+        self.history.selected.connect(self._follow)
+        self.history.resumed.connect(self._resumed)
+        self._asked = None
+        self._backendChanged()
+
+    def missing(self) -> str:
+        """Why no pretraining can start now, or ""."""
+        if self.backend.transport is None:
+            return _("Start the backend first")
+        return self.dataBox.missing() or self.methodBox.missing()
+
+    def update(self) -> None:
+        """Bring the start button up to date."""
+        button = self.ui.startButton
+        if self.runBox.active:
+            button.text, button.enabled = _("Cancel"), self.backend.transport is not None
+            button.toolTip = _("Stop at the next step; what was trained so far can be resumed")
+            return
+        missing = self.missing()
+        button.text = _("Starting...") if self._submitting is not None else _("Start pretraining")
+        button.enabled = not missing and self._submitting is None
+        button.toolTip = missing
+
+    def close(self) -> None:
+        """Let go of timers and connections; jobs go on."""
+        if self._submitting is not None:
+            self._submitting.stop()
+        self.backend.changed.disconnect(self._backendChanged)
+        for box in (self.history, self.runBox, self.dataBox):
+            box.close()
+
+    def sceneClosing(self) -> None:
+        """Nodes go; forget them."""
+        self.dataBox.forgetNodes()
+        self.runBox.follow("")
+
+    def sceneClosed(self) -> None:
+        """Make the chart's nodes anew."""
+        self.runBox.buildChart()
+        self.dataBox.update()
+        self.update()
+
+    def _startOrCancel(self) -> None:
+        transport = self.backend.transport
+        if self.runBox.active:
+            transport.send(api.cancel(self.runBox.view.id), lambda _view: self.history.refresh(), self._failed)
+            return
+        showError(self.ui.runError, None)
+        method, config = self.methodBox.spec()
+        steps = submitSteps(
+            self.dataBox.chosen(), transport.isLoopback, method=method, config=config,
+            name=self.ui.nameEdit.text.strip(), device=self.backend.device,
+        )  # fmt: skip
+        self._submitting = StepRunner(steps, transport, self._submitted, self._failed)
+        self._submitting.start()
+        self.update()
+
+    def _submitted(self, view) -> None:
+        self._submitting = None
+        self.history.add(view)
+        self._follow(view.id)
+
+    def _resumed(self, jobId: str) -> None:
+        self.history.refresh()
+        if self.runBox.view is not None and self.runBox.view.id == jobId:
+            self.runBox.followOn()
+        else:
+            self._follow(jobId)
+
+    def _follow(self, jobId: str) -> None:
+        self.runBox.follow(jobId)
+        self.update()
+
+    def _failed(self, error: Exception) -> None:
+        self._submitting = None
+        showError(self.ui.runError, error)
+        self.update()
+
+    def _backendChanged(self) -> None:
+        transport = self.backend.transport
+        if transport is not None and transport is not self._asked:
+            self._asked = transport
+            transport.send(api.methods(), self.methodBox.setMethods, self._failed)
+            self.history.refresh()
+        self.update()

@@ -1,0 +1,63 @@
+"""Preview cubes and their distortions as two volume nodes, side by side in slice views."""
+
+from __future__ import annotations
+
+import slicer
+from medssl.client.volumes import read_nrrd_bytes
+from slicer.i18n import tr as _
+
+LAYOUT_ID = 4711
+VIEWS = ("MedSSLOriginal", "MedSSLDistorted")
+LAYOUT = """<layout type="vertical">
+ <item><view class="vtkMRMLSliceNode" singletontag="MedSSLOriginal"><property name="orientation" action="default">Axial</property>
+  <property name="viewlabel" action="default">O</property><property name="viewcolor" action="default">#6B8FB5</property></view></item>
+ <item><view class="vtkMRMLSliceNode" singletontag="MedSSLDistorted"><property name="orientation" action="default">Axial</property>
+  <property name="viewlabel" action="default">D</property><property name="viewcolor" action="default">#D9A05B</property></view></item>
+</layout>"""
+
+
+def showPreview(files: dict[str, bytes], previous: tuple = ()) -> tuple:
+    """Make the two nodes, remove those of the preview before, show them; returns (original, distorted).
+
+    Args:
+        files: original.nrrd and distorted.nrrd, the cubes side by side along i.
+        previous: nodes of the last preview.
+    """
+    for node in previous:
+        if slicer.mrmlScene.IsNodePresent(node):
+            slicer.mrmlScene.RemoveNode(node)
+    original = _node(files["original.nrrd"], _("Preview: cubes"))
+    distorted = _node(files["distorted.nrrd"], _("Preview: distorted"))
+    low, high = original.GetImageData().GetScalarRange()
+    for node in (original, distorted):
+        node.GetDisplayNode().SetAutoWindowLevel(False)
+        node.GetDisplayNode().SetWindowLevelMinMax(low, high)
+    if slicer.app.layoutManager() is not None:
+        _showInViews(original, distorted)
+    return original, distorted
+
+
+def _node(data: bytes, name: str):
+    array, ijkToRas = read_nrrd_bytes(data)
+    matrix = slicer.util.vtkMatrixFromArray(ijkToRas)
+    node = slicer.util.addVolumeFromArray(array, ijkToRAS=matrix, name=slicer.mrmlScene.GenerateUniqueName(name))
+    node.CreateDefaultDisplayNodes()
+    node.SetSaveWithScene(False)
+    return node
+
+
+def _showInViews(original, distorted) -> None:
+    manager = slicer.app.layoutManager()
+    layoutNode = manager.layoutLogic().GetLayoutNode()
+    if not layoutNode.IsLayoutDescription(LAYOUT_ID):
+        layoutNode.AddLayoutDescription(LAYOUT_ID, LAYOUT)
+    manager.setLayout(LAYOUT_ID)
+    for view, node in zip(VIEWS, (original, distorted)):
+        widget = manager.sliceWidget(view)
+        composite = widget.sliceLogic().GetSliceCompositeNode()
+        composite.SetBackgroundVolumeID(node.GetID())
+        composite.SetForegroundVolumeID(None)
+        composite.SetLabelVolumeID(None)
+        composite.SetLinkedControl(True)
+        widget.mrmlSliceNode().RotateToVolumePlane(node)
+        widget.sliceLogic().FitSliceToBackground()

@@ -1,0 +1,154 @@
+"""The followed job: progress, ETA, loss chart and log, as its events arrive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medssl.client import api
+from medssl.errors import ResourceError, from_dict
+from medssl.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RESUMABLE_STATES, RUNNING, JobView
+from MedSSLLib.errorText import showError
+from MedSSLLib.signal import Signal
+from MedSSLLib.steps import StepRunner
+from slicer.i18n import tr as _
+
+from MedSSLPretrainLib.eventText import durationText, eventText
+from MedSSLPretrainLib.lossChart import LossChart
+from MedSSLPretrainLib.trainingSteps import followSteps
+
+LOG_TAIL = 8000  # characters of log.txt shown after a failure
+
+
+def stateTitles() -> dict[str, str]:
+    """States in the user's language."""
+    return {
+        QUEUED: _("queued"), RUNNING: _("running"), FINISHED: _("finished"), FAILED: _("failed"),
+        CANCELLED: _("cancelled"), INTERRUPTED: _("interrupted"),
+    }  # fmt: skip
+
+
+class RunBox:
+    """The widgets of the section "Progress".
+
+    Signals: `changed()` at every look at the job.
+
+    Attributes: `view`, the JobView last seen (None: no job).
+    """
+
+    def __init__(self, ui, backend, pollSeconds: float) -> None:
+        self.changed = Signal()
+        self.ui, self._backend, self._poll = ui, backend, pollSeconds
+        self.view: JobView | None = None
+        self._jobId, self._next, self._runner, self._transport = "", 0, None, None
+        self.chart = None
+        self.buildChart()
+        backend.changed.connect(self._backendChanged)
+        self.update()
+
+    @property
+    def active(self) -> bool:
+        """Whether the followed job waits or runs."""
+        return self.view is not None and self.view.status.state in (QUEUED, RUNNING)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the followed job can be resumed."""
+        return self.view is not None and self.view.status.state in RESUMABLE_STATES
+
+    def buildChart(self) -> None:
+        """Make the chart's nodes in the scene and show them."""
+        self.chart = LossChart()
+        self.chart.attach(self.ui.lossPlot)
+
+    def follow(self, jobId: str) -> None:
+        """Show a job from its first event on; "" shows none."""
+        self._stop()
+        self._jobId, self._next, self.view = jobId, 0, None
+        self.chart.clear()
+        self.ui.logEdit.clear()
+        self.update()
+        self.followOn()
+
+    def followOn(self) -> None:
+        """Go on reading: after a resume, or when the backend is back."""
+        self._stop()
+        self._transport = self._backend.transport
+        if not self._jobId or self._transport is None:
+            return
+        steps = followSteps(self._jobId, self._seen, self._events, self._next, self._poll)
+        self._runner = StepRunner(steps, self._transport, self._ended, self._failed).start()
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._backend.changed.disconnect(self._backendChanged)
+        self._stop()
+
+    def update(self) -> None:
+        """Bring every widget up to date."""
+        ui, view = self.ui, self.view
+        if view is None:
+            ui.jobLabel.text = _("No job yet") if not self._jobId else self._jobId
+            ui.progressBar.maximum, ui.progressBar.value, ui.progressBar.format = 100, 0, "%p%"
+            showError(ui.runError, None)
+            return
+        status = view.status
+        ui.jobLabel.text = f"<b>{view.spec.name or view.id}</b>: {stateTitles()[status.state]}{self._detail(status)}"
+        ui.progressBar.maximum, ui.progressBar.value = 1000, round(1000 * status.progress)
+        ui.progressBar.format = _progressFormat(status)
+        error = from_dict(status.error) if status.state == FAILED and status.error else None
+        if status.state == INTERRUPTED:
+            error = ResourceError(
+                _("job"),
+                _("was interrupted: its process is gone"),
+                _("Resume it; nothing before its last checkpoint is lost"),
+            )
+        showError(ui.runError, error)
+
+    def _detail(self, status) -> str:
+        if status.state == QUEUED:
+            return _(", waits for the device")
+        return f", {status.message}" if status.message and status.state == RUNNING else ""
+
+    def _seen(self, view: JobView) -> None:
+        self.view = view
+        self.update()
+        self.changed.emit()
+
+    def _events(self, events: list[dict[str, Any]]) -> None:
+        self._next = events[-1]["n"] + 1
+        self.chart.addEvents(events)
+        lines = [line for line in map(eventText, events) if line]
+        if lines:
+            self.ui.logEdit.appendPlainText("\n".join(lines))
+
+    def _ended(self, view: JobView) -> None:
+        self._runner = None
+        self._seen(view)
+        if view.status.state == FAILED and "log.txt" in view.files:
+            self._transport.send(api.job_file(view.id, "log.txt"), self._showLog, lambda _error: None)
+
+    def _showLog(self, data: bytes) -> None:
+        text = data.decode("utf-8", "replace")[-LOG_TAIL:].strip()
+        if text:
+            self.ui.logEdit.appendPlainText(text)
+
+    def _failed(self, error: Exception) -> None:
+        self._runner = None
+        showError(self.ui.runError, error)
+        self.changed.emit()
+
+    def _backendChanged(self) -> None:
+        if self._backend.transport is not self._transport:
+            self.followOn()
+
+    def _stop(self) -> None:
+        if self._runner is not None:
+            self._runner.stop()
+            self._runner = None
+
+
+def _progressFormat(status) -> str:
+    if status.state != RUNNING or not status.steps:
+        return "%p%"
+    text = _("step {step} of {steps}").format(step=status.step, steps=status.steps)
+    return text + (_(", {time} left").format(time=durationText(status.eta_s)) if status.eta_s is not None else "")

@@ -1,0 +1,79 @@
+"""Sample data of the extension in Slicer's Sample Data module; the backend knows the sources and checksums."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import slicer
+from medssl.client import backend
+from medssl.errors import ResourceError
+from medssl.home import home_folder
+from MedSSLLib.backendLocator import backendFolder
+from MedSSLLib.environments import SLICER, environments
+from MedSSLLib.steps import patientSleep
+from slicer.i18n import tr as _
+
+ICONS = Path(__file__).resolve().parents[1] / "Resources" / "Icons"
+SAMPLES = {
+    "chest-ct": "MedSSLChestCT",
+    "torso-mr": "MedSSLTorsoMR",
+    "brain-mr": "MedSSLBrainMR",
+    "lung-ct": "MedSSLLungCT",
+}
+COMMAND_LINE = "import sys; from medssl.cli import main; sys.exit(main())"
+READABLE = (".nrrd", ".nii.gz", ".nii", ".mha")
+
+
+def registerSampleData() -> None:
+    """Offer the samples; called when Slicer has started, since Sample Data is a module too."""
+    try:
+        import SampleData
+    except ImportError:  # Slicer was built without that module
+        return
+    for name, sample in SAMPLES.items():
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            category="MedSSL",
+            sampleName=sample,
+            thumbnailFileName=str(ICONS / "MedSSLPretrain.png"),
+            nodeNames=sample,
+            customDownloader=lambda _source, name=name: fetchAndLoad(name),
+        )
+
+
+def fetchAndLoad(name: str) -> list:
+    """Fetch a sample through the backend's environment and load its images; returns the volume nodes.
+
+    Raises:
+        ResourceError: no environment, or the download failed; the error quotes its last line.
+    """
+    folder = fetch(name)
+    files = sorted(p for p in (folder / "images").iterdir() if p.name.lower().endswith(READABLE))
+    nodes = [slicer.util.loadVolume(str(path)) for path in files]
+    for node in nodes:
+        node.SetAttribute("MedSSL.Modality", "MR" if name.endswith("-mr") else "CT")
+    return nodes
+
+
+def fetch(name: str) -> Path:
+    """Run `medssl samples fetch`, keeping Slicer responsive; returns the sample's folder."""
+    environment = next((e for e in environments() if e.exists and e.key != SLICER), None)
+    if environment is None:
+        remedy = _("Create one in the Backend section of MedSSL Pretrain")
+        raise ResourceError(_("backend environment"), _("does not exist yet"), remedy)
+    variables = backend.environment(slicer.util.startupEnvironment())
+    variables["PYTHONPATH"] = str(backendFolder() / "src")
+    home = home_folder()
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / "samples.log"
+    with log.open("wb") as output:
+        command = [environment.python, "-c", COMMAND_LINE, "samples", "fetch", name, "--home", str(home)]
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=home, env=variables
+        )
+        while child.poll() is None:
+            patientSleep(0.1)
+    if child.returncode != 0:
+        lines = log.read_text("utf-8", "replace").strip().splitlines()
+        raise ResourceError(name, _("cannot be fetched ({reason})").format(reason=lines[-1] if lines else ""), str(log))
+    return home / "samples" / name
