@@ -1,1 +1,5 @@
 """What the module MedSSLInference is made of: the restore box, its requests, and the nodes and layout it leaves."""
+
+from __future__ import annotations
+
+import MedSSLLib.backendLocator  # noqa: F401  # from here on `medssl` can be imported

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import slicer
 import vtk
-from MedSSLInferenceLib.metricsTable import createMetricsTable
-from MedSSLInferenceLib.restorationLayout import titles
+from medssl.client.volumes import read_nrrd_bytes
 from slicer.i18n import tr as _
 
+from MedSSLInferenceLib.metricsTable import createMetricsTable
+from MedSSLInferenceLib.restorationLayout import titles
+
 IMAGES = ("original", "distorted", "restored", "error")
-# Perceptually even; read from a file that comes with the application. Iron is compiled in, so it is always there.
-ERROR_COLOURS = ("vtkMRMLColorTableNodeFileInferno.txt", "vtkMRMLColorTableNodeIron")
+# Black where nothing is wrong. Inferno is perceptually even and read from a file of the application; the other is
+# compiled in, so it is always there.
+ERROR_COLOURS = ("vtkMRMLColorTableNodeFileInferno.txt", "vtkMRMLPETProceduralColorNodePET-Heat")
 ERROR_PERCENTILE = 99.5  # of the distorted image's error: the brightest colour
 
 
@@ -32,6 +33,7 @@ class Restoration:
     table: tuple[dict[str, Any], ...]  # the same numbers: a row per image
     info: dict[str, Any]  # model, distortion as drawn, window
     folderItem: int  # subject hierarchy item that holds them
+    folderName: str
 
 
 def createRestoration(sourceNode, request, result, files: dict[str, bytes]) -> Restoration:
@@ -50,26 +52,20 @@ def createRestoration(sourceNode, request, result, files: dict[str, bytes]) -> R
     for node in (*nodes.values(), tableNode):
         _placeInFolder(node, folder)
         _describe(node, sourceNode, request, result)
-    return Restoration(**nodes, tableNode=tableNode, table=tuple(result.table), info=result.info, folderItem=folder)
+    return Restoration(
+        **nodes, tableNode=tableNode, table=tuple(result.table), info=result.info,
+        folderItem=folder, folderName=_hierarchy().GetItemName(folder),
+    )  # fmt: skip
 
 
 def _createVolume(sourceNode, key: str, nrrd: bytes, roi):
     name = _("{name} {image}").format(name=sourceNode.GetName(), image=titles()[key].lower())
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
-    _readNrrd(nrrd, node)
+    voxels, _geometry = read_nrrd_bytes(nrrd)
+    slicer.util.updateVolumeFromArray(node, voxels)
     node.SetIJKToRASMatrix(regionGeometry(sourceNode, roi))
     node.SetAndObserveTransformNodeID(sourceNode.GetTransformNodeID())
     return node
-
-
-def _readNrrd(nrrd: bytes, node) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "result.nrrd"
-        path.write_bytes(nrrd)
-        reader = slicer.vtkMRMLNRRDStorageNode()  # outside the scene: the node shall not point to this file
-        reader.SetFileName(str(path))
-        if not reader.ReadData(node):
-            raise RuntimeError(_("The result file of {name} cannot be read").format(name=node.GetName()))
 
 
 def regionGeometry(sourceNode, roi) -> vtk.vtkMatrix4x4:
@@ -111,7 +107,7 @@ def _errorColours() -> str:
 
 def _createFolder(sourceNode) -> int:
     """A new folder next to the source in subject hierarchy; a second restoration gets a second folder."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy = _hierarchy()
     item = hierarchy.GetItemByDataNode(sourceNode)
     parent = hierarchy.GetItemParent(item) if item else hierarchy.GetSceneItemID()
     name = base = _("Restoration of {name}").format(name=sourceNode.GetName())
@@ -122,8 +118,12 @@ def _createFolder(sourceNode) -> int:
     return hierarchy.CreateFolderItem(parent, name)
 
 
+def _hierarchy():
+    return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+
+
 def _placeInFolder(node, folder: int) -> None:
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy = _hierarchy()
     item = hierarchy.GetItemByDataNode(node)
     if item:
         hierarchy.SetItemParent(item, folder)
