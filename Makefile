@@ -1,0 +1,40 @@
+# make demo: pretrain on public CT and write demo/report.html.   make test: everything that can be tested here.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test lint bench screenshots clean
+
+$(VENV)/backend: backend/pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable backend
+	touch $@
+
+$(VENV)/test: $(VENV)/backend
+	$(PIP) --editable "backend[test,slicer]"
+	touch $@
+
+demo: $(VENV)/backend
+	$(BIN)/medssl demo --output demo
+
+lint: $(VENV)/test
+	$(BIN)/ruff check --config backend/pyproject.toml backend MedSSLPretrain MedSSLInference Testing Resources
+	$(BIN)/ruff format --check --config backend/pyproject.toml backend MedSSLPretrain MedSSLInference Testing Resources
+	cd backend && ../$(BIN)/mypy
+
+test: lint
+	cd backend && ../$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --quiet Testing
+
+bench: $(VENV)/test
+	$(BIN)/python backend/benchmarks/distortion.py
+	$(BIN)/python backend/benchmarks/training.py
+	$(BIN)/python backend/benchmarks/memory.py
+	$(BIN)/python backend/benchmarks/server_footprint.py
+
+screenshots: $(VENV)/test
+	$(BIN)/python Testing/screenshots.py
+
+clean:
+	rm -rf $(VENV) demo

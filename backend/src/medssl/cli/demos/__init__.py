@@ -1,0 +1,5 @@
+"""Demonstrations on public data. One line registers a method's: (output folder, preset, settings) -> DemoResult."""
+
+DEMOS = {
+    "genesis": "medssl.cli.demos.genesis:run",
+}
