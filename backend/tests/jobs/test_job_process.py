@@ -132,6 +132,14 @@ def test_another_process_with_the_noted_pid_is_left_alone(store, spec):
     assert store.status(job).state == "cancelled"
 
 
+def test_a_job_resumed_within_the_grace_period_is_left_running(store, spec, until):
+    job = submit(store, spec(name="count to 100000"))
+    until(lambda: store.status(job).state == "running")
+    process.enforce_cancel(store, job, grace_s=0.1)  # the request was answered and is gone
+    assert store.status(job).state == "running"
+    process.cancel(store, job)
+
+
 def test_sigterm_is_a_request_to_cancel(store, spec, until):
     if os.name == "nt":
         pytest.skip("Windows has no SIGTERM to catch")

@@ -5,6 +5,7 @@ import json
 import psutil
 import pytest
 
+from medssl.errors import ResourceError
 from medssl.protocol import ResultStatus
 from medssl.server.results import KEPT, ResultStore
 from medssl.server.worker import InspectionWorker
@@ -127,3 +128,13 @@ def test_old_results_are_removed_but_never_unfinished_ones(home):
     left = {path.name for path in (home / "results").iterdir()}
     assert kept in left and ended[-1] in left and len(left) <= KEPT + 1
     assert json.loads((home / "results" / kept / "status.json").read_text())["state"] == "queued"
+
+
+def test_a_full_disk_does_not_end_the_queue(home, worker, until, monkeypatch):
+    first = worker.submit("restore", {"model": "crash"}).id
+    real = worker.results.write
+    monkeypatch.setattr(worker.results, "write", lambda status: (_ for _ in ()).throw(ResourceError("disk", "is full")))
+    until(lambda: worker.results.status(first).state == "failed")
+    monkeypatch.setattr(worker.results, "write", real)
+    second = worker.submit("restore", {"model": "good"}).id
+    until(lambda: worker.results.status(second).state == "finished")

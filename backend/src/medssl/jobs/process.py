@@ -102,10 +102,10 @@ def cancel(store: JobStore, job: str, grace_s: float = GRACE_S) -> JobView:
 
 def enforce_cancel(store: JobStore, job: str, grace_s: float = GRACE_S) -> None:
     """Wait for a job that was asked to stop; end its processes when it has not stopped in time."""
-    deadline = time.monotonic() + grace_s
+    request, deadline = store.folder(job) / "cancel", time.monotonic() + grace_s
     while (status := store.status(job)).state not in (*END_STATES, INTERRUPTED) and time.monotonic() < deadline:
         time.sleep(min(POLL_S, grace_s))
-    if status.state in END_STATES:
+    if status.state in END_STATES or not request.exists():  # it has stopped, and may have been resumed meanwhile
         return
     _end_tree(status)
     _record_cancelled(store.folder(job))

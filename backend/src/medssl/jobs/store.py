@@ -34,6 +34,8 @@ SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 PRIVATE = ("alive.lock", "cancel")
 EVENTS_AT_ONCE = 5000
 
+Events = list[dict[str, Any]]
+
 
 class JobStore:
     """The jobs below `<home>/jobs`, a folder each.
@@ -106,7 +108,7 @@ class JobStore:
                 continue  # removed meanwhile, or written by a later version: `view` says which
         return views
 
-    def events(self, job: str, after: int = 0) -> tuple[list[dict[str, Any]], int]:
+    def events(self, job: str, after: int = 0) -> tuple[Events, int]:
         """The events from number `after` on (several thousand at most), and the `after` of the next call."""
         return self._read(job, max(0, after))
 
@@ -157,13 +159,13 @@ class JobStore:
         # A child that was just started has neither its lock nor its pid yet.
         return is_alive(folder, status.pid) or (status.pid == 0 and quiet < STARTING_S)
 
-    def _read(self, job: str, after: int) -> tuple[list[dict[str, Any]], int]:
+    def _read(self, job: str, after: int) -> tuple[Events, int]:
         """Read events forward, starting from where the last reader stopped if that helps."""
         path = self.folder(job) / "events.jsonl"
         number, offset = self._ends.get(job, (0, 0))
         if number > after:
             number, offset = 0, 0
-        found: list[dict[str, Any]] = []
+        found: Events = []
         if path.is_file():
             with path.open("rb") as file:
                 file.seek(offset)

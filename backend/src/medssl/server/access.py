@@ -45,7 +45,7 @@ class AccessRules:
             return 401, AccessError("token", "is missing or wrong", "Send the token of server.json as a bearer token")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self.limit(path):
-            return 413, too_large(self.limit(path))
+            return 413, TooLarge(self.limit(path)).told
         return None
 
     def limit(self, path: str) -> int:
@@ -75,9 +75,13 @@ class AccessControl:
         await self.app(scope, _bounded(receive, self.rules.limit(scope["path"])), send)
 
 
-def too_large(limit: int) -> InputError:
-    """The error of a body beyond its bound."""
-    return InputError("request", f"is larger than {limit} bytes", "Crop the volume, or raise the server's upload limit")
+class TooLarge(HTTPException):
+    """A body beyond its bound. An `HTTPException`, because the framework turns others into "bad request"."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413)
+        rule = f"is larger than {limit} bytes"
+        self.told = InputError("request", rule, "Crop the volume, or raise the server's upload limit")
 
 
 def _bounded(receive: Any, limit: int) -> Any:
@@ -88,7 +92,7 @@ def _bounded(receive: Any, limit: int) -> Any:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            raise HTTPException(413, detail=too_large(limit).as_dict())
+            raise TooLarge(limit)
         return message
 
     return bounded

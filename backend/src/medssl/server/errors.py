@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from medssl.errors import AccessError, InputError, MedSSLError, NotFoundError, ResourceError, StateError
+from medssl.server.access import TooLarge
 
 STATUS = ((NotFoundError, 404), (InputError, 400), (StateError, 409), (ResourceError, 507), (AccessError, 403))
 
@@ -41,8 +42,8 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if isinstance(error.detail, dict):
-        return JSONResponse({"error": error.detail}, error.status_code)
+    if isinstance(error, TooLarge):
+        return answer(error.told, error.status_code)
     kind = NotFoundError if error.status_code == 404 else InputError
     return answer(kind(f"{request.method} {request.url.path}", str(error.detail), "See /docs"), error.status_code)
 

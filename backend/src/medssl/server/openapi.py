@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -35,5 +35,8 @@ def install(app: FastAPI) -> None:
 def _schemas() -> dict[str, Any]:
     from pydantic import TypeAdapter
 
-    inputs = [(kind, "validation", TypeAdapter(kind)) for kind in BODIES]
+    mode: Literal["validation"] = "validation"
+    inputs: list[tuple[type, Literal["validation"], TypeAdapter[Any]]] = [
+        (kind, mode, TypeAdapter(kind)) for kind in BODIES
+    ]
     return TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)[1]["$defs"]

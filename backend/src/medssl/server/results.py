@@ -22,6 +22,7 @@ class ResultStore:
 
     def __init__(self, home: Path) -> None:
         self.folder_of_all = Path(home) / "results"
+        self._ended: dict[str, ResultStatus] = {}  # told by this process, should the disk be too full to note it
 
     def create(self, kind: str, request: dict[str, Any]) -> ResultStatus:
         """Make the folder of a new, queued inspection and remove the oldest ended ones.
@@ -52,7 +53,8 @@ class ResultStore:
 
     def status(self, result: str) -> ResultStatus:
         """How far the inspection is, or what it found."""
-        return from_json(ResultStatus, read_json(self.folder(result) / "status.json"))
+        folder = self.folder(result)
+        return self._ended.get(result) or from_json(ResultStatus, read_json(folder / "status.json"))
 
     def write(self, status: ResultStatus) -> None:
         """Replace the status."""
@@ -86,7 +88,9 @@ class ResultStore:
         status = self.status(result)
         if status.state not in END_STATES:
             state = FAILED if error else CANCELLED
-            self.write(dataclasses.replace(status, state=state, error=error.as_dict() if error else None))
+            ended = dataclasses.replace(status, state=state, error=error.as_dict() if error else None)
+            self._ended[result] = ended
+            self.write(ended)
 
     def end_orphans(self) -> None:
         """Fail what an earlier server left unfinished."""
@@ -96,6 +100,7 @@ class ResultStore:
     def _prune(self) -> None:
         for result in self._names()[:-KEPT]:
             if self.status(result).state in END_STATES:
+                self._ended.pop(result, None)
                 shutil.rmtree(self.folder_of_all / result)
 
     def _names(self) -> list[str]:

@@ -10,8 +10,7 @@ from fastapi import APIRouter, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from medssl.errors import InputError
-from medssl.server.access import too_large
-from medssl.server.errors import answer
+from medssl.server.access import TooLarge
 from medssl.server.volumes import Piece, VolumeStore, append
 
 CHUNK = 4 * 2**20
@@ -34,7 +33,7 @@ def volume_routes(store: VolumeStore, limit: int) -> APIRouter:
         """Raw bytes of an NRRD file with its data attached, at once or in pieces (Content-Range)."""
         piece = Piece.parse(content_range) if content_range else None
         if piece and piece.total > limit:
-            return answer(too_large(limit), 413)
+            raise TooLarge(limit)
         if store.has(sha256):
             async for _ in request.stream():
                 pass  # read and forget: a client that is still sending would see a broken connection

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from medssl.errors import InputError, ResourceError
+from medssl.errors import InputError, MedSSLError, ResourceError
 from medssl.protocol import END_STATES, ResultStatus
 from medssl.registry import load
 from medssl.server.results import ResultStore
@@ -81,7 +81,10 @@ class InspectionWorker:
                     self._thread = None
                 self._end_child(LEAVE_S)
                 return
-            self._one(result)
+            try:
+                self._one(result)
+            except MedSSLError as error:  # a full disk must not end the queue
+                print(error, file=sys.stderr)
 
     def _one(self, result: str) -> None:
         if self.results.cancel_requested(result):
