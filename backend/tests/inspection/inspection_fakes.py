@@ -6,7 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 
@@ -61,8 +60,3 @@ def make_ct(shape: tuple[int, ...] = (24, 20, 12), seed: int = 0) -> Volume:
     c, s = np.cos(0.4), np.sin(0.4)
     direction = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
     return Volume(array, np.array([0.7, 0.8, 2.5]), np.array([5.0, -7.0, 11.0]), direction, "CT", "scan", "p1")
-
-
-@pytest.fixture
-def ct() -> Volume:
-    return make_ct()

@@ -7,15 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from inspection_fakes import CT, Context, Identity, make_ct
 from PIL import Image
 
-from conftest import CT, Context, Identity, make_ct
 from medssl.data.volume import Volume, read_volume
 from medssl.errors import CancelledError, ConfigError, InputError, VolumeError, WeightsError
 from medssl.inspection.restoration import inspect, intensity_window, restore
 from medssl.inspection.tiles import NAMES, distort_tiles, make_distortion
 from medssl.networks.plan import Plan
 from medssl.networks.unet3d import UNet3D
+
+
+@pytest.fixture
+def ct() -> Volume:
+    return make_ct()
 
 
 def test_identity_without_distortion_has_no_error(ct):

@@ -7,13 +7,14 @@ that any order of evaluation, on any device, gives the same numbers, and nothing
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
 from torch import Tensor
 
 GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+Word: TypeAlias = np.uint64
 _U = np.uint64
 _GOLDEN, _FIRST, _SECOND = _U(GOLDEN), _U(FIRST), _U(SECOND)
 _27, _30, _31, _32, _40, _LOW = _U(27), _U(30), _U(31), _U(32), _U(40), _U(0xFFFFFFFF)
@@ -29,7 +30,7 @@ def compiled(function: Callable) -> Any:
 
 
 @compiled
-def mix(seed: int, counter: int) -> int:
+def mix(seed: Word, counter: Word) -> Word:
     """64 mixed bits of two uint64."""
     z = seed + counter * _GOLDEN
     z = (z ^ (z >> _30)) * _FIRST
@@ -38,19 +39,19 @@ def mix(seed: int, counter: int) -> int:
 
 
 @compiled
-def below(bits: int, bound: int) -> int:
+def below(bits: Word, bound: Word) -> Word:
     """A number in 0…bound−1 from the upper half of `bits`."""
     return ((bits >> _32) * bound) >> _32
 
 
 @compiled
-def below_low(bits: int, bound: int) -> int:
+def below_low(bits: Word, bound: Word) -> Word:
     """A number in 0…bound−1 from the lower half of `bits`."""
     return ((bits & _LOW) * bound) >> _32
 
 
 @compiled
-def unit(bits: int) -> float:
+def unit(bits: Word) -> np.float32:
     """A float32 in 0…1 (1 excluded) from the upper 24 of `bits`."""
     return np.float32(bits >> _40) * _TO_UNIT
 

@@ -45,7 +45,7 @@ class Flip:
         axes = params.axes.tolist()
 
         def flip(n: int, cube: np.ndarray, out: np.ndarray) -> None:
-            odd = [axis + 1 for axis in range(3) if axes[n].count(axis) % 2]
+            odd = tuple(axis + 1 for axis in range(3) if axes[n].count(axis) % 2)
             out[:] = np.flip(cube, odd)
 
         return map_samples(batch, where, flip)

@@ -11,7 +11,7 @@ from medssl.distort.counter import below_low_tensor, below_tensor, mix_tensor
 from medssl.distort.samples import as_blocks
 from medssl.distort.shuffle_cpu import ROUNDS, WORDS
 
-CHUNK = 2**24  # voxels of windows marked at a time: bounds memory at 128 MiB however large the windows
+CHUNK = 2**22  # voxels of windows marked at a time: some 300 MiB of work space however many and large the windows
 
 
 def shuffle(batch: Tensor, seeds: Tensor, windows: int, largest: tuple[int, int, int]) -> Tensor:

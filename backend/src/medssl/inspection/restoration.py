@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -94,9 +94,10 @@ def restore(
         progress=lambda n, of: tell(DISTORTING + (1 - DISTORTING) * n / of, f"restored {n} of {of} windows"),
     )  # fmt: skip
     images = {"distorted": distorted, "restored": restored, "constant mean": np.full_like(original, original.mean())}
-    in_units = [_in_units(image, region, bounds) for image in (original, distorted, restored)]
     return Restoration(
-        *in_units,
+        original=_in_units(original, region, bounds),
+        distorted=_in_units(distorted, region, bounds),
+        restored=_in_units(restored, region, bounds),
         error=region.with_array(np.abs(restored - original)),
         table=[{"image": name, **_compare(image, original)} for name, image in images.items()],
         info={
@@ -146,19 +147,19 @@ def intensity_window(volume: Volume, plan: Plan) -> tuple[float, float]:
 def montage_rows(found: Restoration) -> list[MontageRow]:
     """Three slices of the restoration, at a quarter, half and three quarters of the depth."""
     low, high = found.info["window"]
-    volumes = [found.original, found.distorted, found.restored]
     depth = found.original.shape[2]
-    rows = []
+    aspect, rows = float(found.original.spacing[1] / found.original.spacing[0]), []
     for k in sorted({depth // 4, depth // 2, 3 * depth // 4}):
-        slices = [(v.array[:, :, k].astype(np.float32) - low) / (high - low) for v in volumes]
-        rows.append(
-            MontageRow(*slices, label=f"k = {k}", aspect=float(found.original.spacing[1] / found.original.spacing[0]))
+        original, distorted, restored = (
+            (v.array[:, :, k].astype(np.float32) - low) / (high - low)
+            for v in (found.original, found.distorted, found.restored)
         )
+        rows.append(MontageRow(original, distorted, restored, f"k = {k}", aspect))
     return rows
 
 
 def _check(volume: Volume, net: nn.Module, overlap: float) -> Plan:
-    plan: Plan = net.plan
+    plan = cast(Plan, net.plan)
     if plan.method != METHOD:
         raise WeightsError(
             f"model of method {plan.method!r}", "does not restore volumes", "Choose a Models Genesis model"
