@@ -67,9 +67,10 @@ class MedSSLInferenceParameterNode:
 class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel."""
 
-    def __init__(self, parent=None) -> None:
+    def __init__(self, parent=None, makeBackend=BackendBox) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
+        self._makeBackend = makeBackend
         self.logic = self.backendBox = self.restoreBox = None
         self._parameterNode = self._parameterNodeGuiTag = None
         self._entered = True  # until told otherwise: a panel is built to be shown
@@ -83,7 +84,7 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for widget in (uiWidget, self.ui.inputSelector, self.ui.roiSelector):
             widget.setMRMLScene(slicer.mrmlScene)
         self.logic = MedSSLInferenceLogic()
-        self.backendBox = BackendBox(self.ui.backendFrame)
+        self.backendBox = self._makeBackend(self.ui.backendFrame)
         self.restoreBox = RestoreBox(self.ui, self.logic, slicer.app.layoutManager, lambda: self.backendBox.device)
         self.backendBox.changed.connect(self.onBackendChanged)
         self.onBackendChanged()
@@ -133,7 +134,16 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
 
 class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
-    """Restorations of volume nodes: for the panel, the console and scripts."""
+    """Restorations of volume nodes: for the panel, the console and scripts.
+
+    logic = slicer.util.getModuleLogic("MedSSLInference")
+    result = logic.restore(volumeNode, model=job.model, distortion="outpaint")
+    result.table
+    """
+
+    def __init__(self) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.transport = None  # set one to use a backend on another machine
 
     def getParameterNode(self):
         """The singleton parameter node, typed."""
@@ -142,14 +152,10 @@ class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
     def restore(self, volumeNode, model, transport=None, waitForCompletion=True, **options):
         """Distort a volume, let a model restore it, and put both beside it into the scene.
 
-            logic = slicer.util.getModuleLogic("MedSSLInference")
-            result = logic.restore(volumeNode, model=job.model, distortion="outpaint")
-            result.table
-
         Args:
             volumeNode: a vtkMRMLScalarVolumeNode; it stays as it is.
             model: a job id, or the path of a weight file that the backend can read.
-            transport: where the backend is; None takes the local one and starts it where none runs.
+            transport: where the backend is; None takes `self.transport`, else the local one, started where none runs.
             waitForCompletion: False returns a RestorationRun at once, needs `onFinished` and `onFailed`, and an
                 asynchronous transport.
             options: distortion, strength 0...1, seed, roi (a vtkMRMLMarkupsROINode), overlap, fidelity, device,
@@ -163,7 +169,7 @@ class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
         """
         if waitForCompletion:
             run = RestorationRun(volumeNode, model, **options)
-            return run.wait(transport or localTransport(), loopback=transport is None)
+            return run.wait(transport or self.transport or localTransport())
         return self.startRestore(volumeNode, model, transport, **options)
 
     def startRestore(self, volumeNode, model, transport, onFinished, onFailed, **options):

@@ -8,14 +8,24 @@ import numpy as np
 import qt
 import slicer
 import vtk
+from medssl.client.backend import ServerAddress
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.errors import InputError, MedSSLError
 from medssl.protocol import ResultStatus, restore_from_json, to_json
+from MedSSLLib.signal import Signal
 
 MODELS = [
     {"model": "20261123-genesis-a1", "name": "chest run", "method": "genesis", "plan": {}, "created": 1.0},
     {"model": "/models/other.safetensors", "name": "other", "method": "genesis", "plan": {}, "created": 0.0},
 ]
+DEVICE = {
+    "name": "cpu",
+    "description": "2 cores",
+    "memory_bytes": 8e9,
+    "free_bytes": 6e9,
+    "available": True,
+    "note": "",
+}
 
 
 class FakeBackend:
@@ -39,6 +49,8 @@ class FakeBackend:
         parts = call.path.strip("/").split("/")
         if parts[0] == "models":
             return 200, json.dumps(self.models).encode()
+        if parts[0] == "devices":
+            return 200, json.dumps([DEVICE]).encode()
         if parts[0] == "volumes":
             return self._volume(call, parts[1])
         if call.path == "/inspect/restore":
@@ -106,7 +118,7 @@ def metrics(name: str, difference: np.ndarray) -> dict:
 class FakeTransport:
     """Asynchronous, as the panels' Qt transport: the answer comes from the event loop."""
 
-    isLoopback = False
+    address = ServerAddress("https://fake.example:8765", "token")
 
     def __init__(self, backend: FakeBackend) -> None:
         self.backend, self.broken = backend, None
@@ -124,9 +136,31 @@ class FakeTransport:
 
         qt.QTimer.singleShot(0, reply)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class FakeProcess:
+    """As BackendProcess: what the backend box watches."""
+
+    def __init__(self) -> None:
+        self.changed, self.state, self.transport, self.error = Signal(), "down", None, None
+
+    def watch(self) -> None:
+        """The test says when something changes."""
+
+    unwatch = watch
+
+    def set(self, transport, error=None) -> None:
+        """The backend came up (a transport) or went down (None)."""
+        self.state, self.transport, self.error = ("up" if transport else "down"), transport, error
+        self.changed.emit()
+
 
 class BlockingTransport:
     """As the `requests` transport: the answer is returned."""
+
+    address = ServerAddress("https://fake.example:8765", "token")
 
     def __init__(self, backend: FakeBackend) -> None:
         self.backend = backend

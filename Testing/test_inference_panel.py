@@ -10,30 +10,46 @@ from medssl.errors import ResourceError
 
 
 @pytest.fixture
-def panel(load_module, monkeypatch, tmp_path):
-    """The panel and a fake backend, not yet connected; no server runs over the home folder."""
+def panel(load_module, monkeypatch, tmp_path, qapp):
+    """The panel over a fake backend that is down."""
+    import qt
+
     monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    widget = load_module("MedSSLInference").widgetRepresentation().self()
-    widget.parent.resize(440, 640)
-    widget.parent.show()
-    return Panel(widget)
+    load_module("MedSSLInference")
+    parent = qt.QWidget()
+    qt.QVBoxLayout(parent)
+    yield (panel := Panel(parent))
+    panel.close()
 
 
 class Panel:
-    def __init__(self, widget) -> None:
-        self.widget, self.ui, self.box = widget, widget.ui, widget.restoreBox
-        self.server = fakes.FakeBackend()
+    def __init__(self, parent) -> None:
+        from MedSSLInference import MedSSLInferenceWidget
+        from MedSSLLib.backendBox import BackendBox
+
+        self.process, self.server, self.closed = fakes.FakeProcess(), fakes.FakeBackend(), False
         self.transport = fakes.FakeTransport(self.server)
+        self.widget = MedSSLInferenceWidget(parent, lambda frame: BackendBox(frame, process=self.process))
+        self.widget.setup()
+        self.ui, self.box = self.widget.ui, self.widget.restoreBox
+        parent.resize(440, 640)
+        parent.show()
 
     def connect(self) -> None:
-        self.box.setTransport(self.transport)
+        self.process.set(self.transport)
+
+    def disconnect(self) -> None:
+        self.process.set(None)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.widget.cleanup()
+            self.widget.parent.close()
 
     def finish(self, process_until) -> None:
         process_until(lambda: self.box.state in ("finished", "failed"))
         assert self.box.state == "finished", self.ui.errorLabel.text
-
-    def disconnect(self) -> None:
-        self.box.setTransport(None)
 
 
 @pytest.fixture
@@ -62,6 +78,7 @@ def test_nothing_loaded(panel, process_until, grab):
 
 
 def test_backend_down(panel, grab):
+    assert panel.widget.backendBox.ui.stateLabel.text == "Not running"
     fakes.phantom("chest")
     assert not panel.ui.applyButton.enabled and not panel.ui.refreshButton.enabled
     assert "start the backend" in panel.ui.applyButton.toolTip
@@ -85,7 +102,7 @@ def test_click_through_to_four_nodes(ready, process_until, grab):
     request, result = ready.server.request, ready.box.restoration
     assert (request.model, request.distortion, request.seed) == ("20261123-genesis-a1", "outpaint", 3)
     assert (request.strength, request.overlap, request.fidelity) == (0.5, 0.4, "released")
-    assert request.roi is None
+    assert request.roi is None and request.device == "auto"
     for node in (result.original, result.distorted, result.restored, result.error):
         assert np.array_equal(fakes.ijk_to_ras(node), fakes.ijk_to_ras(ready.source))
     assert ui.metricsTable.rowCount == 2 and ui.metricsTable.item(1, 0).text() == "restored"
@@ -240,7 +257,7 @@ def test_leaving_while_running_is_quiet(ready, process_until, qapp):
     ready.server.polls = None
     ready.ui.applyButton.click()
     process_until(lambda: ready.ui.progressBar.value == 40)
-    qapp.moduleManager().unload()
+    ready.close()
     count = len(ready.server.calls)
     for _ in range(20):
         qapp.processEvents()

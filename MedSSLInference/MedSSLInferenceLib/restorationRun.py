@@ -8,6 +8,7 @@ from typing import Any
 from medssl.client import api
 from medssl.errors import InputError
 from medssl.protocol import RestoreRequest
+from MedSSLLib.qtTransport import isLoopback
 from MedSSLLib.steps import StepRunner, Steps, runSteps
 from MedSSLLib.volumeExport import uploadSteps
 from slicer.i18n import tr as _
@@ -39,9 +40,9 @@ class RestorationRun:
         self._makeRequest = lambda volume: RestoreRequest(volume, model, roi=bounds, **options)
         self._onProgress = onProgress
 
-    def wait(self, transport, loopback: bool = False) -> Restoration:
+    def wait(self, transport) -> Restoration:
         """Run to the end through a blocking transport, and make the nodes."""
-        return self._createNodes(runSteps(self._steps(loopback), transport))
+        return self._createNodes(runSteps(self._steps(transport), transport))
 
     def start(self, transport, onFinished: Callable, onFailed: Callable) -> None:
         """Run through an asynchronous transport; `onFinished(Restoration)` or `onFailed(error)` follows."""
@@ -54,7 +55,7 @@ class RestorationRun:
             else:
                 onFinished(restoration)
 
-        self._runner = StepRunner(self._steps(transport.isLoopback), transport, finished, onFailed)
+        self._runner = StepRunner(self._steps(transport), transport, finished, onFailed)
         self._runner.start()
 
     def cancel(self) -> None:
@@ -65,8 +66,8 @@ class RestorationRun:
         """Follow no further."""
         self._runner.stop()
 
-    def _steps(self, loopback: bool) -> Steps:
-        upload = uploadSteps(self._volumeNode, loopback)
+    def _steps(self, transport) -> Steps:
+        upload = uploadSteps(self._volumeNode, isLoopback(transport.address.url))
         return restorationSteps(api, upload, self._makeRequest, lambda: self._stopped, self._onProgress)
 
     def _createNodes(self, value) -> Restoration:
