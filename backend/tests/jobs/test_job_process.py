@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 
@@ -10,7 +11,7 @@ import pytest
 
 from medssl.errors import ConfigError, InputError, NotFoundError, StateError
 from medssl.jobs import process
-from medssl.protocol import JobSpec
+from medssl.protocol import DataSpec, JobSpec
 
 KINDS = "fake_kinds:KINDS"
 
@@ -64,12 +65,18 @@ def test_a_bad_spec_makes_no_folder(store, spec, home):
 
 
 def test_relative_paths_are_those_of_the_submitter(store, tmp_path, monkeypatch):
-    from medssl.protocol import DataSpec
-
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
     job = submit(store, JobSpec("count", "genesis", {}, DataSpec(path="data"), name="count 1", device="cpu"))
     assert store.spec(job).data.path == str(tmp_path / "data")
     process.wait(store, job)
+
+
+@pytest.mark.parametrize("fields", [{"data": DataSpec(path="nowhere")}, {"start_from": "nowhere.pt"}])
+def test_a_path_that_does_not_exist_is_told_before_a_job_is_made(store, spec, fields):
+    with pytest.raises(InputError, match="nowhere.* does not exist"):
+        submit(store, dataclasses.replace(spec(name="count 1"), **fields))
+    assert store.list() == []
 
 
 def test_the_second_job_on_a_device_queues_and_can_be_cancelled_there(store, spec, until):

@@ -79,7 +79,7 @@ def spec() -> Callable[..., dict]:
             "kind": kind,
             "method": "genesis",
             "config": {},
-            "data": {"path": "/data"},
+            "data": {"path": str(Path(__file__).parent)},
             "name": name,
             "device": "cpu",
             **fields,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from medssl.errors import InputError
+from medssl.errors import CatalogError, InputError, WeightsError
 from medssl.jobs.devices import DEVICE
 from medssl.jobs.run import KINDS
 from medssl.methods import METHODS
@@ -19,6 +19,7 @@ def checked(spec: JobSpec, kinds: str = KINDS) -> JobSpec:
 
     Raises:
         InputError: an unknown kind or device.
+        CatalogError, WeightsError: a path that does not exist.
         ConfigError: a setting that is unknown or out of range.
         NotFoundError: an unknown method.
     """
@@ -28,16 +29,22 @@ def checked(spec: JobSpec, kinds: str = KINDS) -> JobSpec:
     if not DEVICE.fullmatch(spec.device):
         raise InputError(f"device {spec.device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps")
     config = build(config_class(METHODS, spec.method), spec.config)
-    start_from = _absolute(spec.start_from)
+    start_from = _existing(spec.start_from, WeightsError)
     return dataclasses.replace(
         spec, config=as_dict(config), data=_with_absolute_paths(spec.data), start_from=start_from
     )
 
 
 def _with_absolute_paths(data: DataSpec) -> DataSpec:
-    volumes = tuple(dataclasses.replace(ref, path=_absolute(ref.path)) for ref in data.volumes)
-    return dataclasses.replace(data, path=_absolute(data.path), volumes=volumes)
+    volumes = tuple(dataclasses.replace(ref, path=_existing(ref.path, CatalogError)) for ref in data.volumes)
+    return dataclasses.replace(data, path=_existing(data.path, CatalogError), volumes=volumes)
 
 
-def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute()) if path else ""
+def _existing(path: str, error: type[InputError]) -> str:
+    """The path made absolute ("" stays); what is missing is told now, not by a job that fails."""
+    if not path:
+        return ""
+    found = Path(path).expanduser().absolute()
+    if not found.exists():
+        raise error(found, "does not exist", "Check the path; it is read on the machine of the backend")
+    return str(found)
