@@ -6,6 +6,7 @@ exception in a slot is collected in `slotErrors` so that the running test fails.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import types
@@ -18,6 +19,9 @@ from __feature__ import true_property  # noqa: F401  # isort: skip
 from PySide6 import QtCore, QtGui, QtNetwork, QtUiTools, QtWidgets
 
 from . import api
+
+if sys.version_info < (3, 12):  # PySide6 6.12 takes a reference to None in every call that returns nothing; make None
+    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40  # immortal, as later Pythons do by themselves
 
 # The switch is per importing module, and every module that merely names PySide6 would turn it off again.
 feature._mod_uses_pyside = lambda module: False
@@ -108,6 +112,8 @@ def build() -> types.ModuleType:
     QtCore.QObject.__getattribute__ = _getattribute
     QtCore.QObject.name = property(lambda self: self.objectName, lambda self, value: setattr(self, "objectName", value))
     QtCore.QObject.className = lambda self: self.metaObject().className()
+    bare = QtCore.QTimer().setSingleShot  # comes unbound: the static singleShot has taken the property's name
+    QtCore.QTimer.setSingleShot = lambda self, on: bare(self, on)
     qt = types.ModuleType("qt", "PySide6 as Slicer's qt")
     for source in (QtCore, QtGui, QtWidgets, QtNetwork):
         for name in dir(source):
