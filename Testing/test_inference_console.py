@@ -26,7 +26,7 @@ def logic(load_module, monkeypatch, tmp_path):
 def test_three_lines(logic):
     transport = fakes.BlockingTransport(fakes.FakeBackend())
     result = logic.restore(fakes.phantom(), model="20261123-genesis-a1", distortion="outpaint", transport=transport)
-    assert [row["image"] for row in result.table] == ["distorted", "restored"]
+    assert [row["image"] for row in result.table] == ["distorted", "restored", "constant mean"]
     assert result.table[1]["psnr"] > result.table[0]["psnr"]
     assert result.restored.GetName() == "phantom restored"
 

@@ -116,6 +116,14 @@ def test_display_compares(restore):
     assert 0.5 * top < error.GetWindow() <= top
 
 
+def test_error_colours_prefer_the_even_table(restore):
+    from inference_screenshots import addInferno
+
+    assert restore(fakes.phantom()).error.GetDisplayNode().GetColorNode().GetName() == "PET-Heat"
+    addInferno()
+    assert restore(fakes.phantom()).error.GetDisplayNode().GetColorNode().GetName() == "Inferno"
+
+
 def test_a_volume_without_display_takes_the_models_window(restore, scene):
     source = fakes.phantom()
     scene.RemoveNode(source.GetDisplayNode())
@@ -164,7 +172,7 @@ def test_a_metric_that_is_infinite_is_shown_as_none(load_module):
     assert np.isnan(createMetricsTable(rows, "m").GetTable().GetValueByName(0, "psnr").ToDouble())
     widget = qt.QTableWidget()
     fillTableWidget(widget, rows)
-    assert [widget.item(0, c).text() for c in range(3)] == ["distorted", "0", "-"]
+    assert [widget.item(0, c).text() for c in range(3)] == ["Distorted", "0.0000", "-"]
 
 
 def test_four_up_shows_each_image_in_its_view(restore):

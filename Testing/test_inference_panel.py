@@ -105,7 +105,7 @@ def test_click_through_to_four_nodes(ready, process_until, grab):
     assert request.roi is None and request.device == "auto"
     for node in (result.original, result.distorted, result.restored, result.error):
         assert np.array_equal(fakes.ijk_to_ras(node), fakes.ijk_to_ras(ready.source))
-    assert ui.metricsTable.rowCount == 2 and ui.metricsTable.item(1, 0).text() == "restored"
+    assert ui.metricsTable.rowCount == 3 and ui.metricsTable.item(1, 0).text() == "Restored"
     assert ui.metricsTable.horizontalHeaderItem(2).text() == "PSNR (dB)"
     assert ui.resultSection.visible and "Restoration of chest" in ui.resultLabel.text
     assert ui.applyButton.text == "Restore" and ui.applyButton.enabled and not ui.progressBar.visible

@@ -10,6 +10,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+FORMATS = {"mse": "{:.4f}", "psnr": "{:.1f}", "ssim": "{:.3f}"}
+
 
 def createMetricsTable(rows, name: str):
     """A vtkMRMLTableNode with a row per image; the first column is text, the others are numbers."""
@@ -32,8 +34,8 @@ def fillTableWidget(widget, rows) -> None:
     widget.setHorizontalHeaderLabels([_header(name) for name in columns])
     for r, row in enumerate(rows):
         for c, name in enumerate(columns):
-            widget.setItem(r, c, qt.QTableWidgetItem(_text(row[name])))
-    widget.resizeColumnsToContents()
+            widget.setItem(r, c, qt.QTableWidgetItem(_text(name, row[name])))
+    widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
 
 
 def _columns(rows) -> list[str]:
@@ -49,7 +51,8 @@ def _cell(value: Any) -> Any:
     return math.nan if value is None else value
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else f"{value:.4g}"
+def _text(column: str, value: Any) -> str:
+    if column == "image":
+        names = {"distorted": _("Distorted"), "restored": _("Restored"), "constant mean": _("Constant mean")}
+        return names.get(value, value)
+    return "-" if value is None else FORMATS.get(column, "{:.4g}").format(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
@@ -80,5 +81,6 @@ def _image(logic):
     width, height, _ = data.GetDimensions()
     if data.GetPointData().GetScalars() is None:
         return None
-    rgba = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(height, width, -1)[::-1, :, :3].copy()
-    return QtGui.QImage(rgba.data, width, height, 3 * width, QtGui.QImage.Format.Format_RGB888).copy()
+    rgba = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(height, width, -1)[::-1]
+    rgb = np.where(rgba[:, :, 3:4] == 0, np.uint8(0), rgba[:, :, :3]) if rgba.shape[2] == 4 else rgba.copy()
+    return QtGui.QImage(rgb.data, width, height, 3 * width, QtGui.QImage.Format.Format_RGB888).copy()
