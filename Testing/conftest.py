@@ -20,6 +20,10 @@ if not MISSING:
     sys.path[:0] = [str(ROOT / "MedSSLPretrain"), str(ROOT / "MedSSLInference")]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than ten seconds")
+
+
 def pytest_addoption(parser):
     parser.addoption("--screenshots", help="folder for a picture of every widget state (also $MEDSSL_SCREENSHOTS)")
 

@@ -52,9 +52,10 @@ class BackendProcess:
     def unwatch(self) -> None:
         """Stop looking; a running backend goes on."""
         self._timer.stop()
-        if self._asking is not None:
-            self._asking.close()
-            self._asking = None
+        for transport in (self._asking, self.transport):
+            if transport is not None:
+                transport.close()
+        self._asking = None
 
     def start(self, environment: Environment) -> None:
         """Start the backend with that Python; `changed` tells how it went."""

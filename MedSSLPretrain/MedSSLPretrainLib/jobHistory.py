@@ -29,12 +29,14 @@ class JobHistory:
         ui: widgets of the panel.
         backend: has `transport` and `changed`.
         openUrl: shows a folder in the system's file manager.
+        confirm: asks a question and returns whether the user agrees.
     """
 
-    def __init__(self, ui, backend, openUrl: Callable | None = None) -> None:
+    def __init__(self, ui, backend, openUrl: Callable | None = None, confirm: Callable | None = None) -> None:
         self.selected, self.resumed = Signal(), Signal()
         self.ui, self._backend = ui, backend
         self._openUrl = openUrl or (lambda path: qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path)))
+        self._confirm = confirm or slicer.util.confirmOkCancelDisplay
         self.views: list[JobView] = []
         self._asking = None
         self._prepareTable()
@@ -78,6 +80,11 @@ class JobHistory:
         """Show a job just started and select it."""
         self._show([view, *(v for v in self.views if v.id != view.id)])
         self.select(view.id)
+
+    def seen(self, view: JobView) -> None:
+        """A later look at one of the jobs."""
+        if any(known.id == view.id and known != view for known in self.views):
+            self._show([view if known.id == view.id else known for known in self.views])
 
     def close(self) -> None:
         """Stop asking."""
@@ -156,7 +163,7 @@ class JobHistory:
     def _delete(self) -> None:
         view = self.current()
         question = _("Delete the job {name} with its checkpoints and its model?").format(name=view.spec.name or view.id)
-        if slicer.util.confirmOkCancelDisplay(question):
+        if self._confirm(question):
             self._send(api.remove(view.id), lambda _nothing: self._deleted(view.id))
 
     def _deleted(self, jobId: str) -> None:

@@ -22,20 +22,21 @@ class PretrainPanel:
         backend: a BackendBox, or a stand-in with `transport`, `device` and `changed`.
         pollSeconds: pause between two looks at the followed job.
         openUrl: shows a folder in the system's file manager.
+        confirm: asks before something is deleted.
     """
 
-    def __init__(self, ui, backend, pollSeconds: float = JOB_POLL_S, openUrl=None) -> None:
+    def __init__(self, ui, backend, pollSeconds: float = JOB_POLL_S, openUrl=None, confirm=None) -> None:
         self.ui, self.backend = ui, backend
         self.methodBox = MethodBox(ui, knownMethods())
         self.dataBox = DataBox(ui, backend, self.methodBox.spec)
         self.runBox = RunBox(ui, backend, pollSeconds)
-        self.history = JobHistory(ui, backend, openUrl)
+        self.history = JobHistory(ui, backend, openUrl, confirm)
         self._submitting = None
         ui.startButton.connect("clicked(bool)", lambda _on: self._startOrCancel())
         backend.changed.connect(self._backendChanged)
         self.dataBox.changed.connect(self.update)
         self.methodBox.changed.connect(self.update)
-        self.runBox.changed.connect(self.update)
+        self.runBox.changed.connect(self._seen)
         self.history.selected.connect(self._follow)
         self.history.resumed.connect(self._resumed)
         self._asked = None
@@ -107,6 +108,11 @@ class PretrainPanel:
 
     def _follow(self, jobId: str) -> None:
         self.runBox.follow(jobId)
+        self.update()
+
+    def _seen(self) -> None:
+        if self.runBox.view is not None:
+            self.history.seen(self.runBox.view)
         self.update()
 
     def _failed(self, error: Exception) -> None:

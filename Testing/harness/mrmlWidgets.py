@@ -20,9 +20,10 @@ class SceneWatcher:
         )
         self.tags = [scene.AddObserver(event, lambda *_: callback()) for event in events]
 
-    def stop(self) -> None:
+    def stop(self, *_destroyed) -> None:
         for tag in self.tags:
             self.scene.RemoveObserver(tag)
+        self.tags = []
 
 
 class _SceneAware:
@@ -38,6 +39,8 @@ class _SceneAware:
             self._watcher.stop()
         self._scene = scene
         self._watcher = SceneWatcher(scene, self._sceneEvent) if scene is not None else None
+        if self._watcher is not None:
+            self.destroyed.connect(self._watcher.stop)
         self._sceneEvent()
         if hasattr(self, "mrmlSceneChanged"):
             self.mrmlSceneChanged.emit(scene)
