@@ -224,6 +224,7 @@ def test_history_survives_a_restart_of_slicer(ready, make_panel, process_until, 
     again.backendUi.startButton.click()
     process_until(lambda: again.ui.jobsTable.rowCount == 1)
     assert again.ui.jobsTable.item(0, 0).text() == "finished" and again.ui.jobsTable.item(0, 3).text() == "300/300"
+    process_until(lambda: again.ui.jobsTable.item(0, 4).text() == "0.0340")
     again.ui.jobsTable.selectRow(0)
     process_until(lambda: len(again.panel.runBox.chart.points("loss")) == 300)
     assert "Finished" in again.ui.logEdit.plainText
@@ -310,6 +311,33 @@ def test_creating_the_environment(panel, grab):
     panel.grab(grab, "creating-environment")
     panel.builder.end(ResourceError("backend environment", "cannot be installed (no space left)", "Free some space"))
     assert "no space left" in ui.errorLabel.text and not panel.builder.running
+
+
+def test_overview(ready, process_until, grab):
+    """The module beside the views, as a user sees them."""
+    ready.ui.previewButton.click()
+    process_until(lambda: ready.panel.dataBox.previewNodes)
+    ready.ui.nameEdit.text = "two chests"
+    ready.ui.methodSection.collapsed = True
+    start(ready, process_until, "running")
+    process_until(lambda: len(ready.panel.runBox.chart.points("loss")) > 200)
+    process_until(lambda: ready.ui.jobsTable.rowCount == 1)
+    views, window = slicer.app.layoutManager().viewport(), qt.QWidget()
+    row = qt.QHBoxLayout(window)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addWidget(ready.parent)
+    row.addWidget(views)
+    ready.parent.setFixedWidth(PANEL_WIDTH)
+    ready.parent.show()
+    views.show()
+    window.resize(1400, 1000)
+    window.show()
+    slicer.app.processEvents()
+    slicer.app.layoutManager().resetSliceViews()
+    grab(window, "pretrain-overview", 1400, ready.parent.layout().totalHeightForWidth(PANEL_WIDTH))
+    assert ready.panel.runBox.chart.points("validation_loss")
+    for widget in (ready.parent, views):
+        widget.setParent(None)
 
 
 def test_panel_without_main_window(make_panel, qapp):

@@ -17,7 +17,8 @@ from slicer.i18n import tr as _
 from MedSSLPretrainLib.runBox import stateTitles
 
 REFRESH_MS = 3000
-STATE, NAME, METHOD, STEPS, DATE = range(5)
+STATE, NAME, METHOD, STEPS, LOSS, DATE = range(6)
+TAIL = 30  # events in which the last loss of a job is looked for
 
 
 class JobHistory:
@@ -38,6 +39,7 @@ class JobHistory:
         self._openUrl = openUrl or (lambda path: qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path)))
         self._confirm = confirm or slicer.util.confirmOkCancelDisplay
         self.views: list[JobView] = []
+        self._losses: dict[str, tuple[int, float]] = {}  # job id -> (number of events known, last loss)
         self._asking = None
         self._prepareTable()
         for button, slot in (
@@ -113,10 +115,13 @@ class JobHistory:
 
     def _prepareTable(self) -> None:
         table = self.ui.jobsTable
-        table.columnCount = 5
-        table.setHorizontalHeaderLabels([_("State"), _("Name"), _("Method"), _("Steps"), _("Started")])
+        table.columnCount = 6
+        table.setHorizontalHeaderLabels([_("State"), _("Name"), _("Method"), _("Steps"), _("Loss"), _("Created")])
         table.verticalHeader().visible = False
-        table.horizontalHeader().stretchLastSection = True
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(NAME, qt.QHeaderView.Stretch)
+        table.wordWrap = False
         table.selectionBehavior = qt.QAbstractItemView.SelectRows
         table.selectionMode = qt.QAbstractItemView.SingleSelection
         table.editTriggers = qt.QAbstractItemView.NoEditTriggers
@@ -133,6 +138,22 @@ class JobHistory:
         self._asking = None
         showError(self.ui.jobsError, None)
         self._show(views)
+        for view in views:
+            if view.events and self._losses.get(view.id, (0, 0.0))[0] != view.events:
+                self._askLoss(view)
+
+    def _askLoss(self, view: JobView) -> None:
+        """The list says nothing of losses; the job's last events do."""
+
+        def answered(answer: dict) -> None:
+            found = [event for event in answer["events"] if {"validation_loss", "loss"} & event.keys()]
+            best = next((e for e in reversed(found) if "validation_loss" in e), found[-1] if found else None)
+            if best is not None:
+                self._losses[view.id] = (view.events, best.get("validation_loss", best.get("loss")))
+                self._show(self.views)
+
+        call = api.events(view.id, max(0, view.events - TAIL))
+        self._backend.transport.send(call, answered, lambda _error: None)  # it may have been deleted meanwhile
 
     def _failed(self, error: Exception) -> None:
         self._asking = None
@@ -146,7 +167,7 @@ class JobHistory:
         self.views = views
         table.rowCount = len(views)
         for row, view in enumerate(views):
-            for column, text in enumerate(_cells(view)):
+            for column, text in enumerate(_cells(view, self._losses.get(view.id))):
                 _setCell(table, row, column, text)
         table.blockSignals(False)
         self.select(chosen.id if chosen is not None else "")
@@ -174,11 +195,12 @@ class JobHistory:
         self._openUrl(str(home_folder() / "jobs" / self.current().id))
 
 
-def _cells(view: JobView) -> tuple[str, ...]:
+def _cells(view: JobView, known: tuple[int, float] | None) -> tuple[str, ...]:
     status = view.status
     steps = f"{status.step}/{status.steps}" if status.steps else ""
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created))
-    return stateTitles()[status.state], view.spec.name or view.id, view.spec.method, steps, date
+    loss = f"{known[1]:.4f}" if known is not None else ""
+    return stateTitles()[status.state], view.spec.name or view.id, view.spec.method, steps, loss, date
 
 
 def _setCell(table, row: int, column: int, text: str) -> None:
