@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import qt
+import slicer
 from slicer.i18n import tr as _
 
 LAYOUT_ID = 7310  # any number above 100 that other extensions are unlikely to have taken
@@ -50,6 +52,7 @@ def showFourUp(restoration, layoutManager) -> bool:
         _show(widget, getattr(restoration, key))
     for widget in widgets.values():
         widget.mrmlSliceCompositeNode().SetLinkedControl(True)
+    qt.QTimer.singleShot(0, slicer.util.resetSliceViews)  # new views have their size only when the event loop has run
     return True
 
 
