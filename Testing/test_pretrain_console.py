@@ -77,7 +77,7 @@ def test_bad_input_is_told_before_anything_starts(logic, server, arguments, erro
 
 def test_without_an_environment_the_remedy_is_told(logic, tmp_path):
     logic.transport = None
-    with pytest.raises(ResourceError, match="does not exist yet.*MEDSSL_PYTHON"):
+    with pytest.raises(ResourceError, match=r"does not exist yet.*MEDSSL_PYTHON"):
         logic.jobs()
 
 

@@ -83,8 +83,10 @@ class JobHistory:
         self._show([view, *(v for v in self.views if v.id != view.id)])
         self.select(view.id)
 
-    def seen(self, view: JobView) -> None:
-        """A later look at one of the jobs."""
+    def seen(self, view: JobView, loss: float | None) -> None:
+        """A later look at one of the jobs, and its last loss."""
+        if loss is not None:
+            self._losses[view.id] = (view.events, loss)
         if any(known.id == view.id and known != view for known in self.views):
             self._show([view if known.id == view.id else known for known in self.views])
 

@@ -58,12 +58,10 @@ class LossChart:
         steps, values = table.GetColumnByName("step"), table.GetColumnByName(column)
         return [(steps.GetValue(n), values.GetValue(n)) for n in range(steps.GetNumberOfTuples())]
 
-    def remove(self) -> None:
-        """Take the nodes out of the scene."""
-        series = [self.chart.GetNthPlotSeriesNode(n) for n in range(self.chart.GetNumberOfPlotSeriesNodes())]
-        for node in (getattr(self, "viewNode", None), self.chart, *series, *self.tables.values()):
-            if node is not None and slicer.mrmlScene.IsNodePresent(node):
-                slicer.mrmlScene.RemoveNode(node)
+    def lastLoss(self) -> float | None:
+        """The last validation loss, before the first one the last training loss."""
+        points = self.points("validation_loss") or self.points("loss")
+        return points[-1][1] if points else None
 
     def _dropBeyond(self, step: float) -> None:
         for node in self.tables.values():

@@ -112,7 +112,7 @@ class PretrainPanel:
 
     def _seen(self) -> None:
         if self.runBox.view is not None:
-            self.history.seen(self.runBox.view)
+            self.history.seen(self.runBox.view, self.runBox.chart.lastLoss())
         self.update()
 
     def _failed(self, error: Exception) -> None:

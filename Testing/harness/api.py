@@ -24,7 +24,7 @@ def classes() -> dict[str, dict[str, list[str]]]:
 def members(name: str) -> frozenset[str] | None:
     """Every name on an instance of a class, or None where the reference does not hold the class."""
     listed = classes().get(name)
-    if listed is None:
+    if listed is None or "properties" not in listed:  # some could not be made without arguments, so nothing is known
         return None
     own = {n for group in ("properties", "methods", "signals") for n in listed.get(group, ())}
     shared = {n for group in ("properties", "methods", "signals") for n in classes()["qt.QWidget"].get(group, ())}
