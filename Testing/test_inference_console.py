@@ -9,7 +9,7 @@ from pathlib import Path
 import inference_fakes as fakes
 import pytest
 import slicer
-from medssl.errors import CancelledError, InputError
+from medssl.errors import CancelledError, InputError, VolumeError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,6 +51,19 @@ def test_the_backends_error_arrives_as_it_is(logic):
         logic.restore(fakes.phantom(), "m", transport)
     assert (caught.value.rule, caught.value.remedy) == (fakes.WRONG.rule, fakes.WRONG.remedy)
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 0, "nothing half-done stays in the scene"
+
+
+def test_a_damaged_answer_leaves_the_scene_as_it_was(logic):
+    class Damaged(fakes.FakeBackend):
+        def _finish(self) -> None:
+            super()._finish()
+            self.files["error.nrrd"] = self.files["error.nrrd"][:500]
+
+    source = fakes.phantom()
+    count = slicer.mrmlScene.GetNumberOfNodes()
+    with pytest.raises(VolumeError, match="announces"):
+        logic.restore(source, "m", fakes.BlockingTransport(Damaged()))
+    assert slicer.mrmlScene.GetNumberOfNodes() == count
 
 
 def test_without_waiting(logic, process_until):

@@ -18,17 +18,17 @@ IMAGES = ("original", "distorted", "restored", "error")
 # Black where nothing is wrong. Inferno is perceptually even and read from a file of the application; the other is
 # compiled in, so it is always there.
 ERROR_COLOURS = ("vtkMRMLColorTableNodeFileInferno.txt", "vtkMRMLPETProceduralColorNodePET-Heat")
-ERROR_PERCENTILE = 99.5  # of the distorted image's error: the brightest colour
+ERROR_PERCENTILE = 99.5  # of the error's voxels: the brightest colour
 
 
 @dataclass(frozen=True)
 class Restoration:
     """What a restoration leaves in the scene."""
 
-    original: Any  # vtkMRMLScalarVolumeNode, as are the next three: same geometry, in the source's intensity units
+    original: Any  # vtkMRMLScalarVolumeNode, as are the next three; images in the source's units
     distorted: Any
     restored: Any
-    error: Any  # |restored - original|
+    error: Any  # |restored - original| on the model's scale, where its intensity window is 0...1
     tableNode: Any  # vtkMRMLTableNode
     table: tuple[dict[str, Any], ...]  # the same numbers: a row per image
     info: dict[str, Any]  # model, distortion as drawn, window
@@ -45,8 +45,9 @@ def createRestoration(sourceNode, request, result, files: dict[str, bytes]) -> R
         result: the ResultStatus, with table and info.
         files: NRRD bytes under "original", "distorted", "restored", "error".
     """
+    voxels = {key: read_nrrd_bytes(files[key])[0] for key in IMAGES}  # all before the scene changes: one may be damaged
     folder = _createFolder(sourceNode)
-    nodes = {key: _createVolume(sourceNode, key, files[key], request.roi) for key in IMAGES}
+    nodes = {key: _createVolume(sourceNode, key, voxels[key], request.roi) for key in IMAGES}
     tableNode = createMetricsTable(result.table, _("{name} restoration metrics").format(name=sourceNode.GetName()))
     _setDisplay(sourceNode, nodes, result.info.get("window"))
     for node in (*nodes.values(), tableNode):
@@ -58,10 +59,9 @@ def createRestoration(sourceNode, request, result, files: dict[str, bytes]) -> R
     )  # fmt: skip
 
 
-def _createVolume(sourceNode, key: str, nrrd: bytes, roi):
+def _createVolume(sourceNode, key: str, voxels: np.ndarray, roi):
     name = _("{name} {image}").format(name=sourceNode.GetName(), image=titles()[key].lower())
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
-    voxels, _geometry = read_nrrd_bytes(nrrd)
     slicer.util.updateVolumeFromArray(node, voxels)
     node.SetIJKToRASMatrix(regionGeometry(sourceNode, roi))
     node.SetAndObserveTransformNodeID(sourceNode.GetTransformNodeID())
