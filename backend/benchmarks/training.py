@@ -32,7 +32,10 @@ def make_step(config: GenesisConfig, device: torch.device, ours: bool) -> Callab
     x = torch.rand(config.training.batch_size, 1, *config.cube, device=device)
     precision = choose_precision("auto", device.type) if ours else "fp32"
     if ours:
-        network, x = network.to(memory_format=torch.channels_last_3d), x.contiguous(memory_format=torch.channels_last_3d)
+        network, x = (
+            network.to(memory_format=torch.channels_last_3d),
+            x.contiguous(memory_format=torch.channels_last_3d),
+        )
     optimizer = make_optimizer(network, config.training)
 
     def step() -> None:
@@ -77,7 +80,9 @@ def main() -> None:
     options = parser.parse_args()
     over = {"training": {"batch_size": options.batch}} if options.batch else {}
     config, device = build(GenesisConfig, over, options.preset), torch.device(options.device)
-    seconds = time_in_turns({"ours": make_step(config, device, True), "plain": make_step(config, device, False)}, options.rounds)
+    seconds = time_in_turns(
+        {"ours": make_step(config, device, True), "plain": make_step(config, device, False)}, options.rounds
+    )
     found = {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads",
         "precision": choose_precision("auto", device.type), "base_width": config.base_width, "batch": config.training.batch_size,
@@ -87,7 +92,12 @@ def main() -> None:
     if options.json:
         print(json.dumps(found, indent=2))
     else:
-        print("\n".join(f"{name:14} {value:.4g}" if isinstance(value, float) else f"{name:14} {value}" for name, value in found.items()))
+        print(
+            "\n".join(
+                f"{name:14} {value:.4g}" if isinstance(value, float) else f"{name:14} {value}"
+                for name, value in found.items()
+            )
+        )
 
 
 if __name__ == "__main__":

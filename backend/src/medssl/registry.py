@@ -25,11 +25,11 @@ def entry(table: dict[str, tuple[str, str]], name: str, kind: str) -> tuple[str,
     return table[name]
 
 
-def config_class(table: dict[str, tuple[str, str]], name: str, kind: str = "method") -> type:
+def config_class(table: dict[str, tuple[str, str]], name: str, kind: str = "method") -> Any:
     """The config class of a registered name; imports no torch."""
     return load(entry(table, name, kind)[0])
 
 
-def implementation(table: dict[str, tuple[str, str]], name: str, kind: str = "method") -> type:
+def implementation(table: dict[str, tuple[str, str]], name: str, kind: str = "method") -> Any:
     """The implementing class of a registered name; this import may be heavy."""
     return load(entry(table, name, kind)[1])

@@ -33,7 +33,7 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def describe(config_class: type) -> list[dict[str, Any]]:
+def describe(config_class: Any) -> list[dict[str, Any]]:
     """List the fields as plain data: name, type, default, description, unit, minimum, maximum, choices, advanced.
 
     `type` is one of integer, number, boolean, string, integers (a fixed-length tuple) or group; a group
@@ -43,12 +43,12 @@ def describe(config_class: type) -> list[dict[str, Any]]:
     return [_describe_field(field, hints[field.name]) for field in dataclasses.fields(config_class)]
 
 
-def presets(config_class: type) -> dict[str, dict[str, Any]]:
+def presets(config_class: Any) -> dict[str, dict[str, Any]]:
     """Each preset's complete tree of values."""
     return {name: as_dict(build(config_class, {}, preset=name)) for name in config_class.PRESETS}
 
 
-def build(config_class: type, values: dict[str, Any], preset: str | None = None) -> Any:
+def build(config_class: Any, values: dict[str, Any], preset: str | None = None) -> Any:
     """Make a config from a preset and nested overrides, checking every name, type and range.
 
     Raises:
@@ -92,7 +92,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _build(config_class: type, values: dict[str, Any], path: str) -> Any:
+def _build(config_class: Any, values: dict[str, Any], path: str) -> Any:
     if not isinstance(values, dict):
         raise ConfigError(
             f"{path or 'config'} = {values!r}", "must be a group of settings", "Give a mapping of names to values"

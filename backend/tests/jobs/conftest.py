@@ -41,7 +41,9 @@ def store(home):
 @pytest.fixture
 def spec() -> Callable[..., JobSpec]:
     def make(kind: str = "count", name: str = "count to 3", **fields) -> JobSpec:
-        return JobSpec(kind, "genesis", {}, DataSpec(path=str(Path(__file__).parent)), name=name, device="cpu", **fields)
+        return JobSpec(
+            kind, "genesis", {}, DataSpec(path=str(Path(__file__).parent)), name=name, device="cpu", **fields
+        )
 
     return make
 

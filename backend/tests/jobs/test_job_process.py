@@ -74,7 +74,7 @@ def test_relative_paths_are_those_of_the_submitter(store, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("fields", [{"data": DataSpec(path="nowhere")}, {"start_from": "nowhere.pt"}])
 def test_a_path_that_does_not_exist_is_told_before_a_job_is_made(store, spec, fields):
-    with pytest.raises(InputError, match="nowhere.* does not exist"):
+    with pytest.raises(InputError, match=r"nowhere.* does not exist"):
         submit(store, dataclasses.replace(spec(name="count 1"), **fields))
     assert store.list() == []
 

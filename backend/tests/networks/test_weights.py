@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import medssl
-from medssl import files
 from closed_form import assert_close_to, fill, make_input, read_reference
+from medssl import files
 from medssl.errors import ResourceError, WeightsError
 from medssl.networks.plan import Plan, read_plan
 from medssl.networks.unet3d import UNet3D

@@ -15,7 +15,8 @@ from medssl.errors import CancelledError, InputError, TrainingError, WeightsErro
 from medssl.methods.genesis import Genesis
 from medssl.networks.tensors import read_safetensors
 from medssl.networks.weights import open_weights
-from medssl.training import checkpoints, pretrain as pretraining
+from medssl.training import checkpoints
+from medssl.training import pretrain as pretraining
 from medssl.training.pretrain import pretrain
 
 
@@ -78,7 +79,9 @@ def test_cancelled_and_resumed_ends_with_the_same_weights(undisturbed: FakeRun, 
     assert again.of("resumed")[0]["step"] == stop
     assert [e["loss"] for e in run.of("loss") + again.of("loss")] == [e["loss"] for e in undisturbed.of("loss")]
     assert same(weights(again), weights(undisturbed))
-    assert (run.folder / "results" / "losses.csv").read_text() == (undisturbed.folder / "results" / "losses.csv").read_text()
+    assert (run.folder / "results" / "losses.csv").read_text() == (
+        undisturbed.folder / "results" / "losses.csv"
+    ).read_text()
 
 
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(undisturbed: FakeRun, data: Path, tmp_path: Path):
@@ -125,12 +128,16 @@ def test_collapse_is_told(data: Path, tmp_path: Path):
     assert "collapse" in [e["code"] for e in run.of("warning")]
 
 
-def test_training_starts_from_weights_and_refuses_a_partial_match_unless_told(undisturbed: FakeRun, data: Path, tmp_path: Path):
+def test_training_starts_from_weights_and_refuses_a_partial_match_unless_told(
+    undisturbed: FakeRun, data: Path, tmp_path: Path
+):
     start = undisturbed.folder / "results" / "model.safetensors"
     spec = dataclasses.replace(tiny_spec(data, steps=1, learning_rate=1e-9), start_from=str(start))
     run = FakeRun(tmp_path / "a", tmp_path / "home")
     pretrain(spec, run)
-    assert torch.allclose(weights(run)["out_tr.final_conv.weight"], weights(undisturbed)["out_tr.final_conv.weight"], atol=1e-6)
+    assert torch.allclose(
+        weights(run)["out_tr.final_conv.weight"], weights(undisturbed)["out_tr.final_conv.weight"], atol=1e-6
+    )
     wider = dataclasses.replace(spec, config={**spec.config, "base_width": 8})
     with pytest.raises(WeightsError, match="does not fit"):
         pretrain(wider, FakeRun(tmp_path / "b", tmp_path / "home"))

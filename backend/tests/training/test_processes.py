@@ -53,7 +53,16 @@ def test_two_gloo_processes_equal_one_that_accumulates_the_same_micro_batches(da
 def test_torchrun_runs_a_prepared_job(data: Path, tmp_path: Path):
     store = JobStore(tmp_path / "home")
     job = store.create(dataclasses.replace(tiny_spec(data, devices=2, steps=2), device="cpu"))
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "medssl.jobs.run"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "medssl.jobs.run",
+    ]
     done = subprocess.run([*launcher, str(store.folder(job))], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert store.status(job).state == FINISHED and len(losses(store, job)) == 2

@@ -28,7 +28,13 @@ def check(
 
     request = CatalogRequest(data_spec(data, pattern, modality, validation_fraction))
     with err.status("reading") as status:
-        result = run_here("catalog", to_json(request), home_folder(home), None, lambda share, text: status.update(f"{share:.0%} {text}"))
+        result = run_here(
+            "catalog",
+            to_json(request),
+            home_folder(home),
+            None,
+            lambda share, text: status.update(f"{share:.0%} {text}"),
+        )
     print_table(("", ""), result.info.items())
     if result.table:
         columns = list(result.table[0])

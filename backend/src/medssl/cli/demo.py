@@ -14,14 +14,15 @@ def demo(
     method: Annotated[str, typer.Option(help="Which method to show.")] = "genesis",
     output: Annotated[Path, typer.Option(help="Folder for downloads, the job and the report.")] = Path("demo"),
     preset: Annotated[str, typer.Option(help="Preset to train.")] = "laptop",
-    settings: Annotated[list[str], typer.Option("--set", help="Override a setting, e.g. --set training.steps=50.")] = [],  # noqa: B006
+    settings: Annotated[
+        list[str], typer.Option("--set", help="Override a setting, e.g. --set training.steps=50.")
+    ] = [],  # noqa: B006
 ) -> None:
     """Pretrain on public CT, restore cubes of an unseen patient, write report.html; exit status 1 if it did not learn."""
-    from medssl.cli.pretrain import parse_settings
     from medssl.cli.demos import DEMOS
-    from medssl.registry import load
-
+    from medssl.cli.pretrain import parse_settings
     from medssl.errors import NotFoundError
+    from medssl.registry import load
 
     if method not in DEMOS:
         raise NotFoundError(f"demo {method!r}", "does not exist", f"Use one of {', '.join(DEMOS)}")

@@ -49,7 +49,12 @@ def doctor(as_json: AsJson = False, home: Home = None) -> None:
 
 
 def _python() -> Iterator[Finding]:
-    yield Finding("Python", f"{platform.python_version()} at {sys.executable}", sys.version_info >= (3, 10), "Use Python 3.10 or later")
+    yield Finding(
+        "Python",
+        f"{platform.python_version()} at {sys.executable}",
+        sys.version_info >= (3, 10),
+        "Use Python 3.10 or later",
+    )
 
 
 def _packages() -> Iterator[Finding]:
@@ -65,7 +70,9 @@ def _devices() -> Iterator[Finding]:
 
     for device in probe():
         found = f"{device['description']}, {device['free_bytes'] / 2**30:.1f} of {device['memory_bytes'] / 2**30:.1f} GiB free"
-        yield Finding(f"device {device['name']}", f"{found}. {device['note']}".rstrip(". "), device["available"], device["note"])
+        yield Finding(
+            f"device {device['name']}", f"{found}. {device['note']}".rstrip(". "), device["available"], device["note"]
+        )
 
 
 def _memory() -> Iterator[Finding]:
@@ -79,8 +86,15 @@ def _memory() -> Iterator[Finding]:
 def _disk(home: Path) -> Iterator[Finding]:
     existing = next(folder for folder in (home, *home.parents) if folder.is_dir())
     free = shutil.disk_usage(existing).free
-    yield Finding("disk", f"{free / 2**30:.1f} GiB free at {home}", free >= LEAST_FREE_DISK, "Free some space, or set MEDSSL_HOME to a larger disk")
-    yield Finding("home folder", str(home), os.access(existing, os.W_OK), "Make it writable, or set MEDSSL_HOME to another folder")
+    yield Finding(
+        "disk",
+        f"{free / 2**30:.1f} GiB free at {home}",
+        free >= LEAST_FREE_DISK,
+        "Free some space, or set MEDSSL_HOME to a larger disk",
+    )
+    yield Finding(
+        "home folder", str(home), os.access(existing, os.W_OK), "Make it writable, or set MEDSSL_HOME to another folder"
+    )
 
 
 def _server(home: Path) -> Iterator[Finding]:

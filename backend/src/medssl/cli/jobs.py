@@ -51,9 +51,7 @@ def cancel(job: Job, home: Home = None) -> None:
 
 
 @app.command()
-def resume(
-    job: Job, detach: Annotated[bool, typer.Option(help="Return at once.")] = False, home: Home = None
-) -> None:
+def resume(job: Job, detach: Annotated[bool, typer.Option(help="Return at once.")] = False, home: Home = None) -> None:
     """Go on with a cancelled, failed or interrupted job from its last checkpoint."""
     from medssl.cli.pretrain import watch
     from medssl.jobs import process

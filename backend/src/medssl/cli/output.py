@@ -42,7 +42,12 @@ class JobDisplay:
     """A progress bar for a running job, with its validations and warnings as lines above it."""
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(),
+        )
         self.progress = Progress(*columns, console=err)
         self.task = self.progress.add_task("waiting", total=None)
 
@@ -58,7 +63,9 @@ class JobDisplay:
         kind = event["type"]
         if kind == "started":
             self.progress.update(self.task, total=event["steps"], description="training")
-            self._line(f"on {event['device']} in {event['precision']}: {event['training']} training, {event['validation']} validation volumes")
+            self._line(
+                f"on {event['device']} in {event['precision']}: {event['training']} training, {event['validation']} validation volumes"
+            )
         elif kind == "resumed":
             self.progress.update(self.task, completed=event["step"])
             self._line(f"resumed at step {event['step']}")
@@ -83,7 +90,14 @@ def download_bar(title: str) -> Progress:
 def print_jobs(views: Iterable[JobView]) -> None:
     """One line per job."""
     rows = (
-        (view.id, view.status.state, view.spec.method, view.spec.name, f"{view.status.step}/{view.status.steps}", view.status.message)
+        (
+            view.id,
+            view.status.state,
+            view.spec.method,
+            view.spec.name,
+            f"{view.status.step}/{view.status.steps}",
+            view.status.message,
+        )
         for view in views
     )
     print_table(("job", "state", "method", "name", "step", "message"), rows)

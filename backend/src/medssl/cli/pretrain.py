@@ -18,7 +18,9 @@ def pretrain(
     data: Annotated[list[str], typer.Argument(help="A folder, a catalogue CSV, or image files.")],
     method: Annotated[str, typer.Option(help="See `medssl methods`.")] = "genesis",
     preset: Annotated[str, typer.Option(help="A preset of the method: default, laptop, released …")] = "default",
-    settings: Annotated[list[str], typer.Option("--set", help="Override a setting, e.g. --set training.steps=500; repeatable.")] = [],  # noqa: B006
+    settings: Annotated[
+        list[str], typer.Option("--set", help="Override a setting, e.g. --set training.steps=500; repeatable.")
+    ] = [],  # noqa: B006
     config: Annotated[str, typer.Option(help="YAML or JSON file with settings (over the preset, under --set).")] = "",
     pattern: Annotated[str, typer.Option(help='Glob below the folder, e.g. "*/ct.nii.gz".')] = "",
     modality: Annotated[str, typer.Option(help="CT or MR, where the files do not say.")] = "",
@@ -42,7 +44,9 @@ def pretrain(
     from medssl.registry import config_class
     from medssl.schema import as_dict, build
 
-    over = merge(read_settings(config), parse_settings([*settings, f"training.devices={devices}", f"training.nodes={nodes}"]))
+    over = merge(
+        read_settings(config), parse_settings([*settings, f"training.devices={devices}", f"training.nodes={nodes}"])
+    )
     spec = JobSpec(
         "pretrain", method, as_dict(build(config_class(METHODS, method), over, preset)),
         data_spec(data, pattern, modality, validation_fraction), name=name, device=device,
@@ -51,7 +55,10 @@ def pretrain(
     store = JobStore(home_folder(home))
     if prepare:
         folder = store.folder(store.create(checked(spec)))
-        out.print(f"{folder}\nrun it with: torchrun --nnodes {nodes} --nproc-per-node {devices} -m medssl.jobs.run {folder}", highlight=False)
+        out.print(
+            f"{folder}\nrun it with: torchrun --nnodes {nodes} --nproc-per-node {devices} -m medssl.jobs.run {folder}",
+            highlight=False,
+        )
         return
     job = process.submit(store, spec)
     if detach:

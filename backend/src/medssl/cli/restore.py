@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.status import Status
 
 from medssl.cli.options import Device, Home
 from medssl.cli.output import err, print_table
@@ -33,13 +35,25 @@ def restore(
 
     for path in volumes:
         request = RestoreRequest(
-            VolumeRef(path=str(path), modality=modality), model, distortion, strength, seed, parse_roi(roi), overlap, fidelity, device
+            VolumeRef(path=str(path), modality=modality),
+            model,
+            distortion,
+            strength,
+            seed,
+            parse_roi(roi),
+            overlap,
+            fidelity,
+            device,
         )
         folder = output / path.name.split(".")[0]
         with err.status(f"restoring {path.name}") as status:
-            result = run_here("restore", to_json(request), home_folder(home), folder, lambda share, text: status.update(f"{path.name} {share:.0%} {text}"))  # noqa: B023
+            result = run_here("restore", to_json(request), home_folder(home), folder, _progress_of(path.name, status))
         columns = list(result.table[0])
         print_table(columns, [[row[name] for name in columns] for row in result.table], title=str(folder))
+
+
+def _progress_of(name: str, status: Status) -> Callable[[float, str], None]:
+    return lambda share, text: status.update(f"{name} {share:.0%} {text}")
 
 
 def parse_roi(text: str) -> tuple[tuple[int, int], ...] | None:

@@ -11,7 +11,9 @@ from medssl.home import home_folder
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; anything but loopback needs TLS or a tunnel before it.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anything but loopback needs TLS or a tunnel before it.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free port.")] = 0,
     home: Home = None,
 ) -> None:

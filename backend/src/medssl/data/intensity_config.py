@@ -19,6 +19,12 @@ class NormalisationConfig:
     low: float = setting(-1000.0, "ct: becomes 0", unit="HU", minimum=-1e6, maximum=1e6, advanced=True)
     high: float = setting(1000.0, "ct: becomes 1", unit="HU", minimum=-1e6, maximum=1e6, advanced=True)
     fixed_low: float = setting(0.0, "mr-fixed: stored value that becomes 0", minimum=-1e6, maximum=1e6, advanced=True)
-    fixed_high: float = setting(4000.0, "mr-fixed: stored value that becomes 1", minimum=-1e6, maximum=1e6, advanced=True)
-    lower_percentile: float = setting(0.5, "Percentile of non-air voxels that becomes 0", unit="%", minimum=0.0, maximum=50.0, advanced=True)
-    upper_percentile: float = setting(99.5, "Percentile of non-air voxels that becomes 1", unit="%", minimum=50.0, maximum=100.0, advanced=True)
+    fixed_high: float = setting(
+        4000.0, "mr-fixed: stored value that becomes 1", minimum=-1e6, maximum=1e6, advanced=True
+    )
+    lower_percentile: float = setting(
+        0.5, "Percentile of non-air voxels that becomes 0", unit="%", minimum=0.0, maximum=50.0, advanced=True
+    )
+    upper_percentile: float = setting(
+        99.5, "Percentile of non-air voxels that becomes 1", unit="%", minimum=50.0, maximum=100.0, advanced=True
+    )

@@ -106,7 +106,9 @@ def check_axes(volume: CachedVolume, axes: int) -> None:
     if len(volume.shape) != axes or (axes == 3 and volume.shape[2] == 1):
         wanted = "a 3D volume" if axes == 3 else "a 2D image"
         raise VolumeError(
-            f"{volume.name} of shape {volume.shape}", f"is not {wanted}, which this method needs", "Leave it out of the training set"
+            f"{volume.name} of shape {volume.shape}",
+            f"is not {wanted}, which this method needs",
+            "Leave it out of the training set",
         )
 
 

@@ -9,19 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from medssl.distort import (
-    BezierIntensity,
-    Chain,
-    Distortion,
-    InPainting,
-    LocalShuffle,
-    OneOf,
-    OutPainting,
-    Sometimes,
-    describe,
-)
+from medssl.distort import BezierIntensity, Chain, Distortion, InPainting, LocalShuffle, OutPainting, describe
 from medssl.errors import ConfigError
 from medssl.inspection.windows import read_box
+from medssl.methods.genesis import training_distortion
 from medssl.methods.genesis_config import GenesisConfig
 
 SINGLE = {"shuffle": LocalShuffle, "bezier": BezierIntensity, "inpaint": InPainting, "outpaint": OutPainting}
@@ -43,14 +34,7 @@ def make_distortion(name: str, strength: float) -> Distortion:
         return Chain()
     if name != "random":
         raise ConfigError(f"distortion {name!r}", "is unknown", f"Use one of {', '.join(NAMES)}")
-    usual = GenesisConfig()
-    outside = usual.outpaint_share
-    painting = OneOf((outside, OutPainting(strength=strength)), (1 - outside, InPainting(strength=strength)))
-    return Chain(
-        Sometimes(usual.shuffle_probability, LocalShuffle(strength=strength)),
-        Sometimes(usual.bezier_probability, BezierIntensity(strength=strength)),
-        Sometimes(usual.paint_probability, painting),
-    )
+    return training_distortion(GenesisConfig(), strength)
 
 
 def distort_tiles(

@@ -55,7 +55,11 @@ class Genesis:
 
     def __init__(self, config: GenesisConfig, modality: str, provenance: dict[str, Any] | None = None) -> None:
         if any(side % 8 for side in config.cube):
-            raise ConfigError(f"cube = {list(config.cube)}", "has a side that 8 does not divide", "Use multiples of 8, such as 64, 64, 32")
+            raise ConfigError(
+                f"cube = {list(config.cube)}",
+                "has a side that 8 does not divide",
+                "Use multiples of 8, such as 64, 64, 32",
+            )
         self.config, self.modality, self.provenance = config, modality, provenance or {}
         self.normalisation = resolve(config.normalisation, modality)
         self.flip = Flip(config.flip_probability)
@@ -122,11 +126,18 @@ class Genesis:
         return cubes.contiguous(memory_format=torch.channels_last_3d) if channels_last else cubes
 
 
-def training_distortion(config: GenesisConfig) -> Distortion:
-    """What distorts the input in training: shuffle, then intensity, then painting, each by chance."""
-    painting = OneOf((config.outpaint_share, OutPainting()), (1.0 - config.outpaint_share, InPainting()))
+def training_distortion(config: GenesisConfig, strength: float = 1.0) -> Distortion:
+    """What distorts the input in training: shuffle, then intensity, then painting, each by chance.
+
+    Args:
+        config: the chances.
+        strength: 0…1, share of the published extent of each.
+    """
+    outside, inside = OutPainting(strength=strength), InPainting(strength=strength)
     return Chain(
-        Sometimes(config.shuffle_probability, LocalShuffle()),
-        Sometimes(config.bezier_probability, BezierIntensity()),
-        Sometimes(config.paint_probability, painting),
+        Sometimes(config.shuffle_probability, LocalShuffle(strength=strength)),
+        Sometimes(config.bezier_probability, BezierIntensity(strength=strength)),
+        Sometimes(
+            config.paint_probability, OneOf((config.outpaint_share, outside), (1.0 - config.outpaint_share, inside))
+        ),
     )

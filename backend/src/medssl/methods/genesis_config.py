@@ -59,7 +59,7 @@ class GenesisConfig:
             "training": {
                 "steps": 300,
                 "batch_size": 4,
-                "learning_rate": 1e-3,
+                "learning_rate": 3e-3,
                 "warmup_steps": 20,
                 "validate_every": 50,
                 "validation_samples": 16,

@@ -127,7 +127,7 @@ def load_weights(
     plan = replace(file.plan, fidelity=fidelity or file.plan.fidelity)
     network = build_network(plan)
     fill(network, file, partial)
-    network.plan = plan
+    network.plan = plan  # type: ignore[assignment]  # nn.Module types every attribute as a tensor
     return network.eval()
 
 
@@ -183,7 +183,7 @@ def convert_weights(source: str | Path, target: str | Path, part: str | None = N
         WeightsError: the source does not fit its network entirely and `partial` is False.
     """
     network = load_weights(source, part, partial=partial)
-    return save_weights(target, network.state_dict(), network.plan)
+    return save_weights(target, network.state_dict(), network.plan)  # type: ignore[arg-type]
 
 
 def export_official(source: str | Path, target: str | Path) -> None:

@@ -40,7 +40,10 @@ def save_checkpoint(folder: Path, network: nn.Module, optimizer: torch.optim.Opt
     path = folder / f"step-{progress.step:08d}.safetensors"
     header = {"groups": state["param_groups"], "progress": asdict(progress), "sha256": digest(tensors)}
     write_safetensors(path, tensors, {"training": json.dumps(header)})
-    for old in [*list_checkpoints(folder)[KEPT:], *folder.glob(".step-*")]:  # the latter: half-written by a killed process
+    for old in [
+        *list_checkpoints(folder)[KEPT:],
+        *folder.glob(".step-*"),
+    ]:  # the latter: half-written by a killed process
         old.unlink(missing_ok=True)
     return path
 

@@ -74,7 +74,8 @@ class Loop:
 
     def _step(self, batches: Iterator[dict[str, Tensor]], rate: float) -> dict[str, float]:
         """One optimiser step over `accumulate` micro-batches; the mean of each loss term over all processes."""
-        config, step, sums = self.config, self.progress.step, {}
+        config, step = self.config, self.progress.step
+        sums: dict[str, Any] = {}
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.network.train()
@@ -153,15 +154,16 @@ class Loop:
     def _is_number(self, loss: float) -> bool:
         alarm = alarms.not_a_number(loss, self.progress.non_finite + 1)
         self.progress.non_finite = self.progress.non_finite + 1 if alarm else 0
-        if alarm:
-            self._warn(alarm)
+        if alarm is None:
+            return True
+        self._warn(alarm)
         if self.progress.non_finite >= alarms.MOST_NON_FINITE:
             raise TrainingError(
                 f"loss at step {self.progress.step}",
                 f"was not a number {self.progress.non_finite} times in a row",
                 alarm.remedy,
             )
-        return alarm is None
+        return False
 
     def _report_loss(self, log: Any, terms: dict[str, float], rate: float, steps: int) -> None:
         if not self.fabric.is_global_zero:
@@ -227,7 +229,7 @@ class Loop:
         """Means over processes, with one exchange and one wait for the device."""
         stacked = torch.stack(list(sums.values()))
         if self.fabric.world_size > 1:
-            stacked = self.fabric.all_reduce(stacked, reduce_op="mean")
+            stacked = torch.as_tensor(self.fabric.all_reduce(stacked, reduce_op="mean"))
         return dict(zip(sums, stacked.tolist()))
 
 

