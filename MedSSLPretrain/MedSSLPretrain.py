@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: parameterNodeWrapper reads the annotations as types.
 import os
+import sys
 
 import qt
 import slicer
@@ -96,6 +97,12 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The user opens another module."""
         self._unbind()
 
+    def onReload(self) -> None:
+        """The developer's reload button: the packages go with the module."""
+        for name in [n for n in sys.modules if n.split(".")[0] in ("MedSSLLib", "MedSSLPretrainLib")]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
     def _bind(self) -> None:
         if self._parameterNode is None:
             self._parameterNode = self.logic.getParameterNode()
@@ -178,11 +185,12 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         """
         from dataclasses import replace
 
+        from MedSSLPretrainLib.job import Job
+        from MedSSLPretrainLib.trainingSteps import TrainingSet, submitSteps
+
         from medssl.methods import METHODS
         from medssl.registry import config_class
         from medssl.schema import as_dict, build
-        from MedSSLPretrainLib.job import Job
-        from MedSSLPretrainLib.trainingSteps import TrainingSet, submitSteps
 
         complete = as_dict(build(config_class(METHODS, method), config or {}, preset=preset))
         chosen = replace(TrainingSet.of(volumes), modality=modality)
@@ -195,8 +203,9 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
 
     def resume(self, jobId, waitForCompletion=True, onEvent=lambda event: None):
         """Go on with a cancelled, failed or interrupted job; returns a Job."""
-        from medssl.client import api
         from MedSSLPretrainLib.job import Job
+
+        from medssl.client import api
 
         transport = self._connected()
         job = Job(transport.send(api.resume(jobId)), transport)
@@ -204,8 +213,9 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
 
     def jobs(self):
         """All jobs of the backend, newest first: a list of Job."""
-        from medssl.client import api
         from MedSSLPretrainLib.job import Job
+
+        from medssl.client import api
 
         transport = self._connected()
         return [Job(view, transport) for view in transport.send(api.jobs())]

@@ -8,12 +8,13 @@ import math
 
 import numpy as np
 import qt
+from MedSSLLib.signal import Signal
+from MedSSLPretrainLib.methodBox import knownMethods
+
 from medssl.client.backend import ServerAddress
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.errors import MedSSLError, NotFoundError, ResourceError, StateError
 from medssl.protocol import JobStatus, JobView, ResultStatus, data_from_json, preview_from_json, spec_from_json, to_json
-from MedSSLLib.signal import Signal
-from MedSSLPretrainLib.methodBox import knownMethods
 
 DEVICES = [
     {

@@ -11,13 +11,14 @@ import inference_fakes
 import numpy as np
 import pytest
 import slicer
-from medssl.client import api, backend, volumes
-from medssl.errors import AccessError, NotFoundError, ResourceError
 from MedSSLLib.backendProcess import BackendProcess
 from MedSSLLib.environments import OTHER, Environment
 from MedSSLLib.qtTransport import QtTransport
 from MedSSLLib.steps import StepRunner
 from MedSSLLib.volumeExport import unmodifiedFile, uploadSteps
+
+from medssl.client import api, backend, volumes
+from medssl.errors import AccessError, NotFoundError, ResourceError
 
 missing = [name for name in ("fastapi", "uvicorn", "nrrd") if importlib.util.find_spec(name) is None]
 pytestmark = pytest.mark.skipif(bool(missing), reason=f"the backend's packages are missing here: {missing}")

@@ -6,6 +6,7 @@ import inference_fakes
 import pretrain_fakes as fakes
 import pytest
 import slicer
+
 from medssl.errors import CancelledError, CatalogError, ConfigError, NotFoundError, ResourceError, StateError
 
 

@@ -7,6 +7,7 @@ import pretrain_fakes as fakes
 import pytest
 import qt
 import slicer
+
 from medssl.errors import CatalogError, ResourceError
 
 PANEL_WIDTH = 470
@@ -98,7 +99,6 @@ def test_backend_down(panel, grab):
         "Install MedSSL into that environment (pip install medssl), or choose another one",
     )  # fmt: skip
     panel.backendUi.startButton.click()
-    assert panel.backendUi.errorLabel.visible is False or "fastapi" in panel.backendUi.errorLabel.text
     assert "fastapi" in panel.backendUi.errorLabel.text and not panel.ui.startButton.enabled
     panel.grab(grab, "backend-down")
 

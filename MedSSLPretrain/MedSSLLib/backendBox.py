@@ -7,10 +7,10 @@ from pathlib import Path
 
 import qt
 import slicer
-from medssl.client import api
-from medssl.errors import InputError, ResourceError
 from slicer.i18n import tr as _
 
+from medssl.client import api
+from medssl.errors import InputError, ResourceError
 from MedSSLLib.backendProcess import STARTING, UP, BackendProcess
 from MedSSLLib.environmentBuilder import EnvironmentBuilder
 from MedSSLLib.environments import OTHER, OWN, Environment, environments
@@ -143,7 +143,7 @@ class BackendBox:
         ui.startButton.toolTip = missing
         words = (_("Connect"), _("Disconnect")) if elsewhere else (_("Start"), _("Stop"))
         ui.startButton.text = words[running]
-        ui.installButton.enabled = environment.key != OWN or bool(environment.python)
+        ui.installButton.enabled = self.builder.running or environment.key == OWN or environment.exists
         create = environment.key == OWN and not environment.exists
         ui.installButton.text = _("Create environment") if create else _("Install or update the backend there")
         if self.builder.running:

@@ -34,7 +34,6 @@ def localTransport():
         ResourceError: it cannot be started, and why.
     """
     from medssl.client.transport import RequestsTransport
-
     from MedSSLLib.backendProcess import startAndWait
 
     return RequestsTransport(startAndWait())

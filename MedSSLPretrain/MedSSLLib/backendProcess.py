@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import qt
 import slicer
+from slicer.i18n import tr as _
+
 from medssl.client import api, backend
 from medssl.errors import ResourceError
 from medssl.home import home_folder
-from slicer.i18n import tr as _
-
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.environments import SLICER, Environment, environments
 from MedSSLLib.qtTransport import QtTransport

@@ -8,8 +8,9 @@ from typing import Any
 
 import ctk
 import qt
-from medssl.errors import ConfigError
 from slicer.i18n import tr as _
+
+from medssl.errors import ConfigError
 
 LARGEST_SPIN = 2**31 - 1
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import ctk
 import qt
-from medssl.errors import ConfigError
 from slicer.i18n import tr as _
 
+from medssl.errors import ConfigError
 from MedSSLLib.configField import ConfigField, makeField
 from MedSSLLib.signal import Signal
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import qt
 import slicer
+from slicer.i18n import tr as _
+
 from medssl.client import backend
 from medssl.errors import ResourceError
 from medssl.home import home_folder
-from slicer.i18n import tr as _
-
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.environments import SLICER, Environment, basePython, installCommands
 from MedSSLLib.signal import Signal

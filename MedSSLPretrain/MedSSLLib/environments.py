@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from medssl.home import home_folder
 from slicer.i18n import tr as _
+
+from medssl.home import home_folder
 
 VARIABLE, OWN, SLICER, OTHER = "variable", "own", "slicer", "other"
 BASE_NAMES = ("python3.12", "python3.11", "python3.13", "python3.10", "python3", "python")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import qt
-from medssl.errors import MedSSLError, ResourceError
 from slicer.i18n import tr as _
+
+from medssl.errors import MedSSLError, ResourceError
 
 TIMEOUT_S = 60  # without any byte; GET /devices imports torch in a child
 

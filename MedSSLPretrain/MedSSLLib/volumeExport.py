@@ -6,11 +6,11 @@ from pathlib import Path
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
+
 from medssl.client import api, volumes
 from medssl.errors import VolumeError
 from medssl.protocol import VolumeRef
-from slicer.i18n import tr as _
-
 from MedSSLLib.steps import Steps
 
 SINGLE_FILES = (".nrrd", ".nii", ".nii.gz", ".mha")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from medssl.client import api
-from medssl.errors import CancelledError, StateError, from_dict
-from medssl.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, JobView
 from MedSSLLib.steps import runSteps
 from slicer.i18n import tr as _
 
+from medssl.client import api
+from medssl.errors import CancelledError, StateError, from_dict
+from medssl.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, JobView
 from MedSSLPretrainLib.trainingSteps import JOB_POLL_S, followSteps
 
 

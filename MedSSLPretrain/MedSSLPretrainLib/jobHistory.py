@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import qt
 import slicer
-from medssl.client import api
-from medssl.home import home_folder
-from medssl.protocol import QUEUED, RESUMABLE_STATES, RUNNING, JobView
 from MedSSLLib.errorText import showError
 from MedSSLLib.signal import Signal
 from slicer.i18n import tr as _
 
+from medssl.client import api
+from medssl.home import home_folder
+from medssl.protocol import QUEUED, RESUMABLE_STATES, RUNNING, JobView
 from MedSSLPretrainLib.runBox import stateTitles
 
 REFRESH_MS = 3000

@@ -99,7 +99,11 @@ class LossChart:
         series.SetXColumnName("step")
         series.SetYColumnName(column)
         series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
-        series.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleNone)
+        marked = column == "validation_loss"  # a single point makes no line
+        series.SetMarkerStyle(
+            getattr(slicer.vtkMRMLPlotSeriesNode, "MarkerStyleCircle" if marked else "MarkerStyleNone")
+        )
+        series.SetMarkerSize(7)
         dashed = column == "constant_mean_loss"
         series.SetLineStyle(getattr(slicer.vtkMRMLPlotSeriesNode, "LineStyleDash" if dashed else "LineStyleSolid"))
         series.SetLineWidth(2)

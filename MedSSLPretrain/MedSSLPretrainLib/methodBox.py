@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from medssl.methods import METHODS
-from medssl.registry import config_class
-from medssl.schema import describe, presets
 from MedSSLLib.configForm import ConfigForm, checkedForm
 from MedSSLLib.signal import Signal
 from slicer.i18n import tr as _
+
+from medssl.methods import METHODS
+from medssl.registry import config_class
+from medssl.schema import describe, presets
 
 FIRST_PRESET = "laptop"  # finishes within minutes anywhere
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from medssl.client import api
 from MedSSLLib.errorText import showError
 from MedSSLLib.steps import StepRunner
 from slicer.i18n import tr as _
 
+from medssl.client import api
 from MedSSLPretrainLib.dataBox import DataBox
 from MedSSLPretrainLib.jobHistory import JobHistory
 from MedSSLPretrainLib.methodBox import MethodBox, knownMethods

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import slicer
-from medssl.client.volumes import read_nrrd_bytes
 from slicer.i18n import tr as _
+
+from medssl.client.volumes import read_nrrd_bytes
 
 LAYOUT_ID = 4711
 VIEWS = ("MedSSLOriginal", "MedSSLDistorted")

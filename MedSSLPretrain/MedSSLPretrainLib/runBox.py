@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from medssl.client import api
-from medssl.errors import ResourceError, from_dict
-from medssl.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RESUMABLE_STATES, RUNNING, JobView
 from MedSSLLib.errorText import showError
 from MedSSLLib.signal import Signal
 from MedSSLLib.steps import StepRunner
 from slicer.i18n import tr as _
 
+from medssl.client import api
+from medssl.errors import ResourceError, from_dict
+from medssl.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RESUMABLE_STATES, RUNNING, JobView
 from MedSSLPretrainLib.eventText import durationText, eventText
 from MedSSLPretrainLib.lossChart import LossChart
 from MedSSLPretrainLib.trainingSteps import followSteps

@@ -6,13 +6,14 @@ import subprocess
 from pathlib import Path
 
 import slicer
-from medssl.client import backend
-from medssl.errors import ResourceError
-from medssl.home import home_folder
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.environments import SLICER, environments
 from MedSSLLib.steps import patientSleep
 from slicer.i18n import tr as _
+
+from medssl.client import backend
+from medssl.errors import ResourceError
+from medssl.home import home_folder
 
 ICONS = Path(__file__).resolve().parents[1] / "Resources" / "Icons"
 SAMPLES = {
@@ -36,7 +37,6 @@ def registerSampleData() -> None:
             category="MedSSL",
             sampleName=sample,
             thumbnailFileName=str(ICONS / "MedSSLPretrain.png"),
-            nodeNames=sample,
             customDownloader=lambda _source, name=name: fetchAndLoad(name),
         )
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from MedSSLLib.steps import Pause, Steps
+from MedSSLLib.volumeExport import uploadSteps
+from slicer.i18n import tr as _
+
 from medssl.client import api
 from medssl.errors import CancelledError, CatalogError, from_dict
 from medssl.protocol import (
@@ -20,9 +24,6 @@ from medssl.protocol import (
     PreviewRequest,
     ResultStatus,
 )  # fmt: skip
-from MedSSLLib.steps import Pause, Steps
-from MedSSLLib.volumeExport import uploadSteps
-from slicer.i18n import tr as _
 
 JOB_POLL_S, RESULT_POLL_S = 1.0, 0.2
 

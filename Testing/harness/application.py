@@ -150,18 +150,19 @@ def makeScene(application: SlicerApplication):
     logic = application.applicationLogic()
     slicer.modules = types.SimpleNamespace()
     logics = {
-        "colors": slicer.vtkSlicerColorLogic, "volumes": slicer.vtkSlicerVolumesLogic, "plots": slicer.vtkSlicerPlotsLogic,
-        "tables": slicer.vtkSlicerTablesLogic, "markups": slicer.vtkSlicerMarkupsLogic,
-        "segmentations": slicer.vtkSlicerSegmentationsModuleLogic, "subjecthierarchy": slicer.vtkSlicerSubjectHierarchyModuleLogic,
+        "Colors": slicer.vtkSlicerColorLogic, "Volumes": slicer.vtkSlicerVolumesLogic, "Plots": slicer.vtkSlicerPlotsLogic,
+        "Tables": slicer.vtkSlicerTablesLogic, "Markups": slicer.vtkSlicerMarkupsLogic,
+        "Segmentations": slicer.vtkSlicerSegmentationsModuleLogic, "SubjectHierarchy": slicer.vtkSlicerSubjectHierarchyModuleLogic,
     }  # fmt: skip
     for name, kind in logics.items():
         module = kind()
         if hasattr(module, "SetMRMLApplicationLogic"):
             module.SetMRMLApplicationLogic(logic)
-        setattr(slicer.modules, name, _CppModule(module))
+        logic.SetModuleLogic(name, module)
+        setattr(slicer.modules, name.lower(), _CppModule(module))
     logic.SetMRMLScene(scene)
     for name in logics:
-        getattr(slicer.modules, name).logic().SetMRMLScene(scene)
+        getattr(slicer.modules, name.lower()).logic().SetMRMLScene(scene)
     slicer.vtkMRMLSubjectHierarchyNode.ResolveSubjectHierarchy(scene)
     application._filler = SubjectHierarchyFiller(scene)
     return scene

@@ -134,7 +134,13 @@ def _paintChart(painter, rect, chart, curves) -> None:
         dashed = series.GetLineStyle() == slicer.vtkMRMLPlotSeriesNode.LineStyleDash
         style = QtCore.Qt.PenStyle.DashLine if dashed else QtCore.Qt.PenStyle.SolidLine
         painter.setPen(QtGui.QPen(color, max(1.0, series.GetLineWidth()), style))
-        painter.drawPolyline(QtGui.QPolygonF([QtCore.QPointF(toX(a), toY(b)) for a, b in zip(x, y)]))
+        points = [QtCore.QPointF(toX(a), toY(b)) for a, b in zip(x, y)]
+        painter.drawPolyline(QtGui.QPolygonF(points))
+        if series.GetMarkerStyle() == slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle:
+            painter.setBrush(color)
+            for point in points:
+                painter.drawEllipse(point, series.GetMarkerSize() / 2, series.GetMarkerSize() / 2)
+            painter.setBrush(QtCore.Qt.BrushStyle.NoBrush)
         if chart.GetLegendVisibility():
             painter.drawLine(QtCore.QPointF(legend, 13), QtCore.QPointF(legend + 18, 13))
             painter.setPen(QtGui.QColor("#333333"))
