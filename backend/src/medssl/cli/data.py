@@ -1,7 +1,9 @@
-"""`medssl data check`: is this a usable training set?"""
+"""`medssl data …`: is this a usable training set, and what is kept on disk?"""
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,10 +11,13 @@ import typer
 from medssl.cli.options import Home
 from medssl.cli.output import err, print_table
 from medssl.cli.pretrain import data_spec
+from medssl.errors import InputError, StateError
 from medssl.home import home_folder
-from medssl.protocol import CatalogRequest, to_json
+from medssl.protocol import QUEUED, RUNNING, CatalogRequest, to_json
 
-app = typer.Typer(help="Look at training sets.", no_args_is_help=True)
+app = typer.Typer(help="Look at training sets, and at what MedSSL keeps on disk.", no_args_is_help=True)
+KEPT = ("cache", "volumes", "results", "samples", "jobs")  # folders of the home folder
+CLEARABLE = KEPT[:3]  # the others have verbs of their own
 
 
 @app.command()
@@ -23,7 +28,7 @@ def check(
     validation_fraction: Annotated[float, typer.Option(help="Share of the patients kept for validation.")] = 0.2,
     home: Home = None,
 ) -> None:
-    """Read every volume into the cache and say what is there."""
+    """Say how many volumes and patients there are, of which modality, and how they would be split."""
     from medssl.inspection.local import run_here
 
     request = CatalogRequest(data_spec(data, pattern, modality, validation_fraction))
@@ -39,3 +44,32 @@ def check(
     if result.table:
         columns = list(result.table[0])
         print_table(columns, [[row[name] for name in columns] for row in result.table])
+
+
+@app.command()
+def usage(home: Home = None) -> None:
+    """What MedSSL keeps in its home folder, and how large it is."""
+    folder = home_folder(home)
+    rows = [(name, f"{size_of(folder / name) / 2**20:.1f} MiB", folder / name) for name in KEPT]
+    print_table(("what", "size", "folder"), rows)
+
+
+@app.command()
+def clear(what: Annotated[str, typer.Argument(help="cache, volumes (uploads) or results.")], home: Home = None) -> None:
+    """Delete what can be made or sent again: the cache, uploaded volumes, or results of inspections."""
+    from medssl.jobs.store import JobStore
+
+    folder = home_folder(home)
+    if what not in CLEARABLE:
+        raise InputError(what, "cannot be cleared", f"Use one of {', '.join(CLEARABLE)}; samples and jobs have `rm`")
+    for view in JobStore(folder).list():
+        if view.status.state in (QUEUED, RUNNING):
+            raise StateError(f"job {view.id}", f"is {view.status.state} and may need them", "Cancel it, or wait")
+    freed = size_of(folder / what)
+    shutil.rmtree(folder / what, ignore_errors=True)
+    print(f"{freed / 2**20:.1f} MiB freed")
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

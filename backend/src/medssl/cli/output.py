@@ -20,7 +20,7 @@ err = Console(stderr=True, soft_wrap=True)
 
 def complain(error: MedSSLError) -> None:
     """Show the value and the rule it breaks, and below them the remedy."""
-    err.print(f"[bold red]Error[/] {escape(error.value)}: {escape(error.rule)}.")
+    err.print(f"[bold red]Error[/] {escape(error.value)}: {escape(error.rule)}.", highlight=False)
     if error.remedy:
         err.print(f"      {escape(error.remedy)}.")
 

@@ -1,0 +1,197 @@
+"""The command line as a user meets it: real process borders, real errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fakes import tiny_spec, write_phantoms
+from typer.testing import CliRunner
+
+from medssl.cli import app as application
+from medssl.cli.app import app
+from medssl.cli.pretrain import merge, parse_settings
+from medssl.cli.restore import parse_roi
+from medssl.data.volume import Volume, write_volume
+from medssl.errors import ConfigError, InputError, MedSSLError
+from medssl.jobs.store import JobStore
+from medssl.networks.unet3d import UNet3D
+
+TINY = [
+    "--set", "base_width=4", "--set", "cube=[16,16,16]", "--set", "training.steps=2", "--set", "training.batch_size=2",
+    "--set", "training.validation_samples=2", "--modality", "CT", "--device", "cpu",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "Heim für Läufe"))
+    return tmp_path / "Heim für Läufe"
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def refusal(*arguments: str) -> MedSSLError:
+    """The error a call ends with; `main` turns it into a message."""
+    result = run(*arguments)
+    assert isinstance(result.exception, MedSSLError), result.output
+    return result.exception
+
+
+def test_help_loads_nothing_heavy():
+    import subprocess
+
+    code = "import sys, medssl.cli.app; sys.exit(any(m in sys.modules for m in ('torch', 'SimpleITK', 'numba')))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_pretrain_restore_and_the_jobs_verbs(tmp_path: Path, home: Path):
+    data = write_phantoms(tmp_path / "Daten der Köpfe")
+    done = run("pretrain", str(data), *TINY, "--name", "first")
+    assert done.exit_code == 0, done.output
+    job = JobStore(home).list()[0]
+    assert job.spec.name == "first" and job.status.state == "finished"
+    assert json.loads(run("jobs", "list", "--json").stdout)[0]["id"] == job.id
+    assert "model.safetensors" in run("jobs", "show", job.id).output
+    restored = run(
+        "restore", str(data / "patient0.nrrd"), "--model", job.id, "--output", str(tmp_path / "out"), "--modality", "CT"
+    )
+    assert restored.exit_code == 0, restored.output
+    assert {path.name for path in (tmp_path / "out" / "patient0").glob("*.nrrd")} == {
+        "original.nrrd", "distorted.nrrd", "restored.nrrd", "error.nrrd",
+    }  # fmt: skip
+    assert "finished and cannot be resumed" in str(refusal("jobs", "resume", job.id))
+    assert run("jobs", "rm", job.id).exit_code == 0 and JobStore(home).list() == []
+
+
+def test_prepare_makes_a_job_and_starts_nothing(tmp_path: Path, home: Path):
+    printed = run(
+        "pretrain", str(write_phantoms(tmp_path / "d")), *TINY, "--nodes", "2", "--devices", "4", "--prepare"
+    ).output
+    assert "torchrun --nnodes 2 --nproc-per-node 4 -m medssl.jobs.run" in printed
+    assert JobStore(home).list()[0].spec.config["training"]["devices"] == 4
+
+
+def test_data_check_tells_what_is_there(tmp_path: Path):
+    printed = run("data", "check", str(write_phantoms(tmp_path / "d")), "--modality", "CT").output
+    assert "CT" in printed and "3" in printed
+
+
+def test_weights_inspect_convert_and_export(tmp_path: Path):
+    source, converted, back = tmp_path / "o.pt", tmp_path / "c.safetensors", tmp_path / "b.pt"
+    torch.save({"state_dict": {f"module.{n}": t for n, t in UNet3D(4).state_dict().items()}}, source)
+    inspected = run("weights", "inspect", str(source))
+    assert inspected.exit_code == 0 and "106 matched, 0 missing" in inspected.output
+    assert run("weights", "convert", str(source), str(converted)).exit_code == 0
+    assert run("weights", "export", str(converted), str(back)).exit_code == 0
+    assert json.loads(run("weights", "inspect", str(back), "--json").stdout)["plan"]["method"] == "genesis"
+
+
+def test_weights_inspect_fails_with_the_name_of_a_renamed_key(tmp_path: Path):
+    state = {f"module.{n}": t for n, t in UNet3D(4).state_dict().items()}
+    state["module.out_tr.last.weight"] = state.pop("module.out_tr.final_conv.weight")
+    torch.save({"state_dict": state}, tmp_path / "o.pt")
+    result = run("weights", "inspect", str(tmp_path / "o.pt"))
+    assert result.exit_code == 1
+    assert "missing     out_tr.final_conv.weight" in result.output and "unexpected  out_tr.last.weight" in result.output
+
+
+def test_doctor_tells_what_works():
+    report = json.loads(run("doctor", "--json").stdout)
+    assert {"Python", "torch", "disk", "server"} <= {finding["what"] for finding in report}
+    assert all(finding["good"] or finding["remedy"] for finding in report)
+
+
+def test_methods_lists_every_setting():
+    assert "genesis" in run("methods").output
+    described = json.loads(run("methods", "genesis", "--preset", "laptop", "--json").stdout)
+    assert described["values"]["base_width"] == 8
+
+
+def test_settings_come_from_yaml_and_from_set(tmp_path: Path, home: Path):
+    (tmp_path / "run.yaml").write_text("base_width: 4\ncube: [16, 16, 16]\ntraining:\n  steps: 7\n  seed: 3\n")
+    run(
+        "pretrain",
+        str(write_phantoms(tmp_path / "d")),
+        "--config",
+        str(tmp_path / "run.yaml"),
+        "--set",
+        "training.steps=9",
+        "--prepare",
+    )
+    training = JobStore(home).list()[0].spec.config["training"]
+    assert (training["steps"], training["seed"]) == (9, 3)
+    assert merge({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}) == {"a": {"b": 3, "c": 2}}
+    with pytest.raises(ConfigError, match="equals sign"):
+        parse_settings(["steps"])
+
+
+def test_regions_are_read_or_refused():
+    assert parse_roi("1:2,3:4,5:6") == ((1, 2), (3, 4), (5, 6)) and parse_roi("") is None
+    with pytest.raises(InputError, match="--roi 1-2"):
+        parse_roi("1-2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["jobs", "show", "nothing"], ["job 'nothing'", "does not exist", "medssl jobs list"]),
+        (["pretrain", "/nowhere"], ["/nowhere", "does not exist", "Check the path"]),
+        (["pretrain", ".", "--method", "magic"], ["'magic'", "not registered", "genesis"]),
+        (["pretrain", ".", "--preset", "magic"], ["'magic'", "unknown", "laptop"]),
+        (["pretrain", ".", "--set", "training.steps=0"], ["training.steps = 0", "between", "Optimiser"]),
+        (["pretrain", ".", "--device", "toaster"], ["'toaster'", "not a device", "auto"]),
+        (["weights", "inspect", "nothing.pt"], ["nothing.pt", "is not a file", "Give"]),
+        (["samples", "fetch", "nothing"], ["'nothing'", "chest-ct"]),
+    ],
+)
+def test_every_refusal_names_value_rule_and_remedy(arguments: list[str], words: list[str]):
+    message = str(refusal(*arguments))
+    assert all(word in message for word in words), message
+
+
+def test_main_prints_the_error_and_exits_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    monkeypatch.setattr(sys, "argv", ["medssl", "jobs", "show", "nothing"])
+    with pytest.raises(SystemExit) as ended:
+        application.main()
+    printed = capsys.readouterr().err
+    assert ended.value.code == 1 and "job 'nothing': does not exist" in printed and "Traceback" not in printed
+
+
+def test_what_lies_in_the_home_folder_is_shown_and_can_be_cleared(home: Path):
+    (home / "cache").mkdir(parents=True)
+    (home / "cache" / "volume.b2nd").write_bytes(bytes(3 * 2**20))
+    assert "3.0 MiB" in run("data", "usage").output
+    assert "3.0 MiB freed" in run("data", "clear", "cache").output
+    assert not (home / "cache").exists()
+    assert "cannot be cleared" in str(refusal("data", "clear", "jobs"))
+
+
+def test_data_in_use_is_not_cleared(tmp_path: Path, home: Path):
+    store = JobStore(home)
+    store.create(tiny_spec(write_phantoms(tmp_path / "d")))  # reads as queued while its process is awaited
+    assert "queued" in str(refusal("data", "clear", "cache"))
+
+
+def test_a_restoration_of_a_2d_image_is_refused(tmp_path: Path):
+    from medssl.networks.plan import Plan
+    from medssl.networks.weights import save_weights
+
+    plan = Plan(
+        "genesis",
+        {"base_width": 4, "inputs": 1, "outputs": 1},
+        normalisation={"kind": "ct"},
+        input_size=(16, 16, 16),
+        modality="CT",
+    )
+    save_weights(tmp_path / "m.safetensors", UNet3D(4).state_dict(), plan)
+    write_volume(Volume(np.arange(400, dtype=np.int16).reshape(20, 20)), tmp_path / "flat.nrrd")
+    assert "2D" in str(
+        refusal("restore", str(tmp_path / "flat.nrrd"), "--model", str(tmp_path / "m.safetensors"), "--modality", "CT")
+    )

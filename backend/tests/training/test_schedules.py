@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+
+import pytest
+import torch
+
+from medssl.errors import ConfigError
+from medssl.training import alarms, seeds
+from medssl.training.devices import choose_precision
+from medssl.training.optimisers import learning_rate, make_optimizer
+from medssl.training.training_config import TrainingConfig
+
+BASE = TrainingConfig(steps=100, learning_rate=0.8, warmup_steps=10, decay_every=30)
+
+
+def rates(schedule: str, **fields) -> list[float]:
+    config = dataclasses.replace(BASE, schedule=schedule, **fields)
+    return [learning_rate(config, step) for step in range(config.steps)]
+
+
+def test_warm_up_is_linear_and_ends_at_the_peak():
+    assert rates("cosine")[:10] == pytest.approx([0.08 * n for n in range(1, 11)])
+
+
+def test_cosine_falls_from_the_peak_towards_zero():
+    found = rates("cosine")
+    assert found[10] == 0.8 and found[55] == pytest.approx(0.4) and found[-1] < 0.001
+    assert all(a >= b for a, b in itertools.pairwise(found[10:]))
+
+
+def test_step_halves_and_constant_stays():
+    found = rates("step", warmup_steps=0)
+    assert (found[29], found[30], found[60], found[90]) == (0.8, 0.4, 0.2, 0.1)
+    assert set(rates("constant", warmup_steps=0)) == {0.8}
+
+
+def test_plateau_halves_as_often_as_told():
+    assert learning_rate(dataclasses.replace(BASE, schedule="plateau"), 50, halvings=2) == 0.2
+
+
+def test_biases_and_norms_are_not_decayed():
+    network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.LayerNorm(4))
+    decayed, plain = make_optimizer(network, BASE).param_groups
+    assert [p.ndim for p in decayed["params"]] == [2] and all(p.ndim == 1 for p in plain["params"])
+    assert plain["weight_decay"] == 0.0 and decayed["weight_decay"] == BASE.weight_decay
+
+
+def test_seeds_differ_by_purpose_and_number_and_repeat():
+    drawn = {seeds.derive(s, p, n) for s in (0, 1) for p in ("views", "network") for n in range(50)}
+    assert len(drawn) == 200 and seeds.derive(3, "views", 7) == seeds.derive(3, "views", 7)
+
+
+@pytest.mark.parametrize(
+    ("loss", "constant", "variance", "collapsed"),
+    [(0.02, 0.05, 0.03, False), (0.05, 0.05, 0.03, True), (0.02, 0.05, 0.0001, True), (0.09, 0.05, 0.03, False)],
+)
+def test_collapse(loss: float, constant: float, variance: float, collapsed: bool):
+    values = {"validation_loss": loss, "constant_mean_loss": constant, "output_variance": variance}
+    assert (alarms.collapse(values) is not None) == collapsed
+
+
+def test_not_a_number():
+    assert alarms.not_a_number(0.1, 1) is None
+    assert alarms.not_a_number(math.nan, 1).code == alarms.not_a_number(math.inf, 1).code == "not-a-number"
+
+
+def test_half_precision_on_a_processor_is_refused():
+    with pytest.raises(ConfigError, match="fp16"):
+        choose_precision("fp16", "cpu")
+    assert choose_precision("fp32", "cpu") == "fp32" and choose_precision("auto", "cpu") in ("bf16", "fp32")
