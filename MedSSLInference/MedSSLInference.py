@@ -24,13 +24,14 @@ if importlib.util.find_spec("MedSSLLib") is None:  # in the source tree the shar
     sys.path.append(str(Path(__file__).resolve().parents[1] / "MedSSLPretrain"))
 
 import MedSSLInferenceLib  # noqa: F401  # before all others: from here on `medssl` can be imported
-from medssl.client import api
 from MedSSLInferenceLib.regionOfInterest import ijkBounds
 from MedSSLInferenceLib.restorationRun import RestorationRun
 from MedSSLInferenceLib.restoreBox import RestoreBox
 from MedSSLInferenceLib.selfTest import createPhantom, loadSample, trainForThreeSteps
 from MedSSLLib.backendBox import BackendBox
 from MedSSLLib.backendLocator import localTransport
+
+from medssl.client import api
 
 
 class MedSSLInference(ScriptedLoadableModule):

@@ -8,11 +8,12 @@ import numpy as np
 import qt
 import slicer
 import vtk
+from MedSSLLib.signal import Signal
+
 from medssl.client.backend import ServerAddress
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.errors import InputError, MedSSLError
 from medssl.protocol import ResultStatus, restore_from_json, to_json
-from MedSSLLib.signal import Signal
 
 MODELS = [
     {"model": "20261123-genesis-a1", "name": "chest run", "method": "genesis", "plan": {}, "created": 1.0},

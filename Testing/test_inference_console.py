@@ -9,6 +9,7 @@ from pathlib import Path
 import inference_fakes as fakes
 import pytest
 import slicer
+
 from medssl.errors import CancelledError, InputError, VolumeError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,6 +8,7 @@ import inference_fakes as fakes
 import numpy as np
 import pytest
 import slicer
+
 from medssl.client import backend
 
 pytestmark = pytest.mark.slow

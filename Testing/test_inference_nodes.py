@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+
 from medssl.errors import InputError
 
 

@@ -6,6 +6,7 @@ import inference_fakes as fakes
 import numpy as np
 import pytest
 import slicer
+
 from medssl.errors import ResourceError
 
 

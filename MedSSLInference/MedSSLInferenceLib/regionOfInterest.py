@@ -8,8 +8,9 @@ import math
 import numpy as np
 import slicer
 import vtk
-from medssl.errors import InputError
 from slicer.i18n import tr as _
+
+from medssl.errors import InputError
 
 Bounds = tuple  # ((i0, i1), (j0, j1), (k0, k1)), half open
 SMALLEST = (64, 64, 32)  # voxels along i, j, k: a model's cube

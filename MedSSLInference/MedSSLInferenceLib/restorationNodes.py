@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
-from medssl.client.volumes import read_nrrd_bytes
 from slicer.i18n import tr as _
 
+from medssl.client.volumes import read_nrrd_bytes
 from MedSSLInferenceLib.metricsTable import createMetricsTable
 from MedSSLInferenceLib.restorationLayout import titles
 

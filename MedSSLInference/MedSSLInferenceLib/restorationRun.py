@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from medssl.client import api
-from medssl.errors import InputError
-from medssl.protocol import RestoreRequest
 from MedSSLLib.qtTransport import isLoopback
 from MedSSLLib.steps import StepRunner, Steps, runSteps
 from MedSSLLib.volumeExport import uploadSteps
 from slicer.i18n import tr as _
 
+from medssl.client import api
+from medssl.errors import InputError
+from medssl.protocol import RestoreRequest
 from MedSSLInferenceLib.regionOfInterest import ijkBounds
 from MedSSLInferenceLib.restorationNodes import Restoration, createRestoration
 from MedSSLInferenceLib.restorationSteps import restorationSteps

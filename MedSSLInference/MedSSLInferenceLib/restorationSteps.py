@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from MedSSLLib.steps import Pause, Steps
+
 from medssl.errors import CancelledError, from_dict
 from medssl.protocol import CANCELLED, END_STATES, FAILED, ResultStatus
-from MedSSLLib.steps import Pause, Steps
 
 POLL_S = 0.3
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from medssl.errors import CancelledError, InputError
 from MedSSLLib.errorText import showError
 from slicer.i18n import tr as _
 
+from medssl.errors import CancelledError, InputError
 from MedSSLInferenceLib.metricsTable import fillTableWidget
 from MedSSLInferenceLib.restorationLayout import showFourUp
 from MedSSLInferenceLib.restorationNodes import IMAGES
