@@ -195,6 +195,20 @@ def test_failed_job_shows_value_rule_and_remedy(ready, process_until, grab):
     ready.grab(grab, "failed")
 
 
+def test_a_killed_job_reads_interrupted_and_resumes(ready, process_until, grab):
+    ui, runBox = ready.ui, ready.panel.runBox
+    ready.server.pace = 20
+    ui.startButton.click()
+    process_until(lambda: len(runBox.chart.points("loss")) >= 100)
+    ready.server.jobs[0].state = "interrupted"
+    process_until(lambda: "was interrupted" in ui.runError.text and ui.resumeJobButton.enabled)
+    ready.grab(grab, "interrupted")
+    ui.resumeJobButton.click()
+    process_until(lambda: runBox.view.status.state == "finished")
+    assert [step for step, _ in runBox.chart.points("loss")] == list(range(1, 301))
+    assert "Resumed at step" in ui.logEdit.plainText and not ui.runError.visible
+
+
 def test_a_refused_start_is_shown_and_nothing_is_lost(ready, process_until):
     ready.server.refusal = CatalogError("training set", "has one patient", "Add another patient")
     ready.ui.startButton.click()

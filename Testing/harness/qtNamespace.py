@@ -73,13 +73,18 @@ def _signals(self):
     ]
 
 
-def _getattribute(self, name: str):
+def _replaceConnect(kind: type) -> None:
     """`connect` and `disconnect` cannot be replaced on the class: PySide6 looks them up by itself."""
-    if name == "connect":
-        return connect.__get__(self)
-    if name == "disconnect":
-        return disconnect.__get__(self)
-    return _bareGetattribute(self, name)
+    bare = kind.__getattribute__
+
+    def lookUp(self, name: str):
+        if name == "connect":
+            return connect.__get__(self)
+        if name == "disconnect":
+            return disconnect.__get__(self)
+        return bare(self, name)
+
+    kind.__getattribute__ = lookUp
 
 
 class QUiLoader(QtUiTools.QUiLoader):
@@ -109,7 +114,6 @@ def emitter(*arguments) -> QtCore.Signal:
 
 def build() -> types.ModuleType:
     """Make the merged `qt` module."""
-    QtCore.QObject.__getattribute__ = _getattribute
     QtCore.QObject.name = property(lambda self: self.objectName, lambda self, value: setattr(self, "objectName", value))
     QtCore.QObject.className = lambda self: self.metaObject().className()
     bare = QtCore.QTimer().setSingleShot  # comes unbound: the static singleShot has taken the property's name
@@ -119,6 +123,9 @@ def build() -> types.ModuleType:
         for name in dir(source):
             if name.startswith(("Q", "Qt")) and name not in MISSING_IN_PYTHONQT:
                 setattr(qt, name, getattr(source, name))
+    kinds = [k for k in vars(qt).values() if isinstance(k, type) and issubclass(k, QtCore.QObject)]
+    for kind in [k for k in kinds if "__getattribute__" in vars(k)]:  # some classes bring their own look-up
+        _replaceConnect(kind)
     qt.QUiLoader = QUiLoader
     _restoreMethods(qt)
     sys.excepthook = _collect

@@ -1,0 +1,175 @@
+"""Parts of MedSSLLib and MedSSLPretrainLib by themselves: form, chart, signal, steps, environments."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+import qt
+from MedSSLLib.configForm import ConfigForm
+from MedSSLLib.environmentBuilder import EnvironmentBuilder
+from MedSSLLib.environments import OTHER, OWN, Environment, environments, installCommands
+from MedSSLLib.errorText import errorText
+from MedSSLLib.signal import Signal
+from MedSSLLib.steps import Pause, StepRunner, runSteps
+from MedSSLPretrainLib.eventText import durationText, eventText
+from MedSSLPretrainLib.lossChart import LossChart
+
+from medssl.errors import ConfigError, MedSSLError, ResourceError
+from medssl.methods import METHODS
+from medssl.registry import config_class
+from medssl.schema import as_dict, build, describe, presets
+
+
+@pytest.fixture
+def frame(harness):
+    frame = qt.QWidget()
+    qt.QVBoxLayout(frame)
+    yield frame
+    frame.deleteLater()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_form_shows_every_preset_exactly(frame, name):
+    """Over the whole registry: what the form returns builds the same config."""
+    config = config_class(METHODS, name)
+    form = ConfigForm(frame, describe(config))
+    for preset, tree in presets(config).items():
+        form.setValues(tree)
+        assert form.differences(tree) == [], preset
+        assert build(config, form.values()) == build(config, {}, preset=preset)
+
+
+def test_form_tells_edits_and_explains_itself(frame):
+    form = ConfigForm(frame, describe(config_class(METHODS, "genesis")))
+    edits = []
+    form.changed.connect(lambda: edits.append(form.values()["base_width"]))
+    form.setValues(as_dict(build(config_class(METHODS, "genesis"), {"base_width": 16})))
+    assert not edits
+    width = form.fields["base_width"].widget
+    width.value = 24
+    assert edits == [24] and "4 to 128" in width.toolTip and width.minimum == 4
+    assert "at least" not in width.toolTip and "voxels" in form.fields["cube"].widget.toolTip
+    form.fields["training"].fields["learning_rate"].widget.text = "1e-3x"
+    with pytest.raises(ConfigError, match="must be a number"):
+        form.values()
+
+
+def test_chart_drops_what_a_resume_repeats(scene):
+    chart = LossChart()
+    chart.addEvents([{"type": "loss", "step": n, "loss": 1 / n} for n in range(1, 9)])
+    chart.addEvents([{"type": "metric", "step": 8, "validation_loss": 0.1, "constant_mean_loss": 0.2}])
+    nodes = scene.GetNumberOfNodes()
+    chart.addEvents([{"type": "resumed", "step": 5}, {"type": "loss", "step": 6, "loss": 0.5}])
+    assert [step for step, _ in chart.points("loss")] == [1, 2, 3, 4, 5, 6] and chart.points("loss")[-1][1] == 0.5
+    assert chart.points("validation_loss") == [] and chart.lastLoss() == 0.5
+    assert scene.GetNumberOfNodes() == nodes  # updated in place
+
+
+def test_signal():
+    heard, signal = [], Signal()
+    signal.connect(heard.append)
+    signal.emit(1)
+    signal.disconnect(heard.append)
+    signal.emit(2)
+    assert heard == [1]
+
+
+def conversation(log):
+    """Asks "a", waits, asks "bad" and lives with the error."""
+    log.append((yield "a"))
+    yield Pause(0.0)
+    try:
+        yield "bad"
+    except MedSSLError as error:
+        log.append(error.rule)
+    return "end"
+
+
+class Blocking:
+    def send(self, call):
+        if call == "bad":
+            raise MedSSLError(call, "is refused")
+        return call.upper()
+
+
+class Asynchronous(Blocking):
+    def send(self, call, onDone, onError):
+        def reply():
+            try:
+                answer = Blocking.send(self, call)
+            except MedSSLError as error:
+                onError(error)
+            else:
+                onDone(answer)
+
+        qt.QTimer.singleShot(0, reply)
+
+
+def test_a_conversation_goes_alike_in_console_and_panel(harness, process_until):
+    one, two, ends = [], [], []
+    assert runSteps(conversation(one), Blocking()) == "end"
+    runner = StepRunner(conversation(two), Asynchronous(), ends.append, ends.append).start()
+    process_until(lambda: ends)
+    assert one == two == ["A", "is refused"] and ends == ["end"] and not runner.running
+
+
+def test_an_error_nobody_expects_reaches_the_panel(harness, process_until):
+    def careless():
+        yield "a"
+        raise ZeroDivisionError("slip")
+
+    ends = []
+    StepRunner(careless(), Asynchronous(), ends.append, ends.append).start()
+    process_until(lambda: ends)
+    assert isinstance(ends[0], ZeroDivisionError)
+
+
+def test_a_stopped_conversation_is_silent(harness, qapp):
+    ends = []
+    StepRunner(conversation([]), Asynchronous(), ends.append, ends.append).start().stop()
+    for _ in range(20):
+        qapp.processEvents()
+    assert not ends
+
+
+def test_environment_choices(harness, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
+    keys = [e.key for e in environments({"MEDSSL_PYTHON": "/opt/python"})]
+    assert keys == ["variable", "own", "slicer", "other"]
+    own = environments({})[0]
+    assert own.key == OWN and not own.exists and "to be created" in own.title
+    commands = installCommands(own, tmp_path / "source", "/usr/bin/python3")
+    assert [c[:3] for c in commands] == [["/usr/bin/python3", "-m", "venv"], [own.python, "-m", "pip"]]
+    assert commands[1][-1] == str(tmp_path / "source")
+
+
+@pytest.mark.parametrize("code, complaint", [(0, None), (1, "No matching distribution")])
+def test_building_an_environment(harness, tmp_path, monkeypatch, process_until, code, complaint):
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "Straße 1"))
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho Collecting torch\necho No matching distribution\nexit {code}\n")
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    builder, lines, ends = EnvironmentBuilder(), [], []
+    builder.output.connect(lines.append)
+    builder.finished.connect(ends.append)
+    builder.build(Environment(OTHER, "other", str(python)))
+    process_until(lambda: ends)
+    assert "Collecting torch" in "\n".join(lines) and not builder.running
+    assert ends == [None] if complaint is None else complaint in str(ends[0])
+
+
+def test_errors_and_events_in_words(harness):
+    text = errorText(ResourceError("a<b.nrrd", "is truncated", "Copy it again"))
+    assert "a&lt;b.nrrd" in text and "Copy it again" in text
+    assert "slip" in errorText(ZeroDivisionError("slip"))
+    assert [durationText(s) for s in (40, 200, 3900)] == ["40 s", "3 min 20 s", "1 h 05 min"]
+    assert eventText({"type": "loss", "time": 0.0, "step": 1, "loss": 1.0}) == ""
+    warning = {
+        "type": "warning",
+        "time": 0.0,
+        "code": "collapse",
+        "message": "Constant output.",
+        "remedy": "Lower the rate.",
+    }
+    assert "Constant output. Lower the rate." in eventText(warning)
