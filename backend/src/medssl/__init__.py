@@ -7,8 +7,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _LAZY = {
-    "read_volume": "medssl.data.volume:read_volume",
-    "write_volume": "medssl.data.volume:write_volume",
+    "read_volume": "medssl.data.reading:read_volume",
+    "write_volume": "medssl.data.reading:write_volume",
     "Volume": "medssl.data.volume:Volume",
     "load_weights": "medssl.networks.weights:load_weights",
 }

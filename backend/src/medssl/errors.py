@@ -10,7 +10,7 @@
     ├── StateError                   right request, wrong moment (cancel a finished job)
     ├── AccessError                  token, host or origin refused
     ├── ResourceError (OSError)      disk full, port taken, device missing, package missing
-    ├── TrainingError                the run itself went wrong (not-a-number loss)
+    ├── TrainingError                a run or an inspection went wrong by itself (not-a-number loss)
     └── CancelledError               the user asked to stop
 
 Each carries three parts, so that every face (terminal, HTTP, panel) can show the same thing:
@@ -19,6 +19,7 @@ the offending *value*, the *rule* it breaks and the *remedy*.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 
@@ -89,6 +90,18 @@ class CancelledError(MedSSLError):
 
     def __init__(self, value: Any = "run", rule: str = "cancelled on request", remedy: str = "") -> None:
         super().__init__(value, rule, remedy)
+
+
+def translate(error: Exception, what: str) -> MedSSLError:
+    """Any exception as one that users can read; `what` it stopped ("the run") stands in the rule."""
+    if isinstance(error, MedSSLError):
+        return error
+    if isinstance(error, ImportError):
+        remedy = f"Install MedSSL with its packages into {sys.executable}, or choose another backend environment"
+        return ResourceError(error.name or "package", f"cannot be imported ({error})", remedy)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return ResourceError("memory", "is used up", "Take a smaller batch, network or region")
+    return TrainingError(f"{type(error).__name__}: {error}", f"stopped {what}", "The log has the details")
 
 
 def from_dict(parts: dict[str, str]) -> MedSSLError:

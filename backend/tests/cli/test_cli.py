@@ -16,7 +16,8 @@ from medssl.cli import app as application
 from medssl.cli.app import app
 from medssl.cli.pretrain import merge, parse_settings
 from medssl.cli.restore import parse_roi
-from medssl.data.volume import Volume, write_volume
+from medssl.data.reading import write_volume
+from medssl.data.volume import Volume
 from medssl.errors import ConfigError, InputError, MedSSLError
 from medssl.jobs.store import JobStore
 from medssl.networks.unet3d import UNet3D

@@ -9,7 +9,8 @@ import pytest
 
 from medssl.data.cache import VolumeCache
 from medssl.data.entry import Entry
-from medssl.data.volume import Volume, write_volume
+from medssl.data.reading import write_volume
+from medssl.data.volume import Volume
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 from medssl.data import cache as cache_module
 from medssl.data.cache import VolumeCache
 from medssl.data.entry import Entry
-from medssl.data.volume import Volume, write_volume
+from medssl.data.reading import write_volume
+from medssl.data.volume import Volume
 from medssl.errors import ResourceError, VolumeError
 
 

@@ -6,7 +6,7 @@ from dicom_files import write_dicom, write_series
 from PIL import Image
 
 from medssl.data.catalog import read_catalog
-from medssl.data.volume import write_volume
+from medssl.data.reading import write_volume
 from medssl.errors import CatalogError, InputError, NotFoundError
 from medssl.protocol import DataSpec, VolumeRef
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from dicom_files import write_dicom, write_series
 
-from medssl.data.volume import read_volume
+from medssl.data.reading import read_volume
 from medssl.errors import VolumeError
 
 POSITIONS = [10.0, 12.5, 15.0, 17.5, 20.0]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from medssl.data.header import read_header
-from medssl.data.volume import Volume, read_volume, write_volume
+from medssl.data.reading import read_volume, write_volume
+from medssl.data.volume import Volume
 from medssl.errors import VolumeError
 
 SUFFIXES = [".nrrd", ".nii", ".nii.gz", ".mha"]

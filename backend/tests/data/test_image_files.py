@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from medssl.data.image_files import stem
-from medssl.data.volume import read_volume
+from medssl.data.reading import read_volume
 from medssl.errors import VolumeError
 
 

@@ -8,8 +8,9 @@ import zipfile
 import pytest
 
 from medssl.data import samples
+from medssl.data.reading import read_volume
 from medssl.data.samples import fetch_sample, find_sample, list_samples, remove_sample
-from medssl.data.volume import guess_modality, read_volume
+from medssl.data.volume import guess_modality
 from medssl.errors import CancelledError, NotFoundError, ResourceError
 
 

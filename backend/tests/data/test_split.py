@@ -8,8 +8,9 @@ from dicom_files import write_series
 
 from medssl.data.catalog import Catalog
 from medssl.data.entry import Entry
+from medssl.data.reading import write_volume
 from medssl.data.split import split_by_patient
-from medssl.data.volume import Volume, write_volume
+from medssl.data.volume import Volume
 from medssl.errors import CatalogError
 
 

@@ -10,7 +10,8 @@ import torch
 from inspection_fakes import CT, Context, Identity, make_ct
 from PIL import Image
 
-from medssl.data.volume import Volume, read_volume
+from medssl.data.reading import read_volume
+from medssl.data.volume import Volume
 from medssl.errors import CancelledError, ConfigError, InputError, VolumeError, WeightsError
 from medssl.inspection.restoration import inspect, intensity_window, restore
 from medssl.inspection.tiles import NAMES, distort_tiles, make_distortion

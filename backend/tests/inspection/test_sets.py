@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from inspection_fakes import Context, make_ct
 
-from medssl.data.volume import read_volume, write_volume
+from medssl.data.reading import read_volume, write_volume
 from medssl.errors import CatalogError, ConfigError, InputError, VolumeError
 from medssl.inspection import catalog, preview
 

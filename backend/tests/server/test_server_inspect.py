@@ -42,7 +42,7 @@ def test_one_warm_worker_answers_one_after_another(ask, client, worker):
 
 
 @pytest.mark.parametrize(
-    "model, kind, words", [("foreign", "WeightsError", "of another method"), ("bug", "InputError", "RuntimeError")]
+    "model, kind, words", [("foreign", "WeightsError", "of another method"), ("bug", "TrainingError", "RuntimeError")]
 )
 def test_an_error_is_told_and_the_worker_stays(ask, worker, model, kind, words):
     result = ask(model)

@@ -18,8 +18,9 @@ import numpy as np
 from filelock import FileLock
 
 from medssl.data.entry import Entry
+from medssl.data.reading import read_volume
 from medssl.data.statistics import VolumeStatistics, compute
-from medssl.data.volume import compact, guess_modality, read_volume
+from medssl.data.volume import compact, guess_modality
 from medssl.errors import ResourceError
 
 VERSION = 1

@@ -85,7 +85,9 @@ def _slabs(entry: Entry, fraction: float, cube_depth: int) -> tuple[tuple[int, i
     depth = _depth(entry.image)
     if depth < 3:
         raise CatalogError(
-            f"patient {entry.patient}", "is the only one and has a single slice", "Add 3D volumes, or images of a second patient"
+            f"patient {entry.patient}",
+            "is the only one and has a single slice",
+            "Add 3D volumes, or images of a second patient",
         )
     gap = min(cube_depth, depth // 3)
     held = min(max(gap, round(fraction * depth)), depth - 2 * gap)

@@ -51,7 +51,7 @@ class FolderContext:
             NotFoundError: it was not uploaded.
             VolumeError: it cannot be read.
         """
-        from medssl.data.volume import read_volume
+        from medssl.data.reading import read_volume
 
         ref = from_json(VolumeRef, ref) if isinstance(ref, dict) else ref
         volume = read_volume(ref.path or upload_path(self.home, ref))

@@ -10,8 +10,9 @@ import torch
 from medssl.data.cache import CachedVolume, VolumeCache
 from medssl.data.catalog import Catalog, read_catalog
 from medssl.data.loader import collate
+from medssl.data.reading import write_volume
 from medssl.data.split import split_by_patient
-from medssl.data.volume import Volume, write_volume
+from medssl.data.volume import Volume
 from medssl.errors import ConfigError
 from medssl.methods import METHODS
 from medssl.protocol import preview_from_json

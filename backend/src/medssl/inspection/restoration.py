@@ -12,8 +12,9 @@ from torch import nn
 
 from medssl.data.intensity import denormalise, normalise, resolve, window
 from medssl.data.intensity_config import NormalisationConfig
+from medssl.data.reading import write_volume
 from medssl.data.statistics import compute
-from medssl.data.volume import Volume, compact, write_volume
+from medssl.data.volume import Volume, compact
 from medssl.errors import ConfigError, InputError, VolumeError, WeightsError
 from medssl.evaluation.image_metrics import image_metrics
 from medssl.evaluation.montage import MontageRow, write_montage

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medssl.errors import CancelledError, InputError, MedSSLError, ResourceError
+from medssl.errors import CancelledError, translate
 from medssl.files import read_json
 from medssl.inspection.context import FolderContext
 from medssl.inspection.models import WarmModels
@@ -44,18 +44,7 @@ def inspect_one(context: FolderContext, table: dict[str, str]) -> None:
         context.end_cancelled()
     except Exception as error:  # the process border: the worker stays warm for the next inspection
         traceback.print_exc()
-        context.end_failed(_as_told(error))
-
-
-def _as_told(error: Exception) -> MedSSLError:
-    if isinstance(error, MedSSLError):
-        return error
-    if isinstance(error, ImportError):
-        remedy = f"Install MedSSL with its packages into {sys.executable}, or choose another backend environment"
-        return ResourceError(error.name or "package", f"cannot be imported ({error})", remedy)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return ResourceError("memory", "is used up", "Choose a smaller region of the volume")
-    return InputError(f"{type(error).__name__}: {error}", "stopped the inspection", "worker.log has the details")
+        context.end_failed(translate(error, "the inspection"))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import Timeout
 
-from medssl.errors import CancelledError, MedSSLError, ResourceError, TrainingError
+from medssl.errors import CancelledError, translate
 from medssl.files import read_json
 from medssl.jobs.devices import claims, locked
 from medssl.jobs.liveness import alive_lock
@@ -137,7 +137,7 @@ def _to_the_end(run: FolderRun, status: StatusFile, kinds: str) -> int:
         _end(run, status, CANCELLED, CANCELLED_EVENT, step=status.now.step)
     except Exception as error:  # the process border: whatever went wrong ends in the folder and in the log
         traceback.print_exc()
-        told = _as_told(error).as_dict()
+        told = translate(error, "the run").as_dict()
         _end(run, status, FAILED, FAILED_EVENT, error=told)
         return 1
     return 0
@@ -150,17 +150,6 @@ def _end(run: FolderRun, status: StatusFile, state: str, event: str, **values: A
         run.emit(event, **{name: value for name, value in values.items() if name != "progress"})
     status.change(state=state, message="", eta_s=None, ended=time.time(), **values)
     (run.folder / "cancel").unlink(missing_ok=True)
-
-
-def _as_told(error: Exception) -> MedSSLError:
-    if isinstance(error, MedSSLError):
-        return error
-    if isinstance(error, ImportError):
-        remedy = f"Install MedSSL with its packages into {sys.executable}, or choose another backend environment"
-        return ResourceError(error.name or "package", f"cannot be imported ({error})", remedy)
-    if type(error).__name__ == "OutOfMemoryError":
-        return ResourceError("memory of the device", "is used up", "Take a smaller batch_size or base_width")
-    return TrainingError(f"{type(error).__name__}: {error}", "stopped the run", "The log has the details")
 
 
 def _gpu_count(spec: JobSpec) -> int:

@@ -23,7 +23,8 @@ from medssl.cli.output import JobDisplay, err
 from medssl.cli.samples import fetch_with_bar
 from medssl.client import api, backend
 from medssl.client.session import Session, connect
-from medssl.data.volume import Volume, read_volume
+from medssl.data.reading import read_volume
+from medssl.data.volume import Volume
 from medssl.evaluation.curves import draw_loss_curve
 from medssl.evaluation.image_metrics import image_metrics
 from medssl.evaluation.montage import MontageRow, write_montage
