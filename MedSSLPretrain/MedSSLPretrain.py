@@ -8,7 +8,7 @@ import qt
 import slicer
 from MedSSLLib import backendLocator
 from MedSSLLib.backendBox import BackendBox
-from MedSSLLib.qtTransport import isLoopback
+from MedSSLLib.qtTransport import sharesFiles
 from MedSSLLib.steps import runSteps
 from MedSSLPretrainLib.pretrainPanel import PretrainPanel
 from MedSSLPretrainLib.sampleData import registerSampleData
@@ -196,7 +196,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         chosen = replace(TrainingSet.of(volumes), modality=modality)
         transport = self._connected()
         steps = submitSteps(
-            chosen, isLoopback(transport.address.url), method=method, config=complete, name=name, device=device
+            chosen, sharesFiles(transport.address), method=method, config=complete, name=name, device=device
         )
         job = Job(runSteps(steps, transport), transport)
         return job.wait(onEvent) if waitForCompletion else job

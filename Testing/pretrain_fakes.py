@@ -207,7 +207,7 @@ def cubes(nrrd: bytes, count: int) -> dict[str, bytes]:
 class FakeTransport:
     """Asynchronous, as the panels' Qt transport: the answer comes from the event loop."""
 
-    isLoopback = False  # so that volumes travel
+    sharesFiles = False  # so that volumes travel
 
     def __init__(self, server: FakeServer) -> None:
         self.server, self.broken, self.closed = server, None, False

@@ -257,7 +257,7 @@ def test_history_buttons(ready, process_until):
 
 def test_reveal_opens_the_job_folder(ready, process_until):
     start(ready, process_until, "finished")
-    ready.process.transport.isLoopback = True
+    ready.process.transport.sharesFiles = True
     ready.panel.history.update()
     ready.ui.revealJobButton.click()
     assert ready.opened[0].endswith(ready.server.jobs[0].id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from MedSSLLib.qtTransport import isLoopback
+from MedSSLLib.qtTransport import sharesFiles
 from MedSSLLib.steps import StepRunner, Steps, runSteps
 from MedSSLLib.volumeExport import uploadSteps
 from slicer.i18n import tr as _
@@ -67,7 +67,7 @@ class RestorationRun:
         self._runner.stop()
 
     def _steps(self, transport) -> Steps:
-        upload = uploadSteps(self._volumeNode, isLoopback(transport.address.url))
+        upload = uploadSteps(self._volumeNode, sharesFiles(transport.address))
         return restorationSteps(api, upload, self._makeRequest, lambda: self._stopped, self._onProgress)
 
     def _createNodes(self, value) -> Restoration:

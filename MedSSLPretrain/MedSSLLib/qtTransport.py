@@ -12,9 +12,13 @@ from medssl.errors import MedSSLError, ResourceError
 TIMEOUT_S = 60  # without any byte; GET /devices imports torch in a child
 
 
-def isLoopback(url: str) -> bool:
-    """Whether an address is this computer's own."""
-    return qt.QUrl(url).host() in ("127.0.0.1", "::1", "localhost")
+def sharesFiles(address) -> bool:
+    """Whether the server at an address reads this computer's files.
+
+    Only one that was found by its server.json does, and that has a process number: the near end of an SSH tunnel is on
+    this computer too, but the files are not.
+    """
+    return bool(getattr(address, "pid", 0)) and qt.QUrl(address.url).host() in ("127.0.0.1", "::1", "localhost")
 
 
 class QtTransport:
@@ -32,9 +36,9 @@ class QtTransport:
         self._manager.setRedirectPolicy(qt.QNetworkRequest.ManualRedirectPolicy)  # the token is for this host alone
 
     @property
-    def isLoopback(self) -> bool:
-        """Whether the server sees the same files as this process."""
-        return isLoopback(self.address.url)
+    def sharesFiles(self) -> bool:
+        """Whether the server reads this computer's files."""
+        return sharesFiles(self.address)
 
     def send(self, call, onDone: Callable, onError: Callable) -> _Reply:
         """Send; `onDone(answer)` or `onError(error)` follows from the event loop. The result can be aborted."""

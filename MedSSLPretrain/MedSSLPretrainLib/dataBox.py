@@ -123,7 +123,7 @@ class DataBox:
         self.update()
         transport = self._backend.transport
         try:
-            conversation = steps(transport.isLoopback)
+            conversation = steps(transport.sharesFiles)
         except ValueError as error:  # the method's form holds a wrong value
             self._failed(error)
             return

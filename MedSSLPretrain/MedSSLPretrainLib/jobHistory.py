@@ -101,7 +101,7 @@ class JobHistory:
         state = view.status.state if view is not None else ""
         down = _("Start the backend first") if self._backend.transport is None else ""
         none = down or ("" if view is not None else _("Select a job in the table"))
-        here = self._backend.transport is not None and self._backend.transport.isLoopback
+        here = self._backend.transport is not None and self._backend.transport.sharesFiles
         running = state in (QUEUED, RUNNING)
         rules = {
             ui.cancelJobButton: "" if running else _("Only a queued or running job can be cancelled"),

@@ -87,7 +87,7 @@ class PretrainPanel:
         showError(self.ui.runError, None)
         method, config = self.methodBox.spec()
         steps = submitSteps(
-            self.dataBox.chosen(), transport.isLoopback, method=method, config=config,
+            self.dataBox.chosen(), transport.sharesFiles, method=method, config=config,
             name=self.ui.nameEdit.text.strip(), device=self.backend.device,
         )  # fmt: skip
         self._submitting = StepRunner(steps, transport, self._submitted, self._failed)

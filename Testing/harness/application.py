@@ -31,6 +31,8 @@ class SlicerApplication(QtWidgets.QApplication):
         self.quitOnLastWindowClosed = False
         self._logic, self._layoutManager = slicer.vtkSlicerApplicationLogic(), None
         self._logic.SetHomeDirectory(self._temporary.name)
+        self._logic.SetShareDirectory("share")
+        (Path(self._temporary.name) / "share" / "ColorFiles").mkdir(parents=True)  # no colour files beside the built-in
         self._io, self._modules = CoreIOManager(), ModuleManager()
         self._startup = dict(os.environ)
 
