@@ -29,7 +29,7 @@ from MedSSLInferenceLib.restorationRun import RestorationRun
 from MedSSLInferenceLib.restoreBox import RestoreBox
 from MedSSLInferenceLib.selfTest import createPhantom, loadSample, trainForThreeSteps
 from MedSSLLib.backendBox import BackendBox
-from MedSSLLib.backendLocator import localTransport
+from MedSSLLib.backendProcess import localTransport
 
 from medssl.client import api
 

@@ -6,8 +6,8 @@ import sys
 
 import qt
 import slicer
-from MedSSLLib import backendLocator
 from MedSSLLib.backendBox import BackendBox
+from MedSSLLib.backendProcess import localTransport
 from MedSSLLib.qtTransport import sharesFiles
 from MedSSLLib.steps import runSteps
 from MedSSLPretrainLib.pretrainPanel import PretrainPanel
@@ -221,7 +221,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         return [Job(view, transport) for view in transport.send(api.jobs())]
 
     def _connected(self):
-        return self.transport or backendLocator.localTransport()
+        return self.transport or localTransport()
 
 
 class MedSSLPretrainTest(ScriptedLoadableModuleTest):

@@ -26,7 +26,7 @@ def server(load_module, monkeypatch, tmp_path):
 
 def test_restore_through_the_real_backend(server, process_until, grab, monkeypatch):
     from MedSSLInferenceLib.selfTest import trainForThreeSteps
-    from MedSSLLib.backendLocator import localTransport
+    from MedSSLLib.backendProcess import localTransport
 
     source = fakes.phantom("chest", shape=(96, 96, 48), oblique=True)
     job = trainForThreeSteps(localTransport(), source)

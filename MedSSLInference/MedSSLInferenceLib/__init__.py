@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-import MedSSLLib.backendLocator  # noqa: F401  # from here on `medssl` can be imported
+import MedSSLLib  # noqa: F401  # from here on `medssl` can be imported

@@ -1,4 +1,4 @@
-"""Finds the Python package `medssl`; importing this file makes `import medssl...` work in Slicer's Python."""
+"""Finds the Python package `medssl` that came with the extension."""
 
 from __future__ import annotations
 
@@ -25,18 +25,3 @@ def addToPath() -> None:
     """Put the package on `sys.path` unless it can be imported already."""
     if importlib.util.find_spec("medssl") is None:
         sys.path.append(str(backendFolder() / "src"))
-
-
-def localTransport():
-    """A blocking transport to the local backend, for console and batch; the backend is started where none runs.
-
-    Raises:
-        ResourceError: it cannot be started, and why.
-    """
-    from medssl.client.transport import RequestsTransport
-    from MedSSLLib.backendProcess import startAndWait
-
-    return RequestsTransport(startAndWait())
-
-
-addToPath()

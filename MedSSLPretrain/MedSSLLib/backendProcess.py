@@ -185,3 +185,14 @@ def startAndWait(timeoutSeconds: float = START_TIMEOUT_S):
             raise backend.why_not(home_folder(), environment.python)
     child.kill()
     raise ResourceError(environment.python, _("did not answer in time"), _("Look into server.log in the home folder"))
+
+
+def localTransport():
+    """A blocking transport to the local backend, for console and batch; the backend is started where none runs.
+
+    Raises:
+        ResourceError: it cannot be started, and why.
+    """
+    from medssl.client.transport import RequestsTransport
+
+    return RequestsTransport(startAndWait())
