@@ -106,7 +106,7 @@ class LossChart:
         series.SetMarkerSize(7)
         dashed = column == "constant_mean_loss"
         series.SetLineStyle(getattr(slicer.vtkMRMLPlotSeriesNode, "LineStyleDash" if dashed else "LineStyleSolid"))
-        series.SetLineWidth(2)
+        series.SetLineWidth(1 if column == "loss" else 2)
         series.SetColor(*PALETTE[column])
         return series
 
