@@ -51,11 +51,12 @@ def takeAll(app, folder: Path, steps: int) -> None:
     files = sampleFiles()
     pretrain = app.moduleManager().load("MedSSLPretrain", ROOT / "MedSSLPretrain").widgetRepresentation()
     print(*takePretraining(pretrain, files, folder, steps), sep="\n")
+    unseen = heldOut(pretrain.self().panel.runBox.view.spec, files)
     app.moduleManager().unload()
     app.mrmlScene().Clear(0)
     inference_screenshots.addInferno()
     inference = app.moduleManager().load("MedSSLInference", ROOT / "MedSSLInference").widgetRepresentation()
-    print(*inference_screenshots.capture(inference.self(), files[0], folder), sep="\n")
+    print(*inference_screenshots.capture(inference.self(), unseen, folder), sep="\n")
 
 
 def sampleFiles() -> list[Path]:
@@ -65,6 +66,17 @@ def sampleFiles() -> list[Path]:
 
     folders = [fetch_sample(name, home_folder()) / "images" for name in SAMPLES]
     return [path for folder in folders for path in sorted(folder.iterdir())]
+
+
+def heldOut(spec, files: list[Path]) -> Path:
+    """The file of a patient that validated: no training step saw it."""
+    from medssl.data.catalog import read_catalog
+    from medssl.data.split import split_by_patient
+    from medssl.home import home_folder
+
+    catalog = read_catalog(spec.data, home_folder())
+    split = split_by_patient(catalog, spec.data.validation_fraction, spec.config["training"]["seed"])
+    return next(path for path in files if path.name.split(".")[0] == split.validation.patients[0])
 
 
 def takePretraining(widget, files: list[Path], folder: Path, steps: int) -> list[Path]:
