@@ -24,7 +24,7 @@ lint: $(VENV)/test
 	cd backend && ../$(BIN)/mypy
 
 test: lint
-	cd backend && ../$(BIN)/python -m pytest tests
+	cd backend && OMP_NUM_THREADS=1 ../$(BIN)/python -m pytest tests --numprocesses 2
 	$(BIN)/python -m pytest --quiet Testing
 
 bench: $(VENV)/test

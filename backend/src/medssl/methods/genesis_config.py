@@ -53,7 +53,7 @@ class GenesisConfig:
         return self.cube
 
     PRESETS: ClassVar[dict[str, dict]] = {
-        "default": {},
+        "default": {"training": {"workers": 4}},
         "laptop": {
             "base_width": 8,
             "training": {
@@ -84,6 +84,7 @@ class GenesisConfig:
                 "validate_every": 1_500,
                 "checkpoint_every": 1_500,
                 "precision": "fp32",
+                "workers": 4,
             },
         },
     }
