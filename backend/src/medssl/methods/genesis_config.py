@@ -57,13 +57,13 @@ class GenesisConfig:
         "laptop": {
             "base_width": 8,
             "training": {
-                "steps": 300,
+                "steps": 240,
                 "batch_size": 4,
                 "learning_rate": 3e-3,
                 "warmup_steps": 20,
-                "validate_every": 50,
+                "validate_every": 40,
                 "validation_samples": 16,
-                "checkpoint_every": 50,
+                "checkpoint_every": 40,
             },
         },
         "released": {
