@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from closed_form import assert_close_to, fill, make_input, read_reference
+
 from medssl.networks.unet3d import UNet3D
 
 

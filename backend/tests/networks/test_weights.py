@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from closed_form import assert_close_to, fill, make_input, read_reference
 from safetensors.torch import load_file, save_file
 
 import medssl
-from closed_form import assert_close_to, fill, make_input, read_reference
 from medssl import files
 from medssl.errors import ResourceError, WeightsError
 from medssl.networks.plan import Plan, read_plan
