@@ -25,8 +25,9 @@ def panel(load_module, monkeypatch, tmp_path, qapp):
 
 class Panel:
     def __init__(self, parent) -> None:
-        from MedSSLInference import MedSSLInferenceWidget
         from MedSSLLib.backendBox import BackendBox
+
+        from MedSSLInference import MedSSLInferenceWidget
 
         self.process, self.server, self.closed = fakes.FakeProcess(), fakes.FakeBackend(), False
         self.transport = fakes.FakeTransport(self.server)

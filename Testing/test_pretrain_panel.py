@@ -18,6 +18,7 @@ class Panel:
 
     def __init__(self, server: fakes.FakeServer) -> None:
         from MedSSLLib.backendBox import BackendBox
+
         from MedSSLPretrain import MedSSLPretrainWidget
 
         self.server, self.process, self.builder = server, fakes.FakeProcess(server), fakes.FakeBuilder()
