@@ -286,6 +286,9 @@ class FakeBuilder:
         self.built.append(environment.key)
         self.output.emit("$ python -m venv environment\n$ python -m pip install backend\nCollecting torch")
 
+    def cancel(self) -> None:
+        self.end(ResourceError("backend environment", "cannot be installed (cancelled)"))
+
     def end(self, error=None) -> None:
         self.running = False
         self.finished.emit(error)

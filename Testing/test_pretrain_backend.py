@@ -90,6 +90,11 @@ def test_nobody_answers(harness, process_until):
     assert isinstance(error, ResourceError) and "does not answer" in str(error)
 
 
+def test_all_transports_share_one_network_manager(transport):
+    """PythonQt deletes a manager with its transport, and its replies with it, in the midst of their own deletion."""
+    assert QtTransport(backend.ServerAddress("http://127.0.0.1:9", "x"))._manager is transport._manager
+
+
 def test_abort_calls_nothing_back(transport, process_until):
     heard = []
     transport.send(api.jobs(), heard.append, heard.append).abort()
@@ -105,6 +110,12 @@ def test_why_a_start_failed_is_told(process, tmp_path, process_until):
     assert "No module named 'fastapi'" in str(process.error) and "pip install" in process.error.remedy
     process.start(Environment(OTHER, "gone", str(tmp_path / "nothing")))
     assert "cannot be run" in str(process.error)
+
+
+def test_a_home_folder_that_cannot_be_written_is_told(process, home):
+    home.write_text("in the way")
+    process.start(HERE)
+    assert process.state == "down" and "cannot be written" in str(process.error)
 
 
 def test_upload_in_pieces_once(scene, transport, process_until, monkeypatch):

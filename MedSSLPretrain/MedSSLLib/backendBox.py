@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import qt
@@ -27,7 +27,7 @@ class RemoteAddress:
     """A backend on another machine."""
 
     url: str
-    token: str
+    token: str = field(repr=False)  # it does not belong into logs
 
 
 class BackendBox:
@@ -68,8 +68,12 @@ class BackendBox:
         return self.ui.deviceCombo.currentData or "auto"
 
     def close(self) -> None:
-        """Let go of timers and connections; the backend goes on."""
+        """Let go of timers and connections; the backend goes on, an installation does not."""
         self.process.changed.disconnect(self._processChanged)
+        self.builder.finished.disconnect(self._built)
+        self.builder.output.disconnect(self._log)
+        if self.builder.running:
+            self.builder.cancel()
         self.process.unwatch()
         if self._remote is not None:
             self._remote.close()
@@ -111,7 +115,7 @@ class BackendBox:
     def _connect(self) -> None:
         ui = self.ui
         self.process.changed.connect(self._processChanged)
-        self.builder.output.connect(ui.installLog.appendPlainText)
+        self.builder.output.connect(self._log)
         self.builder.finished.connect(self._built)
         ui.startButton.connect("clicked(bool)", lambda _on: self._startOrStop())
         ui.installButton.connect("clicked(bool)", lambda _on: self._install())
@@ -185,6 +189,9 @@ class BackendBox:
         self.ui.installLog.clear()
         self.builder.build(self.environment())
         self.update()
+
+    def _log(self, text: str) -> None:
+        self.ui.installLog.appendPlainText(text)
 
     def _built(self, error) -> None:
         self._fillEnvironments(self.ui.environmentCombo.currentData)

@@ -131,35 +131,38 @@ def launchServer(environment: Environment):
     """Start the server over the home folder, detached, without waiting.
 
     Raises:
-        ResourceError: there is no such Python.
+        ResourceError: there is no such Python, or the home folder cannot be written.
     """
     home = home_folder()
-    home.mkdir(parents=True, exist_ok=True)
     started = os.environ if environment.key == SLICER else slicer.util.startupEnvironment()
-    variables = {name: value for name, value in started.items()}
+    variables = dict(started)
     if environment.key != SLICER:
         variables = backend.environment(variables)
     variables |= {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
     source = str(backendFolder() / "src")  # panel and backend are of one version whatever was installed before
     variables["PYTHONPATH"] = os.pathsep.join(p for p in (source, variables.get("PYTHONPATH", "")) if p)
+    command = backend.start_command(environment.python, home)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        log = (home / "server.log").open("wb")
+    except OSError as error:
+        rule = _("cannot be written ({reason})").format(reason=error.strerror)
+        raise ResourceError(str(home), rule, _("Check disk space and permissions, or set MEDSSL_HOME")) from error
+    with log:
+        return _launched(command, home, log, variables)
+
+
+def _launched(command: list[str], home, log, variables: dict[str, str]):
     detached = {"start_new_session": True}
     if sys.platform == "win32":
         detached = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
-    command = backend.start_command(environment.python, home)
     try:
-        with (home / "server.log").open("wb") as log:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=home,
-                env=variables,
-                **detached,
-            )
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=home, env=variables, **detached
+        )
     except OSError as error:
         rule = _("cannot be run ({reason})").format(reason=error.strerror)
-        raise ResourceError(environment.python, rule, _("Choose a Python executable")) from error
+        raise ResourceError(command[0], rule, _("Choose a Python executable")) from error
 
 
 def startAndWait(timeoutSeconds: float = START_TIMEOUT_S):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from medssl.client import backend
 from medssl.errors import ResourceError
 from medssl.home import home_folder
 from MedSSLLib.backendLocator import backendFolder
-from MedSSLLib.environments import SLICER, Environment, basePython, installCommands
+from MedSSLLib.environments import MAKE_ENVIRONMENT, SLICER, Environment, basePython, installCommands, ownFolder
 from MedSSLLib.signal import Signal
 
 
@@ -25,43 +26,45 @@ class EnvironmentBuilder:
 
     def __init__(self) -> None:
         self.output, self.finished = Signal(), Signal()
-        self._process, self._commands, self._tail = None, [], ""
-
-    @property
-    def running(self) -> bool:
-        """Whether something is being installed."""
-        return self._process is not None
+        self.running, self._commands, self._tail = False, [], ""
+        # One for all commands: PythonQt would delete a forgotten one in the midst of its own signal
+        self._process = qt.QProcess()
+        self._process.setProcessChannelMode(qt.QProcess.MergedChannels)
+        self._process.connect("readyReadStandardOutput()", self._read)
+        self._process.connect("finished(int,QProcess::ExitStatus)", self._ended)
+        self._process.connect("errorOccurred(QProcess::ProcessError)", self._failed)
 
     def build(self, environment: Environment) -> None:
         """Start; signals tell the rest."""
         started = slicer.util.startupEnvironment()
         base = basePython(started.get("PATH", ""))
-        self._variables = backend.environment(started)
         if environment.key == SLICER:  # it needs Slicer's libraries
-            self._variables = None
-        self._commands = installCommands(environment, _writableCopy(), base)
+            started = dict(os.environ)
+        else:
+            started = backend.environment(started)
+        variables = qt.QProcessEnvironment()
+        for name, value in started.items():
+            variables.insert(name, value)
+        self._process.setProcessEnvironment(variables)
+        try:
+            source = _writableCopy()
+        except OSError as error:  # shutil's has a list in place of a reason where several files fail
+            rule = _("cannot be prepared ({reason})").format(reason=error.strerror or error)
+            self.finished.emit(ResourceError(str(home_folder()), rule, _("Check disk space and permissions")))
+            return
+        self._commands = installCommands(environment, source, base)
+        self.running = True
         self._next()
 
     def cancel(self) -> None:
         """Stop; `finished` follows with an error."""
-        self._commands = []
         self._process.kill()
 
     def _next(self) -> None:
-        command = self._commands.pop(0)
+        command = self._commands[0]
         self.output.emit("$ " + " ".join(command))
         self._tail = ""
-        process = self._process = qt.QProcess()
-        process.setProcessChannelMode(qt.QProcess.MergedChannels)
-        if self._variables is not None:
-            variables = qt.QProcessEnvironment()
-            for name, value in self._variables.items():
-                variables.insert(name, value)
-            process.setProcessEnvironment(variables)
-        process.connect("readyReadStandardOutput()", self._read)
-        process.connect("finished(int,QProcess::ExitStatus)", self._ended)
-        process.connect("errorOccurred(QProcess::ProcessError)", self._failed)
-        process.start(command[0], command[1:])
+        self._process.start(command[0], command[1:])
 
     def _read(self) -> None:
         text = self._process.readAllStandardOutput().data().decode("utf-8", "replace")
@@ -72,20 +75,27 @@ class EnvironmentBuilder:
 
     def _ended(self, code: int, _status) -> None:
         self._read()
-        if code == 0 and self._commands:
+        killed = self._process.exitStatus() != qt.QProcess.NormalExit
+        command = self._commands.pop(0)
+        if code == 0 and not killed and self._commands:
             self._next()
             return
-        self._process = None
         error = None
-        if code != 0:
-            rule = _("cannot be installed ({reason})").format(reason=self._tail or f"exit status {code}")
+        if code != 0 or killed:
+            if command[1:3] == MAKE_ENVIRONMENT:  # half of one has a Python and no pip, and passes for a whole one
+                shutil.rmtree(ownFolder(), ignore_errors=True)
+            reason = _("cancelled") if killed else self._tail or f"exit status {code}"
+            rule = _("cannot be installed ({reason})").format(reason=reason)
             error = ResourceError(_("backend environment"), rule, _("Read the log above; check disk and network"))
-        self.finished.emit(error)
+        self._finish(error)
 
     def _failed(self, kind) -> None:
         if kind == qt.QProcess.FailedToStart:  # other errors are followed by finished()
-            program, self._process = self._process.program(), None
-            self.finished.emit(ResourceError(program, _("cannot be run"), _("Choose another Python")))
+            self._finish(ResourceError(self._process.program(), _("cannot be run"), _("Choose another Python")))
+
+    def _finish(self, error: ResourceError | None) -> None:
+        self.running, self._commands = False, []
+        self.finished.emit(error)
 
 
 def _writableCopy() -> Path:

@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from medssl.home import home_folder
 
 VARIABLE, OWN, SLICER, OTHER = "variable", "own", "slicer", "other"
+MAKE_ENVIRONMENT = ["-m", "venv"]
 BASE_NAMES = ("python3.12", "python3.11", "python3.13", "python3.10", "python3", "python")
 
 
@@ -63,10 +64,10 @@ def basePython(path: str) -> str:
     """A Python on the user's PATH to make the own environment from; Slicer's where there is none.
 
     Args:
-        path: the PATH with which Slicer was started.
+        path: the PATH with which Slicer was started. What Windows keeps in WindowsApps only opens its store.
     """
     found = (shutil.which(name, path=path) for name in BASE_NAMES)
-    return next((python for python in found if python), slicerPython())
+    return next((python for python in found if python and "WindowsApps" not in Path(python).parts), slicerPython())
 
 
 def installCommands(environment: Environment, source: Path, base: str) -> list[list[str]]:
@@ -80,5 +81,5 @@ def installCommands(environment: Environment, source: Path, base: str) -> list[l
     pip = ["-m", "pip", "install", "--no-input", "--progress-bar", "off", "--disable-pip-version-check"]
     install = [environment.python, *pip, str(source)]
     if environment.key == OWN and not environment.exists:
-        return [[base, "-m", "venv", str(ownFolder())], install]
+        return [[base, *MAKE_ENVIRONMENT, str(ownFolder())], install]
     return [install]

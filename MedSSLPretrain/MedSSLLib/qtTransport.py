@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import qt
@@ -10,6 +11,19 @@ from slicer.i18n import tr as _
 from medssl.errors import MedSSLError, ResourceError
 
 TIMEOUT_S = 60  # without any byte; GET /devices imports torch in a child
+
+
+@functools.cache
+def networkManager():
+    """Qt's network stack, one for all transports.
+
+    It must outlive every reply: replies are its children, and PythonQt deletes an object with its last Python
+    reference, which a transport of its own would lose while its reply is being deleted.
+    """
+    manager = qt.QNetworkAccessManager()
+    manager.setProxy(qt.QNetworkProxy(qt.QNetworkProxy.NoProxy))  # loopback must not go through a proxy
+    manager.setRedirectPolicy(qt.QNetworkRequest.ManualRedirectPolicy)  # the token is for this host alone
+    return manager
 
 
 def sharesFiles(address) -> bool:
@@ -31,9 +45,7 @@ class QtTransport:
     def __init__(self, address, timeoutSeconds: float = TIMEOUT_S) -> None:
         self.address, self._timeout = address, int(timeoutSeconds * 1000)
         self._replies: set[_Reply] = set()
-        self._manager = qt.QNetworkAccessManager()
-        self._manager.setProxy(qt.QNetworkProxy(qt.QNetworkProxy.NoProxy))  # loopback must not go through a proxy
-        self._manager.setRedirectPolicy(qt.QNetworkRequest.ManualRedirectPolicy)  # the token is for this host alone
+        self._manager = networkManager()
 
     @property
     def sharesFiles(self) -> bool:

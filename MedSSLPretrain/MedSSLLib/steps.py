@@ -67,9 +67,6 @@ class StepRunner:
     def __init__(self, steps: Steps, transport, onDone: Callable, onError: Callable) -> None:
         self._steps, self._transport = steps, transport
         self._onDone, self._onError = onDone, onError
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.connect("timeout()", self._advance)
         self.running = True
 
     def start(self) -> StepRunner:
@@ -80,7 +77,6 @@ class StepRunner:
     def stop(self) -> None:
         """Drop the conversation; neither callback is called any more."""
         self.running = False
-        self._timer.stop()
 
     def _advance(self, answer: Any = None) -> None:
         self._continue(lambda: self._steps.send(answer))
@@ -100,7 +96,14 @@ class StepRunner:
             self.running = False
             self._onError(error)
         else:
-            if isinstance(step, Pause):
-                self._timer.start(int(step.seconds * 1000))
-            else:
-                self._transport.send(step, self._advance, self._fail)
+            self._carryOut(step)
+
+    def _carryOut(self, step: Any) -> None:
+        if not self.running:  # stopped by what the conversation told meanwhile
+            return
+        if isinstance(
+            step, Pause
+        ):  # not a timer of our own: a connected one and this object would keep each other alive
+            qt.QTimer.singleShot(int(step.seconds * 1000), self._advance)
+        else:
+            self._transport.send(step, self._advance, self._fail)

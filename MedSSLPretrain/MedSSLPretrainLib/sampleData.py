@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import slicer
@@ -66,10 +67,17 @@ def fetch(name: str) -> Path:
     home = home_folder()
     home.mkdir(parents=True, exist_ok=True)
     log = home / "samples.log"
+    hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
     with log.open("wb") as output:
         command = [environment.python, "-c", COMMAND_LINE, "samples", "fetch", name, "--home", str(home)]
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=home, env=variables
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=home,
+            env=variables,
+            **hidden,
         )
         while child.poll() is None:
             patientSleep(0.1)
