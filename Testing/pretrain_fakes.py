@@ -14,7 +14,12 @@ from MedSSLPretrainLib.methodBox import knownMethods
 from medssl.client.backend import ServerAddress
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.errors import MedSSLError, NotFoundError, ResourceError, StateError
+from medssl.methods.genesis_config import GenesisConfig
 from medssl.protocol import JobStatus, JobView, ResultStatus, data_from_json, preview_from_json, spec_from_json, to_json
+from medssl.schema import build
+
+STEPS = build(GenesisConfig, {}, preset="laptop").training.steps  # what the panel starts with
+EVERY = 40  # steps between two validations of the fake backend
 
 DEVICES = [
     {
@@ -60,7 +65,7 @@ class FakeJob:
         noise = 0.012 * math.sin(12.9898 * self.step * self.step)
         self.emit("loss", step=self.step, loss=0.03 + 0.11 * math.exp(-self.step / 60) + noise * math.exp(-self.step / 150),
                   learning_rate=1e-3, samples_per_s=9.0, data_wait=0.01)  # fmt: skip
-        if self.step % 50 == 0:
+        if self.step % EVERY == 0:
             loss = 0.032 + 0.09 * math.exp(-self.step / 70)
             self.emit("metric", step=self.step, validation_loss=loss, constant_mean_loss=0.059)
             self.emit("checkpoint", step=self.step, file=f"checkpoints/step-{self.step:08d}.safetensors")

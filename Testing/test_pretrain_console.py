@@ -30,7 +30,7 @@ def test_three_lines(load_module, server, logic):
     logic = slicer.util.getModuleLogic("MedSSLPretrain")
     job = logic.pretrain([volumeNode], preset="laptop")
     assert job.model == job.id and job.state == "finished"
-    assert sum(event["type"] == "loss" for event in job.events) == 300
+    assert sum(event["type"] == "loss" for event in job.events) == fakes.STEPS
     assert server.jobs[0].spec.data.volumes[0].name == "phantom" and len(server.volumes) == 1
 
 

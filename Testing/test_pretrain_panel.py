@@ -136,10 +136,12 @@ def test_load_check_preview_start_chart_finished(ready, process_until, grab):
     ready.grab(grab, "running")
     early = len(runBox.chart.points("loss"))
     process_until(lambda: not runBox.active)
-    assert len(runBox.chart.points("loss")) == 300 > early
-    assert [step for step, _ in runBox.chart.points("validation_loss")] == [50, 100, 150, 200, 250, 300]
+    assert len(runBox.chart.points("loss")) == fakes.STEPS > early
+    assert [step for step, _ in runBox.chart.points("validation_loss")] == list(
+        range(fakes.EVERY, fakes.STEPS + 1, fakes.EVERY)
+    )
     assert runBox.chart.points("constant_mean_loss")[0][1] == pytest.approx(0.059)
-    assert "Finished at step 300" in ui.logEdit.plainText and "finished" in ui.jobLabel.text
+    assert f"Finished at step {fakes.STEPS}" in ui.logEdit.plainText and "finished" in ui.jobLabel.text
     assert ui.startButton.text == "Start pretraining" and ui.startButton.enabled
     ready.grab(grab, "finished")
 
@@ -183,7 +185,9 @@ def test_cancel_and_resume(ready, process_until, grab):
     ui.resumeJobButton.click()
     process_until(lambda: runBox.view.status.state == "finished")
     steps = [step for step, _ in runBox.chart.points("loss")]
-    assert steps == list(range(1, 301)) and stopped < 300  # the repeated steps replaced the old ones
+    assert (
+        steps == list(range(1, fakes.STEPS + 1)) and stopped < fakes.STEPS
+    )  # the repeated steps replaced the old ones
 
 
 def test_failed_job_shows_value_rule_and_remedy(ready, process_until, grab):
@@ -238,10 +242,13 @@ def test_history_survives_a_restart_of_slicer(ready, make_panel, process_until, 
     again = make_panel(ready.server)
     again.backendUi.startButton.click()
     process_until(lambda: again.ui.jobsTable.rowCount == 1)
-    assert again.ui.jobsTable.item(0, 0).text() == "finished" and again.ui.jobsTable.item(0, 3).text() == "300/300"
+    assert (
+        again.ui.jobsTable.item(0, 0).text() == "finished"
+        and again.ui.jobsTable.item(0, 3).text() == f"{fakes.STEPS}/{fakes.STEPS}"
+    )
     process_until(lambda: again.ui.jobsTable.item(0, 4).text() == "0.0340")
     again.ui.jobsTable.selectRow(0)
-    process_until(lambda: len(again.panel.runBox.chart.points("loss")) == 300)
+    process_until(lambda: len(again.panel.runBox.chart.points("loss")) == fakes.STEPS)
     assert "Finished" in again.ui.logEdit.plainText
 
 
@@ -289,13 +296,42 @@ def test_choices_are_kept_in_the_scene(panel, make_panel):
     assert again.ui.modalityCombo.currentData == "CT" and again.ui.folderPath.currentPath == "/data"
 
 
+def test_a_volume_removed_meanwhile_is_not_missed(panel, make_panel):
+    nodes = [inference_fakes.phantom(f"chest {n}") for n in (1, 2)]
+    for node in nodes:
+        panel.ui.volumesSelector.check(node)
+    panel.widget.exit()
+    slicer.mrmlScene.RemoveNode(nodes[0])
+    assert make_panel().ui.volumesSelector.checkedNodes() == (nodes[1],)
+
+
+def test_a_loaded_scene_brings_its_choices(panel, tmp_path):
+    panel.ui.volumesSelector.check(inference_fakes.phantom())
+    panel.ui.modalityCombo.currentIndex = panel.ui.modalityCombo.findData("CT")
+    panel.ui.folderPath.currentPath = "/data"
+    slicer.mrmlScene.SetURL(str(tmp_path / "kept.mrml"))
+    assert slicer.mrmlScene.Commit()
+    slicer.mrmlScene.Clear(0)
+    assert panel.ui.modalityCombo.currentData == "" and panel.ui.folderPath.currentPath == ""
+    slicer.mrmlScene.SetURL(str(tmp_path / "kept.mrml"))
+    assert slicer.mrmlScene.Import()
+    assert panel.ui.modalityCombo.currentData == "CT" and panel.ui.folderPath.currentPath == "/data"
+    assert [node.GetName() for node in panel.ui.volumesSelector.checkedNodes()] == ["phantom"]
+
+
+def test_the_chart_needs_no_view_of_the_layout(panel):
+    """Slicer's layout makes a widget for every view node that has no other parent."""
+    chart = panel.panel.runBox.chart
+    assert chart.viewNode.GetParentLayoutNode() is chart.chart
+
+
 def test_closing_the_scene(ready, process_until):
     start(ready, process_until, "finished")
     slicer.mrmlScene.Clear(0)
     assert ready.panel.runBox.chart.points("loss") == [] and not ready.ui.startButton.enabled
     ready.ui.volumesSelector.check(inference_fakes.phantom())
     start(ready, process_until, "finished")
-    assert len(ready.panel.runBox.chart.points("loss")) == 300
+    assert len(ready.panel.runBox.chart.points("loss")) == fakes.STEPS
 
 
 def test_another_computer(panel, process_until, grab):
