@@ -46,6 +46,10 @@ def misbehave(spec, run):
         (run.folder / "results" / "grandchild").write_text(str(child.pid))
         run.emit("started", device=run.device)
         time.sleep(60)
+    if spec.name == "fails with a child":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        (run.folder / "results" / "child").write_text(str(child.pid))
+        raise RuntimeError("alone")
     if spec.name == "nan":
         run.emit("warning", code="not-a-number", loss=float("nan"))
 

@@ -11,6 +11,7 @@ from medssl.jobs.devices import Claim, claims, locked
 
 def test_auto_takes_any_visible_gpu(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    monkeypatch.setattr(devices, "torch_knows_gpus", lambda: True)
     assert claims("auto") == [Claim("cuda:0", ("cuda-3",)), Claim("cuda:1", ("cuda-5",))]
     assert claims("cuda:1") == [Claim("cuda:1", ("cuda-5",))]
     assert claims("auto", count=2) == [Claim("cuda:0", ("cuda-3", "cuda-5"))]
@@ -24,6 +25,28 @@ def test_without_a_gpu_auto_is_the_processor_and_cuda_is_refused(monkeypatch):
     assert claims("auto") == [Claim("cpu", ("cpu",))] == claims("cpu", count=2)
     with pytest.raises(ResourceError, match="0 GPU"):
         claims("cuda")
+
+
+def test_auto_is_the_processor_where_torch_was_built_without_gpus(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(devices, "torch_knows_gpus", lambda: False)
+    monkeypatch.setattr(devices, "_has_mps", lambda: False)
+    assert claims("auto") == [Claim("cpu", ("cpu",))]
+    assert claims("cuda") == [Claim("cuda:0", ("cuda-0",))]  # asked for: torch says what is wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "built"),
+    [("cuda: Optional[str] = '13.0'", True), ("cuda = None\nhip = '6.2'", True), ("cuda: Optional[str] = None", False)],
+)
+def test_the_build_of_torch_is_read_from_its_version_file(text: str, built: bool):
+    assert bool(devices.BUILT_FOR_GPU.search(f"__version__ = '2.9.0'\n{text}\n")) == built
+
+
+@pytest.mark.parametrize(("mask", "gpus"), [("NoDevFiles", []), ("1,-1,2", ["1"]), ("GPU-8a-b,0", ["GPU_8a_b", "0"])])
+def test_a_mask_ends_where_it_names_no_gpu(monkeypatch, mask: str, gpus: list[str]):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", mask)
+    assert devices.visible_gpus() == gpus
 
 
 def test_a_name_that_is_no_device(monkeypatch):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+import sys
 import time
 
 import psutil
 import pytest
 
 from medssl.errors import ConfigError, InputError, NotFoundError, StateError
+from medssl.files import write_json
 from medssl.jobs import process
+from medssl.jobs.follower import wait_for_leader
 from medssl.protocol import DataSpec, JobSpec
 
 KINDS = "fake_kinds:KINDS"
@@ -58,6 +62,7 @@ def test_a_bad_spec_makes_no_folder(store, spec, home):
         (JobSpec("count", "nomethod", {}, spec().data), NotFoundError),
         (JobSpec("count", "genesis", {"base_width": -1}, spec().data), ConfigError),
         (JobSpec("count", "genesis", {}, spec().data, device="tpu"), InputError),
+        (JobSpec("count", "genesis", {"training": {"nodes": 2}}, spec().data), InputError),
     ):
         with pytest.raises(error):
             submit(store, wrong)
@@ -171,3 +176,37 @@ def test_further_processes_of_a_job_are_silent(store, spec):
     assert {"results/rank-0", "results/rank-1"} <= set(view.files)
     assert (store.folder(job) / "results" / "rank-1").read_text() == "cpu"
     assert [event.get("rank") for event in store.events(job)[0] if event["type"] == "loss"] == [0]
+
+
+def test_a_further_process_does_not_outlive_the_leader(store, spec):
+    job = store.create(spec())
+    write_json(store.folder(job) / "status.json", {"state": "failed"})
+    code = f"""
+import time
+from pathlib import Path
+from medssl.jobs.follower import watch_leader
+watch_leader(Path({str(store.folder(job))!r}), leaving_s=0.1)
+time.sleep(60)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1 and "is gone" in done.stderr
+
+
+def test_a_further_process_waits_only_so_long_for_a_leader(store, spec):
+    job = store.create(spec())
+    write_json(store.folder(job) / "status.json", {"state": "failed"})
+    assert wait_for_leader(store.folder(job), coming_s=0.1) is None
+
+
+def test_a_failing_leader_takes_its_children_along(store, spec):
+    job = submit(store, spec("misbehave", "fails with a child"))
+    assert process.wait(store, job).status.state == "failed"
+    child = int((store.folder(job) / "results" / "child").read_text())
+    psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], timeout=30)
+    assert not psutil.pid_exists(child)
+
+
+def test_the_child_is_told_nothing_of_the_ranks_of_whoever_starts_it(store, spec, monkeypatch):
+    monkeypatch.setenv("SLURM_PROCID", "3")
+    job = submit(store, spec(name="count 1"))
+    assert process.wait(store, job).status.state == "finished"

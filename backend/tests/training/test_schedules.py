@@ -10,6 +10,7 @@ import torch
 from medssl.errors import ConfigError
 from medssl.training import alarms, seeds
 from medssl.training.devices import choose_precision
+from medssl.training.loop import shared_out
 from medssl.training.optimisers import learning_rate, make_optimizer
 from medssl.training.training_config import TrainingConfig
 
@@ -39,6 +40,13 @@ def test_step_halves_and_constant_stays():
 
 def test_plateau_halves_as_often_as_told():
     assert learning_rate(dataclasses.replace(BASE, schedule="plateau"), 50, halvings=2) == 0.2
+
+
+@pytest.mark.parametrize(("groups", "processes"), [(3, 2), (8, 3), (1, 4), (4, 1)])
+def test_every_process_validates_as_often_and_every_group_counts_once(groups: int, processes: int):
+    shares = [shared_out(groups, rank, processes) for rank in range(processes)]
+    assert len({len(share) for share in shares}) == 1
+    assert sorted(n for share in shares for n, counts in share if counts) == list(range(groups))
 
 
 def test_biases_and_norms_are_not_decayed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from filelock import FileLock, Timeout
 from medssl.errors import CancelledError, ConfigError, ResourceError
 
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+MASKED = re.compile(r"\d+|(GPU|MIG)-.+")  # an entry of CUDA_VISIBLE_DEVICES that names a GPU
+BUILT_FOR_GPU = re.compile(r"^(cuda|hip)\b[^=\n]*=\s*['\"]", re.MULTILINE)
 QUEUE_PAUSE_S = 0.3
 PROBE_TIMEOUT_S = 120.0  # the first import of torch on a slow disk
 
@@ -48,7 +52,7 @@ def claims(device: str, count: int = 1) -> list[Claim]:
     if not DEVICE.fullmatch(device):
         raise ConfigError(f"device {device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps")
     gpus = visible_gpus() if device.startswith(("auto", "cuda")) else []
-    if device == "auto" and not gpus:
+    if device == "auto" and not (gpus and torch_knows_gpus()):
         device = "mps" if _has_mps() else "cpu"
     if device in ("cpu", "mps"):
         return [Claim(device, (device,))]
@@ -68,7 +72,8 @@ def visible_gpus() -> list[str]:
     """The ids of the GPUs that CUDA (or ROCm) would show here, without asking it."""
     masked = os.environ.get("CUDA_VISIBLE_DEVICES")
     if masked is not None:
-        return [re.sub(r"\W", "_", gpu.strip()) for gpu in masked.split(",") if gpu.strip() not in ("", "-1")]
+        named = itertools.takewhile(MASKED.fullmatch, (gpu.strip() for gpu in masked.split(",")))
+        return [re.sub(r"\W", "_", gpu) for gpu in named]  # CUDA, too, ignores all from the first that is none
     nodes = sorted((node.name[len("nvidia") :] for node in Path("/dev").glob("nvidia[0-9]*")), key=int)
     if nodes:
         return [str(n) for n in range(len(nodes))]
@@ -76,6 +81,15 @@ def visible_gpus() -> list[str]:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         return [str(n) for n, _ in enumerate(re.findall(r"^GPU \d+:", listing.stdout, re.MULTILINE))]
     return ["0"] if Path("/dev/kfd").exists() else []
+
+
+def torch_knows_gpus() -> bool:
+    """Whether the torch here was built for GPUs (pip's default on Windows is not), told without importing it."""
+    spec = find_spec("torch")
+    if spec is None or spec.origin is None:
+        return False
+    version = Path(spec.origin).with_name("version.py")
+    return not version.is_file() or bool(BUILT_FOR_GPU.search(version.read_text(encoding="utf-8")))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 from filelock import Timeout
 
-from medssl.errors import StateError
+from medssl.errors import InputError, StateError
 from medssl.jobs.check import checked
 from medssl.jobs.liveness import alive_lock, started_at
 from medssl.jobs.record import EventLog, StatusFile
@@ -35,16 +35,22 @@ from medssl.protocol import (
 GRACE_S = 30.0  # how long a run may take to stop by itself
 KILL_S = 3.0  # from terminate to kill
 POLL_S = 0.3
+LAUNCHED = (
+    "RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID",
+    "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS",
+)  # fmt: skip
 
 
 def submit(store: JobStore, spec: JobSpec, kinds: str = KINDS) -> str:
     """Check the specification, make the job's folder, start its process; returns the id.
 
     Raises:
-        InputError: see `medssl.jobs.check`.
+        InputError: see `medssl.jobs.check`; or a job for several machines.
         ResourceError: the disk is full.
     """
-    job = store.create(checked(spec, kinds))
+    complete = checked(spec, kinds)
+    _check_one_machine(complete)
+    job = store.create(complete)
     start(store, job, kinds)
     return job
 
@@ -79,12 +85,14 @@ def resume(store: JobStore, job: str, kinds: str = KINDS) -> None:
 
     Raises:
         StateError: it is queued, running or finished.
+        InputError: it is for several machines.
     """
     state = store.status(job).state
     if state not in RESUMABLE_STATES:
         raise StateError(
             f"job {job}", f"is {state} and cannot be resumed", "Only a cancelled, failed or interrupted job can"
         )
+    _check_one_machine(store.spec(job))
     (store.folder(job) / "cancel").unlink(missing_ok=True)
     start(store, job, kinds)
 
@@ -134,12 +142,25 @@ def wait(store: JobStore, job: str, on_event: Callable[[dict[str, Any]], None] =
 def detached() -> dict[str, Any]:
     """`Popen` arguments that let a child outlive its parent, its terminal and its signals."""
     if os.name == "nt":
-        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
+        # A console of its own that is not shown: without any, each process that the child starts would open a window.
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
     return {"start_new_session": True}
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    """The child leads its job: what a launcher or batch system told this process of ranks is not meant for it."""
+    kept = {name: value for name, value in os.environ.items() if name not in LAUNCHED}
+    return {**kept, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def _check_one_machine(spec: JobSpec) -> None:
+    nodes = int(spec.config.get("training", {}).get("nodes", 1))
+    if nodes > 1:
+        raise InputError(
+            f"training.nodes = {nodes}",
+            "cannot be started from one machine, whose processes would wait for the others",
+            "Make the folder with `medssl pretrain --prepare` and run it on every machine with torchrun or srun",
+        )
 
 
 def _end_tree(status: JobStatus) -> None:

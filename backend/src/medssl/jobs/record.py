@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medssl.errors import ResourceError
 from medssl.files import disk_errors, read_json, to_text, write_json
 from medssl.jobs.liveness import started_at
 from medssl.protocol import JobStatus, from_json, to_json
@@ -106,5 +105,7 @@ class StatusFile:
                 continue
             try:
                 self.change()
-            except ResourceError as error:  # the run itself meets the full disk and says so
+            except (
+                OSError
+            ) as error:  # a full disk, which the run itself meets; on Windows also a reader that holds the file
                 print(error, file=sys.stderr)

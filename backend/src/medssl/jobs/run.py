@@ -12,14 +12,17 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import Timeout
 
 from medssl.errors import CancelledError, translate
 from medssl.files import read_json
 from medssl.jobs.devices import claims, locked
+from medssl.jobs.follower import wait_for_leader, watch_leader
 from medssl.jobs.liveness import alive_lock
 from medssl.jobs.record import EventLog, StatusFile
 from medssl.protocol import (
@@ -97,7 +100,7 @@ def lead(folder: Path, kinds: str = KINDS) -> int:
     except Timeout:
         print(f"{folder.name} already has a running process", file=sys.stderr)
         return 3
-    with lock:
+    with lock, ExitStack() as device:  # the device is given back when everything of this job has left it
         status = StatusFile(folder)
         if status.now.state in (FINISHED, CANCELLED):  # ended by others before this process came up
             return 0
@@ -105,33 +108,34 @@ def lead(folder: Path, kinds: str = KINDS) -> int:
         status.change(state=QUEUED, message="waiting for the device", error=None, ended=0.0)
         status.beat()
         run = FolderRun(folder, status, EventLog(folder / "events.jsonl"), Interrupt(folder))
-        return _to_the_end(run, status, kinds)
+        return _to_the_end(run, status, kinds, device)
 
 
 def follow(folder: Path, kinds: str = KINDS) -> int:
     """Take part in a job that another process leads (torchrun, Fabric, SLURM); returns the exit status."""
     interrupt = Interrupt(folder)
-    while (status := read_json(folder / "status.json"))["state"] != RUNNING:
-        if status["state"] in (FINISHED, CANCELLED):
-            return 0
-        time.sleep(0.2)
+    status = wait_for_leader(folder)
+    if status is None:
+        return 0
+    watch_leader(folder)
     spec = spec_from_json(read_json(folder / "spec.json"))
     try:
-        load(load(kinds)[spec.kind])(spec, SilentRun(folder, status["device"], interrupt))
+        load(load(kinds)[spec.kind])(spec, SilentRun(folder, status.device, interrupt))
     except CancelledError:
         return 0
     return 0
 
 
-def _to_the_end(run: FolderRun, status: StatusFile, kinds: str) -> int:
+def _to_the_end(run: FolderRun, status: StatusFile, kinds: str, device: ExitStack) -> int:
     try:
         spec = spec_from_json(read_json(run.folder / "spec.json"))
-        with locked(run.home, claims(spec.device, _gpu_count(spec)), run.cancel_requested) as claim:
-            if run.cancel_requested():
-                raise CancelledError()
-            run.device = claim.device
-            status.change(state=RUNNING, message="starting", device=claim.device, started=time.time())
-            load(load(kinds)[spec.kind])(spec, run)
+        wishes = claims(spec.device, _gpu_count(spec))
+        claim = device.enter_context(locked(run.home, wishes, run.cancel_requested))
+        if run.cancel_requested():
+            raise CancelledError()
+        run.device = claim.device
+        status.change(state=RUNNING, message="starting", device=claim.device, started=time.time())
+        load(load(kinds)[spec.kind])(spec, run)
         _end(run, status, FINISHED, FINISHED_EVENT, step=status.now.step, progress=1.0)
     except CancelledError:
         _end(run, status, CANCELLED, CANCELLED_EVENT, step=status.now.step)
@@ -139,6 +143,7 @@ def _to_the_end(run: FolderRun, status: StatusFile, kinds: str) -> int:
         traceback.print_exc()
         told = translate(error, "the run").as_dict()
         _end(run, status, FAILED, FAILED_EVENT, error=told)
+        _end_children()
         return 1
     return 0
 
@@ -150,6 +155,13 @@ def _end(run: FolderRun, status: StatusFile, state: str, event: str, **values: A
         run.emit(event, **{name: value for name, value in values.items() if name != "progress"})
     status.change(state=state, message="", eta_s=None, ended=time.time(), **values)
     (run.folder / "cancel").unlink(missing_ok=True)
+
+
+def _end_children() -> None:
+    """End further processes on this machine, which would wait in a collective for this one."""
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 def _gpu_count(spec: JobSpec) -> int:

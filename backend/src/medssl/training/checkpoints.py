@@ -80,4 +80,9 @@ def restore(
             _, index, key = name.split(".", 2)
             states.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({"state": states, "param_groups": header["groups"]})
+    for parameter, values in optimizer.state.items():
+        for key, value in values.items():
+            # A copy, since what was read is mapped from a file that Windows then cannot delete; laid out as the weights.
+            like = parameter if value.shape == parameter.shape else value
+            values[key] = torch.empty_like(like, dtype=value.dtype, device=value.device).copy_(value)
     return Progress(**header["progress"])

@@ -22,13 +22,10 @@ def make_fabric(config: TrainingConfig, device: str) -> Fabric:
     """
     kind, _, number = device.partition(":")
     several = config.devices * config.nodes > 1
-    if kind == "cuda" and config.devices > torch.cuda.device_count():
-        raise ResourceError(
-            f"training.devices = {config.devices}",
-            f"exceeds the {torch.cuda.device_count()} GPUs here",
-            "Ask for fewer devices",
-        )
-    devices: int | list[int] = [int(number or 0)] if kind == "cuda" and config.devices == 1 else config.devices
+    devices: int | list[int] = config.devices
+    if kind == "cuda":
+        devices = list(range(int(number or 0), int(number or 0) + config.devices))  # those that the job has locked
+        _check_gpus(device, config.devices, last=devices[-1])
     return Fabric(
         accelerator=kind,
         devices=devices,
@@ -36,6 +33,16 @@ def make_fabric(config: TrainingConfig, device: str) -> Fabric:
         strategy="ddp" if several else "auto",
         precision=FABRIC_PRECISION[choose_precision(config.precision, kind)],
     )
+
+
+def _check_gpus(device: str, count: int, last: int) -> None:
+    found = torch.cuda.device_count()
+    if found == 0:
+        raise ResourceError(
+            device, "cannot be used by this torch", "Install a CUDA build of torch, update the driver, or take cpu"
+        )
+    if last >= found:
+        raise ResourceError(f"{count} GPUs from {device}", f"exceed the {found} here", "Ask for fewer devices")
 
 
 def choose_precision(wanted: str, kind: str) -> str:

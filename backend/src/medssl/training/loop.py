@@ -80,6 +80,7 @@ class Loop:
             group["lr"] = rate
         self.network.train()
         torch.manual_seed(seeds.derive(config.seed, "network", step * self.fabric.world_size + self.fabric.global_rank))
+        buffers = [buffer.clone() for buffer in self.bare.buffers()]  # running statistics, should the step be skipped
         for part in range(config.accumulate):
             batch = self._next(batches)
             generator = seeds.generator(config.seed, "views", self._micro(step, part), self.fabric.device)
@@ -99,6 +100,9 @@ class Loop:
                 )
             self.optimizer.step()
             self.method.after_step(self.bare, step, config.steps)
+        else:
+            for buffer, before in zip(self.bare.buffers(), buffers):
+                buffer.copy_(before)
         self.optimizer.zero_grad(set_to_none=True)
         return means
 
@@ -109,16 +113,14 @@ class Loop:
         self.network.eval()
         numbers = list(range(config.validation_samples))
         groups = [numbers[n : n + config.batch_size] for n in range(0, len(numbers), config.batch_size)]
-        mine = list(range(self.fabric.global_rank, len(groups), self.fabric.world_size))
-        idle = not mine  # more processes than groups: join the exchange with a weight of nothing
+        mine = shared_out(len(groups), self.fabric.global_rank, self.fabric.world_size)
         sums: dict[str, Tensor] = {}
-        for n, batch in zip(
-            mine or [0], micro_batches(dataset, [groups[n] for n in mine or [0]], workers=0, pin=False)
-        ):
+        batches = micro_batches(dataset, [groups[n] for n, _ in mine], workers=0, pin=False)
+        for (n, counts), batch in zip(mine, batches):
             views = self.method.views(
                 self._to_device(batch), seeds.generator(config.seed, "validation", n, self.fabric.device)
             )
-            share = 0.0 if idle else len(groups[n]) / len(numbers) * self.fabric.world_size
+            share = len(groups[n]) / len(numbers) * self.fabric.world_size if counts else 0.0
             for name, value in self.method.evaluate(self.network, views).items():
                 sums[name] = sums.get(name, 0.0) + value.float() * share
         values = self.method.summarise(self._mean(sums))
@@ -135,10 +137,9 @@ class Loop:
                 save_weights(self.model_file, self.bare.state_dict(), self.method.plan())
         else:
             progress.since_best += 1
-            if (
-                self.config.schedule == "plateau"
-                and progress.since_best * self.config.validate_every % self.config.decay_every == 0
-            ):
+            waited = progress.since_best * self.config.validate_every  # steps without improvement
+            due = waited >= self.config.decay_every and waited % self.config.decay_every < self.config.validate_every
+            if self.config.schedule == "plateau" and due:
                 progress.halvings += 1
         started = progress.step > max(self.config.warmup_steps, self.config.steps // 10)
         alarm = alarms.collapse(values) if started else None
@@ -185,7 +186,8 @@ class Loop:
             )
 
     def _save(self) -> None:
-        if self.fabric.is_global_zero:
+        """Write a checkpoint, unless weights are no longer numbers: the last good one is worth more."""
+        if self.fabric.is_global_zero and all(t.isfinite().all() for t in self.bare.state_dict().values()):
             self.progress.precision = self.fabric.strategy.precision.state_dict()
             path = checkpoints.save_checkpoint(
                 self.run.folder / "checkpoints", self.bare, self.optimizer.optimizer, self.progress
@@ -196,7 +198,8 @@ class Loop:
         loaded = checkpoints.load_newest(self.run.folder / "checkpoints") if self.run.resume else None
         if loaded is not None:
             self.progress = checkpoints.restore(loaded, self.bare, self.optimizer.optimizer)
-            self.fabric.strategy.precision.load_state_dict(self.progress.precision or {})
+            if self.progress.precision:
+                self.fabric.strategy.precision.load_state_dict(self.progress.precision)
             if self.fabric.is_global_zero:
                 self.run.emit("resumed", step=self.progress.step)
 
@@ -231,6 +234,16 @@ class Loop:
         if self.fabric.world_size > 1:
             stacked = torch.as_tensor(self.fabric.all_reduce(stacked, reduce_op="mean"))
         return dict(zip(sums, stacked.tolist()))
+
+
+def shared_out(groups: int, rank: int, processes: int) -> list[tuple[int, bool]]:
+    """The validation groups of one process, and whether each counts.
+
+    Every process gets equally many, group 0 again where there are not enough: each forward of a distributed network is an
+    exchange, and a process that makes one more waits for the others for ever.
+    """
+    turns = -(-groups // processes)
+    return [(n if n < groups else 0, n < groups) for n in range(rank, turns * processes, processes)]
 
 
 class _Silent:
