@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import pickle
+import random
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,36 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         save_weights(path, UNet3D(4).state_dict(), PLAN)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
     assert load_file(path)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "{",
+        "[]",
+        "{}",
+        json.dumps({"method": "genesis", "network": {}, "of a later version": 1}),
+        json.dumps({"method": "genesis", "network": {"base_width": 4}, "version": 99}),
+        json.dumps({"method": "genesis", "network": {"depth": 3}}),
+        json.dumps({"method": "genesis", "network": {"base_width": 1_000_000}}),
+    ],
+)
+def test_a_plan_that_cannot_be_used_is_told_without_taking_memory(tmp_path: Path, plan: str):
+    path = tmp_path / "strange.safetensors"
+    save_file({"a": torch.zeros(2)}, path, {"medssl": plan})
+    with pytest.raises(WeightsError):
+        medssl.load_weights(path)
+
+
+def test_damaged_bytes_of_a_torch_file_are_told(tmp_path: Path):
+    whole, path, rng = tmp_path / "whole.pt", tmp_path / "damaged.pt", random.Random(0)
+    torch.save({"state_dict": UNet3D(4).state_dict()}, whole, _use_new_zipfile_serialization=False)
+    for _ in range(40):
+        data = bytearray(whole.read_bytes())
+        for _ in range(3):
+            data[rng.randrange(4000)] = rng.randrange(256)
+        path.write_bytes(data)
+        try:
+            open_weights(path)
+        except WeightsError:
+            continue

@@ -138,3 +138,12 @@ def test_a_full_disk_does_not_end_the_queue(home, worker, until, monkeypatch):
     monkeypatch.setattr(worker.results, "write", real)
     second = worker.submit("restore", {"model": "good"}).id
     until(lambda: worker.results.status(second).state == "finished")
+
+
+def test_a_result_of_a_later_version_does_not_keep_the_server_from_starting(home):
+    results = ResultStore(home)
+    strange = results.create("restore", {})
+    path = home / "results" / strange.id / "status.json"
+    path.write_text('{"id": "x", "kind": "restore", "state": "queued", "of a later version": 1}')
+    ResultStore(home).end_orphans()
+    assert "later version" in path.read_text()

@@ -121,6 +121,36 @@ def test_a_loss_that_is_no_number_is_skipped_told_and_at_last_fatal(data: Path, 
     assert [e["code"] for e in run.of("warning")].count("not-a-number") == 5
 
 
+def test_a_single_loss_that_is_no_number_leaves_no_trace_in_the_model(data: Path, tmp_path: Path, monkeypatch):
+    whole = Genesis.loss
+
+    def once(self, network, views):
+        spoilt = len(asked) == 2
+        asked.append(0)
+        views = dataclasses.replace(views, distorted=views.distorted * float("nan")) if spoilt else views
+        return whole(self, network, views)
+
+    asked: list[int] = []
+    monkeypatch.setattr(Genesis, "loss", once)
+    run = FakeRun(tmp_path / "job", tmp_path / "home")
+    pretrain(tiny_spec(data), run)
+    assert [e["code"] for e in run.of("warning")].count("not-a-number") == 1
+    assert all(tensor.isfinite().all() for tensor in weights(run).values())
+    assert all(math.isfinite(e["validation_loss"]) for e in run.of("metric"))
+
+
+def test_weights_that_are_no_numbers_reach_no_checkpoint(data: Path, tmp_path: Path, monkeypatch):
+    def spoil(self, network, step, steps):
+        if step == 2:
+            next(network.parameters()).data.fill_(float("nan"))
+
+    monkeypatch.setattr(Genesis, "after_step", spoil)
+    run = FakeRun(tmp_path / "job", tmp_path / "home")
+    with pytest.raises(TrainingError):
+        pretrain(tiny_spec(data, steps=20), run)
+    assert [e["step"] for e in run.of("checkpoint")] == [2]
+
+
 def test_collapse_is_told(data: Path, tmp_path: Path):
     run = FakeRun(tmp_path / "job", tmp_path / "home")
     spec = tiny_spec(data, optimizer="sgd", learning_rate=100.0, schedule="constant", warmup_steps=0, clip_gradient=0.0)

@@ -13,6 +13,7 @@ from typing import Any
 
 from medssl.errors import WeightsError
 
+VERSION = 1
 LARGEST_HEADER = 100 * 2**20  # the limit of the safetensors format
 
 
@@ -29,7 +30,7 @@ class Plan:
     provenance: dict[str, Any] = field(default_factory=dict)  # job id, steps, data, versions, source file
     licence: str = ""
     sha256: str = ""  # of all tensors' bytes in name order
-    version: int = 1
+    version: int = VERSION
 
     def to_metadata(self) -> dict[str, str]:
         """The safetensors `__metadata__` that carries this plan."""
@@ -37,12 +38,21 @@ class Plan:
 
     @staticmethod
     def from_metadata(metadata: dict[str, str]) -> Plan | None:
-        """The plan of a safetensors file, or None where there is none."""
+        """The plan of a safetensors file, or None where there is none.
+
+        Raises:
+            WeightsError: a plan of a later version, or none that can be read.
+        """
         if "medssl" not in metadata:
             return None
-        values = json.loads(metadata["medssl"])
-        values["input_size"] = tuple(values.get("input_size", ()))
-        return Plan(**values)
+        try:
+            values = json.loads(metadata["medssl"])
+            plan = Plan(**{**values, "input_size": tuple(values.get("input_size", ()))})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise WeightsError("plan of a weight file", f"cannot be read ({error})", "Update MedSSL") from error
+        if not isinstance(plan.network, dict) or not isinstance(plan.version, int) or plan.version > VERSION:
+            raise WeightsError(f"plan of version {plan.version}", "is not known here", "Update MedSSL")
+        return plan
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
@@ -58,9 +68,12 @@ def read_header(path: str | Path) -> dict[str, Any]:
         if not 2 <= size <= min(LARGEST_HEADER, path.stat().st_size - 8):
             raise WeightsError(path, "is not a safetensors file", "Convert it with `medssl weights convert`")
         try:
-            return json.loads(file.read(size))
-        except ValueError as error:
+            header = json.loads(file.read(size))
+        except (ValueError, RecursionError) as error:
             raise WeightsError(path, "has a damaged header", "Take another copy of the file") from error
+    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
+        raise WeightsError(path, "has a damaged header", "Take another copy of the file")
+    return header
 
 
 def read_plan(path: str | Path) -> Plan | None:

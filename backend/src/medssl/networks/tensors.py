@@ -48,7 +48,8 @@ def read_torch(path: Path) -> dict[str, Any]:
                 "Ask its author for a plain state dict or safetensors",
             ) from error
         raise WeightsError(path, "is not a PyTorch file", "Give a .pt, .pth or .safetensors weight file") from error
-    except (RuntimeError, EOFError, ValueError) as error:
+    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+        # all that torch's reader raises on damaged bytes
         raise WeightsError(path, f"is damaged ({error})", "Take another copy of the file") from error
 
 

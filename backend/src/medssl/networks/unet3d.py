@@ -122,6 +122,6 @@ class UNet3D(nn.Module):
         """Constructor arguments that fit the tensor shapes of a file (official names)."""
         first = [shape for name, shape in shapes.items() if name.startswith("down_tr64.ops.0.") and shape]
         width = first[0][0] if first else 32  # any tensor of the layer tells, should one be missing
-        inputs = shapes.get("down_tr64.ops.0.conv1.weight", (width, 1))[1]
-        outputs = shapes.get("out_tr.final_conv.weight", (1,))[0]
+        inputs = (*shapes.get("down_tr64.ops.0.conv1.weight", ()), width, 1)[1]
+        outputs = (*shapes.get("out_tr.final_conv.weight", ()), 1)[0]
         return {"base_width": width, "inputs": inputs, "outputs": outputs}

@@ -125,6 +125,9 @@ def load_weights(
     """
     file = open_weights(path, part)
     plan = replace(file.plan, fidelity=fidelity or file.plan.fidelity)
+    with torch.device("meta"):
+        outline = build_network(plan)
+    check_fit(outline, file, partial)  # before memory is taken for what the header announces
     network = build_network(plan)
     fill(network, file, partial)
     network.plan = plan  # type: ignore[assignment]  # nn.Module types every attribute as a tensor
@@ -137,6 +140,18 @@ def fill(network: nn.Module, file: WeightFile, partial: bool = False) -> WeightR
     Raises:
         WeightsError: something is missing, unexpected or of another shape, and `partial` is False.
     """
+    report = check_fit(network, file, partial)
+    matched = set(report.matched)
+    network.load_state_dict({name: tensor for name, tensor in file.tensors.items() if name in matched}, strict=False)
+    return report
+
+
+def check_fit(network: nn.Module, file: WeightFile, partial: bool = False) -> WeightReport:
+    """Hold a file against a network, which may be on the meta device.
+
+    Raises:
+        WeightsError: see `fill`.
+    """
     report = compare(network, file.tensors)
     if not report.matched or not (partial or report.complete):
         raise WeightsError(
@@ -144,8 +159,6 @@ def fill(network: nn.Module, file: WeightFile, partial: bool = False) -> WeightR
             f"does not fit entirely ({report.summary()})",
             "Take the right file, or say that a partial match will do",
         )
-    matched = set(report.matched)
-    network.load_state_dict({name: tensor for name, tensor in file.tensors.items() if name in matched}, strict=False)
     return report
 
 
@@ -163,10 +176,19 @@ def compare(network: nn.Module, tensors: dict[str, Tensor]) -> WeightReport:
 
 
 def build_network(plan: Plan) -> nn.Module:
-    """The untrained network that a plan describes."""
+    """The untrained network that a plan describes.
+
+    Raises:
+        WeightsError: an unknown method, or arguments that its network does not take.
+    """
     if plan.method not in NETWORKS:
         raise WeightsError(f"method {plan.method!r}", "is not known here", f"Known: {', '.join(NETWORKS)}")
-    return load(NETWORKS[plan.method])(**plan.network, fidelity=plan.fidelity)
+    try:
+        return load(NETWORKS[plan.method])(**plan.network, fidelity=plan.fidelity)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(
+            f"network {plan.network}", f"cannot be built ({error})", "Update MedSSL, or take another copy of the file"
+        ) from error
 
 
 def save_weights(path: str | Path, tensors: dict[str, Tensor], plan: Plan) -> Plan:

@@ -39,7 +39,7 @@ class AccessRules:
         if _hostname(host) not in (*LOOPBACK, *self.hosts):
             remedy = "Use the address the server printed, or start it with this host"
             return 403, AccessError(f"host {host!r}", "is not the name of this server", remedy)
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             return 403, AccessError(f"origin {origin!r}", "may not use this server", "Web pages have no access")
         if path not in OPEN_PATHS and not self._knows(headers.get("authorization", "")):
             return 401, AccessError("token", "is missing or wrong", "Send the token of server.json as a bearer token")

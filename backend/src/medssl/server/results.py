@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from medssl.errors import MedSSLError, NotFoundError, StateError
+from medssl.errors import InputError, MedSSLError, NotFoundError, StateError
 from medssl.files import disk_errors, inside, read_json, write_json
 from medssl.jobs.store import SAFE_ID
 from medssl.protocol import CANCELLED, END_STATES, FAILED, QUEUED, ResultStatus, from_json, to_json
@@ -95,13 +95,22 @@ class ResultStore:
     def end_orphans(self) -> None:
         """Fail what an earlier server left unfinished."""
         for result in self._names():
+            if self._is_over(result):
+                continue
             self.end(result, StateError(f"result {result}", "was lost when the server stopped", "Ask again"))
 
     def _prune(self) -> None:
         for result in self._names()[:-KEPT]:
-            if self.status(result).state in END_STATES:
+            if self._is_over(result):
                 self._ended.pop(result, None)
-                shutil.rmtree(self.folder_of_all / result)
+                shutil.rmtree(self.folder_of_all / result, ignore_errors=True)  # Windows keeps what is being sent
+
+    def _is_over(self, result: str) -> bool:
+        """Ended, being removed by another thread, or left by a version whose words are not known here."""
+        try:
+            return self.status(result).state in END_STATES
+        except (InputError, NotFoundError, FileNotFoundError, ValueError):
+            return True
 
     def _names(self) -> list[str]:
         found = self.folder_of_all.iterdir() if self.folder_of_all.is_dir() else ()

@@ -35,18 +35,24 @@ def volume_routes(store: VolumeStore, limit: int) -> APIRouter:
         if piece and piece.total > limit:
             raise TooLarge(limit)
         if store.has(sha256):
-            async for _ in request.stream():
-                pass  # read and forget: a client that is still sending would see a broken connection
-            return Response(status_code=200)
+            return await _known_already(request)
         if piece is None:
             part = store.begin(sha256, None)
             await _receive(request, part)
             await run_in_threadpool(store.finish, sha256, part)
             return Response(status_code=201)
         async with busy[sha256]:
+            if store.has(sha256):  # someone else sent the last piece meanwhile
+                return await _known_already(request)
             return await _take_piece(store, sha256, piece, request)
 
     return routes
+
+
+async def _known_already(request: Request) -> Response:
+    async for _ in request.stream():
+        pass  # read and forget: a client that is still sending would see a broken connection
+    return Response(status_code=200)
 
 
 async def _take_piece(store: VolumeStore, sha256: str, piece: Piece, request: Request) -> Response:
