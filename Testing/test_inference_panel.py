@@ -222,6 +222,28 @@ def test_choices_live_in_the_scene(ready, process_until):
     assert ready.ui.distortionCombo.currentText == "Local shuffling" and ready.ui.strengthSlider.value == 0.75
 
 
+def test_a_loaded_scene_brings_its_choices(ready, scene, tmp_path, process_until):
+    choose(ready.ui.distortionCombo, "bezier")
+    ready.ui.seedSpin.value = 7
+    scene.SetURL(str(tmp_path / "kept.mrml"))
+    assert scene.Commit()
+    scene.Clear(0)
+    choose(ready.ui.distortionCombo, "none")
+    scene.SetURL(str(tmp_path / "kept.mrml"))
+    assert scene.Import()
+    assert ready.ui.distortionCombo.currentText == "Intensity curve" and ready.ui.seedSpin.value == 7
+    assert ready.ui.inputSelector.currentNode().GetName() == "chest"
+
+
+def test_the_first_volume_is_chosen_when_the_panel_opens(panel, scene):
+    panel.widget.exit()
+    scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "label map")
+    volume = fakes.phantom("chest")
+    panel.widget.enter()
+    assert panel.ui.inputSelector.currentNode() is volume
+    assert (panel.ui.seedSpin.minimum, panel.ui.seedSpin.maximum) == (0, 999999)
+
+
 def test_closing_the_scene_starts_over(ready, scene, process_until):
     ready.ui.applyButton.click()
     ready.finish(process_until)

@@ -116,6 +116,7 @@ def test_a_home_folder_that_cannot_be_written_is_told(process, home):
     home.write_text("in the way")
     process.start(HERE)
     assert process.state == "down" and "cannot be written" in str(process.error)
+    home.unlink()
 
 
 def test_upload_in_pieces_once(scene, transport, process_until, monkeypatch):

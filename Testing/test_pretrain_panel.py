@@ -210,7 +210,7 @@ def test_a_killed_job_reads_interrupted_and_resumes(ready, process_until, grab):
     ready.grab(grab, "interrupted")
     ui.resumeJobButton.click()
     process_until(lambda: runBox.view.status.state == "finished")
-    assert [step for step, _ in runBox.chart.points("loss")] == list(range(1, 301))
+    assert [step for step, _ in runBox.chart.points("loss")] == list(range(1, fakes.STEPS + 1))
     assert "Resumed at step" in ui.logEdit.plainText and not ui.runError.visible
 
 
@@ -234,7 +234,7 @@ def test_server_dies_during_the_job(ready, process_until, grab):
     ready.server.pace = 100
     ready.backendUi.startButton.click()
     process_until(lambda: runBox.view.status.state == "finished")
-    assert [step for step, _ in runBox.chart.points("loss")] == list(range(1, 301))
+    assert [step for step, _ in runBox.chart.points("loss")] == list(range(1, fakes.STEPS + 1))
 
 
 def test_history_survives_a_restart_of_slicer(ready, make_panel, process_until, grab):
@@ -306,6 +306,7 @@ def test_a_volume_removed_meanwhile_is_not_missed(panel, make_panel):
 
 
 def test_a_loaded_scene_brings_its_choices(panel, tmp_path):
+    panel.parent.show()
     panel.ui.volumesSelector.check(inference_fakes.phantom())
     panel.ui.modalityCombo.currentIndex = panel.ui.modalityCombo.findData("CT")
     panel.ui.folderPath.currentPath = "/data"

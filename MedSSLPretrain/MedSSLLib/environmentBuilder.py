@@ -38,12 +38,9 @@ class EnvironmentBuilder:
         """Start; signals tell the rest."""
         started = slicer.util.startupEnvironment()
         base = basePython(started.get("PATH", ""))
-        if environment.key == SLICER:  # it needs Slicer's libraries
-            started = dict(os.environ)
-        else:
-            started = backend.environment(started)
+        needsSlicer = environment.key == SLICER  # its libraries, and what finds them
         variables = qt.QProcessEnvironment()
-        for name, value in started.items():
+        for name, value in (os.environ if needsSlicer else backend.environment(started)).items():
             variables.insert(name, value)
         self._process.setProcessEnvironment(variables)
         try:

@@ -25,7 +25,7 @@ class LossChart:
 
     def attach(self, plotView) -> None:
         """Show the chart in a qMRMLPlotView that stands outside the layout."""
-        node = self._add("vtkMRMLPlotViewNode", self.name)
+        node = self._add("vtkMRMLPlotViewNode", self.name, self.chart)
         node.SetLayoutName("MedSSLPretrain")
         node.SetPlotChartNodeID(self.chart.GetID())
         plotView.setMRMLScene(slicer.mrmlScene)
@@ -111,12 +111,14 @@ class LossChart:
         return series
 
     @staticmethod
-    def _add(kind: str, name: str):
+    def _add(kind: str, name: str, parentLayout=None):
         node = slicer.mrmlScene.CreateNodeByClass(kind)
         node.UnRegister(None)
         node.SetName(name)
         node.SetHideFromEditors(True)
         node.SetSaveWithScene(False)
+        if parentLayout is not None:  # before it is in the scene: Slicer's layout makes a view for one without
+            node.SetAndObserveParentLayoutNodeID(parentLayout.GetID())
         return slicer.mrmlScene.AddNode(node)
 
     @staticmethod

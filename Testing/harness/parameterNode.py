@@ -100,7 +100,7 @@ class _Parameter:
             return json.loads(node.GetParameter(self.name))
         count = node.GetNumberOfNodeReferences(self.name)
         found = [node.GetNthNodeReference(self.name, i) for i in range(count)]
-        return [n for n in found if n is not None] if self.isList else node.GetNodeReference(self.name)
+        return found if self.isList else node.GetNodeReference(self.name)
 
     def write(self, wrapper, value) -> None:
         node = wrapper.parameterNode
@@ -162,6 +162,8 @@ class _Link:
     def __init__(self, wrapper, widget, parameter: _Parameter) -> None:
         self.wrapper, self.widget, self.parameter = wrapper, widget, parameter
         self.attribute, self.signal = _BINDINGS[widget.className()]
+        if widget.className() == "QSpinBox":  # real Slicer forgets the range of the .ui file
+            widget.minimum, widget.maximum = -(2**31), 2**31 - 1
         for rule in parameter.rules:
             if isinstance(rule, WithinRange):
                 widget.minimum, widget.maximum = rule.minimum, rule.maximum

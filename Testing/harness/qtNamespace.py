@@ -42,6 +42,7 @@ MISSING_IN_PYTHONQT = (
     "QThread",
     "QSignalBlocker",
 )
+_waiting: list = []  # timers of singleShot
 _customWidgets: dict[str, type] = {}
 _bareGetattribute = QtCore.QObject.__getattribute__
 
@@ -118,6 +119,7 @@ def build() -> types.ModuleType:
     QtCore.QObject.className = lambda self: self.metaObject().className()
     bare = QtCore.QTimer().setSingleShot  # comes unbound: the static singleShot has taken the property's name
     QtCore.QTimer.setSingleShot = lambda self, on: bare(self, on)
+    QtCore.QTimer.singleShot = staticmethod(_singleShot)
     qt = types.ModuleType("qt", "PySide6 as Slicer's qt")
     for source in (QtCore, QtGui, QtWidgets, QtNetwork):
         for name in dir(source):
@@ -150,6 +152,20 @@ def _restoreMethods(qt) -> None:
                 type(getter).__name__ == "method_descriptor"
             ):  # its C++ getter has an argument, e.g. QComboBox.currentData
                 setattr(source, name, property(getter))
+
+
+def _singleShot(milliseconds: int, slot) -> None:
+    """`QTimer.singleShot`: PySide6's own uses a `connect` with other arguments than PythonQt's."""
+    timer = QtCore.QTimer()
+    timer.setSingleShot(True)
+    _waiting.append(timer)
+
+    def fire() -> None:
+        _waiting.remove(timer)
+        slot()
+
+    timer.connect("timeout()", fire)
+    timer.start(milliseconds)
 
 
 def _setter(target: str):
