@@ -19,8 +19,11 @@ the offending *value*, the *rule* it breaks and the *remedy*.
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Any
+
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # what the system says of a full disk or quota
 
 
 class MedSSLError(Exception):
@@ -101,6 +104,8 @@ def translate(error: Exception, what: str) -> MedSSLError:
         return ResourceError(error.name or "package", f"cannot be imported ({error})", remedy)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return ResourceError("memory", "is used up", "Take a smaller batch, network or region")
+    if isinstance(error, OSError) and error.errno in FULL:
+        return ResourceError(error.filename or "disk", "is full", "Free some space and go on")
     return TrainingError(f"{type(error).__name__}: {error}", f"stopped {what}", "The log has the details")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import math
 import os
@@ -13,11 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from medssl.errors import NotFoundError, ResourceError
+from medssl.errors import FULL, NotFoundError, ResourceError
 
 T = TypeVar("T")
 
-FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 SHARING_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds; a virus scanner or a reader on Windows lets go soon
 
 
