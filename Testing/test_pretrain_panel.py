@@ -283,6 +283,10 @@ def test_folder_and_table(panel, process_until):
     ui.sourceCombo.currentIndex = 2
     assert not ui.startButton.enabled and not ui.dataSummary.text.isspace()
     assert panel.panel.dataBox.missing() == "Choose a table"
+    ui.csvPath.currentPath = "/data/chest.csv"
+    assert ui.startButton.enabled
+    ui.csvPath.currentPath = ""
+    assert not ui.startButton.enabled
 
 
 def test_choices_are_kept_in_the_scene(panel, make_panel):
@@ -343,6 +347,9 @@ def test_another_computer(panel, process_until, grab):
     ui.addressEdit.text, ui.tokenEdit.text = "server.example", "secret"
     ui.startButton.click()
     assert "is not an address" in ui.errorLabel.text
+    ui.addressEdit.text = "http://server.example:8443"
+    ui.startButton.click()
+    assert "without encryption" in ui.errorLabel.text and "secret" not in ui.errorLabel.text
     ui.addressEdit.text = "https://server.example:8443/"
     panel.grab(grab, "another-computer")
     ui.startButton.click()

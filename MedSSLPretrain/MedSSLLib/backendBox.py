@@ -15,7 +15,7 @@ from MedSSLLib.backendProcess import STARTING, UP, BackendProcess
 from MedSSLLib.environmentBuilder import EnvironmentBuilder
 from MedSSLLib.environments import OTHER, OWN, Environment, environments
 from MedSSLLib.errorText import showError
-from MedSSLLib.qtTransport import QtTransport
+from MedSSLLib.qtTransport import LOOPBACK, QtTransport
 from MedSSLLib.signal import Signal
 
 UI_FILE = Path(__file__).resolve().parents[1] / "Resources" / "UI" / "MedSSLBackendBox.ui"
@@ -164,8 +164,8 @@ class BackendBox:
 
     def _connectRemote(self) -> None:
         url, token = self.ui.addressEdit.text.strip().rstrip("/"), self.ui.tokenEdit.text.strip()
-        if not url.startswith(("http://", "https://")):
-            self._remoteError = InputError(url, _("is not an address"), _("Begin it with https:// or http://"))
+        self._remoteError = addressError(url)
+        if self._remoteError is not None:
             self.update()
             return
         qt.QSettings().setValue("MedSSL/RemoteAddress", url)
@@ -240,3 +240,13 @@ class BackendBox:
     def _devicesFailed(self, error: Exception) -> None:
         self._deviceError = error
         self.update()
+
+
+def addressError(url: str) -> InputError | None:
+    """What is wrong with the address of a backend elsewhere; the token and the images must not travel in the clear."""
+    if not url.startswith(("http://", "https://")):
+        return InputError(url, _("is not an address"), _("Begin it with https://"))
+    if url.startswith("http://") and qt.QUrl(url).host() not in LOOPBACK:
+        remedy = _("Begin it with https://, or use an SSH tunnel and http://127.0.0.1")
+        return InputError(url, _("would get the token and the images without encryption"), remedy)
+    return None

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from medssl.errors import MedSSLError, ResourceError
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TIMEOUT_S = 60  # without any byte; GET /devices imports torch in a child
 
 
@@ -32,7 +33,7 @@ def sharesFiles(address) -> bool:
     Only one that was found by its server.json does, and that has a process number: the near end of an SSH tunnel is on
     this computer too, but the files are not.
     """
-    return bool(getattr(address, "pid", 0)) and qt.QUrl(address.url).host() in ("127.0.0.1", "::1", "localhost")
+    return bool(getattr(address, "pid", 0)) and qt.QUrl(address.url).host() in LOOPBACK
 
 
 class QtTransport:

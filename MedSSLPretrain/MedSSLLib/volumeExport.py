@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import slicer
@@ -11,7 +12,7 @@ from slicer.i18n import tr as _
 from medssl.client import api, volumes
 from medssl.errors import VolumeError
 from medssl.protocol import VolumeRef
-from MedSSLLib.steps import Steps
+from MedSSLLib.steps import Pause, Steps
 
 SINGLE_FILES = (".nrrd", ".nii", ".nii.gz", ".mha")
 
@@ -39,12 +40,21 @@ def uploadSteps(volumeNode, loopback: bool = False) -> Steps:
     if known is not None and known[0] == state and (yield api.has_volume(known[1])):
         return VolumeRef(sha256=known[1], **about)
     data = volumes.nrrd_bytes(slicer.util.arrayFromVolume(volumeNode), ijkToRas(volumeNode))
-    sha256 = volumes.sha256_of(data)
+    sha256 = yield from hashSteps(data)
     _hashes[volumeNode.GetID()] = (state, sha256)
     if not (yield api.has_volume(sha256)):
         for start, stop in volumes.pieces(len(data)):
             yield api.put_piece(sha256, data[start:stop], start, len(data))
     return VolumeRef(sha256=sha256, **about)
+
+
+def hashSteps(data: bytes) -> Steps:
+    """SHA-256 in hexadecimal digits, piece by piece: a large volume's would stop the GUI for seconds."""
+    digest, view = hashlib.sha256(), memoryview(data)
+    for start, stop in volumes.pieces(len(data)):
+        digest.update(view[start:stop])
+        yield Pause(0.0)
+    return digest.hexdigest()
 
 
 def unmodifiedFile(volumeNode) -> Path | None:

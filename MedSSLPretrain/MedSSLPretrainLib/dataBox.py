@@ -41,6 +41,7 @@ class DataBox:
         for signal, widget in (
             ("currentIndexChanged(int)", ui.sourceCombo), ("currentIndexChanged(int)", ui.modalityCombo),
             ("currentPathChanged(QString)", ui.folderPath), ("currentPathChanged(QString)", ui.csvPath),
+            ("validInputChanged(bool)", ui.csvPath),  # the other one is silent where the name filter refuses the text
         ):  # fmt: skip
             widget.connect(signal, lambda _value: self._chosen())
         ui.volumesSelector.connect("checkedNodesChanged()", self._chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import types
 
 from .qtNamespace import QtCore, QtWidgets, emitter, registerCustomWidget
@@ -74,6 +75,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):
     """A path with a browse button; `filters` says whether files or folders are meant."""
 
     currentPathChanged = emitter(str)
+    validInputChanged = emitter(bool)
     Dirs, Files, Readable, Writable = 1, 2, 16, 32  # QDir.Filter
 
     def __init__(self, parent=None) -> None:
@@ -86,10 +88,19 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         self._browse.text = "…"
         layout.addWidget(self._edit)
         layout.addWidget(self._browse)
-        self._edit.textChanged.connect(lambda text: self.currentPathChanged.emit(text))
+        self._edit.textChanged.connect(self._changed)
+        self._valid = True
 
     def setCurrentPath(self, path: str) -> None:
         self._edit.text = path
+
+    def _changed(self, text: str) -> None:
+        patterns = [p for f in self._nameFilters for p in f.partition("(")[2].rstrip(")").split()]
+        before, self._valid = self._valid, not patterns or any(fnmatch.fnmatch(text, p) for p in patterns)
+        if self._valid:
+            self.currentPathChanged.emit(text)
+        if self._valid != before:
+            self.validInputChanged.emit(self._valid)
 
     def addCurrentPathToHistory(self) -> None:
         """The history lives in the settings; tests have none."""
