@@ -70,12 +70,12 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel."""
 
     def __init__(self, parent=None, makeBackend=BackendBox) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
         self._makeBackend = makeBackend
         self.logic = self.backendBox = self.restoreBox = None
         self._parameterNode = self._parameterNodeGuiTag = None
         self._entered = True  # until told otherwise: a panel is built to be shown
+        VTKObservationMixin.__init__(self)
+        ScriptedLoadableModuleWidget.__init__(self, parent)  # last: without a parent it calls setup()
 
     def setup(self) -> None:
         """Build the panel; needs neither main window nor backend."""

@@ -60,12 +60,12 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel."""
 
     def __init__(self, parent=None, makeBackend=BackendBox, **panelOptions) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
         self.logic = self.panel = self.backend = None
         self._makeBackend, self._panelOptions = makeBackend, panelOptions
         self._parameterNode = self._parameterNodeGuiTag = None
         self._restoring = False
+        VTKObservationMixin.__init__(self)
+        ScriptedLoadableModuleWidget.__init__(self, parent)  # last: without a parent it calls setup()
 
     def setup(self) -> None:
         """Build the panel; needs neither main window nor backend."""

@@ -64,8 +64,8 @@ class JobHistory:
 
     def current(self) -> JobView | None:
         """The selected job."""
-        rows = [index.row() for index in self.ui.jobsTable.selectionModel().selectedRows()]
-        return self.views[rows[0]] if rows and rows[0] < len(self.views) else None
+        rows = enumerate(self.views)
+        return next((view for row, view in rows if self.ui.jobsTable.item(row, STATE).isSelected()), None)
 
     def select(self, jobId: str) -> None:
         """Select a job of the list without telling `selected`."""

@@ -9,11 +9,12 @@ from medssl.client.volumes import read_nrrd_bytes
 
 LAYOUT_ID = 4711
 VIEWS = ("MedSSLOriginal", "MedSSLDistorted")
-LAYOUT = """<layout type="vertical">
+GROUP = '<property name="viewgroup" action="default">4711</property>'  # the user's own slice views do not follow
+LAYOUT = f"""<layout type="vertical">
  <item><view class="vtkMRMLSliceNode" singletontag="MedSSLOriginal"><property name="orientation" action="default">Axial</property>
-  <property name="viewlabel" action="default">O</property><property name="viewcolor" action="default">#6B8FB5</property></view></item>
+  <property name="viewlabel" action="default">O</property><property name="viewcolor" action="default">#6B8FB5</property>{GROUP}</view></item>
  <item><view class="vtkMRMLSliceNode" singletontag="MedSSLDistorted"><property name="orientation" action="default">Axial</property>
-  <property name="viewlabel" action="default">D</property><property name="viewcolor" action="default">#D9A05B</property></view></item>
+  <property name="viewlabel" action="default">D</property><property name="viewcolor" action="default">#D9A05B</property>{GROUP}</view></item>
 </layout>"""
 
 
