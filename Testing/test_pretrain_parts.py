@@ -13,6 +13,7 @@ from MedSSLLib.environments import OTHER, OWN, Environment, environments, instal
 from MedSSLLib.errorText import errorText
 from MedSSLLib.signal import Signal
 from MedSSLLib.steps import Pause, StepRunner, runSteps
+from MedSSLPretrainLib.dataBox import summaryText
 from MedSSLPretrainLib.eventText import durationText, eventText
 from MedSSLPretrainLib.lossChart import LossChart
 
@@ -221,6 +222,8 @@ def script(path, text):
 def test_errors_and_events_in_words(harness):
     text = errorText(ResourceError("a<b.nrrd", "is truncated", "Copy it again"))
     assert "a&lt;b.nrrd" in text and "Copy it again" in text
+    summary = summaryText({"volumes": 2, "patients": 1, "modality": "CT", "notes": ["a<b.nrrd is small"]})
+    assert "2 volumes of 1 patients, CT" in summary and "a&lt;b.nrrd" in summary
     assert "slip" in errorText(ZeroDivisionError("slip"))
     assert [durationText(s) for s in (40, 200, 3900)] == ["40 s", "3 min 20 s", "1 h 05 min"]
     assert eventText({"type": "loss", "time": 0.0, "step": 1, "loss": 1.0}) == ""

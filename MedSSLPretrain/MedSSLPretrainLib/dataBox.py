@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 
 import ctk
@@ -166,7 +167,7 @@ def summaryText(info: dict) -> str:
     split = _("{training} for training, {validation} for validation").format(
         training=_count(info.get("training", 0)), validation=_count(info.get("validation", 0))
     )
-    notes = "".join(f"<br>{note}" for note in info.get("notes", ()))
+    notes = "".join(f"<br>{html.escape(note)}" for note in info.get("notes", ()))
     return f"<b>{counts}</b>: {split}.{notes}"
 
 

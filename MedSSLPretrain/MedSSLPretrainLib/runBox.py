@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 from MedSSLLib.errorText import showError
@@ -92,7 +93,8 @@ class RunBox:
             showError(ui.runError, None)
             return
         status = view.status
-        ui.jobLabel.text = f"<b>{view.spec.name or view.id}</b>: {stateTitles()[status.state]}{self._detail(status)}"
+        name = html.escape(view.spec.name or view.id)
+        ui.jobLabel.text = f"<b>{name}</b>: {stateTitles()[status.state]}{html.escape(self._detail(status))}"
         ui.progressBar.maximum, ui.progressBar.value = 1000, round(1000 * status.progress)
         ui.progressBar.format = _progressFormat(status)
         error = from_dict(status.error) if status.state == FAILED and status.error else None
