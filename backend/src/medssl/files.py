@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -16,14 +17,17 @@ from medssl.errors import FULL, NotFoundError, ResourceError
 
 T = TypeVar("T")
 
+UMASK = os.umask(0)
+os.umask(UMASK)  # there is no other way to ask
+REFUSED = (errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM)
 SHARING_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds; a virus scanner or a reader on Windows lets go soon
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
+def write_atomic(path: Path, data: bytes, mode: int = 0o666 & ~UMASK) -> None:
     """Replace `path` by `data`: a reader sees the old bytes or the new ones, never a part, even after a power cut.
 
     Raises:
-        ResourceError: the disk is full.
+        ResourceError: the disk is full, or the folder is missing or not writable.
     """
     with disk_errors(path):
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -56,12 +60,14 @@ def sharing(action: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn "disk full" into a `ResourceError` that names the file."""
+    """Turn a disk that is full, or a folder that is missing or not writable, into a `ResourceError` that names the file."""
     try:
         yield
     except ResourceError:
         raise
     except OSError as error:
+        if error.errno in REFUSED:
+            raise ResourceError(path, f"cannot be written ({error.strerror})", "Choose another folder") from error
         if error.errno not in FULL:
             raise
         remedy = "Free some space (`medssl jobs rm` deletes old jobs) and resume"
@@ -73,7 +79,7 @@ def to_text(value: Any) -> str:
     return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False)
 
 
-def write_json(path: Path, value: Any, mode: int = 0o644) -> None:
+def write_json(path: Path, value: Any, mode: int = 0o666 & ~UMASK) -> None:
     """Write `value` as JSON, atomically.
 
     Raises:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from medssl.cli import app as application
 from medssl.cli.app import app
 from medssl.cli.pretrain import merge, parse_settings
-from medssl.cli.restore import parse_roi
+from medssl.cli.restore import parse_roi, result_folders
 from medssl.data.reading import write_volume
 from medssl.data.volume import Volume
 from medssl.errors import ConfigError, InputError, MedSSLError
@@ -71,11 +71,29 @@ def test_pretrain_restore_and_the_jobs_verbs(tmp_path: Path, home: Path):
     assert run("jobs", "rm", job.id).exit_code == 0 and JobStore(home).list() == []
 
 
+def test_results_of_files_with_one_name_stay_apart(tmp_path: Path):
+    paths = [tmp_path / "a" / "ct.nii.gz", tmp_path / "b" / "ct.nii.gz", tmp_path / "c" / "mr.1.nrrd"]
+    folders = result_folders(paths, tmp_path / "out")
+    assert [folder.name for folder in folders.values()] == ["a-ct", "b-ct", "mr.1"]
+    folders[paths[2]].mkdir(parents=True)
+    (folders[paths[2]] / "table.csv").touch()
+    with pytest.raises(InputError, match="holds an earlier result"):
+        result_folders(paths, tmp_path / "out")
+
+
+def test_jobs_are_found_by_name_and_by_the_beginning_of_their_id(tmp_path: Path, home: Path):
+    run("pretrain", str(write_phantoms(tmp_path / "d")), *TINY, "--name", "liver", "--prepare")
+    job = JobStore(home).list()[0].id
+    for text in (job, job[:-2], "liver"):
+        assert job in run("jobs", "show", text).output
+    assert "training.steps" in run("jobs", "show", "liver").output
+
+
 def test_prepare_makes_a_job_and_starts_nothing(tmp_path: Path, home: Path):
     printed = run(
         "pretrain", str(write_phantoms(tmp_path / "d")), *TINY, "--nodes", "2", "--devices", "4", "--prepare"
     ).output
-    assert "torchrun --nnodes 2 --nproc-per-node 4 -m medssl.jobs.run" in printed
+    assert "torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d" in printed and "-m medssl.jobs.run '" in printed
     assert JobStore(home).list()[0].spec.config["training"]["devices"] == 4
 
 
@@ -194,5 +212,14 @@ def test_a_restoration_of_a_2d_image_is_refused(tmp_path: Path):
     save_weights(tmp_path / "m.safetensors", UNet3D(4).state_dict(), plan)
     write_volume(Volume(np.arange(400, dtype=np.int16).reshape(20, 20)), tmp_path / "flat.nrrd")
     assert "2D" in str(
-        refusal("restore", str(tmp_path / "flat.nrrd"), "--model", str(tmp_path / "m.safetensors"), "--modality", "CT")
+        refusal(
+            "restore",
+            str(tmp_path / "flat.nrrd"),
+            "--output",
+            str(tmp_path / "out"),
+            "--model",
+            str(tmp_path / "m.safetensors"),
+            "--modality",
+            "CT",
+        )
     )

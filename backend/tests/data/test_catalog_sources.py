@@ -31,10 +31,27 @@ def read(tmp_path, **spec):
 def test_folder_takes_every_image(folder, tmp_path):
     catalog = read(tmp_path, path=str(folder), modality="CT")
     assert [(e.name, e.patient) for e in catalog] == [
-        ("p1/ct", "p1"), ("p1/mask", "p1"), ("p2/day 1/ct", "p2"), ("p3", "p3"), ("p4/series", "p4"),
+        ("p1/ct", "p1"), ("p2/day 1/ct", "p2"), ("p3", "p3"), ("p4/series", "p4"),
     ]  # fmt: skip
     assert catalog.patients == ("p1", "p2", "p3", "p4")
     assert all(e.modality == "CT" for e in catalog)
+
+
+def test_label_maps_are_left_out_unless_asked_for(folder, tmp_path):
+    assert "p1/mask" not in [e.name for e in read(tmp_path, path=str(folder))]
+    assert [e.name for e in read(tmp_path, path=str(folder), pattern="*/mask*")] == ["p1/mask"]
+
+
+def test_a_folder_called_images_is_no_patient(tmp_path):
+    for name in ("images/a.png", "images/b.png", "labels/a.png", "p7/images/c.png"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(b"only listed")
+    assert [e.patient for e in read(tmp_path, path=str(tmp_path / "set"))] == ["a", "b", "p7"]
+
+
+def test_single_files_of_one_name_are_patients_apart(folder, tmp_path):
+    refs = tuple(VolumeRef(path=str(folder / name)) for name in ("p1/ct.nii.gz", "p2/day 1/ct.nii.gz"))
+    assert len(read(tmp_path, volumes=refs).patients) == 2
 
 
 def test_pattern(folder, tmp_path):

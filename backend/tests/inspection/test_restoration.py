@@ -165,6 +165,7 @@ def test_inspection_writes_files_and_finishes(tmp_path, ct):
     assert set(context.found.files) == {
         *(f"{n}.nrrd" for n in ("original", "distorted", "restored", "error")),
         "montage.png",
+        "table.csv",
     }
     for name in ("original", "error"):
         written: Volume = read_volume(context.folder / f"{name}.nrrd")

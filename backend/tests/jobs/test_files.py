@@ -29,8 +29,14 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 
 
 def test_another_error_of_the_disk_stays_itself():
-    with pytest.raises(PermissionError), disk_errors(Path("x")):
-        raise PermissionError(errno.EACCES, "no")
+    with pytest.raises(TimeoutError), disk_errors(Path("x")):
+        raise TimeoutError(errno.ETIMEDOUT, "no")
+
+
+def test_a_folder_that_is_not_there_or_not_ours_is_told():
+    for number in (errno.ENOENT, errno.EACCES, errno.EROFS):
+        with pytest.raises(ResourceError, match="x: cannot be written"), disk_errors(Path("x")):
+            raise OSError(number, "no")
 
 
 class FullAfter:

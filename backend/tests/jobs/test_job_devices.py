@@ -21,7 +21,6 @@ def test_auto_takes_any_visible_gpu(monkeypatch):
 
 def test_without_a_gpu_auto_is_the_processor_and_cuda_is_refused(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setattr(devices, "_has_mps", lambda: False)
     assert claims("auto") == [Claim("cpu", ("cpu",))] == claims("cpu", count=2)
     with pytest.raises(ResourceError, match="0 GPU"):
         claims("cuda")
@@ -30,7 +29,6 @@ def test_without_a_gpu_auto_is_the_processor_and_cuda_is_refused(monkeypatch):
 def test_auto_is_the_processor_where_torch_was_built_without_gpus(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setattr(devices, "torch_knows_gpus", lambda: False)
-    monkeypatch.setattr(devices, "_has_mps", lambda: False)
     assert claims("auto") == [Claim("cpu", ("cpu",))]
     assert claims("cuda") == [Claim("cuda:0", ("cuda-0",))]  # asked for: torch says what is wrong
 

@@ -152,13 +152,13 @@ def test_a_job_resumed_within_the_grace_period_is_left_running(store, spec, unti
     process.cancel(store, job)
 
 
-def test_sigterm_is_a_request_to_cancel(store, spec, until):
+def test_sigterm_from_the_system_leaves_a_job_to_resume(store, spec, until):
     if os.name == "nt":
         pytest.skip("Windows has no SIGTERM to catch")
     job = submit(store, spec(name="count to 100000"))
     until(lambda: store.events(job)[1] > 3)
     psutil.Process(store.status(job).pid).terminate()
-    assert process.wait(store, job).status.state == "cancelled"
+    assert process.wait(store, job).status.state == "interrupted"
 
 
 def test_two_children_of_one_job_do_not_both_run(store, spec, until):

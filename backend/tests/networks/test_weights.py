@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 import random
@@ -71,6 +72,24 @@ def test_conversion_round_trips_and_keeps_the_plan(official: Path, tmp_path: Pat
     assert original.keys() == returned.keys()
     assert all(torch.equal(original[name], returned[name]) for name in original)
     assert load_weights(converted).plan.fidelity == "released"
+
+
+def test_an_export_of_our_own_keeps_its_identity(tmp_path: Path):
+    plan = dataclasses.replace(PLAN, modality="MR", normalisation={"kind": "mr-percentile"})
+    save_weights(tmp_path / "mr.safetensors", UNet3D(4).state_dict(), plan)
+    export_official(tmp_path / "mr.safetensors", tmp_path / "mr.pt")
+    found = open_weights(tmp_path / "mr.pt").plan
+    assert (found.modality, found.fidelity, found.licence) == ("MR", "paper", "")
+    assert found.normalisation == {"kind": "mr-percentile"}
+
+
+def test_an_empty_file_and_noise_are_called_what_they_are(tmp_path: Path):
+    (tmp_path / "empty.pt").touch()
+    (tmp_path / "noise.pt").write_bytes(bytes(range(7, 200)) * 9)
+    with pytest.raises(WeightsError, match="is empty"):
+        open_weights(tmp_path / "empty.pt")
+    with pytest.raises(WeightsError, match=r"is not a PyTorch file|is damaged"):
+        open_weights(tmp_path / "noise.pt")
 
 
 def test_a_renamed_key_fails_loudly_with_its_name(tmp_path: Path):

@@ -96,7 +96,7 @@ def print_jobs(views: Iterable[JobView]) -> None:
             view.spec.method,
             view.spec.name,
             f"{view.status.step}/{view.status.steps}",
-            view.status.message,
+            view.status.error["message"] if view.status.error else view.status.message,
         )
         for view in views
     )

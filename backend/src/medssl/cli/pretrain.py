@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,8 +56,10 @@ def pretrain(
     store = JobStore(home_folder(home))
     if prepare:
         folder = store.folder(store.create(checked(spec)))
+        rendezvous = f" --rdzv-backend c10d --rdzv-endpoint HOST:29500 --rdzv-id {folder.name}" if nodes > 1 else ""
         out.print(
-            f"{folder}\nrun it with: torchrun --nnodes {nodes} --nproc-per-node {devices} -m medssl.jobs.run {folder}",
+            f"{folder}\nrun it with: torchrun --nnodes {nodes} --nproc-per-node {devices}{rendezvous} "
+            f"-m medssl.jobs.run {shlex.quote(str(folder))}",
             highlight=False,
         )
         return

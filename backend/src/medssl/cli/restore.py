@@ -33,6 +33,7 @@ def restore(
     """Distort volumes, restore them with a model, and write volumes, a montage and a table."""
     from medssl.inspection.local import run_here
 
+    folders = result_folders(volumes, output)
     for path in volumes:
         request = RestoreRequest(
             VolumeRef(path=str(path), modality=modality),
@@ -45,11 +46,34 @@ def restore(
             fidelity,
             device,
         )
-        folder = output / path.name.split(".")[0]
+        folder = folders[path]
         with err.status(f"restoring {path.name}") as status:
             result = run_here("restore", to_json(request), home_folder(home), folder, _progress_of(path.name, status))
         columns = list(result.table[0])
         print_table(columns, [[row[name] for name in columns] for row in result.table], title=str(folder))
+
+
+def result_folders(volumes: list[Path], output: Path) -> dict[Path, Path]:
+    """A folder for each volume, named after it; after its own folder too where names repeat.
+
+    Raises:
+        InputError: the folders are still not distinct, or one of them is there already.
+    """
+    from medssl.data.image_files import stem
+
+    names = [stem(path) for path in volumes]
+    folders = {
+        path: output / (name if names.count(name) == 1 else f"{path.absolute().parent.name}-{name}")
+        for path, name in zip(volumes, names)
+    }
+    if len(set(folders.values())) < len(volumes):
+        raise InputError(
+            "volumes", "share name and folder name", "Restore them one at a time, each with its own --output"
+        )
+    for folder in folders.values():
+        if (folder / "table.csv").exists():
+            raise InputError(folder, "holds an earlier result", "Give another --output, or delete it first")
+    return folders
 
 
 def _progress_of(name: str, status: Status) -> Callable[[float, str], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medssl.data.catalog_csv import read_csv
@@ -39,7 +39,8 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
     """List the images of a training set; none is opened but to tell DICOM files apart.
 
     Folder: every readable image, or what `pattern` matches; a folder with DICOM slices is one image, DICOM radiographs
-    are one each. The patient is the first folder below the root, or the file's own name directly below it.
+    are one each. The patient is the first folder below the root that is not merely called
+    "images" or the like, otherwise the file's own name; label maps are left out unless the pattern matches them.
     CSV: columns `image` (relative to the CSV) and `patient`; `split`, `modality` and `name` are optional, every further
     column is a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one.
 
@@ -48,7 +49,7 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
         NotFoundError: an upload that is not there.
     """
     if spec.volumes:
-        entries = [_from_ref(ref, home) for ref in spec.volumes]
+        entries = _with_distinct_names([_from_ref(ref, home) for ref in spec.volumes], spec.volumes)
     else:
         root = Path(spec.path)
         if not root.exists():
@@ -83,6 +84,18 @@ def locate(ref: VolumeRef, home: Path) -> Path:
     if not path.exists():
         raise NotFoundError(ref.path or ref.sha256, "is not there", "Check the path, or upload the volume again")
     return path
+
+
+def _with_distinct_names(entries: list[Entry], refs: tuple[VolumeRef, ...]) -> list[Entry]:
+    """Files of one name in several folders get their folder's name too: they are not one patient."""
+    names = [entry.name for entry in entries]
+    distinct = []
+    for entry, ref in zip(entries, refs):
+        if ref.path and not ref.name and names.count(entry.name) > 1:
+            name = f"{entry.image.absolute().parent.name}/{entry.name}"
+            entry = replace(entry, name=name, patient=ref.patient or name)
+        distinct.append(entry)
+    return distinct
 
 
 def _from_ref(ref: VolumeRef, home: Path) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pydicom
@@ -12,9 +13,16 @@ from medssl.data.image_files import is_image, is_picture, stem
 from medssl.data.radiograph import RADIOGRAPHS
 from medssl.errors import CatalogError
 
+MASK_FOLDERS = ("mask", "masks", "label", "labels", "labelstr", "segmentation", "segmentations")
+MASK_NAME = re.compile(r"(^|[^a-z])(mask|seg|label|labels|segmentation)$")
+PLAIN_FOLDERS = (*MASK_FOLDERS, "image", "images", "imagestr", "imagests", "img", "data", "scans", "volumes", "unlabelled", "unlabeled", "train", "training", "val", "validation", "test")  # fmt: skip
+
 
 def read_folder(root: Path, pattern: str = "", modality: str = "") -> list[Entry]:
-    """List the images below `root`, sorted: all, or those that the glob `pattern` matches (files or series folders).
+    """List the images below `root`, sorted: those that the glob `pattern` matches (files or series folders), else all.
+
+    Without a pattern, what is plainly a label map is left out: files in folders called masks, labels or segmentations,
+    and names that end in mask, seg, label or segmentation.
 
     Raises:
         CatalogError: a pattern that is not one.
@@ -27,6 +35,8 @@ def read_folder(root: Path, pattern: str = "", modality: str = "") -> list[Entry
         ) from error
     visible = [path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)]
     images = [image for path in visible for image in _images_at(path, matched=bool(pattern))]
+    if not pattern:
+        images = [image for image in images if not _is_mask(root, image)]
     return [Entry(image, _patient(root, image), modality=modality, name=_name(root, image)) for image in images]
 
 
@@ -43,9 +53,18 @@ def _images_at(path: Path, matched: bool) -> list[Path]:
     return slices if first.get("Modality", "") in RADIOGRAPHS else [path]
 
 
+def _is_mask(root: Path, image: Path) -> bool:
+    """Whether folder or file name say that this is a label map."""
+    *folders, name = image.relative_to(root).parts or (root.name,)
+    return any(folder.lower() in MASK_FOLDERS for folder in folders) or bool(MASK_NAME.search(stem(Path(name)).lower()))
+
+
 def _patient(root: Path, image: Path) -> str:
-    parts = image.relative_to(root).parts
-    return parts[0] if len(parts) > 1 or (parts and image.is_dir()) else stem(image)
+    """The first folder that is not merely called "images" or so; without one the file's own name."""
+    *folders, name = image.relative_to(root).parts or (root.name,)
+    if image.is_dir():
+        folders.append(name)
+    return next((folder for folder in folders if folder.lower() not in PLAIN_FOLDERS), stem(image))
 
 
 def _name(root: Path, image: Path) -> str:

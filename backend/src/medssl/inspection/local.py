@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medssl.files import read_json, write_json
+from medssl.files import disk_errors, read_json, write_json
+from medssl.home import make_home
 from medssl.inspection import INSPECTIONS
 from medssl.inspection.context import FolderContext
 from medssl.inspection.models import WarmModels
@@ -33,9 +34,11 @@ def run_here(kind: str, request: dict[str, Any], home: Path, folder: Path | None
     Raises:
         MedSSLError: whatever the inspection refuses.
     """
+    make_home(home)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) if folder is None else folder
-        folder.mkdir(parents=True, exist_ok=True)
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "status.json", to_json(ResultStatus(folder.name, kind, QUEUED)))
         context = _LocalContext(home, folder, WarmModels(home))
         context.tell = progress

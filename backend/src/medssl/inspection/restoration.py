@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -14,7 +16,7 @@ from medssl.data.intensity import denormalise, normalise, resolve, window
 from medssl.data.intensity_config import NormalisationConfig
 from medssl.data.reading import write_volume
 from medssl.data.statistics import compute
-from medssl.data.volume import Volume, compact
+from medssl.data.volume import Volume, compact, guess_modality
 from medssl.errors import ConfigError, InputError, VolumeError, WeightsError
 from medssl.evaluation.image_metrics import image_metrics
 from medssl.evaluation.montage import MontageRow, write_montage
@@ -123,8 +125,9 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
         context.progress(1.0, f"writing {file}")
         write_volume(getattr(found, name), context.folder / file, compress=False)  # decoding costs more than loopback
     write_montage(montage_rows(found), context.folder / "montage.png")
+    write_table(found.table, context.folder / "table.csv")
     info = {**found.info, "model": asked.model, "volume": volume.name, "distortion": asked.distortion}
-    context.finish([*files, "montage.png"], found.table, info)
+    context.finish([*files, "montage.png", "table.csv"], found.table, info)
 
 
 def intensity_window(volume: Volume, plan: Plan) -> tuple[float, float]:
@@ -134,7 +137,7 @@ def intensity_window(volume: Volume, plan: Plan) -> tuple[float, float]:
         InputError: the volume's modality, as stated or as its values tell, is not the model's.
         VolumeError: a constant volume.
     """
-    modality = volume.modality or plan.modality
+    modality = volume.modality or _unstated(volume, plan)
     if plan.modality and modality != plan.modality:
         raise InputError(
             f"{volume.name or 'volume'} of modality {modality}",
@@ -143,6 +146,19 @@ def intensity_window(volume: Volume, plan: Plan) -> tuple[float, float]:
         )
     rule = resolve(NormalisationConfig(**plan.normalisation), modality, volume.name or "volume")
     return window(rule, compute(volume.array, modality), volume.name or "volume")
+
+
+def _unstated(volume: Volume, plan: Plan) -> str:
+    """The modality of a volume that does not say: the model's, unless the voxels are plainly Hounsfield units."""
+    return "CT" if plan.modality == "MR" and guess_modality(volume.array) == "CT" else plan.modality
+
+
+def write_table(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write rows of equal columns as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
 
 
 def montage_rows(found: Restoration) -> list[MontageRow]:

@@ -45,7 +45,7 @@ RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
 class Interrupt:
-    """Has the user asked to stop, by the folder's `cancel` file or by SIGTERM?"""
+    """Has someone asked to stop: the user, by the folder's `cancel` file, or the system, by SIGTERM?"""
 
     def __init__(self, folder: Path) -> None:
         self._file, self._signalled = folder / "cancel", False
@@ -53,6 +53,11 @@ class Interrupt:
 
     def __call__(self) -> bool:
         return self._signalled or self._file.exists()
+
+    @property
+    def preempted(self) -> bool:
+        """The system ends the process, and no user asked for it: the job is to be resumed."""
+        return self._signalled and not self._file.exists()
 
     def _on_signal(self, *_: object) -> None:
         self._signalled = True
@@ -138,6 +143,10 @@ def _to_the_end(run: FolderRun, status: StatusFile, kinds: str, device: ExitStac
         load(load(kinds)[spec.kind])(spec, run)
         _end(run, status, FINISHED, FINISHED_EVENT, step=status.now.step, progress=1.0)
     except CancelledError:
+        if run.cancel_requested.preempted:  # by SLURM, say: without an end state it reads as interrupted
+            status.rest()
+            print("ended by SIGTERM; resume to go on from the last checkpoint", file=sys.stderr)
+            return 128 + signal.SIGTERM
         _end(run, status, CANCELLED, CANCELLED_EVENT, step=status.now.step)
     except Exception as error:  # the process border: whatever went wrong ends in the folder and in the log
         traceback.print_exc()

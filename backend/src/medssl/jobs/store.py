@@ -16,6 +16,7 @@ from typing import Any
 
 from medssl.errors import InputError, NotFoundError, ResourceError, StateError
 from medssl.files import disk_errors, inside, read_json, sharing, write_json
+from medssl.home import make_home
 from medssl.jobs.liveness import SILENT_S, STARTING_S, is_alive
 from medssl.protocol import (
     END_STATES,
@@ -61,6 +62,7 @@ class JobStore:
         job = f"{stamp}-{method}-{secrets.token_hex(2)}"
         made = self.jobs / f".new-{job}"  # under another name until complete: a listing never meets half a job
         with disk_errors(self.jobs / job):
+            make_home(self.home)
             (made / "results").mkdir(parents=True)
             (made / "checkpoints").mkdir()
             status = JobStatus(QUEUED, host=socket.gethostname(), created=now, heartbeat=now)

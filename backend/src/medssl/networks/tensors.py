@@ -38,10 +38,12 @@ def read_torch(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: the file asks for code, or is damaged.
     """
+    if path.stat().st_size == 0:
+        raise WeightsError(path, "is empty", "Take another copy of the file")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if zipfile.is_zipfile(path) or "Unsupported" in str(error):
+        if zipfile.is_zipfile(path) or _is_pickle(path):
             raise WeightsError(
                 path,
                 "carries Python objects that would run code when opened",
@@ -51,6 +53,13 @@ def read_torch(path: Path) -> dict[str, Any]:
     except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
         # all that torch's reader raises on damaged bytes
         raise WeightsError(path, f"is damaged ({error})", "Take another copy of the file") from error
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether the file begins as pickles of protocol 2 and later do."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    return start[:1] == b"\x80" and start[1:] in (b"\x02", b"\x03", b"\x04", b"\x05")
 
 
 def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

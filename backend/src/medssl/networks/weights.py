@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from medssl.errors import WeightsError
+from medssl.files import write_atomic
 from medssl.networks import NETWORKS
 from medssl.networks.plan import Plan
 from medssl.networks.tensors import digest, read_safetensors, read_torch, write_safetensors
@@ -20,6 +22,7 @@ OFFICIAL_LICENCE = {
 }
 OFFICIAL_NORMALISATION = {"genesis": {"kind": "ct", "low": -1000.0, "high": 1000.0}}
 OFFICIAL_INPUT_SIZE = {"genesis": (64, 64, 32)}
+PLAN_KEY = "medssl"
 DERIVED = ("num_batches_tracked", "attn_mask", "relative_position_index")  # may be absent from a file
 SMALLEST_SHARE = 0.3  # of a network's names that must be there for a file to count as its
 
@@ -96,7 +99,13 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
         if plan is not None:
             return WeightFile(path, "medssl", _verified(path, plan, tensors), tensors)
     else:
-        tensors = _state_dict(path, read_torch(path), part)
+        content = read_torch(path)
+        tensors = _state_dict(path, content, part)
+        if isinstance(content.get(PLAN_KEY), str):  # our own export
+            tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+            plan = Plan.from_metadata({PLAN_KEY: content[PLAN_KEY]})
+            assert plan is not None, "the key is there"
+            return WeightFile(path, "official", _verified(path, plan, tensors), tensors)
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     return WeightFile(path, "official", _official_plan(path, tensors), tensors)
 
@@ -209,9 +218,18 @@ def convert_weights(source: str | Path, target: str | Path, part: str | None = N
 
 
 def export_official(source: str | Path, target: str | Path) -> None:
-    """Write the weights as `torch.save({"state_dict": …})` with the official `module.` names."""
+    """Write the weights as `torch.save({"state_dict": …})` with the official `module.` names.
+
+    Other programs find their names; ours finds the plan beside them, so that normalisation and licence are not lost.
+
+    Raises:
+        ResourceError: the file cannot be written.
+    """
     file = open_weights(source)
-    torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in file.tensors.items()}}, target)
+    buffer = io.BytesIO()
+    state = {f"module.{name}": tensor for name, tensor in file.tensors.items()}
+    torch.save({"state_dict": state, **file.plan.to_metadata()}, buffer)
+    write_atomic(Path(target), buffer.getvalue())
 
 
 def _state_dict(path: Path, content: Any, part: str | None) -> dict[str, Tensor]:

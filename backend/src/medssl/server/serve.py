@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from medssl.errors import MedSSLError, ResourceError, StateError
 from medssl.files import read_json, write_json
-from medssl.home import home_folder
+from medssl.home import home_folder, make_home
 from medssl.server.access import GIB, LOOPBACK
 from medssl.server.app import create_app
 
@@ -48,7 +48,7 @@ def serve(
         ResourceError: the port is taken or the address is not one of this machine's.
         StateError: a server is already running over this home folder.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    make_home(home)
     try:
         with FileLock(home / "server.lock").acquire(timeout=0), _listen(host, port) as listening:
             _serve_on(listening, home, host, hosts, upload_limit=upload_limit, **options)

@@ -40,6 +40,7 @@ class Loop:
         self.progress = checkpoints.Progress()
         self.cancelled = False
         self.waited = self.busy = 0.0  # seconds since the last loss event: for data, and in all
+        self.measured = 0  # steps since then
 
     def train(self, training: Dataset, validation: Dataset) -> None:
         """Run to the end; leaves `results/model.safetensors` (best on validation) and checkpoints."""
@@ -60,8 +61,9 @@ class Loop:
             terms = self._step(batches, rate)
             progress.step += 1
             self.busy += time.monotonic() - start
+            self.measured += 1
             if progress.step % every == 0 or progress.step == config.steps:
-                self._report_loss(log, terms, rate, every)
+                self._report_loss(log, terms, rate)
             if progress.step % config.validate_every == 0 or progress.step == config.steps:
                 self._validate(validation, log)
             if progress.step % config.checkpoint_every == 0 or progress.step == config.steps:
@@ -166,10 +168,10 @@ class Loop:
             )
         return False
 
-    def _report_loss(self, log: Any, terms: dict[str, float], rate: float, steps: int) -> None:
+    def _report_loss(self, log: Any, terms: dict[str, float], rate: float) -> None:
         if not self.fabric.is_global_zero:
             return
-        config, step, seconds = self.config, self.progress.step, max(self.busy, 1e-9)
+        config, step, seconds, steps = self.config, self.progress.step, max(self.busy, 1e-9), self.measured
         samples = steps * config.batch_size * config.accumulate * self.fabric.world_size
         speed = {"samples_per_s": samples / seconds, "data_wait": min(1.0, self.waited / seconds)}
         self.run.emit("loss", step=step, learning_rate=rate, **terms, **speed)
@@ -178,6 +180,7 @@ class Loop:
         )
         log.write(step, {**terms, "learning_rate": rate})
         self.waited = self.busy = 0.0
+        self.measured = 0
 
     def _warn(self, alarm: alarms.Alarm) -> None:
         if self.fabric.is_global_zero:
