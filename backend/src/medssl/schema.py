@@ -13,6 +13,8 @@ from typing import Any
 
 from medssl.errors import ConfigError
 
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
 
 def setting(
     default: Any,
@@ -118,7 +120,7 @@ def _checked(where: str, value: Any, hint: Any, rules: typing.Mapping[str, Any])
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not hint or (hint is float and not math.isfinite(value)):
-        raise ConfigError(f"{where} = {value!r}", f"must be a {hint.__name__}", rules["description"])
+        raise ConfigError(f"{where} = {value!r}", f"must be {KINDS[hint]}", rules["description"])
     if rules["choices"] and value not in rules["choices"]:
         raise ConfigError(f"{where} = {value!r}", "is not a choice", f"Use one of {', '.join(rules['choices'])}")
     low, high = rules["minimum"], rules["maximum"]

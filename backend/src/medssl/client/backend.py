@@ -46,7 +46,7 @@ def read_address(home: str | os.PathLike[str] | None = None) -> ServerAddress | 
     try:
         values = json.loads((home_folder(home) / "server.json").read_text("utf-8"))
         return ServerAddress(values["url"], values["token"], values["pid"], values["started"])
-    except (FileNotFoundError, PermissionError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -61,7 +61,8 @@ def nrrd_bytes(array_kji: np.ndarray, ijk_to_ras: np.ndarray) -> bytes:
         f"space origin: {_vector(matrix[:3, 3])}",
     ]
     voxels = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    return ("\n".join(header) + "\n\n").encode("ascii") + voxels.tobytes()
+    start = ("\n".join(header) + "\n\n").encode("ascii")
+    return b"".join((start, voxels.reshape(-1).view(np.uint8).data))  # one copy: the GUI thread waits for it
 
 
 def read_nrrd_bytes(data: bytes) -> tuple[np.ndarray, np.ndarray]:
