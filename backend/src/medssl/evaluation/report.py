@@ -15,7 +15,7 @@ STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 2.5rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.9rem; margin-bottom: .2rem; } h2 { margin-top: 2.4rem; border-bottom: 1px solid var(--line); }
 table { border-collapse: collapse; margin: 1rem 0; } td, th { padding: .35rem .9rem; text-align: left; border-bottom: 1px solid var(--line); }
-td.number { text-align: right; font-variant-numeric: tabular-nums; } tr.best td { background: var(--soft); font-weight: 600; }
+td.number { font-variant-numeric: tabular-nums; } tr.best td { background: var(--soft); font-weight: 600; }
 img { max-width: 100%; } figure { margin: 1rem 0; } figcaption, .note { color: #777; font-size: .92rem; }
 .verdict { padding: .7rem 1rem; border-left: 4px solid #2a9d5c; background: var(--soft); } .verdict.bad { border-color: #c8443c; }
 """
