@@ -35,7 +35,7 @@ bench: $(VENV)/test
 
 screenshots: $(VENV)/test
 	$(BIN)/python Testing/screenshots.py
-	$(BIN)/python -m pytest --quiet Testing/test_pretrain_panel.py Testing/test_inference_panel.py --screenshots docs/pictures/states
+	$(BIN)/python -m pytest --quiet Testing --screenshots docs/pictures/states
 
 clean:
 	rm -rf $(VENV) demo

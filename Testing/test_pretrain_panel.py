@@ -1,3 +1,4 @@
+# ruff: noqa: F811  # fixtures are imported, and named again as arguments
 """The pretrain panel, clicked: load, check, preview, start, chart, end; cancel, resume; every state with a picture."""
 
 from __future__ import annotations
@@ -7,79 +8,9 @@ import pretrain_fakes as fakes
 import pytest
 import qt
 import slicer
+from pretrain_panel import PANEL_WIDTH, make_panel, panel, ready, start  # noqa: F401  # fixtures
 
 from medssl.errors import CatalogError, ResourceError
-
-PANEL_WIDTH = 470
-
-
-class Panel:
-    """A panel on a fake backend, with what a test needs at hand."""
-
-    def __init__(self, server: fakes.FakeServer) -> None:
-        from MedSSLLib.backendBox import BackendBox
-
-        from MedSSLPretrain import MedSSLPretrainWidget
-
-        self.server, self.process, self.builder = server, fakes.FakeProcess(server), fakes.FakeBuilder()
-        self.opened, self.questions = [], []
-        self.parent = qt.QWidget()
-        qt.QVBoxLayout(self.parent)
-        self.widget = MedSSLPretrainWidget(
-            self.parent,
-            makeBackend=lambda frame: BackendBox(frame, self.process, self.builder, lambda address: fakes.FakeTransport(server)),
-            pollSeconds=0.01, openUrl=self.opened.append, confirm=lambda question: self.questions.append(question) or True,
-        )  # fmt: skip
-        self.widget.setup()
-        self.ui, self.panel = self.widget.ui, self.widget.panel
-        self.backendUi = self.widget.backend.ui
-
-    def grab(self, grab, name: str) -> None:
-        self.parent.resize(PANEL_WIDTH, 400)
-        self.parent.show()
-        slicer.app.processEvents()
-        grab(self.parent, f"pretrain-{name}", PANEL_WIDTH, self.parent.layout().totalHeightForWidth(PANEL_WIDTH))
-
-
-@pytest.fixture
-def make_panel(scene, tmp_path, monkeypatch):
-    """`make_panel(server)` builds a panel; an empty home folder, a Python that exists as its environment."""
-    python = tmp_path / "python"
-    python.write_text("")
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("MEDSSL_PYTHON", str(python))
-    qt.QSettings().clear()
-    panels = []
-
-    def make(server: fakes.FakeServer | None = None) -> Panel:
-        panels.append(Panel(server or fakes.FakeServer()))
-        return panels[-1]
-
-    yield make
-    for panel in panels:
-        panel.widget.cleanup()
-        panel.parent.deleteLater()
-
-
-@pytest.fixture
-def panel(make_panel):
-    return make_panel()
-
-
-@pytest.fixture
-def ready(panel, process_until):
-    """A panel with a running backend and two ticked volumes."""
-    nodes = [inference_fakes.phantom(f"chest {n}", oblique=n == 2) for n in (1, 2)]
-    for node in nodes:
-        panel.ui.volumesSelector.check(node)
-    panel.backendUi.startButton.click()
-    process_until(lambda: panel.backendUi.deviceCombo.count == 3)
-    return panel
-
-
-def start(panel, process_until, until: str) -> None:
-    panel.ui.startButton.click()
-    process_until(lambda: panel.panel.runBox.view is not None and panel.panel.runBox.view.status.state == until)
 
 
 def test_nothing_loaded(panel, grab):
@@ -269,74 +200,6 @@ def test_reveal_opens_the_job_folder(ready, process_until):
     ready.panel.history.update()
     ready.ui.revealJobButton.click()
     assert ready.opened[0].endswith(ready.server.jobs[0].id)
-
-
-def test_folder_and_table(panel, process_until):
-    ui = panel.ui
-    panel.backendUi.startButton.click()
-    ui.sourceCombo.currentIndex = 1
-    assert ui.startButton.toolTip == "Choose a folder"
-    ui.folderPath.currentPath = "/data/chest"
-    assert ui.startButton.enabled
-    ui.checkButton.click()
-    process_until(lambda: "12 volumes" in ui.dataSummary.text)
-    ui.sourceCombo.currentIndex = 2
-    assert not ui.startButton.enabled and not ui.dataSummary.text.isspace()
-    assert panel.panel.dataBox.missing() == "Choose a table"
-    ui.csvPath.currentPath = "/data/chest.csv"
-    assert ui.startButton.enabled
-    ui.csvPath.currentPath = ""
-    assert not ui.startButton.enabled
-
-
-def test_choices_are_kept_in_the_scene(panel, make_panel):
-    node = inference_fakes.phantom()
-    panel.ui.volumesSelector.check(node)
-    panel.ui.nameEdit.text = "kept"
-    panel.ui.modalityCombo.currentIndex = 1
-    panel.ui.folderPath.currentPath = "/data"
-    again = make_panel()
-    assert again.ui.nameEdit.text == "kept" and again.ui.volumesSelector.checkedNodes() == (node,)
-    assert again.ui.modalityCombo.currentData == "CT" and again.ui.folderPath.currentPath == "/data"
-
-
-def test_a_volume_removed_meanwhile_is_not_missed(panel, make_panel):
-    nodes = [inference_fakes.phantom(f"chest {n}") for n in (1, 2)]
-    for node in nodes:
-        panel.ui.volumesSelector.check(node)
-    panel.widget.exit()
-    slicer.mrmlScene.RemoveNode(nodes[0])
-    assert make_panel().ui.volumesSelector.checkedNodes() == (nodes[1],)
-
-
-def test_a_loaded_scene_brings_its_choices(panel, tmp_path):
-    panel.parent.show()
-    panel.ui.volumesSelector.check(inference_fakes.phantom())
-    panel.ui.modalityCombo.currentIndex = panel.ui.modalityCombo.findData("CT")
-    panel.ui.folderPath.currentPath = "/data"
-    slicer.mrmlScene.SetURL(str(tmp_path / "kept.mrml"))
-    assert slicer.mrmlScene.Commit()
-    slicer.mrmlScene.Clear(0)
-    assert panel.ui.modalityCombo.currentData == "" and panel.ui.folderPath.currentPath == ""
-    slicer.mrmlScene.SetURL(str(tmp_path / "kept.mrml"))
-    assert slicer.mrmlScene.Import()
-    assert panel.ui.modalityCombo.currentData == "CT" and panel.ui.folderPath.currentPath == "/data"
-    assert [node.GetName() for node in panel.ui.volumesSelector.checkedNodes()] == ["phantom"]
-
-
-def test_the_chart_needs_no_view_of_the_layout(panel):
-    """Slicer's layout makes a widget for every view node that has no other parent."""
-    chart = panel.panel.runBox.chart
-    assert chart.viewNode.GetParentLayoutNode() is chart.chart
-
-
-def test_closing_the_scene(ready, process_until):
-    start(ready, process_until, "finished")
-    slicer.mrmlScene.Clear(0)
-    assert ready.panel.runBox.chart.points("loss") == [] and not ready.ui.startButton.enabled
-    ready.ui.volumesSelector.check(inference_fakes.phantom())
-    start(ready, process_until, "finished")
-    assert len(ready.panel.runBox.chart.points("loss")) == fakes.STEPS
 
 
 def test_another_computer(panel, process_until, grab):

@@ -1,0 +1,77 @@
+# ruff: noqa: F811  # fixtures are imported, and named again as arguments
+"""The pretrain panel's training sets and its choices in the scene: folder, table, loaded, closed and changed scenes."""
+
+from __future__ import annotations
+
+import inference_fakes
+import pretrain_fakes as fakes
+import slicer
+from pretrain_panel import make_panel, panel, ready, start  # noqa: F401  # fixtures
+
+
+def test_folder_and_table(panel, process_until):
+    ui = panel.ui
+    panel.backendUi.startButton.click()
+    ui.sourceCombo.currentIndex = 1
+    assert ui.startButton.toolTip == "Choose a folder"
+    ui.folderPath.currentPath = "/data/chest"
+    assert ui.startButton.enabled
+    ui.checkButton.click()
+    process_until(lambda: "12 volumes" in ui.dataSummary.text)
+    ui.sourceCombo.currentIndex = 2
+    assert not ui.startButton.enabled and not ui.dataSummary.text.isspace()
+    assert panel.panel.dataBox.missing() == "Choose a table"
+    ui.csvPath.currentPath = "/data/chest.csv"
+    assert ui.startButton.enabled
+    ui.csvPath.currentPath = ""
+    assert not ui.startButton.enabled
+
+
+def test_choices_are_kept_in_the_scene(panel, make_panel):
+    node = inference_fakes.phantom()
+    panel.ui.volumesSelector.check(node)
+    panel.ui.nameEdit.text = "kept"
+    panel.ui.modalityCombo.currentIndex = 1
+    panel.ui.folderPath.currentPath = "/data"
+    again = make_panel()
+    assert again.ui.nameEdit.text == "kept" and again.ui.volumesSelector.checkedNodes() == (node,)
+    assert again.ui.modalityCombo.currentData == "CT" and again.ui.folderPath.currentPath == "/data"
+
+
+def test_a_volume_removed_meanwhile_is_not_missed(panel, make_panel):
+    nodes = [inference_fakes.phantom(f"chest {n}") for n in (1, 2)]
+    for node in nodes:
+        panel.ui.volumesSelector.check(node)
+    panel.widget.exit()
+    slicer.mrmlScene.RemoveNode(nodes[0])
+    assert make_panel().ui.volumesSelector.checkedNodes() == (nodes[1],)
+
+
+def test_a_loaded_scene_brings_its_choices(panel, tmp_path):
+    panel.parent.show()
+    panel.ui.volumesSelector.check(inference_fakes.phantom())
+    panel.ui.modalityCombo.currentIndex = panel.ui.modalityCombo.findData("CT")
+    panel.ui.folderPath.currentPath = "/data"
+    slicer.mrmlScene.SetURL(str(tmp_path / "kept.mrml"))
+    assert slicer.mrmlScene.Commit()
+    slicer.mrmlScene.Clear(0)
+    assert panel.ui.modalityCombo.currentData == "" and panel.ui.folderPath.currentPath == ""
+    slicer.mrmlScene.SetURL(str(tmp_path / "kept.mrml"))
+    assert slicer.mrmlScene.Import()
+    assert panel.ui.modalityCombo.currentData == "CT" and panel.ui.folderPath.currentPath == "/data"
+    assert [node.GetName() for node in panel.ui.volumesSelector.checkedNodes()] == ["phantom"]
+
+
+def test_the_chart_needs_no_view_of_the_layout(panel):
+    """Slicer's layout makes a widget for every view node that has no other parent."""
+    chart = panel.panel.runBox.chart
+    assert chart.viewNode.GetParentLayoutNode() is chart.chart
+
+
+def test_closing_the_scene(ready, process_until):
+    start(ready, process_until, "finished")
+    slicer.mrmlScene.Clear(0)
+    assert ready.panel.runBox.chart.points("loss") == [] and not ready.ui.startButton.enabled
+    ready.ui.volumesSelector.check(inference_fakes.phantom())
+    start(ready, process_until, "finished")
+    assert len(ready.panel.runBox.chart.points("loss")) == fakes.STEPS
