@@ -16,9 +16,10 @@ from filelock import Timeout
 
 from medssl.errors import InputError, StateError
 from medssl.jobs.check import checked
+from medssl.jobs.devices import claims
 from medssl.jobs.liveness import alive_lock, started_at
 from medssl.jobs.record import EventLog, StatusFile
-from medssl.jobs.run import KINDS
+from medssl.jobs.run import KINDS, gpu_count
 from medssl.jobs.store import JobStore
 from medssl.protocol import (
     CANCELLED,
@@ -46,10 +47,11 @@ def submit(store: JobStore, spec: JobSpec, kinds: str = KINDS) -> str:
 
     Raises:
         InputError: see `medssl.jobs.check`; or a job for several machines.
-        ResourceError: the disk is full.
+        ResourceError: the disk is full, or no such device is here.
     """
     complete = checked(spec, kinds)
     _check_one_machine(complete)
+    claims(complete.device, gpu_count(complete))
     job = store.create(complete)
     start(store, job, kinds)
     return job

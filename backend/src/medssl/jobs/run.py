@@ -134,7 +134,7 @@ def follow(folder: Path, kinds: str = KINDS) -> int:
 def _to_the_end(run: FolderRun, status: StatusFile, kinds: str, device: ExitStack) -> int:
     try:
         spec = spec_from_json(read_json(run.folder / "spec.json"))
-        wishes = claims(spec.device, _gpu_count(spec))
+        wishes = claims(spec.device, gpu_count(spec))
         claim = device.enter_context(locked(run.home, wishes, run.cancel_requested))
         if run.cancel_requested():
             raise CancelledError()
@@ -173,7 +173,8 @@ def _end_children() -> None:
             child.kill()
 
 
-def _gpu_count(spec: JobSpec) -> int:
+def gpu_count(spec: JobSpec) -> int:
+    """How many devices the job trains on, on one machine."""
     return int(spec.config.get("training", {}).get("devices", 1))
 
 

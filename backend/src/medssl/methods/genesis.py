@@ -26,7 +26,6 @@ from medssl.distort import (
     Sometimes,
     describe,
 )
-from medssl.errors import ConfigError
 from medssl.methods.genesis_config import GenesisConfig
 from medssl.networks.plan import Plan
 from medssl.networks.unet3d import UNet3D
@@ -49,17 +48,10 @@ class Genesis:
         provenance: what the weights' header tells of their origin.
 
     Raises:
-        ConfigError: a cube size the network cannot halve three times.
         InputError: the normalisation does not fit the modality.
     """
 
     def __init__(self, config: GenesisConfig, modality: str, provenance: dict[str, Any] | None = None) -> None:
-        if any(side % 8 for side in config.cube):
-            raise ConfigError(
-                f"cube = {list(config.cube)}",
-                "has a side that 8 does not divide",
-                "Use multiples of 8, such as 64, 64, 32",
-            )
         self.config, self.modality, self.provenance = config, modality, provenance or {}
         self.normalisation = resolve(config.normalisation, modality)
         self.flip = Flip(config.flip_probability)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from medssl.data.intensity_config import NormalisationConfig
+from medssl.errors import ConfigError
 from medssl.schema import setting
 from medssl.training.training_config import TrainingConfig
 
@@ -47,6 +48,14 @@ class GenesisConfig:
     normalisation: NormalisationConfig = setting(NormalisationConfig(), "Intensity normalisation")
     training: TrainingConfig = setting(TrainingConfig(), "Training")
 
+    def __post_init__(self) -> None:
+        if any(side % 8 for side in self.cube):  # the network halves it three times
+            raise ConfigError(
+                f"cube = {list(self.cube)}",
+                "has a side that 8 does not divide",
+                "Use multiples of 8, such as 64, 64, 32",
+            )
+
     @property
     def sample_size(self) -> tuple[int, ...]:
         """Voxels of one sample along each axis."""
@@ -59,7 +68,7 @@ class GenesisConfig:
             "training": {
                 "steps": 240,
                 "batch_size": 4,
-                "learning_rate": 3e-3,
+                "learning_rate": 1e-3,
                 "warmup_steps": 20,
                 "validate_every": 40,
                 "validation_samples": 16,
