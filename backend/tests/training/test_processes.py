@@ -69,7 +69,10 @@ def test_torchrun_runs_a_prepared_job(data: Path, tmp_path: Path):
 
 
 def test_killed_at_a_random_step_and_resumed_ends_with_exactly_the_same_weights(data: Path, tmp_path: Path):
-    store, spec = JobStore(tmp_path / "home"), tiny_spec(data, steps=40, checkpoint_every=3)
+    store, spec = (
+        JobStore(tmp_path / "home"),
+        tiny_spec(data, steps=100, validate_every=25, checkpoint_every=3),
+    )  # long enough to be killed midway
     undisturbed = run_job(store, spec)
     job = process.submit(store, dataclasses.replace(spec, device="cpu"))
     kill_after(store, job, step=random.randint(4, 30))
