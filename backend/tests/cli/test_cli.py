@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +89,14 @@ def test_jobs_are_found_by_name_and_by_the_beginning_of_their_id(tmp_path: Path,
     for text in (job, job[:-2], "liver"):
         assert job in run("jobs", "show", text).output
     assert "training.steps" in run("jobs", "show", "liver").output
+
+
+def test_an_interrupted_job_is_resumed_to_its_end(tmp_path: Path, home: Path):
+    spec = dataclasses.replace(tiny_spec(write_phantoms(tmp_path / "d"), steps=2), device="cpu")
+    job = JobStore(home, clock=lambda: time.time() - 3600).create(spec)  # nobody ever ran it
+    assert JobStore(home).status(job).state == "interrupted"
+    assert run("jobs", "resume", job).exit_code == 0
+    assert JobStore(home).status(job).state == "finished"
 
 
 def test_prepare_makes_a_job_and_starts_nothing(tmp_path: Path, home: Path):
