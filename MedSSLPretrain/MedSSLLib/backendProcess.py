@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 
 from medssl.client import api, backend
 from medssl.errors import ResourceError
-from medssl.home import home_folder
+from medssl.home import home_folder, make_home
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.environments import SLICER, Environment, environments
 from MedSSLLib.qtTransport import QtTransport
@@ -143,7 +143,7 @@ def launchServer(environment: Environment):
     variables["PYTHONPATH"] = os.pathsep.join(p for p in (source, variables.get("PYTHONPATH", "")) if p)
     command = backend.start_command(environment.python, home)
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_home(home)
         log = (home / "server.log").open("wb")
     except OSError as error:
         rule = _("cannot be written ({reason})").format(reason=error.strerror)

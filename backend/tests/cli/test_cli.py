@@ -99,6 +99,12 @@ def test_an_interrupted_job_is_resumed_to_its_end(tmp_path: Path, home: Path):
     assert JobStore(home).status(job).state == "finished"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_the_home_folder_is_made_for_its_owner_alone(tmp_path: Path, home: Path):
+    run("pretrain", str(write_phantoms(tmp_path / "d")), *TINY, "--prepare")
+    assert home.stat().st_mode & 0o077 == 0
+
+
 def test_prepare_makes_a_job_and_starts_nothing(tmp_path: Path, home: Path):
     printed = run(
         "pretrain", str(write_phantoms(tmp_path / "d")), *TINY, "--nodes", "2", "--devices", "4", "--prepare"

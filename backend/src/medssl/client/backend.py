@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.errors import ResourceError
-from medssl.home import home_folder
+from medssl.home import home_folder, make_home
 
 FOREIGN = (
     "PYTHONPATH",
@@ -89,7 +89,7 @@ def start(
     folder = home_folder(home)
     if (running := find(folder)) is not None:
         return running
-    folder.mkdir(parents=True, exist_ok=True)
+    make_home(folder)
     with (folder / "server.log").open("wb") as log:
         child = _launch(start_command(python, folder), folder, log, environment(base))
     deadline = time.monotonic() + timeout_s

@@ -22,6 +22,7 @@ from typing import IO
 from filelock import FileLock
 
 from medssl.errors import NotFoundError, ResourceError
+from medssl.home import make_home
 
 Progress = Callable[[int, int], None]  # (bytes so far, bytes in all); may raise to stop
 PIECE = 2**20
@@ -83,7 +84,7 @@ def fetch_sample(name: str, home: Path, progress: Progress | None = None, downlo
         ResourceError: no network, no pip, no room on the disk, or bytes that are not those declared.
     """
     sample = find_sample(name)
-    samples = home / "samples"
+    samples = make_home(home) / "samples"
     samples.mkdir(parents=True, exist_ok=True)
     target = samples / name
     with FileLock(samples / f"{name}.lock"):

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from medssl import __version__
+from medssl.home import make_home
 from medssl.jobs.process import GRACE_S
 from medssl.jobs.run import KINDS
 from medssl.jobs.store import JobStore
@@ -48,7 +49,7 @@ def create_app(
         grace_s: seconds between the request to cancel a job and its end by force.
         worker: the inspection worker; by default one of its own.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    make_home(home)
     store, volumes = JobStore(home), VolumeStore(home)
     worker = worker or InspectionWorker(home, inspections)
     worker.results.end_orphans()
