@@ -20,7 +20,7 @@ def read_reference(name: str) -> dict[str, Any]:
 
 def fill(network: nn.Module, phase: float) -> nn.Module:
     """Give every floating-point entry its sine weights."""
-    state = {name: _weights(name, t, phase) for name, t in network.state_dict().items() if t.is_floating_point()}
+    state = {name: _weights(name, t, phase) for name, t in network.state_dict().items() if _filled(name, t)}
     network.load_state_dict(state, strict=False)
     return network
 
@@ -53,3 +53,7 @@ def _weights(name: str, tensor: Tensor, phase: float) -> Tensor:
     else:
         values = wave * np.sqrt(2 / (n / tensor.shape[0]))
     return torch.tensor(values.reshape(tensor.shape), dtype=torch.float32)
+
+
+def _filled(name: str, tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and not name.endswith("attn_mask")  # masks stay as the model makes them

@@ -2,4 +2,5 @@
 
 NETWORKS = {
     "genesis": "medssl.networks.unet3d:UNet3D",
+    "peac": "medssl.networks.peac:PeacNetwork",
 }

@@ -1,0 +1,94 @@
+"""The Swin transformer of timm, laid out as in the original repository (Liu et al., ICCV 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from timm.models.swin_transformer import SwinTransformer
+from torch import Tensor, nn
+
+from medssl.errors import ConfigError
+
+
+class Swin(SwinTransformer):
+    """A Swin backbone whose last stage has one token per image cell.
+
+    timm puts each downsampling at the start of a stage, the original repository, and with it the official files, at the end
+    of the stage before. The modules are moved there, so that names are the official ones at every size; the arithmetic is
+    the same. Derived buffers (`attn_mask`, `relative_position_index`) belong to the state dict, as in those files.
+
+    Args:
+        side: pixels of the image's sides.
+        patch: pixels of the first patches' sides.
+        width: channels of the first stage; each further stage has twice as many.
+        depths: blocks of each stage.
+        heads: attention heads of each stage.
+        window: tokens of an attention window's sides.
+        drop_path: chance that the last block is left out in training; it grows linearly from 0 at the first.
+
+    Raises:
+        ConfigError: sizes that do not fit each other.
+    """
+
+    def __init__(
+        self,
+        side: int,
+        patch: int,
+        width: int,
+        depths: Sequence[int],
+        heads: Sequence[int],
+        window: int,
+        drop_path: float,
+    ) -> None:
+        check_sizes(side, patch, width, depths, heads, window)
+        super().__init__(
+            img_size=side,
+            patch_size=patch,
+            embed_dim=width,
+            depths=tuple(depths),
+            num_heads=tuple(heads),
+            window_size=window,
+            drop_path_rate=drop_path,
+            num_classes=0,
+            global_pool="",
+        )
+        for stage, following in zip(self.layers, self.layers[1:]):
+            stage.downsample, following.downsample = following.downsample, nn.Identity()
+        for stage in self.layers:
+            for block in stage.blocks:
+                block.register_buffer("attn_mask", block.attn_mask)  # timm registers both as not persistent
+                block.attn.register_buffer("relative_position_index", block.attn.relative_position_index)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens (N, rows, columns, D) of images (N, 3, side, side), after the final norm."""
+        x = self.patch_embed(x)  # (N, side/patch, side/patch, width)
+        for stage in self.layers:
+            x = stage.downsample(stage.blocks(x))
+        return self.norm(x)
+
+
+def check_sizes(side: int, patch: int, width: int, depths: Sequence[int], heads: Sequence[int], window: int) -> None:
+    """Refuse what timm would pad, shrink or stumble over.
+
+    Raises:
+        ConfigError: with the size at fault.
+    """
+    if len(depths) != len(heads) or not depths:
+        raise ConfigError(
+            f"depths {tuple(depths)}, heads {tuple(heads)}", "need one number per stage", "Give both as many entries"
+        )
+    for stage, number in enumerate(heads):
+        channels = width * 2**stage
+        if channels % number:
+            raise ConfigError(
+                f"{number} heads in stage {stage + 1}",
+                f"do not divide its {channels} channels",
+                "Change heads or width",
+            )
+        tokens = side // (patch * 2**stage)
+        if tokens % window or tokens * patch * 2**stage != side:
+            raise ConfigError(
+                f"window {window}",
+                f"does not divide the {tokens} tokens per side of stage {stage + 1} (image side {side}, patch {patch})",
+                "Choose window, patch and stages so that it divides every stage (window 7 fits 14 cells)",
+            )
