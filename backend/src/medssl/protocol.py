@@ -33,6 +33,8 @@ class VolumeRef:
     name: str = ""
     modality: str = ""  # CT, MR, CXR or "" (unknown)
     patient: str = ""
+    view: str = ""  # a 3D image as 2D: "frontal", "lateral" (projections of a CT), "k:57", "k" (a slice); "": as it is
+    inverted: bool = False  # a radiograph whose high values are dark (as MONOCHROME1, which DICOM files tell themselves)
 
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.sha256):
@@ -50,6 +52,7 @@ class DataSpec:
     modality: str = ""  # overrides what files say
     volumes: tuple[VolumeRef, ...] = ()
     validation_fraction: float = 0.2  # of the patients
+    exclude: tuple[str, ...] = ()  # "view=LATERAL": images with this value in this column of the catalogue are left out
 
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.volumes):

@@ -80,7 +80,7 @@ def test_guess_modality(ct):
     assert guess_modality(ct.array) == "CT"
     assert guess_modality(np.abs(ct.array)) == "MR"
     assert guess_modality(ct.array / 999.5) == "MR"
-    assert guess_modality(ct.array[..., 0]) == ""
+    assert guess_modality(ct.array[..., 0]) == "CXR"
 
 
 def test_not_a_number_is_refused(tmp_path, ct):

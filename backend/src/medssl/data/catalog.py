@@ -101,4 +101,6 @@ def _with_distinct_names(entries: list[Entry], refs: tuple[VolumeRef, ...]) -> l
 def _from_ref(ref: VolumeRef, home: Path) -> Entry:
     path = locate(ref, home)
     name = ref.name or stem(path)
-    return Entry(path, patient=ref.patient or name, modality=ref.modality, name=name)
+    return Entry(
+        path, patient=ref.patient or name, modality=ref.modality, name=name, view=ref.view, inverted=ref.inverted
+    )

@@ -18,3 +18,5 @@ class Entry:
     labels: dict[str, float] = field(default_factory=dict)  # not a number: unknown
     attributes: dict[str, str] = field(default_factory=dict)
     slices: tuple[int, int] | None = None  # use only these along the last axis, half open
+    view: str = ""  # how a 3D image becomes 2D, see `VolumeRef`
+    inverted: bool = False  # high values are dark

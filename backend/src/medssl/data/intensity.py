@@ -10,7 +10,9 @@ from medssl.data.intensity_config import NormalisationConfig
 from medssl.data.statistics import VolumeStatistics
 from medssl.errors import ConfigError, InputError, VolumeError
 
-BY_MODALITY = {"CT": "ct", "MR": "mr-percentile"}
+BY_MODALITY = {"CT": "ct", "MR": "mr-percentile", "CXR": "cxr"}
+EIGHT_BIT = (0.0, 255.0)
+LEAST_CONTRAST = 0.05  # of the 8-bit range: below it an image is a blank or a label map
 HIGHEST_CT_MINIMUM = -200.0  # HU: any scan of a body holds air, lung or at least padding below this
 
 
@@ -26,7 +28,7 @@ def resolve(config: NormalisationConfig, modality: str, name: str = "training se
             raise InputError(
                 f"{name} of modality {modality or 'unknown'}",
                 "has no normalisation of its own",
-                "State the modality (CT or MR), or choose a rule",
+                "State the modality (CT, MR or CXR), or choose a rule",
             )
         config = replace(config, kind=BY_MODALITY[modality])
     if config.kind == "ct" and modality not in ("CT", ""):
@@ -39,6 +41,7 @@ def resolve(config: NormalisationConfig, modality: str, name: str = "training se
         "ct": (config.low, config.high),
         "mr-fixed": (config.fixed_low, config.fixed_high),
         "mr-percentile": (config.lower_percentile, config.upper_percentile),
+        "cxr": (config.lower_percentile, config.upper_percentile),
     }[config.kind]
     if low >= high:
         raise ConfigError(
@@ -68,7 +71,15 @@ def window(config: NormalisationConfig, statistics: VolumeStatistics, name: str 
         return config.low, config.high
     if config.kind == "mr-fixed":
         return config.fixed_low, config.fixed_high
-    assert config.kind == "mr-percentile", "resolve the config first"
+    assert config.kind in ("mr-percentile", "cxr"), "resolve the config first"
+    if config.kind == "cxr" and is_eight_bit(statistics):
+        if statistics.maximum - statistics.minimum < LEAST_CONTRAST * EIGHT_BIT[1]:
+            raise VolumeError(
+                f"{name}, {statistics.minimum:g} to {statistics.maximum:g} of 0 to 255",
+                "has hardly any contrast: no radiograph looks like that",
+                "Leave out blanks and label maps",
+            )
+        return EIGHT_BIT
     low, high = statistics.percentile(config.lower_percentile), statistics.percentile(config.upper_percentile)
     if low >= high:
         raise VolumeError(
@@ -77,6 +88,11 @@ def window(config: NormalisationConfig, statistics: VolumeStatistics, name: str 
             "Widen the percentiles, or leave out what is no image (a mask?)",
         )
     return low, high
+
+
+def is_eight_bit(statistics: VolumeStatistics) -> bool:
+    """Whole numbers that a byte holds: such images were windowed by whoever made them."""
+    return statistics.whole and statistics.minimum >= EIGHT_BIT[0] and statistics.maximum <= EIGHT_BIT[1]
 
 
 def normalise(raw: torch.Tensor, window: torch.Tensor) -> torch.Tensor:

@@ -12,10 +12,11 @@ from torch.utils.data import DataLoader, Dataset
 from medssl.data.cache import CachedVolume
 from medssl.data.intensity import resolve, window
 from medssl.data.intensity_config import NormalisationConfig
+from medssl.data.planes import HOW
 from medssl.data.sampling import check_sampler, draw_cube
 from medssl.errors import CatalogError, VolumeError
 
-CUBES, ORDER = 0, 1  # purposes of random draws
+PLACE, ORDER = 0, 1  # purposes of random draws: where in an image, in which order of images
 
 
 class CubeDataset(Dataset):
@@ -47,11 +48,11 @@ class CubeDataset(Dataset):
             check_axes(volume, len(self.size))
             check_sampler(sampler, volume)
         self.windows = torch.tensor([_window(normalisation, volume) for volume in self.volumes])  # (V, 2)
-        self._cycle, self._order = -1, np.empty(0, dtype=np.int64)
+        self._order = VisitingOrder(seed, len(self.volumes))
 
     def __getitem__(self, n: int) -> dict[str, Any]:
-        chosen = self._volume(n)
-        rng = np.random.default_rng([self.seed, CUBES, n])
+        chosen = self._order[n]
+        rng = np.random.default_rng([self.seed, PLACE, n])
         start, raw = draw_cube(self.volumes[chosen], self.size, self.sampler, rng)
         return {
             "raw": torch.from_numpy(np.ascontiguousarray(raw))[None],
@@ -61,10 +62,18 @@ class CubeDataset(Dataset):
             "start": torch.tensor(start),
         }
 
-    def _volume(self, n: int) -> int:
-        cycle, place = divmod(n, len(self.volumes))
+
+class VisitingOrder:
+    """Which of `count` volumes sample n is taken from: cycles through all, each in an order of its own."""
+
+    def __init__(self, seed: int, count: int) -> None:
+        self.seed, self.count = seed, count
+        self._cycle, self._order = -1, np.empty(0, dtype=np.int64)
+
+    def __getitem__(self, n: int) -> int:
+        cycle, place = divmod(n, self.count)
         if cycle != self._cycle:
-            self._order = np.random.default_rng([self.seed, ORDER, cycle]).permutation(len(self.volumes))
+            self._order = np.random.default_rng([self.seed, ORDER, cycle]).permutation(self.count)
             self._cycle = cycle
         return int(self._order[place])
 
@@ -105,10 +114,11 @@ def check_axes(volume: CachedVolume, axes: int) -> None:
     """
     if len(volume.shape) != axes or (axes == 3 and volume.shape[2] == 1):
         wanted = "a 3D volume" if axes == 3 else "a 2D image"
+        remedy = "Leave it out of the training set" if axes == 3 else HOW
         raise VolumeError(
             f"{volume.name} of shape {volume.shape}",
             f"is not {wanted}, which this method needs",
-            "Leave it out of the training set",
+            remedy,
         )
 
 

@@ -112,12 +112,12 @@ def compact(array: np.ndarray) -> np.ndarray:
 
 
 def guess_modality(array: np.ndarray) -> str:
-    """CT or MR, from the voxels alone; "" for a 2D image.
+    """CT or MR, from the voxels alone; a 2D image is taken for a radiograph (CXR).
 
     Hounsfield units are whole numbers that reach below -200 (air, lung, or the scanner's padding); MR magnitudes do
     not. CT stored with an offset that makes it positive is taken for MR: state the modality of such files.
     """
     if array.ndim != 3:
-        return ""
+        return "CXR"
     whole = array.dtype.kind in "iu" or bool((array == np.rint(array)).all())
     return "CT" if whole and array.min() <= -200 else "MR"

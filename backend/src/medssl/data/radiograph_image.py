@@ -1,0 +1,72 @@
+"""A radiograph as the networks see it: one 2D image, bright bone on dark air, 0...1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medssl.data.borders import check_box, trimmed_box
+from medssl.data.intensity import resolve, window
+from medssl.data.intensity_config import NormalisationConfig
+from medssl.data.planes import as_plane
+from medssl.data.resizing import resized
+from medssl.data.statistics import compute
+from medssl.data.volume import Volume
+from medssl.errors import VolumeError
+
+__all__ = ["Radiograph", "as_radiograph", "resized"]
+
+AUTO = NormalisationConfig()
+
+
+@dataclass(frozen=True, eq=False)
+class Radiograph:
+    """Pixels without uniform borders, and where they lie.
+
+    Attributes:
+        pixels: (rows, columns) float32, 0...1.
+        x0: column of the source where `pixels` begins.
+        y0: row of the source where `pixels` begins.
+        volume: the 2D source (column, row), already turned round where it was inverted.
+        window: values of the source that became 0 and 1.
+        notes: what the user should know.
+    """
+
+    pixels: np.ndarray
+    x0: int
+    y0: int
+    volume: Volume
+    window: tuple[float, float]
+    notes: tuple[str, ...] = ()
+
+
+def as_radiograph(
+    volume: Volume, view: str = "", inverted: bool = False, normalisation: NormalisationConfig = AUTO
+) -> Radiograph:
+    """Make a radiograph of an image: view, inversion, borders, intensities.
+
+    Args:
+        volume: 2D, a single slice, or 3D with a view.
+        view: see `as_plane`.
+        inverted: high values are dark (MONOCHROME1; DICOM files tell it themselves and are turned round when read).
+        normalisation: by default that of the image's modality.
+
+    Raises:
+        VolumeError: 3D without a view, not finite, constant, without contrast, too small, or too long.
+    """
+    name = volume.name or "image"
+    if volume.array.dtype.kind == "f" and not np.isfinite(volume.array).all():
+        raise VolumeError(name, "holds pixels that are not numbers (NaN or infinite)", "Replace them by the background")
+    plane = as_plane(volume, view, inverted)
+    x0, y0, width, height = box = trimmed_box(plane.array)
+    inside = plane.array[x0 : x0 + width, y0 : y0 + height]
+    low, high = window(resolve(normalisation, plane.modality, name), compute(inside, plane.modality), name)
+    check_box(box, name)
+    pixels = (inside.T.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    notes = () if inside.size == plane.array.size else (_about_borders(plane, width, height),)
+    return Radiograph(pixels.clip(0, 1), x0, y0, plane, (low, high), notes)
+
+
+def _about_borders(plane: Volume, width: int, height: int) -> str:
+    return f"Uniform borders left out: {width} x {height} of {plane.shape[0]} x {plane.shape[1]} pixels are looked at"
