@@ -11,8 +11,8 @@ from medssl.cli.options import AsJson
 from medssl.cli.output import err, out, print_json, print_table
 
 app = typer.Typer(help="Inspect, convert and export weight files.", no_args_is_help=True)
-Source = Annotated[Path, typer.Argument(help="A weight file: MedSSL safetensors, or an official .pt.")]
-Part = Annotated[Optional[str], typer.Option(help="student or teacher, where a file holds both.")]  # noqa: UP045
+Source = Annotated[Path, typer.Argument(help="A weight file: MedSSL safetensors, an official .pt, or a plain Swin.")]
+Part = Annotated[Optional[str], typer.Option(help="Only this part, student or teacher, of a file with both.")]  # noqa: UP045
 
 
 @app.command("inspect")
@@ -22,11 +22,13 @@ def inspect_file(file: Source, part: Part = None, as_json: AsJson = False) -> No
 
     opened, report = inspect_weights(file, part)
     if as_json:
-        print_json({"layout": opened.layout, "plan": opened.plan, "report": report})
+        parts = {"part": opened.part, "parts": list(opened.parts)}
+        print_json({"layout": opened.layout, **parts, "plan": opened.plan, "report": report})
     else:
         plan = opened.plan
+        part = {"part": f"{opened.part} (of {' and '.join(opened.parts) or 'one'})"} if opened.part else {}
         facts = {
-            "layout": opened.layout, "method": plan.method, "network": plan.network, "fidelity": plan.fidelity,
+            "layout": opened.layout, **part, "method": plan.method, "network": plan.network, "fidelity": plan.fidelity,
             "normalisation": plan.normalisation, "input size": plan.input_size, "modality": plan.modality,
             "provenance": plan.provenance, "licence": plan.licence or "none stated", "sha256": plan.sha256 or "none stated",
             "parameters": f"{sum(t.numel() for n, t in opened.tensors.items() if t.is_floating_point() and 'running_' not in n):,}",
@@ -53,9 +55,11 @@ def convert(
 
 
 @app.command()
-def export(file: Source, output: Annotated[Path, typer.Argument(help="The .pt file to write.")]) -> None:
-    """Write a plain state dict under the official names."""
+def export(
+    file: Source, output: Annotated[Path, typer.Argument(help="The .pt file to write.")], part: Part = None
+) -> None:
+    """Write plain state dicts under the official names."""
     from medssl.networks.weights import export_official
 
-    export_official(file, output)
+    export_official(file, output, part)
     print(output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import isqrt
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from medssl.networks.swin import Swin
 from medssl.networks.teacher import StudentTeacher
 
 MEAN, STD = 0.5056, 0.252  # of chest radiographs in 0…1, as in the paper
+TABLE = re.compile(r"swin_model\.layers\.(\d+)\.blocks\.\d+\.attn\.relative_position_bias_table")
+USUAL = {"head.weight": 196, "mlp.0.weight": 8192, "mlp_local.0.weight": 512}  # rows where a file lacks the head
 
 
 class PeacNetwork(nn.Module):
@@ -68,6 +71,11 @@ class PeacNetwork(nn.Module):
         self.head = nn.Linear(self.dimension, cells**2)
         self.decoder = nn.Sequential(nn.Conv2d(self.dimension, 3 * self.cell**2, 1), nn.PixelShuffle(self.cell))
 
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Pixels of the crops it takes."""
+        return self.side, self.side
+
     def forward(self, x: Tensor) -> Tensor:
         """Tokens (N, cells², D) of standardised images (N, 3, side, side), row by row, after the final norm."""
         return self.swin_model(x).flatten(1, 2)
@@ -114,22 +122,22 @@ class PeacNetwork(nn.Module):
     @staticmethod
     def arguments_of(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
         """Constructor arguments that fit the tensor shapes of a file (official names); the paper's where it is silent."""
-        embedding = shapes.get("swin_model.patch_embed.proj.weight", (128, 3, 4, 4))
-        blocks = [
-            name.split(".")[2:5:2] for name in shapes if name.startswith("swin_model.layers.") and ".blocks." in name
-        ]
-        found = {(int(stage), int(block)) for stage, block in blocks}
-        stages = 1 + max((stage for stage, _ in found), default=3)
-        tables = [_table(shapes, stage, width=embedding[0]) for stage in range(stages)]
-        return {
-            "width": embedding[0],
-            "patch": embedding[-1],
-            "depths": [1 + max((b for s, b in found if s == stage), default=0) for stage in range(stages)],
-            "heads": [heads for _, heads in tables],
-            "window": (1 + isqrt(tables[0][0])) // 2,
-            "cells": isqrt(shapes.get("head.weight", (196,))[0]),
-            "global_hidden": shapes.get("mlp.0.weight", (8192,))[0],
-            "local_hidden": shapes.get("mlp_local.0.weight", (512,))[0],
+        tables: dict[int, list[tuple[int, ...]]] = {}  # of every stage, one per block
+        for name, shape in shapes.items():
+            if (found := TABLE.fullmatch(name)) and len(shape) == 2:
+                tables.setdefault(int(found[1]), []).append(shape)
+        embedding = shapes.get("swin_model.patch_embed.proj.weight") or (128, 3, 4, 4)
+        sizes = {name: (shapes.get(name) or (usual,))[0] for name, usual in USUAL.items()}
+        arguments: dict[str, Any] = {"width": embedding[0], "patch": embedding[-1]}
+        if tables:
+            stages = [tables[stage] for stage in sorted(tables)]
+            arguments["depths"] = [len(stage) for stage in stages]
+            arguments["heads"] = [stage[0][1] for stage in stages]
+            arguments["window"] = (1 + isqrt(stages[0][0][0])) // 2  # a table has (2 window - 1)² entries
+        return arguments | {
+            "cells": isqrt(sizes["head.weight"]),
+            "global_hidden": sizes["mlp.0.weight"],
+            "local_hidden": sizes["mlp_local.0.weight"],
         }
 
 
@@ -201,11 +209,3 @@ def _perceptron(inputs: int, width: int) -> nn.Sequential:
         nn.ReLU(inplace=True),
         nn.Linear(width, width, bias=False),
     )
-
-
-def _table(shapes: dict[str, tuple[int, ...]], stage: int, width: int) -> tuple[int, int]:
-    """Entries and heads of a stage's first relative position table; the paper's 32 channels per head where none is there."""
-    for name, shape in shapes.items():
-        if name.startswith(f"swin_model.layers.{stage}.") and name.endswith("bias_table") and len(shape) == 2:
-            return shape[0], shape[1]
-    return 169, width * 2**stage // 32
