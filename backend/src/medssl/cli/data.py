@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.options import Home
+from medssl.cli.options import Exclude, Home
 from medssl.cli.output import err, print_table
 from medssl.cli.pretrain import data_spec
 from medssl.errors import InputError, StateError
@@ -24,14 +24,15 @@ CLEARABLE = KEPT[:3]  # the others have verbs of their own
 def check(
     data: Annotated[list[str], typer.Argument(help="A folder, a catalogue CSV, or image files.")],
     pattern: Annotated[str, typer.Option(help="Glob below the folder.")] = "",
-    modality: Annotated[str, typer.Option(help="CT or MR, where the files do not say.")] = "",
+    modality: Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")] = "",
     validation_fraction: Annotated[float, typer.Option(help="Share of the patients kept for validation.")] = 0.2,
+    exclude: Exclude = [],  # noqa: B006
     home: Home = None,
 ) -> None:
-    """Say how many volumes and patients there are, of which modality, and how they would be split."""
+    """Say how many volumes and patients there are, of which modality, 2D or 3D, and how they would be split."""
     from medssl.inspection.local import run_here
 
-    request = CatalogRequest(data_spec(data, pattern, modality, validation_fraction))
+    request = CatalogRequest(data_spec(data, pattern, modality, validation_fraction, exclude))
     with err.status("reading") as status:
         result = run_here(
             "catalog",

@@ -14,4 +14,8 @@ Home = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Exclude = Annotated[
+    list[str],
+    typer.Option("--exclude", help="Leave out images by a column of the catalogue: view=LATERAL; repeatable."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

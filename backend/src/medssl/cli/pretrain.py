@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from medssl.cli.options import Device, Home
+from medssl.cli.options import Device, Exclude, Home
 from medssl.cli.output import JobDisplay, complain, err, out
 from medssl.errors import ConfigError, from_dict
 from medssl.protocol import FINISHED, DataSpec, JobSpec, VolumeRef
@@ -24,8 +25,9 @@ def pretrain(
     ] = [],  # noqa: B006
     config: Annotated[str, typer.Option(help="YAML or JSON file with settings (over the preset, under --set).")] = "",
     pattern: Annotated[str, typer.Option(help='Glob below the folder, e.g. "*/ct.nii.gz".')] = "",
-    modality: Annotated[str, typer.Option(help="CT or MR, where the files do not say.")] = "",
+    modality: Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")] = "",
     validation_fraction: Annotated[float, typer.Option(help="Share of the patients kept for validation.")] = 0.2,
+    exclude: Exclude = [],  # noqa: B006
     name: Annotated[str, typer.Option(help="A name to find the job by.")] = "",
     device: Device = "auto",
     devices: Annotated[int, typer.Option(help="Devices on each machine.")] = 1,
@@ -50,7 +52,7 @@ def pretrain(
     )
     spec = JobSpec(
         "pretrain", method, as_dict(build(config_class(METHODS, method), over, preset)),
-        data_spec(data, pattern, modality, validation_fraction), name=name, device=device,
+        data_spec(data, pattern, modality, validation_fraction, exclude), name=name, device=device,
         start_from=start_from, partial_weights=partial_weights,
     )  # fmt: skip
     store = JobStore(home_folder(home))
@@ -90,13 +92,16 @@ def watch(store: Any, job: str) -> int:
     return 1
 
 
-def data_spec(paths: list[str], pattern: str, modality: str, validation_fraction: float) -> DataSpec:
+def data_spec(
+    paths: list[str], pattern: str, modality: str, validation_fraction: float, exclude: Sequence[str] = ()
+) -> DataSpec:
     """A folder or CSV as such; image files as a list."""
     only = Path(paths[0])
+    common = {"modality": modality, "validation_fraction": validation_fraction, "exclude": tuple(exclude)}
     if len(paths) == 1 and (only.is_dir() or only.suffix.lower() == ".csv" or not only.exists()):
-        return DataSpec(path=str(only), pattern=pattern, modality=modality, validation_fraction=validation_fraction)
+        return DataSpec(path=str(only), pattern=pattern, **common)
     volumes = tuple(VolumeRef(path=path, modality=modality) for path in paths)
-    return DataSpec(volumes=volumes, modality=modality, validation_fraction=validation_fraction)
+    return DataSpec(volumes=volumes, **common)
 
 
 def parse_settings(assignments: list[str]) -> dict[str, Any]:

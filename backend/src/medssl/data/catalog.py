@@ -10,6 +10,7 @@ from pathlib import Path
 from medssl.data.catalog_csv import read_csv
 from medssl.data.catalog_folder import read_folder
 from medssl.data.entry import Entry
+from medssl.data.exclusion import without
 from medssl.data.image_files import stem
 from medssl.errors import CatalogError, InputError, NotFoundError
 from medssl.protocol import DataSpec, VolumeRef
@@ -43,9 +44,10 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
     "images" or the like, otherwise the file's own name; label maps are left out unless the pattern matches them.
     CSV: columns `image` (relative to the CSV) and `patient`; `split`, `modality` and `name` are optional, every further
     column is a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one.
+    What `exclude` names is left out.
 
     Raises:
-        CatalogError: nothing found, or a table that breaks a rule.
+        CatalogError: nothing found or left, a table that breaks a rule, or an unknown column to exclude by.
         NotFoundError: an upload that is not there.
     """
     if spec.volumes:
@@ -62,7 +64,7 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
             f"holds no images{looked}",
             "Choose another folder or pattern (NRRD, NIfTI, MetaImage, DICOM, PNG, JPEG)",
         )
-    return Catalog(tuple(entries))
+    return Catalog(tuple(without(entries, spec.exclude)))
 
 
 def locate(ref: VolumeRef, home: Path) -> Path:

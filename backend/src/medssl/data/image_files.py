@@ -14,6 +14,7 @@ from medssl.data.volume import Volume, compact
 from medssl.errors import ResourceError, VolumeError
 
 IMAGE_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
+GREY_TOLERANCE = 2  # levels between the channels of a grey image: JPEG rounds them apart
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
@@ -106,7 +107,7 @@ def _to_itk(volume: Volume) -> sitk.Image:
 
 
 def read_picture(path: Path) -> Volume:
-    """Read a PNG or JPEG as (column, row); colour channels must be equal, transparency is dropped.
+    """Read a PNG or JPEG as (column, row); a grey image in colour channels is grey, transparency is dropped.
 
     Raises:
         VolumeError: damaged, too large, or a photograph.
@@ -120,7 +121,8 @@ def read_picture(path: Path) -> Volume:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise VolumeError(path, f"cannot be read ({error})", "Take another copy of the file") from error
     if array.ndim == 3:
-        if not ((array[..., 0] == array[..., 1]).all() and (array[..., 0] == array[..., 2]).all()):
+        colours = array[..., :3]
+        if np.ptp(colours, axis=-1).max() > GREY_TOLERANCE:
             raise VolumeError(path, "is a colour picture", "Give a grey image: a radiograph has no colours")
-        array = array[..., 0]
+        array = np.median(colours, axis=-1).astype(array.dtype)
     return Volume(array.T, name=stem(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -28,11 +27,12 @@ def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, cu
     """Split so that no patient is on both sides.
 
     A `split` column is kept (test images are left out); else a share of the patients, drawn by `seed`, validates: at least
-    one, and at least one trains. One patient alone is split along k: the last slices validate, and `cube_depth` slices
-    between the two parts are left unused.
+    one, and at least one trains. The volumes of one patient alone are split along k: the last slices validate, and
+    `cube_depth` slices between the two parts are left unused. Of one patient's 2D images (all images where `cube_depth` is
+    0) the last ones validate.
 
     Raises:
-        CatalogError: a patient in two splits, a table with empty splits or without training images, or a single slice.
+        CatalogError: a patient in two splits, a table with empty splits or without training images, or a single 2D image.
     """
     if any(entry.split for entry in catalog):
         _check_declared(catalog)
@@ -43,7 +43,12 @@ def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, cu
         catalog = training
     patients = catalog.patients
     if len(patients) == 1:
-        return _split_slices(catalog, validation_fraction, cube_depth)
+        flat = cube_depth == 0 or all(depth(entry) == 1 for entry in catalog)
+        return (
+            _split_images(catalog, validation_fraction)
+            if flat
+            else _split_slices(catalog, validation_fraction, cube_depth)
+        )
     count = min(max(1, round(validation_fraction * len(patients))), len(patients) - 1)
     chosen = set(np.random.default_rng([seed, len(patients)]).permutation(patients)[:count].tolist())
     return Split(
@@ -67,6 +72,22 @@ def _check_declared(catalog: Catalog) -> None:
         raise CatalogError("split column", "names no training image", "Mark some patients with train")
 
 
+def _split_images(catalog: Catalog, fraction: float) -> Split:
+    patient, count = catalog.patients[0], len(catalog)
+    if count == 1:
+        raise CatalogError(
+            f"patient {patient}",
+            "is the only one and has a single slice or 2D image, which cannot both train and validate",
+            "Add 3D volumes, or images of a second patient",
+        )
+    held = min(max(1, round(fraction * count)), count - 1)
+    note = (
+        f"Only one patient ({patient}): the last {held} of {count} images validate. The validation loss says nothing about "
+        "other patients"
+    )
+    return Split(Catalog(catalog.entries[:-held]), Catalog(catalog.entries[-held:]), note)
+
+
 def _split_slices(catalog: Catalog, fraction: float, cube_depth: int) -> Split:
     parts = [_slabs(entry, fraction, cube_depth) for entry in catalog]
     note = (
@@ -82,19 +103,23 @@ def _split_slices(catalog: Catalog, fraction: float, cube_depth: int) -> Split:
 
 def _slabs(entry: Entry, fraction: float, cube_depth: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Slices that train and slices that validate; a scan thinner than three cubes is cut in thirds."""
-    depth = _depth(entry.image)
-    if depth < 3:
+    slices = depth(entry)
+    if slices < 3:
         raise CatalogError(
             f"patient {entry.patient}",
-            "is the only one and has a single slice",
-            "Add 3D volumes, or images of a second patient",
+            f"is the only one, and {entry.name} has too few slices ({slices}) to train and validate",
+            "Add images of a second patient",
         )
-    gap = min(cube_depth, depth // 3)
-    held = min(max(gap, round(fraction * depth)), depth - 2 * gap)
-    return (0, depth - held - gap), (depth - held, depth)
+    gap = min(cube_depth, slices // 3)
+    held = min(max(gap, round(fraction * slices)), slices - 2 * gap)
+    return (0, slices - held - gap), (slices - held, slices)
 
 
-def _depth(image: Path) -> int:
+def depth(entry: Entry) -> int:
+    """Slices along k, told from headers and names; 1 for what is 2D, or becomes it by a view."""
+    image = entry.image
+    if entry.view:
+        return 1
     if image.is_dir():
         return sum(is_dicom(path) for path in image.iterdir())
     shape = read_header(image).shape if is_image(image) else ()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from medssl.data.cache import VolumeCache
 from medssl.data.catalog import Catalog, read_catalog
 from medssl.data.entry import Entry
-from medssl.data.header import read_header
-from medssl.data.image_files import is_image
-from medssl.data.split import split_by_patient
+from medssl.data.split import depth, split_by_patient
+from medssl.methods import METHODS
 from medssl.protocol import catalog_from_json
+from medssl.registry import config_class
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext
@@ -19,7 +19,8 @@ LOOKED_INTO = 3  # images that are read to tell a modality that nobody stated
 
 
 def inspect(request: dict[str, Any], context: FolderContext) -> None:
-    """Answer a CatalogRequest: a row per image; info: volumes, patients, modality, training, validation, notes.
+    """Answer a CatalogRequest: a row per image; info: volumes, patients, modality, dimension, methods, training, validation,
+    notes. `methods` are those that train on images of this dimension.
 
     Headers of all images are checked; only a few images are read, and stay in the cache for the training.
 
@@ -30,10 +31,10 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
     data = catalog_from_json(request).data
     context.progress(0.0, "listing the images")
     catalog = read_catalog(data, context.home)
+    found = set()
     for number, entry in enumerate(catalog):
         context.progress(0.5 * number / len(catalog), f"checking {entry.name}")
-        if is_image(entry.image):
-            read_header(entry.image)
+        found.add(2 if depth(entry) == 1 else 3)
     split = split_by_patient(catalog, data.validation_fraction, seed=0)
     modalities, notes = _modalities(catalog, context)
     sides = {entry.image: "training" for entry in split.training} | {
@@ -42,8 +43,14 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
     table = [{"image": e.name, "patient": e.patient, "split": sides.get(e.image, "unused")} for e in catalog]
     if split.note:
         notes.append(split.note)
+    if len(found) > 1:
+        notes.append(
+            "The set mixes 2D and 3D images: no method trains on both. Choose a view for the 3D ones, or part them"
+        )
     info = {
         "volumes": len(catalog), "patients": len(catalog.patients), "modality": ", ".join(modalities),
+        "dimension": " and ".join(f"{axes}D" for axes in sorted(found)),
+        "methods": ", ".join(name for name in METHODS if found == {len(config_class(METHODS, name)().sample_size)}),
         "training": len(split.training), "validation": len(split.validation), "notes": notes,
     }  # fmt: skip
     context.finish([], table, info)

@@ -66,10 +66,11 @@ def load_data(spec: JobSpec, run: Run, config: Any) -> tuple[list[CachedVolume],
 
     Raises:
         CatalogError: nothing usable.
-        VolumeError: an image that cannot be read, or is 2D where volumes are needed.
+        VolumeError: an image that cannot be read, is 2D where volumes are needed, or is 3D and has no view where images are.
     """
     catalog, size = read_catalog(spec.data, run.home), config.sample_size
-    split = split_by_patient(catalog, spec.data.validation_fraction, config.training.seed, size[-1])
+    depth = size[2] if len(size) == 3 else 0
+    split = split_by_patient(catalog, spec.data.validation_fraction, config.training.seed, depth)
     cache = VolumeCache(run.home / "cache")
     entries = [*split.training, *split.validation]
     volumes = []

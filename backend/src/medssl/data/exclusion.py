@@ -1,0 +1,51 @@
+"""Which images of a catalogue are left out: lateral views, for instance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medssl.data.catalog_csv import SPLITS
+from medssl.data.entry import Entry
+from medssl.errors import CatalogError
+
+
+def without(entries: Sequence[Entry], rules: Sequence[str]) -> list[Entry]:
+    """The entries that no rule "column=value" leaves out; columns and values whatever their case, numbers by value.
+
+    An empty value stands for empty fields. Columns are those of the table (labels and attributes), patient, split, modality
+    and name.
+
+    Raises:
+        CatalogError: a rule without an equals sign, an unknown column, or nothing is left.
+    """
+    kept = list(entries)
+    for rule in rules:
+        column, equals, value = (part.strip() for part in rule.partition("="))
+        if not equals or not column:
+            raise CatalogError(f"exclude {rule!r}", "names no column and value", "Write view=LATERAL")
+        known = {name.casefold(): name for entry in entries for name in _fields(entry)}
+        if column.casefold() not in known:
+            raise CatalogError(
+                f"exclude {rule!r}",
+                f"names no column of this training set (there are: {', '.join(known.values())})",
+                "Use one of them; folders and single images have no columns of their own",
+            )
+        name = known[column.casefold()]
+        unwanted = SPLITS.get(value.lower(), value) if name == "split" else value
+        kept = [entry for entry in kept if not _same(_fields(entry).get(name, ""), unwanted)]
+    if entries and not kept:
+        raise CatalogError(f"exclude {', '.join(rules)}", f"leaves none of {len(entries)} images", "Exclude less")
+    return kept
+
+
+def _fields(entry: Entry) -> dict[str, str]:
+    labels = {name: "" if value != value else f"{value:g}" for name, value in entry.labels.items()}
+    own = {"patient": entry.patient, "split": entry.split, "modality": entry.modality, "name": entry.name}
+    return {**entry.attributes, **labels, **own}
+
+
+def _same(field: str, value: str) -> bool:
+    try:
+        return float(field) == float(value)
+    except ValueError:
+        return field.casefold() == value.casefold()
