@@ -34,7 +34,9 @@ class VolumeRef:
     modality: str = ""  # CT, MR, CXR or "" (unknown)
     patient: str = ""
     view: str = ""  # a 3D image as 2D: "frontal", "lateral" (projections of a CT), "k:57", "k" (a slice); "": as it is
-    inverted: bool = False  # a radiograph whose high values are dark (as MONOCHROME1, which DICOM files tell themselves)
+    inverted: bool = (
+        False  # a radiograph whose high values are dark (as MONOCHROME1, which DICOM files tell themselves)
+    )
 
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.sha256):
@@ -147,11 +149,104 @@ class PreviewRequest:
 
 
 @dataclass(frozen=True)
+class CorrespondRequest:
+    """Places of equal anatomy in two or more radiographs; the first is the reference.
+
+    Table: a row per place found: label, image (number), name, x, y, similarity, confidence, mutual, colour.
+    """
+
+    images: tuple[VolumeRef, ...]
+    model: str  # a job id, a weight file the backend can read, or untrained:PRESET
+    count: int = 12  # places wanted
+    dense: int = 1  # descriptors along a side of a cell: 1, 2, 4
+    seed: int = 0
+    part: str = ""  # student, teacher; "": the student
+    fidelity: str = ""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class SimilarityRequest:
+    """Where in every image is what lies at (x, y) of one of them?
+
+    Table: a row per image: image (number), name, x, y, similarity, runner_up_x, runner_up_y, runner_up_similarity, confidence.
+    Info: `maps`, a grid of similarities per image.
+    """
+
+    images: tuple[VolumeRef, ...]
+    model: str
+    x: float  # column of the source image, 0 = centre of the first pixel
+    y: float  # row
+    source: int = 0  # number of the image that x and y belong to
+    dense: int = 2
+    part: str = ""
+    fidelity: str = ""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class CosegmentRequest:
+    """Parts of equal anatomy in several radiographs, as label maps segmentation-N.nrrd with common labels.
+
+    Table: a row per part: part (label), name, colour, images (how many show it), share_N of each image.
+    """
+
+    images: tuple[VolumeRef, ...]
+    model: str
+    parts: int = 0  # 0: as many as an elbow rule finds
+    dense: int = 2
+    seed: int = 0
+    part: str = ""
+    fidelity: str = ""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class PatchmapRequest:
+    """A plane in which patches of equal descriptors lie together.
+
+    Table: a row per patch: image (number), name, row, column, x, y (pixels), u, v (in the plane), colour (by place).
+    """
+
+    images: tuple[VolumeRef, ...]
+    model: str
+    method: str = "tsne"  # tsne, pca, umap (where installed)
+    dense: int = 1
+    perplexity: float = 30.0  # tsne: how many neighbours count
+    seed: int = 0
+    part: str = ""
+    fidelity: str = ""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class LandmarksRequest:
+    """How far from a landmark of one patient does a model find it in another? One or more models, compared.
+
+    Table: a row per model, landmark and group: pairs, patients, mean, low, high, median, within_cell.
+    """
+
+    data: DataSpec  # the images
+    models: tuple[str, ...]
+    landmarks: str = ""  # a CSV with columns image, landmark, x, y, on the backend's machine
+    points: tuple[dict[str, Any], ...] = ()  # the same rows, instead of a file
+    compare_untrained: bool = True
+    groups: tuple[str, ...] = ()  # attribute columns of the catalogue: a row for each value
+    unit: str = "auto"  # mm, percent (of the image's width), auto: mm where every image knows its spacing
+    dense: int = 2
+    pairs: int = 0  # pairs of images that are looked at; 0: all of different patients
+    seed: int = 0
+    part: str = ""
+    fidelity: str = ""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
 class ResultStatus:
     """`GET /results/{id}`: an inspection that the warm worker queues, computes and leaves as files and a table."""
 
     id: str
-    kind: str  # "restore", "preview", "catalog"
+    kind: str  # a key of inspection.INSPECTIONS
     state: str
     progress: float = 0.0
     message: str = ""
@@ -206,6 +301,17 @@ def restore_from_json(data: dict[str, Any]) -> RestoreRequest:
     if data.get("roi") is not None:
         data["roi"] = tuple((int(a), int(b)) for a, b in data["roi"])
     return from_json(RestoreRequest, data)
+
+
+def images_from_json(kind: type, data: dict[str, Any]) -> Any:
+    """Read a request over several images: CorrespondRequest, SimilarityRequest, CosegmentRequest or PatchmapRequest."""
+    images = tuple(from_json(VolumeRef, ref) for ref in data.get("images") or ())
+    return from_json(kind, {**data, "images": images})
+
+
+def landmarks_from_json(data: dict[str, Any]) -> LandmarksRequest:
+    """Read a `LandmarksRequest`."""
+    return from_json(LandmarksRequest, {**data, "data": data_from_json(data.get("data") or {})})
 
 
 def view_from_json(data: dict[str, Any]) -> JobView:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from medssl.errors import CancelledError, MedSSLError, NotFoundError
 from medssl.files import read_json, write_json
 from medssl.inspection.models import WarmModels
+from medssl.inspection.warm import WarmEmbeddings
 from medssl.protocol import (
     CANCELLED,
     END_STATES,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from medssl.data.volume import Volume
+    from medssl.inspection.embedding import PatchGrid
 
 PROGRESS_S = 0.1  # status.json is replaced at most this often
 
@@ -39,8 +41,9 @@ class FolderContext:
         kind: the inspection's name.
     """
 
-    def __init__(self, home: Path, folder: Path, models: WarmModels) -> None:
+    def __init__(self, home: Path, folder: Path, models: WarmModels, embeddings: WarmEmbeddings | None = None) -> None:
         self.home, self.folder, self._models = home, folder, models
+        self._embeddings = embeddings or WarmEmbeddings()
         self._status: ResultStatus = from_json(ResultStatus, read_json(folder / "status.json"))
         self.kind, self._written = self._status.kind, 0.0
 
@@ -57,14 +60,37 @@ class FolderContext:
         volume = read_volume(ref.path or upload_path(self.home, ref))
         return dataclasses.replace(volume, modality=ref.modality) if ref.modality else volume
 
-    def model(self, reference: str, fidelity: str, device: str) -> nn.Module:
+    def model(self, reference: str, fidelity: str, device: str, part: str = "") -> nn.Module:
         """A model by job id or path, in evaluation mode on the device; kept warm.
 
         Raises:
             NotFoundError: no such job or file.
             WeightsError: the file cannot be used.
         """
-        return self._models.get(reference, fidelity, device)
+        return self._models.get(reference, fidelity, device, part)
+
+    def embedding(
+        self, ref: VolumeRef, reference: str, fidelity: str, device: str, part: str = "", dense: int = 1
+    ) -> PatchGrid:
+        """The patch descriptors of one radiograph under one model; kept warm.
+
+        Args:
+            ref: the image, with its view where it is 3D.
+            reference, fidelity, device, part: see `model`.
+            dense: descriptors along a side of a cell.
+
+        Raises:
+            NotFoundError, VolumeError, WeightsError: see `volume` and `model`.
+        """
+        from medssl.inspection.embedding import embed
+
+        key = (_identity(self.home, ref), self._models.key(reference, fidelity, device, part), dense)
+        return self._embeddings.get(
+            key,
+            lambda: embed(
+                self.volume(ref), self.model(reference, fidelity, device, part), dense, ref.view, ref.inverted
+            ),
+        )
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Say how far the inspection is.
@@ -103,6 +129,13 @@ class FolderContext:
         self._status = dataclasses.replace(self._status, **values)
         write_json(self.folder / "status.json", to_json(self._status))
         self._written = time.monotonic()
+
+
+def _identity(home: Path, ref: VolumeRef) -> tuple[Any, ...]:
+    """What tells one image from another, and from a later one in the same file."""
+    path = Path(ref.path) if ref.path else upload_path(home, ref)
+    time_of_change = path.stat().st_mtime_ns if path.exists() else 0  # reading it will tell what is wrong
+    return str(path), time_of_change, ref.modality, ref.view, ref.inverted
 
 
 def upload_path(home: Path, ref: VolumeRef) -> Path:

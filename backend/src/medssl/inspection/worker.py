@@ -14,6 +14,7 @@ from medssl.errors import CancelledError, translate
 from medssl.files import read_json
 from medssl.inspection.context import FolderContext
 from medssl.inspection.models import WarmModels
+from medssl.inspection.warm import WarmEmbeddings
 from medssl.registry import load
 
 INSPECTIONS = "medssl.inspection:INSPECTIONS"
@@ -27,10 +28,10 @@ def work(lines: Any, home: Path, inspections: str = INSPECTIONS) -> None:
         home: the home folder.
         inspections: `module:TABLE` of the inspections' functions.
     """
-    models = WarmModels(home)
+    models, embeddings = WarmModels(home), WarmEmbeddings()
     for line in lines:
         folder = Path(json.loads(line)["folder"])
-        inspect_one(FolderContext(home, folder, models), load(inspections))
+        inspect_one(FolderContext(home, folder, models, embeddings), load(inspections))
 
 
 def inspect_one(context: FolderContext, table: dict[str, str]) -> None:

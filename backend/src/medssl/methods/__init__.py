@@ -2,4 +2,5 @@
 
 METHODS = {
     "genesis": ("medssl.methods.genesis_config:GenesisConfig", "medssl.methods.genesis:Genesis"),
+    "peac": ("medssl.methods.peac_config:PeacConfig", "medssl.methods.peac:Peac"),
 }
