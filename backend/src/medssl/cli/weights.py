@@ -26,9 +26,9 @@ def inspect_file(file: Source, part: Part = None, as_json: AsJson = False) -> No
         print_json({"layout": opened.layout, **parts, "plan": opened.plan, "report": report})
     else:
         plan = opened.plan
-        part = {"part": f"{opened.part} (of {' and '.join(opened.parts) or 'one'})"} if opened.part else {}
+        shown = {"part": f"{opened.part} (of {' and '.join(opened.parts) or 'one'})"} if opened.part else {}
         facts = {
-            "layout": opened.layout, **part, "method": plan.method, "network": plan.network, "fidelity": plan.fidelity,
+            "layout": opened.layout, **shown, "method": plan.method, "network": plan.network, "fidelity": plan.fidelity,
             "normalisation": plan.normalisation, "input size": plan.input_size, "modality": plan.modality,
             "provenance": plan.provenance, "licence": plan.licence or "none stated", "sha256": plan.sha256 or "none stated",
             "parameters": f"{sum(t.numel() for n, t in opened.tensors.items() if t.is_floating_point() and 'running_' not in n):,}",

@@ -108,12 +108,23 @@ def start_plan(path: Path, layout: str, tensors: dict[str, Tensor]) -> Plan:
     """The PEAC network that a plain Swin may start; its heads are missing.
 
     Position tables of another window stay behind as reshaped.
+
+    Raises:
+        WeightsError: sizes that fit no network here.
     """
-    arguments = load(NETWORKS["peac"]).arguments_of(_shapes(tensors))
+    arguments = {**load(NETWORKS["peac"]).arguments_of(_shapes(tensors)), "window": START_WINDOW}
+    try:
+        with torch.device("meta"):
+            network = load(NETWORKS["peac"])(**arguments)
+    except ConfigError as error:
+        raise WeightsError(
+            path, f"is a Swin that PEAC cannot use ({error.value} {error.rule})", "Take one with patches of 4 pixels"
+        ) from error
     return Plan(
         method="peac",
-        network={**arguments, "window": START_WINDOW},
+        network=arguments,
         normalisation=OFFICIAL["peac"].normalisation,
+        input_size=network.input_size,
         modality="CXR",
         provenance={"source": path.name, "layout": layout},
     )

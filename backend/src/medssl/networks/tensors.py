@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,10 @@ def read_torch(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if zipfile.is_zipfile(path) or _is_pickle(path):
+            named = re.search(r"GLOBAL ([\w.]+)", str(error))  # torch names the first of them in its text only
             raise WeightsError(
                 path,
-                "carries Python objects that would run code when opened",
+                f"carries Python objects{f' ({named[1]})' if named else ''} that would run code when opened",
                 "Ask its author for a plain state dict or safetensors",
             ) from error
         raise WeightsError(path, "is not a PyTorch file", "Give a .pt, .pth or .safetensors weight file") from error
