@@ -13,28 +13,39 @@ SHORTEST, LONGEST_RATIO = 64, 4.0  # pixels; long side to short side
 Box = tuple[int, int, int, int]  # x0, y0, width, height
 
 
+def box_of(array: np.ndarray, modality: str) -> Box:
+    """What of an image is looked at: a radiograph without uniform borders, all of others (air is part of a CT)."""
+    return trimmed_box(array) if modality == "CXR" and array.ndim == 2 else (0, 0, array.shape[0], array.shape[1])
+
+
 def trimmed_box(array: np.ndarray) -> Box:
     """The part of an image (column, row) inside uniform rows and columns at its edges.
 
     A row or column is uniform where it varies by less than 2 % of what the image varies (between its 0.5th and 99.5th
     percentile: a dead pixel is no range). At least half of each side is kept, the middle of what was found.
     """
-    low, high = np.percentile(array, (0.5, 99.5))
-    limit = UNIFORM * (high - low)
     found = [(0, array.shape[0]), (0, array.shape[1])]
+    for share in (0.0, UNIFORM):  # constant borders first: their grey is none of the image's
+        low, high = np.percentile(array[slice(*found[0]), slice(*found[1])], (0.5, 99.5))
+        found = _inside(array, found, share * (high - low))
+    (x0, x1), (y0, y1) = (_at_least_half(*span, length) for span, length in zip(found, array.shape))
+    return x0, y0, x1 - x0, y1 - y0
+
+
+def _inside(array: np.ndarray, found: list[tuple[int, int]], limit: float) -> list[tuple[int, int]]:
+    """First and last column and row (half open) that vary by more than `limit`; all where none does."""
+    whole = found
     while True:  # once columns are gone, a row between them may be uniform too
-        before = list(found)
+        before, found = found, list(found)
         for axis in (0, 1):
             inside = array[slice(*found[0]), slice(*found[1])]
             alive = np.flatnonzero(np.ptp(inside, axis=1 - axis) > limit)
             if not alive.size:
-                return 0, 0, array.shape[0], array.shape[1]
+                return whole
             first = found[axis][0]
             found[axis] = first + int(alive[0]), first + int(alive[-1]) + 1
         if found == before:
-            break
-    (x0, x1), (y0, y1) = (_at_least_half(*span, length) for span, length in zip(found, array.shape))
-    return x0, y0, x1 - x0, y1 - y0
+            return found
 
 
 def check_box(box: Box, name: str) -> None:

@@ -17,7 +17,7 @@ import blosc2
 import numpy as np
 from filelock import FileLock
 
-from medssl.data.borders import Box, trimmed_box
+from medssl.data.borders import Box, box_of
 from medssl.data.entry import Entry
 from medssl.data.planes import as_plane, is_flat
 from medssl.data.reading import read_volume
@@ -105,7 +105,7 @@ class VolumeCache:
             volume = as_plane(volume, entry.view, entry.inverted)
         array = np.ascontiguousarray(compact(volume.array))
         modality = volume.modality or guess_modality(array)
-        x0, y0, width, height = box = trimmed_box(array) if array.ndim == 2 else (0, 0, *array.shape[:2])
+        x0, y0, width, height = box = box_of(array, modality)
         packed = blosc2.asarray(
             array,
             chunks=tuple(min(CHUNK, n) for n in array.shape), blocks=tuple(min(BLOCK, n) for n in array.shape),
@@ -120,22 +120,28 @@ class VolumeCache:
         }
         sparse = io.BytesIO()
         np.save(sparse, array[::SPARSE, ::SPARSE])
-        self._put(f"{key}.b2nd", packed.to_cframe())
-        self._put(f"{key}.npy", sparse.getvalue())
-        self._put(f"{key}.json", json.dumps(about).encode())
+        put(self.folder / f"{key}.b2nd", packed.to_cframe())
+        put(self.folder / f"{key}.npy", sparse.getvalue())
+        put(self.folder / f"{key}.json", json.dumps(about).encode())
 
-    def _put(self, name: str, data: bytes) -> None:
-        partial = self.folder / f"{name}.partial"
-        try:
-            partial.write_bytes(data)
-            os.replace(partial, self.folder / name)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            free = shutil.disk_usage(self.folder).free
-            raise ResourceError(
-                self.folder, f"cannot take {len(data) / 2**20:.1f} MiB more ({error.strerror}; {free / 2**20:.0f} MiB free)",
-                "Free disk space, or set MEDSSL_HOME to a larger disk",
-            ) from error  # fmt: skip
+
+def put(path: Path, data: bytes) -> None:
+    """Write a file of the cache, under a lock held by the caller; it is there whole or not at all.
+
+    Raises:
+        ResourceError: no room on the disk.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        free = shutil.disk_usage(path.parent).free
+        raise ResourceError(
+            path.parent, f"cannot take {len(data) / 2**20:.1f} MiB more ({error.strerror}; {free / 2**20:.0f} MiB free)",
+            "Free disk space, or set MEDSSL_HOME to a larger disk",
+        ) from error  # fmt: skip
 
 
 def _cached(sidecar: Path, entry: Entry) -> CachedVolume:

@@ -14,13 +14,12 @@ from filelock import FileLock
 from torch.utils.data import Dataset
 
 from medssl.data.borders import check_box
-from medssl.data.cache import OPEN_FILES, CachedVolume
+from medssl.data.cache import OPEN_FILES, CachedVolume, put
 from medssl.data.intensity import resolve, window
 from medssl.data.intensity_config import NormalisationConfig
 from medssl.data.loader import PLACE, VisitingOrder, check_axes
 from medssl.data.resizing import resized
 from medssl.errors import CatalogError
-from medssl.files import write_atomic
 
 PREPARED_CELLS, CROP_CELLS = 19, 18  # 608 and 576 pixels of 32-pixel cells in the paper
 LEVELS = 65534  # an image's extremes become -32767 and 32767
@@ -92,7 +91,7 @@ def _write(volume: CachedVolume, side: int, path: Path) -> None:
     square = _scaled(image[top : top + side, left : left + side], volume)
     data = io.BytesIO()
     np.save(data, np.rint(square).astype(np.int16))
-    write_atomic(path, data.getvalue())
+    put(path, data.getvalue())
 
 
 @functools.lru_cache(maxsize=OPEN_FILES)
