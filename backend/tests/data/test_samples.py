@@ -50,8 +50,12 @@ def test_declarations_are_complete():
     names = [sample.name for sample in list_samples()]
     assert len(set(names)) == len(names) and {"chest-ct", "brain-mr", "chest-radiograph"} <= set(names)
     for sample in list_samples():
-        assert sample.kind in ("wheel", "sdist") and "==" in sample.requirement and sample.size > 0
         assert sample.licence and sample.citation and sample.title and sample.modality in ("CT", "MR", "CXR")
+        assert (sample.kind == "simulated") == bool(sample.made_from)
+        if sample.made_from:
+            assert sample.size == sum(find_sample(source).size for source in sample.made_from)
+            continue
+        assert sample.kind in ("wheel", "sdist") and "==" in sample.requirement and sample.size > 0
         assert all(len(digest) == 64 for digest in (sample.sha256, *(member.sha256 for member in sample.members)))
         assert all(
             member.file.startswith(("images/", "masks/")) and ".." not in member.file for member in sample.members

