@@ -9,18 +9,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import FakeRun, write_phantoms
+from fakes import FakeRun, write_phantoms, write_radiographs
 
-from medssl.errors import ConfigError
+from medssl.data.reading import read_volume
+from medssl.errors import CancelledError, ConfigError
+from medssl.inspection.local import run_here
 from medssl.methods import METHODS
-from medssl.networks.weights import build_network
-from medssl.protocol import DataSpec, JobSpec
+from medssl.networks.weights import load_weights, save_weights
+from medssl.protocol import DataSpec, JobSpec, PreviewRequest, to_json
 from medssl.registry import config_class, implementation
 from medssl.schema import as_dict, build, describe, presets
 from medssl.training import seeds
-from medssl.training.pretrain import load_data
+from medssl.training.pretrain import load_data, pretrain
 
-SMALL = {"genesis": {"base_width": 4, "cube": [16, 16, 16]}}  # a network of seconds, for each method
+SMALL = {  # a network of seconds, for each method
+    "genesis": {"base_width": 4, "cube": [16, 16, 16]},
+    "peac": {"backbone": "swin_micro", "global_hidden": 32, "local_hidden": 16},
+}
+IMAGES = {"genesis": (write_phantoms, "CT"), "peac": (write_radiographs, "CXR")}  # what it is trained on
 
 
 @pytest.fixture(params=list(METHODS))
@@ -28,19 +34,22 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("data"))
+@pytest.fixture
+def data(name: str, tmp_path: Path) -> DataSpec:
+    write, modality = IMAGES[name]
+    return DataSpec(path=str(write(tmp_path / "data")), modality=modality)
 
 
 @pytest.fixture
 def method(name: str):
-    return implementation(METHODS, name)(build(config_class(METHODS, name), SMALL[name]), "CT", {"job": "j"})
+    return implementation(METHODS, name)(
+        build(config_class(METHODS, name), SMALL[name]), IMAGES[name][1], {"job": "j"}
+    )
 
 
 @pytest.fixture
-def batch(name: str, method, data: Path, tmp_path: Path) -> dict[str, torch.Tensor]:
-    spec = JobSpec("pretrain", name, as_dict(method.config), DataSpec(path=str(data), modality="CT"))
+def batch(name: str, method, data: DataSpec, tmp_path: Path) -> dict[str, torch.Tensor]:
+    spec = JobSpec("pretrain", name, as_dict(method.config), data)
     volumes, _, _ = load_data(spec, FakeRun(tmp_path / "job", tmp_path / "home"), method.config)
     samples = method.dataset(volumes, seed=1)
     return torch.utils.data.default_collate([samples[n] for n in range(3)])
@@ -105,7 +114,35 @@ def test_a_validation_gives_what_the_loop_reads(method, batch):
     assert {"validation_loss", "constant_mean_loss", "output_variance"} <= values.keys()
 
 
-def test_the_plan_builds_the_network_it_belongs_to(method):
-    plan = method.plan()
+def test_the_plan_opens_what_the_training_leaves(method, batch, tmp_path: Path):
+    plan, network = method.plan(), method.network()
     assert plan.normalisation["kind"] != "auto" and plan.provenance["job"] == "j"
-    build_network(plan).load_state_dict(method.network().state_dict())
+    save_weights(tmp_path / "model.safetensors", network.state_dict(), plan)
+    opened = load_weights(tmp_path / "model.safetensors")
+    trained = getattr(network, "student", network)
+    assert all(torch.equal(tensor, opened.state_dict()[name]) for name, tensor in trained.state_dict().items())
+
+
+def test_a_small_training_runs_to_its_end_and_resumes_after_a_cancel(name: str, method, data: DataSpec, tmp_path: Path):
+    loop = {"steps": 3, "batch_size": 2, "validate_every": 3, "validation_samples": 2, "checkpoint_every": 1,
+            "precision": "fp32", "warmup_steps": 1}  # fmt: skip
+    config = as_dict(build(config_class(METHODS, name), {**SMALL[name], "training": loop}))
+    spec = JobSpec("pretrain", name, config, data)
+
+    def losses(run: FakeRun) -> dict[int, float]:
+        pretrain(spec, run)
+        return {event["step"]: event["loss"] for event in run.of("loss")}
+
+    whole = losses(FakeRun(tmp_path / "whole", tmp_path / "home"))
+    with pytest.raises(CancelledError):
+        losses(FakeRun(tmp_path / "part", tmp_path / "home", cancel_at=1))
+    rest = losses(FakeRun(tmp_path / "part", tmp_path / "home", resume=True))
+    assert set(rest) == {2, 3} and all(rest[step] == whole[step] for step in rest)
+
+
+def test_a_preview_shows_what_a_training_would_see(name: str, data: DataSpec, tmp_path: Path):
+    request = PreviewRequest(data, name, as_dict(build(config_class(METHODS, name), SMALL[name])), count=2)
+    result = run_here("preview", to_json(request), tmp_path / "home", tmp_path / "out", lambda *_: None)
+    pictures = [read_volume(tmp_path / "out" / f"{kind}.nrrd").array for kind in ("original", "distorted")]
+    assert pictures[0].shape == pictures[1].shape and not (pictures[0] == pictures[1]).all()
+    assert len(result.table) == 2 and all(0 <= picture.min() and picture.max() <= 1 for picture in pictures)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from PIL import Image
 
 from medssl.methods.genesis_config import GenesisConfig
 from medssl.protocol import DataSpec, JobSpec
@@ -46,6 +47,18 @@ def write_phantoms(folder: Path, count: int = 3, shape: tuple[int, int, int] = (
         hu = np.where(lungs, -800.0, np.where(body, 40.0, -1000.0)) + rng.normal(0, 20, shape)
         image = sitk.GetImageFromArray(hu.T.astype(np.int16))
         sitk.WriteImage(image, str(folder / f"patient{number}.nrrd"))
+    return folder
+
+
+def write_radiographs(folder: Path, count: int = 3, shape: tuple[int, int] = (150, 130)) -> Path:
+    """8-bit pictures like chest radiographs: a bright body with two dark lungs, each at a place of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        rows, columns = np.meshgrid(*(np.linspace(-1, 1, n) - rng.uniform(-0.1, 0.1) for n in shape), indexing="ij")
+        lungs = ((np.abs(columns) - 0.4) ** 2 * 8 + rows**2 * 2) < 0.6
+        grey = np.where(lungs, 60.0, 160.0 - 30 * np.abs(columns)) + rng.normal(0, 6, shape)
+        Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(folder / f"patient{number}.png")
     return folder
 
 

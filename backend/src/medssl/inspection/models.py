@@ -78,12 +78,8 @@ def model_path(home: Path, reference: str) -> Path:
 
 
 def _load(path: Path, fidelity: str, device: str, part: str) -> nn.Module:
-    import torch
-
     from medssl.jobs.devices import claims
+    from medssl.networks.memory import channels_last
     from medssl.networks.weights import load_weights
 
-    network = load_weights(path, part or None, fidelity or None).to(claims(device)[0].device)
-    if any(parameter.ndim == 5 for parameter in network.parameters()):
-        network = network.to(memory_format=torch.channels_last_3d)  # 1.5 times as fast on a processor, the same answers
-    return network
+    return channels_last(load_weights(path, part or None, fidelity or None).to(claims(device)[0].device))

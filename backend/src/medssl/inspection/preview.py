@@ -26,7 +26,7 @@ MOST = 64  # cubes
 
 
 def inspect(request: dict[str, Any], context: FolderContext) -> None:
-    """Answer a PreviewRequest: original.nrrd and distorted.nrrd, 0…1, cubes side by side along i; a table row per cube.
+    """Answer a PreviewRequest: original.nrrd and distorted.nrrd, 0…1, samples side by side along i; a table row per sample.
 
     Raises:
         CatalogError: nothing to train on.
@@ -59,7 +59,7 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
         }
         for n, (sample, names) in enumerate(zip(samples, got))
     ]
-    info = {"modality": volumes[0].modality, "cube": list(config.cube), "window": batch["window"].tolist()}
+    info = {"modality": volumes[0].modality, "size": list(views.original.shape[2:]), "window": batch["window"].tolist()}
     context.finish(["original.nrrd", "distorted.nrrd"], table, info)
 
 
@@ -75,6 +75,7 @@ def _some_volumes(catalog: Catalog, count: int, context: FolderContext) -> list[
 
 
 def _side_by_side(cubes: torch.Tensor, source: CachedVolume) -> Volume:
-    """(N, 1, i, j, k) as one volume (N·i, j, k) with the source's spacing."""
-    array = np.concatenate(list(cubes[:, 0].numpy()), axis=0)
+    """(N, 1, i, j, k) as one volume (N·i, j, k) with the source's spacing; (N, 1, rows, columns) as one image (N·columns, rows)."""
+    samples = cubes[:, 0] if cubes.ndim == 5 else cubes[:, 0].transpose(1, 2)
+    array = np.concatenate(list(samples.numpy()), axis=0)
     return Volume(array, spacing=np.array(source.spacing), modality=source.modality, name="preview")

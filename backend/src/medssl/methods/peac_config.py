@@ -13,7 +13,7 @@ CELLS, SPARE = 14, 4  # cells along a side of a crop; how many more the grid has
 BACKBONES: dict[str, dict[str, Any]] = {  # Swin transformers whose last stage has a token per cell
     "swin_base": {"width": 128, "patch": 4, "depths": (2, 2, 18, 2), "heads": (4, 8, 16, 32)},  # 448 px, cells of 32
     "swin_tiny": {"width": 96, "patch": 4, "depths": (2, 2, 6), "heads": (3, 6, 12)},  # 224 px, cells of 16
-    "swin_micro": {"width": 64, "patch": 8, "depths": (2, 4), "heads": (2, 4)},  # 224 px, cells of 16
+    "swin_micro": {"width": 96, "patch": 8, "depths": (4,), "heads": (3,)},  # 112 px, cells of 8
 }
 
 

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from medssl.data.loader import micro_batches
 from medssl.errors import CancelledError, TrainingError
+from medssl.networks.memory import channels_last
 from medssl.networks.weights import save_weights
 from medssl.training import alarms, checkpoints, seeds
 from medssl.training.logs import CurveLog
@@ -33,7 +34,7 @@ class Loop:
     def __init__(self, fabric: Fabric, method: Method, network: nn.Module, run: Run) -> None:
         self.fabric, self.method, self.run, self.config = fabric, method, run, method.config.training
         if self.config.channels_last:
-            network = network.to(memory_format=torch.channels_last_3d)
+            network = channels_last(network)
         optimizer = make_optimizer(network, self.config)
         self.bare = network
         self.network, self.optimizer = fabric.setup(network, optimizer)
