@@ -100,6 +100,14 @@ def test_csv_columns(folder, tmp_path):
     assert second.split == "validation" and np.isnan(second.labels["age"])
 
 
+def test_csv_may_leave_out_the_folder_images(folder, tmp_path, ct):
+    (folder / "images").mkdir()
+    for name in ("p3.nrrd", "p5.nrrd"):
+        write_volume(ct, folder / "images" / name)
+    catalog = read(tmp_path, path=table(folder, "image,patient\np3.nrrd,A\np5.nrrd,B\n"))
+    assert [entry.image for entry in catalog] == [folder / "p3.nrrd", folder / "images" / "p5.nrrd"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

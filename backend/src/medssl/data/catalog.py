@@ -42,9 +42,9 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
     Folder: every readable image, or what `pattern` matches; a folder with DICOM slices is one image, DICOM radiographs
     are one each. The patient is the first folder below the root that is not merely called
     "images" or the like, otherwise the file's own name; label maps are left out unless the pattern matches them.
-    CSV: columns `image` (relative to the CSV) and `patient`; `split`, `modality` and `name` are optional, every further
-    column is a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one.
-    What `exclude` names is left out.
+    CSV: columns `image` (relative to the CSV, or to a folder "images" beside it) and `patient`; `split`, `modality` and
+    `name` are optional, every further column is a label where all its values are numbers, else an attribute. Volumes: a
+    patient each unless they name one. What `exclude` names is left out.
 
     Raises:
         CatalogError: nothing found or left, a table that breaks a rule, or an unknown column to exclude by.

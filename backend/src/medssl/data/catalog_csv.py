@@ -13,6 +13,7 @@ SPLITS = {
     "": "", "train": "training", "training": "training", "val": "validation", "valid": "validation",
     "validation": "validation", "test": "test",
 }  # fmt: skip
+IMAGES = "images"  # a folder beside the table that file names may leave out, as public data sets do
 OWN_COLUMNS = ("image", "patient", "split", "modality", "name")
 
 
@@ -79,6 +80,8 @@ def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
         if not row[name]:
             raise CatalogError(where, f"has no {name}", "Fill the field: patients keep the splits apart")
     image = path.parent / row["image"]
+    if not image.exists() and (path.parent / IMAGES / row["image"]).exists():
+        image = path.parent / IMAGES / row["image"]
     if not image.exists():
         raise CatalogError(
             f"{where}: {row['image']}", "does not exist", f"Give a full path or one relative to {path.parent}"
