@@ -41,9 +41,7 @@ class WeightFile:
     plan: Plan
     tensors: dict[str, Tensor]  # of one part where the file has several
     part: str = ""  # which one
-    parts: dict[str, dict[str, Tensor]] = field(
-        default_factory=dict
-    )  # all, where there are several and none was asked for
+    parts: dict[str, dict[str, Tensor]] = field(default_factory=dict)  # all, where several and none was asked for
     left_out: tuple[str, ...] = ()  # names that no network here wants
 
 
@@ -78,7 +76,7 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
         parts = {}
     layout, left_out = "medssl" if safe and plan else "official", tuple[str, ...]()
     if plan is None and (swin := plain_swin(tensors)) is not None:
-        layout, tensors, left_out = swin
+        (layout, tensors, left_out), parts = swin, {}
         plan = start_plan(path, layout, tensors)
     plan = plan or official_plan(path, tensors)
     if chosen and not parts:
