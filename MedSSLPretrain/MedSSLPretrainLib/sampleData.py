@@ -22,9 +22,12 @@ SAMPLES = {
     "torso-mr": "MedSSLTorsoMR",
     "brain-mr": "MedSSLBrainMR",
     "lung-ct": "MedSSLLungCT",
+    "chest-radiograph": "MedSSLChestRadiograph",
+    "simulated-radiographs": "MedSSLSimulatedRadiographs",
 }
 COMMAND_LINE = "import sys; from medssl.cli import main; sys.exit(main())"
-READABLE = (".nrrd", ".nii.gz", ".nii", ".mha")
+READABLE = (".nrrd", ".nii.gz", ".nii", ".mha", ".dcm", ".png")
+CHOSEN = {"simulated-radiographs": "*_frontal_00_simulated.png"}  # one of each patient, of many poses
 
 
 def registerSampleData() -> None:
@@ -49,11 +52,21 @@ def fetchAndLoad(name: str) -> list:
         ResourceError: no environment, or the download failed; the error quotes its last line.
     """
     folder = fetch(name)
-    files = sorted(p for p in (folder / "images").iterdir() if p.name.lower().endswith(READABLE))
-    nodes = [slicer.util.loadVolume(str(path)) for path in files]
+    found = (folder / "images").glob(CHOSEN.get(name, "*"))
+    files = sorted(p for p in found if p.name.lower().endswith(READABLE))
+    nodes = [slicer.util.loadVolume(str(path), {"singleFile": True}) for path in files]
     for node in nodes:
-        node.SetAttribute("MedSSL.Modality", "MR" if name.endswith("-mr") else "CT")
+        node.SetAttribute("MedSSL.Modality", modality(name))
+        if name in CHOSEN:
+            node.SetName(_("{name} (simulated)").format(name=node.GetName().replace("_simulated", "")))
     return nodes
+
+
+def modality(name: str) -> str:
+    """Of a sample's images, by its name."""
+    if "radiograph" in name:
+        return "CXR"
+    return "MR" if name.endswith("-mr") else "CT"
 
 
 def fetch(name: str) -> Path:

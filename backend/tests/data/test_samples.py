@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from medssl.data import samples
+from medssl.data import samples, simulated
 from medssl.data.reading import read_volume
 from medssl.data.samples import fetch_sample, find_sample, list_samples, remove_sample
 from medssl.data.volume import guess_modality
@@ -159,3 +159,40 @@ def test_real_source_packages(tmp_path, name):
         raise
     images = [read_volume(path) for path in sorted((folder / "images").iterdir())]
     assert images and all(guess_modality(image.array) == "MR" for image in images)
+
+
+@pytest.fixture
+def simulated_sample(declared, monkeypatch):
+    """A sample that is made from the declared one, by a maker that copies."""
+    made = dataclasses.replace(declared, name="shadow", kind="simulated", members=(), made_from=("tiny",))
+    monkeypatch.setattr(samples, "list_samples", lambda: [declared, made])
+
+    def make(folders, folder, licences, advance):
+        folder.mkdir()
+        (folder / "README.txt").write_text(licences["tiny"] + (folders["tiny"] / "images" / "a.nrrd").read_text())
+        advance(simulated.IMAGES, simulated.IMAGES)
+
+    monkeypatch.setattr(simulated, "make_radiographs", make)
+    return made
+
+
+def test_made_sample_fetches_its_sources_and_is_made_once(simulated_sample, tmp_path, monkeypatch):
+    seen = []
+    folder = fetch_sample("shadow", tmp_path, lambda *n: seen.append(n), wheel())
+    assert (folder / "README.txt").read_text().endswith("a.nrrd") and simulated_sample.licence in (
+        folder / "README.txt"
+    ).read_text()
+    total = 100 + simulated.IMAGES * samples.EFFORT
+    assert seen == [(50, total), (total, total)]
+    monkeypatch.delattr(simulated, "make_radiographs")
+    assert fetch_sample("shadow", tmp_path) == folder
+
+
+def test_made_sample_that_is_stopped_leaves_only_its_sources(simulated_sample, tmp_path):
+    def stop(done, total):
+        if done == total:
+            raise CancelledError()
+
+    with pytest.raises(CancelledError):
+        fetch_sample("shadow", tmp_path, stop, wheel())
+    assert sorted(p.name for p in (tmp_path / "samples").iterdir() if p.suffix != ".lock") == ["tiny"]

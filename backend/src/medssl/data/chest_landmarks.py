@@ -23,14 +23,16 @@ LUNG = 300e3  # mm³, the smallest lung
 SIDES = {"right": -1, "left": 1}  # of x in LPS
 DOMES = {"right": (0.5, 0.7, -15, 30), "left": (0.65, 0.85, 0, 35)}  # clear of the heart: shares of the way to the
 # lung's border at the carina's level, and mm behind the carina
+LATERAL = 50.0  # mm before and behind the carina; the recess goes deeper behind, where no frontal view shows it
+HEART = 10.0  # mm behind the carina; what is farther back is spine and vessels
 DEPTH = 15.0  # mm of soft tissue along the beam that make a border
 
 LANDMARKS = {  # name without side: definition
     "lung_apex": "centre of the uppermost 3 mm of a lung",
-    "costophrenic_angle": "where a lung reaches farthest down and outwards (60° below the horizontal)",
+    "costophrenic_angle": "where a lung reaches farthest down and outwards (at 45 degrees), within 50 mm of the carina's depth",
     "lung_border": "outermost point of a lung at the carina's level",
     "diaphragm_dome": "highest point of the diaphragm beside and behind the heart",
-    "heart_border": "outermost point of the heart in the lower half between diaphragm and carina",
+    "heart_border": "outermost point of the heart in the lowest third between diaphragm and carina",
     "aortic_knob": "outermost left point of the mediastinum within 15...45 mm above the carina",
     "carina": "where the trachea divides",
     "trachea_inlet": "the trachea at the level of the lower lung apex",
@@ -83,7 +85,7 @@ def find_chest(body: Body) -> Chest:
         VolumeError: no two lungs, or no trachea, in the scan.
     """
     volume = body.volume
-    factor = max(1, int(round(GRID / volume.spacing[0])))
+    factor = max(1, round(GRID / float(volume.spacing[0])))
     thin = (slice(None, None, factor), slice(None, None, factor), slice(None))
     hu, spacing = volume.array[thin], volume.spacing * (factor, factor, 1)
     air = (hu < AERATED) & _deep(body.inside[thin], spacing)
@@ -132,7 +134,7 @@ def _follow(lumen, start: int, piece: np.ndarray, spacing: np.ndarray) -> list[t
 
 def _pieces(lumen: np.ndarray, spacing: np.ndarray) -> list[np.ndarray]:
     """Cross sections that could be a trachea: of its size and compact."""
-    labels, count = ndimage.label(lumen)
+    labels, _ = ndimage.label(lumen)
     pieces = []
     for n, box in enumerate(ndimage.find_objects(labels), start=1):
         piece = labels == n
@@ -191,10 +193,10 @@ def _lung_points(chest: Chest, side: str) -> dict[str, np.ndarray]:
 
 
 def _base_points(chest: Chest, side: str, voxels, points, border: np.ndarray) -> dict[str, np.ndarray]:
-    reach = points @ np.array([SIDES[side] * 0.5, 0, -np.sqrt(0.75)])
-    found = {f"costophrenic_angle_{side}": points[reach > reach.max() - 3].mean(axis=0)}
     share = (points[:, 0] - chest.trachea[-1, 0]) / (border[0] - chest.trachea[-1, 0])
     behind = points[:, 1] - chest.trachea[-1, 1]
+    reach = np.where(np.abs(behind) < LATERAL, points @ np.array([SIDES[side], 0, -1]), -np.inf)
+    found = {f"costophrenic_angle_{side}": points[reach > reach.max() - 3].mean(axis=0)}
     near, far, front, back = DOMES[side]
     dome = _dome(voxels[(share > near) & (share < far) & (behind > front) & (behind < back)], chest.lungs[side].shape)
     if dome is not None:
@@ -221,19 +223,23 @@ def _mediastinal_points(chest: Chest, known: dict[str, np.ndarray]) -> dict[str,
     for side in SIDES:
         if f"diaphragm_dome_{side}" in known:
             lower = known[f"diaphragm_dome_{side}"][2] + 5
-            found[f"heart_border_{side}"] = _outermost(chest, side, lower, (lower + carina) / 2)
+            found[f"heart_border_{side}"] = _outermost(chest, side, lower, (2 * lower + carina) / 3, HEART)
     found["aortic_knob"] = _outermost(chest, "left", carina + 15, carina + 45)
     return found
 
 
-def _outermost(chest: Chest, side: str, low: float, high: float) -> np.ndarray:
-    """The outermost place between two heights with enough soft tissue between the lungs along the beam."""
+def _outermost(chest: Chest, side: str, low: float, high: float, behind: float = np.inf) -> np.ndarray:
+    """The outermost place between two heights with enough soft tissue between the lungs along the beam.
+
+    Tissue farther than `behind` mm behind the carina does not count.
+    """
     best, reach = np.zeros(3), -np.inf
     right, left = chest.lungs["right"], chest.lungs["left"]
     columns = np.arange(right.shape[0])[:, None]
+    depths = chest.to_world[1, 3] + chest.to_world[1, 1] * np.arange(right.shape[1]) - chest.trachea[-1, 1]
     for k in range(chest.level(low), chest.level(high) + 1):
         a, b = right[..., k], left[..., k]
-        rows = a.any(axis=0) & b.any(axis=0)
+        rows = a.any(axis=0) & b.any(axis=0) & (depths < behind)
         begin = np.where(rows, right.shape[0] - 1 - np.argmax(a[::-1], axis=0), right.shape[0])
         end = np.where(rows, np.argmax(b, axis=0), -1)
         between = (columns > begin) & (columns < end)

@@ -21,7 +21,7 @@ from medssl.errors import VolumeError
 MU_WATER = 0.0206  # 1/mm at 60 keV, the effective energy of a chest exposure (NIST XCOM: 0.206 cm²/g)
 VIEWS = {"frontal": ((0, -1, 0), (1, 0, 0)), "lateral": ((1, 0, 0), (0, 1, 0))}  # beam and columns, LPS
 LARGEST = 4095  # 12 bit
-WINDOW = (1.0, 99.7)  # percentiles of the body's line integrals that become black and white
+WHITE = 99.7  # percentile of the body's line integrals; black is half the lower quartile, which lies in the lungs
 MARGIN = 10.0  # mm of air beside the body
 DETECTOR = 430.0  # mm, the side of a common detector
 
@@ -60,8 +60,8 @@ def project(volume: Volume | Body, view: str = "frontal", geometry: Geometry = G
     """A simulated radiograph of a CT, bright where much is absorbed.
 
     Frontal is posterior-anterior, shown with the patient's right on the image's left; lateral is left lateral, shown
-    looking to the image's left. The value is the logarithm of the attenuation, which is the line integral, between two
-    percentiles as 12 bit. Beyond its first and last slice the body is taken to go on as it ends there; otherwise rays that
+    looking to the image's left. The value is the logarithm of the attenuation, which is the line integral, within
+    a window as 12 bit. Beyond its first and last slice the body is taken to go on as it ends there; otherwise rays that
     leave the scan through them would darken the borders. Any order and sign of the array's axes gives the same image.
 
     Args:
@@ -78,7 +78,8 @@ def project(volume: Volume | Body, view: str = "frontal", geometry: Geometry = G
     body = volume if isinstance(volume, Body) else isolate(volume)
     camera = camera_of(body, view, geometry)
     values = line_integrals(body, camera)
-    low, high = np.percentile(values[values > 0.1], WINDOW) if (values > 0.1).any() else (0.0, 1.0)
+    lungs, high = np.percentile(values[values > 0.1], (25, WHITE)) if (values > 0.1).any() else (0.0, 1.0)
+    low = lungs / 2
     shown = np.rint(np.clip((values - low) / (high - low), 0, 1) * LARGEST).astype(np.int16)
     return Volume(
         shown, spacing=np.array([geometry.pixel, geometry.pixel, 1.0]), modality="CXR",

@@ -127,10 +127,15 @@ def _make(sample: Sample, home: Path, files: Path, progress: Progress, download:
     total, before, folders, licences = sample.size + IMAGES * EFFORT, 0, {}, {}
     for name in sample.made_from:
         source = find_sample(name)
-        folders[name] = fetch_sample(name, home, lambda done, _, b=before: progress(b + done, total), download)
+        folders[name] = fetch_sample(name, home, _later(progress, before, total), download)
         licences[name] = f"{source.licence}. {source.citation}"
         before += source.size
     make_radiographs(folders, files, licences, lambda done, _: progress(before + done * EFFORT, total))
+
+
+def _later(progress: Progress, before: int, total: int) -> Progress:
+    """The progress of one part, which begins when `before` of `total` is done."""
+    return lambda done, _: progress(before + done, total)
 
 
 def pip_download(sample: Sample, folder: Path, progress: Progress) -> None:

@@ -28,7 +28,14 @@ IMAGES = len(PATIENTS) * (FRONTAL + 1)
 SEED = 20230901
 
 
-def make_radiographs(samples: dict[str, Path], folder: Path, licences: dict[str, str], advance: Advance) -> None:
+def make_radiographs(
+    samples: dict[str, Path],
+    folder: Path,
+    licences: dict[str, str],
+    advance: Advance,
+    patients: dict[str, tuple[str, str]] = PATIENTS,
+    frontal: int = FRONTAL,
+) -> None:
     """Project every patient into `folder`: images/, catalog.csv, landmarks.csv and README.txt.
 
     The same CTs give the same bytes.
@@ -38,30 +45,35 @@ def make_radiographs(samples: dict[str, Path], folder: Path, licences: dict[str,
         folder: an empty folder.
         licences: licence and citation of each sample, for the README.
         advance: called with (images so far, images in all); may raise to stop.
+        patients: sample and file of each patient.
+        frontal: number of frontal poses of each patient; one lateral view is added.
+
+    Raises:
+        VolumeError: a CT that shows no whole chest.
     """
     (folder / "images").mkdir(parents=True)
     catalog, landmarks = [], []
-    for number, (patient, (sample, file)) in enumerate(PATIENTS.items()):
+    for number, (patient, (sample, file)) in enumerate(patients.items()):
         body = isolate(read_volume(samples[sample] / file, "CT"))
         points = chest_landmarks(body)
-        for n, (view, geometry) in enumerate(poses(number)):
+        for n, (view, geometry) in enumerate(poses(number, frontal)):
             image = f"images/{patient}_{view}_{n:02d}_simulated.png"
             landmarks += [(image, *row) for row in expose(body, points, view, geometry, folder / image)]
             source = f"simulated from CT ({sample}/{Path(file).name})"
             turn = (f"{geometry.rotation:.1f}", f"{geometry.tilt:.1f}")
             catalog.append((image, patient, view, "CXR", source, *turn, f"{geometry.pixel:g}"))
-            advance(number * (FRONTAL + 1) + n + 1, IMAGES)
+            advance(number * (frontal + 1) + n + 1, len(patients) * (frontal + 1))
     columns = ("image", "patient", "view", "modality", "source", "rotation_degrees", "tilt_degrees", "pixel_mm")
     _write_table(folder / "catalog.csv", columns, catalog)
     _write_table(folder / "landmarks.csv", ("image", "landmark", "x", "y"), landmarks)
     write_atomic(folder / "README.txt", _about(licences).encode())
 
 
-def poses(number: int) -> list[tuple[str, Geometry]]:
+def poses(number: int, frontal: int = FRONTAL) -> list[tuple[str, Geometry]]:
     """Views of patient `number`: straight, then as patients stand in practice, then lateral."""
     random = np.random.default_rng([SEED, number])
     views = [("frontal", Geometry())]
-    for _ in range(FRONTAL - 1):
+    for _ in range(frontal - 1):
         rotation, tilt = random.uniform(-8, 8), random.uniform(-6, 6)
         shift, gap = random.uniform(-15, 15, 2), random.uniform(10, 120)
         geometry = Geometry(
