@@ -10,7 +10,9 @@ import pytest
 from fakes import FakeRun, write_phantoms
 from phantoms import chest, stored
 from PIL import Image
+from typer.testing import CliRunner
 
+from medssl.cli.app import app
 from medssl.data.catalog import Catalog, read_catalog
 from medssl.data.entry import Entry
 from medssl.data.intensity_config import NormalisationConfig
@@ -89,6 +91,16 @@ def test_exclude_travels(folder):
     refs = DataSpec(volumes=(VolumeRef(path=str(folder / "a.png"), view="k:3", inverted=True),))
     (entry,) = read_catalog(data_from_json(to_json(refs)), folder)
     assert (entry.view, entry.inverted) == ("k:3", True)
+
+
+def test_exclude_on_the_command_line(folder, tmp_path):
+    table, home = str(folder / "list.csv"), ["--home", str(tmp_path / "home")]
+    shown = CliRunner().invoke(
+        app, ["data", "check", table, "--exclude", "view=lateral", "--exclude", "split=test", *home]
+    )
+    assert shown.exit_code != 0 and "only one" in str(shown.exception)  # one image of one patient is left
+    shown = CliRunner().invoke(app, ["data", "check", table, "--exclude", "split=val", *home])
+    assert shown.exit_code == 0 and "2D" in shown.output and "lateral" not in shown.output
 
 
 def test_exclude_on_real_radiographs(shared_data, tmp_path):

@@ -97,7 +97,11 @@ def data_spec(
 ) -> DataSpec:
     """A folder or CSV as such; image files as a list."""
     only = Path(paths[0])
-    common = {"modality": modality, "validation_fraction": validation_fraction, "exclude": tuple(exclude)}
+    common: dict[str, Any] = {
+        "modality": modality,
+        "validation_fraction": validation_fraction,
+        "exclude": tuple(exclude),
+    }
     if len(paths) == 1 and (only.is_dir() or only.suffix.lower() == ".csv" or not only.exists()):
         return DataSpec(path=str(only), pattern=pattern, **common)
     volumes = tuple(VolumeRef(path=path, modality=modality) for path in paths)

@@ -43,12 +43,9 @@ def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, cu
         catalog = training
     patients = catalog.patients
     if len(patients) == 1:
-        flat = cube_depth == 0 or all(depth(entry) == 1 for entry in catalog)
-        return (
-            _split_images(catalog, validation_fraction)
-            if flat
-            else _split_slices(catalog, validation_fraction, cube_depth)
-        )
+        if cube_depth == 0 or all(depth(entry) == 1 for entry in catalog):
+            return _split_images(catalog, validation_fraction)
+        return _split_slices(catalog, validation_fraction, cube_depth)
     count = min(max(1, round(validation_fraction * len(patients))), len(patients) - 1)
     chosen = set(np.random.default_rng([seed, len(patients)]).permutation(patients)[:count].tolist())
     return Split(
