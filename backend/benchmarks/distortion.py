@@ -1,6 +1,7 @@
-"""Cubes per second and core: the batched distortions against a plain per-cube NumPy version of the same law.
+"""Samples per second and core: the batched distortions against a plain per-sample NumPy version of the same law.
 
-Both sides make the same number of cubes in one run on one thread. `python benchmarks/distortion.py [--threads 2] [--json FILE]`.
+Cubes of Models Genesis, or with --radiographs crops of PEAC; both sides in one run.
+`python benchmarks/distortion.py [--radiographs] [--threads 2] [--json FILE]`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ import numpy as np
 import torch
 
 from medssl.distort import BezierIntensity, Chain, Flip, InPainting, LocalShuffle, OneOf, OutPainting, Sometimes
+from medssl.methods.peac import appearance_distortion
+from medssl.methods.peac_config import PeacConfig
 
-SHAPE = (64, 64, 32)
+CUBE, CROP = (64, 64, 32), (448, 448)
+CROP_WINDOWS = 40  # of the local shuffle of a radiograph
 
 
 def plain_flip(cube: np.ndarray) -> np.ndarray:
@@ -29,10 +33,10 @@ def plain_flip(cube: np.ndarray) -> np.ndarray:
     return cube.copy()
 
 
-def plain_shuffle(cube: np.ndarray) -> np.ndarray:
-    """10 000 windows, each permuted from the original cube."""
+def plain_shuffle(cube: np.ndarray, windows: int = 10_000) -> np.ndarray:
+    """So many windows, each permuted from the original cube."""
     out = cube.copy()
-    for _ in range(10_000):
+    for _ in range(windows):
         sizes = [random.randint(1, side // 10) for side in cube.shape]
         starts = [random.randint(0, side - size) for side, size in zip(cube.shape, sizes)]
         window = tuple(slice(a, a + n) for a, n in zip(starts, sizes))
@@ -86,6 +90,16 @@ def plain_pipeline(cube: np.ndarray) -> np.ndarray:
     return cube
 
 
+def plain_appearance(crop: np.ndarray) -> np.ndarray:
+    """What PEAC does to a radiograph's crop whose cells stay in order."""
+    crop = plain_shuffle(crop, CROP_WINDOWS)
+    if random.random() < 0.9:
+        crop = plain_bezier(crop)
+    if random.random() < 0.9:
+        crop = plain_outpaint(crop) if random.random() < 0.8 else plain_inpaint(crop)
+    return crop
+
+
 def _box(shape: tuple[int, ...], sizes: list[int]) -> tuple[slice, ...]:
     starts = [random.randint(3, side - size - 3) for side, size in zip(shape, sizes)]
     return tuple(slice(a, a + n) for a, n in zip(starts, sizes))
@@ -105,6 +119,11 @@ PAIRS = {
     "outpaint": (OutPainting(), plain_outpaint),
     "pipeline": (PIPELINE, plain_pipeline),
 }
+RADIOGRAPH_PAIRS = {
+    "shuffle": (LocalShuffle(windows=CROP_WINDOWS), lambda crop: plain_shuffle(crop, CROP_WINDOWS)),
+    **{name: PAIRS[name] for name in ("bezier", "inpaint", "outpaint")},
+    "pipeline": (appearance_distortion(PeacConfig()), plain_appearance),
+}
 
 
 def batched(distortion, batch: torch.Tensor) -> Callable[[], None]:
@@ -113,16 +132,16 @@ def batched(distortion, batch: torch.Tensor) -> Callable[[], None]:
     return lambda: distortion.apply(batch, distortion.draw(batch, generator))
 
 
-def measure(seconds: float, batch_size: int, threads: int) -> list[dict]:
-    """A row per distortion: cubes per second of one core's time, both versions, and their ratio.
+def measure(pairs: dict, shape: tuple[int, ...], seconds: float, batch_size: int, threads: int) -> list[dict]:
+    """A row per distortion: samples per second of one core's time, both versions, and their ratio.
 
     Processor time, not the clock's: what else runs on the machine does not count, two threads cost twice. The two versions
     take turns, so that a clock rate that changes meets both.
     """
     torch.set_num_threads(threads)
-    batch = torch.rand((batch_size, 1, *SHAPE), generator=torch.Generator().manual_seed(0))
+    batch = torch.rand((batch_size, 1, *shape), generator=torch.Generator().manual_seed(0))
     cubes, rows = batch[:, 0].numpy(), []
-    for name, (distortion, plain) in PAIRS.items():
+    for name, (distortion, plain) in pairs.items():
         ours = batched(distortion, batch)
         start = time.perf_counter()
         ours()  # compiles, or loads what an earlier run compiled
@@ -144,22 +163,24 @@ def main() -> None:
     """Print the table; with --json also write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=2.0, help="of processor time of each measurement")
-    parser.add_argument("--batch", type=int, default=16, help="cubes in a batch")
+    parser.add_argument("--batch", type=int, default=16, help="samples in a batch")
+    parser.add_argument("--radiographs", action="store_true", help="crops of 448 x 448 pixels instead of cubes")
     parser.add_argument("--threads", type=int, default=1, help="threads of the batched version; rates are per core")
     parser.add_argument("--json", type=Path, help="where to write the rows")
     options = parser.parse_args()
     random.seed(0)
     np.random.seed(0)
-    rows = measure(options.seconds, options.batch, options.threads)
+    pairs, shape = (RADIOGRAPH_PAIRS, CROP) if options.radiographs else (PAIRS, CUBE)
+    rows = measure(pairs, shape, options.seconds, options.batch, options.threads)
     print(f"{'distortion':<12}{'ours':>12}{'plain':>12}{'ratio':>9}{'first call':>13}")
     for row in rows:
         print(
-            f"{row['distortion']:<12}{row['ours']:>8.0f} c/s{row['plain']:>8.1f} c/s"
+            f"{row['distortion']:<12}{row['ours']:>8.0f} /s {row['plain']:>8.1f} /s "
             f"{row['ratio']:>8.1f}x{row['first_s']:>11.2f} s"
         )
     if options.json:
         options.json.write_text(
-            json.dumps({"threads": options.threads, "batch": options.batch, "rows": rows}, indent=2)
+            json.dumps({"shape": shape, "threads": options.threads, "batch": options.batch, "rows": rows}, indent=2)
         )
 
 
