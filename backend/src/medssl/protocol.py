@@ -149,6 +149,13 @@ class PreviewRequest:
 
 
 @dataclass(frozen=True)
+class PlaneRequest:
+    """The 2D image that a view makes of a 3D volume, as the radiograph inspections would see it: plane.nrrd."""
+
+    volume: VolumeRef
+
+
+@dataclass(frozen=True)
 class CorrespondRequest:
     """Places of equal anatomy in two or more radiographs; the first is the reference.
 
@@ -179,6 +186,7 @@ class SimilarityRequest:
     y: float  # row
     source: int = 0  # number of the image that x and y belong to
     dense: int = 2
+    files: bool = False  # leave similarity.csv, montage.png and the maps as similarity-N.nrrd too
     part: str = ""
     fidelity: str = ""
     device: str = "auto"
@@ -301,6 +309,11 @@ def restore_from_json(data: dict[str, Any]) -> RestoreRequest:
     if data.get("roi") is not None:
         data["roi"] = tuple((int(a), int(b)) for a, b in data["roi"])
     return from_json(RestoreRequest, data)
+
+
+def plane_from_json(data: dict[str, Any]) -> PlaneRequest:
+    """Read a `PlaneRequest`."""
+    return from_json(PlaneRequest, {**data, "volume": from_json(VolumeRef, data.get("volume") or {})})
 
 
 def images_from_json(kind: type, data: dict[str, Any]) -> Any:

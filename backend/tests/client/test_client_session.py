@@ -111,6 +111,32 @@ def test_restore_waits_and_tells_progress():
     assert result.files == ("restored.nrrd",) and told == [(0.0, ""), (0.5, "half")]
 
 
+def test_a_click_is_answered_by_one_call():
+    done = ResultStatus("s", "similarity", "finished", info={"maps": []})
+    talk, transport = session(inspect_similarity=[(200, done)])
+    images = [VolumeRef(path="/a.png"), VolumeRef(path="/b.png")]
+    assert talk.similarity(images, "j", 3.5, 4, source=1) == done
+    assert [call.path for call in transport.calls] == ["/inspect/similarity?wait=2"]
+    sent = json.loads(transport.calls[0].body)
+    assert (sent["x"], sent["y"], sent["source"], len(sent["images"])) == (3.5, 4, 1, 2)
+
+
+@pytest.mark.parametrize("kind", ["correspond", "cosegment", "patchmap"])
+def test_inspections_of_several_images_wait(kind):
+    queued, done = (ResultStatus("r", kind, state) for state in ("queued", "finished"))
+    talk, transport = session(**{f"inspect_{kind}": [(202, queued)], "results_r": [(200, done)]})
+    assert getattr(talk, kind)([VolumeRef(path="/a.png")] * 2, "j", seed=4) == done
+    assert json.loads(transport.calls[0].body)["seed"] == 4
+
+
+def test_landmarks_of_several_models():
+    done = ResultStatus("r", "landmarks", "finished")
+    talk, transport = session(inspect_landmarks=[(200, done)])
+    assert talk.landmarks(DataSpec(path="/c.csv"), ["a", "b"], landmarks="/l.csv", groups=("sex",)) == done
+    sent = json.loads(transport.calls[0].body)
+    assert sent["models"] == ["a", "b"] and sent["groups"] == ["sex"]
+
+
 def test_nobody_there_is_told_with_a_remedy():
     transport = RequestsTransport(backend.ServerAddress("http://127.0.0.1:9", "t"))
     with pytest.raises(ResourceError, match="medssl serve"):

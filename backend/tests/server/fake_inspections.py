@@ -32,8 +32,20 @@ def restore(request, context):
     )
 
 
+def similarity(request, context):
+    """Tell a coordinate, or do what the request's model names."""
+    if request["model"] != "m":
+        restore(request, context)
+        return
+    context.finish([], [], {"x": request["x"]})
+
+
 def nothing(request, context):
     """Find nothing."""
 
 
-INSPECTIONS = {"restore": "fake_inspections:restore", "catalog": "fake_inspections:nothing"}
+INSPECTIONS = {
+    "restore": "fake_inspections:restore",
+    "similarity": "fake_inspections:similarity",
+    **dict.fromkeys(("catalog", "correspond", "cosegment", "patchmap", "landmarks"), "fake_inspections:nothing"),
+}

@@ -51,7 +51,7 @@ def test_a_model_stays_warm_until_its_file_changes_or_others_push_it_out(context
     assert context.model(str(files[0]), "", "cpu") is first and len(loads) == 1
     os.utime(files[0], ns=(1, 1))
     assert context.model(str(files[0]), "", "cpu") is not first and len(loads) == 2
-    assert context.model(str(files[0]), "released", "cpu") and loads[-1] == (files[0], "released", "cpu")
+    assert context.model(str(files[0]), "released", "cpu") and loads[-1] == (str(files[0]), "released", "cpu", "")
     for file in files[1:]:
         context.model(str(file), "", "cpu")
     before = len(loads)

@@ -7,7 +7,7 @@ import sys
 import typer
 
 import medssl
-from medssl.cli import data, demo, doctor, jobs, methods, pretrain, restore, samples, serve, weights
+from medssl.cli import correspond, data, demo, doctor, jobs, methods, pretrain, restore, samples, serve, weights
 from medssl.cli.output import complain
 from medssl.errors import MedSSLError
 
@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 app.command("pretrain")(pretrain.pretrain)
 app.command("restore")(restore.restore)
+app.command("correspond")(correspond.correspond)
+app.command("similarity")(correspond.similarity)
 app.command("methods")(methods.methods)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)

@@ -18,11 +18,17 @@ from urllib.parse import quote
 from medssl.errors import MedSSLError, from_dict
 from medssl.protocol import (
     CatalogRequest,
+    CorrespondRequest,
+    CosegmentRequest,
     JobSpec,
     JobView,
+    LandmarksRequest,
+    PatchmapRequest,
+    PlaneRequest,
     PreviewRequest,
     RestoreRequest,
     ResultStatus,
+    SimilarityRequest,
     from_json,
     to_json,
     view_from_json,
@@ -159,6 +165,36 @@ def preview(request: PreviewRequest) -> Call:
 def catalog(request: CatalogRequest) -> Call:
     """What is in a training set: `ResultStatus`, queued."""
     return _post("/inspect/catalog", request, _result)
+
+
+def plane(request: PlaneRequest) -> Call:
+    """The 2D image that a view makes of a 3D volume: `ResultStatus`, queued."""
+    return _post("/inspect/plane", request, _result)
+
+
+def correspond(request: CorrespondRequest) -> Call:
+    """Places of equal anatomy in several radiographs: `ResultStatus`, queued."""
+    return _post("/inspect/correspond", request, _result)
+
+
+def similarity(request: SimilarityRequest, wait: float = 2.0) -> Call:
+    """Where is what lies at a point? `ResultStatus`, ended where that takes less than `wait` seconds (10 at most)."""
+    return _post(f"/inspect/similarity?wait={wait:g}", request, _result)
+
+
+def cosegment(request: CosegmentRequest) -> Call:
+    """Parts of equal anatomy in several radiographs: `ResultStatus`, queued."""
+    return _post("/inspect/cosegment", request, _result)
+
+
+def patchmap(request: PatchmapRequest) -> Call:
+    """A plane in which patches of equal descriptors lie together: `ResultStatus`, queued."""
+    return _post("/inspect/patchmap", request, _result)
+
+
+def landmarks(request: LandmarksRequest) -> Call:
+    """How far from known landmarks do models find them? `ResultStatus`, queued."""
+    return _post("/inspect/landmarks", request, _result)
 
 
 def result(result_id: str) -> Call:

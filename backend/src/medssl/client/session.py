@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,17 @@ from medssl.protocol import (
     FAILED,
     INTERRUPTED,
     CatalogRequest,
+    CorrespondRequest,
+    CosegmentRequest,
     DataSpec,
     JobSpec,
     JobView,
+    LandmarksRequest,
+    PatchmapRequest,
     PreviewRequest,
     RestoreRequest,
     ResultStatus,
+    SimilarityRequest,
     VolumeRef,
 )  # fmt: skip
 from medssl.registry import config_class
@@ -37,6 +43,10 @@ RESULT_POLL_S = 0.05
 
 OnEvent = Callable[[dict[str, Any]], None]
 OnProgress = Callable[[float, str], None]
+
+
+def _silent(share: float, message: str) -> None:
+    """Progress that nobody wants to hear."""
 
 
 def connect(home: str | os.PathLike[str] | None = None, python: str | os.PathLike[str] = sys.executable) -> Session:
@@ -109,9 +119,7 @@ class Session:
         """Send an array indexed [k, j, i] with its 4x4 IJK-to-RAS matrix in mm."""
         return self.upload(volumes.nrrd_bytes(array_kji, ijk_to_ras), **ref)
 
-    def restore(
-        self, volume: VolumeRef, model: str, on_progress: OnProgress = lambda share, message: None, **request: Any
-    ) -> ResultStatus:
+    def restore(self, volume: VolumeRef, model: str, on_progress: OnProgress = _silent, **request: Any) -> ResultStatus:
         """Distort a volume, let the model restore it, wait; `request` takes further fields of `RestoreRequest`.
 
         Raises:
@@ -127,7 +135,42 @@ class Session:
         """What is in a training set."""
         return self.finished(self.send(api.catalog(CatalogRequest(data))))
 
-    def finished(self, result: ResultStatus, on_progress: OnProgress = lambda share, message: None) -> ResultStatus:
+    def correspond(
+        self, images: Sequence[VolumeRef], model: str, on_progress: OnProgress = _silent, **request: Any
+    ) -> ResultStatus:
+        """Places of equal anatomy in two or more radiographs; `request` takes further fields of `CorrespondRequest`."""
+        asked = CorrespondRequest(tuple(images), model, **request)
+        return self.finished(self.send(api.correspond(asked)), on_progress)
+
+    def similarity(self, images: Sequence[VolumeRef], model: str, x: float, y: float, **request: Any) -> ResultStatus:
+        """Where in every image is what lies at (x, y) of the first? `request` takes further fields of `SimilarityRequest`.
+
+        Milliseconds once the images are known to the worker; `similarity_maps` reads the maps.
+        """
+        return self.finished(self.send(api.similarity(SimilarityRequest(tuple(images), model, x, y, **request))))
+
+    def cosegment(
+        self, images: Sequence[VolumeRef], model: str, on_progress: OnProgress = _silent, **request: Any
+    ) -> ResultStatus:
+        """Parts of equal anatomy in several radiographs; `request` takes further fields of `CosegmentRequest`."""
+        asked = CosegmentRequest(tuple(images), model, **request)
+        return self.finished(self.send(api.cosegment(asked)), on_progress)
+
+    def patchmap(
+        self, images: Sequence[VolumeRef], model: str, on_progress: OnProgress = _silent, **request: Any
+    ) -> ResultStatus:
+        """Patches of equal descriptors, near each other; `request` takes further fields of `PatchmapRequest`."""
+        asked = PatchmapRequest(tuple(images), model, **request)
+        return self.finished(self.send(api.patchmap(asked)), on_progress)
+
+    def landmarks(
+        self, data: DataSpec, models: Sequence[str], on_progress: OnProgress = _silent, **request: Any
+    ) -> ResultStatus:
+        """How far from known landmarks do models find them? `request` takes further fields of `LandmarksRequest`."""
+        asked = LandmarksRequest(data, tuple(models), **request)
+        return self.finished(self.send(api.landmarks(asked)), on_progress)
+
+    def finished(self, result: ResultStatus, on_progress: OnProgress = _silent) -> ResultStatus:
         """Wait until an inspection has ended.
 
         Raises:
@@ -159,3 +202,11 @@ def _unless_failed(state: str, error: dict[str, str] | None, value: Any) -> Any:
     if state == CANCELLED:
         raise CancelledError(value.id)
     return value
+
+
+def similarity_maps(result: ResultStatus) -> list[np.ndarray]:
+    """The maps of a similarity result, (rows, columns) float32 each; `result.info["maps"]` tells where they lie."""
+    return [
+        np.frombuffer(base64.b64decode(one["values"]), "<f4").reshape(one["rows"], one["columns"])
+        for one in result.info["maps"]
+    ]

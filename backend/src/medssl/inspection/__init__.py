@@ -4,4 +4,7 @@ INSPECTIONS = {
     "restore": "medssl.inspection.restoration:inspect",
     "preview": "medssl.inspection.preview:inspect",
     "catalog": "medssl.inspection.catalog:inspect",
+    "plane": "medssl.inspection.plane:inspect",
+    "correspond": "medssl.inspection.correspondence:inspect",
+    "similarity": "medssl.inspection.similarity:inspect",
 }

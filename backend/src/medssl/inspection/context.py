@@ -98,8 +98,7 @@ class FolderContext:
         Raises:
             CancelledError: the user asked to stop.
         """
-        if (self.folder / "cancel").exists():
-            raise CancelledError(f"result {self.folder.name}")
+        self._raise_if_cancelled()
         if time.monotonic() - self._written >= PROGRESS_S:
             self._change(progress=min(1.0, max(0.0, fraction)), message=message)
 
@@ -108,8 +107,12 @@ class FolderContext:
         self._change(state=FINISHED, progress=1.0, message="", files=tuple(files), table=tuple(table), info=info)
 
     def begin(self) -> None:
-        """Note that the inspection runs, unless it was cancelled while queued."""
-        self.progress(0.0)
+        """Note that the inspection runs.
+
+        Raises:
+            CancelledError: it was cancelled while queued.
+        """
+        self._raise_if_cancelled()
         self._change(state=RUNNING)
 
     def close(self) -> None:
@@ -124,6 +127,10 @@ class FolderContext:
     def end_failed(self, error: MedSSLError) -> None:
         """Record why it failed."""
         self._change(state=FAILED, message="", error=error.as_dict())
+
+    def _raise_if_cancelled(self) -> None:
+        if (self.folder / "cancel").exists():
+            raise CancelledError(f"result {self.folder.name}")
 
     def _change(self, **values: Any) -> None:
         self._status = dataclasses.replace(self._status, **values)

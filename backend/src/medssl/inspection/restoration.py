@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -20,6 +18,7 @@ from medssl.data.volume import Volume, compact, guess_modality
 from medssl.errors import ConfigError, InputError, VolumeError, WeightsError
 from medssl.evaluation.image_metrics import image_metrics
 from medssl.evaluation.montage import MontageRow, write_montage
+from medssl.inspection.tables import write_table
 from medssl.inspection.tiles import distort_tiles, make_distortion
 from medssl.inspection.windows import apply_windows
 from medssl.networks.plan import Plan
@@ -151,14 +150,6 @@ def intensity_window(volume: Volume, plan: Plan) -> tuple[float, float]:
 def _unstated(volume: Volume, plan: Plan) -> str:
     """The modality of a volume that does not say: the model's, unless the voxels are plainly Hounsfield units."""
     return "CT" if plan.modality == "MR" and guess_modality(volume.array) == "CT" else plan.modality
-
-
-def write_table(rows: list[dict[str, Any]], path: Path) -> None:
-    """Write rows of equal columns as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
 
 
 def montage_rows(found: Restoration) -> list[MontageRow]:

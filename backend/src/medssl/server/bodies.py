@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,7 +21,7 @@ def read_body(kind: type[T], read: Callable[[dict[str, Any]], T], body: dict[str
     """
     try:
         request = read(body)
-        TypeAdapter(kind).validate_python(body)
+        _types(kind).validate_python(body)
     except MedSSLError:
         raise
     except ValidationError as error:
@@ -30,3 +31,8 @@ def read_body(kind: type[T], read: Callable[[dict[str, Any]], T], body: dict[str
     except (TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{kind.__name__}", f"cannot be read ({error})", "See /docs") from error
     return request
+
+
+@cache
+def _types(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

@@ -7,9 +7,23 @@ from typing import Any, Literal
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from medssl.protocol import CatalogRequest, JobSpec, PreviewRequest, RestoreRequest
+from medssl.protocol import (
+    CatalogRequest,
+    CorrespondRequest,
+    CosegmentRequest,
+    JobSpec,
+    LandmarksRequest,
+    PatchmapRequest,
+    PlaneRequest,
+    PreviewRequest,
+    RestoreRequest,
+    SimilarityRequest,
+)  # fmt: skip
 
-BODIES = (JobSpec, RestoreRequest, PreviewRequest, CatalogRequest)
+BODIES = (
+    JobSpec, RestoreRequest, PreviewRequest, CatalogRequest,
+    CorrespondRequest, SimilarityRequest, CosegmentRequest, PatchmapRequest, PlaneRequest, LandmarksRequest,
+)  # fmt: skip
 REFERENCE = "#/components/schemas/{model}"
 
 

@@ -15,6 +15,7 @@ from medssl.jobs.store import SAFE_ID
 from medssl.protocol import CANCELLED, END_STATES, FAILED, QUEUED, ResultStatus, from_json, to_json
 
 KEPT = 50
+FLEETING, FLEETING_KEPT = "similarity", 5  # answers of a moving mouse: they must not push out what the user asked for
 
 
 class ResultStore:
@@ -100,7 +101,10 @@ class ResultStore:
             self.end(result, StateError(f"result {result}", "was lost when the server stopped", "Ask again"))
 
     def _prune(self) -> None:
-        for result in self._names()[:-KEPT]:
+        fleeting, lasting = [], []
+        for name in self._names():
+            (fleeting if f"-{FLEETING}-" in name else lasting).append(name)
+        for result in fleeting[:-FLEETING_KEPT] + lasting[:-KEPT]:
             if self._is_over(result):
                 self._ended.pop(result, None)
                 shutil.rmtree(self.folder_of_all / result, ignore_errors=True)  # Windows keeps what is being sent

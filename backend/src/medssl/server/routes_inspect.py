@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Query, Response
 
 from medssl.errors import NotFoundError
 from medssl.protocol import (
+    END_STATES,
     CatalogRequest,
+    CorrespondRequest,
+    CosegmentRequest,
+    LandmarksRequest,
+    PatchmapRequest,
+    PlaneRequest,
     PreviewRequest,
     RestoreRequest,
     ResultStatus,
+    SimilarityRequest,
     VolumeRef,
     catalog_from_json,
+    images_from_json,
+    landmarks_from_json,
+    plane_from_json,
     preview_from_json,
     restore_from_json,
     to_json,
@@ -21,8 +34,31 @@ from medssl.protocol import (
 from medssl.server.answers import file_answer, json_answer
 from medssl.server.bodies import read_body
 from medssl.server.openapi import body_of
+from medssl.server.results import ResultStore
 from medssl.server.volumes import VolumeStore
 from medssl.server.worker import InspectionWorker
+
+Reader = Callable[[dict[str, Any]], Any]
+
+
+def _of_images(kind: type) -> tuple[type, Reader]:
+    return kind, partial(images_from_json, kind)
+
+
+INSPECTIONS: dict[str, tuple[tuple[type, Reader], str]] = {  # one line is a route
+    "restore": ((RestoreRequest, restore_from_json), "Distort a volume and let a model restore it."),
+    "preview": ((PreviewRequest, preview_from_json), "Cubes of a training set and their distortions."),
+    "catalog": ((CatalogRequest, catalog_from_json), "What is in a training set."),
+    "plane": ((PlaneRequest, plane_from_json), "The 2D image that a view makes of a 3D volume."),
+    "correspond": (_of_images(CorrespondRequest), "Places of equal anatomy in several radiographs."),
+    "similarity": (_of_images(SimilarityRequest), "Where in each radiograph is what lies at a point of one?"),
+    "cosegment": (_of_images(CosegmentRequest), "Parts of equal anatomy in several radiographs."),
+    "patchmap": (_of_images(PatchmapRequest), "A plane in which patches of equal descriptors lie together."),
+    "landmarks": ((LandmarksRequest, landmarks_from_json), "How far from known landmarks do models find them?"),
+}
+LONGEST_WAIT_S = 10.0
+POLL_S = 0.003
+Wait = Annotated[float, Query(ge=0, description="Seconds, 10 at most: answers 200 where it is done in time, else 202.")]
 
 
 def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
@@ -30,30 +66,23 @@ def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
     routes = APIRouter(tags=["inspections"])
     results = worker.results
 
-    def queue(kind: str, request: Any) -> Response:
-        _check_uploads(request, volumes)
-        return json_answer(worker.submit(kind, to_json(request)), 202)
+    def add(name: str, kind: type, read: Reader, summary: str) -> None:
+        def inspect(request: Annotated[dict[str, Any], Body()], wait: Wait = 0.0) -> Response:
+            asked = read_body(kind, read, request)
+            _check_uploads(asked, volumes)
+            status = worker.submit(name, to_json(asked))
+            if wait:
+                status = _wait(results, status, min(wait, LONGEST_WAIT_S))
+            return json_answer(status, 200 if status.state in END_STATES else 202)
 
-    @routes.post(
-        "/inspect/restore", status_code=202, response_model=ResultStatus, openapi_extra=body_of("RestoreRequest")
-    )
-    def restore(request: dict[str, Any] = Body()) -> Response:
-        """Distort a volume and let a model restore it."""
-        return queue("restore", read_body(RestoreRequest, restore_from_json, request))
+        extra = body_of(kind.__name__)
+        routes.add_api_route(
+            f"/inspect/{name}", inspect, methods=["POST"], status_code=202, response_model=ResultStatus,
+            operation_id=name, summary=summary, openapi_extra=extra,
+        )  # fmt: skip
 
-    @routes.post(
-        "/inspect/preview", status_code=202, response_model=ResultStatus, openapi_extra=body_of("PreviewRequest")
-    )
-    def preview(request: dict[str, Any] = Body()) -> Response:
-        """Cubes of a training set and their distortions."""
-        return queue("preview", read_body(PreviewRequest, preview_from_json, request))
-
-    @routes.post(
-        "/inspect/catalog", status_code=202, response_model=ResultStatus, openapi_extra=body_of("CatalogRequest")
-    )
-    def catalog(request: dict[str, Any] = Body()) -> Response:
-        """What is in a training set."""
-        return queue("catalog", read_body(CatalogRequest, catalog_from_json, request))
+    for name, ((kind, read), summary) in INSPECTIONS.items():
+        add(name, kind, read, summary)
 
     @routes.get("/results/{result}", response_model=ResultStatus)
     def result(result: str) -> Response:
@@ -74,8 +103,21 @@ def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
     return routes
 
 
+def _wait(results: ResultStore, status: ResultStatus, seconds: float) -> ResultStatus:
+    """The result once it has ended, or as it is when the time is up."""
+    end = time.monotonic() + seconds
+    while status.state not in END_STATES and time.monotonic() < end:
+        time.sleep(POLL_S)
+        status = results.status(status.id)
+    return status
+
+
 def _check_uploads(request: Any, volumes: VolumeStore) -> None:
-    refs: tuple[VolumeRef, ...] = (request.volume,) if hasattr(request, "volume") else request.data.volumes
+    refs: tuple[VolumeRef, ...]
+    if hasattr(request, "volume"):
+        refs = (request.volume,)
+    else:
+        refs = request.images if hasattr(request, "images") else request.data.volumes
     for ref in refs:
         if ref.sha256 and not volumes.has(ref.sha256):
             raise NotFoundError(f"volume {ref.name or ref.sha256[:12]}", "was not uploaded", "Upload it first")

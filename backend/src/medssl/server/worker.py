@@ -20,7 +20,7 @@ from medssl.server.results import ResultStore
 INSPECTIONS = "medssl.inspection:INSPECTIONS"
 IDLE_S = 600.0
 GRACE_S = 10.0  # from a cancel request to the end of the child
-POLL_S = 0.03
+POLL_S, QUICK_POLL_S, QUICK_S = 0.03, 0.003, 2.0  # what answers within QUICK_S is waited for more closely
 LEAVE_S = 5.0  # for the child to end by itself once its input is closed
 
 
@@ -100,7 +100,7 @@ class InspectionWorker:
         self._await(result, child)
 
     def _await(self, result: str, child: subprocess.Popen[bytes]) -> None:
-        asked = None
+        asked, begun = None, time.monotonic()
         while self.results.status(result).state not in END_STATES:
             if child.poll() is not None:
                 self.results.end(result, self._crash(child.returncode))
@@ -111,7 +111,7 @@ class InspectionWorker:
                 self._end_child(patience_s=0.0)
                 self.results.end(result, None)
                 return
-            time.sleep(POLL_S)
+            time.sleep(QUICK_POLL_S if time.monotonic() - begun < QUICK_S else POLL_S)
 
     def _running_child(self) -> subprocess.Popen[bytes]:
         if self.pid() is None:
