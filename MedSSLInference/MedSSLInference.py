@@ -25,12 +25,15 @@ if importlib.util.find_spec("MedSSLLib") is None:  # in the source tree the shar
     sys.path.append(str(Path(__file__).resolve().parents[1] / "MedSSLPretrain"))
 
 import MedSSLInferenceLib  # noqa: F401  # before all others: from here on `medssl` can be imported
+from MedSSLInferenceLib.inferencePanel import InferencePanel
+from MedSSLInferenceLib.landmarkRun import landmarksRun
+from MedSSLInferenceLib.radiographRun import correspondRun, cosegmentRun, patchmapRun, similarityRun
 from MedSSLInferenceLib.regionOfInterest import ijkBounds
-from MedSSLInferenceLib.restorationRun import RestorationRun
-from MedSSLInferenceLib.restoreBox import RestoreBox
+from MedSSLInferenceLib.restorationRun import restorationRun
 from MedSSLInferenceLib.selfTest import createPhantom, loadSample, trainForThreeSteps
 from MedSSLLib.backendBox import BackendBox
 from MedSSLLib.backendProcess import localTransport
+from MedSSLLib.volumeExport import isFlat
 
 from medssl.client import api
 
@@ -45,10 +48,12 @@ class MedSSLInference(ScriptedLoadableModule):
         parent.dependencies = []
         parent.contributors = ["The MedSSL contributors"]
         parent.helpText = _(
-            "Shows what a self-supervised model has learned: distorts a volume, lets the model restore it, and compares."
+            "Shows what a self-supervised model has learned: distorts a volume, lets the model restore it, and compares; "
+            "or finds the same anatomy in several chest radiographs."
         )
         parent.acknowledgementText = _(
-            "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. Research software, not a medical device."
+            "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. PEAC: Zhou et al., BMVC 2023. "
+            "Research software, not a medical device."
         )
 
 
@@ -64,6 +69,13 @@ class MedSSLInferenceParameterNode:
     seed: Annotated[int, WithinRange(0, 999999)] = 0
     overlap: Annotated[float, WithinRange(0.0, 0.9)] = 0.25
     fidelity: str
+    radiographs: list[slicer.vtkMRMLScalarVolumeNode]
+    radiographView: str
+    dense: Annotated[int, WithinRange(1, 4)] = 2
+    count: Annotated[int, WithinRange(1, 100)] = 12
+    parts: Annotated[int, WithinRange(0, 30)] = 0
+    mapMethod: str = "tsne"
+    heatOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
 
 
 class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -71,8 +83,8 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def __init__(self, parent=None, makeBackend=BackendBox) -> None:
         self._makeBackend = makeBackend
-        self.logic = self.backendBox = self.restoreBox = None
-        self._parameterNode = self._parameterNodeGuiTag = None
+        self.logic = self.backendBox = self.panel = None
+        self._parameterNode, self._parameterNodeGuiTags = None, ()
         self._entered = True  # until told otherwise: a panel is built to be shown
         VTKObservationMixin.__init__(self)
         ScriptedLoadableModuleWidget.__init__(self, parent)  # last: without a parent it calls setup()
@@ -87,25 +99,25 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             widget.setMRMLScene(slicer.mrmlScene)
         self.logic = MedSSLInferenceLogic()
         self.backendBox = self._makeBackend(self.ui.backendFrame)
-        self.restoreBox = RestoreBox(self.ui, self.logic, slicer.app.layoutManager, lambda: self.backendBox.device)
-        self.backendBox.changed.connect(self.onBackendChanged)
-        self.onBackendChanged()
+        self.panel = InferencePanel(self.ui, self.logic, self.backendBox, slicer.app.layoutManager)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneReady)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneReady)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.setParameterNode(self.logic.getParameterNode())
 
     def cleanup(self) -> None:
         """The application exits or the module is reloaded."""
         self.removeObservers()
         self.setParameterNode(None)
-        self.restoreBox.close()
+        self.panel.close()
         self.backendBox.close()
 
-    def onBackendChanged(self) -> None:
-        """The backend came up or went down."""
-        self.restoreBox.setTransport(self.backendBox.transport)
+    def onReload(self) -> None:
+        """The developer's reload button: the packages go with the module."""
+        for name in [n for n in sys.modules if n.split(".")[0] in ("MedSSLLib", "MedSSLInferenceLib")]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
 
     def enter(self) -> None:
         """The user opens the panel."""
@@ -120,11 +132,17 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartClose(self, _caller, _event) -> None:
         """Let go of the old scene's nodes."""
         self.setParameterNode(None)
-        self.restoreBox.forgetScene()
+        self.panel.forgetScene()
 
     def onSceneStartImport(self, _caller, _event) -> None:
         """A scene is being loaded: its choices are not to be overwritten by those on the screen."""
         self.setParameterNode(None)
+        self.panel.radiographs.sceneImporting()
+
+    def onSceneEndImport(self, caller, event) -> None:
+        """Show what the scene brought: its choices, its comparisons."""
+        self.onSceneReady(caller, event)
+        self.panel.radiographs.sceneReady()
 
     def onSceneReady(self, _caller, _event) -> None:
         """Start over with the new scene, or show the choices of the one just loaded."""
@@ -134,28 +152,34 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setParameterNode(self, parameterNode) -> None:
         """Bind the widgets to a parameter node, or to none."""
         if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            for tag in self._parameterNodeGuiTags:
+                self._parameterNode.disconnectGui(tag)
         self._parameterNode = parameterNode
         if parameterNode is not None:
             if parameterNode.inputVolume is None:
                 parameterNode.inputVolume = firstVolume()
-            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
-        self.restoreBox.setParameterNode(parameterNode)
+            forms = (self.ui, self.panel.radiographs.ui)
+            self._parameterNodeGuiTags = tuple(parameterNode.connectGui(form) for form in forms)
+        self.panel.setParameterNode(parameterNode)
 
 
 def firstVolume():
-    """A volume to begin with, or None; segmentations' label maps and colour images are of derived classes."""
+    """A 3D volume to begin with, or None; segmentations' label maps and colour images are of derived classes."""
     nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    plain = (n for n in nodes if n.GetClassName() == "vtkMRMLScalarVolumeNode" and not n.GetHideFromEditors())
+    plain = (
+        n for n in nodes if n.GetClassName() == "vtkMRMLScalarVolumeNode" and not (n.GetHideFromEditors() or isFlat(n))
+    )
     return next(plain, None)
 
 
 class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
-    """Restorations of volume nodes: for the panel, the console and scripts.
+    """Restorations of volumes and comparisons of radiographs: for the panel, the console and scripts.
 
     logic = slicer.util.getModuleLogic("MedSSLInference")
     result = logic.restore(volumeNode, model=job.model, distortion="outpaint")
     result.table
+    result = logic.correspond([radiographA, radiographB], model=peacJob.model, count=12)
+    result.lists
     """
 
     def __init__(self) -> None:
@@ -173,7 +197,7 @@ class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
             volumeNode: a vtkMRMLScalarVolumeNode; it stays as it is.
             model: a job id, or the path of a weight file that the backend can read.
             transport: where the backend is; None takes `self.transport`, else the local one, started where none runs.
-            waitForCompletion: False returns a RestorationRun at once, needs `onFinished` and `onFailed`, and an
+            waitForCompletion: False returns an InspectionRun at once, needs `onFinished` and `onFailed`, and an
                 asynchronous transport.
             options: distortion, strength 0...1, seed, roi (a vtkMRMLMarkupsROINode), overlap, fidelity, device,
                 onProgress(fraction, message).
@@ -185,19 +209,102 @@ class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
             MedSSLError: what is wrong with the input, or what the backend reports.
         """
         if waitForCompletion:
-            run = RestorationRun(volumeNode, model, **options)
-            return run.wait(transport or self.transport or localTransport())
+            return restorationRun(volumeNode, model, **options).wait(self._connected(transport))
         return self.startRestore(volumeNode, model, transport, **options)
 
     def startRestore(self, volumeNode, model, transport, onFinished, onFailed, **options):
         """The same without waiting: `onFinished(Restoration)` or `onFailed(error)` follows from the event loop."""
-        run = RestorationRun(volumeNode, model, **options)
-        run.start(transport, onFinished, onFailed)
-        return run
+        return restorationRun(volumeNode, model, **options).start(transport, onFinished, onFailed)
+
+    def correspond(self, nodes, model, transport=None, **options):
+        """Find places of equal anatomy in two or more radiographs, and mark them; the first is the reference.
+
+        Args:
+            nodes: 2D volume nodes, or 3D ones with a `view`; they stay as they are.
+            model: a job id, the path of a weight file that the backend can read, or "untrained:laptop".
+            transport: as in `restore`.
+            options: count, dense (1, 2, 4), view ("frontal", "lateral", "red", "k:57": what 3D volumes become), seed,
+                part (student, teacher), fidelity, device, onProgress(fraction, message); waitForCompletion=False with
+                onFinished and onFailed, as in `restore`.
+
+        Returns:
+            A Correspondence: a point list per image in `lists`, `tableNode`, the rows of `table`, `info`.
+
+        Raises:
+            MedSSLError: what is wrong with the input, or what the backend reports.
+        """
+        return self._finish("correspond", nodes, model, transport, options)
+
+    def similarity(self, nodes, model, source, pointRas, transport=None, **options):
+        """Find what lies at a point of one radiograph in the others.
+
+        Args:
+            source: number of the node that the point belongs to, or the node itself.
+            pointRas: R, A, S of the point in the world, in mm.
+            nodes, model, transport, options: as in `correspond`.
+
+        Returns:
+            A Similarity: `heatMaps` and `matches` of the other images, `table`, `info`.
+        """
+        return self._finish("similarity", nodes, model, transport, {**options, "source": source, "pointRas": pointRas})
+
+    def cosegment(self, nodes, model, transport=None, **options):
+        """Part radiographs into the same anatomical parts; options as in `correspond`, and parts (0: automatic).
+
+        Returns:
+            Parts: a segmentation node per image in `segmentations`, with common names and colours; `tableNode`, `table`.
+        """
+        return self._finish("cosegment", nodes, model, transport, options)
+
+    def patchmap(self, nodes, model, transport=None, **options):
+        """Bring the patches of radiographs into a plane; options as in `correspond`, and method (tsne, pca, umap).
+
+        Returns:
+            A PatchMap: `tableNode`, `series`, `chart`, `table`, `info`.
+        """
+        return self._finish("patchmap", nodes, model, transport, options)
+
+    def landmarks(self, nodes, pointLists, models, transport=None, **options):
+        """How far from known landmarks do models find them in other patients' radiographs?
+
+        Args:
+            nodes: 2D volume nodes, each of another patient unless its attribute MedSSL.Patient says otherwise.
+            pointLists: for each a vtkMRMLMarkupsFiducialNode; equal labels are equal landmarks.
+            models: a model as in `correspond`, or a list of them.
+            options: further fields of LandmarksRequest: compare_untrained, unit (mm, percent), dense, seed, ...;
+                onProgress; waitForCompletion=False with onFinished and onFailed.
+
+        Returns:
+            LandmarkErrors: `tableNode`, the rows of `table`, `info`.
+        """
+        return self._finish("landmarks", nodes, models, transport, {**options, "pointLists": pointLists})
+
+    def run(self, name, nodes, model, **options):
+        """A comparison that has not begun: `wait(transport)` or `start(transport, onFinished, onFailed)` does.
+
+        Args:
+            name: correspond, similarity, cosegment, patchmap or landmarks.
+        """
+        return RUNS[name](nodes, model, **options)
+
+    def _finish(self, name, nodes, model, transport, options):
+        started = {key: options.pop(key) for key in ("onFinished", "onFailed") if key in options}
+        wait = options.pop("waitForCompletion", True)
+        run = self.run(name, nodes, model, **options)
+        return run.wait(self._connected(transport)) if wait else run.start(transport, **started)
+
+    def _connected(self, transport=None):
+        return transport or self.transport or localTransport()
 
     def listModels(self, transport, onFinished, onFailed) -> None:
         """Ask the backend which models it has; `onFinished(list of dicts)` or `onFailed(error)` follows."""
         transport.send(api.models(), onFinished, onFailed)
+
+
+RUNS = {
+    "correspond": correspondRun, "similarity": similarityRun, "cosegment": cosegmentRun, "patchmap": patchmapRun,
+    "landmarks": landmarksRun,
+}  # fmt: skip
 
 
 class MedSSLInferenceTest(ScriptedLoadableModuleTest):
@@ -228,7 +335,7 @@ class MedSSLInferenceTest(ScriptedLoadableModuleTest):
         """Restore a volume with the newest model, or with one trained for three steps."""
         volumeNode = loadSample() or createPhantom()
         transport = localTransport()
-        models = transport.send(api.models())
+        models = [model for model in transport.send(api.models()) if model["method"] == "genesis"]
         model = models[0]["model"] if models else trainForThreeSteps(transport, volumeNode)
         result = MedSSLInferenceLogic().restore(volumeNode, model, transport, distortion="outpaint")
         self.assertEqual(result.table[1]["image"], "restored")

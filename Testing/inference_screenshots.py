@@ -36,8 +36,8 @@ def capture(panel, volume: Path, folder: Path, model: str = "", distortion: str 
         parameters.model = model
     panel.setParameterNode(parameters)
     panel.ui.applyButton.click()
-    process_until(lambda: panel.restoreBox.state in ("finished", "failed"))
-    assert panel.restoreBox.state == "finished", panel.ui.errorLabel.text
+    process_until(lambda: panel.panel.restore.state in ("finished", "failed"))
+    assert panel.panel.restore.state == "finished", panel.ui.errorLabel.text
     return [
         save(panel.parent, PANEL, folder / "inference-panel.png"),
         save(slicer.app.layoutManager().viewport(), VIEWS, folder / "four-up.png"),

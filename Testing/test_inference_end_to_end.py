@@ -36,9 +36,9 @@ def test_restore_through_the_real_backend(server, process_until, grab, monkeypat
     panel.ui.modelCombo.setCurrentIndex(panel.ui.modelCombo.findData(job))
     panel.ui.distortionCombo.setCurrentIndex(panel.ui.distortionCombo.findData("outpaint"))
     panel.ui.applyButton.click()
-    process_until(lambda: panel.restoreBox.state in ("finished", "failed"), timeout=120)
-    assert panel.restoreBox.state == "finished", panel.ui.errorLabel.text
-    result = panel.restoreBox.restoration
+    process_until(lambda: panel.panel.restore.state in ("finished", "failed"), timeout=120)
+    assert panel.panel.restore.state == "finished", panel.ui.errorLabel.text
+    result = panel.panel.restore.restoration
     for node in (result.original, result.distorted, result.restored, result.error):
         assert np.array_equal(fakes.ijk_to_ras(node), fakes.ijk_to_ras(source))
         assert node.GetImageData().GetDimensions() == source.GetImageData().GetDimensions()

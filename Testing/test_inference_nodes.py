@@ -167,10 +167,11 @@ def test_metrics_table(restore):
 def test_a_metric_that_is_infinite_is_shown_as_none(load_module):
     load_module("MedSSLInference")
     import qt
-    from MedSSLInferenceLib.metricsTable import createMetricsTable, fillTableWidget
+    from MedSSLInferenceLib.metricsTable import fillTableWidget
+    from MedSSLInferenceLib.tableNodes import createTable
 
     rows = ({"image": "distorted", "mse": 0.0, "psnr": None},)
-    assert np.isnan(createMetricsTable(rows, "m").GetTable().GetValueByName(0, "psnr").ToDouble())
+    assert np.isnan(createTable(rows, "m").GetTable().GetValueByName(0, "psnr").ToDouble())
     widget = qt.QTableWidget()
     fillTableWidget(widget, rows)
     assert [widget.item(0, c).text() for c in range(3)] == ["Distorted", "0.0000", "-"]

@@ -33,7 +33,7 @@ class Panel:
         self.transport = fakes.FakeTransport(self.server)
         self.widget = MedSSLInferenceWidget(parent, lambda frame: BackendBox(frame, process=self.process))
         self.widget.setup()
-        self.ui, self.box = self.widget.ui, self.widget.restoreBox
+        self.ui, self.box = self.widget.ui, self.widget.panel.restore
         parent.resize(440, 640)
         parent.show()
 
@@ -90,7 +90,7 @@ def test_backend_down(panel, grab):
 def test_everything_chosen(ready, grab):
     assert ready.ui.applyButton.enabled and ready.ui.applyButton.text == "Restore"
     assert "Distort the volume" in ready.ui.applyButton.toolTip and ready.ui.statusLabel.text == ""
-    assert ready.box._form.models.reference == "20261123-genesis-a1"
+    assert ready.widget.panel.models.reference == "20261123-genesis-a1"
     grab(ready.widget.parent, "inference-ready", 440, 640)
 
 
@@ -206,7 +206,7 @@ def test_refresh_keeps_the_choice_and_shows_new_models(ready, process_until):
     ready.server.models = [newer, *fakes.MODELS]
     ready.ui.refreshButton.click()
     process_until(lambda: ready.ui.modelCombo.count == 4)
-    assert ready.box._form.models.reference == "/models/other.safetensors"
+    assert ready.widget.panel.models.reference == "/models/other.safetensors"
 
 
 def test_choices_live_in_the_scene(ready, process_until):

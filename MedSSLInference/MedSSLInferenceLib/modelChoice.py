@@ -12,11 +12,17 @@ def chosen(combo):
     return combo.itemData(combo.currentIndex)
 
 
+def methodTitle(name: str) -> str:
+    """What a method is called; "" for a foreign file, whose method the backend finds out."""
+    return {"genesis": _("Models Genesis"), "peac": _("PEAC")}.get(name, name)
+
+
 class ModelChoice:
     """Keeps the combo box and the path edit together; `reference` is what a RestoreRequest names."""
 
     def __init__(self, combo, pathEdit, changed) -> None:
         self._combo, self._pathEdit, self._changed = combo, pathEdit, changed
+        self._methods: dict[str, str] = {}  # reference -> method
         pathEdit.nameFilters = [_("Weight files (*.safetensors *.pt *.pth *.tar)"), _("All files (*)")]
         self._fill([])
         pathEdit.visible = True
@@ -28,6 +34,15 @@ class ModelChoice:
         """A job id or a path; "" while nothing is chosen."""
         data = chosen(self._combo)
         return self._pathEdit.currentPath if data == WEIGHT_FILE else data or ""
+
+    @property
+    def method(self) -> str:
+        """The method of the chosen model; "" while nothing is chosen, or only the backend can tell."""
+        return self._methods.get(self.reference, "")
+
+    def fits(self, method: str) -> bool:
+        """Whether the chosen model may be one of this method."""
+        return self.method in ("", method)
 
     def setModels(self, models) -> None:
         """Offer the backend's models, keeping the choice if it is still there."""
@@ -48,8 +63,10 @@ class ModelChoice:
 
     def _fill(self, models) -> None:
         self._combo.clear()
+        self._methods = {model["model"]: model["method"] for model in models}
         for model in models:
-            title = _("{name} ({method})").format(name=model["name"], method=model["method"])
+            method = methodTitle(model["method"])
+            title = _("{name} ({method})").format(name=model["name"], method=method) if method else model["name"]
             self._combo.addItem(title, model["model"])
         self._combo.addItem(_("Weight file..."), WEIGHT_FILE)
 

@@ -11,13 +11,12 @@ import vtk
 from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
-from MedSSLInferenceLib.metricsTable import createMetricsTable
+from MedSSLInferenceLib.folders import createFolder, folderName, placeInFolder
+from MedSSLInferenceLib.heatColours import heatColours
 from MedSSLInferenceLib.restorationLayout import titles
+from MedSSLInferenceLib.tableNodes import createTable
 
 IMAGES = ("original", "distorted", "restored", "error")
-# Black where nothing is wrong. Inferno is perceptually even and read from a file of the application; the other is
-# compiled in, so it is always there.
-ERROR_COLOURS = ("vtkMRMLColorTableNodeFileInferno.txt", "vtkMRMLPETProceduralColorNodePET-Heat")
 ERROR_PERCENTILE = 99.5  # of the error's voxels: the brightest colour
 
 
@@ -46,16 +45,16 @@ def createRestoration(sourceNode, request, result, files: dict[str, bytes]) -> R
         files: NRRD bytes under "original", "distorted", "restored", "error".
     """
     voxels = {key: read_nrrd_bytes(files[key])[0] for key in IMAGES}  # all before the scene changes: one may be damaged
-    folder = _createFolder(sourceNode)
+    folder = createFolder(_("Restoration of {name}").format(name=sourceNode.GetName()), sourceNode)
     nodes = {key: _createVolume(sourceNode, key, voxels[key], request.roi) for key in IMAGES}
-    tableNode = createMetricsTable(result.table, _("{name} restoration metrics").format(name=sourceNode.GetName()))
+    tableNode = createTable(result.table, _("{name} restoration metrics").format(name=sourceNode.GetName()))
     _setDisplay(sourceNode, nodes, result.info.get("window"))
     for node in (*nodes.values(), tableNode):
-        _placeInFolder(node, folder)
+        placeInFolder(node, folder)
         _describe(node, sourceNode, request, result)
     return Restoration(
         **nodes, tableNode=tableNode, table=tuple(result.table), info=result.info,
-        folderItem=folder, folderName=_hierarchy().GetItemName(folder),
+        folderItem=folder, folderName=folderName(folder),
     )  # fmt: skip
 
 
@@ -93,42 +92,12 @@ def _setDisplay(sourceNode, nodes: dict[str, Any], window) -> None:
         nodes[key].GetDisplayNode().SetWindowLevel(width, level)
     top = _errorRange(nodes)
     nodes["error"].GetDisplayNode().SetWindowLevel(top, top / 2)
-    nodes["error"].GetDisplayNode().SetAndObserveColorNodeID(_errorColours())
+    nodes["error"].GetDisplayNode().SetAndObserveColorNodeID(heatColours())
 
 
 def _errorRange(nodes: dict[str, Any]) -> float:
     error = slicer.util.arrayFromVolume(nodes["error"])
     return max(float(np.percentile(error[::2, ::2, ::2], ERROR_PERCENTILE)), 1e-6)
-
-
-def _errorColours() -> str:
-    return next(name for name in ERROR_COLOURS if slicer.mrmlScene.GetNodeByID(name) or name == ERROR_COLOURS[-1])
-
-
-def _createFolder(sourceNode) -> int:
-    """A new folder next to the source in subject hierarchy; a second restoration gets a second folder."""
-    hierarchy = _hierarchy()
-    item = hierarchy.GetItemByDataNode(sourceNode)
-    parent = hierarchy.GetItemParent(item) if item else hierarchy.GetSceneItemID()
-    name = base = _("Restoration of {name}").format(name=sourceNode.GetName())
-    count = 1
-    while hierarchy.GetItemChildWithName(parent, name):
-        count += 1
-        name = f"{base} ({count})"
-    return hierarchy.CreateFolderItem(parent, name)
-
-
-def _hierarchy():
-    return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-
-
-def _placeInFolder(node, folder: int) -> None:
-    hierarchy = _hierarchy()
-    item = hierarchy.GetItemByDataNode(node)
-    if item:
-        hierarchy.SetItemParent(item, folder)
-    else:
-        hierarchy.CreateItem(folder, node)
 
 
 def _describe(node, sourceNode, request, result) -> None:

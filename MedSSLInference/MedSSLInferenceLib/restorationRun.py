@@ -1,4 +1,4 @@
-"""Start a restoration of a volume node, follow it, and make its nodes."""
+"""A restoration of a volume node, as a run."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 from MedSSLLib.qtTransport import sharesFiles
-from MedSSLLib.steps import StepRunner, Steps, runSteps
+from MedSSLLib.steps import Steps
 from MedSSLLib.volumeExport import uploadSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.errors import InputError
 from medssl.protocol import RestoreRequest
+from MedSSLInferenceLib.inspectionRun import InspectionRun
+from MedSSLInferenceLib.inspectionSteps import followSteps, imageSteps
 from MedSSLInferenceLib.regionOfInterest import ijkBounds
 from MedSSLInferenceLib.restorationNodes import Restoration, createRestoration
-from MedSSLInferenceLib.restorationSteps import restorationSteps
 
 
-class RestorationRun:
-    """One restoration of one volume node.
+def restorationRun(
+    volumeNode, model: str, roi=None, onProgress: Callable = lambda *_: None, **options: Any
+) -> InspectionRun:
+    """One restoration of one volume node; its nodes are a Restoration.
 
     Args:
         volumeNode: a vtkMRMLScalarVolumeNode.
@@ -31,54 +34,32 @@ class RestorationRun:
     Raises:
         InputError: the node holds no 3D image, or the ROI lies outside it.
     """
+    checked(volumeNode)
+    bounds = ijkBounds(roi, volumeNode) if roi is not None else None
 
-    def __init__(
-        self, volumeNode, model: str, roi=None, onProgress: Callable = lambda *_: None, **options: Any
-    ) -> None:
-        self._volumeNode, self._stopped, self._runner = checked(volumeNode), False, None
-        bounds = ijkBounds(roi, volumeNode) if roi is not None else None
-        self._makeRequest = lambda volume: RestoreRequest(volume, model, roi=bounds, **options)
-        self._onProgress = onProgress
+    def conversation(transport, stopped) -> Steps:
+        onProgress(0.0, "")
+        volume = yield from uploadSteps(volumeNode, sharesFiles(transport.address))
+        request = RestoreRequest(volume, model, roi=bounds, **options)
+        status = yield from followSteps((yield api.restore(request)), stopped, onProgress)
+        return request, status, (yield from imageSteps(status))
 
-    def wait(self, transport) -> Restoration:
-        """Run to the end through a blocking transport, and make the nodes."""
-        return self._createNodes(runSteps(self._steps(transport), transport))
+    def createNodes(value) -> Restoration:
+        requirePresent([volumeNode], _("Load it and restore it again"))
+        return createRestoration(volumeNode, *value)
 
-    def start(self, transport, onFinished: Callable, onFailed: Callable) -> None:
-        """Run through an asynchronous transport; `onFinished(Restoration)` or `onFailed(error)` follows."""
+    return InspectionRun(conversation, createNodes)
 
-        def finished(value) -> None:
-            try:
-                restoration = self._createNodes(value)
-            except Exception as error:  # the border of a Qt slot: what is raised beyond it is only printed
-                onFailed(error)
-            else:
-                onFinished(restoration)
 
-        self._runner = StepRunner(self._steps(transport), transport, finished, onFailed)
-        self._runner.start()
+def requirePresent(nodes, remedy: str) -> None:
+    """Refuse to go on without nodes that were there when the run began.
 
-    def cancel(self) -> None:
-        """Ask the backend to stop; `onFailed(CancelledError)` follows."""
-        self._stopped = True
-
-    def close(self) -> None:
-        """Follow no further."""
-        self._runner.stop()
-
-    def _steps(self, transport) -> Steps:
-        upload = uploadSteps(self._volumeNode, sharesFiles(transport.address))
-        return restorationSteps(api, upload, self._makeRequest, lambda: self._stopped, self._onProgress)
-
-    def _createNodes(self, value) -> Restoration:
-        request, result, images = value
-        if self._volumeNode.GetScene() is None:
-            raise InputError(
-                self._volumeNode.GetName(),
-                _("was removed from the scene meanwhile"),
-                _("Load it and restore it again"),
-            )
-        return createRestoration(self._volumeNode, request, result, images)
+    Raises:
+        InputError: one was removed from the scene.
+    """
+    for node in nodes:
+        if node.GetScene() is None:
+            raise InputError(node.GetName(), _("was removed from the scene meanwhile"), remedy)
 
 
 def checked(volumeNode):

@@ -1,4 +1,4 @@
-"""What the user chooses in the restore box: volume, region, model, distortion."""
+"""What the user chooses in the restore box: volume, region, distortion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from MedSSLInferenceLib.modelChoice import ModelChoice, chosen
+from MedSSLInferenceLib.modelChoice import chosen
 
 
 def distortionTitles() -> dict[str, str]:
@@ -36,7 +36,6 @@ class RestoreForm:
             for name, title in titles.items():
                 combo.addItem(title, name)
             combo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
-        self.models = ModelChoice(ui.modelCombo, ui.weightPath, self._onChoice)
         ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: changed())
 
     @property
@@ -48,7 +47,6 @@ class RestoreForm:
         """Everything else, as `MedSSLInferenceLogic.restore` takes it."""
         ui = self._ui
         return dict(
-            model=self.models.reference,
             roi=ui.roiSelector.currentNode(),
             distortion=chosen(ui.distortionCombo),
             strength=ui.strengthSlider.value,
@@ -61,8 +59,8 @@ class RestoreForm:
         """Let the user choose, or not while a restoration runs."""
         ui = self._ui
         for widget in (
-            ui.inputSelector, ui.roiSelector, ui.modelCombo, ui.weightPath, ui.distortionCombo, ui.strengthSlider,
-            ui.seedSpin, ui.overlapSlider, ui.fidelityCombo,
+            ui.inputSelector, ui.roiSelector, ui.distortionCombo, ui.strengthSlider, ui.seedSpin, ui.overlapSlider,
+            ui.fidelityCombo,
         ):  # fmt: skip
             widget.enabled = enabled
 
@@ -75,8 +73,6 @@ class RestoreForm:
                 (self._ui.fidelityCombo, parameterNode.fidelity),
             ):
                 combo.setCurrentIndex(max(0, combo.findData(value)))
-            if parameterNode.model:
-                self.models.select(parameterNode.model)
         self._parameterNode = parameterNode
         self._onChoice()
 
@@ -85,5 +81,4 @@ class RestoreForm:
         if node is not None:
             node.distortion = chosen(self._ui.distortionCombo)
             node.fidelity = chosen(self._ui.fidelityCombo)
-            node.model = self.models.reference
         self._changed()

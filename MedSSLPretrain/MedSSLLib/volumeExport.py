@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -15,23 +16,27 @@ from medssl.protocol import VolumeRef
 from MedSSLLib.steps import Pause, Steps
 
 SINGLE_FILES = (".nrrd", ".nii", ".nii.gz", ".mha")
+INVERTED_COLOURS = "vtkMRMLColorTableNodeInvertedGrey"  # what Slicer's DICOM reader gives to MONOCHROME1
+GREY_TOLERANCE = 2  # levels between the channels of a grey picture: JPEG rounds them apart
 
 # node id -> ((modification times), SHA-256): hashing a large volume twice would be felt
 _hashes: dict[str, tuple[tuple[int, int], str]] = {}
 
 
-def uploadSteps(volumeNode, loopback: bool = False) -> Steps:
+def uploadSteps(volumeNode, loopback: bool = False, view: str = "") -> Steps:
     """Bring a volume to the backend, as calls; the conversation returns its VolumeRef.
 
     Args:
-        volumeNode: a vtkMRMLScalarVolumeNode.
+        volumeNode: a vtkMRMLScalarVolumeNode, or a vtkMRMLVectorVolumeNode that is grey.
         loopback: the backend reads the files of this machine, so an unmodified one travels as its path.
+        view: how a 3D volume becomes 2D, as VolumeRef.view.
 
     Raises:
-        VolumeError: the node holds no scalar voxels.
+        VolumeError: the node holds no voxels, or colours.
     """
-    _requireVoxels(volumeNode)
-    about = dict(name=volumeNode.GetName(), modality=volumeNode.GetAttribute("MedSSL.Modality") or "")
+    array = greyVoxels(volumeNode)
+    modality = volumeNode.GetAttribute("MedSSL.Modality") or ""
+    about = dict(name=volumeNode.GetName(), modality=modality, view=view, inverted=isInverted(volumeNode))
     path = unmodifiedFile(volumeNode) if loopback else None
     if path is not None:
         return VolumeRef(path=str(path), **about)
@@ -39,7 +44,7 @@ def uploadSteps(volumeNode, loopback: bool = False) -> Steps:
     known = _hashes.get(volumeNode.GetID())
     if known is not None and known[0] == state and (yield api.has_volume(known[1])):
         return VolumeRef(sha256=known[1], **about)
-    data = volumes.nrrd_bytes(slicer.util.arrayFromVolume(volumeNode), ijkToRas(volumeNode))
+    data = volumes.nrrd_bytes(array, ijkToRas(volumeNode))
     sha256 = yield from hashSteps(data)
     _hashes[volumeNode.GetID()] = (state, sha256)
     if not (yield api.has_volume(sha256)):
@@ -74,11 +79,34 @@ def ijkToRas(volumeNode):
     return slicer.util.arrayFromVTKMatrix(matrix)
 
 
-def _requireVoxels(volumeNode) -> None:
+def isFlat(volumeNode) -> bool:
+    """Whether the node holds a 2D image: Slicer keeps those as a single slice along k."""
+    return volumeNode.GetImageData() is not None and volumeNode.GetImageData().GetDimensions()[2] == 1
+
+
+def isInverted(volumeNode) -> bool:
+    """Whether a 2D image is shown with dark high values, as MONOCHROME1 radiographs are."""
+    display = volumeNode.GetDisplayNode()
+    return isFlat(volumeNode) and display is not None and display.GetColorNodeID() == INVERTED_COLOURS
+
+
+def greyVoxels(volumeNode) -> np.ndarray:
+    """The voxels, indexed [k, j, i]; of a picture whose channels are equal, one channel.
+
+    Raises:
+        VolumeError: the node holds no voxels, or colours.
+    """
     image = volumeNode.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
         raise VolumeError(volumeNode.GetName(), _("has no voxels"), _("Load it again, or choose another volume"))
-    if image.GetNumberOfScalarComponents() != 1:
-        count = image.GetNumberOfScalarComponents()
-        rule = _("has {count} components per voxel").format(count=count)
-        raise VolumeError(volumeNode.GetName(), rule, _("Choose a scalar volume (CT or MR)"))
+    array, count = slicer.util.arrayFromVolume(volumeNode), image.GetNumberOfScalarComponents()
+    if count == 1:
+        return array
+    if count in (3, 4) and isFlat(volumeNode):  # the fourth channel is transparency
+        low, high = array[..., :3].min(axis=-1), array[..., :3].max(axis=-1)
+        if (high.astype(np.int64) - low).max() <= GREY_TOLERANCE:
+            return np.ascontiguousarray(array[..., 1])
+        remedy = _("A radiograph is grey: choose the original file, or convert it (module Vector to Scalar Volume)")
+        raise VolumeError(volumeNode.GetName(), _("is a colour picture"), remedy)
+    rule = _("has {count} components per voxel").format(count=count)
+    raise VolumeError(volumeNode.GetName(), rule, _("Choose a scalar volume"))

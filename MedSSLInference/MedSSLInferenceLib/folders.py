@@ -1,0 +1,44 @@
+"""Folders of the subject hierarchy that hold results beside their source."""
+
+from __future__ import annotations
+
+import slicer
+
+
+def createFolder(name: str, besideNode) -> int:
+    """A new folder next to a node, named uniquely there; returns its item."""
+    hierarchy = _hierarchy()
+    item = hierarchy.GetItemByDataNode(besideNode)
+    parent = hierarchy.GetItemParent(item) if item else hierarchy.GetSceneItemID()
+    base, count = name, 1
+    while hierarchy.GetItemChildWithName(parent, name):
+        count += 1
+        name = f"{base} ({count})"
+    return hierarchy.CreateFolderItem(parent, name)
+
+
+def folderName(folder: int) -> str:
+    """What a folder is called."""
+    return _hierarchy().GetItemName(folder)
+
+
+def folderOf(node) -> int:
+    """The item that holds a node's item; 0 where it is in no folder."""
+    hierarchy = _hierarchy()
+    item = hierarchy.GetItemByDataNode(node)
+    parent = hierarchy.GetItemParent(item) if item else 0
+    return 0 if parent == hierarchy.GetSceneItemID() else parent
+
+
+def placeInFolder(node, folder: int) -> None:
+    """Put a node into a folder."""
+    hierarchy = _hierarchy()
+    item = hierarchy.GetItemByDataNode(node)
+    if item:
+        hierarchy.SetItemParent(item, folder)
+    else:
+        hierarchy.CreateItem(folder, node)
+
+
+def _hierarchy():
+    return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)

@@ -1,0 +1,78 @@
+"""Landmark retrieval error of models on radiographs of the scene whose landmarks are marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from MedSSLLib.qtTransport import sharesFiles
+from MedSSLLib.steps import Steps
+from MedSSLLib.volumeExport import uploadSteps
+from slicer.i18n import tr as _
+
+from medssl.client import api
+from medssl.errors import InputError
+from medssl.protocol import DataSpec, LandmarksRequest
+from MedSSLInferenceLib.inspectionRun import InspectionRun
+from MedSSLInferenceLib.inspectionSteps import followSteps
+from MedSSLInferenceLib.pixelGeometry import worldToPixel
+from MedSSLInferenceLib.radiographImages import pictures
+from MedSSLInferenceLib.tableNodes import createTable
+
+
+@dataclass(frozen=True)
+class LandmarkErrors:
+    """A row per model, landmark and group of patients."""
+
+    tableNode: Any
+    table: tuple[dict[str, Any], ...]
+    info: dict[str, Any]
+
+
+def landmarksRun(nodes, models, pointLists, onProgress: Callable = lambda *_: None, **options) -> InspectionRun:
+    """Its nodes are LandmarkErrors; see MedSSLInferenceLogic.landmarks.
+
+    Raises:
+        InputError: too few images, or not a point list for each.
+    """
+    nodes, pointLists = list(nodes), list(pointLists)
+    pictures(nodes)
+    if len(pointLists) != len(nodes):
+        value = _("{lists} point lists").format(lists=len(pointLists))
+        rule = _("do not fit {images} radiographs").format(images=len(nodes))
+        raise InputError(value, rule, _("Give one for each"))
+    models = (models,) if isinstance(models, str) else tuple(models)
+    points = tuple(
+        {"image": imageName(number), "landmark": label, "x": x, "y": y}
+        for number, (node, marked) in enumerate(zip(nodes, pointLists))
+        for label, (x, y) in marks(node, marked)
+    )
+
+    def conversation(transport, stopped) -> Steps:
+        refs = []
+        for number, node in enumerate(nodes):
+            ref = yield from uploadSteps(node, sharesFiles(transport.address))
+            patient = node.GetAttribute("MedSSL.Patient") or imageName(number)
+            refs.append(replace(ref, name=imageName(number), patient=patient))
+        request = LandmarksRequest(DataSpec(volumes=tuple(refs)), models, points=points, **options)
+        return (yield from followSteps((yield api.landmarks(request)), stopped, onProgress))
+
+    def createNodes(status) -> LandmarkErrors:
+        tableNode = createTable(status.table, _("Landmark retrieval error"))
+        return LandmarkErrors(tableNode, status.table, status.info)
+
+    return InspectionRun(conversation, createNodes)
+
+
+def imageName(number: int) -> str:
+    """What an image is called in the request: names of nodes need not be unique."""
+    return f"image-{number + 1}"
+
+
+def marks(imageNode, pointList) -> list[tuple[str, tuple[float, float]]]:
+    """Label and pixel of every control point."""
+    return [
+        (pointList.GetNthControlPointLabel(n), worldToPixel(imageNode, pointList.GetNthControlPointPositionWorld(n)))
+        for n in range(pointList.GetNumberOfControlPoints())
+    ]
