@@ -30,7 +30,7 @@ def pytest_addoption(parser):
 
 def pytest_ignore_collect(collection_path):
     """Panel tests import qt and slicer at their top; without those, test_harness.py says so in one skip."""
-    panel = collection_path.name.startswith(("test_pretrain", "test_inference", "test_panel"))
+    panel = collection_path.name.startswith(("test_pretrain", "test_inference", "test_correspond", "test_panel"))
     return True if MISSING and panel else None
 
 

@@ -7,7 +7,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
-from MedSSLInferenceLib.radiographGroup import PART_TABLE, PARTS, RadiographGroup
+from MedSSLInferenceLib.radiographGroup import PART_TABLE, PARTS, RadiographGroup, groups
 from MedSSLInferenceLib.tableNodes import createTable, fillTable
 
 TAG = "MedSSL.part"  # the part's number, by which segments of different images belong together
@@ -92,16 +92,14 @@ class PartNames:
     def follow(self, group: RadiographGroup) -> None:
         """Watch the segmentations of a group from now on."""
         self.leave(group)
-        nodes = [node for node in group.all(PARTS) if node is not None]
         observed = self._observed[group.key] = []
-        for node in nodes:
-            others = [other for other in nodes if other is not node]
-            segmentation = node.GetSegmentation()
-            tag = segmentation.AddObserver(
-                slicer.vtkSegmentation.SegmentModified,
-                lambda _caller, _event, node=node, others=others: self._copy(node, others),
-            )
-            observed.append((segmentation, tag))
+        for number, node in enumerate(group.all(PARTS)):
+            if node is not None:
+                tag = node.GetSegmentation().AddObserver(  # the observer holds no nodes, which may be removed meanwhile
+                    slicer.vtkSegmentation.SegmentModified,
+                    lambda _caller, _event, key=group.key, number=number: self._copy(key, number),
+                )
+                observed.append((node.GetSegmentation(), tag))
 
     def leave(self, group: RadiographGroup) -> None:
         """Watch the segmentations of a group no more."""
@@ -115,13 +113,16 @@ class PartNames:
                 segmentation.RemoveObserver(tag)
         self._observed = {}
 
-    def _copy(self, node, others) -> None:
+    def _copy(self, key: str, number: int) -> None:
         """The event's data, a segment's ID, does not arrive in every Python: compare all of them, they are few."""
-        if self._copying:
+        group = next((group for group in groups() if group.key == key), None)
+        nodes = group.all(PARTS) if group is not None else []
+        if self._copying or not nodes or nodes[number] is None:
             return
         self._copying = True
         try:
-            parts = {part(segment): segment for segment in segmentsOf(node) if part(segment)}
+            parts = {part(segment): segment for segment in segmentsOf(nodes[number]) if part(segment)}
+            others = [node for node in nodes if node is not None and node is not nodes[number]]
             for segment in (segment for other in others for segment in segmentsOf(other)):
                 _imitate(segment, parts.get(part(segment)))
         finally:

@@ -50,6 +50,7 @@ class RadiographForm:
             combo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
         ui.partsSpin.specialValueText = _("automatic")
         ui.imagesSelector.connect("checkedNodesChanged()", self._onChoice)
+        ui.imagesSelector.connect("nodeAdded(vtkMRMLNode*)", lambda _node: changed())
 
     @property
     def images(self) -> list:

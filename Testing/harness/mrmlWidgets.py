@@ -72,7 +72,8 @@ class _NodeSelector(_SceneAware):
         for kind in self._nodeTypes:
             nodes = self._scene.GetNodesByClass(kind)
             nodes.UnRegister(None)
-            found += [nodes.GetItemAsObject(i) for i in range(nodes.GetNumberOfItems())]
+            listed = [nodes.GetItemAsObject(i) for i in range(nodes.GetNumberOfItems())]
+            found += [node for node in listed if node not in found]  # a derived class may be named too
         exact = self._settings.get("showChildNodeTypes", True)
         return [n for n in found if not n.GetHideFromEditors() and (exact or n.GetClassName() in self._nodeTypes)]
 
@@ -171,6 +172,7 @@ class qMRMLCheckableNodeComboBox(_NodeSelector, QtWidgets.QWidget):
 
     checkedNodesChanged = emitter()
     currentNodeChanged = emitter(object)
+    nodeAdded = emitter(object)
 
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
@@ -214,6 +216,9 @@ class qMRMLCheckableNodeComboBox(_NodeSelector, QtWidgets.QWidget):
         if gone:
             self._checked -= gone
             self.checkedNodesChanged.emit()
+        before, self._ids = self._ids, [n.GetID() for n in self._candidates()]
+        for added in (n for n in self._candidates() if n.GetID() not in before):
+            self.nodeAdded.emit(added)
 
     def _setTypes(self, types) -> None:
         self._nodeTypes = list(types)

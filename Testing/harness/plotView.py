@@ -18,6 +18,7 @@ class qMRMLPlotView(QtWidgets.QWidget):
     """Shows the chart that its vtkMRMLPlotViewNode names, repainted when the chart or a table changes."""
 
     mrmlSceneChanged = emitter(object)
+    dataSelected = emitter(object, object)
 
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
@@ -128,6 +129,8 @@ def _paintChart(painter, rect, chart, curves) -> None:
         QtCore.QRectF(area.left(), area.bottom() + 19, area.width(), 18), _middle(), chart.GetXAxisTitle() or ""
     )
     painter.drawText(QtCore.QRectF(0, 3, LEFT, 18), _middle(), chart.GetYAxisTitle() or "")
+    if chart.GetTitle() and chart.GetTitleVisibility() and not chart.GetLegendVisibility():
+        painter.drawText(QtCore.QRectF(area.left(), 3, area.width(), 18), _middle(), chart.GetTitle())
     legend = area.left()
     for series, x, y in curves:
         color = QtGui.QColor.fromRgbF(*series.GetColor())
@@ -135,12 +138,9 @@ def _paintChart(painter, rect, chart, curves) -> None:
         style = QtCore.Qt.PenStyle.DashLine if dashed else QtCore.Qt.PenStyle.SolidLine
         painter.setPen(QtGui.QPen(color, max(1.0, series.GetLineWidth()), style))
         points = [QtCore.QPointF(toX(a), toY(b)) for a, b in zip(x, y)]
-        painter.drawPolyline(QtGui.QPolygonF(points))
-        if series.GetMarkerStyle() == slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle:
-            painter.setBrush(color)
-            for point in points:
-                painter.drawEllipse(point, series.GetMarkerSize() / 2, series.GetMarkerSize() / 2)
-            painter.setBrush(QtCore.Qt.BrushStyle.NoBrush)
+        if series.GetLineStyle() != slicer.vtkMRMLPlotSeriesNode.LineStyleNone:
+            painter.drawPolyline(QtGui.QPolygonF(points))
+        _paintMarkers(painter, series, points, color)
         if chart.GetLegendVisibility():
             painter.drawLine(QtCore.QPointF(legend, 13), QtCore.QPointF(legend + 18, 13))
             painter.setPen(QtGui.QColor("#333333"))
@@ -148,6 +148,27 @@ def _paintChart(painter, rect, chart, curves) -> None:
             legend += 40 + painter.fontMetrics().horizontalAdvance(series.GetName())
     painter.setPen(QtGui.QColor("#333333"))
     painter.drawRect(area)
+
+
+def _paintMarkers(painter, series, points, color) -> None:
+    kind, half = slicer.vtkMRMLPlotSeriesNode, series.GetMarkerSize() / 2
+    for point in points if series.GetMarkerStyle() != kind.MarkerStyleNone else ():
+        x, y = point.x(), point.y()
+        if series.GetMarkerStyle() in (kind.MarkerStyleCross, kind.MarkerStylePlus):
+            across = half if series.GetMarkerStyle() == kind.MarkerStyleCross else 0
+            painter.setPen(QtGui.QPen(color, 2))
+            painter.drawLine(QtCore.QPointF(x - half, y - across), QtCore.QPointF(x + half, y + across))
+            painter.drawLine(QtCore.QPointF(x + across, y - half), QtCore.QPointF(x - across, y + half))
+            continue
+        painter.setBrush(color)
+        if series.GetMarkerStyle() == kind.MarkerStyleDiamond:
+            corners = [(x - half, y), (x, y - half), (x + half, y), (x, y + half)]
+            painter.drawPolygon(QtGui.QPolygonF([QtCore.QPointF(*corner) for corner in corners]))
+        elif series.GetMarkerStyle() == kind.MarkerStyleSquare:
+            painter.drawRect(QtCore.QRectF(x - half, y - half, 2 * half, 2 * half))
+        else:
+            painter.drawEllipse(point, half, half)
+        painter.setBrush(QtCore.Qt.BrushStyle.NoBrush)
 
 
 def _right():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 import types
 
@@ -54,7 +55,7 @@ def connect(self, signature: str, slot) -> bool:
     known = [
         bytes(m.methodSignature().data()).decode() for m in _signals(self) if bytes(m.name().data()).decode() == name
     ]
-    asPython = normal.replace("vtkMRMLNode*", "PyObject").replace("vtkMRMLScene*", "PyObject")
+    asPython = re.sub(r"vtk\w+\*", "PyObject", normal)
     if asPython not in known:
         raise AssertionError(f"{type(self).__name__} has no signal {normal}; signals of that name: {known}")
     _bareGetattribute(self, name).connect(slot)

@@ -7,6 +7,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
+from . import sliceOverlay
 from .qtNamespace import QtGui, QtWidgets, emitter, registerCustomWidget
 
 BAR = 18  # height of the coloured view bar, pixels
@@ -58,6 +59,7 @@ class qMRMLSliceWidget(QtWidgets.QWidget):
             image = _image(self._logic)
             if image is not None:
                 painter.drawImage(0, BAR, image)
+                sliceOverlay.paint(painter, self._node, BAR)
             color = self._node.GetLayoutColor()
             painter.fillRect(0, 0, self.width, BAR, QtGui.QColor.fromRgbF(*color))
             painter.setPen(QtGui.QColor("black"))
