@@ -48,7 +48,7 @@ def test_points_lie_exactly_at_their_pixels(logic, two):
         assert np.allclose(pixel(two[row["image"]], node.GetNthControlPointPositionWorld(index)), (row["x"], row["y"]))
         assert "confidence" in node.GetNthControlPointDescription(index)
     colours = {node.GetDisplayNode().GetSelectedColor() for node in result.lists}
-    assert len(colours) == 1, "equal places have equal colours"
+    assert colours == {(1.0, 0.85, 0.2)}, "equal places have equal colours"
 
 
 def test_points_follow_the_transform_of_their_image(logic, two, scene):
@@ -112,8 +112,10 @@ def test_similarity_maps_lie_over_their_images(logic, two):
     assert np.allclose(pixel(two[1], match.GetNthControlPointPositionWorld(0)), expected)
     assert [match.GetNthControlPointLabel(n) for n in range(2)] == ["best 0.90", "runner-up 0.60"]
     assert "confidence 0.75" in match.GetNthControlPointDescription(0)
-    display = heat.GetDisplayNode()
-    assert display.GetApplyThreshold() and display.GetLowerThreshold() < values.max()
+    display, colour = heat.GetDisplayNode(), [0.0] * 4
+    assert display.GetWindowLevelMax() == pytest.approx(values.max())
+    display.GetColorNode().GetColor(0, colour)
+    assert display.GetColorNode().GetName() == "MedSSL heat" and colour[3] == 0, "clear where nothing is similar"
 
 
 def test_heat_maps_are_updated_in_place(logic, two, scene):

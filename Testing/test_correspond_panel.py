@@ -94,6 +94,16 @@ def choose(combo, data) -> None:
     combo.setCurrentIndex(index)
 
 
+def grabViews(grab, name: str, width: int, height: int) -> None:
+    """The views, fitted to the picture's size."""
+    manager = slicer.app.layoutManager()
+    manager.viewport().resize(width, height)
+    manager.viewport().show()
+    slicer.app.processEvents()
+    manager.resetSliceViews()
+    grab(manager.viewport(), name, width, height)
+
+
 def move(panel, number: int, pixel) -> None:
     """As a drag of the mouse does."""
     from MedSSLInferenceLib.pixelGeometry import pixelsToWorld
@@ -155,11 +165,11 @@ def test_correspond(ready, process_until, grab):
         display = ready.box.group.get("points", number).GetDisplayNode()
         assert tuple(display.GetViewNodeIDs()) == (widget.mrmlSliceNode().GetID(),), "in its own view only"
     ready.grab(grab, "correspond-finished")
-    grab(manager.viewport(), "correspond-views", 1000, 560)
+    grabViews(grab, "correspond-views", 1000, 560)
     table.selectRow(2)
     lists = ready.box.group.all("points")
     assert [[node.GetNthControlPointSelected(n) for n in range(3)] for node in lists] == [[False, True, False]] * 2
-    grab(manager.viewport(), "correspond-highlight", 1000, 560)
+    grabViews(grab, "correspond-highlight", 1000, 560)
 
 
 def test_views_show_pixels_upright(ready, process_until):
@@ -212,7 +222,7 @@ def test_volumes_need_a_choice(ready, process_until, grab):
     ready.finish(ready.ui.correspondButton, process_until)
     assert [image.GetName() for image in ready.box.group.images] == ["first", "second", "ct frontal (simulated)"]
     assert slicer.app.layoutManager().sliceViewNames() == ("MedSSLImage1", "MedSSLImage2", "MedSSLImage3")
-    grab(slicer.app.layoutManager().viewport(), "correspond-three-views", 1100, 460)
+    grabViews(grab, "correspond-three-views", 1100, 460)
 
 
 def test_moving_the_point_changes_the_map(found, scene, process_until, grab):
@@ -230,7 +240,7 @@ def test_moving_the_point_changes_the_map(found, scene, process_until, grab):
     assert composite.GetForegroundOpacity() == 0.3
     found.ui.opacitySlider.value = 0.6
     found.grab(grab, "correspond-find")
-    grab(slicer.app.layoutManager().viewport(), "correspond-heat", 1000, 560)
+    grabViews(grab, "correspond-heat", 1000, 560)
 
 
 def test_the_latest_position_wins(found, process_until):
@@ -299,7 +309,7 @@ def test_cosegment(ready, process_until, grab):
     first.GetNthSegment(0).SetName("right lung")
     assert second.GetNthSegment(0).GetName() == "right lung"
     ready.grab(grab, "correspond-parts")
-    grab(slicer.app.layoutManager().viewport(), "correspond-parts-views", 1000, 560)
+    grabViews(grab, "correspond-parts-views", 1000, 560)
 
 
 def test_patch_map_is_linked_both_ways(ready, process_until, grab):
@@ -324,7 +334,7 @@ def test_patch_map_is_linked_both_ways(ready, process_until, grab):
     selected = group.get("selected").GetTableNode().GetTable()
     assert selected.GetValueByName(0, "u").ToDouble() == pytest.approx(rows[200 + 361]["u"])
     ready.grab(grab, "correspond-patch-map")
-    grab(manager.viewport(), "correspond-patch-map-views", 1000, 900)
+    grabViews(grab, "correspond-patch-map-views", 1000, 900)
 
 
 def pick(view, group, row: int) -> None:
@@ -390,12 +400,15 @@ def test_everything_comes_back_with_the_scene(found, scene, process_until, tmp_p
     assert group.get("chart").GetNumberOfPlotSeriesNodes() == len(group.several("series")) == 18
     manager = slicer.app.layoutManager()
     assert manager.layout == 7321 and len(manager.sliceViewNames()) == 2
+    colour = [0.0] * 4
+    group.get("heat", 1).GetDisplayNode().GetColorNode().GetColor(0, colour)
+    assert colour[3] == 0, "the radiograph shows through"
     found.images = group.images
     before = slicer.util.arrayFromVolume(group.get("heat", 1)).copy()
     move(found, 0, (25, 70))
     found.idle(process_until)
     assert not np.array_equal(before, slicer.util.arrayFromVolume(group.get("heat", 1))), "the point works again"
-    grab(manager.viewport(), "correspond-reloaded", 1000, 900)
+    grabViews(grab, "correspond-reloaded", 1000, 900)
 
 
 def save(scene, folder) -> None:
@@ -403,7 +416,7 @@ def save(scene, folder) -> None:
     folder.mkdir()
     scene.SetRootDirectory(str(folder))
     for node in slicer.util.getNodesByClass("vtkMRMLStorableNode"):
-        if node.GetSaveWithScene() and not node.IsA("vtkMRMLColorNode"):
+        if node.GetSaveWithScene() and (not node.IsA("vtkMRMLColorNode") or node.GetName() == "MedSSL heat"):
             node.AddDefaultStorageNode()
             storage = node.GetStorageNode()
             if storage is not None:

@@ -13,7 +13,7 @@ from MedSSLInferenceLib.heatColours import heatColours
 from MedSSLInferenceLib.pixelGeometry import gridToRas
 from MedSSLInferenceLib.radiographGroup import HEAT, RadiographGroup
 
-CLEAR = 70  # percentile of the similarities below which the radiograph shows without heat
+CLEAR = 60  # percentile of the similarities below which there is no heat
 
 
 def showHeatMaps(group: RadiographGroup, maps, source: int) -> list:
@@ -60,8 +60,5 @@ def _show(group: RadiographGroup, grid, values: np.ndarray, extent: tuple[float,
         node.CreateDefaultDisplayNodes()
         node.GetDisplayNode().SetAndObserveColorNodeID(heatColours())
         node.GetDisplayNode().SetAutoWindowLevel(False)
-        node.GetDisplayNode().SetApplyThreshold(True)
-    low, high = extent
-    node.GetDisplayNode().SetWindowLevelMinMax(low, high)
-    node.GetDisplayNode().SetThreshold(low, high + 1.0)
+    node.GetDisplayNode().SetWindowLevelMinMax(*extent)
     return node

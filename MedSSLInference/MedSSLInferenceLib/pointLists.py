@@ -93,13 +93,15 @@ def showMatch(group: RadiographGroup, number: int, row):
 
 def pointList(group: RadiographGroup, role: str, number: int, name: str):
     """The list of a role and an image, which goes where its image goes."""
+    isNew = group.get(role, number) is None
     node = group.create("vtkMRMLMarkupsFiducialNode", name, role, number)
     node.SetAndObserveTransformNodeID(group.images[number].GetTransformNodeID())
-    if node.GetDisplayNode() is None:
+    if isNew:  # Slicer's markups logic gives it a display node; afterwards its look is the user's
         node.CreateDefaultDisplayNodes()
         display = node.GetDisplayNode()
         display.SetSelectedColor(*COLOURS[role])
         display.SetColor(*(0.45 * value for value in COLOURS[role]))  # of points that are not selected
+        display.SetActiveColor(*COLOURS[role])
         display.SetPointLabelsVisibility(True)
         display.SetPropertiesLabelVisibility(False)
         display.SetTextScale(3.0)

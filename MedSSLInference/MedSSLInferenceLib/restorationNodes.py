@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
 from MedSSLInferenceLib.folders import createFolder, folderName, placeInFolder
-from MedSSLInferenceLib.heatColours import heatColours
+from MedSSLInferenceLib.heatColours import errorColours
 from MedSSLInferenceLib.restorationLayout import titles
 from MedSSLInferenceLib.tableNodes import createTable
 
@@ -92,7 +92,7 @@ def _setDisplay(sourceNode, nodes: dict[str, Any], window) -> None:
         nodes[key].GetDisplayNode().SetWindowLevel(width, level)
     top = _errorRange(nodes)
     nodes["error"].GetDisplayNode().SetWindowLevel(top, top / 2)
-    nodes["error"].GetDisplayNode().SetAndObserveColorNodeID(heatColours())
+    nodes["error"].GetDisplayNode().SetAndObserveColorNodeID(errorColours())
 
 
 def _errorRange(nodes: dict[str, Any]) -> float:
