@@ -7,7 +7,21 @@ import sys
 import typer
 
 import medssl
-from medssl.cli import correspond, data, demo, doctor, jobs, methods, pretrain, restore, samples, serve, weights
+from medssl.cli import (
+    correspond,
+    cosegment,
+    data,
+    demo,
+    doctor,
+    jobs,
+    landmarks,
+    methods,
+    pretrain,
+    restore,
+    samples,
+    serve,
+    weights,
+)
 from medssl.cli.output import complain
 from medssl.errors import MedSSLError
 
@@ -22,6 +36,9 @@ app.command("pretrain")(pretrain.pretrain)
 app.command("restore")(restore.restore)
 app.command("correspond")(correspond.correspond)
 app.command("similarity")(correspond.similarity)
+app.command("cosegment")(cosegment.cosegment)
+app.command("patchmap")(cosegment.patchmap)
+app.command("landmarks")(landmarks.landmarks)
 app.command("methods")(methods.methods)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)

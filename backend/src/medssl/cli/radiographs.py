@@ -54,8 +54,8 @@ def run_into(kind: str, request: Any, output: Path, home: Path | None) -> Result
 
 
 def show(result: ResultStatus, columns: tuple[str, ...], output: Path) -> None:
-    """Print some columns of the table and where the files are."""
-    if result.table:
+    """Print the named columns of the table, and where the files are."""
+    if result.table and columns:
         print_table(columns, [[_shown(row[name]) for name in columns] for row in result.table])
     out.print(f"{', '.join(result.files)} in {output}", highlight=False)
 

@@ -41,9 +41,13 @@ class Panes:
             box = (left / self.width, foot / self.height, width / self.width, HEIGHT / self.height)
             pane = self.figure.add_axes(box, facecolor=BACKGROUND)
             show_image(pane, image)
-            pane.set_title(shortened(name, width), color=DIM, fontsize=8.5, pad=4)
+            self.name(pane, shortened(name, width))
             self.panes.append(pane)
             left += width + GAP
+
+    def name(self, pane: Axes, text: str) -> None:
+        """Write over a pane."""
+        pane.set_title(text, color=DIM, fontsize=8.5, pad=4)
 
     def write(self, text: str, x: float, y: float, size: float = 8.5, color: str = DIM, **how: object) -> None:
         """Text at inches from the left and the top."""

@@ -7,4 +7,7 @@ INSPECTIONS = {
     "plane": "medssl.inspection.plane:inspect",
     "correspond": "medssl.inspection.correspondence:inspect",
     "similarity": "medssl.inspection.similarity:inspect",
+    "cosegment": "medssl.inspection.cosegmentation:inspect",
+    "patchmap": "medssl.inspection.patchmap:inspect",
+    "landmarks": "medssl.inspection.landmarks:inspect",
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medssl.errors import NotFoundError
-from medssl.inspection.untrained import is_preset, split_reference, untrained_of_preset, untrained_twin
+from medssl.inspection.untrained import presets, split_reference, untrained_of_preset, untrained_twin
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,7 +35,7 @@ class WarmModels:
             NotFoundError: no such job or file.
         """
         parts = split_reference(reference)
-        if parts and is_preset(parts[0]):
+        if parts and parts[0] in presets():
             return reference, 0, fidelity, device, part
         path = model_path(self.home, parts[0] if parts else reference)
         return reference if parts else str(path), path.stat().st_mtime_ns, fidelity, device, part
@@ -69,7 +69,7 @@ class WarmModels:
             return _load(Path(reference), part, fidelity).to(where)
         name, seed = parts
         network = (
-            untrained_of_preset(name, seed) if is_preset(name) else untrained_twin(model_path(self.home, name), seed)
+            untrained_of_preset(name, seed) if name in presets() else untrained_twin(model_path(self.home, name), seed)
         )
         return network.to(where)
 
@@ -90,7 +90,7 @@ def model_path(home: Path, reference: str) -> Path:
         raise NotFoundError(
             f"model {reference!r}",
             "is neither a finished job nor a weight file",
-            "See `medssl jobs list`; untrained:default is a network before any training",
+            f"See `medssl jobs list`; untrained:PRESET (of {', '.join(presets())}) is a network before any training",
         )
     return path.resolve()
 

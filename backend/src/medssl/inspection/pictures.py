@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_rgba
 from matplotlib.patches import ConnectionPatch
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
+from medssl.data.volume import Volume
 from medssl.evaluation.montage import BACKGROUND, DIM, INK
-from medssl.evaluation.panes import Panes
+from medssl.evaluation.panes import LARGEST, Panes, bare, extent_of
 from medssl.inspection.embedding import PatchGrid
 from medssl.inspection.similarity import Match
 
 EDGE = [withStroke(linewidth=2.2, foreground=BACKGROUND)]  # keeps letters legible on any grey
 HEAT = "inferno"
+MARKERS = "os^Dv"  # of the images in a patch map, in turn
+BESIDE = 4  # images shown beside a patch map
 COLDEST, VEIL = 70.0, 0.7  # percentile of a map below which it is left clear; opacity of its maximum
 
 
@@ -73,15 +76,78 @@ def draw_maps(
 def heat(pane: Axes, grid: PatchGrid, values: np.ndarray) -> None:
     """A map over an image, the clearer the lower: from its own COLDEST percentile to its maximum."""
     scale = Normalize(float(np.percentile(values, COLDEST)), float(values.max()))
-    rows, columns = values.shape
-    (x, y), (dx, dy) = grid.origin, grid.step
-    extent = (x - dx / 2, x + (columns - 0.5) * dx, y + (rows - 0.5) * dy, y - dy / 2)
     limits = pane.get_xlim(), pane.get_ylim()
     alpha = VEIL * np.clip(scale(values), 0, 1)
     pane.imshow(
-        values, cmap=HEAT, norm=scale, alpha=alpha, extent=extent, aspect=pane.get_aspect(), interpolation="bilinear"
+        values,
+        cmap=HEAT,
+        norm=scale,
+        alpha=alpha,
+        extent=grid_extent(grid),
+        aspect=pane.get_aspect(),
+        interpolation="bilinear",
     )
     pane.set(xlim=limits[0], ylim=limits[1])
+
+
+def draw_parts(
+    grids: Sequence[PatchGrid],
+    names: Sequence[str],
+    maps: Sequence[np.ndarray],
+    table: Sequence[dict[str, Any]],
+    path: Path,
+) -> None:
+    """Label maps (column, row) over the images in the parts' colours, and a legend."""
+    colours = np.array([to_rgba(BACKGROUND, 0.0), *(to_rgba(row["colour"], 0.45) for row in table)])
+    title = "Parts of equal anatomy" if table else "Parts of equal anatomy: none found"
+    panes = Panes([grid.source for grid in grids], names, title, foot=0.42)
+    for pane, grid, labels in zip(panes.panes, grids, maps):
+        thin = max(1, max(labels.shape) // LARGEST)
+        overlay(pane, colours[labels.T[::thin, ::thin]], extent_of(grid.source.shape))
+    for n, row in enumerate(table):
+        left = 0.2 + 0.85 * n
+        panes.write("■", left, panes.height - 0.32, size=11, color=row["colour"])
+        panes.write(row["name"], left + 0.18, panes.height - 0.29, size=8)
+    panes.save(path)
+
+
+def draw_patchmap(
+    grids: Sequence[PatchGrid], names: Sequence[str], table: Sequence[dict[str, Any]], method: str, path: Path
+) -> None:
+    """The plane at the left, a point per patch, and the images in the same colours of places."""
+    shown = grids[:BESIDE]
+    plane = Volume(np.zeros((256, 256), np.float32))
+    panes = Panes([plane, *(grid.source for grid in shown)], ["", *names], "Patch map")
+    scatter = panes.panes[0]
+    scatter.clear()
+    scatter.set_aspect("auto")
+    bare(scatter)
+    scatter.set_facecolor(BACKGROUND)
+    panes.name(scatter, f"{method.upper().replace('TSNE', 't-SNE')}, a point per cell")
+    for number in range(len(grids)):
+        rows = [row for row in table if row["image"] == number]
+        u, v, colours = ([row[key] for row in rows] for key in ("u", "v", "colour"))
+        size = max(4.0, 22.0 - len(table) / 150)
+        scatter.scatter(u, v, s=size, c=colours, marker=MARKERS[number % len(MARKERS)], linewidths=0, alpha=0.9)
+    for number, (pane, grid) in enumerate(zip(panes.panes[1:], shown)):
+        colours = np.zeros((*grid.shape, 4))
+        for row in (row for row in table if row["image"] == number):
+            colours[row["row"], row["column"]] = to_rgba(row["colour"], 0.42)
+        overlay(pane, colours, grid_extent(grid))
+    panes.save(path)
+
+
+def overlay(pane: Axes, colours: np.ndarray, extent: tuple[float, float, float, float]) -> None:
+    """Colours (rows, columns, 4) over an image, which keeps its limits."""
+    limits = pane.get_xlim(), pane.get_ylim()
+    pane.imshow(colours, extent=extent, aspect=pane.get_aspect(), interpolation="nearest")
+    pane.set(xlim=limits[0], ylim=limits[1])
+
+
+def grid_extent(grid: PatchGrid) -> tuple[float, float, float, float]:
+    """Left, right, bottom, top of a grid in pixels."""
+    (x, y), (dx, dy), (rows, columns) = grid.origin, grid.step, grid.shape
+    return x - dx / 2, x + (columns - 0.5) * dx, y + (rows - 0.5) * dy, y - dy / 2
 
 
 def mark(pane: Axes, x: float, y: float, colour: str, label: str) -> None:

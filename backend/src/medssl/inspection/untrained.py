@@ -25,9 +25,9 @@ def split_reference(reference: str) -> tuple[str, int] | None:
     return (parts[1], int(parts[2] or 0)) if parts else None
 
 
-def is_preset(name: str) -> bool:
-    """Whether the name is one of PEAC's presets."""
-    return name in _config().PRESETS
+def presets() -> tuple[str, ...]:
+    """Presets whose networks can be had untrained."""
+    return tuple(_config().PRESETS)
 
 
 def untrained_of_preset(preset: str, seed: int) -> nn.Module:

@@ -1,0 +1,212 @@
+"""Landmark retrieval: errors by hand, baselines, groups, tables that break rules."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from radiograph_fakes import CELL, SIDE, CellNetwork, RadiographContext, radiograph, shifted
+
+from medssl.data.reading import read_volume
+from medssl.errors import CatalogError, ConfigError, InputError, NotFoundError, WeightsError
+from medssl.inspection import landmarks
+from medssl.inspection.embedding import embed
+from medssl.inspection.landmark_table import landmarks_of_masks
+from medssl.inspection.landmarks import model_names
+from medssl.inspection.retrieval import Frame, Query, errors_of, make_queries, same_coordinates
+
+POINTS = {"carina": (67.5, 59.5), "apex": (35.5, 43.5)}
+
+
+class FileContext(RadiographContext):
+    """Reads the catalogue's files; models by name."""
+
+    def __init__(self, folder) -> None:
+        super().__init__(folder, [])
+
+    def model(self, reference, fidelity, device, part=""):
+        return CellNetwork("genesis") if reference == "genesis" else self.net
+
+    def embedding(self, ref, reference, fidelity, device, part="", dense=1):
+        return embed(read_volume(ref.path), self.net, dense)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Six patients: one radiograph, moved by whole cells; landmarks move with it."""
+    folder = tmp_path / "Aufnahmen ä"
+    folder.mkdir()
+    image, catalog, rows = radiograph(), [], []
+    for n in range(6):
+        x, y = CELL * (n % 3), CELL * (n // 3)
+        Image.fromarray(shifted(image, x, y).array.T.astype(np.uint8)).save(folder / f"{n}.png")
+        catalog.append({"image": f"{n}.png", "patient": f"p{n}", "sex": "FM"[n % 2], "pixel": "0.5"})
+        rows += [{"image": f"{n}.png", "landmark": name, "x": px + x, "y": py + y} for name, (px, py) in POINTS.items()]
+    for name, table in (("catalog.csv", catalog), ("landmarks.csv", rows)):
+        with (folder / name).open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(table[0]))
+            writer.writeheader()
+            writer.writerows(table)
+    return folder
+
+
+def ask(tmp_path, data, exclude=(), **change):
+    context = FileContext(tmp_path)
+    request = {
+        "data": {"path": str(data / "catalog.csv"), "exclude": list(exclude)}, "models": ["a.safetensors"], "landmarks": str(data / "landmarks.csv"),
+        "dense": 1, "compare_untrained": False,
+    }  # fmt: skip
+    landmarks.inspect({**request, **change}, context)
+    return context
+
+
+def test_cells_that_moved_are_found_and_the_baseline_is_off_by_the_move(tmp_path, data):
+    context = ask(tmp_path, data, groups=["sex"])
+    rows = {(row["model"], row["landmark"], row["group"]): row for row in context.found.table}
+    found, baseline = rows["a", "all", "all"], rows["same coordinates", "all", "all"]
+    assert found["mean"] == pytest.approx(0, abs=0.1) and found["within_cell"] == 1
+    assert (found["pairs"], found["patients"]) == (30, 6)
+    shifts = [(CELL * (n % 3), CELL * (n // 3)) for n in range(6)]
+    expected = [np.hypot(a[0] - b[0], a[1] - b[1]) * 100 / SIDE for a in shifts for b in shifts if a is not b]
+    assert baseline["mean"] == pytest.approx(np.mean(expected), rel=1e-3)
+    assert baseline["low"] < baseline["mean"] < baseline["high"]
+    assert {key[2] for key in rows} == {"all", "sex=F", "sex=M", "sex=F to M", "sex=M to F"}
+    assert rows["a", "carina", "all"]["pairs"] == 30 and rows["a", "all", "sex=F"]["pairs"] == 6
+    (against,) = context.found.info["differences"]
+    assert against["high"] < 0 and context.found.info["unit"] == "percent"
+    assert "a is better than same coordinates" in (context.folder / "report.html").read_text()
+    with (context.folder / "pairs.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 2 * 2 * 30
+    assert all((context.folder / name).stat().st_size for name in context.found.files)
+
+
+def test_points_instead_of_a_file_and_a_choice_of_pairs(tmp_path, data):
+    points = [{"image": str(n), "landmark": "carina", "x": 60.0, "y": 60.0} for n in range(6)]
+    context = ask(tmp_path, data, landmarks="", points=points, pairs=7)
+    assert context.found.info["pairs"] == 7 and {row["landmark"] for row in context.found.table} == {"all", "carina"}
+
+
+def test_the_untrained_twin_takes_part(tmp_path, data):
+    names = {row["model"] for row in ask(tmp_path, data, compare_untrained=True).found.table}
+    assert names == {"a", "untrained", "same coordinates"}
+
+
+def test_errors_in_mm_and_percent_by_hand():
+    queries = [Query(0, 1, "apex")]
+    known = {0: {"apex": (10.0, 20.0)}, 1: {"apex": (30.0, 60.0)}}
+    frames = {0: Frame((100, 100), (1.0, 1.0), (10, 10)), 1: Frame((200, 400), (0.5, 0.25), (20, 40))}
+    places = np.array([[36.0, 76.0]])
+    error, cells = errors_of(places, queries, known, frames, "mm")
+    assert (error[0], cells[0]) == pytest.approx((5.0, 0.5))
+    assert errors_of(places, queries, known, frames, "percent")[0] == pytest.approx([np.hypot(6, 16) / 2])
+    assert same_coordinates(queries, known, frames)[0] == pytest.approx([20.5, 81.5])
+
+
+def test_pairs_are_of_different_patients():
+    known = {n: {"apex": (1.0, 1.0)} for n in range(4)} | {4: {"other": (1.0, 1.0)}}
+    queries = make_queries(known, ["a", "a", "b", "c", "d"])
+    assert {(q.source, q.target) for q in queries} == {
+        (0, 2),
+        (0, 3),
+        (1, 2),
+        (1, 3),
+        (2, 0),
+        (3, 0),
+        (2, 1),
+        (3, 1),
+        (2, 3),
+        (3, 2),
+    }
+    chosen = make_queries(known, ["a", "a", "b", "c", "d"], pairs=4, seed=2)
+    assert len(chosen) == 4 and set(chosen) < set(queries)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("9.png,apex,1,1", "not in the catalogue"),
+        ("0.png,apex,5,5", "there twice"),
+        ("0.png,knob,x,5", "no number"),
+        ("0.png,knob,nan,5", "no number"),
+        ("0.png,knob,,5", "has no x"),
+    ],
+)
+def test_tables_that_break_rules(tmp_path, data, row, says):
+    with (data / "landmarks.csv").open("a") as file:
+        file.write(row + "\n")
+    with pytest.raises(CatalogError, match=says):
+        ask(tmp_path, data)
+
+
+def test_a_landmark_outside_its_image(tmp_path, data):
+    points = [{"image": str(n), "landmark": "carina", "x": 60.0, "y": 200.0 if n == 3 else 60.0} for n in range(6)]
+    with pytest.raises(InputError, match=r"carina of 3 \(60, 200\): lies outside"):
+        ask(tmp_path, data, landmarks="", points=points)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"groups": ["weight"]}, CatalogError, "'weight'.*sex"),
+        ({"unit": "mm"}, ConfigError, "pixel_mm"),
+        ({"unit": "inch"}, ConfigError, "inch"),
+        ({"models": []}, InputError, "models"),
+        ({"models": ["a", "a"]}, InputError, "repeat"),
+        ({"landmarks": ""}, InputError, "one of the two"),
+        ({"landmarks": "/nowhere.csv"}, NotFoundError, "nowhere"),
+        ({"pairs": -1}, ConfigError, "pairs"),
+        ({"models": ["genesis"], "compare_untrained": True}, WeightsError, "genesis"),
+    ],
+)
+def test_refusals(tmp_path, data, change, error, says):
+    with pytest.raises(error, match=says):
+        ask(tmp_path, data, **change)
+
+
+def test_one_patient_is_no_pair(tmp_path, data):
+    text = (data / "catalog.csv").read_text()
+    for n in range(6):
+        text = text.replace(f"p{n}", "p")
+    (data / "catalog.csv").write_text(text)
+    with pytest.raises(CatalogError, match="across two patients"):
+        ask(tmp_path, data)
+
+
+def test_mm_come_from_a_column_of_the_catalogue(tmp_path, data):
+    text = (data / "catalog.csv").read_text()
+    (data / "catalog.csv").write_text(text.replace("pixel", "pixel_mm"))
+    found = ask(tmp_path, data).found
+    assert found.info["unit"] == "mm"
+    (row,) = (row for row in found.table if (row["model"], row["landmark"]) == ("same coordinates", "all"))
+    assert 3 < row["mean"] < 8
+
+
+def test_images_that_are_left_out_take_their_landmarks_along(tmp_path, data):
+    context = ask(tmp_path, data, exclude=["sex=F"])
+    assert context.found.info["images"] == 3 and any("left out" in note for note in context.found.info["notes"])
+
+
+def test_models_are_named_shortly_where_that_is_clear():
+    assert model_names(["/a/x.safetensors", "job-1", "y.pt"]) == ["x", "job-1", "y"]
+    assert model_names(["/a/x.pt", "/b/x.pt"]) == ["/a/x.pt", "/b/x.pt"]
+
+
+def test_masks_become_landmarks(tmp_path, data):
+    from medssl.data.catalog import read_catalog
+    from medssl.protocol import DataSpec
+
+    entries = read_catalog(DataSpec(path=str(data / "catalog.csv")), tmp_path).entries
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    mask = np.zeros((60, 80), np.uint8)
+    mask[10:40, 10:25] = mask[12:42, 50:70] = 255
+    Image.fromarray(mask).save(folder / "0.png")
+    Image.fromarray(np.zeros_like(mask) + (mask > 300)).save(folder / "1.png")
+    rows, notes = landmarks_of_masks(entries, folder)
+    assert {row["image"] for row in rows} == {str(entries[0].image)} and len(rows) == 6
+    assert len(notes) == 5 and any("0 lungs" in note for note in notes)
+    with pytest.raises(NotFoundError, match="no mask"):
+        landmarks_of_masks([replace(entries[2])], folder)
