@@ -13,7 +13,7 @@ from MedSSLInferenceLib.heatColours import heatColours
 from MedSSLInferenceLib.pixelGeometry import gridToRas
 from MedSSLInferenceLib.radiographGroup import HEAT, RadiographGroup
 
-CLEAR = 60  # percentile of the similarities below which there is no heat
+CLEAR = 75  # percentile of the similarities below which there is no heat
 
 
 def showHeatMaps(group: RadiographGroup, maps, source: int) -> list:

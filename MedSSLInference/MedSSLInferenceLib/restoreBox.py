@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from MedSSLLib.volumeExport import isFlat
 from slicer.i18n import tr as _
 
 from medssl.errors import InputError
@@ -93,7 +94,7 @@ class RestoreBox:
     def _missing(self) -> list[str]:
         """What the user still has to do before a restoration can start."""
         wishes = [
-            (self._form.volumeNode is not None, _("load a CT or MR volume")),
+            (self._form.volumeNode is not None and not isFlat(self._form.volumeNode), _("load a CT or MR volume")),
             (self._transport is not None, _("start the backend")),
             (bool(self._models.reference), _("choose a model or a weight file")),
             (self._models.fits(METHOD), _("choose a Models Genesis model")),
