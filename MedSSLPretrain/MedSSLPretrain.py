@@ -35,11 +35,13 @@ class MedSSLPretrain(ScriptedLoadableModule):
         parent.dependencies = []
         parent.contributors = ["The MedSSL contributors"]
         parent.helpText = _(
-            "Pretrains a network on unlabelled volumes: it learns to restore what was distorted. "
+            "Pretrains a network on unlabelled images: it learns to restore what was distorted, or to find the same "
+            "anatomy in overlapping views of chest radiographs. "
             "The work is done by a backend process on this computer or on a server; nothing leaves them."
         )
         parent.acknowledgementText = _(
-            "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. Research software, not a medical device."
+            "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. PEAC: Zhou et al., BMVC 2023. "
+            "Research software, not a medical device."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
 
@@ -54,6 +56,8 @@ class MedSSLPretrainParameterNode:
     folder: str
     table: str
     modality: str
+    exclude: str
+    view: str
 
 
 class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -129,6 +133,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.sourceCombo.currentIndex = max(0, ui.sourceCombo.findData(node.source))
         ui.modalityCombo.currentIndex = max(0, ui.modalityCombo.findData(node.modality))
         ui.folderPath.currentPath, ui.csvPath.currentPath = node.folder, node.table
+        ui.viewCombo.currentIndex, ui.excludeEdit.text = max(0, ui.viewCombo.findData(node.view)), node.exclude
         self._restoring = False
 
     def _store(self) -> None:
@@ -139,6 +144,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         node.volumes = list(ui.volumesSelector.checkedNodes())
         node.source, node.modality = ui.sourceCombo.currentData, ui.modalityCombo.currentData
         node.folder, node.table = ui.folderPath.currentPath, ui.csvPath.currentPath
+        node.view, node.exclude = ui.viewCombo.currentData, ui.excludeEdit.text
 
     def _onSceneStartClose(self, _caller, _event) -> None:
         self._unbind()
@@ -178,18 +184,20 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
 
     def pretrain(
         self, volumes, preset="laptop", method="genesis", config=None, name="", device="auto", modality="",
-        waitForCompletion=True, onEvent=lambda event: None,
+        view="", exclude=(), waitForCompletion=True, onEvent=lambda event: None,
     ):  # fmt: skip
         """Start a pretraining and follow it to its end.
 
         Args:
             volumes: volume nodes, or the path of a folder or CSV file on the backend's machine.
-            preset: one of the method's presets: laptop, default, released.
-            method: a registered method.
+            preset: one of the method's presets, such as laptop.
+            method: a registered method: genesis for volumes, peac for radiographs.
             config: nested overrides of the preset, e.g. {"training": {"steps": 100}}.
             name: shown in the job history.
             device: auto, cpu, cuda:0, ...
-            modality: CT or MR, where the files do not say.
+            modality: CT, MR or CXR, where the files do not say.
+            view: what 3D volume nodes become for a method that learns from 2D images: "frontal", "lateral", "k".
+            exclude: "column=value" each: rows of a table that are left out, such as "view=LATERAL".
             waitForCompletion: False returns as soon as the job exists; `job.wait()` follows it.
             onEvent: called with each event while waiting.
 
@@ -209,7 +217,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         from medssl.schema import as_dict, build
 
         complete = as_dict(build(config_class(METHODS, method), config or {}, preset=preset))
-        chosen = replace(TrainingSet.of(volumes), modality=modality)
+        chosen = replace(TrainingSet.of(volumes), modality=modality, view=view, exclude=tuple(exclude))
         transport = self._connected()
         steps = submitSteps(
             chosen, sharesFiles(transport.address), method=method, config=complete, name=name, device=device

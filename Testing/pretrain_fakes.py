@@ -183,7 +183,8 @@ class FakeServer:
             info = dict(volumes=count, patients=count, modality=data.modality or "CT", training=count - held, validation=held,
                         notes=[])  # fmt: skip
         else:
-            files = cubes(self.volumes[data.volumes[0].sha256], preview_from_json(body).count)
+            asked = preview_from_json(body)
+            files = (crops if asked.method == "peac" else cubes)(self.volumes[data.volumes[-1].sha256], asked.count)
         status = ResultStatus(f"r{len(self.results)}", kind, "finished", 1.0, "", tuple(files), (), info)
         self.results[status.id] = (status, files)
         return dataclasses.replace(status, state="queued")
@@ -207,6 +208,19 @@ def cubes(nrrd: bytes, count: int) -> dict[str, bytes]:
         distorted.append(changed)
     images = {"original": np.concatenate(plain, axis=2), "distorted": np.concatenate(distorted, axis=2)}
     return {f"{name}.nrrd": nrrd_bytes(image, geometry) for name, image in images.items()}
+
+
+def crops(nrrd: bytes, count: int) -> dict[str, bytes]:
+    """Crops of a radiograph side by side, as 2D files; their cells shuffled."""
+    image, _geometry = read_nrrd_bytes(nrrd)
+    image = image[0, :40, :40].astype(np.float32) / image.max()
+    shuffled = np.random.default_rng(0).permuted(image.reshape(4, 10, 4, 10).swapaxes(1, 2), axis=0)
+    images = {"original": image, "distorted": shuffled.swapaxes(1, 2).reshape(40, 40)}
+    header = f"NRRD0004\ntype: float\ndimension: 2\nsizes: {40 * count} 40\nendian: little\nencoding: raw\n\n"
+    return {
+        f"{name}.nrrd": header.encode() + np.tile(array, count).astype("<f4").tobytes()
+        for name, array in images.items()
+    }
 
 
 class FakeTransport:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import correspond_fakes
 import inference_fakes
 import pretrain_fakes as fakes
 import slicer
@@ -75,3 +76,53 @@ def test_closing_the_scene(ready, process_until):
     ready.ui.volumesSelector.check(inference_fakes.phantom())
     start(ready, process_until, "finished")
     assert len(ready.panel.runBox.chart.points("loss")) == fakes.STEPS
+
+
+def choose(combo, data) -> None:
+    index = combo.findData(data)
+    assert index >= 0, f"{data!r} is not offered"
+    combo.currentIndex = index
+
+
+def test_radiographs_of_the_scene(ready, process_until, grab):
+    """2D images of the scene, and a volume that becomes one; crops and their distortions in the views."""
+    ui = ready.ui
+    ready.parent.show()
+    assert not ui.viewCombo.visible
+    choose(ui.methodCombo, "peac")
+    assert ui.viewCombo.visible and ui.startButton.toolTip == "Choose what becomes of 3D volumes"
+    choose(ui.viewCombo, "frontal")
+    assert ui.startButton.enabled
+    ui.volumesSelector.check(correspond_fakes.radiograph("radiograph", (64, 60)))
+    ui.volumesSelector.check(correspond_fakes.picture("png"))
+    choose(ui.modalityCombo, "CXR")
+    ui.previewButton.click()
+    process_until(lambda: ready.panel.dataBox.previewNodes or ui.dataError.text)
+    assert not ui.dataError.text, ui.dataError.text
+    for node in ready.panel.dataBox.previewNodes:
+        assert node.GetImageData().GetDimensions()[2] == 1
+        assert inference_fakes.ijk_to_ras(node)[0, 0] < 0 and inference_fakes.ijk_to_ras(node)[1, 1] < 0, "upright"
+    ready.grab(grab, "radiographs")
+    grab(slicer.app.layoutManager().viewport(), "pretrain-radiographs-preview", 900, 560)
+    start(ready, process_until, "running")
+    data = ready.server.jobs[-1].spec.data
+    assert [ref.view for ref in data.volumes] == ["frontal", "frontal", "", ""] and data.modality == "CXR"
+    assert ready.server.jobs[-1].spec.method == "peac"
+
+
+def test_rows_of_a_table_are_left_out(panel, process_until):
+    ui = panel.ui
+    panel.backendUi.startButton.click()
+    assert not ui.excludeEdit.visible
+    choose(ui.sourceCombo, "table")
+    ui.csvPath.currentPath = "/data/nih.csv"
+    ui.excludeEdit.text = "view"
+    assert "is not of the form column=value" in ui.startButton.toolTip
+    ui.excludeEdit.text = "view=LATERAL, sex=F"
+    assert ui.startButton.enabled and panel.panel.dataBox.chosen().exclude == ("view=LATERAL", "sex=F")
+    assert panel.widget._parameterNode.exclude == "view=LATERAL, sex=F"
+
+
+def test_without_radiographs(panel):
+    choose(panel.ui.methodCombo, "peac")
+    assert panel.panel.dataBox.missing() == "Load radiographs first (or take sample data)"

@@ -127,13 +127,13 @@ class RadiographBox:
         return [
             Action(ui.correspondButton, _("Correspond"), _("To compare: {wishes}"),
                    _("Find places of equal anatomy in all radiographs, and mark them"),
-                   self._starter("correspond", lambda: {"count": ui.countSpin.value}), self._onFinished, self._missing),
+                   self._starter("correspond", lambda: {"count": ui.countSpin.value, "dense": self.form.dense}), self._onFinished, self._missing),
             Action(ui.cosegmentButton, _("Co-segment"), _("To co-segment: {wishes}"),
                    _("Part all radiographs into the same anatomical parts, as segmentations"),
-                   self._starter("cosegment", lambda: {"parts": ui.partsSpin.value}), self._onFinished, self._missing),
+                   self._starter("cosegment", lambda: {"parts": ui.partsSpin.value, "dense": self.form.dense}), self._onFinished, self._missing),
             Action(ui.patchmapButton, _("Patch map"), _("To draw the map: {wishes}"),
                    _("Show patches of equal descriptors together in a plot; picking a point shows its place"),
-                   self._starter("patchmap", lambda: {"method": chosen(ui.mapCombo)}), self._onFinished, self._missing),
+                   self._starter("patchmap", lambda: {"method": chosen(ui.mapCombo), "dense": 1}), self._onFinished, self._missing),
             Action(ui.findButton, _("Find"), _("To find a place: {wishes}"),
                    _("Put a point into a radiograph; wherever it is moved, the others show the same anatomy"),
                    self._startFind, self._onFound, self._missing),
@@ -142,8 +142,8 @@ class RadiographBox:
     def _starter(self, name: str, options: Callable[[], dict]) -> Callable:
         def start(onProgress, onFinished, onFailed):
             run = self._logic.run(
-                name, self.form.images, self._models.reference, view=self.form.view, dense=self.form.dense,
-                device=self._device(), onProgress=onProgress, **options(),
+                name, self.form.images, self._models.reference, view=self.form.view, device=self._device(),
+                onProgress=onProgress, **options(),
             )  # fmt: skip
             return run.start(self._transport, onFinished, onFailed)
 

@@ -72,7 +72,8 @@ def _maker(field: dict[str, Any]) -> Callable:
 
 def _slider(field, changed) -> ConfigField:
     widget = ctk.ctkSliderWidget()
-    widget.decimals = 4 if field["maximum"] < 1 else 2
+    fine = field["maximum"] < 1 or round(field["default"], 2) != field["default"]  # such as a momentum of 0.999
+    widget.decimals = 4 if fine else 2
     widget.minimum, widget.maximum, widget.singleStep = field["minimum"], field["maximum"], 0.05
     widget.connect("valueChanged(double)", lambda _value: changed())
     return ConfigField(field["name"], widget, lambda: round(widget.value, 6), lambda v: _silently(widget, "value", v))

@@ -10,6 +10,7 @@ import slicer
 from MedSSLLib.errorText import showError
 from MedSSLLib.signal import Signal
 from MedSSLLib.steps import StepRunner
+from MedSSLLib.volumeExport import isFlat
 from slicer.i18n import tr as _
 
 from MedSSLPretrainLib.previewNodes import showPreview
@@ -31,16 +32,19 @@ class DataBox:
 
     def __init__(self, ui, backend, method: Callable) -> None:
         self.changed = Signal()
-        self.ui, self._backend, self._method = ui, backend, method
+        self.ui, self._backend, self._method, self._flat = ui, backend, method, False
         self._runner, self._busy, self.previewNodes = None, "", ()
         for key, title in ((SCENE, _("Volumes of the scene")), (FOLDER, _("Folder")), (TABLE, _("Table (CSV)"))):
             ui.sourceCombo.addItem(title, key)
-        for key, title in (("", _("As the files say")), ("CT", "CT"), ("MR", "MR")):
+        for key, title in (("", _("As the files say")), ("CT", "CT"), ("MR", "MR"), ("CXR", _("Radiographs (CXR)"))):
             ui.modalityCombo.addItem(title, key)
+        for key, title in viewTitles().items():
+            ui.viewCombo.addItem(title, key)
         ui.folderPath.filters = ctk.ctkPathLineEdit.Dirs
         ui.csvPath.nameFilters = [_("Tables (*.csv)")]
         for signal, widget in (
             ("currentIndexChanged(int)", ui.sourceCombo), ("currentIndexChanged(int)", ui.modalityCombo),
+            ("currentIndexChanged(int)", ui.viewCombo), ("textChanged(QString)", ui.excludeEdit),
             ("currentPathChanged(QString)", ui.folderPath), ("currentPathChanged(QString)", ui.csvPath),
             ("validInputChanged(bool)", ui.csvPath),  # the other one is silent where the name filter refuses the text
         ):  # fmt: skip
@@ -56,20 +60,42 @@ class DataBox:
         ui, modality = self.ui, self.ui.modalityCombo.currentData or ""
         source = ui.sourceCombo.currentData
         if source == SCENE:
-            return TrainingSet(volumes=tuple(ui.volumesSelector.checkedNodes()), modality=modality)
-        path = ui.folderPath.currentPath if source == FOLDER else ui.csvPath.currentPath
-        return TrainingSet(path=path.strip(), modality=modality)
+            volumes = tuple(ui.volumesSelector.checkedNodes())
+            view = ui.viewCombo.currentData if self._needsView() else ""
+            return TrainingSet(volumes=volumes, modality=modality, view=view)
+        if source == FOLDER:
+            return TrainingSet(path=ui.folderPath.currentPath.strip(), modality=modality)
+        exclude = tuple(part.strip() for part in ui.excludeEdit.text.split(",") if part.strip())
+        return TrainingSet(path=ui.csvPath.currentPath.strip(), modality=modality, exclude=exclude)
+
+    def setFlat(self, flat: bool) -> None:
+        """Whether the method learns from 2D images."""
+        self._flat = flat
+        self.update()
 
     def missing(self) -> str:
         """What the user still has to choose, or ""."""
-        chosen = self.chosen()
-        if chosen.volumes or chosen.path:
-            return ""
-        if self.ui.sourceCombo.currentData != SCENE:
-            return _("Choose a folder") if self.ui.sourceCombo.currentData == FOLDER else _("Choose a table")
-        if not self.ui.volumesSelector.nodeCount():
-            return _("Load a CT or MR volume first (or take sample data)")
-        return _("Tick at least one volume")
+        chosen, source = self.chosen(), self.ui.sourceCombo.currentData
+        if source == SCENE and not chosen.volumes:
+            if self.ui.volumesSelector.nodeCount():
+                return _("Tick at least one radiograph") if self._flat else _("Tick at least one volume")
+            return (
+                _("Load radiographs first (or take sample data)") if self._flat
+                else _("Load a CT or MR volume first (or take sample data)")
+            )  # fmt: skip
+        if source != SCENE and not chosen.path:
+            return _("Choose a folder") if source == FOLDER else _("Choose a table")
+        wrong = next((part for part in chosen.exclude if not all(part.partition("="))), None)
+        if wrong is not None:
+            return _("Leave out: {text} is not of the form column=value").format(text=wrong)
+        if self._needsView() and not chosen.view:
+            return _("Choose what becomes of 3D volumes")
+        return ""
+
+    def _needsView(self) -> bool:
+        """Whether 3D volumes are ticked for a method that learns from 2D images."""
+        volumes = self.ui.volumesSelector.checkedNodes() if self.ui.sourceCombo.currentData == SCENE else ()
+        return self._flat and not all(isFlat(volume) for volume in volumes)
 
     def update(self) -> None:
         """Show the widgets of the source; say at the buttons what is missing."""
@@ -81,11 +107,13 @@ class DataBox:
         ):
             for widget in widgets:
                 widget.visible = key == source
+        ui.excludeLabel.visible = ui.excludeEdit.visible = source == TABLE
+        ui.viewLabel.visible = ui.viewCombo.visible = self._needsView()
         missing = self.missing() or ("" if self._backend.transport is not None else _("Start the backend first"))
-        texts = {"check": (_("Check"), _("Checking...")), "preview": (_("Preview"), _("Making cubes..."))}
+        texts = {"check": (_("Check"), _("Checking...")), "preview": (_("Preview"), _("Making samples..."))}
         tips = {
             "check": _("Count volumes and patients, find the modality, read every header"),
-            "preview": _("Show cubes of the training set and their distortions in the slice views"),
+            "preview": _("Show samples of the training set and their distortions in the slice views"),
         }
         for name, button in (("check", ui.checkButton), ("preview", ui.previewButton)):
             button.text = texts[name][self._busy == name]
@@ -156,6 +184,16 @@ class DataBox:
         _result, files = answer
         with slicer.util.tryWithErrorDisplay(_("The preview cannot be shown."), waitCursor=True):
             self.previewNodes = showPreview(files, self.previewNodes)
+
+
+def viewTitles() -> dict[str, str]:
+    """What a 3D volume of the scene may become."""
+    return {
+        "": _("(choose)"),
+        "frontal": _("Frontal projection (simulated)"),
+        "lateral": _("Lateral projection (simulated)"),
+        "k": _("Middle slice"),
+    }
 
 
 def summaryText(info: dict) -> str:

@@ -64,6 +64,11 @@ class MethodBox:
         """
         return self._method()["name"], self.form.values()
 
+    @property
+    def flat(self) -> bool:
+        """Whether the method learns from 2D images: those that learn from volumes have a cube."""
+        return not any(field["name"] == "cube" for field in self._method()["fields"])
+
     def missing(self) -> str:
         """What is wrong with the form, or ""."""
         _values, error = checkedForm(self.form)

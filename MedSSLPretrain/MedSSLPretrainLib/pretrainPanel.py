@@ -35,12 +35,17 @@ class PretrainPanel:
         ui.startButton.connect("clicked(bool)", lambda _on: self._startOrCancel())
         backend.changed.connect(self._backendChanged)
         self.dataBox.changed.connect(self.update)
-        self.methodBox.changed.connect(self.update)
+        self.methodBox.changed.connect(self._methodChanged)
         self.runBox.changed.connect(self._seen)
         self.history.selected.connect(self._follow)
         self.history.resumed.connect(self._resumed)
         self._asked = None
+        self.dataBox.setFlat(self.methodBox.flat)
         self._backendChanged()
+
+    def _methodChanged(self) -> None:
+        self.dataBox.setFlat(self.methodBox.flat)
+        self.update()
 
     def missing(self) -> str:
         """Why no pretraining can start now, or ""."""

@@ -1,7 +1,8 @@
-"""Preview cubes and their distortions as two volume nodes, side by side in slice views."""
+"""Preview samples (cubes, or crops of radiographs) and their distortions as two volume nodes, side by side in slice views."""
 
 from __future__ import annotations
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -22,13 +23,13 @@ def showPreview(files: dict[str, bytes], previous: tuple = ()) -> tuple:
     """Make the two nodes, remove those of the preview before, show them; returns (original, distorted).
 
     Args:
-        files: original.nrrd and distorted.nrrd, the cubes side by side along i.
+        files: original.nrrd and distorted.nrrd: cubes, or crops of radiographs, side by side along i.
         previous: nodes of the last preview.
     """
     for node in previous:
         if slicer.mrmlScene.IsNodePresent(node):
             slicer.mrmlScene.RemoveNode(node)
-    original = _node(files["original.nrrd"], _("Preview: cubes"))
+    original = _node(files["original.nrrd"], _("Preview: samples"))
     distorted = _node(files["distorted.nrrd"], _("Preview: distorted"))
     low, high = original.GetImageData().GetScalarRange()
     for node in (original, distorted):
@@ -41,6 +42,8 @@ def showPreview(files: dict[str, bytes], previous: tuple = ()) -> tuple:
 
 def _node(data: bytes, name: str):
     array, ijkToRas = read_nrrd_bytes(data)
+    if array.ndim == 2:  # crops of radiographs, rows down: Slicer's axial view shows that with i to L and j to P
+        array, ijkToRas = array[None], np.diag([-1.0, -1.0, 1.0, 1.0])
     matrix = slicer.util.vtkMatrixFromArray(ijkToRas)
     node = slicer.util.addVolumeFromArray(array, ijkToRAS=matrix, name=slicer.mrmlScene.GenerateUniqueName(name))
     node.CreateDefaultDisplayNodes()

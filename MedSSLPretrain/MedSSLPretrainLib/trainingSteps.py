@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from MedSSLLib.steps import Pause, Steps
-from MedSSLLib.volumeExport import uploadSteps
+from MedSSLLib.volumeExport import isFlat, uploadSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -35,6 +35,8 @@ class TrainingSet:
     volumes: tuple = ()
     path: str = ""
     modality: str = ""
+    view: str = ""  # what 3D volume nodes become, where the method learns from 2D images: as VolumeRef.view
+    exclude: tuple[str, ...] = ()  # "column=value": what a table's rows are left out by
 
     @staticmethod
     def of(volumes) -> TrainingSet:
@@ -54,8 +56,8 @@ def dataSteps(chosen: TrainingSet, loopback: bool) -> Steps:
         raise CatalogError(_("training set"), _("is empty"), _("Choose volumes, a folder or a table"))
     refs = []
     for node in chosen.volumes:
-        refs.append((yield from uploadSteps(node, loopback)))
-    return DataSpec(path=chosen.path, modality=chosen.modality, volumes=tuple(refs))
+        refs.append((yield from uploadSteps(node, loopback, "" if isFlat(node) else chosen.view)))
+    return DataSpec(path=chosen.path, modality=chosen.modality, volumes=tuple(refs), exclude=chosen.exclude)
 
 
 def checkSteps(chosen: TrainingSet, loopback: bool) -> Steps:
