@@ -3,7 +3,8 @@
     python Testing/screenshots.py [--folder docs/pictures] [--steps 300]
 
 Fetches the samples chest-ct and lung-ct (checksums verified) into the home folder, MEDSSL_HOME or a temporary one.
-Pictures of every state of the panels: `pytest Testing --screenshots FOLDER`.
+Pictures of every state of the panels: `pytest Testing --screenshots FOLDER`; of the comparison of radiographs, which needs a
+trained PEAC model: `radiograph_screenshots.py`.
 """
 
 from __future__ import annotations

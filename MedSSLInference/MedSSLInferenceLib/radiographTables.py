@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 
 
 def fillCorrespondences(widget, rows) -> None:
-    """Label (with its colour), image, pixel, similarity, confidence."""
+    """Label, image, pixel, similarity, confidence."""
     headers = [_("Place"), _("Image"), _("x, y"), _("Similarity"), _("Confidence")]
     texts = [
         [
@@ -20,8 +20,6 @@ def fillCorrespondences(widget, rows) -> None:
         for row in rows
     ]
     _fill(widget, headers, texts)
-    for number, row in enumerate(rows):
-        widget.item(number, 0).setIcon(_swatch(row["colour"]))
 
 
 def fillMatches(widget, rows, source: int) -> None:
@@ -54,9 +52,3 @@ def _fill(widget, headers, texts) -> None:
                 widget.item(r, c).setText(text)
     widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
     widget.blockSignals(before)
-
-
-def _swatch(colour: str):
-    pixmap = qt.QPixmap(12, 12)
-    pixmap.fill(qt.QColor(colour))
-    return qt.QIcon(pixmap)

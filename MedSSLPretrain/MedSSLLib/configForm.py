@@ -28,7 +28,11 @@ class ConfigForm:
         self.fields: dict[str, ConfigField | ConfigForm] = {}
         layout = parent.layout()
         while layout.count():
-            layout.takeAt(0).widget().deleteLater()
+            old = layout.takeAt(0).widget()
+            old.visible = (
+                False  # deleted only when the event loop comes to it, and painted over the new form until then
+            )
+            old.deleteLater()
         self._box = qt.QWidget()
         layout.addWidget(self._box)
         self._form = qt.QFormLayout(self._box)

@@ -130,11 +130,13 @@ class _CppModule:
 
 
 class SubjectHierarchyFiller:
-    """Slicer's subject hierarchy plugins give every visible data node an item; they are Qt code, so this does it here."""
+    """Slicer's subject hierarchy plugins give every visible data node an item, and take it away with the node; they are Qt
+    code, so this does it here."""
 
     def __init__(self, scene) -> None:
         self.scene = scene
         scene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, self._added)
+        scene.AddObserver(slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, self._removed)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _added(self, caller, event, node) -> None:
@@ -143,6 +145,15 @@ class SubjectHierarchyFiller:
             hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self.scene)
             if not hierarchy.GetItemByDataNode(node):
                 hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _removed(self, caller, event, node) -> None:
+        if self.scene.IsClosing() or not isinstance(node, slicer.vtkMRMLStorableNode):
+            return
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self.scene)
+        item = hierarchy.GetItemByDataNode(node)
+        if item:
+            hierarchy.RemoveItem(item, False, False)
 
 
 def makeScene(application: SlicerApplication):
