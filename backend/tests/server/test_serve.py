@@ -16,7 +16,7 @@ from medssl.client.session import Session
 from medssl.client.transport import RequestsTransport
 from medssl.errors import AccessError, ResourceError, StateError
 from medssl.protocol import spec_from_json
-from medssl.server.serve import serve
+from medssl.server.serve import _listen, serve
 
 
 @pytest.fixture
@@ -151,3 +151,8 @@ def test_the_wait_for_a_server_is_patient_but_bounded(home, tmp_path):
     with pytest.raises(ResourceError, match="did not answer"):
         backend.start(sleeper, home, timeout_s=0.3)
     assert time.monotonic() - begun < 30
+
+
+def test_small_answers_are_not_held_back():
+    with _listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP  # asyncio sets TCP_NODELAY on connections of such sockets only

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medssl.errors import ConfigError
+from medssl.inspection.clusters import cluster
 from medssl.inspection.colours import distinct
 from medssl.inspection.embedding import PatchGrid
 from medssl.inspection.images import describe_images, notes_of
@@ -97,11 +98,7 @@ def _shared(
 
 def _salient(descriptors: Tensor, similarity: Tensor, count: int, seed: int) -> Tensor:
     """Numbers of the most similar pair of each of `count` clusters, the most similar first."""
-    from sklearn.cluster import KMeans
-
-    clusters = torch.from_numpy(
-        KMeans(count, n_init=4, random_state=seed % 2**32).fit(descriptors.numpy()).labels_.astype(np.int64)
-    )
+    clusters = torch.from_numpy(cluster(descriptors.numpy(), count, seed, starts=1)[0])
     order = torch.argsort(similarity, descending=True, stable=True)
     _, first = np.unique(clusters[order].numpy(), return_index=True)
     return order[np.sort(first)]

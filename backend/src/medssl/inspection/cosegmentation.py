@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from medssl.data.reading import write_volume
 from medssl.errors import ConfigError
+from medssl.inspection.clusters import cluster, principal
 from medssl.inspection.colours import distinct
 from medssl.inspection.embedding import PatchGrid
 from medssl.inspection.images import READING, describe_images, notes_of
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 FEWEST, MOST = 3, 12  # clusters that the elbow rule chooses from
 LARGEST = 255  # parts that a label map of bytes can tell apart
-COMPONENTS = 32  # principal ones that are clustered: distances between cells need no more, and it is many times as fast
 LEAST_SHARE = 0.01  # of an image's cells: fewer are no part of it
 CROWDED = 2.0  # times as many cells at the border as all cells have: background
 
@@ -68,9 +68,9 @@ def find_parts(grids: Sequence[PatchGrid], parts: int = 0, seed: int = 0) -> Par
     most = min(LARGEST, len(cells) // 2)
     if not 0 <= parts <= most:
         raise ConfigError(f"parts = {parts}", f"must lie between 1 and {most} here, or be 0", "0 finds a number")
-    reduced = _principal(cells.numpy(), seed)
+    reduced = principal(cells.numpy(), seed)
     if parts:
-        labels, elbow = _cluster(reduced, parts, seed)[0], ()
+        labels, elbow = cluster(reduced, parts, seed)[0], ()
     else:
         labels, elbow = _at_elbow(reduced, min(MOST, most), seed)
     count = int(labels.max()) + 1
@@ -109,25 +109,10 @@ def segment(grid: PatchGrid, parts: Parts) -> np.ndarray:
     return label_map(similarities, labels, grid)
 
 
-def _principal(cells: np.ndarray, seed: int) -> np.ndarray:
-    from sklearn.decomposition import PCA
-
-    if min(cells.shape) <= COMPONENTS:
-        return cells
-    return PCA(COMPONENTS, svd_solver="randomized", random_state=seed % 2**32).fit_transform(cells)
-
-
-def _cluster(cells: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, float]:
-    from sklearn.cluster import KMeans
-
-    found = KMeans(count, n_init=3, random_state=seed % 2**32).fit(cells)
-    return found.labels_, float(found.inertia_)
-
-
 def _at_elbow(cells: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, tuple[tuple[int, float], ...]]:
     """The clusters at the elbow, and the inertia of every number that was tried."""
     tried = range(min(FEWEST, most), most + 1)
-    found = [_cluster(cells, count, seed) for count in tried]
+    found = [cluster(cells, count, seed) for count in tried]
     inertia = [value for _, value in found]
     return found[elbow(inertia)][0], tuple(zip(tried, inertia))
 

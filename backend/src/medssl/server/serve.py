@@ -89,7 +89,8 @@ def _serve_on(listening: socket.socket, home: Path, host: str, hosts: tuple[str,
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    # asyncio sends small answers at once only on sockets that say they are TCP; others hold them back for 40 ms
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "nt":  # there, REUSEADDR would let two servers share one port
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # type: ignore[attr-defined]
     else:
