@@ -58,8 +58,8 @@ class RadiographGroup:
 
     def results(self) -> list:
         """All nodes that came of comparing the images."""
-        roles: list[str] = []
-        self.node.GetNodeReferenceRoles(roles)
+        count = self.node.GetNumberOfNodeReferenceRoles()
+        roles = [self.node.GetNthNodeReferenceRole(number) for number in range(count)]
         found = [
             self.node.GetNthNodeReference(role, number)
             for role in roles for number in range(self.node.GetNumberOfNodeReferences(role))
