@@ -76,6 +76,9 @@ class MedSSLInferenceParameterNode:
     parts: Annotated[int, WithinRange(0, 30)] = 0
     mapMethod: str = "tsne"
     heatOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
+    landmarkImages: str
+    landmarkTable: str
+    landmarkGroups: str
 
 
 class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

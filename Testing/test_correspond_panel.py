@@ -154,3 +154,21 @@ def test_leaving_while_running_is_quiet(ready, process_until, qapp):
     for _ in range(20):
         qapp.processEvents()
     assert len(ready.server.calls) <= count + 1
+
+
+def test_landmark_error_of_tables(ready, process_until, grab):
+    ui = ready.ui
+    ui.tabs.currentIndex = 4
+    assert ui.landmarksButton.toolTip == "To measure: choose a table of images, choose a table of landmarks"
+    ui.landmarkImages.currentPath, ui.landmarkTable.currentPath = "/data/nih.csv", "/data/landmarks.csv"
+    ui.landmarkGroups.text = "sex, view"
+    ready.finish(ui.landmarksButton, process_until)
+    request = ready.server.asked[-1]
+    assert (request.data.path, request.landmarks, request.groups) == (
+        "/data/nih.csv",
+        "/data/landmarks.csv",
+        ("sex", "view"),
+    )
+    assert request.models == (PEAC,) and ui.landmarksTable.item(0, 3).text() == "2.0 (1.0 to 3.0)"
+    assert ready.widget.logic.getParameterNode().landmarkGroups == "sex, view"
+    ready.grab(grab, "correspond-landmarks")

@@ -58,11 +58,29 @@ def landmarksRun(nodes, models, pointLists, onProgress: Callable = lambda *_: No
         request = LandmarksRequest(DataSpec(volumes=tuple(refs)), models, points=points, **options)
         return (yield from followSteps((yield api.landmarks(request)), stopped, onProgress))
 
-    def createNodes(status) -> LandmarkErrors:
-        tableNode = createTable(status.table, _("Landmark retrieval error"))
-        return LandmarkErrors(tableNode, status.table, status.info)
+    return InspectionRun(conversation, _createNodes)
 
-    return InspectionRun(conversation, createNodes)
+
+def catalogueLandmarksRun(images: str, landmarks: str, models, onProgress: Callable = lambda *_: None, **options):
+    """The same for images and landmarks that lie on the backend's computer; its nodes are LandmarkErrors.
+
+    Args:
+        images: a table (CSV) with the columns image and patient, or a folder.
+        landmarks: a table (CSV) with the columns image, landmark, x, y.
+        options: further fields of LandmarksRequest.
+    """
+    models = (models,) if isinstance(models, str) else tuple(models)
+
+    def conversation(_transport, stopped) -> Steps:
+        request = LandmarksRequest(DataSpec(path=images), models, landmarks=landmarks, **options)
+        return (yield from followSteps((yield api.landmarks(request)), stopped, onProgress))
+
+    return InspectionRun(conversation, _createNodes)
+
+
+def _createNodes(status) -> LandmarkErrors:
+    tableNode = createTable(status.table, _("Landmark retrieval error"))
+    return LandmarkErrors(tableNode, status.table, status.info)
 
 
 def imageName(number: int) -> str:

@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib.findBox import FindBox
+from MedSSLInferenceLib.landmarkTab import LandmarkTab
 from MedSSLInferenceLib.modelChoice import chosen
 from MedSSLInferenceLib.partSegmentations import partNames
 from MedSSLInferenceLib.pointLists import highlight
@@ -49,8 +50,16 @@ class RadiographBox:
         self.group = self._transport = self._states = None
         self.form = RadiographForm(ui, self._onChoice)
         self.find = FindBox(ui, layoutManager, self._findOptions, self._showError)
+        self.landmarks = LandmarkTab(
+            ui, lambda: {"model": models.reference, "device": device()}, lambda: self._transport, self._missingModel,
+            self.update,
+        )  # fmt: skip
         self._states = RunStates(
-            self._actions(), ui.radiographProgress, ui.radiographStatus, ui.radiographError, self._onState
+            [*self._actions(), self.landmarks.action],
+            ui.radiographProgress,
+            ui.radiographStatus,
+            ui.radiographError,
+            self._onState,
         )
         ui.radiographShowButton.connect("clicked(bool)", lambda _checked: self.show())
         ui.correspondTable.connect("itemSelectionChanged()", self._onRow)
@@ -70,6 +79,7 @@ class RadiographBox:
     def setParameterNode(self, parameterNode) -> None:
         """Take and keep the choices in the scene's parameter node; None: let go of it."""
         self.form.setParameterNode(parameterNode)
+        self.landmarks.setParameterNode(parameterNode)
 
     def forgetScene(self) -> None:
         """The scene is closed: its nodes are gone, and nobody waits for the result of a run."""
@@ -163,8 +173,11 @@ class RadiographBox:
 
     def _missing(self) -> list[str]:
         """What the user still has to do before a comparison can start."""
-        wishes = self.form.missing()
-        wishes += [] if self._transport is not None else [_("start the backend")]
+        return self.form.missing() + self._missingModel()
+
+    def _missingModel(self) -> list[str]:
+        """What is missing for any question about a model."""
+        wishes = [] if self._transport is not None else [_("start the backend")]
         wishes += [] if self._models.reference else [_("choose a model or a weight file")]
         wishes += [] if self._models.fits(METHOD) else [_("choose a PEAC model")]
         return wishes

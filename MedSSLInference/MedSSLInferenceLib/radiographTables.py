@@ -33,6 +33,16 @@ def fillMatches(widget, rows, source: int) -> None:
     _fill(widget, headers, texts)
 
 
+def fillLandmarks(widget, rows, unit: str) -> None:
+    """Mean error with its interval and share within one cell, per model, landmark and group."""
+    headers = [_("Model"), _("Landmark"), _("Group"), _("Error ({unit})").format(unit=unit), _("Within a cell")]
+    texts = [
+        [row["model"], row["landmark"], row["group"], f"{row['mean']:.1f} ({row['low']:.1f} to {row['high']:.1f})",
+         f"{row['within_cell']:.0%}"] for row in rows
+    ]  # fmt: skip
+    _fill(widget, headers, texts)
+
+
 def pixelText(x: float, y: float) -> str:
     """A pixel, rounded."""
     return f"{x:.0f}, {y:.0f}"
