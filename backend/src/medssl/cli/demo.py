@@ -18,7 +18,7 @@ def demo(
         list[str], typer.Option("--set", help="Override a setting, e.g. --set training.steps=50.")
     ] = [],  # noqa: B006
 ) -> None:
-    """Pretrain on public CT, restore cubes of an unseen patient, write report.html; exit status 1 if it did not learn."""
+    """Pretrain on public images, show what was learnt on an unseen patient, write report.html; exit status 1 if it did not learn."""
     from medssl.cli.demos import DEMOS
     from medssl.cli.pretrain import parse_settings
     from medssl.errors import NotFoundError
@@ -27,7 +27,7 @@ def demo(
     if method not in DEMOS:
         raise NotFoundError(f"demo {method!r}", "does not exist", f"Use one of {', '.join(DEMOS)}")
     result = load(DEMOS[method])(output.resolve(), preset, parse_settings(settings))
-    print_table(("cubes", "MSE", "PSNR", "SSIM"), result.rows)
+    print_table(result.columns, result.rows)
     out.print(f"{result.verdict}\n{result.report}", highlight=False)
     if not result.good:
         err.print("The model did not beat its baselines.")

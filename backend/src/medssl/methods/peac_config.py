@@ -13,8 +13,26 @@ CELLS, SPARE = 14, 4  # cells along a side of a crop; how many more the grid has
 BACKBONES: dict[str, dict[str, Any]] = {  # Swin transformers whose last stage has a token per cell
     "swin_base": {"width": 128, "patch": 4, "depths": (2, 2, 18, 2), "heads": (4, 8, 16, 32)},  # 448 px, cells of 32
     "swin_tiny": {"width": 96, "patch": 4, "depths": (2, 2, 6), "heads": (3, 6, 12)},  # 224 px, cells of 16
-    "swin_micro": {"width": 96, "patch": 8, "depths": (4,), "heads": (3,)},  # 112 px, cells of 8
+    "swin_micro": {"width": 64, "patch": 4, "depths": (2, 4), "heads": (2, 4)},  # 112 px, cells of 8
 }
+
+_BASE: dict[str, Any] = {  # as published, for the 86 524 training images of ChestX-ray14
+    "backbone": "swin_base",
+    "training": {
+        "steps": 400 * 10_816, "batch_size": 8, "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9,
+        "weight_decay": 0.0, "warmup_steps": 5 * 10_816, "clip_gradient": 0.0, "validate_every": 10_816,
+        "checkpoint_every": 1_000, "workers": 8,
+    },
+}  # fmt: skip
+_TINY: dict[str, Any] = {
+    "backbone": "swin_tiny",
+    "global_hidden": 2048,
+    "global_weight": 2.5e4,  # a mean over a quarter of the elements: the same pull on the angle
+    "training": {
+        "steps": 100_000, "batch_size": 32, "learning_rate": 5e-4, "weight_decay": 0.05, "warmup_steps": 1_000,
+        "validate_every": 1_000, "checkpoint_every": 500, "workers": 4,
+    },
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,7 @@ class PeacConfig:
     )  # fmt: skip
     backbone: str = setting(
         "swin_base",
-        "Swin transformer: swin_base sees 448 px, swin_tiny and swin_micro 224 px",
+        "Swin transformer: swin_base sees 448 px, swin_tiny 224 px, swin_micro 112 px",
         choices=tuple(BACKBONES),
     )
     drop_path: float = setting(
@@ -81,16 +99,29 @@ class PeacConfig:
         return (self.cell * (CELLS + SPARE),) * 2
 
     PRESETS: ClassVar[dict[str, dict]] = {
-        "default": {
-            "backbone": "swin_tiny",
-            "global_hidden": 2048,
-            "global_weight": 2.5e4,  # a mean over a quarter of the elements: the same pull on the angle
+        "default": _TINY,
+        "swin_tiny_224": _TINY,
+        "swin_base_448": _BASE,
+        "released": {**_BASE, "fidelity": "released"},
+        "swin_base_448_adamw": {
+            **_BASE,
             "training": {
-                "steps": 100_000, "batch_size": 32, "learning_rate": 5e-4, "weight_decay": 0.05,
-                "warmup_steps": 1_000, "validate_every": 1_000, "checkpoint_every": 500, "workers": 4,
+                **_BASE["training"], "optimizer": "adamw", "learning_rate": 5e-4, "weight_decay": 0.05, "clip_gradient": 1.0,
+            },
+        },
+        "laptop": {
+            "backbone": "swin_micro",
+            "global_hidden": 256,
+            "local_hidden": 128,
+            "drop_path": 0.0,
+            "order_weight": 3.0,
+            "global_weight": 300.0,
+            "shuffle_probability": 0.3,
+            "paint_probability": 0.3,
+            "teacher_momentum": 0.99,
+            "training": {
+                "steps": 4_000, "batch_size": 8, "learning_rate": 1.5e-3, "weight_decay": 0.05, "warmup_steps": 50,
+                "validate_every": 500, "validation_samples": 64, "checkpoint_every": 500,
             },
         },
     }  # fmt: skip
-
-
-PeacConfig.PRESETS["swin_tiny_224"] = PeacConfig.PRESETS["default"]

@@ -2,4 +2,5 @@
 
 DEMOS = {
     "genesis": "medssl.cli.demos.genesis:run",
+    "peac": "medssl.cli.demos.peac:run",
 }

@@ -10,27 +10,25 @@ import csv
 import json
 import platform
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 
 import medssl
-from medssl.cli.output import JobDisplay, err
+from medssl.cli.demos.backend import backend_over, train
+from medssl.cli.output import err
 from medssl.cli.samples import fetch_with_bar
-from medssl.client import api, backend
-from medssl.client.session import Session, connect
+from medssl.client.session import Session
 from medssl.data.reading import read_volume
 from medssl.data.volume import Volume
 from medssl.evaluation.curves import draw_loss_curve
 from medssl.evaluation.image_metrics import image_metrics
 from medssl.evaluation.montage import MontageRow, write_montage
 from medssl.evaluation.report import Report
-from medssl.protocol import DataSpec, JobView, VolumeRef
+from medssl.protocol import JobView, VolumeRef
 
 SCANS = {  # (sample, image): split; each is a patient of its own
     ("chest-ct", "chest-ct.nii.gz"): "train",
@@ -56,6 +54,7 @@ class Row(NamedTuple):
 class DemoResult:
     """What the demo found: a row per kind of image, the verdict and the report."""
 
+    columns: ClassVar[tuple[str, ...]] = ("cubes", "MSE", "PSNR", "SSIM")
     rows: list[Row]
     verdict: str
     good: bool
@@ -83,7 +82,7 @@ def run(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
     catalogue, unseen = prepare(output, home)
     with backend_over(home) as session:
         events: list[dict[str, Any]] = []
-        job = train(session, catalogue, preset, settings, events)
+        job = train(session, catalogue, "genesis", preset, settings, events)
         with err.status("restoring cubes of the unseen patient"):
             cubes, scores = restore(session, job, unseen, output)
     rows, good = judge(scores)
@@ -105,32 +104,6 @@ def prepare(output: Path, home: Path) -> tuple[Path, Path]:
         table.writerow(("image", "patient", "split", "modality"))
         table.writerows((path, path.name.split(".")[0], split, "CT") for path, split in paths.items())
     return catalogue, next(path for path, split in paths.items() if split == "validation")
-
-
-@contextmanager
-def backend_over(home: Path) -> Iterator[Session]:
-    """A session with a backend over `home`, which ends with the block if it was started for it."""
-    running = backend.find(home)
-    session = connect(home)
-    try:
-        yield session
-    finally:
-        if running is None:
-            session.send(api.shutdown())
-
-
-def train(
-    session: Session, catalogue: Path, preset: str, settings: dict[str, Any], events: list[dict[str, Any]]
-) -> JobView:
-    """Pretrain through the client, showing and keeping every event."""
-    job = session.pretrain(DataSpec(path=str(catalogue)), "genesis", preset, settings, name="demo", device="auto")
-    with JobDisplay() as display:
-
-        def on_event(event: dict[str, Any]) -> None:
-            events.append(event)
-            display.show(event)
-
-        return session.wait(job.id, on_event)
 
 
 def restore(
