@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from medssl.jobs.store import JobStore
+from medssl.methods import METHODS
 from medssl.networks.plan import Plan
 from medssl.protocol import spec_from_json
 from medssl.server.answers import file_answer
@@ -131,10 +132,12 @@ def test_a_full_disk_is_507(client, spec, monkeypatch):
 
 
 def test_methods_describe_their_form(client):
-    (genesis,) = client.get("/methods").json()
-    assert genesis["name"] == "genesis" and genesis["title"] == "Models Genesis"
-    assert genesis["presets"]["laptop"]["base_width"] == 8
-    assert {"name", "type", "default", "description"} <= set(genesis["fields"][0])
+    methods = {method["name"]: method for method in client.get("/methods").json()}
+    assert list(methods) == list(METHODS)
+    assert methods["genesis"]["title"] == "Models Genesis" and methods["peac"]["title"] == "PEAC"
+    assert methods["genesis"]["presets"]["laptop"]["base_width"] == 8
+    for method in methods.values():
+        assert {"name", "type", "default", "description"} <= set(method["fields"][0])
 
 
 def test_models_are_those_of_finished_jobs_and_of_the_models_folder(client, spec, until, home):
