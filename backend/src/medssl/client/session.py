@@ -107,7 +107,7 @@ class Session:
                 return _unless_failed(view.status.state, view.status.error, view)
             self._sleep(JOB_POLL_S)
 
-    def upload(self, data: bytes, **ref: str) -> VolumeRef:
+    def upload(self, data: bytes, **ref: Any) -> VolumeRef:
         """Send NRRD bytes unless the server has them; `ref` takes name, modality and patient."""
         sha256 = volumes.sha256_of(data)
         if not self.send(api.has_volume(sha256)):
@@ -115,7 +115,7 @@ class Session:
                 self.send(api.put_piece(sha256, data[start:stop], start, len(data)))
         return VolumeRef(sha256=sha256, **ref)
 
-    def upload_array(self, array_kji: np.ndarray, ijk_to_ras: np.ndarray, **ref: str) -> VolumeRef:
+    def upload_array(self, array_kji: np.ndarray, ijk_to_ras: np.ndarray, **ref: Any) -> VolumeRef:
         """Send an array indexed [k, j, i] with its 4x4 IJK-to-RAS matrix in mm."""
         return self.upload(volumes.nrrd_bytes(array_kji, ijk_to_ras), **ref)
 

@@ -24,8 +24,18 @@ class NormalisationConfig:
         4000.0, "mr-fixed: stored value that becomes 1", minimum=-1e6, maximum=1e6, advanced=True
     )
     lower_percentile: float = setting(
-        0.5, "Percentile of non-air voxels (cxr: of all pixels) that becomes 0", unit="%", minimum=0.0, maximum=50.0, advanced=True
+        0.5,
+        "Percentile of non-air voxels (cxr: of all pixels) that becomes 0",
+        unit="%",
+        minimum=0.0,
+        maximum=50.0,
+        advanced=True,
     )
     upper_percentile: float = setting(
-        99.5, "Percentile of non-air voxels (cxr: of all pixels) that becomes 1", unit="%", minimum=50.0, maximum=100.0, advanced=True
+        99.5,
+        "Percentile of non-air voxels (cxr: of all pixels) that becomes 1",
+        unit="%",
+        minimum=50.0,
+        maximum=100.0,
+        advanced=True,
     )

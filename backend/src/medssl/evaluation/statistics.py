@@ -33,7 +33,7 @@ class PairBootstrap:
         seed: of the draws.
     """
 
-    def __init__(self, first: Sequence[str], second: Sequence[str], seed: int = 0) -> None:
+    def __init__(self, first: Sequence[str] | np.ndarray, second: Sequence[str] | np.ndarray, seed: int = 0) -> None:
         names, places = np.unique(np.concatenate([first, second]), return_inverse=True)
         self.patients = len(names)
         self._first, self._second = places[: len(first)], places[len(first) :]

@@ -69,13 +69,14 @@ def find_parts(grids: Sequence[PatchGrid], parts: int = 0, seed: int = 0) -> Par
     if not 0 <= parts <= most:
         raise ConfigError(f"parts = {parts}", f"must lie between 1 and {most} here, or be 0", "0 finds a number")
     reduced = principal(cells.numpy(), seed)
+    elbow: tuple[tuple[int, float], ...] = ()
     if parts:
-        labels, elbow = cluster(reduced, parts, seed)[0], ()
+        labels = cluster(reduced, parts, seed)[0]
     else:
         labels, elbow = _at_elbow(reduced, min(MOST, most), seed)
     count = int(labels.max()) + 1
     of_images = np.split(labels, np.cumsum([len(one) for one in shown])[:-1])
-    ballot = sum(votes(grid, own, count).astype(int) for grid, own in zip(grids, of_images))
+    ballot = np.sum([votes(grid, own, count) for grid, own in zip(grids, of_images)], axis=0, dtype=int)
     sizes = np.bincount(labels, minlength=count)
     kept = [int(n) for n in np.argsort(-sizes, kind="stable") if 2 * ballot[n] > len(grids)]
     centres = torch.stack([cells[torch.from_numpy(labels == n)].mean(dim=0) for n in range(count)])

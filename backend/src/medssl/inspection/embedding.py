@@ -20,6 +20,7 @@ from medssl.training.devices import choose_precision
 
 METHOD = "peac"
 SHORT_SIDE_CELLS = 19  # as in training: the network knows anatomy at this size
+STRIDE = 2  # cells from window to window: a token knows where in its window it lies, the mean of many tells less of that
 BATCH = 8  # windows at a time
 DENSITIES = (1, 2, 4)
 FLAT = 0.02  # a cell whose values differ by less shows nothing
@@ -80,8 +81,8 @@ def embed(volume: Volume, net: nn.Module, dense: int = 1, view: str = "", invert
     """Describe every cell of a radiograph.
 
     The image is brought to the size of training (short side 19 cells) and seen through overlapping windows of 14 x 14
-    cells; a cell that several windows show gets the mean of its descriptors. `dense` > 1 repeats that with windows shifted
-    by fractions of a cell.
+    cells; a cell that several windows show gets the mean of its descriptors. What all cells of the image share, their mean,
+    is taken off. `dense` > 1 repeats that with windows shifted by fractions of a cell.
 
     Args:
         volume: a 2D radiograph, or 3D with a view.
@@ -106,8 +107,9 @@ def embed(volume: Volume, net: nn.Module, dense: int = 1, view: str = "", invert
     padded, rows, columns = _whole_cells(scaled, network.cell)
     zoom = [old / new for old, new in zip(image.pixels.shape[::-1], (scaled.shape[1], scaled.shape[0]))]  # x, y
     cell = [network.cell * z for z in zoom]
+    descriptors = _descriptors(padded, network, rows, columns, dense)
     return PatchGrid(
-        descriptors=functional.normalize(_descriptors(padded, network, rows, columns, dense), dim=2),
+        descriptors=functional.normalize(descriptors - descriptors.mean(dim=(0, 1)), dim=2),
         foreground=_foreground(padded, network.cell, dense, rows, columns),
         origin=(image.x0 + 0.5 * cell[0] / dense - 0.5, image.y0 + 0.5 * cell[1] / dense - 0.5),
         step=(cell[0] / dense, cell[1] / dense),
@@ -118,8 +120,8 @@ def embed(volume: Volume, net: nn.Module, dense: int = 1, view: str = "", invert
 
 
 def window_starts(cells: int, window: int) -> list[int]:
-    """First cells of the fewest windows that cover `cells`, evenly spread."""
-    return sorted({round(start) for start in np.linspace(0, cells - window, -(-cells // window))})
+    """First cells of windows that cover `cells`, evenly spread, at most `STRIDE` apart."""
+    return sorted({round(start) for start in np.linspace(0, cells - window, 1 + -(-(cells - window) // STRIDE))})
 
 
 def _whole_cells(image: Tensor, cell: int) -> tuple[Tensor, int, int]:

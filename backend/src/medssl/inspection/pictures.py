@@ -130,10 +130,10 @@ def draw_patchmap(
         size = max(4.0, 22.0 - len(table) / 150)
         scatter.scatter(u, v, s=size, c=colours, marker=MARKERS[number % len(MARKERS)], linewidths=0, alpha=0.9)
     for number, (pane, grid) in enumerate(zip(panes.panes[1:], shown)):
-        colours = np.zeros((*grid.shape, 4))
+        tint = np.zeros((*grid.shape, 4))
         for row in (row for row in table if row["image"] == number):
-            colours[row["row"], row["column"]] = to_rgba(row["colour"], 0.42)
-        overlay(pane, colours, grid_extent(grid))
+            tint[row["row"], row["column"]] = to_rgba(row["colour"], 0.42)
+        overlay(pane, tint, grid_extent(grid))
     panes.save(path)
 
 

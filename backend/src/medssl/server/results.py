@@ -101,7 +101,8 @@ class ResultStore:
             self.end(result, StateError(f"result {result}", "was lost when the server stopped", "Ask again"))
 
     def _prune(self) -> None:
-        fleeting, lasting = [], []
+        fleeting: list[str] = []
+        lasting: list[str] = []
         for name in self._names():
             (fleeting if f"-{FLEETING}-" in name else lasting).append(name)
         for result in fleeting[:-FLEETING_KEPT] + lasting[:-KEPT]:
