@@ -29,7 +29,10 @@ test: lint
 
 bench: $(VENV)/test
 	$(BIN)/python backend/benchmarks/distortion.py
+	$(BIN)/python backend/benchmarks/distortion.py --radiographs
 	$(BIN)/python backend/benchmarks/training.py
+	$(BIN)/python backend/benchmarks/peac_training.py
+	$(BIN)/python backend/benchmarks/correspondence.py
 	$(BIN)/python backend/benchmarks/memory.py
 	$(BIN)/python backend/benchmarks/server_footprint.py
 
