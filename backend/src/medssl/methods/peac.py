@@ -98,7 +98,7 @@ class Peac:
         return {"loss": total, **terms}
 
     def evaluate(self, network: nn.Module, views: PeacViews) -> dict[str, Tensor]:
-        """The terms on one validation batch, and how far its embeddings are spread."""
+        """The terms on one validation batch, and how far its tokens are spread."""
         terms, spread = self._terms(network, views)
         clean = standardise(views.original)
         moments = {"target_mean": clean.mean(), "target_square": clean.square().mean()}
@@ -107,13 +107,14 @@ class Peac:
     def summarise(self, means: dict[str, float]) -> dict[str, float]:
         """Order and restoration decide which weights are kept: the other terms depend on where the teacher is.
 
-        Beside them: what a network scores that answers with any place and the constant mean.
+        Beside them: what a network scores that answers with any place and the constant mean; tokens, as unit vectors, have
+        a variance of 1 at most.
         """
         mean, square = means.pop("target_mean"), means.pop("target_square")
         config = self.config
         guessing = config.order_weight * math.log(CELLS**2) + config.restore_weight * (square - mean**2)
         loss = config.order_weight * means["order"] + config.restore_weight * means["restore"]
-        return {"validation_loss": loss, "constant_mean_loss": guessing, **means}
+        return {"validation_loss": loss, "constant_mean_loss": guessing, "target_variance": 1.0, **means}
 
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """The teacher follows, ever more slowly."""
@@ -140,7 +141,7 @@ class Peac:
             "global": global_loss(seen.student_global, seen.teacher_global),
             "local": local_loss(seen.student_local, seen.teacher_local, views.matches, ~views.shuffled),
         }
-        return terms, feature_spread(seen.student_local)
+        return terms, feature_spread(seen.student_tokens)
 
 
 def appearance_distortion(config: PeacConfig, strength: float = 1.0) -> Chain:

@@ -150,6 +150,7 @@ class PeacOutputs(NamedTuple):
     teacher_global: Tensor  # (2, N, G)
     student_local: Tensor  # (2, N, T, L)
     teacher_local: Tensor  # (2, N, T, L)
+    student_tokens: Tensor  # (N, T, D), second crop: what inspections use
 
 
 class PeacPair(StudentTeacher):
@@ -173,6 +174,7 @@ class PeacPair(StudentTeacher):
                 for pair in zip(_embeddings(self.student, tokens), (teacher_global, teacher_local))
                 for answers in pair
             ),
+            tokens[len(first) :],
         )
 
 

@@ -23,9 +23,10 @@ def collapse(values: dict[str, float]) -> Alarm | None:
     """Has the network become a constant?
 
     Args:
-        values: a validation's `validation_loss`, `constant_mean_loss`, and the variances of output and target.
+        values: a validation's `validation_loss`, `constant_mean_loss`, `output_variance` and what that could be,
+            `target_variance`: without it the constant mean's loss, which is the variance of a target that is restored.
     """
-    ratio = values["output_variance"] / max(values["constant_mean_loss"], 1e-12)
+    ratio = values["output_variance"] / max(values.get("target_variance", values["constant_mean_loss"]), 1e-12)
     loss_ratio = values["validation_loss"] / max(values["constant_mean_loss"], 1e-12)
     if ratio >= SMALLEST_VARIANCE_RATIO and abs(loss_ratio - 1.0) > CONSTANT_LOSS_BAND:
         return None
