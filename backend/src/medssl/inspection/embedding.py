@@ -24,6 +24,7 @@ STRIDE = 2  # cells from window to window: a token knows where in its window it 
 BATCH = 8  # windows at a time
 DENSITIES = (1, 2, 4)
 FLAT = 0.02  # a cell whose values differ by less shows nothing
+BRIGHT = 0.5  # unless it is brighter than this: air and covered borders are dark
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,8 +167,9 @@ def _precision(device: torch.device) -> torch.autocast:
 
 
 def _foreground(padded: Tensor, cell: int, dense: int, rows: int, columns: int) -> Tensor:
-    """(rows * dense, columns * dense) bool: cells that show more than one value."""
+    """(rows * dense, columns * dense) bool: cells that show more than one value, or a bright one: the clipped abdomen."""
     first, step = cell // (2 * dense), cell // dense
     image = padded[:, :, first:, first:]
     high, low = (functional.max_pool2d(sign * image, cell, step) for sign in (1.0, -1.0))
-    return (high + low)[0, 0, : rows * dense, : columns * dense] > FLAT
+    shown = (high + low > FLAT) | (-low > BRIGHT)  # `low` is the negative minimum
+    return shown[0, 0, : rows * dense, : columns * dense]

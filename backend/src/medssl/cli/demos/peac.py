@@ -24,7 +24,7 @@ from medssl.protocol import DataSpec, JobView, VolumeRef
 
 SAMPLE = "simulated-radiographs"
 UNSEEN = "patient-3"
-POSES = 4  # frontal images of each patient whose landmarks are looked for
+POSES = 3  # frontal images of each patient whose landmarks are looked for
 SHORT = {
     "steps": 700,
     "validate_every": 100,
@@ -112,7 +112,7 @@ def inspect(session: Session, job: JobView, sample: Path, output: Path) -> list[
             "correspond": session.correspond(refs[:3], job.id, count=10),
             "cosegment": session.cosegment(refs, job.id),
             "patchmap": session.patchmap(refs[:3], job.id),
-            "landmarks": session.landmarks(data, [job.id], points=points, unit="mm"),
+            "landmarks": session.landmarks(data, [job.id], points=points, unit="mm", dense=1),
         }
     for name, result in found.items():
         session.save(result, output / name)
