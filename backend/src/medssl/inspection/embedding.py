@@ -20,7 +20,7 @@ from medssl.training.devices import choose_precision
 
 METHOD = "peac"
 SHORT_SIDE_CELLS = 19  # as in training: the network knows anatomy at this size
-STRIDE = 2  # cells from window to window: a token knows where in its window it lies, the mean of many tells less of that
+STRIDE = 2  # cells between windows: a token tells where in its window it lies, the mean of many tells less of that
 BATCH = 8  # windows at a time
 DENSITIES = (1, 2, 4)
 FLAT = 0.02  # a cell whose values differ by less shows nothing

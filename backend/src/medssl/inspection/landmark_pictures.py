@@ -34,7 +34,13 @@ def draw_examples(
         found = places[model]
         x_found, y_found = found[here].T
         pane.scatter(
-            x_found, y_found, s=15, c=[colours[queries[n].landmark] for n in here], linewidths=0, alpha=0.75, clip_on=True
+            x_found,
+            y_found,
+            s=15,
+            c=[colours[queries[n].landmark] for n in here],
+            linewidths=0,
+            alpha=0.75,
+            clip_on=True,
         )
         for landmark, (x, y) in truth.items():
             pane.plot([x], [y], "o", mfc="none", mec=colours[landmark], ms=10, mew=1.8, path_effects=EDGE)
