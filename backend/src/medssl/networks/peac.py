@@ -166,15 +166,15 @@ class PeacPair(StudentTeacher):
         of_first = tokens[: len(first)]
         with torch.no_grad():
             teacher_global, teacher_local = _embeddings(self.teacher, self.teacher(crops))
+        student_global, student_local = _embeddings(self.student, tokens)
         return PeacOutputs(
-            self.student.order(of_first),
-            self.student.restore(of_first),
-            *(
-                answers
-                for pair in zip(_embeddings(self.student, tokens), (teacher_global, teacher_local))
-                for answers in pair
-            ),
-            tokens[len(first) :],
+            order=self.student.order(of_first),
+            restored=self.student.restore(of_first),
+            student_global=student_global,
+            teacher_global=teacher_global,
+            student_local=student_local,
+            teacher_local=teacher_local,
+            student_tokens=tokens[len(first) :],
         )
 
 
