@@ -34,7 +34,7 @@ PICTURES = {
     "correspond": "Places that are each other's nearest in patient-1 and the unseen patient, and in a second trained one",
     "cosegment": "Parts of equal anatomy, clustered over all patients together: one colour, one part",
     "patchmap": "A point per cell; the colour says where in the image it lies",
-    "landmarks": "Landmarks found (rings) and true (dots) in one image",
+    "landmarks": "True landmarks (rings) of one image, and where they were found from the other patients (dots)",
 }
 
 
