@@ -120,7 +120,7 @@ class PeacConfig:
             "paint_probability": 0.3,
             "teacher_momentum": 0.99,
             "training": {
-                "steps": 6_000, "batch_size": 8, "learning_rate": 1.5e-3, "weight_decay": 0.05, "warmup_steps": 50,
+                "steps": 1_600, "batch_size": 8, "learning_rate": 1.5e-3, "weight_decay": 0.05, "warmup_steps": 50,
                 "validate_every": 400, "validation_samples": 64, "checkpoint_every": 400,
             },
         },
