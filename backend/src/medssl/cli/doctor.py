@@ -17,7 +17,10 @@ from medssl.cli.options import AsJson, Home
 from medssl.cli.output import err, out, print_json, print_table
 from medssl.home import home_folder
 
-PACKAGES = ("torch", "lightning-fabric", "SimpleITK", "numba", "numpy", "blosc2", "safetensors", "fastapi", "pydicom")
+PACKAGES = (
+    "torch", "timm", "lightning-fabric", "SimpleITK", "numba", "numpy", "scikit-learn", "blosc2", "safetensors", "fastapi",
+    "pydicom",
+)  # fmt: skip
 LEAST_FREE_DISK = 5 * 2**30
 LEAST_MEMORY = 4 * 2**30
 
