@@ -37,11 +37,19 @@ class VolumeRef:
     inverted: bool = (
         False  # a radiograph whose high values are dark (as MONOCHROME1, which DICOM files tell themselves)
     )
+    mask_path: str = ""  # its label map, on the backend's machine ...
+    mask_sha256: str = ""  # ... or uploaded before
+    labels: dict[str, float | str] = field(default_factory=dict)  # what is known of it, as in a catalogue's columns
+    split: str = ""  # training, validation, test or "" (drawn)
 
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.sha256):
             raise InputError(
                 f"volume {self.name or self.path!r}", "needs either a path or a SHA-256", "Give one of the two"
+            )
+        if self.mask_path and self.mask_sha256:
+            raise InputError(
+                f"label map of {self.name or self.path!r}", "has a path and a SHA-256", "Give one of the two"
             )
 
 
@@ -53,7 +61,9 @@ class DataSpec:
     pattern: str = ""  # glob below a folder, e.g. "*/ct.nii.gz"; "" takes every readable image
     modality: str = ""  # overrides what files say
     volumes: tuple[VolumeRef, ...] = ()
+    masks: str = ""  # where an image's label map lies: "{folder}/../labels/{stem}.nii.gz"; "": as the catalogue says
     validation_fraction: float = 0.2  # of the patients
+    test_fraction: float = 0.0  # of the patients, where the catalogue fixes no test set (tasks only)
     exclude: tuple[str, ...] = ()  # "view=LATERAL": images with this value in this column of the catalogue are left out
 
     def __post_init__(self) -> None:
@@ -63,14 +73,20 @@ class DataSpec:
             raise ConfigError(
                 f"validation_fraction = {self.validation_fraction}", "must lie between 0 and 1", "0.2 is a good start"
             )
+        if not 0.0 <= self.test_fraction < 1.0 - self.validation_fraction:
+            raise ConfigError(
+                f"test_fraction = {self.test_fraction}",
+                "leaves nothing to train on",
+                "0.2 is a good start; 0: no test set",
+            )
 
 
 @dataclass(frozen=True)
 class JobSpec:
     """What a job is asked to do. `config` is the method's complete tree; presets are resolved before submission."""
 
-    kind: str  # "pretrain"
-    method: str  # a key of METHODS
+    kind: str  # a key of jobs.KINDS: pretrain, finetune, probe, apply, compare, batch
+    method: str  # a key of the kind's table: of METHODS, TASKS, ...
     config: dict[str, Any]
     data: DataSpec
     name: str = ""
@@ -250,6 +266,34 @@ class LandmarksRequest:
 
 
 @dataclass(frozen=True)
+class SegmentRequest:
+    """Segment one image with a fine-tuned model: segmentation.nrrd, a label map with the image's geometry.
+
+    Table: a row per class: class, value, colour, voxels, volume_ml (3D), area_cm2 (2D with known spacing).
+    Info: `segments`, what each value is called.
+    """
+
+    volume: VolumeRef
+    model: str  # a job id or a weight file of the task segmentation
+    overlap: float = -1.0  # of neighbouring windows, 0...0.9; negative: as the model was trained
+    mirror: bool = False  # average over mirrored images too
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """Probabilities of a fine-tuned classifier or a probe for one or more images.
+
+    Table: a row per image and class: image (number), name, class, probability, low, high, threshold, positive.
+    """
+
+    images: tuple[VolumeRef, ...]
+    model: str  # a job id or a weight file of the task classification, or of a probe
+    test_time: str = ""  # none, mirror, ten-crop; "": as the model was trained
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
 class ResultStatus:
     """`GET /results/{id}`: an inspection that the warm worker queues, computes and leaves as files and a table."""
 
@@ -309,6 +353,11 @@ def restore_from_json(data: dict[str, Any]) -> RestoreRequest:
     if data.get("roi") is not None:
         data["roi"] = tuple((int(a), int(b)) for a, b in data["roi"])
     return from_json(RestoreRequest, data)
+
+
+def segment_from_json(data: dict[str, Any]) -> SegmentRequest:
+    """Read a `SegmentRequest`."""
+    return from_json(SegmentRequest, {**data, "volume": from_json(VolumeRef, data.get("volume") or {})})
 
 
 def plane_from_json(data: dict[str, Any]) -> PlaneRequest:

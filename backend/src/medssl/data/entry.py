@@ -15,6 +15,7 @@ class Entry:
     split: str = ""  # training, validation, test or "" (not fixed)
     modality: str = ""  # CT, MR, CXR or "" (as the file says, else guessed)
     name: str = ""
+    mask: Path | None = None  # its label map
     labels: dict[str, float] = field(default_factory=dict)  # not a number: unknown
     attributes: dict[str, str] = field(default_factory=dict)
     slices: tuple[int, int] | None = None  # use only these along the last axis, half open

@@ -21,12 +21,15 @@ LARGEST_HEADER = 100 * 2**20  # the limit of the safetensors format
 class Plan:
     """All that is needed to use the weights: architecture, normalisation, provenance, licence and a digest."""
 
-    method: str  # genesis, peac, ark
+    method: str  # a key of NETWORKS: genesis, peac; unet-segmenter, swin-classifier ...
     network: dict[str, Any]  # constructor arguments of the network
     fidelity: str = "paper"
     normalisation: dict[str, Any] = field(default_factory=dict)  # NormalisationConfig as a dict, kind never "auto"
     input_size: tuple[int, ...] = ()  # voxels or pixels the network was trained on
     modality: str = ""
+    task: dict[str, Any] = field(
+        default_factory=dict
+    )  # of a fine-tuned model: name, classes, thresholds, how it predicts
     provenance: dict[str, Any] = field(default_factory=dict)  # job id, steps, data, versions, source file
     licence: str = ""
     sha256: str = ""  # of all tensors' bytes in name order
