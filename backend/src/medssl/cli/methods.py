@@ -1,4 +1,4 @@
-"""`medssl methods`: what can be trained, and every setting."""
+"""`medssl methods`, `medssl tasks`: what can be trained, and every setting."""
 
 from __future__ import annotations
 
@@ -15,17 +15,33 @@ def methods(
     preset: Annotated[str, typer.Option(help="Show the values of this preset.")] = "default",
     as_json: AsJson = False,
 ) -> None:
-    """List the methods, or all settings of one."""
+    """List the pretraining methods, or all settings of one."""
     from medssl.methods import METHODS
+
+    _show(METHODS, "method", name, preset, as_json)
+
+
+def tasks(
+    name: Annotated[str, typer.Argument(help="A task, to list its settings; none lists the tasks.")] = "",
+    preset: Annotated[str, typer.Option(help="Show the values of this preset.")] = "default",
+    as_json: AsJson = False,
+) -> None:
+    """List the downstream tasks, or all settings of one."""
+    from medssl.tasks import TASKS
+
+    _show(TASKS, "task", name, preset, as_json)
+
+
+def _show(table: dict[str, tuple[str, str]], what: str, name: str, preset: str, as_json: bool) -> None:
     from medssl.registry import config_class
     from medssl.schema import as_dict, build, describe
 
     if not name:
-        classes = {method: config_class(METHODS, method) for method in METHODS}
-        rows = [(method, (c.__doc__ or "").split("\n")[0], ", ".join(c.PRESETS)) for method, c in classes.items()]
-        print_json({row[0]: row[1:] for row in rows}) if as_json else print_table(("method", "what", "presets"), rows)
+        classes = {entry: config_class(table, entry) for entry in table}
+        rows = [(entry, (c.__doc__ or "").split("\n")[0], ", ".join(c.PRESETS)) for entry, c in classes.items()]
+        print_json({row[0]: row[1:] for row in rows}) if as_json else print_table((what, "what", "presets"), rows)
         return
-    kind = config_class(METHODS, name)
+    kind = config_class(table, name, what)
     fields, values = describe(kind), as_dict(build(kind, {}, preset))
     if as_json:
         print_json({"fields": fields, "values": values})

@@ -57,7 +57,7 @@ def pretrain(
     )  # fmt: skip
     store = JobStore(home_folder(home))
     if prepare:
-        folder = store.folder(store.create(checked(spec)))
+        folder = store.folder(store.create(checked(spec, home=store.home)))
         rendezvous = f" --rdzv-backend c10d --rdzv-endpoint HOST:29500 --rdzv-id {folder.name}" if nodes > 1 else ""
         out.print(
             f"{folder}\nrun it with: torchrun --nnodes {nodes} --nproc-per-node {devices}{rendezvous} "

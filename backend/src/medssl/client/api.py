@@ -86,6 +86,11 @@ def methods() -> Call:
     return Call("GET", "/methods")
 
 
+def tasks() -> Call:
+    """List of dicts, as `methods`: the downstream tasks."""
+    return Call("GET", "/tasks")
+
+
 def models() -> Call:
     """List of dicts: model, name, method, plan, created."""
     return Call("GET", "/models")

@@ -80,10 +80,9 @@ def model_path(home: Path, reference: str) -> Path:
     Raises:
         NotFoundError: there is none.
     """
-    from medssl.jobs.store import SAFE_ID
+    from medssl.jobs.store import model_of_job
 
-    of_job = home / "jobs" / reference / "results" / "model.safetensors"
-    if SAFE_ID.fullmatch(reference) and of_job.is_file():
+    if of_job := model_of_job(home, reference):
         return of_job
     path = Path(reference).expanduser()
     if not path.is_file():

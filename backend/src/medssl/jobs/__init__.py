@@ -2,4 +2,9 @@
 
 KINDS = {
     "pretrain": "medssl.training.pretrain:pretrain",
+    "finetune": "medssl.tasks.run_task:finetune",
+    "probe": "medssl.tasks.run_task:finetune",
+    "apply": "medssl.tasks.apply:apply",
+    "compare": "medssl.studies.compare:compare",
+    "batch": "medssl.studies.batch:batch",
 }

@@ -3,40 +3,70 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from medssl.errors import CatalogError, InputError, WeightsError
+from medssl.errors import CatalogError, ConfigError, InputError, WeightsError
 from medssl.jobs.devices import DEVICE
 from medssl.jobs.run import KINDS
+from medssl.jobs.store import model_of_job
 from medssl.methods import METHODS
 from medssl.protocol import DataSpec, JobSpec
 from medssl.registry import config_class, load
 from medssl.schema import as_dict, build
+from medssl.tasks import TASKS
+
+STUDIES = {  # their configuration is no fixed tree: each has a function of its own, (config: dict) -> dict
+    "compare": "medssl.studies.compare_config:check_study",
+    "batch": "medssl.studies.batch_config:check_batch",
+}
 
 
-def checked(spec: JobSpec, kinds: str = KINDS) -> JobSpec:
+def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobSpec:
     """The specification with its configuration complete and its paths absolute: the child runs in another folder.
+
+    `start_from` may be a finished job of `home`; it becomes the path of its model.
 
     Raises:
         InputError: an unknown kind or device.
         CatalogError, WeightsError: a path that does not exist.
         ConfigError: a setting that is unknown or out of range.
-        NotFoundError: an unknown method.
+        NotFoundError: an unknown method or task.
     """
     table = load(kinds)
     if spec.kind not in table:
         raise InputError(f"job kind {spec.kind!r}", "is unknown", f"Use one of {', '.join(table)}")
     if not DEVICE.fullmatch(spec.device):
         raise InputError(f"device {spec.device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps")
-    config = build(config_class(METHODS, spec.method), spec.config)
-    start_from = _existing(spec.start_from, WeightsError)
-    return dataclasses.replace(
-        spec, config=as_dict(config), data=_with_absolute_paths(spec.data), start_from=start_from
-    )
+    of_job = model_of_job(home, spec.start_from) if home else None
+    start_from = str(of_job) if of_job else _existing(spec.start_from, WeightsError)
+    return dataclasses.replace(spec, config=_config(spec), data=_with_absolute_paths(spec.data), start_from=start_from)
+
+
+def _config(spec: JobSpec) -> dict[str, Any]:
+    if spec.kind in STUDIES:
+        return load(STUDIES[spec.kind])(spec.config)
+    if spec.kind == "apply":
+        return _complete(load("medssl.tasks.apply_config:ApplyConfig"), spec.config)
+    if spec.kind in ("finetune", "probe"):
+        if spec.kind == "probe" and not spec.start_from:
+            raise ConfigError("start_from", "is empty, and a probe needs a model", "Name the model to be probed")
+        return _complete(config_class(TASKS, spec.method, "task"), spec.config)
+    return _complete(config_class(METHODS, spec.method), spec.config)
+
+
+def _complete(kind: Callable[..., Any], values: dict[str, Any]) -> dict[str, Any]:
+    return as_dict(build(kind, values))
 
 
 def _with_absolute_paths(data: DataSpec) -> DataSpec:
-    volumes = tuple(dataclasses.replace(ref, path=_existing(ref.path, CatalogError)) for ref in data.volumes)
+    volumes = tuple(
+        dataclasses.replace(
+            ref, path=_existing(ref.path, CatalogError), mask_path=_existing(ref.mask_path, CatalogError)
+        )
+        for ref in data.volumes
+    )
     return dataclasses.replace(data, path=_existing(data.path, CatalogError), volumes=volumes)
 
 

@@ -49,7 +49,7 @@ def submit(store: JobStore, spec: JobSpec, kinds: str = KINDS) -> str:
         InputError: see `medssl.jobs.check`; or a job for several machines.
         ResourceError: the disk is full, or no such device is here.
     """
-    complete = checked(spec, kinds)
+    complete = checked(spec, kinds, store.home)
     _check_one_machine(complete)
     claims(complete.device, gpu_count(complete))
     job = store.create(complete)

@@ -38,6 +38,12 @@ EVENTS_AT_ONCE = 5000
 Events = list[dict[str, Any]]
 
 
+def model_of_job(home: Path, reference: str) -> Path | None:
+    """The trained weights of the job with this id; None where there are none."""
+    path = home / "jobs" / reference / "results" / "model.safetensors"
+    return path if SAFE_ID.fullmatch(reference) and path.is_file() else None
+
+
 class JobStore:
     """The jobs below `<home>/jobs`, a folder each.
 

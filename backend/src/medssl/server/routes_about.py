@@ -17,6 +17,7 @@ from medssl.registry import config_class
 from medssl.schema import describe, presets
 from medssl.server.answers import json_answer
 from medssl.server.models import list_models
+from medssl.tasks import TASKS
 
 API = 1
 PROBE_VALID_S = 30.0
@@ -40,7 +41,12 @@ def about_routes(store: JobStore, shutdown: Callable[[], None], probing: Callabl
     @routes.get("/methods")
     def methods() -> Response:
         """Every pretraining method with its settings and presets."""
-        return json_answer([_method(name) for name in METHODS])
+        return json_answer([_described(METHODS, name) for name in METHODS])
+
+    @routes.get("/tasks")
+    def tasks() -> Response:
+        """Every downstream task with its settings and presets."""
+        return json_answer([_described(TASKS, name) for name in TASKS])
 
     @routes.get("/models")
     def models() -> Response:
@@ -71,9 +77,9 @@ class _Remembered:
             return self._answer
 
 
-def _method(name: str) -> dict[str, Any]:
-    config = config_class(METHODS, name)
+def _described(table: dict[str, tuple[str, str]], name: str) -> dict[str, Any]:
+    config = config_class(table, name)
     description = " ".join((config.__doc__ or "").split())
-    title = description.partition(" (")[0]
+    title = description.partition(": ")[0].partition(" (")[0]
     fields = describe(config)
     return {"name": name, "title": title, "description": description, "fields": fields, "presets": presets(config)}
