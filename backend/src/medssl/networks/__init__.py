@@ -1,6 +1,8 @@
-"""Networks and weight files. One line says how a method's network is built from `Plan.network`."""
+"""Networks and weight files. One line says how the network of a method or a task is built from `Plan.network`."""
 
 NETWORKS = {
     "genesis": "medssl.networks.unet3d:UNet3D",
     "peac": "medssl.networks.peac:PeacNetwork",
+    "unet-segmenter": "medssl.networks.unet_segmenter:UNetSegmenter",
+    "unet-classifier": "medssl.networks.unet_classifier:UNetClassifier",
 }

@@ -78,7 +78,34 @@ class Output(nn.Module):
         return torch.sigmoid(self.final_conv(x))
 
 
-class UNet3D(nn.Module):
+class UNetEncoder(nn.Module):
+    """The half that downstream classifiers keep: four levels with three poolings between them.
+
+    Args:
+        base_width: channels of the first convolution; the bottleneck has 16 times as many.
+        inputs: channels of the image.
+        released: normalise by the statistics of the batch at hand, in evaluation too.
+    """
+
+    size_divisor = 8  # of each side of its input
+
+    def __init__(self, base_width: int, inputs: int, released: bool) -> None:
+        super().__init__()
+        w = base_width
+        self.down_tr64 = Down(inputs, 2 * w, released)
+        self.down_tr128 = Down(2 * w, 4 * w, released)
+        self.down_tr256 = Down(4 * w, 8 * w, released)
+        self.down_tr512 = Down(8 * w, 16 * w, released)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features with 2, 4, 8 and 16 · base_width channels, each half the size of the one before."""
+        skip64 = self.down_tr64(x)
+        skip128 = self.down_tr128(functional.max_pool3d(skip64, 2))
+        skip256 = self.down_tr256(functional.max_pool3d(skip128, 2))
+        return skip64, skip128, skip256, self.down_tr512(functional.max_pool3d(skip256, 2))
+
+
+class UNet3D(UNetEncoder):
     """Encoder-decoder with three poolings; 19 073 665 parameters at `base_width` 32.
 
     Layer names are those of the official files (`down_tr64` stays `down_tr64` at every width).
@@ -91,12 +118,8 @@ class UNet3D(nn.Module):
     plan: Plan | None = None
 
     def __init__(self, base_width: int = 32, inputs: int = 1, outputs: int = 1, fidelity: str = "paper") -> None:
-        super().__init__()
         w, released = base_width, fidelity == "released"
-        self.down_tr64 = Down(inputs, 2 * w, released)
-        self.down_tr128 = Down(2 * w, 4 * w, released)
-        self.down_tr256 = Down(4 * w, 8 * w, released)
-        self.down_tr512 = Down(8 * w, 16 * w, released)
+        super().__init__(w, inputs, released)
         self.up_tr256 = Up(16 * w, 8 * w, released)
         self.up_tr128 = Up(8 * w, 4 * w, released)
         self.up_tr64 = Up(4 * w, 2 * w, released)
@@ -108,14 +131,14 @@ class UNet3D(nn.Module):
 
     def outputs(self, x: Tensor, **inputs: Any) -> dict[str, Tensor]:
         """`output` (N, outputs, i, j, k) and `bottleneck` (N, 16·base_width, i/8, j/8, k/8)."""
-        skip64 = self.down_tr64(x)
-        skip128 = self.down_tr128(functional.max_pool3d(skip64, 2))
-        skip256 = self.down_tr256(functional.max_pool3d(skip128, 2))
-        bottleneck = self.down_tr512(functional.max_pool3d(skip256, 2))
+        features = self.encode(x)
+        return {"output": self.out_tr(self.decode(*features)), "bottleneck": features[-1]}
+
+    def decode(self, skip64: Tensor, skip128: Tensor, skip256: Tensor, bottleneck: Tensor) -> Tensor:
+        """The last features (N, 2·base_width, i, j, k), of what `encode` gives."""
         x = self.up_tr256(bottleneck, skip256)
         x = self.up_tr128(x, skip128)
-        x = self.up_tr64(x, skip64)
-        return {"output": self.out_tr(x), "bottleneck": bottleneck}
+        return self.up_tr64(x, skip64)
 
     @staticmethod
     def arguments_of(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""A fine-tuned network's layers: which learn, and how fast."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class Staged(Protocol):
+    """What every downstream network says of its layers."""
+
+    def stages(self) -> list[list[nn.Module]]:
+        """Modules from the input to the head, which comes last; together they hold every parameter once."""
+        ...
+
+    def encoder(self) -> list[nn.Module]:
+        """The modules that turn an image into features."""
+        ...
+
+
+def parameter_groups(network: Staged, weight_decay: float, layer_decay: float = 1.0) -> list[dict[str, Any]]:
+    """Optimiser groups with a learning rate that falls with the distance from the head.
+
+    The head learns at the full rate, the stage before it at `layer_decay` times the rate, and so on (Clark et al.,
+    "ELECTRA", ICLR 2020; Bao et al., "BEiT", ICLR 2022). Biases and norm scales (1-D parameters) are not decayed. Frozen
+    parameters are in, so that they can be thawed later: optimisers skip what has no gradient.
+
+    Returns:
+        Dicts with `params`, `weight_decay`, `lr_scale` (multiply the schedule's rate by it) and `head` (bool).
+    """
+    groups = []
+    stages = network.stages()
+    for distance, stage in enumerate(reversed(stages)):
+        parameters = [parameter for module in stage for parameter in module.parameters()]
+        for decay, params in (
+            (weight_decay, [p for p in parameters if p.ndim > 1]),
+            (0.0, [p for p in parameters if p.ndim <= 1]),
+        ):
+            if params:
+                scale, head = layer_decay**distance, distance == 0
+                groups.append({"params": params, "weight_decay": decay, "lr_scale": scale, "head": head})
+    return groups
+
+
+def freeze(network: Staged, part: str) -> None:
+    """Let a part of the network rest and all else learn.
+
+    Batch norms in that part keep to their running statistics until `train()` is called again: call this after it.
+
+    Args:
+        network: a downstream network.
+        part: "none", "encoder" or "backbone" (everything but the head).
+    """
+    backbone = [module for stage in network.stages()[:-1] for module in stage]
+    resting = {"none": [], "encoder": network.encoder(), "backbone": backbone}[part]
+    for stage in network.stages():
+        for module in stage:
+            module.requires_grad_(True)
+    for module in resting:
+        module.requires_grad_(False)
+        for layer in module.modules():
+            if isinstance(layer, _BatchNorm):
+                layer.eval()
+
+
+def head_names(network: nn.Module) -> set[str]:
+    """Names of the head's tensors in the network's state dict."""
+    head = {id(tensor) for module in network.stages()[-1] for tensor in _tensors(module)}  # type: ignore[operator]
+    return {name for name, tensor in network.state_dict(keep_vars=True).items() if id(tensor) in head}
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return list(module.state_dict(keep_vars=True).values())
