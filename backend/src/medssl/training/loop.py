@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from medssl.networks.weights import save_weights
 from medssl.training import alarms, checkpoints, seeds
 from medssl.training.logs import CurveLog
 from medssl.training.method import Method
-from medssl.training.optimisers import learning_rate, make_optimizer
+from medssl.training.optimisers import learning_rate, make_optimizer, set_rate
 from medssl.training.run import Run
+
+Measure = Callable[[nn.Module], dict[str, float]]  # `validation_loss` and whatever else is worth a curve
 
 EVENTS_IN_ALL = 1000  # loss events of a whole training; the curve needs no more
 
@@ -31,11 +33,18 @@ class Loop:
     Every process builds the same loop; only the first one writes.
     """
 
-    def __init__(self, fabric: Fabric, method: Method, network: nn.Module, run: Run) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        method: Method,
+        network: nn.Module,
+        run: Run,
+        groups: list[dict[str, Any]] | None = None,
+    ) -> None:
         self.fabric, self.method, self.run, self.config = fabric, method, run, method.config.training
         if self.config.channels_last:
             network = channels_last(network)
-        optimizer = make_optimizer(network, self.config)
+        optimizer = make_optimizer(network, self.config, groups)
         self.bare = network
         self.network, self.optimizer = fabric.setup(network, optimizer)
         self.progress = checkpoints.Progress()
@@ -43,8 +52,13 @@ class Loop:
         self.waited = self.busy = 0.0  # seconds since the last loss event: for data, and in all
         self.measured = 0  # steps since then
 
-    def train(self, training: Dataset, validation: Dataset) -> None:
-        """Run to the end; leaves `results/model.safetensors` (best on validation) and checkpoints."""
+    def train(self, training: Dataset, validation: Dataset | Measure) -> None:
+        """Run to the end; leaves `results/model.safetensors` (best on validation) and checkpoints.
+
+        Args:
+            training: samples by number.
+            validation: fixed samples; or a function that measures a network by itself, on whole images say, in one process.
+        """
         self._restore()
         with (
             CurveLog(self.run.folder / "results", self.progress.step)
@@ -53,7 +67,7 @@ class Loop:
         ):
             self._train(training, validation, log)
 
-    def _train(self, training: Dataset, validation: Dataset, log: Any) -> None:
+    def _train(self, training: Dataset, validation: Dataset | Measure, log: Any) -> None:
         config, progress = self.config, self.progress
         batches = self._batches(training)
         every = max(1, config.steps // EVENTS_IN_ALL)
@@ -79,8 +93,7 @@ class Loop:
         """One optimiser step over `accumulate` micro-batches; the mean of each loss term over all processes."""
         config, step = self.config, self.progress.step
         sums: dict[str, Any] = {}
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(self.optimizer, rate, step)
         self.network.train()
         torch.manual_seed(seeds.derive(config.seed, "network", step * self.fabric.world_size + self.fabric.global_rank))
         buffers = [buffer.clone() for buffer in self.bare.buffers()]  # running statistics, should the step be skipped
@@ -110,10 +123,26 @@ class Loop:
         return means
 
     @torch.no_grad()
-    def _validate(self, dataset: Dataset, log: Any) -> None:
-        """Measure on fixed samples with fixed distortions; keep the best weights; look for collapse."""
-        config, progress = self.config, self.progress
+    def _validate(self, validation: Dataset | Measure, log: Any) -> None:
+        """Measure; keep the best weights; look for collapse."""
         self.network.eval()
+        values = self._measured(validation) if callable(validation) else self._mean_over_samples(validation)
+        self._judge(values)
+        if self.fabric.is_global_zero:
+            self.run.emit("metric", step=self.progress.step, **values)
+            log.write(self.progress.step, values)
+
+    def _measured(self, measure: Measure) -> dict[str, float]:
+        """What the first process measures, told to all."""
+        values: dict[str, float] = {}
+        if self.fabric.is_global_zero:
+            with self.fabric.autocast():
+                values = measure(self.bare)
+        return self.fabric.broadcast(values)
+
+    def _mean_over_samples(self, dataset: Dataset) -> dict[str, float]:
+        """Means over fixed samples with fixed distortions."""
+        config = self.config
         numbers = list(range(config.validation_samples))
         groups = [numbers[n : n + config.batch_size] for n in range(0, len(numbers), config.batch_size)]
         mine = shared_out(len(groups), self.fabric.global_rank, self.fabric.world_size)
@@ -126,11 +155,7 @@ class Loop:
             share = len(groups[n]) / len(numbers) * self.fabric.world_size if counts else 0.0
             for name, value in self.method.evaluate(self.network, views).items():
                 sums[name] = sums.get(name, 0.0) + value.float() * share
-        values = self.method.summarise(self._mean(sums))
-        self._judge(values)
-        if self.fabric.is_global_zero:
-            self.run.emit("metric", step=progress.step, **values)
-            log.write(progress.step, values)
+        return self.method.summarise(self._mean(sums))
 
     def _judge(self, values: dict[str, float]) -> None:
         progress, loss = self.progress, values["validation_loss"]
@@ -145,7 +170,7 @@ class Loop:
             if self.config.schedule == "plateau" and due:
                 progress.halvings += 1
         started = progress.step > max(self.config.warmup_steps, self.config.steps // 10)
-        alarm = alarms.collapse(values) if started else None
+        alarm = alarms.collapse(values) if started and "constant_mean_loss" in values else None
         if alarm and not progress.collapsed:
             self._warn(alarm)
         progress.collapsed = alarm is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,14 +11,26 @@ from torch import nn
 from medssl.training.training_config import TrainingConfig
 
 
-def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """AdamW or SGD; biases and norm scales (1-D parameters) are not decayed."""
-    decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+def make_optimizer(
+    network: nn.Module, config: TrainingConfig, groups: list[dict[str, Any]] | None = None
+) -> torch.optim.Optimizer:
+    """AdamW or SGD over the parameter groups; by default biases and norm scales (1-D parameters) are not decayed.
+
+    A group may say `lr_scale` (share of the learning rate) and `frozen_until` (the step at which it begins to learn).
+    """
+    if groups is None:
+        decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+        plain = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
     return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+def set_rate(optimizer: Any, rate: float, step: int) -> None:
+    """Give every group its share of the rate; none to those still frozen."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("lr_scale", 1.0) if step >= group.get("frozen_until", 0) else 0.0
 
 
 def learning_rate(config: TrainingConfig, step: int, halvings: int = 0) -> float:
