@@ -9,8 +9,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import blosc2
@@ -19,22 +19,19 @@ from filelock import FileLock
 
 from medssl.data.borders import Box, box_of
 from medssl.data.entry import Entry
+from medssl.data.label_map import read_label_map
+from medssl.data.mask_places import as_file, find_places
+from medssl.data.packing import pack
 from medssl.data.planes import as_plane, is_flat
 from medssl.data.reading import read_volume
-from medssl.data.statistics import VolumeStatistics, compute
+from medssl.data.statistics import LEVELS, VolumeStatistics, compute
 from medssl.data.volume import compact, guess_modality
-from medssl.errors import ResourceError
+from medssl.errors import CatalogError, ResourceError, VolumeError
 
 VERSION = 2
-# Measured on a chest CT (267 x 267 x 183): a 64 x 64 x 32 cube in 0.36 ms; Zstandard saves a further tenth of the disk but
-# doubles that, blocks of 64 x 64 x 32 do so too.
-CHUNK, BLOCK = 64, 16
-PLANE_CHUNK, PLANE_BLOCK = (
-    512,
-    64,
-)  # 2D images are read whole; with chunks of 64 a large one takes a second to pack, not 20 ms
 SPARSE = 4  # voxels along i and j from one sparse row to the next
 OPEN_FILES = 32
+NO_QUANTILES = np.zeros(LEVELS, np.float32)  # label maps have none
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +47,7 @@ class CachedVolume:
     patient: str = ""
     slices: tuple[int, int] | None = None  # use only these along the last axis, half open
     box: Box = (0, 0, 0, 0)  # of a 2D image, inside its uniform borders; the statistics are of this part
+    values: tuple[int, ...] = ()  # of a label map: those that occur, 0 too
 
     def crop(self, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
         """The box of `size` voxels at `start`, in stored units (int16 or float32).
@@ -71,6 +69,10 @@ class CachedVolume:
         return _open_sparse(self.path.with_suffix(".npy"))[
             tuple(slice(-(-a // n), -(-b // n)) for a, b, n in zip(first, last, every))
         ]
+
+    def places(self) -> np.ndarray:
+        """Of a label map: (P, 1 + axes) int32, value and place of a sample of its labelled voxels, by value."""
+        return _open_sparse(self.path.with_name(f"{self.path.stem}-places.npy"))
 
     def _inside(self, start: Sequence[int], size: Sequence[int]) -> tuple[list[int], list[int]]:
         """First and last index of the part of a box that the volume (and `slices`) holds."""
@@ -94,14 +96,39 @@ class VolumeCache:
             VolumeError: the image cannot be read.
             ResourceError: no room on the disk; nothing half-written is left.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         key = _key(entry)
-        files = [self.folder / f"{key}{suffix}" for suffix in (".json", ".npy", ".b2nd")]
+        self._ensure(key, (".json", ".npy", ".b2nd"), lambda: self._write(entry, key))
+        return _cached(self.folder / f"{key}.json", entry)
+
+    def add_mask(self, entry: Entry, image: CachedVolume) -> CachedVolume:
+        """Read the label map of an image into the cache, unless it is there already; modality LABEL, padded with 0.
+
+        Raises:
+            VolumeError: it cannot be read, does not lie on the image, or the image is a view of a 3D one.
+            CatalogError: the image has none.
+            ResourceError: no room on the disk; nothing half-written is left.
+        """
+        if entry.mask is None:
+            raise CatalogError(f"image {entry.name}", "has no label map", "Leave the image out, or give its label map")
+        if entry.view:
+            raise VolumeError(
+                f"label map of {entry.name} in the view {entry.view!r}",
+                "cannot be used: label maps belong to images as they are",
+                "Leave the view out, or give the view as an image of its own",
+            )
+        key = hashlib.sha256("\n".join(["mask", _key(entry), *_known(entry.mask)]).encode()).hexdigest()
+        self._ensure(key, (".json", "-places.npy", ".b2nd"), lambda: self._write_mask(entry.mask, entry.image, key))
+        mask = _cached(self.folder / f"{key}.json", entry)
+        return replace(mask, slices=image.slices, box=image.box)
+
+    def _ensure(self, key: str, suffixes: Sequence[str], write: Callable[[], None]) -> None:
+        """Write the files of a key unless all are there; one process at a time."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files = [self.folder / f"{key}{suffix}" for suffix in suffixes]
         if not all(file.exists() for file in files):
             with FileLock(self.folder / f"{key}.lock"):
                 if not all(file.exists() for file in files):
-                    self._write(entry, key)
-        return _cached(files[0], entry)
+                    write()
 
     def _write(self, entry: Entry, key: str) -> None:
         volume = read_volume(entry.image, entry.modality)
@@ -110,12 +137,6 @@ class VolumeCache:
         array = np.ascontiguousarray(compact(volume.array))
         modality = volume.modality or guess_modality(array)
         x0, y0, width, height = box = box_of(array, modality)
-        chunk, block = (CHUNK, BLOCK) if array.ndim == 3 else (PLANE_CHUNK, PLANE_BLOCK)
-        packed = blosc2.asarray(
-            array,
-            chunks=tuple(min(chunk, n) for n in array.shape), blocks=tuple(min(block, n) for n in array.shape),
-            cparams=blosc2.CParams(codec=blosc2.Codec.LZ4, clevel=5, filters=[blosc2.Filter.BITSHUFFLE], nthreads=1),
-        )  # fmt: skip
         about = {
             "shape": list(array.shape),
             "spacing": volume.spacing.tolist(),
@@ -125,8 +146,23 @@ class VolumeCache:
         }
         sparse = io.BytesIO()
         np.save(sparse, array[::SPARSE, ::SPARSE])
-        put(self.folder / f"{key}.b2nd", packed.to_cframe())
+        put(self.folder / f"{key}.b2nd", pack(array))
         put(self.folder / f"{key}.npy", sparse.getvalue())
+        put(self.folder / f"{key}.json", json.dumps(about).encode())
+
+    def _write_mask(self, path: Path, image: Path, key: str) -> None:
+        labels = read_label_map(path, read_volume(image))
+        values = np.unique(labels.array).tolist()
+        about = {
+            "shape": list(labels.shape),
+            "spacing": labels.spacing.tolist(),
+            "modality": labels.modality,
+            "statistics": VolumeStatistics(0.0, float(values[-1]), 0.0, NO_QUANTILES, True).as_dict(),
+            "box": [0, 0, *labels.shape[:2]],
+            "values": values,
+        }
+        put(self.folder / f"{key}.b2nd", pack(labels.array))
+        put(self.folder / f"{key}-places.npy", as_file(find_places(labels.array)))
         put(self.folder / f"{key}.json", json.dumps(about).encode())
 
 
@@ -154,21 +190,23 @@ def _cached(sidecar: Path, entry: Entry) -> CachedVolume:
     return CachedVolume(
         sidecar.with_suffix(".b2nd"), tuple(about["shape"]), tuple(about["spacing"]), about["modality"],
         VolumeStatistics.from_dict(about["statistics"]), entry.name, entry.patient, entry.slices,
-        tuple(about["box"]),
+        tuple(about["box"]), tuple(about.get("values", ())),
     )  # fmt: skip
 
 
 def _key(entry: Entry) -> str:
     """Uploads are named by their content; other files are known by path, size and time of change."""
-    path = entry.image.resolve()
-    if re.fullmatch(r"[0-9a-f]{64}\.nrrd", path.name):
-        known = [path.stem]
-    else:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        known = [f"{file}|{file.stat().st_mtime_ns}|{file.stat().st_size}" for file in files]
     return hashlib.sha256(
-        "\n".join([str(VERSION), entry.modality, entry.view, str(entry.inverted), *known]).encode()
+        "\n".join([str(VERSION), entry.modality, entry.view, str(entry.inverted), *_known(entry.image)]).encode()
     ).hexdigest()
+
+
+def _known(path: Path) -> list[str]:
+    path = path.resolve()
+    if re.fullmatch(r"[0-9a-f]{64}\.nrrd", path.name):
+        return [path.stem]
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [f"{file}|{file.stat().st_mtime_ns}|{file.stat().st_size}" for file in files]
 
 
 @functools.lru_cache(maxsize=OPEN_FILES)

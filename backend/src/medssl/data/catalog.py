@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from medssl.data.catalog_csv import read_csv
+from medssl.data.catalog_csv import SPLITS, read_csv
 from medssl.data.catalog_folder import read_folder
 from medssl.data.entry import Entry
 from medssl.data.exclusion import without
@@ -42,9 +42,10 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
     Folder: every readable image, or what `pattern` matches; a folder with DICOM slices is one image, DICOM radiographs
     are one each. The patient is the first folder below the root that is not merely called
     "images" or the like, otherwise the file's own name; label maps are left out unless the pattern matches them.
-    CSV: columns `image` (relative to the CSV, or to a folder "images" beside it) and `patient`; `split`, `modality` and
-    `name` are optional, every further column is a label where all its values are numbers, else an attribute. Volumes: a
-    patient each unless they name one. What `exclude` names is left out.
+    CSV: columns `image` (relative to the CSV, or to a folder "images" beside it) and `patient`; `split`, `modality`, `name`
+    and `mask` (its label map, relative likewise, or to a folder "masks" or "labels") are optional; every further column is
+    a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one. What
+    `exclude` names is left out.
 
     Raises:
         CatalogError: nothing found or left, a table that breaks a rule, or an unknown column to exclude by.
@@ -103,6 +104,16 @@ def _with_distinct_names(entries: list[Entry], refs: tuple[VolumeRef, ...]) -> l
 def _from_ref(ref: VolumeRef, home: Path) -> Entry:
     path = locate(ref, home)
     name = ref.name or stem(path)
+    mask = VolumeRef(path=ref.mask_path, sha256=ref.mask_sha256) if ref.mask_path or ref.mask_sha256 else None
+    if ref.split.lower() not in SPLITS:
+        raise CatalogError(f"{name}: split {ref.split!r}", "is unknown", "Use train, val or test")
+    numbers, texts = {}, {}
+    for label, value in ref.labels.items():
+        if isinstance(value, str):
+            texts[label] = value
+        else:
+            numbers[label] = float("nan" if value is None else value)  # JSON has null for what is unknown
     return Entry(
-        path, patient=ref.patient or name, modality=ref.modality, name=name, view=ref.view, inverted=ref.inverted
-    )
+        path, ref.patient or name, SPLITS[ref.split.lower()], ref.modality, name,
+        mask=locate(mask, home) if mask else None, labels=numbers, attributes=texts, view=ref.view, inverted=ref.inverted,
+    )  # fmt: skip

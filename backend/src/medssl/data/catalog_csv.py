@@ -13,8 +13,8 @@ SPLITS = {
     "": "", "train": "training", "training": "training", "val": "validation", "valid": "validation",
     "validation": "validation", "test": "test",
 }  # fmt: skip
-IMAGES = "images"  # a folder beside the table that file names may leave out, as public data sets do
-OWN_COLUMNS = ("image", "patient", "split", "modality", "name")
+FOLDERS = {"image": ("images",), "mask": ("masks", "labels")}  # beside the table; file names may leave them out
+OWN_COLUMNS = ("image", "patient", "split", "modality", "name", "mask")
 
 
 def read_csv(path: Path, modality: str = "") -> list[Entry]:
@@ -43,6 +43,7 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
                 split,
                 modality or row.get("modality", ""),
                 row.get("name") or stem(image),
+                _find(path, line, row, "mask") if row.get("mask") else None,
                 labels={name: float(row[name] or "nan") for name in numeric},
                 attributes={name: row[name] for name in extra if name not in numeric},
             )
@@ -79,17 +80,24 @@ def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
     for name in ("image", "patient"):
         if not row[name]:
             raise CatalogError(where, f"has no {name}", "Fill the field: patients keep the splits apart")
-    image = path.parent / row["image"]
-    if not image.exists() and (path.parent / IMAGES / row["image"]).exists():
-        image = path.parent / IMAGES / row["image"]
-    if not image.exists():
-        raise CatalogError(
-            f"{where}: {row['image']}", "does not exist", f"Give a full path or one relative to {path.parent}"
-        )
+    image = _find(path, line, row, "image")
     split = row.get("split", "").lower()
     if split not in SPLITS:
         raise CatalogError(f"{where}: split {split!r}", "is unknown", "Use train, val or test")
     return image, SPLITS[split]
+
+
+def _find(path: Path, line: int, row: dict[str, str], column: str) -> Path:
+    """The file that a field names."""
+    folders = [path.parent, *(path.parent / name for name in FOLDERS[column])]
+    file = next((folder / row[column] for folder in folders if (folder / row[column]).exists()), None)
+    if file is None:
+        raise CatalogError(
+            f"{path.name}, line {line}: {row[column]}",
+            "does not exist",
+            f"Give a full path or one relative to {path.parent}",
+        )
+    return file
 
 
 def _is_number(text: str) -> bool:

@@ -47,7 +47,7 @@ class CubeDataset(Dataset):
         for volume in self.volumes:
             check_axes(volume, len(self.size))
             check_sampler(sampler, volume)
-        self.windows = torch.tensor([_window(normalisation, volume) for volume in self.volumes])  # (V, 2)
+        self.windows = window_table(self.volumes, normalisation)
         self._order = VisitingOrder(seed, len(self.volumes))
 
     def __getitem__(self, n: int) -> dict[str, Any]:
@@ -79,16 +79,15 @@ class VisitingOrder:
 
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """Stack samples: raw (N, 1, *size), float32 unless all are int16; window (N, 2), index (N,), volume (N,), start (N, axes)."""
+    """Stack samples: raw (N, 1, *size), float32 unless all are int16; window (N, 2), index (N,), volume (N,), start (N, axes).
+
+    What else a sample holds (mask, target) is stacked too.
+    """
     kinds = {sample["raw"].dtype for sample in samples}
     raws = [sample["raw"] if len(kinds) == 1 else sample["raw"].float() for sample in samples]
-    return {
-        "raw": torch.stack(raws),
-        "window": torch.stack([sample["window"] for sample in samples]),
-        "index": torch.tensor([sample["index"] for sample in samples]),
-        "volume": torch.tensor([sample["volume"] for sample in samples]),
-        "start": torch.stack([sample["start"] for sample in samples]),
-    }
+    names = [name for name in samples[0] if name != "raw"]
+    others = {name: torch.stack([torch.as_tensor(sample[name]) for sample in samples]) for name in names}
+    return {"raw": torch.stack(raws), **others}
 
 
 def micro_batches(
@@ -122,6 +121,11 @@ def check_axes(volume: CachedVolume, axes: int) -> None:
         )
 
 
-def _window(normalisation: NormalisationConfig, volume: CachedVolume) -> tuple[float, float]:
-    rule = resolve(normalisation, volume.modality, volume.name)
-    return window(rule, volume.statistics, volume.name)
+def window_table(volumes: Sequence[CachedVolume], normalisation: NormalisationConfig) -> torch.Tensor:
+    """(V, 2) float32: the stored values of each volume that become 0 and 1.
+
+    Raises:
+        VolumeError: a constant volume. InputError: the normalisation does not fit a volume's modality.
+    """
+    rules = [resolve(normalisation, volume.modality, volume.name) for volume in volumes]
+    return torch.tensor([window(rule, volume.statistics, volume.name) for rule, volume in zip(rules, volumes)])

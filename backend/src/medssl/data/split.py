@@ -1,8 +1,9 @@
-"""Training and validation, kept apart by patient."""
+"""Training, validation and test, kept apart by patient."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, cu
         CatalogError: a patient in two splits, a table with empty splits or without training images, or a single 2D image.
     """
     if any(entry.split for entry in catalog):
-        _check_declared(catalog)
+        check_declared(catalog)
         training = Catalog(tuple(e for e in catalog if e.split == "training"))
         validation = Catalog(tuple(e for e in catalog if e.split == "validation"))
         if len(validation):
@@ -54,7 +55,12 @@ def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, cu
     )
 
 
-def _check_declared(catalog: Catalog) -> None:
+def check_declared(catalog: Catalog) -> None:
+    """Refuse a split column that is wrong.
+
+    Raises:
+        CatalogError: a patient in two splits, an image without a split, or no training image.
+    """
     splits: dict[str, str] = {}
     for entry in catalog:
         if not entry.split:
@@ -121,3 +127,77 @@ def depth(entry: Entry) -> int:
         return sum(is_dicom(path) for path in image.iterdir())
     shape = read_header(image).shape if is_image(image) else ()
     return shape[2] if len(shape) > 2 else 1
+
+
+@dataclass(frozen=True)
+class ThreeSplit:
+    """Training, validation and test images (none may be kept for a test), and what the user should know of them."""
+
+    training: Catalog
+    validation: Catalog
+    test: Catalog = field(default_factory=Catalog)
+    notes: tuple[str, ...] = ()
+
+
+def split_three(catalog: Catalog, validation_fraction: float, test_fraction: float, seed: int) -> ThreeSplit:
+    """Split so that no patient is in two parts.
+
+    A `split` column is kept; what it does not name (validation, test) is drawn by `seed` from the training patients, so many
+    as the fractions say of all patients: at least one, and at least one trains. No test set is drawn where `test_fraction`
+    is 0.
+
+    Raises:
+        CatalogError: a patient in two splits, a table with empty splits or without training images, or too few patients.
+    """
+    parts = {name: catalog for name in ("training",)}
+    if any(entry.split for entry in catalog):
+        check_declared(catalog)
+        parts = {name: _of_split(catalog, name) for name in ("training", "validation", "test")}
+    wanted = {"test": test_fraction, "validation": validation_fraction}
+    missing = [name for name, fraction in wanted.items() if fraction and not len(parts.get(name, ()))]
+    patients = parts["training"].patients
+    if len(patients) <= len(missing):
+        raise CatalogError(
+            f"{len(patients)} patients",
+            f"are too few for training, {' and '.join(missing)}",
+            "Add images of further patients, or draw no test set",
+        )
+    order, notes = np.random.default_rng([seed, len(patients)]).permutation(patients).tolist(), []
+    for left, name in zip(range(len(missing), 0, -1), missing):
+        count = min(max(1, round(wanted[name] * len(catalog.patients))), len(order) - left)
+        parts[name], order = _of_patients(parts["training"], order[:count]), order[count:]
+        if any(entry.split for entry in catalog):
+            notes.append(f"The catalogue names no {name} images: {count} training patients were drawn")
+    training = _of_patients(parts["training"], order)
+    return ThreeSplit(training, parts["validation"], parts.get("test", Catalog()), tuple(notes))
+
+
+def folds(catalog: Catalog, count: int, seed: int) -> list[ThreeSplit]:
+    """Cross-validation by patient: each patient is tested in one fold, and validates in the fold before.
+
+    A `split` column does not count here.
+
+    Raises:
+        CatalogError: less than three folds, or fewer patients than folds.
+    """
+    patients = catalog.patients
+    if count < 3:
+        raise CatalogError(f"{count} folds", "leave nothing to train on: one validates, one tests", "Take 3 or more")
+    if len(patients) < count:
+        raise CatalogError(f"{len(patients)} patients", f"are fewer than {count} folds", "Take fewer folds")
+    order = np.random.default_rng([seed, len(patients)]).permutation(patients).tolist()
+    parts = [_of_patients(catalog, order[n::count]) for n in range(count)]
+    rest = [
+        [p for m, part in enumerate(parts) if m not in (n, (n + 1) % count) for p in part.patients]
+        for n in range(count)
+    ]
+    return [ThreeSplit(_of_patients(catalog, kept), parts[(n + 1) % count], parts[n]) for n, kept in enumerate(rest)]
+
+
+def _of_split(catalog: Catalog, name: str) -> Catalog:
+    return Catalog(tuple(entry for entry in catalog if entry.split == name))
+
+
+def _of_patients(catalog: Catalog, patients: Iterable[str]) -> Catalog:
+    chosen = set(patients)
+    return Catalog(tuple(entry for entry in catalog if entry.patient in chosen))
