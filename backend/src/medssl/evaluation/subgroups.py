@@ -1,0 +1,153 @@
+"""Groups of patients by an attribute (sex, age band, view): a metric per group, and the gaps between groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+
+from medssl.errors import InputError
+from medssl.evaluation.bootstrap import PatientBootstrap, Statistic, compare, interval
+from medssl.evaluation.significance import holm
+
+MANY = 8  # different numbers: more are cut into bands
+BANDS = 3
+UNKNOWN = "unknown"
+
+Key = tuple[str, str]  # class, metric
+Measure = Callable[
+    [np.ndarray], tuple[list[Key], Statistic, np.ndarray]
+]  # rows -> keys, statistic of their weights, carriers
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Which group each row is in; `members` are row numbers, in the order of `names`."""
+
+    attribute: str
+    names: tuple[str, ...]
+    members: tuple[np.ndarray, ...]
+
+
+def group_by(asked: str, attributes: Mapping[str, Sequence[str]]) -> Grouping:
+    """Groups from "sex" (a group per value) or "age:0,40,60" (bands from each edge up to the next).
+
+    A column of more than 8 different numbers without edges is cut into thirds. Rows with an empty field, or with a number
+    below the first edge, are in the group "unknown" or "below ...".
+
+    Raises:
+        InputError: no such attribute, edges that do not rise, or no numbers to cut into bands.
+    """
+    name, _, edges_text = asked.partition(":")
+    if name not in attributes:
+        rule = f"is no attribute of the table (it has: {', '.join(attributes) or 'none'})"
+        raise InputError(f"group {name!r}", rule, "Name a column of attributes, as in --group sex")
+    values = [value.strip() for value in attributes[name]]
+    edges = _edges(asked, edges_text)
+    numbers = _numbers(values)
+    if edges and numbers is None:
+        raise InputError(f"group {asked!r}", "cuts a column that holds text", f"Use --group {name}")
+    if not edges and numbers is not None and len(np.unique(numbers[~np.isnan(numbers)])) > MANY:
+        edges = list(np.unique(np.nanquantile(numbers, np.arange(BANDS) / BANDS, method="nearest")))
+    labels = _bands(numbers, edges) if edges and numbers is not None else [value or UNKNOWN for value in values]
+    order = _order(labels, edges)
+    rows = np.array(labels)
+    return Grouping(name, tuple(order), tuple(np.flatnonzero(rows == label) for label in order))
+
+
+def evaluate_groups(
+    grouping: Grouping, bootstrap: PatientBootstrap, measure: Measure
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Metrics of each group with intervals, and the difference of each two groups.
+
+    A patient may be in several groups (one image PA, one AP): the same draws serve all, so that this counts.
+
+    Args:
+        grouping: of the bootstrap's rows.
+        bootstrap: over all rows.
+        measure: what to measure on some rows: keys, statistic of these rows' weights, patients that carry each value.
+
+    Returns:
+        rows of attribute, group, images, patients, class, metric, value, low, high; and rows of attribute, first, second,
+        class, metric, difference, low, high, p, adjusted_p (Holm, over the pairs of groups and classes of one metric).
+    """
+    table, found = [], []
+    for name, rows in zip(grouping.names, grouping.members):
+        keys, statistic, carriers = measure(rows)
+        value, replicates = bootstrap.replicate(_on(rows, statistic))
+        found.append((value, replicates, carriers))
+        for n, (label, metric) in enumerate(keys):
+            bounds = interval(value[n], replicates[:, n], int(carriers[n]))
+            table.append(
+                {
+                    "attribute": grouping.attribute, "group": name, "images": len(rows),
+                    "patients": bootstrap.patients_among(rows), "class": label, "metric": metric, **bounds.as_dict(),
+                }
+            )  # fmt: skip
+    gaps = []
+    for a, b in combinations(range(len(found)), 2):
+        values, replicates, carriers = (
+            found[a][0] - found[b][0],
+            found[a][1] - found[b][1],
+            np.minimum(found[a][2], found[b][2]),
+        )
+        for n, (label, metric) in enumerate(keys):
+            test = compare("paired bootstrap", values[n], replicates[:, n], int(carriers[n])).as_dict()
+            names = {"first": grouping.names[a], "second": grouping.names[b]}
+            gaps.append({"attribute": grouping.attribute, **names, "class": label, "metric": metric, **test})
+    return table, adjusted(gaps, ("metric",))
+
+
+def adjusted(rows: list[dict[str, Any]], within: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows with `adjusted_p`, Holm's over all rows that agree in the columns `within`."""
+    families: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        families.setdefault(tuple(row[name] for name in within), []).append(row)
+    for family in families.values():
+        for row, p in zip(family, holm([row["p"] for row in family])):
+            row["adjusted_p"] = p
+    return rows
+
+
+def _on(rows: np.ndarray, statistic: Statistic) -> Statistic:
+    return lambda weights: statistic(weights[:, rows])
+
+
+def _edges(asked: str, text: str) -> list[float]:
+    if not text:
+        return []
+    try:
+        edges = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"group {asked!r}", "has edges that are no numbers", "Write age:0,40,60") from error
+    if any(b <= a for a, b in pairwise(edges)):
+        raise InputError(f"group {asked!r}", "has edges that do not rise", "Write age:0,40,60")
+    return edges
+
+
+def _numbers(values: Sequence[str]) -> np.ndarray | None:
+    try:
+        return np.array([float(value or "nan") for value in values])
+    except ValueError:
+        return None
+
+
+def _bands(numbers: np.ndarray, edges: Sequence[float]) -> list[str]:
+    names = _band_names(edges)
+    places = np.searchsorted(edges, numbers, side="right")
+    return [UNKNOWN if np.isnan(number) else names[place] for number, place in zip(numbers, places)]
+
+
+def _band_names(edges: Sequence[float]) -> list[str]:
+    between = [f"{a:g} to {b:g}" for a, b in pairwise(edges)]
+    return [f"below {edges[0]:g}", *between, f"{edges[-1]:g} and above"]
+
+
+def _order(labels: Sequence[str], edges: Sequence[float]) -> list[str]:
+    """Bands from low to high, other values sorted, the unknown last."""
+    present = set(labels)
+    known = [name for name in _band_names(edges) if name in present] if edges else sorted(present - {UNKNOWN})
+    return [*known, *(present & {UNKNOWN})]
