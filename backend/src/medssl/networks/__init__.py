@@ -5,4 +5,6 @@ NETWORKS = {
     "peac": "medssl.networks.peac:PeacNetwork",
     "unet-segmenter": "medssl.networks.unet_segmenter:UNetSegmenter",
     "unet-classifier": "medssl.networks.unet_classifier:UNetClassifier",
+    "swin-classifier": "medssl.networks.swin_classifier:SwinClassifier",
+    "swin-segmenter": "medssl.networks.swin_segmenter:SwinSegmenter",
 }

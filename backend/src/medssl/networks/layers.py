@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
@@ -12,7 +12,7 @@ class Staged(Protocol):
     """What every downstream network says of its layers."""
 
     def stages(self) -> list[list[nn.Module]]:
-        """Modules from the input to the head, which comes last; together they hold every parameter once."""
+        """Modules from the input to the head, the last layer at the very end; together they hold every parameter once."""
         ...
 
     def encoder(self) -> list[nn.Module]:
@@ -65,11 +65,10 @@ def freeze(network: Staged, part: str) -> None:
                 layer.eval()
 
 
-def head_names(network: nn.Module) -> set[str]:
-    """Names of the head's tensors in the network's state dict."""
-    head = {id(tensor) for module in network.stages()[-1] for tensor in _tensors(module)}  # type: ignore[operator]
-    return {name for name, tensor in network.state_dict(keep_vars=True).items() if id(tensor) in head}
-
-
-def _tensors(module: nn.Module) -> list[Tensor]:
-    return list(module.state_dict(keep_vars=True).values())
+def head_names(network: nn.Module, last: bool = False) -> set[str]:
+    """Names of the head's tensors in the network's state dict; with `last`, of the layer that answers for the classes."""
+    head = network.stages()[-1]  # type: ignore[operator]
+    chosen = {
+        id(tensor) for module in head[-1 if last else 0 :] for tensor in module.state_dict(keep_vars=True).values()
+    }
+    return {name for name, tensor in network.state_dict(keep_vars=True).items() if id(tensor) in chosen}

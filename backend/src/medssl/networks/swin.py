@@ -75,6 +75,21 @@ class Swin(SwinTransformer):
             x = stage.downsample(stage.blocks(x))
         return self.norm(x)
 
+    def pyramid(self, x: Tensor) -> list[Tensor]:
+        """Every stage's output (N, rows, columns, channels) before its downsampling, finest first; the last after the norm."""
+        x, outputs = self.patch_embed(x), []
+        stages: list[Any] = list(self.layers)
+        for stage in stages:
+            x = stage.blocks(x)
+            outputs.append(x)
+            x = stage.downsample(x)
+        return [*outputs[:-1], self.norm(x)]
+
+    def stages(self) -> list[list[nn.Module]]:
+        """Modules from the input on; together they hold every parameter once."""
+        *first, last = self.layers
+        return [[self.patch_embed], *([stage] for stage in first), [last, self.norm]]
+
 
 def check_sizes(side: int, patch: int, width: int, depths: Sequence[int], heads: Sequence[int], window: int) -> None:
     """Refuse what timm would pad, shrink or stumble over.

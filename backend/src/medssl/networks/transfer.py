@@ -23,6 +23,7 @@ class Transfer:
 
     source: str  # the file's name
     matched: tuple[str, ...]  # filled from the file
+    kept: tuple[str, ...]  # of these, the head's
     new: tuple[str, ...]  # of the head, left at their initialisation
     missing: tuple[str, ...]  # of the backbone, left at their initialisation: only where a partial match was allowed
     reshaped: tuple[str, ...]  # of these two kinds, those that the file has in another shape
@@ -36,14 +37,15 @@ class Transfer:
 
     def text(self) -> str:
         """What matched and what is new, in one to three sentences."""
-        backbone = len(self.matched) + len(self.missing)
-        head = [name for name in self.new if not name.endswith(DERIVED)]
-        said = f"{'All' if self.complete else len(self.matched)} of {backbone} tensors"
-        said = f"All {backbone} tensors" if self.complete else said
-        sentences = [
-            f"{said} of the {'network' if not head else 'backbone'} come from {self.source}"
-            + (f"; the head is new ({_some(head)})." if head else "; the head too.")
-        ]
+        had = len(self.matched) - len(self.kept)
+        count = f"All {had}" if self.complete else f"{had} of {had + len(self.missing)}"
+        if not self.new:
+            head = "the head too"
+        elif self.kept:
+            head = f"{len(self.kept)} of the head too; new is {_some(self.new)}"
+        else:
+            head = f"the head is new ({_some(self.new)})"
+        sentences = [f"{count} tensors of the backbone come from {self.source}, {head}."]
         if self.missing:
             sentences.append(f"At their initialisation stay {_some(self.missing)}.")
         if self.adapted:
@@ -56,9 +58,10 @@ class Transfer:
 def transfer(network: nn.Module, file: WeightFile, partial: bool = False) -> Transfer:
     """Fill a downstream network from any weight file.
 
-    Every tensor of the backbone must be in the file. The head comes from it too where the file is of a fine-tuned model with
-    the same classes (by name, where `network.plan` and the file both name them), else it keeps its initialisation. The first
-    convolution of a one-channel file is repeated over several input channels and divided by their number.
+    Every tensor of the backbone must be in the file. The head comes from it too where the file is of a fine-tuned model; its
+    last layer only where the classes are the same (by name, where `network.plan` and the file both name them). What is not
+    taken keeps its initialisation. The first convolution of a one-channel file is repeated over several input channels and
+    divided by their number.
 
     Args:
         network: with `stages()`; on the CPU.
@@ -74,12 +77,13 @@ def transfer(network: nn.Module, file: WeightFile, partial: bool = False) -> Tra
     adapted = {name: spread for name, tensor in given.items() if (spread := _spread(tensor, wanted[name])) is not None}
     given |= adapted
     taken = {n: t for n, t in given.items() if t.shape == wanted[n].shape}
-    if not _same_classes(network.plan, file.plan):  # type: ignore[arg-type]
-        taken = {name: tensor for name, tensor in taken.items() if name not in head}
+    fresh = _fresh(network, file.plan)
+    taken = {name: tensor for name, tensor in taken.items() if name not in fresh}
     rest = [name for name in wanted if name not in taken and not name.endswith(DERIVED)]
     found = Transfer(
         source=file.path.name,
         matched=tuple(name for name in wanted if name in taken),
+        kept=tuple(name for name in wanted if name in taken and name in head),
         new=tuple(name for name in rest if name in head),
         missing=tuple(name for name in rest if name not in head),
         reshaped=tuple(name for name in rest if name in given and given[name].shape != wanted[name].shape),
@@ -116,12 +120,13 @@ def _spread(tensor: Tensor, wanted: Tensor) -> Tensor | None:
     return torch.repeat_interleave(tensor, want[1], dim=1) / want[1]
 
 
-def _same_classes(mine: Plan | None, its: Plan) -> bool:
-    """Whether a file's head may be of this network's classes."""
-    if its.method in OFFICIAL:
-        return False  # a pretraining's last layer restores intensities, whatever its shape
-    names, others = (class_names(plan) if plan else [] for plan in (mine, its))
-    return not names or not others or names == others
+def _fresh(network: nn.Module, plan: Plan) -> set[str]:
+    """Names that a file cannot speak for, whatever their shape."""
+    if plan.method in OFFICIAL:
+        return head_names(network)  # a pretraining's last layer restores intensities
+    mine: Plan | None = network.plan  # type: ignore[assignment]
+    names, others = class_names(mine) if mine else [], class_names(plan)
+    return head_names(network, last=True) if names and others and names != others else set()
 
 
 def class_names(plan: Plan) -> list[str]:

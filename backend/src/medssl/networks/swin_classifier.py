@@ -1,0 +1,110 @@
+"""Classification of radiographs with the Swin transformer of PEAC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from medssl.networks.plan import Plan
+from medssl.networks.swin import Swin
+
+
+class SwinBackbone(nn.Module):
+    """A Swin under the official names (`swin_model.…`), to which downstream networks add a head.
+
+    Args:
+        width: channels of the first Swin stage.
+        patch: pixels of the first patches' sides.
+        depths: blocks of each stage.
+        heads: attention heads of each stage.
+        window: tokens of an attention window's sides.
+        cells: last stage's tokens per side of an image.
+        drop_path: chance that the last block is left out in training.
+
+    Attributes:
+        side: pixels of an image's sides.
+        dimension: channels of a token.
+        arguments: those above, for `Plan.network`.
+
+    Raises:
+        ConfigError: sizes that do not fit each other.
+    """
+
+    plan: Plan | None = None
+
+    def __init__(
+        self,
+        width: int = 128,
+        patch: int = 4,
+        depths: Sequence[int] = (2, 2, 18, 2),
+        heads: Sequence[int] = (4, 8, 16, 32),
+        window: int = 7,
+        cells: int = 14,
+        drop_path: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.side = cells * patch * 2 ** (len(depths) - 1)
+        self.dimension = width * 2 ** (len(depths) - 1)
+        self.arguments: dict[str, Any] = {
+            "width": width, "patch": patch, "depths": list(depths), "heads": list(heads), "window": window,
+            "cells": cells, "drop_path": drop_path,
+        }  # fmt: skip
+        self.swin_model = Swin(self.side, patch, width, depths, heads, window, drop_path)
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Pixels of the images it takes."""
+        return self.side, self.side
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """Tokens (N, cells², D) of standardised images (N, 3, side, side), row by row, after the final norm."""
+        return self.swin_model(x).flatten(1, 2)
+
+    def encoder(self) -> list[nn.Module]:
+        """The modules that turn an image into features."""
+        return [self.swin_model]
+
+
+class SwinClassifier(SwinBackbone):
+    """One linear layer over the mean token.
+
+    Args:
+        width, patch, depths, heads, window, cells, drop_path: see `SwinBackbone`.
+        classes: logits per image (1 for a binary task).
+        fidelity: recorded with the weights; the network is the same in both.
+    """
+
+    def __init__(
+        self,
+        width: int = 128,
+        patch: int = 4,
+        depths: Sequence[int] = (2, 2, 18, 2),
+        heads: Sequence[int] = (4, 8, 16, 32),
+        window: int = 7,
+        cells: int = 14,
+        drop_path: float = 0.1,
+        classes: int = 1,
+        fidelity: str = "paper",
+    ) -> None:
+        super().__init__(width, patch, depths, heads, window, cells, drop_path)
+        self.arguments["classes"] = classes
+        self.classifier = nn.Linear(self.dimension, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes) of standardised images (N, 3, side, side)."""
+        return self.classifier(self.embed(x))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The mean token (N, D)."""
+        return self.tokens(x).mean(dim=1)
+
+    def outputs(self, x: Tensor, **inputs: Any) -> dict[str, Tensor]:
+        """`embedding` (N, D) and `logits` (N, classes)."""
+        embedding = self.embed(x)
+        return {"embedding": embedding, "logits": self.classifier(embedding)}
+
+    def stages(self) -> list[list[nn.Module]]:
+        """Modules from the input to the head, which comes last."""
+        return [*self.swin_model.stages(), [self.classifier]]
