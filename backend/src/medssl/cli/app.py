@@ -8,6 +8,7 @@ import typer
 
 import medssl
 from medssl.cli import (
+    compare,
     correspond,
     cosegment,
     data,
@@ -39,6 +40,7 @@ app.command("similarity")(correspond.similarity)
 app.command("cosegment")(cosegment.cosegment)
 app.command("patchmap")(cosegment.patchmap)
 app.command("landmarks")(landmarks.landmarks)
+app.command("compare")(compare.compare)
 app.command("methods")(methods.methods)
 app.command("tasks")(methods.tasks)
 app.command("serve")(serve.serve)

@@ -1,0 +1,158 @@
+"""`medssl compare`: arms x sizes x seeds as one job, and its report at any time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medssl.cli.options import Device, Exclude, Home
+from medssl.cli.output import err, out
+from medssl.cli.pretrain import data_spec, merge, parse_settings, read_settings, watch
+from medssl.errors import ConfigError
+from medssl.protocol import DataSpec, JobSpec, data_from_json
+
+STUDY_FILES = (".yaml", ".yml", ".json")
+LISTS = {"fractions": float, "patients": int, "per_class": int}
+
+
+def compare(
+    data: Annotated[
+        list[str], typer.Argument(help="A catalogue CSV, a folder, or a study file (YAML or JSON).", show_default=False)
+    ] = [],  # noqa: B006
+    task: Annotated[str, typer.Option(help="segmentation, classification or probing.")] = "",
+    arms: Annotated[
+        list[str],
+        typer.Option("--arm", help="NAME=WEIGHTS: a file, a job's id, or nothing (from scratch); repeatable."),
+    ] = [],  # noqa: B006
+    arm_settings: Annotated[
+        list[str],
+        typer.Option("--arm-set", help="NAME:SETTING=VALUE, a setting of one arm, e.g. slices:form=2d; repeatable."),
+    ] = [],  # noqa: B006
+    fractions: Annotated[str, typer.Option(help="Shares of the training patients, e.g. 0.1,0.25,1.")] = "",
+    patients: Annotated[str, typer.Option(help="Numbers of training patients, e.g. 5,10,20.")] = "",
+    per_class: Annotated[str, typer.Option(help="Training patients of each class, e.g. 1,5,10.")] = "",
+    seeds: Annotated[
+        int, typer.Option(help="Runs of every arm and size (5 unless the study file says).", show_default=False)
+    ] = 0,
+    metric: Annotated[str, typer.Option(help="What is compared: dice, auc ...")] = "",
+    reference: Annotated[str, typer.Option(help="The arm that others are compared with (default: scratch).")] = "",
+    labels: Annotated[str, typer.Option(help="Label columns, for classification and probing.")] = "",
+    preset: Annotated[str, typer.Option(help="A preset of the task.")] = "",
+    settings: Annotated[
+        list[str], typer.Option("--set", help="A setting of all arms, e.g. --set training.steps=500.")
+    ] = [],  # noqa: B006
+    groups: Annotated[
+        list[str], typer.Option("--group", help="Results per group: sex, or age:0,40,60; repeatable.")
+    ] = [],  # noqa: B006
+    train_on: Annotated[str, typer.Option(help="An attribute: train on one of its values, test on all.")] = "",
+    partial_weights: Annotated[bool, typer.Option(help="Accept weights that match only in part.")] = False,
+    pattern: Annotated[str, typer.Option(help='Glob below the folder, e.g. "*/ct.nii.gz".')] = "",
+    masks: Annotated[str, typer.Option(help='Where label maps lie: "{folder}/../labels/{stem}.nii.gz".')] = "",
+    modality: Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")] = "",
+    validation_fraction: Annotated[float, typer.Option(help="Share of the patients kept for validation.")] = 0.2,
+    test_fraction: Annotated[
+        float, typer.Option(help="Share of the patients kept for the test, if none is fixed.")
+    ] = 0.0,
+    exclude: Exclude = [],  # noqa: B006
+    name: Annotated[str, typer.Option(help="A name to find the job by.")] = "",
+    device: Device = "auto",
+    devices: Annotated[str, typer.Option(help="Runs side by side, e.g. cuda:0,cuda:1.")] = "",
+    keep_models: Annotated[bool, typer.Option(help="Keep the weights of every run.")] = False,
+    detach: Annotated[bool, typer.Option(help="Print the job's id and return at once.")] = False,
+    report: Annotated[str, typer.Option(help="Write the tables of this job from what is finished, and stop.")] = "",
+    home: Home = None,
+) -> None:
+    """Compare ways to train: the same data, budget and seeds for every arm. Interrupted, it goes on with `medssl jobs resume`."""
+    from medssl.home import home_folder
+    from medssl.jobs import process
+    from medssl.jobs.store import JobStore
+
+    store = JobStore(home_folder(home))
+    if report:
+        show(store, report)
+        return
+    file = read_settings(data[0]) if len(data) == 1 and Path(data[0]).suffix.lower() in STUDY_FILES else {}
+    given: dict[str, Any] = {
+        "task": task, "metric": metric, "reference": reference, "preset": preset, "seeds": seeds, "train_on": train_on,
+        "groups": groups, "keep_models": keep_models, "devices": [d for d in devices.split(",") if d],
+        "arms": _arms(arms, arm_settings, partial_weights),
+        **{unit: _numbers(unit, text) for unit, text in {"fractions": fractions, "patients": patients, "per_class": per_class}.items()},
+    }  # fmt: skip
+    study = {**file, **{key: value for key, value in given.items() if value}}
+    over = parse_settings([*settings, *([f"labels={labels}"] if labels else [])])
+    study["config"] = merge(study.get("config") or {}, over)
+    where = study.pop("data", None)
+    if file:
+        if not where:
+            raise ConfigError(f"study file {data[0]}", "names no data", "Add data: {path: catalogue.csv}")
+        wanted = data_from_json(_beside(where, "path", Path(data[0])))
+        study["arms"] = [_beside(arm, "weights", Path(data[0])) for arm in study.get("arms") or []]
+    else:
+        if not data:
+            raise ConfigError("data", "is missing", "Give a catalogue CSV, a folder or a study file")
+        wanted = _data(data, pattern, masks, modality, validation_fraction, test_fraction, exclude)
+    spec = JobSpec("compare", "compare", study, wanted, name=name, device=device)
+    job = process.submit(store, spec)
+    if detach:
+        print(job)
+        return
+    status = watch(store, job)
+    if status == 0:
+        show(store, job)
+    raise typer.Exit(status)
+
+
+def show(store: Any, job: str) -> None:
+    """Write the report of what is finished; print its table and where it lies."""
+    from medssl.studies.compare import report
+
+    page = report(store.folder(job))
+    out.print((page.parent / "table.md").read_text(encoding="utf-8"), markup=False, highlight=False)
+    err.print(page, highlight=False)
+
+
+def _arms(arms: list[str], settings: list[str], partial: bool) -> list[dict[str, Any]]:
+    """`genesis=model.safetensors` and `genesis:training.steps=5` as the study's arms.
+
+    Raises:
+        ConfigError: no equals sign, or a setting of an arm that is not there.
+    """
+    made: dict[str, dict[str, Any]] = {}
+    for text in arms:
+        name, equals, weights = text.partition("=")
+        if not equals or name in made:
+            rule = "is there twice" if equals else "lacks an equals sign"
+            raise ConfigError(f"--arm {text}", rule, "Write --arm scratch= --arm genesis=model.safetensors")
+        made[name] = {"name": name, "weights": weights, "partial": partial and bool(weights), "config": {}}
+    for text in settings:
+        name, _, assignment = text.partition(":")
+        if name not in made:
+            raise ConfigError(
+                f"--arm-set {text}", "names no arm", "Write --arm-set NAME:SETTING=VALUE, after --arm NAME="
+            )
+        made[name]["config"] = merge(made[name]["config"], parse_settings([assignment]))
+    return list(made.values())
+
+
+def _numbers(unit: str, text: str) -> list[float]:
+    try:
+        return [LISTS[unit](part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ConfigError(f"--{unit.replace('_', '-')} {text}", "is no list of numbers", "Write 5,10,20") from error
+
+
+def _beside(entry: dict[str, Any], name: str, file: Path) -> dict[str, Any]:
+    """Paths in a study file are relative to it; job ids and missing files stay as they are."""
+    path = file.parent / str(entry.get(name) or "")
+    return {**entry, name: str(path)} if entry.get(name) and path.exists() else entry
+
+
+def _data(
+    data: list[str], pattern: str, masks: str, modality: str, validation: float, test: float, exclude: list[str]
+) -> DataSpec:
+    import dataclasses
+
+    spec = data_spec(data, pattern, modality, validation, exclude)
+    return dataclasses.replace(spec, masks=masks, test_fraction=test)

@@ -1,0 +1,73 @@
+"""The weights of each arm, fixed when a study starts: a file that changes later is not the arm's any more."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from medssl.errors import NotFoundError, WeightsError
+from medssl.files import read_json, write_json
+from medssl.jobs.store import model_of_job
+from medssl.studies.compare_config import UNTRAINED, Arm, Study
+
+FILE = "arms.json"
+
+
+@dataclass(frozen=True)
+class FrozenWeights:
+    """A weight file as it was when the study began; no path: from scratch."""
+
+    path: str = ""
+    sha256: str = ""
+
+
+def freeze_weights(study: Study, home: Path, folder: Path) -> dict[str, FrozenWeights]:
+    """Resolve and hash every arm's weights; once done, `arms.json` says what they are.
+
+    Raises:
+        NotFoundError: weights that are neither a file nor a finished job.
+    """
+    file = folder / FILE
+    if file.is_file():
+        return {name: FrozenWeights(**value) for name, value in read_json(file).items()}
+    found = {arm.name: _freeze(arm, home) for arm in study.arms}
+    write_json(file, {name: asdict(weights) for name, weights in found.items()})
+    return found
+
+
+def check_unchanged(weights: FrozenWeights) -> None:
+    """The file still is what it was.
+
+    Raises:
+        WeightsError: it is not there, or has other content.
+    """
+    if not weights.path or weights.path.startswith(UNTRAINED):
+        return
+    path = Path(weights.path)
+    if not path.is_file() or sha256_of(path) != weights.sha256:
+        raise WeightsError(
+            path, "is gone or has changed since the study began", "Put the file back, or start a new study"
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file's content."""
+    hashed = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            hashed.update(piece)
+    return hashed.hexdigest()
+
+
+def _freeze(arm: Arm, home: Path) -> FrozenWeights:
+    if not arm.weights or arm.weights.startswith(UNTRAINED):
+        return FrozenWeights(arm.weights, arm.weights)
+    path = model_of_job(home, arm.weights) or Path(arm.weights)
+    if not path.is_file():
+        raise NotFoundError(
+            f"weights {arm.weights!r} of arm {arm.name}",
+            "are neither a finished job nor a file",
+            "See `medssl jobs list`",
+        )
+    return FrozenWeights(str(path.absolute()), sha256_of(path))

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from fakes import FakeRun
+from study_fakes import FAKE, study_spec, write_catalog
+
+from medssl.errors import CancelledError, CatalogError, ConfigError, TrainingError
+from medssl.studies.compare import compare
+from medssl.studies.compare_config import check_study, read_study
+from medssl.studies.plan import order
+
+TABLES = ("runs.csv", "summary.csv")
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    return write_catalog(tmp_path / "data")
+
+
+def make_run(tmp_path: Path, name: str = "job", **options) -> FakeRun:
+    return FakeRun(tmp_path / "home" / "jobs" / name, tmp_path / "home", **options)
+
+
+def rows(run: FakeRun, name: str) -> list[dict[str, str]]:
+    with (run.folder / "results" / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def calls(run: FakeRun) -> list[str]:
+    return (run.home / "calls.txt").read_text().splitlines()
+
+
+def test_every_arm_and_size_of_a_seed_comes_before_the_next_seed(data, tmp_path):
+    run = make_run(tmp_path)
+    compare(study_spec(data), run, FAKE)
+    begun = [call.rpartition(" ")[0] for call in calls(run)]
+    assert begun[:4] == ["scratch 5 0 0", "genesis 5 0 0", "scratch 10 0 0", "genesis 10 0 0"]
+    assert len(begun) == 2 * 2 * 3 and [call.split()[2] for call in begun] == sorted(call.split()[2] for call in begun)
+    summary = {(row["arm"], row["size"]): float(row["mean"]) for row in rows(run, "summary.csv")}
+    assert summary["genesis", "5"] > summary["scratch", "5"] and summary["genesis", "10"] > summary["genesis", "5"]
+    assert [event["state"] for event in run.of("run")] == ["finished"] * 12
+    assert run.of("run")[-1]["step"] == run.of("started")[0]["steps"] == 12
+
+
+def test_all_arms_of_a_seed_train_on_the_same_patients(data, tmp_path):
+    run = make_run(tmp_path)
+    compare(study_spec(data), run, FAKE)
+    specs = [json.loads(path.read_text())["spec"] for path in sorted(run.folder.rglob("run.json"))]
+    of = {(s["name"]): s for s in specs}
+    for size in (5, 10):
+        for seed in range(3):
+            scratch, genesis = of[f"scratch {size} {seed}"], of[f"genesis {size} {seed}"]
+            assert scratch["config"] == genesis["config"] and scratch["data"] == genesis["data"]
+            assert scratch["config"]["select"]["patients"] == size
+            assert scratch["config"]["select"]["seed"] == scratch["config"]["training"]["seed"] == seed
+
+
+def test_a_drawn_split_is_drawn_once_and_keeps_patients_apart(tmp_path):
+    data = write_catalog(tmp_path / "data", split=False)
+    run = make_run(tmp_path)
+    compare(study_spec(data, test_fraction=0.25), run, FAKE)
+    split = {row["patient"]: row["split"] for row in rows(run, "split.csv")}
+    assert sorted(split.values()).count("test") == 10 and len(split) == 40
+    write_catalog(tmp_path / "data", patients=12, split=False)  # the catalogue changes: the study does not
+    again = make_run(tmp_path)
+    compare(study_spec(data, test_fraction=0.25), again, FAKE)
+    assert {row["patient"]: row["split"] for row in rows(again, "split.csv")} == split and not again.of("run")
+
+
+def test_a_cancelled_study_goes_on_where_it_was_and_ends_with_the_same_tables(data, tmp_path):
+    whole = make_run(tmp_path, "whole")
+    compare(study_spec(data), whole, FAKE)
+    for stop in (11, 22):
+        with pytest.raises(CancelledError):
+            compare(study_spec(data), make_run(tmp_path, "parts", cancel_at=stop), FAKE)
+    parts = make_run(tmp_path, "parts")
+    compare(study_spec(data), parts, FAKE)
+    for name in TABLES:
+        assert (parts.folder / "results" / name).read_bytes() == (whole.folder / "results" / name).read_bytes()
+    begun = calls(parts)[12:]
+    assert len(begun) == 12 + 2 and sum(call.split()[3] != "0" for call in begun) == 2  # two went on from a checkpoint
+
+
+def test_finished_runs_are_never_run_again_unless_they_are_other_runs(data, tmp_path):
+    compare(study_spec(data), make_run(tmp_path), FAKE)
+    first = make_run(tmp_path)
+    compare(study_spec(data), first, FAKE)
+    assert len(calls(first)) == 12 and first.of("resumed")[0]["step"] == 12
+    other = make_run(tmp_path)
+    compare(study_spec(data, config={"training": {"steps": 7}}), other, FAKE)
+    assert len(calls(other)) == 24
+
+
+def test_an_arm_whose_weights_do_not_fit_fails_with_its_reason_and_others_go_on(data, tmp_path):
+    (tmp_path / "unfit.safetensors").write_bytes(b"x")
+    arms = [{"name": "scratch"}, {"name": "bad", "weights": str(tmp_path / "unfit.safetensors")}]
+    run = make_run(tmp_path)
+    compare(study_spec(data, arms=arms), run, FAKE)
+    states = [(event["arm"], event["state"]) for event in run.of("run")]
+    assert states == [("scratch", "finished"), ("bad", "failed")] * 6
+    assert len(run.of("warning")) == 6 and "does not fit" in run.of("warning")[-1]["message"]
+    assert not any("bad" in call for call in calls(run))
+    assert {row["error"] for row in rows(run, "runs.csv") if row["arm"] == "bad"} == {
+        f"{tmp_path / 'unfit.safetensors'}: does not fit. Take other weights."
+    }
+
+
+def test_one_run_that_fails_is_told_and_tried_again_on_resume(data, tmp_path):
+    (tmp_path / "unlucky.safetensors").write_bytes(b"x")
+    arms = [{"name": "scratch"}, {"name": "unlucky", "weights": str(tmp_path / "unlucky.safetensors")}]
+    compare(study_spec(data, arms=arms, patients=[5]), make_run(tmp_path), FAKE)
+    again = make_run(tmp_path)
+    compare(study_spec(data, arms=arms, patients=[5]), again, FAKE)
+    assert [(event["arm"], event["seed"]) for event in again.of("run")] == [("unlucky", 1)]
+    counts = {row["arm"]: row["runs"] for row in rows(again, "summary.csv")}
+    assert counts == {"scratch": "3", "unlucky": "2"}
+
+
+def test_weights_that_change_during_a_study_are_refused(data, tmp_path):
+    spec = study_spec(data)
+    with pytest.raises(CancelledError):
+        compare(spec, make_run(tmp_path, cancel_at=9), FAKE)
+    (data.parent / "genesis.safetensors").write_bytes(b"other weights")
+    run = make_run(tmp_path)
+    compare(spec, run, FAKE)
+    failed = [event for event in run.of("run") if event["state"] == "failed"]
+    assert {event["arm"] for event in failed} == {"genesis"} and "has changed" in failed[0]["error"]
+
+
+def test_a_study_in_which_every_run_fails_has_failed(data, tmp_path):
+    (tmp_path / "unfit.safetensors").write_bytes(b"x")
+    arms = [{"name": name, "weights": str(tmp_path / "unfit.safetensors")} for name in ("a", "b")]
+    with pytest.raises(TrainingError, match="does not fit"):
+        compare(study_spec(data, arms=arms, reference="a"), make_run(tmp_path), FAKE)
+
+
+def test_more_patients_than_there_are(data, tmp_path):
+    with pytest.raises(ConfigError, match="22 training patients"):
+        compare(study_spec(data, patients=[5, 30]), make_run(tmp_path), FAKE)
+
+
+def test_no_test_patients(tmp_path):
+    data = write_catalog(tmp_path / "data", split=False)
+    with pytest.raises(CatalogError, match="no test patients"):
+        compare(study_spec(data), make_run(tmp_path), FAKE)
+
+
+def test_arms_train_on_one_value_of_an_attribute_and_are_tested_on_all(data, tmp_path):
+    run = make_run(tmp_path)
+    compare(study_spec(data, patients=[5], seeds=1, train_on="sex"), run, FAKE)
+    names = [event["arm"] for event in run.of("run")]
+    assert names == ["scratch sex-F", "scratch sex-M", "genesis sex-F", "genesis sex-M"]
+    for number, sex in enumerate("FM"):
+        table = rows(run, f"split-{number + 1}.csv")
+        assert {row["sex"] for row in table if row["split"] != "test"} == {sex}
+        assert {row["sex"] for row in table if row["split"] == "test"} == {"F", "M"}
+
+
+TREE = {"task": "segmentation", "arms": [{"name": "scratch"}, {"name": "genesis", "weights": "some-job"}]}
+
+
+def test_a_checked_study_is_complete_and_stays_as_it_is():
+    tree = check_study(
+        {**TREE, "seeds": 2, "fractions": [1.0, 0.1], "preset": "laptop", "config": {"training": {"steps": 9}}}
+    )
+    assert tree["seeds"] == [0, 1] and tree["fractions"] == [0.1, 1.0] and tree["reference"] == "scratch"
+    assert tree["metric"] == "dice" and tree["arms"][1]["config"]["training"]["steps"] == 9
+    assert check_study(json.loads(json.dumps(tree))) == tree
+    assert len(order(read_study(tree))) == 2 * 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"arms": [{"name": "scratch"}]}, "too few to compare"),
+        ({"arms": [{"name": "a"}, {"name": "A"}], "reference": "a"}, "is there twice"),
+        ({"arms": [{"name": "a"}, {"name": "b"}]}, "is not the name of an arm"),
+        ({"reference": "peac"}, "is not the name of an arm"),
+        ({"arms": [{"name": "scratch"}, {"name": "../x"}]}, "folders cannot bear"),
+        ({"arms": [{"name": "scratch"}, {"name": "b", "wieghts": ""}]}, "is unknown"),
+        ({"arms": [{"name": "scratch"}, {"name": "b", "weights": "no/such.pt"}]}, "does not exist"),
+        ({"arms": [{"name": "scratch"}, {"name": "b", "config": {"crop": 3}}]}, "arm b: crop"),
+        ({"arms": [{"name": "scratch"}, {"name": "b", "config": {"select": {"patients": 3}}}]}, "set by the study"),
+        ({"metric": "auc"}, "is none of segmentation"),
+        ({"task": "detection"}, "is not a task"),
+        ({"patients": [5], "fractions": [0.5]}, "both say how much"),
+        ({"patients": [5, 5]}, "repeats a size"),
+        ({"fractions": [1.5]}, "at most 1"),
+        ({"patients": [2.5]}, "whole numbers"),
+        ({"seeds": 0}, "number of seeds"),
+        ({"seeds": [1, 1]}, "list of different"),
+        ({"replicates": -1}, "whole number from 0"),
+        ({"devices": ["auto"]}, "named exactly"),
+        ({"sedes": 3}, "is unknown"),
+    ],
+)  # fmt: skip
+def test_a_study_that_breaks_a_rule_is_refused_before_it_starts(change, told):
+    with pytest.raises((ConfigError, Exception), match=told) as caught:
+        check_study({**TREE, **change})
+    assert caught.value.rule and caught.value.remedy
+
+
+def test_a_probe_needs_weights():
+    with pytest.raises(ConfigError, match="needs a model"):
+        check_study({**TREE, "task": "probing"})
+    arms = [{"name": "scratch", "weights": "untrained:laptop"}, {"name": "peac", "weights": "some-job"}]
+    assert check_study({**TREE, "task": "probing", "arms": arms})["metric"] == "auc"
