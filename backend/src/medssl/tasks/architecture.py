@@ -1,0 +1,74 @@
+"""Which network a task trains: that of the weights it begins with, else what the configuration says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medssl.errors import ConfigError, WeightsError
+from medssl.methods.peac_config import BACKBONES, CELLS
+from medssl.networks.plan import Plan
+from medssl.tasks.classification_config import ClassificationConfig
+from medssl.tasks.segmentation_config import MONAI, SegmentationConfig
+
+UNETS, SWINS = ("genesis", "unet-segmenter", "unet-classifier"), ("peac", "ark", "swin-segmenter", "swin-classifier")
+SWIN_ARGUMENTS = ("width", "patch", "depths", "heads", "window", "cells", "drop_path")
+Architecture = tuple[str, dict[str, Any]]  # a key of NETWORKS and its arguments
+
+
+def segmentation_network(
+    config: SegmentationConfig, form: str, classes: int, inputs: int, source: Plan | None
+) -> Architecture:
+    """The segmentation network.
+
+    Args:
+        config: names a network, or "auto".
+        form: 3d, 2.5d, 2d.
+        classes: with background.
+        inputs: channels of the image.
+        source: of the weights to begin with.
+
+    Raises:
+        ConfigError: a network that does not fit the form.
+        WeightsError: weights that no network of this form can take.
+    """
+    name = _choose(config.network, form, source)
+    if name in MONAI:
+        axes = 3 if form == "3d" else 2
+        return "monai-segmenter", {"name": name, "axes": axes, "inputs": inputs, "classes": classes, "arguments": {}}
+    if name == "unet3d":
+        width = source.network["base_width"] if source and source.method in UNETS else config.base_width
+        return "unet-segmenter", {"base_width": width, "inputs": inputs, "classes": classes}
+    return "swin-segmenter", {**_swin(config.backbone, source), "classes": classes}
+
+
+def classification_network(config: ClassificationConfig, form: str, classes: int, source: Plan | None) -> Architecture:
+    """The classification network; see `segmentation_network`."""
+    name = _choose(config.network, form, source)
+    if name == "unet3d":
+        width = source.network["base_width"] if source and source.method in UNETS else config.base_width
+        return "unet-classifier", {"base_width": width, "inputs": 1, "classes": classes}
+    return "swin-classifier", {**_swin(config.backbone, source), "classes": classes}
+
+
+def _choose(wanted: str, form: str, source: Plan | None) -> str:
+    fitting = "unet3d" if form == "3d" else "swin"
+    if wanted == "auto" and source is not None:
+        if source.method == "monai-segmenter":
+            return str(source.network["name"])
+        wanted = "unet3d" if source.method in UNETS else "swin" if source.method in SWINS else "auto"
+        if wanted not in ("auto", fitting):
+            raise WeightsError(
+                f"weights of method {source.method!r}", f"do not fit the form {form!r}",
+                f"Choose {'volumes' if wanted == 'unet3d' else 'radiographs or slices'}, or other weights",
+            )  # fmt: skip
+    if wanted == "auto":
+        return fitting
+    if wanted in ("unet3d", "swin") and wanted != fitting:
+        raise ConfigError(f"network = {wanted!r}", f"does not fit the form {form!r}", f"Take auto or {fitting}")
+    return wanted
+
+
+def _swin(backbone: str, source: Plan | None) -> dict[str, Any]:
+    if source is not None and source.method in SWINS:
+        return {name: value for name, value in source.network.items() if name in SWIN_ARGUMENTS}
+    return {**BACKBONES[backbone], "cells": CELLS, "drop_path": 0.1}

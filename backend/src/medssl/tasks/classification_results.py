@@ -1,0 +1,68 @@
+"""What a classification leaves behind: tables of probabilities, thresholds, an evaluation with intervals, a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medssl.evaluation.calibration import logits_of, temperature
+from medssl.evaluation.evaluation import evaluate_classification
+from medssl.evaluation.evaluation_report import write_evaluation
+from medssl.evaluation.tables import Predictions, write_predictions
+from medssl.evaluation.thresholds import choose_thresholds
+from medssl.tasks.parts import Part, Parts, attributes
+
+
+def calibrated(
+    probabilities: np.ndarray, parts: Parts, targets: np.ndarray, rule: str, specificity: float
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Temperatures and thresholds by class, from validation images (N, C); one temperature and no threshold for multi-class."""
+    names, logits = parts.names, logits_of(probabilities)
+    if parts.kind == "multi-class":
+        return dict.fromkeys(names, temperature(logits, targets)), {}
+    heats = {name: temperature(logits_of(probabilities[:, n]), targets[:, n]) for n, name in enumerate(names)}
+    scaled = np.stack([_sigmoid(logits_of(probabilities[:, n]) / heats[name]) for n, name in enumerate(names)], axis=1)
+    return heats, choose_thresholds(targets, scaled, names, rule, specificity)
+
+
+def as_predictions(part: Part, parts: Parts, probabilities: np.ndarray) -> Predictions:
+    """The table of one part."""
+    about = [attributes(entry) for entry in part.entries]
+    known = sorted({name for row in about for name in row})
+    return Predictions(
+        images=[str(entry.image) for entry in part.entries],
+        patients=[entry.patient for entry in part.entries],
+        names=list(parts.names),
+        probabilities=probabilities,
+        targets=part.targets,
+        attributes={name: [row.get(name, "") for row in about] for name in known},
+    )
+
+
+def write_results(
+    folder: Path, tables: dict[str, Predictions | None], parts: Parts, thresholds: dict[str, float], specificity: float
+) -> dict[str, dict[str, float | None]]:
+    """Write predictions.csv (test), validation_predictions.csv, evaluation.json and report.html.
+
+    Returns:
+        {"validation": {metric: value}, "test": {...}}.
+    """
+    found = {}
+    for name, file in (("validation", "validation_predictions.csv"), ("test", "predictions.csv")):
+        table = tables[name]
+        if table is None:
+            found[name] = {}
+            continue
+        write_predictions(folder / file, table)
+        evaluation = evaluate_classification(table, thresholds, kind=parts.kind, specificity=specificity)
+        found[name] = evaluation["headline"]
+        evaluation |= {"part": name, "notes": [*evaluation["notes"], *parts.notes]}
+        images = {path: path for path in table.images}
+        write_evaluation(evaluation, folder, f"Classification of {name} images", images)  # the last one, test, stays
+    return found
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-values))

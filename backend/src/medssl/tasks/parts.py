@@ -1,0 +1,146 @@
+"""What a task learns from, chooses by and is tested on: three parts of a catalogue, apart by patient, in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from medssl.data.cache import CachedVolume, VolumeCache
+from medssl.data.catalog import Catalog, read_catalog
+from medssl.data.entry import Entry
+from medssl.data.labels import Labels, LabelSpec, check_classes, read_labels
+from medssl.data.split import split_three
+from medssl.data.subset import subset
+from medssl.data.volume import Volume
+from medssl.errors import CatalogError
+from medssl.protocol import DataSpec
+from medssl.tasks.transfer_config import SelectionConfig
+from medssl.training.pretrain import common_modality
+from medssl.training.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Images of one part, in the catalogue's order, with their label maps or targets (N, C)."""
+
+    entries: tuple[Entry, ...]
+    images: tuple[CachedVolume, ...]
+    masks: tuple[CachedVolume, ...] = ()
+    targets: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def patients(self) -> int:
+        return len({entry.patient for entry in self.entries})
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Training, validation and test images (the last may be empty).
+
+    Attributes:
+        modality: of all images.
+        kind: binary, multi-class or multi-label; "" for segmentation.
+        names: of the classes of a classification.
+        notes: what the user should know of the split.
+    """
+
+    training: Part
+    validation: Part
+    test: Part
+    modality: str
+    kind: str = ""
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def sizes(self) -> dict[str, int]:
+        """Images and patients of each part."""
+        parts = {"training": self.training, "validation": self.validation, "test": self.test}
+        images = {name: len(part) for name, part in parts.items()}
+        return images | {f"{name}_patients": part.patients for name, part in parts.items()}
+
+
+def read_parts(data: DataSpec, run: Run, select: SelectionConfig, seed: int, labels: LabelSpec | None = None) -> Parts:
+    """Read the catalogue, split it by patient, thin out the training part, and bring every image into the cache.
+
+    Args:
+        data: the images; with label maps where `labels` is None.
+        run: tells the home folder and takes progress.
+        select: which of the training patients are used.
+        seed: of the split.
+        labels: the columns of a classification.
+
+    Raises:
+        CatalogError: too few patients, no label map or label, one class only, an unknown class, or mixed modalities.
+        VolumeError: an image or label map that cannot be read, or that do not lie on each other.
+    """
+    catalog = read_catalog(data, run.home)
+    known = read_labels(catalog, labels, seed) if labels else None
+    split = split_three(catalog, data.validation_fraction, data.test_fraction, seed)
+    training = subset(
+        split.training, select.seed, select.fraction, select.patients, select.per_class,
+        _labels_of(split.training, catalog, known) if known and select.per_class else None,
+    )  # fmt: skip
+    chosen = {"training": training, "validation": split.validation, "test": split.test}
+    if known:
+        for name in ("training", "validation"):
+            check_classes(_labels_of(chosen[name], catalog, known), name)
+    cache = VolumeCache(run.home / "cache")
+    total, done = sum(len(part) for part in chosen.values()), 0
+    parts = {}
+    for name, entries in chosen.items():
+        images, masks = [], []
+        for entry in entries:
+            run.progress(0, 1, f"reading image {done + 1} of {total}: {entry.name}")
+            images.append(cache.add(entry))
+            if known is None:
+                masks.append(cache.add_mask(entry, images[-1]))
+            done += 1
+        targets = _labels_of(entries, catalog, known).targets if known else None
+        parts[name] = Part(tuple(entries), tuple(images), tuple(masks), targets)
+    modality = common_modality([image for part in parts.values() for image in part.images])
+    return Parts(
+        **parts, modality=modality, kind=known.kind if known else "", names=known.names if known else (), notes=split.notes
+    )  # fmt: skip
+
+
+def whole(image: CachedVolume) -> Volume:
+    """A cached image as a volume, in its stored units."""
+    array = image.crop((0,) * len(image.shape), image.shape)
+    return Volume(array, np.array(image.spacing), modality=image.modality, name=image.name, patient=image.patient)
+
+
+def attributes(entry: Entry, without: Sequence[str] = ()) -> dict[str, str]:
+    """What a catalogue tells of an image beside its labels, as text: sex, age, view ..."""
+    numbers = {name: f"{value:g}" for name, value in entry.labels.items() if name not in without and value == value}
+    return {name: value for name, value in {**entry.attributes, **numbers}.items() if name not in without}
+
+
+def dimension(parts: Parts) -> int:
+    """2 or 3: what all images are.
+
+    Raises:
+        CatalogError: both.
+    """
+    flat = {
+        _is_flat(image): image.name for part in (parts.training, parts.validation, parts.test) for image in part.images
+    }
+    if len(flat) > 1:
+        raise CatalogError(
+            f"{flat[True]} (2D) and {flat[False]} (3D)", "are in one training set", "Train on volumes or on images"
+        )
+    return 2 if True in flat else 3
+
+
+def _is_flat(image: CachedVolume) -> bool:
+    return len(image.shape) == 2
+
+
+def _labels_of(part: Catalog | Sequence[Entry], catalog: Catalog, known: Labels) -> Labels:
+    """The labels of some of a catalogue's images."""
+    rows = {id(entry): row for row, entry in enumerate(catalog)}
+    return replace(known, targets=known.targets[[rows[id(entry)] for entry in part]])

@@ -1,0 +1,223 @@
+"""Segmentation: a pretrained network learns to label voxels (Genesis: the whole U-Net; PEAC: Swin with a pyramid decoder)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from monai.losses import DiceCELoss, DiceLoss, GeneralizedDiceFocalLoss
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from medssl.data.classes import SegmentClasses, find_classes, read_classes
+from medssl.data.intensity import normalise, window
+from medssl.data.radiograph_samples import RadiographSegmentationDataset
+from medssl.data.segmentation_samples import SegmentationDataset
+from medssl.data.slice_samples import SliceDataset
+from medssl.evaluation.segmentation import MEAN, case_metrics
+from medssl.inspection.segmentation import segment
+from medssl.networks.peac import standardise
+from medssl.networks.plan import Plan
+from medssl.networks.weights import WeightFile, build_network
+from medssl.protocol import JobSpec
+from medssl.tasks.architecture import segmentation_network
+from medssl.tasks.augmentation import Augmentation
+from medssl.tasks.parts import Part, Parts, attributes, dimension, read_parts, whole
+from medssl.tasks.segmentation_config import SegmentationConfig
+from medssl.tasks.segmentation_results import WorstCases, write_results
+from medssl.tasks.start import check_form, start_normalisation
+from medssl.tasks.trained import open_start, train_and_test
+from medssl.training import seeds
+from medssl.training.run import Run
+
+LOSSES: dict[str, Callable[..., nn.Module]] = {
+    "dice": DiceLoss, "dice-ce": DiceCELoss, "dice-focal": GeneralizedDiceFocalLoss,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SegmentationViews:
+    """What the network sees, (N, channels, *spatial) in 0...1 (standardised for Swin), and class numbers (N, 1, *spatial)."""
+
+    images: Tensor
+    masks: Tensor
+
+
+class Segmentation:
+    """The training step on one screen: crop -> normalise -> augment -> logits -> Dice.
+
+    Args:
+        config: every setting.
+        parts: images and label maps.
+        file: the weights to begin with; None: from scratch.
+        provenance: what the weights' header tells of their origin.
+
+    Raises:
+        ConfigError: a network that does not fit the form.
+        VolumeError: a label map with a value that is no class.
+    """
+
+    def __init__(
+        self,
+        config: SegmentationConfig,
+        parts: Parts,
+        file: WeightFile | None,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        self.config, self.parts, self.provenance = config, parts, provenance or {}
+        axes = dimension(parts)
+        self.form = check_form(config.form, axes)
+        self.classes = read_classes(config.classes) if config.classes else _classes(file, parts)
+        self.context = 1 if self.form == "2.5d" else 0
+        self.normalisation = start_normalisation(config.normalisation, file, parts.modality)
+        method, arguments = segmentation_network(
+            config, self.form, self.classes.count + 1, 1 + 2 * self.context, file.plan if file else None
+        )
+        self._plan = self._first_plan(method, arguments, file)
+        self.size = self._sample_size(axes)
+        self._plan = replace(self._plan, input_size=self.size)
+        self._loss = LOSSES[config.loss](softmax=True, to_onehot_y=True)
+        self._augment = Augmentation(config.augmentation, len(self.size), mirror=axes == 3)
+
+    def network(self) -> nn.Module:
+        """The network with a new head; its backbone untrained."""
+        network = build_network(self._plan)
+        network.plan = self._plan  # type: ignore[assignment]
+        return network
+
+    def dataset(self, part: Part, seed: int) -> Dataset:
+        """Random crops of images with their label maps."""
+        config = self.config
+        pairs = (part.images, part.masks, self.classes)
+        if self.form == "3d":
+            return SegmentationDataset(*pairs, self.size, self.normalisation, config.foreground_share, seed)
+        if dimension(self.parts) == 2:
+            return RadiographSegmentationDataset(*pairs, self.size[0], self.normalisation, seed)
+        return SliceDataset(*pairs, self.size, self.normalisation, config.foreground_share, seed, context=self.context)
+
+    def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> SegmentationViews:
+        """Normalise and augment crops."""
+        images = normalise(batch["raw"], batch["window"])  # (N, channels, *spatial), 0...1
+        images, masks = self._augment(images, batch["mask"], generator)
+        return SegmentationViews(self._laid_out(images), masks)
+
+    def loss(self, network: nn.Module, views: SegmentationViews) -> dict[str, Tensor]:
+        """Soft Dice, with cross-entropy or focal loss as the config says."""
+        return {"loss": self._loss(network(views.images).float(), views.masks.long())}
+
+    def measure(self, network: nn.Module, _device: str) -> dict[str, float]:
+        """Mean Dice over cases and classes of the whole validation images; `validation_loss` is what lacks to 1."""
+        found: dict[str, list[float]] = {}
+        for rows in self._cases(self.parts.validation, network):
+            for row in rows:
+                found.setdefault(row["class"], []).append(row["dice"])
+        means = {name: float(np.mean(values)) for name, values in found.items()}
+        per_class = {f"validation_dice_{name}": value for name, value in means.items() if name != MEAN}
+        return {"validation_loss": 1.0 - means[MEAN], "validation_dice": means[MEAN], **per_class}
+
+    def after_step(self, network: nn.Module, step: int, steps: int) -> None:
+        """Nothing to follow: there is no teacher."""
+
+    def plan(self) -> Plan:
+        """The header of the trained weights."""
+        return self._plan
+
+    def finish(self, network: nn.Module, run: Run) -> tuple[Plan, dict[str, Any]]:
+        """Measure the chosen weights on validation and test images, once, and leave tables, label maps and a report.
+
+        Returns:
+            The plan, and the headline numbers {"validation": {...}, "test": {...}}.
+        """
+        rows: dict[str, list[dict[str, Any]]] = {"validation": [], "test": []}
+        shown, worst = ("test" if len(self.parts.test) else "validation"), WorstCases()
+        for name, part in (("validation", self.parts.validation), ("test", self.parts.test)):
+            for n, (numbers, case) in enumerate(self._segmented(part, network)):
+                run.progress(n, len(part), f"segmented {name} image {n + 1} of {len(part)}")
+                entry = part.entries[n]
+                about = {f"attribute_{key}": value for key, value in attributes(entry).items()}
+                rows[name] += [{"image": str(entry.image), "patient": entry.patient, **row, **about} for row in case]
+                if name == shown:
+                    volume = part.images[n]
+                    low, high = window(self.normalisation, volume.statistics, volume.name)
+                    picture = ((whole(volume).array - np.float32(low)) / np.float32(high - low)).clip(0, 1)
+                    worst.add(
+                        str(entry.image), case[-1]["dice"], picture, numbers, self._truth(part, n), volume.spacing
+                    )
+        colours = [one["colour"] for one in self.classes.as_list()]
+        return self._plan, write_results(run.folder / "results", rows, worst, colours, list(self.parts.notes))
+
+    def _segmented(self, part: Part, network: nn.Module) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
+        """Class numbers and metrics of each whole image, by the road that users take."""
+        for n, image in enumerate(part.images):
+            found = segment(whole(image), network, self.config.overlap, self.config.mirror)
+            numbers = self.classes.index(found.labels.array)
+            truth, spacing = self._truth(part, n), image.spacing
+            yield numbers, case_metrics(numbers, truth, spacing, self.classes.names, self.config.tolerance)
+
+    def _cases(self, part: Part, network: nn.Module) -> Iterator[list[dict[str, Any]]]:
+        return (rows for _, rows in self._segmented(part, network))
+
+    def _truth(self, part: Part, n: int) -> np.ndarray:
+        mask = part.masks[n]
+        return self.classes.index(mask.crop((0,) * len(mask.shape), mask.shape), mask.name)
+
+    def _laid_out(self, images: Tensor) -> Tensor:
+        if self._plan.method == "swin-segmenter":
+            return standardise(images)
+        if not self.config.training.channels_last:
+            return images
+        layout = torch.channels_last_3d if images.ndim == 5 else torch.channels_last
+        return images.contiguous(memory_format=layout)
+
+    def _sample_size(self, axes: int) -> tuple[int, ...]:
+        if self.form == "3d":
+            return self.config.crop
+        side = getattr(self.network(), "side", 0)
+        return (side, side) if side else self.config.crop[:2] if axes == 3 else (self.config.crop[0],) * 2
+
+    def _first_plan(self, method: str, arguments: dict[str, Any], file: WeightFile | None) -> Plan:
+        config = self.config
+        spacings = np.array([image.spacing for image in self.parts.training.images])
+        return Plan(
+            method=method,
+            network=arguments,
+            fidelity=file.plan.fidelity if file else "paper",
+            normalisation=asdict(self.normalisation),
+            modality=self.parts.modality,
+            task={
+                "name": "segmentation", "form": self.form, "segments": self.classes.as_list(), "context": self.context,
+                "spacing": np.median(spacings, axis=0).tolist(), "overlap": config.overlap, "mirror": config.mirror,
+                "largest_component": config.largest_component,
+            },
+            provenance=self.provenance,
+            licence=file.plan.licence if file else "",
+        )  # fmt: skip
+
+
+def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[str, Any]:
+    """Fine-tune a segmentation; the headline numbers.
+
+    Raises:
+        CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Segmentation`.
+    """
+    parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31)
+    file = open_start(spec)
+    provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
+    return train_and_test(Segmentation(config, parts, file, provenance), spec, run, file)
+
+
+def _classes(file: WeightFile | None, parts: Parts) -> SegmentClasses:
+    """Those of the model that goes on learning where they suffice, else those that the training label maps hold.
+
+    Raises:
+        VolumeError: no label map holds anything.
+    """
+    found = find_classes(parts.training.masks)
+    if file and file.plan.task.get("segments"):
+        before = SegmentClasses.from_list(file.plan.task["segments"])
+        if set(found.values) <= set(before.values):
+            return before
+    return found
