@@ -61,7 +61,7 @@ def evaluate_classification(
         return statistic.keys, statistic, _carriers(statistic.keys, targets, rows, names, bootstrap)
 
     keys, statistic, carriers = measure(np.arange(len(targets)))
-    metrics = nested(keys, bootstrap.intervals(statistic, carriers))
+    metrics = nested(keys, bootstrap.resample(statistic).intervals(carriers))
     table, gaps = _grouped(groups, predictions.attributes, bootstrap, measure)
     counts = {name: _counts(targets[:, n], predictions.patients) for n, name in enumerate(names)}
     return {
@@ -103,7 +103,7 @@ def evaluate_segmentation(
         return part.keys, part.statistic, np.array([bootstrap.patients_among(rows[known]) for known in part.known])
 
     keys, statistic, carriers = measure(np.arange(len(table.images)))
-    metrics = nested(keys, bootstrap.intervals(statistic, carriers))
+    metrics = nested(keys, bootstrap.resample(statistic).intervals(carriers))
     rows, gaps = _grouped(groups, table.attributes, bootstrap, measure)
     return {
         "task": "segmentation", "classes": table.classes, "images": len(table.images), "patients": bootstrap.patients,

@@ -43,7 +43,7 @@ def case_metrics(
         rule = f"does not fit the truth's {truth.shape}"
         raise VolumeError(f"label map of shape {predicted.shape}", rule, "Compare maps of the same image")
     steps = np.asarray(spacing, float)[: truth.ndim]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, name in enumerate(classes, start=1):
         rows.append({"class": name, **_compare(predicted == number, truth == number, steps, tolerance_mm)})
     means = {metric: mean_known([row[metric] for row in rows]) for metric in METRICS}

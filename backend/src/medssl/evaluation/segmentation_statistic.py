@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from medssl.errors import InputError
+from medssl.evaluation.bootstrap import Statistic, mean_of
 from medssl.evaluation.segmentation import MEAN, METRICS
 from medssl.evaluation.tables import ATTRIBUTE
 
@@ -61,10 +62,10 @@ class CaseTable:
         part._fill()
         return part
 
-    def statistic(self, weights: np.ndarray) -> np.ndarray:
+    @property
+    def statistic(self) -> Statistic:
         """(weightings, images) to the mean of each key's known values, (weightings, keys)."""
-        with np.errstate(invalid="ignore"):
-            return (weights @ np.nan_to_num(self._values)) / (weights @ self.known.T)
+        return mean_of(self._values)
 
     def values(self) -> dict[str, dict[str, list[float | None]]]:
         """class -> metric -> the value of each image, None where unknown."""

@@ -8,7 +8,8 @@ import numpy as np
 from scipy import stats
 
 from medssl.errors import InputError
-from medssl.evaluation.bootstrap import PatientBootstrap, Test
+from medssl.evaluation.bootstrap import PatientBootstrap
+from medssl.evaluation.resampled import Test
 from medssl.evaluation.statistics import LEVEL
 
 

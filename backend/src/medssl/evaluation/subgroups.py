@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medssl.errors import InputError
-from medssl.evaluation.bootstrap import PatientBootstrap, Statistic, compare, interval
+from medssl.evaluation.bootstrap import PatientBootstrap, Statistic
 from medssl.evaluation.significance import holm
 
 MANY = 8  # different numbers: more are cut into bands
@@ -74,30 +74,20 @@ def evaluate_groups(
         rows of attribute, group, images, patients, class, metric, value, low, high; and rows of attribute, first, second,
         class, metric, difference, low, high, p, adjusted_p (Holm, over the pairs of groups and classes of one metric).
     """
-    table, found = [], []
+    table, gaps, found = [], [], []
     for name, rows in zip(grouping.names, grouping.members):
         keys, statistic, carriers = measure(rows)
-        value, replicates = bootstrap.replicate(_on(rows, statistic))
-        found.append((value, replicates, carriers))
-        for n, (label, metric) in enumerate(keys):
-            bounds = interval(value[n], replicates[:, n], int(carriers[n]))
-            table.append(
-                {
-                    "attribute": grouping.attribute, "group": name, "images": len(rows),
-                    "patients": bootstrap.patients_among(rows), "class": label, "metric": metric, **bounds.as_dict(),
-                }
-            )  # fmt: skip
-    gaps = []
-    for a, b in combinations(range(len(found)), 2):
-        values, replicates, carriers = (
-            found[a][0] - found[b][0],
-            found[a][1] - found[b][1],
-            np.minimum(found[a][2], found[b][2]),
-        )
-        for n, (label, metric) in enumerate(keys):
-            test = compare("paired bootstrap", values[n], replicates[:, n], int(carriers[n])).as_dict()
-            names = {"first": grouping.names[a], "second": grouping.names[b]}
-            gaps.append({"attribute": grouping.attribute, **names, "class": label, "metric": metric, **test})
+        resampled = bootstrap.resample(_on(rows, statistic))
+        found.append((name, resampled, carriers))
+        about = {"attribute": grouping.attribute, "group": name}
+        sizes = {"images": len(rows), "patients": bootstrap.patients_among(rows)}
+        for (label, metric), bounds in zip(keys, resampled.intervals(carriers)):
+            table.append({**about, **sizes, "class": label, "metric": metric, **bounds.as_dict()})
+    for (first, one, carry), (second, other, carry_too) in combinations(found, 2):
+        tests = one.minus(other).tests(np.minimum(carry, carry_too))
+        about = {"attribute": grouping.attribute, "first": first, "second": second}
+        for (label, metric), test in zip(keys, tests):
+            gaps.append({**about, "class": label, "metric": metric, **test.as_dict()})
     return table, adjusted(gaps, ("metric",))
 
 

@@ -96,8 +96,8 @@ def read_predictions(path: Path) -> Predictions:
         for name in header
         if name.startswith(ATTRIBUTE) or (name in others and name not in names)
     }
-    columns = (tuple(row[name] for row in rows) for name in ("image", "patient"))
-    return Predictions(*columns, tuple(names), probabilities, targets, attributes)
+    images, patients = (tuple(row[name] for row in rows) for name in ("image", "patient"))
+    return Predictions(images, patients, tuple(names), probabilities, targets, attributes)
 
 
 def write_cases(path: Path, cases: Sequence[Mapping[str, Any]]) -> None:
