@@ -7,4 +7,5 @@ NETWORKS = {
     "unet-classifier": "medssl.networks.unet_classifier:UNetClassifier",
     "swin-classifier": "medssl.networks.swin_classifier:SwinClassifier",
     "swin-segmenter": "medssl.networks.swin_segmenter:SwinSegmenter",
+    "monai-segmenter": "medssl.networks.monai_segmenter:MonaiSegmenter",
 }

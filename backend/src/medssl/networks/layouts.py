@@ -12,12 +12,14 @@ from torch import Tensor
 
 from medssl.errors import ConfigError, WeightsError
 from medssl.networks import NETWORKS
+from medssl.networks.monai_layouts import ALIASES, monai_network
 from medssl.networks.plan import Plan
 from medssl.registry import load
 
 PARTS = ("student", "teacher")
 PREFIX = "module."  # which DataParallel puts before every name
 SMALLEST_SHARE = 0.3  # of a network's names that must be there for a file to count as its
+MONAI_PREFIX = "network."  # which our segmenter puts before MONAI's names
 START_WINDOW = 7  # the only usual window that divides the stages of 14 cells
 
 
@@ -130,6 +132,21 @@ def start_plan(path: Path, layout: str, tensors: dict[str, Tensor]) -> Plan:
     )
 
 
+def monai_plan(path: Path, tensors: dict[str, Tensor]) -> Plan | None:
+    """The plan of the MONAI segmentation network whose names and shapes a file has; None for other files."""
+    arguments = monai_network(_shapes(tensors))
+    if arguments is None:
+        return None
+    return Plan(method="monai-segmenter", network=arguments, provenance={"source": path.name, "layout": "monai"})
+
+
+def monai_names(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Tensors of a MONAI network under our names, and the names left out: second names and heads for training alone."""
+    bare = {name.removeprefix(MONAI_PREFIX): tensor for name, tensor in tensors.items()}
+    left_out = tuple(name for name in bare if name.startswith(ALIASES))
+    return {MONAI_PREFIX + name: tensor for name, tensor in bare.items() if name not in left_out}, left_out
+
+
 def official_plan(path: Path, tensors: dict[str, Tensor]) -> Plan:
     """The plan of the official network whose names and shapes a file has.
 
@@ -172,8 +189,13 @@ def official_plan(path: Path, tensors: dict[str, Tensor]) -> Plan:
 
 
 def official_content(plan: Plan, tensors: dict[str, Tensor], parts: dict[str, dict[str, Tensor]]) -> dict[str, Any]:
-    """What the authors' programs expect to find in a file: the inverse of `flatten`."""
-    if not OFFICIAL[plan.method].parts:
+    """What the authors' programs expect to find in a file: the inverse of `flatten`.
+
+    Fine-tuned networks are written as one state dict, in the names of the pretraining they came from, MONAI's without prefix.
+    """
+    if plan.method == "monai-segmenter":
+        return {"state_dict": {name.removeprefix(MONAI_PREFIX): tensor for name, tensor in tensors.items()}}
+    if plan.method not in OFFICIAL or not OFFICIAL[plan.method].parts:
         return {"state_dict": _prefixed(tensors)}
     parts = parts or {plan.provenance.get("part", PARTS[0]): tensors}
     return {part: _prefixed(named) for part, named in parts.items()}

@@ -17,6 +17,8 @@ from medssl.networks.layouts import (
     PARTS,
     choose,
     flatten,
+    monai_names,
+    monai_plan,
     official_content,
     official_plan,
     plain_swin,
@@ -37,7 +39,7 @@ class WeightFile:
     """An opened weight file: its tensors under our names, and the plan that goes with them."""
 
     path: Path
-    layout: str  # "medssl", "official", or a plain Swin's: "timm", "swin"
+    layout: str  # "medssl", "official", "monai", or a plain Swin's: "timm", "swin"
     plan: Plan
     tensors: dict[str, Tensor]  # of one part where the file has several
     part: str = ""  # which one
@@ -49,8 +51,9 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
     """Read a weight file of any known layout without running code from it.
 
     Args:
-        path: a MedSSL safetensors file, an official `.pt`/`.pth` (state dicts inside, `module.` prefix or not), or a plain
-            Swin in timm's or the original repository's names.
+        path: a MedSSL safetensors file, an official `.pt`/`.pth` (state dicts inside, `module.` prefix or not), a plain
+            Swin in timm's or the original repository's names, or a state dict of one of MONAI's segmentation networks (a
+            bundle's `models/model.pt`).
         part: "student" or "teacher" where a file holds both; None opens both, the student first.
 
     Raises:
@@ -78,6 +81,10 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
     if plan is None and (swin := plain_swin(tensors)) is not None:
         (layout, tensors, left_out), parts = swin, {}
         plan = start_plan(path, layout, tensors)
+    if plan is None and (found := monai_plan(path, tensors)) is not None:
+        layout, plan = "monai", found
+    if plan is not None and plan.method == "monai-segmenter":
+        tensors, left_out = monai_names(tensors)
     plan = plan or official_plan(path, tensors)
     if chosen and not parts:
         plan = replace(plan, provenance={**plan.provenance, "part": chosen})

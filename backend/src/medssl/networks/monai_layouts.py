@@ -1,0 +1,92 @@
+"""Which of MONAI's segmentation networks a file is of, by its names and shapes."""
+
+from __future__ import annotations
+
+from math import isqrt
+from typing import Any
+
+Shapes = dict[str, tuple[int, ...]]
+MARKS = {  # a name that each has and no other: its shape tells axes and channels of the input; and the last layer
+    "basic_unet": ("conv_0.conv_0.conv.weight", "final_conv.weight"),
+    "segresnet": ("convInit.conv.weight", "conv_final.2.conv.weight"),
+    "dynunet": ("input_block.conv1.conv.weight", "output_block.conv.conv.weight"),
+    "swin_unetr": ("swinViT.patch_embed.proj.weight", "out.conv.conv.weight"),
+}
+ALIASES = ("skip_layers.", "deep_supervision_heads.")  # DynUNet's second names, and its heads for training
+
+
+def monai_network(shapes: Shapes) -> dict[str, Any] | None:
+    """The arguments of `MonaiSegmenter` that fit a file's shapes; None for files of other networks."""
+    for name, (first, last) in MARKS.items():
+        if first in shapes and last in shapes and len(shapes[first]) in (4, 5):
+            return {
+                "name": name,
+                "axes": len(shapes[first]) - 2,
+                "inputs": shapes[first][1],
+                "classes": shapes[last][0],
+                "arguments": READERS[name](shapes),
+            }
+    return None
+
+
+def _basic_unet(shapes: Shapes) -> dict[str, Any]:
+    levels = ["conv_0", *(f"down_{level}.convs" for level in range(1, 5)), "upcat_1.convs"]
+    norm = "batch" if "conv_0.conv_0.adn.N.running_mean" in shapes else ("instance", {"affine": True})
+    return {
+        "features": [shapes[f"{level}.conv_0.conv.weight"][0] for level in levels],
+        "norm": norm,
+        "upsample": "deconv" if "upcat_1.upsample.deconv.weight" in shapes else "nontrainable",
+    }
+
+
+def _segresnet(shapes: Shapes) -> dict[str, Any]:
+    return {
+        "init_filters": shapes["convInit.conv.weight"][0],
+        "blocks_down": _blocks(shapes, "down_layers"),
+        "blocks_up": _blocks(shapes, "up_layers"),
+    }
+
+
+def _blocks(shapes: Shapes, part: str) -> list[int]:
+    """How many residual blocks each level of a part has."""
+    levels = [
+        int(name.split(".")[1])
+        for name in shapes
+        if name.startswith(f"{part}.") and name.endswith(".conv1.conv.weight")
+    ]
+    return [levels.count(level) for level in range(1 + max(levels, default=-1))]
+
+
+def _dynunet(shapes: Shapes) -> dict[str, Any]:
+    number = len([name for name in shapes if name.startswith("downsamples.") and name.endswith(".conv1.conv.weight")])
+    levels = ["input_block", *(f"downsamples.{level}" for level in range(number)), "bottleneck"]
+    kernels = [shapes[f"{level}.conv1.conv.weight"] for level in levels]
+    up = [list(shapes[f"upsamples.{level}.transp_conv.conv.weight"][2:]) for level in reversed(range(number + 1))]
+    return {
+        "kernel_size": [list(kernel[2:]) for kernel in kernels],
+        "strides": [[1] * len(up[0]), *up],
+        "filters": [kernel[0] for kernel in kernels],
+        "res_block": "downsamples.0.conv3.conv.weight" in shapes,
+        "trans_bias": "upsamples.0.transp_conv.conv.bias" in shapes,
+    }
+
+
+def _swin_unetr(shapes: Shapes) -> dict[str, Any]:
+    axes = len(shapes["swinViT.patch_embed.proj.weight"]) - 2
+    table = "swinViT.layers{}.0.blocks.{}.attn.relative_position_bias_table"
+    tables = [
+        [shapes[name] for block in range(100) if (name := table.format(stage, block)) in shapes]
+        for stage in range(1, 5)
+    ]
+    rows = tables[0][0][0]  # (2 window - 1) ** axes
+    side = isqrt(rows) if axes == 2 else round(rows ** (1 / 3))
+    return {
+        "feature_size": shapes["swinViT.patch_embed.proj.weight"][0],
+        "depths": [len(stage) for stage in tables],
+        "num_heads": [stage[0][1] for stage in tables],
+        "window_size": (side + 1) // 2,
+        "use_v2": "swinViT.layers1c.0.layer.conv1.conv.weight" in shapes,
+    }
+
+
+READERS = {"basic_unet": _basic_unet, "segresnet": _segresnet, "dynunet": _dynunet, "swin_unetr": _swin_unetr}
