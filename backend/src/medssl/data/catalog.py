@@ -12,6 +12,7 @@ from medssl.data.catalog_folder import read_folder
 from medssl.data.entry import Entry
 from medssl.data.exclusion import without
 from medssl.data.image_files import stem
+from medssl.data.mask_files import with_masks
 from medssl.errors import CatalogError, InputError, NotFoundError
 from medssl.protocol import DataSpec, VolumeRef
 
@@ -45,7 +46,7 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
     CSV: columns `image` (relative to the CSV, or to a folder "images" beside it) and `patient`; `split`, `modality`, `name`
     and `mask` (its label map, relative likewise, or to a folder "masks" or "labels") are optional; every further column is
     a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one. What
-    `exclude` names is left out.
+    `exclude` names is left out. Images get their label maps as `masks` says or, without it, by folders and names.
 
     Raises:
         CatalogError: nothing found or left, a table that breaks a rule, or an unknown column to exclude by.
@@ -65,7 +66,7 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
             f"holds no images{looked}",
             "Choose another folder or pattern (NRRD, NIfTI, MetaImage, DICOM, PNG, JPEG)",
         )
-    return Catalog(tuple(without(entries, spec.exclude)))
+    return Catalog(tuple(with_masks(without(entries, spec.exclude), spec.masks)))
 
 
 def locate(ref: VolumeRef, home: Path) -> Path:

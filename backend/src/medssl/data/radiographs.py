@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,7 @@ class RadiographDataset(Dataset):
         if not volumes:
             raise CatalogError("training set", "holds no images", "Add some")
         self.volumes, self.cell, self.seed = tuple(volumes), cell, seed
-        windows = []
-        for volume in self.volumes:
-            check_axes(volume, 2)
-            windows.append(_window(normalisation, volume))
-            check_box(volume.box, volume.name)
-        self.windows = torch.tensor(windows)  # (V, 2)
+        self.windows = prepared_windows(self.volumes, normalisation)
         self._order = VisitingOrder(seed, len(self.volumes))
 
     def __getitem__(self, n: int) -> dict[str, Any]:
@@ -76,35 +71,55 @@ def prepared(volume: CachedVolume, side: int) -> np.ndarray:
     Raises:
         ResourceError: no room on the disk.
     """
-    path = volume.path.with_name(f"{volume.path.stem}-{side}.npy")
+    return kept_beside(volume, str(side), lambda: _square(volume, side))
+
+
+def prepared_windows(volumes: Sequence[CachedVolume], normalisation: NormalisationConfig) -> torch.Tensor:
+    """(V, 2) float32: the values of prepared radiographs that become 0 and 1.
+
+    Raises:
+        VolumeError: an image that is 3D, constant, without contrast, too small or too long.
+        InputError: the normalisation does not fit an image's modality.
+    """
+    windows = []
+    for volume in volumes:
+        check_axes(volume, 2)
+        rule = resolve(normalisation, volume.modality, volume.name)
+        windows.append([float(as_prepared(v, volume)) for v in window(rule, volume.statistics, volume.name)])
+        check_box(volume.box, volume.name)
+    return torch.tensor(windows)
+
+
+def as_prepared(values: Any, volume: CachedVolume) -> Any:
+    """Stored values to those of a prepared image, float: the extremes become -32767 and 32767."""
+    low, high = volume.statistics.minimum, volume.statistics.maximum
+    return (values - low) * (LEVELS / (high - low)) - LEVELS / 2
+
+
+def kept_beside(volume: CachedVolume, suffix: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """An array kept beside a cached volume, in a file of its name and this suffix; made at the first call.
+
+    Raises:
+        ResourceError: no room on the disk.
+    """
+    path = volume.path.with_name(f"{volume.path.stem}-{suffix}.npy")
     if not path.exists():
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                _write(volume, side, path)
+                data = io.BytesIO()
+                np.save(data, make())
+                put(path, data.getvalue())
     return _open(path)
 
 
-def _write(volume: CachedVolume, side: int, path: Path) -> None:
+def _square(volume: CachedVolume, side: int) -> np.ndarray:
     x0, y0, width, height = volume.box
     image = resized(volume.crop((x0, y0), (width, height)).T, side)
     top, left = ((n - side) // 2 for n in image.shape)
-    square = _scaled(image[top : top + side, left : left + side], volume)
-    data = io.BytesIO()
-    np.save(data, np.rint(square).astype(np.int16))
-    put(path, data.getvalue())
+    square = as_prepared(image[top : top + side, left : left + side], volume)
+    return np.rint(square).astype(np.int16)
 
 
 @functools.lru_cache(maxsize=OPEN_FILES)
 def _open(path: Path) -> np.ndarray:
     return np.asarray(np.load(path, mmap_mode="r"))
-
-
-def _window(normalisation: NormalisationConfig, volume: CachedVolume) -> list[float]:
-    rule = resolve(normalisation, volume.modality, volume.name)
-    return [float(_scaled(value, volume)) for value in window(rule, volume.statistics, volume.name)]
-
-
-def _scaled(values: Any, volume: CachedVolume) -> Any:
-    """Stored values to those of the prepared image."""
-    low, high = volume.statistics.minimum, volume.statistics.maximum
-    return (values - low) * (LEVELS / (high - low)) - LEVELS / 2
