@@ -108,7 +108,8 @@ class VolumeCache:
             CatalogError: the image has none.
             ResourceError: no room on the disk; nothing half-written is left.
         """
-        if entry.mask is None:
+        path = entry.mask
+        if path is None:
             raise CatalogError(f"image {entry.name}", "has no label map", "Leave the image out, or give its label map")
         if entry.view:
             raise VolumeError(
@@ -116,8 +117,8 @@ class VolumeCache:
                 "cannot be used: label maps belong to images as they are",
                 "Leave the view out, or give the view as an image of its own",
             )
-        key = hashlib.sha256("\n".join(["mask", _key(entry), *_known(entry.mask)]).encode()).hexdigest()
-        self._ensure(key, (".json", "-places.npy", ".b2nd"), lambda: self._write_mask(entry.mask, entry.image, key))
+        key = hashlib.sha256("\n".join(["mask", _key(entry), *_known(path)]).encode()).hexdigest()
+        self._ensure(key, (".json", "-places.npy", ".b2nd"), lambda: self._write_mask(path, entry.image, key))
         mask = _cached(self.folder / f"{key}.json", entry)
         return replace(mask, slices=image.slices, box=image.box)
 

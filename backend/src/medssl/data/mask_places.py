@@ -29,10 +29,9 @@ def find_places(array: np.ndarray) -> np.ndarray:
 
 def draw_place(places: np.ndarray, rng: np.random.Generator) -> tuple[int, ...]:
     """The index of a random place of a random value, each value being as likely."""
-    values, first = np.unique(places[:, 0], return_index=True)
-    chosen = int(rng.integers(len(values)))
-    last = np.append(first, len(places))[chosen + 1]
-    return tuple(int(n) for n in places[int(rng.integers(first[chosen], last)), 1:])
+    borders = [0, *(np.flatnonzero(np.diff(places[:, 0])) + 1), len(places)]
+    chosen = int(rng.integers(len(borders) - 1))
+    return tuple(int(n) for n in places[int(rng.integers(borders[chosen], borders[chosen + 1])), 1:])
 
 
 def as_file(places: np.ndarray) -> bytes:
