@@ -129,7 +129,7 @@ def _dynunet_stages(network: DynUNet) -> Stages:
 
 def _swin_unetr(axes: int, inputs: int, classes: int, further: dict[str, Any]) -> Built:
     if find_spec("einops") is None:
-        raise ResourceError("package einops", "is missing, and swin_unetr needs it", "pip install einops")
+        raise ResourceError("package einops", "is missing, and swin_unetr needs it", "Install it with pip install einops")
     with torch.device("cpu"):  # MONAI reads numbers from tensors, which the meta device does not have
         return SwinUNETR(inputs, classes, spatial_dims=axes, **further), 32
 

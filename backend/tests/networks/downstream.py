@@ -1,0 +1,58 @@
+"""Small fine-tuned networks of every kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from small import SIZES
+from torch import Tensor, nn
+
+from medssl.networks.plan import Plan
+from medssl.networks.weights import build_network
+
+SWIN = {name: SIZES[name] for name in ("width", "patch", "depths", "heads", "window")}
+MONAI = {
+    "basic_unet": {"features": [4, 4, 8, 8, 16, 4]},
+    "segresnet": {"init_filters": 8, "blocks_down": [1, 2, 2], "blocks_up": [1, 1]},
+    "dynunet": {"filters": [4, 4, 8], "strides": [1, 2, 2]},
+    "swin_unetr": {"feature_size": 12},
+}
+PLANS = {  # method -> network
+    "unet-segmenter": {"base_width": 4, "inputs": 1, "classes": 3},
+    "unet-classifier": {"base_width": 4, "inputs": 1, "classes": 3, "hidden": 16},
+    "swin-segmenter": {**SWIN, "classes": 3, "decoder_width": 16},
+    "swin-classifier": {**SWIN, "classes": 3},
+    "monai-segmenter": {"name": "dynunet", "axes": 2, "inputs": 1, "classes": 3, "arguments": MONAI["dynunet"]},
+}
+NAMES = ["Anterior", "Posterior"]
+SEGMENTS = [{"value": n + 1, "name": name, "colour": "#ff0000", "terminology": ""} for n, name in enumerate(NAMES)]
+TASKS = {
+    "segmenter": {"name": "segmentation", "form": "3d", "segments": SEGMENTS, "spacing": [1.0, 1.0, 1.0], "crop": [16, 16, 16]},
+    "classifier": {
+        "name": "classification", "kind": "multi-label", "classes": ["Effusion", "Edema", "Mass"],
+        "thresholds": {"Effusion": 0.25, "Edema": 0.5, "Mass": 0.125}, "temperature": {},
+    },
+}  # fmt: skip
+
+
+def make_plan(method: str, **further: Any) -> Plan:
+    kind = "cxr" if method.startswith("swin") else "ct"
+    return Plan(method, {**PLANS[method], **further}, normalisation={"kind": kind}, task=TASKS[method.split("-")[1]])
+
+
+def make_network(method: str, seed: int = 0, **further: Any) -> nn.Module:
+    torch.manual_seed(seed)
+    plan = make_plan(method, **further)
+    network = build_network(plan)
+    network.plan = plan
+    return network.eval()
+
+
+def make_input(network: nn.Module, number: int = 2, inputs: int = 1) -> Tensor:
+    """Of the smallest size that the network takes."""
+    generator = torch.Generator().manual_seed(number)
+    if hasattr(network, "side"):
+        return torch.randn(number, 3, network.side, network.side, generator=generator)
+    axes, side = getattr(network, "axes", 3), getattr(network, "least_side", 16)
+    return torch.rand(number, inputs, *[side] * axes, generator=generator)
