@@ -47,5 +47,8 @@ def nothing(request, context):
 INSPECTIONS = {
     "restore": "fake_inspections:restore",
     "similarity": "fake_inspections:similarity",
-    **dict.fromkeys(("catalog", "correspond", "cosegment", "patchmap", "landmarks"), "fake_inspections:nothing"),
+    **dict.fromkeys(
+        ("catalog", "correspond", "cosegment", "patchmap", "landmarks", "segment", "predict"),
+        "fake_inspections:nothing",
+    ),
 }

@@ -25,9 +25,11 @@ from medssl.protocol import (
     LandmarksRequest,
     PatchmapRequest,
     PlaneRequest,
+    PredictRequest,
     PreviewRequest,
     RestoreRequest,
     ResultStatus,
+    SegmentRequest,
     SimilarityRequest,
     from_json,
     to_json,
@@ -200,6 +202,16 @@ def patchmap(request: PatchmapRequest) -> Call:
 def landmarks(request: LandmarksRequest) -> Call:
     """How far from known landmarks do models find them? `ResultStatus`, queued."""
     return _post("/inspect/landmarks", request, _result)
+
+
+def segment(request: SegmentRequest) -> Call:
+    """Segment an image with a fine-tuned model: `ResultStatus`, queued."""
+    return _post("/inspect/segment", request, _result)
+
+
+def predict(request: PredictRequest) -> Call:
+    """Probabilities of a fine-tuned classifier or a probe: `ResultStatus`, queued."""
+    return _post("/inspect/predict", request, _result)
 
 
 def result(result_id: str) -> Call:

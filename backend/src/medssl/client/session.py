@@ -29,9 +29,11 @@ from medssl.protocol import (
     JobView,
     LandmarksRequest,
     PatchmapRequest,
+    PredictRequest,
     PreviewRequest,
     RestoreRequest,
     ResultStatus,
+    SegmentRequest,
     SimilarityRequest,
     VolumeRef,
 )  # fmt: skip
@@ -169,6 +171,16 @@ class Session:
         """How far from known landmarks do models find them? `request` takes further fields of `LandmarksRequest`."""
         asked = LandmarksRequest(data, tuple(models), **request)
         return self.finished(self.send(api.landmarks(asked)), on_progress)
+
+    def segment(self, volume: VolumeRef, model: str, on_progress: OnProgress = _silent, **request: Any) -> ResultStatus:
+        """Segment an image; `request` takes further fields of `SegmentRequest`, `result_volume` reads it."""
+        return self.finished(self.send(api.segment(SegmentRequest(volume, model, **request))), on_progress)
+
+    def predict(
+        self, images: Sequence[VolumeRef], model: str, on_progress: OnProgress = _silent, **request: Any
+    ) -> ResultStatus:
+        """Probabilities of classes for one or more images; `request` takes further fields of `PredictRequest`."""
+        return self.finished(self.send(api.predict(PredictRequest(tuple(images), model, **request))), on_progress)
 
     def finished(self, result: ResultStatus, on_progress: OnProgress = _silent) -> ResultStatus:
         """Wait until an inspection has ended.

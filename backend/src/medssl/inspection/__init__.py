@@ -10,4 +10,6 @@ INSPECTIONS = {
     "cosegment": "medssl.inspection.cosegmentation:inspect",
     "patchmap": "medssl.inspection.patchmap:inspect",
     "landmarks": "medssl.inspection.landmarks:inspect",
+    "segment": "medssl.inspection.segmentation:inspect",
+    "predict": "medssl.inspection.prediction:inspect",
 }

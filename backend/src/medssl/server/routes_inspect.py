@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
 
-from medssl.errors import NotFoundError
 from medssl.protocol import (
     END_STATES,
     CatalogRequest,
@@ -18,17 +17,19 @@ from medssl.protocol import (
     LandmarksRequest,
     PatchmapRequest,
     PlaneRequest,
+    PredictRequest,
     PreviewRequest,
     RestoreRequest,
     ResultStatus,
+    SegmentRequest,
     SimilarityRequest,
-    VolumeRef,
     catalog_from_json,
     images_from_json,
     landmarks_from_json,
     plane_from_json,
     preview_from_json,
     restore_from_json,
+    segment_from_json,
     to_json,
 )  # fmt: skip
 from medssl.server.answers import file_answer, json_answer
@@ -55,6 +56,8 @@ INSPECTIONS: dict[str, tuple[tuple[type, Reader], str]] = {  # one line is a rou
     "cosegment": (_of_images(CosegmentRequest), "Parts of equal anatomy in several radiographs."),
     "patchmap": (_of_images(PatchmapRequest), "A plane in which patches of equal descriptors lie together."),
     "landmarks": ((LandmarksRequest, landmarks_from_json), "How far from known landmarks do models find them?"),
+    "segment": ((SegmentRequest, segment_from_json), "Segment an image with a fine-tuned model."),
+    "predict": (_of_images(PredictRequest), "Probabilities of a fine-tuned classifier or a probe."),
 }
 LONGEST_WAIT_S = 10.0
 POLL_S = 0.003
@@ -113,11 +116,7 @@ def _wait(results: ResultStore, status: ResultStatus, seconds: float) -> ResultS
 
 
 def _check_uploads(request: Any, volumes: VolumeStore) -> None:
-    refs: tuple[VolumeRef, ...]
     if hasattr(request, "volume"):
-        refs = (request.volume,)
+        volumes.check((request.volume,))
     else:
-        refs = request.images if hasattr(request, "images") else request.data.volumes
-    for ref in refs:
-        if ref.sha256 and not volumes.has(ref.sha256):
-            raise NotFoundError(f"volume {ref.name or ref.sha256[:12]}", "was not uploaded", "Upload it first")
+        volumes.check(request.images if hasattr(request, "images") else request.data.volumes)

@@ -13,6 +13,7 @@ from medssl.protocol import JobSpec, JobView, spec_from_json
 from medssl.server.answers import file_answer, json_answer
 from medssl.server.bodies import read_body
 from medssl.server.openapi import body_of
+from medssl.server.volumes import VolumeStore
 
 
 def job_routes(store: JobStore, kinds: str, grace_s: float) -> APIRouter:
@@ -22,7 +23,9 @@ def job_routes(store: JobStore, kinds: str, grace_s: float) -> APIRouter:
     @routes.post("/jobs", status_code=201, response_model=JobView, openapi_extra=body_of("JobSpec"))
     def submit(spec: dict[str, Any] = Body()) -> Response:
         """Make a job and start its process."""
-        return json_answer(store.view(process.submit(store, read_body(JobSpec, spec_from_json, spec), kinds)), 201)
+        asked = read_body(JobSpec, spec_from_json, spec)
+        VolumeStore(store.home).check(asked.data.volumes)
+        return json_answer(store.view(process.submit(store, asked, kinds)), 201)
 
     @routes.get("/jobs", response_model=list[JobView])
     def jobs() -> Response:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from medssl.errors import InputError, StateError
+from medssl.errors import InputError, NotFoundError, StateError
 from medssl.files import disk_errors, replace
+from medssl.protocol import VolumeRef
 from medssl.server.nrrd_check import check_nrrd
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -57,6 +59,18 @@ class VolumeStore:
     def has(self, sha256: str) -> bool:
         """Whether the volume was uploaded completely."""
         return self.path(sha256).is_file()
+
+    def check(self, refs: Iterable[VolumeRef]) -> None:
+        """See that every image and label map that is named by a hash was uploaded.
+
+        Raises:
+            NotFoundError: one was not.
+            InputError: not a SHA-256.
+        """
+        for ref in refs:
+            for what, sha256 in (("volume", ref.sha256), ("label map of", ref.mask_sha256)):
+                if sha256 and not self.has(sha256):
+                    raise NotFoundError(f"{what} {ref.name or sha256[:12]}", "was not uploaded", "Upload it first")
 
     def received(self, sha256: str) -> int:
         """How many bytes of an upload in pieces are here."""
