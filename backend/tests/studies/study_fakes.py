@@ -73,7 +73,7 @@ def _segmentation(spec: JobSpec, run: Run, seed: int) -> dict[str, Any]:
                 0.5 + _gain(spec) + shared + own + hard + _generator(entry.patient, seed, own).normal(0, 0.01), 0, 1
             )
         )
-        attributes = {f"attribute_{name}": value for name, value in entry.attributes.items()}
+        attributes = {f"attribute_{name}": str(value) for name, value in {**entry.attributes, **entry.labels}.items()}
         for label in ("Anterior", "Posterior", "mean"):
             rows.append({
                 "image": str(entry.image), "patient": entry.patient, "class": label, "dice": dice, "iou": dice / (2 - dice),
@@ -97,7 +97,8 @@ def _classification(spec: JobSpec, run: Run, seed: int) -> dict[str, Any]:
     draw = np.array([_generator(entry.patient).normal(0, 1, len(names)) for entry in test])
     own = _generator(seed, spec.start_from).normal(0, 0.5, draw.shape)
     scores = draw + own + targets * (0.4 + 4 * _gain(spec))
-    attributes = {name: tuple(entry.attributes[name] for entry in test) for name in test[0].attributes}
+    known = [{**entry.attributes, "age": str(entry.labels["age"])} for entry in test]
+    attributes = {name: tuple(row[name] for row in known) for name in known[0]}
     write_predictions(run.folder / "results" / "predictions.csv", Predictions(
         tuple(str(entry.image) for entry in test), tuple(entry.patient for entry in test), tuple(names),
         1 / (1 + np.exp(-scores)), targets, attributes,

@@ -13,7 +13,7 @@ from medssl.studies.compare import compare
 from medssl.studies.compare_config import check_study, read_study
 from medssl.studies.plan import order
 
-TABLES = ("runs.csv", "summary.csv")
+TABLES = ("runs.csv", "summary.csv", "differences.csv", "table.md", "table.tex", "comparison.json", "report.html")
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from medssl.training.run import Run
 
 RUN_TASK = "medssl.tasks.run_task:run_task"
 STUDY = "study.json"
+REPORT_S = 120.0  # between reports on what is finished so far
 
 
 def compare(spec: JobSpec, run: Run, run_task: str = RUN_TASK) -> None:
@@ -80,10 +81,13 @@ class Comparison:
             tidy(key.folder(self.run.folder), self.study.keep_models)  # a kill may have come before
         self._tell_start(len(done))
         todo = [key for key in self.keys if key not in set(done)]
-        ended = len(done)
+        ended, reported = len(done), time.monotonic()
         for key in self._performed(todo):
             ended += 1
             self._tell(key, ended, ended - len(done))
+            if ended % (len(self.keys) // len(self.study.seeds)) == 0 and time.monotonic() - reported > REPORT_S:
+                report(self.run.folder)
+                reported = time.monotonic()
         if all(self.outcome(key).state == FAILED for key in self.keys):
             raise TrainingError(
                 "every run", f"failed, the first with: {self.outcome(self.keys[0]).error}", "The log has the details"

@@ -30,7 +30,7 @@ JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 UNTRAINED = "untrained:"
 SEED_LIMIT = 2**31
 DEFAULT_SEEDS = 5
-DEFAULT_REPLICATES = 1000
+DEFAULT_REPLICATES = 2000  # p-values of the bootstrap do not fall below about 5 / replicates
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Arm:
     weights: str = ""  # "", a path, a job id, or untrained:PRESET for probes
     partial: bool = False  # accept weights that match only in part
     config: dict[str, Any] = field(default_factory=dict)  # over the study's; complete once checked
-    train_on: str = ""  # train on this value of the study's `train_on` attribute alone
+    train_on: str = ""  # set by a study with `train_on`: the value of the attribute it trains on
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,10 @@ def _arm(entry: Any, config: dict[str, Any], task: str) -> Arm:
             f"arm {entry['name']!r}", "has a name that folders cannot bear", "Use letters, digits, - and _"
         )
     arm = Arm(**entry)
+    if arm.train_on:
+        raise ConfigError(
+            f"arm {arm.name}: train_on", "is set by the study", "Set train_on: sex, say, for the whole study"
+        )
     weights = _weights(arm)
     if task == "probing" and not weights:
         raise ConfigError(

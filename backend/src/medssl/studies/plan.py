@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medssl.files import read_json
 from medssl.protocol import DataSpec, JobSpec, to_json
@@ -42,6 +43,7 @@ class Outcome:
     seconds: float = 0.0
     error: str = ""
     error_type: str = ""
+    about: dict[str, Any] = dataclasses.field(default_factory=dict)  # parameters, what the transfer said
 
 
 def order(study: Study) -> list[RunKey]:
@@ -76,7 +78,9 @@ def outcome(key: RunKey, root: Path, expected: str = "") -> Outcome:
         if (folder / name).is_file():
             told = read_json(folder / name)
             if not expected or told["digest"] == expected:
-                values = {name: told[name] for name in ("test", "validation", "seconds", "error") if name in told}
+                values = {
+                    name: told[name] for name in ("test", "validation", "seconds", "error", "about") if name in told
+                }
                 return Outcome(key, state, **values, error_type=told.get("type", ""))
     return Outcome(key)
 
@@ -91,22 +95,33 @@ def expand(study: Study, values: tuple[str, ...]) -> Study:
     if not study.train_on:
         return study
     arms = tuple(
-        dataclasses.replace(arm, name=arm_name(arm, study.train_on, value), train_on=value)
+        dataclasses.replace(arm, name=arm.name + _suffix(study, value), train_on=value)
         for arm in study.arms
         for value in values
     )
-    reference = arm_name(study.arm(study.reference), study.train_on, values[0])
     groups = study.groups if study.train_on in study.groups else (*study.groups, study.train_on)
-    return dataclasses.replace(study, arms=arms, reference=reference, groups=groups)
+    return dataclasses.replace(study, arms=arms, groups=groups)
 
 
-def arm_name(arm: Arm, attribute: str, value: str) -> str:
-    """What an arm that trains on one value is called; folders bear the name."""
-    return f"{arm.name} {re.sub(r'[^A-Za-z0-9_.+-]', '_', f'{attribute}-{value}')}"
+def base_name(study: Study, arm: Arm) -> str:
+    """What the user calls the arm, whatever it trains on."""
+    return arm.name.removesuffix(_suffix(study, arm.train_on)) if arm.train_on else arm.name
+
+
+def reference_of(study: Study, arm: Arm) -> str:
+    """The arm that this one is compared with: the reference, trained on the same; "" for the reference itself."""
+    if base_name(study, arm) == study.reference:
+        return ""
+    return study.reference + (_suffix(study, arm.train_on) if arm.train_on else "")
+
+
+def _suffix(study: Study, value: str) -> str:
+    """Folders bear the name: only letters, digits and a few signs."""
+    return " " + re.sub(r"[^A-Za-z0-9_.+-]", "_", f"{study.train_on}-{value}").rstrip(".")
 
 
 def describe_size(study: Study, size: float) -> str:
     """The size in words."""
     if study.unit == "fractions":
-        return f"{size:.4g} of the patients" if size < 1 else "all patients"
+        return f"{100 * size:.4g} % of patients" if size < 1 else "all patients"
     return f"{size:g} patients" if study.unit == "patients" else f"{size:g} per class"

@@ -16,6 +16,7 @@ from medssl.data.catalog import Catalog, read_catalog
 from medssl.data.entry import Entry
 from medssl.data.split import split_three
 from medssl.errors import CatalogError, ConfigError
+from medssl.evaluation.subgroups import group_by
 from medssl.files import read_json, write_atomic, write_json
 from medssl.protocol import DataSpec
 from medssl.studies.compare_config import Study
@@ -56,7 +57,7 @@ def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyDat
 
     Raises:
         CatalogError: no test patients, or a catalogue that cannot be split.
-        ConfigError: a size that the training set does not reach, or an attribute that is not there.
+        ConfigError, InputError: a size that the training set does not reach, or an attribute that is not there.
     """
     known = folder / "split.json"
     if not known.is_file():
@@ -74,6 +75,7 @@ def _fix(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyData:
             "data of the comparison", "has no test patients",
             "Mark some with test in a column split, or set a test fraction (--test-fraction 0.2)",
         )  # fmt: skip
+    _check_groups(study, split.test)
     values = _values(study, split.training)
     (folder / "results").mkdir(parents=True, exist_ok=True)
     files, counts = {}, {}
@@ -106,6 +108,13 @@ def _attribute(entry: Entry, name: str) -> str:
     if name in entry.labels and not math.isnan(entry.labels[name]):
         return f"{entry.labels[name]:g}"
     return entry.attributes.get(name, "")
+
+
+def _check_groups(study: Study, test: Catalog) -> None:
+    """Told before the first run, not by the report after the last."""
+    names = dict.fromkeys(name for entry in test for name in (*entry.attributes, *entry.labels))
+    for asked in study.groups:
+        group_by(asked, {name: [_attribute(entry, name) for entry in test] for name in names})
 
 
 def _count(training: Iterable[Entry], validation: Iterable[Entry], test: Iterable[Entry]) -> dict[str, int]:

@@ -27,11 +27,14 @@ class StudyRun:
         self.folder, self.home, self.device = folder, home, device
         self.resume = any((folder / "checkpoints").glob("*"))
         self.cancel_requested = cancelled
+        self.about: dict[str, Any] = {}  # what the report repeats: parameters of the network, what the transfer said
         self._events, self._told = EventLog(folder / "events.jsonl"), told
 
     def emit(self, type: str, **fields: Any) -> None:
         """Append one event to the run's own events."""
         self._events.append(type, fields)
+        told = {"started": {"parameters": "parameters"}, "transfer": {"text": "transfer"}}.get(type, {})
+        self.about |= {name: fields[field] for field, name in told.items() if field in fields}
 
     def progress(self, step: int, steps: int, message: str = "", eta_s: float | None = None) -> None:
         """Pass on how far the run is."""
@@ -49,7 +52,7 @@ def request(folder: Path, spec: JobSpec, digest: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         for name in ("checkpoints", "results"):
             (folder / name).mkdir(parents=True)
-    write_json(known, {"digest": digest, "spec": to_json(spec)})
+    write_json(known, {"digest": digest, "spec": to_json(spec)}, lasting=False)
 
 
 def perform(
@@ -74,7 +77,7 @@ def perform(
         return
     finally:
         run.close()
-    end = {"digest": asked["digest"], "seconds": round(time.monotonic() - begin, 1)}
+    end = {"digest": asked["digest"], "seconds": round(time.monotonic() - begin, 1), "about": run.about}
     write_json(folder / DONE, {**end, **{name: result[name] for name in ("test", "validation")}})
     tidy(folder, keep_models)
 
