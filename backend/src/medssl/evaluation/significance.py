@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -12,6 +13,8 @@ from medssl.evaluation.bootstrap import PatientBootstrap
 from medssl.evaluation.resampled import Test
 from medssl.evaluation.statistics import LEVEL
 
+LEAST_SPREAD = 1e-12  # of runs: below, they differ by rounding only
+
 
 def independent_t(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> Test:
     """Student's two-sample t-test with equal variances, the test of the Genesis and PEAC papers: first - second.
@@ -19,7 +22,8 @@ def independent_t(first: Sequence[float] | np.ndarray, second: Sequence[float] |
     Raises:
         InputError: fewer than two values on a side.
     """
-    return _t("independent t", stats.ttest_ind, first, second)
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    return _t("independent t", stats.ttest_ind, first, second, max(_spread(first), _spread(second)))
 
 
 def paired_t(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> Test:
@@ -30,7 +34,8 @@ def paired_t(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.n
     """
     if len(first) != len(second):
         raise InputError(f"{len(first)} and {len(second)} values", "cannot be paired", "Give a value of each run twice")
-    return _t("paired t", stats.ttest_rel, first, second)
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    return _t("paired t", stats.ttest_rel, first, second, _spread(first - second))
 
 
 def paired_bootstrap(
@@ -61,13 +66,17 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _t(name: str, test, first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> Test:
+def _t(name: str, test: Callable[..., Any], first: np.ndarray, second: np.ndarray, spread: float) -> Test:
     if min(len(first), len(second)) < 2:
         raise InputError(f"{len(first)} and {len(second)} values", "are too few for a t-test", "Take two seeds or more")
-    difference = float(np.mean(first) - np.mean(second))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        result = test(first, second)
-        bounds = result.confidence_interval(LEVEL / 100)
-    if not np.isfinite(result.statistic):  # no spread at all: nothing to hold the difference against
-        return Test(name, difference, None, None, None)
+    difference = float(first.mean() - second.mean())
+    if spread <= LEAST_SPREAD:
+        return Test(name, difference, None, None, None)  # nothing to hold the difference against
+    result = test(first, second)
+    bounds = result.confidence_interval(LEVEL / 100)
     return Test(name, difference, float(bounds.low), float(bounds.high), float(result.pvalue))
+
+
+def _spread(values: np.ndarray) -> float:
+    """Largest minus smallest; 0 of none."""
+    return float(np.ptp(values)) if len(values) else 0.0
