@@ -14,6 +14,7 @@ from medssl.cli import (
     data,
     demo,
     doctor,
+    finetune,
     jobs,
     landmarks,
     methods,
@@ -34,6 +35,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("pretrain")(pretrain.pretrain)
+app.command("finetune")(finetune.finetune)
+app.command("probe")(finetune.probe)
 app.command("restore")(restore.restore)
 app.command("correspond")(correspond.correspond)
 app.command("similarity")(correspond.similarity)

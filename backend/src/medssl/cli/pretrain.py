@@ -93,14 +93,15 @@ def watch(store: Any, job: str) -> int:
 
 
 def data_spec(
-    paths: list[str], pattern: str, modality: str, validation_fraction: float, exclude: Sequence[str] = ()
+    paths: list[str], pattern: str, modality: str, validation_fraction: float, exclude: Sequence[str] = (), **more: Any
 ) -> DataSpec:
-    """A folder or CSV as such; image files as a list."""
+    """A folder or CSV as such; image files as a list. `more` takes further fields of `DataSpec`."""
     only = Path(paths[0])
     common: dict[str, Any] = {
         "modality": modality,
         "validation_fraction": validation_fraction,
         "exclude": tuple(exclude),
+        **more,
     }
     if len(paths) == 1 and (only.is_dir() or only.suffix.lower() == ".csv" or not only.exists()):
         return DataSpec(path=str(only), pattern=pattern, **common)

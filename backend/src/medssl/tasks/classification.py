@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.data import Dataset
 
 from medssl.data.classification_samples import ClassificationDataset
@@ -25,7 +24,7 @@ from medssl.tasks.architecture import classification_network
 from medssl.tasks.augmentation import Augmentation
 from medssl.tasks.classification_config import ClassificationConfig
 from medssl.tasks.classification_loss import classification_loss, positive_weights
-from medssl.tasks.classification_results import as_predictions, calibrated, write_results
+from medssl.tasks.classification_results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.labels import label_columns
 from medssl.tasks.parts import Part, Parts, dimension, read_parts, whole
 from medssl.tasks.start import check_form, start_normalisation
@@ -140,22 +139,22 @@ class Classification:
             The plan, and the headline numbers {"validation": {...}, "test": {...}}.
         """
         network.plan = self._plan  # type: ignore[assignment]
-        validation = self._predicted(self.parts.validation, network, run, "validation")
+        parts, config = self.parts, self.config
+        named = {"validation": parts.validation, "test": parts.test}
+        raw = {name: self._predicted(part, network, run, name) for name, part in named.items() if len(part)}
         temperatures, thresholds = calibrated(
-            validation, self.parts, self.parts.validation.targets, self.config.threshold, self.config.specificity
+            raw["validation"], parts, parts.validation.targets, config.threshold, config.specificity
         )
+        tables = {
+            name: as_predictions(part, parts, rescaled(raw[name], temperatures, parts)) if name in raw else None
+            for name, part in named.items()
+        }
         task = {**self._plan.task, "temperature": temperatures, "thresholds": thresholds}
-        network.plan = self._plan = replace(self._plan, task=task)  # type: ignore[assignment]
-        tables = {}
-        for name, part in (("validation", self.parts.validation), ("test", self.parts.test)):
-            probabilities = self._predicted(part, network, run, name)
-            tables[name] = as_predictions(part, self.parts, probabilities) if len(part) else None
-        return self._plan, write_results(
-            run.folder / "results", tables, self.parts, thresholds, self.config.specificity
-        )
+        headline = write_results(run.folder / "results", tables, parts, thresholds, config.specificity)
+        return replace(self._plan, task=task), headline
 
     def _predicted(self, part: Part, network: nn.Module, run: Run, name: str) -> np.ndarray:
-        """Probabilities (N, C) by the road that users take."""
+        """Probabilities (N, C) before calibration, by the road that users take."""
         rows = []
         for n, image in enumerate(part.images):
             run.progress(n, len(part), f"classifying {name} image {n + 1} of {len(part)}")

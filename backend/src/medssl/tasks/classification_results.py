@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from medssl.evaluation.evaluation import evaluate_classification
 from medssl.evaluation.evaluation_report import write_evaluation
 from medssl.evaluation.tables import Predictions, write_predictions
 from medssl.evaluation.thresholds import choose_thresholds
+from medssl.inspection.prediction import calibrate
 from medssl.tasks.parts import Part, Parts, attributes
 
 
@@ -23,21 +23,25 @@ def calibrated(
     if parts.kind == "multi-class":
         return dict.fromkeys(names, temperature(logits, targets)), {}
     heats = {name: temperature(logits_of(probabilities[:, n]), targets[:, n]) for n, name in enumerate(names)}
-    scaled = np.stack([_sigmoid(logits_of(probabilities[:, n]) / heats[name]) for n, name in enumerate(names)], axis=1)
-    return heats, choose_thresholds(targets, scaled, names, rule, specificity)
+    return heats, choose_thresholds(targets, rescaled(probabilities, heats, parts), names, rule, specificity)
+
+
+def rescaled(probabilities: np.ndarray, temperatures: dict[str, float], parts: Parts) -> np.ndarray:
+    """Probabilities (N, C) after the temperatures that validation gave."""
+    return np.stack([calibrate(row, parts.names, parts.kind, temperatures) for row in probabilities])
 
 
 def as_predictions(part: Part, parts: Parts, probabilities: np.ndarray) -> Predictions:
     """The table of one part."""
-    about = [attributes(entry) for entry in part.entries]
+    about = [attributes(entry, parts.columns) for entry in part.entries]
     known = sorted({name for row in about for name in row})
     return Predictions(
-        images=[str(entry.image) for entry in part.entries],
-        patients=[entry.patient for entry in part.entries],
-        names=list(parts.names),
+        images=tuple(str(entry.image) for entry in part.entries),
+        patients=tuple(entry.patient for entry in part.entries),
+        names=parts.names,
         probabilities=probabilities,
         targets=part.targets,
-        attributes={name: [row.get(name, "") for row in about] for name in known},
+        attributes={name: tuple(row.get(name, "") for row in about) for name in known},
     )
 
 
@@ -62,7 +66,3 @@ def write_results(
         images = {path: path for path in table.images}
         write_evaluation(evaluation, folder, f"Classification of {name} images", images)  # the last one, test, stays
     return found
-
-
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-values))

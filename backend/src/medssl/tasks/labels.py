@@ -19,7 +19,7 @@ def label_columns(text: str) -> tuple[str, ...]:
     return columns
 
 
-def source_columns(text: str) -> tuple[str, ...]:
+def source_columns(columns: tuple[str, ...]) -> tuple[str, ...]:
     """The catalogue's columns that label columns are made of: "Abnormal=Mass|Nodule" of Mass and Nodule."""
-    names = [part.rpartition("=")[2].lstrip("!") for part in label_columns(text)]
+    names = [part.rpartition("=")[2].lstrip("!") for part in columns]
     return tuple(name.strip() for part in names for name in part.split("|"))

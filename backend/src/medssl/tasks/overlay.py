@@ -23,7 +23,7 @@ def draw_overlay(
         pane.imshow(image.T, cmap="gray", vmin=0, vmax=1, aspect=aspect, interpolation="nearest")
         for number, colour in enumerate(colours, start=1):
             if (labels == number).any():
-                pane.contour(labels.T == number, [0.5], colors=[colour], linewidths=1.2)
+                pane.contour(number == labels.T, [0.5], colors=[colour], linewidths=1.2)
         pane.set_title(title, fontsize=9)
         pane.axis("off")
     figure.tight_layout(pad=0.4)

@@ -16,6 +16,7 @@ from medssl.data.subset import subset
 from medssl.data.volume import Volume
 from medssl.errors import CatalogError
 from medssl.protocol import DataSpec
+from medssl.tasks.labels import source_columns
 from medssl.tasks.transfer_config import SelectionConfig
 from medssl.training.pretrain import common_modality
 from medssl.training.run import Run
@@ -46,6 +47,7 @@ class Parts:
         modality: of all images.
         kind: binary, multi-class or multi-label; "" for segmentation.
         names: of the classes of a classification.
+        columns: of the catalogue, from which the classes were read.
         notes: what the user should know of the split.
     """
 
@@ -55,6 +57,7 @@ class Parts:
     modality: str
     kind: str = ""
     names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def sizes(self) -> dict[str, int]:
@@ -104,7 +107,8 @@ def read_parts(data: DataSpec, run: Run, select: SelectionConfig, seed: int, lab
         parts[name] = Part(tuple(entries), tuple(images), tuple(masks), targets)
     modality = common_modality([image for part in parts.values() for image in part.images])
     return Parts(
-        **parts, modality=modality, kind=known.kind if known else "", names=known.names if known else (), notes=split.notes
+        **parts, modality=modality, kind=known.kind if known else "", names=known.names if known else (),
+        columns=source_columns(labels.columns) if labels else (), notes=split.notes,
     )  # fmt: skip
 
 

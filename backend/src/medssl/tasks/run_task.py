@@ -27,4 +27,6 @@ def run_task(spec: JobSpec, run: Run) -> dict[str, Any]:
         CancelledError: a cancel was asked for.
     """
     config = build(config_class(TASKS, spec.method, "task"), spec.config)
+    for folder in ("results", "checkpoints"):
+        (run.folder / folder).mkdir(parents=True, exist_ok=True)
     return implementation(TASKS, spec.method, "task")(spec, config, run)

@@ -1,0 +1,116 @@
+"""What applying a model leaves of each image: a label map and its volumes, or a row of probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from torch import nn
+
+from medssl.data.catalog import Catalog
+from medssl.data.classes import SegmentClasses
+from medssl.data.entry import Entry
+from medssl.data.planes import as_plane
+from medssl.data.volume import Volume
+from medssl.evaluation.tables import ATTRIBUTE, LABEL
+from medssl.inspection.prediction import check_predictor, predict
+from medssl.inspection.probes import Probe
+from medssl.inspection.segmentation import check_segmenter, segment
+from medssl.inspection.segmentation_files import write_segmentation
+from medssl.inspection.tables import write_table
+from medssl.tasks.apply_config import ApplyConfig
+from medssl.tasks.apply_output import Output, file_names, shown
+from medssl.tasks.growing_table import GrowingTable, Row
+
+VOLUMES = ("image", "patient", "class", "value", "voxels", "volume_ml", "area_cm2")
+
+Tell = Callable[[float, str], None]
+
+
+class Applier(Protocol):
+    """A model that leaves something of each image.
+
+    Attributes:
+        table: what it says of all images, by the column `image`.
+    """
+
+    table: GrowingTable
+
+    def has(self, row: Row) -> bool:
+        """Is what a row of the index calls done still there?"""
+
+    def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
+        """Do one image; the name of the file that holds the answer."""
+
+
+class Segmenting:
+    """A label map per image, volumes.csv of all, and classes.csv, which tells what the values mean.
+
+    Args:
+        net: a segmentation network with its plan.
+        catalog: the images.
+        config: how windows are laid and averaged, and the format.
+        output: where everything goes.
+        known: the files of images that are done.
+
+    Raises:
+        WeightsError: a model of another task.
+    """
+
+    def __init__(
+        self, net: nn.Module, catalog: Catalog, config: ApplyConfig, output: Output, known: Mapping[str, str]
+    ) -> None:
+        self._net, self._config, self._folder = net, config, output.folder
+        classes = SegmentClasses.from_list(check_segmenter(net).task["segments"])
+        write_table(classes.as_list(), output.folder / "classes.csv")
+        self.table = GrowingTable(output.folder / "volumes.csv", VOLUMES)
+        self._files = file_names(catalog, f".{config.format}", known)
+
+    def has(self, row: Row) -> bool:
+        """The label map is there."""
+        return (self._folder / row["output"]).is_file()
+
+    def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
+        """Segment one image."""
+        overlap = None if self._config.overlap < 0 else self._config.overlap
+        found = segment(volume, self._net, overlap, self._config.mirror, tell, view=entry.view, inverted=entry.inverted)
+        name = self._files[shown(entry)]
+        write_segmentation(found.labels, found.segments, self._folder / name)
+        about = {"image": shown(entry), "patient": entry.patient}
+        self.table.append({**about, **row} for row in found.table)
+        return name
+
+
+class Predicting:
+    """A row per image in one table of predictions: probabilities, known labels of the same names, attributes."""
+
+    def __init__(self, net: nn.Module | Probe, catalog: Catalog, config: ApplyConfig, output: Output) -> None:
+        self._net, self._test_time = net, "" if config.test_time == "auto" else config.test_time
+        self._names = list(check_predictor(net).task["classes"])
+        attributes = sorted({name for entry in catalog for name in self._attributes(entry)})
+        columns = (*self._names, *(LABEL + name for name in self._names), *(ATTRIBUTE + name for name in attributes))
+        self.table = GrowingTable(output.folder / output.table, ("image", "patient", *columns))
+
+    def has(self, row: Row) -> bool:
+        """The table has the image."""
+        return any(known["image"] == row["image"] for known in self.table.rows)
+
+    def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
+        """Classify one image."""
+        volume = as_plane(volume, entry.view, entry.inverted) if entry.view or entry.inverted else volume
+        found = predict([volume], self._net, self._test_time)[0]
+        row: dict[str, Any] = {"image": shown(entry), "patient": entry.patient}
+        row |= {name: found[name][0] for name in self._names}
+        row |= {LABEL + name: f"{entry.labels[name]:g}" for name in self._names if _known(entry, name)}
+        row |= {ATTRIBUTE + name: value for name, value in self._attributes(entry).items()}
+        self.table.append([row])
+        return self.table.path.name
+
+    def _attributes(self, entry: Entry) -> dict[str, str]:
+        numbers = {n: f"{value:g}" for n, value in entry.labels.items() if n not in self._names and value == value}
+        return {**entry.attributes, **numbers}
+
+
+def _known(entry: Entry, name: str) -> bool:
+    value = entry.labels.get(name)
+    return value is not None and value == value

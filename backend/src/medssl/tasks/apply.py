@@ -1,0 +1,107 @@
+"""The job kind "apply": a fine-tuned model over all images of a set, an image at a time, going on where it was stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from torch import nn
+
+from medssl.data.catalog import Catalog, read_catalog
+from medssl.data.entry import Entry
+from medssl.data.reading import read_volume
+from medssl.errors import CancelledError, CatalogError, InputError, NotFoundError
+from medssl.inspection.models import WarmModels
+from medssl.inspection.prediction import TASKS, load_predictor
+from medssl.inspection.probes import Probe
+from medssl.protocol import JobSpec
+from medssl.schema import build
+from medssl.tasks.appliers import Applier, Predicting, Segmenting
+from medssl.tasks.apply_config import ApplyConfig
+from medssl.tasks.apply_output import Output, shown
+from medssl.tasks.growing_table import GrowingTable
+from medssl.training.run import Run
+
+COLUMNS = ("image", "patient", "status", "error", "output")
+DONE, FAILED = "done", "failed"
+
+
+def apply(spec: JobSpec, run: Run) -> None:
+    """Apply the model `spec.start_from` to `spec.data`; see `apply_model`."""
+    config: ApplyConfig = build(ApplyConfig, spec.config)
+    apply_model(spec.start_from, read_catalog(spec.data, run.home), config, run)
+
+
+def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run) -> GrowingTable:
+    """Segment or classify every image, whatever the model was fine-tuned for; one that fails does not stop the others.
+
+    The output folder (the run's results where the config names none) gets index.csv (image, patient, status, error, output),
+    and a label map per image, volumes.csv and classes.csv, or predictions.csv. What the index calls done is not done again.
+
+    Args:
+        reference: a job id or the path of a weight file.
+        catalog: the images.
+        config: output, format, how windows and views are averaged.
+        run: takes progress and warnings of images that fail; its device computes.
+
+    Returns:
+        The index.
+
+    Raises:
+        NotFoundError, WeightsError: no such model, or one that neither segments nor predicts.
+        InputError: the output folder holds results of another model.
+        CatalogError: not one image could be used.
+        CancelledError: a cancel was asked for; what is done stays.
+    """
+    models = WarmModels(run.home)
+    net = load_predictor(reference, run.home, lambda model: models.get(model, "", run.device))
+    output = Output.of(config.output, run.folder / "results")
+    output.claim(net.plan, config, run.folder.name)  # type: ignore[arg-type]  # nn.Module types attributes as tensors
+    index = GrowingTable(output.folder / output.index, COLUMNS)
+    applier = _applier(net, catalog, config, output, index)
+    done = {row["image"] for row in index.rows if row["status"] == DONE and applier.has(row)}
+    order = {shown(entry): n for n, entry in enumerate(catalog)}
+    for table in (index, applier.table):  # what was begun and not finished leaves
+        table.arrange(lambda row: row["image"] in done, lambda row: order.get(row["image"], -1))
+    _apply_all(applier, [entry for entry in catalog if shown(entry) not in done], index, run, len(catalog))
+    for table in (index, applier.table):
+        table.arrange(lambda row: True, lambda row: order.get(row["image"], -1))
+    failed = [row for row in index.rows if row["status"] == FAILED]
+    if len(failed) == len(catalog):
+        raise CatalogError(
+            f"{len(catalog)} images", f"cannot be used; the first: {failed[0]['error']}", f"See {index.path}"
+        )
+    run.emit("finished", step=len(catalog), images=len(catalog), failed=len(failed), output=str(output.folder))
+    return index
+
+
+def _applier(
+    net: nn.Module | Probe, catalog: Catalog, config: ApplyConfig, output: Output, index: GrowingTable
+) -> Applier:
+    if isinstance(net, Probe) or net.plan.task.get("name") in TASKS:  # type: ignore[union-attr]
+        return Predicting(net, catalog, config, output)
+    return Segmenting(
+        net, catalog, config, output, {row["image"]: row["output"] for row in index.rows if row["output"]}
+    )
+
+
+def _apply_all(applier: Applier, entries: Sequence[Entry], index: GrowingTable, run: Run, total: int) -> None:
+    before, started = total - len(entries), time.monotonic()
+    for n, entry in enumerate(entries):
+        eta = (time.monotonic() - started) / n * (len(entries) - n) if n else None
+        said = f"image {before + n + 1} of {total}: {entry.name}"
+
+        def tell(share: float, text: str, step: int = before + n, said: str = said, eta: float | None = eta) -> None:
+            if run.cancel_requested():
+                raise CancelledError()
+            run.progress(step, total, f"{said}, {text}" if text else said, eta)
+
+        tell(0.0, "")
+        row = {"image": shown(entry), "patient": entry.patient, "status": DONE, "error": "", "output": ""}
+        try:
+            row["output"] = applier.apply(entry, read_volume(entry.image, entry.modality), tell)
+        except (InputError, NotFoundError) as error:  # of this image alone; a full disk, say, stops them all
+            row |= {"status": FAILED, "error": str(error)}
+            message = f"{entry.name} is left out: {error.value}: {error.rule}"
+            run.emit("warning", step=before + n, code="image-failed", message=message, remedy=error.remedy)
+        index.append([row])
