@@ -58,6 +58,10 @@ class MedSSLPretrainParameterNode:
     modality: str
     exclude: str
     view: str
+    task: str = "segmentation"
+    labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
+    labelColumns: str
+    startFrom: str
 
 
 class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -99,6 +103,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self) -> None:
         """The user opens the module."""
         self._bind()
+        self.panel.finetuneBox.refresh()  # segments were painted meanwhile
 
     def exit(self) -> None:
         """The user opens another module."""
@@ -114,12 +119,14 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode is None:
             self._parameterNode = self.logic.getParameterNode()
             self._restore()
+            self.panel.finetuneBox.setParameterNode(self._parameterNode)
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
 
     def _unbind(self) -> None:
         if self._parameterNode is not None:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self._parameterNode = None
+            self.panel.finetuneBox.setParameterNode(None)
 
     def _restore(self) -> None:
         """From the scene to the widgets that connectGui does not know."""
@@ -172,6 +179,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
     logic = slicer.util.getModuleLogic("MedSSLPretrain")
     job = logic.pretrain([volumeNode], preset="laptop")
     job.model
+    tuned = logic.finetune([volumeA, volumeB], startFrom=job.model)  # with a segmentation on each
     """
 
     def __init__(self) -> None:
@@ -222,6 +230,49 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         steps = submitSteps(
             chosen, sharesFiles(transport.address), method=method, config=complete, name=name, device=device
         )
+        job = Job(runSteps(steps, transport), transport)
+        return job.wait(onEvent) if waitForCompletion else job
+
+    def finetune(
+        self, volumes, segmentations=None, labels=None, task="", startFrom="", preset="laptop", config=None, name="",
+        device="auto", modality="", partialWeights=False, waitForCompletion=True, onEvent=lambda event: None,
+    ):  # fmt: skip
+        """Train a model for a task on labelled volumes and follow it to its end.
+
+        Args:
+            volumes: volume nodes of two patients at least (attribute MedSSL.Patient, or DICOM's), or the path of a folder
+                or CSV file on the backend's machine.
+            segmentations: a segmentation node for each volume; None: those that were made on the volumes.
+            labels: instead of segmentations: a dict for each volume, such as {"Pneumonia": 1}, or a table node with a
+                column volume.
+            task: segmentation, classification or probing; "": segmentation, with labels classification.
+            startFrom: a job id or the path of a weight file; "": from scratch.
+            preset, config, name, device, waitForCompletion, onEvent: as in `pretrain`.
+            modality: CT, MR or CXR, where the files do not say.
+            partialWeights: accept weights that match only in part.
+
+        Returns:
+            A Job; its `model` is what MedSSLInference's `segment` or `predict` takes, and `finetune` to go on.
+
+        Raises:
+            MedSSLError: what is wrong with the input, or what made the job fail.
+        """
+        from MedSSLPretrainLib.finetuneSteps import finetuneSteps
+        from MedSSLPretrainLib.job import Job
+        from MedSSLPretrainLib.labelledSet import LabelledSet
+
+        from medssl.registry import config_class
+        from medssl.schema import as_dict, build
+        from medssl.tasks import TASKS
+
+        task = task or ("segmentation" if labels is None else "classification")
+        complete = as_dict(build(config_class(TASKS, task, "task"), config or {}, preset=preset))
+        chosen = LabelledSet.of(volumes, segmentations, labels, modality)
+        transport = self._connected()
+        steps = finetuneSteps(
+            chosen, sharesFiles(transport.address), task, complete, startFrom, name=name, device=device,
+            partial_weights=partialWeights,
+        )  # fmt: skip
         job = Job(runSteps(steps, transport), transport)
         return job.wait(onEvent) if waitForCompletion else job
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import qt
 from MedSSLLib.signal import Signal
-from MedSSLPretrainLib.methodBox import knownMethods
+from MedSSLPretrainLib.methodBox import knownMethods, knownTasks
 
 from medssl.client.backend import ServerAddress
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
@@ -78,6 +78,15 @@ class FakeJob:
             self.state = "finished"
             self.emit("finished", step=self.step, model="results/model.safetensors", validation_loss=0.034)
 
+    @property
+    def method(self) -> str:
+        """Of its model."""
+        return self.spec.method
+
+    def plan(self) -> dict:
+        """Of its model."""
+        return {"method": self.method, "task": {}}
+
     def view(self) -> JobView:
         running = self.state == "running"
         status = JobStatus(
@@ -129,8 +138,15 @@ class FakeServer:
         if parts[0] == "results":
             status, files = self.results[parts[1]]
             return 200, files[parts[2]] if len(parts) == 3 else status
-        return 200, {"health": {"app": "medssl"}, "methods": knownMethods(), "devices": self.devices, "shutdown": {}}[
-            parts[0]
+        known = {"methods": knownMethods(), "tasks": knownTasks(), "models": self.models(), "devices": self.devices}
+        return 200, {**known, "health": {"app": "medssl"}, "shutdown": {}}[parts[0]]
+
+    def models(self) -> list[dict]:
+        """What `GET /models` lists: finished jobs, newest first."""
+        done = [job for job in reversed(self.jobs) if job.state == "finished"]
+        return [
+            dict(model=job.id, name=job.spec.name or job.id, method=job.method, plan=job.plan(), created=1.0)
+            for job in done
         ]
 
     def _jobRoute(self, call, parts, query):
@@ -168,9 +184,12 @@ class FakeServer:
         if self.refusal is not None:
             raise self.refusal
         spec = spec_from_json(json.loads(call.body))
-        job = FakeJob(f"20261123-0930{len(self.jobs):02d}-genesis", spec, self.pace, self.failAt)
-        self.jobs.append(job)
-        return job.view()
+        self.jobs.append(self.makeJob(spec))
+        return self.jobs[-1].view()
+
+    def makeJob(self, spec) -> FakeJob:
+        """The job that a specification asks for."""
+        return FakeJob(f"20261123-0930{len(self.jobs):02d}-genesis", spec, self.pace, self.failAt)
 
     def _inspect(self, kind: str, body: dict) -> ResultStatus:
         if self.refusal is not None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from MedSSLLib.errorText import showError
+from MedSSLLib.modelChoice import ModelChoice, methodTitle
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib import radiographBox, restoreBox
-from MedSSLInferenceLib.modelChoice import ModelChoice, methodTitle
 from MedSSLInferenceLib.radiographBox import RadiographBox
 from MedSSLInferenceLib.restoreBox import RestoreBox
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import slicer
+from MedSSLLib.modelChoice import chosen
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib.findBox import FindBox
 from MedSSLInferenceLib.landmarkTab import LandmarkTab
-from MedSSLInferenceLib.modelChoice import chosen
 from MedSSLInferenceLib.partSegmentations import partNames
 from MedSSLInferenceLib.pointLists import highlight
 from MedSSLInferenceLib.radiographForm import RadiographForm

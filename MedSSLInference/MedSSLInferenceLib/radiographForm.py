@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import qt
+from MedSSLLib.modelChoice import chosen
 from MedSSLLib.volumeExport import isFlat
 from slicer.i18n import tr as _
 
-from MedSSLInferenceLib.modelChoice import chosen
 from MedSSLInferenceLib.radiographImages import FRONTAL, LATERAL, RED
 
 

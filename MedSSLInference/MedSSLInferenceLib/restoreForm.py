@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from MedSSLLib.modelChoice import chosen
 from slicer.i18n import tr as _
-
-from MedSSLInferenceLib.modelChoice import chosen
 
 
 def distortionTitles() -> dict[str, str]:

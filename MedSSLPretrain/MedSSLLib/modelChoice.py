@@ -1,10 +1,13 @@
-"""The model combo box: what the backend has, or a weight file of the user's."""
+"""The model combo box: what the backend has, a weight file of the user's, or none where that is allowed."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from slicer.i18n import tr as _
 
 WEIGHT_FILE = "file"
+PROBE, PROBING = "probe", "probing"
 
 
 def chosen(combo):
@@ -13,43 +16,82 @@ def chosen(combo):
 
 
 def methodTitle(name: str) -> str:
-    """What a method is called; "" for a foreign file, whose method the backend finds out."""
-    return {"genesis": _("Models Genesis"), "peac": _("PEAC")}.get(name, name)
+    """What a method or task is called; "" for a foreign file, whose method the backend finds out."""
+    titles = {
+        "genesis": _("Models Genesis"), "peac": _("PEAC"), "segmentation": _("segmentation"),
+        "classification": _("classification"), PROBING: _("probe"),
+    }  # fmt: skip
+    return titles.get(name, name)
+
+
+def purpose(model: dict[str, Any]) -> str:
+    """What a model of `GET /models` is for: the name of its task, of a pretrained one its method, else ""."""
+    task = ((model["plan"] or {}).get("task") or {}).get("name", "")
+    return task or (PROBING if model["method"] == PROBE else model["method"])
 
 
 class ModelChoice:
-    """Keeps the combo box and the path edit together; `reference` is what a RestoreRequest names."""
+    """Keeps the combo box and the path edit together; `reference` is what a request names.
 
-    def __init__(self, combo, pathEdit, changed) -> None:
-        self._combo, self._pathEdit, self._changed = combo, pathEdit, changed
-        self._methods: dict[str, str] = {}  # reference -> method
+    Args:
+        combo: a QComboBox.
+        pathEdit: a ctkPathLineEdit for the weight file.
+        changed: called whenever the choice changes.
+        none: title of the first item, which stands for no model at all; "": one must be chosen.
+        purposes: only models for these are offered; empty: all.
+    """
+
+    def __init__(self, combo, pathEdit, changed, none: str = "", purposes: tuple[str, ...] = ()) -> None:
+        self._combo, self._pathEdit, self._changed, self._none, self._purposes = (
+            combo,
+            pathEdit,
+            changed,
+            none,
+            purposes,
+        )
+        self._models: dict[str, dict[str, Any]] = {}  # reference -> entry of GET /models
         pathEdit.nameFilters = [_("Weight files (*.safetensors *.pt *.pth *.tar)"), _("All files (*)")]
         self._fill([])
-        pathEdit.visible = True
+        pathEdit.visible = not none
         combo.connect("currentIndexChanged(int)", self._onChanged)
         pathEdit.connect("currentPathChanged(QString)", self._onChanged)
 
     @property
     def reference(self) -> str:
-        """A job id or a path; "" while nothing is chosen."""
+        """A job id or a path; "" while nothing is chosen, or where none is wanted."""
         data = chosen(self._combo)
         return self._pathEdit.currentPath if data == WEIGHT_FILE else data or ""
 
     @property
-    def method(self) -> str:
-        """The method of the chosen model; "" while nothing is chosen, or only the backend can tell."""
-        return self._methods.get(self.reference, "")
+    def complete(self) -> bool:
+        """Whether the choice needs nothing more: a weight file's path may still be missing."""
+        return bool(self.reference) or (bool(self._none) and chosen(self._combo) != WEIGHT_FILE)
 
-    def fits(self, method: str) -> bool:
-        """Whether the chosen model may be one of this method."""
-        return self.method in ("", method)
+    @property
+    def model(self) -> dict[str, Any] | None:
+        """The chosen model's entry of `GET /models`; None for a weight file and for none."""
+        return self._models.get(self.reference)
+
+    @property
+    def models(self) -> list[dict[str, Any]]:
+        """All that are offered, newest first."""
+        return list(self._models.values())
+
+    @property
+    def method(self) -> str:
+        """What the chosen model is for (a method or a task); "" while only the backend can tell."""
+        return purpose(self.model) if self.model is not None else ""
+
+    def fits(self, *purposes: str) -> bool:
+        """Whether the chosen model may be one of these methods or tasks."""
+        return self.method in ("", *purposes)
 
     def setModels(self, models) -> None:
         """Offer the backend's models, keeping the choice if it is still there."""
-        before = chosen(self._combo) if self.reference else None
+        before = chosen(self._combo) if self.reference or self._none else None
         wasBlocked = self._combo.blockSignals(True)
         self._fill(models)
-        self._combo.setCurrentIndex(max(0, self._combo.findData(before)) if before else 0)
+        self._combo.setCurrentIndex(max(0, self._combo.findData(before)) if before is not None else 0)
         self._combo.blockSignals(wasBlocked)
         self._onChanged()
 
@@ -63,9 +105,12 @@ class ModelChoice:
 
     def _fill(self, models) -> None:
         self._combo.clear()
-        self._methods = {model["model"]: model["method"] for model in models}
-        for model in models:
-            method = methodTitle(model["method"])
+        wanted = [model for model in models if not self._purposes or purpose(model) in ("", *self._purposes)]
+        self._models = {model["model"]: model for model in wanted}
+        if self._none:
+            self._combo.addItem(self._none, "")
+        for model in wanted:
+            method = methodTitle(purpose(model))
             title = _("{name} ({method})").format(name=model["name"], method=method) if method else model["name"]
             self._combo.addItem(title, model["model"])
         self._combo.addItem(_("Weight file..."), WEIGHT_FILE)

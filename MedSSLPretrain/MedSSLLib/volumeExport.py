@@ -44,13 +44,18 @@ def uploadSteps(volumeNode, loopback: bool = False, view: str = "") -> Steps:
     known = _hashes.get(volumeNode.GetID())
     if known is not None and known[0] == state and (yield api.has_volume(known[1])):
         return VolumeRef(sha256=known[1], **about)
-    data = volumes.nrrd_bytes(array, ijkToRas(volumeNode))
-    sha256 = yield from hashSteps(data)
+    sha256 = yield from sendSteps(volumes.nrrd_bytes(array, ijkToRas(volumeNode)))
     _hashes[volumeNode.GetID()] = (state, sha256)
+    return VolumeRef(sha256=sha256, **about)
+
+
+def sendSteps(data: bytes) -> Steps:
+    """Bring NRRD bytes to the backend, unless it has them; returns their SHA-256."""
+    sha256 = yield from hashSteps(data)
     if not (yield api.has_volume(sha256)):
         for start, stop in volumes.pieces(len(data)):
             yield api.put_piece(sha256, data[start:stop], start, len(data))
-    return VolumeRef(sha256=sha256, **about)
+    return sha256
 
 
 def hashSteps(data: bytes) -> Steps:

@@ -36,7 +36,7 @@ class DataBox:
         self._runner, self._busy, self.previewNodes = None, "", ()
         for key, title in ((SCENE, _("Volumes of the scene")), (FOLDER, _("Folder")), (TABLE, _("Table (CSV)"))):
             ui.sourceCombo.addItem(title, key)
-        for key, title in (("", _("As the files say")), ("CT", "CT"), ("MR", "MR"), ("CXR", _("Radiographs (CXR)"))):
+        for key, title in modalityTitles().items():
             ui.modalityCombo.addItem(title, key)
         for key, title in viewTitles().items():
             ui.viewCombo.addItem(title, key)
@@ -184,6 +184,11 @@ class DataBox:
         _result, files = answer
         with slicer.util.tryWithErrorDisplay(_("The preview cannot be shown."), waitCursor=True):
             self.previewNodes = showPreview(files, self.previewNodes)
+
+
+def modalityTitles() -> dict[str, str]:
+    """What images may be of, by the name that a DataSpec uses."""
+    return {"": _("As the files say"), "CT": "CT", "MR": "MR", "CXR": _("Radiographs (CXR)")}
 
 
 def viewTitles() -> dict[str, str]:

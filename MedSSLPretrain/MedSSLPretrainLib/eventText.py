@@ -36,8 +36,20 @@ def _started(event) -> str:
 
 
 def _metric(event) -> str:
-    text = _("Step {step}: validation {loss:.4f}, constant mean {mean:.4f}")
-    return text.format(step=event["step"], loss=event["validation_loss"], mean=event["constant_mean_loss"])
+    return _("Step {step}: {values}").format(step=event["step"], values=_numbers(event))
+
+
+def _numbers(event, within: str = "") -> str:
+    """Every number of an event with its name; groups of numbers go with their names before them."""
+    titles = {"validation_loss": _("validation"), "constant_mean_loss": _("constant mean")}
+    found = []
+    for name, value in event.items():
+        title = within + titles.get(name, name.replace("_", " "))
+        if isinstance(value, dict):
+            found.append(_numbers(value, f"{title} "))
+        elif isinstance(value, float) and name != "time":
+            found.append(f"{title} {value:.4f}")
+    return ", ".join(part for part in found if part)
 
 
 def _warning(event) -> str:
@@ -50,6 +62,8 @@ _MAKERS = {
     "metric": _metric,
     "checkpoint": lambda e: _("Checkpoint at step {step}").format(step=e["step"]),
     "warning": _warning,
+    "transfer": lambda e: e.get("text", ""),
+    "evaluation": lambda e: _("Evaluation: {values}").format(values=_numbers(e)),
     "finished": lambda e: _("Finished at step {step}").format(step=e["step"]),
     "failed": lambda e: _("Failed: {message}").format(message=e["error"].get("message", "")),
     "cancelled": lambda e: _("Cancelled at step {step}").format(step=e["step"]),

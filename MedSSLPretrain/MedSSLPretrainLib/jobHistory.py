@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import qt
 import slicer
@@ -17,8 +18,17 @@ from medssl.protocol import QUEUED, RESUMABLE_STATES, RUNNING, JobView
 from MedSSLPretrainLib.runBox import stateTitles
 
 REFRESH_MS = 3000
-STATE, NAME, METHOD, STEPS, LOSS, DATE = range(6)
+STATE, NAME, KIND, STEPS, LOSS, DATE = range(6)
+REPORT = "results/report.html"
 TAIL = 30  # events in which the last loss of a job is looked for
+
+
+def kindTitles() -> dict[str, str]:
+    """Kinds of jobs in the user's language."""
+    return {
+        "pretrain": _("pretrain"), "finetune": _("fine-tune"), "probe": _("probe"), "apply": _("apply"),
+        "compare": _("compare"), "batch": _("batch"),
+    }  # fmt: skip
 
 
 class JobHistory:
@@ -29,7 +39,7 @@ class JobHistory:
     Args:
         ui: widgets of the panel.
         backend: has `transport` and `changed`.
-        openUrl: shows a folder in the system's file manager.
+        openUrl: shows a folder in the system's file manager, or a report in the browser.
         confirm: asks a question and returns whether the user agrees.
     """
 
@@ -44,7 +54,7 @@ class JobHistory:
         self._prepareTable()
         for button, slot in (
             (ui.cancelJobButton, self._cancel), (ui.resumeJobButton, self._resume),
-            (ui.deleteJobButton, self._delete), (ui.revealJobButton, self._reveal),
+            (ui.deleteJobButton, self._delete), (ui.revealJobButton, self._reveal), (ui.reportJobButton, self._report),
         ):  # fmt: skip
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
         self._timer = qt.QTimer()
@@ -110,6 +120,7 @@ class JobHistory:
             else _("Only a cancelled, failed or interrupted job can be resumed"),
             ui.deleteJobButton: _("Cancel the job first") if running else "",
             ui.revealJobButton: "" if here else _("The folder is on another computer"),
+            ui.reportJobButton: "" if view is not None and REPORT in view.files else _("This job has left no report"),
         }
         for button, rule in rules.items():
             button.enabled = not none and not rule
@@ -118,7 +129,7 @@ class JobHistory:
     def _prepareTable(self) -> None:
         table = self.ui.jobsTable
         table.columnCount = 6
-        table.setHorizontalHeaderLabels([_("State"), _("Name"), _("Method"), _("Steps"), _("Loss"), _("Created")])
+        table.setHorizontalHeaderLabels([_("State"), _("Name"), _("Kind"), _("Steps"), _("Loss"), _("Created")])
         table.verticalHeader().visible = False
         header = table.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
@@ -171,6 +182,7 @@ class JobHistory:
         for row, view in enumerate(views):
             for column, text in enumerate(_cells(view, self._losses.get(view.id))):
                 _setCell(table, row, column, text)
+            table.item(row, KIND).setToolTip(view.spec.method)
         table.blockSignals(False)
         self.select(chosen.id if chosen is not None else "")
 
@@ -196,13 +208,27 @@ class JobHistory:
     def _reveal(self) -> None:
         self._openUrl(str(home_folder() / "jobs" / self.current().id))
 
+    def _report(self) -> None:
+        """The report holds its pictures: it can be read from a copy as well."""
+        view = self.current()
+        if self._backend.transport.sharesFiles:
+            self._openUrl(str(home_folder() / "jobs" / view.id / REPORT))
+        else:
+            self._send(api.job_file(view.id, REPORT), lambda data: self._openCopy(view.id, data))
+
+    def _openCopy(self, jobId: str, data: bytes) -> None:
+        path = Path(slicer.app.temporaryPath) / f"{jobId}-report.html"
+        path.write_bytes(data)
+        self._openUrl(str(path))
+
 
 def _cells(view: JobView, known: tuple[int, float] | None) -> tuple[str, ...]:
     status = view.status
     steps = f"{status.step}/{status.steps}" if status.steps else ""
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created))
+    kind = kindTitles().get(view.spec.kind, view.spec.kind)
     loss = f"{known[1]:.4f}" if known is not None else ""
-    return stateTitles()[status.state], view.spec.name or view.id, view.spec.method, steps, loss, date
+    return stateTitles()[status.state], view.spec.name or view.id, kind, steps, loss, date
 
 
 def _setCell(table, row: int, column: int, text: str) -> None:

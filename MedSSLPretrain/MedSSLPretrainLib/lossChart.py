@@ -8,12 +8,15 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-PALETTE = {"loss": (0.17, 0.38, 0.70), "validation_loss": (0.85, 0.40, 0.10), "constant_mean_loss": (0.45, 0.45, 0.45)}
-TABLES = {"loss": ("loss",), "metric": ("validation_loss", "constant_mean_loss")}  # event type -> columns
+PALETTE = {"loss": (0.17, 0.38, 0.70), "validation_loss": (0.85, 0.40, 0.10), "constant_mean_loss": (0.45, 0.45, 0.45),
+           "score": (0.15, 0.55, 0.30)}  # fmt: skip
+# event type -> columns; "score": what a task is measured by, such as validation_dice
+TABLES = {"loss": ("loss",), "metric": ("validation_loss", "constant_mean_loss", "score")}
+SCORES = ("validation_dice", "validation_auc")
 
 
 class LossChart:
-    """Training loss, validation loss and the loss of a constant mean over steps.
+    """Training loss, validation loss, and over the same steps the loss of a constant mean, or the score of a task.
 
     Its nodes are hidden from the node selectors; `attach` shows them in a plot view of the panel.
     """
@@ -21,7 +24,9 @@ class LossChart:
     def __init__(self, name: str = "MedSSL loss") -> None:
         self.name = name
         self.tables = {kind: self._makeTable(kind, columns) for kind, columns in TABLES.items()}
+        self._series: dict[str, Any] = {}
         self.chart = self._makeChart()
+        self._showSeries("constant_mean_loss", "")
 
     def attach(self, plotView) -> None:
         """Show the chart in a qMRMLPlotView that stands outside the layout."""
@@ -34,6 +39,7 @@ class LossChart:
 
     def clear(self) -> None:
         """Drop every point: another job is shown."""
+        self._showSeries("constant_mean_loss", "")
         for node in self.tables.values():
             node.GetTable().SetNumberOfRows(0)
             self._touch(node)
@@ -44,12 +50,32 @@ class LossChart:
             if event["type"] == "resumed":
                 self._dropBeyond(event["step"])
             elif event["type"] in TABLES:
-                table = self.tables[event["type"]].GetTable()
-                table.GetColumnByName("step").InsertNextValue(event["step"])
-                for column in TABLES[event["type"]]:
-                    table.GetColumnByName(column).InsertNextValue(event.get(column, vtk.vtkMath.Nan()))
+                self._append(event)
         for node in self.tables.values():
             self._touch(node)
+
+    def _append(self, event: dict[str, Any]) -> None:
+        table = self.tables[event["type"]].GetTable()
+        table.GetColumnByName("step").InsertNextValue(event["step"])
+        score = next((name for name in SCORES if event.get(name) is not None), "")
+        if score:
+            self._showSeries("score", score)
+        for column in TABLES[event["type"]]:
+            value = event.get(score if column == "score" else column)
+            table.GetColumnByName(column).InsertNextValue(vtk.vtkMath.Nan() if value is None else value)
+
+    def _showSeries(self, column: str, score: str) -> None:
+        """A chart has a constant mean or a score, never both."""
+        titles = {"validation_dice": _("validation Dice"), "validation_auc": _("validation AUC")}
+        self._series["score"].SetName(titles.get(score, _("score")))
+        self.chart.SetYAxisTitle(_("loss, score") if score else _("loss"))
+        for name in ("constant_mean_loss", "score"):
+            identifier = self._series[name].GetID()
+            shown = self.chart.HasPlotSeriesNodeID(identifier)
+            if shown and name != column:
+                self.chart.RemovePlotSeriesNodeID(identifier)
+            elif not shown and name == column:
+                self.chart.AddAndObservePlotSeriesNodeID(identifier)
 
     def points(self, column: str) -> list[tuple[float, float]]:
         """(step, value) of a curve."""
@@ -87,10 +113,12 @@ class LossChart:
             "loss": _("training"),
             "validation_loss": _("validation"),
             "constant_mean_loss": _("constant mean"),
+            "score": _("score"),
         }
         for kind, columns in TABLES.items():
             for column in columns:
-                chart.AddAndObservePlotSeriesNodeID(self._makeSeries(kind, column, titles[column]).GetID())
+                self._series[column] = self._makeSeries(kind, column, titles[column])
+                chart.AddAndObservePlotSeriesNodeID(self._series[column].GetID())
         return chart
 
     def _makeSeries(self, kind: str, column: str, title: str):
@@ -99,7 +127,7 @@ class LossChart:
         series.SetXColumnName("step")
         series.SetYColumnName(column)
         series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
-        marked = column == "validation_loss"  # a single point makes no line
+        marked = column in ("validation_loss", "score")  # a single point makes no line
         series.SetMarkerStyle(
             getattr(slicer.vtkMRMLPlotSeriesNode, "MarkerStyleCircle" if marked else "MarkerStyleNone")
         )

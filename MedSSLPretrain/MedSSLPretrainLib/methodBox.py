@@ -1,4 +1,4 @@
-"""The method: preset and the generated form."""
+"""The method, or the task: preset and the generated form."""
 
 from __future__ import annotations
 
@@ -11,34 +11,46 @@ from slicer.i18n import tr as _
 from medssl.methods import METHODS
 from medssl.registry import config_class
 from medssl.schema import describe, presets
+from medssl.tasks import TASKS
 
 FIRST_PRESET = "laptop"  # finishes within minutes anywhere
 
 
 def knownMethods() -> list[dict[str, Any]]:
     """The methods of the package that came with the extension, as `GET /methods` describes them."""
+    return _described(METHODS)
+
+
+def knownTasks() -> list[dict[str, Any]]:
+    """Its downstream tasks, as `GET /tasks` describes them."""
+    return _described(TASKS)
+
+
+def _described(table: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
     found = []
-    for name in METHODS:
-        config = config_class(METHODS, name)
-        title = " ".join((config.__doc__ or name).split()).partition(" (")[0]
-        found.append({"name": name, "title": title, "description": (config.__doc__ or "").strip(),
-                      "fields": describe(config), "presets": presets(config)})  # fmt: skip
+    for name in table:
+        config = config_class(table, name)
+        description = " ".join((config.__doc__ or name).split())
+        title = description.partition(": ")[0].partition(" (")[0]
+        found.append({"name": name, "title": title, "description": description, "fields": describe(config),
+                      "presets": presets(config)})  # fmt: skip
     return found
 
 
 class MethodBox:
-    """The widgets of the section "Method".
+    """The widgets of the section "Method"; those of the section "Fine-tune" have the same names.
 
     Signal: `changed()` when a setting changed.
 
     Args:
         ui: widgets of the panel.
-        methods: descriptions as of `GET /methods`.
+        methods: descriptions as of `GET /methods` or `GET /tasks`.
+        hidden: settings that the form leaves out, because the panel asks for them elsewhere.
     """
 
-    def __init__(self, ui, methods: list[dict[str, Any]]) -> None:
+    def __init__(self, ui, methods: list[dict[str, Any]], hidden: tuple[str, ...] = ()) -> None:
         self.changed = Signal()
-        self.ui, self._methods, self.form = ui, [], None
+        self.ui, self._methods, self._hidden, self.form = ui, [], hidden, None
         ui.methodCombo.connect("currentIndexChanged(int)", lambda _index: self._showMethod())
         ui.presetCombo.connect("activated(int)", lambda _index: self._takePreset())
         self.setMethods(methods)
@@ -69,6 +81,11 @@ class MethodBox:
         """Whether the method learns from 2D images: those that learn from volumes have a cube."""
         return not any(field["name"] == "cube" for field in self._method()["fields"])
 
+    @property
+    def name(self) -> str:
+        """The chosen method's or task's name."""
+        return self._method()["name"]
+
     def missing(self) -> str:
         """What is wrong with the form, or ""."""
         _values, error = checkedForm(self.form)
@@ -85,7 +102,7 @@ class MethodBox:
     def _showMethod(self) -> None:
         method = self._method()
         self.ui.methodCombo.toolTip = method["description"]
-        self.form = ConfigForm(self.ui.formFrame, method["fields"])
+        self.form = ConfigForm(self.ui.formFrame, [f for f in method["fields"] if f["name"] not in self._hidden])
         self.form.changed.connect(self._edited)
         combo = self.ui.presetCombo
         combo.blockSignals(True)

@@ -7,7 +7,9 @@ from MedSSLLib.steps import StepRunner
 from slicer.i18n import tr as _
 
 from medssl.client import api
+from medssl.protocol import FINISHED, QUEUED, RUNNING
 from MedSSLPretrainLib.dataBox import DataBox
+from MedSSLPretrainLib.finetuneBox import KINDS, FinetuneBox
 from MedSSLPretrainLib.jobHistory import JobHistory
 from MedSSLPretrainLib.methodBox import MethodBox, knownMethods
 from MedSSLPretrainLib.runBox import RunBox
@@ -31,6 +33,7 @@ class PretrainPanel:
         self.dataBox = DataBox(ui, backend, self.methodBox.spec)
         self.runBox = RunBox(ui, backend, pollSeconds)
         self.history = JobHistory(ui, backend, openUrl, confirm)
+        self.finetuneBox = FinetuneBox(ui.finetuneFrame, backend, lambda: self._runs(*KINDS))
         self._submitting = None
         ui.startButton.connect("clicked(bool)", lambda _on: self._startOrCancel())
         backend.changed.connect(self._backendChanged)
@@ -39,7 +42,9 @@ class PretrainPanel:
         self.runBox.changed.connect(self._seen)
         self.history.selected.connect(self._follow)
         self.history.resumed.connect(self._resumed)
-        self._asked = None
+        self.finetuneBox.submitted.connect(self._submitted)
+        self.finetuneBox.cancelled.connect(self._cancel)
+        self._asked, self._following = None, ""
         self.dataBox.setFlat(self.methodBox.flat)
         self._backendChanged()
 
@@ -55,8 +60,9 @@ class PretrainPanel:
 
     def update(self) -> None:
         """Bring the start button up to date."""
+        self.finetuneBox.update()
         button = self.ui.startButton
-        if self.runBox.active:
+        if self._runs("pretrain"):
             button.text, button.enabled = _("Cancel"), self.backend.transport is not None
             button.toolTip = _("Stop at the next step; what was trained so far can be resumed")
             return
@@ -70,24 +76,30 @@ class PretrainPanel:
         if self._submitting is not None:
             self._submitting.stop()
         self.backend.changed.disconnect(self._backendChanged)
-        for box in (self.history, self.runBox, self.dataBox):
+        for box in (self.history, self.runBox, self.dataBox, self.finetuneBox):
             box.close()
 
     def sceneClosing(self) -> None:
         """Nodes go; forget them."""
         self.dataBox.forgetNodes()
+        self.finetuneBox.forget()
         self.runBox.follow("")
 
     def sceneClosed(self) -> None:
         """Make the chart's nodes anew."""
         self.runBox.buildChart()
         self.dataBox.update()
+        self.finetuneBox.refresh()
         self.update()
+
+    def _runs(self, *kinds: str) -> bool:
+        """Whether the followed job is of one of these kinds and not at its end."""
+        return self.runBox.active and self.runBox.view.spec.kind in kinds
 
     def _startOrCancel(self) -> None:
         transport = self.backend.transport
-        if self.runBox.active:
-            transport.send(api.cancel(self.runBox.view.id), lambda _view: self.history.refresh(), self._failed)
+        if self._runs("pretrain"):
+            self._cancel()
             return
         showError(self.ui.runError, None)
         method, config = self.methodBox.spec()
@@ -98,6 +110,10 @@ class PretrainPanel:
         self._submitting = StepRunner(steps, transport, self._submitted, self._failed)
         self._submitting.start()
         self.update()
+
+    def _cancel(self) -> None:
+        call = api.cancel(self.runBox.view.id)
+        self.backend.transport.send(call, lambda _view: self.history.refresh(), self._failed)
 
     def _submitted(self, view) -> None:
         self._submitting = None
@@ -118,7 +134,16 @@ class PretrainPanel:
     def _seen(self) -> None:
         if self.runBox.view is not None:
             self.history.seen(self.runBox.view, self.runBox.chart.lastLoss())
+            self._offerModel(self.runBox.view)
         self.update()
+
+    def _offerModel(self, view) -> None:
+        """A job that ends while it is followed leaves a model to start from."""
+        if view.status.state in (QUEUED, RUNNING):
+            self._following = view.id
+        elif view.status.state == FINISHED and self._following == view.id:
+            self._following = ""
+            self.finetuneBox.refreshModels()
 
     def _failed(self, error: Exception) -> None:
         self._submitting = None
@@ -130,5 +155,6 @@ class PretrainPanel:
         if transport is not None and transport is not self._asked:
             self._asked = transport
             transport.send(api.methods(), self.methodBox.setMethods, self._failed)
+            self.finetuneBox.refreshModels()
             self.history.refresh()
         self.update()
