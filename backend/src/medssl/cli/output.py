@@ -64,17 +64,27 @@ class JobDisplay:
         if kind == "started":
             self.progress.update(self.task, total=event["steps"], description="training")
             self._line(
-                f"on {event['device']} in {event['precision']}: {event['training']} training, {event['validation']} validation volumes"
+                f"on {event['device']} in {event['precision']}: {event['training']} training, {event['validation']} validation images"
             )
         elif kind == "resumed":
             self.progress.update(self.task, completed=event["step"])
             self._line(f"resumed at step {event['step']}")
         elif kind == "loss":
             self.progress.update(self.task, completed=event["step"], description=f"loss {event['loss']:.4f}")
+        elif kind == "run":  # of a comparison
+            value = "" if event["test"] is None else f", {event['metric']} {event['test']:.4f}"
+            self.progress.update(self.task, completed=event["step"])
+            self._line(f"{event['arm']}, size {event['size']:g}, seed {event['seed']}: {event['state']}{value}")
         elif kind == "metric":
-            named = ("validation_loss", "constant_mean_loss", "distorted_loss")
+            named = ("validation_loss", "constant_mean_loss", "distorted_loss", "validation_dice", "validation_auc")
             values = ", ".join(f"{name.replace('_', ' ')} {event[name]:.4f}" for name in named if name in event)
             self._line(f"step {event['step']}: {values}")
+        elif kind == "transfer":
+            self._line(escape(event["text"]))
+        elif kind == "evaluation":
+            for part in ("validation", "test"):
+                values = ", ".join(f"{name} {v:.4f}" for name, v in (event.get(part) or {}).items() if v is not None)
+                self._line(f"{part}: {values}" if values else f"{part}: no images")
         elif kind == "warning":
             self._line(f"[yellow]warning[/] {escape(event['message'])}. {escape(event['remedy'])}.")
 

@@ -1,0 +1,179 @@
+"""Segmentation from labels to a measured model."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fakes import FakeRun
+from task_sets import SMALL, run, task_spec, write_pictures, write_table, write_volumes
+
+from medssl.errors import CancelledError, CatalogError, ConfigError, VolumeError, WeightsError
+from medssl.inspection.segmentation import segment
+from medssl.networks.plan import Plan, read_plan
+from medssl.networks.unet3d import UNet3D
+from medssl.networks.weights import load_weights, save_weights
+from medssl.tasks.run_task import run_task
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def changed(catalogue: Path, line: int, **fields: str) -> Path:
+    rows = rows_of(catalogue)
+    rows[line].update(fields)
+    return write_table(catalogue.with_name("changed.csv"), rows)
+
+
+def test_it_learns_and_leaves_model_tables_and_report(tmp_path: Path):
+    training = {**SMALL["segmentation"]["training"], "steps": 40, "validate_every": 20}
+    headline, job = run(task_spec("segmentation", write_volumes(tmp_path / "data"), training=training), tmp_path)
+    assert headline["test"]["dice"] > 0.7 and headline["validation"]["dice"] > 0.7  # two boxes brighter than all else
+    results = job.folder / "results"
+    cases = rows_of(results / "cases.csv")
+    assert len(cases) == 2 * 3 and {row["class"] for row in cases} == {"Left", "Right", "mean"}
+    assert {row["patient"] for row in cases} == {"p6", "p7"} and cases[0]["attribute_sex"] == "F"
+    assert (results / "report.html").is_file() and (results / "validation_cases.csv").is_file()
+    plan = read_plan(results / "model.safetensors")
+    assert [one["name"] for one in plan.task["segments"]] == ["Left", "Right"] and plan.task["spacing"] == [
+        1.0,
+        1.5,
+        2.0,
+    ]
+    assert job.of("transfer")[0]["matched"] == 0 and job.of("finished")
+
+
+def test_the_tables_say_what_the_saved_model_does(tmp_path: Path):
+    headline, job = run(task_spec("segmentation", write_volumes(tmp_path / "data")), tmp_path)
+    net = load_weights(job.folder / "results" / "model.safetensors")
+    from medssl.data.reading import read_volume
+
+    labels = segment(read_volume(tmp_path / "data" / "image6.nrrd", "MR"), net).labels
+    truth = read_volume(tmp_path / "data" / "mask6.nrrd")
+    overlap = (
+        2 * ((labels.array == 1) & (truth.array == 1)).sum() / ((labels.array == 1).sum() + (truth.array == 1).sum())
+    )
+    told = [row for row in rows_of(job.folder / "results" / "cases.csv") if row["class"] == "Left"][0]
+    assert float(told["dice"]) == pytest.approx(overlap, abs=0.02)
+
+
+def test_a_genesis_file_gives_all_but_the_last_layer_and_it_is_said(tmp_path: Path):
+    torch.manual_seed(1)
+    source = UNet3D(4)
+    plan = Plan("genesis", {"base_width": 4, "inputs": 1, "outputs": 1}, modality="MR",
+                normalisation={"kind": "mr-fixed", "fixed_low": 0.0, "fixed_high": 500.0})  # fmt: skip
+    save_weights(tmp_path / "genesis.safetensors", source.state_dict(), plan)
+    training = {**SMALL["segmentation"]["training"], "learning_rate": 1e-9}
+    spec = task_spec("segmentation", write_volumes(tmp_path / "data"), str(tmp_path / "genesis.safetensors"),
+                     base_width=8, training=training)  # fmt: skip
+    _, job = run(spec, tmp_path)
+    told = job.of("transfer")[0]
+    assert "out_tr.final_conv" in told["text"] and told["new"] == 2
+    found = load_weights(job.folder / "results" / "model.safetensors")
+    assert torch.allclose(found.up_tr64.ops[1].conv1.weight, source.up_tr64.ops[1].conv1.weight, atol=1e-5)
+    assert found.plan.normalisation["kind"] == "mr-fixed"  # that of the weights goes on
+
+
+def test_weights_of_another_kind_are_refused(tmp_path: Path):
+    plan = Plan("peac", {}, modality="CXR", normalisation={"kind": "cxr"})
+    save_weights(tmp_path / "peac.safetensors", {"swin_model.patch_embed.proj.weight": torch.zeros(8, 3, 4, 4)}, plan)
+    spec = task_spec("segmentation", write_volumes(tmp_path / "data"), str(tmp_path / "peac.safetensors"))
+    with pytest.raises(WeightsError, match="do not fit the form '3d'"):
+        run(spec, tmp_path)
+
+
+def test_it_goes_on_from_its_own_model_and_from_its_checkpoint(tmp_path: Path):
+    data = write_volumes(tmp_path / "data")
+    whole, job = run(task_spec("segmentation", data), tmp_path / "whole")
+    spec = task_spec("segmentation", data)
+    with pytest.raises(CancelledError):
+        run(spec, tmp_path / "cut", cancel_at=3)
+    again = FakeRun(tmp_path / "cut" / "job", tmp_path / "cut" / "home", resume=True)
+    assert run_task(spec, again) == whole  # killed and resumed, to the last digit
+    model = str(job.folder / "results" / "model.safetensors")
+    _, more = run(task_spec("segmentation", data, model, classes=""), tmp_path / "more")
+    assert "head too" in more.of("transfer")[0]["text"]
+
+
+def test_test_images_change_nothing_but_the_test(tmp_path: Path):
+    data = write_volumes(tmp_path / "data")
+    run(task_spec("segmentation", data), tmp_path / "a")
+    shutil.copy(
+        tmp_path / "data" / "mask0.nrrd", tmp_path / "data" / "mask6.nrrd"
+    )  # a test label map, turned into another
+    run(task_spec("segmentation", data), tmp_path / "b")
+    first, second = (load_weights(tmp_path / name / "job" / "results" / "model.safetensors") for name in "ab")
+    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))
+    cases = [(tmp_path / name / "job" / "results" / "cases.csv").read_text() for name in "ab"]
+    assert cases[0] != cases[1]
+
+
+def test_a_patient_planted_in_two_splits_is_refused(tmp_path: Path):
+    data = changed(write_volumes(tmp_path / "data"), 6, patient="p0")
+    with pytest.raises(CatalogError, match="patient p0: is in two splits"):
+        run(task_spec("segmentation", data), tmp_path)
+
+
+@pytest.mark.parametrize("form", ["2d", "2.5d"])
+def test_slices_of_volumes_train_a_2d_network(tmp_path: Path, form: str):
+    spec = task_spec(
+        "segmentation", write_volumes(tmp_path / "data"), form=form, network="segresnet", crop=[32, 32, 16]
+    )
+    headline, job = run(spec, tmp_path)
+    assert headline["test"]["dice"] is not None
+    plan = read_plan(job.folder / "results" / "model.safetensors")
+    assert plan.method == "monai-segmenter" and plan.network["inputs"] == (3 if form == "2.5d" else 1)
+
+
+def test_radiographs_train_swin_with_its_decoder(tmp_path: Path):
+    spec = task_spec("segmentation", write_pictures(tmp_path / "data"), classes="255=Disc", backbone="swin_micro")
+    headline, job = run(spec, tmp_path)
+    assert read_plan(job.folder / "results" / "model.safetensors").method == "swin-segmenter"
+    assert 0 <= headline["test"]["dice"] <= 1
+
+
+def test_a_frozen_backbone_stays_and_the_head_learns(tmp_path: Path):
+    torch.manual_seed(2)
+    source, plan = UNet3D(4), Plan("genesis", {"base_width": 4, "inputs": 1, "outputs": 1}, modality="MR")
+    save_weights(tmp_path / "g.safetensors", source.state_dict(), plan)
+    spec = task_spec("segmentation", write_volumes(tmp_path / "data"), str(tmp_path / "g.safetensors"),
+                     transfer={"freeze": "backbone"})  # fmt: skip
+    _, job = run(spec, tmp_path)
+    found = load_weights(job.folder / "results" / "model.safetensors")
+    assert torch.equal(found.down_tr64.ops[0].conv1.weight, source.down_tr64.ops[0].conv1.weight)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "words"),
+    [
+        ({"mask": ""}, CatalogError, "image0: has no label map"),
+        ({"mask": "other.nrrd"}, VolumeError, "spacing|geometry|size"),
+        ({"mask": "three.nrrd"}, VolumeError, "value 3"),
+    ],
+)
+def test_label_maps_that_cannot_be_used(tmp_path: Path, fields, error, words):
+    from medssl.data.reading import read_volume, write_volume
+
+    data = write_volumes(tmp_path / "data")
+    mask = read_volume(tmp_path / "data" / "mask0.nrrd")
+    write_volume(replace(mask, spacing=mask.spacing * 2), tmp_path / "data" / "other.nrrd")
+    write_volume(mask.with_array(np.where(mask.array == 1, 3, mask.array)), tmp_path / "data" / "three.nrrd")
+    with pytest.raises(error, match=words):
+        run(task_spec("segmentation", changed(data, 0, **fields)), tmp_path)
+
+
+def test_forms_and_sizes_that_do_not_fit_are_refused(tmp_path: Path):
+    pictures = write_pictures(tmp_path / "pictures")
+    with pytest.raises(ConfigError, match="form = '3d': needs volumes"):
+        run(task_spec("segmentation", pictures, form="3d", classes=""), tmp_path / "a")
+    with pytest.raises(ConfigError, match="network = 'swin': does not fit the form '3d'"):
+        run(task_spec("segmentation", write_volumes(tmp_path / "data"), network="swin"), tmp_path / "b")
+    with pytest.raises(CatalogError, match="9 patients"):
+        run(task_spec("segmentation", tmp_path / "data" / "volumes.csv", select={"patients": 9}), tmp_path / "c")

@@ -1,0 +1,66 @@
+"""What holds for every registered task."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from task_sets import SMALL, run, task_spec, write_pictures, write_volumes
+from test_classification_task import peac_file
+
+from medssl.errors import ConfigError, WeightsError
+from medssl.jobs.check import checked
+from medssl.networks.plan import read_plan
+from medssl.protocol import DataSpec, JobSpec
+from medssl.registry import config_class
+from medssl.schema import as_dict, build, describe, presets
+from medssl.tasks import TASKS
+
+
+@pytest.fixture(params=list(TASKS))
+def task(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_settings_are_plain_json_described_and_every_preset_builds(task: str):
+    kind = config_class(TASKS, task)
+    assert {"default", "laptop"} <= set(kind.PRESETS) and json.loads(json.dumps(describe(kind)))
+    assert all(field["description"] for field in describe(kind))
+    for preset, tree in presets(kind).items():
+        assert as_dict(build(kind, json.loads(json.dumps(tree)))) == tree, preset
+
+
+def test_listing_tasks_imports_no_torch():
+    code = (
+        "import sys; from medssl.tasks import TASKS; from medssl.registry import config_class\n"
+        "[config_class(TASKS, t) for t in TASKS]; assert 'torch' not in sys.modules and 'monai' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_task_leaves_a_model_that_says_what_it_is_for_and_the_same_results_for_the_same_seed(
+    task: str, tmp_path: Path
+):
+    data = write_volumes(tmp_path / "data") if task == "segmentation" else write_pictures(tmp_path / "data")
+    start = peac_file(tmp_path) if task == "probing" else ""
+    found = [run(task_spec(task, data, start), tmp_path / name) for name in "ab"]
+    assert found[0][0] == found[1][0] and found[0][0]["test"]
+    plan = read_plan(found[0][1].folder / "results" / "model.safetensors")
+    assert plan.task["name"] == task and json.loads(json.dumps(plan.task)) == plan.task
+    kinds = [event["type"] for event in found[0][1].events]
+    assert {"started", "metric", "evaluation", "finished"} <= set(kinds)
+
+
+def test_specifications_are_checked_before_a_job_exists(tmp_path: Path):
+    data = DataSpec(path=str(tmp_path))
+    spec = checked(JobSpec("finetune", "segmentation", SMALL["segmentation"], data))
+    assert spec.config["training"]["steps"] == 4 and spec.config["loss"] == "dice-ce"
+    with pytest.raises(ConfigError, match="start_from: is empty"):
+        checked(JobSpec("probe", "probing", {"labels": "x"}, data))
+    with pytest.raises(WeightsError, match="does not exist"):
+        checked(JobSpec("finetune", "segmentation", {}, data, start_from="nowhere.pt"))
+    with pytest.raises(ConfigError, match="select: fraction 0.5, patients 3"):
+        checked(JobSpec("finetune", "segmentation", {"select": {"fraction": 0.5, "patients": 3}}, data))
