@@ -17,6 +17,7 @@ h1 { font-size: 1.9rem; margin-bottom: .2rem; } h2 { margin-top: 2.4rem; border-
 table { border-collapse: collapse; margin: 1rem 0; } td, th { padding: .35rem .9rem; text-align: left; border-bottom: 1px solid var(--line); }
 td.number { font-variant-numeric: tabular-nums; } tr.best td { background: var(--soft); font-weight: 600; }
 img { max-width: 100%; } figure { margin: 1rem 0; } figcaption, .note { color: #777; font-size: .92rem; }
+figure.case { display: inline-block; width: 14rem; margin: .5rem; vertical-align: top; overflow-wrap: anywhere; } .case a { color: inherit; }
 .verdict { padding: .7rem 1rem; border-left: 4px solid #2a9d5c; background: var(--soft); } .verdict.bad { border-color: #c8443c; }
 """
 
@@ -47,6 +48,14 @@ class Report:
         self._parts.append(
             f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
         )
+
+    def case(self, png: bytes | None, caption: str, link: str = "") -> None:
+        """A small picture (or none) beside others of its kind, linked to a file."""
+        text = html.escape(caption)
+        image = f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">' if png else ""
+        inner = f"{image}<figcaption>{text}</figcaption>"
+        linked = f'<a href="{html.escape(link)}">{inner}</a>' if link else inner
+        self._parts.append(f'<figure class="case">{linked}</figure>')
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], best: str = "") -> None:
         """A table; the row whose first cell is `best` stands out."""

@@ -125,7 +125,7 @@ class _Shape:
 def _stretch(z: np.ndarray, acceleration: float) -> np.ndarray:
     """z / (1 + acceleration z), infinite beyond the pole."""
     room = 1 + acceleration * z
-    return np.where(room > 0, z / np.where(room > 0, room, 1), np.inf * np.sign(z))
+    return np.where(room > 0, z / np.where(room > 0, room, 1), np.copysign(np.inf, z))
 
 
 def _share_score(known: np.ndarray, value: float) -> float:
