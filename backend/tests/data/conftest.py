@@ -6,6 +6,7 @@ import contextlib
 
 import numpy as np
 import pytest
+from labelled import labels_of, volume, write_pair
 
 from medssl.data.cache import VolumeCache
 from medssl.data.entry import Entry
@@ -54,3 +55,12 @@ def small_files_only():
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return limit
+
+
+@pytest.fixture
+def cached_pairs(tmp_path):
+    """(images, label maps) of two patients in a cache."""
+    cache = VolumeCache(tmp_path / "cache")
+    entries = [write_pair(tmp_path, f"p{n}", volume(seed=n), labels_of(volume())) for n in range(2)]
+    images = [cache.add(entry) for entry in entries]
+    return images, [cache.add_mask(entry, image) for entry, image in zip(entries, images)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,13 +27,17 @@ def check(
     pattern: Annotated[str, typer.Option(help="Glob below the folder.")] = "",
     modality: Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")] = "",
     validation_fraction: Annotated[float, typer.Option(help="Share of the patients kept for validation.")] = 0.2,
+    test_fraction: Annotated[float, typer.Option(help="Share of the patients kept for a final test.")] = 0.0,
+    masks: Annotated[str, typer.Option(help="Where label maps lie: {folder}/../labels/{stem}.nii.gz")] = "",
     exclude: Exclude = [],  # noqa: B006
     home: Home = None,
 ) -> None:
-    """Say how many volumes and patients there are, of which modality, 2D or 3D, and how they would be split."""
+    """Say how many volumes and patients there are, of which modality, 2D or 3D, with which labels, and how they would be
+    split."""
     from medssl.inspection.local import run_here
 
-    request = CatalogRequest(data_spec(data, pattern, modality, validation_fraction, exclude))
+    spec = data_spec(data, pattern, modality, validation_fraction, exclude)
+    request = CatalogRequest(replace(spec, test_fraction=test_fraction, masks=masks))
     with err.status("reading") as status:
         result = run_here(
             "catalog",
@@ -41,10 +46,17 @@ def check(
             None,
             lambda share, text: status.update(f"{share:.0%} {text}"),
         )
+    columns = result.info.pop("columns", {})
     print_table(("", ""), result.info.items())
+    if columns:
+        rows = [
+            (name, ", ".join(f"{value or 'unknown'} ({n})" for value, n in found.items()))
+            for name, found in columns.items()
+        ]
+        print_table(("column", "values (images)"), rows)
     if result.table:
-        columns = list(result.table[0])
-        print_table(columns, [[row[name] for name in columns] for row in result.table])
+        names = list(result.table[0])
+        print_table(names, [[row[name] for name in names] for row in result.table])
 
 
 @app.command()

@@ -13,7 +13,7 @@ from medssl.data.image_files import is_image, is_picture, stem
 from medssl.data.radiograph import RADIOGRAPHS
 from medssl.errors import CatalogError
 
-MASK_FOLDERS = ("mask", "masks", "label", "labels", "labelstr", "segmentation", "segmentations")
+MASK_FOLDERS = ("mask", "masks", "label", "labels", "labelstr", "labelsts", "segmentation", "segmentations")
 MASK_NAME = re.compile(r"(^|[^a-z])(mask|seg|label|labels|segmentation)$")
 PLAIN_FOLDERS = (*MASK_FOLDERS, "image", "images", "imagestr", "imagests", "img", "data", "scans", "volumes", "unlabelled", "unlabeled", "train", "training", "val", "validation", "test")  # fmt: skip
 

@@ -49,10 +49,9 @@ def check_geometry(labels: Volume, image: Volume, name: str) -> None:
     last = np.array(image.shape) - 1
     pairs = {
         "spacing": (labels.spacing, image.spacing, np.abs(labels.spacing / image.spacing - 1) * np.maximum(last, 1)),
-        "origin": (labels.origin, image.origin, _voxels(image, labels.origin) - _voxels(image, image.origin)),
+        "origin": (labels.origin, image.origin, _voxels(image, labels.origin - image.origin)),
         "direction": (
-            labels.direction, image.direction,
-            ((labels.direction - image.direction) * labels.spacing) @ np.diag(last) / image.spacing,
+            labels.direction, image.direction, _voxels(image, (labels.direction - image.direction) * image.spacing * last)
         ),
     }  # fmt: skip
     for what, (found, wanted, difference) in pairs.items():
@@ -64,8 +63,9 @@ def check_geometry(labels: Volume, image: Volume, name: str) -> None:
             )
 
 
-def _voxels(image: Volume, point: np.ndarray) -> np.ndarray:
-    return np.linalg.solve(image.direction * image.spacing, point)
+def _voxels(image: Volume, displacement: np.ndarray) -> np.ndarray:
+    """Millimetres in the world (3,) or (3, n) as voxels of the image."""
+    return np.linalg.solve(image.direction * image.spacing, displacement)
 
 
 def _numbers(values: np.ndarray) -> str:

@@ -141,10 +141,11 @@ def _values(catalog: Catalog, name: str) -> list[str]:
             f"is not in the catalogue (it has: {', '.join(known.values()) or 'no label columns'})",
             "Name one of its columns, as line 1 of the table writes it",
         )
-    return [_text(entry, known[name.casefold()]) for entry in catalog]
+    return [field(entry, known[name.casefold()]) for entry in catalog]
 
 
-def _text(entry: Entry, column: str) -> str:
+def field(entry: Entry, column: str) -> str:
+    """What a column of the catalogue says of an image, as text; empty: unknown."""
     if column in entry.labels:
         value = entry.labels[column]
         return "" if value != value else f"{value:g}"
