@@ -111,7 +111,7 @@ def test_a_probe_does_not_speak_for_another_model(tmp_path: Path):
     model.write_bytes(Path(peac_file(tmp_path, seed=1)).read_bytes())
     image = VolumeRef(path=str(tmp_path / "data" / "picture0.png"))
     asked = PredictRequest((image,), str(job.folder / "results" / "model.safetensors"))
-    with pytest.raises(WeightsError, match="other model|another"):
+    with pytest.raises(WeightsError, match=r"other model|another"):
         run_here("predict", to_json(asked), tmp_path / "home", tmp_path / "out", lambda share, text: None)
 
 

@@ -13,6 +13,7 @@ import torch
 from fakes import FakeRun
 from task_sets import SMALL, run, task_spec, write_pictures, write_table, write_volumes
 
+from medssl.data.reading import read_volume, write_volume
 from medssl.errors import CancelledError, CatalogError, ConfigError, VolumeError, WeightsError
 from medssl.inspection.segmentation import segment
 from medssl.networks.plan import Plan, read_plan
@@ -51,16 +52,14 @@ def test_it_learns_and_leaves_model_tables_and_report(tmp_path: Path):
 
 
 def test_the_tables_say_what_the_saved_model_does(tmp_path: Path):
-    headline, job = run(task_spec("segmentation", write_volumes(tmp_path / "data")), tmp_path)
+    _, job = run(task_spec("segmentation", write_volumes(tmp_path / "data")), tmp_path)
     net = load_weights(job.folder / "results" / "model.safetensors")
-    from medssl.data.reading import read_volume
-
     labels = segment(read_volume(tmp_path / "data" / "image6.nrrd", "MR"), net).labels
     truth = read_volume(tmp_path / "data" / "mask6.nrrd")
     overlap = (
         2 * ((labels.array == 1) & (truth.array == 1)).sum() / ((labels.array == 1).sum() + (truth.array == 1).sum())
     )
-    told = [row for row in rows_of(job.folder / "results" / "cases.csv") if row["class"] == "Left"][0]
+    told = next(row for row in rows_of(job.folder / "results" / "cases.csv") if row["class"] == "Left")
     assert float(told["dice"]) == pytest.approx(overlap, abs=0.02)
 
 
@@ -159,8 +158,6 @@ def test_a_frozen_backbone_stays_and_the_head_learns(tmp_path: Path):
     ],
 )
 def test_label_maps_that_cannot_be_used(tmp_path: Path, fields, error, words):
-    from medssl.data.reading import read_volume, write_volume
-
     data = write_volumes(tmp_path / "data")
     mask = read_volume(tmp_path / "data" / "mask0.nrrd")
     write_volume(replace(mask, spacing=mask.spacing * 2), tmp_path / "data" / "other.nrrd")

@@ -62,5 +62,5 @@ def test_specifications_are_checked_before_a_job_exists(tmp_path: Path):
         checked(JobSpec("probe", "probing", {"labels": "x"}, data))
     with pytest.raises(WeightsError, match="does not exist"):
         checked(JobSpec("finetune", "segmentation", {}, data, start_from="nowhere.pt"))
-    with pytest.raises(ConfigError, match="select: fraction 0.5, patients 3"):
+    with pytest.raises(ConfigError, match=r"select: fraction 0\.5, patients 3"):
         checked(JobSpec("finetune", "segmentation", {"select": {"fraction": 0.5, "patients": 3}}, data))

@@ -56,15 +56,18 @@ class Augmentation:
         if self._steps is None:
             return images, masks
         seeds = torch.randint(2**31, (len(images),), generator=generator, device=generator.device).tolist()
-        changed = [self._one(images[n], None if masks is None else masks[n], seed) for n, seed in enumerate(seeds)]
+        changed = [
+            _changed(self._steps, images[n], None if masks is None else masks[n], s) for n, s in enumerate(seeds)
+        ]
         stacked = torch.stack([image for image, _ in changed]).clamp_(0.0, 1.0)
         return stacked, None if masks is None else torch.stack([mask for _, mask in changed])
 
-    def _one(self, image: Tensor, mask: Tensor | None, seed: int) -> tuple[Tensor, Tensor]:
-        self._steps.set_random_state(seed)
-        sample = {"image": image} if mask is None else {"image": image, "mask": mask}
-        made = {name: _plain(value) for name, value in self._steps(sample).items()}
-        return made["image"], made.get("mask", made["image"])
+
+def _changed(steps: Compose, image: Tensor, mask: Tensor | None, seed: int) -> tuple[Tensor, Tensor]:
+    steps.set_random_state(seed)
+    sample = {"image": image} if mask is None else {"image": image, "mask": mask}
+    made = {name: _plain(value) for name, value in steps(sample).items()}
+    return made["image"], made.get("mask", made["image"])
 
 
 def _plain(value: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def write_results(
     Returns:
         {"validation": {metric: value}, "test": {...}}.
     """
-    found = {}
+    found: dict[str, dict[str, float | None]] = {}
     for name, file in (("validation", "validation_predictions.csv"), ("test", "predictions.csv")):
         table = tables[name]
         if table is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,12 +24,12 @@ from medssl.training.run import Run
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Images of one part, in the catalogue's order, with their label maps or targets (N, C)."""
+    """Images of one part, in the catalogue's order, with their label maps or targets (N, C); C is 0 without labels."""
 
     entries: tuple[Entry, ...]
     images: tuple[CachedVolume, ...]
     masks: tuple[CachedVolume, ...] = ()
-    targets: np.ndarray | None = None
+    targets: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -103,7 +103,7 @@ def read_parts(data: DataSpec, run: Run, select: SelectionConfig, seed: int, lab
             if known is None:
                 masks.append(cache.add_mask(entry, images[-1]))
             done += 1
-        targets = _labels_of(entries, catalog, known).targets if known else None
+        targets = _labels_of(entries, catalog, known).targets if known else np.empty((0, 0), np.float32)
         parts[name] = Part(tuple(entries), tuple(images), tuple(masks), targets)
     modality = common_modality([image for part in parts.values() for image in part.images])
     return Parts(

@@ -93,15 +93,18 @@ class Segmentation:
         config = self.config
         pairs = (part.images, part.masks, self.classes)
         if self.form == "3d":
-            return SegmentationDataset(*pairs, self.size, self.normalisation, config.foreground_share, seed)
+            return SegmentationDataset(*pairs, config.crop, self.normalisation, config.foreground_share, seed)
+        rows, columns = self.size
         if dimension(self.parts) == 2:
-            return RadiographSegmentationDataset(*pairs, self.size[0], self.normalisation, seed)
-        return SliceDataset(*pairs, self.size, self.normalisation, config.foreground_share, seed, context=self.context)
+            return RadiographSegmentationDataset(*pairs, rows, self.normalisation, seed)
+        size, share = (rows, columns), config.foreground_share
+        return SliceDataset(*pairs, size, self.normalisation, share, seed, context=self.context)
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> SegmentationViews:
         """Normalise and augment crops."""
         images = normalise(batch["raw"], batch["window"])  # (N, channels, *spatial), 0...1
         images, masks = self._augment(images, batch["mask"], generator)
+        assert masks is not None
         return SegmentationViews(self._laid_out(images), masks)
 
     def loss(self, network: nn.Module, views: SegmentationViews) -> dict[str, Tensor]:

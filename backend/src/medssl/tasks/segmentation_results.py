@@ -23,10 +23,10 @@ Rows = list[dict[str, Any]]
 class _Case:
     badness: float
     name: str
+    aspect: float = field(compare=False)
     image: np.ndarray = field(compare=False)  # (columns, rows), 0...1
     predicted: np.ndarray = field(compare=False)
     truth: np.ndarray = field(compare=False)
-    aspect: float = field(compare=False, default=1.0)
 
 
 class WorstCases:
@@ -39,7 +39,7 @@ class WorstCases:
         self, name: str, dice: float, image: np.ndarray, predicted: np.ndarray, truth: np.ndarray, spacing: Any
     ) -> None:
         """Keep a case if it is among the worst; arrays (i, j, k) or (i, j)."""
-        case = _Case(1.0 - dice, name, *_slice(image, predicted, truth), aspect=float(spacing[1] / spacing[0]))
+        case = _Case(1.0 - dice, name, float(spacing[1] / spacing[0]), *_slice(image, predicted, truth))
         (heapq.heappush if len(self._kept) < WORST else heapq.heappushpop)(self._kept, case)
 
     def draw(self, folder: Path, colours: list[str]) -> dict[str, str]:
