@@ -137,3 +137,13 @@ def study_spec(data: Path, task: str = "segmentation", test_fraction: float = 0.
     return JobSpec(
         "compare", "compare", check_study(tree), DataSpec(path=str(data), test_fraction=test_fraction), device="cpu"
     )
+
+
+def fake_compare(spec: JobSpec, run: Run) -> None:
+    """The job kind "compare" with the fake task."""
+    from medssl.studies.compare import compare
+
+    compare(spec, run, FAKE)
+
+
+KINDS = {"compare": "study_fakes:fake_compare"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,12 +62,14 @@ def compare(
     devices: Annotated[str, typer.Option(help="Runs side by side, e.g. cuda:0,cuda:1.")] = "",
     keep_models: Annotated[bool, typer.Option(help="Keep the weights of every run.")] = False,
     detach: Annotated[bool, typer.Option(help="Print the job's id and return at once.")] = False,
+    prepare: Annotated[bool, typer.Option(help="Only make the job folder, for a batch system.")] = False,
     report: Annotated[str, typer.Option(help="Write the tables of this job from what is finished, and stop.")] = "",
     home: Home = None,
 ) -> None:
     """Compare ways to train: the same data, budget and seeds for every arm. Interrupted, it goes on with `medssl jobs resume`."""
     from medssl.home import home_folder
     from medssl.jobs import process
+    from medssl.jobs.check import checked
     from medssl.jobs.store import JobStore
 
     store = JobStore(home_folder(home))
@@ -94,6 +97,10 @@ def compare(
             raise ConfigError("data", "is missing", "Give a catalogue CSV, a folder or a study file")
         wanted = _data(data, pattern, masks, modality, validation_fraction, test_fraction, exclude)
     spec = JobSpec("compare", "compare", study, wanted, name=name, device=device)
+    if prepare:
+        folder = store.folder(store.create(checked(spec, home=store.home)))
+        out.print(f"{folder}\nrun it with: python -m medssl.jobs.run {shlex.quote(str(folder))}", highlight=False)
+        return
     job = process.submit(store, spec)
     if detach:
         print(job)

@@ -85,12 +85,21 @@ class Comparison:
         for key in self._performed(todo):
             ended += 1
             self._tell(key, ended, ended - len(done))
+            self._check_hope(ended)
             if ended % (len(self.keys) // len(self.study.seeds)) == 0 and time.monotonic() - reported > REPORT_S:
                 report(self.run.folder)
                 reported = time.monotonic()
-        if all(self.outcome(key).state == FAILED for key in self.keys):
+
+    def _check_hope(self, ended: int) -> None:
+        """What stops every run of a whole seed will stop all others."""
+        first = self.outcome(self.keys[0])
+        if ended >= len(self.keys) // len(self.study.seeds) and all(
+            self.outcome(key).state == FAILED for key in self.keys[:ended]
+        ):
             raise TrainingError(
-                "every run", f"failed, the first with: {self.outcome(self.keys[0]).error}", "The log has the details"
+                "every run of the first seed",
+                f"failed, the first: {first.error.rstrip('.')}",
+                "The log has the details",
             )
 
     def outcome(self, key: RunKey) -> Outcome:
@@ -180,7 +189,7 @@ class Comparison:
         if found.state == FAILED:
             if found.error_type == WeightsError.__name__:  # all runs of the arm would meet it
                 self._broken.setdefault(key.arm, {"message": found.error, "type": found.error_type})
-            message = f"{words(key)} failed: {found.error}"
+            message = f"{words(key)} failed: {found.error.rstrip('.')}"
             self.run.emit("warning", step=ended, code="run-failed", message=message, remedy="The other runs go on")
         left = (time.monotonic() - self._begin) / now * (len(self.keys) - ended)
         self.run.progress(ended, len(self.keys), f"{words(key)} {found.state}", left)
