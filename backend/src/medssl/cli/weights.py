@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -11,7 +11,12 @@ from medssl.cli.options import AsJson
 from medssl.cli.output import err, out, print_json, print_table
 
 app = typer.Typer(help="Inspect, convert and export weight files.", no_args_is_help=True)
-Source = Annotated[Path, typer.Argument(help="A weight file: MedSSL safetensors, an official .pt, or a plain Swin.")]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        help="A weight file: MedSSL safetensors, an official .pt, a plain Swin, one of MONAI, or its bundle."
+    ),
+]
 Part = Annotated[Optional[str], typer.Option(help="Only this part, student or teacher, of a file with both.")]  # noqa: UP045
 
 
@@ -28,7 +33,7 @@ def inspect_file(file: Source, part: Part = None, as_json: AsJson = False) -> No
         plan = opened.plan
         shown = {"part": f"{opened.part} (of {' and '.join(opened.parts) or 'one'})"} if opened.part else {}
         facts = {
-            "layout": opened.layout, **shown, "method": plan.method, "network": plan.network, "fidelity": plan.fidelity,
+            "layout": opened.layout, **shown, **_task(plan.task), "method": plan.method, "network": plan.network, "fidelity": plan.fidelity,
             "normalisation": plan.normalisation, "input size": plan.input_size, "modality": plan.modality,
             "provenance": plan.provenance, "licence": plan.licence or "none stated", "sha256": plan.sha256 or "none stated",
             "parameters": f"{sum(t.numel() for n, t in opened.tensors.items() if t.is_floating_point() and 'running_' not in n):,}",
@@ -56,10 +61,38 @@ def convert(
 
 @app.command()
 def export(
-    file: Source, output: Annotated[Path, typer.Argument(help="The .pt file to write.")], part: Part = None
+    file: Source,
+    output: Annotated[Path, typer.Argument(help="The file to write; for a bundle the folder.")],
+    part: Part = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            help="official (a state dict under the authors' names), torchscript, onnx, or bundle (the folder of MONAI's "
+            "model zoo)."
+        ),
+    ] = "official",
+    check: Annotated[bool, typer.Option(help="Read it again and compare its answers.")] = True,
 ) -> None:
-    """Write plain state dicts under the official names."""
-    from medssl.networks.weights import export_official
+    """Write a model for other programs, and check that it answers alike."""
+    from medssl.networks.export import export as export_model
 
-    export_official(file, output, part)
+    report = export_model(file, output, format, check, part)
+    err.print(report.note, markup=False, highlight=False)
+    if report.difference is not None:
+        err.print(f"Largest difference to the model's answers: {report.difference:.2g}", markup=False, highlight=False)
     print(output)
+
+
+def _task(task: dict[str, Any]) -> dict[str, str]:
+    """What a fine-tuned model does, in rows of the table."""
+    if not task:
+        return {}
+    kind = ", ".join(str(task[key]) for key in ("kind", "form", "probe") if task.get(key))
+    segments = [f"{segment['value']} = {segment['name']}" for segment in task.get("segments", ())]
+    rows = {
+        "task": task["name"] + (f" ({kind})" if kind else ""),
+        "classes": ", ".join(segments or task.get("classes", ())),
+        "thresholds": ", ".join(f"{name} {value:.4g}" for name, value in task.get("thresholds", {}).items()),
+        "stands on": f"{task['model']} ({task['model_sha256']})" if "model" in task else "",
+    }
+    return {name: text for name, text in rows.items() if text}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from medssl.errors import ConfigError, WeightsError
 from medssl.networks import NETWORKS
-from medssl.networks.monai_layouts import ALIASES, monai_network
+from medssl.networks.monai_layouts import ALIASES, monai_network, with_aliases
 from medssl.networks.plan import Plan
 from medssl.registry import load
 
@@ -147,6 +148,29 @@ def monai_names(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[st
     return {MONAI_PREFIX + name: tensor for name, tensor in bare.items() if name not in left_out}, left_out
 
 
+def bare_names(plan: Plan, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as the network's class outside MedSSL names them, or ours where there is none."""
+    if plan.method != "monai-segmenter":
+        return tensors
+    return with_aliases({name.removeprefix(MONAI_PREFIX): tensor for name, tensor in tensors.items()})
+
+
+def bundle_plan(path: Path) -> Plan | None:
+    """The plan in the metadata of the MONAI bundle that a `models/model.pt` of ours belongs to; None elsewhere.
+
+    Raises:
+        WeightsError: metadata that cannot be read.
+    """
+    metadata = path.parent.parent / "configs" / "metadata.json"
+    if path.parent.name != "models" or not metadata.is_file():
+        return None
+    try:
+        content = json.loads(metadata.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsError(metadata, f"is no JSON ({error})", "Take another copy of the bundle") from error
+    return Plan.from_metadata({"medssl": json.dumps(content["medssl"])}) if "medssl" in content else None
+
+
 def official_plan(path: Path, tensors: dict[str, Tensor]) -> Plan:
     """The plan of the official network whose names and shapes a file has.
 
@@ -194,7 +218,7 @@ def official_content(plan: Plan, tensors: dict[str, Tensor], parts: dict[str, di
     Fine-tuned networks are written as one state dict, in the names of the pretraining they came from, MONAI's without prefix.
     """
     if plan.method == "monai-segmenter":
-        return {"state_dict": {name.removeprefix(MONAI_PREFIX): tensor for name, tensor in tensors.items()}}
+        return {"state_dict": bare_names(plan, tensors)}
     if plan.method not in OFFICIAL or not OFFICIAL[plan.method].parts:
         return {"state_dict": _prefixed(tensors)}
     parts = parts or {plan.provenance.get("part", PARTS[0]): tensors}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isqrt
-from typing import Any
+from typing import Any, TypeVar
 
 Shapes = dict[str, tuple[int, ...]]
+Value = TypeVar("Value")
 MARKS = {  # a name that each has and no other: its shape tells axes and channels of the input; and the last layer
     "basic_unet": ("conv_0.conv_0.conv.weight", "final_conv.weight"),
     "segresnet": ("convInit.conv.weight", "conv_final.2.conv.weight"),
@@ -27,6 +29,28 @@ def monai_network(shapes: Shapes) -> dict[str, Any] | None:
                 "arguments": READERS[name](shapes),
             }
     return None
+
+
+def with_aliases(state: Mapping[str, Value]) -> dict[str, Value]:
+    """A state dict as MONAI itself writes it: a DynUNet's layers under their second names too."""
+    places = {}
+    number = len({name.split(".")[1] for name in state if name.startswith("upsamples.")}) if _is_dynunet(state) else 0
+    for level in range(number):
+        under = "skip_layers." + "next_layer." * level
+        places[f"downsamples.{level - 1}." if level else "input_block."] = f"{under}downsample."
+        places[f"upsamples.{number - 1 - level}."] = f"{under}upsample."
+    places["bottleneck."] = "skip_layers." + "next_layer." * number
+    renamed = {
+        alias + name.removeprefix(place): value
+        for place, alias in places.items()
+        for name, value in state.items()
+        if number and name.startswith(place)
+    }
+    return {**state, **renamed}
+
+
+def _is_dynunet(state: Mapping[str, Any]) -> bool:
+    return MARKS["dynunet"][0] in state
 
 
 def _basic_unet(shapes: Shapes) -> dict[str, Any]:

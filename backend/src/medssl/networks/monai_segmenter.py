@@ -20,6 +20,7 @@ from medssl.networks.plan import Plan
 LEVELS = 5  # of the dynamic U-Net where its arguments do not say otherwise
 
 Built = tuple[nn.Module, int]  # a network, and what divides the sides of its images
+Settings = dict[str, Any]
 Stages = list[list[nn.Module]]
 
 
@@ -37,8 +38,10 @@ class MonaiSegmenter(nn.Module):
         fidelity: recorded with the weights; the network is the same in both.
 
     Attributes:
+        settings: what MONAI's class was built with.
         size_divisor: of each side of an image.
         least_side: of an image, in one direction at least; below it the deepest level has one voxel, which instance norm refuses.
+        one_size: what is recorded of a pass holds for images of that size only.
         arguments: those above but fidelity, for `Plan.network`.
 
     Raises:
@@ -67,12 +70,15 @@ class MonaiSegmenter(nn.Module):
         self.arguments: dict[str, Any] = {
             "name": name, "axes": axes, "inputs": inputs, "classes": classes, "arguments": further,
         }  # fmt: skip
-        build, self._stages, self._encoding = BUILDERS[name]
+        self.settings: Settings = {"spatial_dims": axes, "in_channels": inputs, "out_channels": classes, **further}
         try:
-            self.network, self.size_divisor = build(axes, inputs, classes, further)
+            self.network, self.size_divisor = BUILDERS[name][0](
+                self.settings
+            )  # which adds what MONAI has no default for
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{name} with {further}", f"cannot be built ({error})", "See MONAI's manual") from error
         self.least_side = 2 * self.size_divisor
+        self.one_size = name == "swin_unetr"
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes, …) of x (N, inputs, …), sides divisible by `size_divisor`."""
@@ -84,23 +90,23 @@ class MonaiSegmenter(nn.Module):
 
     def stages(self) -> Stages:
         """Modules from the input to the head, which comes last."""
-        return self._stages(self.network)
+        return BUILDERS[self.name][1](self.network)
 
     def encoder(self) -> list[nn.Module]:
         """The modules that turn an image into features."""
-        return [module for stage in self.stages()[: self._encoding(self.network)] for module in stage]
+        return [module for stage in self.stages()[: BUILDERS[self.name][2](self.network)] for module in stage]
 
 
-def _basic_unet(axes: int, inputs: int, classes: int, further: dict[str, Any]) -> Built:
-    return BasicUNet(axes, inputs, classes, **further), 16
+def _basic_unet(settings: Settings) -> Built:
+    return BasicUNet(**settings), 16
 
 
 def _basic_unet_stages(network: BasicUNet) -> Stages:
     return [[module] for module in network.children()]  # conv_0, down_1 … 4, upcat_4 … 1, final_conv
 
 
-def _segresnet(axes: int, inputs: int, classes: int, further: dict[str, Any]) -> Built:
-    network = SegResNet(axes, in_channels=inputs, out_channels=classes, **further)
+def _segresnet(settings: Settings) -> Built:
+    network = SegResNet(**settings)
     return network, 2 ** (len(network.blocks_down) - 1)
 
 
@@ -110,13 +116,15 @@ def _segresnet_stages(network: SegResNet) -> Stages:
     return [[network.convInit], *down, *up, list(network.conv_final)]
 
 
-def _dynunet(axes: int, inputs: int, classes: int, further: dict[str, Any]) -> Built:
-    strides = further.get("strides", [1] + [2] * (LEVELS - 1))
-    settings = {"kernel_size": [3] * len(strides), "upsample_kernel_size": strides[1:], **further, "strides": strides}
-    network = DynUNet(axes, inputs, classes, **settings)
+def _dynunet(settings: Settings) -> Built:
+    strides = settings.setdefault("strides", [1] + [2] * (LEVELS - 1))
+    settings.setdefault("kernel_size", [3] * len(strides))
+    settings.setdefault("upsample_kernel_size", strides[1:])
+    network = DynUNet(**settings)
     skip_layers = network.skip_layers
     del network.skip_layers  # the same layers under second names, which files would hold twice: as a plain attribute
     network.__dict__["skip_layers"] = skip_layers
+    axes = settings["spatial_dims"]
     by_axis = ([stride] * axes if isinstance(stride, int) else stride for stride in strides)
     return network, max(prod(sides) for sides in zip(*by_axis, strict=True))
 
@@ -127,11 +135,13 @@ def _dynunet_stages(network: DynUNet) -> Stages:
     return [[network.input_block], *down, [network.bottleneck], *up, [network.output_block]]
 
 
-def _swin_unetr(axes: int, inputs: int, classes: int, further: dict[str, Any]) -> Built:
+def _swin_unetr(settings: Settings) -> Built:
     if find_spec("einops") is None:
-        raise ResourceError("package einops", "is missing, and swin_unetr needs it", "Install it with pip install einops")
+        raise ResourceError(
+            "package einops", "is missing, and swin_unetr needs it", "Install it with pip install einops"
+        )
     with torch.device("cpu"):  # MONAI reads numbers from tensors, which the meta device does not have
-        return SwinUNETR(inputs, classes, spatial_dims=axes, **further), 32
+        return SwinUNETR(**settings), 32
 
 
 def _swin_unetr_stages(network: SwinUNETR) -> Stages:
@@ -143,8 +153,8 @@ def _swin_unetr_stages(network: SwinUNETR) -> Stages:
     return [*stages, encoders, *([module] for module in children.values() if module not in encoders), [head]]
 
 
-Build = Callable[[int, int, int, dict[str, Any]], Built]
-BUILDERS: dict[str, tuple[Build, Callable[[Any], Stages], Callable[[Any], int]]] = {  # and how many stages encode
+Builder = tuple[Callable[[Settings], Built], Callable[[Any], Stages], Callable[[Any], int]]
+BUILDERS: dict[str, Builder] = {  # how it is built, what its stages are, how many of them encode
     "basic_unet": (_basic_unet, _basic_unet_stages, lambda network: 5),
     "segresnet": (_segresnet, _segresnet_stages, lambda network: 1 + len(network.down_layers)),
     "dynunet": (_dynunet, _dynunet_stages, lambda network: 2 + len(network.downsamples)),

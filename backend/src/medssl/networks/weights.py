@@ -15,6 +15,7 @@ from medssl.files import write_atomic
 from medssl.networks import NETWORKS
 from medssl.networks.layouts import (
     PARTS,
+    bundle_plan,
     choose,
     flatten,
     monai_names,
@@ -32,6 +33,8 @@ from medssl.networks.tensors import digest, read_safetensors, read_torch, write_
 from medssl.registry import load
 
 PLAN_KEY = "medssl"
+BUNDLED = Path("models", "model.pt")  # of a MONAI bundle
+PROBE = "probe"  # the method of a file that has no network: a classifier of another model's embeddings
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,15 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
 
     Args:
         path: a MedSSL safetensors file, an official `.pt`/`.pth` (state dicts inside, `module.` prefix or not), a plain
-            Swin in timm's or the original repository's names, or a state dict of one of MONAI's segmentation networks (a
-            bundle's `models/model.pt`).
+            Swin in timm's or the original repository's names, or a state dict of one of MONAI's segmentation networks; a
+            MONAI bundle's folder stands for its `models/model.pt`.
         part: "student" or "teacher" where a file holds both; None opens both, the student first.
 
     Raises:
         WeightsError: unsafe, damaged, of unknown layout, altered since it was written, or without the part asked for.
     """
     path = Path(path)
+    path = path / BUNDLED if (path / BUNDLED).is_file() else path
     if not path.is_file():
         raise WeightsError(path, "is not a file", "Give the path of a weight file")
     safe = path.suffix == ".safetensors"
@@ -67,7 +71,7 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
     tensors = flatten(content)
     if not tensors:
         raise WeightsError(path, "holds no named tensors", "Give a file with a state dict")
-    plan = Plan.from_metadata(metadata)
+    plan = Plan.from_metadata(metadata) or bundle_plan(path)
     if plan is not None and plan.sha256 and plan.sha256 != digest(tensors):
         raise WeightsError(
             path, "was altered after it was written (its digest differs)", "Take another copy of the file"
@@ -92,8 +96,10 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
 
 
 def inspect_weights(path: str | Path, part: str | None = None) -> tuple[WeightFile, WeightReport]:
-    """Open a file and hold it against the network it names."""
+    """Open a file and hold it against the network it names; a probe is whole by itself."""
     file = open_weights(path, part)
+    if file.plan.method == PROBE:
+        return file, WeightReport(tuple(file.tensors), (), (), ())
     with torch.device("meta"):
         network = build_network(file.plan)
     return file, compare(network, file.tensors, file.left_out)
@@ -197,11 +203,20 @@ def export_official(source: str | Path, target: str | Path, part: str | None = N
         ResourceError: the file cannot be written.
     """
     file = open_weights(source, part)
-    content = official_content(file.plan, file.tensors, file.parts)
-    plan = replace(file.plan, sha256=digest(flatten(content)))
+    _write_content(Path(target), official_content(file.plan, file.tensors, file.parts), file.plan)
+
+
+def write_official(network: nn.Module, target: Path) -> None:
+    """The same of a network with its `.plan`."""
+    plan: Plan = network.plan  # type: ignore[assignment]
+    _write_content(target, official_content(plan, network.state_dict(), {}), plan)
+
+
+def _write_content(target: Path, content: dict[str, Any], plan: Plan) -> None:
+    plan = replace(plan, sha256=digest(flatten(content)))
     buffer = io.BytesIO()
     torch.save({**content, **plan.to_metadata()}, buffer)
-    write_atomic(Path(target), buffer.getvalue())
+    write_atomic(target, buffer.getvalue())
 
 
 def _read_torch(path: Path) -> tuple[Any, dict[str, str]]:
