@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -59,7 +60,7 @@ def predict(
         ConfigError: another test_time.
         VolumeError, InputError: an image that the model cannot take, see `whole_image`.
     """
-    plan = check_model(net)
+    plan = check_predictor(net)
     wanted = test_time or str(plan.task.get("test_time", "none"))
     if wanted not in TEST_TIME:
         raise ConfigError(f"test_time = {wanted!r}", "is not a choice", f"Use one of {', '.join(TEST_TIME)}")
@@ -71,7 +72,7 @@ def predict(
     return found
 
 
-def check_model(net: nn.Module | Probe) -> Plan:
+def check_predictor(net: nn.Module | Probe) -> Plan:
     """The plan of a model that predicts.
 
     Raises:
@@ -99,17 +100,20 @@ def calibrate(probabilities: np.ndarray, names: Sequence[str], kind: str, temper
     return scaled.reshape(np.shape(probabilities))
 
 
-def load_predictor(reference: str, device: str, context: FolderContext) -> nn.Module | Probe:
-    """The classifier or probe that a job id or a path names.
+def load_predictor(reference: str, home: Path, model: Callable[[str], nn.Module]) -> nn.Module | Probe:
+    """The network or probe that a job id or a path names.
+
+    Args:
+        reference: of a fine-tuned model or a probe.
+        home: where job ids are looked up.
+        model: loads a network by job id or path.
 
     Raises:
         NotFoundError: no such job or file, or the model under a probe is gone.
         WeightsError: the file cannot be used, or the model under a probe is another one now.
     """
-    path = model_path(context.home, reference)
-    if is_probe(path):
-        return open_probe(path, lambda model: context.model(model, "", device))
-    return context.model(reference, "", device)
+    path = model_path(home, reference)
+    return open_probe(path, model) if is_probe(path) else model(reference)
 
 
 def rows_of(predictions: Sequence[Prediction], names: Sequence[str], plan: Plan) -> list[dict[str, Any]]:
@@ -135,8 +139,8 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
     if not asked.images:
         raise InputError("0 images", "are too few", "Choose an image")
     context.progress(0.0, "loading the model")
-    net = load_predictor(asked.model, asked.device, context)
-    plan = check_model(net)
+    net = load_predictor(asked.model, context.home, lambda model: context.model(model, "", asked.device))
+    plan = check_predictor(net)
     predictions, names = [], []
     for n, ref in enumerate(asked.images):
         context.progress(n / len(asked.images), f"image {n + 1} of {len(asked.images)}")

@@ -86,7 +86,7 @@ def segment(
         InputError: an image of another modality than the model's.
         ConfigError: an overlap out of range.
     """
-    plan, task = _check(net), cast(Plan, net.plan).task
+    plan, task = check_segmenter(net), cast(Plan, net.plan).task
     overlap = float(task.get("overlap", 0.25)) if overlap is None else overlap
     if not 0 <= overlap <= 0.9:
         raise ConfigError(f"overlap = {overlap}", "must be 0 to 0.9", "0.25 is a good start")
@@ -117,7 +117,7 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
     asked = segment_from_json(request)
     context.progress(0.0, "loading the model")
     net = context.model(asked.model, "", asked.device)
-    _check(net)
+    check_segmenter(net)
     context.progress(0.0, "reading the image")
     volume = context.volume(asked.volume)
     overlap = None if asked.overlap < 0 else asked.overlap
@@ -153,7 +153,12 @@ class _Windows:
         return image_slabs(read, shape, self.net, self.size, self.overlap, mirrored, progress=self.progress)
 
 
-def _check(net: nn.Module) -> Plan:
+def check_segmenter(net: nn.Module) -> Plan:
+    """The plan of a model that segments.
+
+    Raises:
+        WeightsError: a model of another task.
+    """
     plan = cast(Plan, net.plan)
     if plan.task.get("name") != TASK:
         what = f"task {plan.task['name']!r}" if plan.task else f"method {plan.method!r}"

@@ -15,14 +15,17 @@ from medssl.protocol import (
     LandmarksRequest,
     PatchmapRequest,
     PlaneRequest,
+    PredictRequest,
     PreviewRequest,
     RestoreRequest,
+    SegmentRequest,
     SimilarityRequest,
 )  # fmt: skip
 
 BODIES = (
     JobSpec, RestoreRequest, PreviewRequest, CatalogRequest,
     CorrespondRequest, SimilarityRequest, CosegmentRequest, PatchmapRequest, PlaneRequest, LandmarksRequest,
+    SegmentRequest, PredictRequest,
 )  # fmt: skip
 REFERENCE = "#/components/schemas/{model}"
 

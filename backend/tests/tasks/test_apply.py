@@ -1,0 +1,209 @@
+"""A model over many images: one output each, failures told, stopped and resumed without doing anything twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from medssl.data.catalog import read_catalog
+from medssl.data.reading import read_volume, write_volume
+from medssl.data.volume import Volume
+from medssl.errors import CancelledError, CatalogError, InputError
+from medssl.evaluation.tables import read_predictions
+from medssl.networks.plan import Plan
+from medssl.networks.swin_classifier import SwinClassifier
+from medssl.networks.unet_segmenter import UNetSegmenter
+from medssl.networks.weights import save_weights
+from medssl.protocol import DataSpec, JobSpec, VolumeRef
+from medssl.schema import as_dict, build
+from medssl.tasks.apply import apply
+from medssl.tasks.apply_config import ApplyConfig
+from medssl.tasks.growing_table import GrowingTable
+
+SEGMENTS = [{"value": 1, "name": "Anterior", "colour": "#aa0000", "terminology": ""}, {"value": 2, "name": "Posterior"}]
+
+
+class FakeRun:
+    """A job in a folder; `stop_after` images it is cancelled."""
+
+    def __init__(self, home: Path, stop_after: int = 10**9) -> None:
+        self.home, self.folder, self.device, self.resume = home, home / "jobs" / "j", "cpu", False
+        (self.folder / "results").mkdir(parents=True, exist_ok=True)
+        self.events, self.begun, self._stop_after = [], set(), stop_after
+
+    def emit(self, type, **fields):
+        self.events.append({"type": type, **fields})
+
+    def progress(self, step, steps, message="", eta_s=None):
+        self.begun.add(step)
+
+    def cancel_requested(self):
+        return len(self.begun) > self._stop_after
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def segmenter(tmp_path):
+    torch.manual_seed(0)
+    net = UNetSegmenter(4, 1, 3)
+    task = {"name": "segmentation", "form": "3d", "segments": SEGMENTS, "overlap": 0.0}
+    rule = {"kind": "mr-percentile"}
+    plan = Plan("unet-segmenter", net.arguments, "paper", rule, (16, 16, 8), "MR", task)
+    save_weights(tmp_path / "segmenter.safetensors", net.state_dict(), plan)
+    return str(tmp_path / "segmenter.safetensors")
+
+
+@pytest.fixture
+def classifier(tmp_path):
+    torch.manual_seed(0)
+    net = SwinClassifier(8, 4, (1, 1), (1, 2), 7, 14, 0.0, classes=1)
+    task = {"name": "classification", "kind": "binary", "classes": ["sick"], "test_time": "none"}
+    plan = Plan("swin-classifier", net.arguments, "paper", {"kind": "cxr"}, net.input_size, "CXR", task)
+    save_weights(tmp_path / "classifier.safetensors", net.state_dict(), plan)
+    return str(tmp_path / "classifier.safetensors")
+
+
+@pytest.fixture
+def volumes(tmp_path):
+    """Two scans, a broken file between them, and one of the same name in another folder."""
+    rng = np.random.default_rng(0)
+    for name in ("a/scan.nrrd", "c.nrrd", "b/scan.nrrd"):
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        array = rng.integers(0, 1000, (14, 16, 8)).astype(np.int16)
+        write_volume(Volume(array, np.array([1.0, 1.5, 2.0])), tmp_path / "images" / name)
+    (tmp_path / "images" / "broken.nrrd").write_bytes(b"NRRD0004\n")
+    names = ("a/scan.nrrd", "broken.nrrd", "c.nrrd", "b/scan.nrrd")
+    refs = [VolumeRef(path=str(tmp_path / "images" / name), name=Path(name).stem, patient=name[0]) for name in names]
+    return DataSpec(volumes=tuple(refs), modality="MR")
+
+
+def job(model, data, **config):
+    return JobSpec("apply", "apply", as_dict(build(ApplyConfig, config)), data, start_from=model)
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def as_modality(data, modality="MR"):
+    return replace(data, volumes=tuple(replace(ref, modality=modality) for ref in data.volumes))
+
+
+def test_one_label_map_each_and_a_broken_image_is_told(home, segmenter, volumes):
+    run = FakeRun(home)
+    apply(job(segmenter, as_modality(volumes)), run)
+    folder = run.folder / "results"
+    index = rows(folder / "index.csv")
+    assert [row["status"] for row in index] == ["done", "failed", "done", "done"]
+    assert [row["output"] for row in index] == ["scan.nii.gz", "", "c.nii.gz", "scan-2.nii.gz"]
+    assert "broken.nrrd" in index[1]["error"] and index[1]["patient"] == "b"
+    for row in index:
+        if row["output"]:
+            labels, image = read_volume(folder / row["output"]), read_volume(Path(row["image"]))
+            assert labels.shape == image.shape and list(labels.spacing) == [1.0, 1.5, 2.0]
+            assert set(np.unique(labels.array)) <= {0, 1, 2}
+    measured = rows(folder / "volumes.csv")
+    assert [row["class"] for row in measured] == ["Anterior", "Posterior"] * 3
+    assert float(measured[0]["volume_ml"]) == pytest.approx(int(measured[0]["voxels"]) * 3 / 1000)
+    assert [row["name"] for row in rows(folder / "classes.csv")] == ["Anterior", "Posterior"]
+    warning, finished = run.events
+    assert warning["code"] == "image-failed" and "broken" in warning["message"] and warning["remedy"]
+    assert (finished["type"], finished["images"], finished["failed"]) == ("finished", 4, 1)
+
+
+def test_a_stopped_run_goes_on_and_ends_with_the_same_tables(home, segmenter, volumes, tmp_path):
+    data = as_modality(volumes)
+    apply(job(segmenter, data), straight := FakeRun(tmp_path / "other"))
+    stopped = FakeRun(home, stop_after=2)
+    with pytest.raises(CancelledError):
+        apply(job(segmenter, data), stopped)
+    folder = stopped.folder / "results"
+    assert [row["status"] for row in rows(folder / "index.csv")] == ["done", "failed"]
+    first = (folder / "scan.nii.gz").stat().st_mtime_ns
+    with (folder / "index.csv").open("ab") as file:  # killed while it wrote
+        file.write(b"/images/c.nr")
+    with (folder / "volumes.csv").open("ab") as file:
+        file.write(f"{data.volumes[2].path},c,Anterior,1,5,0.015,\n".encode())
+    again = FakeRun(home)
+    apply(job(segmenter, data), again)
+    assert (folder / "scan.nii.gz").stat().st_mtime_ns == first and again.begun == {1, 2, 3}
+    for name in ("index.csv", "volumes.csv", "classes.csv"):
+        assert (folder / name).read_bytes() == (straight.folder / "results" / name).read_bytes()
+
+
+def test_a_missing_label_map_is_made_again_and_others_of_its_name_stay(home, segmenter, volumes, tmp_path):
+    data, output = as_modality(volumes), str(tmp_path / "out")
+    apply(job(segmenter, data, output=output, format="nrrd"), FakeRun(home))
+    (tmp_path / "out" / "scan.nrrd").unlink()
+    turned = replace(data, volumes=data.volumes[::-1])
+    run = FakeRun(home)
+    apply(job(segmenter, turned, output=output, format="nrrd"), run)
+    assert run.begun == {2, 3}
+    index = rows(tmp_path / "out" / "index.csv")
+    assert [row["output"] for row in index] == ["scan-2.nrrd", "c.nrrd", "", "scan.nrrd"]
+
+
+def test_results_of_another_model_are_not_mixed(home, segmenter, volumes, tmp_path):
+    data, output = replace(as_modality(volumes), volumes=as_modality(volumes).volumes[:1]), str(tmp_path / "out")
+    apply(job(segmenter, data, output=output), FakeRun(home))
+    with pytest.raises(InputError, match="another model or of other settings"):
+        apply(job(segmenter, data, output=output, mirror=True), FakeRun(home))
+    other = FakeRun(home)
+    other.folder = other.folder.with_name("k")
+    apply(job(segmenter, data, output=output, mirror=True, overwrite=True), other)
+    assert other.begun == {0} and json.loads((tmp_path / "out" / "apply.json").read_text())["mirror"]
+    other.begun.clear()
+    apply(job(segmenter, data, output=output, mirror=True, overwrite=True), other)  # resumed: its own results stay
+    assert not other.begun
+
+
+def test_nothing_usable_is_an_error(home, segmenter, volumes):
+    with pytest.raises(CatalogError, match="1 images: cannot be used; the first"):
+        apply(job(segmenter, replace(volumes, volumes=volumes.volumes[1:2])), FakeRun(home))
+
+
+def test_predictions_are_one_table_with_labels_and_attributes(home, classifier, tmp_path):
+    rng, lines = np.random.default_rng(0), ["image,patient,sick,sex,age"]
+    for n, (label, sex) in enumerate((("1", "F"), ("", "M"), ("0", "F"))):
+        picture = Volume(rng.integers(0, 256, (130, 140)).astype(np.uint8))
+        write_volume(picture, tmp_path / f"{n}.nrrd")
+        lines.append(f"{n}.nrrd,p{n},{label},{sex},{40 + n}")
+    (tmp_path / "cxr.csv").write_text("\n".join(lines))
+    output = tmp_path / "out" / "mine.csv"
+    spec = job(classifier, DataSpec(path=str(tmp_path / "cxr.csv")), output=str(output))
+    with pytest.raises(CancelledError):
+        apply(spec, FakeRun(home, stop_after=0))
+    assert len(rows(output)) == 1
+    apply(spec, FakeRun(home))
+    found = read_predictions(output)
+    assert found.names == ("sick",) and found.patients == ("p0", "p1", "p2")
+    np.testing.assert_array_equal(found.targets[:, 0], [1, np.nan, 0])
+    assert found.attributes["sex"] == ("F", "M", "F") and found.attributes["age"] == ("40", "41", "42")
+    assert ((found.probabilities > 0) & (found.probabilities < 1)).all()
+    assert sorted(path.name for path in output.parent.iterdir()) == ["mine.apply.json", "mine.csv", "mine.index.csv"]
+    catalog = read_catalog(spec.data, home)
+    assert [row["image"] for row in rows(output)] == [str(entry.image) for entry in catalog]
+
+
+def test_a_growing_table_forgets_a_torn_line(tmp_path):
+    table = GrowingTable(tmp_path / "t.csv", ("a", "b"))
+    table.append([{"a": "x, y", "b": None}, {"a": 'two\nlines "quoted"', "b": 0.5}])
+    with table.path.open("ab") as file:
+        file.write(b"half,")
+    again = GrowingTable(tmp_path / "t.csv", ("a", "b"))
+    again.append([{"a": "z"}])
+    expected = [{"a": "x, y", "b": ""}, {"a": 'two lines "quoted"', "b": "0.5"}, {"a": "z", "b": ""}]
+    assert again.rows == expected == rows(table.path)
+    with pytest.raises(InputError, match="has the columns a, b"):
+        GrowingTable(tmp_path / "t.csv", ("a",))
