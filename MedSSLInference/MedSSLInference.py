@@ -31,6 +31,7 @@ from MedSSLInferenceLib.radiographRun import correspondRun, cosegmentRun, patchm
 from MedSSLInferenceLib.regionOfInterest import ijkBounds
 from MedSSLInferenceLib.restorationRun import restorationRun
 from MedSSLInferenceLib.selfTest import createPhantom, loadSample, trainForThreeSteps
+from MedSSLInferenceLib.taskRuns import predictRun, segmentRun
 from MedSSLLib.backendBox import BackendBox
 from MedSSLLib.backendProcess import localTransport
 from MedSSLLib.volumeExport import isFlat
@@ -49,7 +50,7 @@ class MedSSLInference(ScriptedLoadableModule):
         parent.contributors = ["The MedSSL contributors"]
         parent.helpText = _(
             "Shows what a self-supervised model has learned: distorts a volume, lets the model restore it, and compares; "
-            "or finds the same anatomy in several chest radiographs."
+            "or finds the same anatomy in several chest radiographs. Lets fine-tuned models segment and classify."
         )
         parent.acknowledgementText = _(
             "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. PEAC: Zhou et al., BMVC 2023. "
@@ -79,6 +80,9 @@ class MedSSLInferenceParameterNode:
     landmarkImages: str
     landmarkTable: str
     landmarkGroups: str
+    segmentVolume: slicer.vtkMRMLScalarVolumeNode
+    segmentMirror: bool
+    predictImages: list[slicer.vtkMRMLScalarVolumeNode]
 
 
 class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -161,7 +165,9 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if parameterNode is not None:
             if parameterNode.inputVolume is None:
                 parameterNode.inputVolume = firstVolume()
-            forms = (self.ui, self.panel.radiographs.ui)
+            if parameterNode.segmentVolume is None:
+                parameterNode.segmentVolume = parameterNode.inputVolume
+            forms = (self.ui, self.panel.radiographs.ui, self.panel.segment.ui)
             self._parameterNodeGuiTags = tuple(parameterNode.connectGui(form) for form in forms)
         self.panel.setParameterNode(parameterNode)
 
@@ -176,13 +182,14 @@ def firstVolume():
 
 
 class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
-    """Restorations of volumes and comparisons of radiographs: for the panel, the console and scripts.
+    """What models know and what they were fine-tuned for: for the panel, the console and scripts.
 
     logic = slicer.util.getModuleLogic("MedSSLInference")
     result = logic.restore(volumeNode, model=job.model, distortion="outpaint")
     result.table
     result = logic.correspond([radiographA, radiographB], model=peacJob.model, count=12)
     result.lists
+    segmentationNode = logic.segment(volumeNode, model=tunedJob.model)
     """
 
     def __init__(self) -> None:
@@ -282,11 +289,41 @@ class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
         """
         return self._finish("landmarks", nodes, models, transport, {**options, "pointLists": pointLists})
 
-    def run(self, name, nodes, model, **options):
-        """A comparison that has not begun: `wait(transport)` or `start(transport, onFinished, onFailed)` does.
+    def segment(self, volumeNode, model, transport=None, **options):
+        """Let a model segment a volume or a radiograph.
 
         Args:
-            name: correspond, similarity, cosegment, patchmap or landmarks.
+            volumeNode: a volume node; it stays as it is.
+            model: a job id, or the path of a weight file that the backend can read, fine-tuned for segmentation.
+            transport: as in `restore`.
+            options: overlap 0...0.9, mirror, device, onProgress(fraction, message); waitForCompletion=False with
+                onFinished (told a Segmented) and onFailed, as in `restore`.
+
+        Returns:
+            A new vtkMRMLSegmentationNode beside the volume, with the names, colours and terminology the model learned.
+
+        Raises:
+            MedSSLError: what is wrong with the input, or what the backend reports.
+        """
+        waits = options.get("waitForCompletion", True)
+        found = self._finish("segment", volumeNode, model, transport, options)
+        return found.node if waits else found
+
+    def predict(self, nodes, model, transport=None, **options):
+        """Let a classifier or a probe look at radiographs or volumes; options as in `segment`, and test_time, view.
+
+        Returns:
+            A vtkMRMLTableNode, a row per image and class: probability, low, high, threshold, positive.
+        """
+        waits = options.get("waitForCompletion", True)
+        found = self._finish("predict", nodes, model, transport, options)
+        return found.tableNode if waits else found
+
+    def run(self, name, nodes, model, **options):
+        """Work that has not begun: `wait(transport)` or `start(transport, onFinished, onFailed)` does it.
+
+        Args:
+            name: correspond, similarity, cosegment, patchmap, landmarks, segment (one node) or predict.
         """
         return RUNS[name](nodes, model, **options)
 
@@ -306,7 +343,7 @@ class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
 
 RUNS = {
     "correspond": correspondRun, "similarity": similarityRun, "cosegment": cosegmentRun, "patchmap": patchmapRun,
-    "landmarks": landmarksRun,
+    "landmarks": landmarksRun, "segment": segmentRun, "predict": predictRun,
 }  # fmt: skip
 
 

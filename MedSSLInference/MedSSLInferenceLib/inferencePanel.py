@@ -8,15 +8,17 @@ from MedSSLLib.errorText import showError
 from MedSSLLib.modelChoice import ModelChoice, methodTitle
 from slicer.i18n import tr as _
 
-from MedSSLInferenceLib import radiographBox, restoreBox
+from MedSSLInferenceLib import predictBox, radiographBox, restoreBox, segmentBox
+from MedSSLInferenceLib.predictBox import PredictBox
 from MedSSLInferenceLib.radiographBox import RadiographBox
 from MedSSLInferenceLib.restoreBox import RestoreBox
+from MedSSLInferenceLib.segmentBox import SegmentBox
 
 
 class InferencePanel:
     """Keeps model, sections and backend together.
 
-    Attributes: `models`, `restore`, `radiographs`.
+    Attributes: `models`, `restore`, `radiographs`, `segment`, `predict`.
 
     Args:
         ui: widgets of MedSSLInference.ui.
@@ -27,10 +29,14 @@ class InferencePanel:
 
     def __init__(self, ui, logic, backend, layoutManager: Callable) -> None:
         self.ui, self._logic, self._backend, self._parameterNode = ui, logic, backend, None
-        self.restore = self.radiographs = None
+        self._boxes: tuple = ()
         self.models = ModelChoice(ui.modelCombo, ui.weightPath, self._onModel)
-        self.restore = RestoreBox(ui, logic, self.models, layoutManager, lambda: backend.device)
-        self.radiographs = RadiographBox(ui.radiographFrame, logic, self.models, layoutManager, lambda: backend.device)
+        common = (logic, self.models, layoutManager, lambda: backend.device)
+        self.restore = RestoreBox(ui, *common)
+        self.radiographs = RadiographBox(ui.radiographFrame, *common)
+        self.segment = SegmentBox(ui.segmentFrame, *common)
+        self.predict = PredictBox(ui.predictFrame, logic, self.models, lambda: backend.device)
+        self._boxes = (self.restore, self.radiographs, self.segment, self.predict)
         ui.refreshButton.connect("clicked(bool)", lambda _checked: self.refreshModels())
         showError(ui.modelError, None)
         backend.changed.connect(self._onBackend)
@@ -42,20 +48,20 @@ class InferencePanel:
         if parameterNode is not None and parameterNode.model:
             self.models.select(parameterNode.model)
         self._parameterNode = parameterNode
-        self.restore.setParameterNode(parameterNode)
-        self.radiographs.setParameterNode(parameterNode)
+        for box in self._boxes:
+            box.setParameterNode(parameterNode)
         self._onModel()
 
     def forgetScene(self) -> None:
         """The scene is closed."""
-        self.restore.forgetScene()
-        self.radiographs.forgetScene()
+        for box in self._boxes:
+            box.forgetScene()
 
     def close(self) -> None:
         """The panel goes away."""
         self._backend.changed.disconnect(self._onBackend)
-        self.restore.close()
-        self.radiographs.close()
+        for box in self._boxes:
+            box.close()
 
     def refreshModels(self) -> None:
         """Ask the backend for its models."""
@@ -69,29 +75,31 @@ class InferencePanel:
     def _onBackend(self) -> None:
         transport = self._backend.transport
         self.ui.refreshButton.enabled = transport is not None
-        self.restore.setTransport(transport)
-        self.radiographs.setTransport(transport)
+        for box in self._boxes:
+            box.setTransport(transport)
         self.refreshModels()
 
     def _onModel(self) -> None:
-        if self.radiographs is None:
+        if not self._boxes:  # still being built
             return
         if self._parameterNode is not None:
             self._parameterNode.model = self.models.reference
         sections = (
-            (self.ui.restoreSection, restoreBox.METHOD),
-            (self.radiographs.ui.radiographSection, radiographBox.METHOD),
+            (self.ui.restoreSection, (restoreBox.METHOD,)),
+            (self.radiographs.ui.radiographSection, (radiographBox.METHOD,)),
+            (self.segment.section, segmentBox.PURPOSES),
+            (self.predict.section, predictBox.PURPOSES),
         )
-        for section, method in sections:
-            self._setSection(section, method)
-        self.restore.update()
-        self.radiographs.update()
+        for section, purposes in sections:
+            self._setSection(section, *purposes)
+        for box in self._boxes:
+            box.update()
 
-    def _setSection(self, section, method: str) -> None:
+    def _setSection(self, section, *purposes: str) -> None:
         """A section that the chosen model cannot serve is closed and says why."""
-        fits = self.models.fits(method)
+        fits = self.models.fits(*purposes)
         section.enabled = fits
-        title = methodTitle(method)
+        title = _(" or ").join(methodTitle(name) for name in purposes)
         section.toolTip = (
             "" if fits else _("The chosen model is of {other}; this needs one of {method}").format(
                 other=methodTitle(self.models.method), method=title)

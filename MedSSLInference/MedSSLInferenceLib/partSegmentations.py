@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import slicer
 import vtk
+from MedSSLLib.labelMaps import segmentsOf
 from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
+from MedSSLInferenceLib.labelMapSegments import describe, importLabels
 from MedSSLInferenceLib.radiographGroup import PART_TABLE, PARTS, RadiographGroup, groups
 from MedSSLInferenceLib.tableNodes import createTable, fillTable
 
 TAG = "MedSSL.part"  # the part's number, by which segments of different images belong together
-# Nobody has named the parts yet: the terminology's most general entry. The user's names are the segments' names.
-TISSUE = "Segmentation category and type - 3D Slicer General Anatomy list~SCT^85756007^Tissue~SCT^85756007^Tissue~^^~Anatomic codes - DICOM master list~^^~^^"
 OPACITY = 0.35  # of the fill: the radiograph shows through
 
 
@@ -43,20 +43,7 @@ def createPartSegmentations(group: RadiographGroup, rows, labelMaps: list[bytes]
 
 
 def _fill(node, image, array) -> None:
-    node.GetSegmentation().RemoveAllSegments()
-    node.SetReferenceImageGeometryParameterFromVolumeNode(image)
-    node.SetAndObserveTransformNodeID(image.GetTransformNodeID())
-    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "MedSSL parts")
-    try:
-        slicer.util.updateVolumeFromArray(labels, array.reshape(slicer.util.arrayFromVolume(image).shape[:3]))
-        matrix = vtk.vtkMatrix4x4()
-        image.GetIJKToRASMatrix(matrix)
-        labels.SetIJKToRASMatrix(matrix)
-        slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(labels, node)
-    finally:
-        slicer.mrmlScene.RemoveNode(labels)
-    if node.GetDisplayNode() is None:
-        node.CreateDefaultDisplayNodes()
+    importLabels(node, image, array)
     node.GetDisplayNode().SetAllSegmentsOpacity2DFill(OPACITY)
 
 
@@ -66,20 +53,7 @@ def _describe(node, rows) -> None:
     for segment in segmentsOf(node):
         row = parts[segment.GetLabelValue()]
         segment.SetTag(TAG, str(row["part"]))
-        segment.SetTag(segment.GetTerminologyEntryTagName(), TISSUE)
-        segment.SetName(row["name"])
-        segment.SetColor(*rgb(row["colour"]))
-
-
-def rgb(colour: str) -> tuple[float, float, float]:
-    """#rrggbb as three numbers 0...1."""
-    return tuple(int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
-
-
-def segmentsOf(node) -> list:
-    """The segments of a segmentation node."""
-    segmentation = node.GetSegmentation()
-    return [segmentation.GetNthSegment(number) for number in range(segmentation.GetNumberOfSegments())]
+        describe(segment, row["name"], row["colour"])
 
 
 class PartNames:

@@ -8,7 +8,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from MedSSLInferenceLib.partSegmentations import rgb
+from MedSSLInferenceLib.labelMapSegments import rgb
 from MedSSLInferenceLib.pixelGeometry import imageSize
 from MedSSLInferenceLib.radiographGroup import (
     CHART,

@@ -1,0 +1,111 @@
+"""Fine-tuned models at work on nodes of the scene, as runs: segment, predict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from MedSSLLib.qtTransport import sharesFiles
+from MedSSLLib.steps import Steps
+from MedSSLLib.volumeExport import greyVoxels, isFlat, uploadSteps
+from slicer.i18n import tr as _
+
+from medssl.client import api
+from medssl.errors import InputError
+from medssl.protocol import PredictRequest, SegmentRequest
+from MedSSLInferenceLib.inspectionRun import InspectionRun
+from MedSSLInferenceLib.inspectionSteps import followSteps
+from MedSSLInferenceLib.restorationRun import requirePresent
+from MedSSLInferenceLib.segmentationNodes import Segmented, createSegmentation
+from MedSSLInferenceLib.tableNodes import createTable
+
+LABEL_MAP = "segmentation.nrrd"
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Probabilities of one or more images."""
+
+    tableNode: Any  # vtkMRMLTableNode with the rows below
+    table: tuple[dict[str, Any], ...]  # a row per image and class: image, name, class, probability, low, high, ...
+    info: dict[str, Any]
+
+
+def segmentRun(volumeNode, model: str, onProgress: Callable = lambda *_: None, **options: Any) -> InspectionRun:
+    """A segmentation of one volume or radiograph; its nodes are a Segmented.
+
+    Args:
+        volumeNode: a volume node, 3D or 2D.
+        model: a job id, or the path of a weight file that the backend can read.
+        onProgress: told a fraction 0...1 and a message.
+        options: further fields of SegmentRequest: overlap, mirror, device.
+
+    Raises:
+        InputError: no volume.
+        VolumeError: no voxels, or colours.
+    """
+    _check([volumeNode], model)
+
+    def conversation(transport, stopped) -> Steps:
+        onProgress(0.0, "")
+        volume = yield from uploadSteps(volumeNode, sharesFiles(transport.address))
+        request = SegmentRequest(volume, model, **options)
+        status = yield from followSteps((yield api.segment(request)), stopped, onProgress)
+        return request, status, (yield api.result_file(status.id, LABEL_MAP))
+
+    def createNodes(value) -> Segmented:
+        requirePresent([volumeNode], _("Load it and segment it again"))
+        return createSegmentation(volumeNode, *value)
+
+    return InspectionRun(conversation, createNodes)
+
+
+def predictRun(
+    nodes, model: str, view: str = "", onProgress: Callable = lambda *_: None, **options: Any
+) -> InspectionRun:
+    """Probabilities of images; its nodes are Predicted.
+
+    Args:
+        nodes: volume nodes, 3D or 2D.
+        view: how 3D ones become 2D where the model looks at radiographs: "frontal", "lateral", "k:57".
+        options: further fields of PredictRequest: test_time, device.
+        model, onProgress: as in `segmentRun`.
+
+    Raises:
+        InputError: no volume.
+        VolumeError: no voxels, or colours.
+    """
+    nodes = list(nodes)
+    _check(nodes, model)
+    names = Counter(node.GetName() for node in nodes)
+
+    def conversation(transport, stopped) -> Steps:
+        onProgress(0.0, "")
+        refs = []
+        for node in nodes:
+            ref = yield from uploadSteps(node, sharesFiles(transport.address), "" if isFlat(node) else view)
+            name = node.GetName() if names[node.GetName()] == 1 else f"{node.GetName()} ({node.GetID()})"
+            refs.append(replace(ref, name=name))
+        request = PredictRequest(tuple(refs), model, **options)
+        return (yield from followSteps((yield api.predict(request)), stopped, onProgress))
+
+    return InspectionRun(conversation, lambda status: _createPrediction(nodes, status))
+
+
+def _createPrediction(nodes, status) -> Predicted:
+    title = _("Prediction of {name}") if len(nodes) == 1 else _("Prediction of {name} and {others} more")
+    name = title.format(name=nodes[0].GetName(), others=len(nodes) - 1)
+    tableNode = createTable(status.table, name)
+    tableNode.SetAttribute("MedSSL.model", status.info.get("model", ""))
+    return Predicted(tableNode, tuple(status.table), status.info)
+
+
+def _check(nodes, model: str) -> None:
+    if not nodes or None in nodes:
+        raise InputError(_("volume"), _("is missing"), _("Choose a loaded volume"))
+    if not model:
+        raise InputError(_("model"), _("is missing"), _("Choose a fine-tuned model"))
+    for node in nodes:
+        greyVoxels(node)
