@@ -11,7 +11,7 @@ import pytest
 from task_sets import SMALL, run, task_spec, write_pictures, write_volumes
 from test_classification_task import peac_file
 
-from medssl.errors import ConfigError, WeightsError
+from medssl.errors import CatalogError, ConfigError, WeightsError
 from medssl.jobs.check import checked
 from medssl.networks.plan import read_plan
 from medssl.protocol import DataSpec, JobSpec
@@ -64,3 +64,12 @@ def test_specifications_are_checked_before_a_job_exists(tmp_path: Path):
         checked(JobSpec("finetune", "segmentation", {}, data, start_from="nowhere.pt"))
     with pytest.raises(ConfigError, match=r"select: fraction 0\.5, patients 3"):
         checked(JobSpec("finetune", "segmentation", {"select": {"fraction": 0.5, "patients": 3}}, data))
+
+
+def test_groups_of_the_report_are_checked_before_training(task: str, tmp_path: Path):
+    data = write_volumes(tmp_path / "data") if task == "segmentation" else write_pictures(tmp_path / "data")
+    start = peac_file(tmp_path) if task == "probing" else ""
+    with pytest.raises(CatalogError, match="group 'weight': is no attribute"):
+        run(task_spec(task, data, start, groups="weight"), tmp_path)
+    _, job = run(task_spec(task, data, start, groups="sex"), tmp_path)
+    assert (job.folder / "results" / "groups.csv").is_file()

@@ -25,8 +25,8 @@ from medssl.tasks.augmentation import Augmentation
 from medssl.tasks.classification_config import ClassificationConfig
 from medssl.tasks.classification_loss import classification_loss, positive_weights
 from medssl.tasks.classification_results import as_predictions, calibrated, rescaled, write_results
-from medssl.tasks.labels import label_columns
-from medssl.tasks.parts import Part, Parts, dimension, read_parts, whole
+from medssl.tasks.labels import attribute_groups, label_columns
+from medssl.tasks.parts import Part, Parts, check_groups, dimension, read_parts, whole
 from medssl.tasks.start import check_form, start_normalisation
 from medssl.tasks.trained import open_start, train_and_test
 from medssl.training import seeds
@@ -150,7 +150,7 @@ class Classification:
             for name, part in named.items()
         }
         task = {**self._plan.task, "temperature": temperatures, "thresholds": thresholds}
-        headline = write_results(run.folder / "results", tables, parts, thresholds, config.specificity)
+        headline = write_results(run.folder / "results", tables, parts, thresholds, config.specificity, config.groups)
         return replace(self._plan, task=task), headline
 
     def _predicted(self, part: Part, network: nn.Module, run: Run, name: str) -> np.ndarray:
@@ -179,6 +179,7 @@ def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dic
     """
     labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
     parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31, labels)
+    check_groups(parts, attribute_groups(config.groups))
     file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
     return train_and_test(Classification(config, parts, file, provenance), spec, run, file)

@@ -64,6 +64,9 @@ class ClassificationConfig:
         0.9, "Specificity at which sensitivity is told, and which the threshold keeps", minimum=0.01, maximum=0.999,
         advanced=True,
     )  # fmt: skip
+    groups: str = setting(
+        "", 'Attributes whose groups the evaluation tells apart, such as "sex; view; age:40,60"', advanced=True
+    )
     select: SelectionConfig = setting(SelectionConfig(), "Part of the training patients")
     transfer: TransferConfig = setting(TransferConfig(), "Weights to start from")
     normalisation: NormalisationConfig = setting(NormalisationConfig(), "Intensity normalisation")

@@ -12,6 +12,7 @@ from medssl.evaluation.evaluation_report import write_evaluation
 from medssl.evaluation.tables import Predictions, write_predictions
 from medssl.evaluation.thresholds import choose_thresholds
 from medssl.inspection.prediction import calibrate
+from medssl.tasks.labels import attribute_groups
 from medssl.tasks.parts import Part, Parts, attributes
 
 
@@ -46,7 +47,12 @@ def as_predictions(part: Part, parts: Parts, probabilities: np.ndarray) -> Predi
 
 
 def write_results(
-    folder: Path, tables: dict[str, Predictions | None], parts: Parts, thresholds: dict[str, float], specificity: float
+    folder: Path,
+    tables: dict[str, Predictions | None],
+    parts: Parts,
+    thresholds: dict[str, float],
+    specificity: float,
+    groups: str = "",
 ) -> dict[str, dict[str, float | None]]:
     """Write predictions.csv (test), validation_predictions.csv, evaluation.json and report.html.
 
@@ -60,7 +66,9 @@ def write_results(
             found[name] = {}
             continue
         write_predictions(folder / file, table)
-        evaluation = evaluate_classification(table, thresholds, kind=parts.kind, specificity=specificity)
+        evaluation = evaluate_classification(
+            table, thresholds, attribute_groups(groups), kind=parts.kind, specificity=specificity
+        )
         found[name] = evaluation["headline"]
         evaluation |= {"part": name, "notes": [*evaluation["notes"], *parts.notes]}
         images = {path: path for path in table.images}

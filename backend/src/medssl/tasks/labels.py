@@ -23,3 +23,8 @@ def source_columns(columns: tuple[str, ...]) -> tuple[str, ...]:
     """The catalogue's columns that label columns are made of: "Abnormal=Mass|Nodule" of Mass and Nodule."""
     names = [part.rpartition("=")[2].lstrip("!") for part in columns]
     return tuple(name.strip() for part in names for name in part.split("|"))
+
+
+def attribute_groups(text: str) -> tuple[str, ...]:
+    """Attributes separated by semicolons: "sex; age:40,60"."""
+    return tuple(part.strip() for part in text.split(";") if part.strip())

@@ -112,6 +112,22 @@ def read_parts(data: DataSpec, run: Run, select: SelectionConfig, seed: int, lab
     )  # fmt: skip
 
 
+def check_groups(parts: Parts, groups: Sequence[str]) -> None:
+    """Refuse, before any training, attributes that the measured images do not have.
+
+    Raises:
+        CatalogError: names the attributes there are.
+    """
+    for name, part in (("validation", parts.validation), ("test", parts.test)):
+        known = {key for entry in part.entries for key in attributes(entry, parts.columns)}
+        for attribute in (group.partition(":")[0] for group in groups):
+            if len(part) and attribute not in known:
+                raise CatalogError(
+                    f"group {attribute!r}", f"is no attribute of the {name} images",
+                    f"There are: {', '.join(sorted(known)) or 'none'}",
+                )  # fmt: skip
+
+
 def whole(image: CachedVolume) -> Volume:
     """A cached image as a volume, in its stored units."""
     array = image.crop((0,) * len(image.shape), image.shape)

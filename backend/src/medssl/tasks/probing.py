@@ -18,8 +18,8 @@ from medssl.networks.tensors import read_safetensors, write_safetensors
 from medssl.networks.weights import load_weights, save_weights
 from medssl.protocol import JobSpec
 from medssl.tasks.classification_results import as_predictions, calibrated, rescaled, write_results
-from medssl.tasks.labels import label_columns
-from medssl.tasks.parts import Part, Parts, read_parts, whole
+from medssl.tasks.labels import attribute_groups, label_columns
+from medssl.tasks.parts import Part, Parts, check_groups, read_parts, whole
 from medssl.tasks.probe import KNearest, LinearProbe, fit_linear
 from medssl.tasks.probing_config import ProbingConfig
 from medssl.training import seeds
@@ -49,6 +49,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
     """
     labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
     parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31, labels)
+    check_groups(parts, attribute_groups(config.groups))
     net = load_weights(spec.start_from).to(run.device)
     source: Plan = net.plan  # type: ignore[assignment]
     named = {"training": parts.training, "validation": parts.validation, "test": parts.test}
@@ -82,7 +83,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
         name: as_predictions(named[name], parts, calm[name]) if name in calm else None
         for name in ("validation", "test")
     }
-    headline = write_results(run.folder / "results", tables, parts, thresholds, config.specificity)
+    headline = write_results(run.folder / "results", tables, parts, thresholds, config.specificity, config.groups)
     run.emit("metric", step=1, validation_loss=1.0 - chosen.auc, validation_auc=chosen.auc)
     run.emit("evaluation", **headline)
     run.emit("finished", step=1, model="results/model.safetensors", validation_loss=1.0 - chosen.auc)

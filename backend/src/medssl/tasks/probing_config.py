@@ -33,6 +33,9 @@ class ProbingConfig:
     specificity: float = setting(
         0.9, "Specificity at which sensitivity is told", minimum=0.01, maximum=0.999, advanced=True
     )
+    groups: str = setting(
+        "", 'Attributes whose groups the evaluation tells apart, such as "sex; view; age:40,60"', advanced=True
+    )
     select: SelectionConfig = setting(SelectionConfig(), "Part of the training patients")
     seed: int = setting(0, "Seed of split and probe", minimum=0, maximum=2**31 - 1)
 

@@ -25,7 +25,8 @@ from medssl.networks.weights import WeightFile, build_network
 from medssl.protocol import JobSpec
 from medssl.tasks.architecture import segmentation_network
 from medssl.tasks.augmentation import Augmentation
-from medssl.tasks.parts import Part, Parts, attributes, dimension, read_parts, whole
+from medssl.tasks.labels import attribute_groups
+from medssl.tasks.parts import Part, Parts, attributes, check_groups, dimension, read_parts, whole
 from medssl.tasks.segmentation_config import SegmentationConfig
 from medssl.tasks.segmentation_results import WorstCases, write_results
 from medssl.tasks.start import check_form, start_normalisation
@@ -150,7 +151,9 @@ class Segmentation:
                         str(entry.image), case[-1]["dice"], picture, numbers, self._truth(part, n), volume.spacing
                     )
         colours = [one["colour"] for one in self.classes.as_list()]
-        return self._plan, write_results(run.folder / "results", rows, worst, colours, list(self.parts.notes))
+        return self._plan, write_results(
+            run.folder / "results", rows, worst, colours, list(self.parts.notes), self.config.groups
+        )
 
     def _segmented(self, part: Part, network: nn.Module) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
         """Class numbers and metrics of each whole image, by the road that users take."""
@@ -207,6 +210,7 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
         CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Segmentation`.
     """
     parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31)
+    check_groups(parts, attribute_groups(config.groups))
     file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
     return train_and_test(Segmentation(config, parts, file, provenance), spec, run, file)

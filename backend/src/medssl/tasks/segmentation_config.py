@@ -57,6 +57,9 @@ class SegmentationConfig:
     tolerance: float = setting(
         1.0, "Surfaces closer than this agree (surface Dice)", unit="mm", minimum=0.0, maximum=100.0, advanced=True
     )
+    groups: str = setting(
+        "", 'Attributes whose groups the evaluation tells apart, such as "sex; view; age:40,60"', advanced=True
+    )
     select: SelectionConfig = setting(SelectionConfig(), "Part of the training patients")
     transfer: TransferConfig = setting(TransferConfig(), "Weights to start from")
     normalisation: NormalisationConfig = setting(NormalisationConfig(), "Intensity normalisation")

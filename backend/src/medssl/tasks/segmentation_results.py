@@ -13,6 +13,7 @@ from medssl.evaluation.evaluation import evaluate_segmentation
 from medssl.evaluation.evaluation_report import write_evaluation
 from medssl.evaluation.segmentation import MEAN, METRICS, mean_known
 from medssl.evaluation.tables import write_cases
+from medssl.tasks.labels import attribute_groups
 from medssl.tasks.overlay import draw_overlay
 
 WORST = 6  # cases with a picture
@@ -54,7 +55,7 @@ class WorstCases:
 
 
 def write_results(
-    folder: Path, rows: dict[str, Rows], worst: WorstCases, colours: list[str], notes: list[str]
+    folder: Path, rows: dict[str, Rows], worst: WorstCases, colours: list[str], notes: list[str], groups: str = ""
 ) -> dict[str, dict[str, float | None]]:
     """Write cases.csv (test), validation_cases.csv, evaluation.json and report.html.
 
@@ -65,7 +66,7 @@ def write_results(
     if rows["test"]:
         write_cases(folder / "cases.csv", rows["test"])
     part = "test" if rows["test"] else "validation"
-    evaluation = {**evaluate_segmentation(rows[part]), "part": part, "notes": notes}
+    evaluation = {**evaluate_segmentation(rows[part], attribute_groups(groups)), "part": part, "notes": notes}
     write_evaluation(evaluation, folder, f"Segmentation of {part} images", worst.draw(folder / "pictures", colours))
     return {name: _headline(cases) for name, cases in rows.items()}
 
