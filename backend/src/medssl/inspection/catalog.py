@@ -93,7 +93,8 @@ def _parts(catalog: Catalog, data: DataSpec) -> tuple[dict[str, Catalog], list[s
 def _label_maps(catalog: Catalog, context: FolderContext, notes: list[str]) -> dict[str, Any]:
     """How many there are, and the values of a few, which are checked against their images."""
     labelled = [entry for entry in catalog if entry.mask]
-    cache, values = VolumeCache(context.home / "cache"), set()
+    cache = VolumeCache(context.home / "cache")
+    values: set[int] = set()
     looked = labelled[:: max(len(labelled) // LOOKED_INTO, 1)][:LOOKED_INTO]
     for entry in looked:
         context.progress(0.9, f"reading the label map of {entry.name}")
