@@ -8,19 +8,23 @@ import typer
 
 import medssl
 from medssl.cli import (
+    batch,
     compare,
     correspond,
     cosegment,
     data,
     demo,
     doctor,
+    embed,
     finetune,
     jobs,
     landmarks,
     methods,
+    predict,
     pretrain,
     restore,
     samples,
+    segment,
     serve,
     weights,
 )
@@ -37,12 +41,16 @@ app = typer.Typer(
 app.command("pretrain")(pretrain.pretrain)
 app.command("finetune")(finetune.finetune)
 app.command("probe")(finetune.probe)
+app.command("segment")(segment.segment)
+app.command("predict")(predict.predict)
+app.command("embed")(embed.embed)
 app.command("restore")(restore.restore)
 app.command("correspond")(correspond.correspond)
 app.command("similarity")(correspond.similarity)
 app.command("cosegment")(cosegment.cosegment)
 app.command("patchmap")(cosegment.patchmap)
 app.command("landmarks")(landmarks.landmarks)
+app.command("batch")(batch.batch)
 app.command("compare")(compare.compare)
 app.command("methods")(methods.methods)
 app.command("tasks")(methods.tasks)

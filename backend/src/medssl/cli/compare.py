@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from medssl.cli.options import Device, Exclude, Home
-from medssl.cli.output import err, out
+from medssl.cli.output import out
 from medssl.cli.pretrain import data_spec, merge, parse_settings, read_settings, watch
 from medssl.errors import ConfigError
 from medssl.protocol import DataSpec, JobSpec, data_from_json
@@ -107,7 +107,7 @@ def compare(
         return
     status = watch(store, job)
     if status == 0:
-        show(store, job)
+        _print_table(store.folder(job))
     raise typer.Exit(status)
 
 
@@ -116,8 +116,12 @@ def show(store: Any, job: str) -> None:
     from medssl.studies.compare import report
 
     page = report(store.folder(job))
-    out.print((page.parent / "table.md").read_text(encoding="utf-8"), markup=False, highlight=False)
-    err.print(page, highlight=False)
+    _print_table(store.folder(job))
+    print(page)
+
+
+def _print_table(folder: Path) -> None:
+    out.print((folder / "results" / "table.md").read_text(encoding="utf-8"), markup=False, highlight=False)
 
 
 def _arms(arms: list[str], settings: list[str], partial: bool) -> list[dict[str, Any]]:

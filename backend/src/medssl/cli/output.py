@@ -75,6 +75,11 @@ class JobDisplay:
             value = "" if event["test"] is None else f", {event['metric']} {event['test']:.4f}"
             self.progress.update(self.task, completed=event["step"])
             self._line(f"{event['arm']}, size {event['size']:g}, seed {event['seed']}: {event['state']}{value}")
+        elif kind == "batch":
+            self.progress.update(self.task, total=event["steps"], description="batch")
+        elif kind == "item":
+            self.progress.update(self.task, completed=event["step"])
+            self._line(escape(f"{event['name']} {event['state']} {event['error'] or event['headline']}"))
         elif kind == "metric":
             named = ("validation_loss", "constant_mean_loss", "distorted_loss", "validation_dice", "validation_auc")
             values = ", ".join(f"{name.replace('_', ' ')} {event[name]:.4f}" for name in named if name in event)

@@ -15,6 +15,8 @@ from medssl.cli.output import JobDisplay, complain, err, out
 from medssl.errors import ConfigError, from_dict
 from medssl.protocol import FINISHED, DataSpec, JobSpec, VolumeRef
 
+PRODUCTS = ("model.safetensors", "report.html", "batch.md")  # what a job is run for
+
 
 def pretrain(
     data: Annotated[list[str], typer.Argument(help="A folder, a catalogue CSV, or image files.")],
@@ -84,7 +86,8 @@ def watch(store: Any, job: str) -> int:
         err.print(f"\nThe job goes on. Stop it with: medssl jobs cancel {job}", highlight=False)
         return 130
     if view.status.state == FINISHED:
-        print(store.folder(job) / "results" / "model.safetensors")
+        results = store.folder(job) / "results"
+        print(next((results / name for name in PRODUCTS if (results / name).is_file()), results))
         return 0
     if view.status.error:
         complain(from_dict(view.status.error))

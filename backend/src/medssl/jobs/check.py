@@ -39,9 +39,12 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
         raise InputError(f"job kind {spec.kind!r}", "is unknown", f"Use one of {', '.join(table)}")
     if not DEVICE.fullmatch(spec.device):
         raise InputError(f"device {spec.device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps")
+    device = "none" if spec.kind == "batch" else spec.device  # what it starts waits for devices itself
     of_job = model_of_job(home, spec.start_from) if home else None
     start_from = str(of_job) if of_job else _existing(spec.start_from, WeightsError)
-    return dataclasses.replace(spec, config=_config(spec), data=_with_absolute_paths(spec.data), start_from=start_from)
+    return dataclasses.replace(
+        spec, config=_config(spec), data=_with_absolute_paths(spec.data), start_from=start_from, device=device
+    )
 
 
 def _config(spec: JobSpec) -> dict[str, Any]:

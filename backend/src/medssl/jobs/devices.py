@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from medssl.errors import CancelledError, ConfigError, ResourceError
 
-DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+DEVICE = re.compile(r"auto|none|cpu|mps|cuda(:\d+)?")
 MASKED = re.compile(r"\d+|(GPU|MIG)-.+")  # an entry of CUDA_VISIBLE_DEVICES that names a GPU
 BUILT_FOR_GPU = re.compile(r"^(cuda|hip)\b[^=\n]*=\s*['\"]", re.MULTILINE)
 QUEUE_PAUSE_S = 0.3
@@ -54,6 +54,8 @@ def claims(device: str, count: int = 1) -> list[Claim]:
     gpus = visible_gpus() if device.startswith(("auto", "cuda")) else []
     if device == "auto" and not (gpus and torch_knows_gpus()):
         device = "cpu"  # on Apple GPUs too: some of what training needs is missing there; ask for mps to try
+    if device == "none":  # a job that only starts others
+        return [Claim(device, ())]
     if device in ("cpu", "mps"):
         return [Claim(device, (device,))]
     first = [int(device.partition(":")[2])] if ":" in device else list(range(len(gpus) - count + 1))

@@ -234,7 +234,7 @@ def _check_names(arms: tuple[Arm, ...]) -> None:
 def _devices(config: dict[str, Any]) -> tuple[str, ...]:
     devices = tuple(str(device) for device in _list(config, "devices"))
     for device in devices:
-        if device in ("auto", "cuda") or not DEVICE.fullmatch(device) or devices.count(device) > 1:
+        if device in ("auto", "none", "cuda") or not DEVICE.fullmatch(device) or devices.count(device) > 1:
             raise ConfigError(f"devices: {device}", "must be named exactly, each once", "Write devices: [cpu, cuda:0]")
     return devices
 

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import pytest
+from fakes import FakeRun
+
+from medssl.cli.batch import read_batch_file
+from medssl.errors import CancelledError, ConfigError
+from medssl.jobs.store import JobStore
+from medssl.protocol import DataSpec, JobSpec
+from medssl.studies.batch import batch
+from medssl.studies.batch_config import check_batch, read_batch
+
+HERE = Path(__file__).parent
+KINDS = "batch_fakes:KINDS"
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> JobStore:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent / "training")]))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "data").mkdir()
+    return JobStore(tmp_path / "home")
+
+
+def item(name: str, tmp_path: Path, kind: str = "finetune", **fields) -> dict:
+    method = {"method": "segmentation"} if kind == "finetune" else {}
+    return {"name": name, "kind": kind, **method, "data": str(tmp_path / "data"), **fields}
+
+
+def run_batch(
+    store: JobStore, config: dict, name: str = "batch", **options
+) -> tuple[FakeRun, dict[str, dict[str, str]]]:
+    run = FakeRun(store.jobs / name, store.home, **options)
+    run.device = "none"
+    batch(JobSpec("batch", "batch", check_batch(config), DataSpec(path=str(HERE)), device="none"), run, KINDS)
+    return run, table(run)
+
+
+def table(run: FakeRun) -> dict[str, dict[str, str]]:
+    with (run.folder / "results" / "batch.csv").open(newline="") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def ran(store: JobStore) -> list[str]:
+    return [line.split()[0] for line in (store.home / "ran.txt").read_text().splitlines()]
+
+
+def test_a_batch_goes_through_whatever_fails_and_again_does_only_what_is_missing(store, tmp_path):
+    config = {
+        "items": [
+            item("first", tmp_path),
+            item("fails", tmp_path, config={"base_width": 4}),
+            item("second", tmp_path, start_from="@first"),
+            item("lost", tmp_path, start_from="@fails"),
+            item("dies", tmp_path, config={"base_width": 16}),
+            item("applied", tmp_path, kind="apply", start_from="@second"),
+            {"name": "judged", "kind": "evaluate", "predictions": "@second"},
+        ],
+        "devices": ["cpu"],
+    }
+    run, told = run_batch(store, config)
+    assert [row["state"] for row in told.values()] == [
+        "finished", "failed", "finished", "skipped", "failed", "finished", "finished",
+    ]  # fmt: skip
+    assert ran(store) == ["first", "fails", "second", "dies"]
+    assert told["first"]["headline"] == "test: dice 0.800, iou 0.600" and told["applied"]["headline"] == "2 of 3 images"
+    assert "is not a number" in told["fails"]["error"] and told["lost"]["error"] == "needs fails, which failed"
+    assert told["dies"]["error"] == "was interrupted" and told["judged"]["headline"].startswith("dice 0.450")
+    first, second = (store.folder(told[name]["job"]) for name in ("first", "second"))
+    assert (second / "results" / "model.safetensors").read_text() == str(first / "results" / "model.safetensors")
+    assert (run.folder / "results" / "evaluations" / "judged" / "report.html").is_file()
+    assert "4 finished, 2 failed, 1 skipped" in (run.folder / "results" / "batch.md").read_text()
+    jobs = len(store.list())
+
+    again, told = run_batch(store, config, "again")
+    assert ran(store)[4:] == ["fails", "dies"] and len(store.list()) == jobs  # in the folders they had
+    assert told["dies"]["state"] == "finished" and told["second"]["job"] == second.name
+    assert [event["state"] for event in again.of("item")].count("finished") == 5
+
+
+def test_each_device_takes_the_next_item_that_is_ready(store, tmp_path):
+    items = [item(f"n{n}", tmp_path, config={"base_width": 4 + n}) for n in range(4)]
+    _, told = run_batch(store, {"items": items, "devices": ["cpu", "mps"]})
+    assert {row["state"] for row in told.values()} == {"finished"}
+    assert {line.split()[1] for line in (store.home / "ran.txt").read_text().splitlines()} == {"cpu", "mps"}
+
+
+def test_a_cancelled_batch_starts_nothing_more(store, tmp_path):
+    items = [item(f"n{n}", tmp_path, config={"base_width": 4 + n}) for n in range(3)]
+    with pytest.raises(CancelledError):
+        run_batch(store, {"items": items, "devices": ["cpu"]}, cancel_at=1)
+    states = [row["state"] for row in table(FakeRun(store.jobs / "batch", store.home)).values()]
+    assert states[1:] == ["waiting", "waiting"]
+
+
+def test_a_batch_that_would_hold_a_device_is_refused(store, tmp_path):
+    run = FakeRun(store.jobs / "batch", store.home)
+    spec = JobSpec("batch", "batch", check_batch({"items": [item("a", tmp_path)]}), DataSpec(path=str(HERE)))
+    with pytest.raises(ConfigError, match="own jobs"):
+        batch(spec, run, KINDS)
+
+
+def test_a_checked_batch_is_complete_and_stays_as_it_is(store, tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    study = {
+        "task": "segmentation",
+        "arms": [{"name": "scratch"}, {"name": "ours", "weights": "@a"}],
+        "preset": "laptop",
+    }
+    config = {"items": [
+        item("a", tmp_path, preset="laptop", config={"training": {"steps": 3}}, start_from=str(tmp_path / "model.safetensors")),
+        item("b", tmp_path, kind="compare", config=study),
+        item("c", tmp_path, kind="probe", start_from="some-job", config={"labels": "x"}),
+    ]}  # fmt: skip
+    tree = check_batch(config)
+    a, b, c = tree["items"]
+    assert a["config"]["training"]["steps"] == 3 and a["config"]["base_width"] == 8 and c["start_from"] == "some-job"
+    assert b["config"]["arms"][1]["weights"] == "@a" and read_batch(tree).items[1].needs == {"a"}
+    assert c["method"] == "probing" and check_batch(json.loads(json.dumps(tree))) == tree
+
+
+@pytest.mark.parametrize(
+    ("items", "told"),
+    [
+        ([], "no list of jobs"),
+        ([{"kind": "finetune"}], "no name"),
+        ([{"name": "a", "kind": "train"}], "kind 'train'"),
+        ([{"name": "a", "kind": "finetune", "wrong": 1}], "a: wrong"),
+        ([{"name": "a", "kind": "evaluate", "predictions": "p.csv"}] * 2, "is there twice"),
+        ([{"name": "a", "kind": "evaluate", "predictions": "@b"}], "no earlier item"),
+        ([{"name": "a", "kind": "evaluate"}], "a: predictions"),
+        ([{"name": "a", "kind": "finetune", "method": "segmentation"}], "item a: training set"),
+        ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "no/such"}], "does not exist"),
+        ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "DATA", "config": {"crop": 1}}], "item a: crop"),
+        ([{"name": "a", "kind": "probe", "data": "DATA"}], "needs a model"),
+        ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "DATA", "start_from": "x/y.pt"}], "does not exist"),
+    ],
+)  # fmt: skip
+def test_a_batch_that_breaks_a_rule_is_refused_before_it_starts(tmp_path, items, told):
+    made = [{**entry, "data": str(tmp_path)} if entry.get("data") == "DATA" else entry for entry in items]
+    with pytest.raises(ConfigError, match=told) as caught:
+        check_batch({"items": made})
+    assert caught.value.rule and caught.value.remedy
+
+
+def test_paths_in_a_batch_file_are_relative_to_it(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "batch.yaml").write_text(
+        "- {name: a, kind: finetune, data: table.csv, start_from: model.safetensors}\n"
+        "- {name: b, kind: apply, data: {path: images, modality: CT}, start_from: '@a'}\n"
+    )
+    a, b = read_batch_file(tmp_path / "batch.yaml")["items"]
+    assert a["data"] == {"path": str(tmp_path / "table.csv")} and a["start_from"] == str(tmp_path / "model.safetensors")
+    assert b["data"] == {"path": str(tmp_path / "images"), "modality": "CT"} and b["start_from"] == "@a"
+    (tmp_path / "batch.yaml").write_text("just text")
+    with pytest.raises(ConfigError, match="no list of items"):
+        read_batch_file(tmp_path / "batch.yaml")
