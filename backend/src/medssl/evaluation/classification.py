@@ -29,6 +29,7 @@ class ClassificationMetrics:
         names: of the classes.
         thresholds: by name; 0.5 where none is given.
         specificity: at which `sensitivity_at_specificity` is read.
+        averaged: the classes that the mean is over; None: all.
 
     Raises:
         InputError: shapes that do not fit, an unknown kind, probabilities outside 0...1.
@@ -42,6 +43,7 @@ class ClassificationMetrics:
         names: Sequence[str],
         thresholds: Mapping[str, float] | None = None,
         specificity: float = 0.9,
+        averaged: Sequence[str] | None = None,
     ) -> None:
         targets, probabilities = check(targets, probabilities, kind, names)
         self.keys = [(name, metric) for name in names for metric in METRICS]
@@ -52,6 +54,7 @@ class ClassificationMetrics:
             parts = targets[known, n] >= 0.5, probabilities[known, n], decided[known, n]
             self._classes.append((known, ScoredClass(*parts, specificity)))
         self._table = Confusion(targets, probabilities) if kind == "multi-class" else None
+        self._averaged = [n for n, name in enumerate(names) if averaged is None or name in averaged]
         if len(names) > 1:
             self.keys += [(MEAN, metric) for metric in METRICS]
 
@@ -60,7 +63,7 @@ class ClassificationMetrics:
         each = [scored.metrics(weights[:, known]) for known, scored in self._classes]
         if len(each) == 1:
             return each[0]
-        mean = mean_over_classes(np.stack(each))
+        mean = mean_over_classes(np.stack([each[n] for n in self._averaged]))
         if self._table:
             counts = self._table.counts(weights)
             mean[:, METRICS.index("accuracy")] = np.trace(counts, axis1=1, axis2=2) / counts.sum(axis=(1, 2))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medssl.evaluation.classification import MEAN
-from medssl.evaluation.page_parts import TITLES, add_groups, add_method, name_of, number, with_interval
+from medssl.evaluation.page_parts import TITLES, add_groups, add_method, cell, name_of, number, with_interval
 from medssl.evaluation.plots import draw_curves, draw_intervals, draw_reliability
 from medssl.evaluation.report import Report
 
@@ -105,7 +105,7 @@ def _statements(evaluation: Mapping[str, Any]) -> list[str]:
 
 
 def _cells(values: Mapping[str, Any], metrics: tuple[str, ...]) -> list[str]:
-    return [with_interval(values[metric]) for metric in metrics]
+    return [cell(values[metric]) for metric in metrics]
 
 
 def _positive(counts: Mapping[str, int] | None) -> str:

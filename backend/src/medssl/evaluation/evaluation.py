@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,15 @@ from medssl.evaluation.bootstrap import METHOD, PatientBootstrap
 from medssl.evaluation.calibration import reliability
 from medssl.evaluation.classification import MEAN, ClassificationMetrics, Confusion, check, decisions
 from medssl.evaluation.segmentation_statistic import CaseTable
-from medssl.evaluation.subgroups import evaluate_groups, group_by
+from medssl.evaluation.subgroups import Grouping, evaluate_groups, group_by
 from medssl.evaluation.tables import Predictions
 
 WORST = 12
 POINTS = 400  # of a curve
 OF_POSITIVES = ("average_precision", "f1", "sensitivity", "sensitivity_at_specificity")
 OF_BOTH = ("auc", "mcc")
+
+Rows = list[dict[str, Any]]
 
 
 def evaluate_classification(
@@ -56,13 +59,21 @@ def evaluate_classification(
     targets, scores = check(targets, scores, kind, names)
     bootstrap = PatientBootstrap(predictions.patients, replicates, seed)
 
-    def measure(rows: np.ndarray):
-        statistic = ClassificationMetrics(targets[rows], scores[rows], kind, names, thresholds, specificity)
+    def measure(rows: np.ndarray, averaged: Sequence[str] = names):
+        parts = targets[rows], scores[rows], kind, names, thresholds, specificity
+        statistic = ClassificationMetrics(*parts, averaged)
         return statistic.keys, statistic, _carriers(statistic.keys, targets, rows, names, bootstrap)
 
     keys, statistic, carriers = measure(np.arange(len(targets)))
     metrics = nested(keys, bootstrap.resample(statistic).intervals(carriers))
-    table, gaps = _grouped(groups, predictions.attributes, bootstrap, measure)
+    table: Rows = []
+    gaps: Rows = []
+    notes = []
+    for asked in groups:
+        grouping = group_by(asked, predictions.attributes)
+        averaged, note = _in_all_groups(grouping, targets, names)
+        found = evaluate_groups(grouping, bootstrap, partial(measure, averaged=averaged))
+        table, gaps, notes = table + found[0], gaps + found[1], notes + note
     counts = {name: _counts(targets[:, n], predictions.patients) for n, name in enumerate(names)}
     return {
         "task": "classification", "kind": kind, "classes": list(names),
@@ -73,7 +84,7 @@ def evaluate_classification(
         "confusion": _confusion(targets, scores, kind, names, thresholds),
         "curves": {name: _curves(targets[:, n], scores[:, n]) for n, name in enumerate(names)},
         "groups": table, "gaps": gaps, "worst": _worst(predictions, targets, scores),
-        "notes": _notes(counts, kind, thresholds, bootstrap.patients),
+        "notes": _notes(counts, kind, thresholds, bootstrap.patients) + notes,
         "intervals": METHOD.format(replicates=replicates), "replicates": replicates, "seed": seed,
     }  # fmt: skip
 
@@ -104,7 +115,11 @@ def evaluate_segmentation(
 
     keys, statistic, carriers = measure(np.arange(len(table.images)))
     metrics = nested(keys, bootstrap.resample(statistic).intervals(carriers))
-    rows, gaps = _grouped(groups, table.attributes, bootstrap, measure)
+    rows: Rows = []
+    gaps: Rows = []
+    for asked in groups:
+        found = evaluate_groups(group_by(asked, table.attributes), bootstrap, measure)
+        rows, gaps = rows + found[0], gaps + found[1]
     return {
         "task": "segmentation", "classes": table.classes, "images": len(table.images), "patients": bootstrap.patients,
         "headline": {metric: metrics[MEAN][metric]["value"] for metric in segmentation.METRICS},
@@ -130,13 +145,18 @@ def nested(keys: Sequence[tuple[str, str]], intervals: Sequence[Any]) -> dict[st
     return out
 
 
-def _grouped(groups: Sequence[str], attributes: Mapping[str, Sequence[str]], bootstrap: PatientBootstrap, measure):
-    table, gaps = [], []
-    for asked in groups:
-        rows, differences = evaluate_groups(group_by(asked, attributes), bootstrap, measure)
-        table += rows
-        gaps += differences
-    return table, gaps
+def _in_all_groups(grouping: Grouping, targets: np.ndarray, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The classes with positive and negative images in every group, and a note where they are not all.
+
+    Means over different classes would differ between groups for that reason alone. Where no class is left, all count.
+    """
+    parts = [targets[rows] for rows in grouping.members]
+    both = [all((part[:, n] >= 0.5).any() and (part[:, n] < 0.5).any() for part in parts) for n in range(len(names))]
+    averaged = [name for name, there in zip(names, both) if there]
+    if not averaged or len(averaged) == len(names):
+        return list(names), []
+    text = f"{grouping.attribute}: means of groups are over the {len(averaged)} classes with both kinds of images in each group"
+    return averaged, [text]
 
 
 def _carriers(

@@ -24,11 +24,16 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def with_interval(row: Mapping[str, Any], value: str = "value", digits: int = 3, sign: str = "") -> str:
-    """0.812 (0.770 to 0.851)."""
+    """A number and its interval: 0.812 (0.770 to 0.851)."""
     if row.get(value) is None:
         return "–"
     text = f"{row[value]:{sign}.{digits}f}"
     return text if row["low"] is None else f"{text} ({row['low']:{sign}.{digits}f} to {row['high']:{sign}.{digits}f})"
+
+
+def cell(row: Mapping[str, Any], value: str = "value", digits: int = 3, sign: str = "") -> str:
+    """The same for a narrow column of a table: the interval in a line of its own."""
+    return with_interval(row, value, digits, sign).replace(" (", "\n").rstrip(")")
 
 
 def probability(p: float | None) -> str:
@@ -62,7 +67,7 @@ def add_groups(page: Report, evaluation: Mapping[str, Any], main: str, label: st
         [
             [
                 *(row[key] for key in ("attribute", "group", "images", "patients")),
-                *(with_interval(by_group[row["attribute"], row["group"], metric]) for metric in shown),
+                *(cell(by_group[row["attribute"], row["group"], metric]) for metric in shown),
             ]
             for row in of_main
         ],
@@ -78,11 +83,11 @@ def _add_gaps(page: Report, evaluation: Mapping[str, Any], main: str, label: str
     of_whole = [row for row in gaps if row["class"] == label]
     for row in of_whole:
         page.text(in_words(row, TITLES[main]))
-    named = [(f"{row['class']}: {row['first']} - {row['second']}".replace("_", " "), row) for row in gaps]
-    if any(row["difference"] is not None for row in gaps):
+    named = [(_pair(row), row) for row in gaps if row["low"] is not None]
+    if named:
         page.picture(
             draw_intervals(named, f"difference in {TITLES[main]}", 0.0, "difference"),
-            f"{TITLES[main]} of the first group less that of the second, with 95 % intervals.",
+            f"{TITLES[main]} of the first group less that of the second with 95 % intervals, where there are patients enough.",
         )
     heads = ["attribute", "first", "second", "class", f"difference in {TITLES[main]}", "p", "p (Holm)"]
     page.table(
@@ -125,6 +130,10 @@ def add_method(page: Report, evaluation: Mapping[str, Any], statements: Sequence
 def name_of(image: str) -> str:
     """The end of a path."""
     return Path(image).name
+
+
+def _pair(row: Mapping[str, Any]) -> str:
+    return f"{row['class']}: {row['first']} less {row['second']}".replace("_", " ")
 
 
 def _told(p: float) -> str:

@@ -21,30 +21,27 @@ LONGEST = 26  # letters of a name in a legend
 def draw_curves(curves: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, Mapping[str, Any]]) -> bytes:
     """A PNG: ROC and precision-recall curves of the classes that have them, with their areas."""
     names = [name for name, curve in curves.items() if curve]
-    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
     roc, recall = figure.subplots(1, 2)
     roc.plot([0, 1], [0, 1], ":", color=SOFT, linewidth=1)
     for number, name in enumerate(names):
-        curve, colour = curves[name], _colour(number, len(names))
-        auc, average = metrics[name]["auc"]["value"], metrics[name]["average_precision"]["value"]
-        points = curve["roc"]
-        roc.plot(
-            points["false_positive_rate"], points["sensitivity"], color=colour, linewidth=1.6,
-            label=f"{_short(name)} {auc:.3f}",
-        )  # fmt: skip
-        points = curve["precision_recall"]
-        recall.step(
-            points["recall"], points["precision"], color=colour, linewidth=1.6, where="pre",
-            label=f"{_short(name)} {average:.3f}",
-        )  # fmt: skip
+        how = {"color": _colour(number, len(names)), "linewidth": 1.6}
+        areas = [f"{metrics[name][metric]['value']:.3f}" for metric in ("auc", "average_precision")]
+        points = curves[name]["roc"]
+        label = f"{_short(name)}  {' / '.join(areas)}"
+        roc.plot(points["false_positive_rate"], points["sensitivity"], label=label, **how)
+        points = curves[name]["precision_recall"]
+        recall.step(points["recall"], points["precision"], where="post", **how)
     for axes, x, y, title in (
-        (roc, "1 - specificity", "sensitivity", "ROC (area)"),
-        (recall, "recall (sensitivity)", "precision", "Precision and recall (average precision)"),
+        (roc, "1 - specificity", "sensitivity", "ROC"),
+        (recall, "recall (sensitivity)", "precision", "Precision and recall"),
     ):
         axes.set(xlabel=x, ylabel=y, xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
         axes.set_title(title, fontsize=10, loc="left", color=INK)
         _plain(axes)
-        axes.legend(frameon=False, fontsize=7 if len(names) > 6 else 8.5, loc="best")
+    figure.legend(
+        loc="outside right upper", frameon=False, fontsize=8.5, title="AUC / average precision", title_fontsize=8.5
+    )
     return _png(figure)
 
 
@@ -53,7 +50,7 @@ def draw_reliability(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
     names = [name for name, curve in curves.items() if curve]
     columns = min(len(names), 4)
     rows = -(-len(names) // columns)
-    figure = Figure(figsize=(2.6 * max(columns, 2), 2.75 * rows), layout="constrained")
+    figure = Figure(figsize=(2.6 * max(columns, 1.4), 2.75 * max(rows, 1.2)), layout="constrained")
     panes = figure.subplots(rows, columns, squeeze=False).ravel()
     for pane in panes[len(names) :]:
         pane.remove()

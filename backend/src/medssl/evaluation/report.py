@@ -15,7 +15,7 @@ STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 2.5rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.9rem; margin-bottom: .2rem; } h2 { margin-top: 2.4rem; border-bottom: 1px solid var(--line); }
 table { border-collapse: collapse; margin: 1rem 0; } td, th { padding: .35rem .9rem; text-align: left; border-bottom: 1px solid var(--line); }
-td.number { font-variant-numeric: tabular-nums; } tr.best td { background: var(--soft); font-weight: 600; }
+td small { white-space: nowrap; opacity: .75; } td.number { font-variant-numeric: tabular-nums; } tr.best td { background: var(--soft); font-weight: 600; }
 img { max-width: 100%; } figure { margin: 1rem 0; } figcaption, .note { color: #777; font-size: .92rem; }
 figure.case { display: inline-block; width: 14rem; margin: .5rem; vertical-align: top; overflow-wrap: anywhere; } .case a { color: inherit; }
 .verdict { padding: .7rem 1rem; border-left: 4px solid #2a9d5c; background: var(--soft); } .verdict.bad { border-color: #c8443c; }
@@ -58,7 +58,7 @@ class Report:
         self._parts.append(f'<figure class="case">{linked}</figure>')
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], best: str = "") -> None:
-        """A table; the row whose first cell is `best` stands out."""
+        """A table; the row whose first cell is `best` stands out; further lines of a cell are small."""
         head = "".join(f"<th>{html.escape(str(column))}</th>" for column in columns)
         body = "".join(
             f'<tr class="{"best" if best and row[0] == best else ""}">{"".join(_cell(cell) for cell in row)}</tr>'
@@ -78,4 +78,5 @@ def _cell(value: Any) -> str:
         return (
             f'<td class="number">{value:,}</td>' if isinstance(value, int) else f'<td class="number">{value:.4f}</td>'
         )
-    return f"<td>{html.escape(str(value))}</td>"
+    first, *more = html.escape(str(value)).split("\n")
+    return f"<td>{first}{''.join(f'<br><small>{line}</small>' for line in more)}</td>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from medssl.evaluation.page_parts import TITLES, add_groups, add_method, name_of, number, with_interval
+from medssl.evaluation.page_parts import TITLES, add_groups, add_method, cell, name_of, number, with_interval
 from medssl.evaluation.plots import draw_boxes
 from medssl.evaluation.report import Report
 from medssl.evaluation.segmentation import MEAN, METRICS
@@ -20,7 +20,7 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
     report.table(
         ["class", *(TITLES[metric] for metric in METRICS)],
         [
-            [name, *(with_interval(values[m], digits=2 if m == "hd95" else 3) for m in METRICS)]
+            [name, *(cell(values[m], digits=2 if m == "hd95" else 3) for m in METRICS)]
             for name, values in metrics.items()
         ],
         MEAN,

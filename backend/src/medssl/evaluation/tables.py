@@ -71,7 +71,7 @@ def read_predictions(path: Path) -> Predictions:
     """Read a predictions table, also one made by hand.
 
     Classes are the columns that have a partner `label_<class>`; without any such column all that hold numbers. Every other
-    column is an attribute, with or without the prefix.
+    column is an attribute, with or without the prefix. A label that is empty or -1 is unknown.
 
     Raises:
         CatalogError: no table, a missing column, no class, a field that is no number.
@@ -90,7 +90,7 @@ def read_predictions(path: Path) -> Predictions:
     if not names or not rows:
         raise CatalogError(path, "holds no predictions", "Give columns image, patient, <class>, label_<class>")
     probabilities = np.array([[_number(path, row, name) for name in names] for row in rows])
-    targets = np.array([[_number(path, row, LABEL + name) if labels else np.nan for name in names] for row in rows])
+    targets = np.array([[_label(path, row, name) if labels else np.nan for name in names] for row in rows])
     attributes = {
         name.removeprefix(ATTRIBUTE): tuple(row[name] for row in rows)
         for name in header
@@ -170,6 +170,17 @@ def _number(path: Path, row: Mapping[str, str], name: str) -> float:
     except ValueError as error:
         where = f"{path.name}, image {row['image']}: {name} {row[name]!r}"
         raise CatalogError(where, "is no number", "Correct it, or leave it empty where it is unknown") from error
+
+
+def _label(path: Path, row: Mapping[str, str], name: str) -> float:
+    """0...1; -1, which says uncertain, is unknown too."""
+    value = _number(path, row, LABEL + name)
+    if value == -1:
+        return float("nan")
+    if not np.isnan(value) and not 0 <= value <= 1:
+        where = f"{path.name}, image {row['image']}: {LABEL + name} {value:g}"
+        raise CatalogError(where, "is neither 0 nor 1", "Leave it empty, or -1, where it is unknown")
+    return value
 
 
 def _is_number(text: str) -> bool:
