@@ -1,0 +1,99 @@
+"""What `medssl segment` and `medssl predict` share: a model over many images, in this process or as a job."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.status import Status
+
+from medssl.cli.output import err
+from medssl.cli.pretrain import data_spec
+from medssl.home import home_folder
+from medssl.protocol import DataSpec, JobSpec, VolumeRef
+
+Images = Annotated[list[str], typer.Argument(help="Image files, a folder, or a catalogue CSV.")]
+Model = Annotated[str, typer.Option(help="A fine-tuned model: a job's id or a weight file.")]
+Pattern = Annotated[str, typer.Option(help='Glob below a folder, e.g. "*/ct.nii.gz".')]
+Modality = Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")]
+View = Annotated[str, typer.Option(help="For 3D files and a model of radiographs: frontal, lateral, or a slice: k:57.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the output.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Run as a job: print its id and return at once.")]
+
+
+class TerminalRun:
+    """The `training.run.Run` of a command that does the work itself."""
+
+    def __init__(self, home: Path, device: str, status: Status) -> None:
+        from medssl.jobs.devices import claims
+
+        self.home, self.device, self.resume, self._status = home, claims(device)[0].device, False, status
+        self.folder = Path(f"command-{secrets.token_hex(4)}")  # names the run; it writes to its output only
+
+    def emit(self, type: str, **fields: Any) -> None:
+        """Show warnings."""
+        if type == "warning":
+            remedy = f" {fields['remedy']}." if fields["remedy"] else ""
+            err.print(f"[yellow]warning[/] {escape(fields['message'] + '.' + remedy)}", highlight=False)
+
+    def progress(self, step: int, steps: int, message: str = "", eta_s: float | None = None) -> None:
+        """Show how far it is."""
+        left = f", {eta_s:.0f} s left" if eta_s else ""
+        self._status.update(escape(message + left))
+
+    def cancel_requested(self) -> bool:
+        """Ctrl-C ends the command; what is done stays, and the next run goes on from there."""
+        return False
+
+
+def images_of(paths: list[str], pattern: str, modality: str, view: str) -> DataSpec:
+    """Files, a folder or a table; a view belongs to files."""
+    spec = data_spec(paths, pattern, modality, validation_fraction=0.2)
+    if not view:
+        return spec
+    refs = spec.volumes or tuple(VolumeRef(path=path, modality=modality) for path in paths)
+    return replace(spec, path="", volumes=tuple(replace(ref, view=view) for ref in refs))
+
+
+def apply_here(
+    model: str, data: DataSpec, settings: dict[str, Any], device: str, home: Path | None, detach: bool
+) -> list[dict[str, str]]:
+    """Apply a model to images; the rows of the index, none where it runs as a job.
+
+    Raises:
+        MedSSLError: see `medssl.tasks.apply.apply_model`.
+    """
+    from medssl.data.catalog import read_catalog
+    from medssl.schema import as_dict, build
+    from medssl.tasks.apply_config import ApplyConfig
+
+    config = build(ApplyConfig, settings)
+    folder = home_folder(home)
+    if detach:
+        from medssl.jobs import process
+        from medssl.jobs.store import JobStore
+
+        config = replace(config, output=str(Path(config.output).absolute()))  # the job runs in another folder
+        print(
+            process.submit(
+                JobStore(folder), JobSpec("apply", "apply", as_dict(config), data, device=device, start_from=model)
+            )
+        )
+        return []
+    with err.status("reading the list of images") as status:
+        from medssl.tasks.apply import apply_model
+
+        index = apply_model(model, read_catalog(data, folder), config, TerminalRun(folder, device, status))
+    return index.rows
+
+
+def failures(rows: list[dict[str, str]]) -> int:
+    """The exit status: 1 where an image failed, which was said when it did."""
+    failed = sum(row["status"] != "done" for row in rows)
+    if failed:
+        err.print(f"{failed} of {len(rows)} images failed", highlight=False)
+    return int(failed > 0)
