@@ -83,6 +83,7 @@ def read_parts(data: DataSpec, run: Run, select: SelectionConfig, seed: int, lab
     """
     catalog = read_catalog(data, run.home)
     known = read_labels(catalog, labels, seed) if labels else None
+    measured = read_labels(catalog, labels.hard(), seed) if labels else None  # smoothed labels are for training only
     split = split_three(catalog, data.validation_fraction, data.test_fraction, seed)
     training = subset(
         split.training, select.seed, select.fraction, select.patients, select.per_class,
@@ -103,7 +104,8 @@ def read_parts(data: DataSpec, run: Run, select: SelectionConfig, seed: int, lab
             if known is None:
                 masks.append(cache.add_mask(entry, images[-1]))
             done += 1
-        targets = _labels_of(entries, catalog, known).targets if known else np.empty((0, 0), np.float32)
+        truth = known if name == "training" else measured
+        targets = _labels_of(entries, catalog, truth).targets if truth else np.empty((0, 0), np.float32)
         parts[name] = Part(tuple(entries), tuple(images), tuple(masks), targets)
     modality = common_modality([image for part in parts.values() for image in part.images])
     return Parts(

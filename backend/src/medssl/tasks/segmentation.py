@@ -79,7 +79,8 @@ class Segmentation:
         )
         self._plan = self._first_plan(method, arguments, file)
         self.size = self._sample_size(axes)
-        self._plan = replace(self._plan, input_size=self.size)
+        window = config.window if self.form == "3d" and all(config.window) else self.size
+        self._plan = replace(self._plan, input_size=window)
         self._loss = LOSSES[config.loss](softmax=True, to_onehot_y=True)
         self._augment = Augmentation(config.augmentation, len(self.size), mirror=axes == 3)
 

@@ -35,6 +35,10 @@ class SegmentationConfig:
         (64, 64, 32), "Sub-volume size along i, j, k; multiples of 8 (a multiple of 32 for some MONAI networks); 2D forms: "
         "i and j for MONAI networks, Swin knows its own", unit="voxels", minimum=16, maximum=512, advanced=True,
     )  # fmt: skip
+    window: tuple[int, int, int] = setting(
+        (0, 0, 0), "Size of the windows in which whole volumes are segmented, multiples of 8; 0: as the sub-volumes. Larger "
+        "ones are faster where volumes are small", unit="voxels", minimum=0, maximum=512, advanced=True,
+    )  # fmt: skip
     classes: str = setting(
         "",
         'What the label map\'s values mean, such as "1=Anterior,2=Posterior"; empty: as they are found',
@@ -66,12 +70,13 @@ class SegmentationConfig:
     training: TrainingConfig = setting(TrainingConfig(), "Training")
 
     def __post_init__(self) -> None:
-        if any(side % 8 for side in self.crop):
-            raise ConfigError(
-                f"crop = {list(self.crop)}",
-                "has a side that 8 does not divide",
-                "Use multiples of 8, such as 64, 64, 32",
-            )
+        for name, sides in (("crop", self.crop), ("window", self.window)):
+            if any(side % 8 for side in sides):
+                raise ConfigError(
+                    f"{name} = {list(sides)}",
+                    "has a side that 8 does not divide",
+                    "Use multiples of 8, such as 64, 64, 32",
+                )
 
     PRESETS: ClassVar[dict[str, dict]] = {
         "default": {
