@@ -69,16 +69,16 @@ def open_bundle(folder: Path) -> list[Callable[[Tensor], Tensor]]:
     """The bundle's two networks, from `model.pt` and `model.ts`, as MONAI itself loads them."""
     import monai.bundle
 
-    where = {"name": folder.resolve().name, "bundle_dir": str(folder.resolve().parent), "device": "cpu"}
+    where: dict[str, Any] = {"name": folder.resolve().name, "bundle_dir": str(folder.resolve().parent), "device": "cpu"}
     logging.disable(logging.WARNING)  # it logs every argument
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of running what a configuration says: this one is ours
             built: Any = monai.bundle.load(**where, workflow_type="inference")
-            scripted, *_ = monai.bundle.load(**where, load_ts_module=True)
+            scripted: Any = monai.bundle.load(**where, load_ts_module=True)
     finally:
         logging.disable(logging.NOTSET)
-    return [built.eval().requires_grad_(False), scripted]
+    return [built.eval().requires_grad_(False), scripted[0]]  # with its metadata beside it
 
 
 def _metadata(plan: Plan, takes: tuple[int, list[str]], note: str) -> dict[str, Any]:

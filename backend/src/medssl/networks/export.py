@@ -96,7 +96,7 @@ def make_example(network: nn.Module, number: int, grown: bool = False) -> Tensor
     plan: Plan = network.plan  # type: ignore[assignment]
     generator = torch.Generator().manual_seed(number)
     if hasattr(network, "side"):
-        return torch.randn(number, 3, network.side, network.side, generator=generator)
+        return torch.randn(number, 3, *[int(network.side)] * 2, generator=generator)  # type: ignore[arg-type]
     axes, divisor = int(getattr(network, "axes", 3)), int(network.size_divisor)  # type: ignore[arg-type]
     sides = [int(getattr(network, "least_side", 2 * divisor))] * axes  # type: ignore[arg-type]
     if _one_size(network):
