@@ -12,6 +12,7 @@ import pytest
 import torch
 from fakes import FakeRun
 from task_sets import SMALL, run, task_spec, write_pictures, write_table, write_volumes
+from timm.models.swin_transformer import SwinTransformer
 
 from medssl.data.reading import read_volume, write_volume
 from medssl.errors import CancelledError, CatalogError, ConfigError, VolumeError, WeightsError
@@ -78,6 +79,19 @@ def test_a_genesis_file_gives_all_but_the_last_layer_and_it_is_said(tmp_path: Pa
     found = load_weights(job.folder / "results" / "model.safetensors")
     assert torch.allclose(found.up_tr64.ops[1].conv1.weight, source.up_tr64.ops[1].conv1.weight, atol=1e-5)
     assert found.plan.normalisation["kind"] == "mr-fixed"  # that of the weights goes on
+
+
+def test_an_official_file_starts_a_segmentation_whole(tmp_path: Path):
+    torch.manual_seed(3)
+    state = {f"module.{name}": tensor for name, tensor in UNet3D(4).state_dict().items()}
+    torch.save({"epoch": 1, "state_dict": state, "optimizer_state_dict": {}}, tmp_path / "Genesis_Chest_CT.pt")
+    spec = task_spec("segmentation", write_volumes(tmp_path / "data"), str(tmp_path / "Genesis_Chest_CT.pt"))
+    _, job = run(spec, tmp_path)
+    told = job.of("transfer")[0]
+    assert told["matched"] == len(state) - 2 and told["new"] == 2  # BatchNorm's counters are among them
+    assert told["text"].startswith(f"All {len(state) - 2} tensors of the backbone come from Genesis_Chest_CT.pt")
+    plan = read_plan(job.folder / "results" / "model.safetensors")
+    assert plan.fidelity == "released" and "non-commercial" in plan.licence
 
 
 def test_weights_of_another_kind_are_refused(tmp_path: Path):
@@ -174,3 +188,17 @@ def test_forms_and_sizes_that_do_not_fit_are_refused(tmp_path: Path):
         run(task_spec("segmentation", write_volumes(tmp_path / "data"), network="swin"), tmp_path / "b")
     with pytest.raises(CatalogError, match="9 patients"):
         run(task_spec("segmentation", tmp_path / "data" / "volumes.csv", select={"patients": 9}), tmp_path / "c")
+
+
+def test_a_plain_swin_file_starts_slices_with_their_neighbours(tmp_path: Path):
+    swin = SwinTransformer(img_size=112, embed_dim=64, depths=(2, 4), num_heads=(2, 4), window_size=7, num_classes=5)
+    torch.save(swin.state_dict(), tmp_path / "imagenet.pth")  # as users bring weights trained on photographs
+    training = {**SMALL["segmentation"]["training"], "steps": 2}
+    spec = task_spec("segmentation", write_volumes(tmp_path / "data"), str(tmp_path / "imagenet.pth"), form="2.5d",
+                     training=training)  # fmt: skip
+    _, job = run(spec, tmp_path)
+    assert job.of("transfer")[0]["matched"] > 50
+    plan = read_plan(job.folder / "results" / "model.safetensors")
+    assert (
+        plan.method == "swin-segmenter" and plan.task["context"] == 1 and plan.normalisation["kind"] == "mr-percentile"
+    )
