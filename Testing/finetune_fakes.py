@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import inference_fakes
 import numpy as np
@@ -54,15 +55,31 @@ class TaskJob(pretrain_fakes.FakeJob):
         super().emit(kind, **fields)
 
     def view(self):
-        from dataclasses import replace
+        view = super().view()
+        return replace(view, files=(*view.files, REPORT) if self.state == "finished" else view.files)
 
+
+class CompareJob(pretrain_fakes.FakeJob):
+    """A comparison: a step is a run."""
+
+    def __init__(self, jobId: str, spec, pace: int, failAt: int = 0) -> None:
+        study = spec.config
+        sizes = next(study[unit] for unit in ("patients", "fractions", "per_class") if unit in study)
+        super().__init__(jobId, _withSteps(spec, len(study["arms"]) * len(sizes) * study["seeds"]), 1, failAt)
+        self.spec = spec
+
+    def _train(self) -> None:
+        self.step += 1
+        if self.step == self.steps:
+            self.state = "finished"
+            self.emit("finished", step=self.step, report=REPORT)
+
+    def view(self):
         view = super().view()
         return replace(view, files=(*view.files, REPORT) if self.state == "finished" else view.files)
 
 
 def _withSteps(spec, steps: int):
-    from dataclasses import replace
-
     return replace(spec, config={**spec.config, "training": {"steps": steps}})
 
 
@@ -70,7 +87,8 @@ class TaskServer(pretrain_fakes.FakeServer):
     """As FakeServer; what is submitted may be for a task."""
 
     def makeJob(self, spec):
-        kind = TaskJob if spec.kind in ("finetune", "probe") else pretrain_fakes.FakeJob
+        kinds = {"finetune": TaskJob, "probe": TaskJob, "compare": CompareJob}
+        kind = kinds.get(spec.kind, pretrain_fakes.FakeJob)
         return kind(f"20261123-0930{len(self.jobs):02d}-{spec.method}", spec, self.pace, self.failAt)
 
     def mask(self, number: int, job: int = -1) -> tuple[np.ndarray, np.ndarray]:

@@ -143,7 +143,7 @@ class FakeServer:
 
     def models(self) -> list[dict]:
         """What `GET /models` lists: finished jobs, newest first."""
-        done = [job for job in reversed(self.jobs) if job.state == "finished"]
+        done = [job for job in reversed(self.jobs) if job.state == "finished" and job.spec.kind != "compare"]
         return [
             dict(model=job.id, name=job.spec.name or job.id, method=job.method, plan=job.plan(), created=1.0)
             for job in done

@@ -6,6 +6,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from MedSSLLib.signal import Signal
+
 WEIGHT_FILE = "file"
 PROBE, PROBING = "probe", "probing"
 
@@ -33,6 +35,8 @@ def purpose(model: dict[str, Any]) -> str:
 class ModelChoice:
     """Keeps the combo box and the path edit together; `reference` is what a request names.
 
+    Signal: `listed(models)` when the backend has told its models.
+
     Args:
         combo: a QComboBox.
         pathEdit: a ctkPathLineEdit for the weight file.
@@ -49,6 +53,7 @@ class ModelChoice:
             none,
             purposes,
         )
+        self.listed = Signal()
         self._models: dict[str, dict[str, Any]] = {}  # reference -> entry of GET /models
         pathEdit.nameFilters = [_("Weight files (*.safetensors *.pt *.pth *.tar)"), _("All files (*)")]
         self._fill([])
@@ -93,6 +98,7 @@ class ModelChoice:
         self._fill(models)
         self._combo.setCurrentIndex(max(0, self._combo.findData(before)) if before is not None else 0)
         self._combo.blockSignals(wasBlocked)
+        self.listed.emit(self.models)
         self._onChanged()
 
     def select(self, reference: str) -> None:

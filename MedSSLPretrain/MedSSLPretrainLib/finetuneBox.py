@@ -32,7 +32,7 @@ KINDS = ("finetune", "probe")
 class FinetuneBox:
     """Fills a frame with the section.
 
-    Signals: `submitted(JobView)`; `cancelled()`, the user wants the followed job to stop.
+    Signals: `submitted(JobView)`; `cancelled()`, the user wants the followed job to stop; `chosenChanged()`.
 
     Args:
         frame: an empty widget of the panel with a layout.
@@ -41,7 +41,7 @@ class FinetuneBox:
     """
 
     def __init__(self, frame, backend, running: Callable[[], bool]) -> None:
-        self.submitted, self.cancelled = Signal(), Signal()
+        self.submitted, self.cancelled, self.chosenChanged = Signal(), Signal(), Signal()
         self.widget = slicer.util.loadUI(str(UI_FILE))
         frame.layout().addWidget(self.widget)
         self.ui = ui = slicer.util.childWidgetVariables(self.widget)
@@ -118,6 +118,7 @@ class FinetuneBox:
         if not slicer.mrmlScene.IsBatchProcessing():
             self.table.refresh()
             self.update()
+            self.chosenChanged.emit()
 
     def refreshModels(self) -> None:
         """Ask the backend for its tasks and models."""
@@ -221,6 +222,7 @@ class FinetuneBox:
             node.task, node.labelColumns = self.tasks.name, ",".join(self.columns.names)
             node.labelledVolumes, node.startFrom = list(self.table.volumes), self.models.reference
         self.update()
+        self.chosenChanged.emit()
 
     def _onModels(self, models) -> None:
         wanted = self.models.reference

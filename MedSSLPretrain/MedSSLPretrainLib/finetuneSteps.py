@@ -38,14 +38,11 @@ def finetuneSteps(
     models = (yield api.models()) if startFrom else ()
     model = next((model for model in models if model["model"] == startFrom), None)
     checkModel(model, task, startFrom)
-    if chosen.path:
-        data = DataSpec(path=chosen.path, modality=chosen.modality)
-    elif task == SEGMENTATION:
-        classes = commonClasses(chosen.segmentations, classesOf(model))
-        data = yield from _dataSteps(chosen, loopback, classes)
+    classes = commonClasses(chosen.segmentations, classesOf(model)) if task == SEGMENTATION else []
+    data = yield from dataSteps(chosen, loopback, classes)
+    if classes:
         config = {**config, "classes": json.dumps(classes)}
-    else:
-        data = yield from _dataSteps(chosen, loopback, ())
+    elif chosen.columns:
         config = {**config, "labels": ",".join(chosen.columns)}
     job = JobSpec(KINDS.get(task, "finetune"), task, config, data, start_from=startFrom, **spec)
     return (yield api.submit(job))
@@ -57,7 +54,10 @@ def classesOf(model: dict[str, Any] | None) -> tuple[dict[str, Any], ...]:
     return tuple((plan.get("task") or {}).get("segments", ()))
 
 
-def _dataSteps(chosen: LabelledSet, loopback: bool, classes) -> Steps:
+def dataSteps(chosen: LabelledSet, loopback: bool, classes) -> Steps:
+    """Bring volumes and, where there are classes, their label maps to the backend; returns a DataSpec."""
+    if chosen.path:
+        return DataSpec(path=chosen.path, modality=chosen.modality)
     masks = []
     for number, volume in enumerate(
         chosen.volumes if classes else ()

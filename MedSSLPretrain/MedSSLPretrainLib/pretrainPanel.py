@@ -8,8 +8,10 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.protocol import FINISHED, QUEUED, RUNNING
+from MedSSLPretrainLib import compareBox, finetuneBox
+from MedSSLPretrainLib.compareBox import CompareBox
 from MedSSLPretrainLib.dataBox import DataBox
-from MedSSLPretrainLib.finetuneBox import KINDS, FinetuneBox
+from MedSSLPretrainLib.finetuneBox import FinetuneBox
 from MedSSLPretrainLib.jobHistory import JobHistory
 from MedSSLPretrainLib.methodBox import MethodBox, knownMethods
 from MedSSLPretrainLib.runBox import RunBox
@@ -33,7 +35,8 @@ class PretrainPanel:
         self.dataBox = DataBox(ui, backend, self.methodBox.spec)
         self.runBox = RunBox(ui, backend, pollSeconds)
         self.history = JobHistory(ui, backend, openUrl, confirm)
-        self.finetuneBox = FinetuneBox(ui.finetuneFrame, backend, lambda: self._runs(*KINDS))
+        self.finetuneBox = FinetuneBox(ui.finetuneFrame, backend, lambda: self._runs(*finetuneBox.KINDS))
+        self.compareBox = CompareBox(ui.compareFrame, backend, self.finetuneBox, lambda: self._runs(*compareBox.KINDS))
         self._submitting = None
         ui.startButton.connect("clicked(bool)", lambda _on: self._startOrCancel())
         backend.changed.connect(self._backendChanged)
@@ -42,8 +45,9 @@ class PretrainPanel:
         self.runBox.changed.connect(self._seen)
         self.history.selected.connect(self._follow)
         self.history.resumed.connect(self._resumed)
-        self.finetuneBox.submitted.connect(self._submitted)
-        self.finetuneBox.cancelled.connect(self._cancel)
+        for box in (self.finetuneBox, self.compareBox):
+            box.submitted.connect(self._submitted)
+            box.cancelled.connect(self._cancel)
         self._asked, self._following = None, ""
         self.dataBox.setFlat(self.methodBox.flat)
         self._backendChanged()
@@ -61,6 +65,7 @@ class PretrainPanel:
     def update(self) -> None:
         """Bring the start button up to date."""
         self.finetuneBox.update()
+        self.compareBox.update()
         button = self.ui.startButton
         if self._runs("pretrain"):
             button.text, button.enabled = _("Cancel"), self.backend.transport is not None
@@ -76,13 +81,14 @@ class PretrainPanel:
         if self._submitting is not None:
             self._submitting.stop()
         self.backend.changed.disconnect(self._backendChanged)
-        for box in (self.history, self.runBox, self.dataBox, self.finetuneBox):
+        for box in (self.history, self.runBox, self.dataBox, self.finetuneBox, self.compareBox):
             box.close()
 
     def sceneClosing(self) -> None:
         """Nodes go; forget them."""
         self.dataBox.forgetNodes()
         self.finetuneBox.forget()
+        self.compareBox.forget()
         self.runBox.follow("")
 
     def sceneClosed(self) -> None:
