@@ -16,6 +16,7 @@ from medssl.cli import (
     demo,
     doctor,
     embed,
+    evaluate,
     finetune,
     jobs,
     landmarks,
@@ -44,6 +45,7 @@ app.command("probe")(finetune.probe)
 app.command("segment")(segment.segment)
 app.command("predict")(predict.predict)
 app.command("embed")(embed.embed)
+app.command("evaluate")(evaluate.evaluate)
 app.command("restore")(restore.restore)
 app.command("correspond")(correspond.correspond)
 app.command("similarity")(correspond.similarity)

@@ -62,13 +62,13 @@ def evaluate_classification(
     def measure(rows: np.ndarray, averaged: Sequence[str] = names):
         parts = targets[rows], scores[rows], kind, names, thresholds, specificity
         statistic = ClassificationMetrics(*parts, averaged)
-        return statistic.keys, statistic, _carriers(statistic.keys, targets, rows, names, bootstrap)
+        return statistic.keys, statistic, carriers_of(statistic.keys, targets, rows, names, bootstrap)
 
     keys, statistic, carriers = measure(np.arange(len(targets)))
     metrics = nested(keys, bootstrap.resample(statistic).intervals(carriers))
     table: Rows = []
     gaps: Rows = []
-    notes = []
+    notes: list[str] = []
     for asked in groups:
         grouping = group_by(asked, predictions.attributes)
         averaged, note = _in_all_groups(grouping, targets, names)
@@ -159,7 +159,7 @@ def _in_all_groups(grouping: Grouping, targets: np.ndarray, names: Sequence[str]
     return averaged, [text]
 
 
-def _carriers(
+def carriers_of(
     keys: Sequence[tuple[str, str]],
     targets: np.ndarray,
     rows: np.ndarray,

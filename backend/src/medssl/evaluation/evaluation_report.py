@@ -55,7 +55,7 @@ def _worst(page: Report, captions: Mapping[str, str], folder: Path, pictures: Ma
         path = folder / pictures.get(image, image)
         own = folder in path.parents
         png = path.read_bytes() if own and path.suffix.lower() in PICTURES and path.is_file() else thumbnail(path)
-        link = str(pictures[image]) if own and image in pictures else path.resolve().as_uri() if path.exists() else ""
+        link = "" if not path.exists() else str(path.relative_to(folder)) if own else path.resolve().as_uri()
         page.case(png, caption, link)
 
 

@@ -77,7 +77,7 @@ def evaluate_groups(
     table, gaps, found = [], [], []
     for name, rows in zip(grouping.names, grouping.members):
         keys, statistic, carriers = measure(rows)
-        resampled = bootstrap.resample(_on(rows, statistic))
+        resampled = bootstrap.resample(on_rows(rows, statistic))
         found.append((name, resampled, carriers))
         about = {"attribute": grouping.attribute, "group": name}
         sizes = {"images": len(rows), "patients": bootstrap.patients_among(rows)}
@@ -91,6 +91,11 @@ def evaluate_groups(
     return table, adjusted(gaps, ("metric",))
 
 
+def on_rows(rows: np.ndarray, statistic: Statistic) -> Statistic:
+    """A statistic of some rows as one of all rows."""
+    return lambda weights: statistic(weights[:, rows])
+
+
 def adjusted(rows: list[dict[str, Any]], within: Sequence[str]) -> list[dict[str, Any]]:
     """The rows with `adjusted_p`, Holm's over all rows that agree in the columns `within`."""
     families: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
@@ -100,10 +105,6 @@ def adjusted(rows: list[dict[str, Any]], within: Sequence[str]) -> list[dict[str
         for row, p in zip(family, holm([row["p"] for row in family])):
             row["adjusted_p"] = p
     return rows
-
-
-def _on(rows: np.ndarray, statistic: Statistic) -> Statistic:
-    return lambda weights: statistic(weights[:, rows])
 
 
 def _edges(asked: str, text: str) -> list[float]:

@@ -1,0 +1,253 @@
+"""`medssl evaluate`: what predictions are worth, with intervals, by group, as one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medssl.cli.options import Device, Home
+from medssl.cli.output import err, out, print_table
+from medssl.errors import CatalogError, InputError
+from medssl.home import home_folder
+
+if TYPE_CHECKING:
+    from medssl.data.classes import SegmentClasses
+    from medssl.data.entry import Entry
+    from medssl.evaluation.label_map_cases import Pair
+    from medssl.evaluation.tables import Predictions
+
+Groups = Annotated[list[str], typer.Option("--group", help="A column: sex, or in bands: age:0,40,60; repeatable.")]
+
+
+def evaluate(
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="predictions.csv or cases.csv; a folder of label maps; NAME=TABLE.csv several times; or data."
+        ),
+    ],
+    model: Annotated[str, typer.Option(help="Apply this model to the data first: a job's id or a weight file.")] = "",
+    truth: Annotated[Path | None, typer.Option(help="Folder with the true label maps, of the same names.")] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Predictions of validation images, to fix thresholds.")
+    ] = None,
+    group: Groups = [],  # noqa: B006
+    labels: Annotated[str, typer.Option(help="With --model: label columns of the data, as for finetune.")] = "",
+    catalog: Annotated[
+        Path | None, typer.Option(help="With --truth: a catalogue that tells patients and groups.")
+    ] = None,
+    classes: Annotated[str, typer.Option(help="With --truth: names of values, 1=Anterior,2=Posterior.")] = "",
+    rule: Annotated[str, typer.Option(help="Thresholds from --validation by youden, f1 or specificity.")] = "youden",
+    specificity: Annotated[float, typer.Option(min=0.0, max=1.0, help="For sensitivity at fixed specificity.")] = 0.9,
+    kind: Annotated[str, typer.Option(help="binary, multi-class, multi-label, or auto: as the labels look.")] = "auto",
+    tolerance: Annotated[float, typer.Option(min=0.0, help="Of the surface Dice, in mm.")] = 1.0,
+    replicates: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("evaluation"),
+    device: Device = "auto",
+    home: Home = None,
+) -> None:
+    """Measure predictions against the truth: report.html, evaluation.json and tables, with intervals by patient.
+
+    With several NAME=TABLE.csv and one --group: models trained on each group, tested on each.
+    """
+    from medssl.evaluation.tables import is_cases, read_cases, read_predictions
+
+    draws = {"replicates": replicates, "seed": seed}
+    if all("=" in text and not Path(text).exists() for text in source):
+        _cross(source, group, output, draws)
+        return
+    pairs: tuple[list[Pair], SegmentClasses, list[str]] | None = None
+    thresholds: dict[str, float] = {}
+    if model:
+        found, thresholds, told = _applied(model, source, labels, output, device, home)
+        kind = told if kind == "auto" else kind
+    else:
+        if len(source) != 1:
+            raise InputError(
+                f"{len(source)} sources", "are more than one", "Give one table, or NAME=TABLE.csv of each model"
+            )
+        path = Path(source[0])
+        found = _folders(path, truth, catalog, classes, home) if truth or path.is_dir() else path
+    if isinstance(found, tuple):
+        pairs = found
+        _report_segmentation(_measured(pairs[0], pairs[1], tolerance, output), group, output, draws, pairs)
+    elif isinstance(found, Path) and is_cases(found):
+        _report_segmentation(read_cases(found), group, output, draws, None)
+    else:
+        table = read_predictions(found) if isinstance(found, Path) else found
+        if validation:
+            thresholds = _thresholds(validation, rule, specificity)
+        settings = {"kind": kind, "specificity": specificity, **draws}
+        _report_classification(table, thresholds, group, output, settings)
+
+
+def _cross(source: list[str], group: list[str], output: Path, draws: Mapping[str, int]) -> None:
+    from medssl.evaluation.cross_table import cross_table, write_cross_table
+    from medssl.evaluation.tables import read_predictions
+
+    if len(group) != 1 or len(source) < 2:
+        raise InputError("NAME=TABLE.csv", "takes two tables or more and one --group", "Add --group sex")
+    tables = {name: read_predictions(Path(path)) for name, _, path in (text.partition("=") for text in source)}
+    rows = cross_table(tables, group[0], "auc", **draws)
+    report = write_cross_table(rows, output, "Trained on one group, tested on each", draws["replicates"])
+    columns = ("class", "trained_on", "tested_on", "value", "low", "high", "difference", "adjusted_p")
+    print_table(columns, [["" if row[c] is None else row[c] for c in columns] for row in rows], "AUC")
+    out.print(f"{report}", highlight=False)
+
+
+def _folders(
+    predictions: Path, truth: Path | None, catalog: Path | None, classes: str, home: Path | None
+) -> tuple[list[Pair], SegmentClasses, list[str]]:
+    """Pairs of label maps, their classes, and notes."""
+    from medssl.data.classes import read_classes
+    from medssl.evaluation.label_map_cases import classes_that_occur, pairs_of_folders
+
+    if truth is None:
+        raise InputError(predictions, "is a folder of label maps without their truth", "Add --truth FOLDER")
+    pairs, notes = pairs_of_folders(predictions, truth, _entries(str(catalog), home) if catalog else ())
+    known = read_classes(classes) if classes else _written_classes(predictions) or classes_that_occur(pairs)
+    return pairs, known, notes
+
+
+def _applied(model: str, source: list[str], labels: str, output: Path, device: str, home: Path | None) -> Any:
+    """Apply the model; the predictions or the pairs of label maps, the model's thresholds and kind of task."""
+    from medssl.cli.applying import apply_here, images_of
+    from medssl.evaluation.tables import read_predictions
+    from medssl.inspection.models import model_path
+    from medssl.networks.plan import read_plan
+
+    plan = read_plan(model_path(home_folder(home), model))
+    task = plan.task if plan else {}
+    applied = output / "applied"
+    settings = {"output": str(applied)}
+    rows = apply_here(model, images_of(source, "", "", ""), settings, device, home, False)
+    failed = [row for row in rows if row["status"] != "done"]
+    if failed:
+        rule = f"failed; the first: {failed[0]['error']}"
+        raise CatalogError(f"{len(failed)} of {len(rows)} images", rule, "Correct them or take them out of the set")
+    entries = _entries(source[0], home)
+    if not (applied / "predictions.csv").is_file():
+        return (_pairs_of(rows, entries, applied), _written_classes(applied), []), {}, "auto"
+    table = read_predictions(applied / "predictions.csv")
+    table = _with_labels(table, entries, labels, task["kind"]) if labels else table
+    return table, task.get("thresholds", {}), task["kind"]
+
+
+def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -> list[Pair]:
+    from medssl.evaluation.label_map_cases import Pair, attributes_of
+
+    masks = {str(entry.image): entry for entry in entries if entry.mask}
+    known = [row for row in rows if row["image"] in masks]
+    if not known:
+        raise CatalogError(f"{len(rows)} images", "have no label map in the data", "Add a column mask, or use --truth")
+    return [
+        Pair(row["image"], row["patient"], applied / row["output"], entry.mask, attributes_of(entry))
+        for row in known
+        if (entry := masks[row["image"]]).mask
+    ]
+
+
+def _with_labels(table: Predictions, entries: list[Entry], labels: str, kind: str) -> Predictions:
+    """The table with the targets of label columns; soft or uncertain ones are unknown."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from medssl.data.catalog import Catalog
+    from medssl.data.labels import LabelSpec, read_labels
+    from medssl.tasks.labels import label_columns
+
+    found = read_labels(Catalog(tuple(entries)), LabelSpec(label_columns(labels), kind))
+    missing = [name for name in table.names if name not in found.names]
+    if missing:
+        rule = f"name no class {missing[0]!r} of the model (they name {', '.join(found.names)})"
+        raise InputError(f"labels {labels!r}", rule, "Give the columns that the model was trained on")
+    place = {str(entry.image): n for n, entry in enumerate(entries)}
+    columns = [list(found.names).index(name) for name in table.names]
+    return replace(table, targets=np.asarray(found.targets)[[place[image] for image in table.images]][:, columns])
+
+
+def _measured(pairs: list[Pair], classes: SegmentClasses, tolerance: float, output: Path) -> list[dict[str, Any]]:
+    from medssl.evaluation.label_map_cases import measure_pairs
+    from medssl.evaluation.tables import write_cases
+
+    with err.status("measuring") as status:
+        rows = measure_pairs(
+            pairs, classes, tolerance, lambda n, image: status.update(f"measuring {n + 1} of {len(pairs)}: {image}")
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    write_cases(output / "cases.csv", rows)
+    return rows
+
+
+def _report_segmentation(
+    cases: list[dict[str, Any]],
+    group: list[str],
+    output: Path,
+    draws: Mapping[str, int],
+    pairs: tuple[list[Pair], SegmentClasses, list[str]] | None,
+) -> None:
+    from medssl.evaluation.evaluation import evaluate_segmentation
+    from medssl.evaluation.evaluation_report import write_evaluation
+    from medssl.evaluation.label_map_cases import draw_worst
+
+    evaluation = evaluate_segmentation(cases, group, **draws)
+    pictures: dict[str, Path] = {}
+    if pairs:
+        evaluation["notes"] += pairs[2]
+        pictures = draw_worst(pairs[0], evaluation["worst"], pairs[1], output / "pictures")
+    report = write_evaluation(evaluation, output, "Segmentation", pictures)
+    _show(evaluation, report, ("dice", "iou", "surface_dice", "hd95"))
+
+
+def _report_classification(
+    table: Predictions, thresholds: dict[str, float], group: list[str], output: Path, settings: dict[str, Any]
+) -> None:
+    from medssl.evaluation.evaluation import evaluate_classification
+    from medssl.evaluation.evaluation_report import write_evaluation
+
+    evaluation = evaluate_classification(table, thresholds, group, **settings)
+    report = write_evaluation(evaluation, output, "Classification", {image: image for image in table.images})
+    _show(evaluation, report, ("auc", "average_precision", "accuracy", "f1", "sensitivity", "specificity"))
+
+
+def _thresholds(validation: Path, rule: str, specificity: float) -> dict[str, float]:
+    from medssl.evaluation.tables import read_predictions
+    from medssl.evaluation.thresholds import choose_thresholds
+
+    table = read_predictions(validation)
+    return choose_thresholds(table.targets, table.probabilities, table.names, rule, specificity)
+
+
+def _show(evaluation: Mapping[str, Any], report: Path, metrics: tuple[str, ...]) -> None:
+    """The table on the terminal."""
+    from medssl.evaluation.page_parts import TITLES, with_interval
+
+    rows = [[name, *(with_interval(values[m]) for m in metrics)] for name, values in evaluation["metrics"].items()]
+    print_table(("class", *(TITLES[m] for m in metrics)), rows, f"{evaluation['images']} images")
+    for note in evaluation["notes"]:
+        err.print(f"[yellow]note[/] {note}", highlight=False)
+    out.print(f"{report}", highlight=False)
+
+
+def _entries(path: str, home: Path | None) -> list[Entry]:
+    from medssl.data.catalog import read_catalog
+    from medssl.protocol import DataSpec
+
+    return list(read_catalog(DataSpec(path=path), home_folder(home)).entries)
+
+
+def _written_classes(folder: Path) -> SegmentClasses | None:
+    """What `medssl segment` wrote of its classes."""
+    import csv
+
+    from medssl.data.classes import Segment, SegmentClasses
+
+    if not (folder / "classes.csv").is_file():
+        return None
+    with (folder / "classes.csv").open(newline="", encoding="utf-8") as file:
+        return SegmentClasses(tuple(Segment(int(row["value"]), row["name"]) for row in csv.DictReader(file)))

@@ -1,0 +1,173 @@
+"""Label maps in files against true ones in files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medssl.data.classes import Segment, SegmentClasses
+from medssl.data.entry import Entry
+from medssl.data.image_files import is_image, is_picture, stem
+from medssl.data.label_map import check_geometry
+from medssl.data.reading import read_volume
+from medssl.data.volume import Volume
+from medssl.errors import CatalogError, NotFoundError, VolumeError
+from medssl.evaluation.case_pictures import draw_agreement
+from medssl.evaluation.segmentation import case_metrics
+from medssl.evaluation.tables import ATTRIBUTE
+from medssl.files import write_atomic
+
+NAMED = 5  # files in a message
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A predicted label map and the true one of the same image."""
+
+    image: str
+    patient: str
+    predicted: Path
+    truth: Path
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+def pairs_of_folders(predictions: Path, truth: Path, entries: Sequence[Entry] = ()) -> tuple[list[Pair], list[str]]:
+    """Label maps of equal name (without suffix) in two folders.
+
+    Args:
+        predictions: a folder of label maps; an index.csv that `medssl segment` left there tells patients.
+        truth: a folder of label maps, each of which must have its prediction.
+        entries: images of the same names, for patients and attributes.
+
+    Returns:
+        The pairs by name, and notes.
+
+    Raises:
+        NotFoundError: no such folder.
+        CatalogError: no label map, one without a prediction, or two of one name.
+    """
+    predicted, true = label_maps(predictions), label_maps(truth)
+    missing = [name for name in true if name not in predicted]
+    if missing:
+        rule = f"have no prediction of the same name in {predictions}: {', '.join(missing[:NAMED])}"
+        remedy = "Segment them too: to leave out what failed would flatter the model"
+        raise CatalogError(f"{len(missing)} of {len(true)} label maps in {truth}", rule, remedy)
+    about = {entry.name: entry for entry in entries} | {stem(entry.image): entry for entry in entries}
+    patients = _patients(predictions / "index.csv")
+    pairs, unknown = [], 0
+    for name in sorted(true):
+        entry = about.get(name)
+        patient = entry.patient if entry else patients.get(predicted[name].name, "")
+        unknown += not patient
+        attributes = attributes_of(entry) if entry else {}
+        pairs.append(Pair(name, patient or name, predicted[name], true[name], attributes))
+    notes = []
+    if len(predicted) > len(true):
+        notes.append(f"{len(predicted) - len(true)} predictions have no truth and are left out")
+    if unknown:
+        notes.append(f"The patients of {unknown} images are unknown: each counts as a patient of its own")
+    return pairs, notes
+
+
+def label_maps(folder: Path) -> dict[str, Path]:
+    """Name without suffix -> file, of the image files in a folder.
+
+    Raises:
+        NotFoundError: no such folder.
+        CatalogError: none, or two of one name.
+    """
+    if not folder.is_dir():
+        raise NotFoundError(folder, "is no folder", "Give the folder of the label maps")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and (is_image(path) or is_picture(path)):
+            if stem(path) in found:
+                raise CatalogError(path, f"has the same name as {found[stem(path)].name}", "Keep one of the two")
+            found[stem(path)] = path
+    if not found:
+        raise CatalogError(folder, "holds no label maps", "Give a folder with NIfTI, NRRD or PNG files")
+    return found
+
+
+def measure_pairs(
+    pairs: Sequence[Pair],
+    classes: SegmentClasses,
+    tolerance_mm: float = 1.0,
+    tell: Callable[[int, str], None] = lambda number, image: None,
+) -> list[dict[str, Any]]:
+    """Rows of cases, see `segmentation.case_metrics`; `tell` hears the number and the name of each image.
+
+    Raises:
+        VolumeError: unreadable, of another place or size than the truth, or with a value that is no class.
+    """
+    rows = []
+    for number, pair in enumerate(pairs):
+        tell(number, pair.image)
+        predicted, truth = read_pair(pair, classes)
+        about = {ATTRIBUTE + name: value for name, value in pair.attributes.items()}
+        for row in case_metrics(predicted, truth.array, truth.spacing, classes.names, tolerance_mm):
+            rows.append({"image": pair.image, "patient": pair.patient, **row, **about})
+    return rows
+
+
+def read_pair(pair: Pair, classes: SegmentClasses) -> tuple[np.ndarray, Volume]:
+    """The predicted class numbers, and the true ones where they lie.
+
+    Raises:
+        VolumeError: see `measure_pairs`.
+    """
+    predicted, truth = (_read(path) for path in (pair.predicted, pair.truth))
+    if truth.array.ndim == 3:
+        check_geometry(predicted, truth, str(pair.predicted))
+    return classes.index(predicted.array, str(pair.predicted)), truth.with_array(
+        classes.index(truth.array, str(pair.truth))
+    )
+
+
+def classes_that_occur(pairs: Sequence[Pair]) -> SegmentClasses:
+    """Classes "label 1", "label 2" ... from the values in the true label maps.
+
+    Raises:
+        CatalogError: all of them are empty.
+    """
+    values = sorted({int(value) for pair in pairs for value in np.unique(_read(pair.truth).array)} - {0})
+    if not values:
+        raise CatalogError(f"{len(pairs)} true label maps", "are all empty", "Check that they are label maps")
+    return SegmentClasses(tuple(Segment(value, f"label {value}") for value in values))
+
+
+def draw_worst(
+    pairs: Sequence[Pair], worst: Sequence[Mapping[str, Any]], classes: SegmentClasses, folder: Path
+) -> dict[str, Path]:
+    """A PNG for each of the worst cases of an evaluation; image -> file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    of_image = {pair.image: pair for pair in pairs}
+    drawn = {}
+    for number, row in enumerate(worst, start=1):
+        drawn[row["image"]] = folder / f"worst-{number}.png"
+        write_atomic(drawn[row["image"]], draw_agreement(*read_pair(of_image[row["image"]], classes)))
+    return drawn
+
+
+def attributes_of(entry: Entry) -> dict[str, str]:
+    """Everything a catalogue says of an image, as text."""
+    return {**entry.attributes, **{name: f"{value:g}" for name, value in entry.labels.items() if value == value}}
+
+
+def _patients(index: Path) -> dict[str, str]:
+    if not index.is_file():
+        return {}
+    with index.open(newline="", encoding="utf-8") as file:
+        return {row["output"]: row["patient"] for row in csv.DictReader(file)}
+
+
+def _read(path: Path) -> Volume:
+    volume = read_volume(path)
+    if volume.array.dtype.kind == "f" and not (volume.array == np.rint(volume.array)).all():
+        raise VolumeError(path, "holds fractions, so it is no label map", "Give whole numbers, one for each class")
+    return volume.with_array(volume.array.astype(np.int32))

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medssl.errors import CatalogError, InputError, NotFoundError
+from medssl.evaluation.evaluation import evaluate_classification, evaluate_segmentation, guess_kind
+from medssl.evaluation.evaluation_report import write_evaluation
+from medssl.evaluation.segmentation import case_metrics
+from medssl.evaluation.subgroups import group_by
+from medssl.evaluation.tables import (
+    Predictions,
+    is_cases,
+    read_cases,
+    read_predictions,
+    write_cases,
+    write_predictions,
+)
+from medssl.files import to_text
+
+
+def predictions(seed: int = 0, images: int = 120, gap: float = 0.0) -> Predictions:
+    """Three findings; with a gap, scores of women say less."""
+    rng = np.random.default_rng(seed)
+    targets = (rng.random((images, 3)) < 0.4).astype(float)
+    women = np.arange(images) // 2 % 2 == 1
+    strength = np.where(women, 2.0 - gap, 2.0)[:, None]
+    scores = 1 / (1 + np.exp(-(strength * targets - 1 + rng.normal(size=targets.shape))))
+    attributes = {
+        "sex": tuple("F" if woman else "M" for woman in women), "age": tuple(str(20 + n % 60) for n in range(images)),
+        "view": tuple("PA" if n % 2 else "AP" for n in range(images)),
+    }  # fmt: skip
+    names = tuple(f"{n}.png" for n in range(images)), tuple(f"p{n // 2}" for n in range(images))
+    return Predictions(*names, ("Mass", "Oedema", "Hernia"), scores.astype(np.float32), targets, attributes)
+
+
+def cases(images: int = 12) -> list[dict]:
+    rows = []
+    for n in range(images):
+        truth = np.zeros((12, 12, 6), np.uint8)
+        truth[2:8, 2:8, 1:4], truth[9:11, 2:8, 1:4] = 1, 2
+        predicted = np.roll(truth, n % 3, axis=1)
+        if n == 5:
+            predicted[predicted == 2] = 0
+        about = {"image": f"{n}.nrrd", "patient": f"p{n}", "attribute_sex": "MF"[n % 2]}
+        rows += [{**about, **row} for row in case_metrics(predicted, truth, (1, 1, 2), ["Body", "Tail"])]
+    return rows
+
+
+def test_tables_come_back_as_they_went(tmp_path):
+    table = predictions(images=10)
+    table.targets[2, 1] = np.nan
+    write_predictions(tmp_path / "p.csv", table)
+    again = read_predictions(tmp_path / "p.csv")
+    assert np.array_equal(again.probabilities.astype(np.float32), table.probabilities)
+    assert np.array_equal(again.targets, table.targets, equal_nan=True)
+    assert (again.images, again.patients, again.names) == (table.images, table.patients, table.names)
+    assert again.attributes == table.attributes and not is_cases(tmp_path / "p.csv")
+    write_cases(tmp_path / "c.csv", cases())
+    first, again = cases(), read_cases(tmp_path / "c.csv")
+    assert is_cases(tmp_path / "c.csv") and len(again) == len(first)
+    assert all(again[n][name] == first[n][name] for n in range(len(first)) for name in first[n])
+
+
+def test_tables_made_by_hand(tmp_path):
+    file = tmp_path / "p.csv"
+    file.write_text("\ufeffimage,patient,sex,Mass,label_Mass\na.png,1,M,0.25,1\nb.png,1,F,0.5,-1\nc.png,2,F,1,\n")
+    table = read_predictions(file)
+    assert table.names == ("Mass",) and table.attributes == {"sex": ("M", "F", "F")}
+    assert np.array_equal(table.targets[:, 0], [1, np.nan, np.nan], equal_nan=True)
+    for text, reason in (
+        ("image,Mass\na,0.5\n", "patient"),
+        ("image,patient,label_Mass\na,1,0\n", "no column of that name"),
+        ("image,patient,Mass,label_Mass\na,1,high,0\n", "no number"),
+        ("image,patient,Mass,label_Mass\na,1,0.5\n", "fields"),
+        ("image,patient\na,1\n", "no predictions"),
+    ):
+        file.write_text(text)
+        with pytest.raises(CatalogError, match=reason):
+            read_predictions(file)
+    with pytest.raises(NotFoundError):
+        read_predictions(tmp_path / "nothing.csv")
+
+
+def test_groups():
+    ages = {"age": ["5", "39", "40", "", "81"], "sex": ["M", "F", " M", "", "F"]}
+    bands = group_by("age:0,40,60", ages)
+    assert bands.names == ("0 to 40", "40 to 60", "60 and above", "unknown")
+    assert [list(rows) for rows in bands.members] == [[0, 1], [2], [4], [3]]
+    assert group_by("age:10", ages).names == ("below 10", "10 and above", "unknown")
+    assert group_by("sex", ages).names == ("F", "M", "unknown")
+    thirds = group_by("age", {"age": [str(n) for n in range(90)]})
+    assert [len(rows) for rows in thirds.members] == pytest.approx([30, 30, 30], abs=1)
+    for asked in ("view", "age:x", "age:40,40", "sex:0,1"):
+        with pytest.raises(InputError, match="group"):
+            group_by(asked, ages)
+
+
+def test_a_gap_is_found_and_none_is_not():
+    kinds = {}
+    for gap in (0.0, 1.8):
+        found = evaluate_classification(predictions(gap=gap, images=400), groups=("sex",), replicates=400)
+        kinds[gap] = next(row for row in found["gaps"] if (row["class"], row["metric"]) == ("mean", "auc"))
+    assert kinds[1.8]["adjusted_p"] < 0.01 and kinds[1.8]["high"] < 0 and kinds[1.8]["first"] == "F"
+    assert kinds[0.0]["p"] > 0.05 and kinds[0.0]["low"] < 0 < kinds[0.0]["high"]
+
+
+def test_groups_are_held_against_each_other_over_the_classes_they_share():
+    table = predictions()
+    table.targets[np.array(table.attributes["sex"]) == "F", 2] = 0
+    found = evaluate_classification(table, groups=("sex",), replicates=100)
+    value = {(row["group"], row["class"]): row["value"] for row in found["groups"] if row["metric"] == "auc"}
+    assert value["F", "Hernia"] is None and value["M", "Hernia"] is not None
+    assert value["M", "mean"] == pytest.approx((value["M", "Mass"] + value["M", "Oedema"]) / 2)
+    assert any("2 classes" in note for note in found["notes"])
+
+
+def test_patients_in_both_groups_are_drawn_together():
+    """AP and PA images of the same patients: equal images give no gap and no spread of it."""
+    table = predictions()
+    table.targets[1::2], table.probabilities[1::2] = table.targets[::2], table.probabilities[::2]
+    found = evaluate_classification(table, groups=("view",), replicates=100)
+    assert all(row["difference"] in (0, None) and row["low"] is None for row in found["gaps"])
+
+
+def test_the_whole_evaluation():
+    table = predictions()
+    table.targets[:, 2] = 0
+    thresholds = {"Mass": 0.4, "Oedema": 0.6, "Hernia": 0.5}
+    found = evaluate_classification(table, thresholds, replicates=200)
+    assert found == evaluate_classification(table, thresholds, replicates=200)
+    assert found["headline"]["auc"] == found["metrics"]["mean"]["auc"]["value"]
+    assert found["metrics"]["Hernia"]["auc"] == {"value": None, "low": None, "high": None}
+    cells = found["confusion"]["Mass"]
+    assert sum(cells.values()) == 120 and cells["tp"] + cells["fn"] == found["counts"]["Mass"]["positives"]
+    assert found["metrics"]["Mass"]["sensitivity"]["value"] == pytest.approx(cells["tp"] / (cells["tp"] + cells["fn"]))
+    distance = [abs(row["label"] - row["probability"]) for row in found["worst"]]
+    assert distance == sorted(distance, reverse=True) and len({row["image"] for row in found["worst"]}) == 12
+    assert any("Hernia: no positive" in note for note in found["notes"]) and found["curves"]["Hernia"] == {}
+    assert json.loads(to_text(found))["kind"] == "multi-label"
+
+
+def test_kinds():
+    assert guess_kind(np.array([[1.0], [0]])) == "binary"
+    assert guess_kind(np.eye(3)) == "multi-class"
+    assert guess_kind(np.array([[1.0, 0], [0, 0]])) == guess_kind(np.array([[1.0, np.nan], [0, 1]])) == "multi-label"
+    one = predictions()
+    rows = np.eye(3)[np.random.default_rng(0).integers(0, 3, 120)]
+    shares = one.probabilities / one.probabilities.sum(axis=1, keepdims=True)
+    found = evaluate_classification(Predictions(one.images, one.patients, one.names, shares, rows), replicates=100)
+    assert found["kind"] == "multi-class" and np.sum(found["confusion"]["table"]) == 120 and found["thresholds"] == {}
+
+
+def test_no_labels_at_all():
+    table = predictions()
+    table.targets[:] = np.nan
+    with pytest.raises(InputError, match="no labels"):
+        evaluate_classification(table)
+
+
+def test_segmentation():
+    found = evaluate_segmentation(cases(), ("sex",), replicates=200)
+    by_image = [row["dice"] for row in cases() if row["class"] == "mean"]
+    assert found["headline"]["dice"] == pytest.approx(np.mean(by_image))
+    assert found["metrics"]["mean"]["dice"]["low"] < np.mean(by_image) < found["metrics"]["mean"]["dice"]["high"]
+    assert found["counts"]["Tail"] == {"images": 12, "in both": 11, "in one": 1, "in neither": 0}
+    assert found["worst"][0]["dice"] == min(by_image) and any("Tail: 1 images" in note for note in found["notes"])
+    assert found["volumes"]["Body"]["bias_ml"] == 0 and found["volumes"]["Tail"]["bias_ml"] < 0
+    assert {row["group"] for row in found["groups"]} == {"F", "M"}
+    with pytest.raises(InputError, match="no row of class"):
+        evaluate_segmentation(cases()[:-1])
+    with pytest.raises(InputError, match="none"):
+        evaluate_segmentation([])
+
+
+def test_reports(tmp_path: Path):
+    picture = tmp_path / "s" / "pictures" / "worst.png"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"\x89PNG")
+    found = evaluate_segmentation(cases(), ("sex",), replicates=100)
+    page = write_evaluation(found, tmp_path / "s", "A & B", {found["worst"][0]["image"]: "pictures/worst.png"})
+    text = page.read_text()
+    assert "A &amp; B" in text and 'href="pictures/worst.png"' in text and "limits of agreement" in text
+    assert {path.name for path in page.parent.iterdir()} >= {"evaluation.json", "metrics.csv", "groups.csv", "gaps.csv"}
+    found = evaluate_classification(predictions(), {"Mass": 0.4}, replicates=100)
+    text = write_evaluation(found, tmp_path / "c", "Findings").read_text()
+    assert "Calibration" in text and "0.400" in text and "http" not in text and "None" not in text
+    one = predictions()
+    one = Predictions(one.images, one.patients, ("Mass",), one.probabilities[:, :1], one.targets[:, :1])
+    found = evaluate_classification(one, replicates=100)
+    assert "mean" not in found["metrics"] and "AUC" in write_evaluation(found, tmp_path / "b", "One").read_text()
