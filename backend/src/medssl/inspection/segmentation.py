@@ -19,6 +19,7 @@ from medssl.data.volume import Volume
 from medssl.errors import ConfigError, VolumeError, WeightsError
 from medssl.inspection.components import keep_largest
 from medssl.inspection.restoration import intensity_window
+from medssl.inspection.slabs import class_numbers
 from medssl.inspection.sliding import image_slabs, mirrored_axes, reader, segment_array
 from medssl.inspection.tables import write_table
 from medssl.networks.plan import Plan
@@ -181,7 +182,7 @@ def _slices(
     kind = classes.values_of(np.zeros(1, np.uint8)).dtype
     labels = np.empty(volume.shape, kind, order="F") if out is None else out  # as files have it: slice after slice
     for first, logits in windows.over(read, volume.shape, 3):
-        numbers = logits.argmax(dim=0).to(torch.uint8).cpu().numpy()
+        numbers = class_numbers(logits)
         labels[:, :, first : first + numbers.shape[2]] = classes.values_of(numbers)
     return labels
 
@@ -198,12 +199,14 @@ def _radiograph(
                           "Choose a volume")  # fmt: skip
     image = as_radiograph(volume, view, inverted, NormalisationConfig(**plan.normalisation))
     scaled = np.ascontiguousarray(resized(image.pixels, round(min(windows.size) * MARGIN)).T)[..., None]
-    found = torch.cat([logits for _, logits in windows.over(reader(scaled, windows.device), scaled.shape, 2)], dim=3)
+    found = torch.cat(
+        [logits.clone() for _, logits in windows.over(reader(scaled, windows.device), scaled.shape, 2)], dim=3
+    )
     rows, columns = image.pixels.shape
     logits = functional.interpolate(found[None, ..., 0], (columns, rows), mode="bilinear", align_corners=False)[0]
     numbers = np.zeros(image.volume.shape, np.uint8)  # what was left out is background
     inside = slice(image.x0, image.x0 + columns), slice(image.y0, image.y0 + rows)
-    numbers[inside] = logits.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    numbers[inside] = class_numbers(logits[..., None])[..., 0]
     return image.volume, numbers, image.notes
 
 

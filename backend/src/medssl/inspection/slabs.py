@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -19,6 +20,7 @@ from medssl.inspection.windows import SHARPNESS, window_starts
 
 LEAST_WEIGHT = 1e-3  # of the centre's, so that a voxel seen only by a corner is still well defined
 SHARE = 0.25  # of a GPU's free memory that the logits of a slab may take; else they are blended in the processor's
+SLICES = 8  # labelled at a time
 
 Box = tuple[int, int, int]
 Read = Callable[[int, int], Tensor]  # slices first...last (half open) as (channels, i, j, slices)
@@ -71,6 +73,12 @@ def slabs(
     yield blend.first, blend.take(padded[2])[inside]
 
 
+def class_numbers(logits: Tensor) -> np.ndarray:
+    """The class of the largest logit, (i, j, slices) uint8, of logits (C, i, j, slices); few at a time, since argmax takes 64 bits."""
+    parts = [part.argmax(dim=0).to(torch.uint8) for part in logits.split(SLICES, dim=3)]
+    return torch.cat(parts, dim=2).cpu().numpy()
+
+
 def importance(size: Sequence[int]) -> Tensor:
     """Gaussian weights of a window's voxels, (*size): sigma is an eighth of each side, at least 0.001 of the centre's weight."""
     weights = torch.ones(())
@@ -84,7 +92,7 @@ class _Blend:
     """Sums of weighted logits, and of weights, for `depth` slices from `first` on."""
 
     def __init__(self, shape: Sequence[int], size: Sequence[int], depth: int) -> None:
-        self.first, self._shape, self._size = 0, (*shape[:2], depth), tuple(size)
+        self.first, self._leaving, self._shape, self._size = 0, 0, (*shape[:2], depth), tuple(size)
         self._weights = importance(size)
         self._sums = self._counts = torch.empty(0)  # (C, i, j, depth), (i, j, depth)
 
@@ -96,6 +104,7 @@ class _Blend:
             self._sums = torch.zeros(answers.shape[1], *self._shape, device=where)
             self._counts = torch.zeros(self._shape, device=where)
             self._weights = self._weights.to(where)
+        self._leave()
         for answer, (i, j, k) in zip(answers.to(self._sums.device), boxes):
             a, b, c = self._size
             place = (slice(i, i + a), slice(j, j + b), slice(k - self.first, k - self.first + c))
@@ -104,14 +113,18 @@ class _Blend:
 
     @torch.inference_mode()
     def take(self, end: int) -> Tensor:
-        """The mean logits (C, i, j, slices) of the slices before `end`, which make room for as many later ones."""
+        """The mean logits (C, i, j, slices) of the slices before `end`: a view that holds until the next call."""
         count = end - self.first
-        done = self._sums[..., :count] / self._counts[..., :count]
-        for held in (self._sums, self._counts):
-            kept = held[..., count:].clone()
-            held.zero_()[..., : kept.shape[-1]] = kept
-        self.first = end
-        return done
+        self._leaving, self.first = count, end
+        return self._sums[..., :count].div_(self._counts[..., :count])
+
+    def _leave(self) -> None:
+        """Slices that were taken make room for as many later ones."""
+        if self._leaving:
+            for held in (self._sums, self._counts):
+                kept = held[..., self._leaving :].clone()
+                held.zero_()[..., : kept.shape[-1]] = kept
+            self._leaving = 0
 
 
 def _room(device: torch.device, size: int) -> torch.device:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medssl.inspection.slabs import Read, slabs
+from medssl.inspection.slabs import Read, class_numbers, slabs
 from medssl.networks.peac import standardise
 
 BATCH, BATCH_2D = 4, 8  # windows at a time
@@ -49,7 +49,7 @@ def segment_array(
     found = np.empty(volume.shape, np.uint8)
     read = reader(volume, where, context=context)
     for first, logits in image_slabs(read, volume.shape, network, size, overlap, mirrored, batch, progress):
-        found[:, :, first : first + logits.shape[3]] = logits.argmax(dim=0).to(torch.uint8).cpu().numpy()
+        found[:, :, first : first + logits.shape[3]] = class_numbers(logits)
     return found.reshape(array.shape)
 
 
