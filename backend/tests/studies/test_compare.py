@@ -5,13 +5,16 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from fakes import FakeRun
 from study_fakes import FAKE, study_spec, write_catalog
 
 from medssl.errors import CancelledError, CatalogError, ConfigError, TrainingError
+from medssl.networks.weights import load_weights
 from medssl.studies.compare import compare
 from medssl.studies.compare_config import check_study, read_study
 from medssl.studies.plan import order
+from medssl.studies.study_weights import FrozenWeights, start_file
 
 TABLES = ("runs.csv", "summary.csv", "differences.csv", "table.md", "table.tex", "comparison.json", "report.html")
 
@@ -40,7 +43,9 @@ def test_every_arm_and_size_of_a_seed_comes_before_the_next_seed(data, tmp_path)
     begun = [call.rpartition(" ")[0] for call in calls(run)]
     assert begun[:4] == ["scratch 5 0 0", "genesis 5 0 0", "scratch 10 0 0", "genesis 10 0 0"]
     assert len(begun) == 2 * 2 * 3 and [call.split()[2] for call in begun] == sorted(call.split()[2] for call in begun)
-    summary = {(row["arm"], row["size"]): float(row["mean"]) for row in rows(run, "summary.csv")}
+    summary = {
+        (row["arm"], row["size"]): float(row["mean"]) for row in rows(run, "summary.csv") if row["metric"] == "dice"
+    }
     assert summary["genesis", "5"] > summary["scratch", "5"] and summary["genesis", "10"] > summary["genesis", "5"]
     assert [event["state"] for event in run.of("run")] == ["finished"] * 12
     assert run.of("run")[-1]["step"] == run.of("started")[0]["steps"] == 12
@@ -116,7 +121,7 @@ def test_one_run_that_fails_is_told_and_tried_again_on_resume(data, tmp_path):
     again = make_run(tmp_path)
     compare(study_spec(data, arms=arms, patients=[5]), again, FAKE)
     assert [(event["arm"], event["seed"]) for event in again.of("run")] == [("unlucky", 1)]
-    counts = {row["arm"]: row["runs"] for row in rows(again, "summary.csv")}
+    counts = {row["arm"]: row["runs"] for row in rows(again, "summary.csv") if row["metric"] == "dice"}
     assert counts == {"scratch": "3", "unlucky": "2"}
 
 
@@ -209,3 +214,14 @@ def test_a_probe_needs_weights():
         check_study({**TREE, "task": "probing"})
     arms = [{"name": "scratch", "weights": "untrained:laptop"}, {"name": "peac", "weights": "some-job"}]
     assert check_study({**TREE, "task": "probing", "arms": arms})["metric"] == "auc"
+
+
+def test_untrained_models_are_drawn_anew_for_each_seed_and_shared_by_sizes(tmp_path):
+    weights = FrozenWeights("untrained:laptop", "untrained:laptop")
+    first, again, other = (Path(start_file(weights, seed, tmp_path, tmp_path)) for seed in (0, 0, 1))
+    assert first == again != other
+    one, two = (load_weights(path).state_dict() for path in (first, other))
+    assert any(not torch.equal(one[name], two[name]) for name in one)
+    fixed = FrozenWeights("untrained:laptop:1", "untrained:laptop:1")
+    same = load_weights(start_file(fixed, 7, tmp_path, tmp_path)).state_dict()
+    assert all(torch.equal(two[name], same[name]) for name in two)

@@ -96,6 +96,8 @@ def compare(
         if not data:
             raise ConfigError("data", "is missing", "Give a catalogue CSV, a folder or a study file")
         wanted = _data(data, pattern, masks, modality, validation_fraction, test_fraction, exclude)
+    if device == "auto" and study.get("devices"):
+        device = study["devices"][0]  # the job holds one of them, and waits for the others
     spec = JobSpec("compare", "compare", study, wanted, name=name, device=device)
     if prepare:
         folder = store.folder(store.create(checked(spec, home=store.home)))

@@ -79,7 +79,8 @@ def headline(values: dict[str, float | None], count: int = 2) -> str:
 
 
 def _of_comparison(told: dict[str, Any]) -> str:
-    lines = [line for line in told["summary"] if line["mean"] is not None]
+    metric = told["study"]["metric"]
+    lines = [line for line in told["summary"] if line["mean"] is not None and line["metric"] == metric]
     largest = max((line["size"] for line in lines), default=0)
     means = ", ".join(f"{line['arm']} {line['mean']:.3f}" for line in lines if line["size"] == largest)
-    return f"{told['study']['metric']}: {means}" if means else ""
+    return f"{metric}: {means}" if means else ""

@@ -59,20 +59,24 @@ def side_by_side(
     def cancelled() -> bool:
         return stop.is_set() or place.cancelled()
 
+    def take() -> RunKey | None:
+        try:
+            return None if cancelled() else waiting.popleft()
+        except IndexError:
+            return None
+
     def work(device: str) -> None:
         try:
             with ExitStack() as held:
-                if device != place.own_device:
-                    held.enter_context(locked(place.home, claims(device), cancelled))
-                while not cancelled():
-                    try:
-                        key = waiting.popleft()
-                    except IndexError:
-                        return
+                if device != place.own_device:  # other jobs may use it for long: nothing waits for it when all is done
+                    held.enter_context(locked(place.home, claims(device), lambda: cancelled() or not waiting))
+                while key := take():
                     if prepare(key, device):
                         _run_child(key.folder(place.folder), device, place, cancelled, keep_models)
                     ended.put(key)
-        except MedSSLError as error:
+        except CancelledError:  # or nothing is left for this device
+            pass
+        except Exception as error:  # the thread's border: raised again where the results are collected
             ended.put(error)
         finally:
             ended.put(None)
@@ -95,7 +99,7 @@ def _collect(ended: queue.Queue, workers: int) -> Iterator[RunKey]:
         found = ended.get()
         if found is None:
             workers -= 1
-        elif isinstance(found, MedSSLError):
+        elif isinstance(found, Exception):
             raise found
         else:
             yield found

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from medssl.errors import CancelledError, ConfigError, TrainingError, WeightsError
+from medssl.errors import CancelledError, ConfigError, NotFoundError, TrainingError, WeightsError
 from medssl.files import read_json, write_json
 from medssl.protocol import JobSpec, to_json
 from medssl.studies.children import Workplace, side_by_side
@@ -16,7 +16,7 @@ from medssl.studies.plan import FAILED, FINISHED, Outcome, RunKey, digest, expan
 from medssl.studies.study_data import StudyData, fix_data
 from medssl.studies.study_report import write_study
 from medssl.studies.study_run import fail, perform, request, tidy
-from medssl.studies.study_weights import FrozenWeights, check_unchanged, freeze_weights
+from medssl.studies.study_weights import FrozenWeights, check_unchanged, freeze_weights, start_file
 from medssl.training.run import Run
 
 RUN_TASK = "medssl.tasks.run_task:run_task"
@@ -46,7 +46,13 @@ def compare(spec: JobSpec, run: Run, run_task: str = RUN_TASK) -> None:
 
 
 def report(folder: Path) -> Path:
-    """Write tables and report.html from what is finished so far; returns the report's path."""
+    """Write tables and report.html from what is finished so far; returns the report's path.
+
+    Raises:
+        NotFoundError: the job is no comparison, or has not read its data yet.
+    """
+    if not (folder / STUDY).is_file():
+        raise NotFoundError(f"study of job {folder.name}", "is not there", "Wait until a comparison has read its data")
     return write_study(folder, read_json(folder / STUDY))
 
 
@@ -56,14 +62,8 @@ class Comparison:
     def __init__(
         self, study: Study, spec: JobSpec, data: StudyData, weights: dict[str, FrozenWeights], run: Run, run_task: str
     ) -> None:
-        self.study, self.spec, self.data, self.weights, self.run, self.run_task = (
-            study,
-            spec,
-            data,
-            weights,
-            run,
-            run_task,
-        )
+        self.study, self.spec, self.data, self.weights = study, spec, data, weights
+        self.run, self.run_task = run, run_task
         self.keys = order(study)
         self._tables = {value: data.sha256(value, run.folder) for value in data.files}
         self._broken: dict[str, dict[str, str]] = {}  # arm -> why its weights cannot be used
@@ -148,13 +148,15 @@ class Comparison:
         fail(folder, self._digest(key), self._broken[key.arm])
         return False
 
-    def _spec(self, key: RunKey, device: str) -> JobSpec:
+    def _spec(self, key: RunKey, device: str = "") -> JobSpec:
+        """The run's job; without a device only to tell it from others."""
         data = self.data.spec(self.spec.data, self.study.arm(key.arm).train_on, self.run.folder)
-        return run_spec(self.study, key, data, self.weights[key.arm], device)
+        start = start_file(self.weights[key.arm], key.seed, self.run.home, self.run.folder) if device else ""
+        return run_spec(self.study, key, data, start, device)
 
     def _digest(self, key: RunKey) -> str:
         table = self._tables[self.study.arm(key.arm).train_on]
-        return digest(self._spec(key, ""), self.weights[key.arm], table)
+        return digest(self._spec(key), self.weights[key.arm], table)
 
     def _progress(self, key: RunKey) -> Callable[[int, int], None]:
         place, total = self.keys.index(key), len(self.keys)

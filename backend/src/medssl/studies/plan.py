@@ -51,7 +51,7 @@ def order(study: Study) -> list[RunKey]:
     return [RunKey(arm.name, size, seed) for seed in study.seeds for size in study.sizes for arm in study.arms]
 
 
-def run_spec(study: Study, key: RunKey, data: DataSpec, weights: FrozenWeights, device: str) -> JobSpec:
+def run_spec(study: Study, key: RunKey, data: DataSpec, start_from: str, device: str) -> JobSpec:
     """The job of one run: the arm's settings, the study's size and seed."""
     arm = study.arm(key.arm)
     config = {**arm.config, "select": {**arm.config["select"], SIZES[study.unit]: key.size, "seed": key.seed}}
@@ -61,7 +61,7 @@ def run_spec(study: Study, key: RunKey, data: DataSpec, weights: FrozenWeights, 
         config["seed"] = key.seed
     return JobSpec(
         KINDS[study.task], study.task, config, data, name=f"{key.arm} {key.size:g} {key.seed}", device=device,
-        start_from=weights.path, partial_weights=arm.partial,
+        start_from=start_from, partial_weights=arm.partial,
     )  # fmt: skip
 
 

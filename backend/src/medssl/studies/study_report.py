@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from medssl.studies.plan import FAILED, FINISHED, Outcome, describe_size, outcom
 from medssl.studies.protocol_text import arm_rows, budget_notes, statements, versions
 from medssl.studies.scores import StudyScores
 from medssl.studies.study_plots import draw_curves, draw_differences, draw_groups, draw_runs, label
-from medssl.studies.study_table import run_rows, summarise, timing_rows, write_table
+from medssl.studies.study_table import run_rows, summarise, summary_rows, timing_rows, write_table
 from medssl.studies.verdicts import verdicts
 
 
@@ -35,7 +34,7 @@ def write_study(folder: Path, about: dict[str, Any]) -> Path:
     scores = StudyScores(study, folder, found)
     tables: dict[str, Any] = {
         "runs": run_rows(found),
-        "summary": [dataclasses.asdict(line) for line in summarise(study, found)],
+        "summary": summary_rows(study, found),
         "differences": differences(study, found, scores),
     }
     tables["groups"], tables["gaps"] = group_tables(study, scores)

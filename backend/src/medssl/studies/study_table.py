@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,12 @@ def summarise(study: Study, outcomes: Sequence[Outcome], metric: str = "") -> li
         for size in study.sizes
         for arm in study.arms
     ]
+
+
+def summary_rows(study: Study, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """A row per metric, size and arm; the study's own metric first."""
+    metrics = dict.fromkeys([study.metric, *(name for o in outcomes for name in o.test)])
+    return [{"metric": name, **asdict(line)} for name in metrics for line in summarise(study, outcomes, name)]
 
 
 def summary(arm: str, size: float, values: Sequence[float]) -> Summary:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from medssl.errors import NotFoundError, WeightsError
 from medssl.files import read_json, write_json
+from medssl.inspection.models import model_path
+from medssl.inspection.untrained import presets, split_reference, untrained_of_preset, untrained_twin
 from medssl.jobs.store import model_of_job
 from medssl.studies.compare_config import UNTRAINED, Arm, Study
 
 FILE = "arms.json"
+SEEDED = re.compile(r":(\d+)$")  # untrained:PRESET:SEED is the same model in every run
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,26 @@ def check_unchanged(weights: FrozenWeights) -> None:
         raise WeightsError(
             path, "is gone or has changed since the study began", "Put the file back, or start a new study"
         )
+
+
+def start_file(weights: FrozenWeights, seed: int, home: Path, folder: Path) -> str:
+    """The file that a run begins with ("": none). An untrained model is drawn for it: another one for each seed.
+
+    Raises:
+        NotFoundError, WeightsError: an untrained twin of a model that is not there or cannot be used.
+    """
+    if not weights.path.startswith(UNTRAINED):
+        return weights.path
+    seed = int(found[1]) if (found := SEEDED.search(weights.path)) else seed
+    file = folder / "untrained" / f"{re.sub(r'[^A-Za-z0-9_-]', '_', weights.path)[-80:]}-{seed}.safetensors"
+    if not file.is_file():
+        from medssl.networks.weights import save_weights
+
+        name = split_reference(weights.path)[0]  # type: ignore[index]  # it begins as such a reference does
+        network = untrained_of_preset(name, seed) if name in presets() else untrained_twin(model_path(home, name), seed)
+        file.parent.mkdir(exist_ok=True)
+        save_weights(file, network.state_dict(), network.plan)  # type: ignore[arg-type]
+    return str(file)
 
 
 def sha256_of(path: Path) -> str:
