@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 from torch.utils.data import Dataset
 
 from medssl.errors import TrainingError
 from medssl.networks.layers import parameter_groups
+from medssl.networks.memory import channels_last
 from medssl.networks.plan import Plan
 from medssl.networks.transfer import transfer
 from medssl.networks.weights import WeightFile, load_weights, open_weights, save_weights
@@ -78,18 +80,22 @@ def train_and_test(task: Any, spec: JobSpec, run: Run, file: WeightFile | None) 
     loop.train(dataset, lambda bare: task.measure(bare, str(fabric.device)))
     if not fabric.is_global_zero:
         return {}
-    headline = finish(task, run, str(fabric.device))
+    headline = finish(task, run, fabric)
     run.emit("finished", step=loop.progress.step, model=MODEL, validation_loss=loop.progress.best)
     return headline
 
 
-def finish(task: Trained, run: Run, device: str) -> dict[str, Any]:
-    """Measure the best weights, and write what was learnt of them (thresholds, calibration) into their header."""
+def finish(task: Trained, run: Run, fabric: Fabric) -> dict[str, Any]:
+    """Measure the best weights, and write what was learnt of them (thresholds, calibration) into their header.
+
+    They are measured in the precision of training, in which they were also chosen.
+    """
     path = run.folder / MODEL
     if not Path(path).is_file():
         raise TrainingError("validation loss", "never was a number", "Lower the learning rate or train in fp32")
-    network = load_weights(path).to(device)
-    plan, headline = task.finish(network, run)
+    network = channels_last(load_weights(path)).to(fabric.device)
+    with fabric.autocast():
+        plan, headline = task.finish(network, run)
     save_weights(path, {name: tensor.cpu() for name, tensor in network.state_dict().items()}, plan)
     run.emit("evaluation", **{part: values for part, values in headline.items()})
     return headline
