@@ -36,7 +36,7 @@ class MedSSLPretrain(ScriptedLoadableModule):
         parent.contributors = ["The MedSSL contributors"]
         parent.helpText = _(
             "Pretrains a network on unlabelled images: it learns to restore what was distorted, or to find the same "
-            "anatomy in overlapping views of chest radiographs. "
+            "anatomy in overlapping views of chest radiographs. Fine-tunes it on segmentations or labels, and compares. "
             "The work is done by a backend process on this computer or on a server; nothing leaves them."
         )
         parent.acknowledgementText = _(

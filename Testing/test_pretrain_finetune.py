@@ -199,6 +199,8 @@ def test_labels(panel, process_until, grab):
     ui.volumesTable.item(0, 1).setText("1")
     assert "chest 1: has no Pneumonia." in ui.statusLabel.text and not ui.finetuneButton.enabled
     panel.grab(grab, "finetune-label-missing")
+    ui.volumesTable.item(1, 1).setText("1")
+    assert "labels: are the same for every volume." in ui.statusLabel.text and not ui.finetuneButton.enabled
     ui.volumesTable.item(1, 1).setText("0")
     ui.volumesTable.item(1, 2).setText("Smith")
     ui.columnEdit.text = "Effusion"
@@ -334,3 +336,30 @@ def test_dicom_knows_the_patient(two, process_until):
     two.box.update()
     assert two.box.ui.volumesTable.item(0, 2).text() == "Smith"
     assert "shows one patient" in two.box.ui.statusLabel.text
+
+
+def test_a_radiograph_read_from_a_picture(two, scene, process_until):
+    """Pictures are vector volumes; their label map has the picture's pixels."""
+    import correspond_fakes
+
+    picture = correspond_fakes.picture("png")
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "png lungs")
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(picture)
+    array = np.zeros(slicer.util.arrayFromVolume(picture).shape[:3], np.uint8)
+    array[0, 3:9, 2:7] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, fakes.addSegment(node, "left lung"), picture)
+    process_until(lambda: two.box.ui.volumesTable.rowCount == 3)
+    two.box.table.tick([picture, two.pairs[0][0]])
+    finish(two, process_until)
+    names = [ref.name for ref in two.server.jobs[0].spec.data.volumes]
+    assert np.array_equal(two.server.mask(names.index("png"))[0], array)
+
+
+def test_edits_outlive_the_backends_list_of_tasks(make_panel, process_until):
+    panel = make_panel(fakes.TaskServer())
+    form = panel.panel.finetuneBox.tasks.form
+    form.fields["training"].fields["steps"].widget.value = 7
+    panel.backendUi.startButton.click()
+    process_until(lambda: "GET /tasks" in panel.server.calls and panel.backendUi.deviceCombo.count == 3)
+    assert panel.panel.finetuneBox.tasks.form.values()["training"]["steps"] == 7

@@ -50,7 +50,7 @@ def test_segmentations_by_name(logic, server):
 
 def test_labels(logic, server):
     volumes = [inference_fakes.phantom(f"chest {n}", (24, 20, 16)) for n in range(2)]
-    logic.finetune(volumes, labels=[{"Pneumonia": 1, "Mass": None}, {"Pneumonia": 0, "Mass": 1}], modality="CT")
+    logic.finetune(volumes, labels=[{"Pneumonia": True, "Mass": None}, {"Pneumonia": 0, "Mass": 1}], modality="CT")
     spec = server.jobs[0].spec
     assert spec.method == "classification" and spec.config["labels"] == "Pneumonia,Mass" and spec.data.modality == "CT"
     assert [ref.labels for ref in spec.data.volumes] == [{"Pneumonia": 1.0}, {"Pneumonia": 0.0, "Mass": 1.0}]

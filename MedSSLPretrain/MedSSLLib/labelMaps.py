@@ -13,7 +13,6 @@ from slicer.i18n import tr as _
 from medssl.errors import VolumeError
 
 MODEL, DIGEST = "MedSSL.model", "MedSSL.digest"  # of a segmentation that a model made: by which, and what it was
-REFERENCE = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,11 @@ class SegmentFacts:
     name: str
     colour: str  # #rrggbb
     terminology: str  # Slicer's terminology entry, "" where none was chosen
+
+
+def referenceVolume(segmentationNode):
+    """The volume on which a segmentation was made, or None."""
+    return segmentationNode.GetNodeReference(segmentationNode.GetReferenceImageGeometryReferenceRole())
 
 
 def segmentsOf(segmentationNode) -> list:

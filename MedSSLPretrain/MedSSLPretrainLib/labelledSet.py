@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 
 from medssl.errors import CatalogError, WeightsError
 from medssl.methods import METHODS
-from MedSSLPretrainLib.labelledVolumes import labelsOf, patientOf, segmentationOf, setLabel, takeTable
+from MedSSLPretrainLib.labelledVolumes import labelsOf, labelText, patientOf, segmentationOf, setLabel, takeTable
 
 SEGMENTATION = "segmentation"
 UNFIT = ",|="  # what has a meaning of its own where columns of labels are listed
@@ -52,7 +52,7 @@ class LabelledSet:
             columns = tuple(dict.fromkeys(column for row in rows for column in row))
             for node, row in zip(nodes, rows):
                 for column, value in row.items():
-                    setLabel(node, column, "" if value is None else str(value))
+                    setLabel(node, column, labelText(value))
         return LabelledSet(nodes, columns=columns, modality=modality)
 
 
@@ -71,6 +71,8 @@ def check(chosen: LabelledSet, task: str) -> None:
             _checkSegmentation(volume, chosen.segmentations[number])
         else:
             _checkLabels(volume, chosen.columns)
+    if task != SEGMENTATION:
+        _checkClasses(chosen)
     if len(set(patients(chosen.volumes))) < 2:
         rule = _("shows one patient: one is needed to train on and another to validate")
         raise CatalogError(_("training set"), rule, _("Tick a volume of another patient"))
@@ -139,6 +141,14 @@ def _checkLabels(volume, columns) -> None:
     if not labelsOf(volume, columns):
         rule = _("has no {columns}").format(columns=_(" or ").join(columns))
         raise CatalogError(volume.GetName(), rule, _("Leave the volume out or fill the field"))
+
+
+def _checkClasses(chosen: LabelledSet) -> None:
+    rows = [labelsOf(volume, chosen.columns) for volume in chosen.volumes]
+    values = {column: {row[column] for row in rows if column in row} for column in chosen.columns}
+    if len(rows) > 1 and all(len(known) < 2 for known in values.values()):
+        rule = _("are the same for every volume")
+        raise CatalogError(_("labels"), rule, _("Tick volumes of another class too"))
 
 
 def _asMany(nodes, found, what: str) -> tuple:

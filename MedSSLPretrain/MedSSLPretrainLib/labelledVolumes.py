@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import slicer
-from MedSSLLib.labelMaps import REFERENCE
+from MedSSLLib.labelMaps import referenceVolume
 from MedSSLLib.volumeExport import isFlat
 
 SEGMENTATION, PATIENT, LABEL = "MedSSL.segmentation", "MedSSL.Patient", "MedSSL.label."
@@ -32,7 +34,7 @@ def segmentationOf(volumeNode):
     choice = volumeNode.GetNodeReference(SEGMENTATION)
     if choice is not None:
         return choice
-    made = [node for node in segmentationsOfScene() if node.GetNodeReference(REFERENCE) is volumeNode]
+    made = [node for node in segmentationsOfScene() if referenceVolume(node) is volumeNode]
     return made[-1] if made else None
 
 
@@ -98,8 +100,16 @@ def takeTable(tableNode) -> tuple[str, ...]:
     return tuple(c for n, c in enumerate(columns) if n != names and c.lower() != "patient")
 
 
+def labelText(value) -> str:
+    """A label of a script or a table as the user would write it; "" for None and not-a-number."""
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
 def _value(text: str) -> float | str:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return text
+    return number if math.isfinite(number) else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from MedSSLLib.configForm import ConfigForm, checkedForm
@@ -34,7 +35,7 @@ def _described(table: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
         title = description.partition(": ")[0].partition(" (")[0]
         found.append({"name": name, "title": title, "description": description, "fields": describe(config),
                       "presets": presets(config)})  # fmt: skip
-    return found
+    return json.loads(json.dumps(found))  # as it arrives from the backend, so that equal ones are equal
 
 
 class MethodBox:
