@@ -56,6 +56,7 @@ def draw_agreement(predicted: np.ndarray, truth: Volume) -> bytes:
     axes = figure.subplots()
     axes.imshow(colours.swapaxes(0, 1), aspect=float(truth.spacing[1] / truth.spacing[0]), interpolation="nearest")
     axes.axis("off")
+    figure.supxlabel("green: both, orange: truth only, red: predicted only", fontsize=7)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=90, format="png")
     return buffer.getvalue()

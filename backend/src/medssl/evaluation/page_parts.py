@@ -98,11 +98,12 @@ def _add_gaps(page: Report, evaluation: Mapping[str, Any], main: str, label: str
                 with_interval(row, "difference", sign="+"), probability(row["p"]), probability(row["adjusted_p"]),
             ]
             for row in gaps
+            if row["low"] is not None
         ],
     )  # fmt: skip
     page.text(
         "Groups that share patients are resampled together. The Holm p-values hold for all gaps of one attribute; an "
-        "interval stands for itself."
+        "interval stands for itself. Gaps that rest on under 5 patients stand in gaps.csv only."
     )
 
 
