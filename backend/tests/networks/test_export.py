@@ -88,11 +88,11 @@ def test_a_bundle_of_volumes_has_the_way_from_file_to_label_map(tmp_path: Path):
     channels = parser.get("_meta_#network_data_format#outputs#pred#channel_def")
     assert channels == {"0": "background", "1": NAMES[0], "2": NAMES[1]}
     image = torch.randint(-2000, 2000, (1, 24, 16, 16)).float()
-    scaled = parser.get_parsed_content("preprocessing").transforms[1]({"image": image})["image"]
+    scaled = parser.get_parsed_content("preprocessing#transforms#1")({"image": image})["image"]
     assert torch.allclose(scaled, ((image + 1000) / 2000).clamp(0, 1))
     with torch.inference_mode():
         logits = parser.get_parsed_content("inferer")(scaled[None], network)
-        labels = parser.get_parsed_content("postprocessing").transforms[0]({"pred": logits[0]})["pred"]
+        labels = parser.get_parsed_content("postprocessing#transforms#0")({"pred": logits[0]})["pred"]
     assert labels.shape == (1, 24, 16, 16) and torch.equal(labels[0].long(), logits[0].argmax(0))
     assert parser.get("evaluator")["val_data_loader"] == "@dataloader" and parser.get("run") == ["$@evaluator.run()"]
 
