@@ -94,9 +94,10 @@ def embedding_of(net: nn.Module, images: Tensor) -> Tensor:
         return net.tokens(x).mean(dim=1)  # type: ignore[operator]
     if hasattr(net, "encode"):
         return net.encode(x)[-1].mean(dim=(2, 3, 4))  # type: ignore[operator]
+    plan: Plan = net.plan  # type: ignore[assignment]
     raise WeightsError(
-        f"model of method {net.plan.method!r}", "gives no embedding of an image", "Choose a pretrained model"
-    )  # type: ignore[union-attr]
+        f"model of method {plan.method!r}", "gives no embedding of an image", "Choose a pretrained model"
+    )
 
 
 def embed_images(
