@@ -64,6 +64,8 @@ class DataSpec:
     masks: str = ""  # where an image's label map lies: "{folder}/../labels/{stem}.nii.gz"; "": as the catalogue says
     validation_fraction: float = 0.2  # of the patients
     test_fraction: float = 0.0  # of the patients, where the catalogue fixes no test set (tasks only)
+    folds: int = 0  # cross-validation (tasks only): so many parts of the patients; 0: one split
+    fold: int = 0  # which of them is the test set
     exclude: tuple[str, ...] = ()  # "view=LATERAL": images with this value in this column of the catalogue are left out
 
     def __post_init__(self) -> None:
@@ -73,6 +75,8 @@ class DataSpec:
             raise ConfigError(
                 f"validation_fraction = {self.validation_fraction}", "must lie between 0 and 1", "0.2 is a good start"
             )
+        if self.folds and not 0 <= self.fold < self.folds:
+            raise ConfigError(f"fold = {self.fold}", f"is not one of {self.folds} folds", f"Use 0 to {self.folds - 1}")
         if not 0.0 <= self.test_fraction < 1.0 - self.validation_fraction:
             raise ConfigError(
                 f"test_fraction = {self.test_fraction}",

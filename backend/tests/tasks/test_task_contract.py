@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fakes import FakeRun
 from task_sets import SMALL, run, task_spec, write_pictures, write_volumes
 from test_classification_task import peac_file
 
@@ -18,6 +19,8 @@ from medssl.protocol import DataSpec, JobSpec
 from medssl.registry import config_class
 from medssl.schema import as_dict, build, describe, presets
 from medssl.tasks import TASKS
+from medssl.tasks.parts import read_parts
+from medssl.tasks.transfer_config import SelectionConfig
 
 
 @pytest.fixture(params=list(TASKS))
@@ -73,3 +76,17 @@ def test_groups_of_the_report_are_checked_before_training(task: str, tmp_path: P
         run(task_spec(task, data, start, groups="weight"), tmp_path)
     _, job = run(task_spec(task, data, start, groups="sex"), tmp_path)
     assert (job.folder / "results" / "groups.csv").is_file()
+
+
+def test_each_patient_is_tested_in_one_fold(tmp_path: Path):
+    data = write_volumes(tmp_path / "data")
+    tested = []
+    for fold in range(4):
+        spec = task_spec("segmentation", DataSpec(path=str(data), folds=4, fold=fold))
+        parts = read_parts(spec.data, FakeRun(tmp_path / "job", tmp_path / "home"), SelectionConfig(), seed=1)
+        tested += [entry.patient for entry in parts.test.entries]
+    assert sorted(tested) == [f"p{n}" for n in range(8)]
+    with pytest.raises(CatalogError, match="8 patients: are fewer than 9 folds"):
+        run(task_spec("segmentation", DataSpec(path=str(data), folds=9)), tmp_path)
+    with pytest.raises(ConfigError, match="fold = 4: is not one of 4 folds"):
+        DataSpec(path=str(data), folds=4, fold=4)

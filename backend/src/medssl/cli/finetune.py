@@ -25,6 +25,8 @@ Validation = Annotated[float, typer.Option(help="Share of the patients that choo
 Test = Annotated[
     float, typer.Option(help="Share of the patients kept for the final measurement, where the catalogue names none.")
 ]
+Folds = Annotated[int, typer.Option(help="Cross-validation: parts of the patients, of which --fold is the test set.")]
+Fold = Annotated[int, typer.Option(help="Which fold, from 0.")]
 Name = Annotated[str, typer.Option(help="A name to find the job by.")]
 Detach = Annotated[bool, typer.Option(help="Print the job's id and return at once.")]
 
@@ -43,6 +45,8 @@ def finetune(
     modality: Modality = "",
     validation_fraction: Validation = 0.2,
     test_fraction: Test = 0.2,
+    folds: Folds = 0,
+    fold: Fold = 0,
     exclude: Exclude = [],  # noqa: B006
     partial_weights: Annotated[bool, typer.Option(help="Accept weights that lack a part of the network.")] = False,
     name: Name = "",
@@ -58,7 +62,17 @@ def finetune(
     set_too = {"labels": labels} | {"classes": classes}
     over = merge(read_settings(config), parse_settings([*settings, f"training.devices={devices}"]))
     over = {**over, **{key: value for key, value in set_too.items() if value}}
-    chosen = data_spec(data, pattern, modality, validation_fraction, exclude, masks=masks, test_fraction=test_fraction)
+    chosen = data_spec(
+        data,
+        pattern,
+        modality,
+        validation_fraction,
+        exclude,
+        masks=masks,
+        test_fraction=test_fraction,
+        folds=folds,
+        fold=fold,
+    )
     _run(
         "finetune", task, preset, over, chosen, detach, home,
         start_from=start_from, partial_weights=partial_weights, name=name, device=device,
@@ -78,6 +92,8 @@ def probe(
     modality: Modality = "",
     validation_fraction: Validation = 0.2,
     test_fraction: Test = 0.2,
+    folds: Folds = 0,
+    fold: Fold = 0,
     exclude: Exclude = [],  # noqa: B006
     name: Name = "",
     device: Device = "auto",
@@ -87,7 +103,9 @@ def probe(
     """Fit a linear probe, or let nearest neighbours vote, on a model's embeddings as they are."""
     over = merge(read_settings(config), parse_settings(settings)) | {"labels": labels}
     over |= {"probe": "knn"} if knn else {}
-    chosen = data_spec(data, pattern, modality, validation_fraction, exclude, test_fraction=test_fraction)
+    chosen = data_spec(
+        data, pattern, modality, validation_fraction, exclude, test_fraction=test_fraction, folds=folds, fold=fold
+    )
     _run("probe", "probing", "default", over, chosen, detach, home, start_from=model, name=name, device=device)
 
 

@@ -11,7 +11,7 @@ from medssl.data.cache import CachedVolume, VolumeCache
 from medssl.data.catalog import Catalog, read_catalog
 from medssl.data.entry import Entry
 from medssl.data.labels import Labels, LabelSpec, check_classes, read_labels
-from medssl.data.split import split_three
+from medssl.data.split import folds, split_three
 from medssl.data.subset import subset
 from medssl.data.volume import Volume
 from medssl.errors import CatalogError
@@ -78,13 +78,16 @@ def read_parts(data: DataSpec, run: Run, select: SelectionConfig, seed: int, lab
         labels: the columns of a classification.
 
     Raises:
-        CatalogError: too few patients, no label map or label, one class only, an unknown class, or mixed modalities.
+        CatalogError: too few patients (or fewer than folds), no label map or label, one class only, an unknown class, or mixed modalities.
         VolumeError: an image or label map that cannot be read, or that do not lie on each other.
     """
     catalog = read_catalog(data, run.home)
     known = read_labels(catalog, labels, seed) if labels else None
     measured = read_labels(catalog, labels.hard(), seed) if labels else None  # smoothed labels are for training only
-    split = split_three(catalog, data.validation_fraction, data.test_fraction, seed)
+    if data.folds:
+        split = folds(catalog, data.folds, seed)[data.fold]
+    else:
+        split = split_three(catalog, data.validation_fraction, data.test_fraction, seed)
     training = subset(
         split.training, select.seed, select.fraction, select.patients, select.per_class,
         _labels_of(split.training, catalog, known) if known and select.per_class else None,
