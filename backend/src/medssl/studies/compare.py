@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from medssl.errors import CancelledError, ConfigError, NotFoundError, TrainingError, WeightsError
 from medssl.files import read_json, write_json
 from medssl.protocol import JobSpec, to_json
 from medssl.studies.children import Workplace, side_by_side
-from medssl.studies.compare_config import Study, read_study
+from medssl.studies.compare_config import Study, read_study, study_from_json
 from medssl.studies.plan import FAILED, FINISHED, Outcome, RunKey, digest, expand, order, outcome, run_spec
-from medssl.studies.study_data import StudyData, fix_data
+from medssl.studies.study_data import StudyData, data_from_json, fix_data
 from medssl.studies.study_report import write_study
 from medssl.studies.study_run import fail, perform, request, tidy
 from medssl.studies.study_weights import FrozenWeights, check_unchanged, freeze_weights, start_file
@@ -35,14 +34,26 @@ def compare(spec: JobSpec, run: Run, run_task: str = RUN_TASK) -> None:
         ConfigError, CatalogError, NotFoundError: the study does not fit its data or weights.
         TrainingError: no run at all could be finished.
     """
+    if not (run.folder / STUDY).is_file():
+        begin(spec, run)
+    told = read_json(run.folder / STUDY)
+    weights = {name: FrozenWeights(**values) for name, values in told["weights"].items()}
+    comparison = Comparison(study_from_json(told["study"]), spec, data_from_json(told["data"]), weights, run, run_task)
+    comparison.do()
+    report(run.folder)
+    run.emit("finished", step=len(comparison.keys), report="results/report.html", table="results/table.md")
+
+
+def begin(spec: JobSpec, run: Run) -> None:
+    """Fix the study for good: settings, split and weights; a later MedSSL, catalogue or weight file changes nothing in it.
+
+    Raises: what `compare` says of studies that do not fit.
+    """
     study = read_study(spec.config)
     data = fix_data(study, spec.data, run.home, run.folder)
     study = expand(study, data.values)
-    comparison = Comparison(study, spec, data, freeze_weights(study, run.home, run.folder), run, run_task)
-    write_json(run.folder / STUDY, to_json({"study": study, "data": data, **comparison.about()}))
-    comparison.do()
-    report(run.folder)
-    run.emit("finished", step=len(order(study)), report="results/report.html", table="results/table.md")
+    told = {"study": study, "data": data, "weights": freeze_weights(study, run.home), "modality": spec.data.modality}
+    write_json(run.folder / STUDY, to_json(told))
 
 
 def report(folder: Path) -> Path:
@@ -105,10 +116,6 @@ class Comparison:
     def outcome(self, key: RunKey) -> Outcome:
         """How the run ended, if it was the same run."""
         return outcome(key, self.run.folder, self._digest(key))
-
-    def about(self) -> dict[str, Any]:
-        """What the report tells beyond the study itself."""
-        return {"weights": self.weights, "modality": self.spec.data.modality}
 
     def _performed(self, todo: list[RunKey]) -> Iterator[RunKey]:
         devices = self.study.devices or (self.run.device,)

@@ -10,6 +10,7 @@ from typing import Any
 
 from medssl.errors import ConfigError, WeightsError
 from medssl.jobs.devices import DEVICE
+from medssl.protocol import from_json
 from medssl.registry import config_class
 from medssl.schema import as_dict, build
 from medssl.tasks import TASKS
@@ -108,6 +109,11 @@ def read_study(config: dict[str, Any]) -> Study:
         _whole(config, "replicates", DEFAULT_REPLICATES, 0), _whole(config, "split_seed", 0, 0),
         _devices(config), bool(config.get("keep_models", False)),
     )  # fmt: skip
+
+
+def study_from_json(tree: dict[str, Any]) -> Study:
+    """A study that was written down, as it was: without checks, and without settings that came later."""
+    return from_json(Study, {**tree, "arms": tuple(from_json(Arm, arm) for arm in tree["arms"])})
 
 
 def _arm(entry: Any, config: dict[str, Any], task: str) -> Arm:

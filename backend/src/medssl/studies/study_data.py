@@ -17,7 +17,7 @@ from medssl.data.entry import Entry
 from medssl.data.split import split_three
 from medssl.errors import CatalogError, ConfigError
 from medssl.evaluation.subgroups import group_by
-from medssl.files import read_json, write_atomic, write_json
+from medssl.files import write_atomic
 from medssl.protocol import DataSpec
 from medssl.studies.compare_config import Study
 
@@ -52,23 +52,18 @@ class StudyData:
         return hashlib.sha256((folder / self.files[value]).read_bytes()).hexdigest()
 
 
+def data_from_json(told: dict[str, Any]) -> StudyData:
+    """Read a `StudyData`."""
+    return StudyData(told["files"], told["counts"], tuple(told["notes"]))
+
+
 def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyData:
-    """Split the catalogue and write `results/split.csv`; a study that goes on reads what it wrote at first.
+    """Split the catalogue and write `results/split.csv`, which all runs read.
 
     Raises:
         CatalogError: no test patients, or a catalogue that cannot be split.
         ConfigError, InputError: a size that the training set does not reach, or an attribute that is not there.
     """
-    known = folder / "split.json"
-    if not known.is_file():
-        made = _fix(study, data, home, folder)
-        write_json(known, dataclasses.asdict(made))
-        return made
-    told = read_json(known)
-    return StudyData(told["files"], told["counts"], tuple(told["notes"]))
-
-
-def _fix(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyData:
     split = split_three(read_catalog(data, home), data.validation_fraction, data.test_fraction, study.split_seed)
     if not len(split.test):
         raise CatalogError(

@@ -7,8 +7,7 @@ from typing import Any
 
 from medssl.evaluation.report import Report
 from medssl.files import write_atomic, write_json
-from medssl.protocol import from_json
-from medssl.studies.compare_config import Arm, Study
+from medssl.studies.compare_config import Study, study_from_json
 from medssl.studies.differences import WHAT, differences
 from medssl.studies.groups import cross_table, group_tables
 from medssl.studies.numbers import between, plain, probability, signed
@@ -28,8 +27,7 @@ def write_study(folder: Path, about: dict[str, Any]) -> Path:
         folder: of the job.
         about: what `study.json` holds: the study, its data and its weights.
     """
-    tree = about["study"]
-    study: Study = from_json(Study, {**tree, "arms": tuple(from_json(Arm, arm) for arm in tree["arms"])})
+    study = study_from_json(about["study"])
     found, results = outcomes(study, folder), folder / "results"
     scores = StudyScores(study, folder, found)
     tables: dict[str, Any] = {

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from medssl.errors import NotFoundError, WeightsError
-from medssl.files import read_json, write_json
 from medssl.inspection.models import model_path
 from medssl.inspection.untrained import presets, split_reference, untrained_of_preset, untrained_twin
 from medssl.jobs.store import model_of_job
 from medssl.studies.compare_config import UNTRAINED, Arm, Study
 
-FILE = "arms.json"
 SEEDED = re.compile(r":(\d+)$")  # untrained:PRESET:SEED is the same model in every run
 
 
@@ -26,18 +24,13 @@ class FrozenWeights:
     sha256: str = ""
 
 
-def freeze_weights(study: Study, home: Path, folder: Path) -> dict[str, FrozenWeights]:
-    """Resolve and hash every arm's weights; once done, `arms.json` says what they are.
+def freeze_weights(study: Study, home: Path) -> dict[str, FrozenWeights]:
+    """Resolve and hash every arm's weights.
 
     Raises:
         NotFoundError: weights that are neither a file nor a finished job.
     """
-    file = folder / FILE
-    if file.is_file():
-        return {name: FrozenWeights(**value) for name, value in read_json(file).items()}
-    found = {arm.name: _freeze(arm, home) for arm in study.arms}
-    write_json(file, {name: asdict(weights) for name, weights in found.items()})
-    return found
+    return {arm.name: _freeze(arm, home) for arm in study.arms}
 
 
 def check_unchanged(weights: FrozenWeights) -> None:
