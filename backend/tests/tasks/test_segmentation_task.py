@@ -72,7 +72,7 @@ def test_a_genesis_file_gives_all_but_the_last_layer_and_it_is_said(tmp_path: Pa
     save_weights(tmp_path / "genesis.safetensors", source.state_dict(), plan)
     training = {**SMALL["segmentation"]["training"], "learning_rate": 1e-9}
     spec = task_spec("segmentation", write_volumes(tmp_path / "data"), str(tmp_path / "genesis.safetensors"),
-                     base_width=8, training=training)  # fmt: skip
+                     base_width=8, training=training, transfer={"rescale": False})  # fmt: skip
     _, job = run(spec, tmp_path)
     told = job.of("transfer")[0]
     assert "out_tr.final_conv" in told["text"] and told["new"] == 2
@@ -157,7 +157,7 @@ def test_a_frozen_backbone_stays_and_the_head_learns(tmp_path: Path):
     source, plan = UNet3D(4), Plan("genesis", {"base_width": 4, "inputs": 1, "outputs": 1}, modality="MR")
     save_weights(tmp_path / "g.safetensors", source.state_dict(), plan)
     spec = task_spec("segmentation", write_volumes(tmp_path / "data"), str(tmp_path / "g.safetensors"),
-                     transfer={"freeze": "backbone"})  # fmt: skip
+                     transfer={"freeze": "backbone", "rescale": False})  # fmt: skip
     _, job = run(spec, tmp_path)
     found = load_weights(job.folder / "results" / "model.safetensors")
     assert torch.equal(found.down_tr64.ops[0].conv1.weight, source.down_tr64.ops[0].conv1.weight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import cast
 
 from torch import nn
 
@@ -14,6 +15,7 @@ from medssl.errors import CancelledError, CatalogError, InputError, NotFoundErro
 from medssl.inspection.models import WarmModels
 from medssl.inspection.prediction import TASKS, load_predictor
 from medssl.inspection.probes import Probe
+from medssl.networks.plan import Plan
 from medssl.protocol import JobSpec
 from medssl.schema import build
 from medssl.tasks.appliers import Applier, Predicting, Segmenting
@@ -56,7 +58,7 @@ def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run)
     models = WarmModels(run.home)
     net = load_predictor(reference, run.home, lambda model: models.get(model, "", run.device))
     output = Output.of(config.output, run.folder / "results")
-    output.claim(net.plan, config, run.folder.name)  # type: ignore[arg-type]  # nn.Module types attributes as tensors
+    output.claim(cast(Plan, net.plan), config, run.folder.name)
     index = GrowingTable(output.folder / output.index, COLUMNS)
     applier = _applier(net, catalog, config, output, index)
     done = {row["image"] for row in index.rows if row["status"] == DONE and applier.has(row)}
@@ -78,7 +80,7 @@ def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run)
 def _applier(
     net: nn.Module | Probe, catalog: Catalog, config: ApplyConfig, output: Output, index: GrowingTable
 ) -> Applier:
-    if isinstance(net, Probe) or net.plan.task.get("name") in TASKS:  # type: ignore[union-attr]
+    if isinstance(net, Probe) or cast(Plan, net.plan).task.get("name") in TASKS:
         return Predicting(net, catalog, config, output)
     return Segmenting(
         net, catalog, config, output, {row["image"]: row["output"] for row in index.rows if row["output"]}

@@ -14,6 +14,7 @@ from medssl.errors import TrainingError
 from medssl.networks.layers import parameter_groups
 from medssl.networks.memory import channels_last
 from medssl.networks.plan import Plan
+from medssl.networks.rescaling import convolution_norms, rescale
 from medssl.networks.transfer import transfer
 from medssl.networks.weights import WeightFile, load_weights, open_weights, save_weights
 from medssl.protocol import JobSpec
@@ -68,7 +69,10 @@ def train_and_test(task: Any, spec: JobSpec, run: Run, file: WeightFile | None) 
     fabric.launch()
     torch.manual_seed(seeds.derive(config.training.seed, "weights"))
     network = task.network()
+    norms = convolution_norms(network)
     report = transfer(network, file, spec.partial_weights) if file else None
+    if file and config.transfer.rescale:
+        rescale(network, norms)
     loop = Loop(fabric, task, network, run, _groups(network, config))
     if fabric.is_global_zero:
         _tell_start(run, task, network, fabric.strategy.precision.precision)

@@ -44,6 +44,10 @@ class TransferConfig:
         1.0, "Learning rate of each layer, as a share of the next one's towards the head; 1: all alike",
         minimum=0.1, maximum=1.0, advanced=True,
     )  # fmt: skip
+    rescale: bool = setting(
+        True, "Bring pretrained convolutions before a batch norm to the size of new ones: the answers stay, and they learn as "
+        "fast (U-Nets only)", advanced=True,
+    )  # fmt: skip
     freeze: str = setting(
         "none",
         "backbone: only the new head learns, for freeze_steps steps",
