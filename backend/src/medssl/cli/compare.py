@@ -8,7 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from medssl.cli.options import Device, Exclude, Home
+from medssl.cli.options import (
+    Detach,
+    Device,
+    Exclude,
+    Home,
+    Labels,
+    Masks,
+    Modality,
+    Name,
+    PartialWeights,
+    Pattern,
+    Settings,
+    Test,
+    Validation,
+)  # fmt: skip
 from medssl.cli.output import out
 from medssl.cli.pretrain import data_spec, merge, parse_settings, read_settings, watch
 from medssl.errors import ConfigError
@@ -39,66 +53,78 @@ def compare(
     ] = 0,
     metric: Annotated[str, typer.Option(help="What is compared: dice, auc ...")] = "",
     reference: Annotated[str, typer.Option(help="The arm that others are compared with (default: scratch).")] = "",
-    labels: Annotated[str, typer.Option(help="Label columns, for classification and probing.")] = "",
+    labels: Labels = "",
     preset: Annotated[str, typer.Option(help="A preset of the task.")] = "",
-    settings: Annotated[
-        list[str], typer.Option("--set", help="A setting of all arms, e.g. --set training.steps=500.")
-    ] = [],  # noqa: B006
+    settings: Settings = [],  # noqa: B006
     groups: Annotated[
         list[str], typer.Option("--group", help="Results per group: sex, or age:0,40,60; repeatable.")
     ] = [],  # noqa: B006
     train_on: Annotated[str, typer.Option(help="An attribute: train on one of its values, test on all.")] = "",
-    partial_weights: Annotated[bool, typer.Option(help="Accept weights that match only in part.")] = False,
-    pattern: Annotated[str, typer.Option(help='Glob below the folder, e.g. "*/ct.nii.gz".')] = "",
-    masks: Annotated[str, typer.Option(help='Where label maps lie: "{folder}/../labels/{stem}.nii.gz".')] = "",
-    modality: Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")] = "",
-    validation_fraction: Annotated[float, typer.Option(help="Share of the patients kept for validation.")] = 0.2,
-    test_fraction: Annotated[
-        float, typer.Option(help="Share of the patients kept for the test, if none is fixed.")
-    ] = 0.0,
+    partial_weights: PartialWeights = False,
+    pattern: Pattern = "",
+    masks: Masks = "",
+    modality: Modality = "",
+    validation_fraction: Validation = 0.2,
+    test_fraction: Test = 0.0,
     exclude: Exclude = [],  # noqa: B006
-    name: Annotated[str, typer.Option(help="A name to find the job by.")] = "",
+    name: Name = "",
     device: Device = "auto",
     devices: Annotated[str, typer.Option(help="Runs side by side, e.g. cuda:0,cuda:1.")] = "",
     keep_models: Annotated[bool, typer.Option(help="Keep the weights of every run.")] = False,
-    detach: Annotated[bool, typer.Option(help="Print the job's id and return at once.")] = False,
+    detach: Detach = False,
     prepare: Annotated[bool, typer.Option(help="Only make the job folder, for a batch system.")] = False,
     report: Annotated[str, typer.Option(help="Write the tables of this job from what is finished, and stop.")] = "",
     home: Home = None,
 ) -> None:
     """Compare ways to train: the same data, budget and seeds for every arm. Interrupted, it goes on with `medssl jobs resume`."""
     from medssl.home import home_folder
-    from medssl.jobs import process
-    from medssl.jobs.check import checked
     from medssl.jobs.store import JobStore
 
     store = JobStore(home_folder(home))
     if report:
         show(store, report)
         return
-    file = read_settings(data[0]) if len(data) == 1 and Path(data[0]).suffix.lower() in STUDY_FILES else {}
     given: dict[str, Any] = {
         "task": task, "metric": metric, "reference": reference, "preset": preset, "seeds": seeds, "train_on": train_on,
         "groups": groups, "keep_models": keep_models, "devices": [d for d in devices.split(",") if d],
-        "arms": _arms(arms, arm_settings, partial_weights),
-        **{unit: _numbers(unit, text) for unit, text in {"fractions": fractions, "patients": patients, "per_class": per_class}.items()},
+        "arms": _arms(arms, arm_settings, partial_weights), "fractions": _numbers("fractions", fractions),
+        "patients": _numbers("patients", patients), "per_class": _numbers("per_class", per_class),
     }  # fmt: skip
-    study = {**file, **{key: value for key, value in given.items() if value}}
     over = parse_settings([*settings, *([f"labels={labels}"] if labels else [])])
-    study["config"] = merge(study.get("config") or {}, over)
-    where = study.pop("data", None)
-    if file:
-        if not where:
-            raise ConfigError(f"study file {data[0]}", "names no data", "Add data: {path: catalogue.csv}")
-        wanted = data_from_json(_beside(where, "path", Path(data[0])))
-        study["arms"] = [_beside(arm, "weights", Path(data[0])) for arm in study.get("arms") or []]
+    if len(data) == 1 and Path(data[0]).suffix.lower() in STUDY_FILES:
+        study, wanted = _of_file(Path(data[0]))
+    elif data:
+        study, wanted = (
+            {},
+            data_spec(data, pattern, modality, validation_fraction, exclude, masks=masks, test_fraction=test_fraction),
+        )
     else:
-        if not data:
-            raise ConfigError("data", "is missing", "Give a catalogue CSV, a folder or a study file")
-        wanted = _data(data, pattern, masks, modality, validation_fraction, test_fraction, exclude)
+        raise ConfigError("data", "is missing", "Give a catalogue CSV, a folder or a study file")
+    study |= {key: value for key, value in given.items() if value}
+    study["config"] = merge(study.get("config") or {}, over)
     if device == "auto" and study.get("devices"):
         device = study["devices"][0]  # the job holds one of them, and waits for the others
-    spec = JobSpec("compare", "compare", study, wanted, name=name, device=device)
+    _run(store, JobSpec("compare", "compare", study, wanted, name=name, device=device), prepare, detach)
+
+
+def _of_file(path: Path) -> tuple[dict[str, Any], DataSpec]:
+    """The study of a file, and its data.
+
+    Raises:
+        ConfigError: the file cannot be read, or names no data.
+    """
+    study = read_settings(str(path))
+    where = study.pop("data", None)
+    if not where:
+        raise ConfigError(f"study file {path}", "names no data", "Add data: {path: catalogue.csv}")
+    study["arms"] = [_beside(arm, "weights", path) for arm in study.get("arms") or []]
+    return study, data_from_json(_beside(where, "path", path))
+
+
+def _run(store: Any, spec: JobSpec, prepare: bool, detach: bool) -> None:
+    from medssl.jobs import process
+    from medssl.jobs.check import checked
+
     if prepare:
         folder = store.folder(store.create(checked(spec, home=store.home)))
         out.print(f"{folder}\nrun it with: python -m medssl.jobs.run {shlex.quote(str(folder))}", highlight=False)
@@ -160,12 +186,3 @@ def _beside(entry: dict[str, Any], name: str, file: Path) -> dict[str, Any]:
     """Paths in a study file are relative to it; job ids and missing files stay as they are."""
     path = file.parent / str(entry.get(name) or "")
     return {**entry, name: str(path)} if entry.get(name) and path.exists() else entry
-
-
-def _data(
-    data: list[str], pattern: str, masks: str, modality: str, validation: float, test: float, exclude: list[str]
-) -> DataSpec:
-    import dataclasses
-
-    spec = data_spec(data, pattern, modality, validation, exclude)
-    return dataclasses.replace(spec, masks=masks, test_fraction=test)

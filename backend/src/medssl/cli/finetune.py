@@ -6,7 +6,22 @@ from typing import Annotated, Any
 
 import typer
 
-from medssl.cli.options import Device, Exclude, Home
+from medssl.cli.options import (
+    Config,
+    Detach,
+    Device,
+    Exclude,
+    Home,
+    Labels,
+    Masks,
+    Modality,
+    Name,
+    PartialWeights,
+    Pattern,
+    Settings,
+    Test,
+    Validation,
+)  # fmt: skip
 from medssl.cli.pretrain import data_spec, merge, parse_settings, read_settings, watch
 from medssl.protocol import DataSpec, JobSpec
 
@@ -14,21 +29,8 @@ Data = Annotated[
     list[str], typer.Argument(help="A catalogue CSV (columns image, patient, mask or labels), or a folder.")
 ]
 Preset = Annotated[str, typer.Option(help="A preset of the task, see `medssl tasks`.")]
-Settings = Annotated[list[str], typer.Option("--set", help="Override a setting: --set training.steps=500; repeatable.")]
-Config = Annotated[str, typer.Option(help="YAML or JSON file with settings (over the preset, under --set).")]
-Labels = Annotated[
-    str, typer.Option(help='Label columns: "Pneumonia", "Effusion,Edema", "Abnormal=Mass|Nodule", "!No Finding".')
-]
-Pattern = Annotated[str, typer.Option(help='Glob below the folder, e.g. "*/ct.nii.gz".')]
-Modality = Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")]
-Validation = Annotated[float, typer.Option(help="Share of the patients that chooses the best weights.")]
-Test = Annotated[
-    float, typer.Option(help="Share of the patients kept for the final measurement, where the catalogue names none.")
-]
 Folds = Annotated[int, typer.Option(help="Cross-validation: parts of the patients, of which --fold is the test set.")]
 Fold = Annotated[int, typer.Option(help="Which fold, from 0.")]
-Name = Annotated[str, typer.Option(help="A name to find the job by.")]
-Detach = Annotated[bool, typer.Option(help="Print the job's id and return at once.")]
 
 
 def finetune(
@@ -40,7 +42,7 @@ def finetune(
     config: Config = "",
     labels: Labels = "",
     classes: Annotated[str, typer.Option(help='Names of the label map\'s values: "1=Anterior,2=Posterior".')] = "",
-    masks: Annotated[str, typer.Option(help='Where label maps lie, e.g. "{folder}/../labels/{stem}.nii.gz".')] = "",
+    masks: Masks = "",
     pattern: Pattern = "",
     modality: Modality = "",
     validation_fraction: Validation = 0.2,
@@ -48,7 +50,7 @@ def finetune(
     folds: Folds = 0,
     fold: Fold = 0,
     exclude: Exclude = [],  # noqa: B006
-    partial_weights: Annotated[bool, typer.Option(help="Accept weights that lack a part of the network.")] = False,
+    partial_weights: PartialWeights = False,
     name: Name = "",
     device: Device = "auto",
     devices: Annotated[int, typer.Option(help="Devices on this machine.")] = 1,

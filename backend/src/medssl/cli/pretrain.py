@@ -10,7 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from medssl.cli.options import Device, Exclude, Home
+from medssl.cli.options import (
+    Config,
+    Detach,
+    Device,
+    Exclude,
+    Home,
+    Modality,
+    Name,
+    PartialWeights,
+    Pattern,
+    Settings,
+    Validation,
+)  # fmt: skip
 from medssl.cli.output import JobDisplay, complain, err, out
 from medssl.errors import ConfigError, from_dict
 from medssl.protocol import FINISHED, DataSpec, JobSpec, VolumeRef
@@ -22,21 +34,19 @@ def pretrain(
     data: Annotated[list[str], typer.Argument(help="A folder, a catalogue CSV, or image files.")],
     method: Annotated[str, typer.Option(help="See `medssl methods`.")] = "genesis",
     preset: Annotated[str, typer.Option(help="A preset of the method: default, laptop, released …")] = "default",
-    settings: Annotated[
-        list[str], typer.Option("--set", help="Override a setting, e.g. --set training.steps=500; repeatable.")
-    ] = [],  # noqa: B006
-    config: Annotated[str, typer.Option(help="YAML or JSON file with settings (over the preset, under --set).")] = "",
-    pattern: Annotated[str, typer.Option(help='Glob below the folder, e.g. "*/ct.nii.gz".')] = "",
-    modality: Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")] = "",
-    validation_fraction: Annotated[float, typer.Option(help="Share of the patients kept for validation.")] = 0.2,
+    settings: Settings = [],  # noqa: B006
+    config: Config = "",
+    pattern: Pattern = "",
+    modality: Modality = "",
+    validation_fraction: Validation = 0.2,
     exclude: Exclude = [],  # noqa: B006
-    name: Annotated[str, typer.Option(help="A name to find the job by.")] = "",
+    name: Name = "",
     device: Device = "auto",
     devices: Annotated[int, typer.Option(help="Devices on each machine.")] = 1,
     nodes: Annotated[int, typer.Option(help="Machines (start with torchrun, see --prepare).")] = 1,
     start_from: Annotated[str, typer.Option(help="A weight file to begin with.")] = "",
-    partial_weights: Annotated[bool, typer.Option(help="Accept a weight file that matches only in part.")] = False,
-    detach: Annotated[bool, typer.Option(help="Print the job's id and return at once.")] = False,
+    partial_weights: PartialWeights = False,
+    detach: Detach = False,
     prepare: Annotated[bool, typer.Option(help="Only make the job folder, for torchrun or a batch system.")] = False,
     home: Home = None,
 ) -> None:
