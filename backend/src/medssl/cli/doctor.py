@@ -18,7 +18,7 @@ from medssl.cli.output import err, out, print_json, print_table
 from medssl.home import home_folder
 
 PACKAGES = (
-    "torch", "timm", "lightning-fabric", "SimpleITK", "numba", "numpy", "scikit-learn", "blosc2", "safetensors", "fastapi",
+    "torch", "monai", "timm", "lightning-fabric", "SimpleITK", "numba", "numpy", "scikit-learn", "blosc2", "safetensors", "fastapi",
     "pydicom",
 )  # fmt: skip
 LEAST_FREE_DISK = 5 * 2**30
