@@ -143,6 +143,24 @@ def test_a_single_loss_that_is_no_number_leaves_no_trace_in_the_model(data: Path
     assert all(math.isfinite(e["validation_loss"]) for e in run.of("metric"))
 
 
+def test_a_gradient_that_is_no_number_leaves_no_trace_either(data: Path, tmp_path: Path, monkeypatch):
+    whole = Genesis.loss
+
+    def once(self, network, views):
+        asked.append(0)
+        terms = whole(self, network, views)
+        edge = (terms["loss"] * 0.0).sqrt()  # 0, with an infinite slope
+        return {"loss": terms["loss"] + edge} if len(asked) == 2 else terms
+
+    asked: list[int] = []
+    monkeypatch.setattr(Genesis, "loss", once)
+    run = FakeRun(tmp_path / "job", tmp_path / "home")
+    pretrain(tiny_spec(data), run)
+    told = [e["message"] for e in run.of("warning") if e["code"] == "not-a-number"]
+    assert len(told) == 1 and told[0].startswith("the gradient is nan")
+    assert all(tensor.isfinite().all() for tensor in weights(run).values())
+
+
 def test_weights_that_are_no_numbers_reach_no_checkpoint(data: Path, tmp_path: Path, monkeypatch):
     def spoil(self, network, step, steps):
         if step == 2:

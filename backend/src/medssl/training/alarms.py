@@ -37,12 +37,12 @@ def collapse(values: dict[str, float]) -> Alarm | None:
     )
 
 
-def not_a_number(loss: float, in_a_row: int) -> Alarm | None:
-    """Is the loss no longer a number?"""
-    if math.isfinite(loss):
+def not_a_number(value: float, in_a_row: int, what: str = "loss") -> Alarm | None:
+    """Is the loss, or the gradient's norm, no longer a number?"""
+    if math.isfinite(value):
         return None
     return Alarm(
         "not-a-number",
-        f"the loss is {loss} ({in_a_row} in a row); this step is skipped",
+        f"the {what} is {value} ({in_a_row} in a row); this step is skipped",
         "Lower the learning rate, clip gradients, or train in fp32",
     )

@@ -109,11 +109,7 @@ class Loop:
         wanted = self.fabric.is_global_zero and self.run.cancel_requested()  # told to all in the same exchange
         means = self._mean({**sums, "cancel": torch.tensor(float(wanted), device=self.fabric.device)})
         self.cancelled = means.pop("cancel") > 0.0
-        if self._is_number(means["loss"]):
-            if config.clip_gradient:
-                self.fabric.clip_gradients(
-                    self.network, self.optimizer, max_norm=config.clip_gradient, error_if_nonfinite=False
-                )
+        if self._are_numbers(means["loss"]):
             self.optimizer.step()
             self.method.after_step(self.bare, step, config.steps)
         else:
@@ -180,15 +176,24 @@ class Loop:
         """The best weights so far."""
         return self.run.folder / "results" / "model.safetensors"
 
-    def _is_number(self, loss: float) -> bool:
-        alarm = alarms.not_a_number(loss, self.progress.non_finite + 1)
+    def _are_numbers(self, loss: float) -> bool:
+        """Are loss and gradient numbers? The gradient is clipped on the way; one step with a broken one would ruin all weights."""
+        in_a_row = self.progress.non_finite + 1
+        alarm = alarms.not_a_number(loss, in_a_row)
+        if alarm is None and self.config.clip_gradient:
+            norm = self.fabric.clip_gradients(
+                self.network, self.optimizer, max_norm=self.config.clip_gradient, error_if_nonfinite=False
+            )
+            scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None  # fp16: the scaler skips by itself
+            if norm is not None and not scaled:
+                alarm = alarms.not_a_number(float(norm), in_a_row, "gradient")
         self.progress.non_finite = self.progress.non_finite + 1 if alarm else 0
         if alarm is None:
             return True
         self._warn(alarm)
         if self.progress.non_finite >= alarms.MOST_NON_FINITE:
             raise TrainingError(
-                f"loss at step {self.progress.step}",
+                f"loss or gradient at step {self.progress.step}",
                 f"was not a number {self.progress.non_finite} times in a row",
                 alarm.remedy,
             )
