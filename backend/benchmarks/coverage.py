@@ -4,6 +4,19 @@
 
 Nominal: intervals 95 %, tests 5 %. Scores are normal, areas of 0.70 to 0.95; with several images per patient half of the
 variance is the patient's. Dice is beta-distributed around 0.86, skewed as real ones are.
+
+Measured with 1000 replicates (1000 studies for intervals: standard error 0.7 %; 500 for tests: 1 %):
+
+    AUC, 30 to 200 patients (6 designs each)   plain percentiles    BCa, expanded    DeLong (logit)
+      0.70                                     91.2 to 95.0 %       95.3 to 97.6 %   92.8 to 95.4 %
+      0.85                                     90.6 to 94.6 %       94.6 to 97.3 %   92.1 to 95.4 %
+      0.95 (5 designs)                         83.2 to 92.6 %       93.3 to 98.6 %   89.6 to 97.1 %
+    mean Dice, 10 to 50 patients               90.8 to 94.0 %       93.5 to 95.6 %
+    false alarms, two equal AUCs of 0.85                            3.8 to 5.6 %     4.4 to 7.6 %
+    false alarms, two equal Dice                                    3.2 to 7.2 %
+
+What lies outside 93 to 97 %: AUC with 15 against 15 patients (too wide: 97.6 and 98.6 %), and DeLong with 20 positive
+patients or fewer (too narrow).
 """
 
 from __future__ import annotations

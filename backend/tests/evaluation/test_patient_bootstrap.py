@@ -123,3 +123,20 @@ def test_interval_of_auc_covers_the_truth(images, area):
         interval = resampled.intervals([bootstrap.patients_among(truth)])[0]
         hits += interval.low < area < interval.high
     assert 0.93 <= hits / 400 <= 0.97
+
+
+def test_equal_models_are_rarely_told_apart():
+    """Two scores of the same true AUC on the same images: nominal 5 % false alarms."""
+    alarms = 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        truth, common = np.arange(60) < 20, rng.normal(size=60)
+        first, second = (
+            ScoredClass(truth, stats.norm.cdf((1.4 * truth + 0.7 * (common + rng.normal(size=60))) / 3), truth, 0.9)
+            for _ in range(2)
+        )
+        difference = PatientBootstrap(np.arange(60), 500, seed).resample(
+            lambda weights, a=first, b=second: (a.auc(weights) - b.auc(weights))[:, None]
+        )
+        alarms += difference.tests([20])[0].p < 0.05
+    assert 0.03 <= alarms / 400 <= 0.07

@@ -11,7 +11,10 @@ from medssl.evaluation.resampled import Interval, Resampled, Test
 Statistic = Callable[[np.ndarray], np.ndarray]  # how often each row counts (R, N) -> values (R, K)
 CHUNK = 2**17  # weights at a time: they stay in the processor's cache
 LEFT_OUT = 200  # groups of patients of the jackknife, at most
-METHOD = "95 % intervals: bootstrap by patient, {replicates} replicates, BCa, expanded for few patients; under 5 patients none"
+METHOD = (
+    "95 % intervals: bootstrap by patient, {replicates} replicates, BCa (differences: percentiles), expanded for few "
+    "patients; under 5 patients none"
+)
 
 
 class PatientBootstrap:

@@ -69,43 +69,46 @@ class Resampled:
             patients: (K,) on how many patients each rests: of a sensitivity, those with the finding. Under 5, or where all
                 replicates are equal, resampling says nothing: the bounds are None.
         """
-        return [self._interval(n, int(patients[n])) for n in range(len(self.values))]
+        return [self._interval(n, int(patients[n]), corrected=True) for n in range(len(self.values))]
 
     def tests(self, patients: Sequence[int] | np.ndarray, name: str = "paired bootstrap") -> list[Test]:
-        """Each number against 0: its interval, and the p-value at whose level the interval would just touch 0."""
-        bounds = self.intervals(patients)
-        p = [None if found.low is None else self._p(n) for n, found in enumerate(bounds)]
-        return [Test(name, found.value, found.low, found.high, p[n]) for n, found in enumerate(bounds)]
+        """Each number, a difference, against 0: its interval, and the p-value at whose level that would just touch 0."""
+        found = []
+        for n in range(len(self.values)):
+            bounds = self._interval(n, int(patients[n]), corrected=False)
+            p = None if bounds.low is None else self._p(n)
+            found.append(Test(name, bounds.value, bounds.low, bounds.high, p))
+        return found
 
-    def _interval(self, n: int, patients: int) -> Interval:
+    def _interval(self, n: int, patients: int, corrected: bool) -> Interval:
         known = _known(self.replicates[:, n])
         if np.isnan(self.values[n]):
             return Interval(None, None, None)
         value = float(self.values[n])
         if patients < FEWEST or not len(known) or np.ptp(known) == 0:
             return Interval(value, None, None)
-        shape = self._shape(n)
+        shape = self._shape(n, corrected)
         z = shape.bias + stats.t.ppf(TAIL, shape.freedom) * shape.expansion * np.array([1, -1])
-        moved = shape.bias + _stretch(z, -shape.acceleration)
+        moved = shape.bias + _stretch(z, shape.acceleration)
         low, high = np.percentile(known, 100 * stats.norm.cdf(moved))
         return Interval(value, float(low), float(high))
 
     def _p(self, n: int) -> float:
-        shape = self._shape(n)
-        moved = _normal_score(_known(self.replicates[:, n]), 0.0) - shape.bias
-        z = _stretch(np.array([moved]), shape.acceleration)[0] - shape.bias
+        shape = self._shape(n, corrected=False)
+        z = _normal_score(_known(self.replicates[:, n]), 0.0)
         return float(2 * stats.t.cdf(-abs(z) / shape.expansion, shape.freedom))
 
-    def _shape(self, n: int) -> _Shape:
-        known, left_out = _known(self.replicates[:, n]), _known(self.left_out[:, n])
+    def _shape(self, n: int, corrected: bool) -> _Shape:
+        left_out = _known(self.left_out[:, n])
         off = left_out.mean() - left_out
         squares, groups = float((off**2).sum()), len(off)
-        if squares == 0:
-            return _Shape(_share_score(known, float(self.values[n])), 0.0, groups - 1)
-        tails = groups * float((off**4).sum()) / squares**2  # kurtosis of what each patient carries
+        tails = groups * float((off**4).sum()) / squares**2 if squares else 1.0  # kurtosis of what each patient carries
         freedom = 2 * groups / (tails - 1) if tails > 1 else groups
         freedom = min(max(freedom, FEWEST - 1), groups - 1)
-        return _Shape(_share_score(known, float(self.values[n])), float((off**3).sum()) / (6 * squares**1.5), freedom)
+        if not corrected or not squares:
+            return _Shape(0.0, 0.0, freedom)
+        bias = _share_score(_known(self.replicates[:, n]), float(self.values[n]))
+        return _Shape(bias, float((off**3).sum()) / (6 * squares**1.5), freedom)
 
 
 @dataclass(frozen=True)
@@ -123,8 +126,8 @@ class _Shape:
 
 
 def _stretch(z: np.ndarray, acceleration: float) -> np.ndarray:
-    """z / (1 + acceleration z), infinite beyond the pole."""
-    room = 1 + acceleration * z
+    """z / (1 - acceleration z), infinite beyond the pole."""
+    room = 1 - acceleration * z
     return np.where(room > 0, z / np.where(room > 0, room, 1), np.copysign(np.inf, z))
 
 
