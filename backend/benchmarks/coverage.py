@@ -15,8 +15,8 @@ Measured with 1000 replicates (1000 studies for intervals: standard error 0.7 %;
     false alarms, two equal AUCs of 0.85                            3.8 to 5.6 %     4.4 to 7.6 %
     false alarms, two equal Dice                                    3.2 to 7.2 %
 
-What lies outside 93 to 97 %: AUC with 15 against 15 patients (too wide: 97.6 and 98.6 %), and DeLong with 20 positive
-patients or fewer (too narrow).
+Outside 93 to 97 %: BCa with 15 against 15 patients (too wide: 97.6 and 98.6 %; up to 97.3 % elsewhere), and DeLong with 20
+positive patients or fewer (too narrow).
 """
 
 from __future__ import annotations
