@@ -35,7 +35,7 @@ def evaluate(
         Path | None, typer.Option(help="Predictions of validation images, to fix thresholds.")
     ] = None,
     group: Groups = [],  # noqa: B006
-    labels: Annotated[str, typer.Option(help="With --model: label columns of the data, as for finetune.")] = "",
+    labels: Annotated[str, typer.Option(help="With --model: label columns, where they are not those it was trained on.")] = "",
     catalog: Annotated[
         Path | None, typer.Option(help="With --truth: a catalogue that tells patients and groups.")
     ] = None,
@@ -133,7 +133,8 @@ def _applied(model: str, source: list[str], labels: str, output: Path, device: s
     if not (applied / "predictions.csv").is_file():
         return (_pairs_of(rows, entries, applied), _written_classes(applied), []), {}, "auto"
     table = read_predictions(applied / "predictions.csv")
-    table = _with_labels(table, entries, labels, task["kind"]) if labels else table
+    columns = labels or task.get("labels", "")
+    table = _with_labels(table, entries, columns, task["kind"]) if columns else table
     return table, task.get("thresholds", {}), task["kind"]
 
 

@@ -26,7 +26,7 @@ from medssl.tasks.classification_config import ClassificationConfig
 from medssl.tasks.classification_loss import classification_loss, positive_weights
 from medssl.tasks.classification_results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.labels import attribute_groups, label_columns
-from medssl.tasks.parts import Part, Parts, check_groups, dimension, read_parts, whole
+from medssl.tasks.parts import Part, Parts, check_groups, dimension, read_parts, tell, whole
 from medssl.tasks.start import check_form, start_normalisation
 from medssl.tasks.trained import open_start, train_and_test
 from medssl.training import seeds
@@ -73,7 +73,7 @@ class Classification:
             normalisation=asdict(self.normalisation),
             modality=parts.modality,
             task={
-                "name": "classification", "kind": parts.kind, "classes": list(parts.names), "form": form,
+                "name": "classification", "kind": parts.kind, "labels": config.labels, "classes": list(parts.names), "form": form,
                 "test_time": config.test_time, "threshold_rule": config.threshold, "crop": list(config.crop),
             },
             provenance=provenance or {},
@@ -157,7 +157,7 @@ class Classification:
         """Probabilities (N, C) before calibration, by the road that users take."""
         rows = []
         for n, image in enumerate(part.images):
-            run.progress(n, len(part), f"classifying {name} image {n + 1} of {len(part)}")
+            tell(run, n, len(part), f"classifying {name} image {n + 1} of {len(part)}")
             found = predict([whole(image)], network, self.config.test_time)[0]
             rows.append([found[name][0] for name in self.parts.names])
         return np.array(rows)

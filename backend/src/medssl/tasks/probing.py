@@ -19,7 +19,7 @@ from medssl.networks.weights import load_weights, save_weights
 from medssl.protocol import JobSpec
 from medssl.tasks.classification_results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.labels import attribute_groups, label_columns
-from medssl.tasks.parts import Part, Parts, check_groups, read_parts, whole
+from medssl.tasks.parts import Part, Parts, check_groups, read_parts, tell, whole
 from medssl.tasks.probe import KNearest, LinearProbe, fit_linear
 from medssl.tasks.probing_config import ProbingConfig
 from medssl.training import seeds
@@ -70,7 +70,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
         input_size=tuple(source.input_size),
         modality=parts.modality,
         task={
-            "name": "probing", "kind": parts.kind, "classes": list(parts.names), "probe": config.probe,
+            "name": "probing", "kind": parts.kind, "labels": config.labels, "classes": list(parts.names), "probe": config.probe,
             "setting": chosen.setting, "model": spec.start_from, "model_sha256": source.sha256,
             "thresholds": thresholds, "temperature": temperatures, **chosen.probe.about(),
         },
@@ -138,5 +138,5 @@ class _Images(Sequence):
         return len(self._part)
 
     def __getitem__(self, n: int) -> np.ndarray:  # type: ignore[override]
-        self._run.progress(n, len(self), f"embedding {self._name} image {n + 1} of {len(self)}")
+        tell(self._run, n, len(self), f"embedding {self._name} image {n + 1} of {len(self)}")
         return whole_image(whole(self._part.images[n]), self._net)
