@@ -30,6 +30,7 @@ from MedSSLInferenceLib.landmarkRun import landmarksRun
 from MedSSLInferenceLib.radiographRun import correspondRun, cosegmentRun, patchmapRun, similarityRun
 from MedSSLInferenceLib.regionOfInterest import ijkBounds
 from MedSSLInferenceLib.restorationRun import restorationRun
+from MedSSLInferenceLib.segmentEditor import openSegmentEditor
 from MedSSLInferenceLib.selfTest import createPhantom, loadSample, trainForThreeSteps
 from MedSSLInferenceLib.taskRuns import predictRun, segmentRun
 from MedSSLLib.backendBox import BackendBox
@@ -83,13 +84,14 @@ class MedSSLInferenceParameterNode:
     segmentVolume: slicer.vtkMRMLScalarVolumeNode
     segmentMirror: bool
     predictImages: list[slicer.vtkMRMLScalarVolumeNode]
+    predictView: str
 
 
 class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel."""
 
-    def __init__(self, parent=None, makeBackend=BackendBox) -> None:
-        self._makeBackend = makeBackend
+    def __init__(self, parent=None, makeBackend=BackendBox, openEditor=openSegmentEditor) -> None:
+        self._makeBackend, self._openEditor = makeBackend, openEditor
         self.logic = self.backendBox = self.panel = None
         self._parameterNode, self._parameterNodeGuiTags = None, ()
         self._entered = True  # until told otherwise: a panel is built to be shown
@@ -106,7 +108,9 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             widget.setMRMLScene(slicer.mrmlScene)
         self.logic = MedSSLInferenceLogic()
         self.backendBox = self._makeBackend(self.ui.backendFrame)
-        self.panel = InferencePanel(self.ui, self.logic, self.backendBox, slicer.app.layoutManager)
+        self.panel = InferencePanel(
+            self.ui, self.logic, self.backendBox, slicer.app.layoutManager, self._openEditor
+        )
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneReady)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
@@ -310,7 +314,8 @@ class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
         return found.node if waits else found
 
     def predict(self, nodes, model, transport=None, **options):
-        """Let a classifier or a probe look at radiographs or volumes; options as in `segment`, and test_time, view.
+        """Let a classifier or a probe look at radiographs or volumes; options as in `segment`, test_time, and view, which
+        makes radiographs of 3D volumes as in `correspond`.
 
         Returns:
             A vtkMRMLTableNode, a row per image and class: probability, low, high, threshold, positive.

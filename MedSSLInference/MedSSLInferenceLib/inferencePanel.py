@@ -25,16 +25,17 @@ class InferencePanel:
         logic: a MedSSLInferenceLogic.
         backend: a BackendBox.
         layoutManager: function that returns Slicer's layout manager or None.
+        openEditor: opens a segmentation for the user to correct, see SegmentBox.
     """
 
-    def __init__(self, ui, logic, backend, layoutManager: Callable) -> None:
+    def __init__(self, ui, logic, backend, layoutManager: Callable, openEditor: Callable) -> None:
         self.ui, self._logic, self._backend, self._parameterNode = ui, logic, backend, None
         self._boxes: tuple = ()
         self.models = ModelChoice(ui.modelCombo, ui.weightPath, self._onModel)
         common = (logic, self.models, layoutManager, lambda: backend.device)
         self.restore = RestoreBox(ui, *common)
         self.radiographs = RadiographBox(ui.radiographFrame, *common)
-        self.segment = SegmentBox(ui.segmentFrame, *common)
+        self.segment = SegmentBox(ui.segmentFrame, *common, openEditor)
         self.predict = PredictBox(ui.predictFrame, logic, self.models, lambda: backend.device)
         self._boxes = (self.restore, self.radiographs, self.segment, self.predict)
         ui.refreshButton.connect("clicked(bool)", lambda _checked: self.refreshModels())

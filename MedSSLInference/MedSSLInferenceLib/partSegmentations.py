@@ -44,7 +44,7 @@ def createPartSegmentations(group: RadiographGroup, rows, labelMaps: list[bytes]
 
 def _fill(node, image, array) -> None:
     importLabels(node, image, array)
-    node.GetDisplayNode().SetAllSegmentsOpacity2DFill(OPACITY)
+    node.GetDisplayNode().SetOpacity2DFill(OPACITY)
 
 
 def _describe(node, rows) -> None:

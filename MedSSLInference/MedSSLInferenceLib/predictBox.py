@@ -10,6 +10,7 @@ from MedSSLLib.modelChoice import PROBING, chosen
 from MedSSLLib.volumeExport import isFlat
 from slicer.i18n import tr as _
 
+from MedSSLInferenceLib.radiographForm import viewTitles
 from MedSSLInferenceLib.rowsTable import fillRows
 from MedSSLInferenceLib.runStates import Action, RunStates
 
@@ -44,6 +45,8 @@ class PredictBox:
         self.predicted = self._transport = self._parameterNode = None
         for key, title in testTimeTitles().items():
             ui.testTimeCombo.addItem(title, key)
+        for key, title in {**viewTitles(), "": _("3D volumes (as they are)")}.items():
+            ui.predictViewCombo.addItem(title, key)
         action = Action(
             ui.predictButton, _("Predict"), _("To predict: {wishes}"),
             _("Let the model classify the ticked images; a table is added to the scene"),
@@ -51,8 +54,9 @@ class PredictBox:
         )  # fmt: skip
         self._states = RunStates([action], ui.predictProgress, ui.predictStatus, ui.predictError, self._onState)
         ui.predictSelector.connect("checkedNodesChanged()", self._onChoice)
+        ui.predictViewCombo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
         ui.predictTable.visible = False
-        self.update()
+        self._onChoice()
 
     @property
     def section(self):
@@ -73,6 +77,8 @@ class PredictBox:
         """Take and keep the choices in the scene's parameter node; None: let go of it."""
         self._parameterNode = None
         if parameterNode is not None:
+            combo = self.ui.predictViewCombo
+            combo.setCurrentIndex(max(0, combo.findData(parameterNode.predictView)))
             for node in parameterNode.predictImages:
                 if node is not None:
                     self.ui.predictSelector.check(node)
@@ -93,14 +99,17 @@ class PredictBox:
         self._states.update()
 
     def _onChoice(self) -> None:
+        nodes, view = list(self.ui.predictSelector.checkedNodes()), chosen(self.ui.predictViewCombo)
         if self._parameterNode is not None:
-            self._parameterNode.predictImages = list(self.ui.predictSelector.checkedNodes())
+            self._parameterNode.predictImages, self._parameterNode.predictView = nodes, view
+        has3d = not all(isFlat(node) for node in nodes)
+        self.ui.predictViewLabel.visible = self.ui.predictViewCombo.visible = has3d
         self.update()
 
     def _start(self, onProgress, onFinished, onFailed):
         run = self._logic.run(
             "predict", self.ui.predictSelector.checkedNodes(), self._models.reference, onProgress=onProgress,
-            test_time=chosen(self.ui.testTimeCombo), device=self._device(),
+            view=chosen(self.ui.predictViewCombo), test_time=chosen(self.ui.testTimeCombo), device=self._device(),
         )  # fmt: skip
         return run.start(self._transport, onFinished, onFailed)
 
@@ -109,7 +118,10 @@ class PredictBox:
         loaded = self.ui.predictSelector.nodeCount() > 0
         wishes = [
             (bool(nodes), _("tick an image") if loaded else _("load a radiograph or a volume")),
-            (len({isFlat(node) for node in nodes}) < 2, _("tick either radiographs or volumes")),
+            (
+                chosen(self.ui.predictViewCombo) or len({isFlat(node) for node in nodes}) < 2,
+                _("choose a projection or a slice of the 3D volumes, or tick either radiographs or volumes"),
+            ),
             (self._transport is not None, _("start the backend")),
             (bool(self._models.reference), _("choose a model or a weight file")),
             (self._models.fits(*PURPOSES), _("choose a fine-tuned classifier or a probe")),
@@ -117,7 +129,8 @@ class PredictBox:
         return [text for fulfilled, text in wishes if not fulfilled]
 
     def _onState(self) -> None:
-        self.ui.predictSelector.enabled = self.ui.testTimeCombo.enabled = not self._states.busy
+        for widget in (self.ui.predictSelector, self.ui.predictViewCombo, self.ui.testTimeCombo):
+            widget.enabled = not self._states.busy
 
     def _onFinished(self, predicted) -> None:
         self.predicted = predicted

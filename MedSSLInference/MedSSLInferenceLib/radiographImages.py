@@ -59,7 +59,18 @@ def _picture(node, view: str) -> Picture:
     if not view:
         rule, remedy = _("is a 3D volume"), _("Choose a projection or a slice of it, or another image")
         raise InputError(node.GetName(), rule, remedy)
-    return Picture(node, redSlice(node) if view == RED else view)
+    return Picture(node, viewOf(node, view))
+
+
+def viewOf(volumeNode, view: str) -> str:
+    """What VolumeRef.view is for a volume: "" where it is 2D anyway, the slice that the red view shows for "red".
+
+    Raises:
+        InputError: the red view shows no slice of it.
+    """
+    if isFlat(volumeNode):
+        return ""
+    return redSlice(volumeNode) if view == RED else view
 
 
 def redSlice(volumeNode) -> str:

@@ -9,6 +9,7 @@ import slicer
 from MedSSLLib.volumeExport import isFlat
 from slicer.i18n import tr as _
 
+from MedSSLInferenceLib.restorationRun import requirePresent
 from MedSSLInferenceLib.rowsTable import fillRows
 from MedSSLInferenceLib.runStates import Action, RunStates
 from MedSSLInferenceLib.segmentationNodes import showSegmented
@@ -28,16 +29,19 @@ class SegmentBox:
         models: the panel's ModelChoice.
         layoutManager: function that returns Slicer's layout manager or None.
         device: function that returns the name of the device to use.
+        openEditor: told a segmentation node and its volume node, lets the user correct the segmentation.
     """
 
-    def __init__(self, frame, logic, models, layoutManager: Callable, device: Callable[[], str]) -> None:
+    def __init__(
+        self, frame, logic, models, layoutManager: Callable, device: Callable[[], str], openEditor: Callable
+    ) -> None:
         self.widget = slicer.util.loadUI(str(UI_FILE))
         frame.layout().addWidget(self.widget)
         self.ui = ui = slicer.util.childWidgetVariables(self.widget)
         for widget in (self.widget, ui.segmentSelector):
             widget.setMRMLScene(slicer.mrmlScene)
         self._logic, self._models, self._layoutManager, self._device = logic, models, layoutManager, device
-        self.segmented = self._transport = None
+        self.segmented, self._transport, self._openEditor = None, None, openEditor
         action = Action(
             ui.segmentButton, _("Segment"), _("To segment: {wishes}"),
             _("Let the model segment the volume; the segmentation is added to the scene"),
@@ -45,7 +49,8 @@ class SegmentBox:
         )  # fmt: skip
         self._states = RunStates([action], ui.segmentProgress, ui.segmentStatus, ui.segmentError, self._onState)
         ui.segmentSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self.update())
-        ui.segmentTable.visible = ui.segmentHint.visible = False
+        ui.editButton.connect("clicked(bool)", lambda _checked: self._edit())
+        ui.segmentTable.visible = ui.correctFrame.visible = False
         self.update()
 
     @property
@@ -69,7 +74,7 @@ class SegmentBox:
     def forgetScene(self) -> None:
         """The scene is closed: its nodes are gone, and nobody waits for the result of a run."""
         self.segmented = None
-        self.ui.segmentTable.visible = self.ui.segmentHint.visible = False
+        self.ui.segmentTable.visible = self.ui.correctFrame.visible = False
         self._states.reset()
 
     def close(self) -> None:
@@ -105,10 +110,18 @@ class SegmentBox:
         key, title = ("area_cm2", _("Area (cm²)")) if flat else ("volume_ml", _("Volume (ml)"))
         rows = [(row["class"], str(row["voxels"]), _number(row.get(key))) for row in segmented.table]
         fillRows(ui.segmentTable, (_("Segment"), _("Pixels") if flat else _("Voxels"), title), rows)
-        ui.segmentTable.visible = ui.segmentHint.visible = True
+        ui.segmentTable.visible = ui.correctFrame.visible = True
         notes = [f"{note}." for note in segmented.info.get("notes", ())]
         ui.segmentStatus.text = " ".join([_("{name} is in the scene.").format(name=segmented.node.GetName()), *notes])
         showSegmented(segmented.volume, self._layoutManager())
+
+    def _edit(self) -> None:
+        self._states.showError(None)
+        try:
+            requirePresent([self.segmented.node], _("Segment the volume again"))
+            self._openEditor(self.segmented.node, self.segmented.volume)
+        except Exception as error:  # the border of a Qt slot: what is raised beyond it is only printed
+            self._states.showError(error)
 
 
 def _number(value) -> str:

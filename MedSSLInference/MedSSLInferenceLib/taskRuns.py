@@ -9,7 +9,7 @@ from typing import Any
 
 from MedSSLLib.qtTransport import sharesFiles
 from MedSSLLib.steps import Steps
-from MedSSLLib.volumeExport import greyVoxels, isFlat, uploadSteps
+from MedSSLLib.volumeExport import greyVoxels, uploadSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -17,6 +17,7 @@ from medssl.errors import InputError
 from medssl.protocol import PredictRequest, SegmentRequest
 from MedSSLInferenceLib.inspectionRun import InspectionRun
 from MedSSLInferenceLib.inspectionSteps import followSteps
+from MedSSLInferenceLib.radiographImages import viewOf
 from MedSSLInferenceLib.restorationRun import requirePresent
 from MedSSLInferenceLib.segmentationNodes import Segmented, createSegmentation
 from MedSSLInferenceLib.tableNodes import createTable
@@ -69,23 +70,25 @@ def predictRun(
 
     Args:
         nodes: volume nodes, 3D or 2D.
-        view: how 3D ones become 2D where the model looks at radiographs: "frontal", "lateral", "k:57".
+        view: how 3D ones become 2D where the model looks at radiographs: "frontal", "lateral", "red" or a slice such as
+            "k:57"; "": they stay 3D.
         options: further fields of PredictRequest: test_time, device.
         model, onProgress: as in `segmentRun`.
 
     Raises:
-        InputError: no volume.
+        InputError: no volume, or the red view shows no slice of one.
         VolumeError: no voxels, or colours.
     """
     nodes = list(nodes)
     _check(nodes, model)
+    views = [viewOf(node, view) for node in nodes]
     names = Counter(node.GetName() for node in nodes)
 
     def conversation(transport, stopped) -> Steps:
         onProgress(0.0, "")
         refs = []
-        for node in nodes:
-            ref = yield from uploadSteps(node, sharesFiles(transport.address), "" if isFlat(node) else view)
+        for node, seen in zip(nodes, views):
+            ref = yield from uploadSteps(node, sharesFiles(transport.address), seen)
             name = node.GetName() if names[node.GetName()] == 1 else f"{node.GetName()} ({node.GetID()})"
             refs.append(replace(ref, name=name))
         request = PredictRequest(tuple(refs), model, **options)

@@ -182,7 +182,9 @@ class JobHistory:
         for row, view in enumerate(views):
             for column, text in enumerate(_cells(view, self._losses.get(view.id))):
                 _setCell(table, row, column, text)
+            table.item(row, NAME).setToolTip(view.spec.name or view.id)
             table.item(row, KIND).setToolTip(view.spec.method)
+            table.item(row, DATE).setToolTip(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(view.status.created)))
         table.blockSignals(False)
         self.select(chosen.id if chosen is not None else "")
 
@@ -225,7 +227,7 @@ class JobHistory:
 def _cells(view: JobView, known: tuple[int, float] | None) -> tuple[str, ...]:
     status = view.status
     steps = f"{status.step}/{status.steps}" if status.steps else ""
-    date = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created))
+    date = time.strftime("%m-%d %H:%M", time.localtime(status.created))
     kind = kindTitles().get(view.spec.kind, view.spec.kind)
     loss = f"{known[1]:.4f}" if known is not None else ""
     return stateTitles()[status.state], view.spec.name or view.id, kind, steps, loss, date

@@ -131,7 +131,7 @@ def _paintChart(painter, rect, chart, curves) -> None:
     painter.drawText(QtCore.QRectF(0, 3, LEFT, 18), _middle(), chart.GetYAxisTitle() or "")
     if chart.GetTitle() and chart.GetTitleVisibility() and not chart.GetLegendVisibility():
         painter.drawText(QtCore.QRectF(area.left(), 3, area.width(), 18), _middle(), chart.GetTitle())
-    legend = area.left()
+    legend = area.left() + max(0, painter.fontMetrics().horizontalAdvance(chart.GetYAxisTitle() or "") - LEFT + 12)
     for series, x, y in curves:
         color = QtGui.QColor.fromRgbF(*series.GetColor())
         dashed = series.GetLineStyle() == slicer.vtkMRMLPlotSeriesNode.LineStyleDash

@@ -64,14 +64,14 @@ def _segments(node, sliceNode):
     y, x = np.mgrid[0:height, 0:width]
     ijk = np.rint(np.einsum("ab,bhw->ahw", matrix, np.stack([x, y, 0 * x, 0 * x + 1]))).astype(int)[:3]
     rgba = np.zeros((height, width, 4), np.uint8)
-    segmentation = node.GetSegmentation()
+    segmentation, display = node.GetSegmentation(), node.GetDisplayNode()
     for number in range(segmentation.GetNumberOfSegments()):
         name = segmentation.GetNthSegmentID(number)
         array = slicer.util.arrayFromSegmentBinaryLabelmap(node, name, reference)
         inside = np.all([(ijk[a] >= 0) & (ijk[a] < array.shape[2 - a]) for a in range(3)], axis=0)
         hit = np.zeros(inside.shape, bool)
         hit[inside] = array[ijk[2][inside], ijk[1][inside], ijk[0][inside]] > 0
-        opacity = node.GetDisplayNode().GetSegmentOpacity2DFill(name)
+        opacity = display.GetSegmentOpacity2DFill(name) * display.GetOpacity2DFill() * display.GetOpacity()
         rgba[hit] = [
             *(round(255 * value) for value in segmentation.GetNthSegment(number).GetColor()),
             round(255 * opacity),
