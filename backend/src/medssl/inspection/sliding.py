@@ -113,6 +113,6 @@ def _ask(network: nn.Module, flat: bool, mirrored: Sequence[int]) -> Callable[[T
         total = once(x)
         for axes in turns[1:]:
             total = total + once(x.flip(axes)).flip(axes)
-        return total / len(turns)
+        return total.div_(len(turns)) if mirrored else total
 
     return ask
