@@ -35,7 +35,9 @@ def evaluate(
         Path | None, typer.Option(help="Predictions of validation images, to fix thresholds.")
     ] = None,
     group: Groups = [],  # noqa: B006
-    labels: Annotated[str, typer.Option(help="With --model: label columns, where they are not those it was trained on.")] = "",
+    labels: Annotated[
+        str, typer.Option(help="With --model: label columns, where they are not those it was trained on.")
+    ] = "",
     catalog: Annotated[
         Path | None, typer.Option(help="With --truth: a catalogue that tells patients and groups.")
     ] = None,

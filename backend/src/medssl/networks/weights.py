@@ -120,7 +120,8 @@ def load_weights(
         WeightsError: the file does not fit entirely and `partial` is False.
     """
     file = open_weights(path, part)
-    plan = replace(file.plan, fidelity=fidelity or file.plan.fidelity)
+    sha256 = file.plan.sha256 or digest(file.tensors)  # official files have none, and probes ask for it
+    plan = replace(file.plan, fidelity=fidelity or file.plan.fidelity, sha256=sha256)
     network = _filled(file, plan, partial)
     network.plan = plan  # type: ignore[assignment]  # nn.Module types every attribute as a tensor
     return network.eval()
