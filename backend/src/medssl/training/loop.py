@@ -184,8 +184,8 @@ class Loop:
             norm = self.fabric.clip_gradients(
                 self.network, self.optimizer, max_norm=self.config.clip_gradient, error_if_nonfinite=False
             )
-            scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None  # fp16: the scaler skips by itself
-            if norm is not None and not scaled:
+            scaler = getattr(self.fabric.strategy.precision, "scaler", None)  # fp16: it skips such steps by itself
+            if norm is not None and scaler is None:
                 alarm = alarms.not_a_number(float(norm), in_a_row, "gradient")
         self.progress.non_finite = self.progress.non_finite + 1 if alarm else 0
         if alarm is None:
