@@ -108,9 +108,7 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             widget.setMRMLScene(slicer.mrmlScene)
         self.logic = MedSSLInferenceLogic()
         self.backendBox = self._makeBackend(self.ui.backendFrame)
-        self.panel = InferencePanel(
-            self.ui, self.logic, self.backendBox, slicer.app.layoutManager, self._openEditor
-        )
+        self.panel = InferencePanel(self.ui, self.logic, self.backendBox, slicer.app.layoutManager, self._openEditor)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneReady)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import types
 
 import finetune_fakes
 import inference_fakes
 import numpy as np
+import qt
+import slicer
 
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.protocol import PredictRequest, ResultStatus, images_from_json, segment_from_json
@@ -87,3 +90,52 @@ class TaskBackend(inference_fakes.FakeBackend):
                 )  # fmt: skip
         notes = [f"Intervals: mean -+ t over {self.looks} looks"] if self.looks > 1 else []
         return table, {"classes": ["Pneumonia", "Effusion"], "notes": notes, "model": request.model}, {}
+
+
+class MainWindow(qt.QWidget):
+    """As slicer.util looks for it; choosing a module enters its panel.
+
+    Attributes: `entered`, names of the modules that were chosen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.objectName, self.entered = "qSlicerMainWindow", []
+
+    def moduleSelector(self):
+        return self
+
+    def selectModule(self, name: str) -> None:
+        self.entered.append(name)
+        slicer.util.getModuleWidget(name).enter()
+
+
+def segmentEditorModule() -> types.ModuleType:
+    """A scripted module in place of Slicer's Segment Editor."""
+    from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
+
+    class SegmentEditor(ScriptedLoadableModule):
+        pass
+
+    class SegmentEditorWidget(ScriptedLoadableModuleWidget):
+        def setup(self) -> None:
+            self.editor = Editor()
+
+        def enter(self) -> None:
+            self.editor.setSegmentationNode(slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode"))
+
+    module = types.ModuleType("SegmentEditor")
+    module.SegmentEditor, module.SegmentEditorWidget = SegmentEditor, SegmentEditorWidget
+    return module
+
+
+class Editor:
+    """What qMRMLSegmentEditorWidget is told."""
+
+    segmentation = volume = None
+
+    def setSegmentationNode(self, node) -> None:
+        self.segmentation = node
+
+    def setSourceVolumeNode(self, node) -> None:
+        self.volume = node

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import apply_fakes as fakes
 import finetune_fakes
 import inference_fakes
@@ -37,7 +39,12 @@ class Panel:
 
         self.process, self.server = inference_fakes.FakeProcess(), fakes.TaskBackend()
         self.transport = inference_fakes.FakeTransport(self.server)
-        self.widget = MedSSLInferenceWidget(parent, lambda frame: BackendBox(frame, process=self.process))
+        self.edited = []
+        self.widget = MedSSLInferenceWidget(
+            parent,
+            lambda frame: BackendBox(frame, process=self.process),
+            openEditor=lambda *nodes: self.edited.append(nodes),
+        )
         self.widget.setup()
         self.top, self.segment, self.predict = self.widget.ui, self.widget.panel.segment, self.widget.panel.predict
         parent.resize(WIDTH, 700)
@@ -108,7 +115,7 @@ def test_segment(ready, scene, process_until, grab):
     assert node.GetNodeReference(role) is ready.source
     assert np.array_equal(labelArray(node, ready.source), lungs(ready.source)) and not isCorrected(node, ready.source)
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == folder
-    assert ui.segmentTable.rowCount == 3 and ui.segmentTable.item(2, 1).text() == "0" and ui.segmentHint.visible
+    assert ui.segmentTable.rowCount == 3 and ui.segmentTable.item(2, 1).text() == "0" and ui.correctFrame.visible
     manager = slicer.app.layoutManager()
     views = [manager.sliceWidget(name).mrmlSliceCompositeNode() for name in manager.sliceViewNames()]
     assert views and all(view.GetBackgroundVolumeID() == ready.source.GetID() for view in views)
@@ -116,6 +123,38 @@ def test_segment(ready, scene, process_until, grab):
     grab(manager.viewport(), "segment-views", 900, 760)
     finish(ready.segment, ui.segmentButton, process_until)
     assert ready.segment.segmented.node is not node and node.GetScene() is scene, "the first one stays"
+
+
+def test_edit(ready, scene, process_until):
+    ui = ready.segment.ui
+    assert not ui.correctFrame.visible
+    finish(ready.segment, ui.segmentButton, process_until)
+    node = ready.segment.segmented.node
+    ui.editButton.click()
+    assert ready.edited == [(node, ready.source)] and not ui.segmentError.visible
+    scene.RemoveNode(node)
+    ui.editButton.click()
+    assert len(ready.edited) == 1 and "was removed from the scene" in ui.segmentError.text
+    assert "Segment the volume again" in ui.segmentError.text
+
+
+def test_the_segment_editor_opens_with_the_segmentation(load_module, scene, monkeypatch):
+    """On entering, Slicer's editor chooses the scene's first segmentation; the one meant is chosen after that."""
+    load_module("MedSSLInference")
+    from MedSSLInferenceLib.segmentEditor import openSegmentEditor
+
+    monkeypatch.setitem(sys.modules, "SegmentEditor", fakes.segmentEditorModule())
+    load_module("SegmentEditor")
+    volume = inference_fakes.phantom("chest")
+    scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "older")
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "newer")
+    with pytest.raises(RuntimeError, match="main window"):
+        openSegmentEditor(node, volume)
+    window = fakes.MainWindow()
+    openSegmentEditor(node, volume)
+    editor = slicer.util.getModuleWidget("SegmentEditor").editor
+    assert (editor.segmentation, editor.volume, window.entered) == (node, volume, ["SegmentEditor"])
+    window.deleteLater()
 
 
 def test_a_volume_under_a_transform(ready, scene, process_until):
@@ -213,6 +252,40 @@ def test_predict(ready, radiographs, process_until, grab):
     ready.grab(grab, "predict-finished")
     ready.predict.ui.predictSelector.check(ready.source)
     assert "tick either radiographs or volumes" in ui.predictButton.toolTip
+
+
+def test_3d_volumes_as_radiographs(ready, process_until, grab):
+    import correspond_fakes
+    from MedSSLInferenceLib.radiographImages import redSlice
+
+    ui, combo = ready.predict.ui, ready.predict.ui.predictViewCombo
+    ready.choose(fakes.FINDINGS)
+    assert not combo.visible
+    ui.predictSelector.check(ready.source)
+    assert combo.visible and ui.predictButton.enabled
+    finish(ready.predict, ui.predictButton, process_until)
+    ui.predictSelector.check(correspond_fakes.radiograph("first", (64, 60)))
+    assert not ui.predictButton.enabled and "choose a projection or a slice" in ui.predictButton.toolTip
+    combo.setCurrentIndex(combo.findData("lateral"))
+    ready.grab(grab, "predict-view")
+    finish(ready.predict, ui.predictButton, process_until)
+    assert ready.widget.logic.getParameterNode().predictView == "lateral"
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    showSlice(ready.source)
+    combo.setCurrentIndex(combo.findData("red"))
+    finish(ready.predict, ui.predictButton, process_until)
+    views = [[ref.view for ref in request.images] for request in ready.server.asked]
+    assert views == [[""], ["lateral", ""], [redSlice(ready.source), ""]]
+    slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed").SetSliceOffset(5000)
+    ui.predictButton.click()
+    assert ready.predict.state == "failed" and "shows no slice of chest" in ui.predictError.text
+
+
+def showSlice(volume) -> None:
+    """Show a volume in the red view."""
+    widget = slicer.app.layoutManager().sliceWidget("Red")
+    widget.mrmlSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
+    widget.fitSliceToBackground()
 
 
 def test_one_look_has_no_interval(ready, radiographs, process_until):

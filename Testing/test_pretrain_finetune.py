@@ -105,6 +105,26 @@ def test_running_cancels_and_charts_the_score(two, process_until, grab):
     assert two.server.jobs[0].state == "cancelled" and two.box.ui.finetuneButton.text == "Fine-tune"
 
 
+def test_starting_from_a_pretrained_model(panel, process_until, grab):
+    pairs = [fakes.segmented(f"chest {n}") for n in (1, 2, 3)]
+    panel.ui.volumesSelector.check(pairs[0][0])
+    panel.ui.nameEdit.text = "chests"
+    panel.ui.startButton.click()
+    ui = panel.box.ui
+    process_until(lambda: ui.startFromCombo.count == 3)
+    pretrained = panel.server.jobs[0].id
+    panel.box.models.select(pretrained)
+    ui.tickAllButton.click()
+    ui.nameEdit.text = "lungs"
+    panel.grab(grab, "finetune-three")
+    finish(panel, process_until)
+    assert panel.server.jobs[1].spec.start_from == pretrained and len(panel.server.jobs[1].spec.data.volumes) == 3
+    assert f"of {pretrained} matched" in panel.ui.logEdit.plainText
+    process_until(lambda: panel.ui.reportJobButton.enabled)
+    assert [panel.ui.jobsTable.item(row, 2).text() for row in (0, 1)] == ["fine-tune", "pretrain"]
+    panel.grab(grab, "finetune-three-finished")
+
+
 def remove_all_segments(panel):
     panel.pairs[1][1].GetSegmentation().RemoveAllSegments()
 
