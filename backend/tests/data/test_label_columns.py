@@ -38,6 +38,11 @@ def test_one_column_of_zeros_and_ones_is_binary(table):
     assert labels.counts() == {"pneumonia": 2, "not pneumonia": 1}
 
 
+def test_codes_of_many_digits_are_classes_of_their_own(table):
+    labels = read_labels(table("diagnosis", "74400008", "74400009", "74400008"), LabelSpec(("diagnosis",)))
+    assert labels.names == ("74400008", "74400009") and labels.counts() == {"74400008": 2, "74400009": 1}
+
+
 def test_a_column_turned_round(table):
     catalog = table("No Finding", "1", "0", "-1")
     assert targets(catalog, "!No Finding") == [[0], [1], [None]]

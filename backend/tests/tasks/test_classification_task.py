@@ -71,6 +71,20 @@ def test_classes_and_several_findings(tmp_path: Path, labels: str, kind: str, na
     assert np.allclose(probabilities.sum(axis=1), 1.0) == (kind == "multi-class")
 
 
+def test_a_class_that_nobody_trains_on_is_refused(tmp_path: Path):
+    shades = ["dark", "bright"] * 3 + [
+        "grey",
+        "dark",
+        "dark",
+        "bright",
+        "dark",
+        "bright",
+    ]  # the seventh is a test image
+    data = with_column(write_pictures(tmp_path / "data"), "tone", shades)
+    with pytest.raises(CatalogError, match="class 'grey' of test image picture6: is no class of the training set"):
+        run(task_spec("classification", data, labels="tone"), tmp_path)
+
+
 def test_volumes_are_classified_by_the_encoder(tmp_path: Path):
     torch.manual_seed(0)
     plan = Plan("genesis", {"base_width": 4, "inputs": 1, "outputs": 1}, modality="MR")

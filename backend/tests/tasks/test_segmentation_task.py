@@ -21,6 +21,7 @@ from medssl.networks.plan import Plan, read_plan
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights import load_weights, save_weights
 from medssl.tasks.run_task import run_task
+from medssl.tasks.segmentation_results import WorstCases
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -126,6 +127,55 @@ def test_test_images_change_nothing_but_the_test(tmp_path: Path):
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))
     cases = [(tmp_path / name / "job" / "results" / "cases.csv").read_text() for name in "ab"]
     assert cases[0] != cases[1]
+
+
+def test_images_that_show_nothing_train_validate_and_are_tested(tmp_path: Path):
+    data = write_volumes(tmp_path / "data")
+    for number in (0, 4, 6):  # of training, validation and test
+        path = tmp_path / "data" / f"mask{number}.nrrd"
+        mask = read_volume(path)
+        write_volume(mask.with_array(mask.array * 0), path)
+    training = {**SMALL["segmentation"]["training"], "steps": 40, "validate_every": 20}
+    _, job = run(task_spec("segmentation", data, training=training, foreground_share=1.0), tmp_path)
+    rows = [row for row in rows_of(job.folder / "results" / "cases.csv") if row["patient"] == "p6"]
+    assert {float(row["reference_volume_ml"]) for row in rows} == {0.0}
+    assert all(float(row["dice"]) == float(float(row["volume_ml"]) == 0) for row in rows if row["class"] != "mean")
+
+
+def test_training_images_that_all_show_nothing_are_refused(tmp_path: Path):
+    data = write_volumes(tmp_path / "data")
+    for number in range(4):
+        mask = read_volume(tmp_path / "data" / f"mask{number}.nrrd")
+        write_volume(mask.with_array(mask.array * 0), tmp_path / "data" / f"mask{number}.nrrd")
+    with pytest.raises(VolumeError, match="4 training label maps: are all empty"):
+        run(task_spec("segmentation", data), tmp_path)
+
+
+@pytest.mark.parametrize("line", [4, 6])
+def test_a_value_that_is_no_class_is_told_before_training_wherever_it_is(tmp_path: Path, line: int):
+    data = write_volumes(tmp_path / "data")
+    mask = read_volume(tmp_path / "data" / f"mask{line}.nrrd")
+    write_volume(mask.with_array(np.where(mask.array == 1, 3, mask.array)), tmp_path / "data" / "three.nrrd")
+    job = FakeRun(tmp_path / "job", tmp_path / "home")
+    with pytest.raises(VolumeError, match=f"image{line} with the value 3"):
+        run_task(task_spec("segmentation", changed(data, line, mask="three.nrrd")), job)
+    assert not job.of("started")
+
+
+def test_an_attribute_that_some_images_lack(tmp_path: Path):
+    data = write_volumes(tmp_path / "data")
+    rows = [{**row, "age": "" if n in (5, 6) else str(30 + n)} for n, row in enumerate(rows_of(data))]
+    data = write_table(tmp_path / "data" / "aged.csv", rows)
+    _, job = run(task_spec("segmentation", data, groups="sex; age"), tmp_path)
+    ages = {row["patient"]: row["attribute_age"] for row in rows_of(job.folder / "results" / "cases.csv")}
+    assert ages == {"p6": "", "p7": "37"}
+
+
+def test_worst_cases_hold_slices_not_volumes():
+    worst = WorstCases()
+    volume = np.zeros((8, 8, 400), np.float32)
+    worst.add("a", 0.5, volume, volume.astype(np.uint8), volume.astype(np.uint8), (1, 1, 1))
+    assert all(array.base is None for array in (worst._kept[0].image, worst._kept[0].truth))
 
 
 def test_a_patient_planted_in_two_splits_is_refused(tmp_path: Path):

@@ -151,9 +151,9 @@ def find_classes(masks: Sequence[CachedVolume]) -> SegmentClasses:
     values = sorted({value for mask in masks for value in mask.values} - {0})
     if not 0 < len(values) <= MOST:
         raise VolumeError(
-            f"{len(masks)} label maps with {len(values)} values",
+            f"{len(masks)} label maps with {len(values)} values beside the background",
             f"must hold between 1 and {MOST} classes",
-            "Give label maps, not images; or name the classes",
+            "Label something; give label maps, not images",
         )
     return SegmentClasses(tuple(Segment(value, f"Segment_{value}") for value in values))
 

@@ -23,10 +23,11 @@ def read_label_map(path: Path, like: Volume) -> Volume:
     """Read a label map, uint8 or int16, with the array's axes of `like`.
 
     A 3D one must have the size, spacing, origin and direction of the image, within a hundredth of a voxel anywhere in it. Of
-    2D ones (PNG with grey values or a palette, or any other format) only the size tells.
+    2D ones (PNG with grey values or a palette, or any other format) only the size tells. A map without any label is one of an
+    image that shows nothing.
 
     Raises:
-        VolumeError: unreadable, JPEG, of other geometry, not whole numbers, negative, too large, or without any label.
+        VolumeError: unreadable, JPEG, of other geometry, not whole numbers, negative or too large.
     """
     if path.name.lower().endswith((".jpg", ".jpeg")):
         raise VolumeError(path, "is JPEG, which blurs the borders of labels", "Save label maps as PNG or NRRD")
@@ -98,6 +99,4 @@ def _whole(path: Path, array: np.ndarray) -> np.ndarray:
         raise VolumeError(
             f"{path} with values {low:g} to {high:g}", f"must hold 0 to {LARGEST}", "Give a label map, not an image"
         )
-    if high == 0:
-        raise VolumeError(path, "is empty: no voxel has a label", "Leave the image out, or label something in it")
     return array.astype(np.uint8 if high <= 255 else np.int16)

@@ -148,7 +148,7 @@ def field(entry: Entry, column: str) -> str:
     """What a column of the catalogue says of an image, as text; empty: unknown."""
     if column in entry.labels:
         value = entry.labels[column]
-        return "" if value != value else f"{value:g}"
+        return "" if value != value else f"{value:.12g}"  # codes of diagnoses have eight digits and more
     return entry.attributes.get(column, "").strip()
 
 

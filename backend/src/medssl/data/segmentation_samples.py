@@ -21,7 +21,7 @@ class SegmentationDataset(Dataset):
     """Endless cubes of a set of volumes with their label maps. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
 
     With the chance `foreground_share` a cube is centred on a random voxel of a random class of its volume, as far as the
-    volume's borders let it, else its place is uniform. Beyond a volume smaller than the cube lie the image's minimum and
+    volume's borders let it, else (and where nothing is labelled) its place is uniform. Beyond a volume smaller than the cube lie the image's minimum and
     background. A sample is a dict: raw (1, *size) int16 or float32; mask (1, *size) uint8, class numbers; window (2,)
     float32, the stored values that become 0 and 1; index; volume, its number; start (3,).
     """
@@ -64,9 +64,10 @@ class SegmentationDataset(Dataset):
 
     def _start(self, mask: CachedVolume, rng: np.random.Generator) -> tuple[int, ...]:
         last = [max(length - size, 0) for length, size in zip(mask.shape, self.size)]
-        if rng.random() >= self.foreground_share:
+        places = mask.places()
+        if rng.random() >= self.foreground_share or not len(places):
             return tuple(int(rng.integers(0, most + 1)) for most in last)
-        centre = draw_place(mask.places(), rng)
+        centre = draw_place(places, rng)
         return tuple(min(max(c - size // 2, 0), most) for c, size, most in zip(centre, self.size, last))
 
 

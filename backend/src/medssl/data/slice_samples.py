@@ -73,9 +73,10 @@ class SliceDataset(Dataset):
         """First row, first column, and slice."""
         (rows, columns), (width, height, depth) = self.size, mask.shape
         most_y, most_x = max(height - rows, 0), max(width - columns, 0)
-        if rng.random() >= self.foreground_share:
+        places = mask.places()
+        if rng.random() >= self.foreground_share or not len(places):
             return int(rng.integers(0, most_y + 1)), int(rng.integers(0, most_x + 1)), int(rng.integers(depth))
-        i, j, k = draw_place(mask.places(), rng)
+        i, j, k = draw_place(places, rng)
         return min(max(j - rows // 2, 0), most_y), min(max(i - columns // 2, 0), most_x), k
 
 

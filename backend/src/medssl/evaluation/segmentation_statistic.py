@@ -44,9 +44,10 @@ class CaseTable:
 
     def _fill(self) -> None:
         self.patients = [str(rows[0]["patient"]) for rows in self._cases]
-        attributes = [name for name in self._cases[0][0] if name.startswith(ATTRIBUTE)]
+        attributes = dict.fromkeys(name for rows in self._cases for name in rows[0] if name.startswith(ATTRIBUTE))
         self.attributes = {
-            name.removeprefix(ATTRIBUTE): tuple(str(rows[0][name]) for rows in self._cases) for name in attributes
+            name.removeprefix(ATTRIBUTE): tuple(str(rows[0].get(name, "")) for rows in self._cases)
+            for name in attributes
         }
         self.keys = [(name, metric) for name in self.names for metric in METRICS]
         columns = [self._column(n, metric) for n in range(len(self.names)) for metric in METRICS]

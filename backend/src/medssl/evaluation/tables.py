@@ -105,7 +105,7 @@ def write_cases(path: Path, cases: Sequence[Mapping[str, Any]]) -> None:
 
     A case is a row of `segmentation.case_metrics` with `image`, `patient` and attributes; None becomes an empty field.
     """
-    names = [name for name in (cases[0] if cases else {}) if name.startswith(ATTRIBUTE)]
+    names = dict.fromkeys(name for row in cases for name in row if name.startswith(ATTRIBUTE))
     header = ["image", "patient", "class", *NUMBERS, *names]
     _write(path, header, [["" if row.get(name) is None else str(row[name]) for name in header] for row in cases])
 

@@ -21,8 +21,8 @@ def label_columns(text: str) -> tuple[str, ...]:
 
 def source_columns(columns: tuple[str, ...]) -> tuple[str, ...]:
     """The catalogue's columns that label columns are made of: "Abnormal=Mass|Nodule" of Mass and Nodule."""
-    names = [part.rpartition("=")[2].lstrip("!") for part in columns]
-    return tuple(name.strip() for part in names for name in part.split("|"))
+    names = [part.rpartition("=")[2] for part in columns]
+    return tuple(name.strip().lstrip("!").strip() for part in names for name in part.split("|"))
 
 
 def attribute_groups(text: str) -> tuple[str, ...]:

@@ -11,10 +11,10 @@ from medssl.data.cache import CachedVolume, VolumeCache
 from medssl.data.catalog import Catalog, read_catalog
 from medssl.data.entry import Entry
 from medssl.data.labels import Labels, LabelSpec, check_classes, read_labels
-from medssl.data.split import folds, split_three
+from medssl.data.split import ThreeSplit, folds, split_three
 from medssl.data.subset import subset
 from medssl.data.volume import Volume
-from medssl.errors import CatalogError
+from medssl.errors import CancelledError, CatalogError
 from medssl.protocol import DataSpec
 from medssl.tasks.labels import source_columns
 from medssl.tasks.transfer_config import SelectionConfig
@@ -96,6 +96,7 @@ def read_parts(data: DataSpec, run: Run, select: SelectionConfig, seed: int, lab
     if known:
         for name in ("training", "validation"):
             check_classes(_labels_of(chosen[name], catalog, known), name)
+        _check_taught(split, catalog, known)
     cache = VolumeCache(run.home / "cache")
     total, done = sum(len(part) for part in chosen.values()), 0
     parts = {}
@@ -131,6 +132,17 @@ def check_groups(parts: Parts, groups: Sequence[str]) -> None:
                     f"group {attribute!r}", f"is no attribute of the {name} images",
                     f"There are: {', '.join(sorted(known)) or 'none'}",
                 )  # fmt: skip
+
+
+def tell(run: Run, step: int, steps: int, message: str) -> None:
+    """Say how far the first process of a task is after its training.
+
+    Raises:
+        CancelledError: a cancel was asked for; resumed, the task goes on from its checkpoint.
+    """
+    if run.cancel_requested():
+        raise CancelledError(message)
+    run.progress(step, steps, message)
 
 
 def whole(image: CachedVolume) -> Volume:
@@ -169,3 +181,19 @@ def _labels_of(part: Catalog | Sequence[Entry], catalog: Catalog, known: Labels)
     """The labels of some of a catalogue's images."""
     rows = {id(entry): row for row, entry in enumerate(catalog)}
     return replace(known, targets=known.targets[[rows[id(entry)] for entry in part]])
+
+
+def _check_taught(split: ThreeSplit, catalog: Catalog, known: Labels) -> None:
+    """No image is measured on a class that no training patient has, whatever part of them is used."""
+    if known.kind != "multi-class":
+        return
+    taught = np.any(_labels_of(split.training, catalog, known).targets > 0.5, axis=0).tolist()
+    for part, entries in (("validation", split.validation), ("test", split.test)):
+        for entry, row in zip(entries, _labels_of(entries, catalog, known).targets):
+            if not taught[np.nanargmax(row)]:
+                there = ", ".join(name for name, has in zip(known.names, taught) if has)
+                raise CatalogError(
+                    f"class {known.names[np.nanargmax(row)]!r} of {part} image {entry.name}",
+                    f"is no class of the training set (there are: {there})",
+                    "Leave the image out, or add such images to the training set",
+                )

@@ -17,6 +17,7 @@ from medssl.data.intensity import normalise, window
 from medssl.data.radiograph_samples import RadiographSegmentationDataset
 from medssl.data.segmentation_samples import SegmentationDataset
 from medssl.data.slice_samples import SliceDataset
+from medssl.errors import VolumeError
 from medssl.evaluation.segmentation import MEAN, case_metrics
 from medssl.inspection.segmentation import segment
 from medssl.networks.peac import standardise
@@ -26,7 +27,7 @@ from medssl.protocol import JobSpec
 from medssl.tasks.architecture import segmentation_network
 from medssl.tasks.augmentation import Augmentation
 from medssl.tasks.labels import attribute_groups
-from medssl.tasks.parts import Part, Parts, attributes, check_groups, dimension, read_parts, whole
+from medssl.tasks.parts import Part, Parts, attributes, check_groups, dimension, read_parts, tell, whole
 from medssl.tasks.segmentation_config import SegmentationConfig
 from medssl.tasks.segmentation_results import WorstCases, write_results
 from medssl.tasks.start import check_form, start_normalisation
@@ -58,7 +59,7 @@ class Segmentation:
 
     Raises:
         ConfigError: a network that does not fit the form.
-        VolumeError: a label map with a value that is no class.
+        VolumeError: a label map of any part with a value that is no class, or nothing labelled in the training images.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Segmentation:
         axes = dimension(parts)
         self.form = check_form(config.form, axes)
         self.classes = read_classes(config.classes) if config.classes else _classes(file, parts)
+        _check_label_maps(parts, self.classes)
         self.context = 1 if self.form == "2.5d" else 0
         self.normalisation = start_normalisation(config.normalisation, file, parts.modality)
         method, arguments = segmentation_network(
@@ -139,18 +141,18 @@ class Segmentation:
         rows: dict[str, list[dict[str, Any]]] = {"validation": [], "test": []}
         shown, worst = ("test" if len(self.parts.test) else "validation"), WorstCases()
         for name, part in (("validation", self.parts.validation), ("test", self.parts.test)):
+            known = [attributes(entry) for entry in part.entries]
+            names = dict.fromkeys(key for one in known for key in one)  # not every image has every attribute
             for n, (numbers, case) in enumerate(self._segmented(part, network)):
-                run.progress(n, len(part), f"segmented {name} image {n + 1} of {len(part)}")
+                tell(run, n, len(part), f"segmented {name} image {n + 1} of {len(part)}")
                 entry = part.entries[n]
-                about = {f"attribute_{key}": value for key, value in attributes(entry).items()}
+                about = {f"attribute_{key}": known[n].get(key, "") for key in names}
                 rows[name] += [{"image": str(entry.image), "patient": entry.patient, **row, **about} for row in case]
                 if name == shown:
                     volume = part.images[n]
-                    low, high = window(self.normalisation, volume.statistics, volume.name)
-                    picture = ((whole(volume).array - np.float32(low)) / np.float32(high - low)).clip(0, 1)
-                    worst.add(
-                        str(entry.image), case[-1]["dice"], picture, numbers, self._truth(part, n), volume.spacing
-                    )
+                    image, truth = whole(volume).array, self._truth(part, n)
+                    bounds = window(self.normalisation, volume.statistics, volume.name)
+                    worst.add(str(entry.image), case[-1]["dice"], image, numbers, truth, volume.spacing, bounds)
         colours = [one["colour"] for one in self.classes.as_list()]
         return self._plan, write_results(
             run.folder / "results", rows, worst, colours, list(self.parts.notes), self.config.groups
@@ -218,14 +220,27 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
 
 
 def _classes(file: WeightFile | None, parts: Parts) -> SegmentClasses:
-    """Those of the model that goes on learning where they suffice, else those that the training label maps hold.
+    """Those of the model that goes on learning where they suffice, else those that the label maps hold.
+
+    Validation counts too: the few training images of a small share may lack a class. Test images tell nothing.
 
     Raises:
         VolumeError: no label map holds anything.
     """
-    found = find_classes(parts.training.masks)
+    found = find_classes((*parts.training.masks, *parts.validation.masks))
     if file and file.plan.task.get("segments"):
         before = SegmentClasses.from_list(file.plan.task["segments"])
         if set(found.values) <= set(before.values):
             return before
     return found
+
+
+def _check_label_maps(parts: Parts, classes: SegmentClasses) -> None:
+    """Before any training, of test images too: what is no class would else be met after it."""
+    for part in (parts.training, parts.validation, parts.test):
+        for mask in part.masks:
+            classes.check_values(mask.values, f"label map of {mask.name}")
+    if not any(set(mask.values) - {0} for mask in parts.training.masks):
+        raise VolumeError(
+            f"{len(parts.training)} training label maps", "are all empty", "Label something in one of them at least"
+        )

@@ -37,10 +37,20 @@ class WorstCases:
         self._kept: list[_Case] = []
 
     def add(
-        self, name: str, dice: float, image: np.ndarray, predicted: np.ndarray, truth: np.ndarray, spacing: Any
+        self,
+        name: str,
+        dice: float,
+        image: np.ndarray,
+        predicted: np.ndarray,
+        truth: np.ndarray,
+        spacing: Any,
+        bounds: tuple[float, float] = (0.0, 1.0),
     ) -> None:
-        """Keep a case if it is among the worst; arrays (i, j, k) or (i, j)."""
-        case = _Case(1.0 - dice, name, float(spacing[1] / spacing[0]), *_slice(image, predicted, truth))
+        """Keep a case if it is among the worst; arrays (i, j, k) or (i, j); `bounds` are the image's values of black and white."""
+        image, predicted, truth = _slice(image, predicted, truth)
+        low, high = map(np.float32, bounds)
+        shown = ((image - low) / (high - low)).clip(0, 1)
+        case = _Case(1.0 - dice, name, float(spacing[1] / spacing[0]), shown, predicted, truth)
         (heapq.heappush if len(self._kept) < WORST else heapq.heappushpop)(self._kept, case)
 
     def draw(self, folder: Path, colours: list[str]) -> dict[str, str]:
@@ -82,4 +92,4 @@ def _slice(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     if truth.ndim == 2:
         return arrays
     k = int((truth > 0).sum(axis=(0, 1)).argmax())
-    return tuple(array[:, :, k] for array in arrays)
+    return tuple(array[:, :, k].copy() for array in arrays)  # a view would keep the whole volume
