@@ -168,6 +168,24 @@ def test_results_of_another_model_are_not_mixed(home, segmenter, volumes, tmp_pa
     assert not other.begun
 
 
+@pytest.mark.parametrize("drawn", [False, True])
+def test_neither_images_nor_drawn_label_maps_are_replaced(home, segmenter, volumes, tmp_path, drawn):
+    data = replace(as_modality(volumes), volumes=as_modality(volumes).volumes[2:3])  # images/c.nrrd
+    folder = tmp_path / ("masks" if drawn else "images")
+    folder.mkdir(exist_ok=True)
+    if drawn:
+        (folder / "c.nrrd").write_bytes(b"drawn by hand")
+    before = (folder / "c.nrrd").read_bytes()
+    for overwrite in (False, True):  # the second attempt is refused like the first
+        with pytest.raises(InputError, match=r"c\.nrrd: is there already"):
+            apply(job(segmenter, data, output=str(folder), format="nrrd", overwrite=overwrite), FakeRun(home))
+    (folder / "apply.json").write_text("{}")  # whatever was noted there
+    if not drawn:
+        with pytest.raises(InputError, match="is an image of this set"):
+            apply(job(segmenter, data, output=str(folder), format="nrrd", overwrite=True), FakeRun(home))
+    assert (folder / "c.nrrd").read_bytes() == before
+
+
 def test_nothing_usable_is_an_error(home, segmenter, volumes):
     with pytest.raises(CatalogError, match="1 images: cannot be used; the first"):
         apply(job(segmenter, replace(volumes, volumes=volumes.volumes[1:2])), FakeRun(home))

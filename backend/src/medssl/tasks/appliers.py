@@ -19,9 +19,10 @@ from medssl.inspection.segmentation import check_segmenter, segment
 from medssl.inspection.segmentation_files import write_segmentation
 from medssl.inspection.tables import write_table
 from medssl.tasks.apply_config import ApplyConfig
-from medssl.tasks.apply_output import Output, file_names, shown
+from medssl.tasks.apply_output import Output, check_inputs_stay, file_names, shown
 from medssl.tasks.growing_table import GrowingTable, Row
 
+CLASSES = "classes.csv"
 VOLUMES = ("image", "patient", "class", "value", "voxels", "volume_ml", "area_cm2")
 
 Tell = Callable[[float, str], None]
@@ -55,6 +56,7 @@ class Segmenting:
 
     Raises:
         WeightsError: a model of another task.
+        InputError: a label map would take the place of an image.
     """
 
     def __init__(
@@ -62,9 +64,10 @@ class Segmenting:
     ) -> None:
         self._net, self._config, self._folder = net, config, output.folder
         classes = SegmentClasses.from_list(check_segmenter(net).task["segments"])
-        write_table(classes.as_list(), output.folder / "classes.csv")
-        self.table = GrowingTable(output.folder / "volumes.csv", VOLUMES)
         self._files = file_names(catalog, f".{config.format}", known)
+        check_inputs_stay((output.folder / name for name in self._files.values()), catalog)
+        write_table(classes.as_list(), output.folder / CLASSES)
+        self.table = GrowingTable(output.folder / "volumes.csv", VOLUMES)
 
     def has(self, row: Row) -> bool:
         """The label map is there."""
@@ -90,10 +93,11 @@ class Predicting:
         attributes = sorted({name for entry in catalog for name in self._attributes(entry)})
         columns = (*self._names, *(LABEL + name for name in self._names), *(ATTRIBUTE + name for name in attributes))
         self.table = GrowingTable(output.folder / output.table, ("image", "patient", *columns))
+        self._had = {known["image"] for known in self.table.rows}
 
     def has(self, row: Row) -> bool:
-        """The table has the image."""
-        return any(known["image"] == row["image"] for known in self.table.rows)
+        """The table had the image when this began."""
+        return row["image"] in self._had
 
     def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
         """Classify one image."""

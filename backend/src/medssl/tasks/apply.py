@@ -18,9 +18,9 @@ from medssl.inspection.probes import Probe
 from medssl.networks.plan import Plan
 from medssl.protocol import JobSpec
 from medssl.schema import build
-from medssl.tasks.appliers import Applier, Predicting, Segmenting
+from medssl.tasks.appliers import CLASSES, Applier, Predicting, Segmenting
 from medssl.tasks.apply_config import ApplyConfig
-from medssl.tasks.apply_output import Output, shown
+from medssl.tasks.apply_output import Output, file_names, shown
 from medssl.tasks.growing_table import GrowingTable
 from medssl.training.run import Run
 
@@ -51,14 +51,15 @@ def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run)
 
     Raises:
         NotFoundError, WeightsError: no such model, or one that neither segments nor predicts.
-        InputError: the output folder holds results of another model.
+        InputError: the output folder holds results of another model, or files that label maps would replace.
         CatalogError: not one image could be used.
         CancelledError: a cancel was asked for; what is done stays.
     """
     models = WarmModels(run.home)
     net = load_predictor(reference, run.home, lambda model: models.get(model, "", run.device))
     output = Output.of(config.output, run.folder / "results")
-    output.claim(cast(Plan, net.plan), config, run.folder.name)
+    files = () if _predicts(net) else (CLASSES, *file_names(catalog, f".{config.format}", {}).values())
+    output.claim(cast(Plan, net.plan), config, run.folder.name, files)
     index = GrowingTable(output.folder / output.index, COLUMNS)
     applier = _applier(net, catalog, config, output, index)
     done = {row["image"] for row in index.rows if row["status"] == DONE and applier.has(row)}
@@ -80,11 +81,19 @@ def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run)
 def _applier(
     net: nn.Module | Probe, catalog: Catalog, config: ApplyConfig, output: Output, index: GrowingTable
 ) -> Applier:
-    if isinstance(net, Probe) or cast(Plan, net.plan).task.get("name") in TASKS:
+    if _predicts(net):
         return Predicting(net, catalog, config, output)
     return Segmenting(
-        net, catalog, config, output, {row["image"]: row["output"] for row in index.rows if row["output"]}
+        cast(nn.Module, net),
+        catalog,
+        config,
+        output,
+        {row["image"]: row["output"] for row in index.rows if row["output"]},
     )
+
+
+def _predicts(net: nn.Module | Probe) -> bool:
+    return isinstance(net, Probe) or cast(Plan, net.plan).task.get("name") in TASKS
 
 
 def _apply_all(applier: Applier, entries: Sequence[Entry], index: GrowingTable, run: Run, total: int) -> None:

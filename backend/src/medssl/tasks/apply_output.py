@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,16 +41,17 @@ class Output:
             return cls(path)
         return cls(path.parent, path.name, f"{path.stem}.index.csv", f"{path.stem}.apply.json")
 
-    def claim(self, plan: Plan, config: ApplyConfig, run: str) -> None:
+    def claim(self, plan: Plan, config: ApplyConfig, run: str, files: Iterable[str] = ()) -> None:
         """Make the folder and note in it which model fills it, and how; with `overwrite` forget what another run left.
 
         Args:
             plan: of the model.
             config: its settings count, but output and overwrite.
             run: the name of the run, which goes on with its own results even where it overwrites.
+            files: that will be written here, beside the tables.
 
         Raises:
-            InputError: there are results of another model or of other settings.
+            InputError: there are results of another model or of other settings, or files of these names that no model left.
             ResourceError: the folder cannot be made.
         """
         path = self.folder / self.record
@@ -58,6 +59,8 @@ class Output:
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         known = read_json(path) if path.is_file() else None
+        if known is None:  # images, or label maps that somebody drew
+            _check_free(self.folder / name for name in files)
         if known is not None and config.overwrite and known.get("run") != run:
             for name in (self.index, self.table):
                 (self.folder / name).unlink(missing_ok=True)
@@ -73,6 +76,24 @@ class Output:
 def shown(entry: Entry) -> str:
     """How tables name an image: its path, and the view where it has one."""
     return f"{entry.image} ({entry.view})" if entry.view else str(entry.image)
+
+
+def check_inputs_stay(files: Iterable[Path], catalog: Catalog) -> None:
+    """Refuse to write over an image of the catalogue, or over its label map.
+
+    Raises:
+        InputError: names the first.
+    """
+    inputs = {path.resolve() for entry in catalog for path in (entry.image, entry.mask) if path is not None}
+    taken = next((file for file in files if file.resolve() in inputs), None)
+    if taken is not None:
+        raise InputError(taken, "is an image of this set or its label map", "Give another output folder")
+
+
+def _check_free(files: Iterable[Path]) -> None:
+    taken = next((file for file in files if file.exists()), None)
+    if taken is not None:
+        raise InputError(taken, "is there already, and no model has left it", "Give another output folder")
 
 
 def file_names(catalog: Catalog, suffix: str, known: Mapping[str, str]) -> dict[str, str]:

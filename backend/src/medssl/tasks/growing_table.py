@@ -30,13 +30,14 @@ class GrowingTable:
         self.path, self.columns = path, tuple(columns)
         data = path.read_bytes() if path.is_file() else b""
         data = data[: data.rfind(b"\n") + 1]
-        self.rows: list[Row] = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
-        found = next(csv.reader(io.StringIO(data.decode(), newline="")), None)
+        text = data.decode(errors="replace")  # a file of another kind is told by its columns
+        self.rows: list[Row] = list(csv.DictReader(io.StringIO(text, newline="")))
+        found = next(csv.reader(io.StringIO(text, newline="")), None)
         if found is not None and tuple(found) != self.columns:
             raise InputError(path, f"has the columns {', '.join(found)}", "Give another output, or overwrite")
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data or _lines([self.columns]))
+        write_atomic(path, data or _lines([self.columns]))
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add rows; they are on the disk when this returns. None is an empty field."""
