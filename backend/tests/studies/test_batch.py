@@ -138,6 +138,7 @@ def test_a_checked_batch_is_complete_and_stays_as_it_is(store, tmp_path):
         ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "no/such"}], "does not exist"),
         ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "DATA", "config": {"crop": 1}}], "item a: crop"),
         ([{"name": "a", "kind": "probe", "data": "DATA"}], "needs a model"),
+        ([{"name": "a", "kind": "finetune", "config": "steps: 3"}], "is of another type"),
         ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "DATA", "start_from": "x/y.pt"}], "does not exist"),
     ],
 )  # fmt: skip

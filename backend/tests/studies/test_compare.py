@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from medssl.errors import CancelledError, CatalogError, ConfigError, TrainingErr
 from medssl.networks.weights import load_weights
 from medssl.studies.compare import compare
 from medssl.studies.compare_config import check_study, read_study
-from medssl.studies.plan import order
+from medssl.studies.plan import base_name, expand, order
 from medssl.studies.study_weights import FrozenWeights, start_file
 
 TABLES = ("runs.csv", "summary.csv", "differences.csv", "table.md", "table.tex", "comparison.json", "report.html")
@@ -176,6 +177,28 @@ def test_arms_train_on_one_value_of_an_attribute_and_are_tested_on_all(data, tmp
         assert {row["sex"] for row in table if row["split"] == "test"} == {"F", "M"}
 
 
+def test_a_fold_is_the_split_of_every_run(tmp_path):
+    data = write_catalog(tmp_path / "data", split=False)
+    tested = []
+    for fold in range(4):
+        run = make_run(tmp_path, f"fold{fold}")
+        spec = study_spec(data, patients=[5], seeds=1)
+        compare(replace(spec, data=replace(spec.data, folds=4, fold=fold)), run, FAKE)
+        tested += [row["patient"] for row in rows(run, "split.csv") if row["split"] == "test"]
+        told = json.loads((run.folder / "runs" / "scratch" / "5" / "0" / "run.json").read_text())["spec"]
+        assert not told["data"]["folds"]  # the table's split counts, not another drawn in the run
+    assert len(tested) == len(set(tested)) == 40
+
+
+def test_values_of_other_alphabets_have_folders_of_their_own():
+    study = expand(read_study({**TREE, "train_on": "sex"}), ("女", "男", "F"))
+    names = [arm.name for arm in study.arms]
+    assert len({name.casefold() for name in names}) == 6 and names[2] == "scratch sex-F"
+    assert all(
+        name.isascii() and base_name(study, arm) in ("scratch", "genesis") for name, arm in zip(names, study.arms)
+    )
+
+
 TREE = {"task": "segmentation", "arms": [{"name": "scratch"}, {"name": "genesis", "weights": "some-job"}]}
 
 
@@ -186,6 +209,10 @@ def test_a_checked_study_is_complete_and_stays_as_it_is():
     assert tree["seeds"] == [0, 1] and tree["fractions"] == [0.1, 1.0] and tree["reference"] == "scratch"
     assert tree["metric"] == "dice" and tree["arms"][1]["config"]["training"]["steps"] == 9
     assert check_study(json.loads(json.dumps(tree))) == tree
+    assert (
+        check_study({**TREE, "arms": [{"name": "scratch", "weights": None}, TREE["arms"][1]]})["arms"][0]["weights"]
+        == ""
+    )
     assert len(order(read_study(tree))) == 2 * 2 * 2
 
 
@@ -212,6 +239,8 @@ def test_a_checked_study_is_complete_and_stays_as_it_is():
         ({"replicates": -1}, "whole number from 0"),
         ({"devices": ["auto"]}, "named exactly"),
         ({"sedes": 3}, "is unknown"),
+        ({"config": {"training": {"devices": 2}}}, "each run has one device"),
+        ({"arms": [{"name": "scratch"}, {"name": "b", "weights": 5}]}, "is of another type"),
     ],
 )  # fmt: skip
 def test_a_study_that_breaks_a_rule_is_refused_before_it_starts(change, told):

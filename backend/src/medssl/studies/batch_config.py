@@ -19,6 +19,9 @@ from medssl.tasks import TASKS
 JOB_KINDS = ("pretrain", "finetune", "probe", "apply", "compare")
 EVALUATE = "evaluate"
 METHODS_OF = {"probe": "probing", "apply": "apply", "compare": "compare"}  # kinds with one method
+TYPES: dict[str, tuple[type, ...]] = {
+    "config": (dict,), "data": (str, dict), "partial_weights": (bool,), "groups": (list, tuple),
+}  # fmt: skip  # of an item's fields; all others are text
 LATER = "@"  # "@other": the model (of `evaluate`: the table) that an earlier item of the batch leaves
 STAND_IN = "later"
 
@@ -118,6 +121,14 @@ def _item(entry: Any, before: list[str]) -> Item:
         raise ConfigError(
             f"item {name}: kind {kind!r}", "is unknown", f"Use one of {', '.join((*JOB_KINDS, EVALUATE))}"
         )
+    entry = {key: value for key, value in entry.items() if value is not None}
+    for key, value in entry.items():
+        if not isinstance(value, TYPES.get(key, (str,))):
+            raise ConfigError(
+                f"item {name}: {key} = {value!r}",
+                "is of another type",
+                "Write {name: first, kind: finetune, data: catalogue.csv, config: {...}}",
+            )
     data = {"path": entry["data"]} if isinstance(entry.get("data"), str) else entry.get("data") or {}
     item = Item(**{**entry, "data": data, "groups": tuple(entry.get("groups") or ())})
     if missing := item.needs - set(before):

@@ -128,6 +128,14 @@ def _arm(entry: Any, config: dict[str, Any], task: str) -> Arm:
         raise ConfigError(
             f"arm {entry['name']!r}", "has a name that folders cannot bear", "Use letters, digits, - and _"
         )
+    entry = {name: value for name, value in entry.items() if value is not None}  # "weights:" and nothing after it
+    for name, value in entry.items():
+        if not isinstance(value, {"partial": bool, "config": dict}.get(name, str)):
+            raise ConfigError(
+                f"arm {entry['name']}: {name} = {value!r}",
+                "is of another type",
+                "Write {name: a, weights: a.pt, config: {...}}",
+            )
     arm = Arm(**entry)
     if arm.train_on:
         raise ConfigError(
@@ -169,6 +177,13 @@ def _complete(arm: Arm, config: dict[str, Any], task: str) -> dict[str, Any]:
             f"arm {arm.name}: seed or select", "is set by the study for all arms alike",
             "Use the study's seeds and its fractions, patients or per_class",
         )  # fmt: skip
+    training = tree.get("training", {"devices": 1, "nodes": 1})
+    if training["devices"] * training["nodes"] > 1:
+        raise ConfigError(
+            f"arm {arm.name}: training on {training['devices']} devices of {training['nodes']} nodes",
+            "cannot be part of a comparison: each run has one device",
+            "Name the study's devices, such as devices: [cuda:0, cuda:1], for runs side by side",
+        )
     return tree
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,10 @@ def reference_of(study: Study, arm: Arm) -> str:
 
 
 def _suffix(study: Study, value: str) -> str:
-    """Folders bear the name: only letters, digits and a few signs."""
-    return " " + re.sub(r"[^A-Za-z0-9_.+-]", "_", f"{study.train_on}-{value}").rstrip(".")
+    """Folders bear the name: only letters, digits and a few signs; values that differ in others stay apart by a checksum."""
+    plain = re.sub(r"[^A-Za-z0-9_.+-]", "_", value).rstrip(".")
+    told = plain if plain == value else f"{plain}-{zlib.crc32(value.encode()):08x}"
+    return " " + re.sub(r"[^A-Za-z0-9_.+-]", "_", study.train_on) + f"-{told}"
 
 
 def describe_size(study: Study, size: float) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from medssl.data.catalog import Catalog, read_catalog
 from medssl.data.entry import Entry
-from medssl.data.split import split_three
+from medssl.data.split import folds, split_three
 from medssl.errors import CatalogError, ConfigError
 from medssl.evaluation.subgroups import group_by
 from medssl.files import write_atomic
@@ -45,7 +45,8 @@ class StudyData:
     def spec(self, data: DataSpec, value: str, folder: Path) -> DataSpec:
         """The data of one run."""
         path = str(folder / self.files[value])
-        return dataclasses.replace(data, path=path, volumes=(), pattern="", masks="", exclude=())
+        kept = dataclasses.replace(data, path=path, volumes=(), pattern="", masks="", exclude=())
+        return dataclasses.replace(kept, folds=0, fold=0)  # the table says the split
 
     def sha256(self, value: str, folder: Path) -> str:
         """The hash of a table."""
@@ -64,7 +65,11 @@ def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyDat
         CatalogError: no test patients, or a catalogue that cannot be split.
         ConfigError, InputError: a size that the training set does not reach, or an attribute that is not there.
     """
-    split = split_three(read_catalog(data, home), data.validation_fraction, data.test_fraction, study.split_seed)
+    catalog = read_catalog(data, home)
+    if data.folds:
+        split = folds(catalog, data.folds, study.split_seed)[data.fold]
+    else:
+        split = split_three(catalog, data.validation_fraction, data.test_fraction, study.split_seed)
     if not len(split.test):
         raise CatalogError(
             "data of the comparison", "has no test patients",
@@ -101,7 +106,7 @@ def _values(study: Study, training: Catalog) -> list[str]:
 
 def _attribute(entry: Entry, name: str) -> str:
     if name in entry.labels and not math.isnan(entry.labels[name]):
-        return f"{entry.labels[name]:g}"
+        return f"{entry.labels[name]:.12g}"
     return entry.attributes.get(name, "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from medssl.inspection.untrained import presets, split_reference, untrained_of_p
 from medssl.jobs.store import model_of_job
 from medssl.studies.compare_config import UNTRAINED, Arm, Study
 
+DRAWING = threading.Lock()  # runs side by side are prepared in threads, which share torch's random numbers
 SEEDED = re.compile(r":(\d+)$")  # untrained:PRESET:SEED is the same model in every run
 
 
@@ -58,14 +60,18 @@ def start_file(weights: FrozenWeights, seed: int, home: Path, folder: Path) -> s
         return weights.path
     seed = int(found[1]) if (found := SEEDED.search(weights.path)) else seed
     file = folder / "untrained" / f"{re.sub(r'[^A-Za-z0-9_-]', '_', weights.path)[-80:]}-{seed}.safetensors"
-    if not file.is_file():
-        from medssl.networks.weights import save_weights
-
-        name = split_reference(weights.path)[0]  # type: ignore[index]  # it begins as such a reference does
-        network = untrained_of_preset(name, seed) if name in presets() else untrained_twin(model_path(home, name), seed)
-        file.parent.mkdir(exist_ok=True)
-        save_weights(file, network.state_dict(), network.plan)  # type: ignore[arg-type]
+    with DRAWING:
+        if not file.is_file():
+            _draw(split_reference(weights.path)[0], seed, home, file)  # type: ignore[index]  # it begins as such a reference does
     return str(file)
+
+
+def _draw(name: str, seed: int, home: Path, file: Path) -> None:
+    from medssl.networks.weights import save_weights
+
+    network = untrained_of_preset(name, seed) if name in presets() else untrained_twin(model_path(home, name), seed)
+    file.parent.mkdir(exist_ok=True)
+    save_weights(file, network.state_dict(), network.plan)  # type: ignore[arg-type]
 
 
 def sha256_of(path: Path) -> str:
