@@ -62,6 +62,23 @@ class Panel:
             slicer.app.processEvents()
         grab(self.widget.parent, name, WIDTH, max(420, self.widget.parent.layout().totalHeightForWidth(WIDTH)))
 
+    def grabBeside(self, grab, views, name: str) -> None:
+        """The panel beside the views, as a user sees them."""
+        window = qt.QWidget()
+        row = qt.QHBoxLayout(window)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.widget.parent.setFixedWidth(WIDTH)
+        for part in (self.widget.parent, views):
+            row.addWidget(part)
+            part.show()
+        window.resize(WIDTH + 640, 620)
+        window.show()
+        slicer.app.processEvents()
+        slicer.app.layoutManager().resetSliceViews()
+        grab(window, name)
+        for part in (self.widget.parent, views):
+            part.setParent(None)
+
 
 @pytest.fixture
 def ready(panel, process_until):
@@ -121,6 +138,7 @@ def test_segment(ready, scene, process_until, grab):
     assert views and all(view.GetBackgroundVolumeID() == ready.source.GetID() for view in views)
     ready.grab(grab, "segment-finished")
     grab(manager.viewport(), "segment-views", 900, 760)
+    ready.grabBeside(grab, manager.viewport(), "segment-overview")
     finish(ready.segment, ui.segmentButton, process_until)
     assert ready.segment.segmented.node is not node and node.GetScene() is scene, "the first one stays"
 
