@@ -27,10 +27,11 @@ def rescale(network: nn.Module, norms: dict[str, float]) -> None:
     """
     for name, module in _followed(network).items():
         scale = norms[name] / max(float(module.conv1.weight.norm()), 1e-12)
-        module.conv1.weight.mul_(scale)
-        module.conv1.bias.mul_(scale)
-        module.bn1.running_mean.mul_(scale)
-        module.bn1.running_var.mul_(scale**2)
+        conv, norm = module.conv1, module.bn1
+        assert conv.bias is not None and norm.running_mean is not None and norm.running_var is not None
+        for tensor in (conv.weight, conv.bias, norm.running_mean):
+            tensor.mul_(scale)
+        norm.running_var.mul_(scale**2)
 
 
 def _followed(network: nn.Module) -> dict[str, Convolution]:
