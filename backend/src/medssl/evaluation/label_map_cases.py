@@ -14,6 +14,7 @@ from medssl.data.classes import Segment, SegmentClasses
 from medssl.data.entry import Entry
 from medssl.data.image_files import is_image, is_picture, stem
 from medssl.data.label_map import check_geometry
+from medssl.data.planes import is_flat
 from medssl.data.reading import read_volume
 from medssl.data.volume import Volume
 from medssl.errors import CatalogError, NotFoundError, VolumeError
@@ -170,4 +171,6 @@ def _read(path: Path) -> Volume:
     volume = read_volume(path)
     if volume.array.dtype.kind == "f" and not (volume.array == np.rint(volume.array)).all():
         raise VolumeError(path, "holds fractions, so it is no label map", "Give whole numbers, one for each class")
+    if volume.array.ndim == 3 and is_flat(volume.shape):  # a radiograph's in NRRD, which is to fit one in PNG
+        volume = Volume(volume.array[..., 0], volume.spacing, modality=volume.modality, name=volume.name)
     return volume.with_array(volume.array.astype(np.int32))
