@@ -13,7 +13,7 @@ from torch import nn
 import medssl
 from medssl.errors import ConfigError, WeightsError
 from medssl.networks import NETWORKS
-from medssl.networks.layers import freeze, head_names, parameter_groups
+from medssl.networks.layers import head_names, parameter_groups, rest_norms
 from medssl.networks.monai_segmenter import MonaiSegmenter
 from medssl.networks.swin_segmenter import SwinSegmenter
 from medssl.networks.unet_segmenter import UNetSegmenter
@@ -76,21 +76,15 @@ def test_groups_hold_every_parameter_once_and_decay_with_the_distance_from_the_h
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("part", ["encoder", "backbone", "none"])
-def test_what_is_frozen_rests_and_the_head_learns(method: str, part: str):
+def test_batch_norms_rest_but_for_the_head(method: str):
     network = make_network(method).train()
-    freeze(network, part)
-    rests = {name for name, p in network.named_parameters() if not p.requires_grad}
-    head = head_names(network)
-    encoder = {id(p) for module in network.encoder() for p in module.parameters()}
-    wanted = {
-        "none": set(),
-        "encoder": {name for name, p in network.named_parameters() if id(p) in encoder},
-        "backbone": {name for name, _ in network.named_parameters() if name not in head},
-    }[part]
-    assert rests == wanted and not rests & head and (part == "none" or rests)
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm3d)]
-    assert all(norm.training == norm.weight.requires_grad for norm in norms)
+    rest_norms(network)
+    head = {id(layer) for module in network.stages()[-1] for layer in module.modules()}
+    norms = [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    assert all(norm.training == (id(norm) in head) for norm in norms)
+    assert all(parameter.requires_grad for name, parameter in network.named_parameters() if name != "bias")
+    network.train()
+    assert all(norm.training for norm in norms)
 
 
 @pytest.mark.parametrize("axes", [2, 3])

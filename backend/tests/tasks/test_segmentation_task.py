@@ -211,6 +211,7 @@ def test_a_frozen_backbone_stays_and_the_head_learns(tmp_path: Path):
     _, job = run(spec, tmp_path)
     found = load_weights(job.folder / "results" / "model.safetensors")
     assert torch.equal(found.down_tr64.ops[0].conv1.weight, source.down_tr64.ops[0].conv1.weight)
+    assert torch.equal(found.down_tr64.ops[0].bn1.running_mean, source.down_tr64.ops[0].bn1.running_mean)
 
 
 @pytest.mark.parametrize(

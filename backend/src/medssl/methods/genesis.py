@@ -98,6 +98,9 @@ class Genesis:
         mean, square = means.pop("target_mean"), means.pop("target_square")
         return {**means, "constant_mean_loss": square - mean**2}
 
+    def before_step(self, network: nn.Module, step: int) -> None:
+        """Nothing rests."""
+
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """Nothing to follow: there is no teacher."""
 

@@ -116,6 +116,9 @@ class Peac:
         loss = config.order_weight * means["order"] + config.restore_weight * means["restore"]
         return {"validation_loss": loss, "constant_mean_loss": guessing, "target_variance": 1.0, **means}
 
+    def before_step(self, network: nn.Module, step: int) -> None:
+        """Nothing rests."""
+
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """The teacher follows, ever more slowly."""
         start = self.config.teacher_momentum

@@ -44,25 +44,13 @@ def parameter_groups(network: Staged, weight_decay: float, layer_decay: float = 
     return groups
 
 
-def freeze(network: Staged, part: str) -> None:
-    """Let a part of the network rest and all else learn.
-
-    Batch norms in that part keep to their running statistics until `train()` is called again: call this after it.
-
-    Args:
-        network: a downstream network.
-        part: "none", "encoder" or "backbone" (everything but the head).
-    """
-    backbone = [module for stage in network.stages()[:-1] for module in stage]
-    resting = {"none": [], "encoder": network.encoder(), "backbone": backbone}[part]
-    for stage in network.stages():
+def rest_norms(network: Staged) -> None:
+    """Batch norms of everything but the head keep to their running statistics until `train()` is called again."""
+    for stage in network.stages()[:-1]:
         for module in stage:
-            module.requires_grad_(True)
-    for module in resting:
-        module.requires_grad_(False)
-        for layer in module.modules():
-            if isinstance(layer, _BatchNorm):
-                layer.eval()
+            for layer in module.modules():
+                if isinstance(layer, _BatchNorm):
+                    layer.eval()
 
 
 def head_names(network: nn.Module, last: bool = False) -> set[str]:

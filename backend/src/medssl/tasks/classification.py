@@ -28,7 +28,7 @@ from medssl.tasks.classification_results import as_predictions, calibrated, resc
 from medssl.tasks.labels import attribute_groups, label_columns
 from medssl.tasks.parts import Part, Parts, check_groups, dimension, read_parts, tell, whole
 from medssl.tasks.start import check_form, start_normalisation
-from medssl.tasks.trained import open_start, train_and_test
+from medssl.tasks.trained import open_start, rest_frozen, train_and_test
 from medssl.training import seeds
 from medssl.training.run import Run
 
@@ -124,6 +124,10 @@ class Classification:
         auc = found[MEAN if MEAN in found else names[0]]["auc"]
         values = {"validation_loss": float(self._loss(answers, truth))}
         return values | ({"validation_auc": auc} if auc is not None else {})
+
+    def before_step(self, network: nn.Module, step: int) -> None:
+        """A frozen backbone's batch norms keep to their statistics."""
+        rest_frozen(network, self.config.transfer, step)
 
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """Nothing to follow: there is no teacher."""

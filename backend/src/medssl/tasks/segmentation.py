@@ -31,7 +31,7 @@ from medssl.tasks.parts import Part, Parts, attributes, check_groups, dimension,
 from medssl.tasks.segmentation_config import SegmentationConfig
 from medssl.tasks.segmentation_results import WorstCases, write_results
 from medssl.tasks.start import check_form, start_normalisation
-from medssl.tasks.trained import open_start, train_and_test
+from medssl.tasks.trained import open_start, rest_frozen, train_and_test
 from medssl.training import seeds
 from medssl.training.run import Run
 
@@ -124,6 +124,10 @@ class Segmentation:
         means = {name: float(np.mean(values)) for name, values in found.items()}
         per_class = {f"validation_dice_{name}": value for name, value in means.items() if name != MEAN}
         return {"validation_loss": 1.0 - means[MEAN], "validation_dice": means[MEAN], **per_class}
+
+    def before_step(self, network: nn.Module, step: int) -> None:
+        """A frozen backbone's batch norms keep to their statistics."""
+        rest_frozen(network, self.config.transfer, step)
 
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """Nothing to follow: there is no teacher."""

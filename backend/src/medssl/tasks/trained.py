@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from medssl.errors import TrainingError
-from medssl.networks.layers import parameter_groups
+from medssl.networks.layers import parameter_groups, rest_norms
 from medssl.networks.memory import channels_last
 from medssl.networks.plan import Plan
 from medssl.networks.rescaling import convolution_norms, rescale
@@ -20,6 +20,7 @@ from medssl.networks.weights import WeightFile, load_weights, open_weights, save
 from medssl.protocol import JobSpec
 from medssl.schema import as_dict
 from medssl.tasks.parts import Part, Parts
+from medssl.tasks.transfer_config import TransferConfig
 from medssl.training import seeds
 from medssl.training.devices import make_fabric
 from medssl.training.loop import Loop
@@ -103,6 +104,12 @@ def finish(task: Trained, run: Run, fabric: Fabric) -> dict[str, Any]:
     save_weights(path, {name: tensor.cpu() for name, tensor in network.state_dict().items()}, plan)
     run.emit("evaluation", **{part: values for part, values in headline.items()})
     return headline
+
+
+def rest_frozen(network: Any, config: TransferConfig, step: int) -> None:
+    """Keep the batch norms of a backbone that does not learn yet to their running statistics."""
+    if config.freeze == "backbone" and step < (config.freeze_steps or NEVER):
+        rest_norms(network)
 
 
 def _groups(network: Any, config: Any) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ class Loop:
         config, progress = self.config, self.progress
         batches = self._batches(training)
         every = max(1, config.steps // EVENTS_IN_ALL)
-        while progress.step < config.steps:
+        while progress.step < config.steps and not self._out_of_patience():
             start, rate = time.monotonic(), learning_rate(config, progress.step, progress.halvings)
             terms = self._step(batches, rate)
             progress.step += 1
@@ -83,11 +83,12 @@ class Loop:
                 self._validate(validation, log)
             if progress.step % config.checkpoint_every == 0 or progress.step == config.steps:
                 self._save()
-            if config.patience and progress.since_best >= config.patience:
-                break
             if self.cancelled:
                 self._save()
                 raise CancelledError(f"training at step {progress.step}")
+
+    def _out_of_patience(self) -> bool:
+        return bool(self.config.patience) and self.progress.since_best >= self.config.patience
 
     def _step(self, batches: Iterator[dict[str, Tensor]], rate: float) -> dict[str, float]:
         """One optimiser step over `accumulate` micro-batches; the mean of each loss term over all processes."""
@@ -95,6 +96,7 @@ class Loop:
         sums: dict[str, Any] = {}
         set_rate(self.optimizer, rate, step)
         self.network.train()
+        self.method.before_step(self.bare, step)
         torch.manual_seed(seeds.derive(config.seed, "network", step * self.fabric.world_size + self.fabric.global_rank))
         buffers = [buffer.clone() for buffer in self.bare.buffers()]  # running statistics, should the step be skipped
         for part in range(config.accumulate):

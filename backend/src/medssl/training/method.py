@@ -38,6 +38,9 @@ class Method(Protocol):
     def summarise(self, means: dict[str, float]) -> dict[str, float]:
         """`validation_loss`, `constant_mean_loss`, `output_variance` and whatever else is worth a curve."""
 
+    def before_step(self, network: nn.Module, step: int) -> None:
+        """Called before each optimiser step, once the network is in training mode (to let a part of it rest, for instance)."""
+
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """Called after each optimiser step (an EMA teacher, for instance)."""
 
