@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -22,6 +23,14 @@ if not MISSING:
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
+    keep_singletons()
+
+
+def keep_singletons() -> None:
+    """PySide6 loses references to True and False, which ends an interpreter before 3.12 when none is left; later ones keep them."""
+    if sys.version_info < (3, 12):
+        for value in (True, False, None):
+            ctypes.c_ssize_t.from_address(id(value)).value += 1 << 30
 
 
 def pytest_addoption(parser):
