@@ -113,6 +113,8 @@ def test_groups_are_told_apart_with_their_gaps(tmp_path):
 def test_an_unknown_group_is_told_before_the_first_run(tmp_path):
     with pytest.raises(InputError, match="is no attribute"):
         studied(tmp_path, groups=["gender"])
+    with pytest.raises(InputError, match="is no attribute"):
+        studied(tmp_path, task="classification", groups=["Pneumonia"])  # what is predicted is no group
     assert not (tmp_path / "home" / "calls.txt").exists()
 
 

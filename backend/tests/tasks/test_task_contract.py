@@ -90,3 +90,9 @@ def test_each_patient_is_tested_in_one_fold(tmp_path: Path):
         run(task_spec("segmentation", DataSpec(path=str(data), folds=9)), tmp_path)
     with pytest.raises(ConfigError, match="fold = 4: is not one of 4 folds"):
         DataSpec(path=str(data), folds=4, fold=4)
+
+
+def test_the_output_of_applying_is_where_the_asker_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    spec = JobSpec("apply", "apply", {"output": "maps"}, DataSpec(path=str(tmp_path)))
+    assert checked(spec).config["output"] == str(tmp_path / "maps")

@@ -51,7 +51,9 @@ def _config(spec: JobSpec) -> dict[str, Any]:
     if spec.kind in STUDIES:
         return load(STUDIES[spec.kind])(spec.config)
     if spec.kind == "apply":
-        return _complete(load("medssl.tasks.apply_config:ApplyConfig"), spec.config)
+        settings = _complete(load("medssl.tasks.apply_config:ApplyConfig"), spec.config)
+        output = settings["output"]
+        return {**settings, "output": str(Path(output).expanduser().absolute()) if output else ""}
     if spec.kind in ("finetune", "probe"):
         if spec.kind == "probe" and not spec.start_from:
             raise ConfigError("start_from", "is empty, and a probe needs a model", "Name the model to be probed")

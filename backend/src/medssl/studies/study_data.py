@@ -20,6 +20,7 @@ from medssl.evaluation.subgroups import group_by
 from medssl.files import write_atomic
 from medssl.protocol import DataSpec
 from medssl.studies.compare_config import Study
+from medssl.tasks.labels import label_columns, source_columns
 
 ALL = ""  # the value of an arm that trains on everybody
 
@@ -112,7 +113,11 @@ def _attribute(entry: Entry, name: str) -> str:
 
 def _check_groups(study: Study, test: Catalog) -> None:
     """Told before the first run, not by the report after the last."""
-    names = dict.fromkeys(name for entry in test for name in (*entry.attributes, *entry.labels))
+    labels = str(study.config.get("labels", ""))
+    columns = (
+        source_columns(label_columns(labels)) if labels else ()
+    )  # the runs' tables do not hold these as attributes
+    names = dict.fromkeys(n for entry in test for n in (*entry.attributes, *entry.labels) if n not in columns)
     for asked in study.groups:
         group_by(asked, {name: [_attribute(entry, name) for entry in test] for name in names})
 
