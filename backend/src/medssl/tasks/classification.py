@@ -161,7 +161,8 @@ class Classification:
         """Probabilities (N, C) before calibration, by the road that users take."""
         rows = []
         for n, image in enumerate(part.images):
-            tell(run, n, len(part), f"classifying {name} image {n + 1} of {len(part)}")
+            steps = self.config.training.steps
+            tell(run, steps, steps, f"classifying {name} image {n + 1} of {len(part)}")
             found = predict([whole(image)], network, self.config.test_time)[0]
             rows.append([found[name][0] for name in self.parts.names])
         return np.array(rows)

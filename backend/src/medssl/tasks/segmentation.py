@@ -148,7 +148,8 @@ class Segmentation:
             known = [attributes(entry) for entry in part.entries]
             names = dict.fromkeys(key for one in known for key in one)  # not every image has every attribute
             for n, (numbers, case) in enumerate(self._segmented(part, network)):
-                tell(run, n, len(part), f"segmented {name} image {n + 1} of {len(part)}")
+                steps = self.config.training.steps
+                tell(run, steps, steps, f"segmented {name} image {n + 1} of {len(part)}")
                 entry = part.entries[n]
                 about = {f"attribute_{key}": known[n].get(key, "") for key in names}
                 rows[name] += [{"image": str(entry.image), "patient": entry.patient, **row, **about} for row in case]
