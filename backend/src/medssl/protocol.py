@@ -34,9 +34,7 @@ class VolumeRef:
     modality: str = ""  # CT, MR, CXR or "" (unknown)
     patient: str = ""
     view: str = ""  # a 3D image as 2D: "frontal", "lateral" (projections of a CT), "k:57", "k" (a slice); "": as it is
-    inverted: bool = (
-        False  # a radiograph whose high values are dark (as MONOCHROME1, which DICOM files tell themselves)
-    )
+    inverted: bool = False  # high values are dark (MONOCHROME1, which DICOM files tell themselves)
     mask_path: str = ""  # its label map, on the backend's machine ...
     mask_sha256: str = ""  # ... or uploaded before
     labels: dict[str, float | str] = field(default_factory=dict)  # what is known of it, as in a catalogue's columns
@@ -352,21 +350,22 @@ def preview_from_json(data: dict[str, Any]) -> PreviewRequest:
 
 def restore_from_json(data: dict[str, Any]) -> RestoreRequest:
     """Read a `RestoreRequest`."""
-    data = dict(data)
-    data["volume"] = from_json(VolumeRef, data.get("volume") or {})
-    if data.get("roi") is not None:
-        data["roi"] = tuple((int(a), int(b)) for a, b in data["roi"])
-    return from_json(RestoreRequest, data)
+    roi = data.get("roi")
+    return _of_volume(RestoreRequest, data if roi is None else {**data, "roi": tuple((int(a), int(b)) for a, b in roi)})
 
 
 def segment_from_json(data: dict[str, Any]) -> SegmentRequest:
     """Read a `SegmentRequest`."""
-    return from_json(SegmentRequest, {**data, "volume": from_json(VolumeRef, data.get("volume") or {})})
+    return _of_volume(SegmentRequest, data)
 
 
 def plane_from_json(data: dict[str, Any]) -> PlaneRequest:
     """Read a `PlaneRequest`."""
-    return from_json(PlaneRequest, {**data, "volume": from_json(VolumeRef, data.get("volume") or {})})
+    return _of_volume(PlaneRequest, data)
+
+
+def _of_volume(kind: type, data: dict[str, Any]) -> Any:
+    return from_json(kind, {**data, "volume": from_json(VolumeRef, data.get("volume") or {})})
 
 
 def images_from_json(kind: type, data: dict[str, Any]) -> Any:

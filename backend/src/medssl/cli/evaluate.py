@@ -68,11 +68,7 @@ def evaluate(
         found, thresholds, told = _applied(model, source, labels, output, device, home)
         kind = told if kind == "auto" else kind
     else:
-        if len(source) != 1:
-            raise InputError(
-                f"{len(source)} sources", "are more than one", "Give one table, or NAME=TABLE.csv of each model"
-            )
-        path = Path(source[0])
+        path = _single(source)
         found = _folders(path, truth, catalog, classes, home) if truth or path.is_dir() else path
     if isinstance(found, tuple):
         pairs = found
@@ -85,6 +81,13 @@ def evaluate(
             thresholds = _thresholds(validation, rule, specificity)
         settings = {"kind": kind, "specificity": specificity, **draws}
         _report_classification(table, thresholds, group, output, settings)
+
+
+def _single(source: list[str]) -> Path:
+    if len(source) != 1:
+        rule, remedy = "are more than one", "Give one table, or NAME=TABLE.csv of each model"
+        raise InputError(f"{len(source)} sources", rule, remedy)
+    return Path(source[0])
 
 
 def _cross(source: list[str], group: list[str], output: Path, draws: Mapping[str, int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from medssl.studies.compare_config import Study
 from medssl.studies.plan import FINISHED, Outcome, RunKey
 
 
-class RunScores:
+class RunScores(ABC):
     """The test images of one run.
 
     Attributes:
@@ -31,9 +32,9 @@ class RunScores:
     patients: tuple[str, ...]
     attributes: dict[str, tuple[str, ...]]
 
+    @abstractmethod
     def statistic(self, rows: np.ndarray) -> Statistic:
         """The metric over some images: weights (R, rows) -> (R, 1)."""
-        raise NotImplementedError
 
     def carriers(self, rows: np.ndarray, bootstrap: PatientBootstrap) -> int:
         """The number of patients that the metric rests on."""
