@@ -41,14 +41,11 @@ class VolumeRef:
     split: str = ""  # training, validation, test or "" (drawn)
 
     def __post_init__(self) -> None:
+        what = self.name or repr(self.path)
         if bool(self.path) == bool(self.sha256):
-            raise InputError(
-                f"volume {self.name or self.path!r}", "needs either a path or a SHA-256", "Give one of the two"
-            )
+            raise InputError(f"volume {what}", "needs either a path or a SHA-256", "Give one of the two")
         if self.mask_path and self.mask_sha256:
-            raise InputError(
-                f"label map of {self.name or self.path!r}", "has a path and a SHA-256", "Give one of the two"
-            )
+            raise InputError(f"label map of {what}", "has a path and a SHA-256", "Give one of the two")
 
 
 @dataclass(frozen=True)
@@ -77,9 +74,7 @@ class DataSpec:
             raise ConfigError(f"fold = {self.fold}", f"is not one of {self.folds} folds", f"Use 0 to {self.folds - 1}")
         if not 0.0 <= self.test_fraction < 1.0 - self.validation_fraction:
             raise ConfigError(
-                f"test_fraction = {self.test_fraction}",
-                "leaves nothing to train on",
-                "0.2 is a good start; 0: no test set",
+                f"test_fraction = {self.test_fraction}", "leaves nothing to train on", "Take 0.2, or 0 for no test set"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,20 +92,29 @@ def compare(
         "patients": _numbers("patients", patients), "per_class": _numbers("per_class", per_class),
     }  # fmt: skip
     over = parse_settings([*settings, *([f"labels={labels}"] if labels else [])])
-    if len(data) == 1 and Path(data[0]).suffix.lower() in STUDY_FILES:
-        study, wanted = _of_file(Path(data[0]))
-    elif data:
-        study, wanted = (
-            {},
-            data_spec(data, pattern, modality, validation_fraction, exclude, masks=masks, test_fraction=test_fraction),
-        )
-    else:
-        raise ConfigError("data", "is missing", "Give a catalogue CSV, a folder or a study file")
+    more = {"masks": masks, "test_fraction": test_fraction}
+    study, wanted = _study(data, lambda: data_spec(data, pattern, modality, validation_fraction, exclude, **more))
     study |= {key: value for key, value in given.items() if value}
     study["config"] = merge(study.get("config") or {}, over)
-    if device == "auto" and study.get("devices"):
-        device = study["devices"][0]  # the job holds one of them, and waits for the others
-    _run(store, JobSpec("compare", "compare", study, wanted, name=name, device=device), prepare, detach)
+    _run(store, JobSpec("compare", "compare", study, wanted, name=name, device=_device(device, study)), prepare, detach)
+
+
+def _device(wanted: str, study: dict[str, Any]) -> str:
+    """Of a study with several devices the job holds one, and waits for the others."""
+    return study["devices"][0] if wanted == "auto" and study.get("devices") else wanted
+
+
+def _study(data: list[str], spec: Callable[[], DataSpec]) -> tuple[dict[str, Any], DataSpec]:
+    """The study and its data: of a study file, or none and what the options say.
+
+    Raises:
+        ConfigError: no data.
+    """
+    if len(data) == 1 and Path(data[0]).suffix.lower() in STUDY_FILES:
+        return _of_file(Path(data[0]))
+    if not data:
+        raise ConfigError("data", "is missing", "Give a catalogue CSV, a folder or a study file")
+    return {}, spec()
 
 
 def _of_file(path: Path) -> tuple[dict[str, Any], DataSpec]:
