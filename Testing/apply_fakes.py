@@ -12,7 +12,8 @@ import qt
 import slicer
 
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
-from medssl.protocol import PredictRequest, ResultStatus, images_from_json, segment_from_json
+from medssl.inspection_requests import PredictRequest, images_from_json, segment_from_json
+from medssl.protocol import ResultStatus
 
 SEGMENTS = [
     {"value": 1, "name": "left lung", "colour": "#cc3333", "terminology": finetune_fakes.TERMINOLOGY},

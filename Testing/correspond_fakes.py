@@ -9,7 +9,7 @@ import inference_fakes as fakes
 import numpy as np
 import slicer
 
-from medssl import protocol
+from medssl import inspection_requests
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.errors import NotFoundError
 from medssl.protocol import ResultStatus
@@ -22,8 +22,8 @@ COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f
 GRID = 19  # cells along the short side
 PARTS = ("part 1", "part 2", "part 3")
 KINDS = {
-    "correspond": protocol.CorrespondRequest, "similarity": protocol.SimilarityRequest,
-    "cosegment": protocol.CosegmentRequest, "patchmap": protocol.PatchmapRequest,
+    "correspond": inspection_requests.CorrespondRequest, "similarity": inspection_requests.SimilarityRequest,
+    "cosegment": inspection_requests.CosegmentRequest, "patchmap": inspection_requests.PatchmapRequest,
 }  # fmt: skip
 
 
@@ -46,8 +46,8 @@ class RadiographBackend(fakes.FakeBackend):
             return super().answer(call)
         self.calls.append(f"{call.method} {call.path}")
         body = json.loads(call.body)
-        read = {"plane": protocol.plane_from_json, "landmarks": protocol.landmarks_from_json}.get(kind)
-        request = read(body) if read else protocol.images_from_json(KINDS[kind], body)
+        read = {"plane": inspection_requests.plane_from_json, "landmarks": inspection_requests.landmarks_from_json}.get(kind)
+        request = read(body) if read else inspection_requests.images_from_json(KINDS[kind], body)
         self.asked.append(request)
         for ref in getattr(request, "images", ()):
             if ref.sha256 and ref.sha256 not in self.volumes:

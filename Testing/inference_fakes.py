@@ -13,7 +13,8 @@ from MedSSLLib.signal import Signal
 from medssl.client.backend import ServerAddress
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.errors import InputError, MedSSLError
-from medssl.protocol import ResultStatus, restore_from_json, to_json
+from medssl.inspection_requests import restore_from_json
+from medssl.protocol import ResultStatus, to_json
 
 MODELS = [
     {"model": "20261123-genesis-a1", "name": "chest run", "method": "genesis", "plan": {}, "created": 1.0},

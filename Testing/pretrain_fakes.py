@@ -14,8 +14,9 @@ from MedSSLPretrainLib.methodBox import knownMethods, knownTasks
 from medssl.client.backend import ServerAddress
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.errors import MedSSLError, NotFoundError, ResourceError, StateError
+from medssl.inspection_requests import preview_from_json
 from medssl.methods.genesis_config import GenesisConfig
-from medssl.protocol import JobStatus, JobView, ResultStatus, data_from_json, preview_from_json, spec_from_json, to_json
+from medssl.protocol import JobStatus, JobView, ResultStatus, data_from_json, spec_from_json, to_json
 from medssl.schema import build
 
 STEPS = build(GenesisConfig, {}, preset="laptop").training.steps  # what the panel starts with

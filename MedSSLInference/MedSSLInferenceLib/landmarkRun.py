@@ -13,7 +13,8 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.errors import InputError
-from medssl.protocol import DataSpec, LandmarksRequest
+from medssl.inspection_requests import LandmarksRequest
+from medssl.protocol import DataSpec
 from MedSSLInferenceLib.inspectionRun import InspectionRun
 from MedSSLInferenceLib.inspectionSteps import followSteps
 from MedSSLInferenceLib.pixelGeometry import worldToPixel

@@ -9,7 +9,7 @@ from MedSSLLib.steps import StepRunner, Steps
 
 from medssl.client import api
 from medssl.errors import NotFoundError
-from medssl.protocol import SimilarityRequest
+from medssl.inspection_requests import SimilarityRequest
 from MedSSLInferenceLib.inspectionSteps import followSteps
 from MedSSLInferenceLib.pixelGeometry import insideImage, worldToPixel
 from MedSSLInferenceLib.radiographGroup import FIND, RadiographGroup

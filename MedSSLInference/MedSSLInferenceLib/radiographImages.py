@@ -15,7 +15,7 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.client.volumes import read_nrrd_bytes
 from medssl.errors import InputError, MedSSLError
-from medssl.protocol import PlaneRequest
+from medssl.inspection_requests import PlaneRequest
 from MedSSLInferenceLib.folders import folderOf, placeInFolder
 from MedSSLInferenceLib.inspectionSteps import followSteps
 from MedSSLInferenceLib.restorationRun import requirePresent

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.errors import InputError
-from medssl.protocol import CorrespondRequest, CosegmentRequest, PatchmapRequest, SimilarityRequest
+from medssl.inspection_requests import CorrespondRequest, CosegmentRequest, PatchmapRequest, SimilarityRequest
 from MedSSLInferenceLib.heatMaps import showHeatMaps
 from MedSSLInferenceLib.inspectionRun import InspectionRun
 from MedSSLInferenceLib.inspectionSteps import followSteps, imageSteps

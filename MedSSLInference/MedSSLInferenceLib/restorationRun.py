@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.errors import InputError
-from medssl.protocol import RestoreRequest
+from medssl.inspection_requests import RestoreRequest
 from MedSSLInferenceLib.inspectionRun import InspectionRun
 from MedSSLInferenceLib.inspectionSteps import followSteps, imageSteps
 from MedSSLInferenceLib.regionOfInterest import ijkBounds

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.errors import InputError
-from medssl.protocol import PredictRequest, SegmentRequest
+from medssl.inspection_requests import PredictRequest, SegmentRequest
 from MedSSLInferenceLib.inspectionRun import InspectionRun
 from MedSSLInferenceLib.inspectionSteps import followSteps
 from MedSSLInferenceLib.radiographImages import viewOf

@@ -13,17 +13,8 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.errors import CancelledError, CatalogError, from_dict
-from medssl.protocol import (
-    CANCELLED,
-    END_STATES,
-    FAILED,
-    INTERRUPTED,
-    CatalogRequest,
-    DataSpec,
-    JobSpec,
-    PreviewRequest,
-    ResultStatus,
-)  # fmt: skip
+from medssl.inspection_requests import CatalogRequest, PreviewRequest
+from medssl.protocol import CANCELLED, END_STATES, FAILED, INTERRUPTED, DataSpec, JobSpec, ResultStatus
 
 JOB_POLL_S, RESULT_POLL_S = 1.0, 0.2
 

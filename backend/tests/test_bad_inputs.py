@@ -22,10 +22,11 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from medssl.errors import MedSSLError
 from medssl.inspection.local import run_here
+from medssl.inspection_requests import RestoreRequest
 from medssl.networks.plan import Plan
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights import save_weights
-from medssl.protocol import RestoreRequest, VolumeRef, to_json
+from medssl.protocol import VolumeRef, to_json
 from medssl.training.pretrain import pretrain
 
 HU = np.random.default_rng(0).integers(-1000, 400, (24, 24, 24)).astype(np.int16)

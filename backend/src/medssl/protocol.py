@@ -50,12 +50,13 @@ class VolumeRef:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """A training set: a folder, a catalogue CSV, or single volumes (files or uploads)."""
+    """A training set: a folder, a catalogue CSV, single volumes (files or uploads), or declared sets."""
 
     path: str = ""  # a folder or a .csv file, on the machine of the backend
     pattern: str = ""  # glob below a folder, e.g. "*/ct.nii.gz"; "" takes every readable image
     modality: str = ""  # overrides what files say
     volumes: tuple[VolumeRef, ...] = ()
+    sets: tuple[dict[str, Any], ...] = ()  # declarations, complete: see `data/declaration.py`
     masks: str = ""  # where an image's label map lies: "{folder}/../labels/{stem}.nii.gz"; "": as the catalogue says
     validation_fraction: float = 0.2  # of the patients
     test_fraction: float = 0.0  # of the patients, where the catalogue fixes no test set (tasks only)
@@ -64,8 +65,10 @@ class DataSpec:
     exclude: tuple[str, ...] = ()  # "view=LATERAL": images with this value in this column of the catalogue are left out
 
     def __post_init__(self) -> None:
-        if bool(self.path) == bool(self.volumes):
-            raise InputError("training set", "needs either a folder/CSV or a list of volumes", "Give one of the two")
+        if [bool(self.path), bool(self.volumes), bool(self.sets)].count(True) != 1:
+            raise InputError(
+                "training set", "needs a folder/CSV, a list of volumes or declared sets", "Give one of the three"
+            )
         if not 0.0 < self.validation_fraction < 1.0:
             raise ConfigError(
                 f"validation_fraction = {self.validation_fraction}", "must lie between 0 and 1", "0.2 is a good start"
@@ -126,171 +129,6 @@ class JobView:
 
 
 @dataclass(frozen=True)
-class RestoreRequest:
-    """Restoration inspection of one volume with one model."""
-
-    volume: VolumeRef
-    model: str  # a job id, or the path of a weight file the backend can read
-    distortion: str = "random"  # random (a training distortion), none, shuffle, bezier, inpaint, outpaint
-    strength: float = 1.0  # 0…1: share of the published extent (windows, curve, boxes)
-    seed: int = 0
-    roi: tuple[tuple[int, int], ...] | None = None  # ((i0, i1), (j0, j1), (k0, k1)), half open; None: all
-    overlap: float = 0.25  # of neighbouring windows, 0 ≤ overlap < 1
-    fidelity: str = ""  # "" as the file says
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class CatalogRequest:
-    """What is in a training set? Answered in `ResultStatus.info`: volumes, patients, modality, training, validation, notes."""
-
-    data: DataSpec
-
-
-@dataclass(frozen=True)
-class PreviewRequest:
-    """Cubes a method would train on and their distortions, before any training.
-
-    Files: original.nrrd and distorted.nrrd, the cubes side by side along i; the table has a row per cube.
-    """
-
-    data: DataSpec
-    method: str
-    config: dict[str, Any]
-    count: int = 4
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class PlaneRequest:
-    """The 2D image that a view makes of a 3D volume, as the radiograph inspections would see it: plane.nrrd."""
-
-    volume: VolumeRef
-
-
-@dataclass(frozen=True)
-class CorrespondRequest:
-    """Places of equal anatomy in two or more radiographs; the first is the reference.
-
-    Table: a row per place found: label, image (number), name, x, y, similarity, confidence, mutual, colour.
-    """
-
-    images: tuple[VolumeRef, ...]
-    model: str  # a job id, a weight file the backend can read, or untrained:PRESET
-    count: int = 12  # places wanted
-    dense: int = 1  # descriptors along a side of a cell: 1, 2, 4
-    seed: int = 0
-    part: str = ""  # student, teacher; "": the student
-    fidelity: str = ""
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class SimilarityRequest:
-    """Where in every image is what lies at (x, y) of one of them?
-
-    Table: a row per image: image (number), name, x, y, similarity, runner_up_x, runner_up_y, runner_up_similarity, confidence.
-    Info: `maps`, a grid of similarities per image.
-    """
-
-    images: tuple[VolumeRef, ...]
-    model: str
-    x: float  # column of the source image, 0 = centre of the first pixel
-    y: float  # row
-    source: int = 0  # number of the image that x and y belong to
-    dense: int = 2
-    files: bool = False  # leave similarity.csv, montage.png and the maps as similarity-N.nrrd too
-    part: str = ""
-    fidelity: str = ""
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class CosegmentRequest:
-    """Parts of equal anatomy in several radiographs, as label maps segmentation-N.nrrd with common labels.
-
-    Table: a row per part: part (label), name, colour, images (how many show it), share_N of each image.
-    """
-
-    images: tuple[VolumeRef, ...]
-    model: str
-    parts: int = 0  # 0: as many as an elbow rule finds
-    dense: int = 2
-    seed: int = 0
-    part: str = ""
-    fidelity: str = ""
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class PatchmapRequest:
-    """A plane in which patches of equal descriptors lie together.
-
-    Table: a row per patch: image (number), name, row, column, x, y (pixels), u, v (in the plane), colour (by place).
-    """
-
-    images: tuple[VolumeRef, ...]
-    model: str
-    method: str = "tsne"  # tsne, pca, umap (where installed)
-    dense: int = 1
-    perplexity: float = 30.0  # tsne: how many neighbours count
-    seed: int = 0
-    part: str = ""
-    fidelity: str = ""
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class LandmarksRequest:
-    """How far from a landmark of one patient does a model find it in another? One or more models, compared.
-
-    Table: a row per model, landmark and group: pairs, patients, mean, low, high, median, within_cell.
-    """
-
-    data: DataSpec  # the images
-    models: tuple[str, ...]
-    landmarks: str = ""  # a CSV with columns image, landmark, x, y, on the backend's machine
-    points: tuple[dict[str, Any], ...] = ()  # the same rows, instead of a file
-    compare_untrained: bool = True
-    groups: tuple[str, ...] = ()  # attribute columns of the catalogue: a row for each value
-    unit: str = "auto"  # mm, percent (of the image's width), auto: mm where every image knows its spacing
-    dense: int = 2
-    pairs: int = 0  # pairs of images that are looked at; 0: all of different patients
-    seed: int = 0
-    part: str = ""
-    fidelity: str = ""
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class SegmentRequest:
-    """Segment one image with a fine-tuned model: segmentation.nrrd, a label map with the image's geometry.
-
-    Table: a row per class: class, value, colour, voxels, volume_ml (3D), area_cm2 (2D with known spacing).
-    Info: `segments`, what each value is called.
-    """
-
-    volume: VolumeRef
-    model: str  # a job id or a weight file of the task segmentation
-    overlap: float = -1.0  # of neighbouring windows, 0...0.9; negative: as the model was trained
-    mirror: bool = False  # average over mirrored images too
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class PredictRequest:
-    """Probabilities of a fine-tuned classifier or a probe for one or more images.
-
-    Table: a row per image and class: image (number), name, class, probability, low, high, threshold, positive.
-    """
-
-    images: tuple[VolumeRef, ...]
-    model: str  # a job id or a weight file of the task classification, or of a probe
-    test_time: str = ""  # none, mirror, ten-crop; "": as the model was trained
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
 class ResultStatus:
     """`GET /results/{id}`: an inspection that the warm worker queues, computes and leaves as files and a table."""
 
@@ -331,47 +169,6 @@ def data_from_json(data: dict[str, Any]) -> DataSpec:
     """Read a `DataSpec`."""
     volumes = tuple(from_json(VolumeRef, ref) for ref in data.get("volumes") or ())
     return from_json(DataSpec, {**data, "volumes": volumes})
-
-
-def catalog_from_json(data: dict[str, Any]) -> CatalogRequest:
-    """Read a `CatalogRequest`."""
-    return from_json(CatalogRequest, {**data, "data": data_from_json(data.get("data") or {})})
-
-
-def preview_from_json(data: dict[str, Any]) -> PreviewRequest:
-    """Read a `PreviewRequest`."""
-    return from_json(PreviewRequest, {**data, "data": data_from_json(data.get("data") or {})})
-
-
-def restore_from_json(data: dict[str, Any]) -> RestoreRequest:
-    """Read a `RestoreRequest`."""
-    roi = data.get("roi")
-    return _of_volume(RestoreRequest, data if roi is None else {**data, "roi": tuple((int(a), int(b)) for a, b in roi)})
-
-
-def segment_from_json(data: dict[str, Any]) -> SegmentRequest:
-    """Read a `SegmentRequest`."""
-    return _of_volume(SegmentRequest, data)
-
-
-def plane_from_json(data: dict[str, Any]) -> PlaneRequest:
-    """Read a `PlaneRequest`."""
-    return _of_volume(PlaneRequest, data)
-
-
-def _of_volume(kind: type, data: dict[str, Any]) -> Any:
-    return from_json(kind, {**data, "volume": from_json(VolumeRef, data.get("volume") or {})})
-
-
-def images_from_json(kind: type, data: dict[str, Any]) -> Any:
-    """Read a request over several images: CorrespondRequest, SimilarityRequest, CosegmentRequest or PatchmapRequest."""
-    images = tuple(from_json(VolumeRef, ref) for ref in data.get("images") or ())
-    return from_json(kind, {**data, "images": images})
-
-
-def landmarks_from_json(data: dict[str, Any]) -> LandmarksRequest:
-    """Read a `LandmarksRequest`."""
-    return from_json(LandmarksRequest, {**data, "data": data_from_json(data.get("data") or {})})
 
 
 def view_from_json(data: dict[str, Any]) -> JobView:

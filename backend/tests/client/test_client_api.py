@@ -9,7 +9,8 @@ import pytest
 
 from medssl.client import api
 from medssl.errors import ConfigError, MedSSLError, NotFoundError
-from medssl.protocol import DataSpec, JobSpec, JobStatus, JobView, RestoreRequest, ResultStatus, VolumeRef, to_json
+from medssl.inspection_requests import RestoreRequest
+from medssl.protocol import DataSpec, JobSpec, JobStatus, JobView, ResultStatus, VolumeRef, to_json
 
 VIEW = JobView("j-1", JobSpec("pretrain", "genesis", {}, DataSpec(path="/data")), JobStatus("running"), 3, ("log.txt",))
 

@@ -21,7 +21,8 @@ from medssl.data.split import split_by_patient
 from medssl.data.volume import Volume
 from medssl.errors import CatalogError, VolumeError
 from medssl.inspection.local import run_here
-from medssl.protocol import CatalogRequest, DataSpec, JobSpec, VolumeRef, data_from_json, to_json
+from medssl.inspection_requests import CatalogRequest
+from medssl.protocol import DataSpec, JobSpec, VolumeRef, data_from_json, to_json
 from medssl.training.pretrain import load_data
 
 FLAT = SimpleNamespace(sample_size=(144, 144), training=SimpleNamespace(seed=0))

@@ -11,7 +11,8 @@ from medssl.data.reading import read_volume, write_volume
 from medssl.data.volume import Volume
 from medssl.errors import VolumeError
 from medssl.inspection.local import run_here
-from medssl.protocol import PlaneRequest, VolumeRef, to_json
+from medssl.inspection_requests import PlaneRequest
+from medssl.protocol import VolumeRef, to_json
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ from fakes import FakeRun, write_phantoms, write_radiographs
 from medssl.data.reading import read_volume
 from medssl.errors import CancelledError, ConfigError
 from medssl.inspection.local import run_here
+from medssl.inspection_requests import PreviewRequest
 from medssl.methods import METHODS
 from medssl.networks.weights import load_weights, save_weights
-from medssl.protocol import DataSpec, JobSpec, PreviewRequest, to_json
+from medssl.protocol import DataSpec, JobSpec, to_json
 from medssl.registry import config_class, implementation
 from medssl.schema import as_dict, build, describe, presets
 from medssl.training import seeds

@@ -118,7 +118,8 @@ def test_probes_find_bright_discs_without_training_the_model(tmp_path: Path, kin
 
 def test_a_probe_does_not_speak_for_another_model(tmp_path: Path):
     from medssl.inspection.local import run_here
-    from medssl.protocol import PredictRequest, VolumeRef, to_json
+    from medssl.inspection_requests import PredictRequest
+    from medssl.protocol import VolumeRef, to_json
 
     model = Path(peac_file(tmp_path))
     _, job = run(task_spec("probing", write_pictures(tmp_path / "data"), str(model)), tmp_path)

@@ -10,7 +10,7 @@ import typer
 from medssl.cli.options import Device, Home
 from medssl.cli.radiographs import Images, Inverted, Model, Part, Seed, View, references, run_into, show
 from medssl.errors import InputError
-from medssl.protocol import CorrespondRequest, SimilarityRequest
+from medssl.inspection_requests import CorrespondRequest, SimilarityRequest
 
 
 def correspond(

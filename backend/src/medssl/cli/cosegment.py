@@ -9,7 +9,7 @@ import typer
 
 from medssl.cli.options import Device, Home
 from medssl.cli.radiographs import Images, Inverted, Model, Part, Seed, View, references, run_into, show
-from medssl.protocol import CosegmentRequest, PatchmapRequest
+from medssl.inspection_requests import CosegmentRequest, PatchmapRequest
 
 
 def cosegment(

@@ -14,7 +14,8 @@ from medssl.cli.output import err, print_table
 from medssl.cli.pretrain import data_spec
 from medssl.errors import InputError, StateError
 from medssl.home import home_folder
-from medssl.protocol import QUEUED, RUNNING, CatalogRequest, to_json
+from medssl.inspection_requests import CatalogRequest
+from medssl.protocol import QUEUED, RUNNING, to_json
 
 app = typer.Typer(help="Look at training sets, and at what MedSSL keeps on disk.", no_args_is_help=True)
 KEPT = ("cache", "volumes", "results", "samples", "jobs")  # folders of the home folder

@@ -13,7 +13,8 @@ from medssl.cli.pretrain import data_spec
 from medssl.cli.radiographs import Part, Seed, run_into
 from medssl.errors import InputError
 from medssl.home import home_folder
-from medssl.protocol import DataSpec, LandmarksRequest
+from medssl.inspection_requests import LandmarksRequest
+from medssl.protocol import DataSpec
 
 
 def landmarks(

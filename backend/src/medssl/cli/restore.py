@@ -13,7 +13,8 @@ from medssl.cli.options import Device, Home
 from medssl.cli.output import err, print_table
 from medssl.errors import InputError
 from medssl.home import home_folder
-from medssl.protocol import RestoreRequest, VolumeRef, to_json
+from medssl.inspection_requests import RestoreRequest
+from medssl.protocol import VolumeRef, to_json
 
 
 def restore(

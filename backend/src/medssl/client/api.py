@@ -16,25 +16,20 @@ from typing import Any
 from urllib.parse import quote
 
 from medssl.errors import MedSSLError, from_dict
-from medssl.protocol import (
+from medssl.inspection_requests import (
     CatalogRequest,
     CorrespondRequest,
     CosegmentRequest,
-    JobSpec,
-    JobView,
     LandmarksRequest,
     PatchmapRequest,
     PlaneRequest,
     PredictRequest,
     PreviewRequest,
     RestoreRequest,
-    ResultStatus,
     SegmentRequest,
     SimilarityRequest,
-    from_json,
-    to_json,
-    view_from_json,
-)  # fmt: skip
+)
+from medssl.protocol import JobSpec, JobView, ResultStatus, from_json, to_json, view_from_json
 
 BINARY = "application/octet-stream"
 

@@ -15,28 +15,30 @@ import numpy as np
 from medssl.client import api, backend, volumes
 from medssl.client.transport import RequestsTransport, Transport
 from medssl.errors import CancelledError, from_dict
+from medssl.inspection_requests import (
+    CatalogRequest,
+    CorrespondRequest,
+    CosegmentRequest,
+    LandmarksRequest,
+    PatchmapRequest,
+    PredictRequest,
+    PreviewRequest,
+    RestoreRequest,
+    SegmentRequest,
+    SimilarityRequest,
+)
 from medssl.methods import METHODS
 from medssl.protocol import (
     CANCELLED,
     END_STATES,
     FAILED,
     INTERRUPTED,
-    CatalogRequest,
-    CorrespondRequest,
-    CosegmentRequest,
     DataSpec,
     JobSpec,
     JobView,
-    LandmarksRequest,
-    PatchmapRequest,
-    PredictRequest,
-    PreviewRequest,
-    RestoreRequest,
     ResultStatus,
-    SegmentRequest,
-    SimilarityRequest,
     VolumeRef,
-)  # fmt: skip
+)
 from medssl.registry import config_class
 from medssl.schema import as_dict, build
 

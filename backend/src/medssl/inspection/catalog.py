@@ -10,8 +10,9 @@ from medssl.data.catalog import Catalog, read_catalog
 from medssl.data.entry import Entry
 from medssl.data.labels import field
 from medssl.data.split import depth, split_by_patient, split_three
+from medssl.inspection_requests import catalog_from_json
 from medssl.methods import METHODS
-from medssl.protocol import DataSpec, catalog_from_json
+from medssl.protocol import DataSpec
 from medssl.registry import config_class
 
 if TYPE_CHECKING:

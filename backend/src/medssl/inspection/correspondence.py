@@ -18,7 +18,7 @@ from medssl.inspection.embedding import PatchGrid
 from medssl.inspection.images import describe_images, notes_of
 from medssl.inspection.similarity import Match, best_match, similarity_map
 from medssl.inspection.tables import write_table
-from medssl.protocol import CorrespondRequest, images_from_json
+from medssl.inspection_requests import CorrespondRequest, images_from_json
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext

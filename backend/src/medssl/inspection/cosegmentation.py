@@ -24,7 +24,7 @@ from medssl.inspection.embedding import PatchGrid
 from medssl.inspection.images import READING, describe_images, notes_of
 from medssl.inspection.label_map import label_map
 from medssl.inspection.tables import write_table
-from medssl.protocol import CosegmentRequest, images_from_json
+from medssl.inspection_requests import CosegmentRequest, images_from_json
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext

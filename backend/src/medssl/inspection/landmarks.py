@@ -17,7 +17,8 @@ from medssl.inspection.retrieval import Frame, Query, errors_of, make_queries, r
 from medssl.inspection.similarity import check_point
 from medssl.inspection.tables import write_table
 from medssl.inspection.untrained import split_reference
-from medssl.protocol import LandmarksRequest, VolumeRef, landmarks_from_json
+from medssl.inspection_requests import LandmarksRequest, landmarks_from_json
+from medssl.protocol import VolumeRef
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext

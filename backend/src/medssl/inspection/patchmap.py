@@ -12,7 +12,7 @@ from medssl.inspection.colours import of_places
 from medssl.inspection.embedding import PatchGrid
 from medssl.inspection.images import READING, describe_images, notes_of
 from medssl.inspection.tables import write_table
-from medssl.protocol import PatchmapRequest, images_from_json
+from medssl.inspection_requests import PatchmapRequest, images_from_json
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from medssl.data.planes import as_plane
 from medssl.data.reading import write_volume
-from medssl.protocol import plane_from_json
+from medssl.inspection_requests import plane_from_json
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext

@@ -21,8 +21,8 @@ from medssl.inspection.image_embedding import as_input, centre, embedding_of, im
 from medssl.inspection.models import model_path
 from medssl.inspection.probes import Probe, is_probe, open_probe
 from medssl.inspection.tables import write_table
+from medssl.inspection_requests import PredictRequest, images_from_json
 from medssl.networks.plan import Plan
-from medssl.protocol import PredictRequest, images_from_json
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext

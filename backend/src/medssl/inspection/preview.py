@@ -14,8 +14,8 @@ from medssl.data.reading import write_volume
 from medssl.data.split import split_by_patient
 from medssl.data.volume import Volume
 from medssl.errors import ConfigError
+from medssl.inspection_requests import preview_from_json
 from medssl.methods import METHODS
-from medssl.protocol import preview_from_json
 from medssl.registry import config_class, implementation
 from medssl.schema import build
 

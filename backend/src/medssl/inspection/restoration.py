@@ -21,8 +21,8 @@ from medssl.evaluation.montage import MontageRow, write_montage
 from medssl.inspection.tables import write_table
 from medssl.inspection.tiles import distort_tiles, make_distortion
 from medssl.inspection.windows import apply_windows
+from medssl.inspection_requests import restore_from_json
 from medssl.networks.plan import Plan
-from medssl.protocol import restore_from_json
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext

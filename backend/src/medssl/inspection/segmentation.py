@@ -22,8 +22,8 @@ from medssl.inspection.restoration import intensity_window
 from medssl.inspection.slabs import class_numbers
 from medssl.inspection.sliding import image_slabs, mirrored_axes, reader, segment_array
 from medssl.inspection.tables import write_table
+from medssl.inspection_requests import segment_from_json
 from medssl.networks.plan import Plan
-from medssl.protocol import segment_from_json
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext

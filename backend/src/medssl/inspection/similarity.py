@@ -16,7 +16,7 @@ from medssl.errors import InputError
 from medssl.inspection.embedding import PatchGrid
 from medssl.inspection.images import describe_images, notes_of
 from medssl.inspection.tables import write_table
-from medssl.protocol import SimilarityRequest, images_from_json
+from medssl.inspection_requests import SimilarityRequest, images_from_json
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext

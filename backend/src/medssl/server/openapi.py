@@ -7,11 +7,10 @@ from typing import Any, Literal
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from medssl.protocol import (
+from medssl.inspection_requests import (
     CatalogRequest,
     CorrespondRequest,
     CosegmentRequest,
-    JobSpec,
     LandmarksRequest,
     PatchmapRequest,
     PlaneRequest,
@@ -20,7 +19,8 @@ from medssl.protocol import (
     RestoreRequest,
     SegmentRequest,
     SimilarityRequest,
-)  # fmt: skip
+)
+from medssl.protocol import JobSpec
 
 BODIES = (
     JobSpec, RestoreRequest, PreviewRequest, CatalogRequest,

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
 
-from medssl.protocol import (
-    END_STATES,
+from medssl.inspection_requests import (
     CatalogRequest,
     CorrespondRequest,
     CosegmentRequest,
@@ -20,7 +19,6 @@ from medssl.protocol import (
     PredictRequest,
     PreviewRequest,
     RestoreRequest,
-    ResultStatus,
     SegmentRequest,
     SimilarityRequest,
     catalog_from_json,
@@ -30,8 +28,8 @@ from medssl.protocol import (
     preview_from_json,
     restore_from_json,
     segment_from_json,
-    to_json,
-)  # fmt: skip
+)
+from medssl.protocol import END_STATES, ResultStatus, to_json
 from medssl.server.answers import file_answer, json_answer
 from medssl.server.bodies import read_body
 from medssl.server.openapi import body_of
