@@ -173,7 +173,9 @@ class PredictRequest:
     model: str  # a job id or a weight file of the task classification, or of a probe
     test_time: str = ""  # none, mirror, ten-crop; "": as the model was trained
     heads: tuple[str, ...] = ()  # of an Ark: those that answer, by name; (): all
-    findings: tuple[str, ...] = ()  # of an Ark: "Pleural Effusion", "TB=shenzhen:TB|vindr:Tuberculosis"; (): what heads say
+    findings: tuple[
+        str, ...
+    ] = ()  # of an Ark: "Pleural Effusion", "TB=shenzhen:TB|vindr:Tuberculosis"; (): what heads say
     part: str = ""  # of an Ark: student, teacher; "": the teacher
     device: str = "auto"
 
