@@ -12,4 +12,6 @@ INSPECTIONS = {
     "landmarks": "medssl.inspection.landmarks:inspect",
     "segment": "medssl.inspection.segmentation:inspect",
     "predict": "medssl.inspection.prediction:inspect",
+    "retrieve": "medssl.inspection.case_retrieval:inspect",
+    "saliency": "medssl.inspection.saliency:inspect",
 }

@@ -17,6 +17,8 @@ from medssl.inspection_requests import (
     PredictRequest,
     PreviewRequest,
     RestoreRequest,
+    RetrieveRequest,
+    SaliencyRequest,
     SegmentRequest,
     SimilarityRequest,
 )
@@ -25,7 +27,7 @@ from medssl.protocol import JobSpec
 BODIES = (
     JobSpec, RestoreRequest, PreviewRequest, CatalogRequest,
     CorrespondRequest, SimilarityRequest, CosegmentRequest, PatchmapRequest, PlaneRequest, LandmarksRequest,
-    SegmentRequest, PredictRequest,
+    SegmentRequest, PredictRequest, RetrieveRequest, SaliencyRequest,
 )  # fmt: skip
 REFERENCE = "#/components/schemas/{model}"
 

@@ -19,6 +19,8 @@ from medssl.inspection_requests import (
     PredictRequest,
     PreviewRequest,
     RestoreRequest,
+    RetrieveRequest,
+    SaliencyRequest,
     SegmentRequest,
     SimilarityRequest,
     catalog_from_json,
@@ -27,6 +29,8 @@ from medssl.inspection_requests import (
     plane_from_json,
     preview_from_json,
     restore_from_json,
+    retrieve_from_json,
+    saliency_from_json,
     segment_from_json,
 )
 from medssl.protocol import END_STATES, ResultStatus, to_json
@@ -55,7 +59,9 @@ INSPECTIONS: dict[str, tuple[tuple[type, Reader], str]] = {  # one line is a rou
     "patchmap": (_of_images(PatchmapRequest), "A plane in which patches of equal descriptors lie together."),
     "landmarks": ((LandmarksRequest, landmarks_from_json), "How far from known landmarks do models find them?"),
     "segment": ((SegmentRequest, segment_from_json), "Segment an image with a fine-tuned model."),
-    "predict": (_of_images(PredictRequest), "Probabilities of a fine-tuned classifier or a probe."),
+    "predict": (_of_images(PredictRequest), "Probabilities of a fine-tuned classifier, a probe or a pretrained Ark."),
+    "retrieve": ((RetrieveRequest, retrieve_from_json), "The most similar images of a set to one image."),
+    "saliency": ((SaliencyRequest, saliency_from_json), "Where in a radiograph does a finding's probability come from?"),
 }
 LONGEST_WAIT_S = 10.0
 POLL_S = 0.003
@@ -114,7 +120,6 @@ def _wait(results: ResultStore, status: ResultStatus, seconds: float) -> ResultS
 
 
 def _check_uploads(request: Any, volumes: VolumeStore) -> None:
-    if hasattr(request, "volume"):
-        volumes.check((request.volume,))
-    else:
-        volumes.check(request.images if hasattr(request, "images") else request.data.volumes)
+    one = (request.volume,) if hasattr(request, "volume") else ()
+    listed = request.data.volumes if hasattr(request, "data") else ()
+    volumes.check((*one, *getattr(request, "images", ()), *listed))
