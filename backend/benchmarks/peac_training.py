@@ -22,7 +22,8 @@ from training import TYPES, time_in_turns
 
 from medssl.methods.peac import Peac
 from medssl.methods.peac_config import CELLS, SPARE, PeacConfig
-from medssl.networks.peac import MEAN, STD, PeacPair
+from medssl.networks.peac import PeacPair
+from medssl.networks.standard import MEAN, STD
 from medssl.schema import build
 from medssl.training.devices import choose_precision
 from medssl.training.optimisers import make_optimizer

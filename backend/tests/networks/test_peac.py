@@ -9,7 +9,8 @@ from small import SIZES, make_images, make_peac
 from torch.nn import functional
 
 from medssl.errors import ConfigError
-from medssl.networks.peac import MEAN, STD, PeacNetwork, PeacPair, permute_cells, standardise
+from medssl.networks.peac import PeacNetwork, PeacPair, permute_cells, standardise
+from medssl.networks.standard import MEAN, STD
 from medssl.networks.teacher import StudentTeacher
 
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from medssl.inspection.slabs import Read, class_numbers, slabs
-from medssl.networks.peac import standardise
 
 BATCH, BATCH_2D = 4, 8  # windows at a time
 MIRRORED_3D, MIRRORED_SLICE, MIRRORED_RADIOGRAPH = (2, 3, 4), (2, 3), (2,)  # axes of (N, channels, i, j, k)
@@ -100,13 +99,13 @@ def mirrored_axes(network_axes: int, image_axes: int) -> tuple[int, ...]:
 
 def _ask(network: nn.Module, flat: bool, mirrored: Sequence[int]) -> Callable[[Tensor], Tensor]:
     """The network from (N, channels, i, j, k) to (N, C, i, j, k), averaged over every combination of mirrored axes."""
-    swin = str(getattr(network.plan, "method", "")).startswith("swin")
+    standardise: Callable[[Tensor], Tensor] = getattr(network, "standardise", lambda rows: rows)
 
     def once(x: Tensor) -> Tensor:
         if not flat:
             return network(x).float()
         rows = x[..., 0].transpose(2, 3)  # (N, channels, rows, columns)
-        return network(standardise(rows) if swin else rows).float().transpose(2, 3)[..., None]
+        return network(standardise(rows)).float().transpose(2, 3)[..., None]
 
     def ask(x: Tensor) -> Tensor:
         turns = [axes for n in range(len(mirrored) + 1) for axes in itertools.combinations(mirrored, n)]

@@ -3,6 +3,7 @@
 NETWORKS = {
     "genesis": "medssl.networks.unet3d:UNet3D",
     "peac": "medssl.networks.peac:PeacNetwork",
+    "ark": "medssl.networks.ark:ArkNetwork",
     "unet-segmenter": "medssl.networks.unet_segmenter:UNetSegmenter",
     "unet-classifier": "medssl.networks.unet_classifier:UNetClassifier",
     "swin-classifier": "medssl.networks.swin_classifier:SwinClassifier",

@@ -86,8 +86,15 @@ def describe(network: nn.Module) -> str:
         takes = f"{INPUT} ({', '.join(['N', *map(str, example.shape[1:])])})"
     else:
         takes = f"{INPUT} (N, {example.shape[1]}, {sides}), sides divisible by {network.size_divisor}"
-    scale = "standardised as for PEAC" if hasattr(network, "side") else "0 to 1"
-    answer = "logits" if plan.task else {"genesis": "restored image", "peac": "tokens"}.get(plan.method, "answer")
+    scale = "0 to 1"
+    if hasattr(network, "side"):
+        ark = plan.method == "ark" or plan.network.get("standard") == "imagenet"
+        scale = f"standardised as for {'ImageNet' if ark else 'PEAC'}"
+    answer = (
+        "logits"
+        if plan.task
+        else {"genesis": "restored image", "peac": "tokens", "ark": "embedding"}.get(plan.method, "answer")
+    )
     return f"{takes}, {scale}; {OUTPUT}: {answer}." + (f" {plan.licence}." if plan.licence else "")
 
 

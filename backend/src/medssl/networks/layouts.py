@@ -51,7 +51,16 @@ OFFICIAL = {
         "CXR",
         parts=True,
     ),
+    "ark": Official(
+        "omni_heads.",
+        "Official Ark weights: released by their authors for non-commercial use only; see NOTICE",
+        {"kind": "cxr"},
+        "CXR",
+        parts=True,
+    ),
 }
+ARK_HEADS = ("projector.", "omni_heads.")  # beside its Swin
+OFTEN_THERE = ("head.",)  # the ImageNet classes that timm's Swin came with, in official Ark files
 
 
 def flatten(content: Any) -> dict[str, Tensor]:
@@ -63,6 +72,8 @@ def flatten(content: Any) -> dict[str, Tensor]:
     if not isinstance(content, Mapping):
         return {}
     parts = {part: content[part] for part in PARTS if isinstance(content.get(part), Mapping)}
+    if "teacher" in parts and isinstance(content.get("state_dict"), Mapping):
+        parts["student"] = content["state_dict"]  # as Ark's training script saved them
     if parts:
         return {f"{part}.{name}": tensor for part in parts for name, tensor in _tensors(parts[part]).items()}
     for key in ("state_dict", "model"):
@@ -80,7 +91,10 @@ def separate(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
 
 
 def choose(path: Path, parts: dict[str, dict[str, Tensor]], part: str | None) -> str:
-    """The part asked for; where none was asked for the student, or else what is there. "" for a file without parts.
+    """The part asked for; where none was asked for the student (of Ark the teacher), or else what is there.
+
+    Returns:
+        "" for a file without parts.
 
     Raises:
         WeightsError: the part asked for is not in the file.
@@ -90,6 +104,8 @@ def choose(path: Path, parts: dict[str, dict[str, Tensor]], part: str | None) ->
             f"part {part!r} of {path}", f"is not there (the file holds {' and '.join(parts) or 'no parts'})",
             f"Ask for {' or '.join(parts)}" if parts else "Leave the part out",
         )  # fmt: skip
+    if part is None and any(name.startswith("omni_heads.") for name in parts.get("teacher", ())):
+        return "teacher"
     return part or next(iter(parts), "")  # in the order of PARTS
 
 
@@ -101,10 +117,24 @@ def plain_swin(tensors: dict[str, Tensor]) -> tuple[str, dict[str, Tensor], tupl
     """
     if "patch_embed.proj.weight" not in tensors or not any(name.startswith("layers.0.blocks.") for name in tensors):
         return None
+    if "omni_heads.0.weight" in tensors:
+        return None  # Ark's
     layout = "swin" if "layers.0.downsample.reduction.weight" in tensors else "timm"
     left_out = tuple(name for name in tensors if name.startswith("head."))
     names = {name: _at_the_end(name) if layout == "timm" else name for name in tensors if name not in left_out}
     return layout, {f"swin_model.{names[name]}": tensors[name] for name in names}, left_out
+
+
+def ark_names(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Tensors of an Ark under the official names, also where today's timm named them, and the names left out."""
+    left_out = tuple(name for name in tensors if name.startswith(OFTEN_THERE))
+    official = "layers.0.downsample.reduction.weight" in tensors or "layers.1.blocks.0.norm1.weight" not in tensors
+    return {n if official else _at_the_end(n): t for n, t in tensors.items() if n not in left_out}, left_out
+
+
+def under_swin(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of an Ark with its Swin below `swin_model`, where PEAC and downstream networks keep theirs."""
+    return {n if n.startswith(ARK_HEADS) else f"swin_model.{n}": tensor for n, tensor in tensors.items()}
 
 
 def start_plan(path: Path, layout: str, tensors: dict[str, Tensor]) -> Plan:

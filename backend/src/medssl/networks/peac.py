@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from medssl.networks.plan import Plan
+from medssl.networks.standard import standardised
 from medssl.networks.swin import Swin
 from medssl.networks.teacher import StudentTeacher
 
-MEAN, STD = 0.5056, 0.252  # of chest radiographs in 0…1, as in the paper
 TABLE = re.compile(r"swin_model\.layers\.(\d+)\.blocks\.\d+\.attn\.relative_position_bias_table")
 USUAL = {"head.weight": 196, "mlp.0.weight": 8192, "mlp_local.0.weight": 512}  # rows where a file lacks the head
 
@@ -75,6 +75,11 @@ class PeacNetwork(nn.Module):
     def input_size(self) -> tuple[int, int]:
         """Pixels of the crops it takes."""
         return self.side, self.side
+
+    @staticmethod
+    def standardise(images: Tensor) -> Tensor:
+        """Images (N, 1, S, S) in 0…1 as the network takes them."""
+        return standardise(images)
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens (N, cells², D) of standardised images (N, 3, side, side), row by row, after the final norm."""
@@ -180,7 +185,7 @@ class PeacPair(StudentTeacher):
 
 def standardise(images: Tensor) -> Tensor:
     """Three equal channels (N, 3, S, S) with the paper's mean and deviation, of images (N, 1, S, S) in 0…1."""
-    return ((images - MEAN) / STD).expand(-1, 3, -1, -1)
+    return standardised(images, "cxr")
 
 
 def permute_cells(images: Tensor, permutation: Tensor, cell: int) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from medssl.networks.plan import Plan
+from medssl.networks.standard import standardised
 from medssl.networks.swin import Swin
 
 
@@ -22,6 +23,7 @@ class SwinBackbone(nn.Module):
         window: tokens of an attention window's sides.
         cells: last stage's tokens per side of an image.
         drop_path: chance that the last block is left out in training.
+        standard: mean and deviation of its images, a key of STANDARDS: that of the weights it begins with.
 
     Attributes:
         side: pixels of an image's sides.
@@ -43,13 +45,14 @@ class SwinBackbone(nn.Module):
         window: int = 7,
         cells: int = 14,
         drop_path: float = 0.1,
+        standard: str = "cxr",
     ) -> None:
         super().__init__()
         self.side = cells * patch * 2 ** (len(depths) - 1)
         self.dimension = width * 2 ** (len(depths) - 1)
         self.arguments: dict[str, Any] = {
             "width": width, "patch": patch, "depths": list(depths), "heads": list(heads), "window": window,
-            "cells": cells, "drop_path": drop_path,
+            "cells": cells, "drop_path": drop_path, "standard": standard,
         }  # fmt: skip
         self.swin_model = Swin(self.side, patch, width, depths, heads, window, drop_path)
 
@@ -57,6 +60,10 @@ class SwinBackbone(nn.Module):
     def input_size(self) -> tuple[int, int]:
         """Pixels of the images it takes."""
         return self.side, self.side
+
+    def standardise(self, images: Tensor) -> Tensor:
+        """Images (N, 1, S, S) in 0…1 as the network takes them (N, 3, S, S)."""
+        return standardised(images, self.arguments["standard"])
 
     def tokens(self, x: Tensor) -> Tensor:
         """Tokens (N, cells², D) of standardised images (N, 3, side, side), row by row, after the final norm."""
@@ -71,7 +78,7 @@ class SwinClassifier(SwinBackbone):
     """One linear layer over the mean token.
 
     Args:
-        width, patch, depths, heads, window, cells, drop_path: see `SwinBackbone`.
+        width, patch, depths, heads, window, cells, drop_path, standard: see `SwinBackbone`.
         classes: logits per image (1 for a binary task).
         fidelity: recorded with the weights; the network is the same in both.
     """
@@ -87,8 +94,9 @@ class SwinClassifier(SwinBackbone):
         drop_path: float = 0.1,
         classes: int = 1,
         fidelity: str = "paper",
+        standard: str = "cxr",
     ) -> None:
-        super().__init__(width, patch, depths, heads, window, cells, drop_path)
+        super().__init__(width, patch, depths, heads, window, cells, drop_path, standard)
         self.arguments["classes"] = classes
         self.classifier = nn.Linear(self.dimension, classes)
 

@@ -17,7 +17,7 @@ class SwinSegmenter(SwinBackbone):
     """UPerNet's decoder over the outputs of all Swin stages, as in the papers' downstream segmentation.
 
     Args:
-        width, patch, depths, heads, window, cells, drop_path: see `SwinBackbone`.
+        width, patch, depths, heads, window, cells, drop_path, standard: see `SwinBackbone`.
         classes: with background, which is class 0.
         decoder_width: channels of the decoder, a multiple of 8.
         fidelity: recorded with the weights; the network is the same in both.
@@ -38,10 +38,11 @@ class SwinSegmenter(SwinBackbone):
         classes: int = 2,
         decoder_width: int = 128,
         fidelity: str = "paper",
+        standard: str = "cxr",
     ) -> None:
         if decoder_width < 1 or decoder_width % GROUPS:
             raise ConfigError(f"decoder_width {decoder_width}", f"is no multiple of {GROUPS}", "Take 128")
-        super().__init__(width, patch, depths, heads, window, cells, drop_path)
+        super().__init__(width, patch, depths, heads, window, cells, drop_path, standard)
         self.arguments |= {"classes": classes, "decoder_width": decoder_width}
         self.decoder = PyramidDecoder([width * 2**stage for stage in range(len(depths))], decoder_width)
         self.classifier = nn.Conv2d(decoder_width, classes, 1)

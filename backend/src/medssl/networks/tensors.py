@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import pickle
 import re
@@ -9,6 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -33,6 +35,14 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
 
 
+def _numpy_scalars() -> list[Any]:
+    """What rebuilds numpy's numbers, as optimiser states often hold them, and nothing else; under numpy 1's and 2's names."""
+    rebuild = np.float64(0).__reduce__()[0]
+    kinds = {type(np.dtype(letter)) for letter in "?bhilqBHILQefd"}
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+    return [np.dtype, *kinds, *((rebuild, name) for name in names), (codecs.encode, "_codecs.encode")]
+
+
 def read_torch(path: Path) -> dict[str, Any]:
     """The content of a `torch.save` file, opened without running any code it may carry.
 
@@ -42,7 +52,8 @@ def read_torch(path: Path) -> dict[str, Any]:
     if path.stat().st_size == 0:
         raise WeightsError(path, "is empty", "Take another copy of the file")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_numpy_scalars()):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if zipfile.is_zipfile(path) or _is_pickle(path):
             named = re.search(r"GLOBAL ([\w.]+)", str(error))  # torch names the first of them in its text only

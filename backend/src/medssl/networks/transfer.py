@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from medssl.errors import WeightsError
 from medssl.networks.layers import head_names
-from medssl.networks.layouts import OFFICIAL
+from medssl.networks.layouts import OFFICIAL, under_swin
 from medssl.networks.plan import Plan
 from medssl.networks.report import DERIVED
 from medssl.networks.weights import WeightFile
@@ -73,7 +73,8 @@ def transfer(network: nn.Module, file: WeightFile, partial: bool = False) -> Tra
     """
     wanted = network.state_dict()
     head = head_names(network)
-    given = {name: tensor for name, tensor in file.tensors.items() if name in wanted}
+    tensors = backbone_names(file)
+    given = {name: tensor for name, tensor in tensors.items() if name in wanted}
     adapted = {name: spread for name, tensor in given.items() if (spread := _spread(tensor, wanted[name])) is not None}
     given |= adapted
     taken = {n: t for n, t in given.items() if t.shape == wanted[n].shape}
@@ -88,11 +89,16 @@ def transfer(network: nn.Module, file: WeightFile, partial: bool = False) -> Tra
         missing=tuple(name for name in rest if name not in head),
         reshaped=tuple(name for name in rest if name in given and given[name].shape != wanted[name].shape),
         adapted=tuple(adapted),
-        left_out=(*(name for name in file.tensors if name not in wanted), *file.left_out),
+        left_out=(*(name for name in tensors if name not in wanted), *file.left_out),
     )
     _check(found, file, wanted, partial)
     network.load_state_dict(taken, strict=False)
     return found
+
+
+def backbone_names(file: WeightFile) -> dict[str, Tensor]:
+    """A file's tensors as downstream networks name them: they keep a Swin in `swin_model`, Ark's network is one."""
+    return under_swin(file.tensors) if file.plan.method == "ark" else file.tensors
 
 
 def _check(found: Transfer, file: WeightFile, wanted: dict[str, Tensor], partial: bool) -> None:
@@ -102,7 +108,7 @@ def _check(found: Transfer, file: WeightFile, wanted: dict[str, Tensor], partial
     other = [name for name in found.missing if name in found.reshaped]
     reasons = [f"{len(absent)} missing ({_some(absent)})"] if absent else []
     if other:
-        first = f"{other[0]}: {list(file.tensors[other[0]].shape)} in the file, {list(wanted[other[0]].shape)} wanted"
+        first = f"{other[0]}: {list(backbone_names(file)[other[0]].shape)} in the file, {list(wanted[other[0]].shape)} wanted"
         reasons.append(f"{len(other)} of another shape ({first})")
     raise WeightsError(
         file.path,

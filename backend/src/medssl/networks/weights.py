@@ -15,6 +15,7 @@ from medssl.files import write_atomic
 from medssl.networks import NETWORKS
 from medssl.networks.layouts import (
     PARTS,
+    ark_names,
     bundle_plan,
     choose,
     flatten,
@@ -57,7 +58,7 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
         path: a MedSSL safetensors file, an official `.pt`/`.pth` (state dicts inside, `module.` prefix or not), a plain
             Swin in timm's or the original repository's names, or a state dict of one of MONAI's segmentation networks; a
             MONAI bundle's folder stands for its `models/model.pt`.
-        part: "student" or "teacher" where a file holds both; None opens both, the student first.
+        part: "student" or "teacher" where a file holds both; None opens both, the student first (of Ark the teacher).
 
     Raises:
         WeightsError: unsafe, damaged, of unknown layout, altered since it was written, or without the part asked for.
@@ -89,6 +90,9 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
         layout, plan = "monai", found
     if plan is not None and plan.method == "monai-segmenter":
         tensors, left_out = monai_names(tensors)
+    if "omni_heads.0.weight" in tensors:
+        tensors, left_out = ark_names(tensors)
+        parts = {name: ark_names(named)[0] for name, named in parts.items()}
     plan = plan or official_plan(path, tensors)
     if chosen and not parts:
         plan = replace(plan, provenance={**plan.provenance, "part": chosen})

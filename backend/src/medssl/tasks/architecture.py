@@ -11,7 +11,7 @@ from medssl.tasks.classification_config import ClassificationConfig
 from medssl.tasks.segmentation_config import MONAI, SegmentationConfig
 
 UNETS, SWINS = ("genesis", "unet-segmenter", "unet-classifier"), ("peac", "ark", "swin-segmenter", "swin-classifier")
-SWIN_ARGUMENTS = ("width", "patch", "depths", "heads", "window", "cells", "drop_path")
+SWIN_ARGUMENTS = ("width", "patch", "depths", "heads", "window", "cells", "drop_path", "standard")
 Architecture = tuple[str, dict[str, Any]]  # a key of NETWORKS and its arguments
 
 
@@ -70,5 +70,6 @@ def _choose(wanted: str, form: str, source: Plan | None) -> str:
 
 def _swin(backbone: str, source: Plan | None) -> dict[str, Any]:
     if source is not None and source.method in SWINS:
-        return {name: value for name, value in source.network.items() if name in SWIN_ARGUMENTS}
+        taken = {name: value for name, value in source.network.items() if name in SWIN_ARGUMENTS}
+        return taken | ({"standard": "imagenet"} if source.method == "ark" else {})
     return {**BACKBONES[backbone], "cells": CELLS, "drop_path": 0.1}

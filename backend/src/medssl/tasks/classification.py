@@ -16,8 +16,8 @@ from medssl.data.labels import LabelSpec
 from medssl.data.loader import micro_batches
 from medssl.evaluation.classification import MEAN, classification_metrics
 from medssl.inspection.prediction import predict
-from medssl.networks.peac import standardise
 from medssl.networks.plan import Plan
+from medssl.networks.standard import standardised
 from medssl.networks.weights import WeightFile, build_network
 from medssl.protocol import JobSpec
 from medssl.tasks.architecture import classification_network
@@ -172,7 +172,7 @@ class Classification:
 
     def _laid_out(self, images: Tensor) -> Tensor:
         if self._plan.method == "swin-classifier":
-            return standardise(images)
+            return standardised(images, self._plan.network.get("standard", "cxr"))
         return images.contiguous(memory_format=torch.channels_last_3d) if self.config.training.channels_last else images
 
 

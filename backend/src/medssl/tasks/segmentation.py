@@ -20,8 +20,8 @@ from medssl.data.slice_samples import SliceDataset
 from medssl.errors import VolumeError
 from medssl.evaluation.segmentation import MEAN, case_metrics
 from medssl.inspection.segmentation import segment
-from medssl.networks.peac import standardise
 from medssl.networks.plan import Plan
+from medssl.networks.standard import standardised
 from medssl.networks.weights import WeightFile, build_network
 from medssl.protocol import JobSpec
 from medssl.tasks.architecture import segmentation_network
@@ -180,7 +180,7 @@ class Segmentation:
 
     def _laid_out(self, images: Tensor) -> Tensor:
         if self._plan.method == "swin-segmenter":
-            return standardise(images)
+            return standardised(images, self._plan.network.get("standard", "cxr"))
         if not self.config.training.channels_last:
             return images
         layout = torch.channels_last_3d if images.ndim == 5 else torch.channels_last

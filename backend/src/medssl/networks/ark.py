@@ -1,0 +1,233 @@
+"""The network of Foundation Ark (Ma et al., MICCAI 2023; Nature 2025): a Swin, a shared projector, a head per dataset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from math import isqrt
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from medssl.errors import ConfigError
+from medssl.networks.plan import Plan
+from medssl.networks.standard import standardised
+from medssl.networks.swin import Swin
+from medssl.networks.teacher import StudentTeacher
+
+PROJECTOR = 1376  # numbers of an embedding
+HEAD = re.compile(r"omni_heads\.(\d+)\.weight")
+TABLE = re.compile(r"layers\.(\d+)\.blocks\.\d+\.attn\.relative_position_bias_table")
+MASK = "layers.0.blocks.1.attn_mask"  # its windows tell the image's size
+LARGE = 192  # channels of the first stage of a Swin-L
+STAGES = 4  # of a Swin whose file holds no stage at all
+
+_CHEXPERT = (
+    "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion", "Edema", "Consolidation",
+    "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", "Support Devices",
+)  # fmt: skip
+_NIH = (
+    "Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia", "Pneumothorax",
+    "Consolidation", "Edema", "Emphysema", "Fibrosis", "Pleural_Thickening", "Hernia",
+)  # fmt: skip
+OFFICIAL_SETS: tuple[
+    tuple[str, str, tuple[str, ...]], ...
+] = (  # name, kind, classes of the released heads, in their order
+    ("mimic-cxr", "multi-label", _CHEXPERT),
+    ("chexpert", "multi-label", _CHEXPERT),
+    ("chestxray14", "multi-label", _NIH),
+    ("rsna-pneumonia", "multi-class", ("Normal", "No Lung Opacity/Not Normal", "Lung Opacity")),
+    ("vindr-cxr", "multi-label", ("PE", "Lung tumor", "Pneumonia", "Tuberculosis", "Other diseases", "No finding")),
+    ("shenzhen", "binary", ("TB",)),
+)
+
+
+class ArkNetwork(Swin):
+    """Swin, mean over its tokens, projector, one linear head for each dataset. Layer names are the official files'.
+
+    Args:
+        width: channels of the first Swin stage.
+        patch: pixels of the first patches' sides.
+        depths: blocks of each stage.
+        heads: attention heads of each stage.
+        window: tokens of an attention window's sides.
+        cells: last stage's tokens per side of an image: 7 for Swin-B 224, 12 and 24 for Swin-L 384 and 768.
+        drop_path: chance that the last block is left out in training.
+        projector: numbers of an embedding.
+        sets: a dict for each dataset: `name`, `kind` (binary, multi-label, multi-class), `classes`, and `activation`
+            (sigmoid, softmax; left out: softmax for multi-class), in the order of the heads.
+        fidelity: recorded with the weights; the network is the same in both.
+
+    Attributes:
+        side: pixels of an image's sides.
+        dimension: channels of a token.
+        framing: "whole", since images are resized to the square without regard to their aspect.
+
+    Raises:
+        ConfigError: sizes that do not fit each other, two sets of one name, or a set without classes.
+    """
+
+    plan: Plan | None = None
+    framing = "whole"
+
+    def __init__(
+        self,
+        width: int = 128,
+        patch: int = 4,
+        depths: Sequence[int] = (2, 2, 18, 2),
+        heads: Sequence[int] = (4, 8, 16, 32),
+        window: int = 7,
+        cells: int = 7,
+        drop_path: float = 0.0,
+        projector: int = PROJECTOR,
+        sets: Iterable[Mapping[str, Any]] = (),
+        fidelity: str = "paper",
+    ) -> None:
+        side = cells * patch * 2 ** (len(depths) - 1)
+        super().__init__(side, patch, width, depths, heads, window, drop_path)
+        self.side, self.dimension, self.fidelity = side, width * 2 ** (len(depths) - 1), fidelity
+        self.sets = checked_sets(sets)
+        self.projector = nn.Linear(self.dimension, projector)
+        self.omni_heads = nn.ModuleList(nn.Linear(projector, len(one["classes"])) for one in self.sets)
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Pixels of the images it takes."""
+        return self.side, self.side
+
+    @staticmethod
+    def standardise(images: Tensor) -> Tensor:
+        """Images (N, 1, S, S) in 0…1 as the network takes them (N, 3, S, S): mean and deviation of ImageNet."""
+        return standardised(images, "imagenet")
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """Tokens (N, cells², D) of standardised images (N, 3, side, side), row by row, after the final norm."""
+        return super().forward(x).flatten(1, 2)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The mean token (N, D): what the encoder alone knows."""
+        return self.tokens(x).mean(dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embeddings (N, projector): the projected mean token."""
+        return self.projector(self.features(x))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The same as `forward`."""
+        return self(x)
+
+    def logits(self, embedding: Tensor) -> list[Tensor]:
+        """Every head's logits (N, its classes)."""
+        return [head(embedding) for head in self.omni_heads]
+
+    def probabilities(self, x: Tensor) -> list[Tensor]:
+        """Every head's probabilities (N, its classes), through the head's activation."""
+        return [activated(answer, one) for answer, one in zip(self.logits(self(x)), self.sets)]
+
+    def outputs(self, x: Tensor, **inputs: Any) -> dict[str, Any]:
+        """`embedding` (N, projector) and `logits`, a list with (N, classes) of every head."""
+        embedding = self(x)
+        return {"embedding": embedding, "logits": self.logits(embedding)}
+
+    def stages(self) -> list[list[nn.Module]]:
+        """Modules from the input to the heads, which come last."""
+        return [*super().stages(), [self.projector, *self.omni_heads]]
+
+    @staticmethod
+    def arguments_of(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+        """Constructor arguments that fit the tensor shapes of a file; heads of the official sizes get the official names.
+
+        The image's size shows in the attention masks; a file without them is taken for the usual one: 768 pixels where the
+        window is 12, 7 last tokens per side otherwise.
+        """
+        tables: dict[int, list[tuple[int, ...]]] = {}
+        for name, shape in shapes.items():
+            if (found := TABLE.fullmatch(name)) and len(shape) == 2:
+                tables.setdefault(int(found[1]), []).append(shape)
+        stages = [tables[stage] for stage in sorted(tables)]
+        embedding = shapes.get("patch_embed.proj.weight") or (128, 3, 4, 4)
+        arguments: dict[str, Any] = {"width": embedding[0], "patch": embedding[-1]}
+        if stages:
+            arguments["depths"] = [len(stage) for stage in stages]
+            arguments["heads"] = [stage[0][1] for stage in stages]
+            arguments["window"] = (1 + isqrt(stages[0][0][0])) // 2  # a table has (2 window - 1)² entries
+        window, halvings = arguments.get("window", 7), 2 ** ((len(stages) or STAGES) - 1)
+        cells = 24 if window == 12 else window
+        if MASK in shapes:
+            cells = isqrt(shapes[MASK][0]) * window // halvings
+        sizes = {int(found[1]): shape[0] for name, shape in shapes.items() if (found := HEAD.fullmatch(name))}
+        projector = (shapes.get("projector.weight") or (PROJECTOR,))[0]
+        sets = named_sets([sizes[n] for n in sorted(sizes)], softmax=embedding[0] >= LARGE)
+        return {**arguments, "cells": cells, "projector": projector, "sets": sets}
+
+
+def checked_sets(sets: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The heads' descriptions, complete.
+
+    Raises:
+        ConfigError: two of one name, one without classes, or a binary one with several.
+    """
+    found: list[dict[str, Any]] = []
+    for one in sets:
+        name, kind, classes = one["name"], one["kind"], list(one["classes"])
+        if any(other["name"] == name for other in found):
+            raise ConfigError(f"two sets named {name!r}", "would share one head", "Give each set a name of its own")
+        if not classes or (kind == "binary" and len(classes) > 1) or (kind == "multi-class" and len(classes) < 2):
+            raise ConfigError(
+                f"set {name!r}, {kind}, with {len(classes)} classes", "makes no head",
+                "Binary sets have one class, multi-class sets two or more",
+            )  # fmt: skip
+        activation = one.get("activation") or ("softmax" if kind == "multi-class" else "sigmoid")
+        found.append({"name": name, "kind": kind, "classes": classes, "activation": activation})
+    return found
+
+
+def named_sets(sizes: Sequence[int], softmax: bool) -> list[dict[str, Any]]:
+    """Descriptions of the heads of a foreign file: the official names where the sizes are the official ones.
+
+    Args:
+        sizes: classes of each head.
+        softmax: whether a multi-class head was trained with cross-entropy; Ark's was trained with binary cross-entropy.
+    """
+    if list(sizes) == [len(classes) for _, _, classes in OFFICIAL_SETS]:
+        described = OFFICIAL_SETS
+    else:
+        described = tuple(
+            (f"head-{n}", "multi-label" if size > 1 else "binary", tuple(f"class-{c}" for c in range(size)))
+            for n, size in enumerate(sizes)
+        )
+    return [
+        {
+            "name": name, "kind": kind, "classes": list(classes),
+            "activation": "softmax" if kind == "multi-class" and softmax else "sigmoid",
+        }
+        for name, kind, classes in described
+    ]  # fmt: skip
+
+
+def activated(logits: Tensor, described: Mapping[str, Any]) -> Tensor:
+    """Probabilities (..., C) of a head's logits."""
+    return logits.softmax(dim=-1) if described["activation"] == "softmax" else logits.sigmoid()
+
+
+class ArkOutputs(NamedTuple):
+    """What the loss needs of one micro-batch of one dataset."""
+
+    logits: Tensor  # (N, C), of the visited set's head of the student
+    student: Tensor  # (N, projector)
+    teacher: Tensor  # (N, projector), without gradient
+
+
+class ArkPair(StudentTeacher):
+    """Student and teacher; a forward pass goes through one dataset's head alone."""
+
+    student: ArkNetwork
+    teacher: ArkNetwork
+
+    def forward(self, seen: Tensor, clean: Tensor, number: int) -> ArkOutputs:
+        """Answers to the student's and the teacher's standardised views (N, 3, S, S) of images of set `number`."""
+        with torch.no_grad():
+            teacher = self.teacher(clean)
+        student = self.student(seen)
+        return ArkOutputs(self.student.omni_heads[number](student), student, teacher)
