@@ -41,7 +41,7 @@ class Context:
     def volume(self, ref) -> Volume:
         return self._volume
 
-    def model(self, reference: str, fidelity: str, device: str) -> nn.Module:
+    def model(self, reference: str, fidelity: str, device: str, part: str = "") -> nn.Module:
         return self._net
 
     def progress(self, fraction: float, message: str = "") -> None:

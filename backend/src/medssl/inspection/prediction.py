@@ -1,40 +1,35 @@
-"""Probabilities of classes for whole images, by a fine-tuned classifier or a probe on embeddings."""
+"""Probabilities of classes for whole images: by a fine-tuned classifier, a probe on embeddings, or a pretrained Ark."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from scipy import special, stats
+from scipy import special
 from torch import Tensor, nn
 
 from medssl.data.planes import as_plane
-from medssl.data.ten_crop import ten_crops
 from medssl.data.volume import Volume
-from medssl.errors import ConfigError, InputError, WeightsError
+from medssl.errors import InputError, WeightsError
 from medssl.evaluation.calibration import logits_of
-from medssl.inspection.image_embedding import as_input, centre, embedding_of, image_size, whole_image
+from medssl.inspection.ark_prediction import head_probabilities, head_rows, heads_text
+from medssl.inspection.findings import read_findings
+from medssl.inspection.image_embedding import as_input, embedding_of, image_size, whole_image
+from medssl.inspection.image_views import Prediction, check_test_time, interval_notes, summary, views_of
 from medssl.inspection.models import model_path
 from medssl.inspection.probes import Probe, is_probe, open_probe
 from medssl.inspection.tables import write_table
 from medssl.inspection_requests import PredictRequest, images_from_json
+from medssl.networks.ark import ArkNetwork
 from medssl.networks.plan import Plan
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext
 
 TASKS = ("classification", "probing")
-TEST_TIME = ("none", "mirror", "ten-crop")
-CONFIDENCE = 0.95
-INTERVALS = (
-    "low and high: 95 % t interval of the mean over {} views of each image; they tell how much the answer depends on the "
-    "view, not how often it is right"
-)
-Prediction = dict[str, tuple[float, float | None, float | None]]  # class: probability, low, high
 
 
 def predict(
@@ -61,9 +56,7 @@ def predict(
         VolumeError, InputError: an image that the model cannot take, see `whole_image`.
     """
     plan = check_predictor(net)
-    wanted = test_time or str(plan.task.get("test_time", "none"))
-    if wanted not in TEST_TIME:
-        raise ConfigError(f"test_time = {wanted!r}", "is not a choice", f"Use one of {', '.join(TEST_TIME)}")
+    wanted = check_test_time(_test_time(test_time, plan))
     found = []
     for n in range(len(images)):
         found.append(_predict_one(images[n], net, plan, wanted))
@@ -82,7 +75,9 @@ def check_predictor(net: nn.Module | Probe) -> Plan:
     if plan.task.get("name") not in TASKS:
         what = f"task {plan.task['name']!r}" if plan.task else f"method {plan.method!r}"
         raise WeightsError(
-            f"model of {what}", "does not predict classes", "Choose a model fine-tuned for classification, or a probe"
+            f"model of {what}",
+            "does not predict classes",
+            "Choose a model fine-tuned for classification, a probe, or a pretrained Ark",
         )
     return plan
 
@@ -139,61 +134,77 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
     if not asked.images:
         raise InputError("0 images", "are too few", "Choose an image")
     context.progress(0.0, "loading the model")
-    net = load_predictor(asked.model, context.home, lambda model: context.model(model, "", asked.device))
+    net = load_predictor(asked.model, context.home, lambda model: context.model(model, "", asked.device, asked.part))
+    if isinstance(net, ArkNetwork):
+        _inspect_heads(asked, net, context)
+        return
     plan = check_predictor(net)
+    _check_no_heads(asked)
     predictions, names = [], []
-    for n, ref in enumerate(asked.images):
-        context.progress(n / len(asked.images), f"image {n + 1} of {len(asked.images)}")
-        volume = context.volume(ref)
-        names.append(ref.name or volume.name or f"image {n + 1}")
-        volume = as_plane(volume, ref.view, ref.inverted) if ref.view or ref.inverted else volume
+    for name, volume in _images(asked, context):
+        names.append(name)
         predictions += predict([volume], net, asked.test_time)
     table = rows_of(predictions, names, plan)
     write_table(table, context.folder / "table.csv")
     info = {
         "names": names, "classes": plan.task["classes"], "kind": plan.task["kind"], "model": asked.model,
-        "notes": interval_notes(asked.test_time, plan),
+        "notes": interval_notes(_test_time(asked.test_time, plan), len(plan.input_size)),
     }  # fmt: skip
     context.finish(["table.csv"], table, info)
 
 
-def interval_notes(test_time: str, plan: Plan) -> list[str]:
-    """What low and high mean."""
-    wanted = test_time or str(plan.task.get("test_time", "none"))
-    views = {"none": 1, "mirror": 2 if len(plan.input_size) == 2 else 8, "ten-crop": 10}[wanted]
-    return [INTERVALS.format(views)] if views > 1 else []
+def _inspect_heads(asked: PredictRequest, net: ArkNetwork, context: FolderContext) -> None:
+    """The same of a pretrained Ark, head by head."""
+    columns = read_findings(net.sets, asked.findings, asked.heads)
+    findings = columns if asked.findings else []
+    table: list[dict[str, Any]] = []
+    names = []
+    for name, volume in _images(asked, context):
+        probabilities = head_probabilities(volume, net, asked.test_time)
+        table += head_rows(len(names), name, probabilities, net, asked.heads, findings)
+        names.append(name)
+    write_table(table, context.folder / "table.csv")
+    notes = interval_notes(asked.test_time or "none", 2) + ([heads_text(findings, net.sets)] if findings else [])
+    info = {
+        "names": names, "classes": [column.name for column in columns], "kind": "heads", "model": asked.model,
+        "sets": net.sets, "findings": [{"name": one.name, "text": one.text(net.sets)} for one in findings], "notes": notes,
+    }  # fmt: skip
+    context.finish(["table.csv"], table, info)
+
+
+def _images(asked: PredictRequest, context: FolderContext) -> Iterator[tuple[str, Volume]]:
+    """Name and image of each reference, read when its turn comes."""
+    for n, ref in enumerate(asked.images):
+        context.progress(n / len(asked.images), f"image {n + 1} of {len(asked.images)}")
+        volume = context.volume(ref)
+        name = ref.name or volume.name or f"image {n + 1}"
+        yield name, as_plane(volume, ref.view, ref.inverted) if ref.view or ref.inverted else volume
+
+
+def _check_no_heads(asked: PredictRequest) -> None:
+    wanted = (*asked.heads, *asked.findings)
+    if wanted:
+        raise WeightsError(
+            f"model {asked.model} asked for {', '.join(wanted)}",
+            "has no heads by name",
+            "Choose a pretrained Ark, or ask for none",
+        )
+
+
+def _test_time(wanted: str, plan: Plan) -> str:
+    return wanted or str(plan.task.get("test_time", "none"))
 
 
 def _predict_one(volume: Volume, net: nn.Module | Probe, plan: Plan, test_time: str) -> Prediction:
     network = net.net if isinstance(net, Probe) else net
     image = torch.from_numpy(whole_image(volume, network))
-    views = _views(image, image_size(network), test_time)  # (V, 1, *size)
+    views = views_of(image, image_size(network), test_time)  # (V, 1, *size)
     kind, names = plan.task["kind"], list(plan.task["classes"])
     raw = _probabilities(views, net, kind)  # (V, C)
     temperatures = plan.task.get("temperature", {})
     mean = calibrate(raw.mean(axis=0), names, kind, temperatures)
-    if len(raw) == 1:
-        return {name: (float(p), None, None) for name, p in zip(names, mean)}
-    spread = calibrate(raw, names, kind, temperatures).std(axis=0, ddof=1) / np.sqrt(len(raw))
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(raw) - 1) * spread
-    ends = np.clip([mean - half, mean + half], 0.0, 1.0)
-    return {name: (float(p), float(a), float(b)) for name, p, a, b in zip(names, mean, *ends)}
-
-
-def _views(image: Tensor, size: Sequence[int], test_time: str) -> Tensor:
-    """(V, 1, *size) of an image (*larger)."""
-    middle = centre(image, size)
-    if test_time == "none":
-        return middle[None, None]
-    if test_time == "mirror":
-        axes = (1,) if len(size) == 2 else (0, 1, 2)  # left and right of a radiograph (rows, columns)
-        turns = [some for n in range(len(axes) + 1) for some in itertools.combinations(axes, n)]
-        return torch.stack([middle.flip(turn) for turn in turns])[:, None]
-    if len(size) == 2:
-        return ten_crops(image[None, None], size[0])[0]
-    corners = itertools.product(*((0, whole - side) for whole, side in zip(image.shape, size)))
-    crops = [image[tuple(slice(a, a + side) for a, side in zip(corner, size))] for corner in corners]
-    return torch.stack([middle, middle.flip(0), *crops])[:, None]
+    each = calibrate(raw, names, kind, temperatures)
+    return summary(names, mean, each)
 
 
 @torch.inference_mode()
