@@ -102,13 +102,12 @@ class Declaration:
         for key in ("name", "kind", "labels"):
             if data.get(key) in (None, "", [], {}):
                 raise CatalogError(key, "is missing", "Every declaration has a name, a kind and labels")
-        given = {key: value for key, value in data.items() if value is not None}  # an empty line of YAML: as left out
+        given = {key: value for key, value in data.items() if value not in (None, "")}  # an empty line: as left out
         for key in TEXTS:
             if not isinstance(given.get(key, ""), (str, int, float)):
                 raise CatalogError(f"{key} = {given[key]!r}", "must be a text", "Put it in quotes")
-        declaration = cls(
-            **{key: str(value) if key in (*TEXTS, "name", "images") else value for key, value in given.items()}
-        )
+        made: dict[str, Any] = {key: str(v) if key in (*TEXTS, "name", "images") else v for key, v in given.items()}
+        declaration = cls(**made)
         declaration._check()
         return declaration
 

@@ -80,7 +80,7 @@ def texts(value: Any, where: str) -> tuple[str, ...]:
     """A text or a list of texts; YAML's numbers are texts too. Raises CatalogError."""
     items = value if isinstance(value, (list, tuple)) else [value]
     if not items or any(isinstance(item, (dict, list, bool)) or item is None or item == "" for item in items):
-        raise CatalogError(f"{where} = {value!r}", "must be a text or a list of texts", "Quote yes, no, true and false")
+        raise CatalogError(f"{where} = {value!r}", "must be a text or a list of texts", "Put it in quotes")
     return tuple(str(item) for item in items)
 
 
