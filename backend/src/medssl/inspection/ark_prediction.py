@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from medssl.data.classification_samples import enlarged
+from medssl.data.resizing import resized_to
 from medssl.data.volume import Volume
 from medssl.inspection.findings import Finding, read_findings
 from medssl.inspection.image_embedding import as_input, image_size, whole_image
@@ -25,7 +27,8 @@ def predict_heads(
     Args:
         images: 2D radiographs, read one after another.
         net: in evaluation mode.
-        test_time: none (also ""), mirror, ten-crop: views whose probabilities are averaged, with their 95 % t interval.
+        test_time: none (also ""), mirror, ten-crop (of the image enlarged by 8/7): views whose probabilities are averaged,
+            with their 95 % t interval.
         progress: called with (images done, images); may raise to stop.
 
     Raises:
@@ -67,8 +70,11 @@ def predict_findings(
 @torch.inference_mode()
 def head_probabilities(volume: Volume, net: ArkNetwork, test_time: str = "") -> list[np.ndarray]:
     """(V, classes) of every head, of V views of an image."""
-    image = torch.from_numpy(whole_image(volume, net))
-    views = views_of(image, image_size(net), check_test_time(test_time or "none")).to(next(net.parameters()).device)
+    wanted, size = check_test_time(test_time or "none"), image_size(net)
+    image = whole_image(volume, net)
+    if wanted == "ten-crop":  # it has just the network's size, which leaves no room for crops
+        image = resized_to(image, enlarged(size))
+    views = views_of(torch.from_numpy(image), size, wanted).to(next(net.parameters()).device)
     return [head.double().cpu().numpy() for head in net.probabilities(as_input(views, net))]
 
 

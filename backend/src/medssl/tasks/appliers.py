@@ -13,14 +13,13 @@ from medssl.data.entry import Entry
 from medssl.data.planes import as_plane
 from medssl.data.volume import Volume
 from medssl.evaluation.tables import ATTRIBUTE, LABEL
-from medssl.inspection.prediction import check_predictor, predict
-from medssl.inspection.probes import Probe
 from medssl.inspection.segmentation import check_segmenter, segment
 from medssl.inspection.segmentation_files import write_segmentation
 from medssl.inspection.tables import write_table
 from medssl.tasks.apply_config import ApplyConfig
 from medssl.tasks.apply_output import Output, check_inputs_stay, file_names, shown
 from medssl.tasks.growing_table import GrowingTable, Row
+from medssl.tasks.prediction_columns import Columns
 
 CLASSES = "classes.csv"
 VOLUMES = ("image", "patient", "class", "value", "voxels", "volume_ml", "area_cm2")
@@ -87,12 +86,11 @@ class Segmenting:
 class Predicting:
     """A row per image in one table of predictions: probabilities, known labels of the same names, attributes."""
 
-    def __init__(self, net: nn.Module | Probe, catalog: Catalog, config: ApplyConfig, output: Output) -> None:
-        self._net, self._test_time = net, "" if config.test_time == "auto" else config.test_time
-        self._names = list(check_predictor(net).task["classes"])
+    def __init__(self, columns: Columns, catalog: Catalog, output: Output) -> None:
+        self._columns = columns
         attributes = sorted({name for entry in catalog for name in self._attributes(entry)})
-        columns = (*self._names, *(LABEL + name for name in self._names), *(ATTRIBUTE + name for name in attributes))
-        self.table = GrowingTable(output.folder / output.table, ("image", "patient", *columns))
+        names = (*(LABEL + name for name in columns.labelled), *(ATTRIBUTE + name for name in attributes))
+        self.table = GrowingTable(output.folder / output.table, ("image", "patient", *columns.names, *names))
         self._had = {known["image"] for known in self.table.rows}
 
     def has(self, row: Row) -> bool:
@@ -102,19 +100,16 @@ class Predicting:
     def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
         """Classify one image."""
         volume = as_plane(volume, entry.view, entry.inverted) if entry.view or entry.inverted else volume
-        found = predict([volume], self._net, self._test_time)[0]
+        found = self._columns.predict(volume)
         row: dict[str, Any] = {"image": shown(entry), "patient": entry.patient}
-        row |= {name: found[name][0] for name in self._names}
-        row |= {LABEL + name: f"{entry.labels[name]:g}" for name in self._names if _known(entry, name)}
+        row |= {name: found[name][0] for name in self._columns.names}
+        labels = {name: self._columns.label(entry, name) for name in self._columns.labelled}
+        row |= {LABEL + name: f"{value:g}" for name, value in labels.items() if value == value}
         row |= {ATTRIBUTE + name: value for name, value in self._attributes(entry).items()}
         self.table.append([row])
         return self.table.path.name
 
     def _attributes(self, entry: Entry) -> dict[str, str]:
-        numbers = {n: f"{value:g}" for n, value in entry.labels.items() if n not in self._names and value == value}
+        used = self._columns.used
+        numbers = {n: f"{value:g}" for n, value in entry.labels.items() if n not in used and value == value}
         return {**entry.attributes, **numbers}
-
-
-def _known(entry: Entry, name: str) -> bool:
-    value = entry.labels.get(name)
-    return value is not None and value == value

@@ -1,4 +1,4 @@
-"""The job kind "apply": a fine-tuned model over all images of a set, an image at a time, going on where it was stopped."""
+"""The job kind "apply": a model over all images of a set, an image at a time, going on where it was stopped."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from medssl.errors import CancelledError, CatalogError, InputError, NotFoundErro
 from medssl.inspection.models import WarmModels
 from medssl.inspection.prediction import TASKS, load_predictor
 from medssl.inspection.probes import Probe
+from medssl.networks.ark import ArkNetwork
 from medssl.networks.plan import Plan
 from medssl.protocol import JobSpec
 from medssl.schema import build
@@ -22,6 +23,7 @@ from medssl.tasks.appliers import CLASSES, Applier, Predicting, Segmenting
 from medssl.tasks.apply_config import ApplyConfig
 from medssl.tasks.apply_output import Output, file_names, shown
 from medssl.tasks.growing_table import GrowingTable
+from medssl.tasks.prediction_columns import Columns, columns_of
 from medssl.training.run import Run
 
 COLUMNS = ("image", "patient", "status", "error", "output")
@@ -35,7 +37,7 @@ def apply(spec: JobSpec, run: Run) -> None:
 
 
 def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run) -> GrowingTable:
-    """Segment or classify every image, whatever the model was fine-tuned for; one that fails does not stop the others.
+    """Segment or classify every image, whatever the model was made for; one that fails does not stop the others.
 
     The output folder (the run's results where the config names none) gets index.csv (image, patient, status, error, output),
     and a label map per image, volumes.csv and classes.csv, or predictions.csv. What the index calls done is not done again.
@@ -43,25 +45,27 @@ def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run)
     Args:
         reference: a job id or the path of a weight file.
         catalog: the images.
-        config: output, format, how windows and views are averaged.
+        config: output, format, how windows and views are averaged, findings.
         run: takes progress and warnings of images that fail; its device computes.
 
     Returns:
         The index.
 
     Raises:
-        NotFoundError, WeightsError: no such model, or one that neither segments nor predicts.
+        NotFoundError, WeightsError: no such model, one that neither segments nor predicts, or that knows no finding asked for.
         InputError: the output folder holds results of another model, or files that label maps would replace.
         CatalogError: not one image could be used.
         CancelledError: a cancel was asked for; what is done stays.
     """
     models = WarmModels(run.home)
-    net = load_predictor(reference, run.home, lambda model: models.get(model, "", run.device))
+    part = "" if config.part == "auto" else config.part
+    net = load_predictor(reference, run.home, lambda model: models.get(model, "", run.device, part))
     output = Output.of(config.output, run.folder / "results")
-    files = () if _predicts(net) else (CLASSES, *file_names(catalog, f".{config.format}", {}).values())
-    output.claim(cast(Plan, net.plan), config, run.folder.name, files)
+    columns = columns_of(net, catalog, config) if _predicts(net, config) else None
+    files = () if columns else (CLASSES, *file_names(catalog, f".{config.format}", {}).values())
+    output.claim(cast(Plan, net.plan), config, run.folder.name, files, columns.about() if columns else {})
     index = GrowingTable(output.folder / output.index, COLUMNS)
-    applier = _applier(net, catalog, config, output, index)
+    applier = _applier(net, columns, catalog, config, output, index)
     done = {row["image"] for row in index.rows if row["status"] == DONE and applier.has(row)}
     order = {shown(entry): n for n, entry in enumerate(catalog)}
     for table in (index, applier.table):  # what was begun and not finished leaves
@@ -79,10 +83,15 @@ def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run)
 
 
 def _applier(
-    net: nn.Module | Probe, catalog: Catalog, config: ApplyConfig, output: Output, index: GrowingTable
+    net: nn.Module | Probe,
+    columns: Columns | None,
+    catalog: Catalog,
+    config: ApplyConfig,
+    output: Output,
+    index: GrowingTable,
 ) -> Applier:
-    if _predicts(net):
-        return Predicting(net, catalog, config, output)
+    if columns is not None:
+        return Predicting(columns, catalog, output)
     return Segmenting(
         cast(nn.Module, net),
         catalog,
@@ -92,8 +101,10 @@ def _applier(
     )
 
 
-def _predicts(net: nn.Module | Probe) -> bool:
-    return isinstance(net, Probe) or cast(Plan, net.plan).task.get("name") in TASKS
+def _predicts(net: nn.Module | Probe, config: ApplyConfig) -> bool:
+    """A model that answers with probabilities; one asked for findings is to say itself that it has none."""
+    asked = bool(config.findings or config.heads)
+    return asked or isinstance(net, (Probe, ArkNetwork)) or cast(Plan, net.plan).task.get("name") in TASKS
 
 
 def _apply_all(applier: Applier, entries: Sequence[Entry], index: GrowingTable, run: Run, total: int) -> None:

@@ -22,6 +22,17 @@ class ApplyConfig:
         "auto", "What predictions are averaged over; auto: as the model was trained",
         choices=("auto", "none", "mirror", "ten-crop"), advanced=True,
     )  # fmt: skip
+    findings: str = setting(
+        "", "Of a pretrained Ark: findings by name, separated by semicolons, each the mean of the heads that know it, or "
+        '"TB=shenzhen:TB|vindr-cxr:Tuberculosis"; empty: every class of every head',
+    )  # fmt: skip
+    heads: str = setting(
+        "", "Of a pretrained Ark: the heads that answer, separated by semicolons; empty: all", advanced=True
+    )
+    part: str = setting(
+        "auto", "Where weights hold both; auto: the teacher of an Ark, the student of others",
+        choices=("auto", "student", "teacher"), advanced=True,
+    )  # fmt: skip
     format: str = setting(
         "nii.gz", "Format of label maps; nrrd holds names and colours too", choices=("nii.gz", "nrrd")
     )

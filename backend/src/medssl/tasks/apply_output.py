@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from medssl.data.catalog import Catalog
 from medssl.data.entry import Entry
@@ -41,7 +42,14 @@ class Output:
             return cls(path)
         return cls(path.parent, path.name, f"{path.stem}.index.csv", f"{path.stem}.apply.json")
 
-    def claim(self, plan: Plan, config: ApplyConfig, run: str, files: Iterable[str] = ()) -> None:
+    def claim(
+        self,
+        plan: Plan,
+        config: ApplyConfig,
+        run: str,
+        files: Iterable[str] = (),
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
         """Make the folder and note in it which model fills it, and how; with `overwrite` forget what another run left.
 
         Args:
@@ -49,13 +57,14 @@ class Output:
             config: its settings count, but output and overwrite.
             run: the name of the run, which goes on with its own results even where it overwrites.
             files: that will be written here, beside the tables.
+            about: what else the record should tell of the answers, as JSON has it.
 
         Raises:
             InputError: there are results of another model or of other settings, or files of these names that no model left.
             ResourceError: the folder cannot be made.
         """
         path = self.folder / self.record
-        record = {**asdict(config), "model_sha256": plan.sha256, "method": plan.method, "run": run}
+        record = {**asdict(config), "model_sha256": plan.sha256, "method": plan.method, "run": run, **(about or {})}
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         known = read_json(path) if path.is_file() else None
@@ -71,6 +80,15 @@ class Output:
                 self.folder, "holds results of another model or of other settings", "Give another output, or overwrite"
             )
         write_json(path, record)
+
+
+def record_of(table: Path) -> dict[str, Any]:
+    """What was noted when a table of predictions was made; empty of a table from elsewhere."""
+    for output in (Output.of(str(table), table), Output(table.parent)):
+        path = output.folder / output.record
+        if output.table == table.name and path.is_file():
+            return read_json(path)
+    return {}
 
 
 def shown(entry: Entry) -> str:
