@@ -24,6 +24,8 @@ from medssl.cli import (
     predict,
     pretrain,
     restore,
+    retrieve,
+    saliency,
     samples,
     segment,
     serve,
@@ -47,7 +49,9 @@ app.command("predict")(predict.predict)
 app.command("embed")(embed.embed)
 app.command("evaluate")(evaluate.evaluate)
 app.command("restore")(restore.restore)
+app.command("retrieve")(retrieve.retrieve)
 app.command("correspond")(correspond.correspond)
+app.command("saliency")(saliency.saliency)
 app.command("similarity")(correspond.similarity)
 app.command("cosegment")(cosegment.cosegment)
 app.command("patchmap")(cosegment.patchmap)

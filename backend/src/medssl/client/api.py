@@ -26,6 +26,8 @@ from medssl.inspection_requests import (
     PredictRequest,
     PreviewRequest,
     RestoreRequest,
+    RetrieveRequest,
+    SaliencyRequest,
     SegmentRequest,
     SimilarityRequest,
 )
@@ -207,6 +209,16 @@ def segment(request: SegmentRequest) -> Call:
 def predict(request: PredictRequest) -> Call:
     """Probabilities of a fine-tuned classifier or a probe: `ResultStatus`, queued."""
     return _post("/inspect/predict", request, _result)
+
+
+def retrieve(request: RetrieveRequest) -> Call:
+    """The most similar images of a set to one image: `ResultStatus`, queued."""
+    return _post("/inspect/retrieve", request, _result)
+
+
+def saliency(request: SaliencyRequest) -> Call:
+    """Where in an image a finding's probability comes from: `ResultStatus`, queued."""
+    return _post("/inspect/saliency", request, _result)
 
 
 def result(result_id: str) -> Call:

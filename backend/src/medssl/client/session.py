@@ -24,6 +24,8 @@ from medssl.inspection_requests import (
     PredictRequest,
     PreviewRequest,
     RestoreRequest,
+    RetrieveRequest,
+    SaliencyRequest,
     SegmentRequest,
     SimilarityRequest,
 )
@@ -183,6 +185,18 @@ class Session:
     ) -> ResultStatus:
         """Probabilities of classes for one or more images; `request` takes further fields of `PredictRequest`."""
         return self.finished(self.send(api.predict(PredictRequest(tuple(images), model, **request))), on_progress)
+
+    def retrieve(
+        self, volume: VolumeRef, data: DataSpec, model: str, on_progress: OnProgress = _silent, **request: Any
+    ) -> ResultStatus:
+        """The most similar images of a set to one image; `request` takes further fields of `RetrieveRequest`."""
+        return self.finished(self.send(api.retrieve(RetrieveRequest(volume, data, model, **request))), on_progress)
+
+    def saliency(
+        self, volume: VolumeRef, model: str, finding: str, on_progress: OnProgress = _silent, **request: Any
+    ) -> ResultStatus:
+        """Where in an image a finding's probability comes from; `request` takes further fields of `SaliencyRequest`."""
+        return self.finished(self.send(api.saliency(SaliencyRequest(volume, model, finding, **request))), on_progress)
 
     def finished(self, result: ResultStatus, on_progress: OnProgress = _silent) -> ResultStatus:
         """Wait until an inspection has ended.
