@@ -1,0 +1,231 @@
+"""Tables read once from top to bottom, a few thousand rows at a time and only the columns that are asked for."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medssl.data.declaration_rules import Place, TableRef, nearest
+from medssl.errors import CatalogError
+
+CHUNK = 8192  # rows
+GLUE = "\x1f"  # between the fields of a key
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of one table as columns; `lines` are where they stand in the file (0: no table)."""
+
+    ref: TableRef
+    lines: Sequence[int]
+    columns: dict[str, list[str]]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def where(self, n: int) -> str:
+        """The row for an error: "train.csv, line 12"."""
+        return f"{self.ref.file}, line {self.lines[n]}" if self.lines[n] else "images"
+
+    def take(self, rows: Sequence[int]) -> Chunk:
+        """Only these rows."""
+        columns = {name: [values[n] for n in rows] for name, values in self.columns.items()}
+        return Chunk(self.ref, [self.lines[n] for n in rows], columns)
+
+
+class Codes:
+    """Texts as numbers: each is kept once."""
+
+    def __init__(self) -> None:
+        self.values: list[str] = []
+        self.codes = array("i")
+        self._number: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        """The number of a text, which is a new one where it is new."""
+        found = self._number.setdefault(text, len(self.values))
+        if found == len(self.values):
+            self.values.append(text)
+        return found
+
+    def extend(self, texts: Sequence[str]) -> None:
+        """Add a row for each text."""
+        self.codes.extend(map(self.number, texts))
+
+    def numbers(self) -> np.ndarray:
+        """(N,) int32."""
+        return np.frombuffer(self.codes, np.int32) if len(self.codes) else np.empty(0, np.int32)
+
+
+@dataclass
+class Tables:
+    """The tables of a declaration: rows, to which the tables with a key add columns.
+
+    Raises:
+        CatalogError: a table that is not there, is no CSV, or lacks its key.
+    """
+
+    root: Path
+    refs: Sequence[TableRef]
+    headers: dict[str, list[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.headers = {ref.file: header(self.root, ref) for ref in self.refs}
+        for ref in self.joins:
+            for name in ref.key:
+                find_column((name,), self.headers[ref.file], ref.file)
+
+    @property
+    def joins(self) -> list[TableRef]:
+        """The tables that add columns."""
+        return [ref for ref in self.refs if ref.key]
+
+    @property
+    def rows(self) -> list[TableRef]:
+        """The tables that add images."""
+        return [ref for ref in self.refs if not ref.key]
+
+    def known(self, ref: TableRef) -> list[str]:
+        """All columns that the rows of a table have."""
+        return list(
+            dict.fromkeys((*self.headers[ref.file], *(n for one in self.joins for n in self.headers[one.file])))
+        )
+
+    def column(self, place: Place, ref: TableRef) -> str:
+        """The column of a place in the rows of a table. Raises CatalogError."""
+        names = ref.file if not self.joins else f"{ref.file} and what is joined to it"
+        return find_column(place.columns, self.known(ref), names)
+
+    def chunks(self, ref: TableRef, wanted: Sequence[str], progress: Progress) -> Iterator[Chunk]:
+        """The rows of a table with the wanted columns, joined ones among them."""
+        own = self.headers[ref.file]
+        joined = [(one, [n for n in wanted if n not in own and n in self.headers[one.file]]) for one in self.joins]
+        keyed = [_Keyed(self.root, one, names, progress) for one, names in joined if names]
+        keys = [name for one in keyed for name in one.ref.key]
+        for name in keys:
+            find_column((name,), own, ref.file)
+        columns = list(dict.fromkeys((*(name for name in wanted if name in own), *keys)))
+        for chunk in stream(self.root, ref, columns, progress):
+            for one in keyed:
+                chunk.columns.update(one.of(chunk))
+            yield chunk
+
+
+class _Keyed:
+    """A table that is looked up by key; a row without its key gets empty fields."""
+
+    def __init__(self, root: Path, ref: TableRef, names: list[str], progress: Progress) -> None:
+        self.ref = ref
+        self._row: dict[str, int] = {}
+        self._columns = {name: Codes() for name in names}
+        for chunk in stream(root, ref, [*ref.key, *names], progress):
+            for n, key in enumerate(_keys(chunk, ref.key)):
+                if key in self._row:
+                    value = ", ".join(key.split(GLUE))
+                    raise CatalogError(
+                        f"{chunk.where(n)}: {value}", "is there twice in a joined table", "A key must name one row"
+                    )
+                self._row[key] = len(self._row)
+            for name, codes in self._columns.items():
+                codes.extend(chunk.columns[name])
+
+    def of(self, chunk: Chunk) -> dict[str, list[str]]:
+        rows = [self._row.get(key, -1) for key in _keys(chunk, self.ref.key)]
+        return {
+            name: ["" if row < 0 else codes.values[codes.codes[row]] for row in rows]
+            for name, codes in self._columns.items()
+        }
+
+
+def find_column(names: Sequence[str], known: Sequence[str], where: str) -> str:
+    """The first of the names that is known. Raises CatalogError, which lists the known ones."""
+    for name in names:
+        if name in known:
+            return name
+    wanted = " or ".join(map(repr, names))
+    raise CatalogError(where, f"has no column {wanted}{nearest(names[0], known)}", f"Its columns: {', '.join(known)}")
+
+
+def table_path(root: Path, ref: TableRef) -> Path:
+    """Where a table lies; `x.csv.gz` will do for `x.csv`.
+
+    Raises:
+        CatalogError: neither is there.
+    """
+    path = root / ref.file
+    packed = path.with_name(path.name + ".gz")
+    if path.is_file():
+        return path
+    if packed.is_file():
+        return packed
+    raise CatalogError(
+        f"table {path}", "is not there", "Check root and tables; they are read on the machine of the backend"
+    )
+
+
+def header(root: Path, ref: TableRef) -> list[str]:
+    """The names of a table's columns. Raises CatalogError."""
+    return next(_lines(root, ref, lambda share, text: None))[1]
+
+
+def stream(root: Path, ref: TableRef, wanted: Sequence[str], progress: Progress) -> Iterator[Chunk]:
+    """The rows of one table, a few thousand at a time.
+
+    Raises:
+        CatalogError: no CSV table, or a line (named) with fewer or more fields than the first.
+    """
+    lines = _lines(root, ref, progress)
+    names = next(lines)[1]
+    places = [names.index(name) for name in wanted]
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    for number, row in lines:
+        if len(row) < len(names) or any(row[len(names) :]):
+            rule = f"has {len(row)} fields, not {len(names)}"
+            raise CatalogError(f"{ref.file}, line {number}", rule, "Quote fields that hold the delimiter")
+        rows.append(row)
+        numbers.append(number)
+        if len(rows) == CHUNK:
+            yield _chunk(ref, numbers, rows, wanted, places)
+            rows, numbers = [], []
+    if rows:
+        yield _chunk(ref, numbers, rows, wanted, places)
+
+
+def _chunk(ref: TableRef, numbers: list[int], rows: list[list[str]], wanted: Sequence[str], places: list[int]) -> Chunk:
+    return Chunk(ref, numbers, {name: [row[place].strip() for row in rows] for name, place in zip(wanted, places)})
+
+
+def _lines(root: Path, ref: TableRef, progress: Progress) -> Iterator[tuple[int, list[str]]]:
+    """(line number, fields) of every line that is not empty, the names of the columns first."""
+    path = table_path(root, ref)
+    size = max(path.stat().st_size, 1)
+    try:
+        with path.open("rb") as raw:
+            plain: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            reader = csv.reader(io.TextIOWrapper(plain, "utf-8-sig", newline=""), delimiter=ref.delimiter)
+            names = [name.strip() for name in next(reader, [])]
+            while names and not names[-1]:  # a delimiter at the end of the line, as in the tables of ChestX-ray14
+                names.pop()
+            yield 1, names
+            for n, row in enumerate(reader):
+                if n % CHUNK == 0:
+                    progress(raw.tell() / size, f"reading {ref.file}")
+                if row:
+                    yield reader.line_num, row
+    except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError) as error:
+        raise CatalogError(f"table {path}", f"is no CSV in UTF-8 ({error})", "Save it as CSV (UTF-8)") from error
+
+
+def _keys(chunk: Chunk, names: Sequence[str]) -> list[str]:
+    columns = [chunk.columns[name] for name in names]
+    return columns[0] if len(columns) == 1 else [GLUE.join(fields) for fields in zip(*columns)]
