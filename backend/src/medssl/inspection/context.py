@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,10 @@ class FolderContext:
                 self.volume(ref), self.model(reference, fidelity, device, part), dense, ref.view, ref.inverted
             ),
         )
+
+    def kept(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What the next inspection may want to find again, made where it is not there; it tells its `nbytes` of memory."""
+        return self._embeddings.get(key, make)
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Say how far the inspection is.
