@@ -90,6 +90,21 @@ def tasks() -> Call:
     return Call("GET", "/tasks")
 
 
+def declarations() -> Call:
+    """Ready-made declarations of public sets, list of dicts: name, title, declaration."""
+    return Call("GET", "/declarations")
+
+
+def read_declaration(path: str = "", text: str = "") -> Call:
+    """A declaration file on the backend's machine, or the text of one on the asker's: the declaration as a dict."""
+    return _post("/declarations/read", {"path": path} if path else {"text": text}, _json)
+
+
+def declaration_text(declaration: dict[str, Any]) -> Call:
+    """`{"text": ...}`: a declaration as YAML."""
+    return _post("/declarations/text", {"declaration": declaration}, _json)
+
+
 def models() -> Call:
     """List of dicts: model, name, method, plan, created."""
     return Call("GET", "/models")
@@ -238,6 +253,10 @@ def result_file(result_id: str, name: str) -> Call:
 
 def _post(path: str, value: Any, read: Callable[[int, bytes], Any]) -> Call:
     return Call("POST", path, {"Content-Type": "application/json"}, json.dumps(to_json(value)).encode(), read)
+
+
+def _json(status: int, body: bytes) -> Any:
+    return json.loads(body)
 
 
 def _view(status: int, body: bytes) -> JobView:
