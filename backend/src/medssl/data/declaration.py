@@ -238,7 +238,7 @@ def check_names(declarations: Iterable[Declaration]) -> None:
 
 def key_of(error: CatalogError) -> str:
     """The key that an error of `from_dict` is about ("labels" of "set x: labels.Mass = ..."); "": none of them."""
-    text = re.sub(r"^set \S+: ", "", error.value)
+    text = re.sub(r"^set .*?: ", "", error.value)
     text = re.sub(r"^key ", "", text).strip("'")
     found = re.match(r"\w+", text)
     return found[0] if found and found[0] in KEYS else ""
