@@ -34,7 +34,7 @@ class Context:
 
     def __init__(self, folder: Path, volume: Volume | None = None, net: nn.Module | None = None) -> None:
         self.home, self.folder = folder / "home", folder / "result"
-        self.home.mkdir()
+        self.home.mkdir(parents=True)
         self.folder.mkdir()
         self._volume, self._net, self.fractions, self.found = volume, net, [], SimpleNamespace()
 

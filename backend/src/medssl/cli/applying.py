@@ -1,4 +1,4 @@
-"""What `medssl segment` and `medssl predict` share: a model over many images, in this process or as a job."""
+"""What `medssl segment`, `medssl predict` and `medssl evaluate --model` share: a model over many images, in this process or as a job."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.status import Status
 
 from medssl.cli.output import err
 from medssl.cli.pretrain import data_spec
+from medssl.errors import ConfigError
 from medssl.home import home_folder
 from medssl.protocol import DataSpec, JobSpec, VolumeRef
 
@@ -21,6 +22,18 @@ Model = Annotated[str, typer.Option(help="A fine-tuned model: a job's id or a we
 Pattern = Annotated[str, typer.Option(help='Glob below a folder, e.g. "*/ct.nii.gz".')]
 Modality = Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")]
 View = Annotated[str, typer.Option(help="For 3D files and a model of radiographs: frontal, lateral, or a slice: k:57.")]
+Findings = Annotated[
+    list[str],
+    typer.Option(
+        "--finding",
+        help="With a pretrained Ark: a finding by name, the mean of the heads that know it, or which ones: "
+        '"TB=shenzhen:TB|vindr-cxr:Tuberculosis"; repeatable. Without: every class of every head.',
+    ),
+]
+Heads = Annotated[list[str], typer.Option("--head", help="With a pretrained Ark: only this head; repeatable.")]
+ModelPart = Annotated[str, typer.Option("--part", help="student or teacher, where the weights hold both, or auto.")]
+Split = Annotated[str, typer.Option(help="Only the images of this split of a catalogue: test, validation, training.")]
+SPLITS = ("training", "validation", "test")
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the output.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Run as a job: print its id and return at once.")]
 
@@ -50,13 +63,25 @@ class TerminalRun:
         return False
 
 
-def images_of(paths: list[str], pattern: str, modality: str, view: str) -> DataSpec:
-    """Files, a folder or a table; a view belongs to files."""
-    spec = data_spec(paths, pattern, modality, validation_fraction=0.2)
+def images_of(paths: list[str], pattern: str, modality: str, view: str, split: str = "") -> DataSpec:
+    """Files, a folder, a table or declared sets; a view belongs to files, a split to tables.
+
+    Raises:
+        ConfigError: an unknown split.
+    """
+    if split not in ("", *SPLITS):
+        raise ConfigError(f"--split {split}", "is unknown", f"Use one of {', '.join(SPLITS)}")
+    others = [f"split={other}" for other in ("", *SPLITS) if other != split] if split else []
+    spec = data_spec(paths, pattern, modality, validation_fraction=0.2, exclude=others)
     if not view:
         return spec
     refs = spec.volumes or tuple(VolumeRef(path=path, modality=modality) for path in paths)
     return replace(spec, path="", volumes=tuple(replace(ref, view=view) for ref in refs))
+
+
+def ark_settings(findings: list[str], heads: list[str], part: str) -> dict[str, str]:
+    """What `ApplyConfig` is told of an Ark's heads."""
+    return {"findings": "; ".join(findings), "heads": "; ".join(heads), "part": part or "auto"}
 
 
 def apply_here(

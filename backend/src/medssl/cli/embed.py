@@ -23,13 +23,17 @@ def embed(
     model: Annotated[str, typer.Option(help="Any pretrained or fine-tuned model: a job's id or a weight file.")],
     output: Annotated[Path, typer.Option(help="A .npz or .csv file.")] = Path("embeddings.npz"),
     part: Annotated[str, typer.Option(help="student or teacher, where the weights hold both.")] = "",
+    features: Annotated[
+        str,
+        typer.Option(help="Of an Ark: projector (1376 numbers, as without this option) or encoder (the mean token)."),
+    ] = "",
     pattern: Pattern = "",
     modality: Modality = "",
     view: View = "",
     device: Device = "auto",
     home: Home = None,
 ) -> None:
-    """Embed images: the mean token of a Swin, the mean bottleneck of a U-Net.
+    """Embed images: the projected mean token of an Ark, the mean token of other Swins, the mean bottleneck of a U-Net.
 
     A .npz holds embeddings (N, D) float32, images and patients; a .csv the columns image, patient, e0, e1 ...
     """
@@ -45,24 +49,25 @@ def embed(
     with err.status("loading the model") as status:
         run = TerminalRun(folder, device, status)
         net = WarmModels(folder).get(model, "", run.device, part)
-        found, features = _embedded(list(read_catalog(images_of(images, pattern, modality, view), folder)), net, run)
+        entries = list(read_catalog(images_of(images, pattern, modality, view), folder))
+        found, rows = _embedded(entries, net, run, features)
     paths, patients = [str(entry.image) for entry in found], [entry.patient for entry in found]
     if output.suffix.lower() == ".npz":
         data = io.BytesIO()
-        np.savez_compressed(data, embeddings=features, images=np.array(paths), patients=np.array(patients))
+        np.savez_compressed(data, embeddings=rows, images=np.array(paths), patients=np.array(patients))
         write_atomic(output, data.getvalue())
     else:
         from medssl.inspection.tables import write_table
 
-        rows = [
+        table = [
             {"image": path, "patient": patient, **{f"e{n}": f"{value:.7g}" for n, value in enumerate(vector)}}
-            for path, patient, vector in zip(paths, patients, features)
+            for path, patient, vector in zip(paths, patients, rows)
         ]
-        write_table(rows, output)
-    out.print(f"{len(features)} embeddings of {features.shape[1]} numbers in {output}", highlight=False)
+        write_table(table, output)
+    out.print(f"{len(rows)} embeddings of {rows.shape[1]} numbers in {output}", highlight=False)
 
 
-def _embedded(entries: list[Any], net: Any, run: TerminalRun) -> tuple[list[Any], np.ndarray]:
+def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> tuple[list[Any], np.ndarray]:
     """The images that could be read, and their embeddings (N, D)."""
     import numpy as np
 
@@ -80,7 +85,7 @@ def _embedded(entries: list[Any], net: Any, run: TerminalRun) -> tuple[list[Any]
         except InputError as error:  # of this image alone
             run.emit("warning", message=f"{entry.name} is left out: {error.value}: {error.rule}", remedy=error.remedy)
         if waiting and (len(waiting) == BATCH or n == len(entries) - 1):
-            rows.append(embed_images(waiting, net))
+            rows.append(embed_images(waiting, net, features=features))
             waiting = []
     if not found:
         raise CatalogError(f"{len(entries)} images", "could all not be embedded", "See the warnings above")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medssl.cli.applying import Findings, Heads, ModelPart, Split, ark_settings
+from medssl.cli.evaluate_applied import apply_first, heads_note, kind_of, written_classes
 from medssl.cli.options import Device, Home
 from medssl.cli.output import err, out, print_table
-from medssl.errors import CatalogError, InputError
+from medssl.errors import InputError
 from medssl.home import home_folder
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ def evaluate(
         ),
     ],
     model: Annotated[str, typer.Option(help="Apply this model to the data first: a job's id or a weight file.")] = "",
+    findings: Findings = [],  # noqa: B006
+    heads: Heads = [],  # noqa: B006
+    part: ModelPart = "auto",
+    split: Split = "",
     truth: Annotated[Path | None, typer.Option(help="Folder with the true label maps, of the same names.")] = None,
     validation: Annotated[
         Path | None, typer.Option(help="Predictions of validation images, to fix thresholds.")
@@ -54,7 +60,8 @@ def evaluate(
 ) -> None:
     """Measure predictions against the truth: report.html, evaluation.json and tables, with intervals by patient.
 
-    With several NAME=TABLE.csv and one --group: models trained on each group, tested on each.
+    A pretrained Ark is measured without training: name findings (or heads) and --split test. With several NAME=TABLE.csv and
+    one --group: models trained on each group, tested on each.
     """
     from medssl.evaluation.tables import is_cases, read_cases, read_predictions
 
@@ -65,7 +72,8 @@ def evaluate(
     pairs: tuple[list[Pair], SegmentClasses, list[str]] | None = None
     thresholds: dict[str, float] = {}
     if model:
-        found, thresholds, told = _applied(model, source, labels, output, device, home)
+        asked = ark_settings(findings, heads, part)
+        found, thresholds, told = apply_first(model, source, labels, asked, split, output, device, home)
         kind = told if kind == "auto" else kind
     else:
         path = _single(source)
@@ -79,8 +87,10 @@ def evaluate(
         table = read_predictions(found) if isinstance(found, Path) else found
         if validation:
             thresholds = _thresholds(validation, rule, specificity)
+        path = found if isinstance(found, Path) else output / "applied" / "predictions.csv"
+        kind = kind_of(path, table.names) if kind == "auto" else kind
         settings = {"kind": kind, "specificity": specificity, **draws}
-        _report_classification(table, thresholds, group, output, settings)
+        _report_classification(table, thresholds, group, output, settings, heads_note(path))
 
 
 def _single(source: list[str]) -> Path:
@@ -114,67 +124,8 @@ def _folders(
     if truth is None:
         raise InputError(predictions, "is a folder of label maps without their truth", "Add --truth FOLDER")
     pairs, notes = pairs_of_folders(predictions, truth, _entries(str(catalog), home) if catalog else ())
-    known = read_classes(classes) if classes else _written_classes(predictions) or classes_that_occur(pairs)
+    known = read_classes(classes) if classes else written_classes(predictions) or classes_that_occur(pairs)
     return pairs, known, notes
-
-
-def _applied(model: str, source: list[str], labels: str, output: Path, device: str, home: Path | None) -> Any:
-    """Apply the model; the predictions or the pairs of label maps, the model's thresholds and kind of task."""
-    from medssl.cli.applying import apply_here, images_of
-    from medssl.evaluation.tables import read_predictions
-    from medssl.inspection.models import model_path
-    from medssl.networks.plan import read_plan
-
-    plan = read_plan(model_path(home_folder(home), model))
-    task = plan.task if plan else {}
-    applied = output / "applied"
-    settings = {"output": str(applied)}
-    rows = apply_here(model, images_of(source, "", "", ""), settings, device, home, False)
-    failed = [row for row in rows if row["status"] != "done"]
-    if failed:
-        rule = f"failed; the first: {failed[0]['error']}"
-        raise CatalogError(f"{len(failed)} of {len(rows)} images", rule, "Correct them or take them out of the set")
-    entries = _entries(source[0], home)
-    if not (applied / "predictions.csv").is_file():
-        return (_pairs_of(rows, entries, applied), _written_classes(applied), []), {}, "auto"
-    table = read_predictions(applied / "predictions.csv")
-    columns = labels or task.get("labels", "")
-    table = _with_labels(table, entries, columns, task["kind"]) if columns else table
-    return table, task.get("thresholds", {}), task["kind"]
-
-
-def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -> list[Pair]:
-    from medssl.evaluation.label_map_cases import Pair, attributes_of
-
-    masks = {str(entry.image): entry for entry in entries if entry.mask}
-    known = [row for row in rows if row["image"] in masks]
-    if not known:
-        raise CatalogError(f"{len(rows)} images", "have no label map in the data", "Add a column mask, or use --truth")
-    return [
-        Pair(row["image"], row["patient"], applied / row["output"], entry.mask, attributes_of(entry))
-        for row in known
-        if (entry := masks[row["image"]]).mask
-    ]
-
-
-def _with_labels(table: Predictions, entries: list[Entry], labels: str, kind: str) -> Predictions:
-    """The table with the targets of label columns; soft or uncertain ones are unknown."""
-    from dataclasses import replace
-
-    import numpy as np
-
-    from medssl.data.catalog import Catalog
-    from medssl.data.labels import LabelSpec, read_labels
-    from medssl.tasks.labels import label_columns
-
-    found = read_labels(Catalog(tuple(entries)), LabelSpec(label_columns(labels), kind))
-    missing = [name for name in table.names if name not in found.names]
-    if missing:
-        rule = f"name no class {missing[0]!r} of the model (they name {', '.join(found.names)})"
-        raise InputError(f"labels {labels!r}", rule, "Give the columns that the model was trained on")
-    place = {str(entry.image): n for n, entry in enumerate(entries)}
-    columns = [list(found.names).index(name) for name in table.names]
-    return replace(table, targets=np.asarray(found.targets)[[place[image] for image in table.images]][:, columns])
 
 
 def _measured(pairs: list[Pair], classes: SegmentClasses, tolerance: float, output: Path) -> list[dict[str, Any]]:
@@ -211,12 +162,18 @@ def _report_segmentation(
 
 
 def _report_classification(
-    table: Predictions, thresholds: dict[str, float], group: list[str], output: Path, settings: dict[str, Any]
+    table: Predictions,
+    thresholds: dict[str, float],
+    group: list[str],
+    output: Path,
+    settings: dict[str, Any],
+    heads: list[str],
 ) -> None:
     from medssl.evaluation.evaluation import evaluate_classification
     from medssl.evaluation.evaluation_report import write_evaluation
 
     evaluation = evaluate_classification(table, thresholds, group, **settings)
+    evaluation["notes"] = heads + evaluation["notes"]
     report = write_evaluation(evaluation, output, "Classification", {image: image for image in table.images})
     _show(evaluation, report, ("auc", "average_precision", "accuracy", "f1", "sensitivity", "specificity"))
 
@@ -245,15 +202,3 @@ def _entries(path: str, home: Path | None) -> list[Entry]:
     from medssl.protocol import DataSpec
 
     return list(read_catalog(DataSpec(path=path), home_folder(home)).entries)
-
-
-def _written_classes(folder: Path) -> SegmentClasses | None:
-    """What `medssl segment` wrote of its classes."""
-    import csv
-
-    from medssl.data.classes import Segment, SegmentClasses
-
-    if not (folder / "classes.csv").is_file():
-        return None
-    with (folder / "classes.csv").open(newline="", encoding="utf-8") as file:
-        return SegmentClasses(tuple(Segment(int(row["value"]), row["name"]) for row in csv.DictReader(file)))

@@ -1,4 +1,4 @@
-"""`medssl predict`: probabilities of images by a fine-tuned classifier or a probe."""
+"""`medssl predict`: probabilities of images by a fine-tuned classifier, a probe or a pretrained Ark."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ import typer
 
 from medssl.cli.applying import (
     Detach,
+    Findings,
+    Heads,
     Images,
     Modality,
     Model,
+    ModelPart,
     Overwrite,
     Pattern,
+    Split,
     View,
     apply_here,
+    ark_settings,
     failures,
     images_of,
 )
@@ -24,6 +29,7 @@ from medssl.cli.options import Device, Home
 from medssl.cli.output import out, print_table
 
 SHOWN = 20  # rows on the terminal
+MOST_COLUMNS, LIKELIEST = 8, 5  # of more columns each image's likeliest are shown
 
 
 def predict(
@@ -32,6 +38,10 @@ def predict(
     output: Annotated[Path, typer.Option(help="A .csv file, or a folder for predictions.csv.")] = Path(
         "predictions.csv"
     ),
+    findings: Findings = [],  # noqa: B006
+    heads: Heads = [],  # noqa: B006
+    part: ModelPart = "auto",
+    split: Split = "",
     test_time: Annotated[str, typer.Option(help="auto (as in training), none, mirror or ten-crop.")] = "auto",
     pattern: Pattern = "",
     modality: Modality = "",
@@ -43,22 +53,34 @@ def predict(
 ) -> None:
     """Predict classes of images; a second call goes on where the first was stopped.
 
-    The table has the probabilities, the labels that a catalogue knows under the same names, and its other columns: what
-    `medssl evaluate` reads.
+    The table has the probabilities, the labels that a catalogue knows under the same names (for an Ark also under synonyms of
+    a finding), and its other columns: what `medssl evaluate` reads. A pretrained Ark needs no training of its own: name the
+    findings before you look at results.
     """
     from medssl.tasks.apply_output import Output
 
-    settings = {"output": str(output), "test_time": test_time, "overwrite": overwrite}
-    rows = apply_here(model, images_of(images, pattern, modality, view), settings, device, home, detach)
+    settings = {
+        "output": str(output), "test_time": test_time, "overwrite": overwrite, **ark_settings(findings, heads, part),
+    }  # fmt: skip
+    rows = apply_here(model, images_of(images, pattern, modality, view, split), settings, device, home, detach)
     if not rows:
         return
     place = Output.of(str(output), output)
     with (place.folder / place.table).open(newline="") as file:
         found = list(csv.DictReader(file))
     columns = [name for name in found[0] if name != "patient" and not name.startswith(("label_", "attribute_"))]
-    print_table(columns, [[_short(name, row[name]) for name in columns] for row in found[:SHOWN]])
+    _show(columns, found[:SHOWN])
     out.print(f"{len(found)} predictions in {place.folder / place.table}", highlight=False)
     raise typer.Exit(failures(rows))
+
+
+def _show(columns: list[str], rows: list[dict[str, str]]) -> None:
+    if len(columns) <= MOST_COLUMNS:
+        print_table(columns, [[_short(name, row[name]) for name in columns] for row in rows])
+        return
+    likeliest = [sorted(columns[1:], key=lambda name: -float(row[name]))[:LIKELIEST] for row in rows]
+    shown = [[Path(row["image"]).name, n, float(row[n])] for row, names in zip(rows, likeliest) for n in names]
+    print_table(("image", f"likeliest {LIKELIEST} of {len(columns) - 1}", "probability"), shown)
 
 
 def _short(name: str, value: str) -> object:

@@ -95,20 +95,23 @@ def calibrate(probabilities: np.ndarray, names: Sequence[str], kind: str, temper
     return scaled.reshape(np.shape(probabilities))
 
 
-def load_predictor(reference: str, home: Path, model: Callable[[str], nn.Module]) -> nn.Module | Probe:
+def load_predictor(
+    reference: str, home: Path, model: Callable[[str, str], nn.Module], part: str = ""
+) -> nn.Module | Probe:
     """The network or probe that a job id or a path names.
 
     Args:
-        reference: of a fine-tuned model or a probe.
+        reference: of a fine-tuned model, a probe or a pretrained Ark.
         home: where job ids are looked up.
-        model: loads a network by job id or path.
+        model: loads a network by job id or path, and by part.
+        part: student or teacher; "" as the file's method has it. A probe stands on the part it was made with.
 
     Raises:
         NotFoundError: no such job or file, or the model under a probe is gone.
         WeightsError: the file cannot be used, or the model under a probe is another one now.
     """
     path = model_path(home, reference)
-    return open_probe(path, model) if is_probe(path) else model(reference)
+    return open_probe(path, lambda source: model(source, "")) if is_probe(path) else model(reference, part)
 
 
 def rows_of(predictions: Sequence[Prediction], names: Sequence[str], plan: Plan) -> list[dict[str, Any]]:
@@ -134,7 +137,9 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
     if not asked.images:
         raise InputError("0 images", "are too few", "Choose an image")
     context.progress(0.0, "loading the model")
-    net = load_predictor(asked.model, context.home, lambda model: context.model(model, "", asked.device, asked.part))
+    net = load_predictor(
+        asked.model, context.home, lambda model, part: context.model(model, "", asked.device, part), asked.part
+    )
     if isinstance(net, ArkNetwork):
         _inspect_heads(asked, net, context)
         return
@@ -158,7 +163,7 @@ def _inspect_heads(asked: PredictRequest, net: ArkNetwork, context: FolderContex
     columns = read_findings(net.sets, asked.findings, asked.heads)
     findings = columns if asked.findings else []
     table: list[dict[str, Any]] = []
-    names = []
+    names: list[str] = []
     for name, volume in _images(asked, context):
         probabilities = head_probabilities(volume, net, asked.test_time)
         table += head_rows(len(names), name, probabilities, net, asked.heads, findings)
@@ -215,7 +220,7 @@ def _probabilities(views: Tensor, net: nn.Module | Probe, kind: str) -> np.ndarr
     found = []
     for some in views.to(device).split(1 if released and views.ndim == 5 else len(views)):
         if isinstance(net, Probe):
-            features = embedding_of(network, some).float().cpu().numpy()
+            features = embedding_of(network, some, net.plan.task.get("features", "")).float().cpu().numpy()
             found.append(net.head.probabilities(features, kind))
         else:
             logits = network(as_input(some, network)).double().cpu()

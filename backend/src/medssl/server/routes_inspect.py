@@ -61,7 +61,10 @@ INSPECTIONS: dict[str, tuple[tuple[type, Reader], str]] = {  # one line is a rou
     "segment": ((SegmentRequest, segment_from_json), "Segment an image with a fine-tuned model."),
     "predict": (_of_images(PredictRequest), "Probabilities of a fine-tuned classifier, a probe or a pretrained Ark."),
     "retrieve": ((RetrieveRequest, retrieve_from_json), "The most similar images of a set to one image."),
-    "saliency": ((SaliencyRequest, saliency_from_json), "Where in a radiograph does a finding's probability come from?"),
+    "saliency": (
+        (SaliencyRequest, saliency_from_json),
+        "Where in a radiograph does a finding's probability come from?",
+    ),
 }
 LONGEST_WAIT_S = 10.0
 POLL_S = 0.003

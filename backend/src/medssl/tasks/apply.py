@@ -59,7 +59,7 @@ def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run)
     """
     models = WarmModels(run.home)
     part = "" if config.part == "auto" else config.part
-    net = load_predictor(reference, run.home, lambda model: models.get(model, "", run.device, part))
+    net = load_predictor(reference, run.home, lambda model, part: models.get(model, "", run.device, part), part)
     output = Output.of(config.output, run.folder / "results")
     columns = columns_of(net, catalog, config) if _predicts(net, config) else None
     files = () if columns else (CLASSES, *file_names(catalog, f".{config.format}", {}).values())

@@ -32,9 +32,9 @@ class Columns(Protocol):
         used: columns of the catalogue that these labels come from.
     """
 
-    names: Sequence[str]
-    labelled: Sequence[str]
-    used: Sequence[str]
+    names: list[str]
+    labelled: list[str]
+    used: list[str]
 
     def predict(self, volume: Volume) -> Prediction:
         """The probabilities of one image."""

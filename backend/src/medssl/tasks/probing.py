@@ -54,7 +54,8 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
     source: Plan = net.plan  # type: ignore[assignment]
     named = {"training": parts.training, "validation": parts.validation, "test": parts.test}
     run.emit("started", device=run.device, precision="fp32", steps=1, **parts.sizes(), config={})
-    features = {name: _embedded(part, name, net, source, run) for name, part in named.items()}
+    kind = "" if config.features == "auto" else config.features
+    features = {name: _embedded(part, name, net, source, kind, run) for name, part in named.items()}
     chosen = choose(config, parts, features)
     probabilities = {
         name: chosen.probe.probabilities(found, parts.kind) for name, found in features.items() if len(found)
@@ -71,7 +72,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
         modality=parts.modality,
         task={
             "name": "probing", "kind": parts.kind, "labels": config.labels, "classes": list(parts.names), "probe": config.probe,
-            "setting": chosen.setting, "model": spec.start_from, "model_sha256": source.sha256,
+            "features": kind, "setting": chosen.setting, "model": spec.start_from, "model_sha256": source.sha256,
             "thresholds": thresholds, "temperature": temperatures, **chosen.probe.about(),
         },
         provenance={"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from},
@@ -110,21 +111,28 @@ def choose(config: ProbingConfig, parts: Parts, features: dict[str, np.ndarray])
     return max(found, key=lambda choice: choice.auc)
 
 
-def _embedded(part: Part, name: str, net: torch.nn.Module, plan: Plan, run: Run) -> np.ndarray:
+def _embedded(part: Part, name: str, net: torch.nn.Module, plan: Plan, kind: str, run: Run) -> np.ndarray:
     """(N, D) embeddings of one part, from the home folder's cache where this model has seen the same images before."""
     if not len(part):
         return np.empty((0, 0), np.float32)
-    kept = run.home / "cache" / f"embeddings-{_key(part, plan)}.safetensors"
+    kept = run.home / "cache" / f"embeddings-{_key(part, plan, kind)}.safetensors"
     if kept.is_file():
         return read_safetensors(kept)[0]["features"].numpy()
     images = _Images(part, net, run, name)
-    features = embed_images(images, net)
+    features = embed_images(images, net, features=kind)
     write_safetensors(kept, {"features": torch.from_numpy(features)}, {})
     return features
 
 
-def _key(part: Part, plan: Plan) -> str:
-    names = [plan.sha256, str(plan.normalisation), plan.fidelity, *(image.path.stem for image in part.images)]
+def _key(part: Part, plan: Plan, kind: str) -> str:
+    names = [
+        plan.sha256,
+        str(plan.provenance.get("part", "")),
+        kind,
+        str(plan.normalisation),
+        plan.fidelity,
+        *(image.path.stem for image in part.images),
+    ]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
 
 

@@ -20,6 +20,10 @@ class ProbingConfig:
     probe: str = setting(
         "linear", "linear: logistic regression; knn: the nearest neighbours vote", choices=("linear", "knn")
     )
+    features: str = setting(
+        "auto", "Of an Ark: its projector's numbers or its encoder's mean token; auto: the projector's where there is one",
+        choices=("auto", "projector", "encoder"), advanced=True,
+    )  # fmt: skip
     neighbours: int = setting(
         0, "How many neighbours vote; 0: as many as do best on validation", minimum=0, maximum=10_000, advanced=True
     )

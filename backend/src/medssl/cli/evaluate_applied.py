@@ -1,0 +1,121 @@
+"""What `medssl evaluate` measures where a model is applied first, and what the record of predictions tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medssl.cli.applying import apply_here, images_of
+from medssl.errors import CatalogError, InputError
+from medssl.home import home_folder
+
+if TYPE_CHECKING:
+    from medssl.data.classes import SegmentClasses
+    from medssl.data.entry import Entry
+    from medssl.evaluation.label_map_cases import Pair
+    from medssl.evaluation.tables import Predictions
+
+
+def apply_first(
+    model: str, source: list[str], labels: str, settings: dict[str, str], split: str, output: Path, device: str,
+    home: Path | None,
+) -> Any:  # fmt: skip
+    """Apply a model to data; the predictions or the pairs of label maps, the model's thresholds and kind of task.
+
+    Raises:
+        MedSSLError: see `apply_here`.
+        CatalogError: an image failed, or images lack label maps.
+        InputError: labels that are not those of the model's classes.
+    """
+    from medssl.data.catalog import read_catalog
+    from medssl.evaluation.tables import read_predictions
+    from medssl.inspection.models import model_path
+    from medssl.networks.plan import read_plan
+
+    path = model_path(home_folder(home), model)
+    plan = read_plan(path) if path.suffix == ".safetensors" else None
+    task = plan.task if plan else {}
+    applied = output / "applied"
+    data = images_of(source, "", "", "", split)
+    rows = apply_here(model, data, {"output": str(applied), **settings}, device, home, False)
+    failed = [row for row in rows if row["status"] != "done"]
+    if failed:
+        rule = f"failed; the first: {failed[0]['error']}"
+        raise CatalogError(f"{len(failed)} of {len(rows)} images", rule, "Correct them or take them out of the set")
+    entries = list(read_catalog(data, home_folder(home)))
+    if not (applied / "predictions.csv").is_file():
+        return (_pairs_of(rows, entries, applied), written_classes(applied), []), {}, "auto"
+    path = applied / "predictions.csv"
+    table = read_predictions(path)
+    columns, kind = labels or task.get("labels", ""), task.get("kind") or kind_of(path, table.names)
+    table = _with_labels(table, entries, columns, kind) if columns else table
+    return table, task.get("thresholds", {}), kind
+
+
+def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -> list[Pair]:
+    from medssl.evaluation.label_map_cases import Pair, attributes_of
+
+    masks = {str(entry.image): entry for entry in entries if entry.mask}
+    known = [row for row in rows if row["image"] in masks]
+    if not known:
+        raise CatalogError(f"{len(rows)} images", "have no label map in the data", "Add a column mask, or use --truth")
+    return [
+        Pair(row["image"], row["patient"], applied / row["output"], entry.mask, attributes_of(entry))
+        for row in known
+        if (entry := masks[row["image"]]).mask
+    ]
+
+
+def _with_labels(table: Predictions, entries: list[Entry], labels: str, kind: str) -> Predictions:
+    """The table with the targets of label columns; soft or uncertain ones are unknown."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from medssl.data.catalog import Catalog
+    from medssl.data.labels import LabelSpec, read_labels
+    from medssl.tasks.labels import label_columns
+
+    found = read_labels(Catalog(tuple(entries)), LabelSpec(label_columns(labels), kind))
+    missing = [name for name in table.names if name not in found.names]
+    if missing:
+        rule = f"name no class {missing[0]!r} of the model (they name {', '.join(found.names)})"
+        raise InputError(f"labels {labels!r}", rule, "Give the columns that the model was trained on")
+    place = {str(entry.image): n for n, entry in enumerate(entries)}
+    columns = [list(found.names).index(name) for name in table.names]
+    return replace(table, targets=np.asarray(found.targets)[[place[image] for image in table.images]][:, columns])
+
+
+def kind_of(table: Path, names: Sequence[str]) -> str:
+    """Findings of an Ark each stand for themselves, though an image may have just one of them; of other tables "auto"."""
+    from medssl.tasks.apply_output import record_of
+
+    if "columns" not in record_of(table):
+        return "auto"
+    return "multi-label" if len(names) > 1 else "binary"
+
+
+def heads_note(table: Path) -> list[str]:
+    """Which heads of an Ark the columns of a table are; nothing of tables of another origin."""
+    from medssl.tasks.apply_output import record_of
+
+    record = record_of(table)
+    if "columns" not in record:
+        return []
+    if not record["asked"]:
+        return ["Heads fixed beforehand: each column is one class of one head, none are averaged"]
+    said = "; ".join(f"{name}: {heads}" for name, heads in record["columns"].items())
+    return [f"Heads fixed beforehand, by the names of findings. {said}"]
+
+
+def written_classes(folder: Path) -> SegmentClasses | None:
+    """What `medssl segment` wrote of its classes."""
+    import csv
+
+    from medssl.data.classes import Segment, SegmentClasses
+
+    if not (folder / "classes.csv").is_file():
+        return None
+    with (folder / "classes.csv").open(newline="", encoding="utf-8") as file:
+        return SegmentClasses(tuple(Segment(int(row["value"]), row["name"]) for row in csv.DictReader(file)))
