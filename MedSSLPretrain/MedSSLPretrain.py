@@ -1,6 +1,7 @@
 """The module MedSSLPretrain: pretrain a network on the volumes of the scene, a folder or a table."""
 
 # No `from __future__ import annotations` here: parameterNodeWrapper reads the annotations as types.
+import json
 import os
 import sys
 import unittest
@@ -58,6 +59,7 @@ class MedSSLPretrainParameterNode:
     modality: str
     exclude: str
     view: str
+    sets: str  # declarations as JSON
     task: str = "segmentation"
     labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
     labelColumns: str
@@ -141,6 +143,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.modalityCombo.currentIndex = max(0, ui.modalityCombo.findData(node.modality))
         ui.folderPath.currentPath, ui.csvPath.currentPath = node.folder, node.table
         ui.viewCombo.currentIndex, ui.excludeEdit.text = max(0, ui.viewCombo.findData(node.view)), node.exclude
+        self.panel.dataBox.sets.setDeclarations(json.loads(node.sets or "[]"))
         self._restoring = False
 
     def _store(self) -> None:
@@ -152,6 +155,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         node.source, node.modality = ui.sourceCombo.currentData, ui.modalityCombo.currentData
         node.folder, node.table = ui.folderPath.currentPath, ui.csvPath.currentPath
         node.view, node.exclude = ui.viewCombo.currentData, ui.excludeEdit.text
+        node.sets = json.dumps(self.panel.dataBox.sets.declarations)
 
     def _onSceneStartClose(self, _caller, _event) -> None:
         self._unbind()
@@ -191,21 +195,22 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         return MedSSLPretrainParameterNode(super().getParameterNode())
 
     def pretrain(
-        self, volumes, preset="laptop", method="genesis", config=None, name="", device="auto", modality="",
-        view="", exclude=(), waitForCompletion=True, onEvent=lambda event: None,
+        self, volumes=(), preset="laptop", method="genesis", config=None, name="", device="auto", modality="",
+        view="", exclude=(), sets=(), waitForCompletion=True, onEvent=lambda event: None,
     ):  # fmt: skip
         """Start a pretraining and follow it to its end.
 
         Args:
             volumes: volume nodes, or the path of a folder or CSV file on the backend's machine.
             preset: one of the method's presets, such as laptop.
-            method: a registered method: genesis for volumes, peac for radiographs.
+            method: a registered method: genesis for volumes, peac for radiographs, ark for declared sets.
             config: nested overrides of the preset, e.g. {"training": {"steps": 100}}.
             name: shown in the job history.
             device: auto, cpu, cuda:0, ...
             modality: CT, MR or CXR, where the files do not say.
             view: what 3D volume nodes become for a method that learns from 2D images: "frontal", "lateral", "k".
             exclude: "column=value" each: rows of a table that are left out, such as "view=LATERAL".
+            sets: instead of volumes: declared sets, each a dict or the path of a YAML file on the backend's machine.
             waitForCompletion: False returns as soon as the job exists; `job.wait()` follows it.
             onEvent: called with each event while waiting.
 
@@ -217,6 +222,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         """
         from dataclasses import replace
 
+        from MedSSLPretrainLib.declarationSteps import declaredSteps
         from MedSSLPretrainLib.job import Job
         from MedSSLPretrainLib.trainingSteps import TrainingSet, submitSteps
 
@@ -225,8 +231,10 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         from medssl.schema import as_dict, build
 
         complete = as_dict(build(config_class(METHODS, method), config or {}, preset=preset))
-        chosen = replace(TrainingSet.of(volumes), modality=modality, view=view, exclude=tuple(exclude))
         transport = self._connected()
+        declared = runSteps(declaredSteps(sets), transport)
+        chosen = TrainingSet.of(volumes)
+        chosen = replace(chosen, modality=modality, view=view, exclude=tuple(exclude), sets=declared)
         steps = submitSteps(
             chosen, sharesFiles(transport.address), method=method, config=complete, name=name, device=device
         )

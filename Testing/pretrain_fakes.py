@@ -43,7 +43,7 @@ class FakeJob:
 
     def __init__(self, jobId: str, spec, pace: int, failAt: int = 0) -> None:
         self.id, self.spec, self.pace, self.failAt = jobId, spec, pace, failAt
-        self.steps = spec.config["training"]["steps"]
+        self.steps = spec.config["training"].get("steps", 0)
         self.step, self.state, self.error, self.events, self.checkpoint = 0, "queued", None, [], 0
 
     def emit(self, kind: str, **fields) -> None:
@@ -140,7 +140,7 @@ class FakeServer:
             status, files = self.results[parts[1]]
             return 200, files[parts[2]] if len(parts) == 3 else status
         known = {"methods": knownMethods(), "tasks": knownTasks(), "models": self.models(), "devices": self.devices}
-        return 200, {**known, "health": {"app": "medssl"}, "shutdown": {}}[parts[0]]
+        return 200, {**known, "health": {"app": "medssl"}, "shutdown": {}, "declarations": []}[parts[0]]
 
     def models(self) -> list[dict]:
         """What `GET /models` lists: finished jobs, newest first."""
@@ -205,6 +205,9 @@ class FakeServer:
         else:
             asked = preview_from_json(body)
             files = (crops if asked.method == "peac" else cubes)(self.volumes[data.volumes[-1].sha256], asked.count)
+        return self._result(kind, files, info)
+
+    def _result(self, kind: str, files: dict[str, bytes], info: dict) -> ResultStatus:
         status = ResultStatus(f"r{len(self.results)}", kind, "finished", 1.0, "", tuple(files), (), info)
         self.results[status.id] = (status, files)
         return dataclasses.replace(status, state="queued")

@@ -20,16 +20,18 @@ class Panel:
         from MedSSLPretrain import MedSSLPretrainWidget
 
         self.server, self.process, self.builder = server, fakes.FakeProcess(server), fakes.FakeBuilder()
-        self.opened, self.questions = [], []
+        self.opened, self.questions, self.paths = [], [], []
         self.parent = qt.QWidget()
         qt.QVBoxLayout(self.parent)
         self.widget = MedSSLPretrainWidget(
             self.parent,
             makeBackend=lambda frame: BackendBox(frame, self.process, self.builder, lambda address: fakes.FakeTransport(server)),
             pollSeconds=0.01, openUrl=self.opened.append, confirm=lambda question: self.questions.append(question) or True,
+            askPath=lambda save: self.paths.pop(0),
         )  # fmt: skip
         self.widget.setup()
         self.ui, self.panel = self.widget.ui, self.widget.panel
+        self.sets = self.panel.dataBox.sets
         self.backendUi = self.widget.backend.ui
 
     def grab(self, grab, name: str) -> None:

@@ -14,6 +14,8 @@ from MedSSLLib.volumeExport import isFlat
 from slicer.i18n import tr as _
 
 from MedSSLPretrainLib.previewNodes import showPreview
+from MedSSLPretrainLib.setReport import setsText
+from MedSSLPretrainLib.setsBox import SetsBox
 from MedSSLPretrainLib.trainingSteps import TrainingSet, checkSteps, previewSteps
 
 SCENE, FOLDER, TABLE = "scene", "folder", "table"
@@ -24,15 +26,20 @@ class DataBox:
 
     Signal: `changed()` when the choice or the ability to use it changed.
 
+    Attributes: `sets`, the declared sets, which take the place of everything else for a method that learns from them.
+
     Args:
         ui: widgets of the panel.
         backend: has `transport` and `changed`.
         method: returns (method name, config) or raises MedSSLError; the preview needs it.
+        askPath: see `SetsBox`.
     """
 
-    def __init__(self, ui, backend, method: Callable) -> None:
+    def __init__(self, ui, backend, method: Callable, askPath: Callable | None = None) -> None:
         self.changed = Signal()
-        self.ui, self._backend, self._method, self._flat = ui, backend, method, False
+        self.ui, self._backend, self._method, self._flat, self._declared = ui, backend, method, False, False
+        self.sets = SetsBox(ui.setsFrame, backend, askPath)
+        self.sets.changed.connect(self._chosen)
         self._runner, self._busy, self.previewNodes = None, "", ()
         for key, title in ((SCENE, _("Volumes of the scene")), (FOLDER, _("Folder")), (TABLE, _("Table (CSV)"))):
             ui.sourceCombo.addItem(title, key)
@@ -56,7 +63,13 @@ class DataBox:
         self.update()
 
     def chosen(self) -> TrainingSet:
-        """The user's choice; it may be empty."""
+        """The user's choice; it may be empty.
+
+        Raises:
+            CatalogError: what is wrong with a declared set.
+        """
+        if self._declared:
+            return TrainingSet(sets=self.sets.chosen())
         ui, modality = self.ui, self.ui.modalityCombo.currentData or ""
         source = ui.sourceCombo.currentData
         if source == SCENE:
@@ -68,13 +81,19 @@ class DataBox:
         exclude = tuple(part.strip() for part in ui.excludeEdit.text.split(",") if part.strip())
         return TrainingSet(path=ui.csvPath.currentPath.strip(), modality=modality, exclude=exclude)
 
-    def setFlat(self, flat: bool) -> None:
-        """Whether the method learns from 2D images."""
-        self._flat = flat
+    def setMethod(self, flat: bool, declared: bool) -> None:
+        """Whether the method learns from 2D images, and whether from declared sets only."""
+        if declared != self._declared:
+            self._stop()
+            self.ui.dataSummary.visible = False
+            showError(self.ui.dataError, None)
+        self._flat, self._declared = flat, declared
         self.update()
 
     def missing(self) -> str:
         """What the user still has to choose, or ""."""
+        if self._declared:
+            return self.sets.missing()
         chosen, source = self.chosen(), self.ui.sourceCombo.currentData
         if source == SCENE and not chosen.volumes:
             if self.ui.volumesSelector.nodeCount():
@@ -99,6 +118,7 @@ class DataBox:
 
     def update(self) -> None:
         """Show the widgets of the source; say at the buttons what is missing."""
+        self.ui.setsFrame.visible, self.ui.sourceFrame.visible = self._declared, not self._declared
         ui, source = self.ui, self.ui.sourceCombo.currentData
         for key, widgets in (
             (SCENE, (ui.volumesLabel, ui.volumesSelector)),
@@ -112,7 +132,9 @@ class DataBox:
         missing = self.missing() or ("" if self._backend.transport is not None else _("Start the backend first"))
         texts = {"check": (_("Check"), _("Checking...")), "preview": (_("Preview"), _("Making samples..."))}
         tips = {
-            "check": _("Count volumes and patients, find the modality, read every header"),
+            "check": _("Read tables and labels, look for every file, show some images")
+            if self._declared
+            else _("Count volumes and patients, find the modality, read every header"),
             "preview": _("Show samples of the training set and their distortions in the slice views"),
         }
         for name, button in (("check", ui.checkButton), ("preview", ui.previewButton)):
@@ -135,6 +157,7 @@ class DataBox:
     def close(self) -> None:
         """Stop asking."""
         self._backend.changed.disconnect(self.update)
+        self.sets.close()
         self._stop()
 
     def _stop(self) -> None:
@@ -174,9 +197,12 @@ class DataBox:
         self._done()
         showError(self.ui.dataError, error)
 
-    def _showInfo(self, info: dict) -> None:
+    def _showInfo(self, answer) -> None:
         self._done()
-        self.ui.dataSummary.text = summaryText(info)
+        info, files = answer
+        if self._declared:
+            self.sets.showReports(info, files)
+        self.ui.dataSummary.text = setsText(info["sets"]) if self._declared else summaryText(info)
         self.ui.dataSummary.visible = True
 
     def _showPreview(self, answer) -> None:

@@ -1,4 +1,4 @@
-"""The live loss chart: two tables, three curves, updated in place as events arrive."""
+"""The live loss chart: curves of the whole training, or those of each of its sets; updated in place as events arrive."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from MedSSLPretrainLib.setCurves import SetCurves
+
+WHOLE = ""  # the family of curves that every training has
 PALETTE = {"loss": (0.17, 0.38, 0.70), "validation_loss": (0.85, 0.40, 0.10), "constant_mean_loss": (0.45, 0.45, 0.45),
            "score": (0.15, 0.55, 0.30)}  # fmt: skip
 # event type -> columns; "score": what a task is measured by, such as validation_dice
@@ -18,15 +21,23 @@ SCORES = ("validation_dice", "validation_auc")
 class LossChart:
     """Training loss, validation loss, and over the same steps the loss of a constant mean, or the score of a task.
 
+    A training on several sets has further families of curves, one for each set: `families`; `show` chooses one.
     Its nodes are hidden from the node selectors; `attach` shows them in a plot view of the panel.
     """
 
     def __init__(self, name: str = "MedSSL loss") -> None:
-        self.name = name
+        self.name, self.family = name, WHOLE
         self.tables = {kind: self._makeTable(kind, columns) for kind, columns in TABLES.items()}
         self._series: dict[str, Any] = {}
         self.chart = self._makeChart()
-        self._showSeries("constant_mean_loss", "")
+        self._second, self._score = "constant_mean_loss", ""  # of the metric events so far
+        self.sets = SetCurves(self._add)
+        self._showWhole()
+
+    @property
+    def families(self) -> list[str]:
+        """The families of curves there are so far, that of the whole training first."""
+        return [WHOLE, *self.sets.families]
 
     def attach(self, plotView) -> None:
         """Show the chart in a qMRMLPlotView that stands outside the layout."""
@@ -39,7 +50,10 @@ class LossChart:
 
     def clear(self) -> None:
         """Drop every point: another job is shown."""
-        self._showSeries("constant_mean_loss", "")
+        self.show(WHOLE)
+        self._second, self._score = "constant_mean_loss", ""
+        self._showWhole()
+        self.sets.clear()
         for node in self.tables.values():
             node.GetTable().SetNumberOfRows(0)
             self._touch(node)
@@ -51,31 +65,54 @@ class LossChart:
                 self._dropBeyond(event["step"])
             elif event["type"] in TABLES:
                 self._append(event)
+                self.sets.add(event)
         for node in self.tables.values():
             self._touch(node)
+        self.sets.touch()
+        if self.family != WHOLE:
+            self._showSets()  # one may be new
+
+    def show(self, family: str) -> None:
+        """Show a family of curves: WHOLE, or one of `families`."""
+        for identifier in self._shown():
+            self.chart.RemovePlotSeriesNodeID(identifier)
+        self.family = family
+        self._showSets() if family != WHOLE else self._showWhole()
 
     def _append(self, event: dict[str, Any]) -> None:
         table = self.tables[event["type"]].GetTable()
         table.GetColumnByName("step").InsertNextValue(event["step"])
         score = next((name for name in SCORES if event.get(name) is not None), "")
-        if score:
-            self._showSeries("score", score)
+        if score and score != self._score:
+            self._second, self._score = "score", score
+            if self.family == WHOLE:
+                self._showWhole()
         for column in TABLES[event["type"]]:
             value = event.get(score if column == "score" else column)
             table.GetColumnByName(column).InsertNextValue(vtk.vtkMath.Nan() if value is None else value)
 
-    def _showSeries(self, column: str, score: str) -> None:
+    def _showWhole(self) -> None:
         """A chart has a constant mean or a score, never both."""
         titles = {"validation_dice": _("validation Dice"), "validation_auc": _("validation AUC")}
-        self._series["score"].SetName(titles.get(score, _("score")))
-        self.chart.SetYAxisTitle(_("loss, score") if score else _("loss"))
-        for name in ("constant_mean_loss", "score"):
-            identifier = self._series[name].GetID()
-            shown = self.chart.HasPlotSeriesNodeID(identifier)
-            if shown and name != column:
+        self._series["score"].SetName(titles.get(self._score, _("score")))
+        self.chart.SetYAxisTitle(_("loss, score") if self._score else _("loss"))
+        wanted = [self._series[name].GetID() for name in ("loss", "validation_loss", self._second)]
+        for identifier in self._shown():
+            if identifier not in wanted:
                 self.chart.RemovePlotSeriesNodeID(identifier)
-            elif not shown and name == column:
+        self._addToChart(wanted)
+
+    def _showSets(self) -> None:
+        self.chart.SetYAxisTitle(_("AUC") if "auc" in self.family else _("loss"))
+        self._addToChart([series.GetID() for series in self.sets.series(self.family)])
+
+    def _addToChart(self, identifiers: list[str]) -> None:
+        for identifier in identifiers:
+            if not self.chart.HasPlotSeriesNodeID(identifier):
                 self.chart.AddAndObservePlotSeriesNodeID(identifier)
+
+    def _shown(self) -> list[str]:
+        return [self.chart.GetNthPlotSeriesNodeID(n) for n in range(self.chart.GetNumberOfPlotSeriesNodes())]
 
     def points(self, column: str) -> list[tuple[float, float]]:
         """(step, value) of a curve."""
@@ -95,6 +132,7 @@ class LossChart:
             steps = table.GetColumnByName("step")
             while steps.GetNumberOfTuples() and steps.GetValue(steps.GetNumberOfTuples() - 1) > step:
                 table.RemoveRow(table.GetNumberOfRows() - 1)
+        self.sets.dropBeyond(step)
 
     def _makeTable(self, kind: str, columns: tuple[str, ...]):
         node = self._add("vtkMRMLTableNode", f"{self.name} {kind}")
@@ -118,7 +156,6 @@ class LossChart:
         for kind, columns in TABLES.items():
             for column in columns:
                 self._series[column] = self._makeSeries(kind, column, titles[column])
-                chart.AddAndObservePlotSeriesNodeID(self._series[column].GetID())
         return chart
 
     def _makeSeries(self, kind: str, column: str, title: str):

@@ -34,7 +34,7 @@ def _described(table: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
         description = " ".join((config.__doc__ or name).split())
         title = description.partition(": ")[0].partition(" (")[0]
         found.append({"name": name, "title": title, "description": description, "fields": describe(config),
-                      "presets": presets(config)})  # fmt: skip
+                      "presets": presets(config), "declared": getattr(config, "DECLARED", False)})  # fmt: skip
     return json.loads(json.dumps(found))  # as it arrives from the backend, so that equal ones are equal
 
 
@@ -81,6 +81,11 @@ class MethodBox:
     def flat(self) -> bool:
         """Whether the method learns from 2D images: those that learn from volumes have a cube."""
         return not any(field["name"] == "cube" for field in self._method()["fields"])
+
+    @property
+    def declared(self) -> bool:
+        """Whether the method learns from declared sets, and from nothing else."""
+        return self._method()["declared"]
 
     @property
     def name(self) -> str:

@@ -27,12 +27,13 @@ class PretrainPanel:
         pollSeconds: pause between two looks at the followed job.
         openUrl: shows a folder in the system's file manager.
         confirm: asks before something is deleted.
+        askPath: asks for a declaration's file; see `SetsBox`.
     """
 
-    def __init__(self, ui, backend, pollSeconds: float = JOB_POLL_S, openUrl=None, confirm=None) -> None:
+    def __init__(self, ui, backend, pollSeconds: float = JOB_POLL_S, openUrl=None, confirm=None, askPath=None) -> None:
         self.ui, self.backend = ui, backend
         self.methodBox = MethodBox(ui, knownMethods())
-        self.dataBox = DataBox(ui, backend, self.methodBox.spec)
+        self.dataBox = DataBox(ui, backend, self.methodBox.spec, askPath)
         self.runBox = RunBox(ui, backend, pollSeconds)
         self.history = JobHistory(ui, backend, openUrl, confirm)
         self.finetuneBox = FinetuneBox(ui.finetuneFrame, backend, lambda: self._runs(*finetuneBox.KINDS))
@@ -49,11 +50,11 @@ class PretrainPanel:
             box.submitted.connect(self._submitted)
             box.cancelled.connect(self._cancel)
         self._asked, self._following = None, ""
-        self.dataBox.setFlat(self.methodBox.flat)
+        self.dataBox.setMethod(self.methodBox.flat, self.methodBox.declared)
         self._backendChanged()
 
     def _methodChanged(self) -> None:
-        self.dataBox.setFlat(self.methodBox.flat)
+        self.dataBox.setMethod(self.methodBox.flat, self.methodBox.declared)
         self.update()
 
     def missing(self) -> str:

@@ -6,6 +6,7 @@ import html
 from typing import Any
 
 from MedSSLLib.errorText import showError
+from MedSSLLib.modelChoice import chosen
 from MedSSLLib.signal import Signal
 from MedSSLLib.steps import StepRunner
 from slicer.i18n import tr as _
@@ -14,7 +15,8 @@ from medssl.client import api
 from medssl.errors import ResourceError, from_dict
 from medssl.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RESUMABLE_STATES, RUNNING, JobView
 from MedSSLPretrainLib.eventText import durationText, eventText
-from MedSSLPretrainLib.lossChart import LossChart
+from MedSSLPretrainLib.lossChart import WHOLE, LossChart
+from MedSSLPretrainLib.setCurves import familyTitles
 from MedSSLPretrainLib.trainingSteps import followSteps
 
 LOG_TAIL = 8000  # characters of log.txt shown after a failure
@@ -42,6 +44,7 @@ class RunBox:
         self.view: JobView | None = None
         self._jobId, self._next, self._runner, self._transport = "", 0, None, None
         self.chart = None
+        ui.curvesCombo.connect("activated(int)", lambda _index: self.chart.show(chosen(ui.curvesCombo)))
         self.buildChart()
         backend.changed.connect(self._backendChanged)
         self.update()
@@ -60,12 +63,14 @@ class RunBox:
         """Make the chart's nodes in the scene and show them."""
         self.chart = LossChart()
         self.chart.attach(self.ui.lossPlot)
+        self._offerCurves()
 
     def follow(self, jobId: str) -> None:
         """Show a job from its first event on; "" shows none."""
         self._stop()
         self._jobId, self._next, self.view = jobId, 0, None
         self.chart.clear()
+        self._offerCurves()
         self.ui.logEdit.clear()
         self.update()
         self.followOn()
@@ -119,9 +124,21 @@ class RunBox:
     def _events(self, events: list[dict[str, Any]]) -> None:
         self._next = events[-1]["n"] + 1
         self.chart.addEvents(events)
+        self._offerCurves()
         lines = [line for line in map(eventText, events) if line]
         if lines:
             self.ui.logEdit.appendPlainText("\n".join(lines))
+
+    def _offerCurves(self) -> None:
+        """A choice of curves, where there is one."""
+        combo, families = self.ui.curvesCombo, self.chart.families
+        combo.visible = len(families) > 1
+        if families != [combo.itemData(row) for row in range(combo.count)]:
+            titles = {WHOLE: _("Whole training"), **familyTitles()}
+            combo.clear()
+            for family in families:
+                combo.addItem(titles[family], family)
+        combo.setCurrentIndex(combo.findData(self.chart.family))
 
     def _ended(self, view: JobView) -> None:
         self._runner = None

@@ -21,13 +21,14 @@ JOB_POLL_S, RESULT_POLL_S = 1.0, 0.2
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The user's choice: volume nodes, or a folder or CSV file on the backend's machine."""
+    """The user's choice: volume nodes, a folder or CSV file on the backend's machine, or declared sets."""
 
     volumes: tuple = ()
     path: str = ""
     modality: str = ""
     view: str = ""  # what 3D volume nodes become, where the method learns from 2D images: as VolumeRef.view
     exclude: tuple[str, ...] = ()  # "column=value": what a table's rows are left out by
+    sets: tuple[dict[str, Any], ...] = ()  # declarations, complete
 
     @staticmethod
     def of(volumes) -> TrainingSet:
@@ -43,30 +44,37 @@ def dataSteps(chosen: TrainingSet, loopback: bool) -> Steps:
     Raises:
         CatalogError: nothing is chosen.
     """
-    if not chosen.volumes and not chosen.path:
-        raise CatalogError(_("training set"), _("is empty"), _("Choose volumes, a folder or a table"))
+    if not chosen.volumes and not chosen.path and not chosen.sets:
+        raise CatalogError(_("training set"), _("is empty"), _("Choose volumes, a folder, a table or declared sets"))
     refs = []
     for node in chosen.volumes:
         refs.append((yield from uploadSteps(node, loopback, "" if isFlat(node) else chosen.view)))
-    return DataSpec(path=chosen.path, modality=chosen.modality, volumes=tuple(refs), exclude=chosen.exclude)
+    return DataSpec(
+        path=chosen.path, modality=chosen.modality, volumes=tuple(refs), exclude=chosen.exclude, sets=chosen.sets
+    )
 
 
 def checkSteps(chosen: TrainingSet, loopback: bool) -> Steps:
-    """What is in the training set; returns ResultStatus.info."""
+    """What is in the training set; returns (ResultStatus.info, {name: bytes} of its pictures: contact sheets)."""
     data = yield from dataSteps(chosen, loopback)
     result = yield from resultSteps((yield api.catalog(CatalogRequest(data))))
-    return result.info
+    return result.info, (yield from filesSteps(result, ".png"))
 
 
 def previewSteps(chosen: TrainingSet, loopback: bool, method: str, config: dict[str, Any], count: int = 4) -> Steps:
     """Cubes and their distortions; returns (ResultStatus, {file name: bytes})."""
     data = yield from dataSteps(chosen, loopback)
     result = yield from resultSteps((yield api.preview(PreviewRequest(data, method, config, count))))
+    return result, (yield from filesSteps(result, ".nrrd"))
+
+
+def filesSteps(result: ResultStatus, ending: str) -> Steps:
+    """The files of a result whose names end so; returns {name: bytes}."""
     files = {}
     for name in result.files:
-        if name.endswith(".nrrd"):
+        if name.endswith(ending):
             files[name] = yield api.result_file(result.id, name)
-    return result, files
+    return files
 
 
 def submitSteps(chosen: TrainingSet, loopback: bool, **spec: Any) -> Steps:
