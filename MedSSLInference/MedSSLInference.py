@@ -30,6 +30,7 @@ from MedSSLInferenceLib.landmarkRun import landmarksRun
 from MedSSLInferenceLib.radiographRun import correspondRun, cosegmentRun, patchmapRun, similarityRun
 from MedSSLInferenceLib.regionOfInterest import ijkBounds
 from MedSSLInferenceLib.restorationRun import restorationRun
+from MedSSLInferenceLib.retrieveRun import caseRun, retrieveRun
 from MedSSLInferenceLib.segmentEditor import openSegmentEditor
 from MedSSLInferenceLib.selfTest import createPhantom, loadSample, trainForThreeSteps
 from MedSSLInferenceLib.taskRuns import predictRun, segmentRun
@@ -85,6 +86,10 @@ class MedSSLInferenceParameterNode:
     segmentMirror: bool
     predictImages: list[slicer.vtkMRMLScalarVolumeNode]
     predictView: str
+    retrieveVolume: slicer.vtkMRMLScalarVolumeNode
+    retrieveAmong: str
+    retrieveCount: Annotated[int, WithinRange(1, 200)] = 8
+    retrieveSamePatient: bool
 
 
 class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -169,7 +174,7 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 parameterNode.inputVolume = firstVolume()
             if parameterNode.segmentVolume is None:
                 parameterNode.segmentVolume = parameterNode.inputVolume
-            forms = (self.ui, self.panel.radiographs.ui, self.panel.segment.ui)
+            forms = (self.ui, self.panel.radiographs.ui, self.panel.segment.ui, self.panel.retrieve.ui)
             self._parameterNodeGuiTags = tuple(parameterNode.connectGui(form) for form in forms)
         self.panel.setParameterNode(parameterNode)
 
@@ -322,11 +327,38 @@ class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
         found = self._finish("predict", nodes, model, transport, options)
         return found.tableNode if waits else found
 
+    def retrieve(self, volumeNode, among, model, transport=None, **options):
+        """Find the cases of a set that are most similar to a radiograph or volume.
+
+        Args:
+            volumeNode: a volume node; its attribute MedSSL.Patient tells whose other images do not count.
+            among: path of a folder, a catalogue CSV or a declaration (.yaml) on the backend's machine, or a DataSpec.
+            model: a job id, or the path of a weight file that the backend can read: any that gives embeddings.
+            transport: as in `restore`.
+            options: count, features (projector, encoder), same_patient, view as in `correspond`, part, device,
+                onProgress(fraction, message); waitForCompletion=False with onFinished and onFailed, as in `restore`.
+
+        Returns:
+            A Retrieved: `tableNode`, the rows of `table`, a PNG of each case in `pictures`, `info`.
+
+        Raises:
+            MedSSLError: what is wrong with the input, or what the backend reports.
+        """
+        return self._finish("retrieve", volumeNode, model, transport, {**options, "among": among})
+
+    def loadCase(self, found, rank=1, transport=None):
+        """Bring a case that `retrieve` found into the scene; returns its volume node.
+
+        Raises:
+            MedSSLError: no such case, or its file is gone.
+        """
+        return caseRun(found, rank).wait(self._connected(transport))
+
     def run(self, name, nodes, model, **options):
         """Work that has not begun: `wait(transport)` or `start(transport, onFinished, onFailed)` does it.
 
         Args:
-            name: correspond, similarity, cosegment, patchmap, landmarks, segment (one node) or predict.
+            name: correspond, similarity, cosegment, patchmap, landmarks, segment, retrieve (one node each) or predict.
         """
         return RUNS[name](nodes, model, **options)
 
@@ -347,6 +379,7 @@ class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
 RUNS = {
     "correspond": correspondRun, "similarity": similarityRun, "cosegment": cosegmentRun, "patchmap": patchmapRun,
     "landmarks": landmarksRun, "segment": segmentRun, "predict": predictRun,
+    "retrieve": lambda node, model, among, **options: retrieveRun(node, among, model, **options),
 }  # fmt: skip
 
 

@@ -8,17 +8,18 @@ from MedSSLLib.errorText import showError
 from MedSSLLib.modelChoice import ModelChoice, methodTitle
 from slicer.i18n import tr as _
 
-from MedSSLInferenceLib import predictBox, radiographBox, restoreBox, segmentBox
+from MedSSLInferenceLib import predictBox, radiographBox, restoreBox, retrieveBox, segmentBox
 from MedSSLInferenceLib.predictBox import PredictBox
 from MedSSLInferenceLib.radiographBox import RadiographBox
 from MedSSLInferenceLib.restoreBox import RestoreBox
+from MedSSLInferenceLib.retrieveBox import RetrieveBox
 from MedSSLInferenceLib.segmentBox import SegmentBox
 
 
 class InferencePanel:
     """Keeps model, sections and backend together.
 
-    Attributes: `models`, `restore`, `radiographs`, `segment`, `predict`.
+    Attributes: `models`, `restore`, `radiographs`, `segment`, `predict`, `retrieve`.
 
     Args:
         ui: widgets of MedSSLInference.ui.
@@ -37,7 +38,8 @@ class InferencePanel:
         self.radiographs = RadiographBox(ui.radiographFrame, *common)
         self.segment = SegmentBox(ui.segmentFrame, *common, openEditor)
         self.predict = PredictBox(ui.predictFrame, logic, self.models, lambda: backend.device)
-        self._boxes = (self.restore, self.radiographs, self.segment, self.predict)
+        self.retrieve = RetrieveBox(ui.retrieveFrame, *common)
+        self._boxes = (self.restore, self.radiographs, self.segment, self.predict, self.retrieve)
         ui.refreshButton.connect("clicked(bool)", lambda _checked: self.refreshModels())
         showError(ui.modelError, None)
         backend.changed.connect(self._onBackend)
@@ -93,11 +95,12 @@ class InferencePanel:
         )
         for section, purposes in sections:
             self._setSection(section, *purposes)
+        self._setSection(self.retrieve.section, *retrieveBox.PURPOSES, opens=False)  # beside what a model is made for
         for box in self._boxes:
             box.update()
 
-    def _setSection(self, section, *purposes: str) -> None:
-        """A section that the chosen model cannot serve is closed and says why."""
+    def _setSection(self, section, *purposes: str, opens: bool = True) -> None:
+        """A section that the chosen model cannot serve is closed and says why; `opens`: one that it can serve opens."""
         fits = self.models.fits(*purposes)
         section.enabled = fits
         title = _(" or ").join(methodTitle(name) for name in purposes)
@@ -105,7 +108,7 @@ class InferencePanel:
             "" if fits else _("The chosen model is of {other}; this needs one of {method}").format(
                 other=methodTitle(self.models.method), method=title)
         )  # fmt: skip
-        if self.models.method:
+        if self.models.method and (opens or not fits):
             section.collapsed = not fits
 
     def _showError(self, error: Exception | None) -> None:

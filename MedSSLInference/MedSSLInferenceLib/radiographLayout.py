@@ -118,24 +118,7 @@ def plotViewNode():
     return slicer.mrmlScene.GetSingletonNode(PLOT_VIEW, "vtkMRMLPlotViewNode")
 
 
-def _showImage(group: RadiographGroup, number: int, widget, opacity: float) -> None:
-    composite, sliceNode, image = widget.mrmlSliceCompositeNode(), widget.mrmlSliceNode(), group.images[number]
-    composite.SetLinkedControl(False)
-    composite.SetBackgroundVolumeID(image.GetID())
-    composite.SetLabelVolumeID(None)
-    _showLayers(group, number, composite, opacity)
-    _facePixels(sliceNode, image)
-    widget.fitSliceToBackground()
-    _restrict(group, number, sliceNode)
-
-
-def _showLayers(group: RadiographGroup, number: int, composite, opacity: float) -> None:
-    heat = group.get(HEAT, number)
-    composite.SetForegroundVolumeID(heat.GetID() if heat is not None else None)
-    composite.SetForegroundOpacity(opacity)
-
-
-def _facePixels(sliceNode, image) -> None:
+def facePixels(sliceNode, image) -> None:
     """Look at the image as its pixels run, columns to the right and rows down, wherever it lies in the scene."""
     first, right, down, centre = pixelsToWorld(image, [(0, 0), (1, 0), (0, 1), middle(image)])
     matrix = vtk.vtkMatrix4x4()
@@ -148,6 +131,23 @@ def _facePixels(sliceNode, image) -> None:
             matrix.SetElement(row, column, vector[row])
     sliceNode.GetSliceToRAS().DeepCopy(matrix)
     sliceNode.UpdateMatrices()
+
+
+def _showImage(group: RadiographGroup, number: int, widget, opacity: float) -> None:
+    composite, sliceNode, image = widget.mrmlSliceCompositeNode(), widget.mrmlSliceNode(), group.images[number]
+    composite.SetLinkedControl(False)
+    composite.SetBackgroundVolumeID(image.GetID())
+    composite.SetLabelVolumeID(None)
+    _showLayers(group, number, composite, opacity)
+    facePixels(sliceNode, image)
+    widget.fitSliceToBackground()
+    _restrict(group, number, sliceNode)
+
+
+def _showLayers(group: RadiographGroup, number: int, composite, opacity: float) -> None:
+    heat = group.get(HEAT, number)
+    composite.SetForegroundVolumeID(heat.GetID() if heat is not None else None)
+    composite.SetForegroundOpacity(opacity)
 
 
 def _restrict(group: RadiographGroup, number: int, sliceNode) -> None:

@@ -113,7 +113,8 @@ class CoreIOManager:
     def loadNodes(self, fileType: str, properties: dict, loaded=None, messages=None) -> bool:
         path = properties["fileName"]
         name = properties.get("name") or Path(path).name.split(".")[0]
-        node = slicer.modules.volumes.logic().AddArchetypeVolume(path, name, 0)
+        options = 4 if properties.get("singleFile") else 0  # numbered files are one volume otherwise
+        node = slicer.modules.volumes.logic().AddArchetypeVolume(path, name, options)
         if node is not None and loaded is not None:
             loaded.AddItem(node)
         return node is not None
