@@ -36,12 +36,14 @@ class MedSSLPretrain(ScriptedLoadableModule):
         parent.dependencies = []
         parent.contributors = ["The MedSSL contributors"]
         parent.helpText = _(
-            "Pretrains a network on unlabelled images: it learns to restore what was distorted, or to find the same "
-            "anatomy in overlapping views of chest radiographs. Fine-tunes it on segmentations or labels, and compares. "
+            "Pretrains a network on images: it learns to restore what was distorted, to find the same anatomy in "
+            "overlapping views of chest radiographs, or from many sets of radiographs that are labelled differently. "
+            "Fine-tunes it on segmentations or labels, and compares. "
             "The work is done by a backend process on this computer or on a server; nothing leaves them."
         )
         parent.acknowledgementText = _(
             "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. PEAC: Zhou et al., BMVC 2023. "
+            "Foundation Ark: Ma et al., MICCAI 2023 and Nature 2025. "
             "Research software, not a medical device."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
@@ -196,7 +198,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
 
     def pretrain(
         self, volumes=(), preset="laptop", method="genesis", config=None, name="", device="auto", modality="",
-        view="", exclude=(), sets=(), waitForCompletion=True, onEvent=lambda event: None,
+        view="", exclude=(), sets=(), startFrom="", waitForCompletion=True, onEvent=lambda event: None,
     ):  # fmt: skip
         """Start a pretraining and follow it to its end.
 
@@ -211,6 +213,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
             view: what 3D volume nodes become for a method that learns from 2D images: "frontal", "lateral", "k".
             exclude: "column=value" each: rows of a table that are left out, such as "view=LATERAL".
             sets: instead of volumes: declared sets, each a dict or the path of a YAML file on the backend's machine.
+            startFrom: with sets: a job id or the path of a weight file; the heads of an Ark stay, new sets get new ones.
             waitForCompletion: False returns as soon as the job exists; `job.wait()` follows it.
             onEvent: called with each event while waiting.
 
@@ -234,7 +237,9 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         transport = self._connected()
         declared = runSteps(declaredSteps(sets), transport)
         chosen = TrainingSet.of(volumes)
-        chosen = replace(chosen, modality=modality, view=view, exclude=tuple(exclude), sets=declared)
+        chosen = replace(
+            chosen, modality=modality, view=view, exclude=tuple(exclude), sets=declared, startFrom=startFrom
+        )
         steps = submitSteps(
             chosen, sharesFiles(transport.address), method=method, config=complete, name=name, device=device
         )

@@ -19,6 +19,7 @@ HOSPITAL = {
     "tables": ["a.csv"],
     "kind": "multi-label",
     "labels": ["Nodule", "Mass"],
+    "attributes": {"sex": "sex"},
 }
 CLINIC = {
     "name": "clinic-b", "root": "/data/b", "tables": ["b.csv"], "kind": "multi-class", "split": "fold",
@@ -78,16 +79,17 @@ def check(sets) -> tuple[list[dict], dict[str, bytes]]:
         reports.append({
             "name": declared.name, "images": count, "patients": count // 2, "splits": counts, "errors": [],
             "warnings": warnings if declared.kind == "multi-label" else [], "kind": declared.kind,
-            "classes": {name: _counts(counts, n) for n, name in enumerate(declared.classes)},
+            "attributes": {"sex": {"F": count // 2, "M": count - count // 2}} if declared.attributes else {},
+            "classes": [_counts(name, n, *split) for split in counts.items() for n, name in enumerate(declared.classes)],
         })  # fmt: skip
         files[f"sheet-{declared.name}.png"] = sheet(declared.classes)
     return reports, files
 
 
-def _counts(splits: dict[str, int], n: int) -> dict[str, dict[str, int]]:
+def _counts(name: str, n: int, split: str, size: int) -> dict:
     parts = (("positive", 3 + n), ("uncertain", n), ("missing", 2))
-    made = {split: {what: size * part // 30 for what, part in parts} for split, size in splits.items()}
-    return {split: {**counts, "negative": splits[split] - sum(counts.values())} for split, counts in made.items()}
+    counts = {what: size * part // 30 for what, part in parts}
+    return {"class": name, "split": split, **counts, "negative": size - sum(counts.values())}
 
 
 def sheet(classes) -> bytes:
@@ -113,6 +115,11 @@ class SetsJob(pretrain_fakes.FakeJob):
         super().__init__(jobId, spec, pace, failAt)
         self.names = [values["name"] for values in spec.data.sets]
         self.steps = 4 * self.PASS * len(self.names)
+
+    def plan(self) -> dict:
+        heads = [Declaration.from_dict(values) for values in self.spec.data.sets]
+        sets = [{"name": head.name, "kind": head.kind, "classes": list(head.classes)} for head in heads]
+        return {"method": self.method, "task": {}, "network": {"sets": sets}}
 
     def emit(self, kind: str, **fields) -> None:
         turn = (self.step - 1) // self.PASS

@@ -142,7 +142,7 @@ def test_check_shows_counts_warnings_and_a_contact_sheet(panel, process_until, g
     ]
     panel.sets.ui.setsTable.selectRow(0)
     assert "Do not trust its AUC" in panel.sets.ui.reportLabel.text and "Nodule" in panel.sets.ui.reportLabel.text
-    assert not panel.sets.ui.sheetLabel.pixmap.isNull()
+    assert "sex: F 700, M 700" in panel.sets.ui.reportLabel.text and not panel.sets.ui.sheetLabel.pixmap.isNull()
     panel.grab(grab, "sets-checked")
     widget(panel, "missing").setCurrentIndex(1)  # what was checked was another declaration
     assert cell(panel, 0, 3) == "not checked" and panel.sets.ui.reportLabel.isHidden() and cell(panel, 1, 3) == "fine"
@@ -154,6 +154,37 @@ def test_what_the_backend_refuses_is_told(panel, process_until):
     panel.ui.checkButton.click()
     process_until(lambda: not panel.ui.dataError.isHidden())
     assert "is not there" in panel.ui.dataError.text and panel.ui.checkButton.enabled
+
+
+def test_a_check_that_cannot_read_a_set(panel):
+    addSets(panel, HOSPITAL)
+    error = {"value": "set hospital-a: tables[0]", "rule": "a.csv is not there", "remedy": "Check the folder"}
+    report = {"name": "hospital-a", "images": 0, "patients": 0, "duplicates": 0, "errors": [error], "warnings": []}
+    panel.sets.showReports({"sets": [report]}, {})
+    assert cell(panel, 0, 3) == "errors: 1" and "is not there" in panel.sets.ui.reportLabel.text
+
+
+def test_weights_to_begin_with(panel, server, process_until, grab):
+    """A job on one set; its model begins the next, whose heads it tells."""
+    addSets(panel, HOSPITAL)
+    panel.ui.startButton.click()
+    process_until(lambda: panel.sets.ui.weightsCombo.count == 3)  # nothing, the new model, a file
+    (job,) = server.jobs
+    panel.sets.weights.select(job.id)
+    addSets(panel, CLINIC)
+    panel.sets.select(0)
+    panel.sets.ui.removeSetButton.click()
+    text = panel.sets.ui.headsLabel.text
+    assert "Adds: clinic-b" in text and "Keeps as they are: hospital-a" in text
+    panel.grab(grab, "sets-continued")
+    addSets(panel, {**HOSPITAL, "labels": ["Mass"]})
+    assert "other classes" in errorAt(panel, "labels") and "other classes" in panel.ui.startButton.toolTip
+    widget(panel, "name").text = "hospital-c"
+    panel.ui.startButton.click()
+    process_until(lambda: len(server.jobs) == 2)
+    assert server.jobs[1].spec.start_from == job.id
+    panel.sets.weights.select("/models/ark.pth")
+    assert panel.sets.ui.headsLabel.isHidden() and panel.sets.missing() == ""
 
 
 def test_files(panel, server, make_panel, process_until, tmp_path):

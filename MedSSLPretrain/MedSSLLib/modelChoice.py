@@ -20,7 +20,7 @@ def chosen(combo):
 def methodTitle(name: str) -> str:
     """What a method or task is called; "" for a foreign file, whose method the backend finds out."""
     titles = {
-        "genesis": _("Models Genesis"), "peac": _("PEAC"), "segmentation": _("segmentation"),
+        "genesis": _("Models Genesis"), "peac": _("PEAC"), "ark": _("Foundation Ark"), "segmentation": _("segmentation"),
         "classification": _("classification"), PROBING: _("probe"),
     }  # fmt: skip
     return titles.get(name, name)

@@ -66,10 +66,10 @@ class DataBox:
         """The user's choice; it may be empty.
 
         Raises:
-            CatalogError: what is wrong with a declared set.
+            MedSSLError: what is wrong with a declared set.
         """
         if self._declared:
-            return TrainingSet(sets=self.sets.chosen())
+            return TrainingSet(sets=self.sets.chosen(), startFrom=self.sets.weights.reference)
         ui, modality = self.ui, self.ui.modalityCombo.currentData or ""
         source = ui.sourceCombo.currentData
         if source == SCENE:

@@ -36,7 +36,12 @@ def _started(event) -> str:
 
 
 def _metric(event) -> str:
-    return _("Step {step}: {values}").format(step=event["step"], values=_numbers(event))
+    """Of a training on several sets: what holds for all of them, and the AUC of each; the chart has the rest."""
+    families = ("loss_", "auc_", "student_loss_", "student_auc_")
+    auc = {name.removeprefix("auc_"): value for name, value in event.items() if name.startswith("auc_")}
+    whole = {name: value for name, value in event.items() if not name.startswith(families)}
+    values = _numbers({**whole, **({"AUC": auc} if auc else {})})
+    return _("Step {step}: {values}").format(step=event["step"], values=values)
 
 
 def _numbers(event, within: str = "") -> str:

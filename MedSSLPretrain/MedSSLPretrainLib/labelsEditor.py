@@ -95,15 +95,14 @@ class LabelsEditor:
 
     def _makeCombo(self, number: int):
         titles = {
-            NUMBERS: _("1 (0: no, -1: unsure)"), EQUALS: _("it is the word"), CONTAINS: _("it has the word"),
-            PATTERN: _("a pattern is found"),
+            NUMBERS: _("it is 1"), EQUALS: _("is the word"), CONTAINS: _("has the word"), PATTERN: _("fits pattern"),
         }  # fmt: skip
         combo = qt.QComboBox()
         for how in HOW:
             combo.addItem(titles[how], how)
         combo.toolTip = _(
-            "it has the word: several words in a field, separated by |; a pattern: a regular expression that is looked for in "
-            "the column or, without one, in the image's path"
+            "it is 1: 0 is no, -1 uncertain, empty missing; has the word: several words in a field, separated by |; fits "
+            "pattern: a regular expression that is looked for in the column or, without one, in the image's path"
         )
         combo.connect("activated(int)", lambda index: self._onHow(number, HOW[index]))
         return combo

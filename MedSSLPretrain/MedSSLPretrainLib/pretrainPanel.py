@@ -151,6 +151,7 @@ class PretrainPanel:
         elif view.status.state == FINISHED and self._following == view.id:
             self._following = ""
             self.finetuneBox.refreshModels()
+            self.dataBox.sets.refreshModels()
 
     def _failed(self, error: Exception) -> None:
         self._submitting = None

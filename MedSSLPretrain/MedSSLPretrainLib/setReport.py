@@ -11,8 +11,6 @@ from slicer.i18n import tr as _
 from medssl.errors import CatalogError
 from MedSSLPretrainLib.labelRows import rowsOf
 
-SPLITS = ("training", "validation", "test", "open")
-COUNTS = ("positive", "negative", "uncertain", "missing")
 MOST = 5  # errors and warnings that are shown; the number of all is told
 
 
@@ -31,12 +29,9 @@ def splitText(report: dict[str, Any]) -> str:
     """How the images are split, in words."""
     titles = {
         "training": _("{count} for training"), "validation": _("{count} for validation"), "test": _("{count} for the test"),
-        "open": _("{count} to be split by patient"),
     }  # fmt: skip
-    found = [
-        titles[split].format(count=f"{report['splits'][split]:,}") for split in SPLITS if report["splits"].get(split)
-    ]
-    return ", ".join(found)
+    splits = report.get("splits", {})
+    return ", ".join(title.format(count=f"{splits[name]:,}") for name, title in titles.items() if name in splits)
 
 
 def setsText(reports: list[dict[str, Any]]) -> str:
@@ -51,9 +46,11 @@ def reportText(report: dict[str, Any]) -> str:
     counts = _("{images} images of {patients} patients").format(
         images=f"{report['images']:,}", patients=f"{report['patients']:,}"
     )
-    parts = [f"<b>{counts}</b>: {splitText(report)}."]
+    splits = splitText(report)
+    parts = [f"<b>{counts}</b>" + (f": {splits}." if splits else "")] if report["images"] else []
     parts += _found(_("Errors"), report["errors"]) + _found(_("Warnings"), report["warnings"])
-    return "<br>".join(parts) + _classTable(report["classes"])
+    parts += [_attributeLine(name, values) for name, values in report.get("attributes", {}).items()]
+    return "<br>".join(parts) + (_classTable(report["classes"]) if report.get("classes") else "")
 
 
 def _found(title: str, problems: list[dict[str, str]]) -> list[str]:
@@ -63,13 +60,23 @@ def _found(title: str, problems: list[dict[str, str]]) -> list[str]:
     return [f"<b>{title}:</b>", *lines] if lines else []
 
 
-def _classTable(classes: dict[str, dict[str, dict[str, int]]]) -> str:
-    """Class -> split -> counts: of all splits together, since the panel is narrow."""
+def _attributeLine(name: str, values: dict[str, int]) -> str:
+    shown = [f"{html.escape(value or _('unknown'))} {count:,}" for value, count in list(values.items())[:MOST]]
+    more = ", ..." if len(values) > MOST else ""
+    return f"{html.escape(name)}: {', '.join(shown)}{more}"
+
+
+def _classTable(rows: list[dict[str, Any]]) -> str:
+    """Counts of each class in all splits together, since the panel is narrow."""
     titles = {"positive": _("yes"), "negative": _("no"), "uncertain": _("unsure"), "missing": _("missing")}
-    head = "".join(f"<th align='right'>&nbsp;&nbsp;{titles[count]}</th>" for count in COUNTS)
-    rows = []
-    for name, splits in classes.items():
-        sums = (sum(counts.get(count, 0) for counts in splits.values()) for count in COUNTS)
-        cells = "".join(f"<td align='right'>&nbsp;&nbsp;{value:,}</td>" for value in sums)
-        rows.append(f"<tr><td>{html.escape(name)}</td>{cells}</tr>")
-    return f"<table><tr><th align='left'>{_('Class')}</th>{head}</tr>{''.join(rows)}</table>"
+    sums: dict[str, dict[str, int]] = {}
+    for row in rows:
+        counts = sums.setdefault(row["class"], dict.fromkeys(titles, 0))
+        for count in titles:
+            counts[count] += row[count]
+    head = "".join(f"<th align='right'>&nbsp;&nbsp;{title}</th>" for title in titles.values())
+    lines = []
+    for name, counts in sums.items():
+        cells = "".join(f"<td align='right'>&nbsp;&nbsp;{counts[count]:,}</td>" for count in titles)
+        lines.append(f"<tr><td>{html.escape(name)}</td>{cells}</tr>")
+    return f"<table><tr><th align='left'>{_('Class')}</th>{head}</tr>{''.join(lines)}</table>"

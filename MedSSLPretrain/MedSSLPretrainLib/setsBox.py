@@ -23,11 +23,12 @@ from MedSSLPretrainLib.declarationSteps import readSteps, saveSteps
 from MedSSLPretrainLib.declarationText import complete
 from MedSSLPretrainLib.setReport import labelsText, reportText, splitText
 from MedSSLPretrainLib.setsTable import FINE, OPEN, WRONG, SetRow, SetsTable
+from MedSSLPretrainLib.startingWeights import StartingWeights
 
 UI_FILE = Path(__file__).resolve().parents[1] / "Resources" / "UI" / "MedSSLSets.ui"
 NEW, FILE = "new", "file"  # what can be added beside ready-made sets, whose names have the prefix
 READY = "ready:"
-SHEET_WIDTH = 420  # pixels
+SHEET_WIDTH = 400  # pixels
 
 
 class SetsBox:
@@ -35,7 +36,7 @@ class SetsBox:
 
     Signal: `changed()` when a declaration changed, or the sets did.
 
-    Attributes: `declarations`, as the user gave them, complete or not.
+    Attributes: `declarations`, as the user gave them, complete or not; `weights` to begin with.
 
     Args:
         frame: an empty widget of the panel with a layout.
@@ -55,6 +56,8 @@ class SetsBox:
         self._reports: dict[str, tuple[dict[str, Any], bytes]] = {}  # a declaration as JSON -> report, contact sheet
         self._table = SetsTable(ui.setsTable)
         self.form = DeclarationForm(ui.setFormFrame)
+        self.weights = None  # while it is being built
+        self.weights = StartingWeights(ui, backend, self._onWeights)
         self._table.selected.connect(self.select)
         self.form.changed.connect(self._onEdited)
         ui.addSetButton.connect("clicked(bool)", lambda _on: self._add())
@@ -69,15 +72,19 @@ class SetsBox:
 
         Raises:
             CatalogError: what is wrong with one of them, or two of one name.
+            WeightsError: one does not fit the weights to begin with.
         """
         declared = [complete(values) for values in self.declarations]
         check_names(declared)
+        self.weights.check(declared)
         return tuple(declaration.as_dict() for declaration in declared)
 
     def missing(self) -> str:
         """What the user still has to do, or ""."""
         if not self.declarations:
             return _("Add a set: a ready-made declaration, one from a file, or a new one")
+        if not self.weights.complete:
+            return _("Choose the weight file to begin with")
         try:
             self.chosen()
         except MedSSLError as error:
@@ -119,8 +126,13 @@ class SetsBox:
         title = self.declarations[row].get("name") or _("new set") if row >= 0 else ""
         ui.setSection.text = _("Declaration of {name}").format(name=title)
         self.form.showError(errors[row] if row >= 0 else None)
+        self.weights.show([values.get("name", "") for values in self.declarations])
         self._showReport()
         self._updateButtons(errors)
+
+    def refreshModels(self) -> None:
+        """Ask the backend for the models to begin with."""
+        self.weights.refresh(self._showError)
 
     def close(self) -> None:
         """Stop asking."""
@@ -140,6 +152,7 @@ class SetsBox:
             names = [values.get("name") for values in self.declarations[:row]]
             if declared.name in names:
                 check_names([declared, declared])
+            self.weights.check([declared])
         except MedSSLError as error:
             return error
         return None
@@ -159,7 +172,7 @@ class SetsBox:
         if found is None:
             return SetRow(name, labels, "", OPEN, _("not checked"), _("Check reads its tables and looks for its files"))
         report, _sheet = found
-        images = f"{report['images']:,}"
+        images = f"{report['images']:,}" if report["images"] else ""
         if report["errors"]:
             text = _("errors: {count}").format(count=len(report["errors"]))
             return SetRow(name, labels, images, WRONG, text, report["errors"][0]["value"])
@@ -240,6 +253,11 @@ class SetsBox:
         self.update()
         self.changed.emit()
 
+    def _onWeights(self) -> None:
+        if self.weights is not None:
+            self.update()
+            self.changed.emit()
+
     def _onFailed(self, error: Exception) -> None:
         self._runner = None
         self._showError(error)
@@ -253,6 +271,7 @@ class SetsBox:
         if transport is not None and transport is not self._asked:
             self._asked = transport
             transport.send(api.declarations(), self._onReady, self._showError)
+            self.refreshModels()
         self.update()
 
     def _onReady(self, entries: list[dict[str, Any]]) -> None:

@@ -29,6 +29,7 @@ class TrainingSet:
     view: str = ""  # what 3D volume nodes become, where the method learns from 2D images: as VolumeRef.view
     exclude: tuple[str, ...] = ()  # "column=value": what a table's rows are left out by
     sets: tuple[dict[str, Any], ...] = ()  # declarations, complete
+    startFrom: str = ""  # a job id or a weight file; only a training on declared sets takes one
 
     @staticmethod
     def of(volumes) -> TrainingSet:
@@ -80,7 +81,7 @@ def filesSteps(result: ResultStatus, ending: str) -> Steps:
 def submitSteps(chosen: TrainingSet, loopback: bool, **spec: Any) -> Steps:
     """Start a pretraining; returns its JobView. `spec` takes the fields of JobSpec but kind and data."""
     data = yield from dataSteps(chosen, loopback)
-    return (yield api.submit(JobSpec(kind="pretrain", data=data, **spec)))
+    return (yield api.submit(JobSpec(kind="pretrain", data=data, start_from=chosen.startFrom, **spec)))
 
 
 def resultSteps(result: ResultStatus) -> Steps:
