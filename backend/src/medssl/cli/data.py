@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
-from medssl.cli.options import Exclude, Home
-from medssl.cli.output import err, print_table
+from medssl.cli.declare import Root, check_declared, declare, is_declaration, read_declarations, sets
+from medssl.cli.options import AsJson, Exclude, Home
+from medssl.cli.output import err, print_json, print_table
 from medssl.cli.pretrain import data_spec
+from medssl.data.declaration_files import READY_MADE
 from medssl.errors import InputError, StateError
 from medssl.home import home_folder
 from medssl.inspection_requests import CatalogRequest
@@ -20,21 +22,40 @@ from medssl.protocol import QUEUED, RUNNING, to_json
 app = typer.Typer(help="Look at training sets, and at what MedSSL keeps on disk.", no_args_is_help=True)
 KEPT = ("cache", "volumes", "results", "samples", "jobs")  # folders of the home folder
 CLEARABLE = KEPT[:3]  # the others have verbs of their own
+app.command("declare")(declare)
+app.command("sets")(sets)
 
 
 @app.command()
 def check(
-    data: Annotated[list[str], typer.Argument(help="A folder, a catalogue CSV, or image files.")],
+    data: Annotated[
+        list[str],
+        typer.Argument(help="A folder, a catalogue CSV, image files, or declarations (.yaml, or a set's name)."),
+    ],
     pattern: Annotated[str, typer.Option(help="Glob below the folder.")] = "",
     modality: Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")] = "",
     validation_fraction: Annotated[float, typer.Option(help="Share of the patients kept for validation.")] = 0.2,
     test_fraction: Annotated[float, typer.Option(help="Share of the patients kept for a final test.")] = 0.0,
     masks: Annotated[str, typer.Option(help="Where label maps lie: {folder}/../labels/{stem}.nii.gz")] = "",
     exclude: Exclude = [],  # noqa: B006
+    root: Root = None,
+    contents: Annotated[
+        bool, typer.Option("--contents", help="Declared sets: also find files of equal content.")
+    ] = False,
+    sheet: Annotated[
+        Optional[Path],  # noqa: UP045  typer reads the annotation at run time, on Python 3.10 too
+        typer.Option(help="Declared sets: a folder for pictures of some images with their labels.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
     home: Home = None,
 ) -> None:
     """Say how many volumes and patients there are, of which modality, 2D or 3D, with which labels, and how they would be
-    split."""
+    split. Declared sets are checked for missing files, unknown labels, duplicates and patients in two splits; the exit status
+    is 1 where something is wrong."""
+    if root is not None or any(is_declaration(one) or (one in READY_MADE and not Path(one).exists()) for one in data):
+        if not check_declared(read_declarations(data, root), contents, sheet, validation_fraction, as_json):
+            raise typer.Exit(1)
+        return
     from medssl.inspection.local import run_here
 
     spec = data_spec(data, pattern, modality, validation_fraction, exclude)
@@ -47,6 +68,9 @@ def check(
             None,
             lambda share, text: status.update(f"{share:.0%} {text}"),
         )
+    if as_json:
+        print_json({**result.info, "table": result.table})
+        return
     columns = result.info.pop("columns", {})
     print_table(("", ""), result.info.items())
     if columns:

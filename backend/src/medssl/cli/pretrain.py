@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from medssl.cli.declare import is_declaration, read_declarations
 from medssl.cli.options import (
     Config,
     Detach,
@@ -31,7 +32,7 @@ PRODUCTS = ("model.safetensors", "report.html", "batch.md")  # what a job is run
 
 
 def pretrain(
-    data: Annotated[list[str], typer.Argument(help="A folder, a catalogue CSV, or image files.")],
+    data: Annotated[list[str], typer.Argument(help="A folder, a catalogue CSV, image files, or declarations (.yaml).")],
     method: Annotated[str, typer.Option(help="See `medssl methods`.")] = "genesis",
     preset: Annotated[str, typer.Option(help="A preset of the method: default, laptop, released …")] = "default",
     settings: Settings = [],  # noqa: B006
@@ -108,7 +109,11 @@ def watch(store: Any, job: str) -> int:
 def data_spec(
     paths: list[str], pattern: str, modality: str, validation_fraction: float, exclude: Sequence[str] = (), **more: Any
 ) -> DataSpec:
-    """A folder or CSV as such; image files as a list. `more` takes further fields of `DataSpec`."""
+    """A folder or CSV as such; image files as a list; declarations (YAML) as sets. `more`: further fields of `DataSpec`.
+
+    Raises:
+        CatalogError: a declaration that breaks a rule, or one among other things.
+    """
     only = Path(paths[0])
     common: dict[str, Any] = {
         "modality": modality,
@@ -116,6 +121,8 @@ def data_spec(
         "exclude": tuple(exclude),
         **more,
     }
+    if any(is_declaration(path) for path in paths):
+        return DataSpec(sets=tuple(one.as_dict() for one in read_declarations(paths)), **common)
     if len(paths) == 1 and (only.is_dir() or only.suffix.lower() == ".csv" or not only.exists()):
         return DataSpec(path=str(only), pattern=pattern, **common)
     volumes = tuple(VolumeRef(path=path, modality=modality) for path in paths)

@@ -45,13 +45,18 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
     "images" or the like, otherwise the file's own name; label maps are left out unless the pattern matches them.
     CSV: columns `image` (relative to the CSV, or to a folder "images" beside it) and `patient`; `split`, `modality`, `name`
     and `mask` (its label map, relative likewise, or to a folder "masks" or "labels") are optional; every further column is
-    a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one. What
-    `exclude` names is left out. Images get their label maps as `masks` says or, without it, by folders and names.
+    a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one. Declared sets:
+    see `catalog_declared`. What `exclude` names is left out. Images get their label maps as `masks` says or, without it, by folders and names.
 
     Raises:
         CatalogError: nothing found or left, a table that breaks a rule, or an unknown column to exclude by.
         NotFoundError: an upload that is not there.
     """
+    if spec.sets:
+        from medssl.data.catalog_declared import read_declared  # it reads labels, which read catalogues
+
+        entries = without(read_declared(spec.sets, spec.modality), spec.exclude)
+        return Catalog(tuple(with_masks(entries, spec.masks) if spec.masks else entries))
     if spec.volumes:
         entries = _with_distinct_names([_from_ref(ref, home) for ref in spec.volumes], spec.volumes)
     else:

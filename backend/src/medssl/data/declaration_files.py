@@ -16,7 +16,6 @@ from medssl.errors import CatalogError, NotFoundError
 
 SHIPPED = Path(__file__).parent / "declarations"
 READY_MADE = ("chestxray14", "chexpert", "mimic-cxr", "rsna-pneumonia", "vindr-cxr", "shenzhen")
-SUFFIXES = (".yaml", ".yml", ".json")
 ROOT_LINE = re.compile(r"^root:[^\n]*$", re.MULTILINE)
 
 
@@ -35,8 +34,10 @@ def read_declaration(path: Path, root: Path | None = None) -> Declaration:
     return parse_declaration(text, path.absolute().parent, root, path.name)
 
 
-def parse_declaration(text: str, folder: Path, root: Path | None = None, name: str = "declaration") -> Declaration:
-    """Read the text of a file that lies in `folder`.
+def parse_declaration(
+    text: str, folder: Path | None = None, root: Path | None = None, name: str = "declaration"
+) -> Declaration:
+    """Read the text of a file that lies in `folder`; without one (it lies elsewhere) a relative root becomes "".
 
     Raises:
         CatalogError: see `read_declaration`.
@@ -52,8 +53,10 @@ def parse_declaration(text: str, folder: Path, root: Path | None = None, name: s
             str(tree["inverted"]).lower(), tree["inverted"]
         )
     declaration = Declaration.from_dict(tree)
-    where = (root or folder / Path(declaration.root).expanduser()).absolute()
-    return dataclasses.replace(declaration, root=str(where.resolve()))
+    own = Path(declaration.root).expanduser()
+    if root is None and folder is None and not own.is_absolute():
+        return dataclasses.replace(declaration, root="")
+    return dataclasses.replace(declaration, root=str((root or (folder or own) / own).resolve()))
 
 
 def ready_made() -> dict[str, Declaration]:

@@ -10,6 +10,7 @@ from medssl.data.catalog import Catalog, read_catalog
 from medssl.data.entry import Entry
 from medssl.data.labels import field
 from medssl.data.split import depth, split_by_patient, split_three
+from medssl.inspection.declared_sets import inspect_sets
 from medssl.inspection_requests import catalog_from_json
 from medssl.methods import METHODS
 from medssl.protocol import DataSpec
@@ -32,11 +33,15 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
 
     Headers of all images are checked; only a few images and label maps are read, and stay in the cache for the training.
 
+    Declared sets: see `declared_sets`.
+
     Raises:
         CatalogError: nothing found, or a set that breaks a rule.
         VolumeError: an image that cannot be read, named.
     """
     data = catalog_from_json(request).data
+    if data.sets:
+        return inspect_sets(data, context)
     context.progress(0.0, "listing the images")
     catalog = read_catalog(data, context.home)
     found = set()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from medssl.data.declaration import Declaration, check_names
+from medssl.data.table_stream import table_path
 from medssl.errors import CatalogError, ConfigError, InputError, WeightsError
 from medssl.jobs.devices import DEVICE
 from medssl.jobs.run import KINDS
@@ -72,7 +74,22 @@ def _with_absolute_paths(data: DataSpec) -> DataSpec:
         )
         for ref in data.volumes
     )
-    return dataclasses.replace(data, path=_existing(data.path, CatalogError), volumes=volumes)
+    return dataclasses.replace(
+        data, path=_existing(data.path, CatalogError), volumes=volumes, sets=_declared(data.sets)
+    )
+
+
+def _declared(sets: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Declarations, complete, whose roots and tables are there; their rows are read by the job."""
+    declarations = [Declaration.from_dict(one) for one in sets]
+    check_names(declarations)
+    for one in declarations:
+        if not one.root:
+            raise CatalogError(f"set {one.name}: root", "is missing", "Name the folder that holds the set")
+        root = Path(_existing(one.root, CatalogError))
+        for ref in one.table_refs:
+            table_path(root, ref)
+    return tuple({**one.as_dict(), "root": str(Path(one.root).expanduser().absolute())} for one in declarations)
 
 
 def _existing(path: str, error: type[InputError]) -> str:

@@ -17,6 +17,7 @@ from medssl.jobs.store import JobStore
 from medssl.server import errors, openapi
 from medssl.server.access import GIB, AccessControl, AccessRules
 from medssl.server.routes_about import about_routes
+from medssl.server.routes_declarations import declaration_routes
 from medssl.server.routes_inspect import inspect_routes
 from medssl.server.routes_jobs import job_routes
 from medssl.server.routes_volumes import volume_routes
@@ -65,6 +66,7 @@ def create_app(
     errors.install(app)
     openapi.install(app)
     app.include_router(about_routes(store, shutdown))
+    app.include_router(declaration_routes())
     app.include_router(job_routes(store, kinds, grace_s))
     app.include_router(volume_routes(volumes, upload_limit))
     app.include_router(inspect_routes(worker, volumes))
