@@ -23,7 +23,7 @@ from medssl.errors import CatalogError, VolumeError
 from medssl.inspection.local import run_here
 from medssl.inspection_requests import CatalogRequest
 from medssl.protocol import DataSpec, JobSpec, VolumeRef, data_from_json, to_json
-from medssl.training.pretrain import load_data
+from medssl.training.material import load_data
 
 FLAT = SimpleNamespace(sample_size=(144, 144), training=SimpleNamespace(seed=0))
 DEEP = SimpleNamespace(sample_size=(16, 16, 16), training=SimpleNamespace(seed=0))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import FakeRun, write_phantoms, write_radiographs
+from fakes import FakeRun, write_declared, write_phantoms, write_radiographs
 
 from medssl.data.reading import read_volume
 from medssl.errors import CancelledError, ConfigError
@@ -18,16 +18,33 @@ from medssl.inspection_requests import PreviewRequest
 from medssl.methods import METHODS
 from medssl.networks.weights import load_weights, save_weights
 from medssl.protocol import DataSpec, JobSpec, to_json
-from medssl.registry import config_class, implementation
+from medssl.registry import config_class
 from medssl.schema import as_dict, build, describe, presets
 from medssl.training import seeds
-from medssl.training.pretrain import load_data, pretrain
+from medssl.training.material import Material, read_material
+from medssl.training.pretrain import pretrain
 
 SMALL = {  # a network of seconds, for each method
     "genesis": {"base_width": 4, "cube": [16, 16, 16]},
     "peac": {"backbone": "swin_micro", "global_hidden": 32, "local_hidden": 16},
+    "ark": {"backbone": "swin_micro_112", "projector": 16, "intensity_probability": 1.0},
 }
-IMAGES = {"genesis": (write_phantoms, "CT"), "peac": (write_radiographs, "CXR")}  # what it is trained on
+
+
+def phantoms(folder: Path) -> DataSpec:
+    return DataSpec(path=str(write_phantoms(folder)), modality="CT")
+
+
+def radiographs(folder: Path) -> DataSpec:
+    return DataSpec(path=str(write_radiographs(folder)), modality="CXR")
+
+
+def declared(folder: Path) -> DataSpec:
+    return DataSpec(sets=(write_declared(folder, count=8),))
+
+
+DATA = {"genesis": phantoms, "peac": radiographs, "ark": declared}  # what it is trained on
+DECLARED = ("ark",)  # whose validation is their own
 
 
 @pytest.fixture(params=list(METHODS))
@@ -37,20 +54,24 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def data(name: str, tmp_path: Path) -> DataSpec:
-    write, modality = IMAGES[name]
-    return DataSpec(path=str(write(tmp_path / "data")), modality=modality)
+    return DATA[name](tmp_path / "data")
 
 
 @pytest.fixture
-def method(name: str):
-    return implementation(METHODS, name)(build(config_class(METHODS, name), SMALL[name]), IMAGES[name][1], {"job": "j"})
+def material(name: str, data: DataSpec, tmp_path: Path) -> Material:
+    config = build(config_class(METHODS, name), SMALL[name])
+    spec = JobSpec("pretrain", name, as_dict(config), data)
+    return read_material(spec, FakeRun(tmp_path / "j", tmp_path / "home"), config)
 
 
 @pytest.fixture
-def batch(name: str, method, data: DataSpec, tmp_path: Path) -> dict[str, torch.Tensor]:
-    spec = JobSpec("pretrain", name, as_dict(method.config), data)
-    volumes, _, _ = load_data(spec, FakeRun(tmp_path / "job", tmp_path / "home"), method.config)
-    samples = method.dataset(volumes, seed=1)
+def method(material: Material):
+    return material.method
+
+
+@pytest.fixture
+def batch(method, material: Material) -> dict[str, torch.Tensor]:
+    samples = method.dataset(material.training, seed=1)
     return torch.utils.data.default_collate([samples[n] for n in range(3)])
 
 
@@ -107,18 +128,21 @@ def test_the_loss_is_finite_and_reaches_every_trained_parameter(method, batch):
     assert all(p.grad is not None for p in network.parameters() if p.requires_grad)
 
 
-def test_a_validation_gives_what_the_loop_reads(method, batch):
+def test_a_validation_gives_what_the_loop_reads(name: str, method, material: Material, batch):
+    if name in DECLARED:
+        assert "validation_loss" in method.validation(material.validation, 1)(method.network().eval())
+        return
     terms = method.evaluate(method.network().eval(), views(method, batch, 1))
     values = method.summarise({name: value.item() for name, value in terms.items()})
     assert {"validation_loss", "constant_mean_loss", "output_variance"} <= values.keys()
 
 
-def test_the_plan_opens_what_the_training_leaves(method, batch, tmp_path: Path):
+def test_the_plan_opens_what_the_training_leaves(name: str, method, tmp_path: Path):
     plan, network = method.plan(), method.network()
     assert plan.normalisation["kind"] != "auto" and plan.provenance["job"] == "j"
     save_weights(tmp_path / "model.safetensors", network.state_dict(), plan)
     opened = load_weights(tmp_path / "model.safetensors")
-    trained = getattr(network, "student", network)
+    trained = getattr(network, "teacher" if name in DECLARED else "student", network)
     assert all(torch.equal(tensor, opened.state_dict()[name]) for name, tensor in trained.state_dict().items())
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
+from medssl.data.declaration import Declaration
 from medssl.methods.genesis_config import GenesisConfig
 from medssl.protocol import DataSpec, JobSpec
 from medssl.schema import as_dict, build
@@ -60,6 +61,16 @@ def write_radiographs(folder: Path, count: int = 3, shape: tuple[int, int] = (15
         grey = np.where(lungs, 60.0, 160.0 - 30 * np.abs(columns)) + rng.normal(0, 6, shape)
         Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(folder / f"patient{number}.png")
     return folder
+
+
+def write_declared(folder: Path, count: int = 8, name: str = "toy", **keys: Any) -> dict[str, Any]:
+    """Radiographs with a table beside them; the declaration of a set of two findings, the even images have the first."""
+    write_radiographs(folder, count)
+    rows = [f"patient{n}.png,{n},{int(n % 2 == 0)},{int(n % 3 == 0)},{'MF'[n % 2]}" for n in range(count)]
+    (folder / "table.csv").write_text("\n".join(["image,patient,Even,Third,sex", *rows]) + "\n")
+    declared = {"name": name, "kind": "multi-label", "root": str(folder), "tables": ["table.csv"], "images": "{image}",
+                "labels": ["Even", "Third"], "attributes": ["sex"]}  # fmt: skip
+    return Declaration.from_dict({**declared, **keys}).as_dict()
 
 
 def tiny_spec(data: Path, **training: Any) -> JobSpec:

@@ -17,6 +17,7 @@ from medssl.networks.tensors import read_safetensors
 from medssl.networks.weights import open_weights
 from medssl.training import checkpoints
 from medssl.training import pretrain as pretraining
+from medssl.training.material import load_data
 from medssl.training.pretrain import pretrain
 
 
@@ -214,7 +215,7 @@ def test_one_cube_alone_equals_the_same_cube_in_a_batch(data: Path, tmp_path: Pa
     run = FakeRun(tmp_path / "job", tmp_path / "home")
     spec = tiny_spec(data)
     config = pretraining.build(pretraining.config_class(pretraining.METHODS, "genesis"), spec.config)
-    training, _, _ = pretraining.load_data(spec, run, config)
+    training, _, _ = load_data(spec, run, config)
     dataset = Genesis(config, "CT").dataset(training, 7)
     batch = collate([dataset[n] for n in range(4)])
     assert torch.equal(batch["raw"][2], dataset[2]["raw"])

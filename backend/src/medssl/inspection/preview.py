@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.utils.data import Dataset
 
 from medssl.data.cache import CachedVolume, VolumeCache
 from medssl.data.catalog import Catalog, read_catalog
@@ -14,15 +18,19 @@ from medssl.data.reading import write_volume
 from medssl.data.split import split_by_patient
 from medssl.data.volume import Volume
 from medssl.errors import ConfigError
-from medssl.inspection_requests import preview_from_json
+from medssl.inspection_requests import PreviewRequest, preview_from_json
 from medssl.methods import METHODS
 from medssl.registry import config_class, implementation
 from medssl.schema import build
+from medssl.training import seeds
+from medssl.training.material import prepared_folder, read_parts
 
 if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext
 
 MOST = 64  # cubes
+Namer = Callable[[dict[str, Any]], str]
+Spacing = tuple[float, float, float]
 
 
 def inspect(request: dict[str, Any], context: FolderContext) -> None:
@@ -36,31 +44,55 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
     if not 1 <= asked.count <= MOST:
         raise ConfigError(f"count = {asked.count}", f"must be between 1 and {MOST}", "4 is a good start")
     config = build(config_class(METHODS, asked.method), asked.config)
+    method, names, dataset, spacing, modality = (
+        _declared(asked, config, context) if asked.data.sets else _volumes(asked, config, context)
+    )
+    pictures: dict[str, list[torch.Tensor]] = {"original": [], "distorted": []}
+    table, windows = [], []
+    for n in range(asked.count):  # one by one: samples of different sets have targets of different sizes
+        context.progress(0.5 + 0.4 * n / asked.count, f"drawing cube {n + 1} of {asked.count}")
+        sample = dataset[n]
+        batch = collate([sample])
+        views = method.views(batch, _generator(asked.seed, n))
+        told = method.describe(batch, _generator(asked.seed, n))[0]
+        for name, found in pictures.items():
+            found.append(getattr(views, name))
+        where = {"start": sample["start"].tolist()} if "start" in sample else {}
+        table.append({"cube": n, "volume": names(sample), **where, "distortions": ", ".join(told)})
+        windows.append(sample["window"].tolist() if "window" in sample else None)
+    for name, found in pictures.items():
+        picture = _side_by_side(torch.cat(found), spacing, modality)
+        write_volume(picture, context.folder / f"{name}.nrrd", compress=False)
+    info = {"modality": modality, "size": list(pictures["original"][0].shape[2:]), "window": windows}
+    context.finish(["original.nrrd", "distorted.nrrd"], table, info)
+
+
+def _generator(seed: int, n: int) -> torch.Generator:
+    return seeds.generator(seed, "preview", n)
+
+
+def _volumes(asked: PreviewRequest, config: Any, context: FolderContext) -> tuple[Any, Namer, Dataset, Spacing, str]:
+    """Method, how a sample's image is called, samples, spacing and modality of a set of volumes."""
     catalog = read_catalog(asked.data, context.home)
     training = split_by_patient(catalog, asked.data.validation_fraction, asked.seed).training
     volumes = _some_volumes(training, asked.count, context)
-    method = implementation(METHODS, asked.method)(config, volumes[0].modality)
+    method, modality = implementation(METHODS, asked.method)(config, volumes[0].modality), volumes[0].modality
     dataset = method.dataset(volumes, asked.seed)
-    samples = []
-    for n in range(asked.count):
-        context.progress(0.5 + 0.4 * n / asked.count, f"drawing cube {n + 1} of {asked.count}")
-        samples.append(dataset[n])
-    batch = collate(samples)
-    views = method.views(batch, torch.Generator().manual_seed(asked.seed))
-    got = method.describe(batch, torch.Generator().manual_seed(asked.seed))
-    for name in ("original", "distorted"):
-        write_volume(_side_by_side(getattr(views, name), volumes[0]), context.folder / f"{name}.nrrd", compress=False)
-    table = [
-        {
-            "cube": n,
-            "volume": volumes[sample["volume"]].name,
-            "start": sample["start"].tolist(),
-            "distortions": ", ".join(names),
-        }
-        for n, (sample, names) in enumerate(zip(samples, got))
-    ]
-    info = {"modality": volumes[0].modality, "size": list(views.original.shape[2:]), "window": batch["window"].tolist()}
-    context.finish(["original.nrrd", "distorted.nrrd"], table, info)
+    return method, lambda sample: volumes[sample["volume"]].name, dataset, volumes[0].spacing, modality
+
+
+def _declared(asked: PreviewRequest, config: Any, context: FolderContext) -> tuple[Any, Namer, Dataset, Spacing, str]:
+    """The same of declared sets, a few images of each in turn."""
+    parts = [part for part, _ in read_parts(asked.data, asked.seed, context.progress)]
+    method = implementation(METHODS, asked.method)(
+        dataclasses.replace(config, order="balanced"), parts, folder=prepared_folder(context.home), per_step=1
+    )
+
+    def name(sample: dict[str, Any]) -> str:
+        part = parts[sample["set"]]
+        return f"{part.name}: {Path(part.images[sample['volume']]).name}"
+
+    return method, name, method.dataset(parts, asked.seed), (1.0, 1.0, 1.0), "CXR"
 
 
 def _some_volumes(catalog: Catalog, count: int, context: FolderContext) -> list[CachedVolume]:
@@ -74,8 +106,8 @@ def _some_volumes(catalog: Catalog, count: int, context: FolderContext) -> list[
     return volumes
 
 
-def _side_by_side(cubes: torch.Tensor, source: CachedVolume) -> Volume:
-    """(N, 1, i, j, k) as one volume (N·i, j, k) with the source's spacing; (N, 1, rows, columns) as one image (N·columns, rows)."""
+def _side_by_side(cubes: torch.Tensor, spacing: Spacing, modality: str) -> Volume:
+    """(N, 1, i, j, k) as one volume (N·i, j, k) with this spacing; (N, 1, rows, columns) as one image (N·columns, rows)."""
     samples = cubes[:, 0] if cubes.ndim == 5 else cubes[:, 0].transpose(1, 2)
     array = np.concatenate(list(samples.numpy()), axis=0)
-    return Volume(array, spacing=np.array(source.spacing), modality=source.modality, name="preview")
+    return Volume(array, spacing=np.array(spacing), modality=modality, name="preview")

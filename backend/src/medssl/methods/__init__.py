@@ -3,4 +3,5 @@
 METHODS = {
     "genesis": ("medssl.methods.genesis_config:GenesisConfig", "medssl.methods.genesis:Genesis"),
     "peac": ("medssl.methods.peac_config:PeacConfig", "medssl.methods.peac:Peac"),
+    "ark": ("medssl.methods.ark_config:ArkConfig", "medssl.methods.ark:Ark"),
 }

@@ -29,6 +29,7 @@ from medssl.distort import (
 from medssl.methods.genesis_config import GenesisConfig
 from medssl.networks.plan import Plan
 from medssl.networks.unet3d import UNet3D
+from medssl.training.method import PlainMethod
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class GenesisViews:
     original: Tensor
 
 
-class Genesis:
+class Genesis(PlainMethod):
     """The training step of Models Genesis on one screen: cubes → flip → distortion → restoration → MSE.
 
     Args:
@@ -64,6 +65,10 @@ class Genesis:
     def dataset(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
         """Random cubes of the volumes."""
         return CubeDataset(volumes, self.config.cube, self.config.sampler, self.normalisation, seed)
+
+    def validation(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
+        """Samples like those of the training, the same every time."""
+        return self.dataset(volumes, seed)
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> GenesisViews:
         """Normalise raw cubes, flip input and target alike, distort the input."""
@@ -97,12 +102,6 @@ class Genesis:
         """Beside the loss: that of leaving the cube distorted, and that of answering with the constant mean."""
         mean, square = means.pop("target_mean"), means.pop("target_square")
         return {**means, "constant_mean_loss": square - mean**2}
-
-    def before_step(self, network: nn.Module, step: int) -> None:
-        """Nothing rests."""
-
-    def after_step(self, network: nn.Module, step: int, steps: int) -> None:
-        """Nothing to follow: there is no teacher."""
 
     def plan(self) -> Plan:
         """The header of the trained weights."""

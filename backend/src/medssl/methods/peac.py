@@ -20,6 +20,7 @@ from medssl.methods.peac_config import CELLS, SPARE, PeacConfig
 from medssl.methods.peac_loss import feature_spread, global_loss, local_loss, order_loss, restoration_loss
 from medssl.networks.peac import PeacNetwork, PeacPair, permute_cells, standardise
 from medssl.networks.plan import Plan
+from medssl.training.method import PlainMethod
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class PeacViews:
     matches: Tensor
 
 
-class Peac:
+class Peac(PlainMethod):
     """The training step of PEAC on one screen: two crops → order or appearance of the first distorted → four losses.
 
     Args:
@@ -63,6 +64,10 @@ class Peac:
     def dataset(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
         """Random grids of the radiographs."""
         return RadiographDataset(volumes, self.config.cell, self.normalisation, seed)
+
+    def validation(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
+        """Samples like those of the training, the same every time."""
+        return self.dataset(volumes, seed)
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> PeacViews:
         """Normalise, crop twice; shuffle the first crop's cells, or else distort its appearance."""
@@ -115,9 +120,6 @@ class Peac:
         guessing = config.order_weight * math.log(CELLS**2) + config.restore_weight * (square - mean**2)
         loss = config.order_weight * means["order"] + config.restore_weight * means["restore"]
         return {"validation_loss": loss, "constant_mean_loss": guessing, "target_variance": 1.0, **means}
-
-    def before_step(self, network: nn.Module, step: int) -> None:
-        """Nothing rests."""
 
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """The teacher follows, ever more slowly."""

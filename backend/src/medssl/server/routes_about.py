@@ -82,4 +82,8 @@ def _described(table: dict[str, tuple[str, str]], name: str) -> dict[str, Any]:
     description = " ".join((config.__doc__ or "").split())
     title = description.partition(": ")[0].partition(" (")[0]
     fields = describe(config)
-    return {"name": name, "title": title, "description": description, "fields": fields, "presets": presets(config)}
+    declared = getattr(config, "DECLARED", False)  # trains on declared sets
+    return {
+        "name": name, "title": title, "description": description, "fields": fields, "presets": presets(config),
+        "declared": declared,
+    }  # fmt: skip

@@ -30,6 +30,7 @@ from medssl.tasks.parts import Part, Parts, check_groups, dimension, read_parts,
 from medssl.tasks.start import check_form, start_normalisation
 from medssl.tasks.trained import open_start, rest_frozen, train_and_test
 from medssl.training import seeds
+from medssl.training.method import PlainMethod
 from medssl.training.run import Run
 
 
@@ -41,7 +42,7 @@ class ClassificationViews:
     targets: Tensor
 
 
-class Classification:
+class Classification(PlainMethod):
     """The training step on one screen: whole image, shifted a little -> normalise -> augment -> logits -> cross-entropy.
 
     Args:
@@ -128,9 +129,6 @@ class Classification:
     def before_step(self, network: nn.Module, step: int) -> None:
         """A frozen backbone's batch norms keep to their statistics."""
         rest_frozen(network, self.config.transfer, step)
-
-    def after_step(self, network: nn.Module, step: int, steps: int) -> None:
-        """Nothing to follow: there is no teacher."""
 
     def plan(self) -> Plan:
         """The header of the trained weights."""

@@ -18,7 +18,7 @@ from medssl.errors import CancelledError, CatalogError
 from medssl.protocol import DataSpec
 from medssl.tasks.labels import source_columns
 from medssl.tasks.transfer_config import SelectionConfig
-from medssl.training.pretrain import common_modality
+from medssl.training.material import common_modality
 from medssl.training.run import Run
 
 

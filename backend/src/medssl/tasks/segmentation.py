@@ -33,6 +33,7 @@ from medssl.tasks.segmentation_results import WorstCases, write_results
 from medssl.tasks.start import check_form, start_normalisation
 from medssl.tasks.trained import open_start, rest_frozen, train_and_test
 from medssl.training import seeds
+from medssl.training.method import PlainMethod
 from medssl.training.run import Run
 
 LOSSES: dict[str, Callable[..., nn.Module]] = {
@@ -48,7 +49,7 @@ class SegmentationViews:
     masks: Tensor
 
 
-class Segmentation:
+class Segmentation(PlainMethod):
     """The training step on one screen: crop -> normalise -> augment -> logits -> Dice.
 
     Args:
@@ -128,9 +129,6 @@ class Segmentation:
     def before_step(self, network: nn.Module, step: int) -> None:
         """A frozen backbone's batch norms keep to their statistics."""
         rest_frozen(network, self.config.transfer, step)
-
-    def after_step(self, network: nn.Module, step: int, steps: int) -> None:
-        """Nothing to follow: there is no teacher."""
 
     def plan(self) -> Plan:
         """The header of the trained weights."""

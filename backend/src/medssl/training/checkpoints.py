@@ -22,6 +22,7 @@ class Progress:
 
     step: int = 0  # optimiser steps done
     best: float = float("inf")  # lowest validation loss
+    validation_loss: float = 0.0  # the last one; 0 before the first
     since_best: int = 0  # validations since then
     halvings: int = 0  # of the learning rate, by the plateau schedule
     non_finite: int = 0  # losses that were not a number, in a row

@@ -13,8 +13,10 @@ from medssl.training.training_config import TrainingConfig
 FABRIC_PRECISION: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def make_fabric(config: TrainingConfig, device: str) -> Fabric:
+def make_fabric(config: TrainingConfig, device: str, several_heads: bool = False) -> Fabric:
     """The Fabric of `device` (cpu, cuda:1, mps) with the config's precision, devices and nodes.
+
+    With `several_heads` a step need not go through all parameters, which processes must be told.
 
     Raises:
         ResourceError: more devices wanted than there are.
@@ -30,7 +32,7 @@ def make_fabric(config: TrainingConfig, device: str) -> Fabric:
         accelerator=kind,
         devices=devices,
         num_nodes=config.nodes,
-        strategy="ddp" if several else "auto",
+        strategy=("ddp_find_unused_parameters_true" if several_heads else "ddp") if several else "auto",
         precision=FABRIC_PRECISION[choose_precision(config.precision, kind)],
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,9 @@ from medssl.networks.memory import channels_last
 from medssl.networks.weights import save_weights
 from medssl.training import alarms, checkpoints, seeds
 from medssl.training.logs import CurveLog
-from medssl.training.method import Method
+from medssl.training.method import Measure, Method
 from medssl.training.optimisers import learning_rate, make_optimizer, set_rate
 from medssl.training.run import Run
-
-Measure = Callable[[nn.Module], dict[str, float]]  # `validation_loss` and whatever else is worth a curve
 
 EVENTS_IN_ALL = 1000  # loss events of a whole training; the curve needs no more
 
@@ -72,12 +70,16 @@ class Loop:
         batches = self._batches(training)
         every = max(1, config.steps // EVENTS_IN_ALL)
         while progress.step < config.steps and not self._out_of_patience():
-            start, rate = time.monotonic(), learning_rate(config, progress.step, progress.halvings)
+            start, rate = time.monotonic(), self._rate()
             terms = self._step(batches, rate)
             progress.step += 1
             self.busy += time.monotonic() - start
             self.measured += 1
-            if progress.step % every == 0 or progress.step == config.steps:
+            if (
+                progress.step % every == 0
+                or progress.step == config.steps
+                or self.method.worth_telling(progress.step - 1)
+            ):
                 self._report_loss(log, terms, rate)
             if progress.step % config.validate_every == 0 or progress.step == config.steps:
                 self._validate(validation, log)
@@ -86,6 +88,10 @@ class Loop:
             if self.cancelled:
                 self._save()
                 raise CancelledError(f"training at step {progress.step}")
+
+    def _rate(self) -> float:
+        progress = self.progress
+        return learning_rate(self.config, progress.step, progress.halvings, progress.validation_loss)
 
     def _out_of_patience(self) -> bool:
         return bool(self.config.patience) and self.progress.since_best >= self.config.patience
@@ -118,6 +124,8 @@ class Loop:
             for buffer, before in zip(self.bare.buffers(), buffers):
                 buffer.copy_(before)
         self.optimizer.zero_grad(set_to_none=True)
+        for alarm in self.method.alarms():
+            self._warn(alarm)
         return means
 
     @torch.no_grad()
@@ -157,6 +165,7 @@ class Loop:
 
     def _judge(self, values: dict[str, float]) -> None:
         progress, loss = self.progress, values["validation_loss"]
+        progress.validation_loss = loss
         if loss < progress.best:
             progress.best, progress.since_best = loss, 0
             if self.fabric.is_global_zero:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from medssl.data.cache import CachedVolume
 from medssl.networks.plan import Plan
+from medssl.networks.weights import WeightFile, fill
+from medssl.training.alarms import Alarm
 
+Measure = Callable[[nn.Module], dict[str, float]]  # `validation_loss` and whatever else is worth a curve
 Views = Any  # what `views` makes and `loss` reads: the method's own business
 
 
@@ -23,8 +25,14 @@ class Method(Protocol):
     def network(self) -> nn.Module:
         """The untrained network (student, teacher and heads in one module where there are several)."""
 
-    def dataset(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
+    def dataset(self, volumes: Sequence[Any], seed: int) -> Dataset:
         """Samples by number: `dataset[n]` is a function of (seed, n) alone."""
+
+    def validation(self, volumes: Sequence[Any], seed: int) -> Dataset | Measure:
+        """Fixed samples that `evaluate` measures; or a function that measures the network by itself."""
+
+    def begin(self, network: nn.Module, file: WeightFile, partial: bool) -> str:
+        """Fill the network from the weights that training begins with; what was taken, in words ("" where that is all)."""
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> Views:
         """From raw samples on the device to what the network sees and should answer."""
@@ -44,5 +52,34 @@ class Method(Protocol):
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """Called after each optimiser step (an EMA teacher, for instance)."""
 
+    def worth_telling(self, step: int) -> bool:
+        """Whether the loss of this step is an event, however many steps there are."""
+
+    def alarms(self) -> Sequence[Alarm]:
+        """Warnings since the last call; may raise where it is better to stop."""
+
     def plan(self) -> Plan:
         """What the trained weights' header says."""
+
+
+class PlainMethod:
+    """What a method does where it does nothing special."""
+
+    def begin(self, network: nn.Module, file: WeightFile, partial: bool) -> str:
+        """All tensors come from the file."""
+        fill(network, file, partial)
+        return ""
+
+    def before_step(self, network: nn.Module, step: int) -> None:
+        """Nothing rests."""
+
+    def after_step(self, network: nn.Module, step: int, steps: int) -> None:
+        """Nothing follows: there is no teacher."""
+
+    def worth_telling(self, step: int) -> bool:
+        """No step is special."""
+        return False
+
+    def alarms(self) -> Sequence[Alarm]:
+        """Nothing happens outside the loop."""
+        return ()

@@ -10,6 +10,8 @@ from torch import nn
 
 from medssl.training.training_config import TrainingConfig
 
+LOWEST, RELEASED_WARMUP = 1e-6, 20  # of Ark's released schedule: the first rate, epochs of warm-up
+
 
 def make_optimizer(
     network: nn.Module, config: TrainingConfig, groups: list[dict[str, Any]] | None = None
@@ -33,9 +35,20 @@ def set_rate(optimizer: Any, rate: float, step: int) -> None:
         group["lr"] = rate * group.get("lr_scale", 1.0) if step >= group.get("frozen_until", 0) else 0.0
 
 
-def learning_rate(config: TrainingConfig, step: int, halvings: int = 0) -> float:
-    """The rate of optimiser step `step` (from 0); `halvings` counts the plateaus seen so far."""
+def learning_rate(config: TrainingConfig, step: int, halvings: int = 0, validation_loss: float = 0.0) -> float:
+    """The rate of optimiser step `step` (from 0).
+
+    Args:
+        config: peak, schedule and warm-up.
+        step: optimiser steps done.
+        halvings: plateaus seen so far.
+        validation_loss: the last one, 0 before the first. The schedule "validation-loss" is that of Ark's released code: its
+            linear warm-up over 20 epochs was given this number as the epoch, so that the rate follows the loss and never
+            warms up or decays.
+    """
     peak = config.learning_rate
+    if config.schedule == "validation-loss":
+        return LOWEST + min(validation_loss / RELEASED_WARMUP, 1.0) * (peak - LOWEST)
     if step < config.warmup_steps:
         return peak * (step + 1) / config.warmup_steps
     if config.schedule == "step":

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 
-from medssl.data.cache import CachedVolume, VolumeCache
-from medssl.data.catalog import read_catalog
-from medssl.data.loader import check_axes
-from medssl.data.split import Split, split_by_patient
-from medssl.errors import CatalogError, TrainingError
+from medssl.errors import TrainingError
 from medssl.methods import METHODS
-from medssl.networks.weights import fill, open_weights
+from medssl.networks.weights import open_weights
 from medssl.protocol import JobSpec
-from medssl.registry import config_class, implementation
+from medssl.registry import config_class
 from medssl.schema import as_dict, build
 from medssl.training import seeds
 from medssl.training.devices import make_fabric
 from medssl.training.loop import Loop
-from medssl.training.method import Method
+from medssl.training.material import Material, read_material
 from medssl.training.run import Run
 
 
@@ -33,25 +26,20 @@ def pretrain(spec: JobSpec, run: Run) -> None:
         CancelledError: a cancel was asked for; a checkpoint was written.
     """
     config = build(config_class(METHODS, spec.method), spec.config)
-    training, validation, split = load_data(spec, run, config)
-    method: Method = implementation(METHODS, spec.method)(
-        config,
-        common_modality([*training, *validation]),
-        {"job": run.folder.name, "volumes": len(training), "start_from": spec.start_from},
-    )
-    fabric = make_fabric(config.training, run.device)
+    start = open_weights(spec.start_from) if spec.start_from else None
+    material = read_material(spec, run, config, start)
+    method, seed = material.method, config.training.seed
+    fabric = make_fabric(method.config.training, run.device, material.several_heads)
     fabric.launch()
-    torch.manual_seed(seeds.derive(config.training.seed, "weights"))
+    torch.manual_seed(seeds.derive(seed, "weights"))
     network = method.network()
-    if spec.start_from:
-        fill(network, open_weights(spec.start_from), partial=spec.partial_weights)
+    taken = method.begin(network, start, spec.partial_weights) if start else ""
     loop = Loop(fabric, method, network, run)
     if fabric.is_global_zero:
-        tell_start(run, method, fabric.strategy.precision.precision, training, validation, split)
-    seed = config.training.seed
+        tell_start(run, material, fabric.strategy.precision.precision, taken)
     loop.train(
-        method.dataset(training, seeds.derive(seed, "training")),
-        method.dataset(validation, seeds.derive(seed, "validation")),
+        method.dataset(material.training, seeds.derive(seed, "training")),
+        method.validation(material.validation, seeds.derive(seed, "validation")),
     )
     if fabric.is_global_zero:
         if not loop.model_file.is_file():
@@ -61,56 +49,14 @@ def pretrain(spec: JobSpec, run: Run) -> None:
         )
 
 
-def load_data(spec: JobSpec, run: Run, config: Any) -> tuple[list[CachedVolume], list[CachedVolume], Split]:
-    """Read the catalogue, split it by patient and bring every volume into the cache.
-
-    Raises:
-        CatalogError: nothing usable.
-        VolumeError: an image that cannot be read, is 2D where volumes are needed, or is 3D and has no view where images are.
-    """
-    catalog, size = read_catalog(spec.data, run.home), config.sample_size
-    depth = size[2] if len(size) == 3 else 0
-    split = split_by_patient(catalog, spec.data.validation_fraction, config.training.seed, depth)
-    cache = VolumeCache(run.home / "cache")
-    entries = [*split.training, *split.validation]
-    volumes = []
-    for number, entry in enumerate(entries):
-        run.progress(0, 1, f"reading volume {number + 1} of {len(entries)}: {entry.name}")
-        volumes.append(cache.add(entry))
-        check_axes(volumes[-1], len(size))
-    count = len(split.training)
-    return volumes[:count], volumes[count:], split
-
-
-def common_modality(volumes: Sequence[CachedVolume]) -> str:
-    """The one modality of a training set.
-
-    Raises:
-        CatalogError: CT and MR in one set: no normalisation fits both.
-    """
-    found = {volume.modality: volume.name for volume in volumes}
-    if len(found) > 1:
-        some = ", ".join(f"{name} is {modality or 'unknown'}" for modality, name in found.items())
-        raise CatalogError(
-            some,
-            "mixes modalities in one training set",
-            "Train on one modality, or state it (modality column, --modality)",
-        )
-    return next(iter(found))
-
-
-def tell_start(
-    run: Run,
-    method: Method,
-    precision: str,
-    training: Sequence[CachedVolume],
-    validation: Sequence[CachedVolume],
-    split: Split,
-) -> None:
-    """The `started` event, and a warning where the split is not what one would wish."""
+def tell_start(run: Run, material: Material, precision: str, taken: str) -> None:
+    """The `started` event, what was taken from weights, and a warning where the split is not what one would wish."""
+    config = material.method.config
     run.emit(
-        "started", device=run.device, precision=precision, steps=method.config.training.steps, training=len(training),
-        validation=len(validation), config=as_dict(method.config),
+        "started", device=run.device, precision=precision, steps=config.training.steps, **material.sizes,
+        config=as_dict(config),
     )  # fmt: skip
-    if split.note:
-        run.emit("warning", step=0, code="one-patient", message=split.note, remedy="Add volumes of further patients")
+    if taken:
+        run.emit("transfer", text=taken)
+    if material.note:
+        run.emit("warning", step=0, code="one-patient", message=material.note, remedy="Add volumes of further patients")

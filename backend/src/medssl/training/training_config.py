@@ -21,7 +21,10 @@ class TrainingConfig:
     weight_decay: float = setting(0.01, "Weight decay", minimum=0.0, maximum=10.0, advanced=True)
     momentum: float = setting(0.9, "Momentum (SGD only)", minimum=0.0, maximum=0.9999, advanced=True)
     schedule: str = setting(
-        "cosine", "Learning-rate schedule", choices=("cosine", "step", "plateau", "constant"), advanced=True
+        "cosine",
+        "Learning-rate schedule; validation-loss: peak times the last validation loss / 20, as Ark's released code",
+        choices=("cosine", "step", "plateau", "constant", "validation-loss"),
+        advanced=True,
     )
     warmup_steps: int = setting(
         500, "Steps of linear warm-up", unit="steps", minimum=0, maximum=1_000_000, advanced=True
