@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "inspection"))  # ark_nets
 
-from ark_nets import save_ark, save_pair
+from ark_nets import save_ark, save_official, save_pair
 
 from medssl.cli.app import app
 from medssl.data.reading import write_volume
@@ -176,3 +176,22 @@ def test_wrong_names_are_refused_before_anything_is_written(tmp_path, model):
     done("predict", data, "--model", model, "--finding", "TB", "--output", out, "--device", "cpu")
     again = refusal("predict", data, "--model", model, "--finding", "Bright", "--output", out)
     assert "other settings" in str(again)
+
+
+def test_an_official_checkpoint_is_asked_by_finding(tmp_path):
+    data, model = catalogue(tmp_path, "Tuberculosis", [1]), save_official(tmp_path / "Ark.pth.tar")
+    out = tmp_path / "evaluation"
+    more = ["--replicates", 100, "--device", "cpu"]
+    done("evaluate", data, "--model", model, "--finding", "TB", "--finding", "Effusion", "--output", out, *more)
+    record = json.loads((out / "applied" / "apply.json").read_text())
+    assert record["columns"] == {
+        "TB": "mean of vindr-cxr (Tuberculosis) and shenzhen (TB)",
+        "Effusion": "mean of mimic-cxr (Pleural Effusion), chexpert (Pleural Effusion), chestxray14 (Effusion) and vindr-cxr (PE)",
+    }
+    evaluation = json.loads((out / "evaluation.json").read_text())
+    assert (
+        evaluation["counts"]["TB"]["positives"] == 4 and "Effusion" not in evaluation["metrics"]
+    )  # nothing is known of it
+    assert "learnt from the sets mimic-cxr, chexpert" in evaluation["notes"][1]
+    rows = table(out / "applied" / "predictions.csv")
+    assert all(0 < float(row["TB"]) < 1 and 0 < float(row["Effusion"]) < 1 for row in rows)

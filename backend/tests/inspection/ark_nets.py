@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from medssl.networks.ark import ArkNetwork
+from medssl.networks.ark import OFFICIAL_SETS, ArkNetwork
 from medssl.networks.plan import Plan
 from medssl.networks.weights import save_weights
 
@@ -21,13 +21,13 @@ SETS = [
 ]
 
 
-def make_ark(seed: int = 0) -> ArkNetwork:
+def make_ark(seed: int = 0, sets: list[dict[str, Any]] | None = None) -> ArkNetwork:
     """Heads large enough that answers differ from image to image."""
     torch.manual_seed(seed)
-    net = ArkNetwork(**SIZES, sets=SETS)
+    net = ArkNetwork(**SIZES, sets=sets or SETS)
     for head in net.omni_heads:
         torch.nn.init.normal_(head.weight, std=2.0)
-    net.plan = Plan("ark", {**SIZES, "sets": SETS}, "paper", {"kind": "cxr"}, net.input_size, "CXR", sha256="abc")
+    net.plan = Plan("ark", {**SIZES, "sets": net.sets}, "paper", {"kind": "cxr"}, net.input_size, "CXR", sha256="abc")
     return net.eval()
 
 
@@ -45,4 +45,13 @@ def save_pair(path: Path, student: int = 0, teacher: int = 1) -> Path:
     plan = nets["student"].plan
     assert plan is not None
     save_weights(path, tensors, plan)
+    return path
+
+
+def save_official(path: Path, student: int = 0, teacher: int = 1) -> Path:
+    """A checkpoint as the authors' training writes it, with heads of the six public sets."""
+    sets = [{"name": name, "kind": kind, "classes": list(classes)} for name, kind, classes in OFFICIAL_SETS]
+    states = [make_ark(seed, sets).state_dict() for seed in (student, teacher)]
+    named = {f"module.{name}": tensor for name, tensor in states[0].items()}
+    torch.save({"epoch": 3, "lossMIN": 0.5, "state_dict": named, "teacher": states[1]}, path)
     return path

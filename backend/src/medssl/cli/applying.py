@@ -111,8 +111,10 @@ def apply_here(
         return []
     with err.status("reading the list of images") as status:
         from medssl.tasks.apply import apply_model
+        from medssl.tasks.prediction_columns import exclusive_columns
 
-        index = apply_model(model, read_catalog(data, folder), config, TerminalRun(folder, device, status))
+        run, catalog = TerminalRun(folder, device, status), read_catalog(data, folder)
+        index = apply_model(model, catalog, config, run, exclusive_columns(data))
     return index.rows
 
 

@@ -103,10 +103,11 @@ def heads_note(table: Path) -> list[str]:
     record = record_of(table)
     if "columns" not in record:
         return []
+    seen = f"The model learnt from the sets {', '.join(record['sets'])}: of their images those of the test split alone count"
     if not record["asked"]:
-        return ["Heads fixed beforehand: each column is one class of one head, none are averaged"]
+        return ["Heads fixed beforehand: each column is one class of one head, none are averaged", seen]
     said = "; ".join(f"{name}: {heads}" for name, heads in record["columns"].items())
-    return [f"Heads fixed beforehand, by the names of findings. {said}"]
+    return [f"Heads fixed beforehand, by the names of findings. {said}", seen]
 
 
 def written_classes(folder: Path) -> SegmentClasses | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
 from torch import nn
@@ -23,7 +23,7 @@ from medssl.tasks.appliers import CLASSES, Applier, Predicting, Segmenting
 from medssl.tasks.apply_config import ApplyConfig
 from medssl.tasks.apply_output import Output, file_names, shown
 from medssl.tasks.growing_table import GrowingTable
-from medssl.tasks.prediction_columns import Columns, columns_of
+from medssl.tasks.prediction_columns import Columns, columns_of, exclusive_columns
 from medssl.training.run import Run
 
 COLUMNS = ("image", "patient", "status", "error", "output")
@@ -33,10 +33,12 @@ DONE, FAILED = "done", "failed"
 def apply(spec: JobSpec, run: Run) -> None:
     """Apply the model `spec.start_from` to `spec.data`; see `apply_model`."""
     config: ApplyConfig = build(ApplyConfig, spec.config)
-    apply_model(spec.start_from, read_catalog(spec.data, run.home), config, run)
+    apply_model(spec.start_from, read_catalog(spec.data, run.home), config, run, exclusive_columns(spec.data))
 
 
-def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run) -> GrowingTable:
+def apply_model(
+    reference: str, catalog: Catalog, config: ApplyConfig, run: Run, exclusive: Collection[str] = ()
+) -> GrowingTable:
     """Segment or classify every image, whatever the model was made for; one that fails does not stop the others.
 
     The output folder (the run's results where the config names none) gets index.csv (image, patient, status, error, output),
@@ -47,6 +49,7 @@ def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run)
         catalog: the images.
         config: output, format, how windows and views are averaged, findings.
         run: takes progress and warnings of images that fail; its device computes.
+        exclusive: see `columns_of`.
 
     Returns:
         The index.
@@ -61,7 +64,7 @@ def apply_model(reference: str, catalog: Catalog, config: ApplyConfig, run: Run)
     part = "" if config.part == "auto" else config.part
     net = load_predictor(reference, run.home, lambda model, part: models.get(model, "", run.device, part), part)
     output = Output.of(config.output, run.folder / "results")
-    columns = columns_of(net, catalog, config) if _predicts(net, config) else None
+    columns = columns_of(net, catalog, config, exclusive) if _predicts(net, config) else None
     files = () if columns else (CLASSES, *file_names(catalog, f".{config.format}", {}).values())
     output.claim(cast(Plan, net.plan), config, run.folder.name, files, columns.about() if columns else {})
     index = GrowingTable(output.folder / output.index, COLUMNS)

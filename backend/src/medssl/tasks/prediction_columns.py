@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol, cast
 
 from torch import nn
@@ -18,6 +18,7 @@ from medssl.inspection.prediction import check_predictor, predict
 from medssl.inspection.probes import Probe
 from medssl.networks.ark import ArkNetwork
 from medssl.networks.plan import Plan
+from medssl.protocol import DataSpec
 from medssl.tasks.apply_config import ApplyConfig
 
 UNKNOWN = float("nan")
@@ -46,8 +47,16 @@ class Columns(Protocol):
         """What the table's record should tell of the columns."""
 
 
-def columns_of(net: nn.Module | Probe, catalog: Catalog, config: ApplyConfig) -> Columns:
+def columns_of(
+    net: nn.Module | Probe, catalog: Catalog, config: ApplyConfig, exclusive: Collection[str] = ()
+) -> Columns:
     """What a model says of a catalogue's images.
+
+    Args:
+        net: the model.
+        catalog: the images.
+        config: findings, heads, views.
+        exclusive: columns of the catalogue that hold one of several classes in words, see `exclusive_columns`.
 
     Raises:
         WeightsError: a model that predicts nothing, no head that knows a finding, or findings asked of a model without heads.
@@ -55,7 +64,7 @@ def columns_of(net: nn.Module | Probe, catalog: Catalog, config: ApplyConfig) ->
     test_time = "" if config.test_time == "auto" else config.test_time
     findings, heads = listed(config.findings), listed(config.heads)
     if isinstance(net, ArkNetwork):
-        return ArkColumns(net, read_findings(net.sets, findings, heads), catalog, test_time, bool(findings))
+        return ArkColumns(net, read_findings(net.sets, findings, heads), catalog, exclusive, test_time, bool(findings))
     if findings or heads:
         method = cast(Plan, net.plan).method
         raise WeightsError(
@@ -63,6 +72,11 @@ def columns_of(net: nn.Module | Probe, catalog: Catalog, config: ApplyConfig) ->
             "Choose a pretrained Ark, or ask for none",
         )  # fmt: skip
     return ClassColumns(net, test_time)
+
+
+def exclusive_columns(data: DataSpec) -> list[str]:
+    """The columns in which declared sets whose classes exclude each other hold them."""
+    return [one["name"] for one in data.sets if one["kind"] == "multi-class"]
 
 
 def listed(text: str) -> list[str]:
@@ -93,23 +107,30 @@ class ClassColumns:
 class ArkColumns:
     """Findings as the heads of a pretrained Ark see them.
 
-    Labels are the catalogue's columns that name the finding or a synonym, the first of these that an image has; for a head
-    whose classes exclude each other also the column that is named like the head and holds a class in words.
+    Labels are the catalogue's columns that name the finding or a synonym, the first of these that an image has; also columns
+    that hold one of several classes in words, where they are declared so or named like such a head.
 
     Args:
         net: the network.
         findings: the columns, fixed before any image is seen.
         catalog: the images.
+        exclusive: see `columns_of`.
         test_time: see `predict_heads`.
         asked: whether these findings were asked for, or are all that the heads know.
     """
 
     def __init__(
-        self, net: ArkNetwork, findings: Sequence[Finding], catalog: Catalog, test_time: str, asked: bool
+        self,
+        net: ArkNetwork,
+        findings: Sequence[Finding],
+        catalog: Catalog,
+        exclusive: Collection[str],
+        test_time: str,
+        asked: bool,
     ) -> None:
         self._net, self._findings, self._test_time, self._asked = net, findings, test_time, asked
         numbers = {plain(name): name for entry in catalog for name in entry.labels}
-        words = _class_words(net.sets, catalog)
+        words = _class_words(net.sets, catalog, exclusive)
         wanted = {finding.name: names_of(finding.finding) for finding in findings}
         self._numbers = {name: [numbers[n] for n in known if n in numbers] for name, known in wanted.items()}
         self._words = {
@@ -133,13 +154,13 @@ class ArkColumns:
         return next((value for value in stated if value == value), UNKNOWN)
 
     def about(self) -> dict[str, Any]:
-        """Which heads say what, and that no more was done."""
+        """Which heads say what, whether that was asked for by name, and what sets the model knows."""
         columns = {one.name: one.text(self._net.sets).removeprefix(f"{one.name}: ") for one in self._findings}
-        return {"columns": columns, "asked": self._asked}
+        return {"columns": columns, "asked": self._asked, "sets": [one["name"] for one in self._net.sets]}
 
 
-def _class_words(sets: Sequence[dict[str, Any]], catalog: Catalog) -> dict[str, set[str]]:
-    """Columns of the catalogue that hold a class in words, named like a head whose classes exclude each other."""
-    heads = {plain(one["name"]) for one in sets if one["kind"] == "multi-class"}
+def _class_words(sets: Sequence[dict[str, Any]], catalog: Catalog, exclusive: Collection[str]) -> dict[str, set[str]]:
+    """Columns of the catalogue that hold one of several classes in words, and their words."""
+    heads = {plain(name) for name in (*exclusive, *(one["name"] for one in sets if one["kind"] == "multi-class"))}
     columns = {name for entry in catalog for name in entry.attributes if plain(name) in heads}
     return {column: {plain(entry.attributes.get(column, "")) for entry in catalog} - {""} for column in columns}
