@@ -11,6 +11,7 @@ import pytest
 import slicer
 from declared_fakes import CLINIC, HOSPITAL, TB
 from MedSSLPretrainLib.declarationText import complete, textOf, valueOf
+from MedSSLPretrainLib.eventText import eventText
 from MedSSLPretrainLib.labelRows import EQUALS, LabelRow, labelsOf, rowsOf
 from MedSSLPretrainLib.lossChart import WHOLE, LossChart
 from pretrain_panel import Panel, make_panel  # noqa: F401  # fixtures
@@ -246,6 +247,12 @@ def names(chart) -> list[str]:
     """The series that the chart shows."""
     node = chart.chart
     return [node.GetNthPlotSeriesNode(n).GetName() for n in range(node.GetNumberOfPlotSeriesNodes())]
+
+
+def test_a_metric_in_words(harness):
+    values = {"validation_loss": 0.5, "loss_tb": 0.5, "auc_tb": 0.75, "student_auc_tb": 0.7}
+    text = eventText({"type": "metric", "time": 0.0, "step": 3, **values})
+    assert text.endswith("Step 3: validation 0.5000, AUC tb 0.7500")
 
 
 def test_curves_drop_what_a_resume_repeats(scene):
