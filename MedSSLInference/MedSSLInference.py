@@ -25,15 +25,11 @@ if importlib.util.find_spec("MedSSLLib") is None:  # in the source tree the shar
     sys.path.append(str(Path(__file__).resolve().parents[1] / "MedSSLPretrain"))
 
 import MedSSLInferenceLib  # noqa: F401  # before all others: from here on `medssl` can be imported
+from MedSSLInferenceLib.consoleVerbs import ConsoleVerbs
 from MedSSLInferenceLib.inferencePanel import InferencePanel
-from MedSSLInferenceLib.landmarkRun import landmarksRun
-from MedSSLInferenceLib.radiographRun import correspondRun, cosegmentRun, patchmapRun, similarityRun
 from MedSSLInferenceLib.regionOfInterest import ijkBounds
-from MedSSLInferenceLib.restorationRun import restorationRun
-from MedSSLInferenceLib.retrieveRun import caseRun, retrieveRun
 from MedSSLInferenceLib.segmentEditor import openSegmentEditor
 from MedSSLInferenceLib.selfTest import createPhantom, loadSample, trainForThreeSteps
-from MedSSLInferenceLib.taskRuns import predictRun, segmentRun
 from MedSSLLib.backendBox import BackendBox
 from MedSSLLib.backendProcess import localTransport
 from MedSSLLib.volumeExport import isFlat
@@ -188,7 +184,7 @@ def firstVolume():
     return next(plain, None)
 
 
-class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
+class MedSSLInferenceLogic(ConsoleVerbs, ScriptedLoadableModuleLogic):
     """What models know and what they were fine-tuned for: for the panel, the console and scripts.
 
     logic = slicer.util.getModuleLogic("MedSSLInference")
@@ -197,190 +193,16 @@ class MedSSLInferenceLogic(ScriptedLoadableModuleLogic):
     result = logic.correspond([radiographA, radiographB], model=peacJob.model, count=12)
     result.lists
     segmentationNode = logic.segment(volumeNode, model=tunedJob.model)
+    found = logic.retrieve(radiograph, "/data/chests", model=arkJob.model)
+    logic.loadCase(found, rank=1)
     """
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        self.transport = None  # set one to use a backend on another machine
 
     def getParameterNode(self):
         """The singleton parameter node, typed."""
         return MedSSLInferenceParameterNode(super().getParameterNode())
-
-    def restore(self, volumeNode, model, transport=None, waitForCompletion=True, **options):
-        """Distort a volume, let a model restore it, and put both beside it into the scene.
-
-        Args:
-            volumeNode: a vtkMRMLScalarVolumeNode; it stays as it is.
-            model: a job id, or the path of a weight file that the backend can read.
-            transport: where the backend is; None takes `self.transport`, else the local one, started where none runs.
-            waitForCompletion: False returns an InspectionRun at once, needs `onFinished` and `onFailed`, and an
-                asynchronous transport.
-            options: distortion, strength 0...1, seed, roi (a vtkMRMLMarkupsROINode), overlap, fidelity, device,
-                onProgress(fraction, message).
-
-        Returns:
-            A Restoration: nodes `original`, `distorted`, `restored`, `error`, `tableNode`; the rows of `table`; `info`.
-
-        Raises:
-            MedSSLError: what is wrong with the input, or what the backend reports.
-        """
-        if waitForCompletion:
-            return restorationRun(volumeNode, model, **options).wait(self._connected(transport))
-        return self.startRestore(volumeNode, model, transport, **options)
-
-    def startRestore(self, volumeNode, model, transport, onFinished, onFailed, **options):
-        """The same without waiting: `onFinished(Restoration)` or `onFailed(error)` follows from the event loop."""
-        return restorationRun(volumeNode, model, **options).start(transport, onFinished, onFailed)
-
-    def correspond(self, nodes, model, transport=None, **options):
-        """Find places of equal anatomy in two or more radiographs, and mark them; the first is the reference.
-
-        Args:
-            nodes: 2D volume nodes, or 3D ones with a `view`; they stay as they are.
-            model: a job id, the path of a weight file that the backend can read, or "untrained:laptop".
-            transport: as in `restore`.
-            options: count, dense (1, 2, 4), view ("frontal", "lateral", "red", "k:57": what 3D volumes become), seed,
-                part (student, teacher), fidelity, device, onProgress(fraction, message); waitForCompletion=False with
-                onFinished and onFailed, as in `restore`.
-
-        Returns:
-            A Correspondence: a point list per image in `lists`, `tableNode`, the rows of `table`, `info`.
-
-        Raises:
-            MedSSLError: what is wrong with the input, or what the backend reports.
-        """
-        return self._finish("correspond", nodes, model, transport, options)
-
-    def similarity(self, nodes, model, source, pointRas, transport=None, **options):
-        """Find what lies at a point of one radiograph in the others.
-
-        Args:
-            source: number of the node that the point belongs to, or the node itself.
-            pointRas: R, A, S of the point in the world, in mm.
-            nodes, model, transport, options: as in `correspond`.
-
-        Returns:
-            A Similarity: `heatMaps` and `matches` of the other images, `table`, `info`.
-        """
-        return self._finish("similarity", nodes, model, transport, {**options, "source": source, "pointRas": pointRas})
-
-    def cosegment(self, nodes, model, transport=None, **options):
-        """Part radiographs into the same anatomical parts; options as in `correspond`, and parts (0: automatic).
-
-        Returns:
-            Parts: a segmentation node per image in `segmentations`, with common names and colours; `tableNode`, `table`.
-        """
-        return self._finish("cosegment", nodes, model, transport, options)
-
-    def patchmap(self, nodes, model, transport=None, **options):
-        """Bring the patches of radiographs into a plane; options as in `correspond`, and method (tsne, pca, umap).
-
-        Returns:
-            A PatchMap: `tableNode`, `series`, `chart`, `table`, `info`.
-        """
-        return self._finish("patchmap", nodes, model, transport, options)
-
-    def landmarks(self, nodes, pointLists, models, transport=None, **options):
-        """How far from known landmarks do models find them in other patients' radiographs?
-
-        Args:
-            nodes: 2D volume nodes, each of another patient unless its attribute MedSSL.Patient says otherwise.
-            pointLists: for each a vtkMRMLMarkupsFiducialNode; equal labels are equal landmarks.
-            models: a model as in `correspond`, or a list of them.
-            options: further fields of LandmarksRequest: compare_untrained, unit (mm, percent), dense, seed, ...;
-                onProgress; waitForCompletion=False with onFinished and onFailed.
-
-        Returns:
-            LandmarkErrors: `tableNode`, the rows of `table`, `info`.
-        """
-        return self._finish("landmarks", nodes, models, transport, {**options, "pointLists": pointLists})
-
-    def segment(self, volumeNode, model, transport=None, **options):
-        """Let a model segment a volume or a radiograph.
-
-        Args:
-            volumeNode: a volume node; it stays as it is.
-            model: a job id, or the path of a weight file that the backend can read, fine-tuned for segmentation.
-            transport: as in `restore`.
-            options: overlap 0...0.9, mirror, device, onProgress(fraction, message); waitForCompletion=False with
-                onFinished (told a Segmented) and onFailed, as in `restore`.
-
-        Returns:
-            A new vtkMRMLSegmentationNode beside the volume, with the names, colours and terminology the model learned.
-
-        Raises:
-            MedSSLError: what is wrong with the input, or what the backend reports.
-        """
-        waits = options.get("waitForCompletion", True)
-        found = self._finish("segment", volumeNode, model, transport, options)
-        return found.node if waits else found
-
-    def predict(self, nodes, model, transport=None, **options):
-        """Let a classifier or a probe look at radiographs or volumes; options as in `segment`, test_time, and view, which
-        makes radiographs of 3D volumes as in `correspond`.
-
-        Returns:
-            A vtkMRMLTableNode, a row per image and class: probability, low, high, threshold, positive.
-        """
-        waits = options.get("waitForCompletion", True)
-        found = self._finish("predict", nodes, model, transport, options)
-        return found.tableNode if waits else found
-
-    def retrieve(self, volumeNode, among, model, transport=None, **options):
-        """Find the cases of a set that are most similar to a radiograph or volume.
-
-        Args:
-            volumeNode: a volume node; its attribute MedSSL.Patient tells whose other images do not count.
-            among: path of a folder, a catalogue CSV or a declaration (.yaml) on the backend's machine, or a DataSpec.
-            model: a job id, or the path of a weight file that the backend can read: any that gives embeddings.
-            transport: as in `restore`.
-            options: count, features (projector, encoder), same_patient, view as in `correspond`, part, device,
-                onProgress(fraction, message); waitForCompletion=False with onFinished and onFailed, as in `restore`.
-
-        Returns:
-            A Retrieved: `tableNode`, the rows of `table`, a PNG of each case in `pictures`, `info`.
-
-        Raises:
-            MedSSLError: what is wrong with the input, or what the backend reports.
-        """
-        return self._finish("retrieve", volumeNode, model, transport, {**options, "among": among})
-
-    def loadCase(self, found, rank=1, transport=None):
-        """Bring a case that `retrieve` found into the scene; returns its volume node.
-
-        Raises:
-            MedSSLError: no such case, or its file is gone.
-        """
-        return caseRun(found, rank).wait(self._connected(transport))
-
-    def run(self, name, nodes, model, **options):
-        """Work that has not begun: `wait(transport)` or `start(transport, onFinished, onFailed)` does it.
-
-        Args:
-            name: correspond, similarity, cosegment, patchmap, landmarks, segment, retrieve (one node each) or predict.
-        """
-        return RUNS[name](nodes, model, **options)
-
-    def _finish(self, name, nodes, model, transport, options):
-        started = {key: options.pop(key) for key in ("onFinished", "onFailed") if key in options}
-        wait = options.pop("waitForCompletion", True)
-        run = self.run(name, nodes, model, **options)
-        return run.wait(self._connected(transport)) if wait else run.start(transport, **started)
-
-    def _connected(self, transport=None):
-        return transport or self.transport or localTransport()
-
-    def listModels(self, transport, onFinished, onFailed) -> None:
-        """Ask the backend which models it has; `onFinished(list of dicts)` or `onFailed(error)` follows."""
-        transport.send(api.models(), onFinished, onFailed)
-
-
-RUNS = {
-    "correspond": correspondRun, "similarity": similarityRun, "cosegment": cosegmentRun, "patchmap": patchmapRun,
-    "landmarks": landmarksRun, "segment": segmentRun, "predict": predictRun,
-    "retrieve": lambda node, model, among, **options: retrieveRun(node, among, model, **options),
-}  # fmt: skip
 
 
 class MedSSLInferenceTest(ScriptedLoadableModuleTest):

@@ -33,9 +33,9 @@ def test_three_lines(logic):
 
 
 def test_the_local_backend_is_the_default(logic, monkeypatch):
-    import MedSSLInference
+    from MedSSLInferenceLib import consoleVerbs
 
-    monkeypatch.setattr(MedSSLInference, "localTransport", lambda: fakes.BlockingTransport(fakes.FakeBackend()))
+    monkeypatch.setattr(consoleVerbs, "localTransport", lambda: fakes.BlockingTransport(fakes.FakeBackend()))
     assert logic.restore(fakes.phantom(), "20261123-genesis-a1").restored is not None
 
 

@@ -116,7 +116,7 @@ def test_search(ready, scene, process_until, grab):
     assert texts(ready.gallery)[1:3] == ["2: 0.950\n00002", "3: 0.930\n00003\nMass"]
     assert texts(ready.gallery)[0] == "1: 0.970\n00001\nPleural Thickening, Mas..."
     icon = ready.gallery.item(0).icon().pixmap(ready.gallery.iconSize)
-    assert not icon.isNull() and (icon.width(), icon.height()) == (92, 82)
+    assert not icon.isNull() and icon.width() == 92 and icon.height() < 92, "its aspect is kept"
     assert "755 images searched. 755 of them were described now, in 21 s." in ui.retrieveStatus.text
     assert ui.caseLabel.text.startswith("Case 1: case_1, patient 00001, similarity 0.970, distance 0.245.")
     assert ui.caseLabel.text.endswith("Pleural Thickening, Mass, Effusion, Consolidation. sex M, age 41")
