@@ -141,6 +141,18 @@ class Session:
         """What is in a training set."""
         return self.finished(self.send(api.catalog(CatalogRequest(data))))
 
+    def declarations(self) -> dict[str, dict[str, Any]]:
+        """Ready-made declarations of public sets by name; set their `root` and give them as `DataSpec(sets=...)`."""
+        return {one["name"]: one["declaration"] for one in self.send(api.declarations())}
+
+    def read_declaration(self, path: str = "", text: str = "") -> dict[str, Any]:
+        """A declaration file on the backend's machine, or the text of one, as a dict."""
+        return self.send(api.read_declaration(path, text))
+
+    def declaration_text(self, declaration: dict[str, Any]) -> str:
+        """A declaration as the text of a YAML file."""
+        return self.send(api.declaration_text(declaration))["text"]
+
     def correspond(
         self, images: Sequence[VolumeRef], model: str, on_progress: OnProgress = _silent, **request: Any
     ) -> ResultStatus:

@@ -170,7 +170,13 @@ class Declaration:
                 )
 
     def _check_images(self, template: str, tables: bool) -> None:
-        fields = [name for _, name, _ in template_fields(template) if name]
+        pieces = template_fields(template)
+        fields = [name for _, name, _ in pieces if name]
+        if fields and any(mark in text for text, _, _ in pieces[1:] for mark in "*?"):
+            rule = "has * or ? after the first column"
+            raise CatalogError(
+                f"images = {template!r}", rule, "Only folders before it may be numbered: images_*/{Image}"
+            )
         if tables and not fields:
             raise CatalogError(f"images = {template!r}", "names no column in braces", "Write images/{Column}")
         if not tables and (fields or not template):
