@@ -139,6 +139,7 @@ def test_evaluation_applies_the_model_to_one_split(tmp_path, model):
     assert evaluation["images"] == 6 and evaluation["kind"] == "binary" and list(evaluation["metrics"]) == ["Bright"]
     assert "Bright: north (Bright)" in evaluation["notes"][0]
     assert "--split" in str(refusal("predict", data, "--model", model, "--split", "testing"))
+    assert "Add --model" in str(refusal("evaluate", out / "applied" / "predictions.csv", "--finding", "Bright"))
     assert "leaves none" in str(refusal("predict", data, "--model", model, "--split", "validation"))
 
 
@@ -176,6 +177,28 @@ def test_wrong_names_are_refused_before_anything_is_written(tmp_path, model):
     done("predict", data, "--model", model, "--finding", "TB", "--output", out, "--device", "cpu")
     again = refusal("predict", data, "--model", model, "--finding", "Bright", "--output", out)
     assert "other settings" in str(again)
+
+
+def test_declared_sets_are_evaluated_by_the_findings_they_share(tmp_path, model):
+    catalogue(tmp_path, "PE,kind", [0, 2])
+    rows = table(tmp_path / "set.csv")
+    for name, part in (("numbers", rows[:4]), ("words", rows[4:])):
+        with (tmp_path / f"{name}.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["image", "patient", "PE", "kind"], extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(part)
+    common = {"root": str(tmp_path), "images": "{image}", "patient": "patient", "modality": "CXR"}
+    numbers = {"name": "numbers", "tables": ["numbers.csv"], "kind": "binary", "labels": ["PE"], **common}
+    kinds = {name: {"column": "kind", "equals": name} for name in ("Normal", "Bright", "Other")}
+    words = {"name": "words", "tables": ["words.csv"], "kind": "multi-class", "labels": kinds, **common}
+    for one in (numbers, words):
+        (tmp_path / f"{one['name']}.yaml").write_text(json.dumps(one))
+    out = tmp_path / "p.csv"
+    sets = [tmp_path / "numbers.yaml", tmp_path / "words.yaml"]
+    asked = ["--finding", "Pleural Effusion", "--finding", "Bright"]
+    done("predict", *sets, "--model", model, "--output", out, "--device", "cpu", *asked)
+    found = [(row["label_Pleural Effusion"], row["label_Bright"]) for row in table(out)]
+    assert found == [("1", ""), ("0", ""), ("-1", ""), ("1", ""), ("", "0"), ("", ""), ("", "0"), ("", "1")]
 
 
 def test_an_official_checkpoint_is_asked_by_finding(tmp_path):

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 Groups = Annotated[list[str], typer.Option("--group", help="A column: sex, or in bands: age:0,40,60; repeatable.")]
 
+Validation = Annotated[Path | None, typer.Option(help="Predictions of validation images, to fix thresholds.")]
+Labels = Annotated[str, typer.Option(help="With --model: label columns, where they are not those it was trained on.")]
+Patients = Annotated[Path | None, typer.Option(help="With --truth: a catalogue that tells patients and groups.")]
+
 
 def evaluate(
     source: Annotated[
@@ -37,16 +41,10 @@ def evaluate(
     part: ModelPart = "auto",
     split: Split = "",
     truth: Annotated[Path | None, typer.Option(help="Folder with the true label maps, of the same names.")] = None,
-    validation: Annotated[
-        Path | None, typer.Option(help="Predictions of validation images, to fix thresholds.")
-    ] = None,
+    validation: Validation = None,
     group: Groups = [],  # noqa: B006
-    labels: Annotated[
-        str, typer.Option(help="With --model: label columns, where they are not those it was trained on.")
-    ] = "",
-    catalog: Annotated[
-        Path | None, typer.Option(help="With --truth: a catalogue that tells patients and groups.")
-    ] = None,
+    labels: Labels = "",
+    catalog: Patients = None,
     classes: Annotated[str, typer.Option(help="With --truth: names of values, 1=Anterior,2=Posterior.")] = "",
     rule: Annotated[str, typer.Option(help="Thresholds from --validation by youden, f1 or specificity.")] = "youden",
     specificity: Annotated[float, typer.Option(min=0.0, max=1.0, help="For sensitivity at fixed specificity.")] = 0.9,
@@ -76,7 +74,7 @@ def evaluate(
         found, thresholds, told = apply_first(model, source, labels, asked, split, output, device, home)
         kind = told if kind == "auto" else kind
     else:
-        path = _single(source)
+        path = _single(source, [*findings, *heads, split])
         found = _folders(path, truth, catalog, classes, home) if truth or path.is_dir() else path
     if isinstance(found, tuple):
         pairs = found
@@ -84,16 +82,16 @@ def evaluate(
     elif isinstance(found, Path) and is_cases(found):
         _report_segmentation(read_cases(found), group, output, draws, None)
     else:
-        table = read_predictions(found) if isinstance(found, Path) else found
-        if validation:
-            thresholds = _thresholds(validation, rule, specificity)
         path = found if isinstance(found, Path) else output / "applied" / "predictions.csv"
-        kind = kind_of(path, table.names) if kind == "auto" else kind
+        table = read_predictions(found) if isinstance(found, Path) else found
+        thresholds = _thresholds(validation, rule, specificity) if validation else thresholds
         settings = {"kind": kind, "specificity": specificity, **draws}
-        _report_classification(table, thresholds, group, output, settings, heads_note(path))
+        _report_classification(table, path, thresholds, group, output, settings)
 
 
-def _single(source: list[str]) -> Path:
+def _single(source: list[str], asked: list[str]) -> Path:
+    if any(asked):
+        raise InputError(f"{', '.join(filter(None, asked))}", "is asked of no model", "Add --model, or leave it out")
     if len(source) != 1:
         rule, remedy = "are more than one", "Give one table, or NAME=TABLE.csv of each model"
         raise InputError(f"{len(source)} sources", rule, remedy)
@@ -163,17 +161,18 @@ def _report_segmentation(
 
 def _report_classification(
     table: Predictions,
+    path: Path,
     thresholds: dict[str, float],
     group: list[str],
     output: Path,
     settings: dict[str, Any],
-    heads: list[str],
 ) -> None:
     from medssl.evaluation.evaluation import evaluate_classification
     from medssl.evaluation.evaluation_report import write_evaluation
 
-    evaluation = evaluate_classification(table, thresholds, group, **settings)
-    evaluation["notes"] = heads + evaluation["notes"]
+    kind = kind_of(path, table.names) if settings["kind"] == "auto" else settings["kind"]
+    evaluation = evaluate_classification(table, thresholds, group, **{**settings, "kind": kind})
+    evaluation["notes"] = heads_note(path) + evaluation["notes"]
     report = write_evaluation(evaluation, output, "Classification", {image: image for image in table.images})
     _show(evaluation, report, ("auc", "average_precision", "accuracy", "f1", "sensitivity", "specificity"))
 

@@ -222,7 +222,7 @@ def segment(request: SegmentRequest) -> Call:
 
 
 def predict(request: PredictRequest) -> Call:
-    """Probabilities of a fine-tuned classifier or a probe: `ResultStatus`, queued."""
+    """Probabilities of a fine-tuned classifier, a probe or a pretrained Ark: `ResultStatus`, queued."""
     return _post("/inspect/predict", request, _result)
 
 
