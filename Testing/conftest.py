@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "Testing"))
 
 import harness as harness_package  # noqa: E402
 
+SCENE_TESTS = ("test_pretrain", "test_finetune", "test_ark", "test_inference", "test_correspond", "test_panel")
 MISSING = harness_package.missing()
 if not MISSING:
     harness_package.install()
@@ -39,7 +40,7 @@ def pytest_addoption(parser):
 
 def pytest_ignore_collect(collection_path):
     """Panel tests import qt and slicer at their top; without those, test_harness.py says so in one skip."""
-    panel = collection_path.name.startswith(("test_pretrain", "test_inference", "test_correspond", "test_panel"))
+    panel = collection_path.name.startswith(SCENE_TESTS)
     return True if MISSING and panel else None
 
 

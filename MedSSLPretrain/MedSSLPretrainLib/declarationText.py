@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from medssl.data.declaration import Declaration
 from medssl.errors import CatalogError
 
+STRUCTURED = ("tables", "patient", "split", "attributes", "only", "exclude")  # may be written as JSON
 SPECIAL = frozenset(',|="[]{}')  # a word with one of these is written as JSON
 
 
@@ -62,7 +63,8 @@ def complete(values: dict[str, Any]) -> Declaration:
     Raises:
         CatalogError: what `Declaration.from_dict` refuses, JSON that is none, or no folder; `key_of` tells the field.
     """
-    for key, value in values.items():
+    for key in STRUCTURED:
+        value = values.get(key)
         if isinstance(value, str) and value.startswith(("[", "{")):
             raise CatalogError(f"{key} = {value}", _("begins like JSON and is none"), _("Close brackets and quotes"))
     declaration = Declaration.from_dict(values)
