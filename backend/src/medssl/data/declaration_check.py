@@ -163,12 +163,12 @@ def _sizes(one: Checked, declared: DeclaredSet, progress: Progress) -> np.ndarra
     gone = np.flatnonzero(sizes < 0)
     one.report |= {"missing": len(gone), "missing_files": [declared.images[n] for n in gone[:NAMED]]}
     if len(gone):
-        rule = f"of {len(declared)} are not there, the first: {declared.images[gone[0]]}"
-        _error(one, f"{len(gone)} files", rule, "Check root and images")
+        rule = f"of {len(declared)} cannot be found, the first: {declared.images[gone[0]]}"
+        _error(one, _many(gone, "file"), rule, "Check root and images")
     empty = np.flatnonzero(sizes == 0)
     if len(empty):
-        rule = f"are empty, the first: {declared.images[empty[0]]}"
-        _error(one, f"{len(empty)} files", rule, "Take another copy of them")
+        rule = f"{'is' if len(empty) == 1 else 'are'} empty, the first: {declared.images[empty[0]]}"
+        _error(one, _many(empty, "file"), rule, "Take another copy of them")
     return sizes
 
 
@@ -186,7 +186,7 @@ def _look_into(one: Checked, declared: DeclaredSet, sizes: np.ndarray) -> None:
     one.report |= {"looked_into": len(drawn), "unreadable": unreadable}
     if unreadable:
         rule = f"of {len(drawn)} that were read cannot be used; {unreadable[0]['value']}: {unreadable[0]['rule']}"
-        _error(one, f"{len(unreadable)} images", rule, unreadable[0]["remedy"])
+        _error(one, _many(unreadable, "image"), rule, unreadable[0]["remedy"])
     if inverted > len(drawn) / 2:
         said = "inverted: false" if declared.inverted else "inverted: true"
         _warn(
@@ -209,10 +209,10 @@ def _tell_pairs(read: Sequence[Checked], sets: Sequence[DeclaredSet], pairs: Seq
         one.report["duplicate_files"] = [*one.report.get("duplicate_files", []), *named][:NAMED]
         leaks = [(a, b) for a, b in mine if sides[a[0]][a[1]] != sides[b[0]][b[1]]]
         (other, n), (_, m) = (leaks or mine)[0]
-        told = f"{len(leaks or mine)} images"
-        rule = f"have the {same} of another one: {sets[number].images[m]} that of {sets[other].images[n]} (set {sets[other].name})"
+        told = _many(leaks or mine, "image")
+        rule = f"{'has' if len(leaks or mine) == 1 else 'have'} the {same} of another one: {sets[number].images[m]} that of {sets[other].images[n]} (set {sets[other].name})"
         if leaks:
-            rule += f", which are in {sides[number][m]} and in {sides[other][n]}"
+            rule += f", one in {sides[number][m]} and one in {sides[other][n]}"
             _error(one, told, rule, "Give both one split, or leave one of them out")
         else:
             _warn(one, told, rule, "Leave one of each pair out")
@@ -224,6 +224,10 @@ def _sides(one: Checked, declared: DeclaredSet) -> np.ndarray:
     for name, numbers in (one.splits or {}).items():
         sides[numbers] = name
     return sides
+
+
+def _many(things: Any, name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _told(error: Exception) -> dict[str, str]:
