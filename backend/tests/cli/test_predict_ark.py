@@ -143,6 +143,18 @@ def test_evaluation_applies_the_model_to_one_split(tmp_path, model):
     assert "leaves none" in str(refusal("predict", data, "--model", model, "--split", "validation"))
 
 
+def test_labels_can_be_told_where_no_column_has_the_findings_name(tmp_path, model):
+    data, out = catalogue(tmp_path, "Pleural Effusion,Opaque", [0, 1]), tmp_path / "evaluation"
+    asked = ["--finding", "Effusion", "--finding", "Shiny=north:Bright", "--replicates", 100, "--device", "cpu"]
+    labels = "Effusion=Pleural Effusion, Shiny=Opaque"
+    done("evaluate", data, "--model", model, *asked, "--labels", labels, "--output", out)
+    evaluation = json.loads((out / "evaluation.json").read_text())
+    assert {name: row["positives"] for name, row in evaluation["counts"].items()} == {"Effusion": 3, "Shiny": 4}
+    rows = table(out / "applied" / "predictions.csv")
+    expected = roc_auc_score([int(row[1]) for row in ROWS], [float(row["Shiny"]) for row in rows])
+    assert evaluation["metrics"]["Shiny"]["auc"]["value"] == pytest.approx(expected)
+
+
 def test_the_teacher_answers_unless_the_student_is_asked(tmp_path):
     data, pair = catalogue(tmp_path, "bright", [1]), save_pair(tmp_path / "pair.safetensors", student=0, teacher=1)
     found = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ def apply_first(
     from medssl.evaluation.tables import read_predictions
     from medssl.inspection.models import model_path
     from medssl.networks.plan import read_plan
+    from medssl.tasks.apply_output import record_of
 
     path = model_path(home_folder(home), model)
     plan = read_plan(path) if path.suffix == ".safetensors" else None
@@ -47,7 +48,7 @@ def apply_first(
     if not (applied / "predictions.csv").is_file():
         return (_pairs_of(rows, entries, applied), written_classes(applied), []), {}, "auto"
     path = applied / "predictions.csv"
-    table = read_predictions(path)
+    table = _with_findings(read_predictions(path), record_of(path)) if labels else read_predictions(path)
     columns, kind = labels or task.get("labels", ""), task.get("kind") or kind_of(path, table.names)
     table = _with_labels(table, entries, columns, kind) if columns else table
     return table, task.get("thresholds", {}), kind
@@ -65,6 +66,20 @@ def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -
         for row in known
         if (entry := masks[row["image"]]).mask
     ]
+
+
+def _with_findings(table: Predictions, record: Mapping[str, Any]) -> Predictions:
+    """The table of an Ark with all its findings, also those whose labels the catalogue does not have by name."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    more = [name for name in record.get("columns", ()) if name not in table.names]
+    added = np.array([table.attributes[name] for name in more], float).reshape(len(more), len(table)).T  # (N, more)
+    return replace(
+        table, names=(*table.names, *more), probabilities=np.hstack([table.probabilities, added]),
+        targets=np.hstack([table.targets, np.full(added.shape, np.nan)]),
+    )  # fmt: skip
 
 
 def _with_labels(table: Predictions, entries: list[Entry], labels: str, kind: str) -> Predictions:
