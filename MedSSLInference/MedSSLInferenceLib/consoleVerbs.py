@@ -9,6 +9,7 @@ from MedSSLInferenceLib.landmarkRun import landmarksRun
 from MedSSLInferenceLib.radiographRun import correspondRun, cosegmentRun, patchmapRun, similarityRun
 from MedSSLInferenceLib.restorationRun import restorationRun
 from MedSSLInferenceLib.retrieveRun import caseRun, retrieveRun
+from MedSSLInferenceLib.saliencyRun import saliencyRun
 from MedSSLInferenceLib.taskRuns import predictRun, segmentRun
 
 
@@ -130,15 +131,39 @@ class ConsoleVerbs:
         return found.node if waits else found
 
     def predict(self, nodes, model, transport=None, **options):
-        """Let a classifier or a probe look at radiographs or volumes; options as in `segment`, test_time, and view, which
-        makes radiographs of 3D volumes as in `correspond`.
+        """Let a classifier, a probe or a pretrained Ark look at radiographs or volumes.
+
+        Args:
+            nodes, model, transport: as in `correspond`; one node will do.
+            options: as in `segment`, test_time, and view, which makes radiographs of 3D volumes as in `correspond`; of an
+                Ark heads (names of those that answer) and findings ("Pleural Effusion", "TB=shenzhen:TB", ...).
 
         Returns:
-            A vtkMRMLTableNode, a row per image and class: probability, low, high, threshold, positive.
+            A vtkMRMLTableNode, a row per image and class, of an Ark per image, head and finding: probability, low, high, ...
         """
         waits = options.get("waitForCompletion", True)
         found = self._finish("predict", nodes, model, transport, options)
         return found.tableNode if waits else found
+
+    def saliency(self, volumeNode, model, finding, head="", transport=None, **options):
+        """Map where in a radiograph a finding's probability comes from.
+
+        Args:
+            volumeNode: a radiograph's node, or a 3D one with a `view` as in `correspond`; it stays as it is.
+            model: a job id, or the path of a weight file that the backend can read: an Ark, or a classifier of radiographs.
+            finding: a class of the model; of an Ark a synonym will do.
+            head: of an Ark; "": the first that knows the finding.
+            transport: as in `restore`.
+            options: method (grad-cam, occlusion), check (compare with random weights), part, device, view, onProgress;
+                waitForCompletion=False with onFinished and onFailed, as in `restore`.
+
+        Returns:
+            A Saliency: the map as volume `node`, `label`, `image`, `text`, `info` (similarity and passed of the check).
+
+        Raises:
+            MedSSLError: what is wrong with the input, or what the backend reports.
+        """
+        return self._finish("saliency", volumeNode, model, transport, {**options, "finding": finding, "head": head})
 
     def retrieve(self, volumeNode, among, model, transport=None, **options):
         """Find the cases of a set that are most similar to a radiograph or volume.
@@ -171,7 +196,8 @@ class ConsoleVerbs:
         """Work that has not begun: `wait(transport)` or `start(transport, onFinished, onFailed)` does it.
 
         Args:
-            name: correspond, similarity, cosegment, patchmap, landmarks, segment, retrieve (one node each) or predict.
+            name: correspond, similarity, cosegment, patchmap, landmarks, segment, saliency, retrieve (one node each) or
+                predict.
         """
         return RUNS[name](nodes, model, **options)
 
@@ -191,6 +217,6 @@ class ConsoleVerbs:
 
 RUNS = {
     "correspond": correspondRun, "similarity": similarityRun, "cosegment": cosegmentRun, "patchmap": patchmapRun,
-    "landmarks": landmarksRun, "segment": segmentRun, "predict": predictRun,
+    "landmarks": landmarksRun, "segment": segmentRun, "predict": predictRun, "saliency": saliencyRun,
     "retrieve": lambda node, model, among, **options: retrieveRun(node, among, model, **options),
 }  # fmt: skip

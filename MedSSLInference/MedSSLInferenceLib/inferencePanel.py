@@ -37,7 +37,7 @@ class InferencePanel:
         self.restore = RestoreBox(ui, *common)
         self.radiographs = RadiographBox(ui.radiographFrame, *common)
         self.segment = SegmentBox(ui.segmentFrame, *common, openEditor)
-        self.predict = PredictBox(ui.predictFrame, logic, self.models, lambda: backend.device)
+        self.predict = PredictBox(ui.predictFrame, *common)
         self.retrieve = RetrieveBox(ui.retrieveFrame, *common)
         self._boxes = (self.restore, self.radiographs, self.segment, self.predict, self.retrieve)
         ui.refreshButton.connect("clicked(bool)", lambda _checked: self.refreshModels())

@@ -30,8 +30,10 @@ class Predicted:
     """Probabilities of one or more images."""
 
     tableNode: Any  # vtkMRMLTableNode with the rows below
-    table: tuple[dict[str, Any], ...]  # a row per image and class: image, name, class, probability, low, high, ...
+    table: tuple[dict[str, Any], ...]  # a row per image and class: image, name, (head,) class, probability, low, high, ...
     info: dict[str, Any]
+    images: tuple[Any, ...]  # the volume nodes that the rows' numbers mean
+    view: str  # how 3D ones were made 2D
 
 
 def segmentRun(volumeNode, model: str, onProgress: Callable = lambda *_: None, **options: Any) -> InspectionRun:
@@ -72,7 +74,7 @@ def predictRun(
         nodes: volume nodes, 3D or 2D.
         view: how 3D ones become 2D where the model looks at radiographs: "frontal", "lateral", "red" or a slice such as
             "k:57"; "": they stay 3D.
-        options: further fields of PredictRequest: test_time, device.
+        options: further fields of PredictRequest: test_time, device; of an Ark heads and findings, lists of names.
         model, onProgress: as in `segmentRun`.
 
     Raises:
@@ -82,6 +84,7 @@ def predictRun(
     nodes = list(nodes)
     _check(nodes, model)
     views = [viewOf(node, view) for node in nodes]
+    options = {key: tuple(value) if key in ("heads", "findings") else value for key, value in options.items()}
     names = Counter(node.GetName() for node in nodes)
 
     def conversation(transport, stopped) -> Steps:
@@ -94,15 +97,15 @@ def predictRun(
         request = PredictRequest(tuple(refs), model, **options)
         return (yield from followSteps((yield api.predict(request)), stopped, onProgress))
 
-    return InspectionRun(conversation, lambda status: _createPrediction(nodes, status))
+    return InspectionRun(conversation, lambda status: _createPrediction(nodes, view, status))
 
 
-def _createPrediction(nodes, status) -> Predicted:
+def _createPrediction(nodes, view: str, status) -> Predicted:
     title = _("Prediction of {name}") if len(nodes) == 1 else _("Prediction of {name} and {others} more")
     name = title.format(name=nodes[0].GetName(), others=len(nodes) - 1)
     tableNode = createTable(status.table, name)
     tableNode.SetAttribute("MedSSL.model", status.info.get("model", ""))
-    return Predicted(tableNode, tuple(status.table), status.info)
+    return Predicted(tableNode, tuple(status.table), status.info, tuple(nodes), view)
 
 
 def _check(nodes, model: str) -> None:
