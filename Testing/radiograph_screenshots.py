@@ -130,7 +130,7 @@ def clear(group, name: str) -> None:
                 slicer.mrmlScene.RemoveNode(node)
 
 
-def picture(widget, path: Path, withMap: bool) -> Path:
+def picture(widget, path: Path, withMap: bool, viewWidth: int = 460) -> Path:
     """The panel beside the views, as a user sees them."""
     import qt
     import slicer
@@ -146,7 +146,7 @@ def picture(widget, path: Path, withMap: bool) -> Path:
     window.show()
     slicer.app.processEvents()
     height = max(MAP_HEIGHT if withMap else VIEW_HEIGHT, widget.layout().totalHeightForWidth(PANEL_WIDTH))
-    window.resize(PANEL_WIDTH + max(2, len(manager.sliceViewNames())) * 460, height)
+    window.resize(PANEL_WIDTH + max(2, len(manager.sliceViewNames())) * viewWidth, height)
     slicer.app.processEvents()
     manager.resetSliceViews()
     path.parent.mkdir(parents=True, exist_ok=True)

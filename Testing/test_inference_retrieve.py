@@ -158,6 +158,14 @@ def test_a_backend_on_another_computer_sends_the_image(ready, process_until):
     assert ready.box.loaded.GetImageData().GetDimensions() == (60, 50, 1) and ready.box.loaded.GetName() == "case_1"
 
 
+def test_a_format_that_slicer_does_not_read(found, process_until):
+    (found.server.folder / "case_1.nrrd").write_bytes(b"no image")
+    finish(found, found.ui.loadCaseButton, process_until)
+    assert "POST /inspect/plane" in found.server.calls and found.box.loaded.GetAttribute("MedSSL.case").endswith(
+        "1.nrrd"
+    )
+
+
 def test_a_file_that_has_gone(found, process_until, grab):
     found.gallery.setCurrentRow(4)
     found.ui.loadCaseButton.click()

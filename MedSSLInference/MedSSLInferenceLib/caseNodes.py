@@ -19,10 +19,10 @@ DISPLAYED = ("MedSSL.Patient", "patient"), ("MedSSL.findings", "findings")
 
 
 def loadFile(path: str, name: str):
-    """A volume node of a file of this computer.
+    """A volume node of a file of this computer; None where Slicer cannot read it.
 
     Raises:
-        InputError: it is not there any more, it is a folder with slices, or Slicer cannot read it.
+        InputError: it is not there any more, or it is a folder with slices.
     """
     if Path(path).is_dir():
         raise InputError(path, _("is a folder of DICOM slices"), _("Load it through the DICOM module"))
@@ -30,15 +30,17 @@ def loadFile(path: str, name: str):
         raise InputError(path, _("is not there any more"), _("Search again: the index will leave it out"))
     try:  # one file: numbered pictures would be stacked; not shown: the views are arranged afterwards
         return slicer.util.loadVolume(path, {"name": name, "singleFile": True, "show": False})
-    except RuntimeError as error:
-        raise InputError(path, _("cannot be loaded by Slicer"), _("Convert it to NRRD or PNG")) from error
+    except RuntimeError:
+        return None
 
 
 def createFromBytes(data: bytes, name: str):
     """A volume node of NRRD bytes."""
     array, ijkToRas = read_nrrd_bytes(data)
     matrix = slicer.util.vtkMatrixFromArray(ijkToRas)
-    node = slicer.util.addVolumeFromArray(array, ijkToRAS=matrix, name=slicer.mrmlScene.GenerateUniqueName(name))
+    if slicer.mrmlScene.GetFirstNodeByName(name) is not None:
+        name = slicer.mrmlScene.GenerateUniqueName(name)
+    node = slicer.util.addVolumeFromArray(array, ijkToRAS=matrix, name=name)
     node.CreateDefaultDisplayNodes()
     return node
 
@@ -49,6 +51,11 @@ def markCase(node, row: dict[str, Any], query) -> None:
     node.SetAttribute("MedSSL.Modality", query.GetAttribute("MedSSL.Modality") or "")
     for attribute, column in DISPLAYED:
         node.SetAttribute(attribute, str(row[column]))
+
+
+def isCase(node) -> bool:
+    """Whether a node is noted as a case."""
+    return bool(node.GetAttribute(CASE))
 
 
 def loadedBefore(path: str):

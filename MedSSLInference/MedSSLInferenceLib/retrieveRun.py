@@ -17,7 +17,7 @@ from medssl.client import api
 from medssl.errors import InputError
 from medssl.inspection_requests import PlaneRequest, RetrieveRequest
 from medssl.protocol import DataSpec, VolumeRef
-from MedSSLInferenceLib.caseNodes import createFromBytes, loadedBefore, loadFile, markCase
+from MedSSLInferenceLib.caseNodes import createFromBytes, isCase, loadedBefore, loadFile, markCase
 from MedSSLInferenceLib.folders import createFolder, folderName, placeInFolder
 from MedSSLInferenceLib.inspectionRun import InspectionRun
 from MedSSLInferenceLib.inspectionSteps import followSteps
@@ -103,7 +103,8 @@ def dataSteps(path: str) -> Steps:
 def caseRun(found: Retrieved, rank: int, onProgress: Callable = lambda *_: None) -> InspectionRun:
     """Bring one of the cases into the scene; its node is a volume node in the search's folder.
 
-    The file itself is loaded where this computer has it; from a backend on another one comes the 2D image.
+    The file itself is loaded where this computer has it; the 2D image comes from the backend where that is on another one, or
+    reads formats that Slicer does not.
 
     Args:
         rank: of the case, from 1.
@@ -118,20 +119,20 @@ def caseRun(found: Retrieved, rank: int, onProgress: Callable = lambda *_: None)
     row = found.table[rank - 1]
 
     def conversation(transport, stopped) -> Steps:
-        if found.local or loadedBefore(row["path"]) is not None:
-            return None
+        node = loadedBefore(row["path"])
+        if node is None and found.local:
+            node = loadFile(row["path"], row["name"])
+        if node is not None:
+            return node
         onProgress(0.0, _("Fetching {name}").format(name=row["name"]))
         asked = yield api.plane(PlaneRequest(VolumeRef(path=row["path"])))
         status = yield from followSteps(asked, stopped, onProgress)
-        return (yield api.result_file(status.id, status.files[0]))
+        return createFromBytes((yield api.result_file(status.id, status.files[0])), row["name"])
 
-    def createNodes(data):
-        known = loadedBefore(row["path"])
-        if known is not None:
-            return known
-        node = loadFile(row["path"], row["name"]) if data is None else createFromBytes(data, row["name"])
-        markCase(node, row, found.volume)
-        placeInFolder(node, found.folder)
+    def createNodes(node):
+        if not isCase(node):
+            markCase(node, row, found.volume)
+            placeInFolder(node, found.folder)
         return node
 
     return InspectionRun(conversation, createNodes)

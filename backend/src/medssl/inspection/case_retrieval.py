@@ -143,7 +143,7 @@ def _write_files(
     pictures["montage.png"] = draw_cases(pictures["query.png"], name, list(pictures.values())[1:], table)
     for file, picture in pictures.items():
         data = io.BytesIO()
-        picture.save(data, "PNG")
+        picture.save(data, "PNG", compress_level=1)  # small pictures: writing them takes longer than sending them
         write_atomic(folder / file, data.getvalue(), lasting=False)
     write_table(table, folder / "table.csv")
     return [*pictures, "table.csv"]
