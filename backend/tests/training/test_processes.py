@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import FakeRun, tiny_spec, write_phantoms
+from fakes import FakeRun, tiny_spec, write_declared, write_phantoms
 
 from medssl.jobs import process
 from medssl.jobs.store import JobStore
+from medssl.methods.ark_config import ArkConfig
 from medssl.networks.tensors import read_safetensors
-from medssl.protocol import FINISHED, INTERRUPTED, RUNNING, JobSpec
+from medssl.protocol import FINISHED, INTERRUPTED, RUNNING, DataSpec, JobSpec
+from medssl.schema import as_dict, build
 from medssl.training.pretrain import pretrain
 
 
@@ -48,6 +50,24 @@ def test_two_gloo_processes_equal_one_that_accumulates_the_same_micro_batches(da
     one = FakeRun(tmp_path / "one", tmp_path / "home")
     pretrain(tiny_spec(data, accumulate=2, steps=4), one)
     assert losses(store, two) == pytest.approx([event["loss"] for event in one.of("loss")], rel=1e-5)
+
+
+def test_two_processes_of_an_ark_equal_one_that_accumulates(tmp_path: Path):
+    """Though each step goes through one head alone, which distributed networks must be told."""
+    sets = tuple(write_declared(tmp_path / name, 8, name) for name in ("one", "two"))
+
+    def spec(**training: int) -> JobSpec:
+        loop = {"steps": 3, "batch_size": 2, "precision": "fp32", "validate_every": 3, "warmup_steps": 1, **training}
+        tree = {"backbone": "swin_micro_112", "projector": 16, "teacher_update": "step", "training": loop}
+        return JobSpec("pretrain", "ark", as_dict(build(ArkConfig, tree)), DataSpec(sets=sets))
+
+    store = JobStore(tmp_path / "home")
+    two = run_job(store, spec(devices=2))
+    one = FakeRun(tmp_path / "one-process", tmp_path / "home")
+    pretrain(spec(accumulate=2), one)
+    assert losses(store, two) == pytest.approx([event["loss"] for event in one.of("loss")], rel=1e-5)
+    mine, others = weights(one.folder), weights(store.folder(two))
+    assert all(torch.allclose(mine[name].float(), others[name].float(), atol=1e-5) for name in mine)
 
 
 def test_torchrun_runs_a_prepared_job(data: Path, tmp_path: Path):
