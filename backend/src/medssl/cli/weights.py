@@ -33,7 +33,7 @@ def inspect_file(file: Source, part: Part = None, as_json: AsJson = False) -> No
         plan = opened.plan
         shown = {"part": f"{opened.part} (of {' and '.join(opened.parts) or 'one'})"} if opened.part else {}
         facts = {
-            "layout": opened.layout, **shown, **_task(plan.task), "method": plan.method, "network": plan.network, "fidelity": plan.fidelity,
+            "layout": opened.layout, **shown, **_task(plan.task), "method": plan.method, **_heads(plan.network), "fidelity": plan.fidelity,
             "normalisation": plan.normalisation, "input size": plan.input_size, "modality": plan.modality,
             "provenance": plan.provenance, "licence": plan.licence or "none stated", "sha256": plan.sha256 or "none stated",
             "parameters": f"{sum(t.numel() for n, t in opened.tensors.items() if t.is_floating_point() and 'running_' not in n):,}",
@@ -41,6 +41,15 @@ def inspect_file(file: Source, part: Part = None, as_json: AsJson = False) -> No
         print_table(("", str(file)), facts.items())
         out.print("\n".join(report.lines()), markup=False, highlight=False)
     raise typer.Exit(0 if report.complete else 1)
+
+
+def _heads(network: dict[str, Any]) -> dict[str, Any]:
+    """The network's arguments, and a line for each head of an Ark."""
+    heads = {
+        f"head {one['name']}": f"{one['kind']} ({one['activation']}): {', '.join(one['classes'])}"
+        for one in network.get("sets", ())
+    }
+    return {"network": {name: value for name, value in network.items() if name != "sets"}, **heads}
 
 
 @app.command()

@@ -134,6 +134,15 @@ class ArkConfig:
         "swin_base_224": _PAPER,
         "swin_large_768": _LARGE,
         "released": {**_PAPER, "fidelity": "released"},
+        "swin_tiny_224": {
+            "backbone": "swin_tiny_224",
+            "epochs": 100,
+            "warmup_epochs": 5,
+            "training": {
+                "batch_size": 64, "learning_rate": 5e-4, "weight_decay": 0.05, "checkpoint_every": 500,
+                "validation_samples": 1_000, "workers": 4,
+            },
+        },
         "laptop": {
             "backbone": "swin_micro_112",
             "epochs": 20,
