@@ -96,6 +96,12 @@ def test_readers_in_different_chunks_are_united(tmp_path):
     assert same(made.stated[0], [1, -1])
 
 
+def test_readers_in_different_chunks_agree_on_the_patient(tmp_path):
+    between = "".join(f"{n}.png,{n},0,0\n" for n in range(2, CHUNK + 2))
+    with pytest.raises(CatalogError, match=f"line {CHUNK + 3}: gives the image of x.csv, line 2 another patient"):
+        read(tmp_path, f"image,patient,A,B\na.png,1,1,0\n{between}a.png,5,1,1\n", repeated="majority")
+
+
 def test_readers_of_a_class_who_disagree_leave_it_unknown(tmp_path):
     text = "image,patient,K\na.png,1,ill\na.png,1,well\nb.png,2,ill\nb.png,2,ill\nb.png,2,well\n"
     labels = {"column": "K", "values": ["well", "ill"]}

@@ -35,9 +35,10 @@ class LabelReader:
         known = self._known
         if len(known) > KEPT:
             known.clear()
-        for n, field in enumerate(fields):
-            if field not in known:
-                known[field] = self._meaning(field, chunk, n)
+        if not known.keys() >= set(fields):
+            for n, field in enumerate(fields):  # in their order: the first offending line is to be named
+                if field not in known:
+                    known[field] = self._meaning(field, chunk, n)
         return np.fromiter(map(known.__getitem__, fields), np.float32, len(fields))
 
     def _meaning(self, field: str, chunk: Chunk, n: int) -> float:

@@ -155,14 +155,12 @@ class _Reader:
     ) -> None:
         """Rows of one image agree on whose it is and on its split; `here`: the earlier row's place in the same chunk."""
         if here is None:
-            patient, split = self.patients.values[self.patients.codes[known]], self.splits[known]
+            patient, split = self.patients.holds(known, patients[n]), self.splits[known] == splits[n]
         else:
-            patient, split = patients[here], splits[here]
-        if (patient, split) != (patients[n], splits[n]):
-            what = "patient" if patient != patients[n] else "split"
-            raise CatalogError(
-                chunk.where(n), f"gives the image of {self._where(known)} another {what}", "Correct one of the rows"
-            )
+            patient, split = patients[here] == patients[n], splits[here] == splits[n]
+        if not (patient and split):
+            rule = f"gives the image of {self._where(known)} another {'split' if patient else 'patient'}"
+            raise CatalogError(chunk.where(n), rule, "Correct one of the rows")
 
     def _splits(self, chunk: Chunk, paths: list[str]) -> list[int]:
         if chunk.ref.split:

@@ -46,24 +46,33 @@ class Codes:
     """Texts as numbers: each is kept once."""
 
     def __init__(self) -> None:
-        self.values: list[str] = []
         self.codes = array("i")
-        self._number: dict[str, int] = {}
+        self._number = _Numbers()
 
-    def number(self, text: str) -> int:
-        """The number of a text, which is a new one where it is new."""
-        found = self._number.setdefault(text, len(self.values))
-        if found == len(self.values):
-            self.values.append(text)
-        return found
+    @property
+    def values(self) -> list[str]:
+        """The texts in the order of their numbers."""
+        return list(self._number)
 
     def extend(self, texts: Sequence[str]) -> None:
         """Add a row for each text."""
-        self.codes.extend(map(self.number, texts))
+        self.codes.extend(map(self._number.__getitem__, texts))
+
+    def holds(self, row: int, text: str) -> bool:
+        """Is this what a row holds?"""
+        return self._number.get(text) == self.codes[row]
 
     def numbers(self) -> np.ndarray:
         """(N,) int32."""
         return np.frombuffer(self.codes, np.int32) if len(self.codes) else np.empty(0, np.int32)
+
+
+class _Numbers(dict[str, int]):
+    """A new text gets the next number."""
+
+    def __missing__(self, text: str) -> int:
+        self[text] = number = len(self)
+        return number
 
 
 @dataclass
@@ -140,10 +149,12 @@ class _Keyed:
 
     def of(self, chunk: Chunk) -> dict[str, list[str]]:
         rows = [self._row.get(key, -1) for key in _keys(chunk, self.ref.key)]
-        return {
-            name: ["" if row < 0 else codes.values[codes.codes[row]] for row in rows]
-            for name, codes in self._columns.items()
-        }
+        return {name: _taken(codes, rows) for name, codes in self._columns.items()}
+
+
+def _taken(codes: Codes, rows: Sequence[int]) -> list[str]:
+    values, numbers = codes.values, codes.codes
+    return ["" if row < 0 else values[numbers[row]] for row in rows]
 
 
 def find_column(names: Sequence[str], known: Sequence[str], where: str) -> str:
@@ -189,7 +200,7 @@ def stream(root: Path, ref: TableRef, wanted: Sequence[str], progress: Progress)
     rows: list[list[str]] = []
     numbers: list[int] = []
     for number, row in lines:
-        if len(row) < len(names) or any(row[len(names) :]):
+        if len(row) != len(names) and (len(row) < len(names) or any(row[len(names) :])):
             rule = f"has {len(row)} fields, not {len(names)}"
             raise CatalogError(f"{ref.file}, line {number}", rule, "Quote fields that hold the delimiter")
         rows.append(row)
