@@ -92,7 +92,6 @@ class ClassificationConfig:
         },
         "ark": {  # fine-tuning as in Foundation Ark: SGD 0.01, patience on the validation loss, ten-crop test
             "backbone": "swin_base",
-            "test_time": "ten-crop",
             "training": {"steps": 100_000, "batch_size": 64, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 0.0,
                          "warmup_steps": 500, "validate_every": 500, "checkpoint_every": 500, "patience": 20, "workers": 8},
         },
