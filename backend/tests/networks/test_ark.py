@@ -138,11 +138,11 @@ def test_released_heads_have_their_names_and_others_numbers():
     }  # fmt: skip
 
 
-def test_a_large_file_without_masks_is_taken_for_768_pixels():
+def test_the_size_of_images_is_read_off_the_masks_or_taken_for_one_window():
     with torch.device("meta"):
         shapes = shapes_of(ArkNetwork(192, 4, (1, 1, 1, 1), (6, 12, 24, 48), 12, 24, sets=SETS))
     plain = {name: shape for name, shape in shapes.items() if not name.endswith("attn_mask")}
-    assert ArkNetwork.arguments_of(plain)["cells"] == 24
+    assert ArkNetwork.arguments_of(plain)["cells"] == 12
     assert ArkNetwork.arguments_of(shapes)["cells"] == 24
 
 

@@ -138,8 +138,8 @@ class ArkNetwork(Swin):
     def arguments_of(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
         """Constructor arguments that fit the tensor shapes of a file; heads of the official sizes get the official names.
 
-        The image's size shows in the attention masks; a file without them is taken for the usual one: 768 pixels where the
-        window is 12, 7 last tokens per side otherwise.
+        The image's size shows in the attention masks, which official files hold; without them the last stage is taken for one
+        window: 224 pixels where the window is 7, 384 where it is 12.
         """
         tables: dict[int, list[tuple[int, ...]]] = {}
         for name, shape in shapes.items():
@@ -153,9 +153,7 @@ class ArkNetwork(Swin):
             arguments["heads"] = [stage[0][1] for stage in stages]
             arguments["window"] = (1 + isqrt(stages[0][0][0])) // 2  # a table has (2 window - 1)² entries
         window, halvings = arguments.get("window", 7), 2 ** ((len(stages) or STAGES) - 1)
-        cells = 24 if window == 12 else window
-        if MASK in shapes:
-            cells = isqrt(shapes[MASK][0]) * window // halvings
+        cells = isqrt(shapes[MASK][0]) * window // halvings if MASK in shapes else window
         sizes = {int(found[1]): shape[0] for name, shape in shapes.items() if (found := HEAD.fullmatch(name))}
         projector = (shapes.get("projector.weight") or (PROJECTOR,))[0]
         sets = named_sets([sizes[n] for n in sorted(sizes)], softmax=embedding[0] >= LARGE)
