@@ -140,7 +140,7 @@ def test_released_heads_have_their_names_and_others_numbers():
 
 def test_the_size_of_images_is_read_off_the_masks_or_taken_for_one_window():
     with torch.device("meta"):
-        shapes = shapes_of(ArkNetwork(192, 4, (1, 1, 1, 1), (6, 12, 24, 48), 12, 24, sets=SETS))
+        shapes = shapes_of(ArkNetwork(192, 4, (2, 1, 1, 1), (6, 12, 24, 48), 12, 24, sets=SETS))
     plain = {name: shape for name, shape in shapes.items() if not name.endswith("attn_mask")}
     assert ArkNetwork.arguments_of(plain)["cells"] == 12
     assert ArkNetwork.arguments_of(shapes)["cells"] == 24
