@@ -68,7 +68,7 @@ def ready(panel, process_until):
     panel.connect(process_until)
     panel.choose(fakes.ARK)
     panel.ui.retrieveSection.collapsed = False
-    panel.ui.amongPath.currentPath = str(panel.server.folder)
+    panel.ui.amongPath.currentPath = "/data/chests"
     return panel
 
 
@@ -111,7 +111,7 @@ def test_search(ready, scene, process_until, grab):
     finish(ready, ui.retrieveButton, process_until)
     request, found = ready.server.asked[0], ready.box.found
     assert (request.model, request.count, request.same_patient, request.features) == (fakes.ARK, 4, True, "projector")
-    assert request.data == DataSpec(path=str(ready.server.folder)) and request.volume.patient == "00042"
+    assert request.data == DataSpec(path="/data/chests") and request.volume.patient == "00042"
     assert len(ready.server.volumes) == 1, "the radiograph was uploaded"
     assert texts(ready.gallery)[1:3] == ["2: 0.950\n00002", "3: 0.930\n00003\nMass"]
     assert texts(ready.gallery)[0] == "1: 0.970\n00001\nPleural Thickening, Mas..."
@@ -220,7 +220,7 @@ def test_3d_volumes_become_radiographs(ready, process_until):
 
 def test_choices_live_in_the_scene(found):
     node = found.widget.logic.getParameterNode()
-    assert node.retrieveVolume is found.source and node.retrieveAmong == str(found.server.folder)
+    assert node.retrieveVolume is found.source and node.retrieveAmong == "/data/chests"
     assert (node.retrieveCount, node.retrieveSamePatient) == (8, False)
     slicer.mrmlScene.Clear(0)
     assert found.box.found is None and not found.gallery.visible and not found.ui.retrieveButton.enabled

@@ -20,8 +20,8 @@ from medssl.inspection_requests import CatalogRequest
 from medssl.protocol import QUEUED, RUNNING, to_json
 
 app = typer.Typer(help="Look at training sets, and at what MedSSL keeps on disk.", no_args_is_help=True)
-KEPT = ("cache", "volumes", "results", "samples", "jobs")  # folders of the home folder
-CLEARABLE = KEPT[:3]  # the others have verbs of their own
+KEPT = ("cache", "volumes", "results", "indexes", "samples", "jobs")  # folders of the home folder
+CLEARABLE = KEPT[:4]  # the others have verbs of their own
 app.command("declare")(declare)
 app.command("sets")(sets)
 
@@ -93,8 +93,11 @@ def usage(home: Home = None) -> None:
 
 
 @app.command()
-def clear(what: Annotated[str, typer.Argument(help="cache, volumes (uploads) or results.")], home: Home = None) -> None:
-    """Delete what can be made or sent again: the cache, uploaded volumes, or results of inspections."""
+def clear(
+    what: Annotated[str, typer.Argument(help="cache, volumes (uploads), results or indexes (of similar cases).")],
+    home: Home = None,
+) -> None:
+    """Delete what can be made or sent again: the cache, uploaded volumes, results or indexes."""
     from medssl.jobs.store import JobStore
 
     folder = home_folder(home)
