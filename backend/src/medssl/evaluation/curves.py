@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib
@@ -32,6 +32,35 @@ def draw_loss_curve(events: Iterable[dict[str, Any]]) -> bytes:
     axes.set(xlabel="step", ylabel="mean squared error", ylim=(0, None))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
+    return to_png(figure)
+
+
+def draw_set_curves(events: Iterable[dict[str, Any]], sets: Sequence[str]) -> bytes:
+    """A PNG of a training on several sets, a colour each: losses (thin: training, thick: validation) and validation AUC.
+
+    Args:
+        events: with `loss_<set>`, `auc_<set>` (teacher) and `student_auc_<set>`.
+        sets: names.
+    """
+    events = list(without_repeats(events))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), dpi=110)
+    for number, name in enumerate(sets):
+        colour = f"C{number}"
+        for axes, kind, field, style in (
+            (left, "loss", f"loss_{name}", {"alpha": 0.35, "linewidth": 1}),
+            (left, "metric", f"loss_{name}", {"marker": "o", "markersize": 3, "label": name}),
+            (right, "metric", f"student_auc_{name}", {"alpha": 0.5, "linestyle": ":"}),
+            (right, "metric", f"auc_{name}", {"marker": "o", "markersize": 3, "label": name}),
+        ):
+            points = [(e["step"], e[field]) for e in events if e["type"] == kind and e.get(field) is not None]
+            if points:
+                axes.plot(*zip(*points), color=colour, **style)
+    right.axhline(0.5, color="#888888", linestyle="--", linewidth=1)
+    left.set(xlabel="step", ylabel="loss (thin: training; dots: validation)", ylim=(0, None))
+    right.set(xlabel="step", ylabel="validation AUC (dots: teacher; dotted: student)", ylim=(0, 1.02))
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
     return to_png(figure)
 
 

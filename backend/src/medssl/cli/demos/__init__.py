@@ -3,4 +3,5 @@
 DEMOS = {
     "genesis": "medssl.cli.demos.genesis:run",
     "peac": "medssl.cli.demos.peac:run",
+    "ark": "medssl.cli.demos.ark:run",
 }

@@ -26,10 +26,10 @@ def backend_over(home: Path) -> Iterator[Session]:
 
 
 def train(
-    session: Session, catalogue: Path, method: str, preset: str, settings: dict[str, Any], events: list[dict[str, Any]]
+    session: Session, data: DataSpec, method: str, preset: str, settings: dict[str, Any], events: list[dict[str, Any]]
 ) -> JobView:
     """Pretrain through the client, showing and keeping every event."""
-    job = session.pretrain(DataSpec(path=str(catalogue)), method, preset, settings, name="demo", device="auto")
+    job = session.pretrain(data, method, preset, settings, name="demo", device="auto")
     with JobDisplay() as display:
 
         def on_event(event: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ from medssl.evaluation.curves import draw_loss_curve
 from medssl.evaluation.image_metrics import image_metrics
 from medssl.evaluation.montage import MontageRow, write_montage
 from medssl.evaluation.report import Report
-from medssl.protocol import JobView, VolumeRef
+from medssl.protocol import DataSpec, JobView, VolumeRef
 
 SCANS = {  # (sample, image): split; each is a patient of its own
     ("chest-ct", "chest-ct.nii.gz"): "train",
@@ -82,7 +82,7 @@ def run(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
     catalogue, unseen = prepare(output, home)
     with backend_over(home) as session:
         events: list[dict[str, Any]] = []
-        job = train(session, catalogue, "genesis", preset, settings, events)
+        job = train(session, DataSpec(path=str(catalogue)), "genesis", preset, settings, events)
         with err.status("restoring cubes of the unseen patient"):
             cubes, scores = restore(session, job, unseen, output)
     rows, good = judge(scores)

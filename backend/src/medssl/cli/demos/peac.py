@@ -73,7 +73,7 @@ def run(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
         settings = {**settings, "training": {**SHORT, **settings.get("training", {})}}
     with backend_over(home) as session:
         events: list[dict[str, Any]] = []
-        job = train(session, catalogue, "peac", preset, settings, events)
+        job = train(session, DataSpec(path=str(catalogue)), "peac", preset, settings, events)
         rows = inspect(session, job, sample, output)
     by_name = {row.name: row for row in rows}
     trained, untrained, unmoved = (by_name[name] for name in ("trained", "untrained", "same coordinates"))
