@@ -109,15 +109,17 @@ def _points(series) -> tuple:
 
 
 def _paintChart(painter, rect, chart, curves) -> None:
-    area = QtCore.QRectF(rect.x() + LEFT, rect.y() + TOP, rect.width() - LEFT - RIGHT, rect.height() - TOP - BOTTOM)
+    font = painter.font()
+    font.setPointSize(8)
+    painter.setFont(font)
+    legend = _legendPlaces(painter, rect, chart, curves)
+    top = TOP + (legend[-1][1] if legend else 0)
+    area = QtCore.QRectF(rect.x() + LEFT, rect.y() + top, rect.width() - LEFT - RIGHT, rect.height() - top - BOTTOM)
     xs = [v for _, x, _ in curves for v in (x.min(), x.max())]
     ys = [v for _, _, y in curves for v in (y.min(), y.max())]
     xTicks, yTicks = _ticks(min(xs), max(xs)), _ticks(min(ys), max(ys))
     toX = _scale(min(xs), max(xs), area.left(), area.right())
     toY = _scale(yTicks[0], yTicks[-1], area.bottom(), area.top())
-    font = painter.font()
-    font.setPointSize(8)
-    painter.setFont(font)
     for value in yTicks:
         painter.setPen(QtGui.QColor("#dddddd"))
         painter.drawLine(QtCore.QPointF(area.left(), toY(value)), QtCore.QPointF(area.right(), toY(value)))
@@ -131,8 +133,7 @@ def _paintChart(painter, rect, chart, curves) -> None:
     painter.drawText(QtCore.QRectF(0, 3, LEFT, 18), _middle(), chart.GetYAxisTitle() or "")
     if chart.GetTitle() and chart.GetTitleVisibility() and not chart.GetLegendVisibility():
         painter.drawText(QtCore.QRectF(area.left(), 3, area.width(), 18), _middle(), chart.GetTitle())
-    legend = area.left() + max(0, painter.fontMetrics().horizontalAdvance(chart.GetYAxisTitle() or "") - LEFT + 12)
-    for series, x, y in curves:
+    for number, (series, x, y) in enumerate(curves):
         color = QtGui.QColor.fromRgbF(*series.GetColor())
         dashed = series.GetLineStyle() == slicer.vtkMRMLPlotSeriesNode.LineStyleDash
         style = QtCore.Qt.PenStyle.DashLine if dashed else QtCore.Qt.PenStyle.SolidLine
@@ -142,12 +143,26 @@ def _paintChart(painter, rect, chart, curves) -> None:
             painter.drawPolyline(QtGui.QPolygonF(points))
         _paintMarkers(painter, series, points, color)
         if chart.GetLegendVisibility():
-            painter.drawLine(QtCore.QPointF(legend, 13), QtCore.QPointF(legend + 18, 13))
+            x, y = legend[number]
+            painter.drawLine(QtCore.QPointF(x, y + 13), QtCore.QPointF(x + 18, y + 13))
             painter.setPen(QtGui.QColor("#333333"))
-            painter.drawText(QtCore.QPointF(legend + 23, 17), series.GetName())
-            legend += 40 + painter.fontMetrics().horizontalAdvance(series.GetName())
+            painter.drawText(QtCore.QPointF(x + 23, y + 17), series.GetName())
     painter.setPen(QtGui.QColor("#333333"))
     painter.drawRect(area)
+
+
+def _legendPlaces(painter, rect, chart, curves) -> list[tuple[float, float]]:
+    """Where each curve's name begins, from left to right in as many lines as it takes; none where there is no legend."""
+    advance = painter.fontMetrics().horizontalAdvance
+    start = LEFT + max(0, advance(chart.GetYAxisTitle() or "") - LEFT + 12)
+    places, x, y = [], start, 0
+    for series, _, _ in curves if chart.GetLegendVisibility() else ():
+        width = 40 + advance(series.GetName())
+        if x > start and x + width > rect.width():
+            x, y = start, y + 16
+        places.append((x, y))
+        x += width
+    return places
 
 
 def _paintMarkers(painter, series, points, color) -> None:
