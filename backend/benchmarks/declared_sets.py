@@ -225,12 +225,17 @@ def main() -> None:
         write_files(Path(folder) / "files", options.files)
         found["files"] = {"files": options.files, **in_child("files", Path(folder) / "files")}
     found["ratios"] = {
-        "start_memory_of_plain": found["start"]["peak_mib"] / found["plain"]["peak_mib"],
-        "check_memory_of_plain": found["check"]["peak_mib"] / found["plain"]["peak_mib"],
+        "start_memory_of_plain": own(found["start"]) / own(found["plain"]),
+        "check_memory_of_plain": own(found["check"]) / own(found["plain"]),
         "read_time_of_plain": found["start"]["read_s"] / found["plain"]["read_s"],
     }
     found["extrapolated_files_s"] = found["files"]["files_s"] / options.files * found["start"]["images"]
     print(json.dumps(found, indent=2) if options.json else told(found))
+
+
+def own(one: dict[str, float]) -> float:
+    """Peak memory beyond that of the imports, in MiB."""
+    return one["peak_mib"] - one["imports_mib"]
 
 
 def told(found: dict[str, Any]) -> str:
@@ -240,7 +245,7 @@ def told(found: dict[str, Any]) -> str:
         f"{start['start_s']:.1f} s; peak {start['peak_mib']:.0f} MiB, {start['imports_mib']:.0f} of them imports (torch)",
         f"check: {check['check_s']:.1f} s without files; peak {check['peak_mib']:.0f} MiB, {check['imports_mib']:.0f} of them imports",
         f"a dictionary per row: {plain['read_s']:.1f} s; peak {plain['peak_mib']:.0f} MiB",
-        f"ratios to that: memory {found['ratios']['start_memory_of_plain']:.2f} (start), "
+        f"ratios to that: memory beyond imports {found['ratios']['start_memory_of_plain']:.2f} (start), "
         f"{found['ratios']['check_memory_of_plain']:.2f} (check); time of reading {found['ratios']['read_time_of_plain']:.2f}",
         f"asking for {files['files']} files: {files['files_s']:.2f} s; extrapolated to all images "
         f"{found['extrapolated_files_s']:.1f} s on this disk",
