@@ -125,7 +125,7 @@ def test_clearly_above_chance_is_good():
         Row("b", "z", "", CLEAR - 0.1, 0.5),
     ]
     verdict, good = judge(rows)  # each head counts once
-    assert good and "AUC of 0.65" in verdict and "0.50" in verdict
+    assert good and "AUC of 0.65" in verdict and "z (b), 0.55" in verdict
     assert not judge([row._replace(teacher=0.6) for row in rows])[1]
 
 
@@ -135,10 +135,15 @@ def test_the_report_says_that_all_is_simulated(sets: list[dict[str, Any]], tmp_p
     session.save(found.check, tmp_path / "check")
     job = SimpleNamespace(
         id="job",
-        spec=SimpleNamespace(data=DataSpec(sets=tuple(sets)), config={"backbone": "tiny", "fidelity": "paper"}),
+        spec=SimpleNamespace(
+            data=DataSpec(sets=tuple(sets)),
+            config={"backbone": "tiny", "fidelity": "paper", "order": "balanced", "teacher_update": "step"},
+        ),
     )
     inspect(session, job, sets, tmp_path, found)
-    report = write_report(tmp_path, job, EVENTS, found, DemoResult.columns, ("It learns.", True), 12.0).read_text(encoding="utf-8")
+    report = write_report(tmp_path, job, EVENTS, found, DemoResult.columns, ("It learns.", True), 12.0).read_text(
+        encoding="utf-8"
+    )
     assert "Images and findings are simulated" in report and "validation loss chose the checkpoint" in report
     assert f"{NEAREST} nearest" in report and "CHECK FAILED" in report and "experiments.md" in report
     assert report.count("<img") == 6 and (tmp_path / "curves.png").stat().st_size > 10_000

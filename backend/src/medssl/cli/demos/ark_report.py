@@ -59,7 +59,7 @@ def _tell_answers(report: Report, found: Found, columns: Sequence[str]) -> None:
         "teacher is what one uses. All images are of one person, so that the figures have no interval for people in general."
     )
     report.heading("Head by head")
-    report.table(("set\nimage", "drawn into it", *found.headings), found.examples)
+    report.table(("set and image", "what is there", *found.headings), found.examples)
     report.text(
         "Probabilities by the teacher; the first images of each set, not chosen. Every head answers every image, also those of "
         "sets whose labels know nothing of its findings."
@@ -84,7 +84,7 @@ def _tell_places(report: Report, found: Found, output: Path) -> None:
     report.picture((output / "saliency" / "montage.png").read_bytes(), found.saliency["text"])
     report.text(
         f"The place of each drawn opacity is known: in {sum(found.hits)} of {len(found.hits)} unseen images with one, the map "
-        f"is brightest within twice its radius, an area of {found.area:.1%} of the image. The check compares the map with those "
+        f"is brightest within 1.5 times its radius, an area of {found.area:.1%} of the image. The check compares the map with those "
         "of networks with random weights: a map that does not depend on what was learnt fails."
     )
 
@@ -92,7 +92,7 @@ def _tell_places(report: Report, found: Found, output: Path) -> None:
 def _tell_sets(report: Report, found: Found, output: Path) -> None:
     report.heading("The declared sets")
     keys = ("set", "kind", "images", "patients", "training", "validation", "missing", "errors", "warnings")
-    report.table(("labels", *keys), ((ROLES[row["set"]], *(row[key] for key in keys)) for row in found.check.table))
+    report.table(keys, ([row[key] for key in keys] for row in found.check.table))
     report.text(
         f"sets/NAME/declaration.yaml declares each: three patterns to copy. Findings were drawn anew {DRAWS} times into each "
         f"pose; in opacities {UNSURE:.0%} of the training labels are uncertain and as many missing. The check says:"
@@ -100,7 +100,7 @@ def _tell_sets(report: Report, found: Found, output: Path) -> None:
     for note in found.check.info["notes"]:
         report.text(note)
     for row in found.check.table:
-        caption = f"{row['set']}: some of its images, drawn at random"
+        caption = f"{row['set']}: {ROLES[row['set']]}; some of its images, drawn at random"
         report.picture((output / "check" / f"sheet-{row['set']}.png").read_bytes(), caption)
 
 
@@ -110,9 +110,7 @@ def _tell_training(
     curves = draw_set_curves(events, [one["name"] for one in job.spec.data.sets])
     (output / "curves.png").write_bytes(curves)
     report.heading("Training")
-    report.picture(
-        curves, "Loss and AUC of every set; sets in turn, each with its own head, and a teacher that follows"
-    )
+    report.picture(curves, "Loss and AUC of every set: an encoder for all, a head for each, and a teacher that follows")
     by_type = {event["type"]: event for event in events}
     training = by_type["started"]["config"]["training"]
     waits = [event["data_wait"] for event in events if event["type"] == "loss"]
@@ -120,6 +118,7 @@ def _tell_training(
     facts = {
         "preset": f"{training['steps']} steps of {training['batch_size']} images of one set, {config['backbone']}",
         "device": f"{by_type['started']['device']}, {by_type['started']['precision']}", "fidelity": config["fidelity"],
+        "order of the sets": f"{config['order']}; teacher follows each {config['teacher_update']}",
         "learning rate": training["learning_rate"], "seed": training["seed"],
         "validation loss of the chosen checkpoint": by_type["finished"]["validation_loss"],
         "share of the time waiting for data": f"{sum(waits) / len(waits):.1%}", "seconds in all": round(seconds), "job": job.id,

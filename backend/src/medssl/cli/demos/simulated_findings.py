@@ -19,9 +19,9 @@ class Disc(NamedTuple):
     radius: float
 
     def near(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Places (rows, columns) within twice the radius: a network sees patches, not pixels."""
+        """Places (rows, columns) within 1.5 times the radius: a network sees patches, not pixels."""
         row, column = np.indices(shape)
-        return (column - self.x) ** 2 + (row - self.y) ** 2 <= (2 * self.radius) ** 2
+        return (column - self.x) ** 2 + (row - self.y) ** 2 <= (1.5 * self.radius) ** 2
 
 
 def round_opacity(pixels: np.ndarray, points: Points, side: str, rng: np.random.Generator) -> tuple[np.ndarray, Disc]:
@@ -35,7 +35,7 @@ def round_opacity(pixels: np.ndarray, points: Points, side: str, rng: np.random.
     """
     width = chest_width(points)
     x, y = place(points, side, rng.uniform(0.42, 0.72), rng.uniform(-0.10, 0.22))
-    radius, density = width * rng.uniform(0.07, 0.11), rng.uniform(70, 110)
+    radius, density = width * rng.uniform(0.10, 0.15), rng.uniform(70, 110)
     row, column = np.indices(pixels.shape)
     chord = np.sqrt(np.clip(1 - ((column - x) ** 2 + (row - y) ** 2) / radius**2, 0, None))
     return added(pixels, ndimage.gaussian_filter(density * chord, 0.004 * width)), Disc(x, y, radius)
