@@ -11,6 +11,7 @@ from PIL import Image
 
 from medssl.data.declared_samples import TRIES, DeclaredSamples, SetPart
 from medssl.data.intensity_config import NormalisationConfig
+from medssl.data.loader import micro_batches
 from medssl.data.prepared_images import PreparedImages
 from medssl.data.visits import Visits
 from medssl.errors import CatalogError, VolumeError
@@ -63,15 +64,34 @@ def test_a_sample_depends_on_seed_and_number_alone(sets: list[SetPart]):
 def test_an_unreadable_image_is_stepped_over_and_told(sets: list[SetPart]):
     Path(sets[0].images[2]).write_bytes(b"no picture")
     found = [sample for n in range(6) if (sample := samples_of(sets)[n])["skipped"].max() >= 0]
-    assert found and all(sample["skipped"].tolist()[0] == 2 and sample["volume"] == 3 for sample in found)
-    assert all(sample["target"].tolist() == [3, 3] for sample in found)
+    assert found and all(sample["skipped"].tolist()[0] == 2 and sample["volume"] != 2 for sample in found)
+    assert all(sample["target"].tolist() == [sample["volume"]] * 2 for sample in found)
+    assert [sample["volume"] for sample in found] == [samples_of(sets)[sample["index"]]["volume"] for sample in found]
+
+
+def test_a_missing_folder_of_one_patient_does_not_stop_a_set(tmp_path: Path):
+    images = [*write(tmp_path / "there", 20), *(str(tmp_path / "gone" / f"{n}.png") for n in range(10))]
+    dataset = samples_of([part("a", images, 1)])
+    found = [dataset[n] for n in range(60)]
+    assert all(sample["volume"] < 20 for sample in found)
+    assert {n for sample in found for n in sample["skipped"].tolist()} == {-1, *range(20, 30)}
 
 
 def test_a_set_of_nothing_but_unreadable_images_stops(sets: list[SetPart]):
     for image in sets[1].images:
         Path(image).unlink()
-    with pytest.raises(CatalogError, match=r"set b: 3 images in a row: cannot be read.*No such file"):
+    with pytest.raises(CatalogError, match=r"set b: 3 images drawn one after the other: cannot be read.*No such file"):
         samples_of(sets)[6]
+
+
+def test_an_error_in_a_loader_process_arrives_as_it_was_raised(sets: list[SetPart]):
+    for image in sets[1].images:
+        Path(image).unlink()
+    batches = micro_batches(samples_of(sets), [[0, 1], [6, 7]], workers=1)
+    assert next(batches)["raw"].shape == (2, 1, 32, 32)
+    with pytest.raises(CatalogError, match="set b") as caught:
+        next(batches)
+    assert caught.value.remedy == "Check it: medssl data check"
 
 
 def test_decoded_images_are_kept_and_a_changed_file_is_decoded_anew(sets: list[SetPart], tmp_path: Path):

@@ -61,11 +61,26 @@ def test_a_declared_split_is_kept_and_validation_is_drawn_by_patient_where_it_is
     splits = [TRAINING] * 12 + [TEST] * 2
     declared = make(np.zeros((14, 1)), splits=splits, patients=[n // 2 for n in range(14)])
     training, validation, test = split_set(declared, 0.3, seed=1)
-    assert test.tolist() == [12, 13] and len(validation) == 4 and len(training) == 8
+    assert test.tolist() == [12, 13] and len(validation) and len(training) and len(training) + len(validation) == 12
     sides = [set(declared.patients[part]) for part in (training, validation, test)]
     assert not sides[0] & sides[1] and not (sides[0] | sides[1]) & sides[2]
     again = split_set(declared, 0.3, seed=1)
     assert all((a == b).all() for a, b in zip((training, validation, test), again))
+
+
+def test_a_patient_is_on_the_same_side_in_every_set_that_has_no_split():
+    """Two tables over one cohort, in other orders and with other patients between them."""
+    first = make(np.zeros((200, 1)), patients=np.arange(200))
+    second = make(np.zeros((150, 1)), patients=np.arange(150))
+    second.patient_names[:] = [f"p{n}" for n in np.random.default_rng(0).permutation(200)[:150]]
+    held = []
+    for declared in (first, second):
+        _, validation, _ = split_set(declared, 0.2, 0)
+        assert 0.12 < len(validation) / len(declared) < 0.28
+        held.append({declared.patient_names[declared.patients[n]] for n in validation})
+    common = set(first.patient_names) & set(second.patient_names)
+    assert held[0] & common == held[1]
+    assert split_set(first, 0.2, 1)[1].tolist() != split_set(first, 0.2, 0)[1].tolist()
 
 
 def test_splits_that_cannot_be_are_refused():

@@ -155,7 +155,7 @@ def test_the_student_sees_other_intensities_and_the_teacher_the_same_crop_or_the
     assert torch.equal(plain.distorted, plain.original)  # the teacher's crop is the student's without changes
     assert torch.allclose(crop.original.mean(), plain.original.mean(), atol=0.1)
     dataset = whole.dataset(sets, 0)
-    squares = whole.squares(sets[0], [dataset[n]["volume"] for n in range(4)])
+    squares = whole.seen([whole.prepared.get(sets[0].images[dataset[n]["volume"]]) for n in range(4)])
     assert torch.allclose(image.original, squares, atol=1e-6)
 
 
@@ -223,7 +223,7 @@ def test_validation_measures_every_set_and_is_chosen_by_the_teacher(method: Ark,
     assert values["validation_loss"] == pytest.approx(np.mean([values[f"loss_{name}"] for name in "abc"]))
     assert values["loss_a"] != values["student_loss_a"] and values["loss_b"] == values["student_loss_b"]
     assert values["auc_a"] == pytest.approx(values["student_auc_a"])  # a bias moves no rank
-    images = method.squares(sets[0], range(5))
+    images = method.seen([method.prepared.get(image) for image in sets[0].images])
     logits = pair.teacher.omni_heads[0](pair.teacher(ArkNetwork.standardise(images)))
     wanted = prediction_loss(logits, torch.from_numpy(sets[0].targets), False).item()
     assert values["loss_a"] == pytest.approx(wanted, rel=1e-4)

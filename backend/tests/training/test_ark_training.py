@@ -14,13 +14,15 @@ from medssl.methods.ark_config import ArkConfig
 from medssl.networks.weights import load_weights
 from medssl.protocol import DataSpec, JobSpec
 from medssl.schema import as_dict, build
+from medssl.training.material import read_parts
 from medssl.training.pretrain import pretrain
 
 LOOP = {"batch_size": 4, "precision": "fp32", "checkpoint_every": 1, "warmup_steps": 1, "validate_every": 2}
 
 
 def spec_of(sets: list[dict[str, Any]], start: str = "", steps: int = 4, **settings: Any) -> JobSpec:
-    tree = {"backbone": "swin_micro_112", "projector": 16, **settings, "training": {**LOOP, "steps": steps}}
+    loop = {**LOOP, "steps": steps, "validate_every": settings.pop("validate_every", LOOP["validate_every"])}
+    tree = {"backbone": "swin_micro_112", "projector": 16, **settings, "training": loop}
     return JobSpec("pretrain", "ark", as_dict(build(ArkConfig, tree)), DataSpec(sets=tuple(sets)), start_from=start)
 
 
@@ -75,6 +77,30 @@ def test_an_image_damaged_in_the_middle_of_a_training_is_left_out_and_told(two: 
     warnings = [event for event in run.of("warning") if event["code"] == "unreadable-image"]
     assert run.of("finished") and len(warnings) <= 1
     assert all("patient1.png of set one" in event["message"] for event in warnings)
+
+
+def test_a_damaged_validation_image_is_counted_and_a_changed_table_is_no_resume(
+    two: list[dict[str, Any]], tmp_path: Path
+):
+    spec = spec_of(two[:1], steps=4, validate_every=1)
+    part = FakeRun(tmp_path / "job", tmp_path / "home", cancel_at=1)
+    with pytest.raises(CancelledError):
+        pretrain(spec, part)
+    table = tmp_path / "one" / "table.csv"
+    text = table.read_text()
+    table.write_text(text.replace(",1,", ",0,", 1))
+    with pytest.raises(CatalogError, match="set one: is not what this run began with"):
+        pretrain(spec, FakeRun(tmp_path / "job", tmp_path / "home", resume=True))
+    table.write_text(text)
+    parts = read_parts(spec.data, 0, lambda *_: None)
+    Path(parts[0][1].images[0]).write_bytes(b"gone")
+    run = FakeRun(tmp_path / "job", tmp_path / "home", resume=True)
+    if len(parts[0][1].images) == 1:
+        with pytest.raises(CatalogError, match="1 validation images: cannot be read"):
+            pretrain(spec, run)
+    else:
+        pretrain(spec, run)
+        assert Path(parts[0][1].images[0]).name in str(run.of("warning"))
 
 
 def test_too_many_damaged_images_stop_a_training(two: list[dict[str, Any]], tmp_path: Path):

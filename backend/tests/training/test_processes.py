@@ -56,10 +56,11 @@ def test_two_processes_of_an_ark_equal_one_that_accumulates(tmp_path: Path):
     """Though each step goes through one head alone, which distributed networks must be told."""
     sets = tuple(write_declared(tmp_path / name, 8, name) for name in ("one", "two"))
 
-    def spec(**training: int) -> JobSpec:
+    def spec(*names: str, start: str = "", **training: int) -> JobSpec:
         loop = {"steps": 3, "batch_size": 2, "precision": "fp32", "validate_every": 3, "warmup_steps": 1, **training}
         tree = {"backbone": "swin_micro_112", "projector": 16, "teacher_update": "step", "training": loop}
-        return JobSpec("pretrain", "ark", as_dict(build(ArkConfig, tree)), DataSpec(sets=sets))
+        chosen = tuple(one for one in sets if not names or one["name"] in names)
+        return JobSpec("pretrain", "ark", as_dict(build(ArkConfig, tree)), DataSpec(sets=chosen), start_from=start)
 
     store = JobStore(tmp_path / "home")
     two = run_job(store, spec(devices=2))
@@ -68,6 +69,8 @@ def test_two_processes_of_an_ark_equal_one_that_accumulates(tmp_path: Path):
     assert losses(store, two) == pytest.approx([event["loss"] for event in one.of("loss")], rel=1e-5)
     mine, others = weights(one.folder), weights(store.folder(two))
     assert all(torch.allclose(mine[name].float(), others[name].float(), atol=1e-5) for name in mine)
+    model = str(one.folder / "results" / "model.safetensors")  # of its two heads one is visited from here on
+    assert len(losses(store, run_job(store, spec("two", start=model, devices=2)))) == 3
 
 
 def test_torchrun_runs_a_prepared_job(data: Path, tmp_path: Path):

@@ -17,6 +17,7 @@ from medssl.data.visits import Visits
 from medssl.errors import CatalogError, VolumeError
 
 TRIES = 8  # unreadable images in a row that a sample steps over
+INSTEAD = 2  # purpose of random draws: which image takes the place of an unreadable one
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +49,17 @@ def set_parts(declared: DeclaredSet, validation_fraction: float, seed: int) -> t
     """The training and the validation images of a set; smoothed labels are drawn by `seed`, the split by a fixed seed.
 
     Raises:
-        CatalogError: see `split_set`; or a training set whose labels are all unknown.
+        CatalogError: see `split_set`; or training or validation images whose labels are all unknown.
     """
     training, validation, _ = split_set(declared, validation_fraction, seed=0)
     learnt, measured = training_targets(declared, seed), hard_targets(declared)
-    if not np.isfinite(learnt[training]).any():
-        raise CatalogError(
-            f"set {declared.name}", "has no known label in its training images", "Check its label columns and policies"
-        )
+    for what, numbers, targets in (("training", training, learnt), ("validation", validation, measured)):
+        if not np.isfinite(targets[numbers]).any():
+            raise CatalogError(
+                f"set {declared.name}",
+                f"has no known label in its {what} images",
+                "Check its label columns and policies (uncertain, missing)",
+            )
 
     def part(numbers: np.ndarray, targets: np.ndarray) -> SetPart:
         images = [declared.images[n] for n in numbers]
@@ -68,14 +72,14 @@ class DeclaredSamples(Dataset):
     """Endless images of several sets with their targets. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
 
     All samples of a step belong to one set, as `visits` says; within a set images come in cycles, each in an order of its own.
-    An image that cannot be read is stepped over: the next one in the set takes its place, and the sample says so.
+    An image that cannot be read is stepped over: one drawn from the set takes its place, and the sample says so.
 
     A sample is a dict: raw (1, side, side) uint8; target (C,) float32; set, its number; index; volume, the image's number in
     its set; skipped (TRIES,) int64, numbers of images that could not be read, -1 where there are none.
     """
 
     def __init__(self, sets: Sequence[SetPart], visits: Visits, prepared: PreparedImages, seed: int) -> None:
-        self.sets, self.visits, self.prepared = tuple(sets), visits, prepared
+        self.sets, self.visits, self.prepared, self.seed = tuple(sets), visits, prepared, seed
         self._orders = [VisitingOrder(seed + number, len(part.images)) for number, part in enumerate(self.sets)]
 
     def __getitem__(self, n: int) -> dict[str, Any]:
@@ -83,7 +87,7 @@ class DeclaredSamples(Dataset):
         visit = self.visits[step]
         part, order = self.sets[visit.set], self._orders[visit.set]
         first = order[visit.turn * self.visits.per_step + place]
-        square, chosen, skipped = self._readable(part, first)
+        square, chosen, skipped = self._readable(part, first, n)
         return {
             "raw": torch.from_numpy(square)[None],
             "target": torch.from_numpy(part.targets[chosen]),
@@ -93,18 +97,21 @@ class DeclaredSamples(Dataset):
             "skipped": torch.tensor(skipped + [-1] * (TRIES - len(skipped))),
         }
 
-    def _readable(self, part: SetPart, first: int) -> tuple[np.ndarray, int, list[int]]:
-        """The image, or the next one that can be read; its number; and the numbers of those before it."""
+    def _readable(self, part: SetPart, first: int, n: int) -> tuple[np.ndarray, int, list[int]]:
+        """The image, or a drawn one that can be read; its number; and the numbers of those that cannot."""
         skipped: list[int] = []
+        drawn = np.random.default_rng([self.seed, INSTEAD, n])  # not its neighbours: a missing folder takes them all
+        chosen = first
         while True:
-            chosen = (first + len(skipped)) % len(part.images)
             try:
                 return self.prepared.get(part.images[chosen], part.inverted), chosen, skipped
             except VolumeError as error:
                 skipped.append(chosen)
                 if len(skipped) == min(TRIES, len(part.images)):
                     raise CatalogError(
-                        f"set {part.name}: {len(skipped)} images in a row",
+                        f"set {part.name}: {len(skipped)} images drawn one after the other",
                         f"cannot be read; the last: {error.value} {error.rule}",
                         "Check it: medssl data check",
                     ) from error
+            while chosen in skipped:
+                chosen = int(drawn.integers(len(part.images)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -89,8 +90,9 @@ def split_set(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image numbers (ascending) of training, validation and test; no patient is in two of them.
 
-    A declared split is kept; without validation images a share of the training patients is drawn by `seed`: at least one, and
-    at least one trains.
+    A declared split is kept; without validation images a share of the training patients is drawn by `seed` and their names: at
+    least one, and at least one trains. A patient who is in several sets is drawn in all or none, so that nobody trains one head
+    and chooses the weights by another.
 
     Raises:
         CatalogError: some images have a split and others have none, no training images, or a single patient.
@@ -109,11 +111,16 @@ def split_set(
             raise CatalogError(
                 f"set {declared.name} of one training patient", "cannot both train and validate", "Add further patients"
             )
-        count = min(max(1, round(validation_fraction * len(patients))), len(patients) - 1)
-        drawn = np.random.default_rng([seed, len(patients)]).permutation(patients)[:count]
-        held = np.isin(declared.patients[training], drawn)
+        lots = np.array([_lot(seed, declared.patient_names[patient]) for patient in patients])
+        count = min(max(1, int((lots < validation_fraction).sum())), len(patients) - 1)
+        held = np.isin(declared.patients[training], patients[np.argsort(lots, kind="stable")[:count]])
         training, validation = training[~held], training[held]
     return training, validation, test
+
+
+def _lot(seed: int, patient: str) -> float:
+    """A number in 0…1 that depends on seed and name alone."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{patient}".encode()).digest()[:7], "big") / 256**7
 
 
 _FIXED = {"zeros": 0.0, "ones": 1.0, "ignore": np.nan}

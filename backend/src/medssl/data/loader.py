@@ -14,7 +14,7 @@ from medssl.data.intensity import resolve, window
 from medssl.data.intensity_config import NormalisationConfig
 from medssl.data.planes import HOW
 from medssl.data.sampling import check_sampler, draw_cube
-from medssl.errors import CatalogError, VolumeError
+from medssl.errors import CatalogError, MedSSLError, VolumeError
 
 PLACE, ORDER = 0, 1  # purposes of random draws: where in an image, in which order of images
 
@@ -96,13 +96,36 @@ def micro_batches(
     """Collated samples for each list of sample numbers, in order, read ahead by `workers` processes.
 
     `indices` may be endless. Workers are spawned, not forked: a fork after CUDA or numba threads have started may hang.
+
+    Raises:
+        MedSSLError: as the data set raised it, in a worker too.
     """
     loader = DataLoader(
-        dataset, batch_sampler=indices, num_workers=workers, collate_fn=collate, pin_memory=pin,
+        _Carrying(dataset), batch_sampler=indices, num_workers=workers, collate_fn=_collate_or_tell, pin_memory=pin,
         multiprocessing_context="spawn" if workers else None,
         generator=torch.Generator(),  # else every loader draws from the global one, and a resumed run differs
     )  # fmt: skip
-    return iter(loader)
+    for batch in loader:
+        if isinstance(batch, MedSSLError):
+            raise batch
+        yield batch
+
+
+class _Carrying(Dataset):
+    """A data set whose errors travel as samples: torch would give a worker's error back as a RuntimeError with a traceback."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, n: int) -> Any:
+        try:
+            return self.dataset[n]
+        except MedSSLError as error:
+            return error
+
+
+def _collate_or_tell(samples: list[Any]) -> dict[str, torch.Tensor] | MedSSLError:
+    return next((sample for sample in samples if isinstance(sample, MedSSLError)), None) or collate(samples)
 
 
 def check_axes(volume: CachedVolume, axes: int) -> None:

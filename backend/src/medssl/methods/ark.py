@@ -75,11 +75,15 @@ class Ark(PlainMethod):
         self.heads = joined_heads(self.sets, start, config.fidelity)
         self._numbers = [[head["name"] for head in self.heads].index(part.name) for part in sets]  # set -> head
         self._arguments = {**config.network, "sets": self.heads}
-        self._prepared = PreparedImages(folder if config.keep_images else None, config.kept_side, self.normalisation)
+        self.prepared = PreparedImages(folder if config.keep_images else None, config.kept_side, self.normalisation)
         self._framing = Framing(
             config.side, config.smallest_crop, config.shift, config.zoom, config.degrees, config.intensity_probability
         )
-        self._unreadable = UnreadableImages(self.sets, config.unreadable_share)
+        share = config.unreadable_share / (
+            config.training.devices * config.training.nodes
+        )  # each process counts its own
+        self._unreadable = UnreadableImages(self.sets, share)
+        self._unreadable_validation: dict[int, UnreadableImages] = {}  # set -> those of its validation images
         self._share = 0.0  # of the run that is done
 
     def network(self) -> nn.Module:
@@ -96,16 +100,25 @@ class Ark(PlainMethod):
 
     def dataset(self, sets: Sequence[SetPart], seed: int) -> Dataset:
         """Images of one set after the other."""
-        return DeclaredSamples(sets, self.visits, self._prepared, seed)
+        return DeclaredSamples(sets, self.visits, self.prepared, seed)
 
     def validation(self, sets: Sequence[SetPart], seed: int) -> Callable[[nn.Module], dict[str, float]]:
         """A function that measures loss and AUC of every set on whole validation images; see `validate`."""
         return lambda network: validate(self, network, sets, seed)
 
-    def squares(self, part: SetPart, numbers: Sequence[int]) -> Tensor:
-        """Whole images (N, 1, S, S) of a set in 0…1, as the network takes them."""
-        raw = np.stack([self._prepared.get(part.images[n], part.inverted) for n in numbers])
-        return whole(torch.from_numpy(raw)[:, None].float() / 255, self.config.side)
+    def seen(self, squares: Sequence[np.ndarray]) -> Tensor:
+        """Kept images (K, K) uint8 whole (N, 1, S, S) in 0…1, as the network takes them."""
+        if not squares:
+            return torch.empty(0, 1, self.config.side, self.config.side)
+        return whole(torch.from_numpy(np.stack(squares))[:, None].float() / 255, self.config.side)
+
+    def unreadable_validation(self, number: int, images: Sequence[int], part: SetPart) -> None:
+        """Count unreadable validation images of set `number`; told with the others."""
+        if images:
+            found = self._unreadable_validation.setdefault(
+                number, UnreadableImages([part], self.config.unreadable_share)
+            )
+            found.note(0, torch.tensor(images))
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> ArkViews:
         """Crop and turn; the student's intensities change; the teacher sees the crop as it is, or the whole image."""
@@ -161,7 +174,8 @@ class Ark(PlainMethod):
         Raises:
             CatalogError: more of a set than the configuration allows.
         """
-        return self._unreadable.alarms()
+        counts = (self._unreadable, *self._unreadable_validation.values())
+        return [alarm for count in counts for alarm in count.alarms()]
 
     def plan(self) -> Plan:
         """The header of the trained weights."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from medssl.data.declared_samples import SetPart
-from medssl.errors import VolumeError
+from medssl.errors import CatalogError, VolumeError
 from medssl.methods.ark_loss import prediction_loss
 from medssl.networks.ark import ArkNetwork, activated
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from medssl.methods.ark import Ark
 
 PARTS = (("teacher", ""), ("student", "student_"))  # which network, and what its values begin with
+READERS = 4  # threads that decode images
 
 
 @torch.no_grad()
@@ -27,11 +29,17 @@ def validate(method: Ark, network: nn.Module, sets: Sequence[SetPart], seed: int
 
     At most `training.validation_samples` images of a set are seen, the same every time. `validation_loss`, which chooses the
     weights, is the mean of the sets' losses of the teacher: the one that is used afterwards. A set whose labels do not vary
-    there has no AUC.
+    there has no AUC, one whose labels are all unknown there counts for nothing.
+
+    Raises:
+        CatalogError: a set has too many unreadable images, or no label is known in any.
     """
     values: dict[str, float] = {}
+    counted: list[float] = []
     for number, part in enumerate(sets):
         answers, targets = _answers(method, network, number, part, seed)
+        if not targets.isfinite().any():
+            continue
         for name, begin in PARTS:
             head = method.head_of(number)
             loss = prediction_loss(answers[name], targets, method.uses_cross_entropy(head))
@@ -39,8 +47,10 @@ def validate(method: Ark, network: nn.Module, sets: Sequence[SetPart], seed: int
             auc = mean_auc(targets.numpy(), activated(answers[name], method.heads[head]).numpy())
             if auc is not None:
                 values[f"{begin}auc_{part.name}"] = auc
-    mean = sum(values[f"loss_{part.name}"] for part in sets) / len(sets)
-    return {"validation_loss": mean, **values}
+        counted.append(values[f"loss_{part.name}"])
+    if not counted:
+        raise CatalogError("validation images of all sets", "have no known label", "Raise training.validation_samples")
+    return {"validation_loss": sum(counted) / len(counted), **values}
 
 
 def mean_auc(targets: np.ndarray, scores: np.ndarray) -> float | None:
@@ -64,7 +74,7 @@ def _answers(
     kept: list[int] = []
     size = method.config.training.batch_size
     for first in range(0, count, size):
-        images, readable = _readable(method, part, chosen[first : first + size].tolist())
+        images, readable = _readable(method, number, part, chosen[first : first + size].tolist())
         kept += readable
         if not readable:
             continue
@@ -73,17 +83,21 @@ def _answers(
             ark: ArkNetwork = getattr(network, name)
             rows[name].append(ark.omni_heads[head](ark(seen)).float().cpu())
     if not kept:
-        raise VolumeError(f"set {part.name}: {count} validation images", "cannot be read", "Check: medssl data check")
+        raise CatalogError(f"set {part.name}: {count} validation images", "cannot be read", "Check: medssl data check")
     return {name: torch.cat(found) for name, found in rows.items()}, torch.from_numpy(part.targets[kept])
 
 
-def _readable(method: Ark, part: SetPart, numbers: list[int]) -> tuple[Tensor, list[int]]:
-    """The images that can be read; a damaged one does not stop a training from validating."""
-    images, kept = [], []
-    for number in numbers:
+def _readable(method: Ark, number: int, part: SetPart, numbers: list[int]) -> tuple[Tensor, list[int]]:
+    """The images (N, 1, S, S) that can be read, and their numbers; the others are counted as those of the training are."""
+
+    def read(image: int) -> np.ndarray | None:
         try:
-            images.append(method.squares(part, [number]))
-            kept.append(number)
+            return method.prepared.get(part.images[image], part.inverted)
         except VolumeError:
-            continue
-    return (torch.cat(images) if images else torch.empty(0)), kept
+            return None
+
+    with ThreadPoolExecutor(READERS) as readers:
+        squares = list(readers.map(read, numbers))
+    method.unreadable_validation(number, [n for n, square in zip(numbers, squares) if square is None], part)
+    kept = [n for n, square in zip(numbers, squares) if square is not None]
+    return method.seen([square for square in squares if square is not None]), kept

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from medssl.data.loader import micro_batches
-from medssl.errors import CancelledError, TrainingError
+from medssl.errors import CancelledError, MedSSLError, TrainingError
 from medssl.networks.memory import channels_last
 from medssl.networks.weights import save_weights
 from medssl.training import alarms, checkpoints, seeds
@@ -114,9 +114,13 @@ class Loop:
                 self.fabric.backward(terms["loss"] / config.accumulate)
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value.detach().float() / config.accumulate
+        failure = self._told()
         wanted = self.fabric.is_global_zero and self.run.cancel_requested()  # told to all in the same exchange
-        means = self._mean({**sums, "cancel": torch.tensor(float(wanted), device=self.fabric.device)})
+        flags = {"cancel": float(wanted), "failed": float(failure is not None)}
+        means = self._mean({**sums, **{n: torch.tensor(v, device=self.fabric.device) for n, v in flags.items()}})
         self.cancelled = means.pop("cancel") > 0.0
+        if means.pop("failed") > 0.0:
+            raise failure or TrainingError("another process", "stopped this run", "Its log has the reason")
         if self._are_numbers(means["loss"]):
             self.optimizer.step()
             self.method.after_step(self.bare, step, config.steps)
@@ -124,9 +128,16 @@ class Loop:
             for buffer, before in zip(self.bare.buffers(), buffers):
                 buffer.copy_(before)
         self.optimizer.zero_grad(set_to_none=True)
-        for alarm in self.method.alarms():
-            self._warn(alarm)
         return means
+
+    def _told(self) -> MedSSLError | None:
+        """Warn of what the method met outside the loop; the error where it wants to stop, which all processes must hear of."""
+        try:
+            for alarm in self.method.alarms():
+                self._warn(alarm)
+        except MedSSLError as error:
+            return error
+        return None
 
     @torch.no_grad()
     def _validate(self, validation: Dataset | Measure, log: Any) -> None:

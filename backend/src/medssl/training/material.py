@@ -11,6 +11,7 @@ from medssl.data.cache import CachedVolume, VolumeCache
 from medssl.data.catalog import read_catalog
 from medssl.data.declaration import Declaration, check_names
 from medssl.data.declared_samples import SetPart, set_parts
+from medssl.data.declared_sides import Sides, check_unchanged, no_room_for, test_images
 from medssl.data.declared_table import read_set
 from medssl.data.loader import check_axes
 from medssl.data.split import Split, split_by_patient
@@ -33,8 +34,9 @@ class Material:
     training: Sequence[Any]
     validation: Sequence[Any]
     sizes: dict[str, Any]  # for the `started` event
-    note: str = ""  # on the split
+    note: str = ""  # a warning before training starts ...
     several_heads: bool = False  # a step goes through one of them
+    code: str = "one-patient"  # ... and what it is about
 
 
 def read_material(spec: JobSpec, run: Run, config: Any, start: WeightFile | None = None) -> Material:
@@ -74,30 +76,37 @@ def read_declared(spec: JobSpec, run: Run, config: Any, start: WeightFile | None
     training, validation = [part for part, _ in parts], [part for _, part in parts]
     count = sum(len(part.images) for part in training)
     about = {**provenance(spec, run, count), "sets": {part.name: len(part.images) for part in training}}
-    method = implementation(METHODS, spec.method)(
-        config, training, about, start, prepared_folder(run.home), per_step_of(config)
-    )
+    check_unchanged(run.folder / "sets.json", parts)
+    folder: Path | None = prepared_folder(run.home)
+    note = no_room_for(run.home, parts, config.kept_side) if config.keep_images else ""
+    if note:
+        folder = None
+    method = implementation(METHODS, spec.method)(config, training, about, start, folder, per_step_of(config))
     sizes = {
         "training": count, "validation": sum(len(part.images) for part in validation),
         "sets": {a.name: {"training": len(a.images), "validation": len(b.images)} for a, b in parts},
     }  # fmt: skip
-    return Material(method, training, validation, sizes, several_heads=len(training) > 1)
+    return Material(method, training, validation, sizes, note, len(method.heads) > 1, code="disk")
 
 
 def read_parts(data: DataSpec, seed: int, tell: Tell) -> list[tuple[SetPart, SetPart]]:
     """The training and the validation images of each declared set; no image is opened.
 
     Raises:
-        CatalogError: see `read_set`, `set_parts`; or two sets of one name.
+        CatalogError: see `read_set`, `set_parts`; two sets of one name; or an image that trains in one set and is kept aside in
+            another.
     """
     declarations = [Declaration.from_dict(given) for given in data.sets]
     check_names(declarations)
-    parts = []
+    parts, sides = [], Sides()
     for number, declaration in enumerate(declarations):
         said = f"reading set {number + 1} of {len(declarations)}: {declaration.name}"
         tell(0.0, said)
         declared = read_set(declaration, lambda share, text, said=said: tell(share, f"{said}, {text}"))  # type: ignore[misc]
-        parts.append(set_parts(declared, data.validation_fraction, seed))
+        training, validation = set_parts(declared, data.validation_fraction, seed)
+        parts.append((training, validation))
+        sides.add(declared.name, training.images, [*validation.images, *test_images(declared)])
+    sides.check()
     return parts
 
 

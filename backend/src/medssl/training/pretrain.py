@@ -16,6 +16,11 @@ from medssl.training.loop import Loop
 from medssl.training.material import Material, read_material
 from medssl.training.run import Run
 
+REMEDIES = {
+    "one-patient": "Add volumes of further patients",
+    "disk": "Free disk space, or set MEDSSL_HOME to a larger disk",
+}
+
 
 def pretrain(spec: JobSpec, run: Run) -> None:
     """Train `spec.method` on `spec.data`; leaves `results/model.safetensors` in the job folder.
@@ -59,4 +64,4 @@ def tell_start(run: Run, material: Material, precision: str, taken: str) -> None
     if taken:
         run.emit("transfer", text=taken)
     if material.note:
-        run.emit("warning", step=0, code="one-patient", message=material.note, remedy="Add volumes of further patients")
+        run.emit("warning", step=0, code=material.code, message=material.note, remedy=REMEDIES[material.code])
