@@ -24,7 +24,7 @@ class Visit:
 class Visits:
     """The sets in turn: cyclic, each whole before the next (Ark); or balanced, a step of each, small sets more often seen.
 
-    A pass over a set is so many steps that each of its images is seen at least once.
+    A pass over a set is as many steps as its images fill, rounded up; its images go round and round, whatever the passes.
 
     Args:
         counts: training images of each set.
