@@ -42,7 +42,7 @@ def with_masks(entries: Sequence[Entry], template: str = "") -> list[Entry]:
                 "Write a path such as {folder}/../labels/{stem}.nii.gz",
             )
         return paired
-    listed: dict[Path, dict[str, Path]] = {}
+    listed: dict[Path, list[dict[str, Path]]] = {}
     return [entry if entry.mask else replace(entry, mask=_beside(entry.image, listed)) for entry in entries]
 
 
@@ -67,17 +67,21 @@ def _existing(path: Path) -> Path | None:
     return path if path.exists() else None
 
 
-def _beside(image: Path, listed: dict[Path, dict[str, Path]]) -> Path | None:
-    """The label map of an image; `listed` keeps the folders that were looked into: stem -> file."""
+def _beside(image: Path, listed: dict[Path, list[dict[str, Path]]]) -> Path | None:
+    """The label map of an image; `listed` keeps what was found beside each folder of images: stem -> file."""
+    if image.parent not in listed:
+        listed[image.parent] = [_label_maps_of(folder) for folder in _folders(image)]
     name = stem(image)
-    for folder in _folders(image):
-        if folder not in listed:
-            files = sorted(folder.iterdir()) if folder.is_dir() else []
-            listed[folder] = {stem(file): file for file in files if is_image(file) or is_picture(file)}
-        found = listed[folder].get(name) or listed[folder].get(name.removesuffix(CHANNEL))
+    for files in listed[image.parent]:
+        found = files.get(name) or files.get(name.removesuffix(CHANNEL))
         if found and found != image:
             return found
     return None
+
+
+def _label_maps_of(folder: Path) -> dict[str, Path]:
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {stem(file): file for file in files if is_image(file) or is_picture(file)}
 
 
 def _folders(image: Path) -> list[Path]:
