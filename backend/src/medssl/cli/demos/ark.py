@@ -29,8 +29,8 @@ SHORT: dict[str, Any] = {  # on the laptop preset: 234 steps, a few minutes on t
     "order": "balanced",  # in so short a run each set would undo the one before
     "teacher_update": "step",
     "smallest_crop": 0.8,  # opacities stay in the crop
-    "projector": 128,  # with 1376 a step of AdamW moves the logits too far for runs this short
-    "training": {"learning_rate": 2e-4},  # at 8e-4 the first epoch's gains are lost again
+    "projector": 128,  # a step of AdamW moves logits by a sum over all of these
+    "training": {"learning_rate": 2e-4},  # at 8e-4 the gains of the first epoch were lost again (one seed)
 }
 CLEAR = 0.65  # mean AUC from which the demonstration counts as learnt; three sets of 20 to 30 images scatter by 0.06 around 0.5
 
