@@ -50,7 +50,7 @@ def main() -> None:
     """Make the sets, train what is not trained yet, measure, and print the tables."""
     asked = _arguments()
     declarations = make_sets(asked.images, asked.lungs, asked.output)
-    arms = {SHARED: list(declarations), **{name: [name] for name in declarations}}
+    arms = {SHARED: list(declarations), **{name: [name] for name in COUNTED}}
     for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
         for arm, names in arms.items():
             place = asked.output / "runs" / f"{arm}-{seed}"
@@ -180,8 +180,8 @@ def tell(runs: Path, arms: Sequence[str], sets: Sequence[str]) -> None:
     print(
         f"seeds {seeds}\n\n| set | alone | shared | difference (95 % t interval) | better | p (Holm) |\n|---|---|---|---|---|---|"
     )
-    alone = {n: np.array([found[f"{n}-{s}"]["heads"][n] for s in seeds]) for n in sets}
-    shared = {n: np.array([found[f"{SHARED}-{s}"]["heads"][n] for s in seeds]) for n in sets}
+    alone = {n: np.array([found[f"{n}-{s}"]["heads"][n] for s in seeds]) for n in COUNTED}
+    shared = {n: np.array([found[f"{SHARED}-{s}"]["heads"][n] for s in seeds]) for n in COUNTED}
     alone["mean of the three"] = np.mean([alone[n] for n in COUNTED], axis=0)
     shared["mean of the three"] = np.mean([shared[n] for n in COUNTED], axis=0)
     tests = {name: paired_t(shared[name], alone[name]) for name in alone}
@@ -227,7 +227,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=lambda text: Path(text).absolute(), default=Path("accruing").absolute())
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=396)
+    parser.add_argument("--steps", type=int, default=264)
     parser.add_argument("--backbone", default="swin_micro_112")
     parser.add_argument("--device", default="auto")
     return parser.parse_args()

@@ -145,10 +145,13 @@ class ArkConfig:
         },
         "laptop": {
             "backbone": "swin_micro_112",
+            "order": "balanced",
+            "teacher_update": "step",
+            "projector": 128,
             "epochs": 20,
             "warmup_epochs": 1,
             "training": {
-                "batch_size": 16, "learning_rate": 5e-4, "weight_decay": 0.05, "checkpoint_every": 50,
+                "batch_size": 16, "learning_rate": 2e-4, "weight_decay": 0.05, "checkpoint_every": 50,
                 "validation_samples": 200,
             },
         },
