@@ -12,7 +12,7 @@ from medssl.data.catalog import Catalog, read_catalog
 from medssl.data.declaration_files import ready_made
 from medssl.data.labels import LabelSpec, read_labels
 from medssl.data.split import split_three
-from medssl.errors import CatalogError
+from medssl.errors import CatalogError, InputError
 from medssl.jobs.check import checked
 from medssl.protocol import DataSpec, JobSpec
 
@@ -65,12 +65,12 @@ def test_names_of_sets_must_differ(tmp_path):
         read(tmp_path, one, one)
 
 
-def job(*sets: dict) -> JobSpec:
+def job(*sets: dict, method: str = "ark") -> JobSpec:
     from medssl.methods import METHODS
     from medssl.registry import config_class
     from medssl.schema import as_dict
 
-    return JobSpec("pretrain", "peac", as_dict(config_class(METHODS, "peac")()), DataSpec(sets=sets))
+    return JobSpec("pretrain", method, as_dict(config_class(METHODS, method)()), DataSpec(sets=sets))
 
 
 def test_a_job_gets_complete_declarations(tmp_path):
@@ -97,3 +97,13 @@ def test_a_job_is_refused_before_it_is_made(tmp_path, change, said):
         checked(job({**spare, **change}), KINDS)
     with pytest.raises(CatalogError, match="declared twice"):
         checked(job(spare, spare), KINDS)
+
+
+def test_a_method_and_another_sort_of_data_are_refused_before_a_job_is_made(tmp_path):
+    write(tmp_path, {"x.csv": ""})
+    mine = {"name": "mine", "root": str(tmp_path), "tables": ["x.csv"], "kind": "binary", "labels": ["A"]}
+    with pytest.raises(InputError, match="'peac': does not train on declared sets"):
+        checked(job(mine, method="peac"), KINDS)
+    folder = JobSpec("pretrain", "ark", {}, DataSpec(str(tmp_path)))
+    with pytest.raises(InputError, match="'ark': trains on declared sets"):
+        checked(folder, KINDS)

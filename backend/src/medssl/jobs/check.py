@@ -31,7 +31,7 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
     `start_from` may be a finished job of `home`; it becomes the path of its model.
 
     Raises:
-        InputError: an unknown kind or device.
+        InputError: an unknown kind or device, or a method that trains on another sort of data.
         CatalogError, WeightsError: a path that does not exist.
         ConfigError: a setting that is unknown or out of range.
         NotFoundError: an unknown method or task.
@@ -39,6 +39,8 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
     table = load(kinds)
     if spec.kind not in table:
         raise InputError(f"job kind {spec.kind!r}", "is unknown", f"Use one of {', '.join(table)}")
+    if spec.kind == "pretrain":
+        _check_sort_of_data(spec)
     if not DEVICE.fullmatch(spec.device):
         raise InputError(f"device {spec.device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps")
     device = "none" if spec.kind == "batch" else spec.device  # what it starts waits for devices itself
@@ -61,6 +63,15 @@ def _config(spec: JobSpec) -> dict[str, Any]:
             raise ConfigError("start_from", "is empty, and a probe needs a model", "Name the model to be probed")
         return _complete(config_class(TASKS, spec.method, "task"), spec.config)
     return _complete(config_class(METHODS, spec.method), spec.config)
+
+
+def _check_sort_of_data(spec: JobSpec) -> None:
+    declared = getattr(config_class(METHODS, spec.method), "DECLARED", False)
+    if declared and not spec.data.sets:
+        remedy = "Give declarations: medssl data declare makes one"
+        raise InputError(f"method {spec.method!r}", "trains on declared sets", remedy)
+    if spec.data.sets and not declared:
+        raise InputError(f"method {spec.method!r}", "does not train on declared sets", "Give a folder or a catalogue")
 
 
 def _complete(kind: Callable[..., Any], values: dict[str, Any]) -> dict[str, Any]:
