@@ -23,7 +23,7 @@ FILES = {
 
 def test_a_plain_catalogue_needs_five_keys():
     made = Declaration.from_dict(PLAIN)
-    assert made.classes == ("A", "B") and made.template == "{image}"
+    assert made.classes == ("A", "B") and made.templates == ("{image}",)
     assert made.patient_place.columns == ("patient",)
     assert made.split_rule and made.split_rule.place and made.split_rule.place.columns == ("split",)
 
@@ -57,6 +57,10 @@ def test_it_survives_its_own_dict():
         ({"images": "{image:>3}"}, "images", "part '>3'"),
         ({"images": "{patient}/*/{image}"}, "images", "after the first column"),
         ({"split": {"train": "a.txt"}}, "split", "did you mean 'training'"),
+        ({"split": {"column": "fold", "training": ["1", "2"], "test": "2"}}, "split", "is in split.training, too"),
+        ({"images": "../images/{image}"}, "images", "leaves the root"),
+        ({"images": ["images/{image}", "/data/{image}"]}, "images", "leaves the root"),
+        ({"images": ["images/{image}", "images/*.png"]}, "images", "names no column"),
         ({"only": ["PA"]}, "only", "must map"),
         ({"inverted": "perhaps"}, "inverted", "true or false"),
         ({"title": ["a"]}, "title", "must be a text"),
@@ -78,6 +82,10 @@ def test_a_mistake_is_named_with_its_key_and_a_remedy(change, key, said):
         ({"images": "{image}"}, "images"),
         ({"images": ""}, "images"),
         ({"attributes": ["sex"]}, "attributes"),
+        ({"only": {"view": "PA"}}, "only"),
+        ({"exclude": {"view": "PA"}}, "exclude"),
+        ({"split": "fold"}, "split"),
+        ({"split": {"column": "fold", "pattern": "(.)", "test": "1"}}, "split"),
     ],
 )
 def test_without_tables_file_names_must_tell(change, key):
@@ -85,6 +93,25 @@ def test_without_tables_file_names_must_tell(change, key):
     with pytest.raises(CatalogError) as caught:
         Declaration.from_dict({**FILES, **change})
     assert key_of(caught.value) == key
+
+
+def test_without_tables_rows_are_kept_by_attributes():
+    view = {"view": {"pattern": "(PA|AP)"}}
+    made = Declaration.from_dict(
+        {**FILES, "attributes": view, "only": {"view": "PA"}, "split": {"pattern": "^(train|test)"}}
+    )
+    assert made.only == {"view": "PA"}
+
+
+@pytest.mark.parametrize("key", ["name", "kind", "labels", "tables", "images", "split", "only", "title", "inverted"])
+def test_no_value_fills_a_message(key):
+    deep: list = []
+    for _ in range(500):
+        deep = [deep] * 2
+    for value in (deep, ["x" * 10**6, {}], {"x" * 10**6: deep}):
+        with pytest.raises(CatalogError) as caught:
+            Declaration.from_dict({**PLAIN, key: value})
+        assert len(str(caught.value)) < 2000
 
 
 def test_no_mapping_and_missing_keys():

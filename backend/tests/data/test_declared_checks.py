@@ -60,6 +60,25 @@ def test_what_breaks_reading_is_an_error_of_that_set_alone(root):
     assert sound["errors"] == [] and sound["images"] == 6
 
 
+def test_rows_that_a_joined_table_lacks_and_values_that_no_row_has_are_told(root):
+    write(root, {"more.csv": "patient,sex\na,F\nb,M\nc,F\n"})
+    more = ["x.csv", {"file": "more.csv", "key": "patient"}]
+    asked = declared(
+        root, tables=more, attributes=["sex"], only={"split": ["train", "val", "test", "tset"]}, exclude={"sex": ["X"]}
+    )
+    (report,) = check_sets([asked], files=False)
+    warnings = said(report, "warnings")
+    assert report["errors"] == [] and report["images"] == 6
+    assert (
+        "set mine: 2 of 6 rows: are not in more.csv, their fields are empty; the first: x.csv, line 6: patient = 'd'"
+        in warnings
+    )
+    assert "set mine: only.split = tset: is a value that no row has" in warnings
+    assert "set mine: exclude.sex = X: is a value that no row has" in warnings
+    (report,) = check_sets([declared(root, tables=more, attributes=["sex"], only={"sex": ["F"]})], files=False)
+    assert not any("no row has" in one for one in said(report, "warnings"))
+
+
 def test_two_sets_of_one_name(root):
     _, second = check_sets([declared(root), declared(root)], files=False)
     assert "set mine: is declared twice" in said(second, "errors")[0]

@@ -89,6 +89,13 @@ def test_rows_of_several_readers(tmp_path, how, expected):
     assert len(made.patients) == 2
 
 
+def test_doubt_is_a_vote_like_yes_and_no(tmp_path):
+    votes = {"a": "1 -1 -1", "b": "1 0 -1", "c": "0 -1 -1", "d": "1 1 -1", "e": "0 0 -1", "f": "1 1 -1 -1"}
+    rows = "".join(f"{name}.png,{name},{vote}\n" for name, line in votes.items() for vote in line.split())
+    made = read(tmp_path, "image,patient,A\n" + rows, labels=["A"], repeated="majority")
+    assert made.stated[:, 0].tolist() == [-1, -1, -1, 1, 0, -1]
+
+
 def test_readers_in_different_chunks_are_united(tmp_path):
     between = "".join(f"{n}.png,{n},0,0\n" for n in range(2, CHUNK + 2))
     made = read(tmp_path, f"image,patient,A,B\na.png,1,1,0\n{between}a.png,1,1,1\n", repeated="majority")
@@ -140,9 +147,32 @@ def test_a_joined_table_adds_columns(tmp_path):
     tables = ["x.csv", {"file": "more.csv", "key": ["study", "arm"]}]
     made = read(tmp_path, "image,patient,study,arm\na.png,1,7,r\nb.png,2,8,r\n", tables=tables)
     assert same(made.stated, [[0, 1], [np.nan, np.nan]])
+    with pytest.raises(
+        CatalogError, match=r"x.csv, line 2: study, arm = '07, r': is not in more.csv, and none of 2 rows is"
+    ):
+        read(tmp_path, "image,patient,study,arm\na.png,1,07,r\nb.png,2,08,r\n", tables=tables, missing="zeros")
     write(tmp_path, {"more.csv": "study,arm,A,B\n7,l,1,0\n7,l,0,1\n"})
     with pytest.raises(CatalogError, match=r"more.csv, line 3: 7, l: is there twice"):
         read(tmp_path, "image,patient,study,arm\na.png,1,7,r\n", tables=tables)
+
+
+def test_tables_share_what_is_joined(tmp_path):
+    """One of two tables may lack all its rows there: what is said counts both."""
+    write(tmp_path, {"more.csv": "study,A,B\n7,1,0\n", "y.csv": "image,patient,study\nb.png,2,8\n"})
+    tables, odd = ["x.csv", "y.csv", {"file": "more.csv", "key": ["study"]}], []
+    write(tmp_path, {"x.csv": "image,patient,study\na.png,1,7\n"})
+    made = read_set(Declaration.from_dict({**PLAIN, "root": str(tmp_path), "tables": tables}), None, odd)
+    assert len(made) == 2
+    assert [one["value"] for one in odd] == ["1 of 2 rows"] and "y.csv, line 2: study = '8'" in odd[0]["rule"]
+
+
+def test_a_table_has_one_of_several_names(tmp_path):
+    tables = [{"file": ["new.csv", "x.csv"]}]
+    assert len(read(tmp_path, "image,patient,A,B\na.png,1,1,0\n", tables=tables)) == 1
+    write(tmp_path, {"new.csv": "image,patient,A,B\na.png,1,1,0\nb.png,1,1,0\n"})
+    assert len(read(tmp_path, "image,patient,A,B\na.png,1,1,0\n", tables=tables)) == 2
+    with pytest.raises(CatalogError, match=r"a.csv or b.csv: is not there"):
+        read(tmp_path, "", tables=[{"file": ["a.csv", "b.csv"]}])
 
 
 def test_other_delimiters_and_a_byte_order_mark(tmp_path):
@@ -166,6 +196,12 @@ HEAD = "image,patient,A,B\n"
         (HEAD + "a.png,1,1,0\na.png,1,1,0\n", {}, "line 3: a.png: repeats the image of x.csv, line 2"),
         (HEAD + "a.png,1,1,0\na.png,2,1,0\n", {"repeated": "any"}, "line 3: gives the image of x.csv, line 2 another patient"),
         (HEAD, {}, "has no images"),
+        ("image,patient,A,B,A\na.png,1,1,0,0\n", {}, "x.csv, line 1: 'A': is the name of two columns"),
+        (HEAD + "./a.png,1,1,0\na.png,1,1,0\n", {}, "line 3: a.png: repeats the image of x.csv, line 2"),
+        (HEAD + "a.png,1,1,0\n../../b.png,1,1,0\n", {}, "line 3: '../../b.png': leaves the root"),
+        (HEAD + "a.png,1,1,0\nsub/../..,1,1,0\n", {}, "line 3: 'sub/../..': leaves the root"),
+        (HEAD + "x//etc/hostname,1,1,0\n", {"images": "{image:/1}"}, "line 2: '/etc/hostname': leaves the root"),
+        (HEAD + "../../b.png,1,1,0\n", {"images": "images/{image}"}, "'images/../../b.png': leaves the root"),
         ("", {}, "has no column 'patient'"),
         (HEAD + "a.png,1,1,0\n", {"tables": ["y.csv"]}, "y.csv: is not there"),
         (HEAD + "a.png,1,1,0\n", {"images": "images_*/{image}"}, "matches no folder"),

@@ -37,13 +37,16 @@ def test_a_file_here_and_a_text_from_elsewhere(client, tmp_path):
 def test_mistakes_are_answered_with_their_remedy(client):
     answers = [
         client.post("/declarations/read", json={"text": "name: a\nlabels: {b"}),
+        client.post("/declarations/read", json={"text": "[" * 3000}),
+        client.post("/declarations/read", json={"text": "name: &a [x, x]\nlabels: [*a, *a]"}),
         client.post("/declarations/read", json={"path": "/nowhere.yaml"}),
         client.post("/declarations/read", json={}),
         client.post("/declarations/text", json={"declaration": {**MINE, "kind": "bynary"}}),
         client.post("/declarations/text", json={"declaration": 3}),
     ]
-    assert [answer.status_code for answer in answers] == [400] * 5
+    assert [answer.status_code for answer in answers] == [400] * 7
     assert all(answer.json()["error"]["remedy"] for answer in answers)
+    assert all(len(answer.text) < 2000 for answer in answers)
 
 
 def test_a_job_with_a_wrong_declaration_is_refused(client, spec, tmp_path):

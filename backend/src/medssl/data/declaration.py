@@ -22,6 +22,7 @@ from medssl.data.declaration_rules import (
     read_rules,
     read_split,
     read_tables,
+    shown,
     template_fields,
     texts,
 )
@@ -43,8 +44,9 @@ class Declaration:
         name: of the set and of its head: letters, digits, - and _.
         root: folder that all paths begin from; absolute, once it was read from a file.
         tables: files, or {file, key, split, images, delimiter}; the rows of those without a key follow each other, those with
-            a key add columns. []: everything is told by file names.
-        images: "images/{Column}"; numbered folders as "images_*/images/{Column}"; a glob without tables.
+            a key add columns. `file` may be a list: the first that is there. []: everything is told by file names.
+        images: "images/{Column}"; numbered folders as "images_*/images/{Column}"; a glob without tables. A list: the first
+            by which images are found. Paths stay below the root; only "{Column}" alone may hold absolute ones.
         patient: a column, or {column, pattern}: the part of a column or (without one) of the image's path.
         split: "": the column `split` where there is one, else drawn; a column; {column, training, validation, test: words};
             {training, ...: files that list images}.
@@ -62,7 +64,7 @@ class Declaration:
     title: str = ""
     root: str = ""
     tables: Sequence[Any] = ()
-    images: str = ""
+    images: Any = ""
     patient: Any = "patient"
     split: Any = ""
     repeated: str = "refuse"
@@ -90,23 +92,25 @@ class Declaration:
         except CatalogError as error:
             if not name:
                 raise
-            raise CatalogError(f"set {name}: {error.value}", error.rule, error.remedy) from error
+            told = name if isinstance(name, str) and len(name) < 100 else shown(name)
+            value = error.value if len(error.value) < 300 else f"{error.value[:300]}..."  # a key may be long, too
+            raise CatalogError(f"set {told}: {value}", error.rule, error.remedy) from error
 
     @classmethod
     def _checked(cls, data: dict[str, Any]) -> Declaration:
         if not isinstance(data, dict):
             raise CatalogError(
-                f"declaration {data!r}", "must be a mapping of keys to values", "See `medssl data declare`"
+                f"declaration {shown(data)}", "must be a mapping of keys to values", "See `medssl data declare`"
             )
         check_keys(data, KEYS, "key")
         for key in ("name", "kind", "labels"):
             if data.get(key) in (None, "", [], {}):
                 raise CatalogError(key, "is missing", "Every declaration has a name, a kind and labels")
         given = {key: value for key, value in data.items() if value not in (None, "")}  # an empty line: as left out
-        for key in TEXTS:
+        for key in (*TEXTS, "name"):
             if not isinstance(given.get(key, ""), (str, int, float)):
-                raise CatalogError(f"{key} = {given[key]!r}", "must be a text", "Put it in quotes")
-        made: dict[str, Any] = {key: str(v) if key in (*TEXTS, "name", "images") else v for key, v in given.items()}
+                raise CatalogError(f"{key} = {shown(given[key])}", "must be a text", "Put it in quotes")
+        made: dict[str, Any] = {key: str(v) if key in (*TEXTS, "name") else v for key, v in given.items()}
         declaration = cls(**made)
         declaration._check()
         return declaration
@@ -114,13 +118,17 @@ class Declaration:
     def _check(self) -> None:
         if not NAME.fullmatch(self.name):
             raise CatalogError(
-                f"name = {self.name!r}", "must be letters, digits, - and _", "Choose a short name: it names the head"
+                f"name = {shown(self.name)}",
+                "must be letters, digits, - and _",
+                "Choose a short name: it names the head",
             )
         for key, choices in CHOICES.items():
             if getattr(self, key) not in choices:
-                raise CatalogError(f"{key} = {getattr(self, key)!r}", "is not a choice", f"Use {', '.join(choices)}")
+                raise CatalogError(
+                    f"{key} = {shown(getattr(self, key))}", "is not a choice", f"Use {', '.join(choices)}"
+                )
         if not isinstance(self.inverted, bool):
-            raise CatalogError(f"inverted = {self.inverted!r}", "must be true or false", "Write inverted: true")
+            raise CatalogError(f"inverted = {shown(self.inverted)}", "must be true or false", "Write inverted: true")
         self._check_classes()
         tables = self.table_refs
         if tables and tables[0].key:
@@ -128,25 +136,33 @@ class Declaration:
                 "tables[0].key", "leaves nothing to be joined to", "List the table with a row per image first"
             )
         for ref in tables or (TableRef(""),):
-            self._check_images(ref.images or self.template, bool(tables))
-        self._check_places(bool(tables))
-        _ = self.split_rule
+            for template in ref.images or self.templates:
+                self._check_images(template, bool(tables))
         for key in ("only", "exclude"):
             if not isinstance(getattr(self, key), dict):
                 raise CatalogError(
-                    f"{key} = {getattr(self, key)!r}", "must map columns to values", f"Write {key}: {{View: [PA]}}"
+                    f"{key} = {shown(getattr(self, key))}", "must map columns to values", f"Write {key}: {{View: [PA]}}"
                 )
             for column, values in getattr(self, key).items():
                 texts(values, f"{key}.{column}")
+        self._check_places(bool(tables))
 
     def _check_places(self, tables: bool) -> None:
-        places = {"patient": self.patient_place} | {
-            f"attributes.{name}": p for name, p in self.attribute_places.items()
-        }
-        for key, place in places.items():
-            if not tables and place.columns:
-                rule, remedy = "needs a table, and there is none", "Give {pattern: ...} of the path"
-                raise CatalogError(f"{key} = {place.columns[0]!r}", rule, remedy)
+        attributes, split = self.attribute_places, self.split_rule
+        if tables:
+            return
+        places = {"patient": self.patient_place} | {f"attributes.{name}": p for name, p in attributes.items()}
+        if split and split.place:
+            places["split"] = split.place
+        columns = {key: place.columns[0] for key, place in places.items() if place.columns}
+        for key in ("only", "exclude"):
+            columns |= {f"{key}.{name}": name for name in getattr(self, key) if name not in attributes}
+        for key, column in columns.items():
+            rule, remedy = (
+                "needs a table, and there is none",
+                "Give {pattern: ...} of the path, as an attribute or split",
+            )
+            raise CatalogError(f"{key} = {shown(column)}", rule, remedy)
 
     def _check_classes(self) -> None:
         rules, count = self.rules, len(self.rules)
@@ -171,23 +187,26 @@ class Declaration:
 
     def _check_images(self, template: str, tables: bool) -> None:
         pieces = template_fields(template)
+        if template.startswith("/") or ".." in template.split("/"):
+            rule = "leaves the root"
+            raise CatalogError(f"images = {shown(template)}", rule, "Choose a root that holds tables and images")
         fields = [name for _, name, _ in pieces if name]
         if fields and any(mark in text for text, _, _ in pieces[1:] for mark in "*?"):
             rule = "has * or ? after the first column"
             raise CatalogError(
-                f"images = {template!r}", rule, "Only folders before it may be numbered: images_*/{Image}"
+                f"images = {shown(template)}", rule, "Only folders before it may be numbered: images_*/{Image}"
             )
         if tables and not fields:
-            raise CatalogError(f"images = {template!r}", "names no column in braces", "Write images/{Column}")
+            raise CatalogError(f"images = {shown(template)}", "names no column in braces", "Write images/{Column}")
         if not tables and (fields or not template):
             raise CatalogError(
-                f"images = {template!r}", "must be a glob where there are no tables", "Write images/*.png"
+                f"images = {shown(template)}", "must be a glob where there are no tables", "Write images/*.png"
             )
 
     @property
-    def template(self) -> str:
-        """Where the images are; a plain catalogue has them in the column `image`."""
-        return self.images or ("{image}" if self.tables else "")
+    def templates(self) -> tuple[str, ...]:
+        """Where the images are: the first that fits. A plain catalogue has them in the column `image`."""
+        return texts(self.images, "images") if self.images else ("{image}" if self.tables else "",)
 
     @property
     def rules(self) -> tuple[LabelRule, ...]:

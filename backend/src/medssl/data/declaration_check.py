@@ -85,10 +85,13 @@ def _checked(declaration: Declaration, progress: Progress, validation_fraction: 
     about = {"name": declaration.name, "title": declaration.title, "kind": declaration.kind, "root": declaration.root}
     one = Checked({**about, "images": 0, "patients": 0, "duplicates": 0, "errors": [], "warnings": []})
     try:
-        declared = one.declared = read_set(declaration, progress)
+        odd: list[dict[str, str]] = []
+        declared = one.declared = read_set(declaration, progress, odd)
     except CatalogError as error:
         one.report["errors"].append(_told(error))
         return one
+    for told in odd:
+        _warn(one, **told)
     one.report |= {"images": len(declared), "patients": len(declared.patient_names)}
     everything = np.arange(len(declared))
     try:

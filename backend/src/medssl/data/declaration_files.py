@@ -11,11 +11,12 @@ from typing import Any
 import yaml
 
 from medssl.data.declaration import Declaration
-from medssl.data.declaration_rules import nearest
+from medssl.data.declaration_rules import nearest, shown
 from medssl.errors import CatalogError, NotFoundError
 
 SHIPPED = Path(__file__).parent / "declarations"
 READY_MADE = ("chestxray14", "chexpert", "mimic-cxr", "rsna-pneumonia", "vindr-cxr", "shenzhen")
+DEEPEST = 16  # brackets in brackets; a declaration needs five
 ROOT_LINE = re.compile(r"^root:[^\n]*$", re.MULTILINE)
 
 
@@ -91,12 +92,31 @@ def to_yaml(declaration: Declaration) -> str:
 
 
 class _Texts(yaml.BaseLoader):
-    """Every value as it is written (a patient 0012 is not 10, a class No is not false); no key twice."""
+    """Every value as it is written (a patient 0012 is not 10, a class No is not false); no key twice, no aliases (a few
+    lines of them are gigabytes), nothing nested without end."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(
+                None, None, "aliases (*name) are not read: write it out", self.peek_event().start_mark
+            )
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.composer.ComposerError(
+                None, None, f"more than {DEEPEST} levels deep", self.peek_event().start_mark
+            )
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         mapping = super().construct_mapping(node, deep)
         if len(mapping) < len(node.value):
             keys = [self.construct_object(key) for key, _ in node.value]
             twice = next(key for n, key in enumerate(keys) if key in keys[:n])
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} is there twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {shown(twice)} is there twice", node.start_mark
+            )
         return mapping

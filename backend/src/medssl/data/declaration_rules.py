@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from string import Formatter
@@ -17,6 +18,9 @@ RULE_KEYS = (*PLACE_KEYS, "equals", "contains", "separator", "others")
 LIST_KEYS = ("column", "values", "separator", "others")  # `labels` of one column for all classes
 TABLE_KEYS = ("file", "key", "split", "images", "delimiter")
 FIELD_SPEC = re.compile(r"(\.\d+|/\d+)?")  # {Column:.2} its first two characters, {Column:/1} without its first folder
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxstring, _BRIEF.maxother = 3, 120, 120
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,9 @@ class TableRef:
     file: str
     key: tuple[str, ...] = ()
     split: str = ""  # of all its rows
-    images: str = ""  # where its images are, instead of the declaration's
+    images: tuple[str, ...] = ()  # where its images are, instead of the declaration's
     delimiter: str = ","
+    others: tuple[str, ...] = ()  # names that the file has in other copies of the set
 
 
 @dataclass(frozen=True)
@@ -58,19 +63,24 @@ class SplitRule:
     parts: dict[str, tuple[str, ...]]  # training, validation, test -> words or files
 
 
+def shown(value: Any) -> str:
+    """A value as an error quotes it: cut where it is long or deep, so that no input can fill a message."""
+    return _BRIEF.repr(value)
+
+
 def check_keys(data: dict[str, Any], known: Sequence[str], where: str) -> None:
     """Raises CatalogError for an unknown key, with the nearest known one."""
     for key in data:
         if key not in known:
             raise CatalogError(
-                f"{where} {key!r}", f"is an unknown key{nearest(key, known)}", f"Known: {', '.join(known)}"
+                f"{where} {shown(key)}", f"is an unknown key{nearest(key, known)}", f"Known: {', '.join(known)}"
             )
 
 
 def nearest(name: Any, known: Iterable[str]) -> str:
     """' (did you mean ...?)' where a known name is near, else nothing; swapped letters are nearer than other ones."""
     folded = {one.casefold(): one for one in known}
-    text = str(name).casefold()
+    text = str(name)[:120].casefold()
     found = difflib.get_close_matches(text, list(folded), 3, 0.6)
     found.sort(key=lambda one: sorted(one) != sorted(text))
     return f" (did you mean {folded[found[0]]!r}?)" if found else ""
@@ -80,7 +90,7 @@ def texts(value: Any, where: str) -> tuple[str, ...]:
     """A text or a list of texts; YAML's numbers are texts too. Raises CatalogError."""
     items = value if isinstance(value, (list, tuple)) else [value]
     if not items or any(isinstance(item, (dict, list, bool)) or item is None or item == "" for item in items):
-        raise CatalogError(f"{where} = {value!r}", "must be a text or a list of texts", "Put it in quotes")
+        raise CatalogError(f"{where} = {shown(value)}", "must be a text or a list of texts", "Put it in quotes")
     return tuple(str(item) for item in items)
 
 
@@ -109,7 +119,7 @@ def read_rules(value: Any, multi_class: bool) -> tuple[LabelRule, ...]:
         return tuple(LabelRule(name, Place((name,))) for name in texts(value, "labels"))
     if not isinstance(value, dict) or not value:
         raise CatalogError(
-            f"labels = {value!r}", "must name at least one class", "Write labels: [Nodule, Mass], or class: rule"
+            f"labels = {shown(value)}", "must name at least one class", "Write labels: [Nodule, Mass], or class: rule"
         )
     if "values" in value:
         return _one_column(value)
@@ -120,7 +130,7 @@ def read_tables(value: Any) -> tuple[TableRef, ...]:
     """The tables: names of files, or {file, key, split, images, delimiter}. Raises CatalogError."""
     if not isinstance(value, (list, tuple)):
         raise CatalogError(
-            f"tables = {value!r}", "must be a list", "Write tables: [labels.csv]; [] where file names tell all"
+            f"tables = {shown(value)}", "must be a list", "Write tables: [labels.csv]; [] where file names tell all"
         )
     return tuple(_table(one, f"tables[{n}]") for n, one in enumerate(value))
 
@@ -137,6 +147,12 @@ def read_split(value: Any, has_tables: bool) -> SplitRule | None:
         return SplitRule(Place(texts(value, "split")), {})
     check_keys(value, (*PLACE_KEYS, *PARTS), "split")
     parts = {part: texts(value[part], f"split.{part}") for part in PARTS if part in value}
+    part_of: dict[str, str] = {}
+    for part, words in parts.items():
+        for word in words:
+            if part_of.setdefault(word, part) != part:
+                rule = f"is in split.{part_of[word]}, too"
+                raise CatalogError(f"split.{part} = {shown(word)}", rule, "Name it in one of the two")
     place = {key: value[key] for key in PLACE_KEYS if key in value}
     if not place and not parts:
         raise CatalogError("split", "names neither a column nor files", "See the template")
@@ -152,12 +168,14 @@ def template_fields(template: str, where: str = "images") -> list[tuple[str, str
     try:
         pieces = [(text, name or "", spec or "") for text, name, spec, _ in Formatter().parse(template)]
     except ValueError as error:
-        raise CatalogError(f"{where} = {template!r}", f"is no template ({error})", "Write images/{Column}") from error
+        raise CatalogError(
+            f"{where} = {shown(template)}", f"is no template ({error})", "Write images/{Column}"
+        ) from error
     for _, name, spec in pieces:
         if not FIELD_SPEC.fullmatch(spec):
-            rule = f"does not know the part {spec!r} of {name!r}"
+            rule = f"does not know the part {shown(spec)} of {shown(name)}"
             raise CatalogError(
-                f"{where} = {template!r}", rule, "Use {Column}, {Column:.2} (first characters) or {Column:/1}"
+                f"{where} = {shown(template)}", rule, "Use {Column}, {Column:.2} (first characters) or {Column:/1}"
             )
     return pieces
 
@@ -167,7 +185,7 @@ def _pattern(value: Any, where: str) -> str:
         re.compile(str(value))
     except re.error as error:
         raise CatalogError(
-            f"{where} = {value!r}", f"is no regular expression ({error})", "Try it with Python's re"
+            f"{where} = {shown(value)}", f"is no regular expression ({error})", "Try it with Python's re"
         ) from error
     return str(value)
 
@@ -208,16 +226,18 @@ def _table(value: Any, where: str) -> TableRef:
     if isinstance(value, str) and value:
         return TableRef(value)
     if not isinstance(value, dict) or not value.get("file"):
-        raise CatalogError(f"{where} = {value!r}", "names no file", "Write labels.csv, or file: labels.csv")
+        raise CatalogError(f"{where} = {shown(value)}", "names no file", "Write labels.csv, or file: labels.csv")
     check_keys(value, TABLE_KEYS, where)
     key = texts(value["key"], f"{where}.key") if value.get("key") else ()
     split, delimiter = str(value.get("split") or ""), str(value.get("delimiter") or ",")
     if split and split not in PARTS:
         raise CatalogError(
-            f"{where}.split = {split!r}", f"is no split{nearest(split, PARTS)}", f"Use {', '.join(PARTS)}"
+            f"{where}.split = {shown(split)}", f"is no split{nearest(split, PARTS)}", f"Use {', '.join(PARTS)}"
         )
     if len(delimiter) != 1:
-        raise CatalogError(f"{where}.delimiter = {delimiter!r}", "must be one character", 'Use ",", ";" or "\\t"')
-    images = str(value.get("images") or "")
-    template_fields(images, f"{where}.images")
-    return TableRef(str(value["file"]), key, split, images, delimiter)
+        raise CatalogError(f"{where}.delimiter = {shown(delimiter)}", "must be one character", 'Use ",", ";" or "\\t"')
+    images = texts(value["images"], f"{where}.images") if value.get("images") else ()
+    for template in images:
+        template_fields(template, f"{where}.images")
+    file, *others = texts(value["file"], f"{where}.file")
+    return TableRef(file, key, split, images, delimiter, tuple(others))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from medssl.data.declaration_rules import LabelRule, nearest
+from medssl.data.declaration_rules import LabelRule, nearest, shown
 from medssl.data.table_stream import Chunk
 from medssl.errors import CatalogError
 
@@ -53,7 +53,7 @@ class LabelReader:
             if self._allowed is not None and word not in self._allowed:
                 rule = f"is no label of this set{nearest(word, self._allowed)}"
                 remedy = f"Allowed: {', '.join(sorted(self._allowed))}; name what is no class under others"
-                raise CatalogError(f"{chunk.where(n)}: {word!r}", rule, remedy)
+                raise CatalogError(f"{chunk.where(n)}: {shown(word)}", rule, remedy)
         return float(not self._words.isdisjoint(words))
 
 
@@ -85,7 +85,8 @@ def combined(stated: np.ndarray, image: np.ndarray, images: int, how: str, multi
         stated: (R, C) of R rows.
         image: (R,) the number of each row's image.
         images: how many there are.
-        how: any (one reader's yes is enough, then one reader's doubt) or majority (a tie is uncertain; of several classes: unknown).
+        how: any (one reader's yes is enough, then one reader's doubt) or majority (of yes, no and doubt the one with most votes; a
+            tie is uncertain; of several classes: unknown).
     """
     votes = {value: np.zeros((images, stated.shape[1]), np.int32) for value in NUMBERS}
     for value, count in votes.items():
@@ -97,7 +98,8 @@ def combined(stated: np.ndarray, image: np.ndarray, images: int, how: str, multi
         return np.where(clear[:, None], best.astype(np.float32), np.float32(np.nan))
     if how == "any":
         return np.select([yes > 0, doubt > 0, no > 0], [1.0, -1.0, 0.0], np.nan).astype(np.float32)
-    return np.select([yes > no, no > yes, yes + no + doubt > 0], [1.0, 0.0, -1.0], np.nan).astype(np.float32)
+    won = [yes > np.maximum(no, doubt), no > np.maximum(yes, doubt), yes + no + doubt > 0]
+    return np.select(won, [1.0, 0.0, -1.0], np.nan).astype(np.float32)
 
 
 def _allowed(rule: LabelRule, rules: Sequence[LabelRule]) -> list[str] | None:
@@ -115,4 +117,4 @@ def _number(field: str, name: str, where: Callable[[], str]) -> float:
     if value in NUMBERS or math.isnan(value):
         return value
     remedy = "Allowed: 1, 0, -1 (uncertain) or nothing; for words write {column, equals}"
-    raise CatalogError(f"{where()}: {name} = {field!r}", "is no label", remedy)
+    raise CatalogError(f"{where()}: {name} = {shown(field)}", "is no label", remedy)

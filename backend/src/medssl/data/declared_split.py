@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from medssl.data.catalog_csv import SPLITS
-from medssl.data.declaration_rules import PARTS, SplitRule, nearest
+from medssl.data.declaration_rules import PARTS, SplitRule, nearest, shown
 from medssl.data.declared_set import OPEN, TEST, TRAINING, VALIDATION
+from medssl.data.image_places import tidy
 from medssl.data.table_stream import Chunk
 from medssl.errors import CatalogError
 
@@ -30,7 +31,6 @@ class SplitReader:
         declared = {word: CODES[part] for part, words in rule.parts.items() for word in words}
         self._known = {"": OPEN, **declared} if declared else USUAL
         self._fold = str if declared else str.lower
-        self.needs_words = rule.place is not None
 
     def of_words(self, fields: Sequence[str], chunk: Chunk) -> list[int]:
         """Raises CatalogError for an unknown word; its line is named."""
@@ -38,7 +38,7 @@ class SplitReader:
         if -1 in codes:
             n, words = codes.index(-1), [word for word in self._known if word]
             rule = f"is no split{nearest(fields[n], words)}"
-            raise CatalogError(f"{chunk.where(n)}: split {fields[n]!r}", rule, f"Allowed: {', '.join(words)}")
+            raise CatalogError(f"{chunk.where(n)}: split {shown(fields[n])}", rule, f"Allowed: {', '.join(words)}")
         return codes
 
     def of_paths(self, paths: Sequence[str]) -> list[int]:
@@ -53,8 +53,8 @@ def _listed(rule: SplitRule, root: Path) -> dict[str, int]:
             if not (root / file).is_file():
                 raise CatalogError(f"split.{part}: {root / file}", "is not there", "Check root and split")
             with (root / file).open(encoding="utf-8-sig") as lines:
-                for line in lines:
-                    name = line.strip()
+                names = [line.strip() for line in lines]
+                for name in tidy(names, root, lambda n, file=file: f"{file}, line {n + 1}", absolute=True):  # type: ignore[misc]
                     if name and listed.setdefault(name, CODES[part]) != CODES[part]:
                         raise CatalogError(
                             f"{file}: {name}", f"is in the list of {PARTS[listed[name] - 1]}, too", "List it once"

@@ -21,19 +21,32 @@ from medssl.data.table_stream import CHUNK, Chunk, Codes, Progress, Tables
 from medssl.errors import CatalogError
 
 
-def read_set(declaration: Declaration, progress: Progress | None = None) -> DeclaredSet:
+def read_set(
+    declaration: Declaration, progress: Progress | None = None, warnings: list[dict[str, str]] | None = None
+) -> DeclaredSet:
     """Read a declared set, a few thousand rows at a time.
+
+    Args:
+        declaration: of the set.
+        progress: told the share of a table that is read.
+        warnings: gets {value, rule, remedy} of what can be meant and seldom is: rows that a joined table lacks, values of `only`
+            and `exclude` that no row has.
 
     Raises:
         CatalogError: a table, column or list of images that is not there, a label outside its set, an image that is repeated,
-            a patient in two splits, no images; the first offending line is named.
+            a path that leaves the root, a joined table that has none of the rows, a patient in two splits, no images; the
+            first offending line is named.
     """
     try:
         if not declaration.root or not Path(declaration.root).is_dir():
             raise CatalogError(
                 f"root {declaration.root!r}", "is no folder", "Give the folder of the set, with its full path"
             )
-        return _Reader(declaration, progress or (lambda share, text: None)).read()
+        reader = _Reader(declaration, progress or (lambda share, text: None))
+        declared = reader.read()
+        if warnings is not None:
+            warnings += reader.warnings()
+        return declared
     except CatalogError as error:
         raise CatalogError(f"set {declaration.name}: {error.value}", error.rule, error.remedy) from error
 
@@ -50,6 +63,9 @@ class _Reader:
         self.split_place = rule.place if rule else None
         self.kept = {name: frozenset(texts(v, name)) for name, v in declaration.only.items()}
         self.dropped = {name: frozenset(texts(v, name)) for name, v in declaration.exclude.items()}
+        self.unseen = {("only", name): set(values) for name, values in self.kept.items()}
+        self.unseen |= {("exclude", name): set(values) for name, values in self.dropped.items()}
+        self.lost: list[dict[str, str]] = []
         self.images: list[str] = []
         self.number: dict[str, int] = {}  # of each image
         self.patients, self.attributes = Codes(), {name: Codes() for name in self.places}
@@ -66,20 +82,27 @@ class _Reader:
                 left_out += len(chunk) - len(rows)
                 if rows:
                     self._add(chunk.take(rows), [paths[n] for n in rows])
+        self.lost = self.tables.check_joins()
         if not self.images:
             rule = f"has no images ({left_out} rows were left out)" if left_out else "has no images"
             raise CatalogError("tables", rule, "Check the tables, only and exclude")
         return self._made()
 
+    def warnings(self) -> list[dict[str, str]]:
+        """What was odd in the tables that were read."""
+        rule, remedy = "is a value that no row has", "Check how the table writes it"
+        unseen = [f"{'.'.join(key)} = {', '.join(sorted(values))}" for key, values in self.unseen.items() if values]
+        return [*self.lost, *({"value": value, "rule": rule, "remedy": remedy} for value in unseen)]
+
     def _chunks(self, ref: TableRef) -> Iterator[tuple[Chunk, list[str]]]:
         """Rows with the paths of their images below the root."""
         if not ref.file:
-            found = iter(found_images(self.root, self.declared.template))
+            found = iter(found_images(self.root, self.declared.templates))
             while paths := list(islice(found, CHUNK)):
                 yield Chunk(ref, [0] * len(paths), {}), paths
             return
         self.column = self._columns(ref)
-        images = ImagePlaces(self.root, ref.images or self.declared.template, self.tables, ref)
+        images = ImagePlaces(self.root, ref.images or self.declared.templates, self.tables, ref)
         wanted = list(dict.fromkeys((*self.column.values(), *images.columns.values())))
         for chunk in self.tables.chunks(ref, wanted, self.progress):
             yield chunk, images.of(chunk)
@@ -107,10 +130,13 @@ class _Reader:
     def _wanted(self, chunk: Chunk, paths: list[str]) -> list[int]:
         """Rows that neither `only` nor `exclude` leaves out."""
         keep = [True] * len(chunk)
-        for rules, kept in ((self.kept, True), (self.dropped, False)):
+        for key, rules in (("only", self.kept), ("exclude", self.dropped)):
+            kept = key == "only"
             for name, values in rules.items():
                 fields = self._texts(self.places.get(name, Place((name,))), chunk, paths)
                 keep = [one and (field in values) == kept for one, field in zip(keep, fields)]
+                if unseen := self.unseen[key, name]:
+                    unseen.difference_update(fields)
         return [n for n, one in enumerate(keep) if one]
 
     def _add(self, chunk: Chunk, paths: list[str]) -> None:

@@ -4,87 +4,126 @@ from __future__ import annotations
 
 import glob
 import os
+import posixpath
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from medssl.data.declaration_rules import Place, TableRef, template_fields
+from medssl.data.declaration_rules import Place, TableRef, shown, template_fields
+from medssl.data.numbered_folders import NumberedFolders
 from medssl.data.table_stream import Chunk, Tables
 from medssl.errors import CatalogError
 
-BESIDE = "images"  # where a plain catalogue's images may lie, too
+BESIDE = ("{image}", "images/{image}")  # where a plain catalogue's images may lie
+LOOKED_FOR = 64  # images by which the template that fits is found: some may be missing
+UNTIDY = ("//", "./", "/.", "\n/", "\n.", ":")  # one of these is in every path that `tidy` would change
 
 
 class ImagePlaces:
-    """Paths below the root of the images that rows of a table name.
+    """Paths below the root of the images that rows of a table name; of several templates the first by which images are found.
 
     Raises:
-        CatalogError: a column that the table lacks, or no folder that matches.
+        CatalogError: a column that the table lacks, no folder that matches, an image in two of the numbered folders, or a
+            path that leaves the root. Absolute paths are a table's own choice and stay, where the template is "{Column}" alone.
     """
 
-    def __init__(self, root: Path, template: str, tables: Tables, ref: TableRef) -> None:
-        self.root = root
-        self._pieces = template_fields(template)
-        self.columns = {name: tables.column(Place((name,)), ref) for _, name, _ in self._pieces if name}
-        self._folder = ""
-        self._number_of: dict[str, int] | None = None
-        first = self._pieces[0][0]
-        if glob.has_magic(first):
-            self._expand(first)
-        self._may_lie_beside = template == "{image}"
+    def __init__(self, root: Path, templates: Sequence[str], tables: Tables, ref: TableRef) -> None:
+        templates = BESIDE if tuple(templates) == BESIDE[:1] else templates
+        names = [name for template in templates for _, name, _ in template_fields(template) if name]
+        self.columns = {name: tables.column(Place((name,)), ref) for name in names}
+        self._templates = [_Template(root, template, self.columns) for template in templates]
 
     def of(self, chunk: Chunk) -> list[str]:
         """The path of each row, below the root, folders parted by /."""
+        if len(self._templates) > 1:
+            head = chunk.take(range(min(LOOKED_FOR, len(chunk))))
+            self._templates = [next((one for one in self._templates if one.finds(head)), self._templates[0])]
+        return self._templates[0].fill(chunk)
+
+
+class _Template:
+    def __init__(self, root: Path, template: str, columns: dict[str, str]) -> None:
+        self._root, self._columns = root, columns
+        self._pieces = template_fields(template)
+        self._whole = len(self._pieces) == 1 and self._pieces[0][::2] == ("", "")  # "{Column}"
+        first, name, part = self._pieces[0]
+        self._pattern = ""
+        if glob.has_magic(first):
+            self._pattern, _, first = first.rpartition("/")
+            self._pieces[0] = (first, name, part)
+        self._folders: NumberedFolders | None = None
+
+    def finds(self, chunk: Chunk) -> bool:
+        """Is one of the images there?"""
+        if self._pattern and not glob.glob(self._pattern, root_dir=self._root):
+            return False
+        return any((self._root / name).exists() for name in self.fill(chunk))
+
+    def fill(self, chunk: Chunk) -> list[str]:
         names = [""] * len(chunk)
         for text, name, part in self._pieces:
             if not name:
                 names = [before + text for before in names]
                 continue
-            fields = chunk.columns[self.columns[name]]
-            for n, field in enumerate(fields):
-                if not field:
-                    raise CatalogError(
-                        chunk.where(n), f"has nothing in the column {name!r}", "It is a part of the image's path"
-                    )
+            fields = chunk.columns[self._columns[name]]
+            if "" in fields:
+                where, rule = chunk.where(fields.index("")), f"has nothing in the column {shown(name)}"
+                raise CatalogError(where, rule, "It is a part of the image's path")
             if part:
                 fields = [_part(field, part) for field in fields]
             names = [before + text + field for before, field in zip(names, fields)]
-        if self._number_of is not None:
-            return [f"{self._folders[self._number_of.get(name, 0)]}/{name}" for name in names]
-        if self._may_lie_beside and names:
-            self._look_beside(names[0])
-        return [self._folder + name for name in names] if self._folder else names
-
-    def _expand(self, first: str) -> None:
-        """Numbered folders: each is listed once, so that a file is found without asking for it in all of them."""
-        pattern, _, rest = first.rpartition("/")
-        self._folders = sorted(path.replace(os.sep, "/") for path in glob.glob(pattern, root_dir=self.root))
-        if not self._folders:
-            raise CatalogError(f"images: {self.root / pattern}", "matches no folder", "Check root and images")
-        self._pieces[0] = (rest, *self._pieces[0][1:])
-        self._number_of = {}
-        for number, folder in enumerate(self._folders):
-            for name in _listed(self.root / folder):
-                self._number_of.setdefault(name, number)
-
-    def _look_beside(self, name: str) -> None:
-        self._may_lie_beside = False
-        if not (self.root / name).exists() and (self.root / BESIDE / name).exists():
-            self._folder = f"{BESIDE}/"
+        names = tidy(names, self._root, chunk.where, self._whole)
+        if not self._pattern:
+            return names
+        if self._folders is None:
+            self._folders = NumberedFolders(self._root, self._pattern)
+        return self._folders.of(names, chunk.where)
 
 
-def found_images(root: Path, pattern: str) -> list[str]:
-    """What a glob finds below the root, sorted. Raises CatalogError where that is nothing."""
-    found = sorted(path.replace(os.sep, "/") for path in glob.iglob(pattern, root_dir=root, recursive=True))
-    if not found:
-        raise CatalogError(f"images: {root / pattern}", "matches no file", "Check root and images")
-    return found
+def tidy(names: list[str], root: Path, where: Callable[[int], str], absolute: bool) -> list[str]:
+    """Each path in its shortest form, so that one image has one name; those below the root begin there.
+
+    Args:
+        names: paths.
+        root: where the relative ones begin.
+        where: names the nth path's row for an error.
+        absolute: are absolute paths allowed? A table may list images that lie anywhere; what is glued together may not.
+
+    Raises:
+        CatalogError: a path that leaves the root.
+    """
+    if os.sep == "\\":
+        names = [name.replace("\\", "/") for name in names]
+    text = "\n" + "\n".join(names)
+    if not any(mark in text for mark in UNTIDY):
+        return names
+    above, made = root.as_posix().rstrip("/") + "/", []
+    for n, name in enumerate(names):
+        free = name.startswith("/") or os.path.isabs(name) or bool(os.path.splitdrive(name)[0])
+        path = posixpath.normpath(name) if name else ""
+        if path.startswith("../") or path == ".." or (free and not absolute):
+            rule, remedy = (
+                "leaves the root",
+                'Choose a root that holds all images, or list absolute paths: images: "{Column}"',
+            )
+            raise CatalogError(f"{where(n)}: {shown(name)}", rule, remedy)
+        made.append(path.removeprefix(above))
+    return made
+
+
+def found_images(root: Path, patterns: Sequence[str]) -> list[str]:
+    """What a glob finds below the root, sorted; of several, the first that finds something.
+
+    Raises:
+        CatalogError: none of them does.
+    """
+    for pattern in patterns:
+        found = sorted(path.replace(os.sep, "/") for path in glob.iglob(pattern, root_dir=root, recursive=True))
+        if found:
+            return found
+    raise CatalogError(f"images: {root / patterns[0]}", "matches no file", "Check root and images")
 
 
 def _part(text: str, part: str) -> str:
     """Its first characters (".2"), or without its first folders ("/1")."""
     count = int(part[1:])
     return text[:count] if part[0] == "." else text.split("/", count)[-1]
-
-
-def _listed(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return [entry.name for entry in entries]

@@ -7,13 +7,13 @@ import gzip
 import io
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from medssl.data.declaration_rules import Place, TableRef, nearest
+from medssl.data.declaration_rules import Place, TableRef, nearest, shown
 from medssl.errors import CatalogError
 
 CHUNK = 8192  # rows
@@ -76,18 +76,29 @@ class _Numbers(dict[str, int]):
 
 
 @dataclass
+class Matches:
+    """How many rows were looked up in a joined table, and how many are not in it."""
+
+    rows: int = 0
+    lost: int = 0
+    first: str = ""  # row that is not in it
+
+
+@dataclass
 class Tables:
     """The tables of a declaration: rows, to which the tables with a key add columns.
 
     Raises:
-        CatalogError: a table that is not there, is no CSV, or lacks its key.
+        CatalogError: a table that is not there, is no CSV, has two columns of one name, or lacks its key.
     """
 
     root: Path
     refs: Sequence[TableRef]
     headers: dict[str, list[str]] = field(init=False)
+    matches: dict[str, Matches] = field(init=False, default_factory=dict)  # of each joined table
 
     def __post_init__(self) -> None:
+        self.refs = [present(self.root, ref) for ref in self.refs]
         self.headers = {ref.file: header(self.root, ref) for ref in self.refs}
         for ref in self.joins:
             for name in ref.key:
@@ -118,7 +129,11 @@ class Tables:
         """The rows of a table with the wanted columns, joined ones among them."""
         own = self.headers[ref.file]
         joined = [(one, [n for n in wanted if n not in own and n in self.headers[one.file]]) for one in self.joins]
-        keyed = [_Keyed(self.root, one, names, progress) for one, names in joined if names]
+        keyed = [
+            _Keyed(self.root, one, names, progress, self.matches.setdefault(one.file, Matches()))
+            for one, names in joined
+            if names
+        ]
         keys = [name for one in keyed for name in one.ref.key]
         for name in keys:
             find_column((name,), own, ref.file)
@@ -128,12 +143,29 @@ class Tables:
                 chunk.columns.update(one.of(chunk))
             yield chunk
 
+    def check_joins(self) -> list[dict[str, str]]:
+        """Warnings {value, rule, remedy} of rows that a joined table lacks; asked when all rows were read.
+
+        Raises:
+            CatalogError: it lacks all of them: their empty fields are no labels.
+        """
+        warnings = []
+        for ref in self.joins:
+            found = self.matches.get(ref.file, Matches())
+            remedy = f"Check the key {', '.join(ref.key)}: both tables must write it alike"
+            if found.lost and found.lost == found.rows:
+                raise CatalogError(found.first, f"is not in {ref.file}, and none of {found.rows} rows is", remedy)
+            if found.lost:
+                rule = f"are not in {ref.file}, their fields are empty; the first: {found.first}"
+                warnings.append({"value": f"{found.lost} of {found.rows} rows", "rule": rule, "remedy": remedy})
+        return warnings
+
 
 class _Keyed:
-    """A table that is looked up by key; a row without its key gets empty fields."""
+    """A table that is looked up by key; a row without its key gets empty fields, and is counted."""
 
-    def __init__(self, root: Path, ref: TableRef, names: list[str], progress: Progress) -> None:
-        self.ref = ref
+    def __init__(self, root: Path, ref: TableRef, names: list[str], progress: Progress, matches: Matches) -> None:
+        self.ref, self._matches = ref, matches
         self._row: dict[str, int] = {}
         self._columns = {name: Codes() for name in names}
         for chunk in stream(root, ref, [*ref.key, *names], progress):
@@ -148,7 +180,13 @@ class _Keyed:
                 codes.extend(chunk.columns[name])
 
     def of(self, chunk: Chunk) -> dict[str, list[str]]:
-        rows = [self._row.get(key, -1) for key in _keys(chunk, self.ref.key)]
+        keys, told = _keys(chunk, self.ref.key), self._matches
+        rows = [self._row.get(key, -1) for key in keys]
+        told.rows, lost = told.rows + len(rows), rows.count(-1)
+        if lost and not told.lost:
+            n = rows.index(-1)
+            told.first = f"{chunk.where(n)}: {', '.join(self.ref.key)} = {', '.join(keys[n].split(GLUE))!r}"
+        told.lost += lost
         return {name: _taken(codes, rows) for name, codes in self._columns.items()}
 
 
@@ -162,30 +200,44 @@ def find_column(names: Sequence[str], known: Sequence[str], where: str) -> str:
     for name in names:
         if name in known:
             return name
-    wanted = " or ".join(map(repr, names))
+    wanted = " or ".join(map(shown, names))
     raise CatalogError(where, f"has no column {wanted}{nearest(names[0], known)}", f"Its columns: {', '.join(known)}")
 
 
-def table_path(root: Path, ref: TableRef) -> Path:
-    """Where a table lies; `x.csv.gz` will do for `x.csv`.
+def present(root: Path, ref: TableRef) -> TableRef:
+    """The table under the first of its names that is there.
 
     Raises:
-        CatalogError: neither is there.
+        CatalogError: under none.
     """
-    path = root / ref.file
-    packed = path.with_name(path.name + ".gz")
-    if path.is_file():
-        return path
-    if packed.is_file():
-        return packed
-    raise CatalogError(
-        f"table {path}", "is not there", "Check root and tables; they are read on the machine of the backend"
-    )
+    for file in (ref.file, *ref.others):
+        if any(path.is_file() for path in _plain_and_packed(root / file)):
+            return replace(ref, file=file, others=())
+    names = " or ".join(map(str, (root / ref.file, *ref.others)))
+    remedy = "Check root and tables; they are read on the machine of the backend"
+    raise CatalogError(f"table {names}", "is not there", remedy)
+
+
+def table_path(root: Path, ref: TableRef) -> Path:
+    """Where a table lies; `x.csv.gz` will do for `x.csv`. Raises CatalogError."""
+    return next(path for path in _plain_and_packed(root / present(root, ref).file) if path.is_file())
+
+
+def _plain_and_packed(path: Path) -> tuple[Path, Path]:
+    return path, path.with_name(path.name + ".gz")
 
 
 def header(root: Path, ref: TableRef) -> list[str]:
-    """The names of a table's columns. Raises CatalogError."""
-    return next(_lines(root, ref, lambda share, text: None))[1]
+    """The names of a table's columns.
+
+    Raises:
+        CatalogError: no CSV table, or a name that is there twice.
+    """
+    names = next(_lines(root, ref, lambda share, text: None))[1]
+    twice = next((name for n, name in enumerate(names) if name and name in names[:n]), None)
+    if twice:
+        raise CatalogError(f"{ref.file}, line 1: {shown(twice)}", "is the name of two columns", "Rename one of them")
+    return names
 
 
 def stream(root: Path, ref: TableRef, wanted: Sequence[str], progress: Progress) -> Iterator[Chunk]:
