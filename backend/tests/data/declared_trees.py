@@ -27,7 +27,9 @@ def write(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def chestxray14(root: Path, sex: str = "Patient Sex") -> Path:
+def chestxray14(root: Path, sex: str = "Patient Sex", kaggle: bool = False) -> Path:
+    """As the NIH's archives unpack, or as Kaggle's copy does."""
+    table, folder = ("Data_Entry_2017.csv", "images_{}/images") if kaggle else ("Data_Entry_2017_v2020.csv", "images")
     rows = [
         "00000001_000.png,Cardiomegaly,0,1,57,M,PA,2682,2749,0.143,0.143,",
         "00000001_001.png,Cardiomegaly|Emphysema,1,1,58,M,PA,2894,2729,0.143,0.143,",
@@ -37,13 +39,13 @@ def chestxray14(root: Path, sex: str = "Patient Sex") -> Path:
     return write(
         root,
         {
-            "Data_Entry_2017_v2020.csv": "\n".join([CHEST14_HEAD.format(sex=sex), *rows]) + "\n",
+            table: "\n".join([CHEST14_HEAD.format(sex=sex), *rows]) + "\n",
             "train_val_list.txt": "00000001_000.png\n00000001_001.png\n00000003_000.png\n",
             "test_list.txt": "00000002_000.png\n",
-            "images_001/images/00000001_000.png": "",
-            "images_001/images/00000001_001.png": "",
-            "images_002/images/00000002_000.png": "",
-            "images_012/images/00000003_000.png": "",
+            f"{folder.format('001')}/00000001_000.png": "",
+            f"{folder.format('001')}/00000001_001.png": "",
+            f"{folder.format('002')}/00000002_000.png": "",
+            f"{folder.format('012')}/00000003_000.png": "",
         },
     )
 

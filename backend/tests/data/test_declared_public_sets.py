@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,18 +36,26 @@ def test_every_image_of_the_layout_is_found(name, tmp_path):
     assert made.stated.shape == (len(made), len(made.classes))
 
 
-@pytest.mark.parametrize("sex", ["Patient Sex", "Patient Gender"])
-def test_chestxray14(sex, tmp_path):
-    root = declared_trees.chestxray14(tmp_path, sex)
+@pytest.mark.parametrize(("sex", "kaggle"), [("Patient Sex", False), ("Patient Gender", True)])
+def test_chestxray14(sex, kaggle, tmp_path):
+    root = declared_trees.chestxray14(tmp_path, sex, kaggle)
     made = read_set(replace(ready_made()["chestxray14"], root=str(root)))
     assert [positive(made, n) for n in range(4)] == [["Cardiomegaly"], ["Cardiomegaly", "Emphysema"], [], ["Hernia"]]
     assert not np.isnan(made.stated).any()
     assert made.splits.tolist() == [TRAINING, TRAINING, TEST, TRAINING]
     assert made.patients.tolist() == [0, 0, 1, 2]
-    assert made.images[3].endswith("images_012/images/00000003_000.png")
+    assert made.images[3] == str(root / ("images_012/images" if kaggle else "images") / "00000003_000.png")
+    assert all(Path(image).is_file() for image in made.images)
     ages = made.attributes["age"]
     assert [ages.values[code] for code in ages.codes] == ["57", "58", "80", "81"]
     assert made.attributes["sex"].values == ["M", "F"]
+
+
+def test_chestxray14_without_its_images_is_read_all_the_same(tmp_path):
+    """A check then tells which files are missing."""
+    root = declared_trees.chestxray14(tmp_path)
+    shutil.rmtree(root / "images")
+    assert len(read_set(replace(ready_made()["chestxray14"], root=str(root)))) == 4
 
 
 def test_chexpert_keeps_frontal_images_and_the_three_kinds_of_labels(tmp_path):
@@ -132,6 +141,12 @@ def test_a_file_that_is_no_yaml_says_where(tmp_path):
     file = tmp_path / "broken.yaml"
     file.write_text("name: a\nlabels: {b\n")
     with pytest.raises(CatalogError, match="line 2"):
+        read_declaration(file)
+    file.write_text("[" * 3000)
+    with pytest.raises(CatalogError, match="more than 16 levels deep"):
+        read_declaration(file)
+    file.write_text("a: &a [x]\nb: *a\n")
+    with pytest.raises(CatalogError, match=r"aliases .* are not read"):
         read_declaration(file)
     file.write_text("name: a\nname: b\n")
     with pytest.raises(CatalogError, match="'name' is there twice"):
