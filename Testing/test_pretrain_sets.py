@@ -278,7 +278,7 @@ def test_the_form_keeps_every_ready_made_declaration(panel, name):
     panel.sets.setDeclarations([declared.as_dict()])
     panel.sets.form.changed.emit()
     again = complete({**panel.sets.declarations[0], "root": "/data"})
-    for what in ("rules", "table_refs", "patient_place", "split_rule", "attribute_places", "template", "repeated"):
+    for what in ("rules", "table_refs", "patient_place", "split_rule", "attribute_places", "templates", "repeated"):
         assert getattr(again, what) == getattr(declared, what), what
     assert (again.uncertain, again.missing, again.citation) == (declared.uncertain, declared.missing, declared.citation)
     rows = rowsOf(declared.labels)

@@ -36,9 +36,10 @@ def mainFields() -> list[DeclarationField]:
               'as JSON, such as [{"file": "sex.csv", "key": "patient"}]'), _("none: file names tell everything"),
         ),
         DeclarationField(
-            "images", _("Images"), "text",
+            "images", _("Images"), "word",
             _("Where an image is, with columns in braces: images/{Column}; numbered folders as images_*/{Column}; without a "
-              "table: images/*.png"), "{image}",
+              'table: images/*.png. Several, the first that fits: as JSON, ["images/{Column}", "images_*/{Column}"]'),
+            "{image}",
         ),
         DeclarationField(
             "patient", _("Patient"), "word",
