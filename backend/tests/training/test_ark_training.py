@@ -53,6 +53,14 @@ def test_sets_are_visited_in_turn_and_every_event_names_its_set(two: list[dict[s
     assert network.plan.provenance["sets"] == {name: started["sets"][name]["training"] for name in ("one", "two")}
 
 
+def test_what_is_odd_in_the_tables_is_told_before_the_first_step(tmp_path: Path):
+    odd = write_declared(tmp_path / "one", 8, "one", exclude={"sex": ["X"]})
+    run = FakeRun(tmp_path / "job", tmp_path / "home")
+    pretrain(spec_of([odd], steps=1), run)
+    told = [event for event in run.of("warning") if event["code"] == "declaration"]
+    assert len(told) == 1 and "X" in told[0]["message"] and told[0]["remedy"]
+
+
 def test_a_cancelled_training_goes_on_with_the_same_losses(two: list[dict[str, Any]], tmp_path: Path):
     spec = spec_of(two, steps=6, fidelity="released")  # whose rate depends on the last validation
     whole = FakeRun(tmp_path / "whole", tmp_path / "home")

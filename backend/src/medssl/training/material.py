@@ -37,6 +37,7 @@ class Material:
     note: str = ""  # a warning before training starts ...
     several_heads: bool = False  # a step goes through one of them
     code: str = "one-patient"  # ... and what it is about
+    doubts: tuple[dict[str, str], ...] = ()  # value, rule and remedy of what is odd in the tables
 
 
 def read_material(spec: JobSpec, run: Run, config: Any, start: WeightFile | None = None) -> Material:
@@ -72,7 +73,8 @@ def read_declared(spec: JobSpec, run: Run, config: Any, start: WeightFile | None
         raise InputError(
             f"method {spec.method!r}", "trains on declared sets", "Give declarations: medssl data declare makes one"
         )
-    parts = read_parts(spec.data, config.training.seed, lambda _, text: run.progress(0, 1, text))
+    warnings: list[dict[str, str]] = []
+    parts = read_parts(spec.data, config.training.seed, lambda _, text: run.progress(0, 1, text), warnings)
     training, validation = [part for part, _ in parts], [part for _, part in parts]
     count = sum(len(part.images) for part in training)
     about = {**provenance(spec, run, count), "sets": {part.name: len(part.images) for part in training}}
@@ -86,11 +88,13 @@ def read_declared(spec: JobSpec, run: Run, config: Any, start: WeightFile | None
         "training": count, "validation": sum(len(part.images) for part in validation),
         "sets": {a.name: {"training": len(a.images), "validation": len(b.images)} for a, b in parts},
     }  # fmt: skip
-    return Material(method, training, validation, sizes, note, len(method.heads) > 1, code="disk")
+    return Material(method, training, validation, sizes, note, len(method.heads) > 1, "disk", tuple(warnings))
 
 
-def read_parts(data: DataSpec, seed: int, tell: Tell) -> list[tuple[SetPart, SetPart]]:
-    """The training and the validation images of each declared set; no image is opened.
+def read_parts(
+    data: DataSpec, seed: int, tell: Tell, warnings: list[dict[str, str]] | None = None
+) -> list[tuple[SetPart, SetPart]]:
+    """The training and the validation images of each declared set; no image is opened. `warnings` takes what is odd in tables.
 
     Raises:
         CatalogError: see `read_set`, `set_parts`; two sets of one name; or an image that trains in one set and is kept aside in
@@ -102,7 +106,11 @@ def read_parts(data: DataSpec, seed: int, tell: Tell) -> list[tuple[SetPart, Set
     for number, declaration in enumerate(declarations):
         said = f"reading set {number + 1} of {len(declarations)}: {declaration.name}"
         tell(0.0, said)
-        declared = read_set(declaration, lambda share, text, said=said: tell(share, f"{said}, {text}"))  # type: ignore[misc]
+        declared = read_set(
+            declaration,
+            lambda share, text, said=said: tell(share, f"{said}, {text}"),  # type: ignore[misc]
+            warnings,
+        )
         training, validation = set_parts(declared, data.validation_fraction, seed)
         parts.append((training, validation))
         sides.add(declared.name, training.images, [*validation.images, *test_images(declared)])

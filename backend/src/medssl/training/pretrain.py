@@ -63,5 +63,8 @@ def tell_start(run: Run, material: Material, precision: str, taken: str) -> None
     )  # fmt: skip
     if taken:
         run.emit("transfer", text=taken)
+    for doubt in material.doubts:
+        message = f"{doubt['value']}: {doubt['rule']}"
+        run.emit("warning", step=0, code="declaration", message=message, remedy=doubt["remedy"])
     if material.note:
         run.emit("warning", step=0, code=material.code, message=material.note, remedy=REMEDIES[material.code])
