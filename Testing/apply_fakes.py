@@ -61,7 +61,8 @@ class TaskBackend(inference_fakes.FakeBackend):
 
     def answer(self, call) -> tuple[int, bytes]:
         readers = {
-            "/inspect/segment": segment_from_json, "/inspect/saliency": saliency_from_json,
+            "/inspect/segment": segment_from_json,
+            "/inspect/saliency": saliency_from_json,
             "/inspect/plane": plane_from_json,
             "/inspect/predict": lambda body: images_from_json(PredictRequest, body),
         }
@@ -111,7 +112,6 @@ class TaskBackend(inference_fakes.FakeBackend):
                 )  # fmt: skip
         notes = [f"Intervals: mean -+ t over {self.looks} looks"] if self.looks > 1 else []
         return table, {"classes": ["Pneumonia", "Effusion"], "notes": notes, "model": request.model}, {}
-
 
     def _predict_heads(self, request):
         table = [

@@ -46,7 +46,9 @@ class RadiographBackend(fakes.FakeBackend):
             return super().answer(call)
         self.calls.append(f"{call.method} {call.path}")
         body = json.loads(call.body)
-        read = {"plane": inspection_requests.plane_from_json, "landmarks": inspection_requests.landmarks_from_json}.get(kind)
+        read = {"plane": inspection_requests.plane_from_json, "landmarks": inspection_requests.landmarks_from_json}.get(
+            kind
+        )
         request = read(body) if read else inspection_requests.images_from_json(KINDS[kind], body)
         self.asked.append(request)
         for ref in getattr(request, "images", ()):

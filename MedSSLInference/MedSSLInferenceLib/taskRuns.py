@@ -30,7 +30,9 @@ class Predicted:
     """Probabilities of one or more images."""
 
     tableNode: Any  # vtkMRMLTableNode with the rows below
-    table: tuple[dict[str, Any], ...]  # a row per image and class: image, name, (head,) class, probability, low, high, ...
+    table: tuple[
+        dict[str, Any], ...
+    ]  # a row per image and class: image, name, (head,) class, probability, low, high, ...
     info: dict[str, Any]
     images: tuple[Any, ...]  # the volume nodes that the rows' numbers mean
     view: str  # how 3D ones were made 2D
