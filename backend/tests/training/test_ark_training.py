@@ -29,8 +29,8 @@ def spec_of(sets: list[dict[str, Any]], start: str = "", steps: int = 4, **setti
 @pytest.fixture
 def two(tmp_path: Path) -> list[dict[str, Any]]:
     return [
-        write_declared(tmp_path / "one", 8, "one"),
-        write_declared(tmp_path / "two", 6, "two", kind="binary", labels=["Third"]),
+        write_declared(tmp_path / "one", 8, "one", licence="CC BY"),
+        write_declared(tmp_path / "two", 6, "two", kind="binary", labels=["Third"], licence="CC0"),
     ]
 
 
@@ -130,6 +130,7 @@ def test_a_set_is_added_to_a_trained_model_and_both_are_trained(two: list[dict[s
         load_weights(second.folder / "results" / "model.safetensors", "student"),
     )
     assert [one["name"] for one in grown.sets] == ["one", "two"]
+    assert set(grown.plan.provenance["sets"]) == {"one", "two"}
     assert not torch.equal(old.omni_heads[0].weight, grown.omni_heads[0].weight)
     assert {name for event in second.of("loss") for name in event if name.startswith("loss_")} == {
         "loss_one",
@@ -139,6 +140,8 @@ def test_a_set_is_added_to_a_trained_model_and_both_are_trained(two: list[dict[s
     pretrain(spec_of(two[1:], start=str(model)), only_new)
     kept = load_weights(only_new.folder / "results" / "model.safetensors", "student")
     assert torch.equal(old.omni_heads[0].weight, kept.omni_heads[0].weight) and len(kept.omni_heads) == 2
+    assert set(kept.plan.provenance["sets"]) == {"one", "two"}  # the first one's images shaped it too
+    assert kept.plan.provenance["licences"] == {"one": "CC BY", "two": "CC0"}
 
 
 def test_wrong_kinds_of_training_sets_are_refused(two: list[dict[str, Any]], tmp_path: Path):

@@ -77,7 +77,14 @@ def read_declared(spec: JobSpec, run: Run, config: Any, start: WeightFile | None
     parts = read_parts(spec.data, config.training.seed, lambda _, text: run.progress(0, 1, text), warnings)
     training, validation = [part for part, _ in parts], [part for _, part in parts]
     count = sum(len(part.images) for part in training)
-    about = {**provenance(spec, run, count), "sets": {part.name: len(part.images) for part in training}}
+    learnt = dict(start.plan.provenance.get("sets") or {}) if start else {}  # of the weights it begins with
+    about = {
+        **provenance(spec, run, count),
+        "sets": {**learnt, **{part.name: len(part.images) for part in training}},
+        "licences": {**(start.plan.provenance.get("licences") or {} if start else {}), **licences(spec.data)},
+    }
+    if start and start.plan.licence:
+        about["start_licence"] = start.plan.licence
     check_unchanged(run.folder / "sets.json", parts)
     folder: Path | None = prepared_folder(run.home)
     note = no_room_for(run.home, parts, config.kept_side) if config.keep_images else ""
@@ -116,6 +123,11 @@ def read_parts(
         sides.add(declared.name, training.images, [*validation.images, *test_images(declared)])
     sides.check()
     return parts
+
+
+def licences(data: DataSpec) -> dict[str, str]:
+    """What the declarations say of their images' licences: set -> licence."""
+    return {str(given["name"]): str(given["licence"]) for given in data.sets if given.get("licence")}
 
 
 def prepared_folder(home: Path) -> Path:
