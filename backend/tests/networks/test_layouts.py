@@ -187,10 +187,13 @@ def test_a_swin_of_impossible_sizes_is_refused(tmp_path: Path):
         open_weights(tmp_path / "swin.pth")
 
 
-def test_numbers_of_numpy_in_an_optimiser_are_named(tmp_path: Path):
+def test_numbers_of_numpy_are_read_and_other_objects_of_it_refused_by_name(tmp_path: Path):
+    """Old optimiser states hold learning rates as numpy scalars; nothing else of numpy is needed to read weights."""
     torch.save({"student": states()[0], "epoch": np.float64(3.0)}, tmp_path / "old.pth")
+    assert open_weights(tmp_path / "old.pth").plan.method == "peac"
+    torch.save({"student": states()[0], "state": np.zeros(2)}, tmp_path / "array.pth")
     with pytest.raises(WeightsError, match=r"Python objects \(numpy"):
-        open_weights(tmp_path / "old.pth")
+        open_weights(tmp_path / "array.pth")
 
 
 def test_a_plan_of_a_giant_network_is_refused_before_it_is_built(tmp_path: Path):
