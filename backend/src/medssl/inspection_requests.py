@@ -28,6 +28,7 @@ class CatalogRequest:
     """What is in a training set? Answered in `ResultStatus.info`: volumes, patients, modality, training, validation, notes."""
 
     data: DataSpec
+    read_all: bool = False  # of declared sets every image, not a few
 
 
 @dataclass(frozen=True)

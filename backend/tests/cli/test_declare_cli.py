@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,15 @@ def picture():
         Image.fromarray(noise).resize((80, 80)).save(path)
 
     return write
+
+
+def test_unreadable_images_are_listed_by_name(declaration, tmp_path, picture):
+    for n in range(3):
+        picture(tmp_path / f"{n}.png", n)
+    os.truncate(tmp_path / "1.png", 200)
+    found = run("data", "check", declaration, "--read-all")
+    assert found.exit_code == 1 and "3 of 3 read" in found.stdout
+    assert any(line.startswith("unreadable: ") and "1.png" in line for line in found.stdout.splitlines())
 
 
 def test_a_ready_made_set_needs_its_folder(tmp_path):

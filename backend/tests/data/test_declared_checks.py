@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from medssl.data.contact_sheet import contact_sheet, labels_text
 from medssl.data.declaration import Declaration
-from medssl.data.declaration_check import check_sets
+from medssl.data.declaration_check import LOOKED_INTO, check_sets
 from medssl.data.declared_table import read_set
 
 
@@ -93,6 +93,26 @@ def test_missing_empty_and_unreadable_files(root):
     assert len(report["unreadable"]) == 1 and "2.png" in report["unreadable"][0]["value"]
     errors = " ".join(said(report, "errors"))
     assert "1 file:" in errors and "is empty" in errors and "cannot be used" in errors
+
+
+def test_every_image_is_read_on_request(root):
+    """A file cut short is seldom among the few that are read otherwise."""
+    for n in range(6, 40):
+        picture(root / f"{n}.png", n)
+    rows = [f"{n},p{n},{n % 2},0,{'val' if n > 30 else 'train'}" for n in range(40)]
+    write(root, {"x.csv": "image,patient,A,B,split\n" + "\n".join(rows) + "\n"})
+    few = np.random.default_rng(0).permutation(40)[:LOOKED_INTO]
+    cut = next(n for n in range(40) if n not in few)
+    whole = (root / f"{cut}.png").read_bytes()
+    (root / f"{cut}.png").write_bytes(whole[: len(whole) // 2])
+    (report,) = check_sets([declared(root)])
+    assert report["looked_into"] == LOOKED_INTO and report["unreadable"] == []
+    told: list[str] = []
+    (report,) = check_sets([declared(root)], progress=lambda share, text: told.append(text), read_all=True)
+    assert report["looked_into"] == 40
+    assert [Path(one["value"]).name for one in report["unreadable"]] == [f"{cut}.png"]
+    assert "set mine: 1 image: of 40 that were read cannot be used" in said(report, "errors")[0]
+    assert "reading images of mine: 0 of 40" in told
 
 
 def test_files_of_equal_content_leak_between_splits(root):

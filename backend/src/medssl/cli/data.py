@@ -42,6 +42,10 @@ def check(
     contents: Annotated[
         bool, typer.Option("--contents", help="Declared sets: also find files of equal content.")
     ] = False,
+    read_all: Annotated[
+        bool,
+        typer.Option("--read-all", help="Declared sets: read every image, not a few, and list those that cannot be."),
+    ] = False,
     sheet: Annotated[
         Optional[Path],  # noqa: UP045  typer reads the annotation at run time, on Python 3.10 too
         typer.Option(help="Declared sets: a folder for pictures of some images with their labels.", show_default=False),
@@ -53,7 +57,7 @@ def check(
     split. Declared sets are checked for missing files, unknown labels, duplicates and patients in two splits; the exit status
     is 1 where something is wrong."""
     if root is not None or any(is_declaration(one) or (one in READY_MADE and not Path(one).exists()) for one in data):
-        if not check_declared(read_declarations(data, root), contents, sheet, validation_fraction, as_json):
+        if not check_declared(read_declarations(data, root), contents, sheet, validation_fraction, as_json, read_all):
             raise typer.Exit(1)
         return
     from medssl.inspection.local import run_here

@@ -76,7 +76,12 @@ def sets() -> None:
 
 
 def check_declared(
-    declarations: Sequence[Declaration], contents: bool, sheet: Path | None, fraction: float, json: bool
+    declarations: Sequence[Declaration],
+    contents: bool,
+    sheet: Path | None,
+    fraction: float,
+    json: bool,
+    read_all: bool = False,
 ) -> bool:
     """Print what the checker finds; False where something is wrong."""
     from medssl.data.contact_sheet import contact_sheet
@@ -87,7 +92,7 @@ def check_declared(
         def show(share: float, text: str) -> None:
             status.update(f"{share:.0%} {text}")
 
-        checked = checked_sets(declarations, True, contents, show, fraction)
+        checked = checked_sets(declarations, True, contents, show, fraction, read_all)
         if sheet is not None:
             for one in checked:
                 if one.declared is not None:
@@ -106,13 +111,16 @@ def _show(report: dict[str, Any]) -> None:
     facts |= {part: f"{count} images" for part, count in report.get("splits", {}).items()}
     facts |= {f"attribute {name}": _values(found) for name, found in report.get("attributes", {}).items()}
     if "missing" in report:
-        facts["files"] = f"{report['missing']} missing, {report['looked_into']} read, {report['duplicates']} duplicates"
+        read = f"{report['looked_into']} of {report['images']} read"
+        facts["files"] = f"{report['missing']} missing, {read}, {report['duplicates']} duplicates"
     if "sheet" in report:
         facts["sheet"] = report["sheet"]
     print_table((report["name"], ""), facts.items())
     if report.get("classes"):
         names = list(report["classes"][0])
         print_table(names, [[row[name] for name in names] for row in report["classes"]])
+    for one in report.get("unreadable", ()):
+        out.print(f"unreadable: {one['value']}: {one['rule']}", highlight=False, markup=False, soft_wrap=True)
     for error in report["errors"]:
         complain(from_dict({"type": "CatalogError", **error}))
     for one in report["warnings"]:

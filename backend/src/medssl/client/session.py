@@ -137,9 +137,9 @@ class Session:
         """Cubes of a training set and their distortions."""
         return self.finished(self.send(api.preview(request)))
 
-    def catalog(self, data: DataSpec) -> ResultStatus:
-        """What is in a training set."""
-        return self.finished(self.send(api.catalog(CatalogRequest(data))))
+    def catalog(self, data: DataSpec, read_all: bool = False) -> ResultStatus:
+        """What is in a training set; `read_all`: of declared sets every image is read, not a few."""
+        return self.finished(self.send(api.catalog(CatalogRequest(data, read_all))))
 
     def declarations(self) -> dict[str, dict[str, Any]]:
         """Ready-made declarations of public sets by name; set their `root` and give them as `DataSpec(sets=...)`."""

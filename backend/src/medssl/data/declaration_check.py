@@ -13,13 +13,12 @@ from medssl.data.declaration import Declaration
 from medssl.data.declared_duplicates import Pair, same_contents, same_files
 from medssl.data.declared_set import DeclaredSet, split_set
 from medssl.data.declared_table import read_set
-from medssl.data.radiograph_image import as_radiograph
-from medssl.data.reading import read_volume
+from medssl.data.readability import read_images
 from medssl.data.table_stream import Progress
-from medssl.errors import CatalogError, VolumeError
+from medssl.errors import CatalogError
 
 NAMED = 10  # files that are named of those that are missing
-LOOKED_INTO = 16  # images that are read, drawn from all over the set
+LOOKED_INTO = 16  # images that are read where not all are, drawn from all over the set
 MOST_VALUES = 12  # of an attribute that are counted one by one
 FEW = 50  # training images
 STEP = 4096  # files between two signs of life
@@ -40,9 +39,11 @@ def check_sets(
     contents: bool = False,
     progress: Progress = lambda share, text: None,
     validation_fraction: float = 0.2,
+    read_all: bool = False,
 ) -> list[dict[str, Any]]:
     """A report for each set, see `checked_sets`."""
-    return [one.report for one in checked_sets(declarations, files, contents, progress, validation_fraction)]
+    checked = checked_sets(declarations, files, contents, progress, validation_fraction, read_all)
+    return [one.report for one in checked]
 
 
 def checked_sets(
@@ -51,6 +52,7 @@ def checked_sets(
     contents: bool = False,
     progress: Progress = lambda share, text: None,
     validation_fraction: float = 0.2,
+    read_all: bool = False,
 ) -> list[Checked]:
     """Read and check declared sets; nothing is raised for what is wrong with them.
 
@@ -63,6 +65,7 @@ def checked_sets(
         files: ask for every file and read a few.
         contents: also compare files of equal size byte by byte (by their digests).
         validation_fraction: of the patients, where no validation images are declared.
+        read_all: read every image instead of a few.
     """
     reports = [_checked(one, progress, validation_fraction) for one in declarations]
     seen: set[str] = set()
@@ -74,7 +77,7 @@ def checked_sets(
     sets = [one.declared for one in reports if one.declared is not None]
     sizes = [_sizes(one, declared, progress) for one, declared in zip(read, sets)] if files else []
     for one, declared, size in zip(read, sets, sizes):
-        _look_into(one, declared, size)
+        _look_into(one, declared, size, read_all, progress)
     _tell_pairs(read, sets, same_files(sets), "file")
     if files and contents and sets:
         _tell_pairs(read, sets, same_contents(sets, sizes, progress), "content")
@@ -175,26 +178,22 @@ def _sizes(one: Checked, declared: DeclaredSet, progress: Progress) -> np.ndarra
     return sizes
 
 
-def _look_into(one: Checked, declared: DeclaredSet, sizes: np.ndarray) -> None:
-    """Read a few images, drawn by a fixed seed."""
+def _look_into(one: Checked, declared: DeclaredSet, sizes: np.ndarray, read_all: bool, progress: Progress) -> None:
+    """Read a few images, drawn by a fixed seed, or all of them."""
     there = np.flatnonzero(sizes > 0)
-    drawn = np.random.default_rng(0).permutation(there)[:LOOKED_INTO]
-    unreadable, inverted = [], 0
-    for n in drawn:
-        try:
-            radiograph = as_radiograph(read_volume(declared.images[n], "CXR"), "", declared.inverted)
-            inverted += any("inverted" in note for note in radiograph.notes)
-        except VolumeError as error:
-            unreadable.append(_told(error))
-    one.report |= {"looked_into": len(drawn), "unreadable": unreadable}
-    if unreadable:
-        rule = f"of {len(drawn)} that were read cannot be used; {unreadable[0]['value']}: {unreadable[0]['rule']}"
-        _error(one, _many(unreadable, "image"), rule, unreadable[0]["remedy"])
-    if inverted > len(drawn) / 2:
+    drawn = there if read_all else np.random.default_rng(0).permutation(there)[:LOOKED_INTO]
+    found = read_images(declared, drawn.tolist(), progress)
+    one.report |= {"looked_into": len(drawn), "unreadable": found.unreadable}
+    if found.unreadable:
+        first = found.unreadable[0]
+        rule = f"of {len(drawn)} that were read cannot be used; {first['value']}: {first['rule']}"
+        others = "" if len(drawn) == len(there) else "; `medssl data check --read-all` looks at the others too"
+        _error(one, _many(found.unreadable, "image"), rule, first["remedy"] + others)
+    if found.inverted > len(drawn) / 2:
         said = "inverted: false" if declared.inverted else "inverted: true"
         _warn(
             one,
-            f"{inverted} of {len(drawn)} images",
+            f"{found.inverted} of {len(drawn)} images",
             "look inverted (dark bone on bright air)",
             f"Look at some; write {said}",
         )

@@ -39,9 +39,10 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
         CatalogError: nothing found, or a set that breaks a rule.
         VolumeError: an image that cannot be read, named.
     """
-    data = catalog_from_json(request).data
+    asked = catalog_from_json(request)
+    data = asked.data
     if data.sets:
-        return inspect_sets(data, context)
+        return inspect_sets(data, context, asked.read_all)
     context.progress(0.0, "listing the images")
     catalog = read_catalog(data, context.home)
     found = set()

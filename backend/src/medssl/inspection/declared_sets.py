@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from medssl.inspection.context import FolderContext
 
 
-def inspect_sets(data: DataSpec, context: FolderContext) -> None:
+def inspect_sets(data: DataSpec, context: FolderContext, read_all: bool = False) -> None:
     """Check declared sets: files sheet-NAME.png; a row per set; info: `sets`, the reports of `checked_sets`, and the sums of the
     sets as for any catalogue (volumes, patients, modality, dimension, methods, training, validation, test, notes).
 
@@ -23,7 +23,7 @@ def inspect_sets(data: DataSpec, context: FolderContext) -> None:
         CatalogError: no declaration (what is wrong with the set itself stands in its report).
     """
     declarations = [Declaration.from_dict(one) for one in data.sets]
-    checked = checked_sets(declarations, True, False, context.progress, data.validation_fraction)
+    checked = checked_sets(declarations, True, False, context.progress, data.validation_fraction, read_all)
     files = []
     for number, one in enumerate(checked):
         if one.declared is not None:

@@ -10,7 +10,7 @@ from medssl.data.declared_samples import SetPart
 from medssl.errors import CatalogError
 from medssl.training.alarms import Alarm
 
-REMEDY = "Replace the file, or take it out of the set's table; `medssl data check` lists all of them"
+REMEDY = "Replace the file, or take it out of the set's table; `medssl data check --read-all` lists all of them"
 
 
 class UnreadableImages:
