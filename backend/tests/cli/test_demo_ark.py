@@ -120,12 +120,15 @@ def test_what_the_model_is_asked_becomes_rows_examples_and_shares(sets: list[dic
 
 def test_clearly_above_chance_is_good():
     rows = [
-        Row("a", "x", "", CLEAR + 0.1, 0.5),
-        Row("a", "y", "", CLEAR + 0.1, 0.5),
-        Row("b", "z", "", CLEAR - 0.1, 0.5),
+        Row("a", "x", "", CLEAR + 0.05, 0.5),
+        Row("a", "y", "", CLEAR + 0.05, 0.5),
+        Row("b", "z", "", CLEAR - 0.05, 0.5),
     ]
     verdict, good = judge(rows)  # each head counts once
-    assert good and "AUC of 0.65" in verdict and "z (b), 0.55" in verdict
+    assert good and "AUC of 0.65" in verdict and "z (b), 0.60" in verdict
+    assert not judge([*rows[:2], rows[2]._replace(teacher=0.5), rows[0]._replace(head="c", teacher=1.0)])[
+        1
+    ]  # one guesses
     assert not judge([row._replace(teacher=0.6) for row in rows])[1]
 
 

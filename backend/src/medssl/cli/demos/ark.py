@@ -24,14 +24,15 @@ from medssl.data.declared_table import read_set
 from medssl.protocol import DataSpec, JobView, ResultStatus, VolumeRef
 
 SAMPLE = "simulated-radiographs"
-SHORT: dict[str, Any] = {  # on the laptop preset: 234 steps, a few minutes on two cores
-    "epochs": 13,
+SHORT: dict[str, Any] = {  # on the laptop preset: 576 steps, a few minutes on two cores
+    "epochs": 32,  # before step 330 or so the heads of sides and of round opacities only guess
     "order": "balanced",  # in so short a run each set would undo the one before
     "teacher_update": "step",
     "smallest_crop": 0.8,  # opacities stay in the crop
     "projector": 128,  # a step of AdamW moves logits by a sum over all of these
-    "training": {"learning_rate": 2e-4},  # at 8e-4 the gains of the first epoch were lost again (one seed)
+    "training": {"learning_rate": 3e-4},  # at 8e-4 the gains of the first epoch were lost again (one seed)
 }
+WEAKEST = 0.6  # AUC of each answer: one perfect head among guesses is no success
 CLEAR = 0.65  # mean AUC from which the demonstration counts as learnt; three sets of 20 to 30 images scatter by 0.06 around 0.5
 
 
@@ -169,9 +170,9 @@ def judge(rows: Sequence[Row]) -> tuple[str, bool]:
     weakest = min(rows, key=lambda row: row.teacher)
     return (
         f"In images of the unseen patient the teacher's heads have a mean AUC of {teacher:.2f} over the three sets, the "
-        f"student's {student:.2f}; guessing has 0.50, and {CLEAR:.2f} was asked for. The weakest answer is {weakest.finding} "
-        f"({weakest.head}), {weakest.teacher:.2f}.",
-        teacher >= CLEAR,
+        f"student's {student:.2f}; guessing has 0.50, and {CLEAR:.2f} was asked for, of every answer {WEAKEST:.2f}. The weakest is "
+        f"{weakest.finding} ({weakest.head}), {weakest.teacher:.2f}.",
+        teacher >= CLEAR and weakest.teacher >= WEAKEST,
     )
 
 
