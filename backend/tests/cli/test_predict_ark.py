@@ -140,7 +140,7 @@ def test_evaluation_applies_the_model_to_one_split(tmp_path, model):
     assert "Bright: north (Bright)" in evaluation["notes"][0]
     assert "--split" in str(refusal("predict", data, "--model", model, "--split", "testing"))
     assert "Add --model" in str(refusal("evaluate", out / "applied" / "predictions.csv", "--finding", "Bright"))
-    assert "leaves none" in str(refusal("predict", data, "--model", model, "--split", "validation"))
+    assert "has none of these 8 images" in str(refusal("predict", data, "--model", model, "--split", "validation"))
 
 
 def test_labels_can_be_told_where_no_column_has_the_findings_name(tmp_path, model):

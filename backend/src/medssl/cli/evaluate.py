@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from medssl.cli.applying import Findings, Heads, ModelPart, Split, ark_settings
-from medssl.cli.evaluate_applied import apply_first, heads_note, kind_of, written_classes
+from medssl.cli.evaluate_applied import apply_first, heads_note, kind_of, notes_of_table, written_classes
+from medssl.cli.evaluate_seen import NO_TEST, TRAINED_TOO
 from medssl.cli.options import Device, Home
 from medssl.cli.output import err, out, print_table
 from medssl.errors import InputError
@@ -40,6 +42,9 @@ def evaluate(
     heads: Heads = [],  # noqa: B006
     part: ModelPart = "auto",
     split: Split = "",
+    trained_too: Annotated[
+        bool, typer.Option(TRAINED_TOO, help="Measure a pretrained Ark on images of its own training all the same.")
+    ] = False,
     truth: Annotated[Path | None, typer.Option(help="Folder with the true label maps, of the same names.")] = None,
     validation: Validation = None,
     group: Groups = [],  # noqa: B006
@@ -69,9 +74,12 @@ def evaluate(
         return
     pairs: tuple[list[Pair], SegmentClasses, list[str]] | None = None
     thresholds: dict[str, float] = {}
+    seen: list[str] = []
     if model:
         asked = ark_settings(findings, heads, part)
-        found, thresholds, told = apply_first(model, source, labels, asked, split, output, device, home)
+        found, thresholds, told, seen = apply_first(
+            model, source, labels, asked, split, trained_too, output, device, home
+        )
         kind = told if kind == "auto" else kind
     else:
         path = _single(source, [*findings, *heads, split])
@@ -84,9 +92,10 @@ def evaluate(
     else:
         path = found if isinstance(found, Path) else output / "applied" / "predictions.csv"
         table = read_predictions(found) if isinstance(found, Path) else found
+        seen = seen or notes_of_table(path, table, home_folder(home), trained_too)
         thresholds = _thresholds(validation, rule, specificity) if validation else thresholds
         settings = {"kind": kind, "specificity": specificity, **draws}
-        _report_classification(table, path, thresholds, group, output, settings)
+        _report_classification(table, path, thresholds, group, output, settings, seen)
 
 
 def _single(source: list[str], asked: list[str]) -> Path:
@@ -166,14 +175,16 @@ def _report_classification(
     group: list[str],
     output: Path,
     settings: dict[str, Any],
+    seen: list[str],
 ) -> None:
     from medssl.evaluation.evaluation import evaluate_classification
     from medssl.evaluation.evaluation_report import write_evaluation
 
     kind = kind_of(path, table.names) if settings["kind"] == "auto" else settings["kind"]
     evaluation = evaluate_classification(table, thresholds, group, **{**settings, "kind": kind})
-    evaluation["notes"] = heads_note(path) + evaluation["notes"]
-    report = write_evaluation(evaluation, output, "Classification", {image: image for image in table.images})
+    evaluation["notes"] = heads_note(path) + seen + evaluation["notes"]
+    title = "Classification" + (" of images it was trained on" if any(NO_TEST in note for note in seen) else "")
+    report = write_evaluation(evaluation, output, title, {image: image for image in table.images})
     _show(evaluation, report, ("auc", "average_precision", "accuracy", "f1", "sensitivity", "specificity"))
 
 
@@ -192,7 +203,9 @@ def _show(evaluation: Mapping[str, Any], report: Path, metrics: tuple[str, ...])
     rows = [[name, *(with_interval(values[m]) for m in metrics)] for name, values in evaluation["metrics"].items()]
     print_table(("class", *(TITLES[m] for m in metrics)), rows, f"{evaluation['images']} images")
     for note in evaluation["notes"]:
-        err.print(f"[yellow]note[/] {note}", highlight=False)
+        err.print(
+            "[bold red]warning[/]" if note.startswith(NO_TEST) else "[yellow]note[/]", escape(note), highlight=False
+        )
     out.print(f"{report}", highlight=False)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medssl.cli.applying import apply_here, images_of
+from medssl.cli.evaluate_seen import notes_on_seen
 from medssl.errors import CatalogError, InputError
 from medssl.home import home_folder
 
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
 
 
 def apply_first(
-    model: str, source: list[str], labels: str, settings: dict[str, str], split: str, output: Path, device: str,
-    home: Path | None,
+    model: str, source: list[str], labels: str, settings: dict[str, str], split: str, trained_too: bool, output: Path,
+    device: str, home: Path | None,
 ) -> Any:  # fmt: skip
     """Apply a model to data; the predictions or the pairs of label maps, the model's thresholds and kind of task.
 
+    Also what is to be said of images that a pretrained Ark was trained on, see `notes_on_seen`.
+
     Raises:
         MedSSLError: see `apply_here`.
-        CatalogError: an image failed, or images lack label maps.
+        CatalogError: an image failed, images lack label maps, no image of the split, or images that the model saw.
         InputError: labels that are not those of the model's classes.
     """
     from medssl.data.catalog import read_catalog
@@ -39,19 +42,21 @@ def apply_first(
     task = plan.task if plan else {}
     applied = output / "applied"
     data = images_of(source, "", "", "", split)
+    entries = list(read_catalog(data, home_folder(home)))
+    job = str(plan.provenance.get("job", "")) if plan and plan.method == "ark" else ""
+    seen = notes_on_seen(home_folder(home), job, (one.image for one in entries), trained_too) if job else []
     rows = apply_here(model, data, {"output": str(applied), **settings}, device, home, False)
     failed = [row for row in rows if row["status"] != "done"]
     if failed:
         rule = f"failed; the first: {failed[0]['error']}"
         raise CatalogError(f"{len(failed)} of {len(rows)} images", rule, "Correct them or take them out of the set")
-    entries = list(read_catalog(data, home_folder(home)))
     if not (applied / "predictions.csv").is_file():
-        return (_pairs_of(rows, entries, applied), written_classes(applied), []), {}, "auto"
+        return (_pairs_of(rows, entries, applied), written_classes(applied), []), {}, "auto", seen
     path = applied / "predictions.csv"
     table = _with_findings(read_predictions(path), record_of(path)) if labels else read_predictions(path)
     columns, kind = labels or task.get("labels", ""), task.get("kind") or kind_of(path, table.names)
     table = _with_labels(table, entries, columns, kind) if columns else table
-    return table, task.get("thresholds", {}), kind
+    return table, task.get("thresholds", {}), kind, seen
 
 
 def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -> list[Pair]:
@@ -118,11 +123,23 @@ def heads_note(table: Path) -> list[str]:
     record = record_of(table)
     if "columns" not in record:
         return []
-    seen = f"The model learnt from the sets {', '.join(record['sets'])}: of their images those of the test split alone count"
+    sets = f"The model learnt from the sets {', '.join(record['sets'])}"
     if not record["asked"]:
-        return ["Heads fixed beforehand: each column is one class of one head, none are averaged", seen]
+        return ["Heads fixed beforehand: each column is one class of one head, none are averaged", sets]
     said = "; ".join(f"{name}: {heads}" for name, heads in record["columns"].items())
-    return [f"Heads fixed beforehand, by the names of findings. {said}", seen]
+    return [f"Heads fixed beforehand, by the names of findings. {said}", sets]
+
+
+def notes_of_table(path: Path, table: Predictions, home: Path, trained_too: bool) -> list[str]:
+    """What is to be said of images that an Ark was trained on, of a table that it made; nothing of others.
+
+    Raises:
+        CatalogError: see `notes_on_seen`.
+    """
+    from medssl.tasks.apply_output import record_of
+
+    record = record_of(path)
+    return notes_on_seen(home, record.get("job", ""), table.images, trained_too) if "columns" in record else []
 
 
 def written_classes(folder: Path) -> SegmentClasses | None:

@@ -34,8 +34,21 @@ def without(entries: Sequence[Entry], rules: Sequence[str]) -> list[Entry]:
         unwanted = SPLITS.get(value.lower(), value) if name == "split" else value
         kept = [entry for entry in kept if not _same(_fields(entry).get(name, ""), unwanted)]
     if entries and not kept:
+        _tell_split(entries, rules)
         raise CatalogError(f"exclude {', '.join(rules)}", f"leaves none of {len(entries)} images", "Exclude less")
     return kept
+
+
+def _tell_split(entries: Sequence[Entry], rules: Sequence[str]) -> None:
+    """Where rules leave a single split, as --split writes them, and no image is of it."""
+    pairs = [[part.strip() for part in rule.partition("=")] for rule in rules]
+    wanted = set(SPLITS.values()) - {SPLITS.get(value.lower(), value) for _, _, value in pairs}
+    if len(wanted) == 1 and all(column.casefold() == "split" for column, _, _ in pairs):
+        there = ", ".join(sorted({entry.split for entry in entries} - {""})) or "none at all"
+        raise CatalogError(
+            f"split {wanted.pop()}", f"has none of these {len(entries)} images (their splits: {there})",
+            "Declare split: (in a table, a column split), or leave --split out",
+        )  # fmt: skip
 
 
 def _fields(entry: Entry) -> dict[str, str]:

@@ -154,9 +154,10 @@ class ArkColumns:
         return next((value for value in stated if value == value), UNKNOWN)
 
     def about(self) -> dict[str, Any]:
-        """Which heads say what, whether that was asked for by name, and what sets the model knows."""
+        """Which heads say what, whether that was asked for by name, what sets the model knows, and the job that trained it."""
         columns = {one.name: one.text(self._net.sets).removeprefix(f"{one.name}: ") for one in self._findings}
-        return {"columns": columns, "asked": self._asked, "sets": [one["name"] for one in self._net.sets]}
+        job = cast(Plan, self._net.plan).provenance.get("job", "")
+        return {"columns": columns, "asked": self._asked, "sets": [one["name"] for one in self._net.sets], "job": job}
 
 
 def _class_words(sets: Sequence[dict[str, Any]], catalog: Catalog, exclusive: Collection[str]) -> dict[str, set[str]]:
