@@ -98,6 +98,17 @@ def test_retrieve(chests, model, name, tmp_path):
     assert rows_of(tmp_path / "again") == rows
 
 
+def test_a_folder_is_the_same_however_it_is_named(chests, model, tmp_path, monkeypatch):
+    folder, peac = chests.parent, model("peac")
+    assert "6 added" in run(folder, peac, query="Röntgenbilder/query.png").output
+    monkeypatch.chdir(tmp_path)
+    for n, name in enumerate((folder.name, f"{folder}/../{folder.name}")):
+        where = ["--among", name, "--model", peac, "--output", f"found{n}"]
+        result = CliRunner().invoke(app, ["retrieve", str(folder / "query.png"), *where], env={"COLUMNS": "200"})
+        assert "index of 6 images; searched" in result.output, "nothing is described twice"
+        assert {str(Path(row["path"]).parent) for row in rows_of(tmp_path / f"found{n}")} == {str(folder.resolve())}
+
+
 def test_features_of_an_ark_have_an_index_each(chests, model, tmp_path, home):
     run(chests, model("ark"))
     result = run(chests, model("ark"), "--features", "encoder", output=tmp_path / "encoder")

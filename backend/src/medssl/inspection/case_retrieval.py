@@ -6,6 +6,7 @@ import hashlib
 import io
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
         VolumeError, InputError: the query is no image for this model.
     """
     asked = retrieve_from_json(request)
+    asked = replace(asked, data=resolved(asked.data))
     if not 1 <= asked.count <= MOST:
         raise ConfigError(f"count = {asked.count}", f"must lie between 1 and {MOST}", "8 fill a gallery")
     context.progress(0.0, "loading the model")
@@ -80,11 +82,28 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
 def index_folder(home: Path, asked: RetrieveRequest, features: str, net: nn.Module) -> Path:
     """Where the index of a set under a model lies: its name is a digest of all that a vector depends on but the files."""
     plan: Any = net.plan
-    data = asked.data
-    which = (str(Path(data.path).absolute()) if data.path else "", data.pattern, data.modality, data.sets, data.exclude)
+    data = resolved(asked.data)
+    which = (data.path, data.pattern, data.modality, data.sets, data.exclude)
     volumes = [(one.path or one.sha256, one.view, one.inverted, one.modality) for one in data.volumes]
     text = to_text([plan.sha256 or asked.model, plan.fidelity, asked.part, features, to_json(which), volumes])
     return home / FOLDER / hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def resolved(data: DataSpec) -> DataSpec:
+    """The same set by full paths, however it was named: they tell the images of an index apart, and stand in its table.
+
+    The last part of a file's path stays as it is: a link may have another suffix than what it leads to, and a table's images
+    lie beside the link.
+    """
+    volumes = tuple(replace(one, path=_full(one.path)) for one in data.volumes)
+    return replace(data, path=_full(data.path), volumes=volumes)
+
+
+def _full(path: str) -> str:
+    if not path:
+        return ""
+    plain = Path(path).expanduser()
+    return str(plain.resolve() if plain.is_dir() else plain.parent.resolve() / plain.name)
 
 
 def rows_of(cases: Sequence[Case]) -> list[dict[str, Any]]:
