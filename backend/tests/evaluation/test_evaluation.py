@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from medssl.errors import CatalogError, InputError, NotFoundError
+from medssl.evaluation.cross_table import cross_table
 from medssl.evaluation.evaluation import evaluate_classification, evaluate_segmentation, guess_kind
 from medssl.evaluation.evaluation_report import write_evaluation
 from medssl.evaluation.segmentation import case_metrics
@@ -192,3 +193,40 @@ def test_reports(tmp_path: Path):
     one = Predictions(one.images, one.patients, ("Mass",), one.probabilities[:, :1], one.targets[:, :1])
     found = evaluate_classification(one, replicates=100)
     assert "mean" not in found["metrics"] and "AUC" in write_evaluation(found, tmp_path / "b", "One").read_text()
+
+
+def test_a_mean_is_no_surer_than_its_classes():
+    table = predictions(gap=1.0)
+    table.targets[:, 2] = 0
+    table.targets[[0, 42, 81], 2] = 1  # three patients with a hernia, a woman among them
+    evaluation = evaluate_classification(table, groups=["sex"], replicates=200)
+    assert evaluation["metrics"]["Mass"]["auc"]["low"] is not None
+    for metric in ("auc", "sensitivity"):
+        mean = evaluation["metrics"]["mean"][metric]
+        assert mean["value"] is not None and mean["low"] is None and mean["high"] is None
+    assert evaluation["metrics"]["mean"]["brier"]["low"] is not None  # every patient carries that of every class
+    for row in evaluation["groups"]:
+        if row["metric"] == "auc":
+            assert (row["low"] is None) == (row["class"] in ("Hernia", "mean"))
+    gaps = {row["class"]: row for row in evaluation["gaps"] if row["metric"] == "auc"}
+    assert gaps["Mass"]["p"] is not None and gaps["mean"]["difference"] is not None
+    assert gaps["mean"]["p"] is gaps["mean"]["adjusted_p"] is gaps["mean"]["low"] is None
+    assert any("nor of a mean over classes" in note for note in evaluation["notes"])
+
+
+def test_a_class_outside_the_mean_does_not_make_it_unsure():
+    table = predictions(gap=1.0)
+    table.targets[:, 2] = 0
+    evaluation = evaluate_classification(table, groups=["sex"], replicates=200)
+    assert evaluation["metrics"]["mean"]["auc"]["low"] is not None
+    assert all(row["p"] is not None for row in evaluation["gaps"] if (row["class"], row["metric"]) == ("mean", "auc"))
+
+
+def test_trained_on_each_a_mean_is_no_surer_either():
+    tables = {"M": predictions(1), "F": predictions(1, gap=1.5)}
+    for table in tables.values():
+        table.targets[:, 2] = 0
+        table.targets[[0, 2, 40, 81], 2] = 1
+    rows = [row for row in cross_table(tables, "sex", replicates=200) if row["class"] in ("Mass", "mean")]
+    assert all((row["low"] is None) == (row["class"] == "mean") for row in rows)
+    assert all((row["p"] is None) == (row["class"] == "mean") for row in rows if row["difference"])

@@ -12,6 +12,7 @@ from medssl.evaluation.weighted import METRICS, ScoredClass, confusion_mcc
 
 KINDS = ("binary", "multi-class", "multi-label")
 MEAN = "mean"
+OF_THE_TABLE = ("accuracy", "mcc")  # of a multi-class task, no means over its classes
 THRESHOLD = 0.5
 
 
@@ -30,6 +31,10 @@ class ClassificationMetrics:
         thresholds: by name; 0.5 where none is given.
         specificity: at which `sensitivity_at_specificity` is read.
         averaged: the classes that the mean is over; None: all.
+
+    Attributes:
+        keys: class and metric of each number.
+        parts: number of a mean over classes -> the numbers that it is of.
 
     Raises:
         InputError: shapes that do not fit, an unknown kind, probabilities outside 0...1.
@@ -57,6 +62,11 @@ class ClassificationMetrics:
         self._averaged = [n for n, name in enumerate(names) if averaged is None or name in averaged]
         if len(names) > 1:
             self.keys += [(MEAN, metric) for metric in METRICS]
+        self.parts = {
+            n: [m * len(METRICS) + METRICS.index(metric) for m in self._averaged]
+            for n, (_, metric) in enumerate(self.keys)
+            if n >= len(names) * len(METRICS) and not (self._table and metric in OF_THE_TABLE)
+        }
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         """(weightings, N) to (weightings, keys)."""

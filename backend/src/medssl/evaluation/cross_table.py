@@ -16,7 +16,7 @@ from medssl.evaluation.page_parts import TITLES, cell, probability
 from medssl.evaluation.plots import draw_intervals
 from medssl.evaluation.report import Report
 from medssl.evaluation.resampled import Resampled
-from medssl.evaluation.subgroups import Grouping, adjusted, group_by, on_rows
+from medssl.evaluation.subgroups import Grouping, adjusted, group_by, hold_back, on_rows
 from medssl.evaluation.tables import Predictions
 from medssl.files import write_json
 
@@ -47,11 +47,12 @@ def cross_table(
     bootstrap = PatientBootstrap(first.patients, replicates, seed)
     rows = []
     for group, members in zip(grouping.names, grouping.members):
-        keys, carriers, found = _resample(aligned, members, bootstrap, grouping, metric)
+        keys, carriers, parts, found = _resample(aligned, members, bootstrap, grouping, metric)
         for trained_on, resampled in found.items():
             own = found.get(group) if trained_on != group else None
-            gaps = resampled.minus(own).tests(carriers) if own else [None] * len(keys)
-            for name, bounds, gap in zip(keys, resampled.intervals(carriers), gaps):
+            known = ~np.isnan(resampled.values)
+            gaps = hold_back(resampled.minus(own).tests(carriers), known, parts) if own else [None] * len(keys)
+            for name, bounds, gap in zip(keys, hold_back(resampled.intervals(carriers), known, parts), gaps):
                 rows.append(
                     {
                         "trained_on": trained_on, "tested_on": group, "class": name, "metric": metric,
@@ -107,8 +108,8 @@ def write_cross_table(rows: Sequence[Mapping[str, Any]], folder: Path, title: st
 
 def _resample(
     tables: Mapping[str, Predictions], members: np.ndarray, bootstrap: PatientBootstrap, grouping: Grouping, metric: str
-) -> tuple[list[str], np.ndarray, dict[str, Resampled]]:
-    """Class names, the patients that carry each, and the metric of each model on the members."""
+) -> tuple[list[str], np.ndarray, dict[int, list[int]], dict[str, Resampled]]:
+    """Class names, the patients that carry each, what a mean is of, and the metric of each model on the members."""
     found = {}
     for trained_on, table in tables.items():
         kind = guess_kind(table.targets)
@@ -118,7 +119,8 @@ def _resample(
         whole = bootstrap.resample(on_rows(members, statistic))
         found[trained_on] = Resampled(whole.values[columns], whole.replicates[:, columns], whole.left_out[:, columns])
         carriers = carriers_of(statistic.keys, targets, members, table.names, bootstrap)[columns]
-    return [statistic.keys[n][0] for n in columns], carriers, found
+    parts = {columns.index(n): [columns.index(m) for m in of] for n, of in statistic.parts.items() if n in columns}
+    return [statistic.keys[n][0] for n in columns], carriers, parts, found
 
 
 def _aligned(table: Predictions, first: Predictions, name: str) -> Predictions:

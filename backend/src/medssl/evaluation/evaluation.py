@@ -15,7 +15,7 @@ from medssl.evaluation.bootstrap import METHOD, PatientBootstrap
 from medssl.evaluation.calibration import reliability
 from medssl.evaluation.classification import MEAN, ClassificationMetrics, Confusion, check, decisions
 from medssl.evaluation.segmentation_statistic import CaseTable
-from medssl.evaluation.subgroups import Grouping, evaluate_groups, group_by
+from medssl.evaluation.subgroups import Grouping, evaluate_groups, group_by, hold_back
 from medssl.evaluation.tables import Predictions
 
 WORST = 12
@@ -62,10 +62,11 @@ def evaluate_classification(
     def measure(rows: np.ndarray, averaged: Sequence[str] = names):
         parts = targets[rows], scores[rows], kind, names, thresholds, specificity
         statistic = ClassificationMetrics(*parts, averaged)
-        return statistic.keys, statistic, carriers_of(statistic.keys, targets, rows, names, bootstrap)
+        return statistic.keys, statistic, carriers_of(statistic.keys, targets, rows, names, bootstrap), statistic.parts
 
-    keys, statistic, carriers = measure(np.arange(len(targets)))
-    metrics = nested(keys, bootstrap.resample(statistic).intervals(carriers))
+    keys, statistic, carriers, parts = measure(np.arange(len(targets)))
+    resampled = bootstrap.resample(statistic)
+    metrics = nested(keys, hold_back(resampled.intervals(carriers), ~np.isnan(resampled.values), parts))
     table: Rows = []
     gaps: Rows = []
     notes: list[str] = []
@@ -111,9 +112,10 @@ def evaluate_segmentation(
 
     def measure(rows: np.ndarray):
         part = table.rows(rows)
-        return part.keys, part.statistic, np.array([bootstrap.patients_among(rows[known]) for known in part.known])
+        carriers = np.array([bootstrap.patients_among(rows[known]) for known in part.known])
+        return part.keys, part.statistic, carriers, {}  # a mean is of each image, not of the classes' means
 
-    keys, statistic, carriers = measure(np.arange(len(table.images)))
+    keys, statistic, carriers, _ = measure(np.arange(len(table.images)))
     metrics = nested(keys, bootstrap.resample(statistic).intervals(carriers))
     rows: Rows = []
     gaps: Rows = []
@@ -260,7 +262,8 @@ def _notes(counts: Mapping[str, Mapping[str, int]], kind: str, thresholds: Mappi
             value = "no positive" if not row["positives"] else "no negative"
             notes.append(f"{name}: {value} image among these, so that AUC and the like are unknown")
         elif min(row["positive_patients"], row["negative_patients"]) < 5:
-            notes.append(f"{name}: under 5 patients of one kind, so that no interval can be given")
+            mean = ", nor of a mean over classes" if len(counts) > 1 else ""
+            notes.append(f"{name}: under 5 patients of one kind, so that no interval can be given{mean}")
     if kind != "multi-class" and not thresholds:
         notes.append("Thresholds are 0.5: none were chosen on validation images")
     if patients < 5:

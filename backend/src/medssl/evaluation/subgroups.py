@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from medssl.errors import InputError
 from medssl.evaluation.bootstrap import PatientBootstrap, Statistic
+from medssl.evaluation.resampled import Interval, Test
 from medssl.evaluation.significance import holm
 
 MANY = 8  # different numbers: more are cut into bands
@@ -19,8 +20,9 @@ UNKNOWN = "unknown"
 
 Key = tuple[str, str]  # class, metric
 Measure = Callable[
-    [np.ndarray], tuple[list[Key], Statistic, np.ndarray]
-]  # rows -> keys, statistic of their weights, carriers
+    [np.ndarray], tuple[list[Key], Statistic, np.ndarray, Mapping[int, Sequence[int]]]
+]  # rows -> keys, statistic of their weights, carriers, parts of means: see `hold_back`
+Bounds = TypeVar("Bounds", Interval, Test)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def evaluate_groups(
     Args:
         grouping: of the bootstrap's rows.
         bootstrap: over all rows.
-        measure: what to measure on some rows: keys, statistic of these rows' weights, patients that carry each value.
+        measure: what to measure on some rows: keys, statistic of these rows' weights, patients that carry each value, and
+            which values a mean is of.
 
     Returns:
         rows of attribute, group, images, patients, class, metric, value, low, high; and rows of attribute, first, second,
@@ -76,19 +79,37 @@ def evaluate_groups(
     """
     table, gaps, found = [], [], []
     for name, rows in zip(grouping.names, grouping.members):
-        keys, statistic, carriers = measure(rows)
+        keys, statistic, carriers, parts = measure(rows)
         resampled = bootstrap.resample(on_rows(rows, statistic))
         found.append((name, resampled, carriers))
         about = {"attribute": grouping.attribute, "group": name}
         sizes = {"images": len(rows), "patients": bootstrap.patients_among(rows)}
-        for (label, metric), bounds in zip(keys, resampled.intervals(carriers)):
+        intervals = hold_back(resampled.intervals(carriers), ~np.isnan(resampled.values), parts)
+        for (label, metric), bounds in zip(keys, intervals):
             table.append({**about, **sizes, "class": label, "metric": metric, **bounds.as_dict()})
     for (first, one, carry), (second, other, carry_too) in combinations(found, 2):
-        tests = one.minus(other).tests(np.minimum(carry, carry_too))
+        known = ~(np.isnan(one.values) & np.isnan(other.values))
+        tests = hold_back(one.minus(other).tests(np.minimum(carry, carry_too)), known, parts)
         about = {"attribute": grouping.attribute, "first": first, "second": second}
         for (label, metric), test in zip(keys, tests):
             gaps.append({**about, "class": label, "metric": metric, **test.as_dict()})
     return table, adjusted(gaps, ("metric",))
+
+
+def hold_back(bounds: list[Bounds], known: np.ndarray, parts: Mapping[int, Sequence[int]]) -> list[Bounds]:
+    """The same without the bounds of a mean one of whose parts has none: it is no surer than that part.
+
+    Args:
+        bounds: of each number.
+        known: (K,) which numbers there are; others are in no mean.
+        parts: number of a mean -> the numbers that it is of.
+    """
+    unsure = {n for n, of in parts.items() if any(known[m] and bounds[m].low is None for m in of)}
+    return [_unbounded(one) if n in unsure else one for n, one in enumerate(bounds)]
+
+
+def _unbounded(one: Bounds) -> Bounds:
+    return replace(one, low=None, high=None, **({"p": None} if isinstance(one, Test) else {}))
 
 
 def on_rows(rows: np.ndarray, statistic: Statistic) -> Statistic:

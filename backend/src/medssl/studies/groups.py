@@ -37,7 +37,7 @@ def group_tables(study: Study, scores: StudyScores) -> tuple[Rows, Rows]:
 
             def measure(rows: np.ndarray, arm: Arm = arm, size: float = size, seeds: list[int] = seeds) -> Any:
                 carriers = scores.runs(arm.name, size, seeds[:1])[0].carriers(rows, scores.bootstrap)
-                return [(MEAN, study.metric)], over_seeds(scores, arm.name, size, seeds, rows), np.array([carriers])
+                return [(MEAN, study.metric)], over_seeds(scores, arm.name, size, seeds, rows), np.array([carriers]), {}
 
             for grouping in groupings:
                 found, between = evaluate_groups(grouping, scores.bootstrap, measure)
