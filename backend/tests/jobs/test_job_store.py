@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from medssl.errors import NotFoundError, StateError
+from medssl.errors import InputError, NotFoundError, StateError
 from medssl.files import write_json
 from medssl.jobs.liveness import SILENT_S, STARTING_S, alive_lock
 from medssl.jobs.record import EventLog, StatusFile
-from medssl.jobs.store import EVENTS_AT_ONCE, JobStore
+from medssl.jobs.store import EVENTS_AT_ONCE, JobStore, model_of_job
 from medssl.protocol import JobStatus, to_json
 
 
@@ -152,6 +152,33 @@ def test_cancelling_what_has_ended_is_refused(store, spec):
     StatusFile(store.folder(job)).change(state="finished")
     with pytest.raises(StateError, match="finished"):
         store.request_cancel(job)
+
+
+def test_a_model_is_found_by_the_name_of_its_job(store, spec, home):
+    def made(name: str, state: str = "finished") -> Path:
+        folder = store.folder(store.create(spec(name=name)))
+        (folder / "results" / "model.safetensors").touch()
+        write_json(folder / "status.json", to_json(JobStatus(state)))
+        return folder / "results" / "model.safetensors"
+
+    model, running = made("Ark an drei Sätzen"), made("Ark", "running")
+    assert model_of_job(home, "Ark an drei Sätzen") == model == model_of_job(home, model.parts[-3])
+    assert model_of_job(home, running.parts[-3]) == running and model_of_job(home, "Ark") is None
+    assert model_of_job(home, "") is None and model_of_job(home, "other") is None
+    ids = [made("Ark").parts[-3], made("Ark").parts[-3]]
+    with pytest.raises(InputError, match="is the name of 2 finished jobs") as refused:
+        model_of_job(home, "Ark")
+    assert all(one in str(refused.value) for one in ids)
+
+
+def test_a_file_of_that_name_comes_first(store, spec, home, tmp_path, monkeypatch):
+    folder = store.folder(store.create(spec(name="ark.safetensors")))
+    (folder / "results" / "model.safetensors").touch()
+    write_json(folder / "status.json", to_json(JobStatus("finished")))
+    monkeypatch.chdir(tmp_path)
+    assert model_of_job(home, "ark.safetensors") == folder / "results" / "model.safetensors"
+    (tmp_path / "ark.safetensors").touch()
+    assert model_of_job(home, "ark.safetensors") is None
 
 
 def test_an_unreadable_job_does_not_hide_the_others(store, spec):

@@ -20,6 +20,7 @@ from medssl.home import make_home
 from medssl.jobs.liveness import SILENT_S, STARTING_S, is_alive
 from medssl.protocol import (
     END_STATES,
+    FINISHED,
     INTERRUPTED,
     QUEUED,
     RUNNING,
@@ -39,9 +40,36 @@ Events = list[dict[str, Any]]
 
 
 def model_of_job(home: Path, reference: str) -> Path | None:
-    """The trained weights of the job with this id; None where there are none."""
-    path = home / "jobs" / reference / "results" / "model.safetensors"
-    return path if SAFE_ID.fullmatch(reference) and path.is_file() else None
+    """The trained weights of the job with this id, or of the finished job with this name; None where there are none.
+
+    Raises:
+        InputError: a name that several of them have.
+    """
+    path = _model(home, reference)
+    if SAFE_ID.fullmatch(reference) and path.is_file():
+        return path
+    if not reference or Path(reference).expanduser().exists():  # a file's path is no name
+        return None
+    named = [job for job in sorted(_names(home / "jobs"), reverse=True) if _is_named(home, job, reference)]
+    if len(named) > 1:
+        rule = f"is the name of {len(named)} finished jobs: {', '.join(named)}"
+        raise InputError(f"model {reference!r}", rule, "Give the id of one of them, the newest stands first")
+    return _model(home, named[0]) if named else None
+
+
+def _model(home: Path, job: str) -> Path:
+    return home / "jobs" / job / "results" / "model.safetensors"
+
+
+def _is_named(home: Path, job: str, name: str) -> bool:
+    """Is this the name of a finished job with a model?"""
+    if not _model(home, job).is_file():
+        return False
+    try:
+        spec, status = (read_json(home / "jobs" / job / file) for file in ("spec.json", "status.json"))
+    except (FileNotFoundError, ValueError):  # removed meanwhile, or not written by us
+        return False
+    return spec.get("name") == name and status.get("state") == FINISHED
 
 
 class JobStore:
