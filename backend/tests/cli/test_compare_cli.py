@@ -91,6 +91,22 @@ def test_the_report_can_be_written_from_what_is_finished(tmp_path, home):
 
 
 @pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--train-on", "gender"), "train_on: gender: is no column of the data (it has: sex, age, Pneumonia, Mass)"),
+        (("--group", "gender"), "(it has: sex, age, Mass)"),  # the label itself is no attribute of the test images
+        (("--group", "sex:0,40"), "cuts a column that holds text"),
+    ],
+)
+def test_columns_that_are_not_there_are_told_before_there_is_a_job(tmp_path, home, asked, told):
+    data = write_catalog(tmp_path / "data", 12)
+    study = [str(data), "--task", "classification", "--labels", "Pneumonia", "--arm", "scratch=", "--arm", "b="]
+    assert told in refusal(*study, *asked, "--prepare")
+    assert not JobStore(home).list()
+    assert prepared(home, *study, "--train-on", "sex", "--group", "age:0,40").config["train_on"] == "sex"
+
+
+@pytest.mark.parametrize(
     ("arguments", "told"),
     [
         ((), "data: is missing"),

@@ -256,6 +256,15 @@ def test_a_probe_needs_weights():
     assert check_study({**TREE, "task": "probing", "arms": arms})["metric"] == "auc"
 
 
+def test_probes_are_compared_with_the_first_arm_unless_one_is_called_scratch():
+    arms = [{"name": "genesis", "weights": "a-job"}, {"name": "peac", "weights": "some-job"}]
+    tree = {**TREE, "task": "probing", "arms": arms}
+    assert check_study(tree)["reference"] == "genesis"
+    assert check_study({**tree, "reference": "peac"})["reference"] == "peac"
+    scratch = {"name": "scratch", "weights": "untrained:laptop"}
+    assert check_study({**tree, "arms": [*arms, scratch]})["reference"] == "scratch"
+
+
 def test_untrained_models_are_drawn_anew_for_each_seed_and_shared_by_sizes(tmp_path):
     weights = FrozenWeights("untrained:laptop", "untrained:laptop")
     first, again, other = (Path(start_file(weights, seed, tmp_path, tmp_path)) for seed in (0, 0, 1))

@@ -53,7 +53,10 @@ def compare(
         int, typer.Option(help="Runs of every arm and size (5 unless the study file says).", show_default=False)
     ] = 0,
     metric: Annotated[str, typer.Option(help="What is compared: dice, auc ...")] = "",
-    reference: Annotated[str, typer.Option(help="The arm that others are compared with (default: scratch).")] = "",
+    reference: Annotated[
+        str,
+        typer.Option(help="The arm that others are compared with (default: scratch; of probes without it the first)."),
+    ] = "",
     labels: Labels = "",
     preset: Annotated[str, typer.Option(help="A preset of the task.")] = "",
     settings: Settings = [],  # noqa: B006
@@ -134,7 +137,12 @@ def _of_file(path: Path) -> tuple[dict[str, Any], DataSpec]:
 def _run(store: Any, spec: JobSpec, prepare: bool, detach: bool) -> None:
     from medssl.jobs import process
     from medssl.jobs.check import checked
+    from medssl.studies.compare_config import read_study
 
+    if spec.config.get("groups") or spec.config.get("train_on"):
+        from medssl.studies.study_data import check_columns
+
+        check_columns(read_study(spec.config), spec.data, store.home)
     if prepare:
         folder = store.folder(store.create(checked(spec, home=store.home)))
         out.print(f"{folder}\nrun it with: python -m medssl.jobs.run {shlex.quote(str(folder))}", highlight=False)

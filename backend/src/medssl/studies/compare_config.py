@@ -104,7 +104,7 @@ def read_study(config: dict[str, Any]) -> Study:
     _check_names(arms)
     return Study(
         task, arms, sizes, unit, _seeds(config.get("seeds", DEFAULT_SEEDS)), _metric(config, task),
-        _reference(config, arms), str(config.get("preset", "default")), dict(config.get("config") or {}),
+        _reference(config, arms, task), str(config.get("preset", "default")), dict(config.get("config") or {}),
         tuple(str(group) for group in _list(config, "groups")), str(config.get("train_on", "")),
         _whole(config, "replicates", DEFAULT_REPLICATES, 0), _whole(config, "split_seed", 0, 0),
         _devices(config), bool(config.get("keep_models", False)),
@@ -230,9 +230,10 @@ def _metric(config: dict[str, Any], task: str) -> str:
     return metric
 
 
-def _reference(config: dict[str, Any], arms: tuple[Arm, ...]) -> str:
+def _reference(config: dict[str, Any], arms: tuple[Arm, ...], task: str) -> str:
     names = [arm.name for arm in arms]
-    reference = config.get("reference") or ("scratch" if "scratch" in names else "")
+    usual = names[0] if task == "probing" else ""  # nothing is trained from scratch there
+    reference = config.get("reference") or ("scratch" if "scratch" in names else usual)
     if reference not in names:
         raise ConfigError(
             f"reference {reference!r}", "is not the name of an arm", f"Name the arm to compare with: {', '.join(names)}"

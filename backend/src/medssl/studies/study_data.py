@@ -93,6 +93,20 @@ def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyDat
     return StudyData(files, counts, tuple(split.notes))
 
 
+def check_columns(study: Study, data: DataSpec, home: Path) -> None:
+    """Refuse groups and `train_on` that the catalogue has no column for, before a job is made.
+
+    Raises:
+        CatalogError: a catalogue that cannot be read. ConfigError, InputError: name the columns that there are.
+    """
+    catalog = read_catalog(dataclasses.replace(data, masks=""), home)
+    _check_groups(study, catalog)
+    names = dict.fromkeys(name for entry in catalog for name in (*entry.attributes, *entry.labels))
+    if study.train_on and study.train_on not in names:
+        rule = f"is no column of the data (it has: {', '.join(names) or 'none'})"
+        raise ConfigError(f"train_on: {study.train_on}", rule, "Name one of two values or more, such as sex")
+
+
 def _values(study: Study, training: Catalog) -> list[str]:
     if not study.train_on:
         return [ALL]
