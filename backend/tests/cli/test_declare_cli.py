@@ -81,6 +81,13 @@ def test_a_ready_made_set_needs_its_folder(tmp_path):
     assert found.exit_code == 1 and json.loads(found.stdout)[0]["images"] == 1
 
 
+def test_a_misspelt_ready_made_set(tmp_path):
+    for more in ((), ("--root", tmp_path)):
+        found = run("data", "check", "chestxray15", *more)
+        assert isinstance(found.exception, CatalogError) and "did you mean 'chestxray14'?" in found.exception.rule
+    assert "does not exist" in str(run("data", "check", tmp_path / "chestxray15").exception)
+
+
 def test_declare_writes_what_can_be_read(tmp_path):
     for name in (*READY_MADE, ""):
         file = tmp_path / f"{name or 'template'}.yaml"

@@ -54,6 +54,22 @@ def test_counts_of_a_sound_set(root):
     assert "training: B: is never positive" in warnings and "3 training images: are very few" in warnings
 
 
+def test_an_age_that_is_not_a_number_is_unknown(root):
+    ages = ["61", "nan", "", "NaN", "61", "7"]
+    write(root, {"ages.csv": "image,age\n" + "".join(f"{n},{age}\n" for n, age in enumerate(ages))})
+    tables = ["x.csv", {"file": "ages.csv", "key": "image"}]
+    (report,) = check_sets([declared(root, tables=tables, attributes=["age"])], files=False)
+    assert report["attributes"]["age"] == {"": 3, "61": 2, "7": 1}
+
+
+def test_the_first_missing_files_are_named(root):
+    for n in range(5):
+        (root / f"{n}.png").unlink()
+    (report,) = check_sets([declared(root)])
+    first = ", ".join(str(root / f"{n}.png") for n in range(3))
+    assert said(report, "errors")[0] == f"set mine: 5 files: of 6 cannot be found: {first}, ..."
+
+
 def test_what_breaks_reading_is_an_error_of_that_set_alone(root):
     wrong, sound = check_sets([declared(root, labels=["A", "C"]), declared(root, name="other")], files=False)
     assert "has no column 'C'" in said(wrong, "errors")[0] and wrong["images"] == 0
@@ -73,7 +89,7 @@ def test_rows_that_a_joined_table_lacks_and_values_that_no_row_has_are_told(root
         "set mine: 2 of 6 rows: are not in more.csv, their fields are empty; the first: x.csv, line 6: patient = 'd'"
         in warnings
     )
-    assert "set mine: only.split = tset: is a value that no row has" in warnings
+    assert "set mine: only.split = tset: is a value that no row has (did you mean 'test'?)" in warnings
     assert "set mine: exclude.sex = X: is a value that no row has" in warnings
     (report,) = check_sets([declared(root, tables=more, attributes=["sex"], only={"sex": ["F"]})], files=False)
     assert not any("no row has" in one for one in said(report, "warnings"))

@@ -138,8 +138,12 @@ def test_only_and_exclude_by_column_and_attribute(tmp_path):
     text = "image,patient,view,A,B\np1_a.png,1,PA,1,0\np2_b.png,2,LL,oops,0\np3_c.png,3,PA,1,0\n"
     made = read(tmp_path, text, only={"view": "PA"}, exclude={"who": ["3"]}, attributes={"who": {"pattern": "p(\\d)"}})
     assert [Path(image).name for image in made.images] == ["p1_a.png"]  # what is left out is not read for its labels
-    with pytest.raises(CatalogError, match="3 rows were left out"):
-        read(tmp_path, text, only={"view": "AP"})
+    with pytest.raises(
+        CatalogError, match=r"only.view = PAA: .*did you mean 'PA'.*3 rows were left out.*values: PA, LL\.$"
+    ):
+        read(tmp_path, text, only={"view": "PAA"})
+    with pytest.raises(CatalogError, match=r"tables: has no images .3 rows were left out"):
+        read(tmp_path, text, only={"view": "LL"}, exclude={"image": ["p2_b.png"]})
 
 
 def test_a_joined_table_adds_columns(tmp_path):
@@ -207,7 +211,7 @@ HEAD = "image,patient,A,B\n"
         (HEAD + "a.png,1,1,0\n", {"images": "images_*/{image}"}, "matches no folder"),
         (HEAD + "a.png,1,1,0\n", {"split": {"training": "list.txt"}}, "split.training: .*list.txt: is not there"),
         ("image,patient,A,B,split\na.png,1,1,0,trian\n", {}, "line 2: split 'trian': is no split .did you mean 'train'"),
-        (WORDS, {"labels": {"column": "F", "separator": ";", "values": ["mass", "cysts"]}}, "'cyst': is no label of this set .did you mean 'cysts'"),
+        (WORDS, {"labels": {"column": "F", "separator": ";", "values": ["mass", "cysts"]}}, "x.csv, line .: F = 'cyst': is no label of this set .did you mean 'cysts'..; class 'mass' is read from it"),
         (HEAD + "a.png,1,1,1\n", {"kind": "multi-class"}, "line 2: A and B: are two classes of one image"),
     ],
 )  # fmt: skip

@@ -9,11 +9,10 @@ from typing import Annotated, Optional
 
 import typer
 
-from medssl.cli.declare import Root, check_declared, declare, is_declaration, read_declarations, sets
+from medssl.cli.declare import Root, check_declared, declare, means_declaration, read_declarations, sets
 from medssl.cli.options import AsJson, Exclude, Home
 from medssl.cli.output import err, print_json, print_table
 from medssl.cli.pretrain import data_spec
-from medssl.data.declaration_files import READY_MADE
 from medssl.errors import InputError, StateError
 from medssl.home import home_folder
 from medssl.inspection_requests import CatalogRequest
@@ -56,7 +55,7 @@ def check(
     """Say how many volumes and patients there are, of which modality, 2D or 3D, with which labels, and how they would be
     split. Declared sets are checked for missing files, unknown labels, duplicates and patients in two splits; the exit status
     is 1 where something is wrong."""
-    if root is not None or any(is_declaration(one) or (one in READY_MADE and not Path(one).exists()) for one in data):
+    if root is not None or any(map(means_declaration, data)):
         if not check_declared(read_declarations(data, root), contents, sheet, validation_fraction, as_json, read_all):
             raise typer.Exit(1)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from medssl.cli.output import complain, err, out, print_json, print_table
 from medssl.data.declaration import Declaration
 from medssl.data.declaration_files import READY_MADE, read_declaration, ready_made, ready_made_text, template
+from medssl.data.declaration_rules import nearest
 from medssl.errors import CatalogError, from_dict
 
 SUFFIXES = (".yaml", ".yml")
@@ -24,6 +26,13 @@ Root = Annotated[
 def is_declaration(path: str) -> bool:
     """Does an argument name a declaration file?"""
     return path.lower().endswith(SUFFIXES)
+
+
+def means_declaration(argument: str) -> bool:
+    """A declaration file, or the name of a ready-made set, be it misspelt."""
+    if is_declaration(argument) or Path(argument).exists():
+        return is_declaration(argument)
+    return argument in READY_MADE or bool(re.fullmatch(r"[\w-]+", argument) and nearest(argument, READY_MADE))
 
 
 def read_declarations(paths: Sequence[str], root: Path | None = None) -> list[Declaration]:
@@ -43,7 +52,10 @@ def read_declarations(paths: Sequence[str], root: Path | None = None) -> list[De
         elif is_declaration(path):
             made.append(read_declaration(Path(path), root and root.expanduser()))
         else:
-            raise CatalogError(path, "is no declaration", "Give .yaml files alone, or other training sets alone")
+            rule = f"is no declaration{nearest(path, READY_MADE)}"
+            raise CatalogError(
+                path, rule, "Give .yaml files alone, or other training sets alone; `medssl data sets` lists names"
+            )
     return made
 
 

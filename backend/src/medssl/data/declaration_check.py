@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from medssl.data.table_stream import Progress
 from medssl.errors import CatalogError
 
 NAMED = 10  # files that are named of those that are missing
+FIRST = 3  # of them that an error names
 LOOKED_INTO = 16  # images that are read where not all are, drawn from all over the set
 MOST_VALUES = 12  # of an attribute that are counted one by one
 FEW = 50  # training images
@@ -123,11 +125,13 @@ def _counts(declared: DeclaredSet, split: str, numbers: np.ndarray) -> list[dict
 
 def _values(declared: DeclaredSet, name: str) -> dict[str, int]:
     attribute = declared.attributes[name]
-    counts = np.bincount(attribute.codes, minlength=len(attribute.values))
-    order = np.argsort(-counts, kind="stable")
-    found = {attribute.values[n]: int(counts[n]) for n in order[:MOST_VALUES]}
+    counts: Counter[str] = Counter()
+    for value, count in zip(attribute.values, np.bincount(attribute.codes, minlength=len(attribute.values)).tolist()):
+        counts["" if value.lower() == "nan" else value] += count  # as pandas writes an empty field
+    order = counts.most_common()
+    found = dict(order[:MOST_VALUES])
     if len(order) > MOST_VALUES:
-        found[f"{len(order) - MOST_VALUES} further values"] = int(counts[order[MOST_VALUES:]].sum())
+        found[f"{len(order) - MOST_VALUES} further values"] = sum(count for _, count in order[MOST_VALUES:])
     return found
 
 
@@ -169,13 +173,18 @@ def _sizes(one: Checked, declared: DeclaredSet, progress: Progress) -> np.ndarra
     gone = np.flatnonzero(sizes < 0)
     one.report |= {"missing": len(gone), "missing_files": [declared.images[n] for n in gone[:NAMED]]}
     if len(gone):
-        rule = f"of {len(declared)} cannot be found, the first: {declared.images[gone[0]]}"
+        rule = f"of {len(declared)} cannot be found: {_first(declared, gone)}"
         _error(one, _many(gone, "file"), rule, "Check root and images")
     empty = np.flatnonzero(sizes == 0)
     if len(empty):
-        rule = f"{'is' if len(empty) == 1 else 'are'} empty, the first: {declared.images[empty[0]]}"
+        rule = f"{'is' if len(empty) == 1 else 'are'} empty: {_first(declared, empty)}"
         _error(one, _many(empty, "file"), rule, "Take another copy of them")
     return sizes
+
+
+def _first(declared: DeclaredSet, numbers: np.ndarray) -> str:
+    named = ", ".join(declared.images[n] for n in numbers[:FIRST])
+    return f"{named}, ..." if len(numbers) > FIRST else named
 
 
 def _look_into(one: Checked, declared: DeclaredSet, sizes: np.ndarray, read_all: bool, progress: Progress) -> None:

@@ -51,9 +51,11 @@ class LabelReader:
             return math.nan
         for word in words:
             if self._allowed is not None and word not in self._allowed:
-                rule = f"is no label of this set{nearest(word, self._allowed)}"
+                read = f"class {self.rule.name!r} is read from it"
+                rule = f"is no label of this set{nearest(word, self._allowed)}; {read}"
                 remedy = f"Allowed: {', '.join(sorted(self._allowed))}; name what is no class under others"
-                raise CatalogError(f"{chunk.where(n)}: {shown(word)}", rule, remedy)
+                column = " or ".join(self.rule.place.columns) or "the file's path"
+                raise CatalogError(f"{chunk.where(n)}: {column} = {shown(word)}", rule, remedy)
         return float(not self._words.isdisjoint(words))
 
 

@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from medssl.data.declaration import Declaration
-from medssl.data.declaration_rules import Place, TableRef, texts
+from medssl.data.declaration_rules import Place, TableRef, nearest, texts
 from medssl.data.declared_labels import combined, label_readers, one_hot
 from medssl.data.declared_set import Attribute, DeclaredSet
 from medssl.data.declared_split import CODES, SplitReader, check_patients
 from medssl.data.image_places import ImagePlaces, found_images
 from medssl.data.table_stream import CHUNK, Chunk, Codes, Progress, Tables
 from medssl.errors import CatalogError
+
+SEEN = 12  # values of a column that are named
 
 
 def read_set(
@@ -65,6 +67,7 @@ class _Reader:
         self.dropped = {name: frozenset(texts(v, name)) for name, v in declaration.exclude.items()}
         self.unseen = {("only", name): set(values) for name, values in self.kept.items()}
         self.unseen |= {("exclude", name): set(values) for name, values in self.dropped.items()}
+        self.seen: dict[tuple[str, str], dict[str, None]] = {key: {} for key in self.unseen}  # values, the first ones
         self.lost: list[dict[str, str]] = []
         self.images: list[str] = []
         self.number: dict[str, int] = {}  # of each image
@@ -84,15 +87,33 @@ class _Reader:
                     self._add(chunk.take(rows), [paths[n] for n in rows])
         self.lost = self.tables.check_joins()
         if not self.images:
-            rule = f"has no images ({left_out} rows were left out)" if left_out else "has no images"
-            raise CatalogError("tables", rule, "Check the tables, only and exclude")
+            raise self._nothing_left(left_out)
         return self._made()
 
     def warnings(self) -> list[dict[str, str]]:
         """What was odd in the tables that were read."""
-        rule, remedy = "is a value that no row has", "Check how the table writes it"
-        unseen = [f"{'.'.join(key)} = {', '.join(sorted(values))}" for key, values in self.unseen.items() if values]
-        return [*self.lost, *({"value": value, "rule": rule, "remedy": remedy} for value in unseen)]
+        return [*self.lost, *self._unseen_values()]
+
+    def _unseen_values(self) -> list[dict[str, str]]:
+        told = []
+        for key, values in self.unseen.items():
+            if values:
+                seen = [value or "nothing" for value in self.seen[key]]
+                more = ", ..." if len(seen) > SEEN else ""
+                near = nearest(min(values), seen)
+                remedy = f"Check how the table writes it; its values: {', '.join(seen[:SEEN])}{more}"
+                value = f"{'.'.join(key)} = {', '.join(sorted(values))}"
+                told.append({"value": value, "rule": f"is a value that no row has{near}", "remedy": remedy})
+        return told
+
+    def _nothing_left(self, left_out: int) -> CatalogError:
+        """No image: because of a value of `only` that no row has, or who knows why."""
+        for told in self._unseen_values() if left_out else ():
+            if told["value"].startswith("only."):
+                rule = f"{told['rule']}: no image is left ({left_out} rows were left out)"
+                return CatalogError(told["value"], rule, told["remedy"])
+        rule = f"has no images ({left_out} rows were left out)" if left_out else "has no images"
+        return CatalogError("tables", rule, "Check the tables, only and exclude")
 
     def _chunks(self, ref: TableRef) -> Iterator[tuple[Chunk, list[str]]]:
         """Rows with the paths of their images below the root."""
@@ -137,6 +158,8 @@ class _Reader:
                 keep = [one and (field in values) == kept for one, field in zip(keep, fields)]
                 if unseen := self.unseen[key, name]:
                     unseen.difference_update(fields)
+                    if len(self.seen[key, name]) <= SEEN:
+                        self.seen[key, name].update(dict.fromkeys(fields))
         return [n for n, one in enumerate(keep) if one]
 
     def _add(self, chunk: Chunk, paths: list[str]) -> None:
