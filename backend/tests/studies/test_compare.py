@@ -16,6 +16,7 @@ from medssl.studies.compare import compare
 from medssl.studies.compare_config import check_study, read_study
 from medssl.studies.plan import base_name, expand, order
 from medssl.studies.study_weights import FrozenWeights, start_file
+from medssl.studies.training_sizes import size_caution, size_rows
 
 TABLES = ("runs.csv", "summary.csv", "differences.csv", "table.md", "table.tex", "comparison.json", "report.html")
 
@@ -197,6 +198,30 @@ def test_values_of_other_alphabets_have_folders_of_their_own():
     assert all(
         name.isascii() and base_name(study, arm) in ("scratch", "genesis") for name, arm in zip(names, study.arms)
     )
+
+
+def test_models_that_trained_on_sets_of_different_size_are_told(data, tmp_path):
+    run = make_run(tmp_path)
+    lines = data.read_text().splitlines()
+    women = [line for line in lines if ",F," in line and line.endswith("train")]
+    data.write_text("\n".join(line for line in lines if line not in women[4:]) + "\n")
+    compare(study_spec(data, patients=None, seeds=1, train_on="sex"), run, FAKE)
+    page = (run.folder / "results" / "report.html").read_text(encoding="utf-8")
+    men = sum(",M," in line and line.endswith("train") for line in lines)
+    assert f"patients: F 4, M {men}; images: F 4, M {men}" in page and "patients: [4] at most" in page
+
+
+def test_only_sets_that_differ_by_more_than_a_fifth_make_a_caution():
+    counts = {"F": {"training": 80, "training images": 160}, "M": {"training": 100, "training images": 200}}
+    study = read_study({**TREE, "train_on": "sex"})
+    assert size_caution(study, counts) == "" and size_rows(study, counts)[1] == [["F", 80, 160], ["M", 100, 200]]
+    counts["M"]["training images"] = 201
+    told = size_caution(study, counts)
+    assert "images: F 160, M 201" in told and "patients:" not in told
+    drawn = read_study({**TREE, "train_on": "sex", "patients": [20]})
+    assert size_caution(drawn, counts) == ""
+    counts["M"]["training images"] = 300
+    assert "images per patient: F 2, M 3" in size_caution(drawn, counts)
 
 
 TREE = {"task": "segmentation", "arms": [{"name": "scratch"}, {"name": "genesis", "weights": "some-job"}]}

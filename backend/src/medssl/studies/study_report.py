@@ -17,6 +17,7 @@ from medssl.studies.protocol_text import arm_rows, budget_notes, statements, ver
 from medssl.studies.scores import StudyScores
 from medssl.studies.study_plots import draw_curves, draw_differences, draw_groups, draw_runs, label
 from medssl.studies.study_table import run_rows, summarise, summary_rows, timing_rows, write_table
+from medssl.studies.training_sizes import size_caution, size_rows
 from medssl.studies.verdicts import verdicts
 
 
@@ -62,7 +63,7 @@ def _page(study: Study, found: list[Outcome], tables: dict[str, Any], about: dic
     if tables["groups"]:
         _groups(report, study, tables)
     if tables["cross"]:
-        _cross(report, study, tables["cross"])
+        _cross(report, study, tables["cross"], about["data"]["counts"])
     report.heading("Arms")
     report.table(*arm_rows(study, found, about))
     for note in budget_notes(study, found):
@@ -123,7 +124,7 @@ def _groups(report: Report, study: Study, tables: dict[str, Any]) -> None:
         report.text(f"Gaps at {describe_size(study, study.sizes[-1])}; those at other sizes stand in gaps.csv.")
 
 
-def _cross(report: Report, study: Study, rows: list[dict[str, Any]]) -> None:
+def _cross(report: Report, study: Study, rows: list[dict[str, Any]], counts: dict[str, dict[str, int]]) -> None:
     report.heading(f"Trained on one value of {study.train_on}, tested on each")
     report.text(
         "The difference is that to the same arm trained on the tested group: below 0, the group would have been served "
@@ -148,3 +149,8 @@ def _cross(report: Report, study: Study, rows: list[dict[str, Any]]) -> None:
         ]
         for row in rows
     ])  # fmt: skip
+    drawn = "" if study.unit == "fractions" and study.sizes == (1.0,) else ", of which every run drew its size"
+    report.text(f"Training sets{drawn}:")
+    report.table(*size_rows(study, counts))
+    if caution := size_caution(study, counts):
+        report.verdict(caution, good=False)
