@@ -113,8 +113,8 @@ def train(declarations: Sequence[Path], arm: str, seed: int, asked: argparse.Nam
                 "training.validate_every": asked.steps // 12, "training.seed": seed, "backbone": asked.backbone}  # fmt: skip
     program = Path(sys.executable).with_name("medssl")
     command = [str(program), "pretrain", *map(str, declarations), "--method", "ark", "--preset", "laptop"]
-    for name, value in settings.items():
-        command += ["--set", f"{name}={value}"]
+    for setting in (*(f"{name}={value}" for name, value in settings.items()), *asked.set):
+        command += ["--set", setting]
     done = subprocess.run(
         [*command, "--name", f"{arm}-{seed}", "--device", asked.device, "--home", str(asked.output / "home")],
         check=True, capture_output=True, text=True,
@@ -230,6 +230,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=264)
     parser.add_argument("--backbone", default="swin_micro_112")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--set", action="append", default=[], help="a further setting of the laptop preset: NAME=VALUE")
     return parser.parse_args()
 
 
