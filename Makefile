@@ -33,6 +33,8 @@ bench: $(VENV)/test
 	$(BIN)/python backend/benchmarks/training.py
 	$(BIN)/python backend/benchmarks/peac_training.py
 	$(BIN)/python backend/benchmarks/correspondence.py
+	$(BIN)/python backend/benchmarks/declared_sets.py
+	$(BIN)/python backend/benchmarks/retrieval.py
 	$(BIN)/python backend/benchmarks/memory.py
 	$(BIN)/python backend/benchmarks/server_footprint.py
 
