@@ -11,11 +11,16 @@ from sklearn.metrics import roc_auc_score
 from study_fakes import FAKE, study_spec, write_catalog
 
 from medssl.errors import InputError
-from medssl.evaluation.tables import read_predictions
+from medssl.evaluation.bootstrap import PatientBootstrap
+from medssl.evaluation.tables import Predictions, read_predictions, write_predictions
 from medssl.files import read_json
 from medssl.studies.compare import compare
 from medssl.studies.compare_config import read_study
 from medssl.studies.differences import verdict
+from medssl.studies.numbers import mean_sd
+from medssl.studies.paper_tables import markdown, result_rows
+from medssl.studies.plan import FINISHED, Outcome, RunKey
+from medssl.studies.scores import PredictionScores
 from medssl.studies.study_table import summary
 
 
@@ -108,6 +113,27 @@ def test_groups_are_told_apart_with_their_gaps(tmp_path):
     assert np.average([r["value"] for r in of_sex], weights=[r["images"] for r in of_sex]) == pytest.approx(
         whole["genesis"]
     )
+
+
+def test_identical_runs_are_called_so():
+    line = summary("a", 5, [0.8125, 0.8125, 0.8125])
+    assert (line.mean, line.sd, line.low, line.high) == (0.8125, 0.0, None, None)
+    assert mean_sd(line.mean, line.sd) == "0.812, identical" and mean_sd(0.8125, 1e-3) == "0.812 ± 0.001"
+    study = read_study({"task": "segmentation", "arms": [{"name": "scratch"}, {"name": "b"}], "seeds": 2})
+    same = [Outcome(RunKey(arm, 1.0, seed), FINISHED, {"dice": 0.5}) for arm in ("scratch", "b") for seed in (0, 1)]
+    assert result_rows(study, same)[1][0][3:] == ["0.500", "identical", "-"]
+    text = markdown(study, same, [])
+    assert "0.500, identical (2)" in text and "± 0.000" not in text
+
+
+def test_the_mean_over_classes_of_a_study_rests_on_its_rarest_class(tmp_path):
+    targets = np.zeros((40, 3))
+    targets[:20, 0], targets[:3, 1] = 1, 1  # the third class has no positive image, and is in no mean
+    names = tuple(f"{n}.png" for n in range(40)), tuple(f"p{n}" for n in range(40))
+    write_predictions(tmp_path / "predictions.csv", Predictions(*names, ("a", "b", "c"), targets / 2, targets, {}))
+    bootstrap, rows = PatientBootstrap(names[1], 10), np.arange(40)
+    carried = {m: PredictionScores(tmp_path, m).carriers(rows, bootstrap) for m in ("auc", "sensitivity", "brier")}
+    assert carried == {"auc": 3, "sensitivity": 3, "brier": 40}
 
 
 def test_an_unknown_group_is_told_before_the_first_run(tmp_path):

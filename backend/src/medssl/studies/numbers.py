@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 NONE = "-"
+IDENTICAL = "identical"  # runs whose seeds changed nothing
 
 
 def plain(value: float | None) -> str:
@@ -28,5 +29,7 @@ def between(low: float | None, high: float | None, show: Callable[[float | None]
 
 
 def mean_sd(mean: float | None, sd: float | None) -> str:
-    """Mean and standard deviation."""
-    return NONE if mean is None else plain(mean) if sd is None else f"{mean:.3f} ± {sd:.3f}"
+    """Mean and standard deviation; of runs that are all the same, that they are."""
+    if mean is None or sd is None:
+        return plain(mean)
+    return f"{mean:.3f}, {IDENTICAL}" if sd == 0 else f"{mean:.3f} ± {sd:.3f}"

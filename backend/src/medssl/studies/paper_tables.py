@@ -6,7 +6,7 @@ from typing import Any
 
 from medssl.studies.compare_config import Study
 from medssl.studies.differences import verdict
-from medssl.studies.numbers import NONE, between, mean_sd, plain, probability, signed
+from medssl.studies.numbers import IDENTICAL, NONE, between, mean_sd, plain, probability, signed
 from medssl.studies.plan import Outcome, describe_size, reference_of
 from medssl.studies.study_plots import label
 from medssl.studies.study_table import summarise
@@ -24,7 +24,7 @@ def result_rows(study: Study, outcomes: list[Outcome]) -> Table:
             describe_size(study, line.size),
             line.runs,
             plain(line.mean),
-            plain(line.sd),
+            IDENTICAL if line.sd == 0 else plain(line.sd),
             between(line.low, line.high),
         ]
         for line in summarise(study, outcomes)

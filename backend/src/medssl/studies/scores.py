@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from medssl.evaluation.bootstrap import PatientBootstrap, Statistic
-from medssl.evaluation.classification import MEAN, ClassificationMetrics
+from medssl.evaluation.classification import MEAN, OF_THE_TABLE, ClassificationMetrics
 from medssl.evaluation.evaluation import OF_BOTH, OF_POSITIVES, guess_kind
 from medssl.evaluation.resampled import Resampled
 from medssl.evaluation.segmentation_statistic import CaseTable
@@ -81,11 +81,14 @@ class PredictionScores(RunScores):
         return lambda weights: metrics(weights)[:, [column]]
 
     def carriers(self, rows: np.ndarray, bootstrap: PatientBootstrap) -> int:
-        if self._class == MEAN or self._metric not in (*OF_BOTH, *OF_POSITIVES):
+        of_table = self._kind == "multi-class" and self._metric in OF_THE_TABLE
+        if of_table or self._metric not in (*OF_BOTH, *OF_POSITIVES):
             return bootstrap.patients_among(rows)
-        truth = self.table.targets[rows, 0]
-        positive, negative = (bootstrap.patients_among(rows[kind]) for kind in (truth >= 0.5, truth < 0.5))
-        return positive if self._metric in OF_POSITIVES else min(positive, negative)
+        found = []
+        for truth in self.table.targets[rows].T:
+            positive, negative = (bootstrap.patients_among(rows[kind]) for kind in (truth >= 0.5, truth < 0.5))
+            found.append(positive if self._metric in OF_POSITIVES else min(positive, negative))
+        return min([count for count in found if count], default=0)  # a mean is no surer than any class in it
 
 
 class StudyScores:

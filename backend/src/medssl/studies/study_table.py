@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from medssl.evaluation.significance import LEAST_SPREAD
 from medssl.files import write_atomic
 from medssl.studies.compare_config import Study
 from medssl.studies.plan import FINISHED, Outcome
@@ -22,7 +23,10 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Summary:
-    """A metric of one arm at one size over seeds: mean, standard deviation, 95 % t interval of the mean."""
+    """A metric of one arm at one size over seeds: mean, standard deviation, 95 % t interval of the mean.
+
+    Runs that are all the same have a deviation of 0 and no interval: seeds changed nothing, so that they tell nothing.
+    """
 
     arm: str
     size: float
@@ -62,6 +66,8 @@ def summary(arm: str, size: float, values: Sequence[float]) -> Summary:
     mean = float(np.mean(values)) if count else None
     if mean is None or count < 2:
         return Summary(arm, size, count, mean, None, None, None)
+    if float(np.ptp(values)) <= LEAST_SPREAD:
+        return Summary(arm, size, count, mean, 0.0, None, None)
     sd = float(np.std(values, ddof=1))
     half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * sd / math.sqrt(count)
     return Summary(arm, size, count, mean, sd, mean - half, mean + half)
