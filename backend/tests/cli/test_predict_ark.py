@@ -124,6 +124,17 @@ def test_every_class_of_every_head_is_a_column(tmp_path, model):
     assert "each column is one class of one head" in " ".join(shown.split())
 
 
+def test_a_folder_does_not_say_whose_its_images_are(tmp_path, model):
+    (tmp_path / "images").mkdir()
+    told = "patients unknown: each file counts as one; give a table or a declaration"
+    data, ask = (
+        catalogue(tmp_path / "images", "bright", [1]),
+        ("--model", model, "--finding", "Bright", "--device", "cpu"),
+    )
+    assert " ".join(done("predict", data.parent, *ask, "--output", tmp_path / "a.csv").split()).count(told) == 1
+    assert "patients unknown" not in done("predict", data, *ask, "--output", tmp_path / "b.csv")
+
+
 def test_words_outside_the_heads_classes_are_no_labels(tmp_path, model):
     data, out = catalogue(tmp_path, "diagnosis", [2]), tmp_path / "p.csv"
     done("predict", data, "--model", model, "--finding", "Bright", "--output", out, "--device", "cpu")

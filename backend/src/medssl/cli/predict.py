@@ -26,7 +26,8 @@ from medssl.cli.applying import (
     images_of,
 )
 from medssl.cli.options import Device, Home
-from medssl.cli.output import out, print_table
+from medssl.cli.output import err, out, print_table
+from medssl.data.catalog import PATIENTS_UNKNOWN, patients_unknown
 
 SHOWN = 20  # rows on the terminal
 MOST_COLUMNS, LIKELIEST = 8, 5  # of more columns each image's likeliest are shown
@@ -62,9 +63,12 @@ def predict(
     settings = {
         "output": str(output), "test_time": test_time, "overwrite": overwrite, **ark_settings(findings, heads, part),
     }  # fmt: skip
-    rows = apply_here(model, images_of(images, pattern, modality, view, split), settings, device, home, detach)
+    data = images_of(images, pattern, modality, view, split)
+    rows = apply_here(model, data, settings, device, home, detach)
     if not rows:
         return
+    if data.path and patients_unknown(data, ((Path(row["image"]), row["patient"]) for row in rows)):
+        err.print(f"[yellow]note[/] {PATIENTS_UNKNOWN}", highlight=False)
     place = Output.of(str(output), output)
     with (place.folder / place.table).open(newline="") as file:
         found = list(csv.DictReader(file))

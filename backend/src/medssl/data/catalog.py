@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from medssl.data.mask_files import with_masks
 from medssl.errors import CatalogError, InputError, NotFoundError
 from medssl.protocol import DataSpec, VolumeRef
 
-__all__ = ["Catalog", "Entry", "locate", "read_catalog"]
+__all__ = ["Catalog", "Entry", "locate", "patients_unknown", "read_catalog"]
+PATIENTS_UNKNOWN = "patients unknown: each file counts as one; give a table or a declaration"
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,18 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
             "Choose another folder or pattern (NRRD, NIfTI, MetaImage, DICOM, PNG, JPEG)",
         )
     return Catalog(tuple(with_masks(without(entries, spec.exclude), spec.masks)))
+
+
+def patients_unknown(spec: DataSpec, images: Iterable[tuple[Path, str]]) -> bool:
+    """Does each of several files count as a patient of its own because nothing says whose it is?
+
+    Args:
+        images: file and patient of those that `read_catalog` finds.
+    """
+    if not spec.volumes and not (spec.path and Path(spec.path).is_dir()):
+        return False  # a table or a declaration says it
+    whose = list(images)
+    return len(whose) > 1 and all(patient == stem(image) for image, patient in whose)
 
 
 def locate(ref: VolumeRef, home: Path) -> Path:

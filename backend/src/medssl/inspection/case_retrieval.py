@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from medssl.data.catalog import read_catalog
+from medssl.data.catalog import PATIENTS_UNKNOWN, patients_unknown, read_catalog
 from medssl.data.entry import Entry
 from medssl.data.image_files import stem
 from medssl.errors import CatalogError, ConfigError
@@ -74,7 +74,7 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
         "images": len(index), "added": changes.added, "changed": changes.changed, "removed": changes.removed,
         "skipped": changes.skipped, "index_s": seconds, "query_ms": query_ms, "features": features, "model": asked.model,
         "set": _name_of(asked.data), "patient": patient, "left_out": [index.entries[n].name for n in same],
-        "notes": _notes(index, [index.entries[n].name for n in same]),
+        "notes": _notes(asked.data, index, [index.entries[n].name for n in same]),
     }  # fmt: skip
     context.finish(files, table, info)
 
@@ -172,10 +172,12 @@ def _opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
-def _notes(index: CaseIndex, same: list[str]) -> list[str]:
+def _notes(data: DataSpec, index: CaseIndex, same: list[str]) -> list[str]:
     notes = [f"{name} is left out of the search: {why}" for name, why in index.problems[:TOLD]]
     if len(index.problems) > TOLD:
         notes.append(f"{len(index.problems) - TOLD} further images are left out of the search")
+    if patients_unknown(data, ((entry.image, entry.patient) for entry in index.entries)):
+        notes.append(PATIENTS_UNKNOWN)
     if same:
         notes.append(f"The image itself is in the set ({', '.join(same[:TOLD])}) and is not shown")
     return notes
