@@ -109,9 +109,9 @@ def hold_back(bounds: list[Bounds], known: np.ndarray, parts: Mapping[int, Seque
 
 
 def _unbounded(one: Bounds) -> Bounds:
-    if isinstance(one, Test):
-        return replace(one, low=None, high=None, p=None)
-    return replace(one, low=None, high=None)
+    if isinstance(one, Interval):
+        return replace(one, low=None, high=None)
+    return replace(one, low=None, high=None, p=None)
 
 
 def on_rows(rows: np.ndarray, statistic: Statistic) -> Statistic:
