@@ -13,12 +13,11 @@ from torch import Tensor, nn
 from medssl.errors import ConfigError
 from medssl.networks.plan import Plan
 from medssl.networks.standard import standardised
-from medssl.networks.swin import Swin
+from medssl.networks.swin import Swin, sizes_of
 from medssl.networks.teacher import StudentTeacher
 
 PROJECTOR = 1376  # numbers of an embedding
 HEAD = re.compile(r"omni_heads\.(\d+)\.weight")
-TABLE = re.compile(r"layers\.(\d+)\.blocks\.\d+\.attn\.relative_position_bias_table")
 MASK = "layers.0.blocks.1.attn_mask"  # its windows tell the image's size
 LARGE = 192  # channels of the first stage of a Swin-L
 STAGES = 4  # of a Swin whose file holds no stage at all
@@ -141,22 +140,12 @@ class ArkNetwork(Swin):
         The image's size shows in the attention masks, which official files hold; without them the last stage is taken for one
         window: 224 pixels where the window is 7, 384 where it is 12.
         """
-        tables: dict[int, list[tuple[int, ...]]] = {}
-        for name, shape in shapes.items():
-            if (found := TABLE.fullmatch(name)) and len(shape) == 2:
-                tables.setdefault(int(found[1]), []).append(shape)
-        stages = [tables[stage] for stage in sorted(tables)]
-        embedding = shapes.get("patch_embed.proj.weight") or (128, 3, 4, 4)
-        arguments: dict[str, Any] = {"width": embedding[0], "patch": embedding[-1]}
-        if stages:
-            arguments["depths"] = [len(stage) for stage in stages]
-            arguments["heads"] = [stage[0][1] for stage in stages]
-            arguments["window"] = (1 + isqrt(stages[0][0][0])) // 2  # a table has (2 window - 1)² entries
-        window, halvings = arguments.get("window", 7), 2 ** ((len(stages) or STAGES) - 1)
+        arguments = sizes_of(shapes)
+        window, halvings = arguments.get("window", 7), 2 ** (len(arguments.get("depths", range(STAGES))) - 1)
         cells = isqrt(shapes[MASK][0]) * window // halvings if MASK in shapes else window
         sizes = {int(found[1]): shape[0] for name, shape in shapes.items() if (found := HEAD.fullmatch(name))}
         projector = (shapes.get("projector.weight") or (PROJECTOR,))[0]
-        sets = named_sets([sizes[n] for n in sorted(sizes)], softmax=embedding[0] >= LARGE)
+        sets = named_sets([sizes[n] for n in sorted(sizes)], softmax=arguments["width"] >= LARGE)
         return {**arguments, "cells": cells, "projector": projector, "sets": sets}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from math import isqrt
 from typing import Any, NamedTuple
@@ -12,10 +11,9 @@ from torch import Tensor, nn
 
 from medssl.networks.plan import Plan
 from medssl.networks.standard import standardised
-from medssl.networks.swin import Swin
+from medssl.networks.swin import Swin, sizes_of
 from medssl.networks.teacher import StudentTeacher
 
-TABLE = re.compile(r"swin_model\.layers\.(\d+)\.blocks\.\d+\.attn\.relative_position_bias_table")
 USUAL = {"head.weight": 196, "mlp.0.weight": 8192, "mlp_local.0.weight": 512}  # rows where a file lacks the head
 
 
@@ -127,19 +125,8 @@ class PeacNetwork(nn.Module):
     @staticmethod
     def arguments_of(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
         """Constructor arguments that fit the tensor shapes of a file (official names); the paper's where it is silent."""
-        tables: dict[int, list[tuple[int, ...]]] = {}  # of every stage, one per block
-        for name, shape in shapes.items():
-            if (found := TABLE.fullmatch(name)) and len(shape) == 2:
-                tables.setdefault(int(found[1]), []).append(shape)
-        embedding = shapes.get("swin_model.patch_embed.proj.weight") or (128, 3, 4, 4)
         sizes = {name: (shapes.get(name) or (usual,))[0] for name, usual in USUAL.items()}
-        arguments: dict[str, Any] = {"width": embedding[0], "patch": embedding[-1]}
-        if tables:
-            stages = [tables[stage] for stage in sorted(tables)]
-            arguments["depths"] = [len(stage) for stage in stages]
-            arguments["heads"] = [stage[0][1] for stage in stages]
-            arguments["window"] = (1 + isqrt(stages[0][0][0])) // 2  # a table has (2 window - 1)² entries
-        return arguments | {
+        return sizes_of(shapes, "swin_model.") | {
             "cells": isqrt(sizes["head.weight"]),
             "global_hidden": sizes["mlp.0.weight"],
             "local_hidden": sizes["mlp_local.0.weight"],

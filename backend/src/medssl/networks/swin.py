@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from math import isqrt
 from typing import Any
 
 from timm.models.swin_transformer import SwinTransformer
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from medssl.errors import ConfigError
 
+TABLE = re.compile(r"layers\.(\d+)\.blocks\.\d+\.attn\.relative_position_bias_table")
 DEEPEST = 100  # blocks of a stage; what a file's header announces is built before anything else is known of it
 
 
@@ -89,6 +92,27 @@ class Swin(SwinTransformer):
         """Modules from the input on; together they hold every parameter once."""
         *first, last = self.layers
         return [[self.patch_embed], *([stage] for stage in first), [last, self.norm]]
+
+
+def sizes_of(shapes: Mapping[str, tuple[int, ...]], prefix: str = "") -> dict[str, Any]:
+    """Width, patch, and (where a stage is there) depths, heads and window that fit a file's tensor shapes in the official names.
+
+    Args:
+        shapes: of all tensors.
+        prefix: what the Swin's names begin with; a file without an embedding is taken for a Swin-B's.
+    """
+    tables: dict[int, list[tuple[int, ...]]] = {}  # of every stage, one per block
+    for name, shape in shapes.items():
+        if name.startswith(prefix) and (found := TABLE.fullmatch(name[len(prefix) :])) and len(shape) == 2:
+            tables.setdefault(int(found[1]), []).append(shape)
+    embedding = shapes.get(f"{prefix}patch_embed.proj.weight") or (128, 3, 4, 4)
+    sizes: dict[str, Any] = {"width": embedding[0], "patch": embedding[-1]}
+    if tables:
+        stages = [tables[stage] for stage in sorted(tables)]
+        sizes["depths"] = [len(stage) for stage in stages]
+        sizes["heads"] = [stage[0][1] for stage in stages]
+        sizes["window"] = (1 + isqrt(stages[0][0][0])) // 2  # a table has (2 window - 1)² entries
+    return sizes
 
 
 def check_sizes(side: int, patch: int, width: int, depths: Sequence[int], heads: Sequence[int], window: int) -> None:
