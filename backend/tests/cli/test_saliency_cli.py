@@ -56,7 +56,7 @@ def test_map_picture_and_text(model, image, tmp_path):
     result = run(image, "--model", model, "--finding", "effusion", "--output", str(output))
     assert result.exit_code == 0, result.output
     assert "Integrated Grad-CAM of Pleural Effusion (chexpert), probability" in result.output
-    assert "with random weights" in result.output
+    assert "from random weights" in result.output
     with Image.open(output / "montage.png") as picture:
         assert picture.size[0] > picture.size[1]
     assert (output / "saliency.nrrd").is_file()
