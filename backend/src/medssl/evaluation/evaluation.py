@@ -67,9 +67,7 @@ def evaluate_classification(
     keys, statistic, carriers, parts = measure(np.arange(len(targets)))
     resampled = bootstrap.resample(statistic)
     metrics = nested(keys, hold_back(resampled.intervals(carriers), ~np.isnan(resampled.values), parts))
-    table: Rows = []
-    gaps: Rows = []
-    notes: list[str] = []
+    table, gaps, notes = Rows(), Rows(), list[str]()
     for asked in groups:
         grouping = group_by(asked, predictions.attributes)
         averaged, note = _in_all_groups(grouping, targets, names)
