@@ -27,7 +27,6 @@ from medssl.cli.applying import (
 )
 from medssl.cli.options import Device, Home
 from medssl.cli.output import err, out, print_table
-from medssl.data.catalog import PATIENTS_UNKNOWN, patients_unknown
 
 SHOWN = 20  # rows on the terminal
 MOST_COLUMNS, LIKELIEST = 8, 5  # of more columns each image's likeliest are shown
@@ -58,6 +57,7 @@ def predict(
     a finding), and its other columns: what `medssl evaluate` reads. A pretrained Ark needs no training of its own: name the
     findings before you look at results.
     """
+    from medssl.data.catalog import PATIENTS_UNKNOWN, patients_unknown
     from medssl.tasks.apply_output import Output
 
     settings = {
