@@ -79,10 +79,8 @@ class Ark(PlainMethod):
         self._framing = Framing(
             config.side, config.smallest_crop, config.shift, config.zoom, config.degrees, config.intensity_probability
         )
-        share = config.unreadable_share / (
-            config.training.devices * config.training.nodes
-        )  # each process counts its own
-        self._unreadable = UnreadableImages(self.sets, share)
+        processes = config.training.devices * config.training.nodes  # each counts its own
+        self._unreadable = UnreadableImages(self.sets, config.unreadable_share / processes)
         self._unreadable_validation: dict[int, UnreadableImages] = {}  # set -> those of its validation images
         self._share = 0.0  # of the run that is done
 
