@@ -73,6 +73,18 @@ def test_start_ask_stop(process, transport, home, process_until):
     assert process.error is None
 
 
+def test_the_server_imports_nothing_from_the_home(process, home, tmp_path, process_until, monkeypatch):
+    home.mkdir()
+    marker = tmp_path / "marker.txt"
+    for folder in (home, tmp_path):
+        for name in ("psutil", "argparse"):
+            (folder / f"{name}.py").write_text(f"open({str(marker)!r}, 'a').write(__file__)\n")
+    monkeypatch.chdir(tmp_path)
+    process.start(HERE)
+    process_until(lambda: process.state != "starting", 60)
+    assert process.state == "up" and not marker.exists()
+
+
 def test_wrong_token(transport, process_until):
     stranger = QtTransport(backend.ServerAddress(transport.address.url, "guess"))
     assert isinstance(ask(stranger, api.jobs(), process_until), AccessError)

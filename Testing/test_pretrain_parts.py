@@ -18,6 +18,7 @@ from MedSSLPretrainLib.eventText import durationText, eventText
 from MedSSLPretrainLib.lossChart import LossChart
 
 from medssl.errors import ConfigError, MedSSLError, ResourceError
+from medssl.home import NEUTRAL_FOLDER
 from medssl.methods import METHODS
 from medssl.registry import config_class
 from medssl.schema import as_dict, build, describe, presets
@@ -171,6 +172,17 @@ def test_building_an_environment(harness, tmp_path, monkeypatch, process_until, 
     process_until(lambda: ends)
     assert "Collecting torch" in "\n".join(lines) and not builder.running
     assert ends == [None] if complaint is None else complaint in str(ends[0])
+
+
+def test_what_builds_an_environment_starts_where_nothing_can_be_imported(harness, tmp_path, monkeypatch, process_until):
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    builder, lines, ends = EnvironmentBuilder(), [], []
+    builder.output.connect(lines.append)
+    builder.finished.connect(ends.append)
+    builder.build(Environment(OTHER, "other", str(script(tmp_path / "python", "pwd"))))
+    process_until(lambda: ends)
+    assert lines[-1] == str(NEUTRAL_FOLDER)
 
 
 def test_half_an_environment_does_not_stay(harness, tmp_path, monkeypatch, process_until):

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 
 from medssl.client import api, backend
 from medssl.errors import ResourceError
-from medssl.home import home_folder, make_home
+from medssl.home import NEUTRAL_FOLDER, home_folder, make_home
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.environments import SLICER, Environment, environments
 from MedSSLLib.qtTransport import QtTransport
@@ -149,16 +149,22 @@ def launchServer(environment: Environment):
         rule = _("cannot be written ({reason})").format(reason=error.strerror)
         raise ResourceError(str(home), rule, _("Check disk space and permissions, or set MEDSSL_HOME")) from error
     with log:
-        return _launched(command, home, log, variables)
+        return _launched(command, log, variables)
 
 
-def _launched(command: list[str], home, log, variables: dict[str, str]):
+def _launched(command: list[str], log, variables: dict[str, str]):
     detached = {"start_new_session": True}
     if sys.platform == "win32":
         detached = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=home, env=variables, **detached
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=NEUTRAL_FOLDER,
+            env=variables,
+            **detached,
         )
     except OSError as error:
         rule = _("cannot be run ({reason})").format(reason=error.strerror)

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from medssl.client import backend
 from medssl.errors import ResourceError
-from medssl.home import home_folder
+from medssl.home import NEUTRAL_FOLDER, home_folder
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.environments import MAKE_ENVIRONMENT, SLICER, Environment, basePython, installCommands, ownFolder
 from MedSSLLib.signal import Signal
@@ -30,6 +30,7 @@ class EnvironmentBuilder:
         # One for all commands: PythonQt would delete a forgotten one in the midst of its own signal
         self._process = qt.QProcess()
         self._process.setProcessChannelMode(qt.QProcess.MergedChannels)
+        self._process.setWorkingDirectory(str(NEUTRAL_FOLDER))
         self._process.connect("readyReadStandardOutput()", self._read)
         self._process.connect("finished(int,QProcess::ExitStatus)", self._ended)
         self._process.connect("errorOccurred(QProcess::ProcessError)", self._failed)

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 
 from medssl.client import backend
 from medssl.errors import ResourceError
-from medssl.home import home_folder
+from medssl.home import NEUTRAL_FOLDER, home_folder
 
 ICONS = Path(__file__).resolve().parents[1] / "Resources" / "Icons"
 SAMPLES = {
@@ -88,7 +88,7 @@ def fetch(name: str) -> Path:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=home,
+            cwd=NEUTRAL_FOLDER,
             env=variables,
             **hidden,
         )

@@ -6,6 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+# Python puts the folder in which `-m` and `-c` start first on its import path, and so do the processes that it makes in turn
+# (DataLoader, Fabric). A job folder or the home may come from elsewhere, so no child starts there: what lies in them is data.
+NEUTRAL_FOLDER = Path(__file__).resolve().parent / "neutral"
+
 
 def home_folder(path: str | os.PathLike[str] | None = None) -> Path:
     """The home folder: `path`, else `$MEDSSL_HOME`, else the user's data folder. It need not exist yet."""

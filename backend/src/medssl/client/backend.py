@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.errors import ResourceError
-from medssl.home import home_folder, make_home
+from medssl.home import NEUTRAL_FOLDER, home_folder, make_home
 
 FOREIGN = (
     "PYTHONPATH",
@@ -91,7 +91,7 @@ def start(
         return running
     make_home(folder)
     with (folder / "server.log").open("wb") as log:
-        child = _launch(start_command(python, folder), folder, log, environment(base))
+        child = _launch(start_command(python, folder), log, environment(base))
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if (address := find(folder)) is not None:
@@ -129,13 +129,19 @@ def stop(address: ServerAddress) -> None:
         raise ResourceError(f"backend at {address.url}", "does not answer", "It may have ended already") from error
 
 
-def _launch(command: list[str], home: Path, log: Any, env: dict[str, str]) -> subprocess.Popen[bytes]:
+def _launch(command: list[str], log: Any, env: dict[str, str]) -> subprocess.Popen[bytes]:
     flags: dict[str, Any] = {"start_new_session": True}
     if os.name == "nt":
         flags = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
     try:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=home, env=env, **flags
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=NEUTRAL_FOLDER,
+            env=env,
+            **flags,
         )
     except OSError as error:
         raise ResourceError(command[0], f"cannot be run ({error.strerror})", "Choose a Python executable") from error

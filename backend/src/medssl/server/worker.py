@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.errors import InputError, MedSSLError, ResourceError
+from medssl.home import NEUTRAL_FOLDER
 from medssl.protocol import END_STATES, ResultStatus
 from medssl.registry import load
 from medssl.server.results import ResultStore
@@ -34,7 +35,8 @@ class InspectionWorker:
     def __init__(
         self, home: Path, inspections: str = INSPECTIONS, idle_s: float = IDLE_S, grace_s: float = GRACE_S
     ) -> None:
-        self.home, self.results = Path(home), ResultStore(home)
+        self.home = Path(home).absolute()
+        self.results = ResultStore(self.home)
         self._inspections, self._idle_s, self._grace_s = inspections, idle_s, grace_s
         self._waiting: queue.Queue[str] = queue.Queue()
         self._child: subprocess.Popen[bytes] | None = None
@@ -126,7 +128,12 @@ class InspectionWorker:
             environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
             with self._log.open("wb") as log:
                 self._child = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, cwd=self.home, env=environment
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=NEUTRAL_FOLDER,
+                    env=environment,
                 )
         assert self._child is not None
         return self._child

@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from medssl.errors import CancelledError, MedSSLError, TrainingError
 from medssl.files import read_json
+from medssl.home import NEUTRAL_FOLDER
 from medssl.jobs.devices import claims, locked
 from medssl.jobs.liveness import started_at
 from medssl.studies.plan import RunKey
@@ -107,7 +108,8 @@ def _collect(ended: queue.Queue, workers: int) -> Iterator[RunKey]:
 
 def _run_child(folder: Path, device: str, place: Workplace, cancelled: Callable[[], bool], keep_models: bool) -> None:
     command = [sys.executable, "-m", "medssl.studies.children", str(folder), str(place.home), device, place.run_task]
-    child = subprocess.Popen([*command, "--keep-models"] if keep_models else command, stdin=subprocess.DEVNULL)
+    command += ["--keep-models"] if keep_models else []
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=NEUTRAL_FOLDER)
     asked = False
     while child.poll() is None:
         if cancelled() and not asked:
