@@ -50,6 +50,14 @@ def test_empty_file_and_noise(tmp_path, suffix):
         read_volume(path)
 
 
+@pytest.mark.parametrize("field", ["data file", "Data File", "DATAFILE"])
+def test_a_local_header_may_have_its_voxels_in_a_file_beside_it_however_that_field_is_spelt(tmp_path, field):
+    (tmp_path / "a.raw").write_bytes(np.arange(2000, dtype="<i2").tobytes())
+    start = "NRRD0004\ntype: short\ndimension: 3\nsizes: 20 10 10\nendian: little\nencoding: raw\n"
+    (tmp_path / "a.nhdr").write_text(f"{start}{field}: a.raw\n\n")
+    assert read_volume(tmp_path / "a.nhdr").array[5, 0, 0] == 5
+
+
 def _giant_nrrd(path, encoding):
     path.write_bytes(
         b"NRRD0004\ntype: short\ndimension: 3\nsizes: 10000 10000 10000\nendian: little\nencoding: "

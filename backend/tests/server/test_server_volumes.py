@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import gzip
 import hashlib
+import itertools
 
 import numpy as np
 import pytest
@@ -13,6 +14,23 @@ from medssl.server import routes_volumes
 from medssl.server.volumes import VolumeStore
 
 DATA = nrrd_bytes(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4))
+
+
+NAMES = ("data file", "Data File", "datafile", "DATAFILE", "data_file", "data-file", "data  file", " data file", "dat a file",
+         "data\tfile", "data\x0bfile", "data\xa0file", "_datafile_", "data.file")  # fmt: skip
+
+
+def largest(read) -> int:
+    try:
+        return int(read().max())
+    except Exception:  # whatever a reader does not understand
+        return -1
+
+
+def itk_largest(path) -> int:
+    import SimpleITK as sitk
+
+    return largest(lambda: sitk.GetArrayFromImage(sitk.ReadImage(str(path))))
 
 
 def sha(data: bytes) -> str:
@@ -119,6 +137,43 @@ def test_headers_that_lie(client, home, data, words):
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["type"] == "VolumeError" and words in answer.json()["error"]["message"]
     assert parts(home) == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    "field",
+    ["data file: ", "datafile: ", "Data File: ", "DATAFILE: ", "dAtA fIlE: ", "data_file: ", "Data_File: ", "data-file: ",
+     "data  file: ", " data file: ", "data file : ", "data file:", "data file:=", "data\tfile: ", "data\xa0file: "],
+)  # fmt: skip
+def test_a_header_that_points_to_another_file_is_refused_in_every_spelling(client, home, tmp_path, field, end):
+    """What reading it would give away: the server's user may read the file, whoever sends the header may not."""
+    secret = tmp_path / "secret.raw"
+    secret.write_bytes(np.full(24, 7, "<i2").tobytes())
+    data = header(content=f"x{end}{field}{secret}") + b"\0" * 48
+    answer = client.put(f"/volumes/{sha(data)}", content=data)
+    assert answer.status_code == 400 and "another file" in answer.json()["error"]["message"]
+    assert parts(home) == []
+    if end != "\r":
+        only = header(**{field.partition(":")[0]: str(secret)}) + b"\0" * 48  # as the last field, with ": "
+        assert client.put(f"/volumes/{sha(only)}", content=only).status_code == 400
+
+
+def test_the_spellings_that_the_readers_take_are_among_those(tmp_path):
+    """The reader's side of the rule: were it to take another one, this is where to see it."""
+    import nrrd
+
+    from medssl.data.nrrd_fields import names_other_file
+
+    secret, file = tmp_path / "secret.raw", tmp_path / "a.nrrd"
+    secret.write_bytes(np.full(24, 7, "<i2").tobytes())
+    taken = set()
+    for name, separator, end in itertools.product(NAMES, (": ", ":", ":=", " : "), ("\n", "\r\n", "\r")):
+        start = header(content=f"x{end}{name}{separator}{secret}")
+        file.write_bytes(start + np.ones(24, "<i2").tobytes())
+        if 7 in (itk_largest(file), largest(lambda: nrrd.read(str(file))[0])):
+            taken.add((name, separator, end))
+            assert names_other_file(start), (name, separator, end)
+    assert {("Data File", ": ", "\n"), ("DATAFILE", ": ", "\r"), ("data file", ":=", "\n")} <= taken
 
 
 def test_gzip_and_longer_files_are_fine(client):

@@ -13,6 +13,7 @@ import nrrd
 import psutil
 import SimpleITK as sitk
 
+from medssl.data.nrrd_fields import names_other_file
 from medssl.errors import VolumeError
 
 LARGEST_RATIO = 1100  # deflate packs at most 1032:1
@@ -71,13 +72,16 @@ def _read_nrrd(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             fields = nrrd.read_header(file)
-            held = path.stat().st_size - file.tell()
+            end = file.tell()
+            file.seek(0)
+            detached = names_other_file(file.read(end))
+            held = path.stat().st_size - end
         shape, kind, encoding = tuple(int(n) for n in fields["sizes"]), str(fields["type"]), fields["encoding"]
     except (nrrd.NRRDError, ValueError, KeyError, UnicodeDecodeError) as error:
         raise VolumeError(path, f"has no readable NRRD header ({error})", "Take another copy of the file") from error
     size = math.prod(shape) * _nrrd_voxel_bytes(kind)
     ratio = {"raw": 1, "gzip": LARGEST_RATIO, "gz": LARGEST_RATIO}.get(encoding)
-    if ratio and "data file" not in fields:  # else the voxels are in other files, which ITK checks
+    if ratio and not detached:  # else the voxels are in other files, which ITK checks
         _check_held(path, shape, size, held * ratio)
     return Header(shape, size)
 

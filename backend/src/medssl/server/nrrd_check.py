@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from medssl.data.nrrd_fields import names_other_file
 from medssl.errors import VolumeError
 
 LONGEST_HEADER = 2**20
@@ -39,7 +40,10 @@ def check_nrrd(path: Path, name: str) -> None:
     ends = [start.find(mark) + len(mark) for mark in (b"\n\n", b"\r\n\r\n") if mark in start]
     if not start.startswith(b"NRRD") or not ends:
         raise VolumeError(name, "is not an NRRD file with its data attached", "Save the volume as .nrrd")
-    _check_announced(_parse(start[: min(ends)], name), path.stat().st_size - min(ends), name)
+    header = start[: min(ends)]
+    if names_other_file(header):
+        raise VolumeError(name, "points to its voxels in another file", "Save it as .nrrd, not as .nhdr")
+    _check_announced(_parse(header, name), path.stat().st_size - min(ends), name)
 
 
 def _parse(header: bytes, name: str) -> dict[str, Any]:
@@ -53,8 +57,6 @@ def _parse(header: bytes, name: str) -> dict[str, Any]:
 
 def _check_announced(header: dict[str, Any], present: int, name: str) -> None:
     encoding, kind = str(header.get("encoding", "")).lower(), str(header.get("type", "")).lower()
-    if "data file" in header or "datafile" in header:
-        raise VolumeError(name, "points to its voxels in another file", "Save it as .nrrd, not as .nhdr")
     if encoding not in ENCODINGS:
         raise VolumeError(f"{name}, encoding {encoding!r}", "is not supported", "Save the volume raw or with gzip")
     if kind not in BYTES:
