@@ -34,6 +34,17 @@ def test_ui_file_gives_named_widgets(panel, grab):
     assert not ui.line.visible
 
 
+@pytest.mark.parametrize("name", ["qMRMLPlotView", "ctkMessageBox", "qSlicerUnknownWidget"])
+def test_a_class_that_the_applications_loader_does_not_know_becomes_a_plain_widget(harness, tmp_path, name):
+    import slicer
+
+    text = UI.replace('class="qMRMLNodeComboBox" name="selector"', f'class="{name}" name="selector"')
+    (tmp_path / "panel.ui").write_text(text)
+    ui = slicer.util.childWidgetVariables(slicer.util.loadUI(str(tmp_path / "panel.ui")))
+    assert ui.selector.className() == "QWidget" and not hasattr(ui.selector, "setMRMLScene")
+    assert ui.box.className() == "ctkCollapsibleButton" and ui.line.className() == "QLineEdit"
+
+
 def test_parameter_node_follows_widgets_and_back(panel, scene):
     import numpy as np
     import slicer

@@ -15,6 +15,10 @@ SOURCES = [p for m in MODULES for p in sorted(m.rglob("*.py"))]
 UI_FILES = [p for m in MODULES for p in sorted(m.rglob("*.ui"))]
 # C++ virtual functions that a stand-in overrides are not reachable in PythonQt and need no entry.
 VIRTUAL = {"paintEvent", "resizeEvent", "showEvent", "staticMetaObject"}
+UNKNOWN = """<ui version="4.0"><class>Panel</class><widget class="qMRMLWidget" name="Panel"><layout class="QVBoxLayout">
+<item><widget class="{name}" name="view"/></item><item><widget class="Line" name="line"/></item></layout></widget></ui>"""
+DECLARED = """<ui version="4.0"><class>Panel</class><widget class="qMRMLWidget" name="Panel"/><customwidgets><customwidget>
+<class>{name}</class><extends>QWidget</extends></customwidget></customwidgets></ui>"""
 
 
 @pytest.mark.skipif(bool(harness_package.missing()), reason=harness_package.missing() or "complete")
@@ -56,10 +60,17 @@ def test_panel_sources_use_only_names_that_exist(path):
 
 
 @pytest.mark.parametrize("path", UI_FILES, ids=lambda p: p.name)
-def test_ui_files_set_only_properties_that_exist(path):
+def test_ui_files_hold_only_classes_and_properties_that_exist(path):
     assert not scan.uiProblems(path)
     root = next(iter(scan.widgetsOf(path).values()))
     assert root == "slicer.qMRMLWidget"
+
+
+@pytest.mark.parametrize("name", ["qMRMLPlotView", "qMRMLChartView", "qSlicerUnknownWidget", "ctkNothing", "MyWidget"])
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_ui_file_with_a_class_that_the_loader_does_not_know_is_reported(tmp_path, name, declared):
+    (tmp_path / "panel.ui").write_text(UNKNOWN.format(name=name) if not declared else DECLARED.format(name=name))
+    assert scan.uiProblems(tmp_path / "panel.ui") == [f"panel.ui: {name} becomes a plain QWidget"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
+import slicer
 from MedSSLLib.errorText import showError
 from MedSSLLib.modelChoice import chosen
 from MedSSLLib.signal import Signal
@@ -44,6 +45,8 @@ class RunBox:
         self.view: JobView | None = None
         self._jobId, self._next, self._runner, self._transport = "", 0, None, None
         self.chart = None
+        self._plotView = slicer.qMRMLPlotView()  # made here: Slicer's .ui loader does not know this class
+        ui.lossPlot.layout().addWidget(self._plotView)
         ui.curvesCombo.connect("activated(int)", lambda _index: self.chart.show(chosen(ui.curvesCombo)))
         self.buildChart()
         backend.changed.connect(self._backendChanged)
@@ -62,7 +65,7 @@ class RunBox:
     def buildChart(self) -> None:
         """Make the chart's nodes in the scene and show them."""
         self.chart = LossChart()
-        self.chart.attach(self.ui.lossPlot)
+        self.chart.attach(self._plotView)
         self._offerCurves()
 
     def follow(self, jobId: str) -> None:

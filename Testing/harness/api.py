@@ -1,4 +1,8 @@
-"""What real Slicer has: `reference/slicer_api.json`, names found on live instances in the application (5.10, Qt 5.15)."""
+"""What real Slicer has, read in the application (5.10, Qt 5.15).
+
+`reference/slicer_api.json`: names found on live instances. `reference/slicer_app.json`: what its .ui loader knows, and the
+signatures of Python functions.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,30 @@ import json
 from pathlib import Path
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reference" / "slicer_api.json"
+APPLICATION = REFERENCE.with_name("slicer_app.json")
+LINE = "Line"  # Designer's word for a QFrame, which every Qt loader knows without listing it
 
 
 @functools.cache
 def reference() -> dict:
     """The whole file."""
     return json.loads(REFERENCE.read_text())
+
+
+@functools.cache
+def application() -> dict:
+    """What was read from the application itself."""
+    return json.loads(APPLICATION.read_text())
+
+
+def loadableFromUi(name: str) -> bool:
+    """Whether a .ui file may hold this class: the application makes a plain QWidget of any other, without a word."""
+    return name == LINE or name in application()["ui_widgets"]
+
+
+def signature(name: str) -> str:
+    """Of a Python function, e.g. "SampleData.SampleDataLogic.registerCustomSampleDataSource"."""
+    return application()["signatures"][name]
 
 
 def classes() -> dict[str, dict[str, list[str]]]:

@@ -97,6 +97,10 @@ class QUiLoader(QtUiTools.QUiLoader):
         for widget in _customWidgets.values():
             self.registerCustomWidget(widget)
 
+    def createWidget(self, className: str, parent=None, name: str = ""):
+        """As there: a class without a Designer plugin becomes a plain QWidget, and nobody is told."""
+        return super().createWidget(className if api.loadableFromUi(className) else "QWidget", parent, name)
+
 
 def registerCustomWidget(widget: type) -> type:
     """Class decorator: make the widget loadable from .ui files."""

@@ -33,9 +33,15 @@ def _qualified(name: str) -> str:
 
 
 def uiProblems(uiFile: Path) -> list[str]:
-    """Properties and classes of a .ui file that the reference lacks (dynamic ones, stdset="0", are free)."""
-    problems = []
-    for widget in ElementTree.parse(uiFile).getroot().iter("widget"):
+    """What of a .ui file the application's loader would not make: classes without a Designer plugin, also among the declared
+    ones, and properties that the reference lacks (dynamic ones, stdset="0", are free)."""
+    root = ElementTree.parse(uiFile).getroot()
+    declared = {custom.findtext("class") for custom in root.iter("customwidget")}
+    used = {widget.get("class") for widget in root.iter("widget")} | declared
+    problems = [
+        f"{uiFile.name}: {name} becomes a plain QWidget" for name in sorted(used) if not api.loadableFromUi(name)
+    ]
+    for widget in root.iter("widget"):
         known = api.members(_qualified(widget.get("class")))
         if known is None:
             continue
