@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from pathlib import Path
 
 import harness as harness_package
@@ -50,6 +51,14 @@ def test_added_modules_offer_only_what_the_real_ones_have(module, harness):
 
     own = {n for n in vars(getattr(slicer, module)) if not n.startswith("__")}
     assert own <= set(api.reference()["slicer submodules"][module])
+
+
+@pytest.mark.skipif(bool(harness_package.missing()), reason=harness_package.missing() or "complete")
+@pytest.mark.parametrize("name", ["registerCustomSampleDataSource", "isSampleDataSourceRegistered"])
+def test_the_sample_data_stand_in_has_the_real_signatures(name, harness):
+    from SampleData import SampleDataLogic
+
+    assert str(inspect.signature(getattr(SampleDataLogic, name))) == api.signature(f"SampleData.SampleDataLogic.{name}")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)

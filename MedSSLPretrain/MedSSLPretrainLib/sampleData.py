@@ -40,6 +40,8 @@ def registerSampleData() -> None:
         SampleData.SampleDataLogic.registerCustomSampleDataSource(
             category="MedSSL",
             sampleName=sample,
+            uris=[],  # counted there, also where a function downloads
+            fileNames=[],
             thumbnailFileName=str(ICONS / "MedSSLPretrain.png"),
             customDownloader=lambda _source, name=name: fetchAndLoad(name),
         )

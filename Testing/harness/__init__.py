@@ -33,7 +33,16 @@ def install(mainWindow: bool = True):
     from . import ctkWidgets
 
     sys.modules["ctk"] = ctkWidgets.build()
-    from . import application, layoutManager, mrmlWidgets, parameterNode, plotView, scriptedModule, sliceView
+    from . import (
+        application,
+        layoutManager,
+        mrmlWidgets,
+        parameterNode,
+        plotView,
+        sampleData,
+        scriptedModule,
+        sliceView,
+    )
 
     for source in (mrmlWidgets, plotView, sliceView):
         for name in (n for n in dir(source) if n.startswith("qMRML")):
@@ -47,6 +56,7 @@ def install(mainWindow: bool = True):
     ):
         sys.modules[f"slicer.{name}"] = module
         setattr(slicer, name, module)
+    sys.modules["SampleData"] = sampleData.build()
     _installed = slicer.app = application.SlicerApplication()
     scene = application.makeScene(_installed)
     if mainWindow:
