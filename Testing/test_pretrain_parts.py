@@ -15,7 +15,7 @@ from MedSSLLib.signal import Signal
 from MedSSLLib.steps import Pause, StepRunner, runSteps
 from MedSSLPretrainLib.dataBox import summaryText
 from MedSSLPretrainLib.eventText import durationText, eventText
-from MedSSLPretrainLib.lossChart import LossChart
+from MedSSLPretrainLib.lossChart import WHOLE, LossChart
 
 from medssl.errors import ConfigError, MedSSLError, ResourceError
 from medssl.home import NEUTRAL_FOLDER
@@ -67,6 +67,66 @@ def test_chart_drops_what_a_resume_repeats(scene):
     assert [step for step, _ in chart.points("loss")] == [1, 2, 3, 4, 5, 6] and chart.points("loss")[-1][1] == 0.5
     assert chart.points("validation_loss") == [] and chart.lastLoss() == 0.5
     assert scene.GetNumberOfNodes() == nodes  # updated in place
+
+
+@pytest.fixture
+def shown(scene, qapp):
+    """A chart in a plot view, and what that view's axes span after a paint."""
+    chart, view = LossChart(), slicer.qMRMLPlotView()
+    chart.attach(view)
+    view.show()
+
+    def axes():
+        view.repaint()
+        qapp.processEvents()
+        return view._extent
+
+    yield chart, axes
+    assert view._warnings == 0, "an empty curve was in the chart"
+    view.close()
+
+
+def losses(first: int, last: int, **more) -> list[dict]:
+    return [
+        {"type": "loss", "step": n, "loss": 1 / n, **{k: v / n for k, v in more.items()}} for n in range(first, last)
+    ]
+
+
+def test_the_axes_follow_the_points_of_every_portion(shown):
+    chart, axes = shown
+    axes()
+    chart.addEvents(losses(1, 21))
+    assert axes() == ((1, 20), (1 / 20, 1))
+    chart.addEvents([{"type": "metric", "step": 20, "validation_loss": 1.5, "constant_mean_loss": None}])
+    chart.addEvents(losses(21, 41))
+    assert axes() == ((1, 40), (1 / 40, 1.5))
+    chart.addEvents([{"type": "resumed", "step": 10}])
+    assert axes() == ((1, 10), (1 / 10, 1))
+    chart.clear()
+    chart.addEvents(losses(1, 4))
+    assert axes() == ((1, 3), (1 / 3, 1))
+
+
+def test_the_axes_follow_the_curves_of_the_sets_too(shown):
+    chart, axes = shown
+    chart.addEvents(losses(1, 11, loss_a=8.0))
+    chart.show("training")
+    assert axes() == ((1, 10), (0.8, 8))
+    chart.addEvents(losses(11, 21, loss_b=16.0))
+    assert axes() == ((1, 20), (0.8, 8))
+    chart.show(WHOLE)
+    assert axes() == ((1, 20), (1 / 20, 1))
+
+
+def test_curves_without_points_stay_out_of_the_chart(scene):
+    chart = LossChart()
+    assert chart.chart.GetNumberOfPlotSeriesNodes() == 0
+    chart.addEvents([{"type": "metric", "step": 4, "validation_loss": 0.1, "constant_mean_loss": None}])
+    chart.addEvents(losses(1, 3))
+    names = [chart.chart.GetNthPlotSeriesNode(n).GetName() for n in range(chart.chart.GetNumberOfPlotSeriesNodes())]
+    assert names == ["training", "validation"]  # in this order, whichever came first
+    chart.clear()
+    assert chart.chart.GetNumberOfPlotSeriesNodes() == 0
 
 
 def test_signal():

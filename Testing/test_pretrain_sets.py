@@ -230,7 +230,7 @@ def test_curves_of_each_set(panel, process_until, grab):
     combo, chart = panel.ui.curvesCombo, run.chart
     assert not combo.isHidden() and [combo.itemData(n) for n in range(combo.count)] == chart.families
     assert chart.families == [WHOLE, "training", "validation", "auc", "student_auc"]
-    assert names(chart) == ["training", "validation", "constant mean"]
+    assert names(chart) == ["training", "validation"]  # no constant mean: Ark restores nothing
     for family in chart.families[1:]:
         combo.setCurrentIndex(combo.findData(family))
         combo.activated.emit(combo.currentIndex)
@@ -239,7 +239,7 @@ def test_curves_of_each_set(panel, process_until, grab):
     steps = [step for step, _ in chart.sets.points("training", "clinic-b")]
     assert steps[:20] == list(range(21, 41)) and steps[20] == 81
     panel.panel.runBox.follow("")
-    assert chart.families == [WHOLE] and names(chart) == ["training", "validation", "constant mean"]
+    assert chart.families == [WHOLE] and names(chart) == []
     assert combo.isHidden()
 
 
@@ -268,7 +268,7 @@ def test_curves_drop_what_a_resume_repeats(scene):
     chart.addEvents([{"type": "loss", "step": 7, "loss": 0.5, "loss_b": 0.5}])
     assert scene.GetNumberOfNodes() == nodes  # updated in place
     chart.clear()
-    assert names(chart) == ["training", "validation", "constant mean"]
+    assert names(chart) == []
 
 
 @pytest.mark.parametrize("name", ready_made())

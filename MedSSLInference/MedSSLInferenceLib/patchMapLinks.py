@@ -36,6 +36,8 @@ class PatchMapLinks:
                 self.close()
                 self._view = widget.plotView()
                 self._view.connect(SIGNAL, self._selected)
+        if self._view is not None:
+            self._view.fitToContent()  # the map of a group that is asked again is the same chart with other points
 
     def close(self) -> None:
         """Listen no more."""

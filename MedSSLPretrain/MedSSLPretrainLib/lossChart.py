@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import slicer
@@ -22,17 +24,18 @@ class LossChart:
     """Training loss, validation loss, and over the same steps the loss of a constant mean, or the score of a task.
 
     A training on several sets has further families of curves, one for each set: `families`; `show` chooses one.
-    Its nodes are hidden from the node selectors; `attach` shows them in a plot view of the panel.
+    Its nodes are hidden from the node selectors; `attach` shows them in a plot view of the panel, which is told to fit its axes
+    whenever points have come or gone: by itself it never does. Curves without points stay out of it.
     """
 
     def __init__(self, name: str = "MedSSL loss") -> None:
-        self.name, self.family = name, WHOLE
+        self.name, self.family, self._view = name, WHOLE, None
         self.tables = {kind: self._makeTable(kind, columns) for kind, columns in TABLES.items()}
         self._series: dict[str, Any] = {}
         self.chart = self._makeChart()
         self._second, self._score = "constant_mean_loss", ""  # of the metric events so far
         self.sets = SetCurves(self._add)
-        self._showWhole()
+        self._refresh()
 
     @property
     def families(self) -> list[str]:
@@ -46,17 +49,17 @@ class LossChart:
         node.SetPlotChartNodeID(self.chart.GetID())
         plotView.setMRMLScene(slicer.mrmlScene)
         plotView.setMRMLPlotViewNode(node)
-        self.viewNode = node
+        self.viewNode, self._view = node, plotView
 
     def clear(self) -> None:
         """Drop every point: another job is shown."""
-        self.show(WHOLE)
+        self.family = WHOLE
         self._second, self._score = "constant_mean_loss", ""
-        self._showWhole()
-        self.sets.clear()
         for node in self.tables.values():
             node.GetTable().SetNumberOfRows(0)
             self._touch(node)
+        self._refresh()
+        self.sets.clear()
 
     def addEvents(self, events: list[dict[str, Any]]) -> None:
         """Append the points of `loss` and `metric` events; a `resumed` event drops what lies beyond its step."""
@@ -69,15 +72,12 @@ class LossChart:
         for node in self.tables.values():
             self._touch(node)
         self.sets.touch()
-        if self.family != WHOLE:
-            self._showSets()  # one may be new
+        self._refresh()
 
     def show(self, family: str) -> None:
         """Show a family of curves: WHOLE, or one of `families`."""
-        for identifier in self._shown():
-            self.chart.RemovePlotSeriesNodeID(identifier)
         self.family = family
-        self._showSets() if family != WHOLE else self._showWhole()
+        self._refresh()
 
     def _append(self, event: dict[str, Any]) -> None:
         table = self.tables[event["type"]].GetTable()
@@ -85,34 +85,32 @@ class LossChart:
         score = next((name for name in SCORES if event.get(name) is not None), "")
         if score and score != self._score:
             self._second, self._score = "score", score
-            if self.family == WHOLE:
-                self._showWhole()
         for column in TABLES[event["type"]]:
             value = event.get(score if column == "score" else column)
             table.GetColumnByName(column).InsertNextValue(vtk.vtkMath.Nan() if value is None else value)
 
-    def _showWhole(self) -> None:
+    def _refresh(self) -> None:
+        """Show the family's curves as far as they have points, and fit the axes to them."""
+        series = self._whole() if self.family == WHOLE else self._ofSets()
+        wanted = [node.GetID() for node in series if drawable(node)]
+        chart = self.chart
+        if wanted != [chart.GetNthPlotSeriesNodeID(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]:
+            chart.RemoveAllPlotSeriesNodeIDs()
+            for identifier in wanted:
+                chart.AddAndObservePlotSeriesNodeID(identifier)
+        if self._view is not None:
+            self._view.fitToContent()
+
+    def _whole(self) -> list[Any]:
         """A chart has a constant mean or a score, never both."""
         titles = {"validation_dice": _("validation Dice"), "validation_auc": _("validation AUC")}
         self._series["score"].SetName(titles.get(self._score, _("score")))
         self.chart.SetYAxisTitle(_("loss, score") if self._score else _("loss"))
-        wanted = [self._series[name].GetID() for name in ("loss", "validation_loss", self._second)]
-        for identifier in self._shown():
-            if identifier not in wanted:
-                self.chart.RemovePlotSeriesNodeID(identifier)
-        self._addToChart(wanted)
+        return [self._series[name] for name in ("loss", "validation_loss", self._second)]
 
-    def _showSets(self) -> None:
+    def _ofSets(self) -> list[Any]:
         self.chart.SetYAxisTitle(_("AUC") if "auc" in self.family else _("loss"))
-        self._addToChart([series.GetID() for series in self.sets.series(self.family)])
-
-    def _addToChart(self, identifiers: list[str]) -> None:
-        for identifier in identifiers:
-            if not self.chart.HasPlotSeriesNodeID(identifier):
-                self.chart.AddAndObservePlotSeriesNodeID(identifier)
-
-    def _shown(self) -> list[str]:
-        return [self.chart.GetNthPlotSeriesNodeID(n) for n in range(self.chart.GetNumberOfPlotSeriesNodes())]
+        return self.sets.series(self.family)
 
     def points(self, column: str) -> list[tuple[float, float]]:
         """(step, value) of a curve."""
@@ -190,3 +188,12 @@ class LossChart:
     def _touch(node) -> None:
         node.GetTable().Modified()
         node.Modified()
+
+
+def drawable(series) -> bool:
+    """Whether a plot series would show a line, or at least a marked point; VTK complains at each paint of an empty one."""
+    values = series.GetTableNode().GetTable().GetColumnByName(series.GetYColumnName())
+    marked = series.GetMarkerStyle() != slicer.vtkMRMLPlotSeriesNode.MarkerStyleNone
+    least = 1 if marked else 2
+    finite = (n for n in range(values.GetNumberOfTuples()) if math.isfinite(values.GetValue(n)))
+    return len(list(itertools.islice(finite, least))) == least

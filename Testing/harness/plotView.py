@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import weakref
 
+import shiboken6
 import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
@@ -11,11 +13,41 @@ from vtk.util.numpy_support import vtk_to_numpy
 from .qtNamespace import QtCore, QtGui, QtWidgets, emitter, registerCustomWidget
 
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 26, 40  # margins of the axes, pixels
+DEFAULT = ((0.0, 6.66), (0.0, 6.66))  # VTK's axes before anything was fitted
+
+
+class Observers:
+    """Observers of nodes on behalf of a widget, which may be gone when they are called.
+
+    They are kept in `_kept`: in a cycle of widget, observer and node that Python no longer needs, its collector would empty
+    an observer that the node, still in the scene, goes on to call.
+    """
+
+    _kept: list[Observers] = []
+
+    def __init__(self, widget, method: str) -> None:
+        self._widget, self._method, self._tags = weakref.ref(widget), method, []
+        self._kept.append(self)
+
+    def watch(self, nodes) -> None:
+        for node, tag in self._tags:
+            node.RemoveObserver(tag)
+        event = vtk.vtkCommand.ModifiedEvent
+        self._tags = [(node, node.AddObserver(event, self._call)) for node in nodes if node is not None]
+
+    def _call(self, *_event) -> None:
+        widget = self._widget()
+        if widget is not None and shiboken6.isValid(widget):
+            getattr(widget, self._method)()
 
 
 @registerCustomWidget
 class qMRMLPlotView(QtWidgets.QWidget):
-    """Shows the chart that its vtkMRMLPlotViewNode names, repainted when the chart or a table changes."""
+    """Shows the chart that its vtkMRMLPlotViewNode names, repainted when the chart or a table changes.
+
+    As in Slicer the axes are fitted when another chart is shown and when `fitToContent` is called, never by themselves; an
+    empty curve in the chart is a warning at every paint, here counted.
+    """
 
     mrmlSceneChanged = emitter(object)
     dataSelected = emitter(object, object)
@@ -23,7 +55,8 @@ class qMRMLPlotView(QtWidgets.QWidget):
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
         self._viewNode, self._scene = None, None
-        self._observed: list[tuple] = []
+        self._ofView, self._ofChart = Observers(self, "_observeChart"), Observers(self, "update")
+        self._fitted, self._extent, self._warnings = None, DEFAULT, 0
         self.minimumHeight = 120
 
     def setMRMLScene(self, scene) -> None:
@@ -32,20 +65,24 @@ class qMRMLPlotView(QtWidgets.QWidget):
 
     def setMRMLPlotViewNode(self, node) -> None:
         self._viewNode = node
-        node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._observeChart())
+        self._ofView.watch([node])
         self._observeChart()
 
     def fitToContent(self) -> None:
+        curves = [(x, y) for _, x, y in self._curves() if len(x)]
+        if curves:
+            self._extent = tuple((min(v.min() for v in axis), max(v.max() for v in axis)) for axis in zip(*curves))
         self.update()
 
     def _observeChart(self) -> None:
-        for node, tag in self._observed:
-            node.RemoveObserver(tag)
-        self._observed = []
-        for node in [self._chart(), *self._series(), *[s.GetTableNode() for s in self._series()]]:
-            if node is not None:
-                self._observed.append((node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.update())))
+        if self._chart() is not self._fitted:
+            self._fitted = self._chart()
+            self.fitToContent()
+        self._ofChart.watch([self._chart(), *self._series(), *[s.GetTableNode() for s in self._series()]])
         self.update()
+
+    def _curves(self) -> list[tuple]:
+        return [(series, *_points(series)) for series in self._series()]
 
     def _chart(self):
         return self._viewNode.GetPlotChartNode() if self._viewNode is not None else None
@@ -60,10 +97,11 @@ class qMRMLPlotView(QtWidgets.QWidget):
         painter = QtGui.QPainter(self)
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
         painter.fillRect(self.rect, QtGui.QColor("white"))
-        curves = [(s, *_points(s)) for s in self._series()]
-        curves = [(s, x, y) for s, x, y in curves if len(x)]
+        curves = self._curves()
+        self._warnings += sum(not len(x) for _, x, _ in curves)
+        curves = [curve for curve in curves if len(curve[1])]
         if curves:
-            _paintChart(painter, self.rect, self._chart(), curves)
+            _paintChart(painter, self.rect, self._chart(), curves, self._extent)
         painter.end()
 
 
@@ -108,15 +146,14 @@ def _points(series) -> tuple:
     return x[finite], y[finite]
 
 
-def _paintChart(painter, rect, chart, curves) -> None:
+def _paintChart(painter, rect, chart, curves, extent) -> None:
     font = painter.font()
     font.setPointSize(8)
     painter.setFont(font)
     legend = _legendPlaces(painter, rect, chart, curves)
     top = TOP + (legend[-1][1] if legend else 0)
     area = QtCore.QRectF(rect.x() + LEFT, rect.y() + top, rect.width() - LEFT - RIGHT, rect.height() - top - BOTTOM)
-    xs = [v for _, x, _ in curves for v in (x.min(), x.max())]
-    ys = [v for _, _, y in curves for v in (y.min(), y.max())]
+    xs, ys = extent
     xTicks, yTicks = _ticks(min(xs), max(xs)), _ticks(min(ys), max(ys))
     toX = _scale(min(xs), max(xs), area.left(), area.right())
     toY = _scale(yTicks[0], yTicks[-1], area.bottom(), area.top())
@@ -134,6 +171,7 @@ def _paintChart(painter, rect, chart, curves) -> None:
     if chart.GetTitle() and chart.GetTitleVisibility() and not chart.GetLegendVisibility():
         painter.drawText(QtCore.QRectF(area.left(), 3, area.width(), 18), _middle(), chart.GetTitle())
     for number, (series, x, y) in enumerate(curves):
+        painter.setClipRect(area.adjusted(-6, -6, 6, 6))  # markers on the edge are whole
         color = QtGui.QColor.fromRgbF(*series.GetColor())
         dashed = series.GetLineStyle() == slicer.vtkMRMLPlotSeriesNode.LineStyleDash
         style = QtCore.Qt.PenStyle.DashLine if dashed else QtCore.Qt.PenStyle.SolidLine
@@ -142,6 +180,7 @@ def _paintChart(painter, rect, chart, curves) -> None:
         if series.GetLineStyle() != slicer.vtkMRMLPlotSeriesNode.LineStyleNone:
             painter.drawPolyline(QtGui.QPolygonF(points))
         _paintMarkers(painter, series, points, color)
+        painter.setClipping(False)
         if chart.GetLegendVisibility():
             x, y = legend[number]
             painter.drawLine(QtCore.QPointF(x, y + 13), QtCore.QPointF(x + 18, y + 13))
