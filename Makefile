@@ -39,7 +39,7 @@ bench: $(VENV)/test
 	$(BIN)/python backend/benchmarks/server_footprint.py
 
 screenshots: $(VENV)/test
-	$(BIN)/python Testing/screenshots.py
+	$(BIN)/python Testing/screenshots/screenshots.py
 	$(BIN)/python -m pytest --quiet Testing --screenshots docs/pictures/states
 
 clean:

@@ -26,13 +26,13 @@ if importlib.util.find_spec("MedSSLLib") is None:  # in the source tree the shar
 
 import MedSSLInferenceLib  # noqa: F401  # before all others: from here on `medssl` can be imported
 from MedSSLInferenceLib.consoleVerbs import ConsoleVerbs
-from MedSSLInferenceLib.inferencePanel import InferencePanel
-from MedSSLInferenceLib.regionOfInterest import ijkBounds
-from MedSSLInferenceLib.segmentEditor import openSegmentEditor
+from MedSSLInferenceLib.panel.inferencePanel import InferencePanel
+from MedSSLInferenceLib.scene.regionOfInterest import ijkBounds
 from MedSSLInferenceLib.selfTest import createPhantom, loadSample, trainForThreeSteps
-from MedSSLLib.backendBox import BackendBox
-from MedSSLLib.backendProcess import localTransport
-from MedSSLLib.volumeExport import isFlat
+from MedSSLInferenceLib.views.segmentEditor import openSegmentEditor
+from MedSSLLib.backend.backendBox import BackendBox
+from MedSSLLib.backend.backendProcess import localTransport
+from MedSSLLib.scene.volumeExport import isFlat
 
 from medssl.client import api
 

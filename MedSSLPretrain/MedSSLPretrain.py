@@ -8,11 +8,11 @@ import unittest
 
 import qt
 import slicer
-from MedSSLLib.backendBox import BackendBox
-from MedSSLLib.backendProcess import localTransport
-from MedSSLLib.qtTransport import sharesFiles
+from MedSSLLib.backend.backendBox import BackendBox
+from MedSSLLib.backend.backendProcess import localTransport
+from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.steps import runSteps
-from MedSSLPretrainLib.pretrainPanel import PretrainPanel
+from MedSSLPretrainLib.panel.pretrainPanel import PretrainPanel
 from MedSSLPretrainLib.sampleData import registerSampleData
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -225,13 +225,13 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         """
         from dataclasses import replace
 
-        from MedSSLPretrainLib.declarationSteps import declaredSteps
-        from MedSSLPretrainLib.job import Job
-        from MedSSLPretrainLib.trainingSteps import TrainingSet, submitSteps
+        from MedSSLPretrainLib.datasets.declarationSteps import declaredSteps
+        from MedSSLPretrainLib.runs.job import Job
+        from MedSSLPretrainLib.runs.trainingSteps import TrainingSet, submitSteps
 
-        from medssl.methods import METHODS
-        from medssl.registry import config_class
-        from medssl.schema import as_dict, build
+        from medssl.core.registry import config_class
+        from medssl.core.schema import as_dict, build
+        from medssl.pretraining import METHODS
 
         complete = as_dict(build(config_class(METHODS, method), config or {}, preset=preset))
         transport = self._connected()
@@ -270,12 +270,12 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         Raises:
             MedSSLError: what is wrong with the input, or what made the job fail.
         """
-        from MedSSLPretrainLib.finetuneSteps import finetuneSteps
-        from MedSSLPretrainLib.job import Job
-        from MedSSLPretrainLib.labelledSet import LabelledSet
+        from MedSSLPretrainLib.labels.labelledSet import LabelledSet
+        from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps
+        from MedSSLPretrainLib.runs.job import Job
 
-        from medssl.registry import config_class
-        from medssl.schema import as_dict, build
+        from medssl.core.registry import config_class
+        from medssl.core.schema import as_dict, build
         from medssl.tasks import TASKS
 
         task = task or ("segmentation" if labels is None else "classification")
@@ -291,7 +291,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
 
     def resume(self, jobId, waitForCompletion=True, onEvent=lambda event: None):
         """Go on with a cancelled, failed or interrupted job; returns a Job."""
-        from MedSSLPretrainLib.job import Job
+        from MedSSLPretrainLib.runs.job import Job
 
         from medssl.client import api
 
@@ -301,7 +301,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
 
     def jobs(self):
         """All jobs of the backend, newest first: a list of Job."""
-        from MedSSLPretrainLib.job import Job
+        from MedSSLPretrainLib.runs.job import Job
 
         from medssl.client import api
 

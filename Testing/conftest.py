@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "Testing"))
+FOLDERS = ["", "extension", "pretrain", "inference", "correspond", "end_to_end", "screenshots"]
+sys.path[:0] = [str(ROOT / "Testing" / folder) for folder in FOLDERS]
 
 import harness as harness_package  # noqa: E402
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from MedSSLLib.backendProcess import localTransport
+from MedSSLLib.backend.backendProcess import localTransport
 
 from medssl.client import api
-from MedSSLInferenceLib.landmarkRun import landmarksRun
-from MedSSLInferenceLib.radiographRun import correspondRun, cosegmentRun, patchmapRun, similarityRun
-from MedSSLInferenceLib.restorationRun import restorationRun
-from MedSSLInferenceLib.retrieveRun import caseRun, retrieveRun
-from MedSSLInferenceLib.saliencyRun import saliencyRun
-from MedSSLInferenceLib.taskRuns import predictRun, segmentRun
+from MedSSLInferenceLib.runs.landmarkRun import landmarksRun
+from MedSSLInferenceLib.runs.radiographRun import correspondRun, cosegmentRun, patchmapRun, similarityRun
+from MedSSLInferenceLib.runs.restorationRun import restorationRun
+from MedSSLInferenceLib.runs.retrieveRun import caseRun, retrieveRun
+from MedSSLInferenceLib.runs.saliencyRun import saliencyRun
+from MedSSLInferenceLib.runs.taskRuns import predictRun, segmentRun
 
 
 class ConsoleVerbs:

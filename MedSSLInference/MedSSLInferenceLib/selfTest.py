@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
-from MedSSLLib.volumeExport import ijkToRas
+from MedSSLLib.scene.volumeExport import ijkToRas
 
 from medssl.client.session import Session
-from medssl.home import home_folder
-from medssl.protocol import DataSpec
+from medssl.core.home import home_folder
+from medssl.core.protocol import DataSpec
 
 STEPS = 3
 

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 import slicer
-from MedSSLLib.backendLocator import backendFolder
-from MedSSLLib.environments import SLICER, environments
+from MedSSLLib.backend.backendLocator import backendFolder
+from MedSSLLib.backend.environments import SLICER, environments
 from MedSSLLib.steps import patientSleep
 from slicer.i18n import tr as _
 
 from medssl.client import backend
-from medssl.errors import ResourceError
-from medssl.home import NEUTRAL_FOLDER, home_folder
+from medssl.core.errors import ResourceError
+from medssl.core.home import NEUTRAL_FOLDER, home_folder
 
 ICONS = Path(__file__).resolve().parents[1] / "Resources" / "Icons"
 SAMPLES = {

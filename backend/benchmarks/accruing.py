@@ -26,18 +26,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from medssl.data.declaration import Declaration
-from medssl.data.declared_set import DeclaredSet, hard_targets, split_set
-from medssl.data.declared_table import read_set
-from medssl.data.intensity_config import NormalisationConfig
-from medssl.data.prepared_images import PreparedImages
+from medssl.datasets.cache.prepared_images import PreparedImages
+from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.tabular_dataset import DeclaredSet, hard_targets, split_set
 from medssl.distort.framing import whole
-from medssl.evaluation.bootstrap import PatientBootstrap
-from medssl.evaluation.significance import holm, paired_t
-from medssl.methods.ark_validation import mean_auc
+from medssl.evaluation.statistics.bootstrap import PatientBootstrap
+from medssl.evaluation.statistics.significance import holm, paired_t
+from medssl.images.intensity.config import NormalisationConfig
 from medssl.networks.ark import ArkNetwork
-from medssl.networks.weights import load_weights
-from medssl.training.material import prepared_folder
+from medssl.networks.weights.weight_files import load_weights
+from medssl.pretraining.ark.validation import mean_auc
+from medssl.pretraining.training_data import prepared_folder
 
 SHARED = "shared"
 AIRSPACE = ("Infiltration", "Edema", "Consolidation")

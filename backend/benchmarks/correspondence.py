@@ -20,13 +20,13 @@ from scipy import ndimage
 
 from medssl.client import backend
 from medssl.client.session import connect
-from medssl.data.reading import write_volume
-from medssl.data.volume import Volume
-from medssl.inspection.correspondence import correspond
-from medssl.inspection.embedding import BATCH, SHORT_SIDE_CELLS, embed, window_starts
-from medssl.inspection.models import WarmModels
-from medssl.inspection.similarity import find_point
-from medssl.protocol import VolumeRef
+from medssl.core.protocol import VolumeRef
+from medssl.images.formats.reading import write_volume
+from medssl.images.volume import Volume
+from medssl.inference.models import WarmModels
+from medssl.inference.patch_grid import BATCH, SHORT_SIDE_CELLS, embed, window_starts
+from medssl.inspection.anatomy.correspondence import correspond
+from medssl.inspection.anatomy.similarity import find_point
 
 RATIO, CLICK_MS = 1.15, 50.0
 
@@ -111,7 +111,7 @@ def measure_http(preset: str, images: list[Volume], dense: int, device: str, cli
 
 
 def _bf16(device: str) -> bool:
-    from medssl.training.devices import choose_precision
+    from medssl.training.fabric import choose_precision
 
     return choose_precision("auto", torch.device(device).type) == "bf16"
 

@@ -28,7 +28,7 @@ SHARES = {"mimic-cxr": 0.53, "chexpert": 0.31, "chestxray14": 0.16}
 
 def declarations(root: Path) -> list[Any]:
     """The three sets below a folder."""
-    from medssl.data.declaration_files import ready_made
+    from medssl.datasets.spec.spec_files import ready_made
 
     made = {name: replace(ready_made()[name], root=str(root / name), only={}) for name in SHARES}
     made["chestxray14"] = replace(
@@ -92,7 +92,7 @@ def write_chest14(root: Path, images: int, draw: random.Random) -> None:
 
 
 def classes(name: str) -> list[str]:
-    from medssl.data.declaration_files import ready_made
+    from medssl.datasets.spec.spec_files import ready_made
 
     return list(ready_made()[name].classes)
 
@@ -108,11 +108,11 @@ def write(path: Path, names: list[str], rows: Any) -> None:
 
 def measure_start(root: Path) -> dict[str, float]:
     """Read three sets and make the training's samples, as a job does when it starts."""
-    from medssl.data.declared_samples import DeclaredSamples, set_parts
-    from medssl.data.declared_table import read_set
-    from medssl.data.intensity_config import NormalisationConfig
-    from medssl.data.prepared_images import PreparedImages
-    from medssl.data.visits import Visits
+    from medssl.datasets.cache.prepared_images import PreparedImages
+    from medssl.datasets.crops.multi_set import DeclaredSamples, set_parts
+    from medssl.datasets.crops.set_schedule import Visits
+    from medssl.datasets.spec.read_dataset import read_set
+    from medssl.images.intensity.config import NormalisationConfig
 
     asked = declarations(root)
     before, begun = peak(), time.process_time()
@@ -129,7 +129,7 @@ def measure_start(root: Path) -> dict[str, float]:
 
 def measure_check(root: Path) -> dict[str, float]:
     """Check three sets without asking for their files."""
-    from medssl.data.declaration_check import check_sets
+    from medssl.datasets.spec.check import check_sets
 
     asked = declarations(root)
     before, begun = peak(), time.process_time()
@@ -157,8 +157,8 @@ def measure_plain(root: Path) -> dict[str, float]:
 
 def measure_files(root: Path) -> dict[str, float]:
     """What asking for the files costs: a check with it less a check without."""
-    from medssl.data.declaration import Declaration
-    from medssl.data.declaration_check import check_sets
+    from medssl.datasets.spec.check import check_sets
+    from medssl.datasets.spec.spec import Declaration
 
     asked = Declaration.from_dict(
         {"name": "files", "root": str(root), "tables": ["x.csv"], "kind": "binary", "labels": ["A"]}

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from medssl.distort import BezierIntensity, Chain, Flip, InPainting, LocalShuffle, OneOf, OutPainting, Sometimes
-from medssl.methods.peac import appearance_distortion
-from medssl.methods.peac_config import PeacConfig
+from medssl.pretraining.peac.config import PeacConfig
+from medssl.pretraining.peac.method import appearance_distortion
 
 CUBE, CROP = (64, 64, 32), (448, 448)
 CROP_WINDOWS = 40  # of the local shuffle of a radiograph

@@ -28,10 +28,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy import stats
 
-from medssl.evaluation.bootstrap import PatientBootstrap, mean_of
-from medssl.evaluation.delong import delong_interval, delong_test
-from medssl.evaluation.resampled import Interval, Resampled, Test
-from medssl.evaluation.weighted import ScoredClass
+from medssl.evaluation.metrics.weighted import ScoredClass
+from medssl.evaluation.statistics.bootstrap import PatientBootstrap, mean_of
+from medssl.evaluation.statistics.delong import delong_interval, delong_test
+from medssl.evaluation.statistics.resampled import Interval, Resampled, Test
 
 REPLICATES = 1000
 AREAS = (0.7, 0.85, 0.95)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from medssl.methods.genesis_config import GenesisConfig
-from medssl.protocol import DataSpec, JobSpec
-from medssl.schema import as_dict, build
+from medssl.core.protocol import DataSpec, JobSpec
+from medssl.core.schema import as_dict, build
+from medssl.pretraining.genesis.config import GenesisConfig
 
 SHAPE = (128, 128, 96)  # 3 MiB of int16 each: 200 of them would be 600 MiB, were they held
 STEPS = 60
@@ -51,7 +51,7 @@ def anonymous_memory() -> int:
 
 def measure(data: Path) -> dict[str, int]:
     """Train in this process and tell its memory."""
-    from medssl.training.pretrain import pretrain
+    from medssl.pretraining.run import pretrain
 
     training = {"steps": STEPS, "batch_size": 4, "validate_every": 30, "validation_samples": 8, "warmup_steps": 1}
     config = as_dict(build(GenesisConfig, {"base_width": 4, "cube": [32, 32, 32], "training": training}))

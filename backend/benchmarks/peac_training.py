@@ -20,12 +20,12 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from training import TYPES, time_in_turns
 
-from medssl.methods.peac import Peac
-from medssl.methods.peac_config import CELLS, SPARE, PeacConfig
+from medssl.core.schema import build
 from medssl.networks.peac import PeacPair
-from medssl.networks.standard import MEAN, STD
-from medssl.schema import build
-from medssl.training.devices import choose_precision
+from medssl.networks.standardisation import MEAN, STD
+from medssl.pretraining.peac.config import CELLS, SPARE, PeacConfig
+from medssl.pretraining.peac.method import Peac
+from medssl.training.fabric import choose_precision
 from medssl.training.optimisers import make_optimizer
 
 

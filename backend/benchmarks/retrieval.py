@@ -23,12 +23,12 @@ from sklearn.neighbors import NearestNeighbors
 
 from medssl.client import backend
 from medssl.client.session import connect
-from medssl.data.catalog import read_catalog
-from medssl.data.entry import Entry
-from medssl.inspection.case_images import describe_query, features_of
-from medssl.inspection.case_index import CaseIndex
-from medssl.inspection.models import WarmModels
-from medssl.protocol import DataSpec, VolumeRef
+from medssl.core.protocol import DataSpec, VolumeRef
+from medssl.datasets.catalog.catalog import read_catalog
+from medssl.datasets.entry import Entry
+from medssl.inference.models import WarmModels
+from medssl.inspection.search.case_images import describe_query, features_of
+from medssl.inspection.search.case_index import CaseIndex
 
 QUERY_MS, COUNT = 20.0, 8
 LARGE = 100_000  # vectors of the second table
@@ -135,7 +135,7 @@ def main() -> int:
 
 def read_first(entries: list[Entry]):
     """The first image of a set."""
-    from medssl.data.reading import read_volume
+    from medssl.images.formats.reading import read_volume
 
     return read_volume(entries[0].image, entries[0].modality)
 

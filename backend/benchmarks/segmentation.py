@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from medssl.data.volume import Volume
-from medssl.inspection.segmentation import segment
-from medssl.inspection.sliding import image_slabs, reader
-from medssl.networks.plan import Plan
+from medssl.core.plan import Plan
+from medssl.images.volume import Volume
+from medssl.inference.volumes.segmenter import segment
+from medssl.inference.volumes.sliding import image_slabs, reader
 from medssl.networks.unet_segmenter import UNetSegmenter
 
 RATIO, DIFFERENCE = 1.01, 1e-4  # a hundredth is what timings vary by

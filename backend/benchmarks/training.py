@@ -16,10 +16,10 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from medssl.methods.genesis_config import GenesisConfig
+from medssl.core.schema import build
 from medssl.networks.unet3d import UNet3D
-from medssl.schema import build
-from medssl.training.devices import choose_precision
+from medssl.pretraining.genesis.config import GenesisConfig
+from medssl.training.fabric import choose_precision
 from medssl.training.optimisers import make_optimizer
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}

@@ -20,14 +20,14 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from medssl.errors import MedSSLError
-from medssl.inspection.local import run_here
-from medssl.inspection_requests import RestoreRequest
-from medssl.networks.plan import Plan
+from medssl.core.errors import MedSSLError
+from medssl.core.plan import Plan
+from medssl.core.protocol import VolumeRef, to_json
+from medssl.core.requests import RestoreRequest
+from medssl.handlers.worker.local import run_here
 from medssl.networks.unet3d import UNet3D
-from medssl.networks.weights import save_weights
-from medssl.protocol import VolumeRef, to_json
-from medssl.training.pretrain import pretrain
+from medssl.networks.weights.weight_files import save_weights
+from medssl.pretraining.run import pretrain
 
 HU = np.random.default_rng(0).integers(-1000, 400, (24, 24, 24)).astype(np.int16)
 
@@ -186,9 +186,9 @@ def test_a_volume_smaller_than_a_cube_is_padded_and_trains(tmp_path: Path):
 
 
 def test_a_disk_that_fills_up_while_saving_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    import medssl.files
+    import medssl.core.files
 
-    original, written = medssl.files.replace, []
+    original, written = medssl.core.files.replace, []
 
     def fills_up(source: Path, target: Path) -> None:
         if target.name.startswith("step-"):
@@ -197,7 +197,7 @@ def test_a_disk_that_fills_up_while_saving_keeps_the_checkpoint_before(tmp_path:
                 raise OSError(28, "No space left on device")
         original(source, target)
 
-    monkeypatch.setattr(medssl.files, "replace", fills_up)
+    monkeypatch.setattr(medssl.core.files, "replace", fills_up)
     run = FakeRun(tmp_path / "job", tmp_path / "home")
     with pytest.raises(MedSSLError) as caught:
         pretrain(tiny_spec(write_phantoms(tmp_path / "d")), run)

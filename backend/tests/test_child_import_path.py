@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from medssl.client import backend
-from medssl.home import NEUTRAL_FOLDER
+from medssl.core.home import NEUTRAL_FOLDER
+from medssl.core.protocol import FAILED, FINISHED, DataSpec, JobSpec
 from medssl.jobs import devices, process
 from medssl.jobs.store import JobStore
-from medssl.protocol import FAILED, FINISHED, DataSpec, JobSpec
-from medssl.server.worker import InspectionWorker
+from medssl.server.worker_process import InspectionWorker
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parents[1]

@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from medssl.cli import app as application
 from medssl.cli.app import app
-from medssl.cli.pretrain import merge, parse_settings
-from medssl.cli.restore import parse_roi, result_folders
-from medssl.data.reading import write_volume
-from medssl.data.volume import Volume
-from medssl.errors import ConfigError, InputError, MedSSLError
+from medssl.cli.inspection.restore import parse_roi, result_folders
+from medssl.cli.training.pretrain import merge, parse_settings
+from medssl.core.errors import ConfigError, InputError, MedSSLError
+from medssl.images.formats.reading import write_volume
+from medssl.images.volume import Volume
 from medssl.jobs.store import JobStore
 from medssl.networks.unet3d import UNet3D
 
@@ -109,7 +109,9 @@ def test_prepare_makes_a_job_and_starts_nothing(tmp_path: Path, home: Path):
     printed = run(
         "pretrain", str(write_phantoms(tmp_path / "d")), *TINY, "--nodes", "2", "--devices", "4", "--prepare"
     ).output
-    assert "torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d" in printed and "-m medssl.jobs.run '" in printed
+    assert (
+        "torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d" in printed and "-m medssl.jobs.child '" in printed
+    )
     assert JobStore(home).list()[0].spec.config["training"]["devices"] == 4
 
 
@@ -215,8 +217,8 @@ def test_data_in_use_is_not_cleared(tmp_path: Path, home: Path):
 
 
 def test_a_restoration_of_a_2d_image_is_refused(tmp_path: Path):
-    from medssl.networks.plan import Plan
-    from medssl.networks.weights import save_weights
+    from medssl.core.plan import Plan
+    from medssl.networks.weights.weight_files import save_weights
 
     plan = Plan(
         "genesis",

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from medssl.client import api
-from medssl.errors import ConfigError, MedSSLError, NotFoundError
-from medssl.inspection_requests import RestoreRequest
-from medssl.protocol import DataSpec, JobSpec, JobStatus, JobView, ResultStatus, VolumeRef, to_json
+from medssl.core.errors import ConfigError, MedSSLError, NotFoundError
+from medssl.core.protocol import DataSpec, JobSpec, JobStatus, JobView, ResultStatus, VolumeRef, to_json
+from medssl.core.requests import RestoreRequest
 
 VIEW = JobView("j-1", JobSpec("pretrain", "genesis", {}, DataSpec(path="/data")), JobStatus("running"), 3, ("log.txt",))
 

@@ -6,7 +6,7 @@ import json
 
 from test_client_session import session
 
-from medssl.protocol import ResultStatus, VolumeRef
+from medssl.core.protocol import ResultStatus, VolumeRef
 
 
 def test_segment_and_predict_send_their_requests_and_wait():

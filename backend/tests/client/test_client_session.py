@@ -11,8 +11,8 @@ import pytest
 from medssl.client import backend
 from medssl.client.session import Session
 from medssl.client.transport import RequestsTransport
-from medssl.errors import CancelledError, ConfigError, ResourceError, VolumeError
-from medssl.protocol import DataSpec, JobSpec, JobStatus, JobView, ResultStatus, VolumeRef, to_json
+from medssl.core.errors import CancelledError, ConfigError, ResourceError, VolumeError
+from medssl.core.protocol import DataSpec, JobSpec, JobStatus, JobView, ResultStatus, VolumeRef, to_json
 
 
 class FakeTransport:

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from medssl.client.volumes import nrrd_bytes, pieces, read_nrrd_bytes, sha256_of
-from medssl.errors import VolumeError
+from medssl.core.errors import VolumeError
 
 TYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from medssl.distort.views import GridParams, GridViews, matched_cells
-from medssl.methods.peac_config import BACKBONES, CELLS, SPARE, PeacConfig
 from medssl.networks.peac import permute_cells
+from medssl.pretraining.peac.config import BACKBONES, CELLS, SPARE, PeacConfig
 
 OFFSETS = list(itertools.product(range(SPARE + 1), repeat=4))  # rows and columns of both crops
 CELL_SIZES = sorted({PeacConfig(backbone=name).cell for name in BACKBONES})

@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medssl.errors import CatalogError, InputError, NotFoundError
+from medssl.core.errors import CatalogError, InputError, NotFoundError
+from medssl.core.files import to_text
 from medssl.evaluation.cross_table import cross_table
-from medssl.evaluation.evaluation import evaluate_classification, evaluate_segmentation, guess_kind
-from medssl.evaluation.evaluation_report import write_evaluation
-from medssl.evaluation.segmentation import case_metrics
-from medssl.evaluation.subgroups import group_by
-from medssl.evaluation.tables import (
+from medssl.evaluation.evaluate import evaluate_classification, evaluate_segmentation, guess_kind
+from medssl.evaluation.metrics.segmentation_metrics import case_metrics
+from medssl.evaluation.prediction_tables import (
     Predictions,
     is_cases,
     read_cases,
@@ -20,7 +19,8 @@ from medssl.evaluation.tables import (
     write_cases,
     write_predictions,
 )
-from medssl.files import to_text
+from medssl.evaluation.subgroups import group_by
+from medssl.reports.evaluation_report import write_evaluation
 
 
 def predictions(seed: int = 0, images: int = 120, gap: float = 0.0) -> Predictions:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medssl.data.classes import read_classes
-from medssl.data.volume import Volume
 from medssl.evaluation.label_map_cases import Pair, measure_pairs
-from medssl.inspection.segmentation_files import write_segmentation
+from medssl.images.segment_classes import read_classes
+from medssl.images.volume import Volume
+from medssl.reports.figures.segmentation import write_segmentation
 
 SEGMENTS = [{"value": 255, "name": "Lung", "colour": "#ff0000"}]
 

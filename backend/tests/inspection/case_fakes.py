@@ -12,9 +12,9 @@ from scipy import ndimage
 from torch import nn
 from torch.nn import functional
 
-from medssl.data.entry import Entry
-from medssl.data.reading import read_volume
-from medssl.networks.plan import Plan
+from medssl.core.plan import Plan
+from medssl.datasets.entry import Entry
+from medssl.images.formats.reading import read_volume
 
 CXR = {"kind": "cxr", "low": 0.0, "high": 255.0, "lower_percentile": 0.5, "upper_percentile": 99.5}
 

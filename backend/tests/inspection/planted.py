@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medssl.data.volume import Volume
-from medssl.inspection.image_embedding import as_input
-from medssl.networks.plan import Plan
-from medssl.networks.weights import build_network
+from medssl.core.plan import Plan
+from medssl.images.volume import Volume
+from medssl.inference.image_embedding import as_input
+from medssl.networks.weights.weight_files import build_network
 
 SWIN = {"width": 16, "patch": 4, "depths": [2, 2], "heads": [2, 4], "window": 7, "cells": 7, "drop_path": 0.0}
 SIDE, SQUARE, STEPS = 56, 8, 130

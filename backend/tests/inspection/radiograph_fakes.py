@@ -12,9 +12,9 @@ from scipy import ndimage
 from torch import nn
 from torch.nn import functional
 
-from medssl.data.volume import Volume
-from medssl.inspection.embedding import PatchGrid, embed
-from medssl.networks.plan import Plan
+from medssl.core.plan import Plan
+from medssl.images.volume import Volume
+from medssl.inference.patch_grid import PatchGrid, embed
 
 CXR = {"kind": "cxr", "low": 0.0, "high": 255.0, "lower_percentile": 0.5, "upper_percentile": 99.5}
 CELL = 8

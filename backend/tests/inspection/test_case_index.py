@@ -11,10 +11,10 @@ from case_fakes import Blocks, entry_of, write_radiograph, write_set
 from filelock import FileLock
 from sklearn.neighbors import NearestNeighbors
 
-from medssl.data.reading import read_volume
-from medssl.errors import CancelledError, ResourceError
-from medssl.inspection.case_index import LOCK, CaseIndex, Changes, unit
-from medssl.inspection.image_embedding import embed_images, whole_image
+from medssl.core.errors import CancelledError, ResourceError
+from medssl.images.formats.reading import read_volume
+from medssl.inference.image_embedding import embed_images, whole_image
+from medssl.inspection.search.case_index import LOCK, CaseIndex, Changes, unit
 
 
 @pytest.fixture

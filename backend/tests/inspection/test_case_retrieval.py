@@ -8,11 +8,11 @@ import pytest
 from case_fakes import Blocks, KeepingContext, write_radiograph, write_set
 from PIL import Image
 
-from medssl.data.reading import read_volume, write_volume
-from medssl.errors import CatalogError, ConfigError
-from medssl.inspection.case_retrieval import index_folder, inspect
-from medssl.inspection_requests import RetrieveRequest, retrieve_from_json
-from medssl.protocol import DataSpec, VolumeRef, to_json
+from medssl.core.errors import CatalogError, ConfigError
+from medssl.core.protocol import DataSpec, VolumeRef, to_json
+from medssl.core.requests import RetrieveRequest, retrieve_from_json
+from medssl.images.formats.reading import read_volume, write_volume
+from medssl.inspection.search.case_search import index_folder, inspect
 
 
 @pytest.fixture

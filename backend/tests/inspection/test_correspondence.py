@@ -9,12 +9,12 @@ import pytest
 import torch
 from radiograph_fakes import CELL, CellNetwork, RadiographContext, grid_of, radiograph, references, shifted
 
-from medssl.errors import ConfigError, InputError, VolumeError, WeightsError
-from medssl.inspection import correspondence
-from medssl.inspection.correspondence import correspond, mutual_neighbours
-from medssl.inspection.embedding import embed
+from medssl.core.errors import ConfigError, InputError, VolumeError, WeightsError
+from medssl.core.plan import Plan
+from medssl.inference.patch_grid import embed
+from medssl.inspection.anatomy import correspondence
+from medssl.inspection.anatomy.correspondence import correspond, mutual_neighbours
 from medssl.networks.peac import PeacNetwork
-from medssl.networks.plan import Plan
 
 
 def tiny_peac() -> PeacNetwork:

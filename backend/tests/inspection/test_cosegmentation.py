@@ -8,13 +8,13 @@ import torch
 from radiograph_fakes import CELL, SIDE, CellNetwork, RadiographContext, radiograph, references
 from torch.nn import functional
 
-from medssl.data.reading import read_volume
-from medssl.data.volume import Volume
-from medssl.errors import ConfigError
-from medssl.inspection import cosegmentation
-from medssl.inspection.cosegmentation import elbow, find_parts, segment
-from medssl.inspection.embedding import embed
-from medssl.inspection.label_map import majority
+from medssl.core.errors import ConfigError
+from medssl.images.formats.reading import read_volume
+from medssl.images.volume import Volume
+from medssl.inference.patch_grid import embed
+from medssl.inspection.anatomy import cosegmentation
+from medssl.inspection.anatomy.cosegmentation import elbow, find_parts, segment
+from medssl.inspection.anatomy.part_maps import majority
 
 
 class BrightnessNetwork(CellNetwork):

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 from radiograph_fakes import CELL, SIDE, CellNetwork, RadiographContext, radiograph, shifted
 
-from medssl.data.reading import read_volume
-from medssl.errors import CatalogError, ConfigError, InputError, NotFoundError, WeightsError
-from medssl.inspection import landmarks
-from medssl.inspection.embedding import embed
-from medssl.inspection.landmark_table import landmarks_of_masks
-from medssl.inspection.landmarks import model_names
-from medssl.inspection.retrieval import Frame, Query, errors_of, make_queries, same_coordinates
+from medssl.core.errors import CatalogError, ConfigError, InputError, NotFoundError, WeightsError
+from medssl.images.formats.reading import read_volume
+from medssl.inference.patch_grid import embed
+from medssl.inspection.anatomy import landmarks
+from medssl.inspection.anatomy.landmark_points import landmarks_of_masks
+from medssl.inspection.anatomy.landmark_search import Frame, Query, errors_of, make_queries, same_coordinates
+from medssl.inspection.anatomy.landmarks import model_names
 
 POINTS = {"carina": (67.5, 59.5), "apex": (35.5, 43.5)}
 
@@ -195,8 +195,8 @@ def test_models_are_named_shortly_where_that_is_clear():
 
 
 def test_masks_become_landmarks(tmp_path, data):
-    from medssl.data.catalog import read_catalog
-    from medssl.protocol import DataSpec
+    from medssl.core.protocol import DataSpec
+    from medssl.datasets.catalog.catalog import read_catalog
 
     entries = read_catalog(DataSpec(path=str(data / "catalog.csv")), tmp_path).entries
     folder = tmp_path / "masks"

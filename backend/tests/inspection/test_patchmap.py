@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from radiograph_fakes import RadiographContext, radiograph, references
 
-from medssl.errors import ConfigError, ResourceError
-from medssl.inspection import patchmap
-from medssl.inspection.colours import distinct, of_places
-from medssl.inspection.patchmap import flatten_patches
+from medssl.core.errors import ConfigError, ResourceError
+from medssl.inspection.anatomy import patchmap
+from medssl.inspection.anatomy.patchmap import flatten_patches
+from medssl.reports.figures.palette import distinct, of_places
 
 
 def two_clouds() -> np.ndarray:

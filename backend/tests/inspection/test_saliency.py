@@ -10,13 +10,13 @@ import torch
 from inspection_fakes import Context, Identity
 from planted import SETS, SIDE, SQUARE, ark, as_volume, classifier, planted
 
-from medssl.data.reading import read_volume
-from medssl.errors import CancelledError, ConfigError, WeightsError
-from medssl.inspection.prediction import predict
-from medssl.inspection.saliency import METHODS, grad_cam, inspect, occlusion, positive, saliency
-from medssl.inspection.saliency_check import LIMIT, rank_check, rank_correlation
-from medssl.inspection.saliency_target import find_target
-from medssl.inspection.untrained import untrained
+from medssl.core.errors import CancelledError, ConfigError, WeightsError
+from medssl.images.formats.reading import read_volume
+from medssl.inference.classification.predict import predict
+from medssl.inference.untrained import untrained
+from medssl.inspection.saliency.maps import METHODS, grad_cam, inspect, occlusion, positive, saliency
+from medssl.inspection.saliency.randomisation_check import LIMIT, rank_check, rank_correlation
+from medssl.inspection.saliency.target import find_target
 
 IMAGES = 8
 OUTPUTS = [(classifier, "bright", ""), (ark, "Mass", "first"), (ark, "Mass", "second")]
@@ -88,8 +88,8 @@ def test_rank_correlation_of_maps_that_do_not_vary():
 
 def test_occlusion_equals_hiding_one_place_after_the_other():
     """A literal version: the mean fall over all squares that hide a place."""
-    from medssl.inspection.image_embedding import as_input
-    from medssl.inspection.saliency import STEPS, WIDTH
+    from medssl.inference.image_embedding import as_input
+    from medssl.inspection.saliency.maps import STEPS, WIDTH
 
     net, looked = classifier(), torch.from_numpy(planted(3)[0])[None, None]
     target = find_target(net, "bright")
@@ -113,7 +113,7 @@ def test_occlusion_equals_hiding_one_place_after_the_other():
 
 def test_the_scores_of_grad_cam_add_up():
     """Completeness of integrated gradients: their sum is the image's log-odds above those of its mean token alone."""
-    from medssl.inspection.image_embedding import as_input
+    from medssl.inference.image_embedding import as_input
 
     net, looked = ark(), torch.from_numpy(planted(2)[0])[None, None]
     target = find_target(net, "Mass", "second")

@@ -8,11 +8,11 @@ import torch
 from radiograph_fakes import CELL, SIDE, RadiographContext, grid_of, radiograph, references, shifted
 
 from medssl.client.session import similarity_maps
-from medssl.data.reading import read_volume
-from medssl.errors import InputError
-from medssl.inspection import similarity
-from medssl.inspection.similarity import best_match, find_point, peak_offset
-from medssl.protocol import ResultStatus
+from medssl.core.errors import InputError
+from medssl.core.protocol import ResultStatus
+from medssl.images.formats.reading import read_volume
+from medssl.inspection.anatomy import similarity
+from medssl.inspection.anatomy.similarity import best_match, find_point, peak_offset
 
 
 def test_a_point_is_found_where_its_cell_went():

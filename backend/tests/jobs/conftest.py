@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from medssl.core.protocol import DataSpec, JobSpec
 from medssl.jobs.liveness import started_at
 from medssl.jobs.store import JobStore
-from medssl.protocol import DataSpec, JobSpec
 
 HERE = Path(__file__).parent
 

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from medssl.errors import CancelledError, VolumeError
+from medssl.core.errors import CancelledError, VolumeError
 
 
 def count(spec, run):
@@ -59,7 +59,7 @@ def together(spec, run):
     rank = int(os.environ.get("LOCAL_RANK", "0"))
     other = None
     if rank == 0:
-        command = [sys.executable, "-m", "medssl.jobs.run", *sys.argv[1:]]
+        command = [sys.executable, "-m", "medssl.jobs.child", *sys.argv[1:]]
         other = subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": "1"})
     run.emit("loss", step=1, rank=rank)
     Path(run.folder, "results", f"rank-{rank}").write_text(run.device)

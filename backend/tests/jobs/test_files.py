@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medssl.errors import ResourceError
-from medssl.files import disk_errors, to_text, write_atomic, write_json
-from medssl.home import home_folder
+from medssl.core.errors import ResourceError
+from medssl.core.files import disk_errors, to_text, write_atomic, write_json
+from medssl.core.home import home_folder
 from medssl.jobs.record import EventLog
 
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from medssl.errors import CancelledError, ConfigError, ResourceError
-from medssl.jobs import devices, probe
+from medssl.core.errors import CancelledError, ConfigError, ResourceError
+from medssl.jobs import device_probe as probe
+from medssl.jobs import devices
 from medssl.jobs.devices import Claim, claims, locked
 
 

@@ -11,11 +11,11 @@ import time
 import psutil
 import pytest
 
-from medssl.errors import ConfigError, InputError, NotFoundError, StateError
-from medssl.files import write_json
+from medssl.core.errors import ConfigError, InputError, NotFoundError, StateError
+from medssl.core.files import write_json
+from medssl.core.protocol import DataSpec, JobSpec
 from medssl.jobs import process
 from medssl.jobs.follower import wait_for_leader
-from medssl.protocol import DataSpec, JobSpec
 
 KINDS = "fake_kinds:KINDS"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from medssl.errors import InputError, NotFoundError, StateError
-from medssl.files import write_json
+from medssl.core.errors import InputError, NotFoundError, StateError
+from medssl.core.files import write_json
+from medssl.core.protocol import JobStatus, to_json
 from medssl.jobs.liveness import SILENT_S, STARTING_S, alive_lock
 from medssl.jobs.record import EventLog, StatusFile
 from medssl.jobs.store import EVENTS_AT_ONCE, JobStore, model_of_job
-from medssl.protocol import JobStatus, to_json
 
 
 def test_ids_sort_by_time_and_name_the_method(home, spec):

@@ -8,8 +8,8 @@ import torch
 from small import SIZES
 from torch import Tensor, nn
 
-from medssl.networks.plan import Plan
-from medssl.networks.weights import build_network
+from medssl.core.plan import Plan
+from medssl.networks.weights.weight_files import build_network
 
 SWIN = {name: SIZES[name] for name in ("width", "patch", "depths", "heads", "window")}
 MONAI = {

@@ -11,12 +11,12 @@ import torch
 from closed_form import assert_close_to, fill, make_input, read_reference
 from torch import nn
 
-from medssl.errors import ConfigError, WeightsError
+from medssl.core.errors import ConfigError, WeightsError
+from medssl.core.plan import Plan
 from medssl.networks.ark import OFFICIAL_SETS, ArkNetwork, ArkPair, activated, named_sets
-from medssl.networks.plan import Plan
 from medssl.networks.swin_classifier import SwinClassifier
-from medssl.networks.transfer import transfer
-from medssl.networks.weights import convert_weights, export_official, load_weights, open_weights
+from medssl.networks.weights.transfer import transfer
+from medssl.networks.weights.weight_files import convert_weights, export_official, load_weights, open_weights
 
 REFERENCES = ("ark_swin_base_224", "arkplus_swin_large_384")
 LEFT_OVER = {"head.weight", "head.bias"}  # timm's ImageNet classes, which no computation of Ark uses
@@ -202,7 +202,7 @@ def test_images_are_standardised_as_for_imagenet():
 
 
 def test_the_plan_describes_the_heads_it_was_saved_with(tmp_path: Path):
-    from medssl.networks.weights import save_weights
+    from medssl.networks.weights.weight_files import save_weights
 
     network = make()
     save_weights(tmp_path / "own.safetensors", network.state_dict(), Plan("ark", {**SMALL, "sets": network.sets}))

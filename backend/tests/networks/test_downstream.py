@@ -11,13 +11,13 @@ from downstream import MONAI, PLANS, make_input, make_network, make_plan
 from torch import nn
 
 import medssl
-from medssl.errors import ConfigError, WeightsError
+from medssl.core.errors import ConfigError, WeightsError
 from medssl.networks import NETWORKS
 from medssl.networks.layers import head_names, parameter_groups, rest_norms
 from medssl.networks.monai_segmenter import MonaiSegmenter
 from medssl.networks.swin_segmenter import SwinSegmenter
 from medssl.networks.unet_segmenter import UNetSegmenter
-from medssl.networks.weights import build_network, save_weights
+from medssl.networks.weights.weight_files import build_network, save_weights
 
 METHODS = tuple(PLANS)
 

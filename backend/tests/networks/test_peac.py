@@ -8,9 +8,9 @@ from closed_form import assert_close_to, fill, make_input, read_reference
 from small import SIZES, make_images, make_peac
 from torch.nn import functional
 
-from medssl.errors import ConfigError
+from medssl.core.errors import ConfigError
 from medssl.networks.peac import PeacNetwork, PeacPair, permute_cells, standardise
-from medssl.networks.standard import MEAN, STD
+from medssl.networks.standardisation import MEAN, STD
 from medssl.networks.teacher import StudentTeacher
 
 

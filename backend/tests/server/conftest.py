@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from medssl.server.app import create_app
-from medssl.server.worker import InspectionWorker
+from medssl.server.worker_process import InspectionWorker
 
 HERE = Path(__file__).parent
 FOLDERS = (HERE, HERE.parent / "jobs")  # fake_inspections, fake_kinds

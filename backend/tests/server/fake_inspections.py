@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from medssl.errors import WeightsError
+from medssl.core.errors import WeightsError
 
 seen = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from medssl.client import api
 from medssl.client.session import Session
-from medssl.data.declaration_files import READY_MADE
+from medssl.datasets.spec.spec_files import READY_MADE
 
 MINE = {"name": "mine", "root": "/data", "tables": ["x.csv"], "kind": "binary", "labels": ["A"]}
 

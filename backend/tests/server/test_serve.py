@@ -14,8 +14,8 @@ import pytest
 from medssl.client import api, backend
 from medssl.client.session import Session
 from medssl.client.transport import RequestsTransport
-from medssl.errors import AccessError, ResourceError, StateError
-from medssl.protocol import spec_from_json
+from medssl.core.errors import AccessError, ResourceError, StateError
+from medssl.core.protocol import spec_from_json
 from medssl.server.serve import _listen, serve
 
 

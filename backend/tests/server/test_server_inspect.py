@@ -5,10 +5,10 @@ import json
 import psutil
 import pytest
 
-from medssl.errors import ResourceError
-from medssl.protocol import ResultStatus
+from medssl.core.errors import ResourceError
+from medssl.core.protocol import ResultStatus
 from medssl.server.results import KEPT, ResultStore
-from medssl.server.worker import InspectionWorker
+from medssl.server.worker_process import InspectionWorker
 
 REF = {"path": "/data/ct.nrrd"}
 

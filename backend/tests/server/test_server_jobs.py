@@ -9,10 +9,10 @@ import struct
 import psutil
 import pytest
 
+from medssl.core.plan import Plan
+from medssl.core.protocol import spec_from_json
 from medssl.jobs.store import JobStore
-from medssl.methods import METHODS
-from medssl.networks.plan import Plan
-from medssl.protocol import spec_from_json
+from medssl.pretraining import METHODS
 from medssl.server.answers import file_answer
 
 

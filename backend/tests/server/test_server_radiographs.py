@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medssl.protocol import ResultStatus
+from medssl.core.protocol import ResultStatus
 from medssl.server.results import FLEETING_KEPT, ResultStore
 
 IMAGES = [{"path": "/data/a.png"}, {"path": "/data/b.png"}]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from medssl.client.volumes import nrrd_bytes
-from medssl.files import disk_errors
-from medssl.server import routes_volumes
-from medssl.server.volumes import VolumeStore
+from medssl.core.files import disk_errors
+from medssl.server.routes import volumes as routes_volumes
+from medssl.server.uploads import VolumeStore
 
 DATA = nrrd_bytes(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4))
 
@@ -162,7 +162,7 @@ def test_the_spellings_that_the_readers_take_are_among_those(tmp_path):
     """The reader's side of the rule: were it to take another one, this is where to see it."""
     import nrrd
 
-    from medssl.data.nrrd_fields import names_other_file
+    from medssl.images.formats.nrrd_fields import names_other_file
 
     secret, file = tmp_path / "secret.raw", tmp_path / "a.nrrd"
     secret.write_bytes(np.full(24, 7, "<i2").tobytes())

@@ -6,9 +6,9 @@ import os
 import signal
 from pathlib import Path
 
-from medssl.errors import TrainingError
-from medssl.protocol import JobSpec
-from medssl.training.run import Run
+from medssl.core.errors import TrainingError
+from medssl.core.protocol import JobSpec
+from medssl.core.run import Run
 
 CASES = "image,patient,class,dice,iou,surface_dice,hd95,volume_ml,reference_volume_ml\n" + "".join(
     f"i{n}.png,p{n},{label},0.{n + 2},0.{n + 1},0.{n + 2},{9 - n},1,1\n" for n in range(6) for label in ("a", "mean")

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from medssl.data.catalog import read_catalog
-from medssl.errors import CancelledError, TrainingError, WeightsError
-from medssl.evaluation.tables import Predictions, write_cases, write_predictions
-from medssl.protocol import DataSpec, JobSpec
-from medssl.training.run import Run
+from medssl.core.errors import CancelledError, TrainingError, WeightsError
+from medssl.core.protocol import DataSpec, JobSpec
+from medssl.core.run import Run
+from medssl.datasets.catalog.catalog import read_catalog
+from medssl.evaluation.prediction_tables import Predictions, write_cases, write_predictions
 
 FAKE = "study_fakes:run_task"
 STEPS = 3
@@ -123,7 +123,7 @@ def write_catalog(folder: Path, patients: int = 40, split: bool = True) -> Path:
 
 def study_spec(data: Path, task: str = "segmentation", test_fraction: float = 0.0, **study: Any) -> JobSpec:
     """A comparison of two arms at two sizes with three seeds, unless told otherwise."""
-    from medssl.studies.compare_config import check_study
+    from medssl.studies.comparison.config import check_study
 
     weights = data.parent / "genesis.safetensors"
     if not weights.exists():
@@ -141,7 +141,7 @@ def study_spec(data: Path, task: str = "segmentation", test_fraction: float = 0.
 
 def fake_compare(spec: JobSpec, run: Run) -> None:
     """The job kind "compare" with the fake task."""
-    from medssl.studies.compare import compare
+    from medssl.studies.comparison.run import compare
 
     compare(spec, run, FAKE)
 

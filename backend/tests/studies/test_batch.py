@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from fakes import FakeRun
 
-from medssl.cli.batch import read_batch_file
-from medssl.errors import CancelledError, ConfigError
+from medssl.cli.training.batch import read_batch_file
+from medssl.core.errors import CancelledError, ConfigError
+from medssl.core.protocol import DataSpec, JobSpec
 from medssl.jobs.store import JobStore
-from medssl.protocol import DataSpec, JobSpec
-from medssl.studies.batch import batch
-from medssl.studies.batch_config import check_batch, read_batch
+from medssl.studies.batch.config import check_batch, read_batch
+from medssl.studies.batch.run import batch
 
 HERE = Path(__file__).parent
 KINDS = "batch_fakes:KINDS"

@@ -10,13 +10,13 @@ import torch
 from fakes import FakeRun
 from study_fakes import FAKE, study_spec, write_catalog
 
-from medssl.errors import CancelledError, CatalogError, ConfigError, TrainingError
-from medssl.networks.weights import load_weights
-from medssl.studies.compare import compare
-from medssl.studies.compare_config import check_study, read_study
-from medssl.studies.plan import base_name, expand, order
-from medssl.studies.study_weights import FrozenWeights, start_file
-from medssl.studies.training_sizes import size_caution, size_rows
+from medssl.core.errors import CancelledError, CatalogError, ConfigError, TrainingError
+from medssl.networks.weights.weight_files import load_weights
+from medssl.studies.comparison.config import check_study, read_study
+from medssl.studies.comparison.plan import base_name, expand, order
+from medssl.studies.comparison.run import compare
+from medssl.studies.comparison.weights import FrozenWeights, start_file
+from medssl.studies.results.training_sizes import size_caution, size_rows
 
 TABLES = ("runs.csv", "summary.csv", "differences.csv", "table.md", "table.tex", "comparison.json", "report.html")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from study_fakes import study_spec, write_catalog
 
+from medssl.core.protocol import FINISHED, INTERRUPTED
 from medssl.jobs import process
 from medssl.jobs.store import JobStore
-from medssl.protocol import FINISHED, INTERRUPTED
 
 HERE = Path(__file__).parent
 KINDS = "study_fakes:KINDS"

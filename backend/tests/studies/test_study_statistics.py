@@ -10,18 +10,18 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from study_fakes import FAKE, study_spec, write_catalog
 
-from medssl.errors import InputError
-from medssl.evaluation.bootstrap import PatientBootstrap
-from medssl.evaluation.tables import Predictions, read_predictions, write_predictions
-from medssl.files import read_json
-from medssl.studies.compare import compare
-from medssl.studies.compare_config import read_study
-from medssl.studies.differences import verdict
-from medssl.studies.numbers import mean_sd
-from medssl.studies.paper_tables import markdown, result_rows
-from medssl.studies.plan import FINISHED, Outcome, RunKey
-from medssl.studies.scores import PredictionScores
-from medssl.studies.study_table import summary
+from medssl.core.errors import InputError
+from medssl.core.files import read_json
+from medssl.evaluation.prediction_tables import Predictions, read_predictions, write_predictions
+from medssl.evaluation.statistics.bootstrap import PatientBootstrap
+from medssl.studies.comparison.config import read_study
+from medssl.studies.comparison.plan import FINISHED, Outcome, RunKey
+from medssl.studies.comparison.run import compare
+from medssl.studies.report.paper_tables import markdown, result_rows
+from medssl.studies.results.differences import verdict
+from medssl.studies.results.numbers import mean_sd
+from medssl.studies.results.scores import PredictionScores
+from medssl.studies.results.summaries import summary
 
 
 def studied(tmp_path: Path, **options) -> tuple[FakeRun, dict]:

@@ -11,11 +11,11 @@ import SimpleITK as sitk
 from fakes import FakeRun
 from PIL import Image
 
-from medssl.protocol import DataSpec, JobSpec
-from medssl.registry import config_class
-from medssl.schema import as_dict, build
+from medssl.core.protocol import DataSpec, JobSpec
+from medssl.core.registry import config_class
+from medssl.core.schema import as_dict, build
 from medssl.tasks import TASKS
-from medssl.tasks.run_task import run_task
+from medssl.tasks.run import run_task
 
 SPLITS = ("train", "train", "train", "train", "val", "val", "test", "test")
 LOOP = {

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 import torch
 
-from medssl.data.catalog import read_catalog
-from medssl.data.reading import read_volume, write_volume
-from medssl.data.volume import Volume
-from medssl.errors import CancelledError, CatalogError, InputError
-from medssl.evaluation.tables import read_predictions
-from medssl.networks.plan import Plan
+from medssl.core.errors import CancelledError, CatalogError, InputError
+from medssl.core.plan import Plan
+from medssl.core.protocol import DataSpec, JobSpec, VolumeRef
+from medssl.core.schema import as_dict, build
+from medssl.datasets.catalog.catalog import read_catalog
+from medssl.evaluation.prediction_tables import read_predictions
+from medssl.images.formats.reading import read_volume, write_volume
+from medssl.images.volume import Volume
 from medssl.networks.swin_classifier import SwinClassifier
 from medssl.networks.unet_segmenter import UNetSegmenter
-from medssl.networks.weights import save_weights
-from medssl.protocol import DataSpec, JobSpec, VolumeRef
-from medssl.schema import as_dict, build
-from medssl.tasks.apply import apply
-from medssl.tasks.apply_config import ApplyConfig
-from medssl.tasks.growing_table import GrowingTable
+from medssl.networks.weights.weight_files import save_weights
+from medssl.tasks.apply.config import ApplyConfig
+from medssl.tasks.apply.growing_table import GrowingTable
+from medssl.tasks.apply.run import apply
 
 SEGMENTS = [{"value": 1, "name": "Anterior", "colour": "#aa0000", "terminology": ""}, {"value": 2, "name": "Posterior"}]
 

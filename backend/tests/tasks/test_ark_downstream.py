@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import csv
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from ark_nets import make_ark, save_ark, save_pair
 from fakes import FakeRun
 from PIL import Image
 from task_sets import SMALL, run, task_spec, write_table
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "inspection"))  # ark_nets
-
-from ark_nets import make_ark, save_ark, save_pair
-
-from medssl.data.reading import read_volume
-from medssl.errors import WeightsError
-from medssl.evaluation.tables import read_predictions
-from medssl.inspection.prediction import predict
-from medssl.inspection.probes import open_probe
-from medssl.networks.plan import Plan
-from medssl.networks.weights import load_weights, save_weights
-from medssl.protocol import DataSpec, JobSpec
-from medssl.studies.compare import compare
-from medssl.studies.compare_config import check_study
+from medssl.core.errors import WeightsError
+from medssl.core.plan import Plan
+from medssl.core.protocol import DataSpec, JobSpec
+from medssl.evaluation.prediction_tables import read_predictions
+from medssl.images.formats.reading import read_volume
+from medssl.inference.classification.predict import predict
+from medssl.inference.classification.probe_files import open_probe
+from medssl.networks.weights.weight_files import load_weights, save_weights
+from medssl.studies.comparison.config import check_study
+from medssl.studies.comparison.run import compare
 
 PARTS = ("train", "train", "val", "test", "test")
 

@@ -11,16 +11,16 @@ import torch
 from sklearn.metrics import roc_auc_score
 from task_sets import SMALL, run, task_spec, write_pictures, write_table, write_volumes
 
-from medssl.data.reading import read_volume
-from medssl.errors import CatalogError, ConfigError, InputError, WeightsError
-from medssl.evaluation.tables import read_predictions
-from medssl.inspection.prediction import predict
-from medssl.methods.peac_config import BACKBONES, CELLS
+from medssl.core.errors import CatalogError, ConfigError, InputError, WeightsError
+from medssl.core.plan import Plan, read_plan
+from medssl.evaluation.prediction_tables import read_predictions
+from medssl.images.formats.reading import read_volume
+from medssl.inference.classification.predict import predict
 from medssl.networks.peac import PeacNetwork
-from medssl.networks.plan import Plan, read_plan
 from medssl.networks.unet3d import UNet3D
-from medssl.networks.weights import load_weights, save_weights
-from medssl.tasks.classification_loss import classification_loss, positive_weights
+from medssl.networks.weights.weight_files import load_weights, save_weights
+from medssl.pretraining.peac.config import BACKBONES, CELLS
+from medssl.tasks.classification.loss import classification_loss, positive_weights
 
 
 def peac_file(folder: Path, seed: int = 0) -> str:
@@ -117,9 +117,9 @@ def test_probes_find_bright_discs_without_training_the_model(tmp_path: Path, kin
 
 
 def test_a_probe_does_not_speak_for_another_model(tmp_path: Path):
-    from medssl.inspection.local import run_here
-    from medssl.inspection_requests import PredictRequest
-    from medssl.protocol import VolumeRef, to_json
+    from medssl.core.protocol import VolumeRef, to_json
+    from medssl.core.requests import PredictRequest
+    from medssl.handlers.worker.local import run_here
 
     model = Path(peac_file(tmp_path))
     _, job = run(task_spec("probing", write_pictures(tmp_path / "data"), str(model)), tmp_path)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inspection"))  # ark_nets
-
 from ark_nets import make_ark
 
-from medssl.data.catalog import Catalog
-from medssl.data.entry import Entry
-from medssl.errors import WeightsError
-from medssl.networks.plan import Plan
+from medssl.core.errors import WeightsError
+from medssl.core.plan import Plan
+from medssl.core.protocol import DataSpec
+from medssl.datasets.catalog.catalog import Catalog
+from medssl.datasets.entry import Entry
 from medssl.networks.swin_classifier import SwinClassifier
-from medssl.protocol import DataSpec
-from medssl.tasks.apply_config import ApplyConfig
-from medssl.tasks.prediction_columns import columns_of, exclusive_columns, listed
+from medssl.tasks.apply.columns import columns_of, exclusive_columns, listed
+from medssl.tasks.apply.config import ApplyConfig
 
 NAN = float("nan")
 

@@ -14,14 +14,14 @@ from fakes import FakeRun
 from task_sets import SMALL, run, task_spec, write_pictures, write_table, write_volumes
 from timm.models.swin_transformer import SwinTransformer
 
-from medssl.data.reading import read_volume, write_volume
-from medssl.errors import CancelledError, CatalogError, ConfigError, VolumeError, WeightsError
-from medssl.inspection.segmentation import segment
-from medssl.networks.plan import Plan, read_plan
+from medssl.core.errors import CancelledError, CatalogError, ConfigError, VolumeError, WeightsError
+from medssl.core.plan import Plan, read_plan
+from medssl.images.formats.reading import read_volume, write_volume
+from medssl.inference.volumes.segmenter import segment
 from medssl.networks.unet3d import UNet3D
-from medssl.networks.weights import load_weights, save_weights
-from medssl.tasks.run_task import run_task
-from medssl.tasks.segmentation_results import WorstCases
+from medssl.networks.weights.weight_files import load_weights, save_weights
+from medssl.tasks.run import run_task
+from medssl.tasks.segmentation.results import WorstCases
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -12,14 +12,14 @@ from fakes import FakeRun
 from task_sets import SMALL, run, task_spec, write_pictures, write_volumes
 from test_classification_task import peac_file
 
-from medssl.errors import CatalogError, ConfigError, WeightsError
+from medssl.core.errors import CatalogError, ConfigError, WeightsError
+from medssl.core.plan import read_plan
+from medssl.core.protocol import DataSpec, JobSpec
+from medssl.core.registry import config_class
+from medssl.core.schema import as_dict, build, describe, presets
 from medssl.jobs.check import checked
-from medssl.networks.plan import read_plan
-from medssl.protocol import DataSpec, JobSpec
-from medssl.registry import config_class
-from medssl.schema import as_dict, build, describe, presets
 from medssl.tasks import TASKS
-from medssl.tasks.parts import read_parts
+from medssl.tasks.labelled_data import read_parts
 from medssl.tasks.transfer_config import SelectionConfig
 
 
@@ -38,7 +38,7 @@ def test_settings_are_plain_json_described_and_every_preset_builds(task: str):
 
 def test_listing_tasks_imports_no_torch():
     code = (
-        "import sys; from medssl.tasks import TASKS; from medssl.registry import config_class\n"
+        "import sys; from medssl.tasks import TASKS; from medssl.core.registry import config_class\n"
         "[config_class(TASKS, t) for t in TASKS]; assert 'torch' not in sys.modules and 'monai' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

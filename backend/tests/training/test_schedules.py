@@ -7,12 +7,13 @@ import math
 import pytest
 import torch
 
-from medssl.errors import ConfigError
-from medssl.training import alarms, seeds
-from medssl.training.devices import choose_precision
+from medssl.core import seeds
+from medssl.core.errors import ConfigError
+from medssl.training import monitors as alarms
+from medssl.training.config import TrainingConfig
+from medssl.training.fabric import choose_precision
 from medssl.training.loop import shared_out
 from medssl.training.optimisers import learning_rate, make_optimizer
-from medssl.training.training_config import TrainingConfig
 
 BASE = TrainingConfig(steps=100, learning_rate=0.8, warmup_steps=10, decay_every=30)
 

@@ -7,32 +7,14 @@ import sys
 import typer
 
 import medssl
-from medssl.cli import (
-    batch,
-    compare,
-    correspond,
-    cosegment,
-    data,
-    demo,
-    doctor,
-    embed,
-    evaluate,
-    finetune,
-    jobs,
-    landmarks,
-    methods,
-    predict,
-    pretrain,
-    restore,
-    retrieve,
-    saliency,
-    samples,
-    segment,
-    serve,
-    weights,
-)
+from medssl.cli.data import check as data
+from medssl.cli.data import methods, samples, weights
+from medssl.cli.evaluation import embed, evaluate, predict, segment
+from medssl.cli.inspection import correspond, cosegment, landmarks, restore, retrieve, saliency
 from medssl.cli.output import complain
-from medssl.errors import MedSSLError
+from medssl.cli.server import demo, doctor, jobs, serve
+from medssl.cli.training import batch, compare, finetune, pretrain
+from medssl.core.errors import MedSSLError
 
 app = typer.Typer(
     name="medssl",

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from medssl.errors import MedSSLError
-from medssl.protocol import JobView, to_json
+from medssl.core.errors import MedSSLError
+from medssl.core.protocol import JobView, to_json
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)

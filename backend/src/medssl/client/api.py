@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from medssl.errors import MedSSLError, from_dict
-from medssl.inspection_requests import (
+from medssl.core.errors import MedSSLError, from_dict
+from medssl.core.protocol import JobSpec, JobView, ResultStatus, from_json, to_json, view_from_json
+from medssl.core.requests import (
     CatalogRequest,
     CorrespondRequest,
     CosegmentRequest,
@@ -31,7 +32,6 @@ from medssl.inspection_requests import (
     SegmentRequest,
     SimilarityRequest,
 )
-from medssl.protocol import JobSpec, JobView, ResultStatus, from_json, to_json, view_from_json
 
 BINARY = "application/octet-stream"
 

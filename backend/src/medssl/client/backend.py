@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medssl.errors import ResourceError
-from medssl.home import NEUTRAL_FOLDER, home_folder, make_home
+from medssl.core.errors import ResourceError
+from medssl.core.home import NEUTRAL_FOLDER, home_folder, make_home
 
 FOREIGN = (
     "PYTHONPATH",

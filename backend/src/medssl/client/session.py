@@ -14,8 +14,20 @@ import numpy as np
 
 from medssl.client import api, backend, volumes
 from medssl.client.transport import RequestsTransport, Transport
-from medssl.errors import CancelledError, from_dict
-from medssl.inspection_requests import (
+from medssl.core.errors import CancelledError, from_dict
+from medssl.core.protocol import (
+    CANCELLED,
+    END_STATES,
+    FAILED,
+    INTERRUPTED,
+    DataSpec,
+    JobSpec,
+    JobView,
+    ResultStatus,
+    VolumeRef,
+)
+from medssl.core.registry import config_class
+from medssl.core.requests import (
     CatalogRequest,
     CorrespondRequest,
     CosegmentRequest,
@@ -29,20 +41,8 @@ from medssl.inspection_requests import (
     SegmentRequest,
     SimilarityRequest,
 )
-from medssl.methods import METHODS
-from medssl.protocol import (
-    CANCELLED,
-    END_STATES,
-    FAILED,
-    INTERRUPTED,
-    DataSpec,
-    JobSpec,
-    JobView,
-    ResultStatus,
-    VolumeRef,
-)
-from medssl.registry import config_class
-from medssl.schema import as_dict, build
+from medssl.core.schema import as_dict, build
+from medssl.pretraining import METHODS
 
 JOB_POLL_S = 0.5
 RESULT_POLL_S = 0.05

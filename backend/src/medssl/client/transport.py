@@ -8,7 +8,7 @@ import requests
 
 from medssl.client.api import Call
 from medssl.client.backend import ServerAddress
-from medssl.errors import ResourceError
+from medssl.core.errors import ResourceError
 
 TIMEOUT_S = 60.0  # between two bytes; GET /devices imports torch in a child
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medssl.errors import VolumeError
+from medssl.core.errors import VolumeError
 
 PIECE = 16 * 2**20
 FLIP_XY = np.diag([-1.0, -1.0, 1.0, 1.0])  # LPS <-> RAS

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from medssl.errors import CatalogError
-from medssl.evaluation.bootstrap import METHOD, PatientBootstrap
-from medssl.evaluation.classification import ClassificationMetrics, check
-from medssl.evaluation.evaluation import carriers_of, guess_kind
-from medssl.evaluation.page_parts import TITLES, cell, probability
-from medssl.evaluation.plots import draw_intervals
-from medssl.evaluation.report import Report
-from medssl.evaluation.resampled import Resampled
+from medssl.core.errors import CatalogError
+from medssl.core.files import write_json
+from medssl.evaluation.evaluate import carriers_of, guess_kind
+from medssl.evaluation.metrics.classification_metrics import ClassificationMetrics, check
+from medssl.evaluation.prediction_tables import Predictions
+from medssl.evaluation.statistics.bootstrap import METHOD, PatientBootstrap
+from medssl.evaluation.statistics.resampled import Resampled
 from medssl.evaluation.subgroups import Grouping, adjusted, group_by, hold_back, on_rows
-from medssl.evaluation.tables import Predictions
-from medssl.files import write_json
+from medssl.reports.figures.plots import draw_intervals
+from medssl.reports.html import Report
+from medssl.reports.sections import TITLES, cell, probability
 
 
 def cross_table(

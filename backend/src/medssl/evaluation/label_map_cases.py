@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from medssl.data.classes import Segment, SegmentClasses
-from medssl.data.entry import Entry
-from medssl.data.image_files import is_image, is_picture, stem
-from medssl.data.label_map import check_geometry
-from medssl.data.planes import is_flat
-from medssl.data.reading import read_volume
-from medssl.data.volume import Volume
-from medssl.errors import CatalogError, NotFoundError, VolumeError
-from medssl.evaluation.case_pictures import draw_agreement
-from medssl.evaluation.segmentation import case_metrics
-from medssl.evaluation.tables import ATTRIBUTE
-from medssl.files import write_atomic
+from medssl.core.errors import CatalogError, NotFoundError, VolumeError
+from medssl.core.files import write_atomic
+from medssl.datasets.entry import Entry
+from medssl.evaluation.metrics.segmentation_metrics import case_metrics
+from medssl.evaluation.prediction_tables import ATTRIBUTE
+from medssl.images.formats.image_files import is_image, is_picture, stem
+from medssl.images.formats.reading import read_volume
+from medssl.images.label_maps import check_geometry
+from medssl.images.planes import is_flat
+from medssl.images.segment_classes import Segment, SegmentClasses
+from medssl.images.volume import Volume
+from medssl.reports.figures.case_pictures import draw_agreement
 
 NAMED = 5  # files in a message
 

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from medssl.errors import InputError
-from medssl.evaluation.bootstrap import PatientBootstrap, Statistic
-from medssl.evaluation.resampled import Interval, Test
-from medssl.evaluation.significance import holm
+from medssl.core.errors import InputError
+from medssl.evaluation.statistics.bootstrap import PatientBootstrap, Statistic
+from medssl.evaluation.statistics.resampled import Interval, Test
+from medssl.evaluation.statistics.significance import holm
 
 MANY = 8  # different numbers: more are cut into bands
 BANDS = 3

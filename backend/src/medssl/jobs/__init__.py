@@ -1,10 +1,10 @@
 """Jobs: a folder each, run by a detached child. One line registers a kind: (spec: JobSpec, run: Run) -> None."""
 
 KINDS = {
-    "pretrain": "medssl.training.pretrain:pretrain",
-    "finetune": "medssl.tasks.run_task:finetune",
-    "probe": "medssl.tasks.run_task:finetune",
-    "apply": "medssl.tasks.apply:apply",
-    "compare": "medssl.studies.compare:compare",
-    "batch": "medssl.studies.batch:batch",
+    "pretrain": "medssl.pretraining.run:pretrain",
+    "finetune": "medssl.tasks.run:finetune",
+    "probe": "medssl.tasks.run:finetune",
+    "apply": "medssl.tasks.apply.run:apply",
+    "compare": "medssl.studies.comparison.run:compare",
+    "batch": "medssl.studies.batch.run:batch",
 }

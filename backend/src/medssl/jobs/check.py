@@ -7,21 +7,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from medssl.data.declaration import Declaration, check_names
-from medssl.data.table_stream import table_path
-from medssl.errors import CatalogError, ConfigError, InputError, WeightsError
+from medssl.core.errors import CatalogError, ConfigError, InputError, WeightsError
+from medssl.core.protocol import DataSpec, JobSpec
+from medssl.core.registry import config_class, load
+from medssl.core.schema import as_dict, build
+from medssl.datasets.spec.spec import Declaration, check_names
+from medssl.datasets.spec.table_stream import table_path
+from medssl.jobs.child import KINDS
 from medssl.jobs.devices import DEVICE
-from medssl.jobs.run import KINDS
 from medssl.jobs.store import model_of_job
-from medssl.methods import METHODS
-from medssl.protocol import DataSpec, JobSpec
-from medssl.registry import config_class, load
-from medssl.schema import as_dict, build
+from medssl.pretraining import METHODS
 from medssl.tasks import TASKS
 
 STUDIES = {  # their configuration is no fixed tree: each has a function of its own, (config: dict) -> dict
-    "compare": "medssl.studies.compare_config:check_study",
-    "batch": "medssl.studies.batch_config:check_batch",
+    "compare": "medssl.studies.comparison.config:check_study",
+    "batch": "medssl.studies.batch.config:check_batch",
 }
 
 
@@ -55,7 +55,7 @@ def _config(spec: JobSpec) -> dict[str, Any]:
     if spec.kind in STUDIES:
         return load(STUDIES[spec.kind])(spec.config)
     if spec.kind == "apply":
-        settings = _complete(load("medssl.tasks.apply_config:ApplyConfig"), spec.config)
+        settings = _complete(load("medssl.tasks.apply.config:ApplyConfig"), spec.config)
         output = settings["output"]
         return {**settings, "output": str(Path(output).expanduser().absolute()) if output else ""}
     if spec.kind in ("finetune", "probe"):

@@ -21,8 +21,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from medssl.errors import CancelledError, ConfigError, ResourceError
-from medssl.home import NEUTRAL_FOLDER
+from medssl.core.errors import CancelledError, ConfigError, ResourceError
+from medssl.core.home import NEUTRAL_FOLDER
 
 DEVICE = re.compile(r"auto|none|cpu|mps|cuda(:\d+)?")
 MASKED = re.compile(r"\d+|(GPU|MIG)-.+")  # an entry of CUDA_VISIBLE_DEVICES that names a GPU
@@ -126,7 +126,7 @@ def probe(python: str = sys.executable) -> list[dict[str, Any]]:
         One dict a device: name, description, memory_bytes, free_bytes, available, note. Where torch is missing or
         broken the CPU alone is listed, unavailable, and its note says what to do.
     """
-    command = [python, "-m", "medssl.jobs.probe"]
+    command = [python, "-m", "medssl.jobs.device_probe"]
     try:
         done = subprocess.run(
             command,

@@ -8,8 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-from medssl.files import read_json
-from medssl.protocol import CANCELLED, END_STATES, FINISHED, QUEUED, RUNNING, JobStatus, from_json
+from medssl.core.files import read_json
+from medssl.core.protocol import CANCELLED, END_STATES, FINISHED, QUEUED, RUNNING, JobStatus, from_json
 
 LOOK_S = 0.2
 COMING_S = 60.0  # for the leader to take over the folder of an earlier attempt

@@ -14,15 +14,9 @@ from typing import Any
 import psutil
 from filelock import Timeout
 
-from medssl.errors import InputError, StateError
-from medssl.home import NEUTRAL_FOLDER
-from medssl.jobs.check import checked
-from medssl.jobs.devices import claims
-from medssl.jobs.liveness import alive_lock, started_at
-from medssl.jobs.record import EventLog, StatusFile
-from medssl.jobs.run import KINDS, gpu_count
-from medssl.jobs.store import JobStore
-from medssl.protocol import (
+from medssl.core.errors import InputError, StateError
+from medssl.core.home import NEUTRAL_FOLDER
+from medssl.core.protocol import (  # fmt: skip
     CANCELLED,
     CANCELLED_EVENT,
     END_STATES,
@@ -32,7 +26,13 @@ from medssl.protocol import (
     JobSpec,
     JobStatus,
     JobView,
-)  # fmt: skip
+)
+from medssl.jobs.check import checked
+from medssl.jobs.child import KINDS, gpu_count
+from medssl.jobs.devices import claims
+from medssl.jobs.liveness import alive_lock, started_at
+from medssl.jobs.record import EventLog, StatusFile
+from medssl.jobs.store import JobStore
 
 GRACE_S = 30.0  # how long a run may take to stop by itself
 KILL_S = 3.0  # from terminate to kill
@@ -69,7 +69,7 @@ def start(store: JobStore, job: str, kinds: str = KINDS) -> None:
     StatusFile(folder, store.clock).change(
         state=QUEUED, message="starting", pid=0, pid_started=0.0, error=None, ended=0.0
     )
-    command = [sys.executable, "-m", "medssl.jobs.run", str(folder.absolute()), "--kinds", kinds]
+    command = [sys.executable, "-m", "medssl.jobs.child", str(folder.absolute()), "--kinds", kinds]
     with (folder / "log.txt").open("ab") as log:
         child = subprocess.Popen(
             command,

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medssl.files import disk_errors, read_json, to_text, write_json
+from medssl.core.files import disk_errors, read_json, to_text, write_json
+from medssl.core.protocol import JobStatus, from_json, to_json
 from medssl.jobs.liveness import started_at
-from medssl.protocol import JobStatus, from_json, to_json
 
 HEARTBEAT_S = 3.0
 NOTED_S = 0.5  # progress reaches status.json after at most this long

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medssl.errors import InputError, NotFoundError, ResourceError, StateError
-from medssl.files import disk_errors, inside, read_json, sharing, write_json
-from medssl.home import make_home
-from medssl.jobs.liveness import SILENT_S, STARTING_S, is_alive
-from medssl.protocol import (
+from medssl.core.errors import InputError, NotFoundError, ResourceError, StateError
+from medssl.core.files import disk_errors, inside, read_json, sharing, write_json
+from medssl.core.home import make_home
+from medssl.core.protocol import (  # fmt: skip
     END_STATES,
     FINISHED,
     INTERRUPTED,
@@ -30,7 +29,8 @@ from medssl.protocol import (
     from_json,
     spec_from_json,
     to_json,
-)  # fmt: skip
+)
+from medssl.jobs.liveness import SILENT_S, STARTING_S, is_alive
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 PRIVATE = ("alive.lock", "cancel")

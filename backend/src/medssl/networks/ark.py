@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from medssl.errors import ConfigError
-from medssl.networks.plan import Plan
-from medssl.networks.standard import standardised
+from medssl.core.errors import ConfigError
+from medssl.core.plan import Plan
+from medssl.networks.standardisation import standardised
 from medssl.networks.swin import Swin, sizes_of
 from medssl.networks.teacher import StudentTeacher
 

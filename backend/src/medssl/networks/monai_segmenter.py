@@ -14,8 +14,8 @@ from monai.networks.nets.segresnet import SegResNet
 from monai.networks.nets.swin_unetr import SwinUNETR
 from torch import Tensor, nn
 
-from medssl.errors import ConfigError, ResourceError
-from medssl.networks.plan import Plan
+from medssl.core.errors import ConfigError, ResourceError
+from medssl.core.plan import Plan
 
 LEVELS = 5  # of the dynamic U-Net where its arguments do not say otherwise
 

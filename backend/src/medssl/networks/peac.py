@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from medssl.networks.plan import Plan
-from medssl.networks.standard import standardised
+from medssl.core.plan import Plan
+from medssl.networks.standardisation import standardised
 from medssl.networks.swin import Swin, sizes_of
 from medssl.networks.teacher import StudentTeacher
 

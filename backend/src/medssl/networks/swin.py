@@ -11,7 +11,7 @@ from typing import Any
 from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor, nn
 
-from medssl.errors import ConfigError
+from medssl.core.errors import ConfigError
 
 TABLE = re.compile(r"layers\.(\d+)\.blocks\.\d+\.attn\.relative_position_bias_table")
 DEEPEST = 100  # blocks of a stage; what a file's header announces is built before anything else is known of it

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medssl.errors import ConfigError
+from medssl.core.errors import ConfigError
 from medssl.networks.pyramid_decoder import GROUPS, PyramidDecoder
 from medssl.networks.swin_classifier import SwinBackbone
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medssl.networks.plan import Plan
+from medssl.core.plan import Plan
 
 
 class BatchNorm(nn.BatchNorm3d):

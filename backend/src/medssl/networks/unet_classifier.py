@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medssl.networks.plan import Plan
+from medssl.core.plan import Plan
 from medssl.networks.unet3d import UNetEncoder
 
 

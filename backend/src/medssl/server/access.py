@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from medssl.errors import AccessError, InputError, MedSSLError
+from medssl.core.errors import AccessError, InputError, MedSSLError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 OPEN_PATHS = ("/health",)

@@ -9,8 +9,8 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-from medssl.files import to_text
-from medssl.protocol import to_json
+from medssl.core.files import to_text
+from medssl.core.protocol import to_json
 
 CHUNK = 2**20
 

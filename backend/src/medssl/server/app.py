@@ -10,19 +10,20 @@ from typing import Any
 from fastapi import FastAPI
 
 from medssl import __version__
-from medssl.home import make_home
+from medssl.core.home import make_home
+from medssl.jobs.child import KINDS
 from medssl.jobs.process import GRACE_S
-from medssl.jobs.run import KINDS
 from medssl.jobs.store import JobStore
-from medssl.server import errors, openapi
+from medssl.server import error_answers as errors
+from medssl.server import openapi
 from medssl.server.access import GIB, AccessControl, AccessRules
-from medssl.server.routes_about import about_routes
-from medssl.server.routes_declarations import declaration_routes
-from medssl.server.routes_inspect import inspect_routes
-from medssl.server.routes_jobs import job_routes
-from medssl.server.routes_volumes import volume_routes
-from medssl.server.volumes import VolumeStore
-from medssl.server.worker import INSPECTIONS, InspectionWorker
+from medssl.server.routes.about import about_routes
+from medssl.server.routes.dataset_specs import declaration_routes
+from medssl.server.routes.inspect import inspect_routes
+from medssl.server.routes.jobs import job_routes
+from medssl.server.routes.volumes import volume_routes
+from medssl.server.uploads import VolumeStore
+from medssl.server.worker_process import INSPECTIONS, InspectionWorker
 
 
 def create_app(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from medssl.errors import InputError, MedSSLError
+from medssl.core.errors import InputError, MedSSLError
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from medssl.data.nrrd_fields import names_other_file
-from medssl.errors import VolumeError
+from medssl.core.errors import VolumeError
+from medssl.images.formats.nrrd_fields import names_other_file
 
 LONGEST_HEADER = 2**20
 MOST_BYTES = 64 * 2**30  # of voxels, uncompressed

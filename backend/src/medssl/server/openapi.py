@@ -7,7 +7,8 @@ from typing import Any, Literal
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from medssl.inspection_requests import (
+from medssl.core.protocol import JobSpec
+from medssl.core.requests import (
     CatalogRequest,
     CorrespondRequest,
     CosegmentRequest,
@@ -22,7 +23,6 @@ from medssl.inspection_requests import (
     SegmentRequest,
     SimilarityRequest,
 )
-from medssl.protocol import JobSpec
 
 BODIES = (
     JobSpec, RestoreRequest, PreviewRequest, CatalogRequest,

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from medssl.errors import InputError, MedSSLError, NotFoundError, StateError
-from medssl.files import disk_errors, inside, read_json, write_json
+from medssl.core.errors import InputError, MedSSLError, NotFoundError, StateError
+from medssl.core.files import disk_errors, inside, read_json, write_json
+from medssl.core.protocol import CANCELLED, END_STATES, FAILED, QUEUED, ResultStatus, from_json, to_json
 from medssl.jobs.store import SAFE_ID
-from medssl.protocol import CANCELLED, END_STATES, FAILED, QUEUED, ResultStatus, from_json, to_json
 
 KEPT = 50
 FLEETING, FLEETING_KEPT = "similarity", 5  # answers of a moving mouse: they must not push out what the user asked for

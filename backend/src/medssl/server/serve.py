@@ -16,9 +16,9 @@ from typing import Any
 import uvicorn
 from filelock import FileLock, Timeout
 
-from medssl.errors import MedSSLError, ResourceError, StateError
-from medssl.files import read_json, write_json
-from medssl.home import home_folder, make_home
+from medssl.core.errors import MedSSLError, ResourceError, StateError
+from medssl.core.files import read_json, write_json
+from medssl.core.home import home_folder, make_home
 from medssl.server.access import GIB, LOOPBACK
 from medssl.server.app import create_app
 

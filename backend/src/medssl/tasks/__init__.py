@@ -1,9 +1,9 @@
 """Downstream tasks. One line registers a task: its config class and its implementation, as import strings."""
 
 TASKS = {
-    "segmentation": ("medssl.tasks.segmentation_config:SegmentationConfig", "medssl.tasks.segmentation:segmentation"),
+    "segmentation": ("medssl.tasks.segmentation.config:SegmentationConfig", "medssl.tasks.segmentation.task:segmentation"),
     "classification": (
-        "medssl.tasks.classification_config:ClassificationConfig", "medssl.tasks.classification:classification",
+        "medssl.tasks.classification.config:ClassificationConfig", "medssl.tasks.classification.task:classification",
     ),
-    "probing": ("medssl.tasks.probing_config:ProbingConfig", "medssl.tasks.probing:probing"),
+    "probing": ("medssl.tasks.probing.config:ProbingConfig", "medssl.tasks.probing.task:probing"),
 }  # fmt: skip

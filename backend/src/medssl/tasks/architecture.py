@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from medssl.errors import ConfigError, WeightsError
-from medssl.methods.peac_config import BACKBONES, CELLS
-from medssl.networks.plan import Plan
-from medssl.tasks.classification_config import ClassificationConfig
-from medssl.tasks.segmentation_config import MONAI, SegmentationConfig
+from medssl.core.errors import ConfigError, WeightsError
+from medssl.core.plan import Plan
+from medssl.pretraining.peac.config import BACKBONES, CELLS
+from medssl.tasks.classification.config import ClassificationConfig
+from medssl.tasks.segmentation.config import MONAI, SegmentationConfig
 
 UNETS, SWINS = ("genesis", "unet-segmenter", "unet-classifier"), ("peac", "ark", "swin-segmenter", "swin-classifier")
 SWIN_ARGUMENTS = ("width", "patch", "depths", "heads", "window", "cells", "drop_path", "standard")

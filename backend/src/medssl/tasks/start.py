@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from medssl.data.intensity import resolve
-from medssl.data.intensity_config import NormalisationConfig
-from medssl.errors import ConfigError
-from medssl.networks.weights import WeightFile
+from medssl.core.errors import ConfigError
+from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.intensity.normalise import resolve
+from medssl.networks.weights.weight_files import WeightFile
 
 
 def check_form(form: str, axes: int) -> str:

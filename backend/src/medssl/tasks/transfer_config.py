@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medssl.errors import ConfigError
-from medssl.schema import setting
+from medssl.core.errors import ConfigError
+from medssl.core.schema import setting
 
 
 @dataclass(frozen=True)

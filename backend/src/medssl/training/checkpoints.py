@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from medssl.errors import WeightsError
-from medssl.networks.tensors import digest, read_safetensors, write_safetensors
+from medssl.core.errors import WeightsError
+from medssl.networks.weights.tensor_files import digest, read_safetensors, write_safetensors
 
 KEPT = 2  # the newest, and the one before in case the newest turns out to be damaged
 

@@ -12,15 +12,17 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from medssl.data.loader import micro_batches
-from medssl.errors import CancelledError, MedSSLError, TrainingError
-from medssl.networks.memory import channels_last
-from medssl.networks.weights import save_weights
-from medssl.training import alarms, checkpoints, seeds
-from medssl.training.logs import CurveLog
+from medssl.core import seeds
+from medssl.core.errors import CancelledError, MedSSLError, TrainingError
+from medssl.core.run import Run
+from medssl.datasets.crops.loader import micro_batches
+from medssl.networks.memory_format import channels_last
+from medssl.networks.weights.weight_files import save_weights
+from medssl.training import checkpoints
+from medssl.training import monitors as alarms
+from medssl.training.curve_log import CurveLog
 from medssl.training.method import Measure, Method
 from medssl.training.optimisers import learning_rate, make_optimizer, set_rate
-from medssl.training.run import Run
 
 EVENTS_IN_ALL = 1000  # loss events of a whole training; the curve needs no more
 

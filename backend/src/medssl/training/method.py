@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from medssl.networks.plan import Plan
-from medssl.networks.weights import WeightFile, fill
-from medssl.training.alarms import Alarm
+from medssl.core.plan import Plan
+from medssl.networks.weights.weight_files import WeightFile, fill
+from medssl.training.monitors import Alarm
 
 Measure = Callable[[nn.Module], dict[str, float]]  # `validation_loss` and whatever else is worth a curve
 Views = Any  # what `views` makes and `loss` reads: the method's own business

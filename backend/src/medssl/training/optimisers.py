@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from medssl.training.training_config import TrainingConfig
+from medssl.training.config import TrainingConfig
 
 LOWEST, RELEASED_WARMUP = 1e-6, 20  # of Ark's released schedule: the first rate, epochs of warm-up
 

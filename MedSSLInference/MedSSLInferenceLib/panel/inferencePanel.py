@@ -1,0 +1,116 @@
+"""The panel below the backend box: one model, and a section for what each method's models can show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.modelChoice import ModelChoice, methodTitle
+from slicer.i18n import tr as _
+
+from MedSSLInferenceLib.panel import predictBox, restoreBox, retrieveBox, segmentBox
+from MedSSLInferenceLib.panel.predictBox import PredictBox
+from MedSSLInferenceLib.panel.restoreBox import RestoreBox
+from MedSSLInferenceLib.panel.retrieveBox import RetrieveBox
+from MedSSLInferenceLib.panel.segmentBox import SegmentBox
+from MedSSLInferenceLib.radiographs import radiographBox
+from MedSSLInferenceLib.radiographs.radiographBox import RadiographBox
+
+
+class InferencePanel:
+    """Keeps model, sections and backend together.
+
+    Attributes: `models`, `restore`, `radiographs`, `segment`, `predict`, `retrieve`.
+
+    Args:
+        ui: widgets of MedSSLInference.ui.
+        logic: a MedSSLInferenceLogic.
+        backend: a BackendBox.
+        layoutManager: function that returns Slicer's layout manager or None.
+        openEditor: opens a segmentation for the user to correct, see SegmentBox.
+    """
+
+    def __init__(self, ui, logic, backend, layoutManager: Callable, openEditor: Callable) -> None:
+        self.ui, self._logic, self._backend, self._parameterNode = ui, logic, backend, None
+        self._boxes: tuple = ()
+        self.models = ModelChoice(ui.modelCombo, ui.weightPath, self._onModel)
+        common = (logic, self.models, layoutManager, lambda: backend.device)
+        self.restore = RestoreBox(ui, *common)
+        self.radiographs = RadiographBox(ui.radiographFrame, *common)
+        self.segment = SegmentBox(ui.segmentFrame, *common, openEditor)
+        self.predict = PredictBox(ui.predictFrame, *common)
+        self.retrieve = RetrieveBox(ui.retrieveFrame, *common)
+        self._boxes = (self.restore, self.radiographs, self.segment, self.predict, self.retrieve)
+        ui.refreshButton.connect("clicked(bool)", lambda _checked: self.refreshModels())
+        showError(ui.modelError, None)
+        backend.changed.connect(self._onBackend)
+        self._onBackend()
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Take and keep the choices in the scene's parameter node; None: let go of it."""
+        self._parameterNode = None
+        if parameterNode is not None and parameterNode.model:
+            self.models.select(parameterNode.model)
+        self._parameterNode = parameterNode
+        for box in self._boxes:
+            box.setParameterNode(parameterNode)
+        self._onModel()
+
+    def forgetScene(self) -> None:
+        """The scene is closed."""
+        for box in self._boxes:
+            box.forgetScene()
+
+    def close(self) -> None:
+        """The panel goes away."""
+        self._backend.changed.disconnect(self._onBackend)
+        for box in self._boxes:
+            box.close()
+
+    def refreshModels(self) -> None:
+        """Ask the backend for its models."""
+        if self._backend.transport is not None:
+            self._logic.listModels(self._backend.transport, self._onModels, self._showError)
+
+    def _onModels(self, models) -> None:
+        self._showError(None)
+        self.models.setModels(models)
+
+    def _onBackend(self) -> None:
+        transport = self._backend.transport
+        self.ui.refreshButton.enabled = transport is not None
+        for box in self._boxes:
+            box.setTransport(transport)
+        self.refreshModels()
+
+    def _onModel(self) -> None:
+        if not self._boxes:  # still being built
+            return
+        if self._parameterNode is not None:
+            self._parameterNode.model = self.models.reference
+        sections = (
+            (self.ui.restoreSection, (restoreBox.METHOD,)),
+            (self.radiographs.ui.radiographSection, (radiographBox.METHOD,)),
+            (self.segment.section, segmentBox.PURPOSES),
+            (self.predict.section, predictBox.PURPOSES),
+        )
+        for section, purposes in sections:
+            self._setSection(section, *purposes)
+        self._setSection(self.retrieve.section, *retrieveBox.PURPOSES, opens=False)  # beside what a model is made for
+        for box in self._boxes:
+            box.update()
+
+    def _setSection(self, section, *purposes: str, opens: bool = True) -> None:
+        """A section that the chosen model cannot serve is closed and says why; `opens`: one that it can serve opens."""
+        fits = self.models.fits(*purposes)
+        section.enabled = fits
+        title = _(" or ").join(methodTitle(name) for name in purposes)
+        section.toolTip = (
+            "" if fits else _("The chosen model is of {other}; this needs one of {method}").format(
+                other=methodTitle(self.models.method), method=title)
+        )  # fmt: skip
+        if self.models.method and (opens or not fits):
+            section.collapsed = not fits
+
+    def _showError(self, error: Exception | None) -> None:
+        showError(self.ui.modelError, error)

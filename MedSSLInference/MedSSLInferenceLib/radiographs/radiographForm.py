@@ -1,0 +1,118 @@
+"""What the user chooses in the radiograph box: images, views of 3D volumes, density, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import qt
+from MedSSLLib.scene.volumeExport import isFlat
+from MedSSLLib.widgets.modelChoice import chosen
+from slicer.i18n import tr as _
+
+from MedSSLInferenceLib.runs.radiographImages import FRONTAL, LATERAL, RED
+
+
+def viewTitles() -> dict[str, str]:
+    """What may become of a 3D volume."""
+    return {
+        "": _("(choose)"),
+        FRONTAL: _("Frontal projection (simulated)"),
+        LATERAL: _("Lateral projection (simulated)"),
+        RED: _("Slice shown in the red view"),
+    }
+
+
+def denseTitles() -> dict[int, str]:
+    """Descriptors along a side of a cell."""
+    return {1: _("1 (a descriptor per cell)"), 2: _("2 (half a cell)"), 4: _("4 (finest, slow)")}
+
+
+def mapTitles() -> dict[str, str]:
+    """Methods of a PatchmapRequest."""
+    return {"tsne": _("t-SNE"), "pca": _("PCA"), "umap": _("UMAP (where installed)")}
+
+
+class RadiographForm:
+    """The widgets of MedSSLRadiographs.ui that make requests.
+
+    Args:
+        ui: its widgets.
+        changed: called whenever a choice changes.
+    """
+
+    def __init__(self, ui, changed: Callable[[], None]) -> None:
+        self._ui, self._changed, self._parameterNode = ui, changed, None
+        self._taking = False
+        self._combos = ((ui.viewCombo, viewTitles()), (ui.denseCombo, denseTitles()), (ui.mapCombo, mapTitles()))
+        for combo, titles in self._combos:
+            for value, title in titles.items():
+                combo.addItem(title, value)
+            combo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
+        ui.partsSpin.specialValueText = _("automatic")
+        ui.imagesSelector.connect("checkedNodesChanged()", self._onChoice)
+        ui.imagesSelector.connect("nodeAdded(vtkMRMLNode*)", lambda _node: changed())
+
+    @property
+    def images(self) -> list:
+        """The ticked volume nodes."""
+        return list(self._ui.imagesSelector.checkedNodes())
+
+    @property
+    def view(self) -> str:
+        """What becomes of 3D volumes; "" while the user has not said."""
+        return chosen(self._ui.viewCombo)
+
+    @property
+    def dense(self) -> int:
+        """Descriptors along a side of a cell."""
+        return int(chosen(self._ui.denseCombo))
+
+    def missing(self) -> list[str]:
+        """What the user still has to choose."""
+        flat = [isFlat(node) for node in self.images]
+        wishes = []
+        if len(flat) < 2:
+            loaded = self._ui.imagesSelector.nodeCount()
+            wishes.append(_("tick two radiographs or more") if loaded > 1 else _("load two radiographs or more"))
+        if not all(flat) and not self.view:
+            wishes.append(_("choose what becomes of 3D volumes"))
+        return wishes
+
+    def choose(self, images) -> None:
+        """Tick these images and no others."""
+        selector = self._ui.imagesSelector
+        self._taking = True
+        for node in selector.checkedNodes():
+            selector.setCheckState(node, qt.Qt.Unchecked)
+        for node in images:
+            selector.setCheckState(node, qt.Qt.Checked)
+        self._taking = False
+        self._onChoice()
+
+    def setEnabled(self, enabled: bool) -> None:
+        """Let the user choose, or not while a comparison runs."""
+        ui = self._ui
+        for widget in (ui.imagesSelector, ui.viewCombo, ui.denseCombo, ui.countSpin, ui.partsSpin, ui.mapCombo):
+            widget.enabled = enabled
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Take the choices of a scene's parameter node and keep them there from now on; None: keep them nowhere."""
+        self._parameterNode = None
+        if parameterNode is not None:
+            values = (parameterNode.radiographView, parameterNode.dense, parameterNode.mapMethod)
+            for (combo, _titles), value in zip(self._combos, values):
+                combo.setCurrentIndex(max(0, combo.findData(value)))
+            self.choose([node for node in parameterNode.radiographs if node is not None])
+        self._parameterNode = parameterNode
+        self._onChoice()
+
+    def _onChoice(self) -> None:
+        if self._taking:
+            return
+        ui, node = self._ui, self._parameterNode
+        if node is not None:
+            node.radiographs = self.images
+            node.radiographView, node.dense, node.mapMethod = self.view, self.dense, chosen(ui.mapCombo)
+        has3d = any(not isFlat(image) for image in self.images)
+        ui.viewCombo.visible = ui.viewLabel.visible = has3d
+        self._changed()

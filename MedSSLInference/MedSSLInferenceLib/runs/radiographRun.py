@@ -1,0 +1,201 @@
+"""Comparisons of radiographs as runs: 2D images made, everything sent, one question asked, nodes made of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import slicer
+from MedSSLLib.backend.qtTransport import sharesFiles
+from MedSSLLib.scene.volumeExport import uploadSteps
+from MedSSLLib.steps import Steps
+from slicer.i18n import tr as _
+
+from medssl.client import api
+from medssl.core.errors import InputError
+from medssl.core.requests import CorrespondRequest, CosegmentRequest, PatchmapRequest, SimilarityRequest
+from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
+from MedSSLInferenceLib.runs.inspectionSteps import followSteps, imageSteps
+from MedSSLInferenceLib.runs.radiographImages import pictures, planeSteps
+from MedSSLInferenceLib.runs.restorationRun import requirePresent
+from MedSSLInferenceLib.scene.heatMaps import showHeatMaps
+from MedSSLInferenceLib.scene.partSegmentations import createPartSegmentations
+from MedSSLInferenceLib.scene.patchMapNodes import createPatchMap
+from MedSSLInferenceLib.scene.pixelGeometry import insideImage, middle, pixelsToWorld, worldToPixel
+from MedSSLInferenceLib.scene.pointLists import createPointLists, movePoint, showMatch
+from MedSSLInferenceLib.scene.radiographGroup import CHART, PART_TABLE, PATCHES, TABLE, RadiographGroup, groupOf
+
+LIVE_WAIT_S = 2.0  # how long the server may keep a question about one point before it answers "later"
+LIVE_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """Places of equal anatomy."""
+
+    group: RadiographGroup
+    lists: list  # a vtkMRMLMarkupsFiducialNode per image: equal labels are equal anatomy
+    tableNode: Any
+    table: tuple[dict[str, Any], ...]
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Where in the other images is what lies at a point of one?"""
+
+    group: RadiographGroup
+    heatMaps: list  # a vtkMRMLScalarVolumeNode per image but the source
+    matches: list  # a vtkMRMLMarkupsFiducialNode per image but the source: best place, runner-up
+    table: tuple[dict[str, Any], ...]
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Anatomical parts that the images share."""
+
+    group: RadiographGroup
+    segmentations: list  # a vtkMRMLSegmentationNode per image
+    tableNode: Any
+    table: tuple[dict[str, Any], ...]
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PatchMap:
+    """Patches of all images in a plane; those of equal descriptors lie together."""
+
+    group: RadiographGroup
+    tableNode: Any  # a row per patch
+    series: list  # vtkMRMLPlotSeriesNodes
+    chart: Any  # vtkMRMLPlotChartNode
+    table: tuple[dict[str, Any], ...]
+    info: dict[str, Any]
+
+
+def correspondRun(
+    nodes, model: str, view: str = "", onProgress: Callable = lambda *_: None, **options
+) -> InspectionRun:
+    """Its nodes are a Correspondence; `options` are further fields of CorrespondRequest: count, dense, seed, ..."""
+
+    def ask(refs, _images):
+        return api.correspond(CorrespondRequest(refs, model, **options))
+
+    def create(group, status, _files) -> Correspondence:
+        group.node.SetAttribute("MedSSL.model", model)
+        lists = createPointLists(group, status.table)
+        return Correspondence(group, lists, group.get(TABLE), status.table, status.info)
+
+    return _run(nodes, view, ask, create, onProgress)
+
+
+def similarityRun(
+    nodes, model: str, source, pointRas, view: str = "", onProgress: Callable = lambda *_: None, **options
+) -> InspectionRun:
+    """Its nodes are a Similarity.
+
+    Args:
+        source: number of the node that the point belongs to, or the node itself.
+        pointRas: R, A, S in mm, in the world, on the 2D image that is compared; None: the middle of the image.
+        options: further fields of SimilarityRequest.
+    """
+    nodes = list(nodes)
+    number = source if isinstance(source, int) else nodes.index(source)
+
+    def ask(refs, images):
+        x, y = middle(images[number]) if pointRas is None else pixelInside(images[number], pointRas)
+        return api.similarity(SimilarityRequest(refs, model, x, y, source=number, **options), LIVE_WAIT_S)
+
+    def create(group, status, _files) -> Similarity:
+        group.node.SetAttribute("MedSSL.model", model)
+        image = group.images[number]
+        movePoint(group, number, pixelsToWorld(image, [middle(image)])[0] if pointRas is None else pointRas)
+        return showSimilarity(group, number, status)
+
+    return _run(nodes, view, ask, create, onProgress)
+
+
+def cosegmentRun(nodes, model: str, view: str = "", onProgress: Callable = lambda *_: None, **options) -> InspectionRun:
+    """Its nodes are Parts; `options` are further fields of CosegmentRequest: parts, dense, seed, ..."""
+
+    def ask(refs, _images):
+        return api.cosegment(CosegmentRequest(refs, model, **options))
+
+    def create(group, status, files) -> Parts:
+        group.node.SetAttribute("MedSSL.model", model)
+        maps = [files[f"segmentation-{number}"] for number in range(len(group.images))]
+        segmentations = createPartSegmentations(group, status.table, maps)
+        return Parts(group, segmentations, group.get(PART_TABLE), status.table, status.info)
+
+    return _run(nodes, view, ask, create, onProgress)
+
+
+def patchmapRun(nodes, model: str, view: str = "", onProgress: Callable = lambda *_: None, **options) -> InspectionRun:
+    """Its nodes are a PatchMap; `options` are further fields of PatchmapRequest: method, dense, perplexity, ..."""
+
+    def ask(refs, _images):
+        return api.patchmap(PatchmapRequest(refs, model, **options))
+
+    def create(group, status, _files) -> PatchMap:
+        group.node.SetAttribute("MedSSL.model", model)
+        series = createPatchMap(group, status.table)
+        return PatchMap(group, group.get(PATCHES), series, group.get(CHART), status.table, status.info)
+
+    return _run(nodes, view, ask, create, onProgress)
+
+
+def showSimilarity(group: RadiographGroup, source: int, status) -> Similarity:
+    """Heat maps and matches of an answered question, in place."""
+    heatMaps = showHeatMaps(group, status.info["maps"], source)
+    matches = [showMatch(group, row["image"], row) for row in status.table if row["image"] != source]
+    return Similarity(group, heatMaps, matches, status.table, status.info)
+
+
+def refSteps(images, transport) -> Steps:
+    """Bring 2D images to the backend; returns their VolumeRefs."""
+    refs = []
+    for image in images:
+        refs.append((yield from uploadSteps(image, sharesFiles(transport.address))))
+    return tuple(refs)
+
+
+def pixelInside(image, pointRas) -> tuple[float, float]:
+    """The pixel of an image at a place of the world.
+
+    Raises:
+        InputError: it lies outside the image.
+    """
+    pixel = worldToPixel(image, pointRas)
+    if not insideImage(image, pixel):
+        name = _("point ({x:.0f}, {y:.0f})").format(x=pixel[0], y=pixel[1])
+        rule = _("lies outside {image}").format(image=image.GetName())
+        raise InputError(name, rule, _("Move the point onto the radiograph"))
+    return pixel
+
+
+def _run(nodes, view: str, ask: Callable, create: Callable, onProgress: Callable) -> InspectionRun:
+    chosen = pictures(nodes, view)
+
+    def conversation(transport, stopped) -> Steps:
+        images = []
+        for picture in chosen:
+            images.append((yield from planeSteps(picture, transport, stopped, onProgress)))
+        onProgress(0.0, _("Sending the radiographs"))
+        refs = yield from refSteps(images, transport)
+        status = yield from followSteps((yield ask(refs, images)), stopped, onProgress)
+        return images, status, (yield from imageSteps(status))
+
+    def createNodes(value):
+        images, status, files = value
+        requirePresent(images, _("Load it and compare again"))
+        group = groupOf(images)
+        try:
+            return create(group, status, files)
+        except Exception:
+            if group.empty:
+                slicer.mrmlScene.RemoveNode(group.node)
+            raise
+
+    return InspectionRun(conversation, createNodes)

@@ -1,0 +1,119 @@
+"""Fine-tuned models at work on nodes of the scene, as runs: segment, predict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from MedSSLLib.backend.qtTransport import sharesFiles
+from MedSSLLib.scene.volumeExport import greyVoxels, uploadSteps
+from MedSSLLib.steps import Steps
+from slicer.i18n import tr as _
+
+from medssl.client import api
+from medssl.core.errors import InputError
+from medssl.core.requests import PredictRequest, SegmentRequest
+from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
+from MedSSLInferenceLib.runs.inspectionSteps import followSteps
+from MedSSLInferenceLib.runs.radiographImages import viewOf
+from MedSSLInferenceLib.runs.restorationRun import requirePresent
+from MedSSLInferenceLib.scene.segmentationNodes import Segmented, createSegmentation
+from MedSSLInferenceLib.scene.tableNodes import createTable
+
+LABEL_MAP = "segmentation.nrrd"
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Probabilities of one or more images."""
+
+    tableNode: Any  # vtkMRMLTableNode with the rows below
+    table: tuple[
+        dict[str, Any], ...
+    ]  # a row per image and class: image, name, (head,) class, probability, low, high, ...
+    info: dict[str, Any]
+    images: tuple[Any, ...]  # the volume nodes that the rows' numbers mean
+    view: str  # how 3D ones were made 2D
+
+
+def segmentRun(volumeNode, model: str, onProgress: Callable = lambda *_: None, **options: Any) -> InspectionRun:
+    """A segmentation of one volume or radiograph; its nodes are a Segmented.
+
+    Args:
+        volumeNode: a volume node, 3D or 2D.
+        model: a job id, or the path of a weight file that the backend can read.
+        onProgress: told a fraction 0...1 and a message.
+        options: further fields of SegmentRequest: overlap, mirror, device.
+
+    Raises:
+        InputError: no volume.
+        VolumeError: no voxels, or colours.
+    """
+    _check([volumeNode], model)
+
+    def conversation(transport, stopped) -> Steps:
+        onProgress(0.0, "")
+        volume = yield from uploadSteps(volumeNode, sharesFiles(transport.address))
+        request = SegmentRequest(volume, model, **options)
+        status = yield from followSteps((yield api.segment(request)), stopped, onProgress)
+        return request, status, (yield api.result_file(status.id, LABEL_MAP))
+
+    def createNodes(value) -> Segmented:
+        requirePresent([volumeNode], _("Load it and segment it again"))
+        return createSegmentation(volumeNode, *value)
+
+    return InspectionRun(conversation, createNodes)
+
+
+def predictRun(
+    nodes, model: str, view: str = "", onProgress: Callable = lambda *_: None, **options: Any
+) -> InspectionRun:
+    """Probabilities of images; its nodes are Predicted.
+
+    Args:
+        nodes: volume nodes, 3D or 2D.
+        view: how 3D ones become 2D where the model looks at radiographs: "frontal", "lateral", "red" or a slice such as
+            "k:57"; "": they stay 3D.
+        options: further fields of PredictRequest: test_time, device; of an Ark heads and findings, lists of names.
+        model, onProgress: as in `segmentRun`.
+
+    Raises:
+        InputError: no volume, or the red view shows no slice of one.
+        VolumeError: no voxels, or colours.
+    """
+    nodes = list(nodes)
+    _check(nodes, model)
+    views = [viewOf(node, view) for node in nodes]
+    options = {key: tuple(value) if key in ("heads", "findings") else value for key, value in options.items()}
+    names = Counter(node.GetName() for node in nodes)
+
+    def conversation(transport, stopped) -> Steps:
+        onProgress(0.0, "")
+        refs = []
+        for node, seen in zip(nodes, views):
+            ref = yield from uploadSteps(node, sharesFiles(transport.address), seen)
+            name = node.GetName() if names[node.GetName()] == 1 else f"{node.GetName()} ({node.GetID()})"
+            refs.append(replace(ref, name=name))
+        request = PredictRequest(tuple(refs), model, **options)
+        return (yield from followSteps((yield api.predict(request)), stopped, onProgress))
+
+    return InspectionRun(conversation, lambda status: _createPrediction(nodes, view, status))
+
+
+def _createPrediction(nodes, view: str, status) -> Predicted:
+    title = _("Prediction of {name}") if len(nodes) == 1 else _("Prediction of {name} and {others} more")
+    name = title.format(name=nodes[0].GetName(), others=len(nodes) - 1)
+    tableNode = createTable(status.table, name)
+    tableNode.SetAttribute("MedSSL.model", status.info.get("model", ""))
+    return Predicted(tableNode, tuple(status.table), status.info, tuple(nodes), view)
+
+
+def _check(nodes, model: str) -> None:
+    if not nodes or None in nodes:
+        raise InputError(_("volume"), _("is missing"), _("Choose a loaded volume"))
+    if not model:
+        raise InputError(_("model"), _("is missing"), _("Choose a fine-tuned model"))
+    for node in nodes:
+        greyVoxels(node)

@@ -1,0 +1,75 @@
+"""A segmentation that a model made, as a node beside the volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import slicer
+from MedSSLLib.scene.labelMaps import markPrediction, segmentsOf
+from slicer.i18n import tr as _
+
+from medssl.client.volumes import read_nrrd_bytes
+from MedSSLInferenceLib.scene.folders import folderOf, placeInFolder
+from MedSSLInferenceLib.scene.labelMapSegments import describe, importLabels
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """What a segmentation leaves in the scene."""
+
+    node: Any  # vtkMRMLSegmentationNode: every class of the model, also those that were not found
+    volume: Any  # the volume node that was segmented
+    table: tuple[dict[str, Any], ...]  # a row per class: class, value, colour, voxels, volume_ml or area_cm2
+    info: dict[str, Any]  # segments, notes
+
+
+def createSegmentation(volumeNode, request, result, labelMap: bytes) -> Segmented:
+    """Make a new segmentation node; earlier ones of the same volume stay.
+
+    Args:
+        volumeNode: what was segmented; it stays as it is.
+        request: the SegmentRequest.
+        result: its ResultStatus, with table and info.
+        labelMap: NRRD bytes, of the volume's size.
+    """
+    array = read_nrrd_bytes(labelMap)[0]  # before the scene changes: it may be damaged
+    name = slicer.mrmlScene.GenerateUniqueName(_("{name} segmentation").format(name=volumeNode.GetName()))
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    importLabels(node, volumeNode, array)
+    _complete(node, result.info["segments"])
+    folder = folderOf(volumeNode)
+    if folder:
+        placeInFolder(node, folder)
+    node.SetNodeReferenceID("MedSSL.source", volumeNode.GetID())
+    markPrediction(node, volumeNode, request.model)
+    return Segmented(node, volumeNode, tuple(result.table), result.info)
+
+
+def _complete(node, classes) -> None:
+    """Every class of the model, in its order: what was not found is an empty segment, for the user to paint."""
+    segmentation = node.GetSegmentation()
+    found = {segment.GetLabelValue(): segment for segment in segmentsOf(node)}
+    for number, one in enumerate(classes):
+        segment = found.get(one["value"])
+        if segment is None:
+            segment = segmentation.GetSegment(segmentation.AddEmptySegment("", one["name"]))
+            segment.SetLabelValue(one["value"])
+        describe(segment, one["name"], one["colour"], one.get("terminology", ""))
+        segmentation.SetSegmentIndex(segmentation.GetSegmentIdBySegment(segment), number)
+
+
+def showSegmented(volumeNode, layoutManager) -> None:
+    """Put the volume behind its segmentation in every slice view that is shown.
+
+    Args:
+        layoutManager: a qMRMLLayoutManager, or None where Slicer runs without a main window.
+    """
+    for name in layoutManager.sliceViewNames() if layoutManager is not None else ():
+        widget = layoutManager.sliceWidget(name)
+        composite = widget.mrmlSliceCompositeNode()
+        if composite.GetBackgroundVolumeID() != volumeNode.GetID():
+            composite.SetBackgroundVolumeID(volumeNode.GetID())
+            composite.SetForegroundVolumeID(None)
+            composite.SetLabelVolumeID(None)
+            widget.fitSliceToBackground()

@@ -1,0 +1,122 @@
+"""Sends the calls of `medssl.client.api` with Qt's asynchronous network stack: the GUI thread never waits."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import qt
+from slicer.i18n import tr as _
+
+from medssl.core.errors import MedSSLError, ResourceError
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+TIMEOUT_S = 60  # without any byte; GET /devices imports torch in a child
+
+
+@functools.cache
+def networkManager():
+    """Qt's network stack, one for all transports.
+
+    It must outlive every reply: replies are its children, and PythonQt deletes an object with its last Python
+    reference, which a transport of its own would lose while its reply is being deleted.
+    """
+    manager = qt.QNetworkAccessManager()
+    manager.setProxy(qt.QNetworkProxy(qt.QNetworkProxy.NoProxy))  # loopback must not go through a proxy
+    manager.setRedirectPolicy(qt.QNetworkRequest.ManualRedirectPolicy)  # the token is for this host alone
+    return manager
+
+
+def sharesFiles(address) -> bool:
+    """Whether the server at an address reads this computer's files.
+
+    Only one that was found by its server.json does, and that has a process number: the near end of an SSH tunnel is on
+    this computer too, but the files are not.
+    """
+    return bool(getattr(address, "pid", 0)) and qt.QUrl(address.url).host() in LOOPBACK
+
+
+class QtTransport:
+    """An asynchronous transport over one server.
+
+    Args:
+        address: has `url` (without a final slash) and `token`, as `medssl.client.backend.ServerAddress`.
+    """
+
+    def __init__(self, address, timeoutSeconds: float = TIMEOUT_S) -> None:
+        self.address, self._timeout = address, int(timeoutSeconds * 1000)
+        self._replies: set[_Reply] = set()
+        self._manager = networkManager()
+
+    @property
+    def sharesFiles(self) -> bool:
+        """Whether the server reads this computer's files."""
+        return sharesFiles(self.address)
+
+    def send(self, call, onDone: Callable, onError: Callable) -> _Reply:
+        """Send; `onDone(answer)` or `onError(error)` follows from the event loop. The result can be aborted."""
+        request = qt.QNetworkRequest(qt.QUrl(self.address.url + call.path))
+        request.setTransferTimeout(self._timeout)
+        request.setRawHeader(b"Authorization", b"Bearer " + self.address.token.encode())
+        for name, value in call.headers.items():
+            request.setRawHeader(name.encode(), value.encode())
+        reply = _Reply(self, call, self._sent(call, request), onDone, onError)
+        self._replies.add(reply)  # an unreferenced reply dies
+        return reply
+
+    def close(self) -> None:
+        """Abort what is under way; no callback follows."""
+        for reply in tuple(self._replies):
+            reply.abort()
+
+    def _sent(self, call, request):
+        body = call.body or b""
+        if call.method == "GET":
+            return self._manager.get(request)
+        if call.method == "HEAD":
+            return self._manager.head(request)
+        if call.method == "DELETE":
+            return self._manager.deleteResource(request)
+        if not call.body:
+            request.setRawHeader(b"Content-Type", b"application/json")  # Qt warns about bodies without a type
+        return self._manager.put(request, body) if call.method == "PUT" else self._manager.post(request, body)
+
+
+class _Reply:
+    """One call under way."""
+
+    def __init__(self, transport: QtTransport, call, reply, onDone: Callable, onError: Callable) -> None:
+        self._transport, self._call, self._reply = transport, call, reply
+        self._onDone, self._onError = onDone, onError
+        self._aborted = False
+        reply.connect("finished()", self._finished)
+
+    def abort(self) -> None:
+        """Give up; no callback follows."""
+        self._aborted = True
+        self._reply.abort()
+
+    def _finished(self) -> None:
+        self._transport._replies.discard(self)
+        status = self._reply.attribute(qt.QNetworkRequest.HttpStatusCodeAttribute)
+        reason = self._reply.errorString()
+        body = self._reply.readAll().data()
+        self._reply.deleteLater()
+        if self._aborted:
+            return
+        try:
+            if status is None:
+                url = self._transport.address.url
+                raise ResourceError(
+                    _("backend at {url}").format(url=url),
+                    _("does not answer ({reason})").format(reason=reason),
+                    _("Start it, or check its address"),
+                )
+            answer = self._call.parse(int(status), bytes(body))
+        except MedSSLError as error:
+            self._onError(error)
+        except (ValueError, KeyError, TypeError) as error:  # not the JSON we know: another program, another version
+            self._onError(MedSSLError(self._call.path, _("was answered in an unknown form ({e})").format(e=error),
+                                      _("Use the backend that came with this extension")))  # fmt: skip
+        else:
+            self._onDone(answer)

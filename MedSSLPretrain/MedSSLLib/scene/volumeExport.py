@@ -1,0 +1,117 @@
+"""From a volume node to a `VolumeRef`: its file where the backend can read that, otherwise its voxels, sent once."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from medssl.client import api, volumes
+from medssl.core.errors import VolumeError
+from medssl.core.protocol import VolumeRef
+from MedSSLLib.steps import Pause, Steps
+
+SINGLE_FILES = (".nrrd", ".nii", ".nii.gz", ".mha")
+INVERTED_COLOURS = "vtkMRMLColorTableNodeInvertedGrey"  # what Slicer's DICOM reader gives to MONOCHROME1
+GREY_TOLERANCE = 2  # levels between the channels of a grey picture: JPEG rounds them apart
+
+# node id -> ((modification times), SHA-256): hashing a large volume twice would be felt
+_hashes: dict[str, tuple[tuple[int, int], str]] = {}
+
+
+def uploadSteps(volumeNode, loopback: bool = False, view: str = "") -> Steps:
+    """Bring a volume to the backend, as calls; the conversation returns its VolumeRef.
+
+    Args:
+        volumeNode: a vtkMRMLScalarVolumeNode, or a vtkMRMLVectorVolumeNode that is grey.
+        loopback: the backend reads the files of this machine, so an unmodified one travels as its path.
+        view: how a 3D volume becomes 2D, as VolumeRef.view.
+
+    Raises:
+        VolumeError: the node holds no voxels, or colours.
+    """
+    array = greyVoxels(volumeNode)
+    modality = volumeNode.GetAttribute("MedSSL.Modality") or ""
+    about = dict(name=volumeNode.GetName(), modality=modality, view=view, inverted=isInverted(volumeNode))
+    path = unmodifiedFile(volumeNode) if loopback else None
+    if path is not None:
+        return VolumeRef(path=str(path), **about)
+    state = (volumeNode.GetImageData().GetMTime(), volumeNode.GetMTime())
+    known = _hashes.get(volumeNode.GetID())
+    if known is not None and known[0] == state and (yield api.has_volume(known[1])):
+        return VolumeRef(sha256=known[1], **about)
+    sha256 = yield from sendSteps(volumes.nrrd_bytes(array, ijkToRas(volumeNode)))
+    _hashes[volumeNode.GetID()] = (state, sha256)
+    return VolumeRef(sha256=sha256, **about)
+
+
+def sendSteps(data: bytes) -> Steps:
+    """Bring NRRD bytes to the backend, unless it has them; returns their SHA-256."""
+    sha256 = yield from hashSteps(data)
+    if not (yield api.has_volume(sha256)):
+        for start, stop in volumes.pieces(len(data)):
+            yield api.put_piece(sha256, data[start:stop], start, len(data))
+    return sha256
+
+
+def hashSteps(data: bytes) -> Steps:
+    """SHA-256 in hexadecimal digits, piece by piece: a large volume's would stop the GUI for seconds."""
+    digest, view = hashlib.sha256(), memoryview(data)
+    for start, stop in volumes.pieces(len(data)):
+        digest.update(view[start:stop])
+        yield Pause(0.0)
+    return digest.hexdigest()
+
+
+def unmodifiedFile(volumeNode) -> Path | None:
+    """The file that holds exactly what the node holds, or None."""
+    storage = volumeNode.GetStorageNode()
+    name = storage.GetFileName() if storage is not None else None
+    if not name or storage.GetNumberOfFileNames() > 1 or volumeNode.GetModifiedSinceRead():
+        return None
+    path = Path(name)
+    return path if path.name.lower().endswith(SINGLE_FILES) and path.is_file() else None
+
+
+def ijkToRas(volumeNode):
+    """The node's 4x4 IJK-to-RAS matrix in mm."""
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def isFlat(volumeNode) -> bool:
+    """Whether the node holds a 2D image: Slicer keeps those as a single slice along k."""
+    return volumeNode.GetImageData() is not None and volumeNode.GetImageData().GetDimensions()[2] == 1
+
+
+def isInverted(volumeNode) -> bool:
+    """Whether a 2D image is shown with dark high values, as MONOCHROME1 radiographs are."""
+    display = volumeNode.GetDisplayNode()
+    return isFlat(volumeNode) and display is not None and display.GetColorNodeID() == INVERTED_COLOURS
+
+
+def greyVoxels(volumeNode) -> np.ndarray:
+    """The voxels, indexed [k, j, i]; of a picture whose channels are equal, one channel.
+
+    Raises:
+        VolumeError: the node holds no voxels, or colours.
+    """
+    image = volumeNode.GetImageData()
+    if image is None or image.GetNumberOfPoints() == 0:
+        raise VolumeError(volumeNode.GetName(), _("has no voxels"), _("Load it again, or choose another volume"))
+    array, count = slicer.util.arrayFromVolume(volumeNode), image.GetNumberOfScalarComponents()
+    if count == 1:
+        return array
+    if count in (3, 4) and isFlat(volumeNode):  # the fourth channel is transparency
+        low, high = array[..., :3].min(axis=-1), array[..., :3].max(axis=-1)
+        if (high.astype(np.int64) - low).max() <= GREY_TOLERANCE:
+            return np.ascontiguousarray(array[..., 1])
+        remedy = _("A radiograph is grey: choose the original file, or convert it (module Vector to Scalar Volume)")
+        raise VolumeError(volumeNode.GetName(), _("is a colour picture"), remedy)
+    rule = _("has {count} components per voxel").format(count=count)
+    raise VolumeError(volumeNode.GetName(), rule, _("Choose a scalar volume"))

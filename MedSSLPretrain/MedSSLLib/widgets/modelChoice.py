@@ -1,0 +1,126 @@
+"""The model combo box: what the backend has, a weight file of the user's, or none where that is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from MedSSLLib.widgets.signal import Signal
+
+WEIGHT_FILE = "file"
+PROBE, PROBING = "probe", "probing"
+
+
+def chosen(combo):
+    """The data of a combo box's current item. (`currentData` has parentheses in some bindings and none in others.)"""
+    return combo.itemData(combo.currentIndex)
+
+
+def methodTitle(name: str) -> str:
+    """What a method or task is called; "" for a foreign file, whose method the backend finds out."""
+    titles = {
+        "genesis": _("Models Genesis"), "peac": _("PEAC"), "ark": _("Foundation Ark"), "segmentation": _("segmentation"),
+        "classification": _("classification"), PROBING: _("probe"),
+    }  # fmt: skip
+    return titles.get(name, name)
+
+
+def purpose(model: dict[str, Any]) -> str:
+    """What a model of `GET /models` is for: the name of its task, of a pretrained one its method, else ""."""
+    task = ((model["plan"] or {}).get("task") or {}).get("name", "")
+    return task or (PROBING if model["method"] == PROBE else model["method"])
+
+
+class ModelChoice:
+    """Keeps the combo box and the path edit together; `reference` is what a request names.
+
+    Signal: `listed(models)` when the backend has told its models.
+
+    Args:
+        combo: a QComboBox.
+        pathEdit: a ctkPathLineEdit for the weight file.
+        changed: called whenever the choice changes.
+        none: title of the first item, which stands for no model at all; "": one must be chosen.
+        purposes: only models for these are offered; empty: all.
+    """
+
+    def __init__(self, combo, pathEdit, changed, none: str = "", purposes: tuple[str, ...] = ()) -> None:
+        self._combo, self._pathEdit, self._changed, self._none, self._purposes = (
+            combo,
+            pathEdit,
+            changed,
+            none,
+            purposes,
+        )
+        self.listed = Signal()
+        self._models: dict[str, dict[str, Any]] = {}  # reference -> entry of GET /models
+        pathEdit.nameFilters = [_("Weight files (*.safetensors *.pt *.pth *.tar)"), _("All files (*)")]
+        self._fill([])
+        pathEdit.visible = not none
+        combo.connect("currentIndexChanged(int)", self._onChanged)
+        pathEdit.connect("currentPathChanged(QString)", self._onChanged)
+
+    @property
+    def reference(self) -> str:
+        """A job id or a path; "" while nothing is chosen, or where none is wanted."""
+        data = chosen(self._combo)
+        return self._pathEdit.currentPath if data == WEIGHT_FILE else data or ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the choice needs nothing more: a weight file's path may still be missing."""
+        return bool(self.reference) or (bool(self._none) and chosen(self._combo) != WEIGHT_FILE)
+
+    @property
+    def model(self) -> dict[str, Any] | None:
+        """The chosen model's entry of `GET /models`; None for a weight file and for none."""
+        return self._models.get(self.reference)
+
+    @property
+    def models(self) -> list[dict[str, Any]]:
+        """All that are offered, newest first."""
+        return list(self._models.values())
+
+    @property
+    def method(self) -> str:
+        """What the chosen model is for (a method or a task); "" while only the backend can tell."""
+        return purpose(self.model) if self.model is not None else ""
+
+    def fits(self, *purposes: str) -> bool:
+        """Whether the chosen model may be one of these methods or tasks."""
+        return self.method in ("", *purposes)
+
+    def setModels(self, models) -> None:
+        """Offer the backend's models, keeping the choice if it is still there."""
+        before = chosen(self._combo) if self.reference or self._none else None
+        wasBlocked = self._combo.blockSignals(True)
+        self._fill(models)
+        self._combo.setCurrentIndex(max(0, self._combo.findData(before)) if before is not None else 0)
+        self._combo.blockSignals(wasBlocked)
+        self.listed.emit(self.models)
+        self._onChanged()
+
+    def select(self, reference: str) -> None:
+        """Choose a model by its reference; one that the backend does not know is taken for a file."""
+        index = self._combo.findData(reference)
+        if index < 0:
+            self._pathEdit.currentPath = reference
+            index = self._combo.findData(WEIGHT_FILE)
+        self._combo.setCurrentIndex(index)
+
+    def _fill(self, models) -> None:
+        self._combo.clear()
+        wanted = [model for model in models if not self._purposes or purpose(model) in ("", *self._purposes)]
+        self._models = {model["model"]: model for model in wanted}
+        if self._none:
+            self._combo.addItem(self._none, "")
+        for model in wanted:
+            method = methodTitle(purpose(model))
+            title = _("{name} ({method})").format(name=model["name"], method=method) if method else model["name"]
+            self._combo.addItem(title, model["model"])
+        self._combo.addItem(_("Weight file..."), WEIGHT_FILE)
+
+    def _onChanged(self, *_arguments) -> None:
+        self._pathEdit.visible = chosen(self._combo) == WEIGHT_FILE
+        self._changed()

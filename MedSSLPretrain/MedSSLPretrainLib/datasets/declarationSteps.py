@@ -1,0 +1,66 @@
+"""What declarations ask of the backend, which reads and writes YAML (Slicer's Python does not), as conversations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from MedSSLLib.steps import Steps
+from slicer.i18n import tr as _
+
+from medssl.client import api
+from medssl.core.errors import ResourceError
+from medssl.datasets.spec.spec import Declaration, check_names
+from MedSSLPretrainLib.datasets.declarationText import complete
+
+
+def readSteps(path: str, sharesFiles: bool) -> Steps:
+    """A declaration file as a dict; a relative root in it means the file's folder.
+
+    Args:
+        path: a YAML or JSON file on this computer.
+        sharesFiles: whether the backend sees the same files.
+
+    Raises:
+        ResourceError: the file cannot be read.
+        CatalogError: it holds no declaration.
+    """
+    if sharesFiles:
+        return (yield api.read_declaration(path=path))
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResourceError(
+            path, _("cannot be read ({reason})").format(reason=error), _("Choose a YAML file")
+        ) from error
+    return (yield api.read_declaration(text=text))
+
+
+def saveSteps(path: str, declaration: Declaration) -> Steps:
+    """Write a declaration as a YAML file on this computer; returns its path.
+
+    Raises:
+        ResourceError: the file cannot be written.
+    """
+    answer: dict[str, Any] = yield api.declaration_text(declaration.as_dict())
+    target = Path(path) if Path(path).suffix else Path(f"{path}.yaml")
+    try:
+        target.write_text(answer["text"], "utf-8")
+    except OSError as error:
+        rule = _("cannot be written ({reason})").format(reason=error.strerror)
+        raise ResourceError(path, rule, _("Choose another folder")) from error
+    return str(target)
+
+
+def declaredSteps(sets) -> Steps:
+    """Complete declarations of dicts, and of files on the backend's machine; returns a tuple of dicts.
+
+    Raises:
+        CatalogError: what is wrong with one, or two have one name.
+    """
+    declared = []
+    for given in sets:
+        values = given if isinstance(given, dict) else (yield api.read_declaration(path=str(given)))
+        declared.append(complete(values))
+    check_names(declared)
+    return tuple(declaration.as_dict() for declaration in declared)

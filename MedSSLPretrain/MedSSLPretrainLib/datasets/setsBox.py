@@ -1,0 +1,186 @@
+"""Declared sets as a training set: the table of them, the form of the selected one, and what a check found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import slicer
+from MedSSLLib.widgets.errorText import errorText, showError
+from MedSSLLib.widgets.signal import Signal
+from slicer.i18n import tr as _
+
+from medssl.core.errors import MedSSLError
+from medssl.datasets.spec.spec import Declaration, check_names, key_of
+from MedSSLPretrainLib.datasets.declarationForm import DeclarationForm
+from MedSSLPretrainLib.datasets.declarationText import complete
+from MedSSLPretrainLib.datasets.reportView import ReportView
+from MedSSLPretrainLib.datasets.setFiles import SetFiles
+from MedSSLPretrainLib.datasets.setReport import labelsText, splitText
+from MedSSLPretrainLib.datasets.setsTable import FINE, OPEN, WRONG, SetRow, SetsTable
+from MedSSLPretrainLib.datasets.startingWeights import StartingWeights
+
+UI_FILE = Path(__file__).resolve().parents[2] / "Resources" / "UI" / "MedSSLSets.ui"
+
+
+class SetsBox:
+    """Fills a frame with the table of sets and the form of the selected one.
+
+    Signal: `changed()` when a declaration changed, or the sets did, or the weights to begin with.
+
+    Attributes: `declarations`, as the user gave them, complete or not; `form` of the selected one; `weights` to begin with.
+
+    Args:
+        frame: an empty widget of the panel with a layout.
+        backend: has `transport` and `changed`.
+        askPath: see `SetFiles`.
+    """
+
+    def __init__(self, frame, backend, askPath: Callable[[bool], str] | None = None) -> None:
+        self.changed = Signal()
+        self.widget = slicer.util.loadUI(str(UI_FILE))
+        frame.layout().addWidget(self.widget)
+        self.ui = ui = slicer.util.childWidgetVariables(self.widget)
+        self._backend = backend
+        self.declarations: list[dict[str, Any]] = []
+        self._row, self._asked, self.weights = -1, None, None
+        self._table, self._reports = SetsTable(ui.setsTable), ReportView(ui.reportLabel, ui.sheetLabel)
+        self.form = DeclarationForm(ui.setFormFrame)
+        self.weights = StartingWeights(ui, backend, self._onWeights)
+        self._files = SetFiles(ui, backend, self.add, self._current, self._showError, askPath)
+        self._table.selected.connect(self.select)
+        self.form.changed.connect(self._onEdited)
+        ui.removeSetButton.connect("clicked(bool)", lambda _on: self._remove())
+        backend.changed.connect(self._backendChanged)
+        self._backendChanged()
+
+    def chosen(self) -> tuple[dict[str, Any], ...]:
+        """The declarations, complete.
+
+        Raises:
+            CatalogError: what is wrong with one of them, or two of one name.
+            WeightsError: one does not fit the weights to begin with.
+        """
+        declared = [complete(values) for values in self.declarations]
+        check_names(declared)
+        self.weights.check(declared)
+        return tuple(declaration.as_dict() for declaration in declared)
+
+    def missing(self) -> str:
+        """What the user still has to do, or ""."""
+        if not self.declarations:
+            return _("Add a set: a ready-made declaration, one from a file, or a new one")
+        if not self.weights.complete:
+            return _("Choose the weight file to begin with")
+        try:
+            self.chosen()
+        except MedSSLError as error:
+            return str(error)
+        return ""
+
+    def setDeclarations(self, declarations: list[dict[str, Any]]) -> None:
+        """Show these sets; tells nobody."""
+        self.declarations = [dict(values) for values in declarations]
+        self.select(0 if declarations else -1)
+
+    def add(self, values: dict[str, Any]) -> None:
+        """Add a set and select it."""
+        self.declarations.append(dict(values))
+        self.select(len(self.declarations) - 1)
+        self.changed.emit()
+
+    def select(self, row: int) -> None:
+        """Show the form of a set; -1: none."""
+        self._row = row
+        if row >= 0:
+            self.form.setValues(self.declarations[row])
+        self.update()
+
+    def showReports(self, info: dict[str, Any], files: dict[str, bytes]) -> None:
+        """Show what a check found: the answer of `POST /inspect/catalog` for the sets of `chosen`."""
+        for values, report in zip(self.chosen(), info["sets"]):
+            self._reports.keep(values, report, files.get(f"sheet-{report['name']}.png", b""))
+        self.update()
+
+    def update(self) -> None:
+        """Bring table, form, report and buttons up to date."""
+        ui, row = self.ui, self._row
+        looks = [self._look(number) for number in range(len(self.declarations))]
+        self._table.show([self._tableRow(number, *look) for number, look in enumerate(looks)], row)
+        ui.setSection.visible = ui.removeSetButton.enabled = row >= 0
+        declared, error = looks[row] if row >= 0 else (None, None)
+        title = self.declarations[row].get("name") or _("new set") if row >= 0 else ""
+        ui.setSection.text = _("Declaration of {name}").format(name=title)
+        self.form.showError(error)
+        self._reports.show(declared.as_dict() if declared is not None else None)
+        self.weights.show([values.get("name", "") for values in self.declarations])
+        self._files.update()
+
+    def refreshModels(self) -> None:
+        """Ask the backend for the models to begin with."""
+        self.weights.refresh(self._showError)
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._backend.changed.disconnect(self._backendChanged)
+        self._files.stop()
+
+    def _look(self, row: int) -> tuple[Declaration | None, MedSSLError | None]:
+        """A declaration, and what is wrong with it by itself, beside those before it, or beside the weights."""
+        declared = None
+        try:
+            declared = complete(self.declarations[row])
+            if declared.name in [values.get("name") for values in self.declarations[:row]]:
+                check_names([declared, declared])
+            self.weights.check([declared])
+        except MedSSLError as error:
+            return declared, error
+        return declared, None
+
+    def _current(self) -> Declaration | None:
+        """The selected declaration, unless something is wrong with it."""
+        declared, error = self._look(self._row) if self._row >= 0 else (None, None)
+        return declared if error is None else None
+
+    def _tableRow(self, row: int, declared: Declaration | None, error: MedSSLError | None) -> SetRow:
+        values = self.declarations[row]
+        name, labels = values.get("name") or _("(new)"), labelsText(values)
+        if declared is None or error is not None:
+            return SetRow(name, labels, "", WRONG, f"{key_of(error)} {error.rule}".strip(), errorText(error))
+        report = self._reports.of(declared.as_dict())
+        if report is None:
+            return SetRow(name, labels, "", OPEN, _("not checked"), _("Check reads its tables and looks for its files"))
+        images = f"{report['images']:,}" if report["images"] else ""
+        if report["errors"]:
+            text = _("errors: {count}").format(count=len(report["errors"]))
+            return SetRow(name, labels, images, WRONG, text, report["errors"][0]["value"])
+        text = _("warnings: {count}").format(count=len(report["warnings"])) if report["warnings"] else _("fine")
+        return SetRow(name, labels, images, FINE, text, splitText(report))
+
+    def _remove(self) -> None:
+        del self.declarations[self._row]
+        self.select(min(self._row, len(self.declarations) - 1))
+        self.changed.emit()
+
+    def _onEdited(self) -> None:
+        self.declarations[self._row] = self.form.values()
+        self._showError(None)
+        self.update()
+        self.changed.emit()
+
+    def _onWeights(self) -> None:
+        if self.weights is not None:  # else it is being built
+            self.update()
+            self.changed.emit()
+
+    def _showError(self, error: Exception | None) -> None:
+        showError(self.ui.setsError, error)
+
+    def _backendChanged(self) -> None:
+        transport = self._backend.transport
+        if transport is not None and transport is not self._asked:
+            self._asked = transport
+            self._files.refresh()
+            self.refreshModels()
+        self.update()

@@ -1,0 +1,159 @@
+"""The labelled volumes that a task learns from, and what must be right with them before anything is sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from MedSSLLib.scene.labelMaps import isEmpty, segmentFacts
+from MedSSLLib.widgets.modelChoice import PROBING, methodTitle, purpose
+from slicer.i18n import tr as _
+
+from medssl.core.errors import CatalogError, WeightsError
+from medssl.pretraining import METHODS
+from MedSSLPretrainLib.labels.labelledVolumes import labelsOf, labelText, patientOf, segmentationOf, setLabel, takeTable
+
+SEGMENTATION = "segmentation"
+UNFIT = ",|="  # what has a meaning of its own where columns of labels are listed
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """The user's choice: volume nodes with a segmentation each, or with labels; or a table on the backend's machine."""
+
+    volumes: tuple = ()
+    segmentations: tuple = ()  # as many, None where one is missing
+    columns: tuple[str, ...] = ()  # of the labels, which stand at the volumes
+    path: str = ""
+    modality: str = ""
+
+    @staticmethod
+    def of(volumes, segmentations=None, labels=None, modality: str = "") -> LabelledSet:
+        """From what a script gives.
+
+        Args:
+            volumes: volume nodes, or the path of a folder or CSV file on the backend's machine.
+            segmentations: a segmentation node for each; None: those that were made on the volumes.
+            labels: a dict of labels for each, or a table node as `labelledVolumes.takeTable` reads it; they are kept at
+                the volume nodes.
+        """
+        if isinstance(volumes, (str, Path)):
+            return LabelledSet(path=str(volumes), modality=modality)
+        nodes = tuple(volumes)
+        if labels is None:
+            found = segmentations if segmentations is not None else [segmentationOf(node) for node in nodes]
+            return LabelledSet(nodes, _asMany(nodes, found, _("segmentations")), modality=modality)
+        if hasattr(labels, "GetCellText"):
+            columns = takeTable(labels)
+        else:
+            rows = _asMany(nodes, labels, _("rows of labels"))
+            columns = tuple(dict.fromkeys(column for row in rows for column in row))
+            for node, row in zip(nodes, rows):
+                for column, value in row.items():
+                    setLabel(node, column, labelText(value))
+        return LabelledSet(nodes, columns=columns, modality=modality)
+
+
+def check(chosen: LabelledSet, task: str) -> None:
+    """Whether a task can be trained on the choice.
+
+    Raises:
+        CatalogError: it cannot; value, rule and remedy are for the panel.
+    """
+    if chosen.path:
+        return
+    if not chosen.volumes:
+        raise CatalogError(_("training set"), _("is empty"), _("Tick at least two volumes"))
+    for number, volume in enumerate(chosen.volumes):
+        if task == SEGMENTATION:
+            _checkSegmentation(volume, chosen.segmentations[number])
+        else:
+            _checkLabels(volume, chosen.columns)
+    if task != SEGMENTATION:
+        _checkClasses(chosen)
+    if len(set(patients(chosen.volumes))) < 2:
+        rule = _("shows one patient: one is needed to train on and another to validate")
+        raise CatalogError(_("training set"), rule, _("Tick a volume of another patient"))
+
+
+def checkModel(model: dict[str, Any] | None, task: str, reference: str = "") -> None:
+    """Whether a task can start from a model.
+
+    Args:
+        model: an entry of `GET /models`; None: a weight file, of which only the backend can tell, or none.
+        reference: what was chosen.
+
+    Raises:
+        WeightsError: a fine-tuned model of another task, or none where the task needs one.
+    """
+    if task == PROBING and not reference:
+        raise WeightsError(_("model"), _("is missing: a probe looks into one"), _("Choose the model to start from"))
+    known = purpose(model) if model is not None else ""
+    if known not in ("", task, *METHODS):
+        rule = _("is a model for {other}, not for {task}").format(other=methodTitle(known), task=methodTitle(task))
+        raise WeightsError(model["name"], rule, _("Start from a pretrained model, one of this task, or from scratch"))
+
+
+def checkColumn(name: str, others) -> None:
+    """Whether a column of labels may be called so.
+
+    Raises:
+        CatalogError: it may not.
+    """
+    if not name or name.startswith("!") or any(sign in name for sign in UNFIT):
+        rule = _("is no name for a column of labels: it is empty, begins with ! or holds one of {signs}")
+        raise CatalogError(repr(name), rule.format(signs=" ".join(UNFIT)), _("Write another one, such as Pneumonia"))
+    if name in others:
+        raise CatalogError(name, _("is there already"), _("Write another name"))
+
+
+def patients(nodes) -> list[str]:
+    """Whose each is; where nobody knows, a volume is a patient, and names need not be unique."""
+    names = Counter(node.GetName() for node in nodes)
+    return [
+        patientOf(node) or (node.GetName() if names[node.GetName()] == 1 else f"{node.GetName()} {node.GetID()}")
+        for node in nodes
+    ]
+
+
+def _checkSegmentation(volume, segmentation) -> None:
+    if segmentation is None:
+        remedy = _("Segment it (module Segment Editor), choose a segmentation, or leave the volume out")
+        raise CatalogError(volume.GetName(), _("has no segmentation"), remedy)
+    names = Counter(facts.name for facts in segmentFacts(segmentation))
+    if not names:
+        rule, remedy = _("has no segments"), _("Add a segment and paint it, or choose another segmentation")
+        raise CatalogError(segmentation.GetName(), rule, remedy)
+    twice = next((name for name, count in names.items() if count > 1), None)
+    if twice is not None:
+        rule = _("has two segments called {name}").format(name=twice)
+        raise CatalogError(segmentation.GetName(), rule, _("Give each a name of its own"))
+    if isEmpty(segmentation):
+        raise CatalogError(segmentation.GetName(), _("has only empty segments"), _("Paint a segment"))
+
+
+def _checkLabels(volume, columns) -> None:
+    if not columns:
+        remedy = _("Add a column, such as Pneumonia, or take labels from a table")
+        raise CatalogError(_("labels"), _("have no column"), remedy)
+    if not labelsOf(volume, columns):
+        rule = _("has no {columns}").format(columns=_(" or ").join(columns))
+        raise CatalogError(volume.GetName(), rule, _("Leave the volume out or fill the field"))
+
+
+def _checkClasses(chosen: LabelledSet) -> None:
+    rows = [labelsOf(volume, chosen.columns) for volume in chosen.volumes]
+    values = {column: {row[column] for row in rows if column in row} for column in chosen.columns}
+    if len(rows) > 1 and all(len(known) < 2 for known in values.values()):
+        rule = _("are the same for every volume")
+        raise CatalogError(_("labels"), rule, _("Tick volumes of another class too"))
+
+
+def _asMany(nodes, found, what: str) -> tuple:
+    found = tuple(found)
+    if len(found) != len(nodes):
+        rule = _("do not fit {volumes} volumes").format(volumes=len(nodes))
+        raise CatalogError(f"{len(found)} {what}", rule, _("Give one for each"))
+    return found

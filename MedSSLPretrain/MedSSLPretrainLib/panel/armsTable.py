@@ -1,0 +1,104 @@
+"""The arms of a comparison: a name and the weights to begin with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+from MedSSLLib.widgets.modelChoice import methodTitle, purpose
+from MedSSLLib.widgets.signal import Signal
+from slicer.i18n import tr as _
+
+SCRATCH = "scratch"
+
+
+class ArmsTable:
+    """Fills a QTableWidget; the first arm is training from scratch, until the user says otherwise.
+
+    Signal: `changed()`.
+    """
+
+    def __init__(self, table) -> None:
+        self.changed = Signal()
+        self._table, self._models = table, []
+        self._arms: list[tuple[str, str]] = [(SCRATCH, "")]  # name, weights
+        table.columnCount = 2
+        table.setHorizontalHeaderLabels([_("Arm"), _("Weights to start from")])
+        table.verticalHeader().visible = False
+        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        table.selectionBehavior = qt.QAbstractItemView.SelectRows
+        table.selectionMode = qt.QAbstractItemView.SingleSelection
+        table.connect("itemChanged(QTableWidgetItem*)", self._onItem)
+        self._fill()
+
+    @property
+    def arms(self) -> list[dict[str, str]]:
+        """As a study takes them."""
+        return [{"name": name, "weights": weights} for name, weights in self._arms]
+
+    def setModels(self, models: list[dict[str, Any]]) -> None:
+        """Offer the backend's models as weights."""
+        self._models = models
+        self._fill()
+
+    def add(self, name: str = "", weights: str = "") -> None:
+        """Add an arm; without a name it gets the newest model that no arm has."""
+        used = {known for _name, known in self._arms}
+        free = next((model for model in self._models if model["model"] not in used), None)
+        if not name and free is not None:
+            name, weights = methodTitle(purpose(free)) or free["name"], free["model"]
+        names = {known for known, _weights in self._arms}
+        base, count = name or _("arm"), 1
+        while (name or base) in names:
+            count += 1
+            name = f"{base} {count}"
+        self._arms.append((name or base, weights))
+        self._changed()
+
+    def removeSelected(self) -> None:
+        """Remove the selected arm, or the last one."""
+        rows = [item.row() for item in self._table.selectedItems()]
+        if self._arms:
+            del self._arms[rows[0] if rows else -1]
+        self._changed()
+
+    def setArms(self, arms: list[dict[str, str]]) -> None:
+        """Show these arms."""
+        self._arms = [(arm["name"], arm["weights"]) for arm in arms]
+        self._changed()
+
+    def _changed(self) -> None:
+        self._fill()
+        self.changed.emit()
+
+    def _fill(self) -> None:
+        table = self._table
+        table.blockSignals(True)
+        table.rowCount = len(self._arms)
+        for row, (name, weights) in enumerate(self._arms):
+            table.setItem(row, 0, qt.QTableWidgetItem(name))
+            table.setCellWidget(row, 1, self._combo(row, weights))
+        table.blockSignals(False)
+
+    def _combo(self, row: int, weights: str):
+        """The models of the backend; another text is the path of a weight file."""
+        combo = qt.QComboBox()
+        combo.editable = True
+        combo.addItem(_("nothing (from scratch)"), "")
+        for model in self._models:
+            combo.addItem(f"{model['name']} ({methodTitle(purpose(model))})", model["model"])
+        if combo.findData(weights) < 0:
+            combo.addItem(weights, weights)
+        combo.setCurrentIndex(combo.findData(weights))
+        combo.toolTip = _("A model of the backend, or the path of a weight file on its computer")
+        combo.connect("editTextChanged(QString)", lambda text: self._onWeights(row, combo, text))
+        return combo
+
+    def _onWeights(self, row: int, combo, text: str) -> None:
+        known = combo.findText(text)
+        self._arms[row] = (self._arms[row][0], combo.itemData(known) if known >= 0 else text.strip())
+        self.changed.emit()
+
+    def _onItem(self, item) -> None:
+        self._arms[item.row()] = (item.text().strip(), self._arms[item.row()][1])
+        self.changed.emit()

@@ -1,0 +1,242 @@
+"""All jobs of the backend, whoever started them: they outlive the panel, Slicer and the server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import qt
+import slicer
+from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.signal import Signal
+from slicer.i18n import tr as _
+
+from medssl.client import api
+from medssl.core.home import home_folder
+from medssl.core.protocol import QUEUED, RESUMABLE_STATES, RUNNING, JobView
+from MedSSLPretrainLib.panel.runBox import stateTitles
+
+REFRESH_MS = 3000
+STATE, NAME, KIND, STEPS, LOSS, DATE = range(6)
+REPORT = "results/report.html"
+TAIL = 30  # events in which the last loss of a job is looked for
+
+
+def kindTitles() -> dict[str, str]:
+    """Kinds of jobs in the user's language."""
+    return {
+        "pretrain": _("pretrain"), "finetune": _("fine-tune"), "probe": _("probe"), "apply": _("apply"),
+        "compare": _("compare"), "batch": _("batch"),
+    }  # fmt: skip
+
+
+class JobHistory:
+    """The widgets of the section "Jobs".
+
+    Signals: `selected(jobId)`, `resumed(jobId)`.
+
+    Args:
+        ui: widgets of the panel.
+        backend: has `transport` and `changed`.
+        openUrl: shows a folder in the system's file manager, or a report in the browser.
+        confirm: asks a question and returns whether the user agrees.
+    """
+
+    def __init__(self, ui, backend, openUrl: Callable | None = None, confirm: Callable | None = None) -> None:
+        self.selected, self.resumed = Signal(), Signal()
+        self.ui, self._backend = ui, backend
+        self._openUrl = openUrl or (lambda path: qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path)))
+        self._confirm = confirm or slicer.util.confirmOkCancelDisplay
+        self.views: list[JobView] = []
+        self._losses: dict[str, tuple[int, float]] = {}  # job id -> (number of events known, last loss)
+        self._asking = None
+        self._prepareTable()
+        for button, slot in (
+            (ui.cancelJobButton, self._cancel), (ui.resumeJobButton, self._resume),
+            (ui.deleteJobButton, self._delete), (ui.revealJobButton, self._reveal), (ui.reportJobButton, self._report),
+        ):  # fmt: skip
+            button.connect("clicked(bool)", lambda _on, slot=slot: slot())
+        self._timer = qt.QTimer()
+        self._timer.connect("timeout()", self.refresh)
+        self._timer.start(REFRESH_MS)
+        backend.changed.connect(self.refresh)
+        self.update()
+
+    def refresh(self) -> None:
+        """Ask the backend for its jobs."""
+        transport = self._backend.transport
+        if transport is None:
+            self.update()
+        elif transport is not self._asking:
+            self._asking = transport
+            transport.send(api.jobs(), self._answered, self._failed)
+
+    def current(self) -> JobView | None:
+        """The selected job."""
+        rows = enumerate(self.views)
+        return next((view for row, view in rows if self.ui.jobsTable.item(row, STATE).isSelected()), None)
+
+    def select(self, jobId: str) -> None:
+        """Select a job of the list without telling `selected`."""
+        row = next((n for n, view in enumerate(self.views) if view.id == jobId), -1)
+        self.ui.jobsTable.blockSignals(True)
+        if row < 0:
+            self.ui.jobsTable.clearSelection()
+        else:
+            self.ui.jobsTable.selectRow(row)
+        self.ui.jobsTable.blockSignals(False)
+        self.update()
+
+    def add(self, view: JobView) -> None:
+        """Show a job just started and select it."""
+        self._show([view, *(v for v in self.views if v.id != view.id)])
+        self.select(view.id)
+
+    def seen(self, view: JobView, loss: float | None) -> None:
+        """A later look at one of the jobs, and its last loss."""
+        if loss is not None:
+            self._losses[view.id] = (view.events, loss)
+        if any(known.id == view.id and known != view for known in self.views):
+            self._show([view if known.id == view.id else known for known in self.views])
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._timer.stop()
+        self._backend.changed.disconnect(self.refresh)
+
+    def update(self) -> None:
+        """Enable the buttons that fit the selected job; the others say why not."""
+        ui, view = self.ui, self.current()
+        state = view.status.state if view is not None else ""
+        down = _("Start the backend first") if self._backend.transport is None else ""
+        none = down or ("" if view is not None else _("Select a job in the table"))
+        here = self._backend.transport is not None and self._backend.transport.sharesFiles
+        running = state in (QUEUED, RUNNING)
+        rules = {
+            ui.cancelJobButton: "" if running else _("Only a queued or running job can be cancelled"),
+            ui.resumeJobButton: ""
+            if state in RESUMABLE_STATES
+            else _("Only a cancelled, failed or interrupted job can be resumed"),
+            ui.deleteJobButton: _("Cancel the job first") if running else "",
+            ui.revealJobButton: "" if here else _("The folder is on another computer"),
+            ui.reportJobButton: "" if view is not None and REPORT in view.files else _("This job has left no report"),
+        }
+        for button, rule in rules.items():
+            button.enabled = not none and not rule
+            button.toolTip = none or rule
+
+    def _prepareTable(self) -> None:
+        table = self.ui.jobsTable
+        table.columnCount = 6
+        table.setHorizontalHeaderLabels([_("State"), _("Name"), _("Kind"), _("Steps"), _("Loss"), _("Created")])
+        table.verticalHeader().visible = False
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(NAME, qt.QHeaderView.Stretch)
+        table.wordWrap = False
+        table.selectionBehavior = qt.QAbstractItemView.SelectRows
+        table.selectionMode = qt.QAbstractItemView.SingleSelection
+        table.editTriggers = qt.QAbstractItemView.NoEditTriggers
+        table.alternatingRowColors = True
+        table.connect("itemSelectionChanged()", self._selectionChanged)
+
+    def _selectionChanged(self) -> None:
+        self.update()
+        view = self.current()
+        if view is not None:
+            self.selected.emit(view.id)
+
+    def _answered(self, views: list[JobView]) -> None:
+        self._asking = None
+        showError(self.ui.jobsError, None)
+        self._show(views)
+        for view in views:
+            if view.events and self._losses.get(view.id, (0, 0.0))[0] != view.events:
+                self._askLoss(view)
+
+    def _askLoss(self, view: JobView) -> None:
+        """The list says nothing of losses; the job's last events do."""
+
+        def answered(answer: dict) -> None:
+            found = [event for event in answer["events"] if {"validation_loss", "loss"} & event.keys()]
+            best = next((e for e in reversed(found) if "validation_loss" in e), found[-1] if found else None)
+            if best is not None:
+                self._losses[view.id] = (view.events, best.get("validation_loss", best.get("loss")))
+                self._show(self.views)
+
+        call = api.events(view.id, max(0, view.events - TAIL))
+        self._backend.transport.send(call, answered, lambda _error: None)  # it may have been deleted meanwhile
+
+    def _failed(self, error: Exception) -> None:
+        self._asking = None
+        showError(self.ui.jobsError, error)
+        self.update()
+
+    def _show(self, views: list[JobView]) -> None:
+        chosen = self.current()
+        table = self.ui.jobsTable
+        table.blockSignals(True)
+        self.views = views
+        table.rowCount = len(views)
+        for row, view in enumerate(views):
+            for column, text in enumerate(_cells(view, self._losses.get(view.id))):
+                _setCell(table, row, column, text)
+            table.item(row, NAME).setToolTip(view.spec.name or view.id)
+            table.item(row, KIND).setToolTip(view.spec.method)
+            table.item(row, DATE).setToolTip(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(view.status.created)))
+        table.blockSignals(False)
+        self.select(chosen.id if chosen is not None else "")
+
+    def _send(self, call, onDone: Callable) -> None:
+        self._backend.transport.send(call, onDone, self._failed)
+
+    def _cancel(self) -> None:
+        self._send(api.cancel(self.current().id), lambda _view: self.refresh())
+
+    def _resume(self) -> None:
+        self._send(api.resume(self.current().id), lambda view: self.resumed.emit(view.id))
+
+    def _delete(self) -> None:
+        view = self.current()
+        question = _("Delete the job {name} with its checkpoints and its model?").format(name=view.spec.name or view.id)
+        if self._confirm(question):
+            self._send(api.remove(view.id), lambda _nothing: self._deleted(view.id))
+
+    def _deleted(self, jobId: str) -> None:
+        self._show([view for view in self.views if view.id != jobId])
+        self.selected.emit("")
+
+    def _reveal(self) -> None:
+        self._openUrl(str(home_folder() / "jobs" / self.current().id))
+
+    def _report(self) -> None:
+        """The report holds its pictures: it can be read from a copy as well."""
+        view = self.current()
+        if self._backend.transport.sharesFiles:
+            self._openUrl(str(home_folder() / "jobs" / view.id / REPORT))
+        else:
+            self._send(api.job_file(view.id, REPORT), lambda data: self._openCopy(view.id, data))
+
+    def _openCopy(self, jobId: str, data: bytes) -> None:
+        path = Path(slicer.app.temporaryPath) / f"{jobId}-report.html"
+        path.write_bytes(data)
+        self._openUrl(str(path))
+
+
+def _cells(view: JobView, known: tuple[int, float] | None) -> tuple[str, ...]:
+    status = view.status
+    steps = f"{status.step}/{status.steps}" if status.steps else ""
+    date = time.strftime("%m-%d %H:%M", time.localtime(status.created))
+    kind = kindTitles().get(view.spec.kind, view.spec.kind)
+    loss = f"{known[1]:.4f}" if known is not None else ""
+    return stateTitles()[status.state], view.spec.name or view.id, kind, steps, loss, date
+
+
+def _setCell(table, row: int, column: int, text: str) -> None:
+    item = table.item(row, column)
+    if item is None:
+        item = qt.QTableWidgetItem(text)
+        table.setItem(row, column, item)
+    elif item.text() != text:
+        item.setText(text)

@@ -1,0 +1,134 @@
+"""The method, or the task: preset and the generated form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from MedSSLLib.widgets.configForm import ConfigForm, checkedForm
+from MedSSLLib.widgets.signal import Signal
+from slicer.i18n import tr as _
+
+from medssl.core.registry import config_class
+from medssl.core.schema import describe, presets
+from medssl.pretraining import METHODS
+from medssl.tasks import TASKS
+
+FIRST_PRESET = "laptop"  # finishes within minutes anywhere
+
+
+def knownMethods() -> list[dict[str, Any]]:
+    """The methods of the package that came with the extension, as `GET /methods` describes them."""
+    return _described(METHODS)
+
+
+def knownTasks() -> list[dict[str, Any]]:
+    """Its downstream tasks, as `GET /tasks` describes them."""
+    return _described(TASKS)
+
+
+def _described(table: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    found = []
+    for name in table:
+        config = config_class(table, name)
+        description = " ".join((config.__doc__ or name).split())
+        title = description.partition(": ")[0].partition(" (")[0]
+        found.append({"name": name, "title": title, "description": description, "fields": describe(config),
+                      "presets": presets(config), "declared": getattr(config, "DECLARED", False)})  # fmt: skip
+    return json.loads(json.dumps(found))  # as it arrives from the backend, so that equal ones are equal
+
+
+class MethodBox:
+    """The widgets of the section "Method"; those of the section "Fine-tune" have the same names.
+
+    Signal: `changed()` when a setting changed.
+
+    Args:
+        ui: widgets of the panel.
+        methods: descriptions as of `GET /methods` or `GET /tasks`.
+        hidden: settings that the form leaves out, because the panel asks for them elsewhere.
+    """
+
+    def __init__(self, ui, methods: list[dict[str, Any]], hidden: tuple[str, ...] = ()) -> None:
+        self.changed = Signal()
+        self.ui, self._methods, self._hidden, self.form = ui, [], hidden, None
+        ui.methodCombo.connect("currentIndexChanged(int)", lambda _index: self._showMethod())
+        ui.presetCombo.connect("activated(int)", lambda _index: self._takePreset())
+        self.setMethods(methods)
+
+    def setMethods(self, methods: list[dict[str, Any]]) -> None:
+        """Show other methods; nothing happens where they are the same, so that edits stay."""
+        if methods == self._methods:
+            return
+        self._methods = methods
+        combo = self.ui.methodCombo
+        combo.blockSignals(True)
+        combo.clear()
+        for method in methods:
+            combo.addItem(method["title"], method["name"])
+        combo.blockSignals(False)
+        self._showMethod()
+
+    def spec(self) -> tuple[str, dict[str, Any]]:
+        """Method name and complete config.
+
+        Raises:
+            ConfigError: a text that is no number.
+        """
+        return self._method()["name"], self.form.values()
+
+    @property
+    def flat(self) -> bool:
+        """Whether the method learns from 2D images: those that learn from volumes have a cube."""
+        return not any(field["name"] == "cube" for field in self._method()["fields"])
+
+    @property
+    def declared(self) -> bool:
+        """Whether the method learns from declared sets, and from nothing else."""
+        return self._method()["declared"]
+
+    @property
+    def name(self) -> str:
+        """The chosen method's or task's name."""
+        return self._method()["name"]
+
+    def missing(self) -> str:
+        """What is wrong with the form, or ""."""
+        _values, error = checkedForm(self.form)
+        return str(error) if error else ""
+
+    def setPreset(self, name: str) -> None:
+        """Choose a preset as the user would."""
+        self.ui.presetCombo.currentIndex = self.ui.presetCombo.findData(name)
+        self._takePreset()
+
+    def _method(self) -> dict[str, Any]:
+        return self._methods[max(0, self.ui.methodCombo.currentIndex)]
+
+    def _showMethod(self) -> None:
+        method = self._method()
+        self.ui.methodCombo.toolTip = method["description"]
+        self.form = ConfigForm(self.ui.formFrame, [f for f in method["fields"] if f["name"] not in self._hidden])
+        self.form.changed.connect(self._edited)
+        combo = self.ui.presetCombo
+        combo.blockSignals(True)
+        combo.clear()
+        for name in method["presets"]:
+            combo.addItem(name, name)
+        combo.blockSignals(False)
+        self.setPreset(FIRST_PRESET if FIRST_PRESET in method["presets"] else next(iter(method["presets"])))
+
+    def _takePreset(self) -> None:
+        self.form.setValues(self._method()["presets"][self.ui.presetCombo.currentData])
+        self._edited()
+
+    def _edited(self) -> None:
+        """Mark the preset's name while the form says something else."""
+        combo = self.ui.presetCombo
+        for row in range(combo.count):
+            name = combo.itemData(row)
+            changed = self.form.differences(self._method()["presets"][name]) if row == combo.currentIndex else []
+            combo.setItemText(row, _("{name} (changed)").format(name=name) if changed else name)
+            if row == combo.currentIndex:
+                combo.toolTip = _("Changed: {settings}").format(settings=", ".join(changed)) if changed else ""
+        self.changed.emit()

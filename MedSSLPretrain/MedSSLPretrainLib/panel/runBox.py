@@ -1,0 +1,176 @@
+"""The followed job: progress, ETA, loss chart and log, as its events arrive."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import slicer
+from MedSSLLib.steps import StepRunner
+from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.modelChoice import chosen
+from MedSSLLib.widgets.signal import Signal
+from slicer.i18n import tr as _
+
+from medssl.client import api
+from medssl.core.errors import ResourceError, from_dict
+from medssl.core.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RESUMABLE_STATES, RUNNING, JobView
+from MedSSLPretrainLib.runs.eventText import durationText, eventText
+from MedSSLPretrainLib.runs.trainingSteps import followSteps
+from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
+from MedSSLPretrainLib.views.setCurves import familyTitles
+
+LOG_TAIL = 8000  # characters of log.txt shown after a failure
+
+
+def stateTitles() -> dict[str, str]:
+    """States in the user's language."""
+    return {
+        QUEUED: _("queued"), RUNNING: _("running"), FINISHED: _("finished"), FAILED: _("failed"),
+        CANCELLED: _("cancelled"), INTERRUPTED: _("interrupted"),
+    }  # fmt: skip
+
+
+class RunBox:
+    """The widgets of the section "Progress".
+
+    Signals: `changed()` at every look at the job.
+
+    Attributes: `view`, the JobView last seen (None: no job).
+    """
+
+    def __init__(self, ui, backend, pollSeconds: float) -> None:
+        self.changed = Signal()
+        self.ui, self._backend, self._poll = ui, backend, pollSeconds
+        self.view: JobView | None = None
+        self._jobId, self._next, self._runner, self._transport = "", 0, None, None
+        self.chart = None
+        self._plotView = slicer.qMRMLPlotView()  # made here: Slicer's .ui loader does not know this class
+        ui.lossPlot.layout().addWidget(self._plotView)
+        ui.curvesCombo.connect("activated(int)", lambda _index: self.chart.show(chosen(ui.curvesCombo)))
+        self.buildChart()
+        backend.changed.connect(self._backendChanged)
+        self.update()
+
+    @property
+    def active(self) -> bool:
+        """Whether the followed job waits or runs."""
+        return self.view is not None and self.view.status.state in (QUEUED, RUNNING)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the followed job can be resumed."""
+        return self.view is not None and self.view.status.state in RESUMABLE_STATES
+
+    def buildChart(self) -> None:
+        """Make the chart's nodes in the scene and show them."""
+        self.chart = LossChart()
+        self.chart.attach(self._plotView)
+        self._offerCurves()
+
+    def follow(self, jobId: str) -> None:
+        """Show a job from its first event on; "" shows none."""
+        self._stop()
+        self._jobId, self._next, self.view = jobId, 0, None
+        self.chart.clear()
+        self._offerCurves()
+        self.ui.logEdit.clear()
+        self.update()
+        self.followOn()
+
+    def followOn(self) -> None:
+        """Go on reading: after a resume, or when the backend is back."""
+        self._stop()
+        self._transport = self._backend.transport
+        if not self._jobId or self._transport is None:
+            return
+        steps = followSteps(self._jobId, self._seen, self._events, self._next, self._poll)
+        self._runner = StepRunner(steps, self._transport, self._ended, self._failed).start()
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._backend.changed.disconnect(self._backendChanged)
+        self._stop()
+
+    def update(self) -> None:
+        """Bring every widget up to date."""
+        ui, view = self.ui, self.view
+        if view is None:
+            ui.jobLabel.text = _("No job yet") if not self._jobId else self._jobId
+            ui.progressBar.maximum, ui.progressBar.value, ui.progressBar.format = 100, 0, "%p%"
+            showError(ui.runError, None)
+            return
+        status = view.status
+        name = html.escape(view.spec.name or view.id)
+        ui.jobLabel.text = f"<b>{name}</b>: {stateTitles()[status.state]}{html.escape(self._detail(status))}"
+        ui.progressBar.maximum, ui.progressBar.value = 1000, round(1000 * status.progress)
+        ui.progressBar.format = _progressFormat(status)
+        error = from_dict(status.error) if status.state == FAILED and status.error else None
+        if status.state == INTERRUPTED:
+            error = ResourceError(
+                _("job"),
+                _("was interrupted: its process is gone"),
+                _("Resume it; nothing before its last checkpoint is lost"),
+            )
+        showError(ui.runError, error)
+
+    def _detail(self, status) -> str:
+        if status.state == QUEUED:
+            return _(", waits for the device")
+        return f", {status.message}" if status.message and status.state == RUNNING else ""
+
+    def _seen(self, view: JobView) -> None:
+        self.view = view
+        self.update()
+        self.changed.emit()
+
+    def _events(self, events: list[dict[str, Any]]) -> None:
+        self._next = events[-1]["n"] + 1
+        self.chart.addEvents(events)
+        self._offerCurves()
+        lines = [line for line in map(eventText, events) if line]
+        if lines:
+            self.ui.logEdit.appendPlainText("\n".join(lines))
+
+    def _offerCurves(self) -> None:
+        """A choice of curves, where there is one."""
+        combo, families = self.ui.curvesCombo, self.chart.families
+        combo.visible = len(families) > 1
+        if families != [combo.itemData(row) for row in range(combo.count)]:
+            titles = {WHOLE: _("Whole training"), **familyTitles()}
+            combo.clear()
+            for family in families:
+                combo.addItem(titles[family], family)
+        combo.setCurrentIndex(combo.findData(self.chart.family))
+
+    def _ended(self, view: JobView) -> None:
+        self._runner = None
+        self._seen(view)
+        if view.status.state == FAILED and "log.txt" in view.files:
+            self._transport.send(api.job_file(view.id, "log.txt"), self._showLog, lambda _error: None)
+
+    def _showLog(self, data: bytes) -> None:
+        text = data.decode("utf-8", "replace")[-LOG_TAIL:].strip()
+        if text:
+            self.ui.logEdit.appendPlainText(text)
+
+    def _failed(self, error: Exception) -> None:
+        self._runner = None
+        showError(self.ui.runError, error)
+        self.changed.emit()
+
+    def _backendChanged(self) -> None:
+        if self._backend.transport is not self._transport:
+            self.followOn()
+
+    def _stop(self) -> None:
+        if self._runner is not None:
+            self._runner.stop()
+            self._runner = None
+
+
+def _progressFormat(status) -> str:
+    if status.state != RUNNING or not status.steps:
+        return "%p%"
+    text = _("step {step} of {steps}").format(step=status.step, steps=status.steps)
+    return text + (_(", {time} left").format(time=durationText(status.eta_s)) if status.eta_s is not None else "")

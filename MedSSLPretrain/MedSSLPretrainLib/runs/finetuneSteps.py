@@ -1,0 +1,72 @@
+"""What a fine-tuning asks of the backend: label maps and labels beside the volumes. See MedSSLLib.steps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from MedSSLLib.scene.volumeExport import ijkToRas, sendSteps, uploadSteps
+from MedSSLLib.steps import Steps
+from MedSSLLib.widgets.modelChoice import PROBING
+
+from medssl.client import api, volumes
+from medssl.core.protocol import DataSpec, JobSpec
+from MedSSLPretrainLib.labels.labelledSet import SEGMENTATION, LabelledSet, check, checkModel, patients
+from MedSSLPretrainLib.labels.labelledVolumes import labelsOf
+from MedSSLPretrainLib.labels.segmentClasses import classArray, commonClasses
+
+KINDS = {PROBING: "probe"}  # task -> job kind, where it is not "finetune"
+
+
+def finetuneSteps(
+    chosen: LabelledSet, loopback: bool, task: str, config: dict[str, Any], startFrom: str = "", **spec: Any
+) -> Steps:
+    """Start a fine-tuning or a probe; returns its JobView.
+
+    Args:
+        config: the task's settings, but for classes and labels of scene volumes, which follow from the choice.
+        startFrom: a job id or a weight file; "": from scratch.
+        spec: further fields of JobSpec: name, device, partial_weights.
+
+    Raises:
+        CatalogError: what is wrong with the choice; nothing was sent then.
+        WeightsError: a model of another task.
+        VolumeError: an empty segmentation, or a volume that cannot travel.
+    """
+    check(chosen, task)
+    models = (yield api.models()) if startFrom else ()
+    model = next((model for model in models if model["model"] == startFrom), None)
+    checkModel(model, task, startFrom)
+    classes = commonClasses(chosen.segmentations, classesOf(model)) if task == SEGMENTATION else []
+    data = yield from dataSteps(chosen, loopback, classes)
+    if classes:
+        config = {**config, "classes": json.dumps(classes)}
+    elif chosen.columns:
+        config = {**config, "labels": ",".join(chosen.columns)}
+    job = JobSpec(KINDS.get(task, "finetune"), task, config, data, start_from=startFrom, **spec)
+    return (yield api.submit(job))
+
+
+def classesOf(model: dict[str, Any] | None) -> tuple[dict[str, Any], ...]:
+    """The segments that a model of `GET /models` knows, as `commonClasses` takes them."""
+    plan = (model or {}).get("plan") or {}
+    return tuple((plan.get("task") or {}).get("segments", ()))
+
+
+def dataSteps(chosen: LabelledSet, loopback: bool, classes) -> Steps:
+    """Bring volumes and, where there are classes, their label maps to the backend; returns a DataSpec."""
+    if chosen.path:
+        return DataSpec(path=chosen.path, modality=chosen.modality)
+    masks = []
+    for number, volume in enumerate(
+        chosen.volumes if classes else ()
+    ):  # all of them first: an empty one ends it unsent
+        array = classArray(chosen.segmentations[number], volume, classes)
+        masks.append(volumes.nrrd_bytes(array, ijkToRas(volume)))
+    refs = []
+    for number, (volume, patient) in enumerate(zip(chosen.volumes, patients(chosen.volumes))):
+        ref = yield from uploadSteps(volume, loopback)
+        mask = (yield from sendSteps(masks[number])) if classes else ""
+        refs.append(replace(ref, patient=patient, mask_sha256=mask, labels=labelsOf(volume, chosen.columns)))
+    return DataSpec(volumes=tuple(refs), modality=chosen.modality)

@@ -1,0 +1,100 @@
+"""Harness and panels against the names that real Slicer has (reference/slicer_api.json)."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import harness as harness_package
+import pytest
+from harness import api, scan
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = [ROOT / "MedSSLPretrain", ROOT / "MedSSLInference"]
+SOURCES = [p for m in MODULES for p in sorted(m.rglob("*.py"))]
+UI_FILES = [p for m in MODULES for p in sorted(m.rglob("*.ui"))]
+# C++ virtual functions that a stand-in overrides are not reachable in PythonQt and need no entry.
+VIRTUAL = {"paintEvent", "resizeEvent", "showEvent", "staticMetaObject"}
+UNKNOWN = """<ui version="4.0"><class>Panel</class><widget class="qMRMLWidget" name="Panel"><layout class="QVBoxLayout">
+<item><widget class="{name}" name="view"/></item><item><widget class="Line" name="line"/></item></layout></widget></ui>"""
+DECLARED = """<ui version="4.0"><class>Panel</class><widget class="qMRMLWidget" name="Panel"/><customwidgets><customwidget>
+<class>{name}</class><extends>QWidget</extends></customwidget></customwidgets></ui>"""
+
+
+@pytest.mark.skipif(bool(harness_package.missing()), reason=harness_package.missing() or "complete")
+def test_stand_ins_offer_only_what_the_real_widgets_have():
+    from harness import qtNamespace
+
+    problems = []
+    for name, widget in qtNamespace.customWidgets().items():
+        known = api.members(scan._qualified(name))
+        assert known is not None, f"the reference does not hold {name}"
+        own = {n for kind in widget.__mro__ if kind.__module__.startswith("harness") for n in vars(kind)}
+        constants = {n for n in own if n.isupper()}
+        problems += [f"{name}.{n}" for n in own - known - VIRTUAL - constants if not n.startswith("_")]
+    assert not problems
+
+
+@pytest.mark.skipif(bool(harness_package.missing()), reason=harness_package.missing() or "complete")
+def test_application_stand_in_offers_only_what_the_real_one_has():
+    from harness.application import SlicerApplication
+
+    own = {n for n in vars(SlicerApplication) if not n.startswith("_")} - {"staticMetaObject"}
+    assert own <= set(api.reference()["slicer.app"])
+
+
+@pytest.mark.skipif(bool(harness_package.missing()), reason=harness_package.missing() or "complete")
+@pytest.mark.parametrize("module", ["ScriptedLoadableModule", "parameterNodeWrapper", "i18n"])
+def test_added_modules_offer_only_what_the_real_ones_have(module, harness):
+    import slicer
+
+    own = {n for n in vars(getattr(slicer, module)) if not n.startswith("__")}
+    assert own <= set(api.reference()["slicer submodules"][module])
+
+
+@pytest.mark.skipif(bool(harness_package.missing()), reason=harness_package.missing() or "complete")
+@pytest.mark.parametrize("name", ["registerCustomSampleDataSource", "isSampleDataSourceRegistered"])
+def test_the_sample_data_stand_in_has_the_real_signatures(name, harness):
+    from SampleData import SampleDataLogic
+
+    assert str(inspect.signature(getattr(SampleDataLogic, name))) == api.signature(f"SampleData.SampleDataLogic.{name}")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)
+def test_panel_sources_use_only_names_that_exist(path):
+    module = next(m for m in MODULES if m in path.parents)
+    ui = {name: kind for file in module.rglob("*.ui") for name, kind in scan.widgetsOf(file).items()}
+    assert not scan.SourceScan(path, ui).problems
+
+
+@pytest.mark.parametrize("path", UI_FILES, ids=lambda p: p.name)
+def test_ui_files_hold_only_classes_and_properties_that_exist(path):
+    assert not scan.uiProblems(path)
+    root = next(iter(scan.widgetsOf(path).values()))
+    assert root == "slicer.qMRMLWidget"
+
+
+@pytest.mark.parametrize("name", ["qMRMLPlotView", "qMRMLChartView", "qSlicerUnknownWidget", "ctkNothing", "MyWidget"])
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_ui_file_with_a_class_that_the_loader_does_not_know_is_reported(tmp_path, name, declared):
+    (tmp_path / "panel.ui").write_text(UNKNOWN.format(name=name) if not declared else DECLARED.format(name=name))
+    assert scan.uiProblems(tmp_path / "panel.ui") == [f"panel.ui: {name} becomes a plain QWidget"]
+
+
+@pytest.mark.parametrize(
+    "source, complaint",
+    [
+        ("import qt\ndef f():\n    w = qt.QLabel(text='x')\n", "keywords"),
+        ("import qt\ndef f():\n    w = qt.QLabel('x')\n    w.colour = 3\n", "has no colour"),
+        ("import qt\ndef f(w):\n    return isinstance(w, qt.QWidget)\n", "isinstance"),
+        ("import slicer\ndef f():\n    slicer.util.loadVolumes('x')\n", "loadVolumes"),
+        ("class P:\n    def f(self):\n        self.ui.startButton.txt = 1\n", "has no txt"),
+        ("import qt\nx = qt.QSignalSpy\n", "missing"),
+    ],
+)
+def test_the_scan_finds_what_would_fail_in_slicer(tmp_path, source, complaint):
+    (tmp_path / "panel.py").write_text(source)
+    ast.parse(source)
+    problems = scan.SourceScan(tmp_path / "panel.py", {"startButton": "qt.QPushButton"}).problems
+    assert len(problems) == 1 and complaint in problems[0]

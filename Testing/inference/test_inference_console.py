@@ -1,0 +1,128 @@
+"""MedSSLInference from Slicer's Python console and at application start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import inference_fakes as fakes
+import pytest
+import slicer
+
+from medssl.core.errors import CancelledError, InputError, VolumeError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def logic(load_module, monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
+    load_module("MedSSLInference")
+    from MedSSLInference import MedSSLInferenceLogic
+
+    return MedSSLInferenceLogic()
+
+
+def test_three_lines(logic):
+    transport = fakes.BlockingTransport(fakes.FakeBackend())
+    result = logic.restore(fakes.phantom(), model="20261123-genesis-a1", distortion="outpaint", transport=transport)
+    assert [row["image"] for row in result.table] == ["distorted", "restored", "constant mean"]
+    assert result.table[1]["psnr"] > result.table[0]["psnr"]
+    assert result.restored.GetName() == "phantom restored"
+
+
+def test_the_local_backend_is_the_default(logic, monkeypatch):
+    from MedSSLInferenceLib import consoleVerbs
+
+    monkeypatch.setattr(consoleVerbs, "localTransport", lambda: fakes.BlockingTransport(fakes.FakeBackend()))
+    assert logic.restore(fakes.phantom(), "20261123-genesis-a1").restored is not None
+
+
+def test_progress_is_told(logic):
+    told = []
+    transport = fakes.BlockingTransport(fakes.FakeBackend(polls=3))
+    logic.restore(fakes.phantom(), "m", transport, onProgress=lambda share, message: told.append((share, message)))
+    assert (0.5, "Window 4 of 9") in told
+
+
+def test_the_backends_error_arrives_as_it_is(logic):
+    transport = fakes.BlockingTransport(fakes.FakeBackend(fails=fakes.WRONG))
+    with pytest.raises(InputError) as caught:
+        logic.restore(fakes.phantom(), "m", transport)
+    assert (caught.value.rule, caught.value.remedy) == (fakes.WRONG.rule, fakes.WRONG.remedy)
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 0, "nothing half-done stays in the scene"
+
+
+def test_a_damaged_answer_leaves_the_scene_as_it_was(logic):
+    class Damaged(fakes.FakeBackend):
+        def _finish(self) -> None:
+            super()._finish()
+            self.files["error.nrrd"] = self.files["error.nrrd"][:500]
+
+    source = fakes.phantom()
+    count = slicer.mrmlScene.GetNumberOfNodes()
+    with pytest.raises(VolumeError, match="announces"):
+        logic.restore(source, "m", fakes.BlockingTransport(Damaged()))
+    assert slicer.mrmlScene.GetNumberOfNodes() == count
+
+
+def test_without_waiting(logic, process_until):
+    ends = []
+    run = logic.restore(
+        fakes.phantom(), "m", fakes.FakeTransport(fakes.FakeBackend(polls=None)), waitForCompletion=False,
+        onFinished=ends.append, onFailed=ends.append,
+    )  # fmt: skip
+    assert ends == []
+    run.cancel()
+    process_until(lambda: ends)
+    assert isinstance(ends[0], CancelledError)
+
+
+@pytest.mark.parametrize(("shape", "rule"), [((20, 20, 1), "must be a 3D volume"), (None, "holds no image")])
+def test_what_is_no_volume_is_refused(logic, scene, shape, rule):
+    node = fakes.phantom(shape=shape) if shape else scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+    with pytest.raises(InputError, match=rule):
+        logic.restore(node, "m", fakes.BlockingTransport(fakes.FakeBackend()))
+
+
+def test_a_volume_is_sent_once(logic):
+    backend = fakes.FakeBackend()
+    source = fakes.phantom()
+    for _repeated in range(2):
+        logic.restore(source, "m", fakes.BlockingTransport(backend))
+    assert sum(call.startswith("PUT") for call in backend.calls) == 1
+
+
+def test_self_test_without_backend(logic, load_module, monkeypatch):
+    monkeypatch.delenv("MEDSSL_PYTHON", raising=False)
+    from MedSSLInference import MedSSLInferenceTest
+
+    MedSSLInferenceTest().runTest()
+
+
+START = """
+import sys
+sys.path = [entry for entry in sys.path if not entry.endswith("backend/src")]  # as in Slicer: medssl is not installed
+sys.path.insert(0, "Testing")
+import harness
+app = harness.install(mainWindow=False)
+sys.path.append("MedSSLInference")
+from pathlib import Path
+app.moduleManager().load("MedSSLInference", Path("MedSSLInference")).widgetRepresentation()
+heavy = {"torch", "SimpleITK", "scipy", "pandas", "matplotlib", "monai", "fastapi", "pydantic"} & set(sys.modules)
+assert not heavy, heavy
+print("built without", app.layoutManager())
+app.moduleManager().unload()
+"""
+
+
+def test_starts_without_main_window_torch_backend_and_installed_package(tmp_path):
+    """What Slicer's generic test does, in an application of its own; also: the other module's folder is not on the path."""
+    import os
+
+    done = subprocess.run(
+        [sys.executable, "-c", START], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "MEDSSL_HOME": str(tmp_path), "PYTHONPATH": ""},
+    )  # fmt: skip
+    assert "built without None" in done.stdout, done.stderr[-2000:]

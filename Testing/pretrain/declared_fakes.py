@@ -1,0 +1,137 @@
+"""What a backend in memory answers about declared sets, and a job that visits several of them in turn."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+
+import pretrain_fakes
+from PIL import Image, ImageDraw
+
+from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.spec_files import parse_declaration, read_declaration, ready_made, to_yaml
+
+HOSPITAL = {
+    "name": "hospital-a",
+    "root": "/data/a",
+    "tables": ["a.csv"],
+    "kind": "multi-label",
+    "labels": ["Nodule", "Mass"],
+    "attributes": {"sex": "sex"},
+}
+CLINIC = {
+    "name": "clinic-b", "root": "/data/b", "tables": ["b.csv"], "kind": "multi-class", "split": "fold",
+    "labels": {"normal": {"column": "type", "equals": "n"}, "viral": {"column": "type", "equals": "v"},
+               "bacterial": {"column": "type", "equals": "b"}},
+}  # fmt: skip
+TB = {
+    "name": "tb", "root": "/data/tb", "kind": "binary", "images": "CXR_png/*.png", "patient": {"pattern": "_(\\d+)_"},
+    "labels": {"TB": {"pattern": "_1\\.png$"}},
+}  # fmt: skip
+
+
+class SetsServer(pretrain_fakes.FakeServer):
+    """Reads, checks and trains on declared sets."""
+
+    def _route(self, call):
+        parts = call.path.strip("/").split("/")
+        if parts[0] == "declarations":
+            return 200, answer(call.method, parts, call.body)
+        return super()._route(call)
+
+    def _inspect(self, kind: str, body: dict):
+        sets = body["data"].get("sets")
+        if kind != "catalog" or not sets or self.refusal is not None:
+            return super()._inspect(kind, body)
+        reports, files = check(sets)
+        return self._result(kind, files, {"sets": reports})
+
+    def makeJob(self, spec) -> pretrain_fakes.FakeJob:
+        if not spec.data.sets:
+            return super().makeJob(spec)
+        return SetsJob(f"20261123-0930{len(self.jobs):02d}-{spec.method}", spec, self.pace, self.failAt)
+
+
+def answer(method: str, parts: list[str], body: bytes | None):
+    """`/declarations` and what lies below it."""
+    if method == "GET":
+        return [dict(name=n, title=one.title, declaration=one.as_dict()) for n, one in ready_made().items()]
+    asked = json.loads(body)
+    if parts[1] == "text":
+        return {"text": to_yaml(Declaration.from_dict(asked["declaration"]))}
+    if asked.get("path"):
+        return read_declaration(Path(asked["path"])).as_dict()
+    return parse_declaration(asked["text"], Path("/")).as_dict()
+
+
+def check(sets) -> tuple[list[dict], dict[str, bytes]]:
+    """The reports of `POST /inspect/catalog` for declared sets, and a contact sheet of each."""
+    reports, files = [], {}
+    for values in sets:
+        declared, count = Declaration.from_dict(values), 400 + 100 * len(values["name"])
+        counts = {split: share * count // 10 for split, share in (("training", 7), ("validation", 1), ("test", 2))}
+        warnings = [{
+            "value": f"set {declared.name}: {declared.classes[-1]}", "rule": "is positive in 3 training images only",
+            "remedy": "Do not trust its AUC",
+        }]  # fmt: skip
+        reports.append({
+            "name": declared.name, "images": count, "patients": count // 2, "splits": counts, "errors": [],
+            "warnings": warnings if declared.kind == "multi-label" else [], "kind": declared.kind,
+            "attributes": {"sex": {"F": count // 2, "M": count - count // 2}} if declared.attributes else {},
+            "classes": [_counts(name, n, *split) for split in counts.items() for n, name in enumerate(declared.classes)],
+        })  # fmt: skip
+        files[f"sheet-{declared.name}.png"] = sheet(declared.classes)
+    return reports, files
+
+
+def _counts(name: str, n: int, split: str, size: int) -> dict:
+    parts = (("positive", 3 + n), ("uncertain", n), ("missing", 2))
+    counts = {what: size * part // 30 for what, part in parts}
+    return {"class": name, "split": split, **counts, "negative": size - sum(counts.values())}
+
+
+def sheet(classes) -> bytes:
+    """Two rows of grey pictures with a class's name under each."""
+    image = Image.new("L", (640, 260), 255)
+    draw = ImageDraw.Draw(image)
+    for n in range(8):
+        x, y = 160 * (n % 4), 130 * (n // 4)
+        draw.ellipse((x + 20, y + 8, x + 70, y + 105), fill=60 + 10 * n)
+        draw.ellipse((x + 90, y + 8, x + 140, y + 105), fill=70 + 10 * n)
+        draw.text((x + 20, y + 110), classes[n % len(classes)], fill=0)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+class SetsJob(pretrain_fakes.FakeJob):
+    """Visits its sets in turn, a pass of 20 steps each, and validates all of them after each round."""
+
+    PASS = 20
+
+    def __init__(self, jobId: str, spec, pace: int, failAt: int = 0) -> None:
+        super().__init__(jobId, spec, pace, failAt)
+        self.names = [values["name"] for values in spec.data.sets]
+        self.steps = 4 * self.PASS * len(self.names)
+
+    def plan(self) -> dict:
+        heads = [Declaration.from_dict(values) for values in self.spec.data.sets]
+        sets = [{"name": head.name, "kind": head.kind, "classes": list(head.classes)} for head in heads]
+        return {"method": self.method, "task": {}, "network": {"sets": sets}}
+
+    def emit(self, kind: str, **fields) -> None:
+        turn = (self.step - 1) // self.PASS
+        if kind == "loss":
+            which = turn % len(self.names)
+            seen = self.PASS * (turn // len(self.names)) + (self.step - 1) % self.PASS
+            fields["loss"] = 0.69 * math.exp(-seen / (60 + 30 * which)) + 0.02 * math.sin(self.step**2)
+            fields |= {"prediction": fields["loss"], "consistency": 0.01, f"loss_{self.names[which]}": fields["loss"]}
+        elif kind == "metric":
+            fields = {"step": fields["step"], "validation_loss": 0.7 * math.exp(-self.step / 150)}
+            for n, name in enumerate(self.names):
+                fields[f"loss_{name}"] = 0.7 * math.exp(-self.step / (120 + 40 * n))
+                fields[f"auc_{name}"] = 0.95 - 0.05 * n - 0.4 * math.exp(-self.step / (80 + 20 * n))
+                fields[f"student_auc_{name}"] = fields[f"auc_{name}"] - 0.02
+        super().emit(kind, **fields)

@@ -1,0 +1,336 @@
+"""A backend in memory for the tests of MedSSLPretrain: answers calls as the server does, trains by counting."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import qt
+from MedSSLLib.widgets.signal import Signal
+from MedSSLPretrainLib.panel.methodBox import knownMethods, knownTasks
+
+from medssl.client.backend import ServerAddress
+from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
+from medssl.core.errors import MedSSLError, NotFoundError, ResourceError, StateError
+from medssl.core.protocol import JobStatus, JobView, ResultStatus, data_from_json, spec_from_json, to_json
+from medssl.core.requests import preview_from_json
+from medssl.core.schema import build
+from medssl.pretraining.genesis.config import GenesisConfig
+
+STEPS = build(GenesisConfig, {}, preset="laptop").training.steps  # what the panel starts with
+EVERY = 40  # steps between two validations of the fake backend
+
+DEVICES = [
+    {
+        "name": "cuda:0",
+        "description": "Example GPU",
+        "memory_bytes": 24e9,
+        "free_bytes": 22e9,
+        "available": True,
+        "note": "",
+    },
+    {"name": "cpu", "description": "8 cores", "memory_bytes": 32e9, "free_bytes": 20e9, "available": True, "note": ""},
+]
+NO_TORCH = [{"name": "cpu", "description": "8 cores", "memory_bytes": 32e9, "free_bytes": 20e9, "available": False,
+             "note": "torch cannot be imported (No module named 'torch'); run: pip install torch"}]  # fmt: skip
+CREATED = 1_795_000_000.0
+
+
+class FakeJob:
+    """A job that trains `pace` steps whenever it is looked at."""
+
+    def __init__(self, jobId: str, spec, pace: int, failAt: int = 0) -> None:
+        self.id, self.spec, self.pace, self.failAt = jobId, spec, pace, failAt
+        self.steps = spec.config["training"].get("steps", 0)
+        self.step, self.state, self.error, self.events, self.checkpoint = 0, "queued", None, [], 0
+
+    def emit(self, kind: str, **fields) -> None:
+        self.events.append({"n": len(self.events), "time": CREATED + self.step, "type": kind, **fields})
+
+    def look(self) -> None:
+        """Go on a bit."""
+        if self.state == "queued":
+            self.state = "running"
+            kind = dict(device="cpu", precision="bf16", training=3, validation=1, config={})
+            self.emit("started", steps=self.steps, **kind) if not self.step else self.emit("resumed", step=self.step)
+        elif self.state == "running":
+            for _ in range(self.pace):
+                self._train()
+                if self.state != "running":
+                    return
+
+    def _train(self) -> None:
+        self.step += 1
+        noise = 0.012 * math.sin(12.9898 * self.step * self.step)
+        self.emit("loss", step=self.step, loss=0.03 + 0.11 * math.exp(-self.step / 60) + noise * math.exp(-self.step / 150),
+                  learning_rate=1e-3, samples_per_s=9.0, data_wait=0.01)  # fmt: skip
+        if self.step % EVERY == 0:
+            loss = 0.032 + 0.09 * math.exp(-self.step / 70)
+            self.emit("metric", step=self.step, validation_loss=loss, constant_mean_loss=0.059)
+            self.emit("checkpoint", step=self.step, file=f"checkpoints/step-{self.step:08d}.safetensors")
+            self.checkpoint = self.step
+        if self.failAt and self.step == self.failAt:
+            self.state = "failed"
+            self.error = ResourceError("results/model.safetensors", "cannot be written: the disk is full", "Free 80 MB")
+            self.emit("failed", error=self.error.as_dict())
+        elif self.step == self.steps:
+            self.state = "finished"
+            self.emit("finished", step=self.step, model="results/model.safetensors", validation_loss=0.034)
+
+    @property
+    def method(self) -> str:
+        """Of its model."""
+        return self.spec.method
+
+    def plan(self) -> dict:
+        """Of its model."""
+        return {"method": self.method, "task": {}}
+
+    def view(self) -> JobView:
+        running = self.state == "running"
+        status = JobStatus(
+            self.state, progress=self.step / self.steps, step=self.step, steps=self.steps, created=CREATED, device="cpu",
+            eta_s=0.6 * (self.steps - self.step) if running else None,
+            error=self.error.as_dict() if self.error else None,
+        )  # fmt: skip
+        return JobView(self.id, self.spec, status, len(self.events), ("log.txt",))
+
+
+class FakeServer:
+    """Jobs, volumes and inspections.
+
+    Attributes:
+        pace: steps a job trains between two looks.
+        failAt: the step at which the next job fails; 0: none.
+        refusal: the error that check, preview and start answer with, or None.
+        calls: "METHOD path" of every call so far.
+    """
+
+    def __init__(self, pace: int = 40, devices=DEVICES) -> None:
+        self.pace, self.failAt, self.refusal, self.devices, self.calls = pace, 0, None, devices, []
+        self.jobs: list[FakeJob] = []
+        self.volumes: dict[str, bytes] = {}
+        self.results: dict[str, tuple[ResultStatus, dict[str, bytes]]] = {}
+
+    def answer(self, call) -> tuple[int, bytes]:
+        """HTTP status and body."""
+        self.calls.append(f"{call.method} {call.path}")
+        try:
+            status, value = self._route(call)
+        except MedSSLError as error:
+            return 404 if isinstance(error, NotFoundError) else 400, json.dumps({"error": error.as_dict()}).encode()
+        return status, value if isinstance(value, bytes) else json.dumps(to_json(value)).encode()
+
+    def _route(self, call):
+        path, _, query = call.path.partition("?")
+        parts = path.strip("/").split("/")
+        if parts[0] == "jobs":
+            return self._jobRoute(call, parts, query)
+        if parts[0] == "volumes":
+            known = parts[1] in self.volumes
+            if call.method == "HEAD":
+                return 200 if known else 404, b""
+            self.volumes[parts[1]] = self.volumes.get(parts[1], b"") + call.body
+            return 201, b""
+        if parts[0] == "inspect":
+            return 202, self._inspect(parts[1], json.loads(call.body))
+        if parts[0] == "results":
+            status, files = self.results[parts[1]]
+            return 200, files[parts[2]] if len(parts) == 3 else status
+        known = {"methods": knownMethods(), "tasks": knownTasks(), "models": self.models(), "devices": self.devices}
+        return 200, {**known, "health": {"app": "medssl"}, "shutdown": {}, "declarations": []}[parts[0]]
+
+    def models(self) -> list[dict]:
+        """What `GET /models` lists: finished jobs, newest first."""
+        done = [job for job in reversed(self.jobs) if job.state == "finished" and job.spec.kind != "compare"]
+        return [
+            dict(model=job.id, name=job.spec.name or job.id, method=job.method, plan=job.plan(), created=1.0)
+            for job in done
+        ]
+
+    def _jobRoute(self, call, parts, query):
+        if len(parts) == 1:
+            return (
+                (201, self._submit(call)) if call.method == "POST" else (200, [j.view() for j in reversed(self.jobs)])
+            )
+        job = next((j for j in self.jobs if j.id == parts[1]), None)
+        if job is None:
+            raise NotFoundError(f"job {parts[1]}", "is not there", "Refresh the list")
+        if call.method == "DELETE":
+            self.jobs.remove(job)
+            return 204, b""
+        if len(parts) == 2:
+            job.look()
+            return 200, job.view()
+        if parts[2] == "events":
+            after = int(query.partition("=")[2])
+            return 200, {"events": job.events[after:], "next": len(job.events)}
+        if parts[2] == "files":
+            return 200, b"Traceback: the disk is full\n"
+        return 200, self._control(job, parts[2])
+
+    def _control(self, job: FakeJob, verb: str) -> JobView:
+        if verb == "cancel":
+            if job.state not in ("queued", "running"):
+                raise StateError(job.id, f"is {job.state}", "Nothing is to be done")
+            job.state = "cancelled"
+            job.emit("cancelled", step=job.step)
+        else:
+            job.step, job.state, job.error, job.failAt = job.checkpoint, "queued", None, 0
+        return job.view()
+
+    def _submit(self, call) -> JobView:
+        if self.refusal is not None:
+            raise self.refusal
+        spec = spec_from_json(json.loads(call.body))
+        self.jobs.append(self.makeJob(spec))
+        return self.jobs[-1].view()
+
+    def makeJob(self, spec) -> FakeJob:
+        """The job that a specification asks for."""
+        return FakeJob(f"20261123-0930{len(self.jobs):02d}-genesis", spec, self.pace, self.failAt)
+
+    def _inspect(self, kind: str, body: dict) -> ResultStatus:
+        if self.refusal is not None:
+            raise self.refusal
+        files, info = {}, {}
+        data = data_from_json(body["data"])
+        if kind == "catalog":
+            count = len(data.volumes) or 12
+            held = max(1, count // 5)
+            info = dict(volumes=count, patients=count, modality=data.modality or "CT", training=count - held, validation=held,
+                        notes=[])  # fmt: skip
+        else:
+            asked = preview_from_json(body)
+            files = (crops if asked.method == "peac" else cubes)(self.volumes[data.volumes[-1].sha256], asked.count)
+        return self._result(kind, files, info)
+
+    def _result(self, kind: str, files: dict[str, bytes], info: dict) -> ResultStatus:
+        status = ResultStatus(f"r{len(self.results)}", kind, "finished", 1.0, "", tuple(files), (), info)
+        self.results[status.id] = (status, files)
+        return dataclasses.replace(status, state="queued")
+
+
+def cubes(nrrd: bytes, count: int) -> dict[str, bytes]:
+    """Cubes side by side, and a rough imitation of painting and intensity curves."""
+    array, geometry = read_nrrd_bytes(nrrd)
+    random = np.random.default_rng(3)
+    volume = np.clip((array.astype(np.float32) + 1000) / 2000, 0, 1)
+    side = tuple(min(n, m) for n, m in zip((16, 48, 48), volume.shape))
+    plain, distorted = [], []
+    for n in range(count):
+        start = [int(random.integers(0, have - want + 1)) for have, want in zip(volume.shape, side)]
+        cube = volume[tuple(slice(s, s + w) for s, w in zip(start, side))]
+        noisy = random.random(side, dtype=np.float32)
+        kept = tuple(slice(int(s * 0.2), int(s * 0.75)) for s in side)
+        changed = (noisy if n % 2 else cube).copy()
+        changed[kept] = (1 - cube if n == 2 else np.sqrt(cube))[kept] if n % 2 else noisy[kept]
+        plain.append(cube)
+        distorted.append(changed)
+    images = {"original": np.concatenate(plain, axis=2), "distorted": np.concatenate(distorted, axis=2)}
+    return {f"{name}.nrrd": nrrd_bytes(image, geometry) for name, image in images.items()}
+
+
+def crops(nrrd: bytes, count: int) -> dict[str, bytes]:
+    """Crops of a radiograph side by side, as 2D files; their cells shuffled."""
+    image, _geometry = read_nrrd_bytes(nrrd)
+    image = image[0, :40, :40].astype(np.float32) / image.max()
+    shuffled = np.random.default_rng(0).permuted(image.reshape(4, 10, 4, 10).swapaxes(1, 2), axis=0)
+    images = {"original": image, "distorted": shuffled.swapaxes(1, 2).reshape(40, 40)}
+    header = f"NRRD0004\ntype: float\ndimension: 2\nsizes: {40 * count} 40\nendian: little\nencoding: raw\n\n"
+    return {
+        f"{name}.nrrd": header.encode() + np.tile(array, count).astype("<f4").tobytes()
+        for name, array in images.items()
+    }
+
+
+class FakeTransport:
+    """Asynchronous, as the panels' Qt transport: the answer comes from the event loop."""
+
+    sharesFiles = False  # so that volumes travel
+
+    def __init__(self, server: FakeServer) -> None:
+        self.server, self.broken, self.closed = server, None, False
+        self.address = ServerAddress("http://127.0.0.1:40123", "token")
+
+    def send(self, call, onDone, onError) -> None:
+        def reply() -> None:
+            if self.closed:
+                return
+            try:
+                if self.broken is not None:
+                    raise self.broken
+                answer = call.parse(*self.server.answer(call))
+            except MedSSLError as error:
+                onError(error)
+            else:
+                onDone(answer)
+
+        qt.QTimer.singleShot(0, reply)
+
+    def close(self) -> None:
+        """No callback follows."""
+        self.closed = True
+
+
+class BlockingTransport:
+    """As the `requests` transport: the answer is returned."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self.server, self.address = server, ServerAddress("http://192.0.2.1:1", "token")
+
+    def send(self, call):
+        return call.parse(*self.server.answer(call))
+
+
+class FakeProcess:
+    """A BackendProcess whose start and stop work at once; `error` makes the start fail."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self.changed, self.server = Signal(), server
+        self.state, self.transport, self.error, self.refuse = "down", None, None, None
+        self.watching = False
+
+    def watch(self) -> None:
+        self.watching = True
+
+    def unwatch(self) -> None:
+        self.watching = False
+        if self.transport is not None:
+            self.transport.close()
+
+    def start(self, environment) -> None:
+        self.error = self.refuse
+        if self.refuse is None:
+            self.state, self.transport = "up", FakeTransport(self.server)
+        self.changed.emit()
+
+    def stop(self) -> None:
+        self.state, self.transport = "down", None
+        self.changed.emit()
+
+    def die(self) -> None:
+        """The server is gone; jobs are not."""
+        self.error = ResourceError("backend", "has ended", "Start it again; its jobs went on meanwhile")
+        self.stop()
+
+
+class FakeBuilder:
+    """An EnvironmentBuilder that prints two lines."""
+
+    def __init__(self) -> None:
+        self.output, self.finished, self.running, self.built = Signal(), Signal(), False, []
+
+    def build(self, environment) -> None:
+        self.running = True
+        self.built.append(environment.key)
+        self.output.emit("$ python -m venv environment\n$ python -m pip install backend\nCollecting torch")
+
+    def cancel(self) -> None:
+        self.end(ResourceError("backend environment", "cannot be installed (cancelled)"))
+
+    def end(self, error=None) -> None:
+        self.running = False
+        self.finished.emit(error)

@@ -1,0 +1,95 @@
+"""Pretraining from the Python console, against a backend in memory."""
+
+from __future__ import annotations
+
+import inference_fakes
+import pretrain_fakes as fakes
+import pytest
+import slicer
+
+from medssl.core.errors import CancelledError, CatalogError, ConfigError, NotFoundError, ResourceError, StateError
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
+    monkeypatch.delenv("MEDSSL_PYTHON", raising=False)
+    return fakes.FakeServer(pace=150)
+
+
+@pytest.fixture
+def logic(load_module, server):
+    load_module("MedSSLPretrain")
+    logic = slicer.util.getModuleLogic("MedSSLPretrain")
+    logic.transport = fakes.BlockingTransport(server)
+    return logic
+
+
+def test_three_lines(load_module, server, logic):
+    volumeNode = inference_fakes.phantom()
+    logic = slicer.util.getModuleLogic("MedSSLPretrain")
+    job = logic.pretrain([volumeNode], preset="laptop")
+    assert job.model == job.id and job.state == "finished"
+    assert sum(event["type"] == "loss" for event in job.events) == fakes.STEPS
+    assert server.jobs[0].spec.data.volumes[0].name == "phantom" and len(server.volumes) == 1
+
+
+def test_settings(logic, server):
+    events = []
+    config = {"base_width": 16, "training": {"steps": 60}}
+    logic.pretrain("/data/chest", config=config, name="mine", device="cpu", modality="MR", onEvent=events.append)
+    spec = server.jobs[0].spec
+    assert (spec.name, spec.device, spec.data.path, spec.data.modality) == ("mine", "cpu", "/data/chest", "MR")
+    assert spec.config["base_width"] == 16 and spec.config["training"]["batch_size"] == 4
+    assert events[-1]["type"] == "finished"
+
+
+def test_without_waiting_and_resume(logic, server):
+    job = logic.pretrain([inference_fakes.phantom()], waitForCompletion=False)
+    with pytest.raises(StateError, match="has no model yet"):
+        _ = job.model
+    job.cancel()
+    with pytest.raises(CancelledError):
+        job.wait()
+    assert [known.state for known in logic.jobs()] == ["cancelled"]
+    assert logic.resume(job.id).state == "finished"
+
+
+def test_a_failed_job_raises_what_the_job_said(logic, server):
+    server.failAt = 30
+    with pytest.raises(ResourceError, match="disk is full"):
+        logic.pretrain([inference_fakes.phantom()])
+
+
+@pytest.mark.parametrize(
+    "arguments, error, part",
+    [
+        ({"volumes": []}, CatalogError, "is empty"),
+        ({"volumes": "/data", "preset": "fast"}, ConfigError, "is unknown"),
+        ({"volumes": "/data", "config": {"base_width": 1}}, ConfigError, "must be"),
+        ({"volumes": "/data", "method": "magic"}, NotFoundError, "is not registered"),
+    ],
+)
+def test_bad_input_is_told_before_anything_starts(logic, server, arguments, error, part):
+    with pytest.raises(error, match=part):
+        logic.pretrain(**arguments)
+    assert not server.jobs
+
+
+def test_without_an_environment_the_remedy_is_told(logic, tmp_path):
+    logic.transport = None
+    with pytest.raises(ResourceError, match=r"does not exist yet.*MEDSSL_PYTHON"):
+        logic.jobs()
+
+
+def test_module_test_runs(load_module, server):
+    module = load_module("MedSSLPretrain")
+    module._module.runTest()
+
+
+def test_a_vector_volume_is_refused(logic, server):
+    import numpy as np
+
+    node = slicer.util.addVolumeFromArray(np.zeros((4, 4, 4, 3), np.uint8), nodeClassName="vtkMRMLVectorVolumeNode")
+    with pytest.raises(ValueError, match="3 components"):
+        logic.pretrain([node])

@@ -1,0 +1,309 @@
+"""Parts of MedSSLLib and MedSSLPretrainLib by themselves: form, chart, signal, steps, environments."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+import qt
+import slicer
+from MedSSLLib.backend.environmentBuilder import EnvironmentBuilder
+from MedSSLLib.backend.environments import OTHER, OWN, Environment, environments, installCommands
+from MedSSLLib.steps import Pause, StepRunner, runSteps
+from MedSSLLib.widgets.configForm import ConfigForm
+from MedSSLLib.widgets.errorText import errorText
+from MedSSLLib.widgets.signal import Signal
+from MedSSLPretrainLib.panel.dataBox import summaryText
+from MedSSLPretrainLib.runs.eventText import durationText, eventText
+from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
+
+from medssl.core.errors import ConfigError, MedSSLError, ResourceError
+from medssl.core.home import NEUTRAL_FOLDER
+from medssl.core.registry import config_class
+from medssl.core.schema import as_dict, build, describe, presets
+from medssl.pretraining import METHODS
+
+
+@pytest.fixture
+def frame(harness):
+    frame = qt.QWidget()
+    qt.QVBoxLayout(frame)
+    yield frame
+    frame.deleteLater()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_form_shows_every_preset_exactly(frame, name):
+    """Over the whole registry: what the form returns builds the same config."""
+    config = config_class(METHODS, name)
+    form = ConfigForm(frame, describe(config))
+    for preset, tree in presets(config).items():
+        form.setValues(tree)
+        assert form.differences(tree) == [], preset
+        assert build(config, form.values()) == build(config, {}, preset=preset)
+
+
+def test_form_tells_edits_and_explains_itself(frame):
+    form = ConfigForm(frame, describe(config_class(METHODS, "genesis")))
+    edits = []
+    form.changed.connect(lambda: edits.append(form.values()["base_width"]))
+    form.setValues(as_dict(build(config_class(METHODS, "genesis"), {"base_width": 16})))
+    assert not edits
+    width = form.fields["base_width"].widget
+    width.value = 24
+    assert edits == [24] and "4 to 128" in width.toolTip and width.minimum == 4
+    assert "at least" not in width.toolTip and "voxels" in form.fields["cube"].widget.toolTip
+    form.fields["training"].fields["learning_rate"].widget.text = "1e-3x"
+    with pytest.raises(ConfigError, match="must be a number"):
+        form.values()
+
+
+def test_chart_drops_what_a_resume_repeats(scene):
+    chart = LossChart()
+    chart.addEvents([{"type": "loss", "step": n, "loss": 1 / n} for n in range(1, 9)])
+    chart.addEvents([{"type": "metric", "step": 8, "validation_loss": 0.1, "constant_mean_loss": 0.2}])
+    nodes = scene.GetNumberOfNodes()
+    chart.addEvents([{"type": "resumed", "step": 5}, {"type": "loss", "step": 6, "loss": 0.5}])
+    assert [step for step, _ in chart.points("loss")] == [1, 2, 3, 4, 5, 6] and chart.points("loss")[-1][1] == 0.5
+    assert chart.points("validation_loss") == [] and chart.lastLoss() == 0.5
+    assert scene.GetNumberOfNodes() == nodes  # updated in place
+
+
+@pytest.fixture
+def shown(scene, qapp):
+    """A chart in a plot view, and what that view's axes span after a paint."""
+    chart, view = LossChart(), slicer.qMRMLPlotView()
+    chart.attach(view)
+    view.show()
+
+    def axes():
+        view.repaint()
+        qapp.processEvents()
+        return view._extent
+
+    yield chart, axes
+    assert view._warnings == 0, "an empty curve was in the chart"
+    view.close()
+
+
+def losses(first: int, last: int, **more) -> list[dict]:
+    return [
+        {"type": "loss", "step": n, "loss": 1 / n, **{k: v / n for k, v in more.items()}} for n in range(first, last)
+    ]
+
+
+def test_the_axes_follow_the_points_of_every_portion(shown):
+    chart, axes = shown
+    axes()
+    chart.addEvents(losses(1, 21))
+    assert axes() == ((1, 20), (1 / 20, 1))
+    chart.addEvents([{"type": "metric", "step": 20, "validation_loss": 1.5, "constant_mean_loss": None}])
+    chart.addEvents(losses(21, 41))
+    assert axes() == ((1, 40), (1 / 40, 1.5))
+    chart.addEvents([{"type": "resumed", "step": 10}])
+    assert axes() == ((1, 10), (1 / 10, 1))
+    chart.clear()
+    chart.addEvents(losses(1, 4))
+    assert axes() == ((1, 3), (1 / 3, 1))
+
+
+def test_the_axes_follow_the_curves_of_the_sets_too(shown):
+    chart, axes = shown
+    chart.addEvents(losses(1, 11, loss_a=8.0))
+    chart.show("training")
+    assert axes() == ((1, 10), (0.8, 8))
+    chart.addEvents(losses(11, 21, loss_b=16.0))
+    assert axes() == ((1, 20), (0.8, 8))
+    chart.show(WHOLE)
+    assert axes() == ((1, 20), (1 / 20, 1))
+
+
+def test_curves_without_points_stay_out_of_the_chart(scene):
+    chart = LossChart()
+    assert chart.chart.GetNumberOfPlotSeriesNodes() == 0
+    chart.addEvents([{"type": "metric", "step": 4, "validation_loss": 0.1, "constant_mean_loss": None}])
+    chart.addEvents(losses(1, 3))
+    names = [chart.chart.GetNthPlotSeriesNode(n).GetName() for n in range(chart.chart.GetNumberOfPlotSeriesNodes())]
+    assert names == ["training", "validation"]  # in this order, whichever came first
+    chart.clear()
+    assert chart.chart.GetNumberOfPlotSeriesNodes() == 0
+
+
+def test_signal():
+    heard, signal = [], Signal()
+    signal.connect(heard.append)
+    signal.emit(1)
+    signal.disconnect(heard.append)
+    signal.emit(2)
+    assert heard == [1]
+
+
+def conversation(log):
+    """Asks "a", waits, asks "bad" and lives with the error."""
+    log.append((yield "a"))
+    yield Pause(0.0)
+    try:
+        yield "bad"
+    except MedSSLError as error:
+        log.append(error.rule)
+    return "end"
+
+
+class Blocking:
+    def send(self, call):
+        if call == "bad":
+            raise MedSSLError(call, "is refused")
+        return call.upper()
+
+
+class Asynchronous(Blocking):
+    def send(self, call, onDone, onError):
+        def reply():
+            try:
+                answer = Blocking.send(self, call)
+            except MedSSLError as error:
+                onError(error)
+            else:
+                onDone(answer)
+
+        qt.QTimer.singleShot(0, reply)
+
+
+def test_a_conversation_goes_alike_in_console_and_panel(harness, process_until):
+    one, two, ends = [], [], []
+    assert runSteps(conversation(one), Blocking()) == "end"
+    runner = StepRunner(conversation(two), Asynchronous(), ends.append, ends.append).start()
+    process_until(lambda: ends)
+    assert one == two == ["A", "is refused"] and ends == ["end"] and not runner.running
+
+
+def test_an_error_nobody_expects_reaches_the_panel(harness, process_until):
+    def careless():
+        yield "a"
+        raise ZeroDivisionError("slip")
+
+    ends = []
+    StepRunner(careless(), Asynchronous(), ends.append, ends.append).start()
+    process_until(lambda: ends)
+    assert isinstance(ends[0], ZeroDivisionError)
+
+
+def test_a_stopped_conversation_is_silent(harness, qapp):
+    ends = []
+    StepRunner(conversation([]), Asynchronous(), ends.append, ends.append).start().stop()
+    for _ in range(20):
+        qapp.processEvents()
+    assert not ends
+
+
+def test_a_conversation_may_be_stopped_by_what_it_tells(harness, qapp):
+    asked = []
+
+    def talkative():
+        yield Pause(0.0)
+        runner.stop()
+        asked.append((yield "a"))
+
+    runner = StepRunner(talkative(), Asynchronous(), asked.append, asked.append).start()
+    for _ in range(20):
+        qapp.processEvents()
+    assert not asked and not runner.running
+
+
+def test_environment_choices(harness, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
+    keys = [e.key for e in environments({"MEDSSL_PYTHON": "/opt/python"})]
+    assert keys == ["variable", "own", "slicer", "other"]
+    own = environments({})[0]
+    assert own.key == OWN and not own.exists and "to be created" in own.title
+    commands = installCommands(own, tmp_path / "source", "/usr/bin/python3")
+    assert [c[:3] for c in commands] == [["/usr/bin/python3", "-m", "venv"], [own.python, "-m", "pip"]]
+    assert commands[1][-1] == str(tmp_path / "source")
+
+
+@pytest.mark.parametrize("code, complaint", [(0, None), (1, "No matching distribution")])
+def test_building_an_environment(harness, tmp_path, monkeypatch, process_until, code, complaint):
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "Straße 1"))
+    python = script(tmp_path / "python", f"echo Collecting torch\necho No matching distribution\nexit {code}")
+    builder, lines, ends = EnvironmentBuilder(), [], []
+    builder.output.connect(lines.append)
+    builder.finished.connect(ends.append)
+    builder.build(Environment(OTHER, "other", str(python)))
+    process_until(lambda: ends)
+    assert "Collecting torch" in "\n".join(lines) and not builder.running
+    assert ends == [None] if complaint is None else complaint in str(ends[0])
+
+
+def test_what_builds_an_environment_starts_where_nothing_can_be_imported(harness, tmp_path, monkeypatch, process_until):
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    builder, lines, ends = EnvironmentBuilder(), [], []
+    builder.output.connect(lines.append)
+    builder.finished.connect(ends.append)
+    builder.build(Environment(OTHER, "other", str(script(tmp_path / "python", "pwd"))))
+    process_until(lambda: ends)
+    assert lines[-1] == str(NEUTRAL_FOLDER)
+
+
+def test_half_an_environment_does_not_stay(harness, tmp_path, monkeypatch, process_until):
+    """As on a Debian without ensurepip: a Python is there already when making the environment fails."""
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
+    base = script(
+        tmp_path / "python3", '/bin/mkdir -p "$3/bin"; : > "$3/bin/python"; echo ensurepip is missing; exit 1'
+    )
+    monkeypatch.setitem(slicer.app._startup, "PATH", str(base.parent))
+    builder, ends = EnvironmentBuilder(), []
+    builder.finished.connect(ends.append)
+    builder.build(environments({})[0])
+    process_until(lambda: ends)
+    assert "ensurepip is missing" in str(ends[0]) and not environments({})[0].exists
+
+
+def test_building_an_environment_can_be_cancelled(harness, tmp_path, monkeypatch, process_until):
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
+    slow = Environment(OTHER, "other", str(script(tmp_path / "python", "echo Collecting torch; exec /bin/sleep 60")))
+    builder, lines, ends = EnvironmentBuilder(), [], []
+    builder.output.connect(lines.append)
+    builder.finished.connect(ends.append)
+    for _ in range(2):  # and it works again afterwards
+        ends.clear()
+        lines.clear()
+        builder.build(slow)
+        process_until(lambda: "Collecting torch" in lines)
+        builder.cancel()
+        process_until(lambda: ends)
+        assert "cancelled" in str(ends[0]) and not builder.running
+
+
+def test_an_environment_is_refused_where_the_home_folder_cannot_be_written(harness, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "file"))
+    builder, ends = EnvironmentBuilder(), []
+    builder.finished.connect(ends.append)
+    builder.build(Environment(OTHER, "other", str(script(tmp_path / "python", "exit 0"))))
+    assert "cannot be prepared" in str(ends[0]) and not builder.running
+
+
+def script(path, text):
+    """A program that stands in for a Python."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_errors_and_events_in_words(harness):
+    text = errorText(ResourceError("a<b.nrrd", "is truncated", "Copy it again"))
+    assert "a&lt;b.nrrd" in text and "Copy it again" in text
+    summary = summaryText({"volumes": 2, "patients": 1, "modality": "CT", "notes": ["a<b.nrrd is small"]})
+    assert "2 volumes of 1 patients, CT" in summary and "a&lt;b.nrrd" in summary
+    assert "slip" in errorText(ZeroDivisionError("slip"))
+    assert [durationText(s) for s in (40, 200, 3900)] == ["40 s", "3 min 20 s", "1 h 05 min"]
+    assert eventText({"type": "loss", "time": 0.0, "step": 1, "loss": 1.0}) == ""
+    warning = {
+        "type": "warning",
+        "time": 0.0,
+        "code": "collapse",
+        "message": "Constant output.",
+        "remedy": "Lower the rate.",
+    }
+    assert "Constant output. Lower the rate." in eventText(warning)

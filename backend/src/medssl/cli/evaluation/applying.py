@@ -1,0 +1,126 @@
+"""What `medssl segment`, `medssl predict` and `medssl evaluate --model` share: a model over many images, in this process or as a job."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.status import Status
+
+from medssl.cli.output import err
+from medssl.cli.training.pretrain import data_spec
+from medssl.core.errors import ConfigError
+from medssl.core.home import home_folder
+from medssl.core.protocol import DataSpec, JobSpec, VolumeRef
+
+Images = Annotated[list[str], typer.Argument(help="Image files, a folder, or a catalogue CSV.")]
+Model = Annotated[str, typer.Option(help="A fine-tuned model: a job's id or a weight file.")]
+Pattern = Annotated[str, typer.Option(help='Glob below a folder, e.g. "*/ct.nii.gz".')]
+Modality = Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")]
+View = Annotated[str, typer.Option(help="For 3D files and a model of radiographs: frontal, lateral, or a slice: k:57.")]
+Findings = Annotated[
+    list[str],
+    typer.Option(
+        "--finding",
+        help="With a pretrained Ark: a finding by name, the mean of the heads that know it, or which ones: "
+        '"TB=shenzhen:TB|vindr-cxr:Tuberculosis"; repeatable. Without: every class of every head.',
+    ),
+]
+Heads = Annotated[list[str], typer.Option("--head", help="With a pretrained Ark: only this head; repeatable.")]
+ModelPart = Annotated[str, typer.Option("--part", help="student or teacher, where the weights hold both, or auto.")]
+Split = Annotated[str, typer.Option(help="Only the images of this split of a catalogue: test, validation, training.")]
+SPLITS = ("training", "validation", "test")
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the output.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Run as a job: print its id and return at once.")]
+
+
+class TerminalRun:
+    """The `training.run.Run` of a command that does the work itself."""
+
+    def __init__(self, home: Path, device: str, status: Status) -> None:
+        from medssl.jobs.devices import claims
+
+        self.home, self.device, self.resume, self._status = home, claims(device)[0].device, False, status
+        self.folder = Path(f"command-{secrets.token_hex(4)}")  # names the run; it writes to its output only
+
+    def emit(self, type: str, **fields: Any) -> None:
+        """Show warnings."""
+        if type == "warning":
+            remedy = f" {fields['remedy']}." if fields["remedy"] else ""
+            err.print(f"[yellow]warning[/] {escape(fields['message'] + '.' + remedy)}", highlight=False)
+
+    def progress(self, step: int, steps: int, message: str = "", eta_s: float | None = None) -> None:
+        """Show how far it is."""
+        left = f", {eta_s:.0f} s left" if eta_s else ""
+        self._status.update(escape(message + left))
+
+    def cancel_requested(self) -> bool:
+        """Ctrl-C ends the command; what is done stays, and the next run goes on from there."""
+        return False
+
+
+def images_of(paths: list[str], pattern: str, modality: str, view: str, split: str = "") -> DataSpec:
+    """Files, a folder, a table or declared sets; a view belongs to files, a split to tables.
+
+    Raises:
+        ConfigError: an unknown split.
+    """
+    if split not in ("", *SPLITS):
+        raise ConfigError(f"--split {split}", "is unknown", f"Use one of {', '.join(SPLITS)}")
+    others = [f"split={other}" for other in ("", *SPLITS) if other != split] if split else []
+    spec = data_spec(paths, pattern, modality, validation_fraction=0.2, exclude=others)
+    if not view:
+        return spec
+    refs = spec.volumes or tuple(VolumeRef(path=path, modality=modality) for path in paths)
+    return replace(spec, path="", volumes=tuple(replace(ref, view=view) for ref in refs))
+
+
+def ark_settings(findings: list[str], heads: list[str], part: str) -> dict[str, str]:
+    """What `ApplyConfig` is told of an Ark's heads."""
+    return {"findings": "; ".join(findings), "heads": "; ".join(heads), "part": part or "auto"}
+
+
+def apply_here(
+    model: str, data: DataSpec, settings: dict[str, Any], device: str, home: Path | None, detach: bool
+) -> list[dict[str, str]]:
+    """Apply a model to images; the rows of the index, none where it runs as a job.
+
+    Raises:
+        MedSSLError: see `medssl.tasks.apply.run.apply_model`.
+    """
+    from medssl.core.schema import as_dict, build
+    from medssl.datasets.catalog.catalog import read_catalog
+    from medssl.tasks.apply.config import ApplyConfig
+
+    config = build(ApplyConfig, settings)
+    folder = home_folder(home)
+    if detach:
+        from medssl.jobs import process
+        from medssl.jobs.store import JobStore
+
+        config = replace(config, output=str(Path(config.output).absolute()))  # the job runs in another folder
+        print(
+            process.submit(
+                JobStore(folder), JobSpec("apply", "apply", as_dict(config), data, device=device, start_from=model)
+            )
+        )
+        return []
+    with err.status("reading the list of images") as status:
+        from medssl.tasks.apply.columns import exclusive_columns
+        from medssl.tasks.apply.run import apply_model
+
+        run, catalog = TerminalRun(folder, device, status), read_catalog(data, folder)
+        index = apply_model(model, catalog, config, run, exclusive_columns(data))
+    return index.rows
+
+
+def failures(rows: list[dict[str, str]]) -> int:
+    """The exit status: 1 where an image failed, which was said when it did."""
+    failed = sum(row["status"] != "done" for row in rows)
+    if failed:
+        err.print(f"{failed} of {len(rows)} images failed", highlight=False)
+    return int(failed > 0)

@@ -1,0 +1,92 @@
+"""`medssl embed`: one vector per image, as probes, neighbours and other programs use it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medssl.cli.evaluation.applying import Images, Modality, Pattern, TerminalRun, View, images_of
+from medssl.cli.options import Device, Home
+from medssl.cli.output import err, out
+from medssl.core.errors import CatalogError, ConfigError, InputError
+from medssl.core.home import home_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def embed(
+    images: Images,
+    model: Annotated[str, typer.Option(help="Any pretrained or fine-tuned model: a job's id or a weight file.")],
+    output: Annotated[Path, typer.Option(help="A .npz or .csv file.")] = Path("embeddings.npz"),
+    part: Annotated[str, typer.Option(help="student or teacher, where the weights hold both.")] = "",
+    features: Annotated[
+        str,
+        typer.Option(help="Of an Ark: projector (1376 numbers, as without this option) or encoder (the mean token)."),
+    ] = "",
+    pattern: Pattern = "",
+    modality: Modality = "",
+    view: View = "",
+    device: Device = "auto",
+    home: Home = None,
+) -> None:
+    """Embed images: the projected mean token of an Ark, the mean token of other Swins, the mean bottleneck of a U-Net.
+
+    A .npz holds embeddings (N, D) float32, images and patients; a .csv the columns image, patient, e0, e1 ...
+    """
+    if output.suffix.lower() not in (".npz", ".csv"):
+        raise ConfigError(f"--output {output}", "must end in .npz or .csv", "Write --output embeddings.npz")
+    import numpy as np
+
+    from medssl.core.files import write_atomic
+    from medssl.datasets.catalog.catalog import read_catalog
+    from medssl.inference.models import WarmModels
+
+    folder = home_folder(home)
+    with err.status("loading the model") as status:
+        run = TerminalRun(folder, device, status)
+        net = WarmModels(folder).get(model, "", run.device, part)
+        entries = list(read_catalog(images_of(images, pattern, modality, view), folder))
+        found, rows = _embedded(entries, net, run, features)
+    paths, patients = [str(entry.image) for entry in found], [entry.patient for entry in found]
+    if output.suffix.lower() == ".npz":
+        data = io.BytesIO()
+        np.savez_compressed(data, embeddings=rows, images=np.array(paths), patients=np.array(patients))
+        write_atomic(output, data.getvalue())
+    else:
+        from medssl.core.tables import write_table
+
+        table = [
+            {"image": path, "patient": patient, **{f"e{n}": f"{value:.7g}" for n, value in enumerate(vector)}}
+            for path, patient, vector in zip(paths, patients, rows)
+        ]
+        write_table(table, output)
+    out.print(f"{len(rows)} embeddings of {rows.shape[1]} numbers in {output}", highlight=False)
+
+
+def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> tuple[list[Any], np.ndarray]:
+    """The images that could be read, and their embeddings (N, D)."""
+    import numpy as np
+
+    from medssl.images.formats.reading import read_volume
+    from medssl.inference.image_embedding import BATCH, embed_images, whole_image
+
+    found: list[Any] = []
+    waiting: list[np.ndarray] = []
+    rows: list[np.ndarray] = []
+    for n, entry in enumerate(entries):
+        run.progress(n, len(entries), f"image {n + 1} of {len(entries)}: {entry.name}")
+        try:
+            waiting.append(whole_image(read_volume(entry.image, entry.modality), net, entry.view, entry.inverted))
+            found.append(entry)
+        except InputError as error:  # of this image alone
+            run.emit("warning", message=f"{entry.name} is left out: {error.value}: {error.rule}", remedy=error.remedy)
+        if waiting and (len(waiting) == BATCH or n == len(entries) - 1):
+            rows.append(embed_images(waiting, net, features=features))
+            waiting = []
+    if not found:
+        raise CatalogError(f"{len(entries)} images", "could all not be embedded", "See the warnings above")
+    return found, np.concatenate(rows)

@@ -1,0 +1,216 @@
+"""`medssl evaluate`: what predictions are worth, with intervals, by group, as one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from medssl.cli.evaluation.applying import Findings, Heads, ModelPart, Split, ark_settings
+from medssl.cli.evaluation.evaluate_applied import apply_first, heads_note, kind_of, notes_of_table, written_classes
+from medssl.cli.evaluation.evaluate_seen import NO_TEST, TRAINED_TOO
+from medssl.cli.options import Device, Home
+from medssl.cli.output import err, out, print_table
+from medssl.core.errors import InputError
+from medssl.core.home import home_folder
+
+if TYPE_CHECKING:
+    from medssl.datasets.entry import Entry
+    from medssl.evaluation.label_map_cases import Pair
+    from medssl.evaluation.prediction_tables import Predictions
+    from medssl.images.segment_classes import SegmentClasses
+
+Groups = Annotated[list[str], typer.Option("--group", help="A column: sex, or in bands: age:0,40,60; repeatable.")]
+
+Validation = Annotated[Path | None, typer.Option(help="Predictions of validation images, to fix thresholds.")]
+Labels = Annotated[str, typer.Option(help="With --model: label columns, where they are not those it was trained on.")]
+Patients = Annotated[Path | None, typer.Option(help="With --truth: a catalogue that tells patients and groups.")]
+
+
+def evaluate(
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="predictions.csv or cases.csv; a folder of label maps; NAME=TABLE.csv several times; or data."
+        ),
+    ],
+    model: Annotated[str, typer.Option(help="Apply this model to the data first: a job's id or a weight file.")] = "",
+    findings: Findings = [],  # noqa: B006
+    heads: Heads = [],  # noqa: B006
+    part: ModelPart = "auto",
+    split: Split = "",
+    trained_too: Annotated[
+        bool, typer.Option(TRAINED_TOO, help="Measure a pretrained Ark on images of its own training all the same.")
+    ] = False,
+    truth: Annotated[Path | None, typer.Option(help="Folder with the true label maps, of the same names.")] = None,
+    validation: Validation = None,
+    group: Groups = [],  # noqa: B006
+    labels: Labels = "",
+    catalog: Patients = None,
+    classes: Annotated[str, typer.Option(help="With --truth: names of values, 1=Anterior,2=Posterior.")] = "",
+    rule: Annotated[str, typer.Option(help="Thresholds from --validation by youden, f1 or specificity.")] = "youden",
+    specificity: Annotated[float, typer.Option(min=0.0, max=1.0, help="For sensitivity at fixed specificity.")] = 0.9,
+    kind: Annotated[str, typer.Option(help="binary, multi-class, multi-label, or auto: as the labels look.")] = "auto",
+    tolerance: Annotated[float, typer.Option(min=0.0, help="Of the surface Dice, in mm.")] = 1.0,
+    replicates: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("evaluation"),
+    device: Device = "auto",
+    home: Home = None,
+) -> None:
+    """Measure predictions against the truth: report.html, evaluation.json and tables, with intervals by patient.
+
+    A pretrained Ark is measured without training: name findings (or heads) and --split test. With several NAME=TABLE.csv and
+    one --group: models trained on each group, tested on each.
+    """
+    from medssl.evaluation.prediction_tables import is_cases, read_cases, read_predictions
+
+    draws = {"replicates": replicates, "seed": seed}
+    if all("=" in text and not Path(text).exists() for text in source):
+        _cross(source, group, output, draws)
+        return
+    pairs: tuple[list[Pair], SegmentClasses, list[str]] | None = None
+    thresholds: dict[str, float] = {}
+    seen: list[str] = []
+    if model:
+        asked = ark_settings(findings, heads, part)
+        found, thresholds, told, seen = apply_first(
+            model, source, labels, asked, split, trained_too, output, device, home
+        )
+        kind = told if kind == "auto" else kind
+    else:
+        path = _single(source, [*findings, *heads, split])
+        found = _folders(path, truth, catalog, classes, home) if truth or path.is_dir() else path
+    if isinstance(found, tuple):
+        pairs = found
+        _report_segmentation(_measured(pairs[0], pairs[1], tolerance, output), group, output, draws, pairs)
+    elif isinstance(found, Path) and is_cases(found):
+        _report_segmentation(read_cases(found), group, output, draws, None)
+    else:
+        path = found if isinstance(found, Path) else output / "applied" / "predictions.csv"
+        table = read_predictions(found) if isinstance(found, Path) else found
+        seen = seen or notes_of_table(path, table, home_folder(home), trained_too)
+        thresholds = _thresholds(validation, rule, specificity) if validation else thresholds
+        settings = {"kind": kind, "specificity": specificity, **draws}
+        _report_classification(table, path, thresholds, group, output, settings, seen)
+
+
+def _single(source: list[str], asked: list[str]) -> Path:
+    if any(asked):
+        raise InputError(f"{', '.join(filter(None, asked))}", "is asked of no model", "Add --model, or leave it out")
+    if len(source) != 1:
+        rule, remedy = "are more than one", "Give one table, or NAME=TABLE.csv of each model"
+        raise InputError(f"{len(source)} sources", rule, remedy)
+    return Path(source[0])
+
+
+def _cross(source: list[str], group: list[str], output: Path, draws: Mapping[str, int]) -> None:
+    from medssl.evaluation.cross_table import cross_table, write_cross_table
+    from medssl.evaluation.prediction_tables import read_predictions
+
+    if len(group) != 1 or len(source) < 2:
+        raise InputError("NAME=TABLE.csv", "takes two tables or more and one --group", "Add --group sex")
+    tables = {name: read_predictions(Path(path)) for name, _, path in (text.partition("=") for text in source)}
+    rows = cross_table(tables, group[0], "auc", **draws)
+    report = write_cross_table(rows, output, "Trained on one group, tested on each", draws["replicates"])
+    columns = ("class", "trained_on", "tested_on", "value", "low", "high", "difference", "adjusted_p")
+    print_table(columns, [["" if row[c] is None else row[c] for c in columns] for row in rows], "AUC")
+    out.print(f"{report}", highlight=False)
+
+
+def _folders(
+    predictions: Path, truth: Path | None, catalog: Path | None, classes: str, home: Path | None
+) -> tuple[list[Pair], SegmentClasses, list[str]]:
+    """Pairs of label maps, their classes, and notes."""
+    from medssl.evaluation.label_map_cases import classes_that_occur, pairs_of_folders
+    from medssl.images.segment_classes import read_classes
+
+    if truth is None:
+        raise InputError(predictions, "is a folder of label maps without their truth", "Add --truth FOLDER")
+    pairs, notes = pairs_of_folders(predictions, truth, _entries(str(catalog), home) if catalog else ())
+    known = read_classes(classes) if classes else written_classes(predictions) or classes_that_occur(pairs)
+    return pairs, known, notes
+
+
+def _measured(pairs: list[Pair], classes: SegmentClasses, tolerance: float, output: Path) -> list[dict[str, Any]]:
+    from medssl.evaluation.label_map_cases import measure_pairs
+    from medssl.evaluation.prediction_tables import write_cases
+
+    with err.status("measuring") as status:
+        rows = measure_pairs(
+            pairs, classes, tolerance, lambda n, image: status.update(f"measuring {n + 1} of {len(pairs)}: {image}")
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    write_cases(output / "cases.csv", rows)
+    return rows
+
+
+def _report_segmentation(
+    cases: list[dict[str, Any]],
+    group: list[str],
+    output: Path,
+    draws: Mapping[str, int],
+    pairs: tuple[list[Pair], SegmentClasses, list[str]] | None,
+) -> None:
+    from medssl.evaluation.evaluate import evaluate_segmentation
+    from medssl.evaluation.label_map_cases import draw_worst
+    from medssl.reports.evaluation_report import write_evaluation
+
+    evaluation = evaluate_segmentation(cases, group, **draws)
+    pictures: dict[str, Path] = {}
+    if pairs:
+        evaluation["notes"] += pairs[2]
+        pictures = draw_worst(pairs[0], evaluation["worst"], pairs[1], output / "pictures")
+    report = write_evaluation(evaluation, output, "Segmentation", pictures)
+    _show(evaluation, report, ("dice", "iou", "surface_dice", "hd95"))
+
+
+def _report_classification(
+    table: Predictions,
+    path: Path,
+    thresholds: dict[str, float],
+    group: list[str],
+    output: Path,
+    settings: dict[str, Any],
+    seen: list[str],
+) -> None:
+    from medssl.evaluation.evaluate import evaluate_classification
+    from medssl.reports.evaluation_report import write_evaluation
+
+    kind = kind_of(path, table.names) if settings["kind"] == "auto" else settings["kind"]
+    evaluation = evaluate_classification(table, thresholds, group, **{**settings, "kind": kind})
+    evaluation["notes"] = heads_note(path) + seen + evaluation["notes"]
+    title = "Classification" + (" of images it was trained on" if any(NO_TEST in note for note in seen) else "")
+    report = write_evaluation(evaluation, output, title, {image: image for image in table.images})
+    _show(evaluation, report, ("auc", "average_precision", "accuracy", "f1", "sensitivity", "specificity"))
+
+
+def _thresholds(validation: Path, rule: str, specificity: float) -> dict[str, float]:
+    from medssl.evaluation.metrics.thresholds import choose_thresholds
+    from medssl.evaluation.prediction_tables import read_predictions
+
+    table = read_predictions(validation)
+    return choose_thresholds(table.targets, table.probabilities, table.names, rule, specificity)
+
+
+def _show(evaluation: Mapping[str, Any], report: Path, metrics: tuple[str, ...]) -> None:
+    """The table on the terminal."""
+    from medssl.reports.sections import TITLES, with_interval
+
+    rows = [[name, *(with_interval(values[m]) for m in metrics)] for name, values in evaluation["metrics"].items()]
+    print_table(("class", *(TITLES[m] for m in metrics)), rows, f"{evaluation['images']} images")
+    for note in evaluation["notes"]:
+        err.print(
+            "[bold red]warning[/]" if note.startswith(NO_TEST) else "[yellow]note[/]", escape(note), highlight=False
+        )
+    out.print(f"{report}", highlight=False)
+
+
+def _entries(path: str, home: Path | None) -> list[Entry]:
+    from medssl.core.protocol import DataSpec
+    from medssl.datasets.catalog.catalog import read_catalog
+
+    return list(read_catalog(DataSpec(path=path), home_folder(home)).entries)

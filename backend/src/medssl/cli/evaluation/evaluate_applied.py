@@ -1,0 +1,154 @@
+"""What `medssl evaluate` measures where a model is applied first, and what the record of predictions tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medssl.cli.evaluation.applying import apply_here, images_of
+from medssl.cli.evaluation.evaluate_seen import notes_on_seen
+from medssl.core.errors import CatalogError, InputError
+from medssl.core.home import home_folder
+
+if TYPE_CHECKING:
+    from medssl.datasets.entry import Entry
+    from medssl.evaluation.label_map_cases import Pair
+    from medssl.evaluation.prediction_tables import Predictions
+    from medssl.images.segment_classes import SegmentClasses
+
+
+def apply_first(
+    model: str, source: list[str], labels: str, settings: dict[str, str], split: str, trained_too: bool, output: Path,
+    device: str, home: Path | None,
+) -> Any:  # fmt: skip
+    """Apply a model to data; the predictions or the pairs of label maps, the model's thresholds and kind of task.
+
+    Also what is to be said of images that a pretrained Ark was trained on, see `notes_on_seen`.
+
+    Raises:
+        MedSSLError: see `apply_here`.
+        CatalogError: an image failed, images lack label maps, no image of the split, or images that the model saw.
+        InputError: labels that are not those of the model's classes.
+    """
+    from medssl.core.plan import read_plan
+    from medssl.datasets.catalog.catalog import read_catalog
+    from medssl.evaluation.prediction_tables import read_predictions
+    from medssl.inference.models import model_path
+    from medssl.tasks.apply.output import record_of
+
+    path = model_path(home_folder(home), model)
+    plan = read_plan(path) if path.suffix == ".safetensors" else None
+    task = plan.task if plan else {}
+    applied = output / "applied"
+    data = images_of(source, "", "", "", split)
+    entries = list(read_catalog(data, home_folder(home)))
+    job = str(plan.provenance.get("job", "")) if plan and plan.method == "ark" else ""
+    seen = notes_on_seen(home_folder(home), job, (one.image for one in entries), trained_too) if job else []
+    rows = apply_here(model, data, {"output": str(applied), **settings}, device, home, False)
+    failed = [row for row in rows if row["status"] != "done"]
+    if failed:
+        rule = f"failed; the first: {failed[0]['error']}"
+        raise CatalogError(f"{len(failed)} of {len(rows)} images", rule, "Correct them or take them out of the set")
+    if not (applied / "predictions.csv").is_file():
+        return (_pairs_of(rows, entries, applied), written_classes(applied), []), {}, "auto", seen
+    path = applied / "predictions.csv"
+    table = _with_findings(read_predictions(path), record_of(path)) if labels else read_predictions(path)
+    columns, kind = labels or task.get("labels", ""), task.get("kind") or kind_of(path, table.names)
+    table = _with_labels(table, entries, columns, kind) if columns else table
+    return table, task.get("thresholds", {}), kind, seen
+
+
+def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -> list[Pair]:
+    from medssl.evaluation.label_map_cases import Pair, attributes_of
+
+    masks = {str(entry.image): entry for entry in entries if entry.mask}
+    known = [row for row in rows if row["image"] in masks]
+    if not known:
+        raise CatalogError(f"{len(rows)} images", "have no label map in the data", "Add a column mask, or use --truth")
+    return [
+        Pair(row["image"], row["patient"], applied / row["output"], entry.mask, attributes_of(entry))
+        for row in known
+        if (entry := masks[row["image"]]).mask
+    ]
+
+
+def _with_findings(table: Predictions, record: Mapping[str, Any]) -> Predictions:
+    """The table of an Ark with all its findings, also those whose labels the catalogue does not have by name."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    more = [name for name in record.get("columns", ()) if name not in table.names]
+    added = np.array([table.attributes[name] for name in more], float).reshape(len(more), len(table)).T  # (N, more)
+    return replace(
+        table, names=(*table.names, *more), probabilities=np.hstack([table.probabilities, added]),
+        targets=np.hstack([table.targets, np.full(added.shape, np.nan)]),
+    )  # fmt: skip
+
+
+def _with_labels(table: Predictions, entries: list[Entry], labels: str, kind: str) -> Predictions:
+    """The table with the targets of label columns; soft or uncertain ones are unknown."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from medssl.datasets.catalog.catalog import Catalog
+    from medssl.datasets.catalog.labels import LabelSpec, read_labels
+    from medssl.tasks.label_columns import label_columns
+
+    found = read_labels(Catalog(tuple(entries)), LabelSpec(label_columns(labels), kind))
+    missing = [name for name in table.names if name not in found.names]
+    if missing:
+        rule = f"name no class {missing[0]!r} of the model (they name {', '.join(found.names)})"
+        raise InputError(f"labels {labels!r}", rule, "Give the columns that the model was trained on")
+    place = {str(entry.image): n for n, entry in enumerate(entries)}
+    columns = [list(found.names).index(name) for name in table.names]
+    return replace(table, targets=np.asarray(found.targets)[[place[image] for image in table.images]][:, columns])
+
+
+def kind_of(table: Path, names: Sequence[str]) -> str:
+    """Findings of an Ark each stand for themselves, though an image may have just one of them; of other tables "auto"."""
+    from medssl.tasks.apply.output import record_of
+
+    if "columns" not in record_of(table):
+        return "auto"
+    return "multi-label" if len(names) > 1 else "binary"
+
+
+def heads_note(table: Path) -> list[str]:
+    """Which heads of an Ark the columns of a table are; nothing of tables of another origin."""
+    from medssl.tasks.apply.output import record_of
+
+    record = record_of(table)
+    if "columns" not in record:
+        return []
+    sets = f"The model learnt from the sets {', '.join(record['sets'])}"
+    if not record["asked"]:
+        return ["Heads fixed beforehand: each column is one class of one head, none are averaged", sets]
+    said = "; ".join(f"{name}: {heads}" for name, heads in record["columns"].items())
+    return [f"Heads fixed beforehand, by the names of findings. {said}", sets]
+
+
+def notes_of_table(path: Path, table: Predictions, home: Path, trained_too: bool) -> list[str]:
+    """What is to be said of images that an Ark was trained on, of a table that it made; nothing of others.
+
+    Raises:
+        CatalogError: see `notes_on_seen`.
+    """
+    from medssl.tasks.apply.output import record_of
+
+    record = record_of(path)
+    return notes_on_seen(home, record.get("job", ""), table.images, trained_too) if "columns" in record else []
+
+
+def written_classes(folder: Path) -> SegmentClasses | None:
+    """What `medssl segment` wrote of its classes."""
+    import csv
+
+    from medssl.images.segment_classes import Segment, SegmentClasses
+
+    if not (folder / "classes.csv").is_file():
+        return None
+    with (folder / "classes.csv").open(newline="", encoding="utf-8") as file:
+        return SegmentClasses(tuple(Segment(int(row["value"]), row["name"]) for row in csv.DictReader(file)))

@@ -1,0 +1,91 @@
+"""`medssl predict`: probabilities of images by a fine-tuned classifier, a probe or a pretrained Ark."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medssl.cli.evaluation.applying import (
+    Detach,
+    Findings,
+    Heads,
+    Images,
+    Modality,
+    Model,
+    ModelPart,
+    Overwrite,
+    Pattern,
+    Split,
+    View,
+    apply_here,
+    ark_settings,
+    failures,
+    images_of,
+)
+from medssl.cli.options import Device, Home
+from medssl.cli.output import err, out, print_table
+
+SHOWN = 20  # rows on the terminal
+MOST_COLUMNS, LIKELIEST = 8, 5  # of more columns each image's likeliest are shown
+
+
+def predict(
+    images: Images,
+    model: Model,
+    output: Annotated[Path, typer.Option(help="A .csv file, or a folder for predictions.csv.")] = Path(
+        "predictions.csv"
+    ),
+    findings: Findings = [],  # noqa: B006
+    heads: Heads = [],  # noqa: B006
+    part: ModelPart = "auto",
+    split: Split = "",
+    test_time: Annotated[str, typer.Option(help="auto (as in training), none, mirror or ten-crop.")] = "auto",
+    pattern: Pattern = "",
+    modality: Modality = "",
+    view: View = "",
+    overwrite: Overwrite = False,
+    detach: Detach = False,
+    device: Device = "auto",
+    home: Home = None,
+) -> None:
+    """Predict classes of images; a second call goes on where the first was stopped.
+
+    The table has the probabilities, the labels that a catalogue knows under the same names (for an Ark also under synonyms of
+    a finding), and its other columns: what `medssl evaluate` reads. A pretrained Ark needs no training of its own: name the
+    findings before you look at results.
+    """
+    from medssl.datasets.catalog.catalog import PATIENTS_UNKNOWN, patients_unknown
+    from medssl.tasks.apply.output import Output
+
+    settings = {
+        "output": str(output), "test_time": test_time, "overwrite": overwrite, **ark_settings(findings, heads, part),
+    }  # fmt: skip
+    data = images_of(images, pattern, modality, view, split)
+    rows = apply_here(model, data, settings, device, home, detach)
+    if not rows:
+        return
+    if data.path and patients_unknown(data, ((Path(row["image"]), row["patient"]) for row in rows)):
+        err.print(f"[yellow]note[/] {PATIENTS_UNKNOWN}", highlight=False)
+    place = Output.of(str(output), output)
+    with (place.folder / place.table).open(newline="") as file:
+        found = list(csv.DictReader(file))
+    columns = [name for name in found[0] if name != "patient" and not name.startswith(("label_", "attribute_"))]
+    _show(columns, found[:SHOWN])
+    out.print(f"{len(found)} predictions in {place.folder / place.table}", highlight=False)
+    raise typer.Exit(failures(rows))
+
+
+def _show(columns: list[str], rows: list[dict[str, str]]) -> None:
+    if len(columns) <= MOST_COLUMNS:
+        print_table(columns, [[_short(name, row[name]) for name in columns] for row in rows])
+        return
+    likeliest = [sorted(columns[1:], key=lambda name: -float(row[name]))[:LIKELIEST] for row in rows]
+    shown = [[Path(row["image"]).name, n, float(row[n])] for row, names in zip(rows, likeliest) for n in names]
+    print_table(("image", f"likeliest {LIKELIEST} of {len(columns) - 1}", "probability"), shown)
+
+
+def _short(name: str, value: str) -> object:
+    return Path(value).name if name == "image" else float(value)

@@ -1,0 +1,68 @@
+"""`medssl segment`: label maps of images by a fine-tuned model."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medssl.cli.evaluation.applying import (
+    Detach,
+    Images,
+    Modality,
+    Model,
+    Overwrite,
+    Pattern,
+    View,
+    apply_here,
+    failures,
+    images_of,
+)
+from medssl.cli.options import Device, Home
+from medssl.cli.output import out, print_table
+
+FEWEST_SUMMED = 9  # images from which on the table on the terminal would be too long
+
+
+def segment(
+    images: Images,
+    model: Model,
+    output: Annotated[Path, typer.Option(help="Folder for the label maps and tables.")] = Path("segmentations"),
+    overlap: Annotated[float, typer.Option(help="Of neighbouring windows, 0 to 0.9; negative: as in training.")] = -1.0,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Average over mirrored images too.")] = False,
+    format: Annotated[str, typer.Option(help="nii.gz, or nrrd, which holds names and colours too.")] = "nii.gz",
+    pattern: Pattern = "",
+    modality: Modality = "",
+    view: View = "",
+    overwrite: Overwrite = False,
+    detach: Detach = False,
+    device: Device = "auto",
+    home: Home = None,
+) -> None:
+    """Segment images, a folder of them or those of a catalogue; a second call goes on where the first was stopped.
+
+    Leaves a label map per image, index.csv (what became of each), volumes.csv, and classes.csv (what the values mean).
+    """
+    settings = {"output": str(output), "overlap": overlap, "mirror": mirror, "format": format, "overwrite": overwrite}
+    rows = apply_here(model, images_of(images, pattern, modality, view), settings, device, home, detach)
+    if not rows:
+        return
+    _show(output, {row["image"] for row in rows})
+    raise typer.Exit(failures(rows))
+
+
+def _show(output: Path, images: set[str]) -> None:
+    with (output / "volumes.csv").open(newline="") as file:
+        found = [row for row in csv.DictReader(file) if row["image"] in images]
+    if len(images) < FEWEST_SUMMED:
+        columns = ("image", "class", "voxels", "volume_ml" if any(row["volume_ml"] for row in found) else "area_cm2")
+        print_table(columns, [[_short(name, row[name]) for name in columns] for row in found])
+    out.print(f"index.csv, volumes.csv, classes.csv and {len(images)} label maps at most in {output}", highlight=False)
+
+
+def _short(name: str, value: str) -> object:
+    if name == "image":
+        return Path(value).name
+    return float(value) if value and name.endswith(("ml", "cm2")) else value

@@ -1,0 +1,34 @@
+"""`medssl demo`: the main job on real data, from download to report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medssl.cli.output import err, out, print_table
+
+
+def demo(
+    method: Annotated[str, typer.Option(help="Which method to show.")] = "genesis",
+    output: Annotated[Path, typer.Option(help="Folder for downloads, the job and the report.")] = Path("demo"),
+    preset: Annotated[str, typer.Option(help="Preset to train.")] = "laptop",
+    settings: Annotated[
+        list[str], typer.Option("--set", help="Override a setting, e.g. --set training.steps=50.")
+    ] = [],  # noqa: B006
+) -> None:
+    """Pretrain on public images, show what was learnt on an unseen patient, write report.html; exit status 1 if it did not learn."""
+    from medssl.cli.training.pretrain import parse_settings
+    from medssl.core.errors import NotFoundError
+    from medssl.core.registry import load
+    from medssl.examples import DEMOS
+
+    if method not in DEMOS:
+        raise NotFoundError(f"demo {method!r}", "does not exist", f"Use one of {', '.join(DEMOS)}")
+    result = load(DEMOS[method])(output.resolve(), preset, parse_settings(settings))
+    print_table(result.columns, result.rows)
+    out.print(f"{result.verdict}\n{result.report}", highlight=False)
+    if not result.good:
+        err.print("The model did not beat its baselines.")
+    raise typer.Exit(0 if result.good else 1)

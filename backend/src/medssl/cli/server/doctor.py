@@ -1,0 +1,107 @@
+"""`medssl doctor`: what works on this machine, and what to do about the rest."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import typer
+
+from medssl.cli.options import AsJson, Home
+from medssl.cli.output import err, out, print_json, print_table
+from medssl.core.home import home_folder
+
+PACKAGES = (
+    "torch", "monai", "timm", "lightning-fabric", "SimpleITK", "numba", "numpy", "scikit-learn", "blosc2", "safetensors", "fastapi",
+    "pydicom",
+)  # fmt: skip
+LEAST_FREE_DISK = 5 * 2**30
+LEAST_MEMORY = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's report."""
+
+    what: str
+    found: str
+    good: bool
+    remedy: str = ""
+
+
+def doctor(as_json: AsJson = False, home: Home = None) -> None:
+    """Check Python, packages, devices, memory, disk and server; exit status 1 where something must be mended."""
+    folder = home_folder(home)
+    findings = [*_python(), *_packages(), *_devices(), *_memory(), *_disk(folder), *_server(folder)]
+    if as_json:
+        print_json(findings)
+    else:
+        print_table(("", "what", "found"), [("ok" if f.good else "!!", f.what, f.found) for f in findings])
+        for finding in findings:
+            if not finding.good:
+                err.print(f"{finding.what}: {finding.remedy}.", markup=False)
+        if all(f.good for f in findings):
+            out.print("Everything works.")
+    raise typer.Exit(0 if all(f.good for f in findings) else 1)
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding(
+        "Python",
+        f"{platform.python_version()} at {sys.executable}",
+        sys.version_info >= (3, 10),
+        "Use Python 3.10 or later",
+    )
+
+
+def _packages() -> Iterator[Finding]:
+    for name in PACKAGES:
+        try:
+            yield Finding(name, metadata.version(name), True)
+        except metadata.PackageNotFoundError:
+            yield Finding(name, "not installed", False, f"Run: {sys.executable} -m pip install {name}")
+
+
+def _devices() -> Iterator[Finding]:
+    from medssl.jobs.devices import probe
+
+    for device in probe():
+        found = f"{device['description']}, {device['free_bytes'] / 2**30:.1f} of {device['memory_bytes'] / 2**30:.1f} GiB free"
+        yield Finding(
+            f"device {device['name']}", f"{found}. {device['note']}".rstrip(". "), device["available"], device["note"]
+        )
+
+
+def _memory() -> Iterator[Finding]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    found = f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
+    yield Finding("memory", found, memory.available >= LEAST_MEMORY, "Close other programs: training wants 4 GiB")
+
+
+def _disk(home: Path) -> Iterator[Finding]:
+    existing = next(folder for folder in (home, *home.parents) if folder.is_dir())
+    free = shutil.disk_usage(existing).free
+    yield Finding(
+        "disk",
+        f"{free / 2**30:.1f} GiB free at {home}",
+        free >= LEAST_FREE_DISK,
+        "Free some space, or set MEDSSL_HOME to a larger disk",
+    )
+    yield Finding(
+        "home folder", str(home), os.access(existing, os.W_OK), "Make it writable, or set MEDSSL_HOME to another folder"
+    )
+
+
+def _server(home: Path) -> Iterator[Finding]:
+    from medssl.client.backend import find
+
+    address = find(home)
+    yield Finding("server", f"running at {address.url}" if address else "not running (started when needed)", True)

@@ -1,0 +1,89 @@
+"""`medssl batch`: a list of jobs, unattended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medssl.cli.options import Home
+from medssl.cli.output import out
+from medssl.cli.training.pretrain import watch
+from medssl.core.errors import ConfigError
+from medssl.core.protocol import DataSpec, JobSpec
+
+PATHS = ("start_from", "predictions")
+
+
+def batch(
+    file: Annotated[str, typer.Argument(help="YAML or JSON: a list of jobs, or {items: [...], devices: [...]}.")],
+    devices: Annotated[str, typer.Option(help="One job at a time on each, e.g. cpu,cuda:0,cuda:1.")] = "",
+    fresh: Annotated[bool, typer.Option(help="Run everything again, also what an earlier batch has finished.")] = False,
+    name: Annotated[str, typer.Option(help="A name to find the job by.")] = "",
+    detach: Annotated[bool, typer.Option(help="Print the job's id and return at once.")] = False,
+    home: Home = None,
+) -> None:
+    """Pretrain, fine-tune, probe, apply, compare and evaluate as a file says; running it again skips what is finished.
+
+    Each item has a name, a kind (pretrain, finetune, probe, apply, compare, evaluate) and the settings of such a job; "@other"
+    as start_from means the model of an earlier item. Items that fail do not stop the others.
+    """
+    from medssl.core.home import home_folder
+    from medssl.jobs import process
+    from medssl.jobs.store import JobStore
+
+    config = read_batch_file(Path(file))
+    if devices:
+        config["devices"] = devices.split(",")
+    if fresh:
+        config["reuse"] = False
+    store = JobStore(home_folder(home))
+    spec = JobSpec("batch", "batch", config, DataSpec(path=file), name=name or Path(file).stem, device="none")
+    job = process.submit(store, spec)
+    if detach:
+        print(job)
+        return
+    status = watch(store, job)
+    table = store.folder(job) / "results" / "batch.md"
+    if table.is_file():
+        text = table.read_text(encoding="utf-8")
+        out.print(text, markup=False, highlight=False)
+        status = status or int("failed" in text.partition("\n")[0])
+    raise typer.Exit(status)
+
+
+def read_batch_file(file: Path) -> dict[str, Any]:
+    """The batch of a file, its paths made absolute: they are relative to the file.
+
+    Raises:
+        ConfigError: no such file, or neither a list nor a mapping in it.
+    """
+    import yaml
+
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"batch file {file}", f"cannot be read ({error})", "Give a YAML or JSON file") from error
+    config = {"items": tree} if isinstance(tree, list) else tree
+    if not isinstance(config, dict) or not all(isinstance(item, dict) for item in config.get("items") or [None]):
+        raise ConfigError(f"batch file {file}", "holds no list of items", "Write - {name: first, kind: finetune, ...}")
+    return {**config, "items": [_beside(item, file.absolute().parent) for item in config["items"]]}
+
+
+def _beside(item: dict[str, Any], folder: Path) -> dict[str, Any]:
+    data = item.get("data")
+    made = {**item, **{name: _path(item[name], folder) for name in PATHS if item.get(name)}}
+    if isinstance(data, str):
+        made["data"] = {"path": str(folder / data)}
+    elif isinstance(data, dict) and data.get("path"):
+        made["data"] = {**data, "path": str(folder / data["path"])}
+    if item.get("kind") == "compare" and isinstance(item.get("config"), dict):
+        arms = [{**arm, "weights": _path(arm.get("weights") or "", folder)} for arm in item["config"].get("arms") or []]
+        made["config"] = {**item["config"], "arms": arms}
+    return made
+
+
+def _path(text: str, folder: Path) -> str:
+    """A file beside the batch's own; jobs, items and what is not there stay as they are."""
+    return str(folder / text) if text and (folder / text).exists() else text

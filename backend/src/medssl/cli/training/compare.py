@@ -1,0 +1,206 @@
+"""`medssl compare`: arms x sizes x seeds as one job, and its report at any time."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medssl.cli.options import (  # fmt: skip
+    Detach,
+    Device,
+    Exclude,
+    Home,
+    Labels,
+    Masks,
+    Modality,
+    Name,
+    PartialWeights,
+    Pattern,
+    Settings,
+    Test,
+    Validation,
+)
+from medssl.cli.output import out
+from medssl.cli.training.pretrain import data_spec, merge, parse_settings, read_settings, watch
+from medssl.core.errors import ConfigError
+from medssl.core.protocol import DataSpec, JobSpec, data_from_json
+
+STUDY_FILES = (".yaml", ".yml", ".json")
+LISTS = {"fractions": float, "patients": int, "per_class": int}
+
+
+def compare(
+    data: Annotated[
+        list[str], typer.Argument(help="A catalogue CSV, a folder, or a study file (YAML or JSON).", show_default=False)
+    ] = [],  # noqa: B006
+    task: Annotated[str, typer.Option(help="segmentation, classification or probing.")] = "",
+    arms: Annotated[
+        list[str],
+        typer.Option("--arm", help="NAME=WEIGHTS: a file, a job's id, or nothing (from scratch); repeatable."),
+    ] = [],  # noqa: B006
+    arm_settings: Annotated[
+        list[str],
+        typer.Option("--arm-set", help="NAME:SETTING=VALUE, a setting of one arm, e.g. slices:form=2d; repeatable."),
+    ] = [],  # noqa: B006
+    fractions: Annotated[str, typer.Option(help="Shares of the training patients, e.g. 0.1,0.25,1.")] = "",
+    patients: Annotated[str, typer.Option(help="Numbers of training patients, e.g. 5,10,20.")] = "",
+    per_class: Annotated[str, typer.Option(help="Training patients of each class, e.g. 1,5,10.")] = "",
+    seeds: Annotated[
+        int, typer.Option(help="Runs of every arm and size (5 unless the study file says).", show_default=False)
+    ] = 0,
+    metric: Annotated[str, typer.Option(help="What is compared: dice, auc ...")] = "",
+    reference: Annotated[
+        str,
+        typer.Option(help="The arm that others are compared with (default: scratch; of probes without it the first)."),
+    ] = "",
+    labels: Labels = "",
+    preset: Annotated[str, typer.Option(help="A preset of the task.")] = "",
+    settings: Settings = [],  # noqa: B006
+    groups: Annotated[
+        list[str], typer.Option("--group", help="Results per group: sex, or age:0,40,60; repeatable.")
+    ] = [],  # noqa: B006
+    train_on: Annotated[str, typer.Option(help="An attribute: train on one of its values, test on all.")] = "",
+    partial_weights: PartialWeights = False,
+    pattern: Pattern = "",
+    masks: Masks = "",
+    modality: Modality = "",
+    validation_fraction: Validation = 0.2,
+    test_fraction: Test = 0.0,
+    exclude: Exclude = [],  # noqa: B006
+    name: Name = "",
+    device: Device = "auto",
+    devices: Annotated[str, typer.Option(help="Runs side by side, e.g. cuda:0,cuda:1.")] = "",
+    keep_models: Annotated[bool, typer.Option(help="Keep the weights of every run.")] = False,
+    detach: Detach = False,
+    prepare: Annotated[bool, typer.Option(help="Only make the job folder, for a batch system.")] = False,
+    report: Annotated[str, typer.Option(help="Write the tables of this job from what is finished, and stop.")] = "",
+    home: Home = None,
+) -> None:
+    """Compare ways to train: the same data, budget and seeds for every arm. Interrupted, it goes on with `medssl jobs resume`."""
+    from medssl.core.home import home_folder
+    from medssl.jobs.store import JobStore
+
+    store = JobStore(home_folder(home))
+    if report:
+        show(store, report)
+        return
+    given: dict[str, Any] = {
+        "task": task, "metric": metric, "reference": reference, "preset": preset, "seeds": seeds, "train_on": train_on,
+        "groups": groups, "keep_models": keep_models, "devices": [d for d in devices.split(",") if d],
+        "arms": _arms(arms, arm_settings, partial_weights), "fractions": _numbers("fractions", fractions),
+        "patients": _numbers("patients", patients), "per_class": _numbers("per_class", per_class),
+    }  # fmt: skip
+    over = parse_settings([*settings, *([f"labels={labels}"] if labels else [])])
+    more = {"masks": masks, "test_fraction": test_fraction}
+    study, wanted = _study(data, lambda: data_spec(data, pattern, modality, validation_fraction, exclude, **more))
+    study |= {key: value for key, value in given.items() if value}
+    study["config"] = merge(study.get("config") or {}, over)
+    _run(store, JobSpec("compare", "compare", study, wanted, name=name, device=_device(device, study)), prepare, detach)
+
+
+def _device(wanted: str, study: dict[str, Any]) -> str:
+    """Of a study with several devices the job holds one, and waits for the others."""
+    return study["devices"][0] if wanted == "auto" and study.get("devices") else wanted
+
+
+def _study(data: list[str], spec: Callable[[], DataSpec]) -> tuple[dict[str, Any], DataSpec]:
+    """The study and its data: of a study file, or none and what the options say.
+
+    Raises:
+        ConfigError: no data.
+    """
+    if len(data) == 1 and Path(data[0]).suffix.lower() in STUDY_FILES:
+        return _of_file(Path(data[0]))
+    if not data:
+        raise ConfigError("data", "is missing", "Give a catalogue CSV, a folder or a study file")
+    return {}, spec()
+
+
+def _of_file(path: Path) -> tuple[dict[str, Any], DataSpec]:
+    """The study of a file, and its data.
+
+    Raises:
+        ConfigError: the file cannot be read, or names no data.
+    """
+    study = read_settings(str(path))
+    where = study.pop("data", None)
+    if not where:
+        raise ConfigError(f"study file {path}", "names no data", "Add data: {path: catalogue.csv}")
+    study["arms"] = [_beside(arm, "weights", path) for arm in study.get("arms") or []]
+    return study, data_from_json(_beside(where, "path", path))
+
+
+def _run(store: Any, spec: JobSpec, prepare: bool, detach: bool) -> None:
+    from medssl.jobs import process
+    from medssl.jobs.check import checked
+    from medssl.studies.comparison.config import read_study
+
+    if spec.config.get("groups") or spec.config.get("train_on"):
+        from medssl.studies.comparison.data import check_columns
+
+        check_columns(read_study(spec.config), spec.data, store.home)
+    if prepare:
+        folder = store.folder(store.create(checked(spec, home=store.home)))
+        out.print(f"{folder}\nrun it with: python -m medssl.jobs.child {shlex.quote(str(folder))}", highlight=False)
+        return
+    job = process.submit(store, spec)
+    if detach:
+        print(job)
+        return
+    status = watch(store, job)
+    if status == 0:
+        _print_table(store.folder(job))
+    raise typer.Exit(status)
+
+
+def show(store: Any, job: str) -> None:
+    """Write the report of what is finished; print its table and where it lies."""
+    from medssl.studies.comparison.run import report
+
+    page = report(store.folder(job))
+    _print_table(store.folder(job))
+    print(page)
+
+
+def _print_table(folder: Path) -> None:
+    out.print((folder / "results" / "table.md").read_text(encoding="utf-8"), markup=False, highlight=False)
+
+
+def _arms(arms: list[str], settings: list[str], partial: bool) -> list[dict[str, Any]]:
+    """`genesis=model.safetensors` and `genesis:training.steps=5` as the study's arms.
+
+    Raises:
+        ConfigError: no equals sign, or a setting of an arm that is not there.
+    """
+    made: dict[str, dict[str, Any]] = {}
+    for text in arms:
+        name, equals, weights = text.partition("=")
+        if not equals or name in made:
+            rule = "is there twice" if equals else "lacks an equals sign"
+            raise ConfigError(f"--arm {text}", rule, "Write --arm scratch= --arm genesis=model.safetensors")
+        made[name] = {"name": name, "weights": weights, "partial": partial and bool(weights), "config": {}}
+    for text in settings:
+        name, _, assignment = text.partition(":")
+        if name not in made:
+            raise ConfigError(
+                f"--arm-set {text}", "names no arm", "Write --arm-set NAME:SETTING=VALUE, after --arm NAME="
+            )
+        made[name]["config"] = merge(made[name]["config"], parse_settings([assignment]))
+    return list(made.values())
+
+
+def _numbers(unit: str, text: str) -> list[float]:
+    try:
+        return [LISTS[unit](part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ConfigError(f"--{unit.replace('_', '-')} {text}", "is no list of numbers", "Write 5,10,20") from error
+
+
+def _beside(entry: dict[str, Any], name: str, file: Path) -> dict[str, Any]:
+    """Paths in a study file are relative to it; job ids and missing files stay as they are."""
+    path = file.parent / str(entry.get(name) or "")
+    return {**entry, name: str(path)} if entry.get(name) and path.exists() else entry

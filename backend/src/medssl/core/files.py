@@ -1,0 +1,126 @@
+"""Files that are either whole or not there, and paths that stay below their root. Standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from medssl.core.errors import FULL, NotFoundError, ResourceError
+
+T = TypeVar("T")
+
+UMASK = os.umask(0)
+os.umask(UMASK)  # there is no other way to ask
+REFUSED = (errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM)
+SHARING_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds; a virus scanner or a reader on Windows lets go soon
+
+
+def write_atomic(path: Path, data: bytes, mode: int = 0o666 & ~UMASK, lasting: bool = True) -> None:
+    """Replace `path` by `data`: a reader sees the old bytes or the new ones, never a part, even after a power cut.
+
+    `lasting` False leaves out that last promise, which costs milliseconds: for what is easily made again.
+
+    Raises:
+        ResourceError: the disk is full, or the folder is missing or not writable.
+    """
+    with disk_errors(path):
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                if lasting:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.chmod(temporary, mode)
+            replace(Path(temporary), path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def replace(source: Path, target: Path) -> None:
+    """`os.replace`, repeated while Windows reports that somebody has one of the files open."""
+    sharing(lambda: os.replace(source, target))
+
+
+def sharing(action: Callable[[], T]) -> T:
+    """Do `action`, again after short pauses where Windows refuses it because the file is open elsewhere."""
+    for pause in SHARING_PAUSES if os.name == "nt" else ():
+        try:
+            return action()
+        except PermissionError:
+            time.sleep(pause)
+    return action()
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a disk that is full, or a folder that is missing or not writable, into a `ResourceError` that names the file."""
+    try:
+        yield
+    except ResourceError:
+        raise
+    except OSError as error:
+        if error.errno in REFUSED:
+            raise ResourceError(path, f"cannot be written ({error.strerror})", "Choose another folder") from error
+        if error.errno not in FULL:
+            raise
+        remedy = "Free some space (`medssl jobs rm` deletes old jobs) and resume"
+        raise ResourceError(path, "cannot be written because the disk is full", remedy) from error
+
+
+def to_text(value: Any) -> str:
+    """JSON that every reader accepts: NaN and infinities become null, array scalars numbers, paths text."""
+    return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False)
+
+
+def write_json(path: Path, value: Any, mode: int = 0o666 & ~UMASK, lasting: bool = True) -> None:
+    """Write `value` as JSON, atomically; `lasting` as in `write_atomic`.
+
+    Raises:
+        ResourceError: the disk is full.
+    """
+    write_atomic(path, to_text(value).encode(), mode, lasting)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that somebody may be replacing at this moment."""
+    return json.loads(sharing(path.read_bytes))
+
+
+def inside(root: Path, name: str) -> Path:
+    """The existing file `name` below `root`.
+
+    Raises:
+        NotFoundError: there is no such file, or the name leads out of the folder (`..`, absolute, a link).
+    """
+    missing = NotFoundError(f"file {name!r}", "is not there", "List the files first")
+    if "\0" in name or "\\" in name or ":" in name:
+        raise missing
+    root = root.resolve()
+    path = (root / name).resolve()
+    if root not in path.parents or not path.is_file():
+        raise missing
+    return path
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return _plain(value.item())  # a NumPy or torch scalar

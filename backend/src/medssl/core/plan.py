@@ -1,0 +1,84 @@
+"""What a MedSSL weight file says of itself, read from its header without torch.
+
+A MedSSL checkpoint is a safetensors file. Its `__metadata__` holds one JSON text under the key "medssl".
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medssl.core.errors import WeightsError
+
+VERSION = 1
+LARGEST_HEADER = 100 * 2**20  # the limit of the safetensors format
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is needed to use the weights: architecture, normalisation, provenance, licence and a digest."""
+
+    method: str  # a key of NETWORKS: genesis, peac; unet-segmenter, swin-classifier ...
+    network: dict[str, Any]  # constructor arguments of the network
+    fidelity: str = "paper"
+    normalisation: dict[str, Any] = field(default_factory=dict)  # NormalisationConfig as a dict, kind never "auto"
+    input_size: tuple[int, ...] = ()  # voxels or pixels the network was trained on
+    modality: str = ""
+    task: dict[str, Any] = field(
+        default_factory=dict
+    )  # of a fine-tuned model: name, classes, thresholds, how it predicts
+    provenance: dict[str, Any] = field(default_factory=dict)  # job id, steps, data, versions, source file
+    licence: str = ""
+    sha256: str = ""  # of all tensors' bytes in name order
+    version: int = VERSION
+
+    def to_metadata(self) -> dict[str, str]:
+        """The safetensors `__metadata__` that carries this plan."""
+        return {"medssl": json.dumps(asdict(self))}
+
+    @staticmethod
+    def from_metadata(metadata: dict[str, str]) -> Plan | None:
+        """The plan of a safetensors file, or None where there is none.
+
+        Raises:
+            WeightsError: a plan of a later version, or none that can be read.
+        """
+        if "medssl" not in metadata:
+            return None
+        try:
+            values = json.loads(metadata["medssl"])
+            plan = Plan(**{**values, "input_size": tuple(values.get("input_size", ()))})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise WeightsError("plan of a weight file", f"cannot be read ({error})", "Update MedSSL") from error
+        if not isinstance(plan.network, dict) or not isinstance(plan.version, int) or plan.version > VERSION:
+            raise WeightsError(f"plan of version {plan.version}", "is not known here", "Update MedSSL")
+        return plan
+
+
+def read_header(path: str | Path) -> dict[str, Any]:
+    """The JSON header of a safetensors file: tensor names, shapes, offsets and `__metadata__`.
+
+    Raises:
+        WeightsError: not a safetensors file, or a header that lies about its size.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        start = file.read(8)
+        size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= size <= min(LARGEST_HEADER, path.stat().st_size - 8):
+            raise WeightsError(path, "is not a safetensors file", "Convert it with `medssl weights convert`")
+        try:
+            header = json.loads(file.read(size))
+        except (ValueError, RecursionError) as error:
+            raise WeightsError(path, "has a damaged header", "Take another copy of the file") from error
+    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
+        raise WeightsError(path, "has a damaged header", "Take another copy of the file")
+    return header
+
+
+def read_plan(path: str | Path) -> Plan | None:
+    """The plan in a weight file's header, or None for a safetensors file of another origin."""
+    return Plan.from_metadata(read_header(path).get("__metadata__", {}))

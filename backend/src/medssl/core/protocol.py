@@ -1,0 +1,197 @@
+"""The contract between panel, client, server and job process. Standard library only: Slicer imports this."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from medssl.core.errors import ConfigError, InputError
+
+VERSION = 1
+
+QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, INTERRUPTED = (
+    "queued", "running", "finished", "failed", "cancelled", "interrupted",
+)  # fmt: skip
+END_STATES = (FINISHED, FAILED, CANCELLED)
+RESUMABLE_STATES = (FAILED, CANCELLED, INTERRUPTED)
+
+# Event types in events.jsonl. A resumed run repeats the steps after its last checkpoint: a reader that draws
+# curves drops what lies beyond `step` of a `resumed` event.
+STARTED, RESUMED, LOSS, METRIC, CHECKPOINT, WARNING, FINISHED_EVENT, FAILED_EVENT, CANCELLED_EVENT = (
+    "started", "resumed", "loss", "metric", "checkpoint", "warning", "finished", "failed", "cancelled",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class VolumeRef:
+    """One image: a path the backend can read, or the SHA-256 of bytes uploaded before; exactly one of the two."""
+
+    path: str = ""
+    sha256: str = ""
+    name: str = ""
+    modality: str = ""  # CT, MR, CXR or "" (unknown)
+    patient: str = ""
+    view: str = ""  # a 3D image as 2D: "frontal", "lateral" (projections of a CT), "k:57", "k" (a slice); "": as it is
+    inverted: bool = False  # high values are dark (MONOCHROME1, which DICOM files tell themselves)
+    mask_path: str = ""  # its label map, on the backend's machine ...
+    mask_sha256: str = ""  # ... or uploaded before
+    labels: dict[str, float | str] = field(default_factory=dict)  # what is known of it, as in a catalogue's columns
+    split: str = ""  # training, validation, test or "" (drawn)
+
+    def __post_init__(self) -> None:
+        what = self.name or repr(self.path)
+        if bool(self.path) == bool(self.sha256):
+            raise InputError(f"volume {what}", "needs either a path or a SHA-256", "Give one of the two")
+        if self.mask_path and self.mask_sha256:
+            raise InputError(f"label map of {what}", "has a path and a SHA-256", "Give one of the two")
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A training set: a folder, a catalogue CSV, single volumes (files or uploads), or declared sets."""
+
+    path: str = ""  # a folder or a .csv file, on the machine of the backend
+    pattern: str = ""  # glob below a folder, e.g. "*/ct.nii.gz"; "" takes every readable image
+    modality: str = ""  # overrides what files say
+    volumes: tuple[VolumeRef, ...] = ()
+    sets: tuple[dict[str, Any], ...] = ()  # declarations, complete: see `datasets/spec/spec.py`
+    masks: str = ""  # where an image's label map lies: "{folder}/../labels/{stem}.nii.gz"; "": as the catalogue says
+    validation_fraction: float = 0.2  # of the patients
+    test_fraction: float = 0.0  # of the patients, where the catalogue fixes no test set (tasks only)
+    folds: int = 0  # cross-validation (tasks only): so many parts of the patients; 0: one split
+    fold: int = 0  # which of them is the test set
+    exclude: tuple[str, ...] = ()  # "view=LATERAL": images with this value in this column of the catalogue are left out
+
+    def __post_init__(self) -> None:
+        if [bool(self.path), bool(self.volumes), bool(self.sets)].count(True) != 1:
+            raise InputError(
+                "training set", "needs a folder/CSV, a list of volumes or declared sets", "Give one of the three"
+            )
+        if not 0.0 < self.validation_fraction < 1.0:
+            raise ConfigError(
+                f"validation_fraction = {self.validation_fraction}", "must lie between 0 and 1", "0.2 is a good start"
+            )
+        if self.folds and not 0 <= self.fold < self.folds:
+            raise ConfigError(f"fold = {self.fold}", f"is not one of {self.folds} folds", f"Use 0 to {self.folds - 1}")
+        if not 0.0 <= self.test_fraction < 1.0 - self.validation_fraction:
+            raise ConfigError(
+                f"test_fraction = {self.test_fraction}", "leaves nothing to train on", "Take 0.2, or 0 for no test set"
+            )
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What a job is asked to do. `config` is the method's complete tree; presets are resolved before submission."""
+
+    kind: str  # a key of jobs.KINDS: pretrain, finetune, probe, apply, compare, batch
+    method: str  # a key of the kind's table: of METHODS, TASKS, ...
+    config: dict[str, Any]
+    data: DataSpec
+    name: str = ""
+    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
+    start_from: str = ""  # a weight file to begin with
+    partial_weights: bool = False  # accept a start_from file that matches only in part
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """`status.json`. Times are seconds since the epoch; `state` as stored never says interrupted: readers derive it."""
+
+    state: str
+    progress: float = 0.0  # 0…1
+    message: str = ""
+    step: int = 0
+    steps: int = 0
+    eta_s: float | None = None
+    device: str = ""
+    host: str = ""
+    pid: int = 0
+    pid_started: float = 0.0
+    heartbeat: float = 0.0
+    created: float = field(default_factory=time.time)
+    started: float = 0.0
+    ended: float = 0.0
+    error: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job as HTTP, client and CLI show it."""
+
+    id: str
+    spec: JobSpec
+    status: JobStatus
+    events: int  # how many complete events there are
+    files: tuple[str, ...]  # what GET /jobs/{id}/files/{name} can fetch, below the job folder
+
+
+@dataclass(frozen=True)
+class ResultStatus:
+    """`GET /results/{id}`: an inspection that the warm worker queues, computes and leaves as files and a table."""
+
+    id: str
+    kind: str  # a key of inspection.INSPECTIONS
+    state: str
+    progress: float = 0.0
+    message: str = ""
+    files: tuple[str, ...] = ()  # e.g. original.nrrd, distorted.nrrd, restored.nrrd, error.nrrd
+    table: tuple[dict[str, Any], ...] = ()  # rows, e.g. {"image": "restored", "mse": …, "psnr": …, "ssim": …}
+    info: dict[str, Any] = field(default_factory=dict)  # e.g. window (lo, hi), distortion as drawn, model name
+    error: dict[str, str] | None = None
+
+
+def to_json(value: Any) -> Any:
+    """Dataclasses, tuples and paths as plain JSON values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(v) for v in value]
+    return value
+
+
+def spec_from_json(data: dict[str, Any]) -> JobSpec:
+    """Read a `JobSpec`, checking names and version.
+
+    Raises:
+        InputError: an unknown or missing field, or a spec of a later version.
+    """
+    if data.get("version", VERSION) > VERSION:
+        raise InputError(f"spec version {data['version']}", f"is newer than {VERSION}", "Update MedSSL")
+    return from_json(JobSpec, {**data, "data": data_from_json(data.get("data") or {})})
+
+
+def data_from_json(data: dict[str, Any]) -> DataSpec:
+    """Read a `DataSpec`."""
+    volumes = tuple(from_json(VolumeRef, ref) for ref in data.get("volumes") or ())
+    return from_json(DataSpec, {**data, "volumes": volumes})
+
+
+def view_from_json(data: dict[str, Any]) -> JobView:
+    """Read a `JobView`."""
+    return JobView(
+        id=data["id"], spec=spec_from_json(data["spec"]), status=from_json(JobStatus, data["status"]),
+        events=data["events"], files=tuple(data["files"]),
+    )  # fmt: skip
+
+
+def from_json(kind: type, data: dict[str, Any]) -> Any:
+    """Make the dataclass `kind` from a mapping; lists become tuples.
+
+    Raises:
+        InputError: an unknown or a missing field.
+    """
+    if not isinstance(data, dict):
+        raise InputError(f"{kind.__name__} = {data!r}", "must be a JSON object", "See the API docs")
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    unknown = [name for name in data if name not in known]
+    if unknown:
+        raise InputError(f"{kind.__name__}.{unknown[0]}", "is unknown", f"Known here: {', '.join(known)}")
+    required = [n for n, f in known.items() if f.default is f.default_factory is dataclasses.MISSING and n not in data]
+    if required:
+        raise InputError(f"{kind.__name__}.{required[0]}", "is missing", "Give it a value")
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in data.items()})

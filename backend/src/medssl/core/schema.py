@@ -1,0 +1,144 @@
+"""Settings as frozen dataclasses: one tree is the form, the HTTP body, the YAML file and the header.
+
+Standard library only, because Slicer's process imports it. A config class declares each field with
+`setting(...)`, may nest further config classes, and may hold `PRESETS`: name -> overrides.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from typing import Any
+
+from medssl.core.errors import ConfigError
+
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    advanced: bool = False,
+) -> Any:
+    """Declare one field of a config class: default, what it means, unit and allowed range."""
+    metadata = dict(
+        description=description, unit=unit, minimum=minimum, maximum=maximum, choices=choices, advanced=advanced
+    )
+    if dataclasses.is_dataclass(default):
+        return dataclasses.field(default_factory=lambda: default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def describe(config_class: Any) -> list[dict[str, Any]]:
+    """List the fields as plain data: name, type, default, description, unit, minimum, maximum, choices, advanced.
+
+    `type` is one of integer, number, boolean, string, integers (a fixed-length tuple) or group; a group
+    carries its own `fields`.
+    """
+    hints = typing.get_type_hints(config_class)
+    return [_describe_field(field, hints[field.name]) for field in dataclasses.fields(config_class)]
+
+
+def presets(config_class: Any) -> dict[str, dict[str, Any]]:
+    """Each preset's complete tree of values."""
+    return {name: as_dict(build(config_class, {}, preset=name)) for name in config_class.PRESETS}
+
+
+def build(config_class: Any, values: dict[str, Any], preset: str | None = None) -> Any:
+    """Make a config from a preset and nested overrides, checking every name, type and range.
+
+    Raises:
+        ConfigError: an unknown preset or setting, a wrong type, or a value outside its range.
+    """
+    if preset is not None:
+        known = config_class.PRESETS
+        if preset not in known:
+            raise ConfigError(f"preset {preset!r}", "is unknown", f"Use one of {', '.join(known)}")
+        values = _merge(known[preset], values)
+    return _build(config_class, values, path="")
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """The config as nested JSON-ready values (tuples become lists)."""
+    return {
+        field.name: as_dict(value)
+        if dataclasses.is_dataclass(value)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for field in dataclasses.fields(config)
+        for value in [getattr(config, field.name)]
+    }
+
+
+def _describe_field(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
+    entry = {"name": field.name, **field.metadata}
+    if dataclasses.is_dataclass(hint):
+        return {**entry, "type": "group", "fields": describe(hint)}
+    kinds = {int: "integer", float: "number", bool: "boolean", str: "string"}
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    return {**entry, "type": kinds.get(hint, "integers"), "default": default}
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in over.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = _merge(merged[name], value) if nested else value
+    return merged
+
+
+def _build(config_class: Any, values: dict[str, Any], path: str) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{path or 'config'} = {values!r}", "must be a group of settings", "Give a mapping of names to values"
+        )
+    hints = typing.get_type_hints(config_class)
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    unknown = [name for name in values if name not in fields]
+    if unknown:
+        raise ConfigError(f"setting {path}{unknown[0]}", "is unknown", f"Known here: {', '.join(fields)}")
+    made = {}
+    for name, value in values.items():
+        hint, where = hints[name], f"{path}{name}"
+        if dataclasses.is_dataclass(hint):
+            made[name] = _build(hint, value, where + ".")
+        else:
+            made[name] = _checked(where, value, hint, fields[name].metadata)
+    return config_class(**made)
+
+
+def _checked(where: str, value: Any, hint: Any, rules: typing.Mapping[str, Any]) -> Any:
+    if typing.get_origin(hint) is tuple:
+        return _checked_tuple(where, value, hint, rules)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not hint or (hint is float and not math.isfinite(value)):
+        raise ConfigError(f"{where} = {value!r}", f"must be {KINDS[hint]}", rules["description"])
+    if rules["choices"] and value not in rules["choices"]:
+        raise ConfigError(f"{where} = {value!r}", "is not a choice", f"Use one of {', '.join(rules['choices'])}")
+    low, high = rules["minimum"], rules["maximum"]
+    if (low is not None and value < low) or (high is not None and value > high):
+        unit = f" {rules['unit']}" if rules["unit"] else ""
+        bounds = (
+            f"between {low} and {high}"
+            if None not in (low, high)
+            else f"at least {low}"
+            if high is None
+            else f"at most {high}"
+        )
+        raise ConfigError(f"{where} = {value}{unit}", f"must be {bounds}{unit}", rules["description"])
+    return value
+
+
+def _checked_tuple(where: str, value: Any, hint: Any, rules: typing.Mapping[str, Any]) -> tuple:
+    items = typing.get_args(hint)
+    if not isinstance(value, (list, tuple)) or len(value) != len(items):
+        raise ConfigError(f"{where} = {value!r}", f"must be a list of {len(items)}", rules["description"])
+    return tuple(_checked(f"{where}[{n}]", v, h, rules) for n, (v, h) in enumerate(zip(value, items)))

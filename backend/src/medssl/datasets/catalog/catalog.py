@@ -1,0 +1,138 @@
+"""Which images make a training set, and whose they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from medssl.core.errors import CatalogError, InputError, NotFoundError
+from medssl.core.protocol import DataSpec, VolumeRef
+from medssl.datasets.catalog.exclusion import without
+from medssl.datasets.catalog.from_csv import SPLITS, read_csv
+from medssl.datasets.catalog.from_folder import read_folder
+from medssl.datasets.catalog.mask_files import with_masks
+from medssl.datasets.entry import Entry
+from medssl.images.formats.image_files import stem
+
+__all__ = ["Catalog", "Entry", "locate", "patients_unknown", "read_catalog"]
+PATIENTS_UNKNOWN = "patients unknown: each file counts as one; give a table or a declaration"
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A training set: its images, in a fixed order."""
+
+    entries: tuple[Entry, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Each patient once, sorted."""
+        return tuple(sorted({entry.patient for entry in self.entries}))
+
+
+def read_catalog(spec: DataSpec, home: Path) -> Catalog:
+    """List the images of a training set; none is opened but to tell DICOM files apart.
+
+    Folder: every readable image, or what `pattern` matches; a folder with DICOM slices is one image, DICOM radiographs
+    are one each. The patient is the first folder below the root that is not merely called
+    "images" or the like, otherwise the file's own name; label maps are left out unless the pattern matches them.
+    CSV: columns `image` (relative to the CSV, or to a folder "images" beside it) and `patient`; `split`, `modality`, `name`
+    and `mask` (its label map, relative likewise, or to a folder "masks" or "labels") are optional; every further column is
+    a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one. Declared sets:
+    see `catalog_declared`. What `exclude` names is left out. Images get their label maps as `masks` says or, without it, by folders and names.
+
+    Raises:
+        CatalogError: nothing found or left, a table that breaks a rule, or an unknown column to exclude by.
+        NotFoundError: an upload that is not there.
+    """
+    if spec.sets:
+        from medssl.datasets.catalog.from_spec import read_declared  # it reads labels, which read catalogues
+
+        entries = without(read_declared(spec.sets, spec.modality), spec.exclude)
+        return Catalog(tuple(with_masks(entries, spec.masks) if spec.masks else entries))
+    if spec.volumes:
+        entries = _with_distinct_names([_from_ref(ref, home) for ref in spec.volumes], spec.volumes)
+    else:
+        root = Path(spec.path)
+        if not root.exists():
+            raise CatalogError(root, "does not exist", "Check the path; it is read on the machine of the backend")
+        entries = read_folder(root, spec.pattern, spec.modality) if root.is_dir() else read_csv(root, spec.modality)
+    if not entries:
+        looked = f" that match {spec.pattern!r}" if spec.pattern else ""
+        raise CatalogError(
+            spec.path,
+            f"holds no images{looked}",
+            "Choose another folder or pattern (NRRD, NIfTI, MetaImage, DICOM, PNG, JPEG)",
+        )
+    return Catalog(tuple(with_masks(without(entries, spec.exclude), spec.masks)))
+
+
+def patients_unknown(spec: DataSpec, images: Iterable[tuple[Path, str]]) -> bool:
+    """Does each of several files count as a patient of its own because nothing says whose it is?
+
+    Args:
+        images: file and patient of those that `read_catalog` finds.
+    """
+    if not spec.volumes and not (spec.path and Path(spec.path).is_dir()):
+        return False  # a table or a declaration says it
+    whose = list(images)
+    return len(whose) > 1 and all(patient == stem(image) for image, patient in whose)
+
+
+def locate(ref: VolumeRef, home: Path) -> Path:
+    """Where the image of a reference lies: its path, or the upload in the home folder.
+
+    Raises:
+        InputError: no SHA-256. NotFoundError: nothing there.
+    """
+    if ref.path:
+        path = Path(ref.path)
+    elif re.fullmatch(r"[0-9a-f]{64}", ref.sha256):
+        path = home / "volumes" / f"{ref.sha256}.nrrd"
+    else:
+        raise InputError(
+            f"sha256 = {ref.sha256!r}",
+            "must be 64 hexadecimal digits in lower case",
+            "Give the hash of the uploaded bytes",
+        )
+    if not path.exists():
+        raise NotFoundError(ref.path or ref.sha256, "is not there", "Check the path, or upload the volume again")
+    return path
+
+
+def _with_distinct_names(entries: list[Entry], refs: tuple[VolumeRef, ...]) -> list[Entry]:
+    """Files of one name in several folders get their folder's name too: they are not one patient."""
+    names = [entry.name for entry in entries]
+    distinct = []
+    for entry, ref in zip(entries, refs):
+        if ref.path and not ref.name and names.count(entry.name) > 1:
+            name = f"{entry.image.absolute().parent.name}/{entry.name}"
+            entry = replace(entry, name=name, patient=ref.patient or name)
+        distinct.append(entry)
+    return distinct
+
+
+def _from_ref(ref: VolumeRef, home: Path) -> Entry:
+    path = locate(ref, home)
+    name = ref.name or stem(path)
+    mask = VolumeRef(path=ref.mask_path, sha256=ref.mask_sha256) if ref.mask_path or ref.mask_sha256 else None
+    if ref.split.lower() not in SPLITS:
+        raise CatalogError(f"{name}: split {ref.split!r}", "is unknown", "Use train, val or test")
+    numbers, texts = {}, {}
+    for label, value in ref.labels.items():
+        if isinstance(value, str):
+            texts[label] = value
+        else:
+            numbers[label] = float("nan" if value is None else value)  # JSON has null for what is unknown
+    return Entry(
+        path, ref.patient or name, SPLITS[ref.split.lower()], ref.modality, name,
+        mask=locate(mask, home) if mask else None, labels=numbers, attributes=texts, view=ref.view, inverted=ref.inverted,
+    )  # fmt: skip

@@ -1,0 +1,64 @@
+"""Which images of a catalogue are left out: lateral views, for instance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medssl.core.errors import CatalogError
+from medssl.datasets.catalog.from_csv import SPLITS
+from medssl.datasets.entry import Entry
+
+
+def without(entries: Sequence[Entry], rules: Sequence[str]) -> list[Entry]:
+    """The entries that no rule "column=value" leaves out; columns and values whatever their case, numbers by value.
+
+    An empty value stands for empty fields. Columns are those of the table (labels and attributes), patient, split, modality
+    and name.
+
+    Raises:
+        CatalogError: a rule without an equals sign, an unknown column, or nothing is left.
+    """
+    kept = list(entries)
+    for rule in rules:
+        column, equals, value = (part.strip() for part in rule.partition("="))
+        if not equals or not column:
+            raise CatalogError(f"exclude {rule!r}", "names no column and value", "Write view=LATERAL")
+        known = {name.casefold(): name for entry in entries for name in _fields(entry)}
+        if column.casefold() not in known:
+            raise CatalogError(
+                f"exclude {rule!r}",
+                f"names no column of this training set (there are: {', '.join(known.values())})",
+                "Use one of them; folders and single images have no columns of their own",
+            )
+        name = known[column.casefold()]
+        unwanted = SPLITS.get(value.lower(), value) if name == "split" else value
+        kept = [entry for entry in kept if not _same(_fields(entry).get(name, ""), unwanted)]
+    if entries and not kept:
+        _tell_split(entries, rules)
+        raise CatalogError(f"exclude {', '.join(rules)}", f"leaves none of {len(entries)} images", "Exclude less")
+    return kept
+
+
+def _tell_split(entries: Sequence[Entry], rules: Sequence[str]) -> None:
+    """Where rules leave a single split, as --split writes them, and no image is of it."""
+    pairs = [[part.strip() for part in rule.partition("=")] for rule in rules]
+    wanted = set(SPLITS.values()) - {SPLITS.get(value.lower(), value) for _, _, value in pairs}
+    if len(wanted) == 1 and all(column.casefold() == "split" for column, _, _ in pairs):
+        there = ", ".join(sorted({entry.split for entry in entries} - {""})) or "none at all"
+        raise CatalogError(
+            f"split {wanted.pop()}", f"has none of these {len(entries)} images (their splits: {there})",
+            "Declare split: (in a table, a column split), or leave --split out",
+        )  # fmt: skip
+
+
+def _fields(entry: Entry) -> dict[str, str]:
+    labels = {name: "" if value != value else f"{value:g}" for name, value in entry.labels.items()}
+    own = {"patient": entry.patient, "split": entry.split, "modality": entry.modality, "name": entry.name}
+    return {**entry.attributes, **labels, **own}
+
+
+def _same(field: str, value: str) -> bool:
+    try:
+        return float(field) == float(value)
+    except ValueError:
+        return field.casefold() == value.casefold()

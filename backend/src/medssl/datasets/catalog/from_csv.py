@@ -1,0 +1,109 @@
+"""A training set as a table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from medssl.core.errors import CatalogError
+from medssl.datasets.entry import Entry
+from medssl.images.formats.image_files import stem
+
+SPLITS = {
+    "": "", "train": "training", "training": "training", "val": "validation", "valid": "validation",
+    "validation": "validation", "test": "test",
+}  # fmt: skip
+FOLDERS = {"image": ("images",), "mask": ("masks", "labels")}  # beside the table; file names may leave them out
+OWN_COLUMNS = ("image", "patient", "split", "modality", "name", "mask")
+
+
+def read_csv(path: Path, modality: str = "") -> list[Entry]:
+    """Read a catalogue; `modality` overrides the table's.
+
+    Raises:
+        CatalogError: no table, a missing column, or a line (named by its number) that breaks a rule.
+    """
+    rows = _read_rows(path)
+    extra = [name for name in (rows[0][1] if rows else {}) if name not in OWN_COLUMNS]
+    numeric = [name for name in extra if all(_is_number(row[name]) for _, row in rows)]
+    numeric = [name for name in numeric if any(row[name] for _, row in rows)]
+    entries: list[Entry] = []
+    seen: dict[Path, int] = {}
+    for line, row in rows:
+        image, split = _check_row(path, line, row)
+        if image in seen:
+            raise CatalogError(
+                f"{path.name}, line {line}", f"repeats the image of line {seen[image]}", "List every image once"
+            )
+        seen[image] = line
+        entries.append(
+            Entry(
+                image,
+                row["patient"],
+                split,
+                modality or row.get("modality", ""),
+                row.get("name") or stem(image),
+                _find(path, line, row, "mask") if row.get("mask") else None,
+                labels={name: float(row[name] or "nan") for name in numeric},
+                attributes={name: row[name] for name in extra if name not in numeric},
+            )
+        )
+    return entries
+
+
+def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """(line number, column -> text) of every line, after checking the columns."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or []
+            lines = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CatalogError(path, "is no CSV table in UTF-8", "Save it as CSV (UTF-8), separated by commas") from error
+    for name in ("image", "patient"):
+        if name not in columns:
+            raise CatalogError(
+                path,
+                f"has no column {name!r} (it has: {', '.join(columns)})",
+                "Name the columns in line 1, separated by commas",
+            )
+    for line, row in lines:
+        if None in row or None in row.values():
+            raise CatalogError(
+                f"{path.name}, line {line}", f"does not have {len(columns)} fields", "Quote fields that hold commas"
+            )
+    return [(line, {name: value.strip() for name, value in row.items()}) for line, row in lines]
+
+
+def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
+    where = f"{path.name}, line {line}"
+    for name in ("image", "patient"):
+        if not row[name]:
+            raise CatalogError(where, f"has no {name}", "Fill the field: patients keep the splits apart")
+    image = _find(path, line, row, "image")
+    split = row.get("split", "").lower()
+    if split not in SPLITS:
+        raise CatalogError(f"{where}: split {split!r}", "is unknown", "Use train, val or test")
+    return image, SPLITS[split]
+
+
+def _find(path: Path, line: int, row: dict[str, str], column: str) -> Path:
+    """The file that a field names."""
+    folders = [path.parent, *(path.parent / name for name in FOLDERS[column])]
+    file = next((folder / row[column] for folder in folders if (folder / row[column]).exists()), None)
+    if file is None:
+        raise CatalogError(
+            f"{path.name}, line {line}: {row[column]}",
+            "does not exist",
+            f"Give a full path or one relative to {path.parent}",
+        )
+    return file
+
+
+def _is_number(text: str) -> bool:
+    """An empty field is an unknown number."""
+    try:
+        float(text or "nan")
+    except ValueError:
+        return False
+    return True

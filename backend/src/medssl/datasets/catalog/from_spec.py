@@ -1,0 +1,72 @@
+"""Declared sets as a catalogue, for everything that works on one: fine-tuning, probes, prediction, retrieval."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medssl.datasets.entry import Entry
+from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.spec import Declaration, check_names
+from medssl.datasets.spec.tabular_dataset import DeclaredSet
+from medssl.images.formats.image_files import stem
+
+SPLITS = ("", "training", "validation", "test")
+
+
+def read_declared(sets: Sequence[dict[str, Any]], modality: str = "") -> list[Entry]:
+    """The images of declared sets; `modality` overrides the declarations'.
+
+    Classes of binary and multi-label sets are labels (1, 0, -1, not a number), that of a multi-class set is an attribute with the
+    set's name. Columns that an image's own set lacks are unknown. Of several sets, patients get the set's name in front.
+
+    Raises:
+        CatalogError: see `read_set` and `check_names`.
+    """
+    declarations = [Declaration.from_dict(one) for one in sets]
+    check_names(declarations)
+    read = [read_set(one) for one in declarations]
+    single = [one for one in read if one.kind != "multi-class"]
+    labels = dict.fromkeys((name for one in single for name in one.classes), float("nan"))
+    texts = dict.fromkeys((name for one in read for name in one.attributes), "")
+    texts |= {one.name: "" for one in read if one.kind == "multi-class"}
+    entries: list[Entry] = []
+    for declaration, one in zip(declarations, read):
+        names, prefix = _names(one, declaration.root), f"{one.name}/" if len(read) > 1 else ""
+        for n, image in enumerate(one.images):
+            entries.append(
+                Entry(
+                    Path(image),
+                    prefix + one.patient_names[one.patients[n]],
+                    SPLITS[one.splits[n]],
+                    modality or declaration.modality,
+                    names[n],
+                    labels=labels
+                    if one.kind == "multi-class"
+                    else labels | dict(zip(one.classes, one.stated[n].tolist())),
+                    attributes=texts | _texts(one, n),
+                    inverted=one.inverted,
+                )
+            )
+    return entries
+
+
+def _texts(one: DeclaredSet, n: int) -> dict[str, str]:
+    texts = {name: attribute.values[attribute.codes[n]] for name, attribute in one.attributes.items()}
+    if one.kind == "multi-class":
+        row = one.stated[n]
+        texts[one.name] = one.classes[int(np.argmax(row))] if (row == 1).any() else ""
+    return texts
+
+
+def _names(one: DeclaredSet, root: str) -> list[str]:
+    """File names without suffix or, where some are equal, paths below the root (CheXpert's are all view1_frontal)."""
+    names = [stem(Path(image)) for image in one.images]
+    if len(set(names)) == len(names):
+        return names
+    below = [os.path.relpath(image, root).replace(os.sep, "/") for image in one.images]
+    return [f"{os.path.dirname(path)}/{name}" for path, name in zip(below, names)]

@@ -1,0 +1,246 @@
+"""What is known of each image, as targets that a classifier learns."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from medssl.core.errors import CatalogError, ConfigError
+from medssl.datasets.catalog.catalog import Catalog
+from medssl.datasets.entry import Entry
+
+KINDS = ("auto", "binary", "multi-class", "multi-label")
+SMOOTHED = {"smooth-ones": (0.55, 0.85), "smooth-zeros": (0.0, 0.3)}  # uniform, as the U-Ones/U-Zeros + LSR of CheXpert
+UNCERTAIN = ("zeros", "ones", "ignore", *SMOOTHED)
+STATED = {"1": 1.0, "0": 0.0, "-1": -1.0}
+MOST_CLASSES = 50
+OTHERWISE = "none of them"  # what images are that have no class of a multi-label set
+
+
+@dataclass(frozen=True)
+class LabelSpec:
+    """Which columns of a catalogue are the classes, and how they are read.
+
+    A column is "Pneumonia" (1 yes, 0 no, -1 uncertain, empty unknown), "!No Finding" (turned round) or
+    "Abnormal=Atelectasis|Effusion" (1 where any of them is 1). One column of other values ("diagnosis") is multi-class, a
+    class for each of its values; several columns are multi-label.
+
+    Raises:
+        ConfigError: no columns, or an unknown kind or way with uncertain labels.
+    """
+
+    columns: tuple[str, ...]
+    kind: str = "auto"
+    uncertain: str = "ignore"
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            raise ConfigError("labels", "name no column", "Write Pneumonia, or several separated by commas")
+        for what, value, known in (("kind", self.kind, KINDS), ("uncertain", self.uncertain, UNCERTAIN)):
+            if value not in known:
+                raise ConfigError(f"{what} = {value!r}", "is unknown", f"Use one of {', '.join(known)}")
+
+    def hard(self) -> LabelSpec:
+        """The same without smoothing: what one evaluates on."""
+        return replace(self, uncertain=self.uncertain.removeprefix("smooth-"))
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Targets of a catalogue's images: (N, C) float32, not a number where unknown; binary has C = 1, multi-class one-hot rows."""
+
+    kind: str  # binary, multi-class, multi-label
+    names: tuple[str, ...]
+    targets: np.ndarray
+
+    def members(self) -> dict[str, np.ndarray]:
+        """Class -> which images (N,) show it; of binary and multi-label sets also those that show none."""
+        shown = {name: column > 0.5 for name, column in zip(self.names, self.targets.T)}
+        if self.kind != "multi-class":
+            shown[f"not {self.names[0]}" if self.kind == "binary" else OTHERWISE] = (self.targets < 0.5).all(axis=1)
+        return shown
+
+    def counts(self) -> dict[str, int]:
+        """Class -> number of images, like `members`."""
+        return {name: int(members.sum()) for name, members in self.members().items()}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A class that one or several columns make: 1 where any of them is."""
+
+    name: str
+    parts: tuple[tuple[str, bool], ...]  # column of the catalogue, turned round
+
+
+def read_labels(catalog: Catalog, spec: LabelSpec, seed: int = 0, like: Labels | None = None) -> Labels:
+    """Targets of the images of a catalogue, in its order.
+
+    Uncertain ones (-1) become what `spec.uncertain` says: 0, 1, unknown, or a number drawn by `seed` and image from 0.55...0.85
+    (smooth-ones) or 0...0.3 (smooth-zeros). `like`: labels of the training set; kind and classes are taken from there.
+
+    Raises:
+        CatalogError: an unknown column, an image without a label (in multi-label sets that is just unknown), a value that is
+            no 0, 1 or -1, too many classes, or a class that `like` does not have.
+        ConfigError: columns that do not fit the kind.
+    """
+    columns = [_parse(text) for text in spec.columns]
+    fields = {name: _values(catalog, name) for column in columns for name, _ in column.parts}
+    kind = like.kind if like else _kind(spec, columns, fields)
+    if kind == "binary" and len(columns) > 1:
+        raise ConfigError(f"{len(columns)} label columns", "are not binary", "Write one, or one of several: Any=A|B")
+    if kind == "multi-class" and len(columns) == 1:
+        return _by_value(catalog, columns[0].name, fields[columns[0].parts[0][0]], like)
+    drawn = _Uncertain(catalog, spec.uncertain, seed)
+    stated = np.stack([_stated(catalog, column, fields) for column in columns], axis=1)  # (N, C): 0, 1, -1, nan
+    if kind != "multi-label":
+        _check_filled(catalog, np.isnan(stated).any(axis=1), spec.columns)
+    targets = np.stack([drawn.resolve(values, n) for n, values in enumerate(stated.T)], axis=1)
+    labels = Labels(kind, tuple(column.name for column in columns), targets.astype(np.float32))
+    if kind == "multi-class":
+        _check_one_each(catalog, stated)
+    return labels
+
+
+def check_classes(labels: Labels, name: str = "training set") -> None:
+    """Refuse targets from which no class can be told from another.
+
+    Raises:
+        CatalogError: binary or multi-class with one class only; multi-label where no class is both there and absent.
+    """
+    counts = labels.counts()
+    if labels.kind == "multi-class":
+        varied = sum(count > 0 for count in counts.values()) > 1
+    else:
+        shown, absent = (labels.targets > 0.5).any(axis=0), (labels.targets < 0.5).any(axis=0)
+        varied = bool((shown & absent).any())
+    if not varied:
+        found = ", ".join(f"{count} {what}" for what, count in counts.items())
+        raise CatalogError(
+            f"{name} ({found})", "holds one class only", "Add images of another class, or choose other labels or seeds"
+        )
+
+
+def _parse(text: str) -> _Column:
+    name, equals, columns = (part.strip() for part in text.partition("="))
+    parts = [part.strip() for part in (columns if equals else name).split("|")]
+    if not name or not all(part.strip("!") for part in parts):
+        raise ConfigError(f"label column {text!r}", "names nothing", "Write Pneumonia, !No Finding or Any=A|B")
+    label = name if equals else " or ".join(f"not {part[1:]}" if part[0] == "!" else part for part in parts)
+    return _Column(label, tuple((part.lstrip("!").strip(), part[0] == "!") for part in parts))
+
+
+def _values(catalog: Catalog, name: str) -> list[str]:
+    """A field of every image as text; empty: unknown."""
+    known = {column.casefold(): column for entry in catalog for column in (*entry.labels, *entry.attributes)}
+    if name.casefold() not in known:
+        raise CatalogError(
+            f"label column {name!r}",
+            f"is not in the catalogue (it has: {', '.join(known.values()) or 'no label columns'})",
+            "Name one of its columns, as line 1 of the table writes it",
+        )
+    return [field(entry, known[name.casefold()]) for entry in catalog]
+
+
+def field(entry: Entry, column: str) -> str:
+    """What a column of the catalogue says of an image, as text; empty: unknown."""
+    if column in entry.labels:
+        value = entry.labels[column]
+        return "" if value != value else f"{value:.12g}"  # codes of diagnoses have eight digits and more
+    return entry.attributes.get(column, "").strip()
+
+
+def _kind(spec: LabelSpec, columns: list[_Column], fields: dict[str, list[str]]) -> str:
+    if spec.kind != "auto":
+        return spec.kind
+    if len(columns) > 1:
+        return "multi-label"
+    plain = len(columns[0].parts) == 1 and not columns[0].parts[0][1]
+    return "binary" if not plain or set(fields[columns[0].parts[0][0]]) <= {"", *STATED} else "multi-class"
+
+
+def _stated(catalog: Catalog, column: _Column, fields: dict[str, list[str]]) -> np.ndarray:
+    """(N,) of 1, 0, -1 (uncertain) and not a number (unknown): the strongest that any part says, in this order 1, -1, unknown, 0."""
+    parts = []
+    for name, turned in column.parts:
+        for entry, text in zip(catalog, fields[name]):
+            if text and text not in STATED:
+                raise CatalogError(
+                    f"{name} = {text} of image {entry.name}",
+                    "is neither 0, 1 nor -1 (uncertain)",
+                    "Correct the table, or take the column as multi-class",
+                )
+        values = np.array([STATED.get(text, np.nan) for text in fields[name]])
+        parts.append(np.where(values >= 0, 1 - values, values) if turned else values)
+    said = np.stack(parts)
+    return np.select([(said == 1).any(0), (said == -1).any(0), np.isnan(said).any(0)], [1.0, -1.0, np.nan], 0.0)
+
+
+class _Uncertain:
+    """What becomes of -1; drawn per image, so that a subset of the catalogue gets the same."""
+
+    def __init__(self, catalog: Catalog, rule: str, seed: int) -> None:
+        self.rule = rule
+        keys = [zlib.crc32(f"{entry.patient}/{entry.name}".encode()) for entry in catalog]
+        self.seeds = [[seed, key] for key in keys]
+
+    def resolve(self, values: np.ndarray, number: int) -> np.ndarray:
+        """The targets of class `number`."""
+        unsure = values == -1
+        if self.rule in SMOOTHED:
+            low, high = SMOOTHED[self.rule]
+            drawn = [
+                np.random.default_rng([*s, number]).uniform(low, high) if u else 0 for s, u in zip(self.seeds, unsure)
+            ]
+            return np.where(unsure, drawn, values)
+        return np.where(unsure, {"zeros": 0.0, "ones": 1.0, "ignore": np.nan}[self.rule], values)
+
+
+def _by_value(catalog: Catalog, column: str, values: list[str], like: Labels | None) -> Labels:
+    _check_filled(catalog, np.array([not value for value in values]), (column,))
+    names = (
+        like.names
+        if like
+        else tuple(sorted(set(values), key=lambda v: (not _is_number(v), float(v) if _is_number(v) else 0, v)))
+    )
+    if len(names) > MOST_CLASSES:
+        raise CatalogError(
+            f"column {column!r} with {len(names)} values", f"has more than {MOST_CLASSES}: no classes", "Choose another"
+        )
+    number = {name: n for n, name in enumerate(names)}
+    for entry, value in zip(catalog, values):
+        if value not in number:
+            raise CatalogError(
+                f"{column} = {value} of image {entry.name}",
+                f"is no class of the training set (there are: {', '.join(names)})",
+                "Leave the image out, or add such images to the training set",
+            )
+    return Labels("multi-class", names, np.eye(len(names), dtype=np.float32)[[number[value] for value in values]])
+
+
+def _check_filled(catalog: Catalog, empty: np.ndarray, columns: tuple[str, ...]) -> None:
+    missing = [entry.name for entry, is_empty in zip(catalog, empty) if is_empty]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise CatalogError(
+            f"image {missing[0]}{more}", f"has no label ({', '.join(columns)})", "Leave the image out or fill the field"
+        )
+
+
+def _check_one_each(catalog: Catalog, stated: np.ndarray) -> None:
+    for entry, count in zip(catalog, (stated == 1).sum(axis=1)):
+        if count != 1:
+            raise CatalogError(
+                f"image {entry.name} of {count} classes",
+                "must have exactly one in a multi-class set",
+                "Use multi-label",
+            )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return float(text) == float(text)
+    except ValueError:
+        return False

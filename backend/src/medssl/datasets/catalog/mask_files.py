@@ -1,0 +1,95 @@
+"""Which label map belongs to which image, told by folders and names."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from medssl.core.errors import CatalogError
+from medssl.datasets.entry import Entry
+from medssl.images.formats.image_files import is_image, is_picture, stem
+
+FIELDS = ("folder", "stem", "name")
+PAIRS = {  # folder of images -> folders beside it that hold label maps of the same names
+    "images": ("masks", "labels", "segmentations"),
+    "imagestr": ("labelsTr",),
+    "imagests": ("labelsTs",),
+}
+CHANNEL = "_0000"  # what nnU-Net appends to images, not to label maps
+
+
+def with_masks(entries: Sequence[Entry], template: str = "") -> list[Entry]:
+    """The entries, those without a label map with the one that belongs to them, where there is one.
+
+    Args:
+        entries: images.
+        template: a path with {folder}, {stem} and {name} (the image's folder, its name without and with suffix), such as
+            "{folder}/../labels/{stem}.nii.gz"; "" looks for a file of the same name in a folder beside that of the image:
+            images/X with masks/X, labels/X or segmentations/X, imagesTr/X with labelsTr/X, or below its own: masks/X.
+
+    Raises:
+        CatalogError: a template with other fields, or one that finds no file for any image.
+    """
+    if template:
+        _check(template)
+        paired = [e if e.mask else replace(e, mask=_existing(_fill(template, e.image))) for e in entries]
+        if entries and not any(entry.mask for entry in paired):
+            raise CatalogError(
+                f"masks {template!r}",
+                f"finds no label map: {_fill(template, entries[0].image)} does not exist, for example",
+                "Write a path such as {folder}/../labels/{stem}.nii.gz",
+            )
+        return paired
+    listed: dict[Path, list[dict[str, Path]]] = {}
+    return [entry if entry.mask else replace(entry, mask=_beside(entry.image, listed)) for entry in entries]
+
+
+def _check(template: str) -> None:
+    try:
+        used = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    except ValueError as error:
+        raise CatalogError(f"masks {template!r}", f"is no template ({error})", "Close every brace") from error
+    if not used <= set(FIELDS) or not used:
+        raise CatalogError(
+            f"masks {template!r}",
+            "must name an image's {folder}, {stem} or {name}, and nothing else",
+            "Write {folder}/../labels/{stem}.nii.gz",
+        )
+
+
+def _fill(template: str, image: Path) -> Path:
+    return Path(template.format(folder=image.parent, stem=stem(image), name=image.name))
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.exists() else None
+
+
+def _beside(image: Path, listed: dict[Path, list[dict[str, Path]]]) -> Path | None:
+    """The label map of an image; `listed` keeps what was found beside each folder of images: stem -> file."""
+    if image.parent not in listed:
+        listed[image.parent] = [_label_maps_of(folder) for folder in _folders(image)]
+    name = stem(image)
+    for files in listed[image.parent]:
+        found = files.get(name) or files.get(name.removesuffix(CHANNEL))
+        if found and found != image:
+            return found
+    return None
+
+
+def _label_maps_of(folder: Path) -> dict[str, Path]:
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {stem(file): file for file in files if is_image(file) or is_picture(file)}
+
+
+def _folders(image: Path) -> list[Path]:
+    """Where the label map of an image may lie."""
+    parts = image.parent.parts
+    places = [n for n, part in enumerate(parts) if part.lower() in PAIRS]
+    beside = [
+        Path(*parts[: places[-1]], name, *parts[places[-1] + 1 :])
+        for name in (PAIRS[parts[places[-1]].lower()] if places else ())
+    ]
+    return [*beside, *(image.parent / name for name in PAIRS["images"])]

@@ -1,0 +1,130 @@
+"""Whole images with their targets as a function of their number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from medssl.core.errors import CatalogError
+from medssl.datasets.cache.volume_cache import CachedVolume
+from medssl.datasets.crops.loader import PLACE, VisitingOrder, check_axes, window_table
+from medssl.datasets.crops.radiograph_crops import as_prepared, kept_beside, prepared, prepared_windows
+from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.resizing import resized_to
+
+
+class ClassificationDataset(Dataset):
+    """Endless crops of a set of images with their targets. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
+
+    2D: the centre square of the image, its side 8/7 of the crop's (area). 3D: the whole volume resized to 8/7 of the crop
+    along each axis. Both are made once and kept beside the cache. A sample is a random crop, or the centre where not training.
+    With balance "classes" each class is drawn as often, images without any being one; otherwise each image.
+
+    A sample is a dict: raw (1, rows, columns) or (1, i, j, k), int16; target (C,) float32, not a number where unknown; window
+    (2,) float32, the values of raw that become 0 and 1; index; volume, its number; start (len(size),).
+    """
+
+    def __init__(
+        self,
+        volumes: Sequence[CachedVolume],
+        targets: np.ndarray,
+        size: Sequence[int],
+        normalisation: NormalisationConfig,
+        seed: int,
+        balance: str = "none",
+        training: bool = True,
+    ) -> None:
+        """Check every image before the first crop.
+
+        Raises:
+            CatalogError: no images.
+            VolumeError: an image of another dimension than the crop, constant, without contrast, too small or too long.
+            InputError: the normalisation does not fit an image's modality.
+        """
+        if not volumes:
+            raise CatalogError("training set", "holds no images", "Add some")
+        self.volumes, self.size, self.seed, self.training = tuple(volumes), tuple(size), seed, training
+        self.targets = torch.from_numpy(np.asarray(targets, np.float32))  # (V, C)
+        self.whole = enlarged(self.size)
+        if len(self.size) == 2:
+            self.windows = prepared_windows(self.volumes, normalisation)  # (V, 2)
+        else:
+            self.windows = volume_windows(self.volumes, normalisation)
+        groups = class_groups(targets) if balance == "classes" else [np.arange(len(self.volumes))]
+        self._order = BalancedOrder(seed, groups)
+
+    def __getitem__(self, n: int) -> dict[str, Any]:
+        chosen = self._order[n]
+        image = self._image(self.volumes[chosen])
+        room = [whole - size for whole, size in zip(image.shape, self.size)]
+        rng = np.random.default_rng([self.seed, PLACE, n])
+        start = [int(rng.integers(0, r + 1)) if self.training else r // 2 for r in room]
+        crop = image[tuple(slice(s, s + size) for s, size in zip(start, self.size))]
+        return {
+            "raw": torch.from_numpy(crop.copy())[None],
+            "target": self.targets[chosen],
+            "window": self.windows[chosen],
+            "index": n,
+            "volume": chosen,
+            "start": torch.tensor(start),
+        }
+
+    def _image(self, volume: CachedVolume) -> np.ndarray:
+        return prepared(volume, self.whole[0]) if len(self.size) == 2 else prepared_volume(volume, self.whole)
+
+
+class BalancedOrder:
+    """Which image sample n is: each group in turn, within a group each image in turn, in random orders."""
+
+    def __init__(self, seed: int, groups: Sequence[np.ndarray]) -> None:
+        self.groups = list(groups)
+        self._group = VisitingOrder(seed, len(self.groups))
+        self._within = [VisitingOrder(seed, len(group)) for group in self.groups]
+
+    def __getitem__(self, n: int) -> int:
+        group = self._group[n]
+        return int(self.groups[group][self._within[group][n // len(self.groups)]])
+
+
+def class_groups(targets: np.ndarray) -> list[np.ndarray]:
+    """The images (numbers) of each class that occurs, and those of none; an image of several classes is in several."""
+    shown = np.asarray(targets) > 0.5
+    found = [np.flatnonzero(members) for members in (*shown.T, ~shown.any(axis=1))]
+    return [group for group in found if len(group)]
+
+
+def enlarged(size: Sequence[int]) -> tuple[int, ...]:
+    """The lengths of the image that crops of this size are taken from: 8/7 of theirs."""
+    return tuple(round(n * 8 / 7) for n in size)
+
+
+def prepared_volume(volume: CachedVolume, shape: Sequence[int]) -> np.ndarray:
+    """A whole cached volume resized to `shape`, int16: made at the first call, kept beside it.
+
+    The extremes of the stored values become -32767 and 32767, so that no normalisation makes it stale.
+
+    Raises:
+        ResourceError: no room on the disk.
+    """
+
+    def make() -> np.ndarray:
+        whole = resized_to(volume.crop((0, 0, 0), volume.shape), shape)
+        return np.rint(as_prepared(whole, volume)).astype(np.int16)
+
+    return kept_beside(volume, "x".join(map(str, shape)), make)
+
+
+def volume_windows(volumes: Sequence[CachedVolume], normalisation: NormalisationConfig) -> torch.Tensor:
+    """(V, 2) float32: the values of `prepared_volume` that become 0 and 1.
+
+    Raises:
+        VolumeError: a volume that is 2D or constant. InputError: the normalisation does not fit a volume's modality.
+    """
+    for volume in volumes:
+        check_axes(volume, 3)
+    table = window_table(volumes, normalisation).double().numpy()
+    return torch.tensor([as_prepared(row, volume).tolist() for row, volume in zip(table, volumes)])

@@ -1,0 +1,154 @@
+"""Training cubes as a function of their number, and micro-batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from medssl.core.errors import CatalogError, MedSSLError, VolumeError
+from medssl.datasets.cache.volume_cache import CachedVolume
+from medssl.datasets.crops.sampling import check_sampler, draw_cube
+from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.intensity.normalise import resolve, window
+from medssl.images.planes import HOW
+
+PLACE, ORDER = 0, 1  # purposes of random draws: where in an image, in which order of images
+
+
+class CubeDataset(Dataset):
+    """Endless cubes of a set of volumes. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
+
+    The volumes are visited in cycles, each in an order of its own. A volume smaller than the cube is padded with its
+    minimum. A sample is a dict: raw (1, *size) int16 or float32; window (2,) float32, the stored values that become 0 and 1;
+    index; volume, its number; start (len(size),).
+    """
+
+    def __init__(
+        self,
+        volumes: Sequence[CachedVolume],
+        size: Sequence[int],
+        sampler: str,
+        normalisation: NormalisationConfig,
+        seed: int,
+    ) -> None:
+        """Check every volume before the first cube.
+
+        Raises:
+            VolumeError: a volume of another dimension than the cube, or a constant one.
+            InputError: normalisation or sampler do not fit a volume's modality.
+        """
+        if not volumes:
+            raise CatalogError("training set", "holds no volumes", "Add some")
+        self.volumes, self.size, self.sampler, self.seed = tuple(volumes), tuple(size), sampler, seed
+        for volume in self.volumes:
+            check_axes(volume, len(self.size))
+            check_sampler(sampler, volume)
+        self.windows = window_table(self.volumes, normalisation)
+        self._order = VisitingOrder(seed, len(self.volumes))
+
+    def __getitem__(self, n: int) -> dict[str, Any]:
+        chosen = self._order[n]
+        rng = np.random.default_rng([self.seed, PLACE, n])
+        start, raw = draw_cube(self.volumes[chosen], self.size, self.sampler, rng)
+        return {
+            "raw": torch.from_numpy(np.ascontiguousarray(raw))[None],
+            "window": self.windows[chosen],
+            "index": n,
+            "volume": chosen,
+            "start": torch.tensor(start),
+        }
+
+
+class VisitingOrder:
+    """Which of `count` volumes sample n is taken from: cycles through all, each in an order of its own."""
+
+    def __init__(self, seed: int, count: int) -> None:
+        self.seed, self.count = seed, count
+        self._cycle, self._order = -1, np.empty(0, dtype=np.int64)
+
+    def __getitem__(self, n: int) -> int:
+        cycle, place = divmod(n, self.count)
+        if cycle != self._cycle:
+            self._order = np.random.default_rng([self.seed, ORDER, cycle]).permutation(self.count)
+            self._cycle = cycle
+        return int(self._order[place])
+
+
+def collate(samples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Stack samples: raw (N, 1, *size), float32 unless all are int16; window (N, 2), index (N,), volume (N,), start (N, axes).
+
+    What else a sample holds (mask, target) is stacked too.
+    """
+    kinds = {sample["raw"].dtype for sample in samples}
+    raws = [sample["raw"] if len(kinds) == 1 else sample["raw"].float() for sample in samples]
+    names = [name for name in samples[0] if name != "raw"]
+    others = {name: torch.stack([torch.as_tensor(sample[name]) for sample in samples]) for name in names}
+    return {"raw": torch.stack(raws), **others}
+
+
+def micro_batches(
+    dataset: Dataset, indices: Iterable[list[int]], workers: int = 0, pin: bool = False
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Collated samples for each list of sample numbers, in order, read ahead by `workers` processes.
+
+    `indices` may be endless. Workers are spawned, not forked: a fork after CUDA or numba threads have started may hang.
+
+    Raises:
+        MedSSLError: as the data set raised it, in a worker too.
+    """
+    loader = DataLoader(
+        _Carrying(dataset), batch_sampler=indices, num_workers=workers, collate_fn=_collate_or_tell, pin_memory=pin,
+        multiprocessing_context="spawn" if workers else None,
+        generator=torch.Generator(),  # else every loader draws from the global one, and a resumed run differs
+    )  # fmt: skip
+    for batch in loader:
+        if isinstance(batch, MedSSLError):
+            raise batch
+        yield batch
+
+
+class _Carrying(Dataset):
+    """A data set whose errors travel as samples: torch would give a worker's error back as a RuntimeError with a traceback."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, n: int) -> Any:
+        try:
+            return self.dataset[n]
+        except MedSSLError as error:
+            return error
+
+
+def _collate_or_tell(samples: list[Any]) -> dict[str, torch.Tensor] | MedSSLError:
+    return next((sample for sample in samples if isinstance(sample, MedSSLError)), None) or collate(samples)
+
+
+def check_axes(volume: CachedVolume, axes: int) -> None:
+    """Refuse a volume of another dimension than the samples.
+
+    Raises:
+        VolumeError: too few or too many axes, or a single slice where a volume is needed.
+    """
+    if len(volume.shape) != axes or (axes == 3 and volume.shape[2] == 1):
+        wanted = "a 3D volume" if axes == 3 else "a 2D image"
+        remedy = "Leave it out of the training set" if axes == 3 else HOW
+        raise VolumeError(
+            f"{volume.name} of shape {volume.shape}",
+            f"is not {wanted}, which this method needs",
+            remedy,
+        )
+
+
+def window_table(volumes: Sequence[CachedVolume], normalisation: NormalisationConfig) -> torch.Tensor:
+    """(V, 2) float32: the stored values of each volume that become 0 and 1.
+
+    Raises:
+        VolumeError: a constant volume. InputError: the normalisation does not fit a volume's modality.
+    """
+    rules = [resolve(normalisation, volume.modality, volume.name) for volume in volumes]
+    return torch.tensor([window(rule, volume.statistics, volume.name) for rule, volume in zip(rules, volumes)])

@@ -1,0 +1,117 @@
+"""Training samples of several declared sets as a function of their number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from medssl.core.errors import CatalogError, VolumeError
+from medssl.datasets.cache.prepared_images import PreparedImages
+from medssl.datasets.crops.loader import VisitingOrder
+from medssl.datasets.crops.set_schedule import Visits
+from medssl.datasets.spec.tabular_dataset import DeclaredSet, hard_targets, split_set, training_targets
+
+TRIES = 8  # unreadable images in a row that a sample steps over
+INSTEAD = 2  # purpose of random draws: which image takes the place of an unreadable one
+
+
+@dataclass(frozen=True, eq=False)
+class SetPart:
+    """The training or validation images of a declared set.
+
+    Attributes:
+        name: of the set and of its head.
+        kind: binary, multi-label, multi-class.
+        classes: their names.
+        images: paths.
+        targets: (N, C) float32, not a number where there is nothing to learn or to measure.
+        inverted: high values are dark.
+    """
+
+    name: str
+    kind: str
+    classes: tuple[str, ...]
+    images: list[str]
+    targets: np.ndarray
+    inverted: bool = False
+
+    def head(self) -> dict[str, Any]:
+        """The set's head, as the network describes it."""
+        return {"name": self.name, "kind": self.kind, "classes": list(self.classes)}
+
+
+def set_parts(declared: DeclaredSet, validation_fraction: float, seed: int) -> tuple[SetPart, SetPart]:
+    """The training and the validation images of a set; smoothed labels are drawn by `seed`, the split by a fixed seed.
+
+    Raises:
+        CatalogError: see `split_set`; or training or validation images whose labels are all unknown.
+    """
+    training, validation, _ = split_set(declared, validation_fraction, seed=0)
+    learnt, measured = training_targets(declared, seed), hard_targets(declared)
+    for what, numbers, targets in (("training", training, learnt), ("validation", validation, measured)):
+        if not np.isfinite(targets[numbers]).any():
+            raise CatalogError(
+                f"set {declared.name}",
+                f"has no known label in its {what} images",
+                "Check its label columns and policies (uncertain, missing)",
+            )
+
+    def part(numbers: np.ndarray, targets: np.ndarray) -> SetPart:
+        images = [declared.images[n] for n in numbers]
+        return SetPart(declared.name, declared.kind, declared.classes, images, targets[numbers], declared.inverted)
+
+    return part(training, learnt), part(validation, measured)
+
+
+class DeclaredSamples(Dataset):
+    """Endless images of several sets with their targets. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
+
+    All samples of a step belong to one set, as `visits` says; within a set images come in cycles, each in an order of its own.
+    An image that cannot be read is stepped over: one drawn from the set takes its place, and the sample says so.
+
+    A sample is a dict: raw (1, side, side) uint8; target (C,) float32; set, its number; index; volume, the image's number in
+    its set; skipped (TRIES,) int64, numbers of images that could not be read, -1 where there are none.
+    """
+
+    def __init__(self, sets: Sequence[SetPart], visits: Visits, prepared: PreparedImages, seed: int) -> None:
+        self.sets, self.visits, self.prepared, self.seed = tuple(sets), visits, prepared, seed
+        self._orders = [VisitingOrder(seed + number, len(part.images)) for number, part in enumerate(self.sets)]
+
+    def __getitem__(self, n: int) -> dict[str, Any]:
+        step, place = divmod(n, self.visits.per_step)
+        visit = self.visits[step]
+        part, order = self.sets[visit.set], self._orders[visit.set]
+        first = order[visit.turn * self.visits.per_step + place]
+        square, chosen, skipped = self._readable(part, first, n)
+        return {
+            "raw": torch.from_numpy(square)[None],
+            "target": torch.from_numpy(part.targets[chosen]),
+            "set": visit.set,
+            "index": n,
+            "volume": chosen,
+            "skipped": torch.tensor(skipped + [-1] * (TRIES - len(skipped))),
+        }
+
+    def _readable(self, part: SetPart, first: int, n: int) -> tuple[np.ndarray, int, list[int]]:
+        """The image, or a drawn one that can be read; its number; and the numbers of those that cannot."""
+        skipped: list[int] = []
+        drawn = np.random.default_rng([self.seed, INSTEAD, n])  # not its neighbours: a missing folder takes them all
+        chosen = first
+        while True:
+            try:
+                return self.prepared.get(part.images[chosen], part.inverted), chosen, skipped
+            except VolumeError as error:
+                skipped.append(chosen)
+                if len(skipped) == min(TRIES, len(part.images)):
+                    raise CatalogError(
+                        f"set {part.name}: {len(skipped)} images drawn one after the other",
+                        f"cannot be read; the last: {error.value} {error.rule}",
+                        "Check it: medssl data check",
+                    ) from error
+            while chosen in skipped:
+                chosen = int(drawn.integers(len(part.images)))

@@ -1,0 +1,92 @@
+"""Cubes of volumes and their label maps as a function of their number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from medssl.core.errors import CatalogError, VolumeError
+from medssl.datasets.cache.label_positions import draw_place
+from medssl.datasets.cache.volume_cache import CachedVolume
+from medssl.datasets.crops.loader import PLACE, VisitingOrder, check_axes, window_table
+from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.segment_classes import SegmentClasses
+
+
+class SegmentationDataset(Dataset):
+    """Endless cubes of a set of volumes with their label maps. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
+
+    With the chance `foreground_share` a cube is centred on a random voxel of a random class of its volume, as far as the
+    volume's borders let it, else (and where nothing is labelled) its place is uniform. Beyond a volume smaller than the cube lie the image's minimum and
+    background. A sample is a dict: raw (1, *size) int16 or float32; mask (1, *size) uint8, class numbers; window (2,)
+    float32, the stored values that become 0 and 1; index; volume, its number; start (3,).
+    """
+
+    def __init__(
+        self,
+        volumes: Sequence[CachedVolume],
+        masks: Sequence[CachedVolume],
+        classes: SegmentClasses,
+        size: tuple[int, int, int],
+        normalisation: NormalisationConfig,
+        foreground_share: float,
+        seed: int,
+    ) -> None:
+        """Check every volume and label map before the first cube.
+
+        Raises:
+            CatalogError: no volumes.
+            VolumeError: a volume that is 2D or constant, or a label map with a value that is no class.
+            InputError: the normalisation does not fit a volume's modality.
+        """
+        self.volumes, self.masks, self.classes, self.size = tuple(volumes), tuple(masks), classes, tuple(size)
+        self.foreground_share, self.seed = foreground_share, seed
+        check_pairs(self.volumes, self.masks, classes, axes=3)
+        self.windows = window_table(self.volumes, normalisation)  # (V, 2)
+        self._order = VisitingOrder(seed, len(self.volumes))
+
+    def __getitem__(self, n: int) -> dict[str, Any]:
+        chosen = self._order[n]
+        volume, mask = self.volumes[chosen], self.masks[chosen]
+        start = self._start(mask, np.random.default_rng([self.seed, PLACE, n]))
+        return {
+            "raw": torch.from_numpy(np.ascontiguousarray(volume.crop(start, self.size)))[None],
+            "mask": torch.from_numpy(self.classes.index(mask.crop(start, self.size), mask.name))[None],
+            "window": self.windows[chosen],
+            "index": n,
+            "volume": chosen,
+            "start": torch.tensor(start),
+        }
+
+    def _start(self, mask: CachedVolume, rng: np.random.Generator) -> tuple[int, ...]:
+        last = [max(length - size, 0) for length, size in zip(mask.shape, self.size)]
+        places = mask.places()
+        if rng.random() >= self.foreground_share or not len(places):
+            return tuple(int(rng.integers(0, most + 1)) for most in last)
+        centre = draw_place(places, rng)
+        return tuple(min(max(c - size // 2, 0), most) for c, size, most in zip(centre, self.size, last))
+
+
+def check_pairs(
+    volumes: Sequence[CachedVolume], masks: Sequence[CachedVolume], classes: SegmentClasses, axes: int
+) -> None:
+    """Refuse images and label maps that cannot train a segmentation.
+
+    Raises:
+        CatalogError: no images. VolumeError: an image of another dimension, or a label map with a value that is no class.
+    """
+    if not volumes:
+        raise CatalogError("training set", "holds no images with label maps", "Add some")
+    for volume, mask in zip(volumes, masks, strict=True):
+        check_axes(volume, axes)
+        classes.check_values(mask.values, f"label map of {mask.name}")
+        if volume.shape != mask.shape:
+            raise VolumeError(
+                f"label map of {mask.name} of shape {mask.shape}",
+                f"does not lie on its image of shape {volume.shape}",
+                "Pair every image with its own label map",
+            )

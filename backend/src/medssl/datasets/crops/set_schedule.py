@@ -1,0 +1,55 @@
+"""Which set each training step visits: several sets in turn, as a function of the step."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from medssl.core.errors import CatalogError
+
+ORDERS = ("cyclic", "balanced")
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a step trains on: the set's number, how many steps were spent on it before, and whether a pass over it ends here."""
+
+    set: int
+    turn: int
+    ends: bool
+
+
+class Visits:
+    """The sets in turn: cyclic, each whole before the next (Ark); or balanced, a step of each, small sets more often seen.
+
+    A pass over a set is as many steps as its images fill, rounded up; its images go round and round, whatever the passes.
+
+    Args:
+        counts: training images of each set.
+        per_step: images of a step, over all micro-batches and processes.
+        order: cyclic, balanced.
+
+    Raises:
+        CatalogError: no set, or one without images.
+    """
+
+    def __init__(self, counts: Sequence[int], per_step: int, order: str = "cyclic") -> None:
+        if not counts or min(counts) < 1:
+            raise CatalogError("training sets", "are none, or one holds no images", "Declare sets with training images")
+        self.order, self.per_step = order, per_step
+        self.passes = [-(-count // per_step) for count in counts]  # steps of a pass over each set
+        self._ends = list(accumulate(self.passes))
+        self.epoch = self._ends[-1]  # steps in which every set is passed (balanced: as many steps as that)
+        if order == "balanced":
+            self.epoch = -(-self.epoch // len(counts)) * len(counts)
+
+    def __getitem__(self, step: int) -> Visit:
+        if self.order == "balanced":
+            turn, chosen = divmod(step, len(self.passes))
+        else:
+            epoch, place = divmod(step, self.epoch)
+            chosen = bisect_right(self._ends, place)
+            turn = epoch * self.passes[chosen] + place - (self._ends[chosen] - self.passes[chosen])
+        return Visit(chosen, turn, (turn + 1) % self.passes[chosen] == 0)

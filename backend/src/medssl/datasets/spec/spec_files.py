@@ -1,0 +1,122 @@
+"""Declarations as YAML files: those of users, the ready-made ones of public sets, and a template."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from medssl.core.errors import CatalogError, NotFoundError
+from medssl.datasets.spec.rules import nearest, shown
+from medssl.datasets.spec.spec import Declaration
+
+SHIPPED = Path(__file__).parent / "ready_made"
+READY_MADE = ("chestxray14", "chexpert", "mimic-cxr", "rsna-pneumonia", "vindr-cxr", "shenzhen")
+DEEPEST = 16  # brackets in brackets; a declaration needs five
+ROOT_LINE = re.compile(r"^root:[^\n]*$", re.MULTILINE)
+
+
+def read_declaration(path: Path, root: Path | None = None) -> Declaration:
+    """Read a YAML or JSON file; a relative root is relative to the file. `root` replaces the file's.
+
+    Raises:
+        CatalogError: no such file, no YAML, or a declaration that breaks a rule.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(
+            path, f"cannot be read ({error})", "Give a declaration in YAML, see `medssl data declare`"
+        ) from error
+    return parse_declaration(text, path.absolute().parent, root, path.name)
+
+
+def parse_declaration(
+    text: str, folder: Path | None = None, root: Path | None = None, name: str = "declaration"
+) -> Declaration:
+    """Read the text of a file that lies in `folder`; without one (it lies elsewhere) a relative root becomes "".
+
+    Raises:
+        CatalogError: see `read_declaration`.
+    """
+    try:
+        tree = yaml.load(text, Loader=_Texts)
+    except yaml.YAMLError as error:
+        raise CatalogError(
+            name, f"is no YAML ({' '.join(str(error).split())})", "Quote texts that hold : # or {"
+        ) from error
+    if isinstance(tree, dict) and "inverted" in tree:
+        tree["inverted"] = {"true": True, "false": False, "": False}.get(
+            str(tree["inverted"]).lower(), tree["inverted"]
+        )
+    declaration = Declaration.from_dict(tree)
+    own = Path(declaration.root).expanduser()
+    if root is None and folder is None and not own.is_absolute():
+        return dataclasses.replace(declaration, root="")
+    return dataclasses.replace(declaration, root=str((root or (folder or own) / own).resolve()))
+
+
+def ready_made() -> dict[str, Declaration]:
+    """Declarations of public sets by name; their roots are empty: only the user knows them."""
+    made = {name: read_declaration(SHIPPED / f"{name}.yaml") for name in READY_MADE}
+    return {name: dataclasses.replace(one, root="") for name, one in made.items()}
+
+
+def ready_made_text(name: str, root: Path | None = None) -> str:
+    """A ready-made declaration with its comments, as a file for `root`.
+
+    Raises:
+        NotFoundError: no such set.
+    """
+    if name not in READY_MADE:
+        rule = f"is no ready-made declaration{nearest(name, READY_MADE)}"
+        raise NotFoundError(name, rule, f"There are {', '.join(READY_MADE)}")
+    text = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
+    return text if root is None else ROOT_LINE.sub(lambda _: f"root: {json.dumps(str(root), ensure_ascii=False)}", text)
+
+
+def template() -> str:
+    """A declaration that explains every key."""
+    return (SHIPPED / "template.yaml").read_text(encoding="utf-8")
+
+
+def to_yaml(declaration: Declaration) -> str:
+    """The declaration as a YAML file, without the keys that say what holds anyway."""
+    usual = {one.name: one.default for one in dataclasses.fields(Declaration)}
+    values = {key: value for key, value in declaration.as_dict().items() if value not in (usual[key], {}, [], "")}
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+
+
+class _Texts(yaml.BaseLoader):
+    """Every value as it is written (a patient 0012 is not 10, a class No is not false); no key twice, no aliases (a few
+    lines of them are gigabytes), nothing nested without end."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(
+                None, None, "aliases (*name) are not read: write it out", self.peek_event().start_mark
+            )
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.composer.ComposerError(
+                None, None, f"more than {DEEPEST} levels deep", self.peek_event().start_mark
+            )
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            keys = [self.construct_object(key) for key, _ in node.value]
+            twice = next(key for n, key in enumerate(keys) if key in keys[:n])
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {shown(twice)} is there twice", node.start_mark
+            )
+        return mapping

@@ -1,0 +1,86 @@
+"""Which split the images of a declared set are in, and that no patient is in two."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from medssl.core.errors import CatalogError
+from medssl.datasets.catalog.from_csv import SPLITS
+from medssl.datasets.spec.image_paths import tidy
+from medssl.datasets.spec.rules import PARTS, SplitRule, nearest, shown
+from medssl.datasets.spec.table_stream import Chunk
+from medssl.datasets.spec.tabular_dataset import OPEN, TEST, TRAINING, VALIDATION
+
+CODES = {"": OPEN, "training": TRAINING, "validation": VALIDATION, "test": TEST}
+USUAL = {**{word: CODES[part] for word, part in SPLITS.items()}, "validate": VALIDATION}  # words, in lower case
+
+
+class SplitReader:
+    """Codes of splits from words, or from files that list images.
+
+    Raises:
+        CatalogError: a list that is not there, or an image in two lists.
+    """
+
+    def __init__(self, rule: SplitRule, root: Path) -> None:
+        self._listed = {} if rule.place else _listed(rule, root)
+        declared = {word: CODES[part] for part, words in rule.parts.items() for word in words}
+        self._known = {"": OPEN, **declared} if declared else USUAL
+        self._fold = str if declared else str.lower
+
+    def of_words(self, fields: Sequence[str], chunk: Chunk) -> list[int]:
+        """Raises CatalogError for an unknown word; its line is named."""
+        codes = [self._known.get(self._fold(field), -1) for field in fields]
+        if -1 in codes:
+            n, words = codes.index(-1), [word for word in self._known if word]
+            rule = f"is no split{nearest(fields[n], words)}"
+            raise CatalogError(f"{chunk.where(n)}: split {shown(fields[n])}", rule, f"Allowed: {', '.join(words)}")
+        return codes
+
+    def of_paths(self, paths: Sequence[str]) -> list[int]:
+        """By the lists: images stand there with or without their folders; in none of them: open."""
+        return [self._listed.get(path, self._listed.get(posixpath.basename(path), OPEN)) for path in paths]
+
+
+def _listed(rule: SplitRule, root: Path) -> dict[str, int]:
+    listed: dict[str, int] = {}
+    for part, files in rule.parts.items():
+        for file in files:
+            if not (root / file).is_file():
+                raise CatalogError(f"split.{part}: {root / file}", "is not there", "Check root and split")
+            with (root / file).open(encoding="utf-8-sig") as lines:
+                names = [line.strip() for line in lines]
+                for name in tidy(names, root, lambda n, file=file: f"{file}, line {n + 1}", absolute=True):  # type: ignore[misc]
+                    if name and listed.setdefault(name, CODES[part]) != CODES[part]:
+                        raise CatalogError(
+                            f"{file}: {name}", f"is in the list of {PARTS[listed[name] - 1]}, too", "List it once"
+                        )
+    return listed
+
+
+def check_patients(patients: np.ndarray, names: Sequence[str], splits: np.ndarray, where: Callable[[int], str]) -> None:
+    """Raises CatalogError for the first image whose patient is in another split already; `where` names an image's row."""
+    order = np.lexsort((np.arange(len(patients)), patients))
+    person, part = patients[order], splits[order]
+    starts = np.flatnonzero(np.r_[True, person[1:] != person[:-1]])
+    first = np.repeat(part[starts], np.diff(np.r_[starts, len(person)]))
+    if not (differs := part != first).any():
+        return
+    n = int(order[differs].min())
+    own = int(order[starts][names_at(person[starts], patients[n])])
+    one, other = (_said(int(splits[i])) for i in (own, n))
+    rule = f"is in {other} here and in {one} in {where(own)}"
+    raise CatalogError(f"{where(n)}: patient {names[patients[n]]}", rule, "Give all images of a patient one split")
+
+
+def names_at(sorted_codes: np.ndarray, code: int) -> int:
+    """The place of a code in a sorted array that has it."""
+    return int(np.searchsorted(sorted_codes, code))
+
+
+def _said(code: int) -> str:
+    return PARTS[code - 1] if code else "no split"

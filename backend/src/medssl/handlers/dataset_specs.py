@@ -1,0 +1,64 @@
+"""What is in declared sets: the catalogue inspection's answer for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from medssl.core.protocol import DataSpec
+from medssl.core.registry import config_class
+from medssl.datasets.spec.check import Checked, checked_sets
+from medssl.datasets.spec.spec import Declaration
+from medssl.pretraining import METHODS
+from medssl.reports.figures.contact_sheet import contact_sheet
+
+if TYPE_CHECKING:
+    from medssl.handlers.worker.context import FolderContext
+
+
+def inspect_sets(data: DataSpec, context: FolderContext, read_all: bool = False) -> None:
+    """Check declared sets: files sheet-NAME.png; a row per set; info: `sets`, the reports of `checked_sets`, and the sums of the
+    sets as for any catalogue (volumes, patients, modality, dimension, methods, training, validation, test, notes).
+
+    Raises:
+        CatalogError: no declaration (what is wrong with the set itself stands in its report).
+    """
+    declarations = [Declaration.from_dict(one) for one in data.sets]
+    checked = checked_sets(declarations, True, False, context.progress, data.validation_fraction, read_all)
+    files = []
+    for number, one in enumerate(checked):
+        if one.declared is not None:
+            context.progress(number / len(checked), f"drawing images of {one.declared.name}")
+            files.append(contact_sheet(one.declared, context.folder / f"sheet-{one.declared.name}.png").name)
+    reports = [one.report for one in checked]
+    parts = {part: _sum(reports, part) for part in ("training", "validation", "test")}
+    told = [problem for report in reports for problem in (*report["errors"], *report["warnings"])]
+    info = {
+        "volumes": sum(report["images"] for report in reports),
+        "patients": sum(report["patients"] for report in reports),
+        "modality": ", ".join(sorted({one.modality for one in declarations})),
+        "dimension": "2D",
+        "methods": ", ".join(name for name in METHODS if len(config_class(METHODS, name)().sample_size) == 2),
+        **{part: count for part, count in parts.items() if count or part != "test"},
+        "notes": [f"{one['value']} {one['rule']}. {one['remedy']}" for one in told],
+        "sets": reports,
+    }
+    context.finish(list(dict.fromkeys(files)), [_row(one) for one in checked], info)
+
+
+def _row(one: Checked) -> dict[str, Any]:
+    report = one.report
+    numbers = {part: report.get("splits", {}).get(part, 0) for part in ("training", "validation", "test")}
+    problems = {
+        "missing": report.get("missing", 0),
+        "errors": len(report["errors"]),
+        "warnings": len(report["warnings"]),
+    }
+    return (
+        {"set": report["name"], "kind": report["kind"], "images": report["images"], "patients": report["patients"]}
+        | numbers
+        | problems
+    )
+
+
+def _sum(reports: list[dict[str, Any]], part: str) -> int:
+    return sum(report.get("splits", {}).get(part, 0) for report in reports)

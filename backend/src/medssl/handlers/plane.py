@@ -1,0 +1,23 @@
+"""The 2D image that a view makes of a 3D volume, so that results on it have something to lie on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from medssl.core.requests import plane_from_json
+from medssl.images.formats.reading import write_volume
+from medssl.images.planes import as_plane
+
+if TYPE_CHECKING:
+    from medssl.handlers.worker.context import FolderContext
+
+FILE = "plane.nrrd"
+
+
+def inspect(request: dict[str, Any], context: FolderContext) -> None:
+    """Answer a PlaneRequest; a slice lies where it was cut, a projection on a detector of its own."""
+    asked = plane_from_json(request)
+    plane = as_plane(context.volume(asked.volume), asked.volume.view, asked.volume.inverted)
+    write_volume(replace(plane, array=plane.array[..., None]), context.folder / FILE)  # 2D files forget where they lie
+    context.finish([FILE], [], {"view": asked.volume.view, "modality": plane.modality})

@@ -1,0 +1,162 @@
+"""What an inspection is given to work with: volumes, models, progress, and a folder for what it finds."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medssl.core.errors import CancelledError, MedSSLError, NotFoundError
+from medssl.core.files import read_json, write_json
+from medssl.core.protocol import (
+    CANCELLED,
+    END_STATES,
+    FAILED,
+    FINISHED,
+    RUNNING,
+    ResultStatus,
+    VolumeRef,
+    from_json,
+    to_json,
+)
+from medssl.inference.models import WarmModels
+from medssl.inference.warm_cache import WarmEmbeddings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from medssl.images.volume import Volume
+    from medssl.inference.patch_grid import PatchGrid
+
+PROGRESS_S = 0.1  # status.json is replaced at most this often
+
+
+class FolderContext:
+    """The context over a result folder.
+
+    Attributes:
+        home: the home folder.
+        folder: the result folder; outputs are written into it.
+        kind: the inspection's name.
+    """
+
+    def __init__(self, home: Path, folder: Path, models: WarmModels, embeddings: WarmEmbeddings | None = None) -> None:
+        self.home, self.folder, self._models = home, folder, models
+        self._embeddings = embeddings or WarmEmbeddings()
+        self._status: ResultStatus = from_json(ResultStatus, read_json(folder / "status.json"))
+        self.kind, self._written = self._status.kind, 0.0
+
+    def volume(self, ref: VolumeRef | dict[str, Any]) -> Volume:
+        """Read a volume, from its path or from what was uploaded.
+
+        Raises:
+            NotFoundError: it was not uploaded.
+            VolumeError: it cannot be read.
+        """
+        from medssl.images.formats.reading import read_volume
+
+        ref = from_json(VolumeRef, ref) if isinstance(ref, dict) else ref
+        volume = read_volume(ref.path or upload_path(self.home, ref))
+        return dataclasses.replace(volume, modality=ref.modality) if ref.modality else volume
+
+    def model(self, reference: str, fidelity: str, device: str, part: str = "") -> nn.Module:
+        """A model by job id or path, in evaluation mode on the device; kept warm.
+
+        Raises:
+            NotFoundError: no such job or file.
+            WeightsError: the file cannot be used.
+        """
+        return self._models.get(reference, fidelity, device, part)
+
+    def embedding(
+        self, ref: VolumeRef, reference: str, fidelity: str, device: str, part: str = "", dense: int = 1
+    ) -> PatchGrid:
+        """The patch descriptors of one radiograph under one model; kept warm.
+
+        Args:
+            ref: the image, with its view where it is 3D.
+            reference, fidelity, device, part: see `model`.
+            dense: descriptors along a side of a cell.
+
+        Raises:
+            NotFoundError, VolumeError, WeightsError: see `volume` and `model`.
+        """
+        from medssl.inference.patch_grid import embed
+
+        key = (_identity(self.home, ref), self._models.key(reference, fidelity, device, part), dense)
+        return self._embeddings.get(
+            key,
+            lambda: embed(
+                self.volume(ref), self.model(reference, fidelity, device, part), dense, ref.view, ref.inverted
+            ),
+        )
+
+    def kept(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What the next inspection may want to find again, made where it is not there; it tells its `nbytes` of memory."""
+        return self._embeddings.get(key, make)
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Say how far the inspection is.
+
+        Raises:
+            CancelledError: the user asked to stop.
+        """
+        self._raise_if_cancelled()
+        if time.monotonic() - self._written >= PROGRESS_S:
+            self._change(progress=min(1.0, max(0.0, fraction)), message=message)
+
+    def finish(self, files: list[str], table: list[dict[str, Any]], info: dict[str, Any]) -> None:
+        """Tell what was found; `files` are names in the folder."""
+        self._change(state=FINISHED, progress=1.0, message="", files=tuple(files), table=tuple(table), info=info)
+
+    def begin(self) -> None:
+        """Note that the inspection runs.
+
+        Raises:
+            CancelledError: it was cancelled while queued.
+        """
+        self._raise_if_cancelled()
+        self._change(state=RUNNING)
+
+    def close(self) -> None:
+        """Finish an inspection that found nothing to tell."""
+        if self._status.state not in END_STATES:
+            self.finish([], [], {})
+
+    def end_cancelled(self) -> None:
+        """Record that the user stopped it."""
+        self._change(state=CANCELLED, message="")
+
+    def end_failed(self, error: MedSSLError) -> None:
+        """Record why it failed."""
+        self._change(state=FAILED, message="", error=error.as_dict())
+
+    def _raise_if_cancelled(self) -> None:
+        if (self.folder / "cancel").exists():
+            raise CancelledError(f"result {self.folder.name}")
+
+    def _change(self, **values: Any) -> None:
+        self._status = dataclasses.replace(self._status, **values)
+        write_json(self.folder / "status.json", to_json(self._status), lasting=False)
+        self._written = time.monotonic()
+
+
+def _identity(home: Path, ref: VolumeRef) -> tuple[Any, ...]:
+    """What tells one image from another, and from a later one in the same file."""
+    path = Path(ref.path) if ref.path else upload_path(home, ref)
+    time_of_change = path.stat().st_mtime_ns if path.exists() else 0  # reading it will tell what is wrong
+    return str(path), time_of_change, ref.modality, ref.view, ref.inverted
+
+
+def upload_path(home: Path, ref: VolumeRef) -> Path:
+    """Where an uploaded volume lies.
+
+    Raises:
+        NotFoundError: it was not uploaded.
+    """
+    path = home / "volumes" / f"{ref.sha256}.nrrd"
+    if not path.is_file():
+        raise NotFoundError(f"volume {ref.name or ref.sha256[:12]}", "was not uploaded", "Upload it first")
+    return path

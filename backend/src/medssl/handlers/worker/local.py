@@ -1,0 +1,48 @@
+"""An inspection in this process, for the command line: the same functions, a folder of the caller's choice, no server."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from medssl.core.files import disk_errors, read_json, write_json
+from medssl.core.home import make_home
+from medssl.core.protocol import QUEUED, ResultStatus, from_json, to_json
+from medssl.core.registry import load
+from medssl.handlers import INSPECTIONS
+from medssl.handlers.worker.context import FolderContext
+from medssl.inference.models import WarmModels
+
+Progress = Callable[[float, str], None]
+
+
+class _LocalContext(FolderContext):
+    """Tells a callback as well as the folder."""
+
+    tell: Progress
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        super().progress(fraction, message)
+        self.tell(fraction, message)
+
+
+def run_here(kind: str, request: dict[str, Any], home: Path, folder: Path | None, progress: Progress) -> ResultStatus:
+    """Run one inspection and leave its outputs in `folder` (None: a temporary one); errors are raised.
+
+    Raises:
+        MedSSLError: whatever the inspection refuses.
+    """
+    make_home(home)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) if folder is None else folder
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "status.json", to_json(ResultStatus(folder.name, kind, QUEUED)))
+        context = _LocalContext(home, folder, WarmModels(home))
+        context.tell = progress
+        context.begin()
+        load(INSPECTIONS[kind])(request, context)
+        context.close()
+        return from_json(ResultStatus, read_json(folder / "status.json"))

@@ -1,0 +1,228 @@
+"""Probabilities of classes for whole images: by a fine-tuned classifier, a probe on embeddings, or a pretrained Ark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from scipy import special
+from torch import Tensor, nn
+
+from medssl.core.errors import InputError, WeightsError
+from medssl.core.plan import Plan
+from medssl.core.requests import PredictRequest, images_from_json
+from medssl.core.tables import write_table
+from medssl.evaluation.metrics.calibration import logits_of
+from medssl.images.planes import as_plane
+from medssl.images.volume import Volume
+from medssl.inference.classification.ark import head_probabilities, head_rows, heads_text
+from medssl.inference.classification.findings import read_findings
+from medssl.inference.classification.probe_files import Probe, is_probe, open_probe
+from medssl.inference.classification.views import Prediction, check_test_time, interval_notes, summary, views_of
+from medssl.inference.image_embedding import as_input, embedding_of, image_size, whole_image
+from medssl.inference.models import model_path
+from medssl.networks.ark import ArkNetwork
+
+if TYPE_CHECKING:
+    from medssl.handlers.worker.context import FolderContext
+
+TASKS = ("classification", "probing")
+
+
+def predict(
+    images: Sequence[Volume],
+    net: nn.Module | Probe,
+    test_time: str = "",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Prediction]:
+    """How probable each class is in each image.
+
+    With several views the probability is their mean, and low and high are its 95 % t interval; with one they are None.
+    The temperatures of the plan, found on validation images, are applied to the mean.
+
+    Args:
+        images: 2D radiographs or volumes, as the model takes them; read one after another.
+        net: a classification network with its plan, or a probe.
+        test_time: none, mirror (left and right; of volumes every axis), ten-crop (centre, corners, mirrored ones; of volumes
+            centre, mirrored centre and eight corners); "": as the model was trained.
+        progress: called with (images done, images); may raise to stop.
+
+    Raises:
+        WeightsError: a model of another task.
+        ConfigError: another test_time.
+        VolumeError, InputError: an image that the model cannot take, see `whole_image`.
+    """
+    plan = check_predictor(net)
+    wanted = check_test_time(_test_time(test_time, plan))
+    found = []
+    for n in range(len(images)):
+        found.append(_predict_one(images[n], net, plan, wanted))
+        if progress is not None:
+            progress(n + 1, len(images))
+    return found
+
+
+def check_predictor(net: nn.Module | Probe) -> Plan:
+    """The plan of a model that predicts.
+
+    Raises:
+        WeightsError: a model of another task.
+    """
+    plan = cast(Plan, net.plan)
+    if plan.task.get("name") not in TASKS:
+        what = f"task {plan.task['name']!r}" if plan.task else f"method {plan.method!r}"
+        raise WeightsError(
+            f"model of {what}",
+            "does not predict classes",
+            "Choose a model fine-tuned for classification, a probe, or a pretrained Ark",
+        )
+    return plan
+
+
+def calibrate(probabilities: np.ndarray, names: Sequence[str], kind: str, temperatures: dict[str, float]) -> np.ndarray:
+    """Probabilities (..., C) as they are once their logits are divided by the classes' temperatures."""
+    heat = np.array([temperatures.get(name, 1.0) for name in names])
+    if (heat == 1.0).all():
+        return np.asarray(probabilities, float)
+    rows = np.atleast_2d(probabilities)
+    if kind == "multi-class":
+        scaled = special.softmax(logits_of(rows) / heat, axis=1)
+    else:
+        scaled = special.expit(np.stack([logits_of(column) for column in rows.T], axis=1) / heat)
+    return scaled.reshape(np.shape(probabilities))
+
+
+def load_predictor(
+    reference: str, home: Path, model: Callable[[str, str], nn.Module], part: str = ""
+) -> nn.Module | Probe:
+    """The network or probe that a job id or a path names.
+
+    Args:
+        reference: of a fine-tuned model, a probe or a pretrained Ark.
+        home: where job ids are looked up.
+        model: loads a network by job id or path, and by part.
+        part: student or teacher; "" as the file's method has it. A probe stands on the part it was made with.
+
+    Raises:
+        NotFoundError: no such job or file, or the model under a probe is gone.
+        WeightsError: the file cannot be used, or the model under a probe is another one now.
+    """
+    path = model_path(home, reference)
+    return open_probe(path, lambda source: model(source, "")) if is_probe(path) else model(reference, part)
+
+
+def rows_of(predictions: Sequence[Prediction], names: Sequence[str], plan: Plan) -> list[dict[str, Any]]:
+    """The result's table: a row per image and class; of several classes that exclude each other the likeliest is positive."""
+    rows = []
+    for number, (name, prediction) in enumerate(zip(names, predictions)):
+        likeliest = max(prediction, key=lambda one: prediction[one][0])
+        for label, (probability, low, high) in prediction.items():
+            threshold = None if plan.task["kind"] == "multi-class" else plan.task.get("thresholds", {}).get(label, 0.5)
+            positive = label == likeliest if threshold is None else probability >= threshold
+            rows.append(
+                {
+                    "image": number, "name": name, "class": label, "probability": probability, "low": low, "high": high,
+                    "threshold": threshold, "positive": bool(positive),
+                }
+            )  # fmt: skip
+    return rows
+
+
+def inspect(request: dict[str, Any], context: FolderContext) -> None:
+    """Answer a PredictRequest: a table of probabilities, and the same as a file."""
+    asked: PredictRequest = images_from_json(PredictRequest, request)
+    if not asked.images:
+        raise InputError("0 images", "are too few", "Choose an image")
+    context.progress(0.0, "loading the model")
+    net = load_predictor(
+        asked.model, context.home, lambda model, part: context.model(model, "", asked.device, part), asked.part
+    )
+    if isinstance(net, ArkNetwork):
+        _inspect_heads(asked, net, context)
+        return
+    plan = check_predictor(net)
+    _check_no_heads(asked)
+    predictions, names = [], []
+    for name, volume in _images(asked, context):
+        names.append(name)
+        predictions += predict([volume], net, asked.test_time)
+    table = rows_of(predictions, names, plan)
+    write_table(table, context.folder / "table.csv")
+    info = {
+        "names": names, "classes": plan.task["classes"], "kind": plan.task["kind"], "model": asked.model,
+        "notes": interval_notes(_test_time(asked.test_time, plan), len(plan.input_size)),
+    }  # fmt: skip
+    context.finish(["table.csv"], table, info)
+
+
+def _inspect_heads(asked: PredictRequest, net: ArkNetwork, context: FolderContext) -> None:
+    """The same of a pretrained Ark, head by head."""
+    columns = read_findings(net.sets, asked.findings, asked.heads)
+    findings = columns if asked.findings else []
+    table: list[dict[str, Any]] = []
+    names: list[str] = []
+    for name, volume in _images(asked, context):
+        probabilities = head_probabilities(volume, net, asked.test_time)
+        table += head_rows(len(names), name, probabilities, net, asked.heads, findings)
+        names.append(name)
+    write_table(table, context.folder / "table.csv")
+    notes = interval_notes(asked.test_time or "none", 2) + ([heads_text(findings, net.sets)] if findings else [])
+    info = {
+        "names": names, "classes": [column.name for column in columns], "kind": "heads", "model": asked.model,
+        "sets": net.sets, "findings": [{"name": one.name, "text": one.text(net.sets)} for one in findings], "notes": notes,
+    }  # fmt: skip
+    context.finish(["table.csv"], table, info)
+
+
+def _images(asked: PredictRequest, context: FolderContext) -> Iterator[tuple[str, Volume]]:
+    """Name and image of each reference, read when its turn comes."""
+    for n, ref in enumerate(asked.images):
+        context.progress(n / len(asked.images), f"image {n + 1} of {len(asked.images)}")
+        volume = context.volume(ref)
+        name = ref.name or volume.name or f"image {n + 1}"
+        yield name, as_plane(volume, ref.view, ref.inverted) if ref.view or ref.inverted else volume
+
+
+def _check_no_heads(asked: PredictRequest) -> None:
+    wanted = (*asked.heads, *asked.findings)
+    if wanted:
+        raise WeightsError(
+            f"model {asked.model} asked for {', '.join(wanted)}",
+            "has no heads by name",
+            "Choose a pretrained Ark, or ask for none",
+        )
+
+
+def _test_time(wanted: str, plan: Plan) -> str:
+    return wanted or str(plan.task.get("test_time", "none"))
+
+
+def _predict_one(volume: Volume, net: nn.Module | Probe, plan: Plan, test_time: str) -> Prediction:
+    network = net.net if isinstance(net, Probe) else net
+    image = torch.from_numpy(whole_image(volume, network))
+    views = views_of(image, image_size(network), test_time)  # (V, 1, *size)
+    kind, names = plan.task["kind"], list(plan.task["classes"])
+    raw = _probabilities(views, net, kind)  # (V, C)
+    temperatures = plan.task.get("temperature", {})
+    mean = calibrate(raw.mean(axis=0), names, kind, temperatures)
+    each = calibrate(raw, names, kind, temperatures)
+    return summary(names, mean, each)
+
+
+@torch.inference_mode()
+def _probabilities(views: Tensor, net: nn.Module | Probe, kind: str) -> np.ndarray:
+    """(V, C) of views (V, 1, *size); one at a time where the network normalises by the batch at hand."""
+    network = net.net if isinstance(net, Probe) else net
+    device, released = next(network.parameters()).device, cast(Plan, network.plan).fidelity == "released"
+    found = []
+    for some in views.to(device).split(1 if released and views.ndim == 5 else len(views)):
+        if isinstance(net, Probe):
+            features = embedding_of(network, some, net.plan.task.get("features", "")).float().cpu().numpy()
+            found.append(net.head.probabilities(features, kind))
+        else:
+            logits = network(as_input(some, network)).double().cpu()
+            found.append((logits.softmax(dim=1) if kind == "multi-class" else logits.sigmoid()).numpy())
+    return np.concatenate(found)

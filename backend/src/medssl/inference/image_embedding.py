@@ -1,0 +1,145 @@
+"""Whole images as a network sees them, and one embedding for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from medssl.core.errors import ConfigError, InputError, VolumeError, WeightsError
+from medssl.core.plan import Plan
+from medssl.datasets.crops.classification_images import enlarged
+from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.intensity.normalise import resolve, window
+from medssl.images.intensity.volume_statistics import compute
+from medssl.images.radiograph import as_radiograph, resized
+from medssl.images.resizing import resized_to
+from medssl.images.volume import Volume, guess_modality
+
+BATCH = 16
+
+
+def image_size(net: nn.Module) -> tuple[int, ...]:
+    """The size of a whole image that a network of radiographs (rows, columns) or volumes (i, j, k) takes."""
+    side = getattr(net, "side", 0)
+    return (side, side) if side else tuple(net.plan.input_size)  # type: ignore[union-attr, arg-type]
+
+
+def whole_image(volume: Volume, net: nn.Module, view: str = "", inverted: bool = False) -> np.ndarray:
+    """An image in 0...1 at 8/7 of the size that the network takes, for crops to be taken from.
+
+    A network that was trained on whole images (Ark) gets the whole image at the very size that it takes instead, resized
+    without regard to its aspect.
+
+    Args:
+        volume: 2D, or 3D (with a view, for a network of radiographs).
+        net: with a plan.
+        view, inverted: see `as_radiograph`.
+
+    Returns:
+        float32, (rows, columns) with the centre square of the radiograph (or all of it), or (i, j, k).
+
+    Raises:
+        InputError: the modality is not the model's.
+        VolumeError: 2D where the network takes volumes, 3D without a view where it takes images, constant or too small.
+    """
+    plan: Plan = net.plan  # type: ignore[assignment]
+    squeezed = getattr(net, "framing", "centre") == "whole"
+    size = image_size(net) if squeezed else enlarged(image_size(net))
+    rule = NormalisationConfig(**plan.normalisation)
+    if len(size) == 2:
+        image = as_radiograph(volume, view, inverted, rule).pixels
+        if squeezed:
+            return resized_to(image, size).clip(0, 1)
+        image = resized(image, size[0])
+        top, left = ((n - size[0]) // 2 for n in image.shape)
+        return image[top : top + size[0], left : left + size[0]]
+    if volume.array.ndim != 3 or volume.shape[2] == 1:
+        raise VolumeError(
+            f"{volume.name or 'image'} of shape {volume.shape}",
+            "is 2D where the model needs a volume",
+            "Choose a volume",
+        )
+    modality = volume.modality or plan.modality or guess_modality(volume.array)
+    if plan.modality and modality != plan.modality:
+        raise InputError(
+            f"{volume.name or 'volume'} of modality {modality}", f"does not suit a model trained on {plan.modality}",
+            f"Choose a {plan.modality} volume, or a model trained on {modality}",
+        )  # fmt: skip
+    low, high = window(resolve(rule, modality, volume.name), compute(volume.array, modality), volume.name)
+    scaled = (resized_to(volume.array, size).astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    return scaled.clip(0, 1)
+
+
+def centre(images: Tensor, size: Sequence[int]) -> Tensor:
+    """The middle (…, *size) of images (…, *larger)."""
+    for axis, side in enumerate(size):
+        dim = images.ndim - len(size) + axis
+        images = images.narrow(dim, (images.shape[dim] - side) // 2, side)
+    return images
+
+
+def as_input(images: Tensor, net: nn.Module) -> Tensor:
+    """Images (N, 1, *size) in 0...1 as the network takes them: three standardised channels for a Swin."""
+    return net.standardise(images) if hasattr(net, "standardise") else images  # type: ignore[operator]
+
+
+FEATURES = ("", "projector", "encoder")
+
+
+def embedding_of(net: nn.Module, images: Tensor, features: str = "") -> Tensor:
+    """One embedding (N, D) for each image (N, 1, *size) in 0...1: the mean token of a Swin, the mean bottleneck of a U-Net.
+
+    Args:
+        net: any network with an encoder.
+        images: from `whole_image`.
+        features: of an Ark: projector (1376 numbers) or encoder (its mean token); "" takes the projector where there is one.
+
+    Raises:
+        WeightsError: a network that has neither, or no projector where one is asked for.
+        ConfigError: other features.
+    """
+    if features not in FEATURES:
+        raise ConfigError(f"features = {features!r}", "is no choice", "Use projector or encoder")
+    x = as_input(images, net)
+    if features == "encoder" and hasattr(net, "features"):
+        return net.features(x)  # type: ignore[operator]
+    if features == "projector" and not hasattr(net, "projector"):
+        raise WeightsError(f"model of method {net.plan.method!r}", "has no projector", "Ask for the encoder's features")  # type: ignore[union-attr]
+    if hasattr(net, "embed"):
+        return net.embed(x)  # type: ignore[operator]
+    if hasattr(net, "tokens"):
+        return net.tokens(x).mean(dim=1)  # type: ignore[operator]
+    if hasattr(net, "encode"):
+        return net.encode(x)[-1].mean(dim=(2, 3, 4))  # type: ignore[operator]
+    plan: Plan = net.plan  # type: ignore[assignment]
+    raise WeightsError(
+        f"model of method {plan.method!r}", "gives no embedding of an image", "Choose a pretrained model"
+    )
+
+
+def embed_images(
+    images: Sequence[np.ndarray],
+    net: nn.Module,
+    progress: Callable[[int, int], None] | None = None,
+    features: str = "",
+) -> np.ndarray:
+    """Embeddings (N, D) float32 of the middles of images from `whole_image`.
+
+    Args:
+        images: read one after another, so that they need not all be in memory.
+        net: in evaluation mode.
+        progress: called with (images done, images) after each batch; may raise to stop.
+        features: see `embedding_of`.
+    """
+    device, size, rows = next(net.parameters()).device, image_size(net), []
+    batch = 1 if net.plan.fidelity == "released" and len(size) == 3 else BATCH  # type: ignore[union-attr]  # its batch norm
+    for first in range(0, len(images), batch):
+        group = [torch.from_numpy(images[n])[None] for n in range(first, min(first + batch, len(images)))]
+        with torch.inference_mode():
+            rows.append(embedding_of(net, centre(torch.stack(group), size).to(device), features).float().cpu().numpy())
+        if progress is not None:
+            progress(min(first + batch, len(images)), len(images))
+    return np.concatenate(rows)

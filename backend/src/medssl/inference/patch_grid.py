@@ -1,0 +1,175 @@
+"""Patch descriptors of a radiograph: what PEAC's network says of every cell, on a grid over the whole image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from medssl.core.errors import ConfigError, WeightsError
+from medssl.core.plan import Plan
+from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.radiograph import as_radiograph, resized
+from medssl.images.volume import Volume
+from medssl.networks.peac import PeacNetwork, standardise
+from medssl.training.fabric import choose_precision
+
+METHOD = "peac"
+SHORT_SIDE_CELLS = 19  # as in training: the network knows anatomy at this size
+STRIDE = 2  # cells between windows: a token tells where in its window it lies, the mean of many tells less of that
+BATCH = 8  # windows at a time
+DENSITIES = (1, 2, 4)
+FLAT = 0.02  # a cell whose values differ by less shows nothing
+BRIGHT = 0.5  # unless it is brighter than this: air and covered borders are dark
+
+
+@dataclass(frozen=True, eq=False)
+class PatchGrid:
+    """Descriptors of one radiograph. Places on the grid are (row, column), places in the image (x, y) = (column, row) pixels.
+
+    Attributes:
+        descriptors: (rows, columns, D) float32, unit length.
+        foreground: (rows, columns) bool: False where a cell shows nothing.
+        origin: (x, y) of the centre of grid place (0, 0), in pixels of the source.
+        step: (x, y) pixels of the source from one grid place to the next.
+        cell: (x, y) pixels of the source that one cell of the network covers.
+        source: the 2D image.
+        notes: what the user should know of how the image was read.
+    """
+
+    descriptors: Tensor
+    foreground: Tensor
+    origin: tuple[float, float]
+    step: tuple[float, float]
+    cell: tuple[float, float]
+    source: Volume
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.descriptors.shape[0], self.descriptors.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the descriptors and the source."""
+        return self.descriptors.nbytes + self.source.array.nbytes
+
+    def pixels(self, places: np.ndarray) -> np.ndarray:
+        """(..., 2) rows and columns of the grid to (..., 2) x and y of the source."""
+        return np.asarray(places, dtype=float)[..., ::-1] * self.step + self.origin
+
+    def places(self, pixels: np.ndarray) -> np.ndarray:
+        """(..., 2) x and y of the source to (..., 2) fractional rows and columns of the grid."""
+        return ((np.asarray(pixels, dtype=float) - self.origin) / self.step)[..., ::-1].copy()
+
+    def at(self, pixels: np.ndarray) -> Tensor:
+        """Descriptors (Q, D), unit length, at (Q, 2) pixels x, y: bilinear between grid places, the nearest beyond them."""
+        rows, columns = self.shape
+        place = torch.as_tensor(self.places(pixels), dtype=torch.float32)
+        limits = torch.tensor([max(rows - 1, 1), max(columns - 1, 1)], dtype=torch.float32)
+        scaled = (2 * place / limits - 1).flip(1)[None, None]  # (1, 1, Q, 2) as x, y in -1...1
+        field = self.descriptors.permute(2, 0, 1)[None]
+        found = functional.grid_sample(field, scaled, padding_mode="border", align_corners=True)[0, :, 0].T
+        return functional.normalize(found, dim=1)
+
+
+def embed(volume: Volume, net: nn.Module, dense: int = 1, view: str = "", inverted: bool = False) -> PatchGrid:
+    """Describe every cell of a radiograph.
+
+    The image is brought to the size of training (short side 19 cells) and seen through overlapping windows of 14 x 14
+    cells; a cell that several windows show gets the mean of its descriptors. What all cells of the image share, their mean,
+    is taken off. `dense` > 1 repeats that with windows shifted by fractions of a cell.
+
+    Args:
+        volume: a 2D radiograph, or 3D with a view.
+        net: a PEAC network with its plan.
+        dense: descriptors along a side of a cell: 1, 2 or 4.
+        view: how a 3D volume becomes 2D.
+        inverted: high values are dark.
+
+    Raises:
+        WeightsError: a model of another method.
+        VolumeError: no radiograph.
+        ConfigError: another density.
+    """
+    plan = cast(Plan, net.plan)
+    if plan.method != METHOD:
+        raise WeightsError(f"model of method {plan.method!r}", "has no patch embeddings", "Choose a PEAC model")
+    if dense not in DENSITIES:
+        raise ConfigError(f"dense = {dense}", f"must be one of {', '.join(map(str, DENSITIES))}", "4 is the finest")
+    network = cast(PeacNetwork, net)
+    image = as_radiograph(volume, view, inverted, NormalisationConfig(**plan.normalisation))
+    scaled = torch.from_numpy(resized(image.pixels, SHORT_SIDE_CELLS * network.cell))  # (h, w)
+    padded, rows, columns = _whole_cells(scaled, network.cell)
+    zoom = [old / new for old, new in zip(image.pixels.shape[::-1], (scaled.shape[1], scaled.shape[0]))]  # x, y
+    cell = [network.cell * z for z in zoom]
+    descriptors = _descriptors(padded, network, rows, columns, dense)
+    return PatchGrid(
+        descriptors=functional.normalize(descriptors - descriptors.mean(dim=(0, 1)), dim=2),
+        foreground=_foreground(padded, network.cell, dense, rows, columns),
+        origin=(image.x0 + 0.5 * cell[0] / dense - 0.5, image.y0 + 0.5 * cell[1] / dense - 0.5),
+        step=(cell[0] / dense, cell[1] / dense),
+        cell=(cell[0], cell[1]),
+        source=image.volume,
+        notes=image.notes,
+    )
+
+
+def window_starts(cells: int, window: int) -> list[int]:
+    """First cells of windows that cover `cells`, evenly spread, at most `STRIDE` apart."""
+    return sorted({round(start) for start in np.linspace(0, cells - window, 1 + -(-(cells - window) // STRIDE))})
+
+
+def _whole_cells(image: Tensor, cell: int) -> tuple[Tensor, int, int]:
+    """The image (h, w) continued by its edge to whole cells and half a cell more on each side; its rows and columns."""
+    rows, columns = (-(-side // cell) for side in image.shape)
+    more = [columns * cell - image.shape[1], rows * cell - image.shape[0]]
+    half = cell // 2
+    padded = functional.pad(image[None, None], (half, half + more[0], half, half + more[1]), mode="replicate")
+    return padded, rows, columns
+
+
+@torch.inference_mode()
+def _descriptors(padded: Tensor, network: PeacNetwork, rows: int, columns: int, dense: int) -> Tensor:
+    """(rows * dense, columns * dense, D): the mean over all windows that show a cell."""
+    cell, cells = network.cell, network.cells
+    device = next(network.parameters()).device
+    starts = [(r, c) for r in window_starts(rows, cells) for c in window_starts(columns, cells)]
+    total = torch.zeros(rows, dense, columns, dense, network.dimension, device=device)
+    count = torch.zeros(rows, 1, columns, 1, 1, device=device)
+    for r, c in starts:
+        count[r : r + cells, :, c : c + cells] += 1
+    first = [cell * (2 * n + 1) // (2 * dense) for n in range(dense)]  # where shifted cells begin in the padded image
+    jobs = [(m, n, r, c) for m in range(dense) for n in range(dense) for r, c in starts]
+    for begin in range(0, len(jobs), BATCH):
+        some = jobs[begin : begin + BATCH]
+        views = [_cut(padded, first[m] + r * cell, first[n] + c * cell, network.side) for m, n, r, c in some]
+        with _precision(device):
+            tokens = network.tokens(standardise(torch.cat(views).to(device)))  # (batch, cells², D)
+        for (m, n, r, c), of_window in zip(some, tokens.float().unflatten(1, (cells, cells))):
+            total[r : r + cells, m, c : c + cells, n] += of_window
+    return (total / count).flatten(0, 1).flatten(1, 2).cpu()
+
+
+def _cut(image: Tensor, top: int, left: int, side: int) -> Tensor:
+    return image[:, :, top : top + side, left : left + side]
+
+
+def _precision(device: torch.device) -> torch.autocast:
+    """bf16 where the device computes in it: directions of descriptors differ by less than neighbouring cells do."""
+    half = choose_precision("auto", device.type) == "bf16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=half)
+
+
+def _foreground(padded: Tensor, cell: int, dense: int, rows: int, columns: int) -> Tensor:
+    """(rows * dense, columns * dense) bool: cells that show more than one value, or a bright one: the clipped abdomen."""
+    first, step = cell // (2 * dense), cell // dense
+    image = padded[:, :, first:, first:]
+    high, low = (functional.max_pool2d(sign * image, cell, step) for sign in (1.0, -1.0))
+    shown = (high + low > FLAT) | (-low > BRIGHT)  # `low` is the negative minimum
+    return shown[0, 0, : rows * dense, : columns * dense]

@@ -1,0 +1,122 @@
+"""Known landmarks of the images of a catalogue: read, matched, checked; or made from outlines of the lungs."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from medssl.core.errors import CatalogError, InputError, NotFoundError, VolumeError
+from medssl.datasets.catalog.catalog import Catalog, Entry
+from medssl.images.formats.reading import read_volume
+from medssl.inspection.anatomy.lung_landmarks import lung_landmarks
+
+COLUMNS = ("image", "landmark", "x", "y")
+Landmarks = dict[int, dict[str, tuple[float, float]]]  # number of the catalogue's entry: landmark: (x, y) in pixels
+
+
+def read_landmarks(path: str | Path) -> list[dict[str, Any]]:
+    """Rows of a landmarks CSV.
+
+    Raises:
+        NotFoundError: no such file.
+        CatalogError: a column is missing, or it is no text table.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise NotFoundError(path, "is not there", "Give a CSV with the columns image, landmark, x, y")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CatalogError(path, "is no text table", "Save it as CSV in UTF-8") from error
+    missing = [name for name in COLUMNS if rows and name not in rows[0]]
+    if missing or not rows:
+        raise CatalogError(
+            path, f"has no column {missing[0]!r}" if missing else "holds no rows", "Use image, landmark, x, y"
+        )
+    return rows
+
+
+def match_landmarks(rows: Iterable[dict[str, Any]], catalog: Catalog, partial: bool = False) -> tuple[Landmarks, int]:
+    """Give every row to its image, which it names by name, file name or path.
+
+    Args:
+        rows: with image, landmark, x, y.
+        partial: the catalogue leaves images out: rows of unknown images are skipped, not refused.
+
+    Returns:
+        The landmarks, and how many rows were skipped.
+
+    Raises:
+        CatalogError: an image that is not in the catalogue or named by several, a number that is none, a repeated landmark.
+    """
+    names = _names(catalog)
+    found: Landmarks = {}
+    skipped = 0
+    for number, row in enumerate(rows, start=1):
+        where = f"landmark {row.get('landmark') or number}"
+        for column in COLUMNS:
+            if row.get(column) in (None, ""):
+                raise CatalogError(where, f"has no {column}", "Give image, landmark, x and y")
+        image, landmark = str(row["image"]), str(row["landmark"])
+        matches = names.get(image, set()) or names.get(Path(image).name, set())
+        if not matches and partial:
+            skipped += 1
+            continue
+        if len(matches) != 1:
+            rule = "is not in the catalogue" if not matches else f"names {len(matches)} images of the catalogue"
+            raise CatalogError(f"{where}: image {image!r}", rule, "Name images as the catalogue does")
+        of_image = found.setdefault(next(iter(matches)), {})
+        if landmark in of_image:
+            raise CatalogError(f"{where} of {image}", "is there twice", "Give each landmark once per image")
+        of_image[landmark] = _number(row["x"], where), _number(row["y"], where)
+    return found, skipped
+
+
+def landmarks_of_masks(entries: Sequence[Entry], folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows of lung landmarks from masks, files of the images' names in a folder, and notes on images left out.
+
+    Raises:
+        NotFoundError: no mask for any image.
+        VolumeError: a mask that is not 2D.
+    """
+    masks = {path.name.partition(".")[0]: path for path in sorted(folder.glob("*")) if path.is_file()}
+    rows, notes = [], []
+    for entry in entries:
+        path = masks.get(entry.image.name.partition(".")[0])
+        if path is None:
+            notes.append(f"{entry.name}: no mask")
+            continue
+        mask = read_volume(path)
+        if mask.array.ndim != 2:
+            raise VolumeError(path, "is not 2D", "Give masks of the radiographs themselves")
+        try:
+            found = lung_landmarks(mask.array.T)
+        except InputError as error:
+            notes.append(f"{entry.name}: {error.value} {error.rule}")
+            continue
+        rows += [{"image": str(entry.image), "landmark": name, "x": x, "y": y} for name, (x, y) in found.items()]
+    if not rows:
+        raise NotFoundError(folder, "holds no mask of two lungs for any image", "Name masks as the images")
+    return rows, notes
+
+
+def _names(catalog: Catalog) -> dict[str, set[int]]:
+    names: dict[str, set[int]] = {}
+    for number, entry in enumerate(catalog):
+        for name in {entry.name, entry.image.name, entry.image.name.partition(".")[0], str(entry.image)}:
+            names.setdefault(name, set()).add(number)
+    return names
+
+
+def _number(value: Any, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise CatalogError(f"{where} at {value!r}", "is no number", "Give x and y in pixels")
+    return number

@@ -1,0 +1,58 @@
+"""Print the devices of this machine as JSON: `python -m medssl.jobs.device_probe`. A child of the server, since it imports torch."""
+
+from __future__ import annotations
+
+import json
+import platform
+from typing import Any
+
+import psutil
+
+
+def devices() -> list[dict[str, Any]]:
+    """What torch can compute on: name, description, memory_bytes, free_bytes, available, note."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: a library of torch that cannot be loaded
+        note = f"torch cannot be imported ({error}); run: pip install torch"
+        return [_cpu(available=False, note=note)]
+    found = [_cuda(torch, n) for n in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        memory = psutil.virtual_memory()
+        found.append(_entry("mps", "Apple GPU (shares the memory)", memory.total, memory.available))
+    note = "" if found else _why_no_gpu(torch)
+    return [*found, _cpu(available=True, note=note)]
+
+
+def _cuda(torch: Any, n: int) -> dict[str, Any]:
+    free, total = torch.cuda.mem_get_info(n)
+    return _entry(f"cuda:{n}", torch.cuda.get_device_name(n), total, free)
+
+
+def _cpu(available: bool, note: str) -> dict[str, Any]:
+    memory = psutil.virtual_memory()
+    name = platform.processor() or platform.machine()
+    description = f"{name}, {psutil.cpu_count(logical=False) or psutil.cpu_count()} cores"
+    return _entry("cpu", description, memory.total, memory.available, available, note)
+
+
+def _entry(
+    name: str, description: str, total: int, free: int, available: bool = True, note: str = ""
+) -> dict[str, Any]:
+    return dict(
+        name=name, description=description, memory_bytes=total, free_bytes=free, available=available, note=note
+    )  # fmt: skip
+
+
+def _why_no_gpu(torch: Any) -> str:
+    from medssl.jobs.devices import visible_gpus
+
+    if not visible_gpus():
+        return ""
+    if torch.version.cuda is None and torch.version.hip is None:
+        return "a GPU is here, but this torch is built for the CPU only; install a CUDA build of torch"
+    return "a GPU is here, but torch cannot use it; update its driver"
+
+
+if __name__ == "__main__":
+    print(json.dumps(devices()))

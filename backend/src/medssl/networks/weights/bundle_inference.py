@@ -1,0 +1,137 @@
+"""What `configs/inference.json` of a MONAI bundle says of a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from medssl.core.plan import Plan
+from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.intensity.normalise import resolve, window
+from medssl.images.intensity.volume_statistics import compute
+from medssl.networks import NETWORKS
+
+WINDOWS_AT_A_TIME = 4
+
+
+def inference(network: nn.Module) -> dict[str, Any]:
+    """The configuration: for volumes from file to label map, else the network and its inferer."""
+    plan: Plan = network.plan  # type: ignore[assignment]
+    content: dict[str, Any] = {
+        "imports": ["$import glob", "$import numpy as np", "$import torch"],
+        "bundle_root": ".",
+        "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
+        "network_def": network_definition(network),
+        "network": "$@network_def.to(@device)",
+        "inferer": {"_target_": "SimpleInferer"},
+    }
+    if plan.task.get("name") != "segmentation" or plan.task.get("form") != "3d":
+        return content
+    return content | {
+        "inferer": {
+            "_target_": "SlidingWindowInferer",
+            "roi_size": list(plan.task.get("crop") or plan.input_size),
+            "sw_batch_size": WINDOWS_AT_A_TIME,
+            "overlap": plan.task.get("overlap", 0.25),
+            "mode": "gaussian",
+        },
+        "dataset_dir": "images",
+        "output_dir": "$@bundle_root + '/eval'",
+        "datalist": "$[{'image': path} for path in sorted(glob.glob(@dataset_dir + '/*.nii.gz'))]",
+        "preprocessing": {
+            "_target_": "Compose",
+            "transforms": [
+                {"_target_": "LoadImaged", "keys": "image", "ensure_channel_first": True, "dtype": "$np.float32"},
+                intensity_transform(plan),
+            ],
+        },
+        "dataset": {"_target_": "Dataset", "data": "@datalist", "transform": "@preprocessing"},
+        "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1},
+        "postprocessing": {"_target_": "Compose", "transforms": _postprocessing(plan)},
+        "handlers": [
+            {
+                "_target_": "CheckpointLoader",
+                "load_path": "$@bundle_root + '/models/model.pt'",
+                "load_dict": {"model": "@network"},
+            }
+        ],
+        "evaluator": {
+            "_target_": "SupervisedEvaluator",
+            "device": "@device",
+            "val_data_loader": "@dataloader",
+            "network": "@network",
+            "inferer": "@inferer",
+            "postprocessing": "@postprocessing",
+            "val_handlers": "@handlers",
+        },
+        "run": ["$@evaluator.run()"],
+    }
+
+
+def network_definition(network: nn.Module) -> dict[str, Any]:
+    """The class and arguments that build an empty network: MONAI's own where there is one."""
+    plan: Plan = network.plan  # type: ignore[assignment]
+    if plan.method != "monai-segmenter":
+        return {"_target_": NETWORKS[plan.method].replace(":", "."), **plan.network, "fidelity": plan.fidelity}
+    return {"_target_": type(network.network).__name__, **network.settings}  # type: ignore[dict-item]
+
+
+def intensity_transform(plan: Plan) -> dict[str, Any]:
+    """A MONAI transform that brings an image's intensities to 0…1; fixed ranges need nothing of MedSSL."""
+    config = NormalisationConfig(**plan.normalisation)
+    fixed = {"ct": (config.low, config.high), "mr-fixed": (config.fixed_low, config.fixed_high)}
+    if config.kind in fixed:
+        low, high = fixed[config.kind]
+        return {
+            "_target_": "ScaleIntensityRanged", "keys": "image", "a_min": low, "a_max": high, "b_min": 0.0, "b_max": 1.0,
+            "clip": True,
+        }  # fmt: skip
+    return {
+        "_target_": "Lambdad",
+        "keys": "image",
+        "func": {
+            "_target_": "medssl.networks.weights.bundle_inference.UnitRange",
+            "normalisation": plan.normalisation,
+            "modality": plan.modality,
+        },
+    }
+
+
+class UnitRange:
+    """Intensities to 0…1 by an image's own percentiles, as in training.
+
+    Args:
+        normalisation: a `NormalisationConfig` as a dict.
+        modality: CT, MR or CXR.
+    """
+
+    def __init__(self, normalisation: dict[str, Any], modality: str) -> None:
+        self.config, self.modality = resolve(NormalisationConfig(**normalisation), modality), modality
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """An image of any shape."""
+        low, high = window(self.config, compute(torch.as_tensor(image).numpy(), self.modality))
+        return ((image - low) / (high - low)).clamp(0.0, 1.0)
+
+
+def class_channels(plan: Plan) -> dict[str, str]:
+    """What each channel of the answer stands for; empty where the model has no classes."""
+    segments = [segment["name"] for segment in plan.task.get("segments", ())]
+    names = ["background", *segments] if segments else plan.task.get("classes", [])
+    return {str(channel): name for channel, name in enumerate(names)}
+
+
+def _postprocessing(plan: Plan) -> list[dict[str, Any]]:
+    values = [segment["value"] for segment in plan.task["segments"]]
+    numbers = list(range(1, len(values) + 1))
+    mapped = {"_target_": "MapLabelValued", "keys": "pred", "orig_labels": numbers, "target_labels": values}
+    return [
+        {"_target_": "AsDiscreted", "keys": "pred", "argmax": True},
+        *([mapped] if values != numbers else []),
+        {
+            "_target_": "SaveImaged", "keys": "pred", "output_dir": "@output_dir", "output_postfix": "seg",
+            "output_dtype": "$np.uint8", "resample": False, "separate_folder": False,
+        },
+    ]  # fmt: skip

@@ -1,0 +1,209 @@
+"""Models for other programs: TorchScript, ONNX, MONAI bundles, state dicts; each read again and compared."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from medssl.core.errors import ConfigError, ResourceError, WeightsError
+from medssl.core.files import write_atomic
+from medssl.core.plan import Plan
+from medssl.networks.weights.bundle import open_bundle, write_bundle
+from medssl.networks.weights.weight_files import export_official, load_weights, write_official
+
+TOLERANCE = 1e-3  # of the largest answer
+INPUT, OUTPUT = "image", "pred"
+Answer = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written.
+
+    Attributes:
+        path: the file, or the bundle's folder.
+        format: one of `FORMATS`.
+        difference: the largest absolute one between the answers before and after; None where it was not checked.
+        note: what goes in and comes out, and the licence of the weights.
+    """
+
+    path: Path
+    format: str
+    difference: float | None
+    note: str
+
+
+def export(
+    network: nn.Module | str | Path, target: str | Path, format: str, check: bool = True, part: str | None = None
+) -> ExportReport:
+    """Write a model for another program.
+
+    Args:
+        network: with its `.plan`, or any file that `load_weights` opens.
+        target: the file to write; for a bundle a folder.
+        format: "torchscript", "onnx", "bundle" (MONAI's) or "official" (a state dict under the authors' names).
+        check: read it again and compare its answers to random images; of two batch sizes, and two image sizes where it
+            takes more than one.
+        part: "student" or "teacher" of a file with both. "official" writes both where none is asked for.
+
+    Raises:
+        ConfigError: an unknown format, or a network without plan.
+        ResourceError: a package is missing (ONNX), or the target cannot be written.
+        WeightsError: the file does not open, or what was written answers otherwise.
+    """
+    if format not in FORMATS:
+        raise ConfigError(f"format {format!r}", "is not known here", f"Use {', '.join(FORMATS)}")
+    write, read = FORMATS[format]
+    path, target = None if isinstance(network, nn.Module) else Path(network), Path(target)
+    ours = deepcopy(network) if isinstance(network, nn.Module) else load_weights(network, part)
+    if getattr(ours, "plan", None) is None:
+        raise ConfigError("network without plan", "cannot be exported", "Load it with medssl.load_weights")
+    ours = ours.cpu().eval().requires_grad_(False)
+    if format == "official" and path is not None:
+        export_official(path, target, part)  # with the teacher, which `ours` lacks
+    else:
+        write(ours, target)
+    difference = _compare(ours, read(target), target) if check else None
+    return ExportReport(target, format, difference, describe(ours))
+
+
+def describe(network: nn.Module) -> str:
+    """What a network takes and gives, and under which licence."""
+    plan: Plan = network.plan  # type: ignore[assignment]
+    example = make_example(network, 1)
+    sides = "i, j, k" if example.ndim == 5 else "rows, columns"
+    if _one_size(network):
+        takes = f"{INPUT} ({', '.join(['N', *map(str, example.shape[1:])])})"
+    else:
+        takes = f"{INPUT} (N, {example.shape[1]}, {sides}), sides divisible by {network.size_divisor}"
+    scale = "0 to 1"
+    if hasattr(network, "side"):
+        ark = plan.method == "ark" or plan.network.get("standard") == "imagenet"
+        scale = f"standardised as for {'ImageNet' if ark else 'PEAC'}"
+    answer = (
+        "logits"
+        if plan.task
+        else {"genesis": "restored image", "peac": "tokens", "ark": "embedding"}.get(plan.method, "answer")
+    )
+    return f"{takes}, {scale}; {OUTPUT}: {answer}." + (f" {plan.licence}." if plan.licence else "")
+
+
+def make_example(network: nn.Module, number: int, grown: bool = False) -> Tensor:
+    """A random batch of the smallest images that a network takes; with `grown`, one step longer along the first axis."""
+    plan: Plan = network.plan  # type: ignore[assignment]
+    generator = torch.Generator().manual_seed(number)
+    if hasattr(network, "side"):
+        return torch.randn(number, 3, *[int(network.side)] * 2, generator=generator)  # type: ignore[arg-type]
+    axes, divisor = int(getattr(network, "axes", 3)), int(network.size_divisor)  # type: ignore[arg-type]
+    sides = [int(getattr(network, "least_side", 2 * divisor))] * axes  # type: ignore[arg-type]
+    if _one_size(network):
+        sides = _trained_size(plan, axes, divisor) or sides
+    elif grown:
+        sides[0] += divisor
+    return torch.rand(number, plan.network.get("inputs", 1), *sides, generator=generator)
+
+
+def _one_size(network: nn.Module) -> bool:
+    return hasattr(network, "side") or bool(getattr(network, "one_size", False))
+
+
+def _trained_size(plan: Plan, axes: int, divisor: int) -> list[int]:
+    size = [int(side) for side in plan.input_size or plan.task.get("crop", ())]
+    return size if len(size) == axes and not any(side % divisor for side in size) else []
+
+
+def _compare(network: nn.Module, answers: Sequence[Answer], target: Path) -> float:
+    worst = 0.0
+    for answer in answers:
+        for images in (make_example(network, 2), make_example(network, 3, grown=True)):
+            with torch.inference_mode():
+                wanted = network(images)
+            found = answer(images)
+            difference = float((found - wanted).abs().max())
+            if not difference <= TOLERANCE * float(wanted.abs().max()):
+                raise WeightsError(
+                    target, f"answers otherwise than the network (by up to {difference:.2g})", "Choose another format"
+                )
+            worst = max(worst, difference)
+    return worst
+
+
+def _trace(network: nn.Module) -> torch.jit.ScriptModule:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing is deprecated, and warns of what `_compare` looks at
+        return torch.jit.trace(network, make_example(network, 2), check_trace=False)
+
+
+def _write_torchscript(network: nn.Module, target: Path) -> None:
+    buffer = io.BytesIO()
+    plan: Plan = network.plan  # type: ignore[assignment]
+    torch.jit.save(_trace(network), buffer, _extra_files={"medssl.json": json.dumps(asdict(plan))})
+    write_atomic(target, buffer.getvalue())
+
+
+def _read_torchscript(target: Path) -> list[Answer]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [torch.jit.load(target, map_location="cpu")]
+
+
+def _write_onnx(network: nn.Module, target: Path) -> None:
+    _need("onnx", "onnxscript")
+    example = make_example(network, 2)
+    free = [0] if _one_size(network) else [0, *range(2, example.ndim)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program: Any = torch.onnx.export(
+            network, (example,), dynamo=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT],
+            dynamic_shapes=({axis: torch.export.Dim.AUTO for axis in free},),
+        )  # fmt: skip
+    model = program.model_proto
+    plan: Plan = network.plan  # type: ignore[assignment]
+    model.metadata_props.add(key="medssl", value=json.dumps(asdict(plan)))
+    write_atomic(target, model.SerializeToString())
+
+
+def _read_onnx(target: Path) -> list[Answer]:
+    _need("onnxruntime")
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
+    return [lambda images: torch.from_numpy(session.run(None, {INPUT: images.numpy()})[0])]
+
+
+def _need(*packages: str) -> None:
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise ResourceError(
+            f"package {' and '.join(missing)}",
+            "is missing, and ONNX needs it",
+            'Install it: pip install "medssl[export]"',
+        )
+
+
+def _write_bundle(network: nn.Module, target: Path) -> None:
+    example = make_example(network, 1)
+    sides = [str(side) if _one_size(network) else f"{network.size_divisor}*n" for side in example.shape[2:]]
+    write_bundle(network, target, _trace(network), (example.shape[1], sides), describe(network))
+
+
+def _read_official(target: Path) -> list[Answer]:
+    return [load_weights(target)]
+
+
+FORMATS: dict[str, tuple[Callable[[nn.Module, Path], None], Callable[[Path], list[Answer]]]] = {
+    "torchscript": (_write_torchscript, _read_torchscript),
+    "onnx": (_write_onnx, _read_onnx),
+    "bundle": (_write_bundle, open_bundle),
+    "official": (write_official, _read_official),
+}

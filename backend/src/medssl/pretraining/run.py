@@ -1,0 +1,70 @@
+"""The job kind "pretrain": from a job's spec to a trained weight file."""
+
+from __future__ import annotations
+
+import torch
+
+from medssl.core import seeds
+from medssl.core.errors import TrainingError
+from medssl.core.protocol import JobSpec
+from medssl.core.registry import config_class
+from medssl.core.run import Run
+from medssl.core.schema import as_dict, build
+from medssl.networks.weights.weight_files import open_weights
+from medssl.pretraining import METHODS
+from medssl.pretraining.training_data import Material, read_material
+from medssl.training.fabric import make_fabric
+from medssl.training.loop import Loop
+
+REMEDIES = {
+    "one-patient": "Add volumes of further patients",
+    "disk": "Free disk space, or set MEDSSL_HOME to a larger disk",
+}
+
+
+def pretrain(spec: JobSpec, run: Run) -> None:
+    """Train `spec.method` on `spec.data`; leaves `results/model.safetensors` in the job folder.
+
+    Raises:
+        CatalogError: no usable training set.
+        ConfigError: a setting is wrong.
+        CancelledError: a cancel was asked for; a checkpoint was written.
+    """
+    config = build(config_class(METHODS, spec.method), spec.config)
+    start = open_weights(spec.start_from) if spec.start_from else None
+    material = read_material(spec, run, config, start)
+    method, seed = material.method, config.training.seed
+    fabric = make_fabric(method.config.training, run.device, material.several_heads)
+    fabric.launch()
+    torch.manual_seed(seeds.derive(seed, "weights"))
+    network = method.network()
+    taken = method.begin(network, start, spec.partial_weights) if start else ""
+    loop = Loop(fabric, method, network, run)
+    if fabric.is_global_zero:
+        tell_start(run, material, fabric.strategy.precision.precision, taken)
+    loop.train(
+        method.dataset(material.training, seeds.derive(seed, "training")),
+        method.validation(material.validation, seeds.derive(seed, "validation")),
+    )
+    if fabric.is_global_zero:
+        if not loop.model_file.is_file():
+            raise TrainingError("validation loss", "never was a number", "Lower the learning rate or train in fp32")
+        run.emit(
+            "finished", step=loop.progress.step, model="results/model.safetensors", validation_loss=loop.progress.best
+        )
+
+
+def tell_start(run: Run, material: Material, precision: str, taken: str) -> None:
+    """The `started` event, what was taken from weights, and a warning where the split is not what one would wish."""
+    config = material.method.config
+    run.emit(
+        "started", device=run.device, precision=precision, steps=config.training.steps, **material.sizes,
+        config=as_dict(config),
+    )  # fmt: skip
+    if taken:
+        run.emit("transfer", text=taken)
+    for doubt in material.doubts:
+        message = f"{doubt['value']}: {doubt['rule']}"
+        run.emit("warning", step=0, code="declaration", message=message, remedy=doubt["remedy"])
+    if material.note:
+        run.emit("warning", step=0, code=material.code, message=material.note, remedy=REMEDIES[material.code])

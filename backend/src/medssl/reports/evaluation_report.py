@@ -1,0 +1,68 @@
+"""An evaluation as files: one HTML page that can be mailed, JSON, and tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medssl.core.files import write_atomic, write_json
+from medssl.reports import classification_report as classification_page
+from medssl.reports import segmentation_report as segmentation_page
+from medssl.reports.figures.case_pictures import PICTURES, thumbnail
+from medssl.reports.html import Report
+
+PAGES = {"classification": classification_page, "segmentation": segmentation_page}
+
+
+def write_evaluation(
+    evaluation: Mapping[str, Any], folder: Path, title: str, pictures: Mapping[str, str | Path] | None = None
+) -> Path:
+    """Write report.html, evaluation.json, metrics.csv, and groups.csv and gaps.csv where there are groups.
+
+    Args:
+        evaluation: of `evaluate_classification` or `evaluate_segmentation`.
+        folder: made where it is missing.
+        title: of the page.
+        pictures: image -> file that shows it, absolute or below the folder; the image itself will do. The worst cases are
+            shown with them and linked to them.
+
+    Returns:
+        The path of report.html.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "evaluation.json", evaluation)
+    rows = [
+        {"class": name, "metric": metric, **bounds}
+        for name, metrics in evaluation["metrics"].items()
+        for metric, bounds in metrics.items()
+    ]
+    for name, table in (("metrics", rows), ("groups", evaluation["groups"]), ("gaps", evaluation["gaps"])):
+        if table:
+            _write_table(folder / f"{name}.csv", table)
+    page = PAGES[evaluation["task"]].page(evaluation, title)
+    _worst(page, PAGES[evaluation["task"]].captions(evaluation), folder, pictures or {})
+    page.write(folder / "report.html")
+    return folder / "report.html"
+
+
+def _worst(page: Report, captions: Mapping[str, str], folder: Path, pictures: Mapping[str, str | Path]) -> None:
+    if not captions:
+        return
+    page.heading("Worst cases")
+    for image, caption in captions.items():
+        path = folder / pictures.get(image, image)
+        own = folder in path.parents
+        png = path.read_bytes() if own and path.suffix.lower() in PICTURES and path.is_file() else thumbnail(path)
+        link = "" if not path.exists() else str(path.relative_to(folder)) if own else path.resolve().as_uri()
+        page.case(png, caption, link)
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, list(rows[0]))
+    table.writeheader()
+    table.writerows(rows)
+    write_atomic(path, text.getvalue().encode())

@@ -1,0 +1,73 @@
+"""Small pictures of single cases for a report."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from medssl.core.errors import MedSSLError
+from medssl.images.formats.reading import read_volume
+from medssl.images.volume import Volume
+
+SIDE = 260  # pixels of the longer side
+SHOWN = (0.5, 99.5)  # percentiles of an image that are drawn black and white
+LOOKED_AT = 2**20  # pixels that tell them, about; an odd step apart, so that no axis is left out
+PICTURES = (".png", ".jpg", ".jpeg")
+
+
+def thumbnail(path: Path) -> bytes | None:
+    """A small PNG of any image that MedSSL reads, of a volume its middle slice; None where it cannot be read."""
+    try:
+        volume = read_volume(path)
+    except MedSSLError:
+        return None
+    return thumbnail_of(volume)
+
+
+def thumbnail_of(volume: Volume, kind: str = "PNG") -> bytes:
+    """A small picture of an image, of a volume its middle slice.
+
+    Args:
+        volume: 2D or 3D.
+        kind: PNG, or JPEG in a sixth of the bytes.
+    """
+    low, high = np.percentile(volume.array.ravel()[:: volume.array.size // LOOKED_AT | 1], SHOWN)
+    array = volume.array if volume.array.ndim == 2 else volume.array[:, :, volume.shape[2] // 2]
+    grey = np.clip((array.astype(np.float32) - low) / max(high - low, 1e-6) * 255, 0, 255).astype(np.uint8)
+    size = np.array(array.shape) * volume.spacing[:2]
+    picture = Image.fromarray(np.ascontiguousarray(grey.T)).resize(
+        tuple(np.maximum(np.rint(size * SIDE / size.max()), 1).astype(int).tolist())
+    )
+    buffer = io.BytesIO()
+    picture.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def draw_agreement(predicted: np.ndarray, truth: Volume) -> bytes:
+    """A PNG of the slice with most of the truth: green where both maps agree, orange only truth, red only predicted.
+
+    Args:
+        predicted: class numbers in the axes of the truth.
+        truth: class numbers and where they lie.
+    """
+    labels = truth.array
+    if labels.ndim == 3:
+        either = (labels > 0) * 2 + (predicted > 0)
+        k = int(either.sum(axis=(0, 1)).argmax())
+        labels, predicted = labels[:, :, k], predicted[:, :, k]
+    colours = np.full((*labels.shape, 3), 24, np.uint8)
+    colours[(labels > 0) & (labels == predicted)] = (46, 160, 90)
+    colours[(labels > 0) & (labels != predicted)] = (230, 150, 50)
+    colours[(labels == 0) & (predicted > 0)] = (214, 60, 60)
+    figure = Figure(figsize=(3.0, 3.0), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(colours.swapaxes(0, 1), aspect=float(truth.spacing[1] / truth.spacing[0]), interpolation="nearest")
+    axes.axis("off")
+    figure.supxlabel("green: both, orange: truth only, red: predicted only", fontsize=7)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=90, format="png")
+    return buffer.getvalue()

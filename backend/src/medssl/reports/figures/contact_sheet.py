@@ -1,0 +1,82 @@
+"""Some images of a declared set with their labels on one page: is it what one thinks it is?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from medssl.core.errors import VolumeError
+from medssl.datasets.spec.tabular_dataset import DeclaredSet
+from medssl.images.formats.reading import read_volume
+from medssl.images.radiograph import as_radiograph
+
+TILE, LINE, GAP = 168, 13, 6  # pixels
+LINES = 4  # of text below an image
+COLUMNS = 6
+INK, FAINT, PAPER = (20, 20, 20), (120, 120, 120), (255, 255, 255)
+MARKS = {1.0: "", -1.0: " ?"}  # behind a class that is there, or uncertain
+
+
+def contact_sheet(declared: DeclaredSet, path: Path, count: int = 24, seed: int = 0) -> Path:
+    """Draw `count` images by `seed` and write them as one PNG.
+
+    Below each stand the classes it has ("?": uncertain), its name and its patient; an image that cannot be read says so.
+    """
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(declared))[:count])
+    rows = -(-len(drawn) // COLUMNS)
+    width, height = TILE + GAP, TILE + LINES * LINE + GAP
+    page = Image.new("RGB", (COLUMNS * width + GAP, rows * height + GAP), PAPER)
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default()
+    for place, n in enumerate(drawn):
+        x, y = GAP + place % COLUMNS * width, GAP + place // COLUMNS * height
+        picture, problem = _tile(declared, int(n))
+        page.paste(picture, (x + (TILE - picture.width) // 2, y + (TILE - picture.height) // 2))
+        texts = [problem or labels_text(declared, int(n)), Path(declared.images[n]).name, _patient(declared, int(n))]
+        lines = [*_wrapped(texts[0], pen, font)[: LINES - 2], *(_fitted(text, pen, font) for text in texts[1:])]
+        for row, line in enumerate(lines):
+            pen.text((x, y + TILE + row * LINE), line, FAINT if row >= len(lines) - 2 else INK, font)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.save(path)
+    return path
+
+
+def labels_text(declared: DeclaredSet, n: int) -> str:
+    """The classes of an image: "Mass, Edema ?"."""
+    row = declared.stated[n]
+    found = [name + MARKS[float(value)] for name, value in zip(declared.classes, row) if float(value) in MARKS]
+    return ", ".join(found) or ("unknown" if np.isnan(row).all() else "none of the classes")
+
+
+def _tile(declared: DeclaredSet, n: int) -> tuple[Image.Image, str]:
+    try:
+        pixels = as_radiograph(read_volume(declared.images[n], "CXR"), "", declared.inverted).pixels
+    except VolumeError as error:
+        return Image.new("L", (TILE, TILE), 225), error.rule
+    picture = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
+    picture.thumbnail((TILE, TILE))
+    return picture, ""
+
+
+def _patient(declared: DeclaredSet, n: int) -> str:
+    facts = [attribute.values[attribute.codes[n]] for attribute in declared.attributes.values()]
+    return ", ".join([f"patient {declared.patient_names[declared.patients[n]]}", *(fact for fact in facts if fact)])
+
+
+def _fitted(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+    """As much of a text as a tile is wide."""
+    while pen.textlength(text, font) > TILE:
+        text = text[:-2].rstrip(".") + "."
+    return text
+
+
+def _wrapped(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> list[str]:
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if pen.textlength(longer, font) <= TILE:
+            lines[-1] = longer
+        else:
+            lines.append(_fitted(word, pen, font))
+    return lines

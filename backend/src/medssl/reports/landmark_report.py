@@ -1,0 +1,104 @@
+"""The report on landmark retrieval: what is better than what, by how much, and where nothing can be said."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from medssl.evaluation.landmark_errors import ALL, in_words
+from medssl.reports.figures.montage import BACKGROUND, DIM, INK
+from medssl.reports.html import Report
+
+COLOURS = ("#4cc2ff", "#ffb454", "#9aa0ab", "#c792ea", "#8bd450", "#ff6b81")
+UNITS = {"mm": "mm", "percent": "% of width"}
+
+
+def write_report(path: Path, table: Sequence[dict[str, Any]], info: dict[str, Any], examples: bytes) -> None:
+    """Write report.html.
+
+    Args:
+        table: rows of `landmark_table.summarise`.
+        info: unit, differences, notes, images, patients, pairs; models: names of those asked for.
+        examples: a PNG with places that were found.
+    """
+    unit = UNITS[info["unit"]]
+    report = Report(
+        "Landmark retrieval",
+        f"{info['pairs']} ordered pairs of {info['images']} radiographs of {info['patients']} patients. A landmark is known in "
+        "both images of a pair; the error is the distance from where a model finds it to where it is.",
+    )
+    report.heading("What can be said")
+    for row in info["differences"]:
+        if row["model"] in info["models"]:
+            report.verdict(in_words(row, unit), good=row["low"] is not None and row["high"] < 0)
+        else:
+            report.text(in_words(row, unit))
+    report.text(
+        "Intervals: bootstrap by patient, 2000 draws; a pair counts as often as both of its patients are drawn. They tell how "
+        "far the numbers could move with other patients of the same kind, not with another training run."
+    )
+    for note in info["notes"]:
+        report.text(f"Note: {note}.")
+    report.heading("All landmarks")
+    report.table(*_rows([row for row in table if row["landmark"] == row["group"] == ALL], "", unit))
+    by_landmark = [row for row in table if row["landmark"] != ALL]
+    report.heading("Each landmark")
+    report.picture(draw_intervals(by_landmark, "landmark", unit), f"Mean error in {unit} with 95 % intervals.")
+    report.table(*_rows(by_landmark, "landmark", unit))
+    by_group = [row for row in table if row["group"] != ALL]
+    if by_group:
+        report.heading("Groups")
+        report.text("Both images of one group, or from the first group (landmark known) to the second (looked for).")
+        report.picture(draw_intervals(by_group, "group", unit), f"Mean error in {unit} with 95 % intervals.")
+        report.table(*_rows(by_group, "group", unit))
+    report.heading("Where landmarks were found")
+    report.picture(examples, "Rings: where landmarks are. Dots: where they were found from each other patient's image.")
+    report.write(path)
+
+
+def draw_intervals(rows: Sequence[dict[str, Any]], by: str, unit: str) -> bytes:
+    """A PNG: a line per landmark or group, a dot with its interval per model."""
+    names, models = list(dict.fromkeys(row[by] for row in rows)), list(dict.fromkeys(row["model"] for row in rows))
+    figure = Figure(
+        figsize=(8, 0.9 + 0.3 * len(names) + 0.22 * len(models)), facecolor=BACKGROUND, layout="constrained"
+    )
+    axes = figure.add_subplot(facecolor=BACKGROUND)
+    spread = 0.6 / max(len(models), 1)
+    for n, model in enumerate(models):
+        of_model = {row[by]: row for row in rows if row["model"] == model}
+        colour = COLOURS[n % len(COLOURS)]
+        for place, row in (
+            (names.index(name) + (n - (len(models) - 1) / 2) * spread, r) for name, r in of_model.items()
+        ):
+            if row["low"] is not None:
+                axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.6)
+            axes.plot([row["mean"]], [place], "o", color=colour, markersize=4)
+        axes.plot([], [], "o-", color=colour, label=model, markersize=4)
+    axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(0, None)
+    axes.set_xlabel(f"mean error ({unit})", color=DIM, fontsize=9)
+    axes.tick_params(colors=DIM, labelsize=8, length=0)
+    axes.grid(axis="x", color=DIM, alpha=0.2, linewidth=0.6)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    figure.legend(loc="outside upper left", ncols=3, frameon=False, labelcolor=INK, fontsize=8)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=110, facecolor=BACKGROUND, format="png")
+    return buffer.getvalue()
+
+
+def _rows(rows: Sequence[dict[str, Any]], by: str, unit: str) -> tuple[list[str], list[list[Any]]]:
+    heads = ["model", *([by] if by else []), f"mean ({unit})", "95 % interval", "median", "within a cell", "patients"]
+    return heads, [
+        [
+            row["model"], *([row[by].replace("_", " ")] if by else []), f"{row['mean']:.2f}",
+            "" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}", f"{row['median']:.2f}",
+            f"{row['within_cell']:.0%}", row["patients"],
+        ]
+        for row in rows
+    ]  # fmt: skip

@@ -1,0 +1,141 @@
+"""What the pages of all evaluations have in common: numbers in words, groups, how it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medssl.reports.figures.plots import draw_intervals
+from medssl.reports.html import Report
+
+TITLES = {
+    "auc": "AUC", "average_precision": "average precision", "accuracy": "accuracy", "mcc": "MCC", "f1": "F1",
+    "sensitivity": "sensitivity", "specificity": "specificity", "brier": "Brier score", "ece": "calibration error",
+    "sensitivity_at_specificity": "sensitivity at fixed specificity", "dice": "Dice", "iou": "IoU",
+    "surface_dice": "surface Dice", "hd95": "HD95 (mm)",
+}  # fmt: skip
+SIGNIFICANT = 0.05
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number, or a dash where it is unknown."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def with_interval(row: Mapping[str, Any], value: str = "value", digits: int = 3, sign: str = "") -> str:
+    """A number and its interval: 0.812 (0.770 to 0.851)."""
+    if row.get(value) is None:
+        return "–"
+    text = f"{row[value]:{sign}.{digits}f}"
+    return text if row["low"] is None else f"{text} ({row['low']:{sign}.{digits}f} to {row['high']:{sign}.{digits}f})"
+
+
+def cell(row: Mapping[str, Any], value: str = "value", digits: int = 3, sign: str = "") -> str:
+    """The same for a narrow column of a table: the interval in a line of its own."""
+    return with_interval(row, value, digits, sign).replace(" (", "\n").rstrip(")")
+
+
+def probability(p: float | None) -> str:
+    """A p-value as papers print it."""
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def add_groups(page: Report, evaluation: Mapping[str, Any], main: str, label: str, shown: Sequence[str]) -> None:
+    """Metrics of each group, and the gaps between groups.
+
+    Args:
+        main: the metric that is drawn and whose gap is told for every class.
+        label: the class (or mean) that stands for the whole.
+        shown: metrics of the table.
+    """
+    if not evaluation["groups"]:
+        return
+    page.heading("Groups")
+    rows = [row for row in evaluation["groups"] if row["class"] == label]
+    of_main = [row for row in rows if row["metric"] == main]
+    names = [(f"{row['attribute']}: {row['group']}", row) for row in of_main]
+    whole = evaluation["metrics"][label][main]
+    page.picture(
+        draw_intervals([("everyone", whole), *names], TITLES[main], whole["value"]),
+        f"{TITLES[main]} of each group with 95 % intervals; the line is everyone's.",
+    )
+    heads = ["attribute", "group", "images", "patients", *(TITLES[metric] for metric in shown)]
+    by_group = {(row["attribute"], row["group"], row["metric"]): row for row in rows}
+    page.table(
+        heads,
+        [
+            [
+                *(row[key] for key in ("attribute", "group", "images", "patients")),
+                *(cell(by_group[row["attribute"], row["group"], metric]) for metric in shown),
+            ]
+            for row in of_main
+        ],
+    )
+    _add_gaps(page, evaluation, main, label)
+
+
+def _add_gaps(page: Report, evaluation: Mapping[str, Any], main: str, label: str) -> None:
+    gaps = [row for row in evaluation["gaps"] if row["metric"] == main]
+    if not gaps:
+        return
+    page.heading("Gaps between groups")
+    of_whole = [row for row in gaps if row["class"] == label]
+    for row in of_whole:
+        page.text(in_words(row, TITLES[main]))
+    named = [(_pair(row), row) for row in gaps if row["low"] is not None]
+    if named:
+        page.picture(
+            draw_intervals(named, f"difference in {TITLES[main]}", 0.0, "difference"),
+            f"{TITLES[main]} of the first group less that of the second with 95 % intervals, where there are patients enough.",
+        )
+    heads = ["attribute", "first", "second", "class", f"difference in {TITLES[main]}", "p", "p (Holm)"]
+    page.table(
+        heads,
+        [
+            [
+                *(row[key] for key in ("attribute", "first", "second", "class")),
+                with_interval(row, "difference", sign="+"), probability(row["p"]), probability(row["adjusted_p"]),
+            ]
+            for row in gaps
+            if row["low"] is not None
+        ],
+    )  # fmt: skip
+    page.text(
+        "Groups that share patients are resampled together. The Holm p-values hold for all gaps of one attribute; an "
+        "interval stands for itself. Gaps that rest on under 5 patients stand in gaps.csv only."
+    )
+
+
+def in_words(row: Mapping[str, Any], title: str) -> str:
+    """A gap as a sentence."""
+    pair = f"{row['attribute']} {row['first']} against {row['second']}"
+    if row["low"] is None:
+        return f"{pair}: too few patients to say whether {title} differs."
+    bounds = f"{with_interval(row, 'difference', sign='+')}, p {_told(row['adjusted_p'])} after Holm"
+    if row["adjusted_p"] < SIGNIFICANT:
+        return f"{pair}: {title} is {'higher' if row['difference'] > 0 else 'lower'} ({bounds})."
+    return f"{pair}: no difference in {title} can be told ({bounds})."
+
+
+def add_method(page: Report, evaluation: Mapping[str, Any], statements: Sequence[str]) -> None:
+    """How it was measured, and what to bear in mind."""
+    page.heading("How it was measured")
+    for statement in statements:
+        page.text(statement)
+    page.text(f"{evaluation['intervals']}. Seed {evaluation['seed']}.")
+    for note in evaluation["notes"]:
+        page.text(f"Note: {note}.")
+
+
+def name_of(image: str) -> str:
+    """The end of a path."""
+    return Path(image).name
+
+
+def _pair(row: Mapping[str, Any]) -> str:
+    return f"{row['class']}: {row['first']} less {row['second']}".replace("_", " ")
+
+
+def _told(p: float) -> str:
+    return probability(p) if p < 0.001 else f"= {p:.3f}"

@@ -1,0 +1,67 @@
+"""The page on a segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
+from medssl.reports.figures.plots import draw_boxes
+from medssl.reports.html import Report
+from medssl.reports.sections import TITLES, add_groups, add_method, cell, name_of, number, with_interval
+
+
+def page(evaluation: Mapping[str, Any], title: str) -> Report:
+    """Everything but the worst cases."""
+    metrics, classes = evaluation["metrics"], evaluation["classes"]
+    report = Report(title, f"{evaluation['images']} images of {evaluation['patients']} patients; {', '.join(classes)}.")
+    report.verdict(f"Mean Dice {with_interval(metrics[MEAN]['dice'])}.", True)
+    report.heading("Agreement with the truth")
+    report.table(
+        ["class", *(TITLES[metric] for metric in METRICS)],
+        [
+            [name, *(cell(values[m], digits=2 if m == "hd95" else 3) for m in METRICS)]
+            for name, values in metrics.items()
+        ],
+        MEAN,
+    )
+    for metric, top in (("dice", 1.01), ("hd95", None)):
+        values = {
+            name: columns[metric] for name, columns in evaluation["cases"].items() if name != MEAN or len(classes) > 1
+        }
+        if any(value is not None for column in values.values() for value in column):
+            report.picture(
+                draw_boxes(values, TITLES[metric], top), f"{TITLES[metric]} of each image; the red line is the median."
+            )
+    if evaluation["volumes"]:
+        report.heading("Volumes")
+        report.table(
+            ["class", "measured (ml)", "truth (ml)", "difference (ml)", "limits of agreement (ml)"],
+            [
+                [
+                    name, number(row["mean_ml"], 2), number(row["reference_mean_ml"], 2), f"{row['bias_ml']:+.2f}",
+                    "–" if row["low_ml"] is None else f"{row['low_ml']:+.2f} to {row['high_ml']:+.2f}",
+                ]
+                for name, row in evaluation["volumes"].items()
+            ],
+        )  # fmt: skip
+    add_groups(report, evaluation, "dice", MEAN, METRICS)
+    add_method(report, evaluation, STATEMENTS)
+    return report
+
+
+def captions(evaluation: Mapping[str, Any]) -> dict[str, str]:
+    """image -> its scores."""
+    return {
+        row["image"]: f"{name_of(row['image'])} (patient {row['patient']}): Dice {number(row['dice'])}; "
+        + ", ".join(f"{name} {number(value)}" for name, value in row["classes"].items())
+        for row in evaluation["worst"]
+    }
+
+
+STATEMENTS = (
+    "Each image's mean over classes enters the mean over images. A class that is in neither map of an image counts as 1, one "
+    "that is in only one of them as 0; its HD95 is then unknown and left out.",
+    "Surface Dice is the share of both surfaces within the tolerance (1 mm unless said) of the other; HD95 the larger of the "
+    "two 95th percentiles of surface distances. Both follow the voxel spacing.",
+)

@@ -1,0 +1,54 @@
+"""One shape for every error answer: `{"error": {type, value, rule, remedy, message}}`."""
+
+from __future__ import annotations
+
+import traceback
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from medssl.core.errors import AccessError, InputError, MedSSLError, NotFoundError, ResourceError, StateError
+from medssl.server.access import TooLarge
+
+STATUS = ((NotFoundError, 404), (InputError, 400), (StateError, 409), (ResourceError, 507), (AccessError, 403))
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.add_exception_handler(MedSSLError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unknown)
+
+
+def answer(error: MedSSLError, status: int) -> JSONResponse:
+    """The error as JSON."""
+    return JSONResponse({"error": error.as_dict()}, status)
+
+
+def _known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MedSSLError)
+    return answer(error, next((status for kind, status in STATUS if isinstance(error, kind)), 500))
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return answer(InputError(f"{where} = {first.get('input')!r}"[:300], first["msg"], "See /docs"), 400)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if isinstance(error, TooLarge):
+        return answer(error.told, error.status_code)
+    kind = NotFoundError if error.status_code == 404 else InputError
+    return answer(kind(f"{request.method} {request.url.path}", str(error.detail), "See /docs"), error.status_code)
+
+
+def _unknown(request: Request, error: Exception) -> Response:
+    traceback.print_exception(error)
+    told = MedSSLError(f"{type(error).__name__}: {error}", "was not expected by the server", "Its log has the details")
+    return answer(told, 500)

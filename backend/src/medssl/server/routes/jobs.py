@@ -1,0 +1,70 @@
+"""`/jobs`: submit, list, follow, cancel, resume, delete."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from fastapi import APIRouter, Body, Query, Response
+
+from medssl.core.protocol import JobSpec, JobView, spec_from_json
+from medssl.jobs import process
+from medssl.jobs.store import JobStore
+from medssl.server.answers import file_answer, json_answer
+from medssl.server.bodies import read_body
+from medssl.server.openapi import body_of
+from medssl.server.uploads import VolumeStore
+
+
+def job_routes(store: JobStore, kinds: str, grace_s: float) -> APIRouter:
+    """The routes over one job store; `grace_s` seconds after a cancel the job is ended by force."""
+    routes = APIRouter(tags=["jobs"])
+
+    @routes.post("/jobs", status_code=201, response_model=JobView, openapi_extra=body_of("JobSpec"))
+    def submit(spec: dict[str, Any] = Body()) -> Response:
+        """Make a job and start its process."""
+        asked = read_body(JobSpec, spec_from_json, spec)
+        VolumeStore(store.home).check(asked.data.volumes)
+        return json_answer(store.view(process.submit(store, asked, kinds)), 201)
+
+    @routes.get("/jobs", response_model=list[JobView])
+    def jobs() -> Response:
+        """All jobs, newest first."""
+        return json_answer(store.list())
+
+    @routes.get("/jobs/{job}", response_model=JobView)
+    def job(job: str) -> Response:
+        """One job."""
+        return json_answer(store.view(job))
+
+    @routes.get("/jobs/{job}/events")
+    def events(job: str, after: int = Query(0, ge=0)) -> Response:
+        """Events from number `after` on; go on with `next`."""
+        found, following = store.events(job, after)
+        return json_answer({"events": found, "next": following})
+
+    @routes.post("/jobs/{job}/cancel", response_model=JobView)
+    def cancel(job: str) -> Response:
+        """Ask the job to stop; it is ended by force if it does not."""
+        store.request_cancel(job)
+        threading.Thread(target=process.enforce_cancel, args=(store, job, grace_s), daemon=True).start()
+        return json_answer(store.view(job))
+
+    @routes.post("/jobs/{job}/resume", response_model=JobView)
+    def resume(job: str) -> Response:
+        """Go on with a cancelled, failed or interrupted job."""
+        process.resume(store, job, kinds)
+        return json_answer(store.view(job))
+
+    @routes.delete("/jobs/{job}", status_code=204)
+    def remove(job: str) -> Response:
+        """Delete the job and everything it made."""
+        store.remove(job)
+        return Response(status_code=204)
+
+    @routes.get("/jobs/{job}/files/{name:path}")
+    def file(job: str, name: str) -> Response:
+        """A file of the job."""
+        return file_answer(store.file(job, name))
+
+    return routes

@@ -1,0 +1,177 @@
+"""The split of a study, drawn once and written down: every run of every arm reads the same table."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medssl.core.errors import CatalogError, ConfigError
+from medssl.core.files import write_atomic
+from medssl.core.protocol import DataSpec
+from medssl.datasets.catalog.catalog import Catalog, read_catalog
+from medssl.datasets.catalog.split import folds, split_three
+from medssl.datasets.entry import Entry
+from medssl.evaluation.subgroups import group_by
+from medssl.studies.comparison.config import Study
+from medssl.tasks.label_columns import label_columns, source_columns
+
+ALL = ""  # the value of an arm that trains on everybody
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """Where the tables lie and what they hold.
+
+    Attributes:
+        files: value of the `train_on` attribute ("": everybody) -> table with a split column.
+        counts: the same -> {"training": patients, "validation": patients, "test": patients, "test images": images}.
+    """
+
+    files: dict[str, str]
+    counts: dict[str, dict[str, int]]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values of the attribute that arms train on."""
+        return tuple(value for value in self.files if value != ALL)
+
+    def spec(self, data: DataSpec, value: str, folder: Path) -> DataSpec:
+        """The data of one run."""
+        path = str(folder / self.files[value])
+        kept = dataclasses.replace(data, path=path, volumes=(), pattern="", masks="", exclude=())
+        return dataclasses.replace(kept, folds=0, fold=0)  # the table says the split
+
+    def sha256(self, value: str, folder: Path) -> str:
+        """The hash of a table."""
+        return hashlib.sha256((folder / self.files[value]).read_bytes()).hexdigest()
+
+
+def data_from_json(told: dict[str, Any]) -> StudyData:
+    """Read a `StudyData`."""
+    return StudyData(told["files"], told["counts"], tuple(told["notes"]))
+
+
+def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyData:
+    """Split the catalogue and write `results/split.csv`, which all runs read.
+
+    Raises:
+        CatalogError: no test patients, or a catalogue that cannot be split.
+        ConfigError, InputError: a size that the training set does not reach, or an attribute that is not there.
+    """
+    catalog = read_catalog(data, home)
+    if data.folds:
+        split = folds(catalog, data.folds, study.split_seed)[data.fold]
+    else:
+        split = split_three(catalog, data.validation_fraction, data.test_fraction, study.split_seed)
+    if not len(split.test):
+        raise CatalogError(
+            "data of the comparison", "has no test patients",
+            "Mark some with test in a column split, or set a test fraction (--test-fraction 0.2)",
+        )  # fmt: skip
+    _check_groups(study, split.test)
+    values = _values(study, split.training)
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    files, counts = {}, {}
+    for number, value in enumerate(values):
+        training, validation = (
+            [e for e in part if value == ALL or _attribute(e, study.train_on) == value]
+            for part in (split.training, split.validation)
+        )
+        files[value] = "results/split.csv" if value == ALL else f"results/split-{number + 1}.csv"
+        counts[value] = _count(training, validation, split.test)
+        _check(study, value, counts[value])
+        parts: dict[str, Iterable[Entry]] = {"training": training, "validation": validation, "test": split.test}
+        write_atomic(folder / files[value], _table(parts).encode())
+    return StudyData(files, counts, tuple(split.notes))
+
+
+def check_columns(study: Study, data: DataSpec, home: Path) -> None:
+    """Refuse groups and `train_on` that the catalogue has no column for, before a job is made.
+
+    Raises:
+        CatalogError: a catalogue that cannot be read. ConfigError, InputError: name the columns that there are.
+    """
+    catalog = read_catalog(dataclasses.replace(data, masks=""), home)
+    _check_groups(study, catalog)
+    names = dict.fromkeys(name for entry in catalog for name in (*entry.attributes, *entry.labels))
+    if study.train_on and study.train_on not in names:
+        rule = f"is no column of the data (it has: {', '.join(names) or 'none'})"
+        raise ConfigError(f"train_on: {study.train_on}", rule, "Name one of two values or more, such as sex")
+
+
+def _values(study: Study, training: Catalog) -> list[str]:
+    if not study.train_on:
+        return [ALL]
+    values = sorted({_attribute(entry, study.train_on) for entry in training} - {""})
+    if len(values) < 2:
+        raise ConfigError(
+            f"train_on: {study.train_on}", f"has {len(values)} value(s) in the training set",
+            "Name a column of the catalogue with two values or more, such as sex",
+        )  # fmt: skip
+    return values
+
+
+def _attribute(entry: Entry, name: str) -> str:
+    if name in entry.labels and not math.isnan(entry.labels[name]):
+        return f"{entry.labels[name]:.12g}"
+    return entry.attributes.get(name, "")
+
+
+def _check_groups(study: Study, test: Catalog) -> None:
+    """Told before the first run, not by the report after the last."""
+    labels = str(study.config.get("labels", ""))
+    columns = (
+        source_columns(label_columns(labels)) if labels else ()
+    )  # the runs' tables do not hold these as attributes
+    names = dict.fromkeys(n for entry in test for n in (*entry.attributes, *entry.labels) if n not in columns)
+    for asked in study.groups:
+        group_by(asked, {name: [_attribute(entry, name) for entry in test] for name in names})
+
+
+def _count(training: Iterable[Entry], validation: Iterable[Entry], test: Iterable[Entry]) -> dict[str, int]:
+    parts = {"training": list(training), "validation": list(validation), "test": list(test)}
+    patients = {name: len({entry.patient for entry in part}) for name, part in parts.items()}
+    return {**patients, **{f"{name} images": len(part) for name, part in parts.items()}}
+
+
+def _check(study: Study, value: str, counts: dict[str, int]) -> None:
+    where = f" with {study.train_on} = {value}" if value else ""
+    for part in ("training", "validation"):
+        if not counts[part]:
+            raise CatalogError(f"{part} set{where}", "is empty", "Take another attribute or another split")
+    if study.unit == "patients" and max(study.sizes) > counts["training"]:
+        raise ConfigError(
+            f"patients: {max(study.sizes):g}", f"are more than the {counts['training']} training patients{where}",
+            f"Ask for {counts['training']} at most",
+        )  # fmt: skip
+
+
+def _table(parts: Mapping[str, Iterable[Entry]]) -> str:
+    rows = [(split, entry) for split, entries in parts.items() for entry in entries]
+    entries = [entry for _, entry in rows]
+    labels = list(dict.fromkeys(name for entry in entries for name in entry.labels))
+    attributes = list(dict.fromkeys(name for entry in entries for name in entry.attributes if name not in labels))
+    own: dict[str, Any] = {
+        "modality": lambda e: e.modality,
+        "mask": lambda e: "" if e.mask is None else str(e.mask.absolute()),
+        "view": lambda e: e.view,
+        "inverted": lambda e: "1" if e.inverted else "",
+    }
+    kept = [name for name, get in own.items() if any(get(entry) for entry in entries)]
+    extra = [name for name in (*labels, *attributes) if name not in kept]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "patient", "name", "split", *kept, *extra])
+    for split, entry in rows:
+        known = {**entry.attributes, **{n: "" if math.isnan(v) else f"{v:.12g}" for n, v in entry.labels.items()}}
+        cells = [own[name](entry) for name in kept] + [known.get(name, "") for name in extra]
+        writer.writerow([str(entry.image.absolute()), entry.patient, entry.name, split, *cells])
+    return text.getvalue()

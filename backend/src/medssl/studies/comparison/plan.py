@@ -1,0 +1,130 @@
+"""The runs of a comparison: in which order, in which folders, and what makes two runs the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medssl.core.files import read_json
+from medssl.core.protocol import DataSpec, JobSpec, to_json
+from medssl.studies.comparison.config import SIZES, Arm, Study
+from medssl.studies.comparison.weights import FrozenWeights
+
+KINDS = {"segmentation": "finetune", "classification": "finetune", "probing": "probe"}
+FINISHED, FAILED, MISSING = "finished", "failed", "missing"
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """One run of a study."""
+
+    arm: str
+    size: float
+    seed: int
+
+    def folder(self, root: Path) -> Path:
+        """Where the run lives below the job folder."""
+        return root / "runs" / self.arm / f"{self.size:g}" / str(self.seed)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended, as its folder tells."""
+
+    key: RunKey
+    state: str = MISSING
+    test: dict[str, float | None] = dataclasses.field(default_factory=dict)
+    validation: dict[str, float | None] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+    error: str = ""
+    error_type: str = ""
+    about: dict[str, Any] = dataclasses.field(default_factory=dict)  # parameters, what the transfer said
+
+
+def order(study: Study) -> list[RunKey]:
+    """All runs: every arm and size of a seed before the next seed, so that an unfinished study is balanced."""
+    return [RunKey(arm.name, size, seed) for seed in study.seeds for size in study.sizes for arm in study.arms]
+
+
+def run_spec(study: Study, key: RunKey, data: DataSpec, start_from: str, device: str) -> JobSpec:
+    """The job of one run: the arm's settings, the study's size and seed."""
+    arm = study.arm(key.arm)
+    config = {**arm.config, "select": {**arm.config["select"], SIZES[study.unit]: key.size, "seed": key.seed}}
+    if "training" in config:
+        config["training"] = {**config["training"], "seed": key.seed}
+    else:
+        config["seed"] = key.seed
+    return JobSpec(
+        KINDS[study.task], study.task, config, data, name=f"{key.arm} {key.size:g} {key.seed}", device=device,
+        start_from=start_from, partial_weights=arm.partial,
+    )  # fmt: skip
+
+
+def digest(spec: JobSpec, weights: FrozenWeights, data_sha256: str) -> str:
+    """What the run's result depends on, as 16 hexadecimal digits; not where files lie, and not the device."""
+    parts = [spec.kind, spec.method, spec.config, spec.partial_weights, spec.data.modality, weights.sha256, data_sha256]
+    return hashlib.sha256(json.dumps(to_json(parts), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def outcome(key: RunKey, root: Path, expected: str = "") -> Outcome:
+    """What the run's folder tells; with `expected`, an end of another digest does not count."""
+    folder = key.folder(root)
+    for name, state in (("done.json", FINISHED), ("failed.json", FAILED)):
+        if (folder / name).is_file():
+            told = read_json(folder / name)
+            if not expected or told["digest"] == expected:
+                values = {
+                    name: told[name] for name in ("test", "validation", "seconds", "error", "about") if name in told
+                }
+                return Outcome(key, state, **values, error_type=told.get("type", ""))
+    return Outcome(key)
+
+
+def outcomes(study: Study, root: Path) -> list[Outcome]:
+    """The outcome of every run, in the order of `order`."""
+    return [outcome(key, root) for key in order(study)]
+
+
+def expand(study: Study, values: tuple[str, ...]) -> Study:
+    """Each arm once per value of the attribute it trains on: "genesis" becomes "genesis sex-F" and "genesis sex-M"."""
+    if not study.train_on:
+        return study
+    arms = tuple(
+        dataclasses.replace(arm, name=arm.name + _suffix(study, value), train_on=value)
+        for arm in study.arms
+        for value in values
+    )
+    groups = study.groups if study.train_on in study.groups else (*study.groups, study.train_on)
+    return dataclasses.replace(study, arms=arms, groups=groups)
+
+
+def base_name(study: Study, arm: Arm) -> str:
+    """What the user calls the arm, whatever it trains on."""
+    return arm.name.removesuffix(_suffix(study, arm.train_on)) if arm.train_on else arm.name
+
+
+def reference_of(study: Study, arm: Arm) -> str:
+    """The arm that this one is compared with: the reference, trained on the same; "" for the reference itself."""
+    if base_name(study, arm) == study.reference:
+        return ""
+    return study.reference + (_suffix(study, arm.train_on) if arm.train_on else "")
+
+
+def _suffix(study: Study, value: str) -> str:
+    """Folders bear the name: only letters, digits and a few signs; values that differ in others stay apart by a checksum."""
+    plain = re.sub(r"[^A-Za-z0-9_.+-]", "_", value).rstrip(".")
+    told = plain if plain == value else f"{plain}-{zlib.crc32(value.encode()):08x}"
+    return " " + re.sub(r"[^A-Za-z0-9_.+-]", "_", study.train_on) + f"-{told}"
+
+
+def describe_size(study: Study, size: float) -> str:
+    """The size in words."""
+    if study.unit == "fractions":
+        return f"{100 * size:.4g} % of patients" if size < 1 else "all patients"
+    return f"{size:g} patients" if study.unit == "patients" else f"{size:g} per class"

@@ -1,0 +1,156 @@
+"""What a comparison says, as tables and one page; from whatever is finished."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from medssl.core.files import write_atomic, write_json
+from medssl.reports.html import Report
+from medssl.studies.comparison.config import Study, study_from_json
+from medssl.studies.comparison.plan import FAILED, FINISHED, Outcome, describe_size, outcomes
+from medssl.studies.report.methods_text import arm_rows, budget_notes, statements, versions
+from medssl.studies.report.paper_tables import difference_rows, latex, markdown, result_rows
+from medssl.studies.report.plots import draw_curves, draw_differences, draw_groups, draw_runs, label
+from medssl.studies.results.differences import WHAT, differences
+from medssl.studies.results.groups import cross_table, group_tables
+from medssl.studies.results.numbers import between, plain, probability, signed
+from medssl.studies.results.scores import StudyScores
+from medssl.studies.results.summaries import run_rows, summarise, summary_rows, timing_rows, write_table
+from medssl.studies.results.training_sizes import size_caution, size_rows
+from medssl.studies.results.verdicts import verdicts
+
+
+def write_study(folder: Path, about: dict[str, Any]) -> Path:
+    """Write the tables and report.html of what is finished; returns the report's path.
+
+    Args:
+        folder: of the job.
+        about: what `study.json` holds: the study, its data and its weights.
+    """
+    study = study_from_json(about["study"])
+    found, results = outcomes(study, folder), folder / "results"
+    scores = StudyScores(study, folder, found)
+    tables: dict[str, Any] = {
+        "runs": run_rows(found),
+        "summary": summary_rows(study, found),
+        "differences": differences(study, found, scores),
+    }
+    tables["groups"], tables["gaps"] = group_tables(study, scores)
+    tables["cross"] = cross_table(study, scores)
+    results.mkdir(exist_ok=True)
+    for name, rows in tables.items():
+        if rows:
+            write_table(results / f"{name}.csv", rows)
+    write_table(results / "timing.csv", timing_rows(found))
+    write_json(results / "comparison.json", {**about, **tables, "versions": versions()})
+    write_atomic(results / "table.md", markdown(study, found, tables["differences"]).encode())
+    write_atomic(results / "table.tex", latex(study, found, tables["differences"]).encode())
+    page = _page(study, found, tables, about)
+    page.write(results / "report.html")
+    return results / "report.html"
+
+
+def _page(study: Study, found: list[Outcome], tables: dict[str, Any], about: dict[str, Any]) -> Report:
+    done = sum(outcome.state == FINISHED for outcome in found)
+    missing = "" if done == len(found) else f" {done} of {len(found)} runs are finished: what follows is about these."
+    counts = next(iter(about["data"]["counts"].values()))
+    report = Report(
+        f"Comparison: {study.task}, {label(study.metric)}",
+        f"{len(study.arms)} arms, {len(study.sizes)} sizes, {len(study.seeds)} seeds; {counts['test']} test patients.{missing}",
+    )
+    _results(report, study, found, tables)
+    if tables["groups"]:
+        _groups(report, study, tables)
+    if tables["cross"]:
+        _cross(report, study, tables["cross"], about["data"]["counts"])
+    report.heading("Arms")
+    report.table(*arm_rows(study, found, about))
+    for note in budget_notes(study, found):
+        report.verdict(note, good=False)
+    report.heading("How it was done")
+    for statement in statements(study, about):
+        report.text(statement)
+    failed = [outcome for outcome in found if outcome.state == FAILED]
+    if failed:
+        report.heading("Runs that failed")
+        rows = [[o.key.arm, describe_size(study, o.key.size), o.key.seed, o.error] for o in failed]
+        report.table(["arm", "size", "seed", "reason"], rows)
+    return report
+
+
+def _results(report: Report, study: Study, found: list[Outcome], tables: dict[str, Any]) -> None:
+    report.heading("What can be said")
+    for text, good in verdicts(study, found, tables["differences"]):
+        report.text(text) if good is None else report.verdict(text, good)
+    lines = summarise(study, found)
+    if any(line.runs for line in lines):
+        report.heading("Results")
+        report.picture(draw_curves(study, lines), "Mean over seeds with its 95 % t interval.")
+        report.table(*result_rows(study, found))
+        report.picture(draw_runs(study, found), "Every run; runs of one seed are joined, bars are means.")
+    if tables["differences"]:
+        report.heading("Differences")
+        report.picture(draw_differences(study, tables["differences"]), "Arm - reference with 95 % intervals.")
+        report.table(*difference_rows(study, tables["differences"]))
+        for test in dict.fromkeys(row["test"] for row in tables["differences"]):
+            report.text(f"{test}: {WHAT[test]}.")
+
+
+def _groups(report: Report, study: Study, tables: dict[str, Any]) -> None:
+    report.heading("Groups of test patients")
+    report.picture(draw_groups(study, tables["groups"]), "Means over seeds; 95 % intervals by drawing test patients.")
+    heads = [
+        "arm",
+        "size",
+        "attribute",
+        "gap between",
+        f"difference in {label(study.metric)}",
+        "95 % interval",
+        "p",
+        "p (Holm)",
+    ]
+    rows = [
+        [
+            row["arm"], describe_size(study, row["size"]), row["attribute"], f"{row['first']} - {row['second']}",
+            signed(row["difference"]), between(row["low"], row["high"], signed), probability(row["p"]),
+            probability(row["adjusted_p"]),
+        ]
+        for row in tables["gaps"]
+        if row["size"] == study.sizes[-1]
+    ]  # fmt: skip
+    report.table(heads, rows)
+    if len(study.sizes) > 1:
+        report.text(f"Gaps at {describe_size(study, study.sizes[-1])}; those at other sizes stand in gaps.csv.")
+
+
+def _cross(report: Report, study: Study, rows: list[dict[str, Any]], counts: dict[str, dict[str, int]]) -> None:
+    report.heading(f"Trained on one value of {study.train_on}, tested on each")
+    report.text(
+        "The difference is that to the same arm trained on the tested group: below 0, the group would have been served "
+        "better by a model of its own. (For a metric of which less is better, above 0.)"
+    )
+    heads = [
+        "arm",
+        "size",
+        "trained on",
+        "tested on",
+        label(study.metric),
+        "95 % interval",
+        "difference",
+        "95 % interval",
+        "p (Holm)",
+    ]
+    report.table(heads, [
+        [
+            row["arm"], describe_size(study, row["size"]), row["trained_on"], row["tested_on"], plain(row["value"]),
+            between(row["low"], row["high"], plain), signed(row["difference"]),
+            between(row["difference_low"], row["difference_high"], signed), probability(row["adjusted_p"]),
+        ]
+        for row in rows
+    ])  # fmt: skip
+    drawn = "" if study.unit == "fractions" and study.sizes == (1.0,) else ", of which every run drew its size"
+    report.text(f"Training sets{drawn}:")
+    report.table(*size_rows(study, counts))
+    if caution := size_caution(study, counts):
+        report.verdict(caution, good=False)

@@ -1,0 +1,53 @@
+"""The answer of a study in sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medssl.studies.comparison.config import Study
+from medssl.studies.comparison.plan import Outcome, describe_size, reference_of
+from medssl.studies.report.plots import label
+from medssl.studies.results.differences import LEVEL, verdict
+from medssl.studies.results.numbers import between, probability, signed
+from medssl.studies.results.summaries import values_of
+
+WORDS = {"better": "is better than", "worse": "is worse than", "open": "is not shown to differ from"}
+Verdict = tuple[str, bool | None]
+
+
+def verdicts(study: Study, outcomes: list[Outcome], rows: list[dict[str, Any]]) -> list[Verdict]:
+    """A sentence per arm and size, and whether it is good news (None: neither).
+
+    An arm is called better or worse only where every test says so after Holm's correction.
+    """
+    told = []
+    for arm in study.arms:
+        for size in study.sizes if reference_of(study, arm) else ():
+            of_pair = [row for row in rows if (row["arm"], row["size"]) == (arm.name, size) and not row["class"]]
+            told.append(_sentence(study, outcomes, of_pair, arm.name, reference_of(study, arm), size))
+    told.append((
+        f"An arm is called better or worse where every test in the table below agrees on it at p < {LEVEL} after Holm's "
+        "correction for all comparisons of this study.", None,
+    ))  # fmt: skip
+    return told
+
+
+def _sentence(
+    study: Study, outcomes: list[Outcome], rows: list[dict[str, Any]], arm: str, reference: str, size: float
+) -> Verdict:
+    runs = [len(values_of(outcomes, name, size, study.metric)) for name in (arm, reference)]
+    where = f"{describe_size(study, size)}: {arm}"
+    if not rows:
+        return f"{where} cannot be compared with {reference} yet ({runs[0]} and {runs[1]} finished runs).", None
+    answer = verdict(study, rows)
+    tests = "; ".join(
+        f"{row['test']} {signed(row['difference'])} ({between(row['low'], row['high'], signed)}), p {_p(row['adjusted_p'])}"
+        for row in rows
+    )
+    text = f"{where} {WORDS[answer]} {reference} in {label(study.metric)}. {tests}."
+    return text, {"better": True, "worse": False, "open": None}[answer]
+
+
+def _p(p: float | None) -> str:
+    text = probability(p)
+    return text if text.startswith("<") else "unknown" if p is None else f"= {text}"

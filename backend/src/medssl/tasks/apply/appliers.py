@@ -1,0 +1,115 @@
+"""What applying a model leaves of each image: a label map and its volumes, or a row of probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from torch import nn
+
+from medssl.core.tables import write_table
+from medssl.datasets.catalog.catalog import Catalog
+from medssl.datasets.entry import Entry
+from medssl.evaluation.prediction_tables import ATTRIBUTE, LABEL
+from medssl.images.planes import as_plane
+from medssl.images.segment_classes import SegmentClasses
+from medssl.images.volume import Volume
+from medssl.inference.volumes.segmenter import check_segmenter, segment
+from medssl.reports.figures.segmentation import write_segmentation
+from medssl.tasks.apply.columns import Columns
+from medssl.tasks.apply.config import ApplyConfig
+from medssl.tasks.apply.growing_table import GrowingTable, Row
+from medssl.tasks.apply.output import Output, check_inputs_stay, file_names, shown
+
+CLASSES = "classes.csv"
+VOLUMES = ("image", "patient", "class", "value", "voxels", "volume_ml", "area_cm2")
+
+Tell = Callable[[float, str], None]
+
+
+class Applier(Protocol):
+    """A model that leaves something of each image.
+
+    Attributes:
+        table: what it says of all images, by the column `image`.
+    """
+
+    table: GrowingTable
+
+    def has(self, row: Row) -> bool:
+        """Is what a row of the index calls done still there?"""
+
+    def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
+        """Do one image; the name of the file that holds the answer."""
+
+
+class Segmenting:
+    """A label map per image, volumes.csv of all, and classes.csv, which tells what the values mean.
+
+    Args:
+        net: a segmentation network with its plan.
+        catalog: the images.
+        config: how windows are laid and averaged, and the format.
+        output: where everything goes.
+        known: the files of images that are done.
+
+    Raises:
+        WeightsError: a model of another task.
+        InputError: a label map would take the place of an image.
+    """
+
+    def __init__(
+        self, net: nn.Module, catalog: Catalog, config: ApplyConfig, output: Output, known: Mapping[str, str]
+    ) -> None:
+        self._net, self._config, self._folder = net, config, output.folder
+        classes = SegmentClasses.from_list(check_segmenter(net).task["segments"])
+        self._files = file_names(catalog, f".{config.format}", known)
+        check_inputs_stay((output.folder / name for name in self._files.values()), catalog)
+        write_table(classes.as_list(), output.folder / CLASSES)
+        self.table = GrowingTable(output.folder / "volumes.csv", VOLUMES)
+
+    def has(self, row: Row) -> bool:
+        """The label map is there."""
+        return (self._folder / row["output"]).is_file()
+
+    def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
+        """Segment one image."""
+        overlap = None if self._config.overlap < 0 else self._config.overlap
+        found = segment(volume, self._net, overlap, self._config.mirror, tell, view=entry.view, inverted=entry.inverted)
+        name = self._files[shown(entry)]
+        write_segmentation(found.labels, found.segments, self._folder / name)
+        about = {"image": shown(entry), "patient": entry.patient}
+        self.table.append({**about, **row} for row in found.table)
+        return name
+
+
+class Predicting:
+    """A row per image in one table of predictions: probabilities, known labels of the same names, attributes."""
+
+    def __init__(self, columns: Columns, catalog: Catalog, output: Output) -> None:
+        self._columns = columns
+        attributes = sorted({name for entry in catalog for name in self._attributes(entry)})
+        names = (*(LABEL + name for name in columns.labelled), *(ATTRIBUTE + name for name in attributes))
+        self.table = GrowingTable(output.folder / output.table, ("image", "patient", *columns.names, *names))
+        self._had = {known["image"] for known in self.table.rows}
+
+    def has(self, row: Row) -> bool:
+        """The table had the image when this began."""
+        return row["image"] in self._had
+
+    def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
+        """Classify one image."""
+        volume = as_plane(volume, entry.view, entry.inverted) if entry.view or entry.inverted else volume
+        found = self._columns.predict(volume)
+        row: dict[str, Any] = {"image": shown(entry), "patient": entry.patient}
+        row |= {name: found[name][0] for name in self._columns.names}
+        labels = {name: self._columns.label(entry, name) for name in self._columns.labelled}
+        row |= {LABEL + name: f"{value:g}" for name, value in labels.items() if value == value}
+        row |= {ATTRIBUTE + name: value for name, value in self._attributes(entry).items()}
+        self.table.append([row])
+        return self.table.path.name
+
+    def _attributes(self, entry: Entry) -> dict[str, str]:
+        used = self._columns.used
+        numbers = {n: f"{value:g}" for n, value in entry.labels.items() if n not in used and value == value}
+        return {**entry.attributes, **numbers}

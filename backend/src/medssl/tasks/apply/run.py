@@ -1,0 +1,132 @@
+"""The job kind "apply": a model over all images of a set, an image at a time, going on where it was stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import cast
+
+from torch import nn
+
+from medssl.core.errors import CancelledError, CatalogError, InputError, NotFoundError
+from medssl.core.plan import Plan
+from medssl.core.protocol import JobSpec
+from medssl.core.run import Run
+from medssl.core.schema import build
+from medssl.datasets.catalog.catalog import Catalog, read_catalog
+from medssl.datasets.entry import Entry
+from medssl.images.formats.reading import read_volume
+from medssl.inference.classification.predict import TASKS, load_predictor
+from medssl.inference.classification.probe_files import Probe
+from medssl.inference.models import WarmModels
+from medssl.networks.ark import ArkNetwork
+from medssl.tasks.apply.appliers import CLASSES, Applier, Predicting, Segmenting
+from medssl.tasks.apply.columns import Columns, columns_of, exclusive_columns
+from medssl.tasks.apply.config import ApplyConfig
+from medssl.tasks.apply.growing_table import GrowingTable
+from medssl.tasks.apply.output import Output, file_names, shown
+
+COLUMNS = ("image", "patient", "status", "error", "output")
+DONE, FAILED = "done", "failed"
+
+
+def apply(spec: JobSpec, run: Run) -> None:
+    """Apply the model `spec.start_from` to `spec.data`; see `apply_model`."""
+    config: ApplyConfig = build(ApplyConfig, spec.config)
+    apply_model(spec.start_from, read_catalog(spec.data, run.home), config, run, exclusive_columns(spec.data))
+
+
+def apply_model(
+    reference: str, catalog: Catalog, config: ApplyConfig, run: Run, exclusive: Collection[str] = ()
+) -> GrowingTable:
+    """Segment or classify every image, whatever the model was made for; one that fails does not stop the others.
+
+    The output folder (the run's results where the config names none) gets index.csv (image, patient, status, error, output),
+    and a label map per image, volumes.csv and classes.csv, or predictions.csv. What the index calls done is not done again.
+
+    Args:
+        reference: a job id or the path of a weight file.
+        catalog: the images.
+        config: output, format, how windows and views are averaged, findings.
+        run: takes progress and warnings of images that fail; its device computes.
+        exclusive: see `columns_of`.
+
+    Returns:
+        The index.
+
+    Raises:
+        NotFoundError, WeightsError: no such model, one that neither segments nor predicts, or that knows no finding asked for.
+        InputError: the output folder holds results of another model, or files that label maps would replace.
+        CatalogError: not one image could be used.
+        CancelledError: a cancel was asked for; what is done stays.
+    """
+    models = WarmModels(run.home)
+    part = "" if config.part == "auto" else config.part
+    net = load_predictor(reference, run.home, lambda model, part: models.get(model, "", run.device, part), part)
+    output = Output.of(config.output, run.folder / "results")
+    columns = columns_of(net, catalog, config, exclusive) if _predicts(net, config) else None
+    files = () if columns else (CLASSES, *file_names(catalog, f".{config.format}", {}).values())
+    output.claim(cast(Plan, net.plan), config, run.folder.name, files, columns.about() if columns else {})
+    index = GrowingTable(output.folder / output.index, COLUMNS)
+    applier = _applier(net, columns, catalog, config, output, index)
+    done = {row["image"] for row in index.rows if row["status"] == DONE and applier.has(row)}
+    order = {shown(entry): n for n, entry in enumerate(catalog)}
+    for table in (index, applier.table):  # what was begun and not finished leaves
+        table.arrange(lambda row: row["image"] in done, lambda row: order.get(row["image"], -1))
+    _apply_all(applier, [entry for entry in catalog if shown(entry) not in done], index, run, len(catalog))
+    for table in (index, applier.table):
+        table.arrange(lambda row: True, lambda row: order.get(row["image"], -1))
+    failed = [row for row in index.rows if row["status"] == FAILED]
+    if len(failed) == len(catalog):
+        raise CatalogError(
+            f"{len(catalog)} images", f"cannot be used; the first: {failed[0]['error']}", f"See {index.path}"
+        )
+    run.emit("finished", step=len(catalog), images=len(catalog), failed=len(failed), output=str(output.folder))
+    return index
+
+
+def _applier(
+    net: nn.Module | Probe,
+    columns: Columns | None,
+    catalog: Catalog,
+    config: ApplyConfig,
+    output: Output,
+    index: GrowingTable,
+) -> Applier:
+    if columns is not None:
+        return Predicting(columns, catalog, output)
+    return Segmenting(
+        cast(nn.Module, net),
+        catalog,
+        config,
+        output,
+        {row["image"]: row["output"] for row in index.rows if row["output"]},
+    )
+
+
+def _predicts(net: nn.Module | Probe, config: ApplyConfig) -> bool:
+    """A model that answers with probabilities; one asked for findings is to say itself that it has none."""
+    asked = bool(config.findings or config.heads)
+    return asked or isinstance(net, (Probe, ArkNetwork)) or cast(Plan, net.plan).task.get("name") in TASKS
+
+
+def _apply_all(applier: Applier, entries: Sequence[Entry], index: GrowingTable, run: Run, total: int) -> None:
+    before, started = total - len(entries), time.monotonic()
+    for n, entry in enumerate(entries):
+        eta = (time.monotonic() - started) / n * (len(entries) - n) if n else None
+        said = f"image {before + n + 1} of {total}: {entry.name}"
+
+        def tell(share: float, text: str, step: int = before + n, said: str = said, eta: float | None = eta) -> None:
+            if run.cancel_requested():
+                raise CancelledError()
+            run.progress(step, total, f"{said}, {text}" if text else said, eta)
+
+        tell(0.0, "")
+        row = {"image": shown(entry), "patient": entry.patient, "status": DONE, "error": "", "output": ""}
+        try:
+            row["output"] = applier.apply(entry, read_volume(entry.image, entry.modality), tell)
+        except (InputError, NotFoundError) as error:  # of this image alone; a full disk, say, stops them all
+            row |= {"status": FAILED, "error": str(error)}
+            message = f"{entry.name} is left out: {error.value}: {error.rule}"
+            run.emit("warning", step=before + n, code="image-failed", message=message, remedy=error.remedy)
+        index.append([row])

@@ -1,0 +1,98 @@
+"""Settings of classification. Standard library only: forms, HTTP and headers read it without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from medssl.core.errors import ConfigError
+from medssl.core.schema import setting
+from medssl.images.intensity.config import NormalisationConfig
+from medssl.pretraining.peac.config import BACKBONES
+from medssl.tasks.transfer_config import SelectionConfig, TransferConfig
+from medssl.training.config import TrainingConfig
+
+UNCERTAIN = ("ignore", "zeros", "ones", "smooth-zeros", "smooth-ones")
+KINDS = ("auto", "binary", "multi-class", "multi-label")
+
+
+@dataclass(frozen=True)
+class ClassificationConfig:
+    """Classification: probabilities of findings or classes for a radiograph or a volume."""
+
+    labels: str = setting(
+        "", 'Columns of the catalogue, such as "Pneumonia" or "Effusion,Edema"; "!No Finding" turns one round, '
+        '"Abnormal=Mass|Nodule" joins several; a column of text has a class per value',
+    )  # fmt: skip
+    kind: str = setting("auto", "What the labels are; auto: as the columns tell", choices=KINDS, advanced=True)
+    uncertain: str = setting(
+        "ignore", "What -1 stands for: nothing, 0, 1, U(0, 0.3) or U(0.55, 0.85)", choices=UNCERTAIN, advanced=True
+    )
+    form: str = setting(
+        "auto", "What the network sees: volumes (3d) or radiographs (2d)", choices=("auto", "3d", "2d"), advanced=True
+    )
+    network: str = setting(
+        "auto", "Architecture; auto: that of the weights, else the encoder of Models Genesis in 3D and Swin in 2D",
+        choices=("auto", "unet3d", "swin"),
+    )  # fmt: skip
+    base_width: int = setting(
+        32, "Channels of the first layer of an encoder from scratch (32 in the paper)", minimum=4, maximum=128
+    )
+    backbone: str = setting("swin_tiny", "Swin transformer from scratch", choices=tuple(BACKBONES))
+    crop: tuple[int, int, int] = setting(
+        (64, 64, 32), "Size to which volumes are brought, along i, j, k; multiples of 8", unit="voxels",
+        minimum=16, maximum=512, advanced=True,
+    )  # fmt: skip
+    augmentation: str = setting(
+        "light", "light: intensity and noise, small shifts; strong: rotation, scale and mirroring too",
+        choices=("none", "light", "strong"), advanced=True,
+    )  # fmt: skip
+    balance: str = setting(
+        "none", "sampler: classes are drawn alike; weights: rare findings count more", choices=("none", "sampler", "weights"),
+        advanced=True,
+    )  # fmt: skip
+    test_time: str = setting(
+        "ten-crop",
+        "What is averaged over when images are classified",
+        choices=("none", "mirror", "ten-crop"),
+        advanced=True,
+    )
+    threshold: str = setting(
+        "youden", "How thresholds are chosen on validation", choices=("youden", "f1", "specificity"), advanced=True
+    )
+    specificity: float = setting(
+        0.9, "Specificity at which sensitivity is told, and which the threshold keeps", minimum=0.01, maximum=0.999,
+        advanced=True,
+    )  # fmt: skip
+    groups: str = setting(
+        "", 'Attributes whose groups the evaluation tells apart, such as "sex; view; age:40,60"', advanced=True
+    )
+    select: SelectionConfig = setting(SelectionConfig(), "Part of the training patients")
+    transfer: TransferConfig = setting(TransferConfig(), "Weights to start from")
+    normalisation: NormalisationConfig = setting(NormalisationConfig(), "Intensity normalisation")
+    training: TrainingConfig = setting(TrainingConfig(), "Training")
+
+    def __post_init__(self) -> None:
+        if any(side % 8 for side in self.crop):
+            raise ConfigError(
+                f"crop = {list(self.crop)}",
+                "has a side that 8 does not divide",
+                "Use multiples of 8, such as 64, 64, 32",
+            )
+
+    PRESETS: ClassVar[dict[str, dict]] = {
+        "default": {
+            "training": {"steps": 10_000, "batch_size": 32, "learning_rate": 5e-4, "weight_decay": 0.05, "warmup_steps": 500,
+                         "validate_every": 500, "checkpoint_every": 500, "patience": 20, "workers": 4},
+        },
+        "laptop": {
+            "base_width": 8, "backbone": "swin_micro",
+            "training": {"steps": 200, "batch_size": 16, "learning_rate": 5e-4, "weight_decay": 0.05, "warmup_steps": 20,
+                         "validate_every": 25, "checkpoint_every": 50},
+        },
+        "ark": {  # fine-tuning as in Foundation Ark: SGD 0.01, patience on the validation loss, ten-crop test
+            "backbone": "swin_base",
+            "training": {"steps": 100_000, "batch_size": 64, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 0.0,
+                         "warmup_steps": 500, "validate_every": 500, "checkpoint_every": 500, "patience": 20, "workers": 8},
+        },
+    }  # fmt: skip

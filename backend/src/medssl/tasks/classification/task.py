@@ -1,0 +1,188 @@
+"""Classification: a pretrained encoder learns findings (Genesis: the U-Net's encoder; PEAC, Ark: Swin)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from medssl.core import seeds
+from medssl.core.plan import Plan
+from medssl.core.protocol import JobSpec
+from medssl.core.run import Run
+from medssl.datasets.catalog.labels import LabelSpec
+from medssl.datasets.crops.classification_images import ClassificationDataset
+from medssl.datasets.crops.loader import micro_batches
+from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
+from medssl.images.intensity.normalise import normalise
+from medssl.inference.classification.predict import predict
+from medssl.networks.standardisation import standardised
+from medssl.networks.weights.weight_files import WeightFile, build_network
+from medssl.tasks.architecture import classification_network
+from medssl.tasks.augmentation import Augmentation
+from medssl.tasks.classification.config import ClassificationConfig
+from medssl.tasks.classification.loss import classification_loss, positive_weights
+from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
+from medssl.tasks.label_columns import attribute_groups, label_columns
+from medssl.tasks.labelled_data import Part, Parts, check_groups, dimension, read_parts, tell, whole
+from medssl.tasks.start import check_form, start_normalisation
+from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
+from medssl.training.method import PlainMethod
+
+
+@dataclass(frozen=True)
+class ClassificationViews:
+    """What the network sees, (N, channels, *spatial), and what it should answer, (N, C), not a number where unknown."""
+
+    images: Tensor
+    targets: Tensor
+
+
+class Classification(PlainMethod):
+    """The training step on one screen: whole image, shifted a little -> normalise -> augment -> logits -> cross-entropy.
+
+    Args:
+        config: every setting.
+        parts: images and targets.
+        file: the weights to begin with; None: from scratch.
+        provenance: what the weights' header tells of their origin.
+
+    Raises:
+        ConfigError: a network that does not fit the form.
+    """
+
+    def __init__(
+        self,
+        config: ClassificationConfig,
+        parts: Parts,
+        file: WeightFile | None,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        self.config, self.parts = config, parts
+        axes = dimension(parts)
+        form = check_form(config.form, axes)
+        self.normalisation = start_normalisation(config.normalisation, file, parts.modality)
+        method, arguments = classification_network(config, form, len(parts.names), file.plan if file else None)
+        self._plan = Plan(
+            method=method,
+            network=arguments,
+            fidelity=file.plan.fidelity if file else "paper",
+            normalisation=asdict(self.normalisation),
+            modality=parts.modality,
+            task={
+                "name": "classification", "kind": parts.kind, "labels": config.labels, "classes": list(parts.names), "form": form,
+                "test_time": config.test_time, "threshold_rule": config.threshold, "crop": list(config.crop),
+            },
+            provenance=provenance or {},
+            licence=file.plan.licence if file else "",
+        )  # fmt: skip
+        side = getattr(self.network(), "side", 0)
+        self.size = (side, side) if axes == 2 else config.crop
+        self._plan = replace(self._plan, input_size=self.size)
+        self._augment = Augmentation(config.augmentation, axes, mirror=axes == 3)
+        self._weights = positive_weights(parts.training.targets) if config.balance == "weights" else None
+
+    def network(self) -> nn.Module:
+        """The network with a new head; its backbone untrained."""
+        network = build_network(self._plan)
+        network.plan = self._plan  # type: ignore[assignment]
+        return network
+
+    def dataset(self, part: Part, seed: int, training: bool = True) -> Dataset:
+        """Whole images at the network's size, with their targets."""
+        balance = "classes" if self.config.balance == "sampler" and training else "none"
+        return ClassificationDataset(
+            part.images, part.targets, self.size, self.normalisation, seed, balance=balance, training=training
+        )
+
+    def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> ClassificationViews:
+        """Normalise and augment."""
+        images = normalise(batch["raw"], batch["window"])  # (N, 1, *spatial), 0...1
+        return ClassificationViews(self._laid_out(self._augment(images, None, generator)[0]), batch["target"])
+
+    def loss(self, network: nn.Module, views: ClassificationViews) -> dict[str, Tensor]:
+        """Binary cross-entropy per finding, or cross-entropy over classes; unknown labels do not count."""
+        return {"loss": self._loss(network(views.images).float(), views.targets)}
+
+    def measure(self, network: nn.Module, device: str) -> dict[str, float]:
+        """Loss and AUC of the validation images, each seen once, as a whole."""
+        part = self.parts.validation
+        dataset, size = self.dataset(part, 0, training=False), self.config.training.batch_size
+        groups = [list(range(n, min(n + size, len(part)))) for n in range(0, len(part), size)]
+        logits, targets = [], []
+        for batch in micro_batches(dataset, groups):
+            images = normalise(batch["raw"], batch["window"]).to(device)
+            logits.append(network(self._laid_out(images)).float().cpu())
+            targets.append(batch["target"])
+        answers, truth = torch.cat(logits), torch.cat(targets)
+        kind, names = self.parts.kind, self.parts.names
+        scores = answers.softmax(1) if kind == "multi-class" else answers.sigmoid()
+        found = classification_metrics(truth.numpy(), scores.numpy(), kind, names)
+        auc = found[MEAN if MEAN in found else names[0]]["auc"]
+        values = {"validation_loss": float(self._loss(answers, truth))}
+        return values | ({"validation_auc": auc} if auc is not None else {})
+
+    def before_step(self, network: nn.Module, step: int) -> None:
+        """A frozen backbone's batch norms keep to their statistics."""
+        rest_frozen(network, self.config.transfer, step)
+
+    def plan(self) -> Plan:
+        """The header of the trained weights."""
+        return self._plan
+
+    def finish(self, network: nn.Module, run: Run) -> tuple[Plan, dict[str, Any]]:
+        """Calibrate and choose thresholds on validation images, then measure the test images once; tables and report.
+
+        Returns:
+            The plan, and the headline numbers {"validation": {...}, "test": {...}}.
+        """
+        network.plan = self._plan  # type: ignore[assignment]
+        parts, config = self.parts, self.config
+        named = {"validation": parts.validation, "test": parts.test}
+        raw = {name: self._predicted(part, network, run, name) for name, part in named.items() if len(part)}
+        temperatures, thresholds = calibrated(
+            raw["validation"], parts, parts.validation.targets, config.threshold, config.specificity
+        )
+        tables = {
+            name: as_predictions(part, parts, rescaled(raw[name], temperatures, parts)) if name in raw else None
+            for name, part in named.items()
+        }
+        task = {**self._plan.task, "temperature": temperatures, "thresholds": thresholds}
+        headline = write_results(run.folder / "results", tables, parts, thresholds, config.specificity, config.groups)
+        return replace(self._plan, task=task), headline
+
+    def _predicted(self, part: Part, network: nn.Module, run: Run, name: str) -> np.ndarray:
+        """Probabilities (N, C) before calibration, by the road that users take."""
+        rows = []
+        for n, image in enumerate(part.images):
+            steps = self.config.training.steps
+            tell(run, steps, steps, f"classifying {name} image {n + 1} of {len(part)}")
+            found = predict([whole(image)], network, self.config.test_time)[0]
+            rows.append([found[name][0] for name in self.parts.names])
+        return np.array(rows)
+
+    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return classification_loss(logits, targets, self.parts.kind, self._weights)
+
+    def _laid_out(self, images: Tensor) -> Tensor:
+        if self._plan.method == "swin-classifier":
+            return standardised(images, self._plan.network.get("standard", "cxr"))
+        return images.contiguous(memory_format=torch.channels_last_3d) if self.config.training.channels_last else images
+
+
+def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dict[str, Any]:
+    """Fine-tune a classification; the headline numbers.
+
+    Raises:
+        CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Classification`.
+    """
+    labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
+    parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31, labels)
+    check_groups(parts, attribute_groups(config.groups))
+    file = open_start(spec)
+    provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
+    return train_and_test(Classification(config, parts, file, provenance), spec, run, file)

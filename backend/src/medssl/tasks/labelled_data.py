@@ -1,0 +1,199 @@
+"""What a task learns from, chooses by and is tested on: three parts of a catalogue, apart by patient, in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from medssl.core.errors import CancelledError, CatalogError
+from medssl.core.protocol import DataSpec
+from medssl.core.run import Run
+from medssl.datasets.cache.volume_cache import CachedVolume, VolumeCache
+from medssl.datasets.catalog.catalog import Catalog, read_catalog
+from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
+from medssl.datasets.catalog.split import ThreeSplit, folds, split_three
+from medssl.datasets.catalog.subset import subset
+from medssl.datasets.entry import Entry
+from medssl.images.volume import Volume
+from medssl.pretraining.training_data import common_modality
+from medssl.tasks.label_columns import source_columns
+from medssl.tasks.transfer_config import SelectionConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Images of one part, in the catalogue's order, with their label maps or targets (N, C); C is 0 without labels."""
+
+    entries: tuple[Entry, ...]
+    images: tuple[CachedVolume, ...]
+    masks: tuple[CachedVolume, ...] = ()
+    targets: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def patients(self) -> int:
+        return len({entry.patient for entry in self.entries})
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Training, validation and test images (the last may be empty).
+
+    Attributes:
+        modality: of all images.
+        kind: binary, multi-class or multi-label; "" for segmentation.
+        names: of the classes of a classification.
+        columns: of the catalogue, from which the classes were read.
+        notes: what the user should know of the split.
+    """
+
+    training: Part
+    validation: Part
+    test: Part
+    modality: str
+    kind: str = ""
+    names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def sizes(self) -> dict[str, int]:
+        """Images and patients of each part."""
+        parts = {"training": self.training, "validation": self.validation, "test": self.test}
+        images = {name: len(part) for name, part in parts.items()}
+        return images | {f"{name}_patients": part.patients for name, part in parts.items()}
+
+
+def read_parts(data: DataSpec, run: Run, select: SelectionConfig, seed: int, labels: LabelSpec | None = None) -> Parts:
+    """Read the catalogue, split it by patient, thin out the training part, and bring every image into the cache.
+
+    Args:
+        data: the images; with label maps where `labels` is None.
+        run: tells the home folder and takes progress.
+        select: which of the training patients are used.
+        seed: of the split.
+        labels: the columns of a classification.
+
+    Raises:
+        CatalogError: too few patients (or fewer than folds), no label map or label, one class only, an unknown class, or mixed modalities.
+        VolumeError: an image or label map that cannot be read, or that do not lie on each other.
+    """
+    catalog = read_catalog(data, run.home)
+    known = read_labels(catalog, labels, seed) if labels else None
+    measured = read_labels(catalog, labels.hard(), seed) if labels else None  # smoothed labels are for training only
+    if data.folds:
+        split = folds(catalog, data.folds, seed)[data.fold]
+    else:
+        split = split_three(catalog, data.validation_fraction, data.test_fraction, seed)
+    training = subset(
+        split.training, select.seed, select.fraction, select.patients, select.per_class,
+        _labels_of(split.training, catalog, known) if known and select.per_class else None,
+    )  # fmt: skip
+    chosen = {"training": training, "validation": split.validation, "test": split.test}
+    if known:
+        for name in ("training", "validation"):
+            check_classes(_labels_of(chosen[name], catalog, known), name)
+        _check_taught(split, catalog, known)
+    cache = VolumeCache(run.home / "cache")
+    total, done = sum(len(part) for part in chosen.values()), 0
+    parts = {}
+    for name, entries in chosen.items():
+        images, masks = [], []
+        for entry in entries:
+            run.progress(0, 1, f"reading image {done + 1} of {total}: {entry.name}")
+            images.append(cache.add(entry))
+            if known is None:
+                masks.append(cache.add_mask(entry, images[-1]))
+            done += 1
+        truth = known if name == "training" else measured
+        targets = _labels_of(entries, catalog, truth).targets if truth else np.empty((0, 0), np.float32)
+        parts[name] = Part(tuple(entries), tuple(images), tuple(masks), targets)
+    modality = common_modality([image for part in parts.values() for image in part.images])
+    return Parts(
+        **parts, modality=modality, kind=known.kind if known else "", names=known.names if known else (),
+        columns=source_columns(labels.columns) if labels else (), notes=split.notes,
+    )  # fmt: skip
+
+
+def check_groups(parts: Parts, groups: Sequence[str]) -> None:
+    """Refuse, before any training, attributes that the measured images do not have.
+
+    Raises:
+        CatalogError: names the attributes there are.
+    """
+    for name, part in (("validation", parts.validation), ("test", parts.test)):
+        known = {key for entry in part.entries for key in attributes(entry, parts.columns)}
+        for attribute in (group.partition(":")[0] for group in groups):
+            if len(part) and attribute not in known:
+                raise CatalogError(
+                    f"group {attribute!r}", f"is no attribute of the {name} images",
+                    f"There are: {', '.join(sorted(known)) or 'none'}",
+                )  # fmt: skip
+
+
+def tell(run: Run, step: int, steps: int, message: str) -> None:
+    """Say how far the first process of a task is after its training.
+
+    Raises:
+        CancelledError: a cancel was asked for; resumed, the task goes on from its checkpoint.
+    """
+    if run.cancel_requested():
+        raise CancelledError(message)
+    run.progress(step, steps, message)
+
+
+def whole(image: CachedVolume) -> Volume:
+    """A cached image as a volume, in its stored units."""
+    array = image.crop((0,) * len(image.shape), image.shape)
+    return Volume(array, np.array(image.spacing), modality=image.modality, name=image.name, patient=image.patient)
+
+
+def attributes(entry: Entry, without: Sequence[str] = ()) -> dict[str, str]:
+    """What a catalogue tells of an image beside its labels, as text: sex, age, view ..."""
+    numbers = {name: f"{value:g}" for name, value in entry.labels.items() if name not in without and value == value}
+    return {name: value for name, value in {**entry.attributes, **numbers}.items() if name not in without}
+
+
+def dimension(parts: Parts) -> int:
+    """2 or 3: what all images are.
+
+    Raises:
+        CatalogError: both.
+    """
+    flat = {
+        _is_flat(image): image.name for part in (parts.training, parts.validation, parts.test) for image in part.images
+    }
+    if len(flat) > 1:
+        raise CatalogError(
+            f"{flat[True]} (2D) and {flat[False]} (3D)", "are in one training set", "Train on volumes or on images"
+        )
+    return 2 if True in flat else 3
+
+
+def _is_flat(image: CachedVolume) -> bool:
+    return len(image.shape) == 2
+
+
+def _labels_of(part: Catalog | Sequence[Entry], catalog: Catalog, known: Labels) -> Labels:
+    """The labels of some of a catalogue's images."""
+    rows = {id(entry): row for row, entry in enumerate(catalog)}
+    return replace(known, targets=known.targets[[rows[id(entry)] for entry in part]])
+
+
+def _check_taught(split: ThreeSplit, catalog: Catalog, known: Labels) -> None:
+    """No image is measured on a class that no training patient has, whatever part of them is used."""
+    if known.kind != "multi-class":
+        return
+    taught = np.any(_labels_of(split.training, catalog, known).targets > 0.5, axis=0).tolist()
+    for part, entries in (("validation", split.validation), ("test", split.test)):
+        for entry, row in zip(entries, _labels_of(entries, catalog, known).targets):
+            if not taught[np.nanargmax(row)]:
+                there = ", ".join(name for name, has in zip(known.names, taught) if has)
+                raise CatalogError(
+                    f"class {known.names[np.nanargmax(row)]!r} of {part} image {entry.name}",
+                    f"is no class of the training set (there are: {there})",
+                    "Leave the image out, or add such images to the training set",
+                )

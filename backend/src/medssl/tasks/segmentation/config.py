@@ -1,0 +1,91 @@
+"""Settings of segmentation. Standard library only: forms, HTTP and headers read it without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from medssl.core.errors import ConfigError
+from medssl.core.schema import setting
+from medssl.images.intensity.config import NormalisationConfig
+from medssl.pretraining.peac.config import BACKBONES
+from medssl.tasks.transfer_config import SelectionConfig, TransferConfig
+from medssl.training.config import TrainingConfig
+
+MONAI = ("basic_unet", "segresnet", "dynunet", "swin_unetr")
+
+
+@dataclass(frozen=True)
+class SegmentationConfig:
+    """Segmentation: a label for every voxel of a volume or pixel of a radiograph."""
+
+    form: str = setting(
+        "auto", "What the network sees: volumes (3d), slices (2d), slices with their neighbours (2.5d); auto: 3d for "
+        "volumes, 2d for radiographs", choices=("auto", "3d", "2.5d", "2d"),
+    )  # fmt: skip
+    network: str = setting(
+        "auto", "Architecture; auto: that of the weights, else the U-Net of Models Genesis in 3D and Swin in 2D",
+        choices=("auto", "unet3d", "swin", *MONAI),
+    )  # fmt: skip
+    base_width: int = setting(
+        32, "Channels of the first layer of a U-Net from scratch (32 in the paper)", minimum=4, maximum=128
+    )
+    backbone: str = setting("swin_tiny", "Swin transformer of a 2D network from scratch", choices=tuple(BACKBONES))
+    crop: tuple[int, int, int] = setting(
+        (64, 64, 32), "Sub-volume size along i, j, k; multiples of 8 (a multiple of 32 for some MONAI networks); 2D forms: "
+        "i and j for MONAI networks, Swin knows its own", unit="voxels", minimum=16, maximum=512, advanced=True,
+    )  # fmt: skip
+    window: tuple[int, int, int] = setting(
+        (0, 0, 0), "Size of the windows in which whole volumes are segmented, multiples of 8; 0: as the sub-volumes. Larger "
+        "ones are faster where volumes are small", unit="voxels", minimum=0, maximum=512, advanced=True,
+    )  # fmt: skip
+    classes: str = setting(
+        "",
+        'What the label map\'s values mean, such as "1=Anterior,2=Posterior"; empty: as they are found',
+        advanced=True,
+    )
+    loss: str = setting("dice-ce", "Loss", choices=("dice", "dice-ce", "dice-focal"), advanced=True)
+    foreground_share: float = setting(
+        0.5, "Share of sub-volumes centred on a labelled voxel", minimum=0.0, maximum=1.0, advanced=True
+    )
+    augmentation: str = setting(
+        "light", "light: intensity and noise; strong: rotation, scale and mirroring too",
+        choices=("none", "light", "strong"), advanced=True,
+    )  # fmt: skip
+    overlap: float = setting(
+        0.25, "Share of a window that its neighbour sees too, when whole images are segmented",
+        minimum=0.0, maximum=0.9, advanced=True,
+    )  # fmt: skip
+    mirror: bool = setting(False, "Average over mirrored images when whole images are segmented", advanced=True)
+    largest_component: bool = setting(False, "Keep only the largest connected part of each class", advanced=True)
+    tolerance: float = setting(
+        1.0, "Surfaces closer than this agree (surface Dice)", unit="mm", minimum=0.0, maximum=100.0, advanced=True
+    )
+    groups: str = setting(
+        "", 'Attributes whose groups the evaluation tells apart, such as "sex; view; age:40,60"', advanced=True
+    )
+    select: SelectionConfig = setting(SelectionConfig(), "Part of the training patients")
+    transfer: TransferConfig = setting(TransferConfig(), "Weights to start from")
+    normalisation: NormalisationConfig = setting(NormalisationConfig(), "Intensity normalisation")
+    training: TrainingConfig = setting(TrainingConfig(), "Training")
+
+    def __post_init__(self) -> None:
+        for name, sides in (("crop", self.crop), ("window", self.window)):
+            if any(side % 8 for side in sides):
+                raise ConfigError(
+                    f"{name} = {list(sides)}",
+                    "has a side that 8 does not divide",
+                    "Use multiples of 8, such as 64, 64, 32",
+                )
+
+    PRESETS: ClassVar[dict[str, dict]] = {
+        "default": {
+            "training": {"steps": 10_000, "batch_size": 4, "learning_rate": 5e-4, "warmup_steps": 200, "workers": 4,
+                         "validate_every": 500, "checkpoint_every": 500},
+        },
+        "laptop": {
+            "base_width": 8, "backbone": "swin_micro",
+            "training": {"steps": 150, "batch_size": 4, "learning_rate": 1e-3, "warmup_steps": 10, "validate_every": 50,
+                         "checkpoint_every": 50},
+        },
+    }  # fmt: skip

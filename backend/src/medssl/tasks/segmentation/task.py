@@ -1,0 +1,249 @@
+"""Segmentation: a pretrained network learns to label voxels (Genesis: the whole U-Net; PEAC: Swin with a pyramid decoder)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from monai.losses import DiceCELoss, DiceLoss, GeneralizedDiceFocalLoss
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from medssl.core import seeds
+from medssl.core.errors import VolumeError
+from medssl.core.plan import Plan
+from medssl.core.protocol import JobSpec
+from medssl.core.run import Run
+from medssl.datasets.crops.radiograph_segmentation import RadiographSegmentationDataset
+from medssl.datasets.crops.segmentation_crops import SegmentationDataset
+from medssl.datasets.crops.slices import SliceDataset
+from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics
+from medssl.images.intensity.normalise import normalise, window
+from medssl.images.segment_classes import SegmentClasses, find_classes, read_classes
+from medssl.inference.volumes.segmenter import segment
+from medssl.networks.standardisation import standardised
+from medssl.networks.weights.weight_files import WeightFile, build_network
+from medssl.tasks.architecture import segmentation_network
+from medssl.tasks.augmentation import Augmentation
+from medssl.tasks.label_columns import attribute_groups
+from medssl.tasks.labelled_data import Part, Parts, attributes, check_groups, dimension, read_parts, tell, whole
+from medssl.tasks.segmentation.config import SegmentationConfig
+from medssl.tasks.segmentation.results import WorstCases, write_results
+from medssl.tasks.start import check_form, start_normalisation
+from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
+from medssl.training.method import PlainMethod
+
+LOSSES: dict[str, Callable[..., nn.Module]] = {
+    "dice": DiceLoss, "dice-ce": DiceCELoss, "dice-focal": GeneralizedDiceFocalLoss,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SegmentationViews:
+    """What the network sees, (N, channels, *spatial) in 0...1 (standardised for Swin), and class numbers (N, 1, *spatial)."""
+
+    images: Tensor
+    masks: Tensor
+
+
+class Segmentation(PlainMethod):
+    """The training step on one screen: crop -> normalise -> augment -> logits -> Dice.
+
+    Args:
+        config: every setting.
+        parts: images and label maps.
+        file: the weights to begin with; None: from scratch.
+        provenance: what the weights' header tells of their origin.
+
+    Raises:
+        ConfigError: a network that does not fit the form.
+        VolumeError: a label map of any part with a value that is no class, or nothing labelled in the training images.
+    """
+
+    def __init__(
+        self,
+        config: SegmentationConfig,
+        parts: Parts,
+        file: WeightFile | None,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        self.config, self.parts, self.provenance = config, parts, provenance or {}
+        axes = dimension(parts)
+        self.form = check_form(config.form, axes)
+        self.classes = read_classes(config.classes) if config.classes else _classes(file, parts)
+        _check_label_maps(parts, self.classes)
+        self.context = 1 if self.form == "2.5d" else 0
+        self.normalisation = start_normalisation(config.normalisation, file, parts.modality)
+        method, arguments = segmentation_network(
+            config, self.form, self.classes.count + 1, 1 + 2 * self.context, file.plan if file else None
+        )
+        self._plan = self._first_plan(method, arguments, file)
+        self.size = self._sample_size(axes)
+        window = config.window if self.form == "3d" and all(config.window) else self.size
+        self._plan = replace(self._plan, input_size=window)
+        self._loss = LOSSES[config.loss](softmax=True, to_onehot_y=True)
+        self._augment = Augmentation(config.augmentation, len(self.size), mirror=axes == 3)
+
+    def network(self) -> nn.Module:
+        """The network with a new head; its backbone untrained."""
+        network = build_network(self._plan)
+        network.plan = self._plan  # type: ignore[assignment]
+        return network
+
+    def dataset(self, part: Part, seed: int) -> Dataset:
+        """Random crops of images with their label maps."""
+        config = self.config
+        pairs = (part.images, part.masks, self.classes)
+        if self.form == "3d":
+            return SegmentationDataset(*pairs, config.crop, self.normalisation, config.foreground_share, seed)
+        rows, columns = self.size
+        if dimension(self.parts) == 2:
+            return RadiographSegmentationDataset(*pairs, rows, self.normalisation, seed)
+        size, share = (rows, columns), config.foreground_share
+        return SliceDataset(*pairs, size, self.normalisation, share, seed, context=self.context)
+
+    def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> SegmentationViews:
+        """Normalise and augment crops."""
+        images = normalise(batch["raw"], batch["window"])  # (N, channels, *spatial), 0...1
+        images, masks = self._augment(images, batch["mask"], generator)
+        assert masks is not None
+        return SegmentationViews(self._laid_out(images), masks)
+
+    def loss(self, network: nn.Module, views: SegmentationViews) -> dict[str, Tensor]:
+        """Soft Dice, with cross-entropy or focal loss as the config says."""
+        return {"loss": self._loss(network(views.images).float(), views.masks.long())}
+
+    def measure(self, network: nn.Module, _device: str) -> dict[str, float]:
+        """Mean Dice over cases and classes of the whole validation images; `validation_loss` is what lacks to 1."""
+        found: dict[str, list[float]] = {}
+        for rows in self._cases(self.parts.validation, network):
+            for row in rows:
+                found.setdefault(row["class"], []).append(row["dice"])
+        means = {name: float(np.mean(values)) for name, values in found.items()}
+        per_class = {f"validation_dice_{name}": value for name, value in means.items() if name != MEAN}
+        return {"validation_loss": 1.0 - means[MEAN], "validation_dice": means[MEAN], **per_class}
+
+    def before_step(self, network: nn.Module, step: int) -> None:
+        """A frozen backbone's batch norms keep to their statistics."""
+        rest_frozen(network, self.config.transfer, step)
+
+    def plan(self) -> Plan:
+        """The header of the trained weights."""
+        return self._plan
+
+    def finish(self, network: nn.Module, run: Run) -> tuple[Plan, dict[str, Any]]:
+        """Measure the chosen weights on validation and test images, once, and leave tables, label maps and a report.
+
+        Returns:
+            The plan, and the headline numbers {"validation": {...}, "test": {...}}.
+        """
+        rows: dict[str, list[dict[str, Any]]] = {"validation": [], "test": []}
+        shown, worst = ("test" if len(self.parts.test) else "validation"), WorstCases()
+        for name, part in (("validation", self.parts.validation), ("test", self.parts.test)):
+            known = [attributes(entry) for entry in part.entries]
+            names = dict.fromkeys(key for one in known for key in one)  # not every image has every attribute
+            for n, (numbers, case) in enumerate(self._segmented(part, network)):
+                steps = self.config.training.steps
+                tell(run, steps, steps, f"segmented {name} image {n + 1} of {len(part)}")
+                entry = part.entries[n]
+                about = {f"attribute_{key}": known[n].get(key, "") for key in names}
+                rows[name] += [{"image": str(entry.image), "patient": entry.patient, **row, **about} for row in case]
+                if name == shown:
+                    volume = part.images[n]
+                    image, truth = whole(volume).array, self._truth(part, n)
+                    bounds = window(self.normalisation, volume.statistics, volume.name)
+                    worst.add(str(entry.image), case[-1]["dice"], image, numbers, truth, volume.spacing, bounds)
+        colours = [one["colour"] for one in self.classes.as_list()]
+        return self._plan, write_results(
+            run.folder / "results", rows, worst, colours, list(self.parts.notes), self.config.groups
+        )
+
+    def _segmented(self, part: Part, network: nn.Module) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
+        """Class numbers and metrics of each whole image, by the road that users take."""
+        for n, image in enumerate(part.images):
+            found = segment(whole(image), network, self.config.overlap, self.config.mirror)
+            numbers = self.classes.index(found.labels.array)
+            truth, spacing = self._truth(part, n), image.spacing
+            yield numbers, case_metrics(numbers, truth, spacing, self.classes.names, self.config.tolerance)
+
+    def _cases(self, part: Part, network: nn.Module) -> Iterator[list[dict[str, Any]]]:
+        return (rows for _, rows in self._segmented(part, network))
+
+    def _truth(self, part: Part, n: int) -> np.ndarray:
+        mask = part.masks[n]
+        return self.classes.index(mask.crop((0,) * len(mask.shape), mask.shape), mask.name)
+
+    def _laid_out(self, images: Tensor) -> Tensor:
+        if self._plan.method == "swin-segmenter":
+            return standardised(images, self._plan.network.get("standard", "cxr"))
+        if not self.config.training.channels_last:
+            return images
+        layout = torch.channels_last_3d if images.ndim == 5 else torch.channels_last
+        return images.contiguous(memory_format=layout)
+
+    def _sample_size(self, axes: int) -> tuple[int, ...]:
+        if self.form == "3d":
+            return self.config.crop
+        side = getattr(self.network(), "side", 0)
+        return (side, side) if side else self.config.crop[:2] if axes == 3 else (self.config.crop[0],) * 2
+
+    def _first_plan(self, method: str, arguments: dict[str, Any], file: WeightFile | None) -> Plan:
+        config = self.config
+        spacings = np.array([image.spacing for image in self.parts.training.images])
+        return Plan(
+            method=method,
+            network=arguments,
+            fidelity=file.plan.fidelity if file else "paper",
+            normalisation=asdict(self.normalisation),
+            modality=self.parts.modality,
+            task={
+                "name": "segmentation", "form": self.form, "segments": self.classes.as_list(), "context": self.context,
+                "spacing": np.median(spacings, axis=0).tolist(), "overlap": config.overlap, "mirror": config.mirror,
+                "largest_component": config.largest_component,
+            },
+            provenance=self.provenance,
+            licence=file.plan.licence if file else "",
+        )  # fmt: skip
+
+
+def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[str, Any]:
+    """Fine-tune a segmentation; the headline numbers.
+
+    Raises:
+        CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Segmentation`.
+    """
+    parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31)
+    check_groups(parts, attribute_groups(config.groups))
+    file = open_start(spec)
+    provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
+    return train_and_test(Segmentation(config, parts, file, provenance), spec, run, file)
+
+
+def _classes(file: WeightFile | None, parts: Parts) -> SegmentClasses:
+    """Those of the model that goes on learning where they suffice, else those that the label maps hold.
+
+    Validation counts too: the few training images of a small share may lack a class. Test images tell nothing.
+
+    Raises:
+        VolumeError: no label map holds anything.
+    """
+    found = find_classes((*parts.training.masks, *parts.validation.masks))
+    if file and file.plan.task.get("segments"):
+        before = SegmentClasses.from_list(file.plan.task["segments"])
+        if set(found.values) <= set(before.values):
+            return before
+    return found
+
+
+def _check_label_maps(parts: Parts, classes: SegmentClasses) -> None:
+    """Before any training, of test images too: what is no class would else be met after it."""
+    for part in (parts.training, parts.validation, parts.test):
+        for mask in part.masks:
+            classes.check_values(mask.values, f"label map of {mask.name}")
+    if not any(set(mask.values) - {0} for mask in parts.training.masks):
+        raise VolumeError(
+            f"{len(parts.training)} training label maps", "are all empty", "Label something in one of them at least"
+        )

@@ -1,0 +1,130 @@
+"""What all trained tasks do alike: begin with weights, train, take the best on validation, measure once, say what was done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.utils.data import Dataset
+
+from medssl.core import seeds
+from medssl.core.errors import TrainingError
+from medssl.core.plan import Plan
+from medssl.core.protocol import JobSpec
+from medssl.core.run import Run
+from medssl.core.schema import as_dict
+from medssl.networks.layers import parameter_groups, rest_norms
+from medssl.networks.memory_format import channels_last
+from medssl.networks.weights.rescaling import convolution_norms, rescale
+from medssl.networks.weights.transfer import transfer
+from medssl.networks.weights.weight_files import WeightFile, load_weights, open_weights, save_weights
+from medssl.tasks.labelled_data import Part, Parts
+from medssl.tasks.transfer_config import TransferConfig
+from medssl.training.fabric import make_fabric
+from medssl.training.loop import Loop
+
+MODEL = "results/model.safetensors"
+NEVER = 2**31  # the step at which what stays frozen begins to learn
+
+
+class Trained(Protocol):
+    """A task that a network is trained for; beside this it has the `views`, `loss`, `after_step` and `plan` of a method."""
+
+    config: Any
+    parts: Parts
+
+    def network(self) -> nn.Module:
+        """With a new head, untrained."""
+
+    def dataset(self, part: Part, seed: int) -> Dataset:
+        """Training samples."""
+
+    def measure(self, network: nn.Module, device: str) -> dict[str, float]:
+        """`validation_loss` and more, over the validation images."""
+
+    def plan(self) -> Plan:
+        """The header of the weights."""
+
+    def finish(self, network: nn.Module, run: Run) -> tuple[Plan, dict[str, Any]]:
+        """Tables and report in the run's results; the final header and the headline numbers."""
+
+
+def open_start(spec: JobSpec) -> WeightFile | None:
+    """The weights that a task begins with; of a file with student and teacher, the student."""
+    return open_weights(spec.start_from) if spec.start_from else None
+
+
+def train_and_test(task: Any, spec: JobSpec, run: Run, file: WeightFile | None) -> dict[str, Any]:
+    """Train, choose by validation, measure on the test images; the headline numbers.
+
+    Raises:
+        WeightsError: the weights do not fit.
+        TrainingError: the validation loss never was a number.
+        CancelledError: a cancel was asked for; a checkpoint was written.
+    """
+    config = task.config
+    fabric = make_fabric(config.training, run.device)
+    fabric.launch()
+    torch.manual_seed(seeds.derive(config.training.seed, "weights"))
+    network = task.network()
+    norms = convolution_norms(network)
+    report = transfer(network, file, spec.partial_weights) if file else None
+    if file and config.transfer.rescale:
+        rescale(network, norms)
+    loop = Loop(fabric, task, network, run, _groups(network, config))
+    if fabric.is_global_zero:
+        _tell_start(run, task, network, fabric.strategy.precision.precision)
+        text = report.text() if report else "No weights to begin with: everything is learnt from the labels"
+        run.emit(
+            "transfer", text=text, matched=len(report.matched) if report else 0, new=len(report.new) if report else 0
+        )
+    dataset = task.dataset(task.parts.training, seeds.derive(config.training.seed, "training"))
+    loop.train(dataset, lambda bare: task.measure(bare, str(fabric.device)))
+    if not fabric.is_global_zero:
+        return {}
+    headline = finish(task, run, fabric)
+    run.emit("finished", step=loop.progress.step, model=MODEL, validation_loss=loop.progress.best)
+    return headline
+
+
+def finish(task: Trained, run: Run, fabric: Fabric) -> dict[str, Any]:
+    """Measure the best weights, and write what was learnt of them (thresholds, calibration) into their header.
+
+    They are measured in the precision of training, in which they were also chosen.
+    """
+    path = run.folder / MODEL
+    if not Path(path).is_file():
+        raise TrainingError("validation loss", "never was a number", "Lower the learning rate or train in fp32")
+    network = channels_last(load_weights(path)).to(fabric.device)
+    with fabric.autocast():
+        plan, headline = task.finish(network, run)
+    save_weights(path, {name: tensor.cpu() for name, tensor in network.state_dict().items()}, plan)
+    run.emit("evaluation", **{part: values for part, values in headline.items()})
+    return headline
+
+
+def rest_frozen(network: Any, config: TransferConfig, step: int) -> None:
+    """Keep the batch norms of a backbone that does not learn yet to their running statistics."""
+    if config.freeze == "backbone" and step < (config.freeze_steps or NEVER):
+        rest_norms(network)
+
+
+def _groups(network: Any, config: Any) -> list[dict[str, Any]]:
+    groups = parameter_groups(network, config.training.weight_decay, config.transfer.layer_decay)
+    if config.transfer.freeze == "backbone":
+        for group in groups:
+            if not group["head"]:
+                group["frozen_until"] = config.transfer.freeze_steps or NEVER
+    return groups
+
+
+def _tell_start(run: Run, task: Trained, network: nn.Module, precision: str) -> None:
+    run.emit(
+        "started", device=run.device, precision=precision, steps=task.config.training.steps, **task.parts.sizes(),
+        parameters=sum(p.numel() for p in network.parameters()), config=as_dict(task.config),
+    )  # fmt: skip
+    for note in task.parts.notes:
+        run.emit("warning", step=0, code="split", message=note, remedy="Fill the split column, or leave it out")

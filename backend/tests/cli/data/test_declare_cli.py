@@ -1,0 +1,115 @@
+"""`medssl data check`, `declare` and `sets` on declared sets."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from medssl.cli.app import app
+from medssl.cli.training.pretrain import data_spec
+from medssl.core.errors import CatalogError
+from medssl.datasets.spec.spec_files import READY_MADE, read_declaration
+
+TABLE = "image,patient,A\n0.png,1,1\n1.png,2,0\n2.png,3,0\n"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def declaration(tmp_path: Path) -> Path:
+    (tmp_path / "x.csv").write_text(TABLE)
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nroot: .\ntables: [x.csv]\nkind: binary\nlabels: [A]\n")
+    return file
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+def test_a_wrong_set_ends_with_status_1_and_a_report(declaration):
+    found = run("data", "check", declaration, "--json")
+    (report,) = json.loads(found.stdout)
+    assert found.exit_code == 1
+    assert report["images"] == 3 and report["missing"] == 3
+    assert "3 files" in report["errors"][0]["value"]
+
+
+def test_a_sound_set_ends_with_status_0_and_a_sheet(declaration, tmp_path, picture):
+    for n in range(3):
+        picture(tmp_path / f"{n}.png", n)
+    found = run("data", "check", declaration, "--contents", "--sheet", tmp_path / "sheets")
+    assert found.exit_code == 0, found.output
+    assert "training" in found.stdout and "0 missing" in found.stdout
+    assert (tmp_path / "sheets" / "sheet-mine.png").is_file()
+
+
+@pytest.fixture
+def picture():
+    import numpy as np
+    from PIL import Image
+
+    def write(path: Path, seed: int) -> None:
+        noise = np.random.default_rng(seed).integers(0, 256, (40, 40), dtype=np.uint8)
+        Image.fromarray(noise).resize((80, 80)).save(path)
+
+    return write
+
+
+def test_unreadable_images_are_listed_by_name(declaration, tmp_path, picture):
+    for n in range(3):
+        picture(tmp_path / f"{n}.png", n)
+    os.truncate(tmp_path / "1.png", 200)
+    found = run("data", "check", declaration, "--read-all")
+    assert found.exit_code == 1 and "3 of 3 read" in found.stdout
+    assert any(line.startswith("unreadable: ") and "1.png" in line for line in found.stdout.splitlines())
+
+
+def test_a_ready_made_set_needs_its_folder(tmp_path):
+    found = run("data", "check", "shenzhen")
+    assert isinstance(found.exception, CatalogError) and "--root" in found.exception.remedy
+    (tmp_path / "CXR_png").mkdir()
+    (tmp_path / "CXR_png" / "CHNCXR_0001_0.png").write_bytes(b"")
+    found = run("data", "check", "shenzhen", "--root", tmp_path, "--json")
+    assert found.exit_code == 1 and json.loads(found.stdout)[0]["images"] == 1
+
+
+def test_a_misspelt_ready_made_set(tmp_path):
+    for more in ((), ("--root", tmp_path)):
+        found = run("data", "check", "chestxray15", *more)
+        assert isinstance(found.exception, CatalogError) and "did you mean 'chestxray14'?" in found.exception.rule
+    assert "does not exist" in str(run("data", "check", tmp_path / "chestxray15").exception)
+
+
+def test_declare_writes_what_can_be_read(tmp_path):
+    for name in (*READY_MADE, ""):
+        file = tmp_path / f"{name or 'template'}.yaml"
+        assert run("data", "declare", *([name] if name else []), "-o", file).exit_code == 0
+        assert read_declaration(file).root == str(tmp_path.resolve())
+    assert isinstance(run("data", "declare", "-o", tmp_path / "template.yaml").exception, CatalogError)
+    assert "name: shenzhen" in run("data", "declare", "shenzhen").stdout
+
+
+def test_sets_lists_all(tmp_path):
+    listed = run("data", "sets").stdout
+    assert all(name in listed for name in READY_MADE)
+
+
+def test_verbs_take_declarations_alone(declaration):
+    (made,) = data_spec([str(declaration)], "", "", 0.2).sets
+    assert made["name"] == "mine" and made["root"] == str(declaration.parent.resolve())
+    with pytest.raises(CatalogError, match="is no declaration"):
+        data_spec([str(declaration), "x.csv"], "", "", 0.2)
+
+
+def test_a_typo_is_told_with_the_file(declaration):
+    declaration.write_text(declaration.read_text().replace("labels", "lables"))
+    error = run("pretrain", declaration, "--method", "peac").exception
+    assert isinstance(error, CatalogError) and "did you mean 'labels'" in error.rule

@@ -1,0 +1,133 @@
+"""A pretrained Ark is not measured on what it was trained on without a word."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ark_nets import make_ark
+from fakes import write_declared
+from typer.testing import CliRunner
+
+from medssl.cli.app import app
+from medssl.cli.evaluation.evaluate_seen import NO_TEST, notes_on_seen
+from medssl.core.errors import CatalogError
+from medssl.core.protocol import DataSpec, JobSpec
+from medssl.core.schema import as_dict, build
+from medssl.datasets.catalog.leakage import check_unchanged
+from medssl.jobs.store import JobStore
+from medssl.networks.weights.weight_files import save_weights
+from medssl.pretraining.ark.config import ArkConfig
+from medssl.pretraining.training_data import read_parts
+
+SETS = [{"name": "toy", "kind": "multi-label", "classes": ["Even", "Third"], "activation": "sigmoid"}]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+def trained(home: Path, declared: dict[str, Any], start: str = "") -> str:
+    """A finished pretraining on a set, as its folder tells it."""
+    data = DataSpec(sets=(declared,))
+    config = as_dict(build(ArkConfig, {}))
+    store = JobStore(home)
+    job = store.create(JobSpec("pretrain", "ark", config, data, start_from=start))
+    parts = read_parts(data, config["training"]["seed"], lambda share, text: None)
+    check_unchanged(store.folder(job) / "sets.json", parts)
+    net = make_ark(sets=SETS)
+    assert net.plan is not None
+    net.plan.provenance["job"] = job
+    (store.folder(job) / "results").mkdir(exist_ok=True)
+    save_weights(store.folder(job) / "results" / "model.safetensors", net.state_dict(), net.plan)
+    return job
+
+
+def declare(folder: Path, split: bool = False, name: str = "toy") -> dict[str, Any]:
+    """Ten images; with a split the last four are for tests."""
+    declared = write_declared(folder, 10, name)
+    if split:
+        lines = (folder / "table.csv").read_text().splitlines()
+        parts = ["split", *["train"] * 5, "val", *["test"] * 4]
+        (folder / "table.csv").write_text("\n".join(f"{a},{b}" for a, b in zip(lines, parts)) + "\n")
+        declared = {**declared, "split": "split"}
+    (folder.parent / f"{folder.name}.yaml").write_text(json.dumps(declared))
+    return declared
+
+
+def evaluate(*arguments: object):
+    more = ["--replicates", 100, "--device", "cpu", "--output", "out"]
+    return CliRunner().invoke(app, ["evaluate", *map(str, [*arguments, *more])], terminal_width=400)
+
+
+def test_images_of_the_training_are_refused_or_told_loudly(home, tmp_path):
+    job = trained(home, declare(tmp_path / "data"))
+    asked = ["data.yaml", "--model", job, "--finding", "Even"]
+    error = evaluate(*asked).exception
+    assert isinstance(error, CatalogError) and "10 of 10 images" in str(error) and "set toy: 10" in str(error)
+    assert "--split test" in error.remedy and not (tmp_path / "out").exists()  # told before the model is applied
+    shown = evaluate(*asked, "--trained-too")
+    assert shown.exit_code == 0 and "warning" in shown.output and NO_TEST in shown.output
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert NO_TEST in page and "of images it was trained on" in page
+    with (tmp_path / "data" / "table.csv").open() as file:  # the same images by another way
+        rows = list(csv.DictReader(file))
+    (tmp_path / "linked").mkdir()
+    for row in rows:
+        (tmp_path / "linked" / f"x{row['image']}").symlink_to(tmp_path / "data" / row["image"])
+    lines = [f"linked/x{row['image']},{row['patient']},{row['Even']}" for row in rows]
+    (tmp_path / "linked.csv").write_text("\n".join(["image,patient,Even", *lines]))
+    assert "10 of 10 images" in str(evaluate("linked.csv", *asked[1:]).exception)
+
+
+def test_a_table_of_predictions_remembers_the_training(home, tmp_path):
+    job = trained(home, declare(tmp_path / "data"))
+    done = CliRunner().invoke(app, ["predict", "data.yaml", "--model", job, "--finding", "Even", "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    assert "10 of 10 images" in str(evaluate("predictions.csv").exception)
+    assert NO_TEST in evaluate("predictions.csv", "--trained-too").output
+
+
+def test_the_test_split_is_measured_without_doubt(home, tmp_path):
+    job = trained(home, declare(tmp_path / "data", split=True))
+    asked = ["data.yaml", "--model", job, "--finding", "Even"]
+    assert "6 of 10 images" in str(evaluate(*asked).exception)
+    assert evaluate(*asked, "--split", "test").exit_code == 0
+    notes = json.loads((tmp_path / "out" / "evaluation.json").read_text())["notes"]
+    assert any(note.startswith("Not one of these images") and job in note for note in notes)
+    assert not any("not known" in note for note in notes)
+
+
+def test_what_cannot_be_known_is_said(home, tmp_path):
+    images = sorted((tmp_path / "other").glob("*.png"))
+    assert "not known here" in notes_on_seen(home, "", images, False)[0]
+    assert "does not exist" in notes_on_seen(home, "20200101-000000-ark-gone", images, False)[0]
+    job = trained(home, declare(tmp_path / "data"), start="Ark6.pth.tar")
+    none, unknown = notes_on_seen(home, job, images, False)
+    assert job in none and "Ark6.pth.tar" in unknown
+    table = tmp_path / "data" / "table.csv"
+    table.write_text(table.read_text().replace("patient9.png,9,0", "patient9.png,9,1"))
+    assert "not what this run began with" in notes_on_seen(home, job, images, False)[0]
+
+
+def test_weights_that_a_training_began_with_count_too(home, tmp_path):
+    first = trained(home, declare(tmp_path / "data"))
+    start = JobStore(home).folder(first) / "results" / "model.safetensors"
+    second = trained(home, declare(tmp_path / "more", name="more"), str(start))
+    seen = [tmp_path / "data" / "patient0.png", tmp_path / "new.png"]
+    with pytest.raises(CatalogError, match=r"1 of 2 images.*set toy: 1"):
+        notes_on_seen(home, second, seen, False)
+    assert first in notes_on_seen(home, second, seen[1:], False)[0]
+
+
+def test_a_set_without_that_split_is_told_so(home, tmp_path):
+    job = trained(home, declare(tmp_path / "data"))
+    error = evaluate("data.yaml", "--model", job, "--finding", "Even", "--split", "test").exception
+    assert isinstance(error, CatalogError) and "split test: has none of these 10 images" in str(error)
+    assert "leave --split out" in error.remedy

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from dicom_files import write_dicom, write_series
+from PIL import Image
+
+from medssl.core.errors import CatalogError, InputError, NotFoundError
+from medssl.core.protocol import DataSpec, VolumeRef
+from medssl.datasets.catalog.catalog import read_catalog
+from medssl.images.formats.reading import write_volume
+
+
+@pytest.fixture
+def folder(tmp_path, ct):
+    root = tmp_path / "Bilder für alle"
+    for name in ("p1/ct.nii.gz", "p1/mask.nii.gz", "p2/day 1/ct.nii.gz", "p3.nrrd"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        write_volume(ct, root / name)
+    write_series(root / "p4" / "series", ct.array[:7, :5, :5], [1, 2, 3, 4, 5])
+    (root / ".hidden").mkdir()
+    write_volume(ct, root / ".hidden" / "x.nrrd")
+    (root / "notes.txt").write_text("x")
+    return root
+
+
+def read(tmp_path, **spec):
+    return read_catalog(DataSpec(**spec), tmp_path / "home")
+
+
+def test_folder_takes_every_image(folder, tmp_path):
+    catalog = read(tmp_path, path=str(folder), modality="CT")
+    assert [(e.name, e.patient) for e in catalog] == [
+        ("p1/ct", "p1"), ("p2/day 1/ct", "p2"), ("p3", "p3"), ("p4/series", "p4"),
+    ]  # fmt: skip
+    assert catalog.patients == ("p1", "p2", "p3", "p4")
+    assert all(e.modality == "CT" for e in catalog)
+
+
+def test_label_maps_are_left_out_unless_asked_for(folder, tmp_path):
+    assert "p1/mask" not in [e.name for e in read(tmp_path, path=str(folder))]
+    assert [e.name for e in read(tmp_path, path=str(folder), pattern="*/mask*")] == ["p1/mask"]
+
+
+def test_a_folder_called_images_is_no_patient(tmp_path):
+    for name in ("images/a.png", "images/b.png", "labels/a.png", "p7/images/c.png"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(b"only listed")
+    assert [e.patient for e in read(tmp_path, path=str(tmp_path / "set"))] == ["a", "b", "p7"]
+
+
+def test_single_files_of_one_name_are_patients_apart(folder, tmp_path):
+    refs = tuple(VolumeRef(path=str(folder / name)) for name in ("p1/ct.nii.gz", "p2/day 1/ct.nii.gz"))
+    assert len(read(tmp_path, volumes=refs).patients) == 2
+
+
+def test_pattern(folder, tmp_path):
+    assert [e.name for e in read(tmp_path, path=str(folder), pattern="*/ct.nii.gz")] == ["p1/ct"]
+    assert [e.patient for e in read(tmp_path, path=str(folder), pattern="*/series")] == ["p4"]
+    with pytest.raises(CatalogError, match="no images that match"):
+        read(tmp_path, path=str(folder), pattern="*.mha")
+    with pytest.raises(CatalogError, match="no pattern"):
+        read(tmp_path, path=str(folder), pattern="/etc/*")
+
+
+def test_the_folder_itself_may_be_a_series(folder, tmp_path):
+    (entry,) = read(tmp_path, path=str(folder / "p4" / "series"))
+    assert (entry.image, entry.patient, entry.name) == (folder / "p4" / "series", "series", "series")
+
+
+def test_dicom_radiographs_are_an_image_each(tmp_path):
+    root = tmp_path / "x"
+    root.mkdir()
+    for name in ("a.dcm", "b.dcm"):
+        write_dicom(root / name, np.zeros((4, 4), np.uint16), modality="DX")
+    Image.new("L", (4, 4)).save(root / "c.png")
+    assert sorted((e.name, e.patient) for e in read(tmp_path, path=str(root))) == [("a", "a"), ("b", "b"), ("c", "c")]
+
+
+def test_empty_and_missing_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CatalogError, match="holds no images"):
+        read(tmp_path, path=str(tmp_path / "empty"))
+    with pytest.raises(CatalogError, match="does not exist"):
+        read(tmp_path, path=str(tmp_path / "absent"))
+
+
+def table(folder, text, encoding="utf-8"):
+    path = folder / "list.csv"
+    path.write_text(text, encoding=encoding)
+    return str(path)
+
+
+def test_csv_columns(folder, tmp_path):
+    text = "image,patient,split,nodule,age,sex\np1/ct.nii.gz,A,train,1,63,F\np3.nrrd,B,val,0,,M\n"
+    catalog = read(tmp_path, path=table(folder, text, "utf-8-sig"))
+    first, second = catalog
+    assert (first.image, first.patient, first.split, first.name) == (folder / "p1/ct.nii.gz", "A", "training", "ct")
+    assert first.labels == {"nodule": 1, "age": 63} and first.attributes == {"sex": "F"}
+    assert second.split == "validation" and np.isnan(second.labels["age"])
+
+
+def test_csv_may_leave_out_the_folder_images(folder, tmp_path, ct):
+    (folder / "images").mkdir()
+    for name in ("p3.nrrd", "p5.nrrd"):
+        write_volume(ct, folder / "images" / name)
+    catalog = read(tmp_path, path=table(folder, "image,patient\np3.nrrd,A\np5.nrrd,B\n"))
+    assert [entry.image for entry in catalog] == [folder / "p3.nrrd", folder / "images" / "p5.nrrd"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image;patient\np3.nrrd;A\n", "no column 'image'"),
+        ("image\np3.nrrd\n", "no column 'patient'"),
+        ("image,patient\np3.nrrd,A\nabsent.nrrd,B\n", "line 3: absent.nrrd: does not exist"),
+        ("image,patient\np3.nrrd,\n", "line 2: has no patient"),
+        ("image,patient\np3.nrrd,A,3\n", "line 2: does not have 2 fields"),
+        ("image,patient\np3.nrrd\n", "line 2: does not have 2 fields"),
+        ("image,patient\np3.nrrd,A\np3.nrrd,B\n", "line 3: repeats the image of line 2"),
+        ("image,patient,split\np3.nrrd,A,later\n", "line 2: split 'later': is unknown"),
+        ("image,patient\n", "holds no images"),
+        ("", "no column"),
+    ],
+)
+def test_csv_errors_name_the_line(folder, tmp_path, text, message):
+    with pytest.raises(CatalogError, match=message) as caught:
+        read(tmp_path, path=table(folder, text))
+    assert caught.value.remedy
+
+
+def test_a_file_that_is_no_table(folder, tmp_path):
+    (folder / "bad.csv").write_bytes(b"\xff\xfe\x00image")
+    with pytest.raises(CatalogError, match="UTF-8"):
+        read(tmp_path, path=str(folder / "bad.csv"))
+
+
+def test_volumes_by_path_and_upload(folder, tmp_path, ct):
+    sha = "ab" * 32
+    upload = tmp_path / "home" / "volumes" / f"{sha}.nrrd"
+    upload.parent.mkdir(parents=True)
+    write_volume(ct, upload)
+    refs = (VolumeRef(path=str(folder / "p3.nrrd")), VolumeRef(sha256=sha, name="CTChest", modality="CT", patient="Ä"))
+    first, second = read(tmp_path, volumes=refs)
+    assert (first.image, first.patient) == (folder / "p3.nrrd", "p3")
+    assert (second.image, second.patient, second.modality, second.name) == (upload, "Ä", "CT", "CTChest")
+
+
+def test_volumes_that_are_not_there(tmp_path):
+    with pytest.raises(NotFoundError):
+        read(tmp_path, volumes=(VolumeRef(sha256="cd" * 32),))
+    with pytest.raises(NotFoundError):
+        read(tmp_path, volumes=(VolumeRef(path=str(tmp_path / "x.nrrd")),))
+    with pytest.raises(InputError, match="64 hexadecimal"):
+        read(tmp_path, volumes=(VolumeRef(sha256="../../etc/passwd"),))

@@ -1,0 +1,145 @@
+"""What a declaration's keys mean, and how it is refused: nothing is opened here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from medssl.core.errors import CatalogError
+from medssl.datasets.spec.rules import template_fields
+from medssl.datasets.spec.spec import Declaration, check_names, key_of
+
+PLAIN = {"name": "mine", "root": "/data", "tables": ["x.csv"], "kind": "multi-label", "labels": ["A", "B"]}
+FILES = {
+    "name": "mine",
+    "kind": "binary",
+    "images": "*.png",
+    "patient": {"pattern": "p(\\d+)"},
+    "labels": {"TB": {"pattern": "_1"}},
+}
+
+
+def test_a_plain_catalogue_needs_five_keys():
+    made = Declaration.from_dict(PLAIN)
+    assert made.classes == ("A", "B") and made.templates == ("{image}",)
+    assert made.patient_place.columns == ("patient",)
+    assert made.split_rule and made.split_rule.place and made.split_rule.place.columns == ("split",)
+
+
+def test_it_survives_its_own_dict():
+    made = Declaration.from_dict({**PLAIN, "attributes": {"sex": ["Sex", "Gender"]}, "only": {"View": ["PA"]}})
+    assert Declaration.from_dict(made.as_dict()) == made
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "said"),
+    [
+        ({"lables": 1}, "", "did you mean 'labels'"),
+        ({"kind": "multilabel"}, "kind", "multi-label, multi-class, binary"),
+        ({"kind": "binary"}, "labels", "one class"),
+        ({"kind": "multi-class", "labels": ["A"]}, "labels", "two or more"),
+        ({"kind": "multi-class", "repeated": "any"}, "repeated", "several of its classes"),
+        ({"uncertain": "maybe"}, "uncertain", "smooth-ones"),
+        ({"name": "two words"}, "name", "letters, digits"),
+        ({"labels": []}, "labels", "is missing"),
+        ({"labels": ["A", "A"]}, "labels", "twice"),
+        ({"labels": {"A": {"colunm": "x"}}}, "labels", "did you mean 'column'"),
+        ({"labels": {"A": {"pattern": "("}}}, "labels", "no regular expression"),
+        ({"labels": {"A": {"column": "x", "equals": "a", "contains": "b"}}}, "labels", "both"),
+        ({"labels": {"values": ["A"]}}, "labels", "no column"),
+        ({"tables": "x.csv"}, "tables", "must be a list"),
+        ({"tables": [{"file": "x.csv", "key": ["id"]}]}, "tables", "nothing to be joined"),
+        ({"tables": [{"file": "x.csv", "split": "train"}]}, "tables", "did you mean 'training'"),
+        ({"images": "images/*.png"}, "images", "names no column"),
+        ({"images": "images/{image"}, "images", "is no template"),
+        ({"images": "{image:>3}"}, "images", "part '>3'"),
+        ({"images": "{patient}/*/{image}"}, "images", "after the first column"),
+        ({"split": {"train": "a.txt"}}, "split", "did you mean 'training'"),
+        ({"split": {"column": "fold", "training": ["1", "2"], "test": "2"}}, "split", "is in split.training, too"),
+        ({"images": "../images/{image}"}, "images", "leaves the root"),
+        ({"images": ["images/{image}", "/data/{image}"]}, "images", "leaves the root"),
+        ({"images": ["images/{image}", "images/*.png"]}, "images", "names no column"),
+        ({"only": ["PA"]}, "only", "must map"),
+        ({"inverted": "perhaps"}, "inverted", "true or false"),
+        ({"title": ["a"]}, "title", "must be a text"),
+        ({"attributes": {"sex": {"patern": "x"}}}, "attributes", "did you mean 'pattern'"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_a_remedy(change, key, said):
+    with pytest.raises(CatalogError, match="set ") as caught:
+        Declaration.from_dict({**PLAIN, **change})
+    assert said in str(caught.value) and caught.value.remedy
+    assert key_of(caught.value) == key
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"patient": "patient"}, "patient"),
+        ({"labels": {"TB": "TB"}}, "labels"),
+        ({"images": "{image}"}, "images"),
+        ({"images": ""}, "images"),
+        ({"attributes": ["sex"]}, "attributes"),
+        ({"only": {"view": "PA"}}, "only"),
+        ({"exclude": {"view": "PA"}}, "exclude"),
+        ({"split": "fold"}, "split"),
+        ({"split": {"column": "fold", "pattern": "(.)", "test": "1"}}, "split"),
+    ],
+)
+def test_without_tables_file_names_must_tell(change, key):
+    assert Declaration.from_dict(FILES).split_rule is None
+    with pytest.raises(CatalogError) as caught:
+        Declaration.from_dict({**FILES, **change})
+    assert key_of(caught.value) == key
+
+
+def test_without_tables_rows_are_kept_by_attributes():
+    view = {"view": {"pattern": "(PA|AP)"}}
+    made = Declaration.from_dict(
+        {**FILES, "attributes": view, "only": {"view": "PA"}, "split": {"pattern": "^(train|test)"}}
+    )
+    assert made.only == {"view": "PA"}
+
+
+@pytest.mark.parametrize("key", ["name", "kind", "labels", "tables", "images", "split", "only", "title", "inverted"])
+def test_no_value_fills_a_message(key):
+    deep: list = []
+    for _ in range(500):
+        deep = [deep] * 2
+    for value in (deep, ["x" * 10**6, {}], {"x" * 10**6: deep}):
+        with pytest.raises(CatalogError) as caught:
+            Declaration.from_dict({**PLAIN, key: value})
+        assert len(str(caught.value)) < 2000
+
+
+def test_no_mapping_and_missing_keys():
+    with pytest.raises(CatalogError, match="must be a mapping"):
+        Declaration.from_dict(["a"])  # type: ignore[arg-type]
+    with pytest.raises(CatalogError, match="name: is missing"):
+        Declaration.from_dict({"kind": "binary"})
+
+
+def test_one_column_makes_a_strict_rule_for_each_class():
+    labels = {"column": "Class", "values": {"Healthy": "healthy", "Ill": ["viral", "bacterial"]}, "others": ["bad"]}
+    healthy, ill = Declaration.from_dict({**PLAIN, "labels": labels, "kind": "multi-class"}).rules
+    assert (healthy.words, ill.words, ill.others) == (("healthy",), ("viral", "bacterial"), ("bad",))
+
+
+def test_names_of_heads_must_differ():
+    one = Declaration.from_dict(PLAIN)
+    check_names([one, Declaration.from_dict({**PLAIN, "name": "other"})])
+    with pytest.raises(CatalogError, match="set mine: is declared twice"):
+        check_names([one, one])
+
+
+def test_templates_fall_into_parts():
+    assert template_fields("p{id:.2}/{Frontal/Lateral:/1}.jpg") == [
+        ("p", "id", ".2"), ("/", "Frontal/Lateral", "/1"), (".jpg", "", ""),
+    ]  # fmt: skip
+
+
+def test_slicer_can_import_it():
+    seen = "import sys, medssl.datasets.spec.spec; print([m for m in ('numpy', 'yaml', 'torch') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True).stdout == "[]\n"

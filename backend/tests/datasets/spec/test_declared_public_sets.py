@@ -1,0 +1,153 @@
+"""Ready-made declarations against small folders in the sets' public layouts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import declared_trees
+import numpy as np
+import pytest
+from declared_trees import TREES
+
+from medssl.core.errors import CatalogError, NotFoundError
+from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.spec_files import read_declaration, ready_made, ready_made_text, template, to_yaml
+from medssl.datasets.spec.tabular_dataset import TEST, TRAINING, VALIDATION, DeclaredSet
+
+
+def read(name: str, root: Path) -> DeclaredSet:
+    return read_set(replace(ready_made()[name], root=str(TREES[name](root))))
+
+
+def positive(made: DeclaredSet, n: int) -> list[str]:
+    return [name for name, value in zip(made.classes, made.stated[n]) if value == 1]
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_every_image_of_the_layout_is_found(name, tmp_path):
+    made = read(name, tmp_path)
+    assert made.name == name
+    assert all(Path(image).is_file() for image in made.images)
+    assert made.stated.shape == (len(made), len(made.classes))
+
+
+@pytest.mark.parametrize(("sex", "kaggle"), [("Patient Sex", False), ("Patient Gender", True)])
+def test_chestxray14(sex, kaggle, tmp_path):
+    root = declared_trees.chestxray14(tmp_path, sex, kaggle)
+    made = read_set(replace(ready_made()["chestxray14"], root=str(root)))
+    assert [positive(made, n) for n in range(4)] == [["Cardiomegaly"], ["Cardiomegaly", "Emphysema"], [], ["Hernia"]]
+    assert not np.isnan(made.stated).any()
+    assert made.splits.tolist() == [TRAINING, TRAINING, TEST, TRAINING]
+    assert made.patients.tolist() == [0, 0, 1, 2]
+    assert made.images[3] == str(root / ("images_012/images" if kaggle else "images") / "00000003_000.png")
+    assert all(Path(image).is_file() for image in made.images)
+    ages = made.attributes["age"]
+    assert [ages.values[code] for code in ages.codes] == ["57", "58", "80", "81"]
+    assert made.attributes["sex"].values == ["M", "F"]
+
+
+def test_chestxray14_without_its_images_is_read_all_the_same(tmp_path):
+    """A check then tells which files are missing."""
+    root = declared_trees.chestxray14(tmp_path)
+    shutil.rmtree(root / "images")
+    assert len(read_set(replace(ready_made()["chestxray14"], root=str(root)))) == 4
+
+
+def test_chexpert_keeps_frontal_images_and_the_three_kinds_of_labels(tmp_path):
+    made = read("chexpert", tmp_path)
+    assert [Path(image).name for image in made.images] == ["view1_frontal.jpg"] * 3
+    assert made.patient_names == ["patient00001", "patient00002", "patient64541"]
+    assert made.splits.tolist() == [TRAINING, TRAINING, TEST]
+    one = dict(zip(made.classes, made.stated[1]))
+    assert one["Cardiomegaly"] == -1 and one["Lung Opacity"] == 1 and np.isnan(one["No Finding"])
+    assert (made.uncertain, made.missing) == ("smooth-ones", "zeros")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_mimic_cxr_joins_three_tables(packed, tmp_path):
+    root = TREES["mimic-cxr"](tmp_path)
+    for table in root.glob("*.csv") if packed else ():
+        table.with_name(table.name + ".gz").write_bytes(gzip.compress(table.read_bytes()))
+        table.unlink()
+    made = read_set(replace(ready_made()["mimic-cxr"], root=str(root)))
+    assert len(made) == 3  # the lateral image is left out
+    assert made.splits.tolist() == [TRAINING, VALIDATION, TEST]
+    assert (positive(made, 0), positive(made, 1)) == (["No Finding"], ["Consolidation"])
+    assert np.isnan(made.stated[2]).all()  # a study without labels
+
+
+def test_rsna_pneumonia_names_a_class_for_each_image(tmp_path):
+    made = read("rsna-pneumonia", tmp_path)
+    assert [positive(made, n) for n in range(3)] == [["No Lung Opacity/Not Normal"], ["Lung Opacity"], ["Normal"]]
+
+
+def test_vindr_cxr_asks_the_majority_of_its_readers(tmp_path):
+    made = read("vindr-cxr", tmp_path)
+    assert [Path(image).stem for image in made.images] == ["aa", "bb", "cc"]
+    assert [positive(made, n) for n in range(3)] == [["Pneumonia"], ["Other diseases"], ["Other diseases"]]
+    assert made.splits.tolist() == [TRAINING, TRAINING, TEST]
+
+
+def test_shenzhen_reads_file_names(tmp_path):
+    made = read("shenzhen", tmp_path)
+    assert made.stated.tolist() == [[0.0], [1.0]]
+    assert made.patient_names == ["0001", "0327"]
+
+
+def test_heads_are_those_of_the_official_files():
+    sizes = {name: len(one.classes) for name, one in ready_made().items()}
+    assert sizes == {
+        "chestxray14": 14, "chexpert": 14, "mimic-cxr": 14, "rsna-pneumonia": 3, "vindr-cxr": 6, "shenzhen": 1,
+    }  # fmt: skip
+    assert ready_made()["chexpert"].classes == ready_made()["mimic-cxr"].classes
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_declaration_survives_json_and_yaml(name, tmp_path):
+    one = replace(ready_made()[name], root=str(tmp_path))
+    assert Declaration.from_dict(json.loads(json.dumps(one.as_dict()))) == one
+    file = tmp_path / "one.yaml"
+    file.write_text(to_yaml(one), encoding="utf-8")
+    again = read_declaration(file)
+    assert (again.rules, again.table_refs, again.split_rule, again.root) == (
+        one.rules, one.table_refs, one.split_rule, str(tmp_path.resolve()),
+    )  # fmt: skip
+
+
+def test_a_ready_made_file_keeps_its_comments_and_gets_the_root(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(ready_made_text("shenzhen", tmp_path / "a: b"), encoding="utf-8")
+    assert "# Shenzhen" in file.read_text()
+    assert read_declaration(file).root == str((tmp_path / "a: b").resolve())
+    with pytest.raises(NotFoundError, match="did you mean 'chexpert'"):
+        ready_made_text("chexprt")
+
+
+def test_the_template_is_a_declaration_and_explains_every_key(tmp_path):
+    file = tmp_path / "template.yaml"
+    file.write_text(template(), encoding="utf-8")
+    made = read_declaration(file)
+    assert made.root == str(tmp_path.resolve())
+    lines = {line.split(":")[0] for line in template().splitlines() if line and line[0].isalpha()}
+    assert lines == set(made.as_dict())
+
+
+def test_a_file_that_is_no_yaml_says_where(tmp_path):
+    file = tmp_path / "broken.yaml"
+    file.write_text("name: a\nlabels: {b\n")
+    with pytest.raises(CatalogError, match="line 2"):
+        read_declaration(file)
+    file.write_text("[" * 3000)
+    with pytest.raises(CatalogError, match="more than 16 levels deep"):
+        read_declaration(file)
+    file.write_text("a: &a [x]\nb: *a\n")
+    with pytest.raises(CatalogError, match=r"aliases .* are not read"):
+        read_declaration(file)
+    file.write_text("name: a\nname: b\n")
+    with pytest.raises(CatalogError, match="'name' is there twice"):
+        read_declaration(file)

@@ -1,0 +1,83 @@
+"""What an inspection is given: volumes by path or upload, warm models, progress that can be stopped."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from medssl.client.volumes import nrrd_bytes, sha256_of
+from medssl.core.errors import CancelledError, NotFoundError
+from medssl.core.protocol import VolumeRef
+from medssl.handlers.worker.context import FolderContext
+from medssl.inference.models import KEPT, WarmModels, model_path
+from medssl.server.results import ResultStore
+
+ARRAY = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+
+
+@pytest.fixture
+def loads():
+    return []
+
+
+@pytest.fixture
+def context(home, loads):
+    results = ResultStore(home)
+    status = results.create("restore", {})
+    models = WarmModels(home, load=lambda *wish: loads.append(wish) or object())
+    return FolderContext(home, results.folder(status.id), models)
+
+
+def test_a_volume_comes_from_its_path_or_from_the_uploads(context, home):
+    data = nrrd_bytes(ARRAY, np.diag([1.0, 2.0, 3.0, 1.0]))
+    (home / "volumes").mkdir()
+    (home / "volumes" / f"{sha256_of(data)}.nrrd").write_bytes(data)
+    (home / "ct ö.nrrd").write_bytes(data)
+    for ref in (VolumeRef(sha256=sha256_of(data), modality="CT"), {"path": str(home / "ct ö.nrrd"), "modality": "CT"}):
+        volume = context.volume(ref)
+        np.testing.assert_array_equal(volume.array.T, ARRAY)
+        assert volume.modality == "CT" and list(volume.spacing) == [1.0, 2.0, 3.0]
+    with pytest.raises(NotFoundError, match="not uploaded"):
+        context.volume(VolumeRef(sha256="0" * 64))
+
+
+def test_a_model_stays_warm_until_its_file_changes_or_others_push_it_out(context, home, loads):
+    files = [home / f"m{n}.safetensors" for n in range(KEPT + 1)]
+    for file in files:
+        file.write_bytes(b"x")
+    first = context.model(str(files[0]), "", "cpu")
+    assert context.model(str(files[0]), "", "cpu") is first and len(loads) == 1
+    os.utime(files[0], ns=(1, 1))
+    assert context.model(str(files[0]), "", "cpu") is not first and len(loads) == 2
+    assert context.model(str(files[0]), "released", "cpu") and loads[-1] == (str(files[0]), "released", "cpu", "")
+    for file in files[1:]:
+        context.model(str(file), "", "cpu")
+    before = len(loads)
+    context.model(str(files[-1]), "", "cpu")
+    assert len(loads) == before
+    context.model(str(files[0]), "", "cpu")
+    assert len(loads) == before + 1
+
+
+def test_a_model_is_a_job_or_a_file(home):
+    result = home / "jobs" / "20261123-004501-genesis-x7k2" / "results" / "model.safetensors"
+    result.parent.mkdir(parents=True)
+    result.write_bytes(b"x")
+    assert model_path(home, "20261123-004501-genesis-x7k2") == result
+    assert model_path(home, str(result)) == result
+    for wrong in ("../jobs", "nothing", str(home)):
+        with pytest.raises(NotFoundError):
+            model_path(home, wrong)
+
+
+def test_progress_reaches_the_folder_and_stops_on_request(context, home):
+    results = ResultStore(home)
+    context.begin()
+    assert results.status(context.folder.name).state == "running"
+    results.request_cancel(context.folder.name)
+    with pytest.raises(CancelledError):
+        context.progress(0.5)
+    context.end_cancelled()
+    assert results.status(context.folder.name).state == "cancelled"

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from dicom_files import write_dicom, write_series
+
+from medssl.core.errors import VolumeError
+from medssl.images.formats.reading import read_volume
+
+POSITIONS = [10.0, 12.5, 15.0, 17.5, 20.0]
+
+
+@pytest.fixture
+def hu(rng) -> np.ndarray:
+    return rng.integers(-1000, 1000, (7, 5, 5)).astype(np.int16)
+
+
+def test_series_is_sorted_and_rescaled(tmp_path, hu):
+    volume = read_volume(write_series(tmp_path / "Serie ü", hu, POSITIONS))
+    assert volume.array.dtype.kind == "i"
+    assert np.array_equal(volume.array, hu)
+    np.testing.assert_allclose(volume.spacing, (0.6, 0.9, 2.5))  # PixelSpacing is (rows, columns)
+    np.testing.assert_allclose(volume.origin, (-5, 3, 10))
+    assert (volume.modality, volume.patient, volume.name) == ("CT", "P7", "Serie ü")
+
+
+def test_series_taken_downwards_is_sorted_along_its_normal(tmp_path, hu):
+    volume = read_volume(write_series(tmp_path / "s", hu, POSITIONS[::-1]))
+    assert np.array_equal(volume.array, hu[..., ::-1])
+    np.testing.assert_allclose(volume.origin, (-5, 3, 10))
+
+
+def test_sagittal_series(tmp_path, hu):
+    folder = tmp_path / "s"
+    folder.mkdir()
+    for k in range(5):
+        write_dicom(
+            folder / f"{k}.dcm",
+            hu[..., k],
+            ImagePositionPatient=[2.0 * k, 0, 0],
+            ImageOrientationPatient=[0, 1, 0, 0, 0, -1],
+            PixelSpacing=[1, 1],
+        )
+    volume = read_volume(folder)
+    np.testing.assert_allclose(volume.direction[:, 2], (-1, 0, 0))
+    assert np.array_equal(volume.array, hu[..., ::-1])
+    np.testing.assert_allclose(volume.direction @ (volume.spacing * [0, 0, 4]) + volume.origin, (0, 0, 0), atol=1e-9)
+
+
+def test_fractional_slope_gives_floats(tmp_path, hu):
+    volume = read_volume(write_series(tmp_path / "s", hu, POSITIONS, RescaleSlope=0.5, RescaleIntercept=0.25))
+    np.testing.assert_allclose(volume.array, (hu + 1024.0) * 0.5 + 0.25)
+
+
+def test_missing_slice(tmp_path, hu):
+    folder = write_series(tmp_path / "s", hu, POSITIONS)
+    next(folder.glob("*-2.dcm")).unlink()
+    with pytest.raises(VolumeError, match=r"12\.5 and 17\.5 mm are 5 mm apart, the others 2\.5"):
+        read_volume(folder)
+
+
+def test_doubled_slice(tmp_path, hu):
+    folder = write_series(tmp_path / "s", hu, [10.0, 12.5, 12.5, 15.0, 17.5])
+    with pytest.raises(VolumeError, match=r"two slices at 12\.5 mm"):
+        read_volume(folder)
+
+
+def test_mixed_series(tmp_path, hu):
+    folder = write_series(tmp_path / "s", hu, POSITIONS, SeriesDescription="thorax")
+    for k in range(2):
+        write_dicom(folder / f"other{k}.dcm", hu[..., k], SeriesInstanceUID="9.9", SeriesDescription="scout")
+    with pytest.raises(VolumeError, match=r"mixes 2 series: .*scout \(2 images\)") as caught:
+        read_volume(folder)
+    assert "thorax (5 images)" in caught.value.rule and "folder of its own" in caught.value.remedy
+
+
+def test_sizes_orientations_gantry(tmp_path, hu):
+    folder = write_series(tmp_path / "sizes", hu, POSITIONS)
+    write_dicom(folder / "big.dcm", np.zeros((9, 9), np.int16))
+    with pytest.raises(VolumeError, match="several sizes"):
+        read_volume(folder)
+    folder = write_series(tmp_path / "turns", hu, POSITIONS)
+    write_dicom(
+        folder / "turned.dcm",
+        hu[..., 0],
+        ImageOrientationPatient=[0, 1, 0, 0, 0, -1],
+        ImagePositionPatient=[0, 0, 22.5],
+    )
+    with pytest.raises(VolumeError, match="several orientations"):
+        read_volume(folder)
+    (tmp_path / "tilt").mkdir()
+    for k in range(5):
+        write_dicom(
+            tmp_path / "tilt" / f"{k}.dcm",
+            hu[..., k],
+            ImagePositionPatient=[0, k * 1.0, k * 2.5],
+            ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        )
+    with pytest.raises(VolumeError, match="tilted gantry"):
+        read_volume(tmp_path / "tilt")
+
+
+def test_truncated_slice_and_foreign_files(tmp_path, hu):
+    folder = write_series(tmp_path / "s", hu, POSITIONS)
+    (folder / "readme.txt").write_text("slices of a phantom")
+    assert read_volume(folder).shape == hu.shape
+    victim = next(folder.glob("*-3.dcm"))
+    victim.write_bytes(victim.read_bytes()[:-40])
+    with pytest.raises(VolumeError, match="no readable pixels"):
+        read_volume(folder)
+
+
+def test_header_of_a_giant_series(tmp_path, hu):
+    folder = write_series(tmp_path / "s", hu, POSITIONS, Rows=65535, Columns=65535, NumberOfFrames=None)
+    for path in sorted(folder.iterdir())[1:]:
+        path.unlink()
+    for n in range(1, 30):
+        write_dicom(folder / f"x{n}.dcm", hu[..., 0], Rows=65535, Columns=65535, ImagePositionPatient=[0, 0, 10 + n])
+    with pytest.raises(VolumeError, match="voxels"):
+        read_volume(folder)
+
+
+def test_folder_without_dicom(tmp_path):
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(VolumeError, match="no DICOM"):
+        read_volume(tmp_path)
+
+
+def test_single_slice_is_a_volume_of_one(tmp_path, hu):
+    path = write_dicom(tmp_path / "slice", hu[..., 0], SliceThickness=3)
+    volume = read_volume(path)
+    assert volume.shape == (7, 5, 1)
+    assert volume.spacing[2] == 3
+
+
+def test_frames_in_one_file(tmp_path, hu):
+    path = write_dicom(tmp_path / "a.dcm", hu[..., 0], NumberOfFrames=4)
+    with pytest.raises(VolumeError, match="4 frames"):
+        read_volume(path)
+
+
+def test_radiograph_window_and_inversion(tmp_path):
+    stored = np.arange(35, dtype=np.uint16).reshape(7, 5) * 100
+    tags = dict(modality="DX", ImagerPixelSpacing=[0.2, 0.1], WindowCenter=1000, WindowWidth=1000)
+    bright = read_volume(write_dicom(tmp_path / "a.dcm", stored, **tags))
+    dark = read_volume(write_dicom(tmp_path / "b.dcm", stored, PhotometricInterpretation="MONOCHROME1", **tags))
+    assert bright.shape == (7, 5) and bright.modality == "CXR" and bright.patient == "P7"
+    np.testing.assert_allclose(bright.spacing, (0.1, 0.2, 1))
+    assert bright.array[0, 0] == bright.array[1, 0] == bright.array.min()  # 0 and 500 lie at or below the window
+    assert bright.array[-1, -1] == bright.array[3, 1] == bright.array.max()  # 1600 and more above it
+    np.testing.assert_allclose(dark.array, bright.array.max() - bright.array, atol=1e-2)
+
+
+def test_truncated_radiograph(tmp_path):
+    path = write_dicom(tmp_path / "a.dcm", np.zeros((8, 8), np.uint16), modality="DX")
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(VolumeError, match="no readable pixels"):
+        read_volume(path)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from medssl.core.errors import ConfigError, VolumeError
+from medssl.images.segment_classes import Segment, SegmentClasses, default_colour, find_classes, read_classes
+
+TWO = read_classes("5=Anterior, 300 = Posterior part")
+
+
+def test_index_and_back():
+    values = np.array([[0, 5], [300, 5]])
+    numbers = TWO.index(values)
+    assert numbers.dtype == np.uint8 and numbers.tolist() == [[0, 1], [2, 1]]
+    assert TWO.values_of(numbers).tolist() == values.tolist() and TWO.values_of(numbers).dtype == np.int16
+    assert read_classes("1=a").values_of(np.array([1])).dtype == np.uint8
+    assert (TWO.names, TWO.values, TWO.count) == (("Anterior", "Posterior part"), (5, 300), 2)
+
+
+@pytest.mark.parametrize("value", [1, -1, 301])
+def test_a_value_that_is_no_class_is_named(value):
+    with pytest.raises(VolumeError, match=rf"liver with the value {value}: .*5 \(Anterior\), 300 \(Posterior part\)"):
+        TWO.index(np.array([0, 5, value]), "liver")
+
+
+def test_text_json_and_list_say_the_same():
+    named = SegmentClasses((Segment(5, "Anterior", "#00ff00", "T"), Segment(300, "Posterior part")))
+    assert read_classes(json.dumps(named.as_list())) == SegmentClasses.from_list(named.as_list()) == named
+    assert read_classes('[{"value": 5, "name": "Anterior"}]').names == ("Anterior",)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "0 classes"), ("Anterior", "is not VALUE=NAME"), ("a=Anterior", "is not VALUE=NAME"),
+        ("0=Background", "must have 1 to"), ("-2=x", "must have 1 to"), ("40000=x", "must have 1 to"), ("1=", "needs a name"),
+        ("1=a,1=b", "value 1: is there twice"), ("1=a,2=a", "name 'a': is there twice"), ("[1]", "needs value and name"),
+        ("[{", "are no JSON list"), ('[{"value": 1, "name": "a", "colour": "red"}]', "needs a name, and a colour"),
+    ],
+)  # fmt: skip
+def test_classes_that_break_a_rule(text, rule):
+    with pytest.raises(ConfigError, match=rule.replace("(", r"\(")):
+        read_classes(text)
+
+
+def test_classes_found_in_label_maps():
+    found = find_classes([SimpleNamespace(values=(0, 255)), SimpleNamespace(values=(3, 255))])
+    assert found.values == (3, 255) and found.names == ("Segment_3", "Segment_255")
+    with pytest.raises(VolumeError, match="between 1 and 255"):
+        find_classes([SimpleNamespace(values=tuple(range(300)))])
+
+
+def test_default_colours_differ():
+    colours = [default_colour(n) for n in range(60)]
+    assert len(set(colours)) == 60
+    assert [s.colour for s in TWO.segments] == colours[:2]

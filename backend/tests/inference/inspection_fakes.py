@@ -1,0 +1,62 @@
+"""Small volumes, small networks, and a context that remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from torch import nn
+
+from medssl.core.plan import Plan
+from medssl.images.volume import Volume
+
+CT = {"kind": "ct", "low": -1000.0, "high": 1000.0, "lower_percentile": 0.5, "upper_percentile": 99.5}
+
+
+class Identity(nn.Module):
+    """Answers with its input, counting the windows of each call."""
+
+    def __init__(self, fidelity: str = "paper", method: str = "genesis", modality: str = "CT") -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+        self.plan = Plan(method, {}, fidelity, CT, (16, 16, 8), modality)
+        self.calls: list[int] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls.append(len(x))
+        return x * self.weight
+
+
+class Context:
+    """What an inspection is given, kept in memory but for the files."""
+
+    def __init__(self, folder: Path, volume: Volume | None = None, net: nn.Module | None = None) -> None:
+        self.home, self.folder = folder / "home", folder / "result"
+        self.home.mkdir(parents=True)
+        self.folder.mkdir()
+        self._volume, self._net, self.fractions, self.found = volume, net, [], SimpleNamespace()
+
+    def volume(self, ref) -> Volume:
+        return self._volume
+
+    def model(self, reference: str, fidelity: str, device: str, part: str = "") -> nn.Module:
+        return self._net
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        self.fractions.append(fraction)
+
+    def finish(self, files, table, info) -> None:
+        self.found = SimpleNamespace(files=files, table=table, info=info)
+
+
+def make_ct(shape: tuple[int, ...] = (24, 20, 12), seed: int = 0) -> Volume:
+    """Smooth HU between −1000 and 1000, oblique, anisotropic."""
+    rng = np.random.default_rng(seed)
+    grid = np.meshgrid(*(np.linspace(0, 3, n) for n in shape), indexing="ij")
+    wave = np.sin(sum(g * f for g, f in zip(grid, rng.uniform(0.5, 2, len(shape)))))
+    array = np.rint(wave * 950 + rng.normal(0, 10, shape)).clip(-1000, 1000).astype(np.int16)
+    c, s = np.cos(0.4), np.sin(0.4)
+    direction = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    return Volume(array, np.array([0.7, 0.8, 2.5]), np.array([5.0, -7.0, 11.0]), direction, "CT", "scan", "p1")
