@@ -225,7 +225,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
         """
         from dataclasses import replace
 
-        from MedSSLPretrainLib.datasets.declarationSteps import declaredSteps
+        from MedSSLPretrainLib.datasets.datasetSpecSteps import datasetSpecSteps
         from MedSSLPretrainLib.runs.job import Job
         from MedSSLPretrainLib.runs.trainingSteps import TrainingSet, submitSteps
 
@@ -235,7 +235,7 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
 
         complete = as_dict(build(config_class(METHODS, method), config or {}, preset=preset))
         transport = self._connected()
-        declared = runSteps(declaredSteps(sets), transport)
+        declared = runSteps(datasetSpecSteps(sets), transport)
         chosen = TrainingSet.of(volumes)
         chosen = replace(
             chosen, modality=modality, view=view, exclude=tuple(exclude), sets=declared, startFrom=startFrom

@@ -5,25 +5,25 @@ from __future__ import annotations
 
 import json
 
-import declared_fakes
 import pretrain_fakes as fakes
 import pytest
 import slicer
-from declared_fakes import CLINIC, HOSPITAL, TB
-from MedSSLPretrainLib.datasets.declarationText import complete, textOf, valueOf
+import spec_fakes
+from MedSSLPretrainLib.datasets.datasetSpecText import complete, textOf, valueOf
 from MedSSLPretrainLib.datasets.labelRows import EQUALS, LabelRow, labelsOf, rowsOf
 from MedSSLPretrainLib.runs.eventText import eventText
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
 from pretrain_panel import Panel, make_panel  # noqa: F401  # fixtures
+from spec_fakes import CLINIC, HOSPITAL, TB
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.spec_files import ready_made
 
 
 @pytest.fixture
 def server():
-    return declared_fakes.SetsServer()
+    return spec_fakes.SetsServer()
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_ready_made_set_needs_only_its_folder(panel, grab):
     widget(panel, "root").currentPath = "/data/rsna"
     assert not errorAt(panel, "root") and panel.ui.startButton.enabled
     (chosen,) = panel.sets.chosen()
-    assert Declaration.from_dict(chosen).rules == ready_made()["rsna-pneumonia"].rules
+    assert DatasetSpec.from_dict(chosen).rules == ready_made()["rsna-pneumonia"].rules
     assert cell(panel, 0, 0) == "rsna-pneumonia" and cell(panel, 0, 1) == "one of 3 classes"
 
 
@@ -200,7 +200,7 @@ def test_files(panel, server, make_panel, process_until, tmp_path):
     panel.paths.append(str(tmp_path / "clinic.yaml"))
     panel.sets.ui.addSetButton.click()
     process_until(lambda: panel.sets.declarations)
-    assert panel.sets.chosen()[0] == Declaration.from_dict(CLINIC).as_dict()
+    assert panel.sets.chosen()[0] == DatasetSpec.from_dict(CLINIC).as_dict()
     panel.paths.append(str(tmp_path / "absent.yaml"))
     panel.sets.ui.addSetButton.click()
     process_until(lambda: not panel.sets.ui.setsError.isHidden())
@@ -284,7 +284,7 @@ def test_the_form_keeps_every_ready_made_declaration(panel, name):
     rows = rowsOf(declared.labels)
     panel.sets.form.labels.setRows(rows[1:])
     panel.sets.form.labels.setRows(rows)
-    assert Declaration.from_dict(panel.sets.declarations[0]).rules == declared.rules
+    assert DatasetSpec.from_dict(panel.sets.declarations[0]).rules == declared.rules
 
 
 @pytest.mark.parametrize(

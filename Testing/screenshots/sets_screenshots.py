@@ -56,14 +56,14 @@ def capture(widget, options) -> list[Path]:
     """Declare, check, train; ark-declared.png, and ark-curves.png with the AUC of each set."""
     from screenshots import until
 
-    from medssl.datasets.spec.spec_files import read_declaration
+    from medssl.datasets.spec.spec_files import read_dataset_spec
 
     panel = widget.self().panel
     ui, sets = panel.ui, panel.dataBox.sets
     until(lambda: panel.backend.transport is not None)
     ui.methodCombo.setCurrentIndex(ui.methodCombo.findData("ark"))
     for path in options.declarations:
-        sets.add(read_declaration(path).as_dict())
+        sets.add(read_dataset_spec(path).as_dict())
     ui.checkButton.click()
     until(lambda: ui.dataSummary.text or ui.dataError.text)
     assert not ui.dataError.text, ui.dataError.text

@@ -28,8 +28,8 @@ from sklearn.preprocessing import StandardScaler
 
 from medssl.datasets.cache.prepared_images import PreparedImages
 from medssl.datasets.spec.read_dataset import read_set
-from medssl.datasets.spec.spec import Declaration
-from medssl.datasets.spec.tabular_dataset import DeclaredSet, hard_targets, split_set
+from medssl.datasets.spec.spec import DatasetSpec
+from medssl.datasets.spec.tabular_dataset import TabularDataset, hard_targets, split_set
 from medssl.distort.framing import whole
 from medssl.evaluation.statistics.bootstrap import PatientBootstrap
 from medssl.evaluation.statistics.significance import holm, paired_t
@@ -42,22 +42,22 @@ from medssl.pretraining.training_data import prepared_folder
 SHARED = "shared"
 AIRSPACE = ("Infiltration", "Edema", "Consolidation")
 COUNTED = ("findings-a", "pneumonia-b", "diagnosis-c")  # the fourth has too few patients to tell anything
-KEPT_ASIDE = 4  # every fourth patient
+HELD_OUT = 4  # every fourth patient
 BATCH = 32
 
 
 def main() -> None:
     """Make the sets, train what is not trained yet, measure, and print the tables."""
     asked = _arguments()
-    declarations = make_sets(asked.images, asked.lungs, asked.output)
-    arms = {SHARED: list(declarations), **{name: [name] for name in COUNTED}}
+    dataset_specs = make_sets(asked.images, asked.lungs, asked.output)
+    arms = {SHARED: list(dataset_specs), **{name: [name] for name in COUNTED}}
     for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
         for arm, names in arms.items():
             place = asked.output / "runs" / f"{arm}-{seed}"
             if not (place / "done.json").is_file():
-                model = train([declarations[name] for name in names], arm, seed, asked)
-                measure(model, names, declarations, place, asked.output / "home")
-    tell(asked.output / "runs", list(arms), list(declarations))
+                model = train([dataset_specs[name] for name in names], arm, seed, asked)
+                measure(model, names, dataset_specs, place, asked.output / "home")
+    tell(asked.output / "runs", list(arms), list(dataset_specs))
 
 
 def make_sets(images: Path, lungs: Path, output: Path) -> dict[str, Path]:
@@ -68,7 +68,7 @@ def make_sets(images: Path, lungs: Path, output: Path) -> dict[str, Path]:
         table = list(csv.DictReader(file))
     patients = sorted({row["patient"] for row in table})
     random.Random(0).shuffle(patients)
-    aside, others = set(patients[::KEPT_ASIDE]), [p for n, p in enumerate(patients) if n % KEPT_ASIDE]
+    aside, others = set(patients[::HELD_OUT]), [p for n, p in enumerate(patients) if n % HELD_OUT]
     place = {patient: n for n, patient in enumerate(others)}
     for row in table:
         n = place.get(row["patient"], 0)
@@ -107,12 +107,12 @@ def _write_set(name: str, kind: str, labels: object, rows: list[dict[str, str]],
     return path
 
 
-def train(declarations: Sequence[Path], arm: str, seed: int, asked: argparse.Namespace) -> Path:
+def train(dataset_specs: Sequence[Path], arm: str, seed: int, asked: argparse.Namespace) -> Path:
     """Train by the command line as anyone would; the weight file."""
     settings = {"epochs": 0, "training.steps": asked.steps, "training.warmup_steps": asked.steps // 12,
                 "training.validate_every": asked.steps // 12, "training.seed": seed, "backbone": asked.backbone}  # fmt: skip
     program = Path(sys.executable).with_name("medssl")
-    command = [str(program), "pretrain", *map(str, declarations), "--method", "ark", "--preset", "laptop"]
+    command = [str(program), "pretrain", *map(str, dataset_specs), "--method", "ark", "--preset", "laptop"]
     for setting in (*(f"{name}={value}" for name, value in settings.items()), *asked.set):
         command += ["--set", setting]
     done = subprocess.run(
@@ -123,14 +123,14 @@ def train(declarations: Sequence[Path], arm: str, seed: int, asked: argparse.Nam
 
 
 @torch.inference_mode()
-def measure(model: Path, names: Sequence[str], declarations: dict[str, Path], place: Path, home: Path) -> None:
+def measure(model: Path, names: Sequence[str], dataset_specs: dict[str, Path], place: Path, home: Path) -> None:
     """AUC of the model's heads, and of linear probes of its encoder for every set, on the patients kept aside."""
     network = load_weights(model, "teacher")
     prepared = PreparedImages(
         prepared_folder(home), round(network.side * 8 / 7), NormalisationConfig(**network.plan.normalisation)
     )
     heads, probes, scores = {}, {}, {}
-    for name, path in declarations.items():
+    for name, path in dataset_specs.items():
         declared = _read(path)
         training, validation, test = split_set(declared, 0.2, 0)
         targets = hard_targets(declared)
@@ -146,12 +146,12 @@ def measure(model: Path, names: Sequence[str], declarations: dict[str, Path], pl
     print(place.name, {name: round(value, 3) for name, value in heads.items()}, flush=True)
 
 
-def _read(path: Path) -> DeclaredSet:
-    return read_set(Declaration.from_dict({**json.loads(path.read_text()), "root": str(path.parent.absolute())}))
+def _read(path: Path) -> TabularDataset:
+    return read_set(DatasetSpec.from_dict({**json.loads(path.read_text()), "root": str(path.parent.absolute())}))
 
 
 def _answers(
-    network: ArkNetwork, declared: DeclaredSet, prepared: PreparedImages
+    network: ArkNetwork, declared: TabularDataset, prepared: PreparedImages
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Encoder features (N, D) and every head's probabilities (N, C) of all images of a set."""
     features, answers = [], [[] for _ in network.sets]

@@ -26,7 +26,7 @@ from typing import Any
 SHARES = {"mimic-cxr": 0.53, "chexpert": 0.31, "chestxray14": 0.16}
 
 
-def declarations(root: Path) -> list[Any]:
+def dataset_specs(root: Path) -> list[Any]:
     """The three sets below a folder."""
     from medssl.datasets.spec.spec_files import ready_made
 
@@ -109,18 +109,18 @@ def write(path: Path, names: list[str], rows: Any) -> None:
 def measure_start(root: Path) -> dict[str, float]:
     """Read three sets and make the training's samples, as a job does when it starts."""
     from medssl.datasets.cache.prepared_images import PreparedImages
-    from medssl.datasets.crops.multi_set import DeclaredSamples, set_parts
-    from medssl.datasets.crops.set_schedule import Visits
+    from medssl.datasets.crops.multi_set import MultiSetSamples, set_parts
+    from medssl.datasets.crops.set_schedule import SetSchedule
     from medssl.datasets.spec.read_dataset import read_set
     from medssl.images.intensity.config import NormalisationConfig
 
-    asked = declarations(root)
+    asked = dataset_specs(root)
     before, begun = peak(), time.process_time()
     sets = [read_set(one) for one in asked]
     read = time.process_time() - begun
     parts = [set_parts(one, 0.1, 0)[0] for one in sets]
-    visits = Visits([len(one.images) for one in parts], 64)
-    samples = DeclaredSamples(parts, visits, PreparedImages(None, 224, NormalisationConfig()), 0)
+    schedule = SetSchedule([len(one.images) for one in parts], 64)
+    samples = MultiSetSamples(parts, schedule, PreparedImages(None, 224, NormalisationConfig()), 0)
     started = time.process_time() - begun
     images = sum(len(one) for one in sets)
     return {"images": images, "training": sum(len(one.images) for one in samples.sets), "read_s": read, "start_s": started,
@@ -131,7 +131,7 @@ def measure_check(root: Path) -> dict[str, float]:
     """Check three sets without asking for their files."""
     from medssl.datasets.spec.check import check_sets
 
-    asked = declarations(root)
+    asked = dataset_specs(root)
     before, begun = peak(), time.process_time()
     reports = check_sets(asked, files=False)
     wrong = [error for report in reports for error in report["errors"]]
@@ -158,9 +158,9 @@ def measure_plain(root: Path) -> dict[str, float]:
 def measure_files(root: Path) -> dict[str, float]:
     """What asking for the files costs: a check with it less a check without."""
     from medssl.datasets.spec.check import check_sets
-    from medssl.datasets.spec.spec import Declaration
+    from medssl.datasets.spec.spec import DatasetSpec
 
-    asked = Declaration.from_dict(
+    asked = DatasetSpec.from_dict(
         {"name": "files", "root": str(root), "tables": ["x.csv"], "kind": "binary", "labels": ["A"]}
     )
 

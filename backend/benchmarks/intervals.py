@@ -63,10 +63,10 @@ def main() -> None:
         print(f"| mean Dice | {patients} | 1-{images} | |{found}|", flush=True)
     print("\n| false alarms of | patients | images | paired bootstrap | DeLong |\n|---|---|---|---|---|")
     for patients, images, share in STUDIES:
-        found = alarms(lambda n, s=(patients, images, share): two_models(n, 0.85, *s), studies)
+        found = monitors(lambda n, s=(patients, images, share): two_models(n, 0.85, *s), studies)
         print(f"| equal AUC 0.85 | {patients} | 1-{images} |{found}|", flush=True)
     for patients, images in COHORTS:
-        found = alarms(lambda n, s=(patients, images): two_segmenters(n, *s), studies)
+        found = monitors(lambda n, s=(patients, images): two_segmenters(n, *s), studies)
         print(f"| equal Dice | {patients} | 1-{images} |{found}|", flush=True)
     print(f"\n{studies} studies each, {REPLICATES} replicates, {time.perf_counter() - start:.0f} s")
 
@@ -85,7 +85,7 @@ def coverage(truth: float, study: Callable[[int], dict[str, Interval]], studies:
     return " |".join(cells)
 
 
-def alarms(study: Callable[[int], Iterator[Test]], studies: int) -> str:
+def monitors(study: Callable[[int], Iterator[Test]], studies: int) -> str:
     """Share of tests with p < 0.05 where there is no difference."""
     p = [[test.p for test in study(n)] for n in range(studies)]
     columns = zip(*p)

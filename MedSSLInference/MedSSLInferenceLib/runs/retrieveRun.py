@@ -96,7 +96,7 @@ def retrieveRun(
 def dataSteps(path: str) -> Steps:
     """A folder or a table as such; a declaration is read by the backend, since Slicer's Python knows no YAML."""
     if Path(path).suffix.lower() in DECLARATIONS:
-        return DataSpec(sets=((yield api.read_declaration(path=path)),))
+        return DataSpec(sets=((yield api.read_dataset_spec(path=path)),))
     return DataSpec(path=path)
 
 

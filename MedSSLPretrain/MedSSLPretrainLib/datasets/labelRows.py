@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from MedSSLPretrainLib.datasets.declarationText import textOf, valueOf
+from MedSSLPretrainLib.datasets.datasetSpecText import textOf, valueOf
 
 NUMBERS, EQUALS, CONTAINS, PATTERN = "numbers", "equals", "contains", "pattern"
 HOW = (NUMBERS, EQUALS, CONTAINS, PATTERN)

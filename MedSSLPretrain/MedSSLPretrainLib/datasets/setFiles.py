@@ -12,8 +12,8 @@ from MedSSLLib.widgets.modelChoice import chosen
 from slicer.i18n import tr as _
 
 from medssl.client import api
-from medssl.datasets.spec.spec import Declaration
-from MedSSLPretrainLib.datasets.declarationSteps import readSteps, saveSteps
+from medssl.datasets.spec.spec import DatasetSpec
+from MedSSLPretrainLib.datasets.datasetSpecSteps import readSteps, saveSteps
 
 NEW, FILE = "new", "file"  # what can be added beside ready-made sets, whose names have the prefix
 READY = "ready:"
@@ -37,7 +37,7 @@ class SetFiles:
         ui,
         backend,
         add: Callable[[dict[str, Any]], None],
-        current: Callable[[], Declaration | None],
+        current: Callable[[], DatasetSpec | None],
         showError: Callable[[Exception | None], None],
         askPath: Callable[[bool], str] | None,
     ) -> None:
@@ -51,7 +51,7 @@ class SetFiles:
 
     def refresh(self) -> None:
         """Ask the backend for its ready-made declarations."""
-        self._backend.transport.send(api.declarations(), self._onReady, self._showError)
+        self._backend.transport.send(api.dataset_specs(), self._onReady, self._showError)
 
     def add(self) -> None:
         """Add what the combo box names."""

@@ -12,9 +12,9 @@ from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
 
 from medssl.core.errors import MedSSLError
-from medssl.datasets.spec.spec import Declaration, check_names, key_of
-from MedSSLPretrainLib.datasets.declarationForm import DeclarationForm
-from MedSSLPretrainLib.datasets.declarationText import complete
+from medssl.datasets.spec.spec import DatasetSpec, check_names, key_of
+from MedSSLPretrainLib.datasets.datasetSpecForm import DatasetSpecForm
+from MedSSLPretrainLib.datasets.datasetSpecText import complete
 from MedSSLPretrainLib.datasets.reportView import ReportView
 from MedSSLPretrainLib.datasets.setFiles import SetFiles
 from MedSSLPretrainLib.datasets.setReport import labelsText, splitText
@@ -46,7 +46,7 @@ class SetsBox:
         self.declarations: list[dict[str, Any]] = []
         self._row, self._asked, self.weights = -1, None, None
         self._table, self._reports = SetsTable(ui.setsTable), ReportView(ui.reportLabel, ui.sheetLabel)
-        self.form = DeclarationForm(ui.setFormFrame)
+        self.form = DatasetSpecForm(ui.setFormFrame)
         self.weights = StartingWeights(ui, backend, self._onWeights)
         self._files = SetFiles(ui, backend, self.add, self._current, self._showError, askPath)
         self._table.selected.connect(self.select)
@@ -126,7 +126,7 @@ class SetsBox:
         self._backend.changed.disconnect(self._backendChanged)
         self._files.stop()
 
-    def _look(self, row: int) -> tuple[Declaration | None, MedSSLError | None]:
+    def _look(self, row: int) -> tuple[DatasetSpec | None, MedSSLError | None]:
         """A declaration, and what is wrong with it by itself, beside those before it, or beside the weights."""
         declared = None
         try:
@@ -138,12 +138,12 @@ class SetsBox:
             return declared, error
         return declared, None
 
-    def _current(self) -> Declaration | None:
+    def _current(self) -> DatasetSpec | None:
         """The selected declaration, unless something is wrong with it."""
         declared, error = self._look(self._row) if self._row >= 0 else (None, None)
         return declared if error is None else None
 
-    def _tableRow(self, row: int, declared: Declaration | None, error: MedSSLError | None) -> SetRow:
+    def _tableRow(self, row: int, declared: DatasetSpec | None, error: MedSSLError | None) -> SetRow:
         values = self.declarations[row]
         name, labels = values.get("name") or _("(new)"), labelsText(values)
         if declared is None or error is not None:

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.core.errors import WeightsError
-from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.spec import DatasetSpec
 
 PURPOSES = ("ark", "peac")  # models whose backbone an Ark can take
 
@@ -48,7 +48,7 @@ class StartingWeights:
         """Choose a model as the user would."""
         self._choice.select(reference)
 
-    def check(self, declared: list[Declaration]) -> None:
+    def check(self, declared: list[DatasetSpec]) -> None:
         """Whether the heads of the chosen model fit.
 
         Raises:

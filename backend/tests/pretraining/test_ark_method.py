@@ -19,7 +19,7 @@ from medssl.datasets.crops.multi_set import SetPart
 from medssl.networks.ark import ArkNetwork, ArkPair
 from medssl.networks.weights.weight_files import open_weights, save_weights
 from medssl.pretraining.ark.config import ArkConfig
-from medssl.pretraining.ark.loss import consistency_loss, prediction_loss, rising, teacher_momentum
+from medssl.pretraining.ark.loss import consistency_loss, prediction_loss, ramp, teacher_momentum
 from medssl.pretraining.ark.method import Ark, ArkViews
 from medssl.pretraining.ark.validation import mean_auc
 from medssl.training.config import TrainingConfig
@@ -55,7 +55,7 @@ def method(sets: list[SetPart]) -> Ark:
 def views_of(method: Ark, number: int, seed: int = 0) -> ArkViews:
     """Of the first step that visits a set."""
     size = method.config.training.batch_size
-    step = next(step for step in range(100) if method.visits[step].set == number)
+    step = next(step for step in range(100) if method.schedule[step].set == number)
     dataset = method.dataset(method.sets, 0)
     batch = collate([dataset[step * size + n] for n in range(size)])
     return method.views(batch, seeds.generator(seed, "views"))
@@ -189,11 +189,11 @@ def test_the_teacher_follows_after_each_pass_or_each_step(sets: list[SetPart]):
                 momentum = 1 - 0.1 * 0.5 * (1 + math.cos(math.pi * step / 20))
                 assert torch.allclose(pair.teacher.projector.bias, momentum * before + (1 - momentum) * student)
         assert moved == moving
-        assert [step for step in range(8) if method.worth_telling(step)] == [1, 2, 3, 5, 6, 7]
+        assert [step for step in range(8) if method.should_log(step)] == [1, 2, 3, 5, 6, 7]
 
 
 def test_schedules_begin_and_end_as_published():
-    assert (rising(0.0, 0.5), rising(0.5, 0.5), rising(1.0, 0.5)) == pytest.approx((0.0, 0.25, 0.5))
+    assert (ramp(0.0, 0.5), ramp(0.5, 0.5), ramp(1.0, 0.5)) == pytest.approx((0.0, 0.25, 0.5))
     found = tuple(teacher_momentum(share, 0.9) for share in (0.0, 0.5, 1.0))
     assert found == pytest.approx((0.9, 0.95, 1.0))
 
@@ -310,10 +310,10 @@ def test_unreadable_images_are_told_once_and_too_many_stop_the_training(images: 
     def skip(*numbers: int):
         batch["skipped"] = torch.tensor([[*numbers, -1], [-1] * (len(numbers) + 1)])
         method.views(batch, seeds.generator(0, "views"))
-        return method.alarms()
+        return method.monitors()
 
     first = skip(4)
-    assert [alarm.code for alarm in first] == ["unreadable-image"] and images[4] in first[0].message
+    assert [warning.code for warning in first] == ["unreadable-image"] and images[4] in first[0].message
     assert "1 of 32" in first[0].message and skip(4) == [] and len(skip(5, 6)) == 2
     with pytest.raises(CatalogError, match=r"set a: 4 of 32 images.*more than the share of 0\.1"):
         skip(7)

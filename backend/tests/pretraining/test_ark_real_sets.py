@@ -11,7 +11,7 @@ from fakes import FakeRun
 
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.schema import as_dict, build
-from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.spec import DatasetSpec
 from medssl.pretraining.ark.config import ArkConfig
 from medssl.pretraining.run import pretrain
 
@@ -23,7 +23,7 @@ def test_heads_of_real_sets_learn(shared_data: Path, tmp_path: Path):
     make_sets = runpy.run_path(str(ROOT / "backend" / "benchmarks" / "accruing.py"))["make_sets"]
     paths = make_sets(shared_data / "cxr-nih", shared_data / "cxr-lungs", tmp_path / "sets")
     sets = tuple(
-        Declaration.from_dict({**json.loads(path.read_text()), "root": str(path.parent)}).as_dict()
+        DatasetSpec.from_dict({**json.loads(path.read_text()), "root": str(path.parent)}).as_dict()
         for path in paths.values()
     )
     config = build(ArkConfig, {"epochs": 2, "training": {"seed": 1}}, "laptop")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from fakes import FakeRun, write_declared
+from fakes import FakeRun, write_dataset_specs
 
 from medssl.core.errors import CancelledError, CatalogError, InputError
 from medssl.core.protocol import DataSpec, JobSpec
@@ -29,8 +29,8 @@ def spec_of(sets: list[dict[str, Any]], start: str = "", steps: int = 4, **setti
 @pytest.fixture
 def two(tmp_path: Path) -> list[dict[str, Any]]:
     return [
-        write_declared(tmp_path / "one", 8, "one", licence="CC BY"),
-        write_declared(tmp_path / "two", 6, "two", kind="binary", labels=["Third"], licence="CC0"),
+        write_dataset_specs(tmp_path / "one", 8, "one", licence="CC BY"),
+        write_dataset_specs(tmp_path / "two", 6, "two", kind="binary", labels=["Third"], licence="CC0"),
     ]
 
 
@@ -54,7 +54,7 @@ def test_sets_are_visited_in_turn_and_every_event_names_its_set(two: list[dict[s
 
 
 def test_what_is_odd_in_the_tables_is_told_before_the_first_step(tmp_path: Path):
-    odd = write_declared(tmp_path / "one", 8, "one", exclude={"sex": ["X"]})
+    odd = write_dataset_specs(tmp_path / "one", 8, "one", exclude={"sex": ["X"]})
     run = FakeRun(tmp_path / "job", tmp_path / "home")
     pretrain(spec_of([odd], steps=1), run)
     told = [event for event in run.of("warning") if event["code"] == "declaration"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import FakeRun, write_declared, write_phantoms, write_radiographs
+from fakes import FakeRun, write_dataset_specs, write_phantoms, write_radiographs
 
 from medssl.core import seeds
 from medssl.core.errors import CancelledError, ConfigError
@@ -22,7 +22,7 @@ from medssl.images.formats.reading import read_volume
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.pretraining import METHODS
 from medssl.pretraining.run import pretrain
-from medssl.pretraining.training_data import Material, read_material
+from medssl.pretraining.training_data import TrainingData, read_training_data
 
 SMALL = {  # a network of seconds, for each method
     "genesis": {"base_width": 4, "cube": [16, 16, 16]},
@@ -40,7 +40,7 @@ def radiographs(folder: Path) -> DataSpec:
 
 
 def declared(folder: Path) -> DataSpec:
-    return DataSpec(sets=(write_declared(folder, count=8),))
+    return DataSpec(sets=(write_dataset_specs(folder, count=8),))
 
 
 DATA = {"genesis": phantoms, "peac": radiographs, "ark": declared}  # what it is trained on
@@ -58,20 +58,20 @@ def data(name: str, tmp_path: Path) -> DataSpec:
 
 
 @pytest.fixture
-def material(name: str, data: DataSpec, tmp_path: Path) -> Material:
+def training_data(name: str, data: DataSpec, tmp_path: Path) -> TrainingData:
     config = build(config_class(METHODS, name), SMALL[name])
     spec = JobSpec("pretrain", name, as_dict(config), data)
-    return read_material(spec, FakeRun(tmp_path / "j", tmp_path / "home"), config)
+    return read_training_data(spec, FakeRun(tmp_path / "j", tmp_path / "home"), config)
 
 
 @pytest.fixture
-def method(material: Material):
-    return material.method
+def method(training_data: TrainingData):
+    return training_data.method
 
 
 @pytest.fixture
-def batch(method, material: Material) -> dict[str, torch.Tensor]:
-    samples = method.dataset(material.training, seed=1)
+def batch(method, training_data: TrainingData) -> dict[str, torch.Tensor]:
+    samples = method.dataset(training_data.training, seed=1)
     return torch.utils.data.default_collate([samples[n] for n in range(3)])
 
 
@@ -128,9 +128,9 @@ def test_the_loss_is_finite_and_reaches_every_trained_parameter(method, batch):
     assert all(p.grad is not None for p in network.parameters() if p.requires_grad)
 
 
-def test_a_validation_gives_what_the_loop_reads(name: str, method, material: Material, batch):
+def test_a_validation_gives_what_the_loop_reads(name: str, method, training_data: TrainingData, batch):
     if name in DECLARED:
-        assert "validation_loss" in method.validation(material.validation, 1)(method.network().eval())
+        assert "validation_loss" in method.validation(training_data.validation, 1)(method.network().eval())
         return
     terms = method.evaluate(method.network().eval(), views(method, batch, 1))
     values = method.summarise({name: value.item() for name, value in terms.items()})

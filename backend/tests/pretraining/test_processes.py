@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import FakeRun, tiny_spec, write_declared, write_phantoms
+from fakes import FakeRun, tiny_spec, write_dataset_specs, write_phantoms
 
 from medssl.core.protocol import FINISHED, INTERRUPTED, RUNNING, DataSpec, JobSpec
 from medssl.core.schema import as_dict, build
@@ -54,7 +54,7 @@ def test_two_gloo_processes_equal_one_that_accumulates_the_same_micro_batches(da
 
 def test_two_processes_of_an_ark_equal_one_that_accumulates(tmp_path: Path):
     """Though each step goes through one head alone, which distributed networks must be told."""
-    sets = tuple(write_declared(tmp_path / name, 8, name) for name in ("one", "two"))
+    sets = tuple(write_dataset_specs(tmp_path / name, 8, name) for name in ("one", "two"))
 
     def spec(*names: str, start: str = "", **training: int) -> JobSpec:
         loop = {"steps": 3, "batch_size": 2, "precision": "fp32", "validate_every": 3, "warmup_steps": 1, **training}

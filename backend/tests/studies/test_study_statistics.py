@@ -15,7 +15,7 @@ from medssl.core.files import read_json
 from medssl.evaluation.prediction_tables import Predictions, read_predictions, write_predictions
 from medssl.evaluation.statistics.bootstrap import PatientBootstrap
 from medssl.studies.comparison.config import read_study
-from medssl.studies.comparison.plan import FINISHED, Outcome, RunKey
+from medssl.studies.comparison.plan import FINISHED, RunKey, RunResult
 from medssl.studies.comparison.run import compare
 from medssl.studies.report.paper_tables import markdown, result_rows
 from medssl.studies.results.differences import verdict
@@ -120,7 +120,7 @@ def test_identical_runs_are_called_so():
     assert (line.mean, line.sd, line.low, line.high) == (0.8125, 0.0, None, None)
     assert mean_sd(line.mean, line.sd) == "0.812, identical" and mean_sd(0.8125, 1e-3) == "0.812 ± 0.001"
     study = read_study({"task": "segmentation", "arms": [{"name": "scratch"}, {"name": "b"}], "seeds": 2})
-    same = [Outcome(RunKey(arm, 1.0, seed), FINISHED, {"dice": 0.5}) for arm in ("scratch", "b") for seed in (0, 1)]
+    same = [RunResult(RunKey(arm, 1.0, seed), FINISHED, {"dice": 0.5}) for arm in ("scratch", "b") for seed in (0, 1)]
     assert result_rows(study, same)[1][0][3:] == ["0.500", "identical", "-"]
     text = markdown(study, same, [])
     assert "0.500, identical (2)" in text and "± 0.000" not in text

@@ -9,7 +9,7 @@ import torch
 
 from medssl.core import seeds
 from medssl.core.errors import ConfigError
-from medssl.training import monitors as alarms
+from medssl.training import monitors as monitors
 from medssl.training.config import TrainingConfig
 from medssl.training.fabric import choose_precision
 from medssl.training.loop import shared_out
@@ -68,12 +68,12 @@ def test_seeds_differ_by_purpose_and_number_and_repeat():
 )
 def test_collapse(loss: float, constant: float, variance: float, collapsed: bool):
     values = {"validation_loss": loss, "constant_mean_loss": constant, "output_variance": variance}
-    assert (alarms.collapse(values) is not None) == collapsed
+    assert (monitors.collapse(values) is not None) == collapsed
 
 
 def test_not_a_number():
-    assert alarms.not_a_number(0.1, 1) is None
-    assert alarms.not_a_number(math.nan, 1).code == alarms.not_a_number(math.inf, 1).code == "not-a-number"
+    assert monitors.non_finite(0.1, 1) is None
+    assert monitors.non_finite(math.nan, 1).code == monitors.non_finite(math.inf, 1).code == "not-a-number"
 
 
 def test_half_precision_on_a_processor_is_refused():

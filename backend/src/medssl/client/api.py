@@ -90,19 +90,19 @@ def tasks() -> Call:
     return Call("GET", "/tasks")
 
 
-def declarations() -> Call:
+def dataset_specs() -> Call:
     """Ready-made declarations of public sets, list of dicts: name, title, declaration."""
     return Call("GET", "/declarations")
 
 
-def read_declaration(path: str = "", text: str = "") -> Call:
+def read_dataset_spec(path: str = "", text: str = "") -> Call:
     """A declaration file on the backend's machine, or the text of one on the asker's: the declaration as a dict."""
     return _post("/declarations/read", {"path": path} if path else {"text": text}, _json)
 
 
-def declaration_text(declaration: dict[str, Any]) -> Call:
+def dataset_spec_text(dataset_spec: dict[str, Any]) -> Call:
     """`{"text": ...}`: a declaration as YAML."""
-    return _post("/declarations/text", {"declaration": declaration}, _json)
+    return _post("/declarations/text", {"declaration": dataset_spec}, _json)
 
 
 def models() -> Call:

@@ -141,17 +141,17 @@ class Session:
         """What is in a training set; `read_all`: of declared sets every image is read, not a few."""
         return self.finished(self.send(api.catalog(CatalogRequest(data, read_all))))
 
-    def declarations(self) -> dict[str, dict[str, Any]]:
+    def dataset_specs(self) -> dict[str, dict[str, Any]]:
         """Ready-made declarations of public sets by name; set their `root` and give them as `DataSpec(sets=...)`."""
-        return {one["name"]: one["declaration"] for one in self.send(api.declarations())}
+        return {one["name"]: one["declaration"] for one in self.send(api.dataset_specs())}
 
-    def read_declaration(self, path: str = "", text: str = "") -> dict[str, Any]:
+    def read_dataset_spec(self, path: str = "", text: str = "") -> dict[str, Any]:
         """A declaration file on the backend's machine, or the text of one, as a dict."""
-        return self.send(api.read_declaration(path, text))
+        return self.send(api.read_dataset_spec(path, text))
 
-    def declaration_text(self, declaration: dict[str, Any]) -> str:
+    def dataset_spec_text(self, dataset_spec: dict[str, Any]) -> str:
         """A declaration as the text of a YAML file."""
-        return self.send(api.declaration_text(declaration))["text"]
+        return self.send(api.dataset_spec_text(dataset_spec))["text"]
 
     def correspond(
         self, images: Sequence[VolumeRef], model: str, on_progress: OnProgress = _silent, **request: Any

@@ -23,7 +23,7 @@ REFUSED = (errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM)
 SHARING_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds; a virus scanner or a reader on Windows lets go soon
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o666 & ~UMASK, lasting: bool = True) -> None:
+def write_atomic(path: Path, data: bytes, mode: int = 0o666 & ~UMASK, durable: bool = True) -> None:
     """Replace `path` by `data`: a reader sees the old bytes or the new ones, never a part, even after a power cut.
 
     `lasting` False leaves out that last promise, which costs milliseconds: for what is easily made again.
@@ -36,7 +36,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o666 & ~UMASK, lasting: b
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-                if lasting:
+                if durable:
                     file.flush()
                     os.fsync(file.fileno())
             os.chmod(temporary, mode)
@@ -82,13 +82,13 @@ def to_text(value: Any) -> str:
     return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False)
 
 
-def write_json(path: Path, value: Any, mode: int = 0o666 & ~UMASK, lasting: bool = True) -> None:
+def write_json(path: Path, value: Any, mode: int = 0o666 & ~UMASK, durable: bool = True) -> None:
     """Write `value` as JSON, atomically; `lasting` as in `write_atomic`.
 
     Raises:
         ResourceError: the disk is full.
     """
-    write_atomic(path, to_text(value).encode(), mode, lasting)
+    write_atomic(path, to_text(value).encode(), mode, durable)
 
 
 def read_json(path: Path) -> Any:

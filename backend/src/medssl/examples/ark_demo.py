@@ -17,7 +17,7 @@ from medssl.cli.output import err
 from medssl.client.session import Session
 from medssl.core.protocol import DataSpec, JobView, ResultStatus, VolumeRef
 from medssl.datasets.spec.read_dataset import read_set
-from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.tabular_dataset import VALIDATION, hard_targets
 from medssl.examples.ark_report import NEAREST, write_report
 from medssl.examples.backend import backend_over, train
@@ -127,9 +127,9 @@ def inspect(session: Session, job: JobView, sets: Sequence[dict[str, Any]], outp
     look_where(session, job, by_name["sides"], output, found)
 
 
-def read_unseen(declaration: dict[str, Any]) -> Unseen:
+def read_unseen(dataset_spec: dict[str, Any]) -> Unseen:
     """The validation images of a declared set and what is true of them."""
-    declared = read_set(Declaration.from_dict(declaration))
+    declared = read_set(DatasetSpec.from_dict(dataset_spec))
     chosen = np.flatnonzero(declared.splits == VALIDATION)
     targets = hard_targets(declared)[chosen]
     return Unseen(declared.name, declared.classes, [declared.images[n] for n in chosen], targets)

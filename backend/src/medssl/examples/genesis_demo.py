@@ -62,7 +62,7 @@ class DemoResult:
 
 
 @dataclass(frozen=True)
-class Cubes:
+class SubVolumes:
     """Cubes of the unseen patient, each (N, i, j, k), 0…1."""
 
     original: np.ndarray
@@ -108,7 +108,7 @@ def prepare(output: Path, home: Path) -> tuple[Path, Path]:
 
 def restore(
     session: Session, job: JobView, unseen: Path, output: Path
-) -> tuple[Cubes, dict[str, list[dict[str, float]]]]:
+) -> tuple[SubVolumes, dict[str, list[dict[str, float]]]]:
     """Restore a block of cubes from the middle of the unseen scan; returns them and the metrics of each."""
     shape = read_volume(unseen).shape
     starts = [max(0, (side - cube * count) // 2) for side, cube, count in zip(shape, CUBE, GRID)]
@@ -118,7 +118,7 @@ def restore(
     )
     folder = output / "restoration"
     session.save(result, folder)
-    cubes = Cubes(
+    cubes = SubVolumes(
         *(
             cut(read_volume(folder / f"{name}.nrrd"), result.info["window"])
             for name in ("original", "distorted", "restored")
@@ -156,7 +156,7 @@ def judge(scores: dict[str, list[dict[str, float]]]) -> tuple[list[Row], bool]:
 
 
 def write_report(
-    output: Path, job: JobView, events: list[dict[str, Any]], cubes: Cubes, rows: list[Row],
+    output: Path, job: JobView, events: list[dict[str, Any]], cubes: SubVolumes, rows: list[Row],
     verdict: tuple[str, bool], seconds: float,
 ) -> Path:  # fmt: skip
     """Leave report.html, loss.png and montage.png; returns the report."""

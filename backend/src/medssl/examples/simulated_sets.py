@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from medssl.datasets.spec.spec_files import read_declaration
+from medssl.datasets.spec.spec_files import read_dataset_spec
 from medssl.examples.simulated_findings import SIDES, Disc, Points, basal_opacity, round_opacity
 
 UNSEEN = "patient-3"
@@ -82,7 +82,7 @@ def make_sets(sample: Path, folder: Path, seed: int = 0) -> list[dict[str, Any]]
         (folder / name / "images").mkdir(parents=True, exist_ok=True)
         write(images, folder / name, np.random.default_rng([seed, number]))
         (folder / name / "declaration.yaml").write_text(DECLARATIONS[name], encoding="utf-8")
-    return [read_declaration(folder / name / "declaration.yaml").as_dict() for name in DECLARATIONS]
+    return [read_dataset_spec(folder / name / "declaration.yaml").as_dict() for name in DECLARATIONS]
 
 
 def read_discs(folder: Path) -> dict[str, Disc]:

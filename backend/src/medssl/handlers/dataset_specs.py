@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from medssl.core.protocol import DataSpec
 from medssl.core.registry import config_class
 from medssl.datasets.spec.check import Checked, checked_sets
-from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.spec import DatasetSpec
 from medssl.pretraining import METHODS
 from medssl.reports.figures.contact_sheet import contact_sheet
 
@@ -22,8 +22,8 @@ def inspect_sets(data: DataSpec, context: FolderContext, read_all: bool = False)
     Raises:
         CatalogError: no declaration (what is wrong with the set itself stands in its report).
     """
-    declarations = [Declaration.from_dict(one) for one in data.sets]
-    checked = checked_sets(declarations, True, False, context.progress, data.validation_fraction, read_all)
+    dataset_specs = [DatasetSpec.from_dict(one) for one in data.sets]
+    checked = checked_sets(dataset_specs, True, False, context.progress, data.validation_fraction, read_all)
     files = []
     for number, one in enumerate(checked):
         if one.declared is not None:
@@ -35,7 +35,7 @@ def inspect_sets(data: DataSpec, context: FolderContext, read_all: bool = False)
     info = {
         "volumes": sum(report["images"] for report in reports),
         "patients": sum(report["patients"] for report in reports),
-        "modality": ", ".join(sorted({one.modality for one in declarations})),
+        "modality": ", ".join(sorted({one.modality for one in dataset_specs})),
         "dimension": "2D",
         "methods": ", ".join(name for name in METHODS if len(config_class(METHODS, name)().sample_size) == 2),
         **{part: count for part, count in parts.items() if count or part != "test"},

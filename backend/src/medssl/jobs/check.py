@@ -11,7 +11,7 @@ from medssl.core.errors import CatalogError, ConfigError, InputError, WeightsErr
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.registry import config_class, load
 from medssl.core.schema import as_dict, build
-from medssl.datasets.spec.spec import Declaration, check_names
+from medssl.datasets.spec.spec import DatasetSpec, check_names
 from medssl.datasets.spec.table_stream import table_path
 from medssl.jobs.child import KINDS
 from medssl.jobs.devices import DEVICE
@@ -92,15 +92,15 @@ def _with_absolute_paths(data: DataSpec) -> DataSpec:
 
 def _declared(sets: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     """Declarations, complete, whose roots and tables are there; their rows are read by the job."""
-    declarations = [Declaration.from_dict(one) for one in sets]
-    check_names(declarations)
-    for one in declarations:
+    dataset_specs = [DatasetSpec.from_dict(one) for one in sets]
+    check_names(dataset_specs)
+    for one in dataset_specs:
         if not one.root:
             raise CatalogError(f"set {one.name}: root", "is missing", "Name the folder that holds the set")
         root = Path(_existing(one.root, CatalogError))
         for ref in one.table_refs:
             table_path(root, ref)
-    return tuple({**one.as_dict(), "root": str(Path(one.root).expanduser().absolute())} for one in declarations)
+    return tuple({**one.as_dict(), "root": str(Path(one.root).expanduser().absolute())} for one in dataset_specs)
 
 
 def _existing(path: str, error: type[InputError]) -> str:

@@ -12,7 +12,7 @@ from medssl.core.run import Run
 from medssl.core.schema import as_dict, build
 from medssl.networks.weights.weight_files import open_weights
 from medssl.pretraining import METHODS
-from medssl.pretraining.training_data import Material, read_material
+from medssl.pretraining.training_data import TrainingData, read_training_data
 from medssl.training.fabric import make_fabric
 from medssl.training.loop import Loop
 
@@ -32,19 +32,19 @@ def pretrain(spec: JobSpec, run: Run) -> None:
     """
     config = build(config_class(METHODS, spec.method), spec.config)
     start = open_weights(spec.start_from) if spec.start_from else None
-    material = read_material(spec, run, config, start)
-    method, seed = material.method, config.training.seed
-    fabric = make_fabric(method.config.training, run.device, material.several_heads)
+    training_data = read_training_data(spec, run, config, start)
+    method, seed = training_data.method, config.training.seed
+    fabric = make_fabric(method.config.training, run.device, training_data.several_heads)
     fabric.launch()
     torch.manual_seed(seeds.derive(seed, "weights"))
     network = method.network()
     taken = method.begin(network, start, spec.partial_weights) if start else ""
     loop = Loop(fabric, method, network, run)
     if fabric.is_global_zero:
-        tell_start(run, material, fabric.strategy.precision.precision, taken)
+        tell_start(run, training_data, fabric.strategy.precision.precision, taken)
     loop.train(
-        method.dataset(material.training, seeds.derive(seed, "training")),
-        method.validation(material.validation, seeds.derive(seed, "validation")),
+        method.dataset(training_data.training, seeds.derive(seed, "training")),
+        method.validation(training_data.validation, seeds.derive(seed, "validation")),
     )
     if fabric.is_global_zero:
         if not loop.model_file.is_file():
@@ -54,17 +54,19 @@ def pretrain(spec: JobSpec, run: Run) -> None:
         )
 
 
-def tell_start(run: Run, material: Material, precision: str, taken: str) -> None:
+def tell_start(run: Run, training_data: TrainingData, precision: str, taken: str) -> None:
     """The `started` event, what was taken from weights, and a warning where the split is not what one would wish."""
-    config = material.method.config
+    config = training_data.method.config
     run.emit(
-        "started", device=run.device, precision=precision, steps=config.training.steps, **material.sizes,
+        "started", device=run.device, precision=precision, steps=config.training.steps, **training_data.sizes,
         config=as_dict(config),
     )  # fmt: skip
     if taken:
         run.emit("transfer", text=taken)
-    for doubt in material.doubts:
+    for doubt in training_data.doubts:
         message = f"{doubt['value']}: {doubt['rule']}"
         run.emit("warning", step=0, code="declaration", message=message, remedy=doubt["remedy"])
-    if material.note:
-        run.emit("warning", step=0, code=material.code, message=material.note, remedy=REMEDIES[material.code])
+    if training_data.note:
+        run.emit(
+            "warning", step=0, code=training_data.code, message=training_data.note, remedy=REMEDIES[training_data.code]
+        )

@@ -13,12 +13,12 @@ from medssl.core.registry import implementation
 from medssl.core.run import Run
 from medssl.datasets.cache.volume_cache import CachedVolume, VolumeCache
 from medssl.datasets.catalog.catalog import read_catalog
-from medssl.datasets.catalog.leakage import Sides, check_unchanged, no_room_for, test_images
+from medssl.datasets.catalog.leakage import LeakageCheck, check_unchanged, no_room_for, test_images
 from medssl.datasets.catalog.split import Split, split_by_patient
 from medssl.datasets.crops.loader import check_axes
 from medssl.datasets.crops.multi_set import SetPart, set_parts
 from medssl.datasets.spec.read_dataset import read_set
-from medssl.datasets.spec.spec import Declaration, check_names
+from medssl.datasets.spec.spec import DatasetSpec, check_names
 from medssl.networks.weights.weight_files import WeightFile
 from medssl.pretraining import METHODS
 from medssl.training.method import Method
@@ -27,7 +27,7 @@ Tell = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """What a pretraining is made of: the method, and what it learns and is measured on."""
 
     method: Method
@@ -40,13 +40,13 @@ class Material:
     doubts: tuple[dict[str, str], ...] = ()  # value, rule and remedy of what is odd in the tables
 
 
-def read_material(spec: JobSpec, run: Run, config: Any, start: WeightFile | None = None) -> Material:
+def read_training_data(spec: JobSpec, run: Run, config: Any, start: WeightFile | None = None) -> TrainingData:
     """The method and its data: declared sets where it trains on those, else volumes."""
-    read = read_declared if getattr(config, "DECLARED", False) else read_volumes
+    read = read_specs if getattr(config, "DECLARED", False) else read_volumes
     return read(spec, run, config, start)
 
 
-def read_volumes(spec: JobSpec, run: Run, config: Any, start: WeightFile | None) -> Material:
+def read_volumes(spec: JobSpec, run: Run, config: Any, start: WeightFile | None) -> TrainingData:
     """Volumes in the cache, for methods that train on one set of images.
 
     Raises:
@@ -59,10 +59,10 @@ def read_volumes(spec: JobSpec, run: Run, config: Any, start: WeightFile | None)
         config, common_modality([*training, *validation]), provenance(spec, run, len(training))
     )
     sizes = {"training": len(training), "validation": len(validation)}
-    return Material(method, training, validation, sizes, split.note)
+    return TrainingData(method, training, validation, sizes, split.note)
 
 
-def read_declared(spec: JobSpec, run: Run, config: Any, start: WeightFile | None) -> Material:
+def read_specs(spec: JobSpec, run: Run, config: Any, start: WeightFile | None) -> TrainingData:
     """Declared sets as columns, for methods that train on many; no image is opened.
 
     Raises:
@@ -95,7 +95,7 @@ def read_declared(spec: JobSpec, run: Run, config: Any, start: WeightFile | None
         "training": count, "validation": sum(len(part.images) for part in validation),
         "sets": {a.name: {"training": len(a.images), "validation": len(b.images)} for a, b in parts},
     }  # fmt: skip
-    return Material(method, training, validation, sizes, note, len(method.heads) > 1, "disk", tuple(warnings))
+    return TrainingData(method, training, validation, sizes, note, len(method.heads) > 1, "disk", tuple(warnings))
 
 
 def read_parts(
@@ -107,14 +107,14 @@ def read_parts(
         CatalogError: see `read_set`, `set_parts`; two sets of one name; or an image that trains in one set and is kept aside in
             another.
     """
-    declarations = [Declaration.from_dict(given) for given in data.sets]
-    check_names(declarations)
-    parts, sides = [], Sides()
-    for number, declaration in enumerate(declarations):
-        said = f"reading set {number + 1} of {len(declarations)}: {declaration.name}"
+    dataset_specs = [DatasetSpec.from_dict(given) for given in data.sets]
+    check_names(dataset_specs)
+    parts, sides = [], LeakageCheck()
+    for number, dataset_spec in enumerate(dataset_specs):
+        said = f"reading set {number + 1} of {len(dataset_specs)}: {dataset_spec.name}"
         tell(0.0, said)
         declared = read_set(
-            declaration,
+            dataset_spec,
             lambda share, text, said=said: tell(share, f"{said}, {text}"),  # type: ignore[misc]
             warnings,
         )

@@ -18,7 +18,7 @@ from medssl.server import error_answers as errors
 from medssl.server import openapi
 from medssl.server.access import GIB, AccessControl, AccessRules
 from medssl.server.routes.about import about_routes
-from medssl.server.routes.dataset_specs import declaration_routes
+from medssl.server.routes.dataset_specs import dataset_spec_routes
 from medssl.server.routes.inspect import inspect_routes
 from medssl.server.routes.jobs import job_routes
 from medssl.server.routes.volumes import volume_routes
@@ -67,7 +67,7 @@ def create_app(
     errors.install(app)
     openapi.install(app)
     app.include_router(about_routes(store, shutdown))
-    app.include_router(declaration_routes())
+    app.include_router(dataset_spec_routes())
     app.include_router(job_routes(store, kinds, grace_s))
     app.include_router(volume_routes(volumes, upload_limit))
     app.include_router(inspect_routes(worker, volumes))

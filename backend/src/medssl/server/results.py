@@ -36,7 +36,7 @@ class ResultStore:
         folder = self.folder_of_all / status.id
         with disk_errors(folder):
             folder.mkdir(parents=True)
-        write_json(folder / "request.json", request, lasting=False)
+        write_json(folder / "request.json", request, durable=False)
         self.write(status)
         self._prune()
         return status
@@ -59,7 +59,7 @@ class ResultStore:
 
     def write(self, status: ResultStatus) -> None:
         """Replace the status."""
-        write_json(self.folder_of_all / status.id / "status.json", to_json(status), lasting=False)
+        write_json(self.folder_of_all / status.id / "status.json", to_json(status), durable=False)
 
     def file(self, result: str, name: str) -> Path:
         """One of the result's files.

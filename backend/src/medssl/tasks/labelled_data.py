@@ -23,7 +23,7 @@ from medssl.tasks.transfer_config import SelectionConfig
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class LabelledSplit:
     """Images of one part, in the catalogue's order, with their label maps or targets (N, C); C is 0 without labels."""
 
     entries: tuple[Entry, ...]
@@ -40,7 +40,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class LabelledSplits:
     """Training, validation and test images (the last may be empty).
 
     Attributes:
@@ -51,9 +51,9 @@ class Parts:
         notes: what the user should know of the split.
     """
 
-    training: Part
-    validation: Part
-    test: Part
+    training: LabelledSplit
+    validation: LabelledSplit
+    test: LabelledSplit
     modality: str
     kind: str = ""
     names: tuple[str, ...] = ()
@@ -67,7 +67,9 @@ class Parts:
         return images | {f"{name}_patients": part.patients for name, part in parts.items()}
 
 
-def read_parts(data: DataSpec, run: Run, select: SelectionConfig, seed: int, labels: LabelSpec | None = None) -> Parts:
+def read_parts(
+    data: DataSpec, run: Run, select: SelectionConfig, seed: int, labels: LabelSpec | None = None
+) -> LabelledSplits:
     """Read the catalogue, split it by patient, thin out the training part, and bring every image into the cache.
 
     Args:
@@ -110,15 +112,15 @@ def read_parts(data: DataSpec, run: Run, select: SelectionConfig, seed: int, lab
             done += 1
         truth = known if name == "training" else measured
         targets = _labels_of(entries, catalog, truth).targets if truth else np.empty((0, 0), np.float32)
-        parts[name] = Part(tuple(entries), tuple(images), tuple(masks), targets)
+        parts[name] = LabelledSplit(tuple(entries), tuple(images), tuple(masks), targets)
     modality = common_modality([image for part in parts.values() for image in part.images])
-    return Parts(
+    return LabelledSplits(
         **parts, modality=modality, kind=known.kind if known else "", names=known.names if known else (),
         columns=source_columns(labels.columns) if labels else (), notes=split.notes,
     )  # fmt: skip
 
 
-def check_groups(parts: Parts, groups: Sequence[str]) -> None:
+def check_groups(parts: LabelledSplits, groups: Sequence[str]) -> None:
     """Refuse, before any training, attributes that the measured images do not have.
 
     Raises:
@@ -157,7 +159,7 @@ def attributes(entry: Entry, without: Sequence[str] = ()) -> dict[str, str]:
     return {name: value for name, value in {**entry.attributes, **numbers}.items() if name not in without}
 
 
-def dimension(parts: Parts) -> int:
+def dimension(parts: LabelledSplits) -> int:
     """2 or 3: what all images are.
 
     Raises:

@@ -21,7 +21,7 @@ from medssl.networks.memory_format import channels_last
 from medssl.networks.weights.rescaling import convolution_norms, rescale
 from medssl.networks.weights.transfer import transfer
 from medssl.networks.weights.weight_files import WeightFile, load_weights, open_weights, save_weights
-from medssl.tasks.labelled_data import Part, Parts
+from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits
 from medssl.tasks.transfer_config import TransferConfig
 from medssl.training.fabric import make_fabric
 from medssl.training.loop import Loop
@@ -34,12 +34,12 @@ class Trained(Protocol):
     """A task that a network is trained for; beside this it has the `views`, `loss`, `after_step` and `plan` of a method."""
 
     config: Any
-    parts: Parts
+    parts: LabelledSplits
 
     def network(self) -> nn.Module:
         """With a new head, untrained."""
 
-    def dataset(self, part: Part, seed: int) -> Dataset:
+    def dataset(self, part: LabelledSplit, seed: int) -> Dataset:
         """Training samples."""
 
     def measure(self, network: nn.Module, device: str) -> dict[str, float]:

@@ -19,7 +19,7 @@ from medssl.datasets.crops.loader import micro_batches
 from medssl.networks.memory_format import channels_last
 from medssl.networks.weights.weight_files import save_weights
 from medssl.training import checkpoints
-from medssl.training import monitors as alarms
+from medssl.training import monitors as monitors
 from medssl.training.curve_log import CurveLog
 from medssl.training.method import Measure, Method
 from medssl.training.optimisers import learning_rate, make_optimizer, set_rate
@@ -77,11 +77,7 @@ class Loop:
             progress.step += 1
             self.busy += time.monotonic() - start
             self.measured += 1
-            if (
-                progress.step % every == 0
-                or progress.step == config.steps
-                or self.method.worth_telling(progress.step - 1)
-            ):
+            if progress.step % every == 0 or progress.step == config.steps or self.method.should_log(progress.step - 1):
                 self._report_loss(log, terms, rate)
             if progress.step % config.validate_every == 0 or progress.step == config.steps:
                 self._validate(validation, log)
@@ -135,8 +131,8 @@ class Loop:
     def _told(self) -> MedSSLError | None:
         """Warn of what the method met outside the loop; the error where it wants to stop, which all processes must hear of."""
         try:
-            for alarm in self.method.alarms():
-                self._warn(alarm)
+            for warning in self.method.monitors():
+                self._warn(warning)
         except MedSSLError as error:
             return error
         return None
@@ -190,10 +186,10 @@ class Loop:
             if self.config.schedule == "plateau" and due:
                 progress.halvings += 1
         started = progress.step > max(self.config.warmup_steps, self.config.steps // 10)
-        alarm = alarms.collapse(values) if started and "constant_mean_loss" in values else None
-        if alarm and not progress.collapsed:
-            self._warn(alarm)
-        progress.collapsed = alarm is not None
+        warning = monitors.collapse(values) if started and "constant_mean_loss" in values else None
+        if warning and not progress.collapsed:
+            self._warn(warning)
+        progress.collapsed = warning is not None
 
     @property
     def model_file(self) -> Path:
@@ -203,23 +199,23 @@ class Loop:
     def _are_numbers(self, loss: float) -> bool:
         """Are loss and gradient numbers? The gradient is clipped on the way; one step with a broken one would ruin all weights."""
         in_a_row = self.progress.non_finite + 1
-        alarm = alarms.not_a_number(loss, in_a_row)
-        if alarm is None and self.config.clip_gradient:
+        warning = monitors.non_finite(loss, in_a_row)
+        if warning is None and self.config.clip_gradient:
             norm = self.fabric.clip_gradients(
                 self.network, self.optimizer, max_norm=self.config.clip_gradient, error_if_nonfinite=False
             )
             scaler = getattr(self.fabric.strategy.precision, "scaler", None)  # fp16: it skips such steps by itself
             if norm is not None and scaler is None:
-                alarm = alarms.not_a_number(float(norm), in_a_row, "gradient")
-        self.progress.non_finite = self.progress.non_finite + 1 if alarm else 0
-        if alarm is None:
+                warning = monitors.non_finite(float(norm), in_a_row, "gradient")
+        self.progress.non_finite = self.progress.non_finite + 1 if warning else 0
+        if warning is None:
             return True
-        self._warn(alarm)
-        if self.progress.non_finite >= alarms.MOST_NON_FINITE:
+        self._warn(warning)
+        if self.progress.non_finite >= monitors.MOST_NON_FINITE:
             raise TrainingError(
                 f"loss or gradient at step {self.progress.step}",
                 f"was not a number {self.progress.non_finite} times in a row",
-                alarm.remedy,
+                warning.remedy,
             )
         return False
 
@@ -237,10 +233,10 @@ class Loop:
         self.waited = self.busy = 0.0
         self.measured = 0
 
-    def _warn(self, alarm: alarms.Alarm) -> None:
+    def _warn(self, warning: monitors.MonitorWarning) -> None:
         if self.fabric.is_global_zero:
             self.run.emit(
-                "warning", step=self.progress.step, code=alarm.code, message=alarm.message, remedy=alarm.remedy
+                "warning", step=self.progress.step, code=warning.code, message=warning.message, remedy=warning.remedy
             )
 
     def _save(self) -> None:

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from medssl.core.plan import Plan
 from medssl.networks.weights.weight_files import WeightFile, fill
-from medssl.training.monitors import Alarm
+from medssl.training.monitors import MonitorWarning
 
 Measure = Callable[[nn.Module], dict[str, float]]  # `validation_loss` and whatever else is worth a curve
 Views = Any  # what `views` makes and `loss` reads: the method's own business
@@ -52,10 +52,10 @@ class Method(Protocol):
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """Called after each optimiser step (an EMA teacher, for instance)."""
 
-    def worth_telling(self, step: int) -> bool:
+    def should_log(self, step: int) -> bool:
         """Whether the loss of this step is an event, however many steps there are."""
 
-    def alarms(self) -> Sequence[Alarm]:
+    def monitors(self) -> Sequence[MonitorWarning]:
         """Warnings since the last call; may raise where it is better to stop."""
 
     def plan(self) -> Plan:
@@ -76,10 +76,10 @@ class PlainMethod:
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """Nothing follows: there is no teacher."""
 
-    def worth_telling(self, step: int) -> bool:
+    def should_log(self, step: int) -> bool:
         """No step is special."""
         return False
 
-    def alarms(self) -> Sequence[Alarm]:
+    def monitors(self) -> Sequence[MonitorWarning]:
         """Nothing happens outside the loop."""
         return ()

@@ -11,7 +11,7 @@ MOST_NON_FINITE = 5  # losses in a row that are not a number
 
 
 @dataclass(frozen=True)
-class Alarm:
+class MonitorWarning:
     """One warning: `code` for programs, `message` and `remedy` for people."""
 
     code: str
@@ -19,7 +19,7 @@ class Alarm:
     remedy: str
 
 
-def collapse(values: dict[str, float]) -> Alarm | None:
+def collapse(values: dict[str, float]) -> MonitorWarning | None:
     """Has the network become a constant?
 
     Args:
@@ -30,18 +30,18 @@ def collapse(values: dict[str, float]) -> Alarm | None:
     loss_ratio = values["validation_loss"] / max(values["constant_mean_loss"], 1e-12)
     if ratio >= SMALLEST_VARIANCE_RATIO and abs(loss_ratio - 1.0) > CONSTANT_LOSS_BAND:
         return None
-    return Alarm(
+    return MonitorWarning(
         "collapse",
         f"the output is close to a constant: its variance is {ratio:.3f} of the target's, its loss {loss_ratio:.2f} of the constant mean's",
         "Lower the learning rate (ten times is a good start), lengthen the warm-up, or use the default preset (AdamW)",
     )
 
 
-def not_a_number(value: float, in_a_row: int, what: str = "loss") -> Alarm | None:
+def non_finite(value: float, in_a_row: int, what: str = "loss") -> MonitorWarning | None:
     """Is the loss, or the gradient's norm, no longer a number?"""
     if math.isfinite(value):
         return None
-    return Alarm(
+    return MonitorWarning(
         "not-a-number",
         f"the {what} is {value} ({in_a_row} in a row); this step is skipped",
         "Lower the learning rate, clip gradients, or train in fp32",

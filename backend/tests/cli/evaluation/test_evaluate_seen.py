@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ark_nets import make_ark
-from fakes import write_declared
+from fakes import write_dataset_specs
 from typer.testing import CliRunner
 
 from medssl.cli.app import app
@@ -51,7 +51,7 @@ def trained(home: Path, declared: dict[str, Any], start: str = "") -> str:
 
 def declare(folder: Path, split: bool = False, name: str = "toy") -> dict[str, Any]:
     """Ten images; with a split the last four are for tests."""
-    declared = write_declared(folder, 10, name)
+    declared = write_dataset_specs(folder, 10, name)
     if split:
         lines = (folder / "table.csv").read_text().splitlines()
         parts = ["split", *["train"] * 5, "val", *["test"] * 4]

@@ -130,10 +130,10 @@ def test_patients(chests, model, tmp_path):
 
 
 def test_a_declaration(chests, model, tmp_path):
-    declaration = tmp_path / "chests.yaml"
+    dataset_spec = tmp_path / "chests.yaml"
     text = f"name: chests\nroot: {chests.parent}\ntables: [set.csv]\nimages: '{{image}}'\npatient: patient\nkind: binary\nlabels: [Mass]\n"
-    declaration.write_text(text, encoding="utf-8")
-    result = run(declaration, model("ark"), query=f"{chests.parent.name}/query.png", output=tmp_path / "declared")
+    dataset_spec.write_text(text, encoding="utf-8")
+    result = run(dataset_spec, model("ark"), query=f"{chests.parent.name}/query.png", output=tmp_path / "declared")
     assert result.exit_code == 0, result.output
     rows = rows_of(tmp_path / "declared")
     assert len(rows) == 5 and {row["findings"] for row in rows} == {"", "Mass"}

@@ -61,7 +61,7 @@ def test_patient_in_two_splits_is_refused():
 def test_one_patient_is_split_along_k(tmp_path, rng, depth, train, last):
     write_volume(Volume(rng.integers(0, 9, (4, 5, depth)).astype("int16")), tmp_path / "a.nrrd")
     whole = Catalog((Entry(tmp_path / "a.nrrd", "only"),))
-    split = split_by_patient(whole, 0.2, seed=0, cube_depth=32)
+    split = split_by_patient(whole, 0.2, seed=0, crop_depth=32)
     assert (split.training.entries[0].slices, split.validation.entries[0].slices) == (train, last)
     assert "one patient (only)" in split.note
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from medssl.core.errors import CatalogError, InputError, VolumeError
-from medssl.datasets.crops.loader import CubeDataset, collate, micro_batches
+from medssl.datasets.crops.loader import SubVolumeDataset, collate, micro_batches
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.volume import Volume
 
@@ -20,8 +20,10 @@ def volumes(cached, ct, rng):
     return [cached(ct.with_array(ct.array + np.int16(n)), name=f"v{n}") for n in range(5)]
 
 
-def make(volumes, seed=0, **kw) -> CubeDataset:
-    return CubeDataset(volumes, kw.pop("size", SIZE), kw.pop("sampler", "body"), kw.pop("normalisation", AUTO), seed)
+def make(volumes, seed=0, **kw) -> SubVolumeDataset:
+    return SubVolumeDataset(
+        volumes, kw.pop("size", SIZE), kw.pop("sampler", "body"), kw.pop("normalisation", AUTO), seed
+    )
 
 
 def test_sample_is_a_function_of_seed_and_number(volumes):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medssl.core.errors import InputError
-from medssl.datasets.crops.sampling import SAMPLERS, TRIES, _bounds, _tissue_weight, check_sampler, draw_cube
+from medssl.datasets.crops.sampling import SAMPLERS, TRIES, _bounds, _tissue_weight, check_sampler, draw_crop
 from medssl.images.volume import Volume
 
 SIZE = (16, 16, 8)
@@ -14,7 +14,7 @@ SIZE = (16, 16, 8)
 def test_cube_is_where_it_says(cached, ct, rng, sampler):
     volume = cached()
     for _ in range(20):
-        start, cube = draw_cube(volume, SIZE, sampler, rng)
+        start, cube = draw_crop(volume, SIZE, sampler, rng)
         assert np.array_equal(cube, ct.array[tuple(slice(s, s + n) for s, n in zip(start, SIZE))])
 
 
@@ -22,7 +22,7 @@ def test_body_rejects_air_and_uniform_does_not(cached, rng):
     array = np.full((80, 80, 40), -1000, np.int16)
     array[:36, :, :] = rng.integers(0, 100, (36, 80, 40))
     volume = cached(Volume(array))
-    drawn = [draw_cube(volume, SIZE, sampler, rng) for sampler in ("body", "uniform") for _ in range(60)]
+    drawn = [draw_crop(volume, SIZE, sampler, rng) for sampler in ("body", "uniform") for _ in range(60)]
     judged = [(volume.sparse_crop(start, SIZE) < -500).mean() for start, _ in drawn]
     assert max(judged[:60]) <= 0.85
     assert max((cube < -500).mean() for _, cube in drawn[60:]) == 1
@@ -32,7 +32,7 @@ def test_lung_keeps_aerated_cubes(cached, rng):
     array = np.full((80, 80, 40), 40, np.int16)
     array[:, 40:, :] = rng.integers(-900, -800, (80, 40, 40))
     volume = cached(Volume(array))
-    starts = [draw_cube(volume, SIZE, "lung", rng)[0] for _ in range(40)]
+    starts = [draw_crop(volume, SIZE, "lung", rng)[0] for _ in range(40)]
     weights = [_tissue_weight(volume.sparse_crop(start, SIZE), volume) for start in starts]
     assert max(weights) <= 0.15
 
@@ -51,7 +51,7 @@ def test_best_of_fifty_where_nothing_fits(cached, rng):
     starts = []
     look = volume.sparse_crop
     object.__setattr__(volume, "sparse_crop", lambda start, size: starts.append(start) or look(start, size))
-    start, _ = draw_cube(volume, SIZE, "body", rng)
+    start, _ = draw_crop(volume, SIZE, "body", rng)
     assert len(starts) == TRIES
     tissue = [np.count_nonzero(look(s, SIZE) >= -500) for s in starts]
     assert 0 < max(tissue) == np.count_nonzero(look(start, SIZE) >= -500)
@@ -70,15 +70,15 @@ def test_large_volumes_keep_the_published_margins(cached):
 
 def test_slices_are_respected(cached, ct, rng):
     volume = cached(slices=(10, 22))
-    starts = [draw_cube(volume, SIZE, "uniform", rng)[0][2] for _ in range(60)]
+    starts = [draw_crop(volume, SIZE, "uniform", rng)[0][2] for _ in range(60)]
     assert min(starts) >= 10 and max(starts) + 8 <= 22
-    _, cube = draw_cube(volume, (16, 16, 20), "uniform", rng)
+    _, cube = draw_crop(volume, (16, 16, 20), "uniform", rng)
     assert (cube[..., 12:] == -1000).all()
 
 
 def test_small_volume_is_padded_with_its_minimum(cached, rng):
     volume = cached(Volume(rng.integers(5, 99, (10, 12, 6)).astype(np.int16)))
-    start, cube = draw_cube(volume, SIZE, "body", rng)
+    start, cube = draw_crop(volume, SIZE, "body", rng)
     assert start == (0, 0, 0) and cube.shape == SIZE
     assert (cube[10:] == volume.statistics.minimum).all() and (cube[:, :, 6:] == volume.statistics.minimum).all()
 

@@ -82,7 +82,7 @@ def test_repeating_every_image_changes_nothing_but_the_name_of_the_images():
 
 
 def test_interval_covers_and_test_keeps_its_level():
-    area, hits, alarms, studies = 0.85, 0, 0, 1000
+    area, hits, monitors, studies = 0.85, 0, 0, 1000
     shift = np.sqrt(2) * stats.norm.ppf(area)
     for seed in range(studies):
         rng = np.random.default_rng(seed)
@@ -91,8 +91,8 @@ def test_interval_covers_and_test_keeps_its_level():
         first, second = (shift * targets + np.sqrt(0.5) * (common + rng.normal(size=100)) for _ in range(2))
         interval = delong_interval(targets, first)
         hits += interval.low < area < interval.high
-        alarms += delong_test(targets, first, second).p < 0.05
-    assert 0.93 <= hits / studies <= 0.97 and 0.03 <= alarms / studies <= 0.07
+        monitors += delong_test(targets, first, second).p < 0.05
+    assert 0.93 <= hits / studies <= 0.97 and 0.03 <= monitors / studies <= 0.07
 
 
 def test_odd_cases():

@@ -127,7 +127,7 @@ def test_interval_of_auc_covers_the_truth(images, area):
 
 def test_equal_models_are_rarely_told_apart():
     """Two scores of the same true AUC on the same images: nominal 5 % false alarms."""
-    alarms = 0
+    monitors = 0
     for seed in range(400):
         rng = np.random.default_rng(seed)
         truth, common = np.arange(60) < 20, rng.normal(size=60)
@@ -138,5 +138,5 @@ def test_equal_models_are_rarely_told_apart():
         difference = PatientBootstrap(np.arange(60), 500, seed).resample(
             lambda weights, a=first, b=second: (a.auc(weights) - b.auc(weights))[:, None]
         )
-        alarms += difference.tests([20])[0].p < 0.05
-    assert 0.03 <= alarms / 400 <= 0.07
+        monitors += difference.tests([20])[0].p < 0.05
+    assert 0.03 <= monitors / 400 <= 0.07

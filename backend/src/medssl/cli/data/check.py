@@ -9,7 +9,14 @@ from typing import Annotated, Optional
 
 import typer
 
-from medssl.cli.data.dataset_specs import Root, check_declared, declare, means_declaration, read_declarations, sets
+from medssl.cli.data.dataset_specs import (
+    Root,
+    check_dataset_specs,
+    declare,
+    means_dataset_spec,
+    read_dataset_specs,
+    sets,
+)
 from medssl.cli.options import AsJson, Exclude, Home
 from medssl.cli.output import err, print_json, print_table
 from medssl.cli.training.pretrain import data_spec
@@ -55,8 +62,10 @@ def check(
     """Say how many volumes and patients there are, of which modality, 2D or 3D, with which labels, and how they would be
     split. Declared sets are checked for missing files, unknown labels, duplicates and patients in two splits; the exit status
     is 1 where something is wrong."""
-    if root is not None or any(map(means_declaration, data)):
-        if not check_declared(read_declarations(data, root), contents, sheet, validation_fraction, as_json, read_all):
+    if root is not None or any(map(means_dataset_spec, data)):
+        if not check_dataset_specs(
+            read_dataset_specs(data, root), contents, sheet, validation_fraction, as_json, read_all
+        ):
             raise typer.Exit(1)
         return
     from medssl.handlers.worker.local import run_here

@@ -13,8 +13,8 @@ import typer
 from medssl.cli.output import complain, err, out, print_json, print_table
 from medssl.core.errors import CatalogError, from_dict
 from medssl.datasets.spec.rules import nearest
-from medssl.datasets.spec.spec import Declaration
-from medssl.datasets.spec.spec_files import READY_MADE, read_declaration, ready_made, ready_made_text, template
+from medssl.datasets.spec.spec import DatasetSpec
+from medssl.datasets.spec.spec_files import READY_MADE, read_dataset_spec, ready_made, ready_made_text, template
 
 SUFFIXES = (".yaml", ".yml")
 Root = Annotated[
@@ -23,19 +23,19 @@ Root = Annotated[
 ]
 
 
-def is_declaration(path: str) -> bool:
+def is_dataset_spec(path: str) -> bool:
     """Does an argument name a declaration file?"""
     return path.lower().endswith(SUFFIXES)
 
 
-def means_declaration(argument: str) -> bool:
+def means_dataset_spec(argument: str) -> bool:
     """A declaration file, or the name of a ready-made set, be it misspelt."""
-    if is_declaration(argument) or Path(argument).exists():
-        return is_declaration(argument)
+    if is_dataset_spec(argument) or Path(argument).exists():
+        return is_dataset_spec(argument)
     return argument in READY_MADE or bool(re.fullmatch(r"[\w-]+", argument) and nearest(argument, READY_MADE))
 
 
-def read_declarations(paths: Sequence[str], root: Path | None = None) -> list[Declaration]:
+def read_dataset_specs(paths: Sequence[str], root: Path | None = None) -> list[DatasetSpec]:
     """Declaration files, or names of ready-made sets that lie in `root`.
 
     Raises:
@@ -49,8 +49,8 @@ def read_declarations(paths: Sequence[str], root: Path | None = None) -> list[De
             if root is None:
                 raise CatalogError(path, "needs the folder that holds the set", f"Write: {path} --root FOLDER")
             made.append(replace(ready_made()[path], root=str(root.expanduser().absolute())))
-        elif is_declaration(path):
-            made.append(read_declaration(Path(path), root and root.expanduser()))
+        elif is_dataset_spec(path):
+            made.append(read_dataset_spec(Path(path), root and root.expanduser()))
         else:
             rule = f"is no declaration{nearest(path, READY_MADE)}"
             raise CatalogError(
@@ -87,8 +87,8 @@ def sets() -> None:
     print_table(("name", "title", "kind", "classes", "licence"), rows)
 
 
-def check_declared(
-    declarations: Sequence[Declaration],
+def check_dataset_specs(
+    dataset_specs: Sequence[DatasetSpec],
     contents: bool,
     sheet: Path | None,
     fraction: float,
@@ -104,7 +104,7 @@ def check_declared(
         def show(share: float, text: str) -> None:
             status.update(f"{share:.0%} {text}")
 
-        checked = checked_sets(declarations, True, contents, show, fraction, read_all)
+        checked = checked_sets(dataset_specs, True, contents, show, fraction, read_all)
         if sheet is not None:
             for one in checked:
                 if one.declared is not None:

@@ -58,7 +58,7 @@ def predict(
     findings before you look at results.
     """
     from medssl.datasets.catalog.catalog import PATIENTS_UNKNOWN, patients_unknown
-    from medssl.tasks.apply.output import Output
+    from medssl.tasks.apply.output import ApplyFolder
 
     settings = {
         "output": str(output), "test_time": test_time, "overwrite": overwrite, **ark_settings(findings, heads, part),
@@ -69,7 +69,7 @@ def predict(
         return
     if data.path and patients_unknown(data, ((Path(row["image"]), row["patient"]) for row in rows)):
         err.print(f"[yellow]note[/] {PATIENTS_UNKNOWN}", highlight=False)
-    place = Output.of(str(output), output)
+    place = ApplyFolder.of(str(output), output)
     with (place.folder / place.table).open(newline="") as file:
         found = list(csv.DictReader(file))
     columns = [name for name in found[0] if name != "patient" and not name.startswith(("label_", "attribute_"))]

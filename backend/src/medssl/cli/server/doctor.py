@@ -26,7 +26,7 @@ LEAST_MEMORY = 4 * 2**30
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One line of the doctor's report."""
 
     what: str
@@ -51,8 +51,8 @@ def doctor(as_json: AsJson = False, home: Home = None) -> None:
     raise typer.Exit(0 if all(f.good for f in findings) else 1)
 
 
-def _python() -> Iterator[Finding]:
-    yield Finding(
+def _python() -> Iterator[Diagnosis]:
+    yield Diagnosis(
         "Python",
         f"{platform.python_version()} at {sys.executable}",
         sys.version_info >= (3, 10),
@@ -60,48 +60,48 @@ def _python() -> Iterator[Finding]:
     )
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Diagnosis]:
     for name in PACKAGES:
         try:
-            yield Finding(name, metadata.version(name), True)
+            yield Diagnosis(name, metadata.version(name), True)
         except metadata.PackageNotFoundError:
-            yield Finding(name, "not installed", False, f"Run: {sys.executable} -m pip install {name}")
+            yield Diagnosis(name, "not installed", False, f"Run: {sys.executable} -m pip install {name}")
 
 
-def _devices() -> Iterator[Finding]:
+def _devices() -> Iterator[Diagnosis]:
     from medssl.jobs.devices import probe
 
     for device in probe():
         found = f"{device['description']}, {device['free_bytes'] / 2**30:.1f} of {device['memory_bytes'] / 2**30:.1f} GiB free"
-        yield Finding(
+        yield Diagnosis(
             f"device {device['name']}", f"{found}. {device['note']}".rstrip(". "), device["available"], device["note"]
         )
 
 
-def _memory() -> Iterator[Finding]:
+def _memory() -> Iterator[Diagnosis]:
     import psutil
 
     memory = psutil.virtual_memory()
     found = f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
-    yield Finding("memory", found, memory.available >= LEAST_MEMORY, "Close other programs: training wants 4 GiB")
+    yield Diagnosis("memory", found, memory.available >= LEAST_MEMORY, "Close other programs: training wants 4 GiB")
 
 
-def _disk(home: Path) -> Iterator[Finding]:
+def _disk(home: Path) -> Iterator[Diagnosis]:
     existing = next(folder for folder in (home, *home.parents) if folder.is_dir())
     free = shutil.disk_usage(existing).free
-    yield Finding(
+    yield Diagnosis(
         "disk",
         f"{free / 2**30:.1f} GiB free at {home}",
         free >= LEAST_FREE_DISK,
         "Free some space, or set MEDSSL_HOME to a larger disk",
     )
-    yield Finding(
+    yield Diagnosis(
         "home folder", str(home), os.access(existing, os.W_OK), "Make it writable, or set MEDSSL_HOME to another folder"
     )
 
 
-def _server(home: Path) -> Iterator[Finding]:
+def _server(home: Path) -> Iterator[Diagnosis]:
     from medssl.client.backend import find
 
     address = find(home)
-    yield Finding("server", f"running at {address.url}" if address else "not running (started when needed)", True)
+    yield Diagnosis("server", f"running at {address.url}" if address else "not running (started when needed)", True)

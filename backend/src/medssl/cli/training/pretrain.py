@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from medssl.cli.data.dataset_specs import is_declaration, read_declarations
+from medssl.cli.data.dataset_specs import is_dataset_spec, read_dataset_specs
 from medssl.cli.options import (  # fmt: skip
     Config,
     Detach,
@@ -121,8 +121,8 @@ def data_spec(
         "exclude": tuple(exclude),
         **more,
     }
-    if any(is_declaration(path) for path in paths):
-        return DataSpec(sets=tuple(one.as_dict() for one in read_declarations(paths)), **common)
+    if any(is_dataset_spec(path) for path in paths):
+        return DataSpec(sets=tuple(one.as_dict() for one in read_dataset_specs(paths)), **common)
     if len(paths) == 1 and (only.is_dir() or only.suffix.lower() == ".csv" or not only.exists()):
         return DataSpec(path=str(only), pattern=pattern, **common)
     volumes = tuple(VolumeRef(path=path, modality=modality) for path in paths)

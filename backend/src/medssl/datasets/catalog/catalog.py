@@ -54,9 +54,9 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
         NotFoundError: an upload that is not there.
     """
     if spec.sets:
-        from medssl.datasets.catalog.from_spec import read_declared  # it reads labels, which read catalogues
+        from medssl.datasets.catalog.from_spec import read_specs  # it reads labels, which read catalogues
 
-        entries = without(read_declared(spec.sets, spec.modality), spec.exclude)
+        entries = without(read_specs(spec.sets, spec.modality), spec.exclude)
         return Catalog(tuple(with_masks(entries, spec.masks) if spec.masks else entries))
     if spec.volumes:
         entries = _with_distinct_names([_from_ref(ref, home) for ref in spec.volumes], spec.volumes)

@@ -11,14 +11,14 @@ import numpy as np
 
 from medssl.datasets.entry import Entry
 from medssl.datasets.spec.read_dataset import read_set
-from medssl.datasets.spec.spec import Declaration, check_names
-from medssl.datasets.spec.tabular_dataset import DeclaredSet
+from medssl.datasets.spec.spec import DatasetSpec, check_names
+from medssl.datasets.spec.tabular_dataset import TabularDataset
 from medssl.images.formats.image_files import stem
 
 SPLITS = ("", "training", "validation", "test")
 
 
-def read_declared(sets: Sequence[dict[str, Any]], modality: str = "") -> list[Entry]:
+def read_specs(sets: Sequence[dict[str, Any]], modality: str = "") -> list[Entry]:
     """The images of declared sets; `modality` overrides the declarations'.
 
     Classes of binary and multi-label sets are labels (1, 0, -1, not a number), that of a multi-class set is an attribute with the
@@ -27,23 +27,23 @@ def read_declared(sets: Sequence[dict[str, Any]], modality: str = "") -> list[En
     Raises:
         CatalogError: see `read_set` and `check_names`.
     """
-    declarations = [Declaration.from_dict(one) for one in sets]
-    check_names(declarations)
-    read = [read_set(one) for one in declarations]
+    dataset_specs = [DatasetSpec.from_dict(one) for one in sets]
+    check_names(dataset_specs)
+    read = [read_set(one) for one in dataset_specs]
     single = [one for one in read if one.kind != "multi-class"]
     labels = dict.fromkeys((name for one in single for name in one.classes), float("nan"))
     texts = dict.fromkeys((name for one in read for name in one.attributes), "")
     texts |= {one.name: "" for one in read if one.kind == "multi-class"}
     entries: list[Entry] = []
-    for declaration, one in zip(declarations, read):
-        names, prefix = _names(one, declaration.root), f"{one.name}/" if len(read) > 1 else ""
+    for dataset_spec, one in zip(dataset_specs, read):
+        names, prefix = _names(one, dataset_spec.root), f"{one.name}/" if len(read) > 1 else ""
         for n, image in enumerate(one.images):
             entries.append(
                 Entry(
                     Path(image),
                     prefix + one.patient_names[one.patients[n]],
                     SPLITS[one.splits[n]],
-                    modality or declaration.modality,
+                    modality or dataset_spec.modality,
                     names[n],
                     labels=labels
                     if one.kind == "multi-class"
@@ -55,7 +55,7 @@ def read_declared(sets: Sequence[dict[str, Any]], modality: str = "") -> list[En
     return entries
 
 
-def _texts(one: DeclaredSet, n: int) -> dict[str, str]:
+def _texts(one: TabularDataset, n: int) -> dict[str, str]:
     texts = {name: attribute.values[attribute.codes[n]] for name, attribute in one.attributes.items()}
     if one.kind == "multi-class":
         row = one.stated[n]
@@ -63,7 +63,7 @@ def _texts(one: DeclaredSet, n: int) -> dict[str, str]:
     return texts
 
 
-def _names(one: DeclaredSet, root: str) -> list[str]:
+def _names(one: TabularDataset, root: str) -> list[str]:
     """File names without suffix or, where some are equal, paths below the root (CheXpert's are all view1_frontal)."""
     names = [stem(Path(image)) for image in one.images]
     if len(set(names)) == len(names):

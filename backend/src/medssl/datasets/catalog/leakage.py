@@ -13,12 +13,12 @@ import numpy as np
 from medssl.core.errors import CatalogError
 from medssl.core.files import write_atomic
 from medssl.datasets.crops.multi_set import SetPart
-from medssl.datasets.spec.tabular_dataset import TEST, DeclaredSet
+from medssl.datasets.spec.tabular_dataset import TEST, TabularDataset
 
 SHARE_OF_DISK = 0.9  # of what is free, that decoded images may take
 
 
-class Sides:
+class LeakageCheck:
     """Which images train and which are kept aside, over all sets."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Sides:
             )
 
 
-def test_images(declared: DeclaredSet) -> list[str]:
+def test_images(declared: TabularDataset) -> list[str]:
     """The images that a set keeps for a test."""
     return [declared.images[n] for n in np.flatnonzero(declared.splits == TEST)]
 

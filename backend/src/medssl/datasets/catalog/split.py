@@ -24,19 +24,19 @@ class Split:
     note: str = ""
 
 
-def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, cube_depth: int = 32) -> Split:
+def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, crop_depth: int = 32) -> Split:
     """Split so that no patient is on both sides.
 
     A `split` column is kept (test images are left out); else a share of the patients, drawn by `seed`, validates: at least
     one, and at least one trains. The volumes of one patient alone are split along k: the last slices validate, and
-    `cube_depth` slices between the two parts are left unused. Of one patient's 2D images (all images where `cube_depth` is
+    `crop_depth` slices between the two parts are left unused. Of one patient's 2D images (all images where `crop_depth` is
     0) the last ones validate.
 
     Raises:
         CatalogError: a patient in two splits, a table with empty splits or without training images, or a single 2D image.
     """
     if any(entry.split for entry in catalog):
-        check_declared(catalog)
+        check_dataset_specs(catalog)
         training = Catalog(tuple(e for e in catalog if e.split == "training"))
         validation = Catalog(tuple(e for e in catalog if e.split == "validation"))
         if len(validation):
@@ -44,9 +44,9 @@ def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, cu
         catalog = training
     patients = catalog.patients
     if len(patients) == 1:
-        if cube_depth == 0 or all(depth(entry) == 1 for entry in catalog):
+        if crop_depth == 0 or all(depth(entry) == 1 for entry in catalog):
             return _split_images(catalog, validation_fraction)
-        return _split_slices(catalog, validation_fraction, cube_depth)
+        return _split_slices(catalog, validation_fraction, crop_depth)
     count = min(max(1, round(validation_fraction * len(patients))), len(patients) - 1)
     chosen = set(np.random.default_rng([seed, len(patients)]).permutation(patients)[:count].tolist())
     return Split(
@@ -55,7 +55,7 @@ def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, cu
     )
 
 
-def check_declared(catalog: Catalog) -> None:
+def check_dataset_specs(catalog: Catalog) -> None:
     """Refuse a split column that is wrong.
 
     Raises:
@@ -91,8 +91,8 @@ def _split_images(catalog: Catalog, fraction: float) -> Split:
     return Split(Catalog(catalog.entries[:-held]), Catalog(catalog.entries[-held:]), note)
 
 
-def _split_slices(catalog: Catalog, fraction: float, cube_depth: int) -> Split:
-    parts = [_slabs(entry, fraction, cube_depth) for entry in catalog]
+def _split_slices(catalog: Catalog, fraction: float, crop_depth: int) -> Split:
+    parts = [_slabs(entry, fraction, crop_depth) for entry in catalog]
     note = (
         f"Only one patient ({catalog.patients[0]}): the last {parts[0][1][1] - parts[0][1][0]} slices validate. The validation loss "
         "says nothing about other patients"
@@ -104,7 +104,7 @@ def _split_slices(catalog: Catalog, fraction: float, cube_depth: int) -> Split:
     )
 
 
-def _slabs(entry: Entry, fraction: float, cube_depth: int) -> tuple[tuple[int, int], tuple[int, int]]:
+def _slabs(entry: Entry, fraction: float, crop_depth: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Slices that train and slices that validate; a scan thinner than three cubes is cut in thirds."""
     slices = depth(entry)
     if slices < 3:
@@ -113,7 +113,7 @@ def _slabs(entry: Entry, fraction: float, cube_depth: int) -> tuple[tuple[int, i
             f"is the only one, and {entry.name} has too few slices ({slices}) to train and validate",
             "Add images of a second patient",
         )
-    gap = min(cube_depth, slices // 3)
+    gap = min(crop_depth, slices // 3)
     held = min(max(gap, round(fraction * slices)), slices - 2 * gap)
     return (0, slices - held - gap), (slices - held, slices)
 
@@ -151,7 +151,7 @@ def split_three(catalog: Catalog, validation_fraction: float, test_fraction: flo
     """
     parts = {name: catalog for name in ("training",)}
     if any(entry.split for entry in catalog):
-        check_declared(catalog)
+        check_dataset_specs(catalog)
         parts = {name: _of_split(catalog, name) for name in ("training", "validation", "test")}
     wanted = {"test": test_fraction, "validation": validation_fraction}
     missing = [name for name, fraction in wanted.items() if fraction and not len(parts.get(name, ()))]

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.cache.volume_cache import CachedVolume
-from medssl.datasets.crops.loader import PLACE, VisitingOrder, check_axes, window_table
+from medssl.datasets.crops.loader import PLACE, SampleOrder, check_axes, window_table
 from medssl.datasets.crops.radiograph_crops import as_prepared, kept_beside, prepared, prepared_windows
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.resizing import resized_to
@@ -82,8 +82,8 @@ class BalancedOrder:
 
     def __init__(self, seed: int, groups: Sequence[np.ndarray]) -> None:
         self.groups = list(groups)
-        self._group = VisitingOrder(seed, len(self.groups))
-        self._within = [VisitingOrder(seed, len(group)) for group in self.groups]
+        self._group = SampleOrder(seed, len(self.groups))
+        self._within = [SampleOrder(seed, len(group)) for group in self.groups]
 
     def __getitem__(self, n: int) -> int:
         group = self._group[n]

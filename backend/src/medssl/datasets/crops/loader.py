@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from medssl.core.errors import CatalogError, MedSSLError, VolumeError
 from medssl.datasets.cache.volume_cache import CachedVolume
-from medssl.datasets.crops.sampling import check_sampler, draw_cube
+from medssl.datasets.crops.sampling import check_sampler, draw_crop
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve, window
 from medssl.images.planes import HOW
@@ -19,7 +19,7 @@ from medssl.images.planes import HOW
 PLACE, ORDER = 0, 1  # purposes of random draws: where in an image, in which order of images
 
 
-class CubeDataset(Dataset):
+class SubVolumeDataset(Dataset):
     """Endless cubes of a set of volumes. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
 
     The volumes are visited in cycles, each in an order of its own. A volume smaller than the cube is padded with its
@@ -48,12 +48,12 @@ class CubeDataset(Dataset):
             check_axes(volume, len(self.size))
             check_sampler(sampler, volume)
         self.windows = window_table(self.volumes, normalisation)
-        self._order = VisitingOrder(seed, len(self.volumes))
+        self._order = SampleOrder(seed, len(self.volumes))
 
     def __getitem__(self, n: int) -> dict[str, Any]:
         chosen = self._order[n]
         rng = np.random.default_rng([self.seed, PLACE, n])
-        start, raw = draw_cube(self.volumes[chosen], self.size, self.sampler, rng)
+        start, raw = draw_crop(self.volumes[chosen], self.size, self.sampler, rng)
         return {
             "raw": torch.from_numpy(np.ascontiguousarray(raw))[None],
             "window": self.windows[chosen],
@@ -63,7 +63,7 @@ class CubeDataset(Dataset):
         }
 
 
-class VisitingOrder:
+class SampleOrder:
     """Which of `count` volumes sample n is taken from: cycles through all, each in an order of its own."""
 
     def __init__(self, seed: int, count: int) -> None:
@@ -101,7 +101,7 @@ def micro_batches(
         MedSSLError: as the data set raised it, in a worker too.
     """
     loader = DataLoader(
-        _Carrying(dataset), batch_sampler=indices, num_workers=workers, collate_fn=_collate_or_tell, pin_memory=pin,
+        _Carrying(dataset), batch_sampler=indices, num_workers=workers, collate_fn=_collate_or_warn, pin_memory=pin,
         multiprocessing_context="spawn" if workers else None,
         generator=torch.Generator(),  # else every loader draws from the global one, and a resumed run differs
     )  # fmt: skip
@@ -124,7 +124,7 @@ class _Carrying(Dataset):
             return error
 
 
-def _collate_or_tell(samples: list[Any]) -> dict[str, torch.Tensor] | MedSSLError:
+def _collate_or_warn(samples: list[Any]) -> dict[str, torch.Tensor] | MedSSLError:
     return next((sample for sample in samples if isinstance(sample, MedSSLError)), None) or collate(samples)
 
 

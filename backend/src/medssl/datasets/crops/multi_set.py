@@ -12,9 +12,9 @@ from torch.utils.data import Dataset
 
 from medssl.core.errors import CatalogError, VolumeError
 from medssl.datasets.cache.prepared_images import PreparedImages
-from medssl.datasets.crops.loader import VisitingOrder
-from medssl.datasets.crops.set_schedule import Visits
-from medssl.datasets.spec.tabular_dataset import DeclaredSet, hard_targets, split_set, training_targets
+from medssl.datasets.crops.loader import SampleOrder
+from medssl.datasets.crops.set_schedule import SetSchedule
+from medssl.datasets.spec.tabular_dataset import TabularDataset, hard_targets, split_set, training_targets
 
 TRIES = 8  # unreadable images in a row that a sample steps over
 INSTEAD = 2  # purpose of random draws: which image takes the place of an unreadable one
@@ -45,7 +45,7 @@ class SetPart:
         return {"name": self.name, "kind": self.kind, "classes": list(self.classes)}
 
 
-def set_parts(declared: DeclaredSet, validation_fraction: float, seed: int) -> tuple[SetPart, SetPart]:
+def set_parts(declared: TabularDataset, validation_fraction: float, seed: int) -> tuple[SetPart, SetPart]:
     """The training and the validation images of a set; smoothed labels are drawn by `seed`, the split by a fixed seed.
 
     Raises:
@@ -68,25 +68,25 @@ def set_parts(declared: DeclaredSet, validation_fraction: float, seed: int) -> t
     return part(training, learnt), part(validation, measured)
 
 
-class DeclaredSamples(Dataset):
+class MultiSetSamples(Dataset):
     """Endless images of several sets with their targets. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
 
-    All samples of a step belong to one set, as `visits` says; within a set images come in cycles, each in an order of its own.
+    All samples of a step belong to one set, as `schedule` says; within a set images come in cycles, each in an order of its own.
     An image that cannot be read is stepped over: one drawn from the set takes its place, and the sample says so.
 
     A sample is a dict: raw (1, side, side) uint8; target (C,) float32; set, its number; index; volume, the image's number in
     its set; skipped (TRIES,) int64, numbers of images that could not be read, -1 where there are none.
     """
 
-    def __init__(self, sets: Sequence[SetPart], visits: Visits, prepared: PreparedImages, seed: int) -> None:
-        self.sets, self.visits, self.prepared, self.seed = tuple(sets), visits, prepared, seed
-        self._orders = [VisitingOrder(seed + number, len(part.images)) for number, part in enumerate(self.sets)]
+    def __init__(self, sets: Sequence[SetPart], schedule: SetSchedule, prepared: PreparedImages, seed: int) -> None:
+        self.sets, self.schedule, self.prepared, self.seed = tuple(sets), schedule, prepared, seed
+        self._orders = [SampleOrder(seed + number, len(part.images)) for number, part in enumerate(self.sets)]
 
     def __getitem__(self, n: int) -> dict[str, Any]:
-        step, place = divmod(n, self.visits.per_step)
-        visit = self.visits[step]
+        step, place = divmod(n, self.schedule.per_step)
+        visit = self.schedule[step]
         part, order = self.sets[visit.set], self._orders[visit.set]
-        first = order[visit.turn * self.visits.per_step + place]
+        first = order[visit.turn * self.schedule.per_step + place]
         square, chosen, skipped = self._readable(part, first, n)
         return {
             "raw": torch.from_numpy(square)[None],

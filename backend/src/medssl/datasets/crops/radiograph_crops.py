@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.cache.volume_cache import OPEN_FILES, CachedVolume, put
-from medssl.datasets.crops.loader import PLACE, VisitingOrder, check_axes
+from medssl.datasets.crops.loader import PLACE, SampleOrder, check_axes
 from medssl.images.borders import check_box
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve, window
@@ -47,7 +47,7 @@ class RadiographDataset(Dataset):
             raise CatalogError("training set", "holds no images", "Add some")
         self.volumes, self.cell, self.seed = tuple(volumes), cell, seed
         self.windows = prepared_windows(self.volumes, normalisation)
-        self._order = VisitingOrder(seed, len(self.volumes))
+        self._order = SampleOrder(seed, len(self.volumes))
 
     def __getitem__(self, n: int) -> dict[str, Any]:
         chosen = self._order[n]

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from medssl.datasets.cache.volume_cache import CachedVolume
-from medssl.datasets.crops.loader import PLACE, VisitingOrder
+from medssl.datasets.crops.loader import PLACE, SampleOrder
 from medssl.datasets.crops.radiograph_crops import as_prepared, kept_beside, prepared_windows
 from medssl.datasets.crops.segmentation_crops import check_pairs
 from medssl.images.intensity.config import NormalisationConfig
@@ -48,7 +48,7 @@ class RadiographSegmentationDataset(Dataset):
         self.side, self.short, self.seed = side, round(side * 8 / 7), seed
         check_pairs(self.volumes, self.masks, classes, axes=2)
         self.windows = prepared_windows(self.volumes, normalisation)  # (V, 2)
-        self._order = VisitingOrder(seed, len(self.volumes))
+        self._order = SampleOrder(seed, len(self.volumes))
 
     def __getitem__(self, n: int) -> dict[str, Any]:
         chosen = self._order[n]

@@ -59,7 +59,7 @@ def check_sampler(sampler: str, volume: CachedVolume) -> None:
         )
 
 
-def draw_cube(
+def draw_crop(
     volume: CachedVolume, size: Sequence[int], sampler: str, rng: np.random.Generator
 ) -> tuple[tuple[int, ...], np.ndarray]:
     """Draw one cube: where it starts, and its raw voxels (*size); at most 50 tries, then the best seen.

@@ -13,7 +13,7 @@ ORDERS = ("cyclic", "balanced")
 
 
 @dataclass(frozen=True)
-class Visit:
+class ScheduledStep:
     """What a step trains on: the set's number, how many steps were spent on it before, and whether a pass over it ends here."""
 
     set: int
@@ -21,7 +21,7 @@ class Visit:
     ends: bool
 
 
-class Visits:
+class SetSchedule:
     """The sets in turn: cyclic, each whole before the next (Ark); or balanced, a step of each, small sets more often seen.
 
     A pass over a set is as many steps as its images fill, rounded up; its images go round and round, whatever the passes.
@@ -45,11 +45,11 @@ class Visits:
         if order == "balanced":
             self.epoch = -(-self.epoch // len(counts)) * len(counts)
 
-    def __getitem__(self, step: int) -> Visit:
+    def __getitem__(self, step: int) -> ScheduledStep:
         if self.order == "balanced":
             turn, chosen = divmod(step, len(self.passes))
         else:
             epoch, place = divmod(step, self.epoch)
             chosen = bisect_right(self._ends, place)
             turn = epoch * self.passes[chosen] + place - (self._ends[chosen] - self.passes[chosen])
-        return Visit(chosen, turn, (turn + 1) % self.passes[chosen] == 0)
+        return ScheduledStep(chosen, turn, (turn + 1) % self.passes[chosen] == 0)

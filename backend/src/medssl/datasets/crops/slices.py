@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from medssl.datasets.cache.label_positions import draw_place
 from medssl.datasets.cache.volume_cache import CachedVolume
-from medssl.datasets.crops.loader import PLACE, VisitingOrder, window_table
+from medssl.datasets.crops.loader import PLACE, SampleOrder, window_table
 from medssl.datasets.crops.segmentation_crops import check_pairs
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.segment_classes import SegmentClasses
@@ -52,7 +52,7 @@ class SliceDataset(Dataset):
         self.size, self.context, self.foreground_share, self.seed = tuple(size), context, foreground_share, seed
         check_pairs(self.volumes, self.masks, classes, axes=3)
         self.windows = window_table(self.volumes, normalisation)  # (V, 2)
-        self._order = VisitingOrder(seed, len(self.volumes))
+        self._order = SampleOrder(seed, len(self.volumes))
 
     def __getitem__(self, n: int) -> dict[str, Any]:
         chosen = self._order[n]

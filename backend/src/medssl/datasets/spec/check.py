@@ -14,9 +14,9 @@ from medssl.core.errors import CatalogError
 from medssl.datasets.spec.duplicates import Pair, same_contents, same_files
 from medssl.datasets.spec.read_dataset import read_set
 from medssl.datasets.spec.readability import read_images
-from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.table_stream import Progress
-from medssl.datasets.spec.tabular_dataset import DeclaredSet, split_set
+from medssl.datasets.spec.tabular_dataset import TabularDataset, split_set
 
 NAMED = 10  # files that are named of those that are missing
 FIRST = 3  # of them that an error names
@@ -31,12 +31,12 @@ class Checked:
     """A report, and the set where it could be read."""
 
     report: dict[str, Any]
-    declared: DeclaredSet | None = None
+    declared: TabularDataset | None = None
     splits: dict[str, np.ndarray] | None = None  # name -> numbers of images
 
 
 def check_sets(
-    declarations: Sequence[Declaration],
+    dataset_specs: Sequence[DatasetSpec],
     files: bool = True,
     contents: bool = False,
     progress: Progress = lambda share, text: None,
@@ -44,12 +44,12 @@ def check_sets(
     read_all: bool = False,
 ) -> list[dict[str, Any]]:
     """A report for each set, see `checked_sets`."""
-    checked = checked_sets(declarations, files, contents, progress, validation_fraction, read_all)
+    checked = checked_sets(dataset_specs, files, contents, progress, validation_fraction, read_all)
     return [one.report for one in checked]
 
 
 def checked_sets(
-    declarations: Sequence[Declaration],
+    dataset_specs: Sequence[DatasetSpec],
     files: bool = True,
     contents: bool = False,
     progress: Progress = lambda share, text: None,
@@ -69,7 +69,7 @@ def checked_sets(
         validation_fraction: of the patients, where no validation images are declared.
         read_all: read every image instead of a few.
     """
-    reports = [_checked(one, progress, validation_fraction) for one in declarations]
+    reports = [_checked(one, progress, validation_fraction) for one in dataset_specs]
     seen: set[str] = set()
     for one in reports:
         if one.report["name"] in seen:
@@ -86,12 +86,17 @@ def checked_sets(
     return reports
 
 
-def _checked(declaration: Declaration, progress: Progress, validation_fraction: float) -> Checked:
-    about = {"name": declaration.name, "title": declaration.title, "kind": declaration.kind, "root": declaration.root}
+def _checked(dataset_spec: DatasetSpec, progress: Progress, validation_fraction: float) -> Checked:
+    about = {
+        "name": dataset_spec.name,
+        "title": dataset_spec.title,
+        "kind": dataset_spec.kind,
+        "root": dataset_spec.root,
+    }
     one = Checked({**about, "images": 0, "patients": 0, "duplicates": 0, "errors": [], "warnings": []})
     try:
         odd: list[dict[str, str]] = []
-        declared = one.declared = read_set(declaration, progress, odd)
+        declared = one.declared = read_set(dataset_spec, progress, odd)
     except CatalogError as error:
         one.report["errors"].append(_told(error))
         return one
@@ -113,7 +118,7 @@ def _checked(declaration: Declaration, progress: Progress, validation_fraction: 
     return one
 
 
-def _counts(declared: DeclaredSet, split: str, numbers: np.ndarray) -> list[dict[str, Any]]:
+def _counts(declared: TabularDataset, split: str, numbers: np.ndarray) -> list[dict[str, Any]]:
     stated = declared.stated[numbers]
     found = {"positive": stated == 1, "negative": stated == 0, "uncertain": stated == -1, "missing": np.isnan(stated)}
     sums = {name: where.sum(axis=0) for name, where in found.items()}
@@ -123,7 +128,7 @@ def _counts(declared: DeclaredSet, split: str, numbers: np.ndarray) -> list[dict
     ]
 
 
-def _values(declared: DeclaredSet, name: str) -> dict[str, int]:
+def _values(declared: TabularDataset, name: str) -> dict[str, int]:
     attribute = declared.attributes[name]
     counts: Counter[str] = Counter()
     for value, count in zip(attribute.values, np.bincount(attribute.codes, minlength=len(attribute.values)).tolist()):
@@ -135,7 +140,7 @@ def _values(declared: DeclaredSet, name: str) -> dict[str, int]:
     return found
 
 
-def _warn_of_labels(one: Checked, declared: DeclaredSet) -> None:
+def _warn_of_labels(one: Checked, declared: TabularDataset) -> None:
     for split, numbers in (one.splits or {}).items():
         stated = declared.stated[numbers]
         for value, what in ((1, "positive"), (0, "negative")):
@@ -160,7 +165,7 @@ def _warn_of_labels(one: Checked, declared: DeclaredSet) -> None:
         _warn(one, f"{training} training images", "are very few", "Add further images")
 
 
-def _sizes(one: Checked, declared: DeclaredSet, progress: Progress) -> np.ndarray:
+def _sizes(one: Checked, declared: TabularDataset, progress: Progress) -> np.ndarray:
     """(N,) bytes of every file; -1: not there."""
     sizes = np.full(len(declared), -1, np.int64)
     for n, image in enumerate(declared.images):
@@ -182,12 +187,12 @@ def _sizes(one: Checked, declared: DeclaredSet, progress: Progress) -> np.ndarra
     return sizes
 
 
-def _first(declared: DeclaredSet, numbers: np.ndarray) -> str:
+def _first(declared: TabularDataset, numbers: np.ndarray) -> str:
     named = ", ".join(declared.images[n] for n in numbers[:FIRST])
     return f"{named}, ..." if len(numbers) > FIRST else named
 
 
-def _look_into(one: Checked, declared: DeclaredSet, sizes: np.ndarray, read_all: bool, progress: Progress) -> None:
+def _look_into(one: Checked, declared: TabularDataset, sizes: np.ndarray, read_all: bool, progress: Progress) -> None:
     """Read a few images, drawn by a fixed seed, or all of them."""
     there = np.flatnonzero(sizes > 0)
     drawn = there if read_all else np.random.default_rng(0).permutation(there)[:LOOKED_INTO]
@@ -208,7 +213,7 @@ def _look_into(one: Checked, declared: DeclaredSet, sizes: np.ndarray, read_all:
         )
 
 
-def _tell_pairs(read: Sequence[Checked], sets: Sequence[DeclaredSet], pairs: Sequence[Pair], same: str) -> None:
+def _tell_pairs(read: Sequence[Checked], sets: Sequence[TabularDataset], pairs: Sequence[Pair], same: str) -> None:
     """Pairs of one `same` go into the later set's report; it is a leak where their splits differ."""
     sides = [_sides(one, declared) for one, declared in zip(read, sets)]
     for number, one in enumerate(read):
@@ -229,7 +234,7 @@ def _tell_pairs(read: Sequence[Checked], sets: Sequence[DeclaredSet], pairs: Seq
             _warn(one, told, rule, "Leave one of each pair out")
 
 
-def _sides(one: Checked, declared: DeclaredSet) -> np.ndarray:
+def _sides(one: Checked, declared: TabularDataset) -> np.ndarray:
     """(N,) the split of each image."""
     sides = np.full(len(declared), "", dtype="U10")
     for name, numbers in (one.splits or {}).items():

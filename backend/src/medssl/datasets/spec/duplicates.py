@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from medssl.datasets.spec.table_stream import Progress
-from medssl.datasets.spec.tabular_dataset import DeclaredSet
+from medssl.datasets.spec.tabular_dataset import TabularDataset
 
 Pair = tuple[tuple[int, int], tuple[int, int]]  # (set, image) of the earlier and of the later one
 PIECE = 1 << 20  # bytes
 
 
-def same_files(sets: Sequence[DeclaredSet]) -> list[Pair]:
+def same_files(sets: Sequence[TabularDataset]) -> list[Pair]:
     """Files that several sets have; within a set reading refuses or unites them."""
     if len(sets) < 2:
         return []
@@ -31,7 +31,7 @@ def same_files(sets: Sequence[DeclaredSet]) -> list[Pair]:
     return pairs
 
 
-def same_contents(sets: Sequence[DeclaredSet], sizes: Sequence[np.ndarray], progress: Progress) -> list[Pair]:
+def same_contents(sets: Sequence[TabularDataset], sizes: Sequence[np.ndarray], progress: Progress) -> list[Pair]:
     """Different files of the same bytes, in one set or in two; only files of equal size are read.
 
     Args:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.spec.numbered_folders import NumberedFolders
-from medssl.datasets.spec.rules import Place, TableRef, shown, template_fields
+from medssl.datasets.spec.rules import ColumnTemplate, TableRef, shown, template_fields
 from medssl.datasets.spec.table_stream import Chunk, Tables
 
 BESIDE = ("{image}", "images/{image}")  # where a plain catalogue's images may lie
@@ -29,7 +29,7 @@ class ImagePlaces:
     def __init__(self, root: Path, templates: Sequence[str], tables: Tables, ref: TableRef) -> None:
         templates = BESIDE if tuple(templates) == BESIDE[:1] else templates
         names = [name for template in templates for _, name, _ in template_fields(template) if name]
-        self.columns = {name: tables.column(Place((name,)), ref) for name in names}
+        self.columns = {name: tables.column(ColumnTemplate((name,)), ref) for name in names}
         self._templates = [_Template(root, template, self.columns) for template in templates]
 
     def of(self, chunk: Chunk) -> list[str]:

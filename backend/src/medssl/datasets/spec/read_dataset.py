@@ -14,18 +14,18 @@ import numpy as np
 from medssl.core.errors import CatalogError
 from medssl.datasets.spec.image_paths import ImagePlaces, found_images
 from medssl.datasets.spec.label_readers import combined, label_readers, one_hot
-from medssl.datasets.spec.rules import Place, TableRef, nearest, texts
-from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.rules import ColumnTemplate, TableRef, nearest, texts
+from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.split_reader import CODES, SplitReader, check_patients
 from medssl.datasets.spec.table_stream import CHUNK, Chunk, Codes, Progress, Tables
-from medssl.datasets.spec.tabular_dataset import Attribute, DeclaredSet
+from medssl.datasets.spec.tabular_dataset import Attribute, TabularDataset
 
 SEEN = 12  # values of a column that are named
 
 
 def read_set(
-    declaration: Declaration, progress: Progress | None = None, warnings: list[dict[str, str]] | None = None
-) -> DeclaredSet:
+    dataset_spec: DatasetSpec, progress: Progress | None = None, warnings: list[dict[str, str]] | None = None
+) -> TabularDataset:
     """Read a declared set, a few thousand rows at a time.
 
     Args:
@@ -40,31 +40,31 @@ def read_set(
             first offending line is named.
     """
     try:
-        if not declaration.root or not Path(declaration.root).is_dir():
+        if not dataset_spec.root or not Path(dataset_spec.root).is_dir():
             raise CatalogError(
-                f"root {declaration.root!r}", "is no folder", "Give the folder of the set, with its full path"
+                f"root {dataset_spec.root!r}", "is no folder", "Give the folder of the set, with its full path"
             )
-        reader = _Reader(declaration, progress or (lambda share, text: None))
+        reader = _Reader(dataset_spec, progress or (lambda share, text: None))
         declared = reader.read()
         if warnings is not None:
             warnings += reader.warnings()
         return declared
     except CatalogError as error:
-        raise CatalogError(f"set {declaration.name}: {error.value}", error.rule, error.remedy) from error
+        raise CatalogError(f"set {dataset_spec.name}: {error.value}", error.rule, error.remedy) from error
 
 
 class _Reader:
-    def __init__(self, declaration: Declaration, progress: Progress) -> None:
-        self.declared, self.root, self.progress = declaration, Path(declaration.root), progress
-        self.rules, self.labels = declaration.rules, label_readers(declaration.rules)
-        self.places = declaration.attribute_places
-        self.patient = declaration.patient_place
-        self.tables = Tables(self.root, declaration.table_refs)
-        rule = declaration.split_rule
+    def __init__(self, dataset_spec: DatasetSpec, progress: Progress) -> None:
+        self.declared, self.root, self.progress = dataset_spec, Path(dataset_spec.root), progress
+        self.rules, self.labels = dataset_spec.rules, label_readers(dataset_spec.rules)
+        self.places = dataset_spec.attribute_places
+        self.patient = dataset_spec.patient_place
+        self.tables = Tables(self.root, dataset_spec.table_refs)
+        rule = dataset_spec.split_rule
         self.split = SplitReader(rule, self.root) if rule else None
         self.split_place = rule.place if rule else None
-        self.kept = {name: frozenset(texts(v, name)) for name, v in declaration.only.items()}
-        self.dropped = {name: frozenset(texts(v, name)) for name, v in declaration.exclude.items()}
+        self.kept = {name: frozenset(texts(v, name)) for name, v in dataset_spec.only.items()}
+        self.dropped = {name: frozenset(texts(v, name)) for name, v in dataset_spec.exclude.items()}
         self.unseen = {("only", name): set(values) for name, values in self.kept.items()}
         self.unseen |= {("exclude", name): set(values) for name, values in self.dropped.items()}
         self.seen: dict[tuple[str, str], dict[str, None]] = {key: {} for key in self.unseen}  # values, the first ones
@@ -76,7 +76,7 @@ class _Reader:
         self.files: list[str] = []  # row = number of the file * 2**40 + line
         self.stated: list[np.ndarray] = []
 
-    def read(self) -> DeclaredSet:
+    def read(self) -> TabularDataset:
         left_out = 0
         for ref in self.tables.rows or [TableRef("")]:
             self.files.append(ref.file)
@@ -128,10 +128,10 @@ class _Reader:
         for chunk in self.tables.chunks(ref, wanted, self.progress):
             yield chunk, images.of(chunk)
 
-    def _columns(self, ref: TableRef) -> dict[Place, str]:
+    def _columns(self, ref: TableRef) -> dict[ColumnTemplate, str]:
         """The column of every place that has one, in the rows of this table."""
         places = [self.patient, *self.places.values(), *(rule.place for rule in self.rules)]
-        places += [Place((name,)) for name in (*self.kept, *self.dropped) if name not in self.places]
+        places += [ColumnTemplate((name,)) for name in (*self.kept, *self.dropped) if name not in self.places]
         found = {place: self.tables.column(place, ref) for place in places if place.columns}
         usual = not self.declared.split  # the column `split`, where there is one
         place = None if ref.split else self.split_place
@@ -139,7 +139,7 @@ class _Reader:
             found[place] = self.tables.column(place, ref)
         return found
 
-    def _texts(self, place: Place, chunk: Chunk, paths: Sequence[str], part: bool = True) -> list[str]:
+    def _texts(self, place: ColumnTemplate, chunk: Chunk, paths: Sequence[str], part: bool = True) -> list[str]:
         """What stands at a place; with `part` only what its pattern takes, "" where it is not found."""
         fields = chunk.columns[self.column[place]] if place.columns else list(paths)
         if not part or not place.pattern:
@@ -154,7 +154,7 @@ class _Reader:
         for key, rules in (("only", self.kept), ("exclude", self.dropped)):
             kept = key == "only"
             for name, values in rules.items():
-                fields = self._texts(self.places.get(name, Place((name,))), chunk, paths)
+                fields = self._texts(self.places.get(name, ColumnTemplate((name,))), chunk, paths)
                 keep = [one and (field in values) == kept for one, field in zip(keep, fields)]
                 if unseen := self.unseen[key, name]:
                     unseen.difference_update(fields)
@@ -233,7 +233,7 @@ class _Reader:
         file, line = divmod(self.rows[image], 1 << 40)
         return f"{self.files[file]}, line {line}" if line else self.images[image]
 
-    def _made(self) -> DeclaredSet:
+    def _made(self) -> TabularDataset:
         declared, stated = self.declared, np.concatenate(self.stated)
         if len(stated) > len(self.images):
             rows = np.frombuffer(self.of_row, np.int32)
@@ -242,7 +242,7 @@ class _Reader:
         check_patients(patients, self.patients.values, splits, self._where)
         del self.number
         images = [os.path.join(self.declared.root, image) for image in self.images]
-        return DeclaredSet(
+        return TabularDataset(
             declared.name, declared.kind, declared.classes, images,
             patients, self.patients.values, splits, stated,
             {name: Attribute(codes.numbers(), codes.values) for name, codes in self.attributes.items()},

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from medssl.core.errors import VolumeError
 from medssl.datasets.spec.table_stream import Progress
-from medssl.datasets.spec.tabular_dataset import DeclaredSet
+from medssl.datasets.spec.tabular_dataset import TabularDataset
 from medssl.images.formats.reading import read_volume
 from medssl.images.radiograph import as_radiograph
 
@@ -25,7 +25,7 @@ class Readability:
     inverted: int = 0  # images that look so
 
 
-def read_images(declared: DeclaredSet, numbers: Sequence[int], progress: Progress) -> Readability:
+def read_images(declared: TabularDataset, numbers: Sequence[int], progress: Progress) -> Readability:
     """Read images of a set in threads; `progress` may raise to stop."""
     found = Readability()
 

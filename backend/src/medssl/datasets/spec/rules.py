@@ -24,7 +24,7 @@ _BRIEF.maxlevel, _BRIEF.maxstring, _BRIEF.maxother = 3, 120, 120
 
 
 @dataclass(frozen=True)
-class Place:
+class ColumnTemplate:
     """Where a text stands: in a column (the first of several names that the table has), or in the image's path below
     the root; `pattern` takes a part of it, the first group or the whole match."""
 
@@ -37,7 +37,7 @@ class LabelRule:
     """How one class is read: numbers (no words, no pattern), words in a column, or a pattern that is found or not."""
 
     name: str
-    place: Place
+    place: ColumnTemplate
     words: tuple[str, ...] = ()
     separator: str = ""  # several words in one field
     others: tuple[str, ...] | None = None  # words that are no class; None: any
@@ -59,7 +59,7 @@ class TableRef:
 class SplitRule:
     """Which split an image is in: words at a place or, without a place, files that list images."""
 
-    place: Place | None
+    place: ColumnTemplate | None
     parts: dict[str, tuple[str, ...]]  # training, validation, test -> words or files
 
 
@@ -94,19 +94,19 @@ def texts(value: Any, where: str) -> tuple[str, ...]:
     return tuple(str(item) for item in items)
 
 
-def read_place(value: Any, where: str) -> Place:
+def read_column_template(value: Any, where: str) -> ColumnTemplate:
     """A column's name, a list of names, or {column, pattern}.
 
     Raises:
         CatalogError: an unknown key, nothing named, or a pattern that is no regular expression.
     """
     if not isinstance(value, dict):
-        return Place(texts(value, where))
+        return ColumnTemplate(texts(value, where))
     check_keys(value, PLACE_KEYS, where)
     if not value:
         raise CatalogError(where, "names neither a column nor a pattern", "Give one of the two")
     columns = texts(value["column"], f"{where}.column") if "column" in value else ()
-    return Place(columns, _pattern(value["pattern"], f"{where}.pattern") if "pattern" in value else "")
+    return ColumnTemplate(columns, _pattern(value["pattern"], f"{where}.pattern") if "pattern" in value else "")
 
 
 def read_rules(value: Any, multi_class: bool) -> tuple[LabelRule, ...]:
@@ -116,7 +116,7 @@ def read_rules(value: Any, multi_class: bool) -> tuple[LabelRule, ...]:
         CatalogError: none of the three, or a rule that is not understood, named.
     """
     if isinstance(value, (list, tuple)) and value:
-        return tuple(LabelRule(name, Place((name,))) for name in texts(value, "labels"))
+        return tuple(LabelRule(name, ColumnTemplate((name,))) for name in texts(value, "labels"))
     if not isinstance(value, dict) or not value:
         raise CatalogError(
             f"labels = {shown(value)}", "must name at least one class", "Write labels: [Nodule, Mass], or class: rule"
@@ -142,9 +142,9 @@ def read_split(value: Any, has_tables: bool) -> SplitRule | None:
         CatalogError: none of these.
     """
     if value in ("", None, {}):
-        return SplitRule(Place(("split",)), {}) if has_tables else None
+        return SplitRule(ColumnTemplate(("split",)), {}) if has_tables else None
     if not isinstance(value, dict):
-        return SplitRule(Place(texts(value, "split")), {})
+        return SplitRule(ColumnTemplate(texts(value, "split")), {})
     check_keys(value, (*PLACE_KEYS, *PARTS), "split")
     parts = {part: texts(value[part], f"split.{part}") for part in PARTS if part in value}
     part_of: dict[str, str] = {}
@@ -156,7 +156,7 @@ def read_split(value: Any, has_tables: bool) -> SplitRule | None:
     place = {key: value[key] for key in PLACE_KEYS if key in value}
     if not place and not parts:
         raise CatalogError("split", "names neither a column nor files", "See the template")
-    return SplitRule(read_place(place, "split") if place else None, parts)
+    return SplitRule(read_column_template(place, "split") if place else None, parts)
 
 
 def template_fields(template: str, where: str = "images") -> list[tuple[str, str, str]]:
@@ -194,7 +194,7 @@ def _one_column(value: dict[str, Any]) -> tuple[LabelRule, ...]:
     check_keys(value, LIST_KEYS, "labels")
     if "column" not in value:
         raise CatalogError("labels", "has values but no column", "Name the column that holds them")
-    place = Place(texts(value["column"], "labels.column"))
+    place = ColumnTemplate(texts(value["column"], "labels.column"))
     others = texts(value["others"], "labels.others") if value.get("others") else ()
     values, separator = value["values"], str(value.get("separator", ""))
     words = values if isinstance(values, dict) else {name: name for name in texts(values, "labels.values")}
@@ -207,11 +207,11 @@ def _one_column(value: dict[str, Any]) -> tuple[LabelRule, ...]:
 def _rule(name: str, value: Any, multi_class: bool) -> LabelRule:
     where = f"labels.{name}"
     if not isinstance(value, dict):
-        return LabelRule(name, Place(texts(value, where)))
+        return LabelRule(name, ColumnTemplate(texts(value, where)))
     check_keys(value, RULE_KEYS, where)
     if "equals" in value and "contains" in value:
         raise CatalogError(where, "has both equals and contains", "Give one of the two")
-    place = read_place({key: value[key] for key in PLACE_KEYS if key in value}, where)
+    place = read_column_template({key: value[key] for key in PLACE_KEYS if key in value}, where)
     others = texts(value["others"], f"{where}.others") if value.get("others") else None
     if "equals" in value:
         words = texts(value["equals"], f"{where}.equals")

@@ -14,12 +14,12 @@ from typing import Any
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.spec.rules import (
+    ColumnTemplate,
     LabelRule,
-    Place,
     SplitRule,
     TableRef,
     check_keys,
-    read_place,
+    read_column_template,
     read_rules,
     read_split,
     read_tables,
@@ -37,7 +37,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True)
-class Declaration:
+class DatasetSpec:
     """A declared set as it is written; `rules`, `table_refs` and the like are what it means.
 
     Attributes:
@@ -80,7 +80,7 @@ class Declaration:
     citation: str = ""
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Declaration:
+    def from_dict(cls, data: dict[str, Any]) -> DatasetSpec:
         """Make one from what YAML, JSON or a form holds; everything but files is checked.
 
         Raises:
@@ -97,7 +97,7 @@ class Declaration:
             raise CatalogError(f"set {told}: {value}", error.rule, error.remedy) from error
 
     @classmethod
-    def _checked(cls, data: dict[str, Any]) -> Declaration:
+    def _checked(cls, data: dict[str, Any]) -> DatasetSpec:
         if not isinstance(data, dict):
             raise CatalogError(
                 f"declaration {shown(data)}", "must be a mapping of keys to values", "See `medssl data declare`"
@@ -111,9 +111,9 @@ class Declaration:
             if not isinstance(given.get(key, ""), (str, int, float)):
                 raise CatalogError(f"{key} = {shown(given[key])}", "must be a text", "Put it in quotes")
         made: dict[str, Any] = {key: str(v) if key in (*TEXTS, "name") else v for key, v in given.items()}
-        declaration = cls(**made)
-        declaration._check()
-        return declaration
+        dataset_spec = cls(**made)
+        dataset_spec._check()
+        return dataset_spec
 
     def _check(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -224,9 +224,9 @@ class Declaration:
         return read_tables(self.tables)
 
     @property
-    def patient_place(self) -> Place:
+    def patient_place(self) -> ColumnTemplate:
         """Where the patient stands."""
-        return read_place(self.patient, "patient")
+        return read_column_template(self.patient, "patient")
 
     @property
     def split_rule(self) -> SplitRule | None:
@@ -234,12 +234,12 @@ class Declaration:
         return read_split(self.split, bool(self.tables))
 
     @property
-    def attribute_places(self) -> dict[str, Place]:
+    def attribute_places(self) -> dict[str, ColumnTemplate]:
         """Where each attribute stands."""
         given = self.attributes
         if not isinstance(given, dict):
             given = {name: name for name in texts(given, "attributes")} if given else {}
-        return {str(name): read_place(place, f"attributes.{name}") for name, place in given.items()}
+        return {str(name): read_column_template(place, f"attributes.{name}") for name, place in given.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """All keys as JSON values; `from_dict` reads them."""
@@ -247,18 +247,18 @@ class Declaration:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-KEYS = tuple(one.name for one in dataclasses.fields(Declaration))
+KEYS = tuple(one.name for one in dataclasses.fields(DatasetSpec))
 
 
-def check_names(declarations: Iterable[Declaration]) -> None:
+def check_names(dataset_specs: Iterable[DatasetSpec]) -> None:
     """Raises CatalogError where two sets have one name: their heads could not be told apart."""
     seen: set[str] = set()
-    for declaration in declarations:
-        if declaration.name in seen:
+    for dataset_spec in dataset_specs:
+        if dataset_spec.name in seen:
             raise CatalogError(
-                f"set {declaration.name}", "is declared twice: each set needs a head of its own", "Rename one of them"
+                f"set {dataset_spec.name}", "is declared twice: each set needs a head of its own", "Rename one of them"
             )
-        seen.add(declaration.name)
+        seen.add(dataset_spec.name)
 
 
 def key_of(error: CatalogError) -> str:

@@ -12,7 +12,7 @@ import yaml
 
 from medssl.core.errors import CatalogError, NotFoundError
 from medssl.datasets.spec.rules import nearest, shown
-from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.spec import DatasetSpec
 
 SHIPPED = Path(__file__).parent / "ready_made"
 READY_MADE = ("chestxray14", "chexpert", "mimic-cxr", "rsna-pneumonia", "vindr-cxr", "shenzhen")
@@ -20,7 +20,7 @@ DEEPEST = 16  # brackets in brackets; a declaration needs five
 ROOT_LINE = re.compile(r"^root:[^\n]*$", re.MULTILINE)
 
 
-def read_declaration(path: Path, root: Path | None = None) -> Declaration:
+def read_dataset_spec(path: Path, root: Path | None = None) -> DatasetSpec:
     """Read a YAML or JSON file; a relative root is relative to the file. `root` replaces the file's.
 
     Raises:
@@ -32,16 +32,16 @@ def read_declaration(path: Path, root: Path | None = None) -> Declaration:
         raise CatalogError(
             path, f"cannot be read ({error})", "Give a declaration in YAML, see `medssl data declare`"
         ) from error
-    return parse_declaration(text, path.absolute().parent, root, path.name)
+    return parse_dataset_spec(text, path.absolute().parent, root, path.name)
 
 
-def parse_declaration(
+def parse_dataset_spec(
     text: str, folder: Path | None = None, root: Path | None = None, name: str = "declaration"
-) -> Declaration:
+) -> DatasetSpec:
     """Read the text of a file that lies in `folder`; without one (it lies elsewhere) a relative root becomes "".
 
     Raises:
-        CatalogError: see `read_declaration`.
+        CatalogError: see `read_dataset_spec`.
     """
     try:
         tree = yaml.load(text, Loader=_Texts)
@@ -53,16 +53,16 @@ def parse_declaration(
         tree["inverted"] = {"true": True, "false": False, "": False}.get(
             str(tree["inverted"]).lower(), tree["inverted"]
         )
-    declaration = Declaration.from_dict(tree)
-    own = Path(declaration.root).expanduser()
+    dataset_spec = DatasetSpec.from_dict(tree)
+    own = Path(dataset_spec.root).expanduser()
     if root is None and folder is None and not own.is_absolute():
-        return dataclasses.replace(declaration, root="")
-    return dataclasses.replace(declaration, root=str((root or (folder or own) / own).resolve()))
+        return dataclasses.replace(dataset_spec, root="")
+    return dataclasses.replace(dataset_spec, root=str((root or (folder or own) / own).resolve()))
 
 
-def ready_made() -> dict[str, Declaration]:
+def ready_made() -> dict[str, DatasetSpec]:
     """Declarations of public sets by name; their roots are empty: only the user knows them."""
-    made = {name: read_declaration(SHIPPED / f"{name}.yaml") for name in READY_MADE}
+    made = {name: read_dataset_spec(SHIPPED / f"{name}.yaml") for name in READY_MADE}
     return {name: dataclasses.replace(one, root="") for name, one in made.items()}
 
 
@@ -84,10 +84,10 @@ def template() -> str:
     return (SHIPPED / "template.yaml").read_text(encoding="utf-8")
 
 
-def to_yaml(declaration: Declaration) -> str:
+def to_yaml(dataset_spec: DatasetSpec) -> str:
     """The declaration as a YAML file, without the keys that say what holds anyway."""
-    usual = {one.name: one.default for one in dataclasses.fields(Declaration)}
-    values = {key: value for key, value in declaration.as_dict().items() if value not in (usual[key], {}, [], "")}
+    usual = {one.name: one.default for one in dataclasses.fields(DatasetSpec)}
+    values = {key: value for key, value in dataset_spec.as_dict().items() if value not in (usual[key], {}, [], "")}
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.spec.rules import Place, TableRef, nearest, shown
+from medssl.datasets.spec.rules import ColumnTemplate, TableRef, nearest, shown
 
 CHUNK = 8192  # rows
 GLUE = "\x1f"  # between the fields of a key
@@ -120,7 +120,7 @@ class Tables:
             dict.fromkeys((*self.headers[ref.file], *(n for one in self.joins for n in self.headers[one.file])))
         )
 
-    def column(self, place: Place, ref: TableRef) -> str:
+    def column(self, place: ColumnTemplate, ref: TableRef) -> str:
         """The column of a place in the rows of a table. Raises CatalogError."""
         names = ref.file if not self.joins else f"{ref.file} and what is joined to it"
         return find_column(place.columns, self.known(ref), names)

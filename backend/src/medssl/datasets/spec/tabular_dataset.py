@@ -23,7 +23,7 @@ class Attribute:
 
 
 @dataclass(frozen=True, eq=False)
-class DeclaredSet:
+class TabularDataset:
     """Images of one source with its label space; N images, C classes.
 
     Attributes:
@@ -60,7 +60,7 @@ class DeclaredSet:
         return len(self.images)
 
 
-def training_targets(declared: DeclaredSet, seed: int) -> np.ndarray:
+def training_targets(declared: TabularDataset, seed: int) -> np.ndarray:
     """Targets (N, C) float32 to learn from; not a number: no loss. Smoothed ones are drawn once, by `seed`.
 
     The intervals are U(0.55, 0.85) and U(0, 0.3), those of Pham et al. ("Interpreting chest X-rays via CNNs that exploit
@@ -77,7 +77,7 @@ def training_targets(declared: DeclaredSet, seed: int) -> np.ndarray:
     return targets if declared.kind != "multi-class" else _one_or_none(targets, declared.stated)
 
 
-def hard_targets(declared: DeclaredSet) -> np.ndarray:
+def hard_targets(declared: TabularDataset) -> np.ndarray:
     """Targets (N, C) of 0, 1 and not a number (not counted) to measure on: smoothed ones without smoothing."""
     targets = declared.stated.copy()
     targets[declared.stated == -1] = _FIXED[declared.uncertain.removeprefix("smooth-")]
@@ -86,7 +86,7 @@ def hard_targets(declared: DeclaredSet) -> np.ndarray:
 
 
 def split_set(
-    declared: DeclaredSet, validation_fraction: float, seed: int
+    declared: TabularDataset, validation_fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image numbers (ascending) of training, validation and test; no patient is in two of them.
 

@@ -139,7 +139,7 @@ class FolderContext:
 
     def _change(self, **values: Any) -> None:
         self._status = dataclasses.replace(self._status, **values)
-        write_json(self.folder / "status.json", to_json(self._status), lasting=False)
+        write_json(self.folder / "status.json", to_json(self._status), durable=False)
         self._written = time.monotonic()
 
 

@@ -28,7 +28,7 @@ COLUMNS = ("label", "image", "name", "x", "y", "similarity", "confidence", "mutu
 
 
 @dataclass(frozen=True)
-class Place:
+class Correspondence:
     """A place of the reference, (x, y) in pixels, and its match in each further image: None where it is not mutual."""
 
     x: float
@@ -36,7 +36,7 @@ class Place:
     matches: tuple[Match | None, ...]
 
 
-def correspond(grids: Sequence[PatchGrid], count: int = 12, seed: int = 0) -> list[Place]:
+def correspond(grids: Sequence[PatchGrid], count: int = 12, seed: int = 0) -> list[Correspondence]:
     """Places of the first image that are found in the others, spread over different anatomy, the surest first.
 
     A place and its nearest neighbour (cosine) are a pair where each is the other's nearest, among cells that show something.
@@ -104,17 +104,17 @@ def _salient(descriptors: Tensor, similarity: Tensor, count: int, seed: int) -> 
     return order[np.sort(first)]
 
 
-def _place(number: int, reference: PatchGrid, others: Sequence[PatchGrid], mutual: Tensor) -> Place:
+def _place(number: int, reference: PatchGrid, others: Sequence[PatchGrid], mutual: Tensor) -> Correspondence:
     row, column = divmod(number, reference.shape[1])
     x, y = reference.pixels(np.array([row, column]))
     descriptor = reference.descriptors[row, column]
     matches = [
         best_match(similarity_map(other, descriptor), other) if found else None for other, found in zip(others, mutual)
     ]
-    return Place(float(x), float(y), tuple(matches))
+    return Correspondence(float(x), float(y), tuple(matches))
 
 
-def rows_of(places: Sequence[Place], names: Sequence[str]) -> list[dict[str, Any]]:
+def rows_of(places: Sequence[Correspondence], names: Sequence[str]) -> list[dict[str, Any]]:
     """The result's table: of each place a row for the reference and one for each image that shows it."""
     rows = []
     for number, (place, colour) in enumerate(zip(places, distinct(len(places)))):

@@ -36,7 +36,7 @@ CROWDED = 2.0  # times as many cells at the border as all cells have: background
 
 
 @dataclass(frozen=True)
-class Parts:
+class Cosegmentation:
     """Clusters that most images vote salient, the largest first.
 
     Attributes:
@@ -52,7 +52,7 @@ class Parts:
     elbow: tuple[tuple[int, float], ...]
 
 
-def find_parts(grids: Sequence[PatchGrid], parts: int = 0, seed: int = 0) -> Parts:
+def find_parts(grids: Sequence[PatchGrid], parts: int = 0, seed: int = 0) -> Cosegmentation:
     """Cluster the cells of all images and let the images vote.
 
     Args:
@@ -80,7 +80,7 @@ def find_parts(grids: Sequence[PatchGrid], parts: int = 0, seed: int = 0) -> Par
     sizes = np.bincount(labels, minlength=count)
     kept = [int(n) for n in np.argsort(-sizes, kind="stable") if 2 * ballot[n] > len(grids)]
     centres = torch.stack([cells[torch.from_numpy(labels == n)].mean(dim=0) for n in range(count)])
-    return Parts(functional.normalize(centres, dim=1), tuple(kept), tuple(int(n) for n in ballot), elbow)
+    return Cosegmentation(functional.normalize(centres, dim=1), tuple(kept), tuple(int(n) for n in ballot), elbow)
 
 
 def votes(grid: PatchGrid, labels: np.ndarray, count: int) -> np.ndarray:
@@ -102,7 +102,7 @@ def votes(grid: PatchGrid, labels: np.ndarray, count: int) -> np.ndarray:
     return (sizes >= LEAST_SHARE * grid.foreground.numel()) & (at_border <= CROWDED * border.mean())
 
 
-def segment(grid: PatchGrid, parts: Parts) -> np.ndarray:
+def segment(grid: PatchGrid, parts: Cosegmentation) -> np.ndarray:
     """The label map (column, row) uint8 of an image at its full size: 1 is the first part, 0 what is none."""
     similarities = grid.descriptors @ parts.centres.T  # (rows, columns, clusters)
     labels = np.zeros(len(parts.centres), np.uint8)

@@ -31,7 +31,7 @@ MOST_VALUES = 8  # of a column that makes groups
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LandmarkErrors:
     """Every retrieval of every model. `error` is in `unit`, `cells` in cells of the network, both (queries,) per model."""
 
     queries: list[Query]
@@ -116,7 +116,7 @@ def _check(asked: LandmarksRequest) -> None:
 
 def _look(
     asked: LandmarksRequest, context: FolderContext, catalog: Catalog, landmarks: Landmarks, queries: list[Query]
-) -> Outcome:
+) -> LandmarkErrors:
     """Let every model look for every landmark."""
     models = _contestants(asked, context)
     refs = [_ref(entry) for entry in catalog]
@@ -137,7 +137,7 @@ def _look(
     places[BASELINE] = same_coordinates(queries, landmarks, frames)
     unit = _unit(asked.unit, frames, catalog)
     distances = {name: errors_of(found, queries, landmarks, frames, unit) for name, found in places.items()}
-    return Outcome(
+    return LandmarkErrors(
         queries, places, {name: d[0] for name, d in distances.items()}, {name: d[1] for name, d in distances.items()},
         similarity, unit,
     )  # fmt: skip
@@ -192,7 +192,7 @@ def _unit(wanted: str, frames: dict[int, Frame], catalog: Catalog) -> str:
 
 
 def _judge(
-    asked: LandmarksRequest, catalog: Catalog, found: Outcome, members: dict[str, list[str]]
+    asked: LandmarksRequest, catalog: Catalog, found: LandmarkErrors, members: dict[str, list[str]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
     """Rows of the table, differences between models, and notes."""
     patients = [entry.patient for entry in catalog]
@@ -223,7 +223,7 @@ def _write(
     asked: LandmarksRequest,
     catalog: Catalog,
     landmarks: Landmarks,
-    found: Outcome,
+    found: LandmarkErrors,
     table: list[dict[str, Any]],
     differences: list[dict[str, Any]],
     notes: list[str],
@@ -250,7 +250,7 @@ def _write(
     context.finish(["landmarks.csv", "pairs.csv", "report.html", "montage.png"], table, info)
 
 
-def _pair_rows(catalog: Catalog, landmarks: Landmarks, found: Outcome) -> list[dict[str, Any]]:
+def _pair_rows(catalog: Catalog, landmarks: Landmarks, found: LandmarkErrors) -> list[dict[str, Any]]:
     entries = catalog.entries
     return [
         {

@@ -163,7 +163,7 @@ def _write_files(
     for file, picture in pictures.items():
         data = io.BytesIO()
         picture.save(data, "PNG", compress_level=1)  # small pictures: writing them takes longer than sending them
-        write_atomic(folder / file, data.getvalue(), lasting=False)
+        write_atomic(folder / file, data.getvalue(), durable=False)
     write_table(table, folder / "table.csv")
     return [*pictures, "table.csv"]
 

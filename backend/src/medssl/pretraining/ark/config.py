@@ -119,7 +119,7 @@ class ArkConfig:
         """Pixels of one sample along each axis."""
         return self.kept_side, self.kept_side
 
-    def lasting(self, epoch: int) -> ArkConfig:
+    def with_total_steps(self, epoch: int) -> ArkConfig:
         """With the steps that `epochs` means, an epoch being so many steps; a validation after each."""
         training = self.training
         if self.epochs:

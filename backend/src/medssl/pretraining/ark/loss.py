@@ -32,7 +32,7 @@ def consistency_loss(student: Tensor, teacher: Tensor) -> Tensor:
     return functional.mse_loss(student, teacher.detach())
 
 
-def rising(share: float, end: float) -> float:
+def ramp(share: float, end: float) -> float:
     """From 0 to `end` by a cosine, as `share` of the run goes from 0 to 1."""
     return end * 0.5 * (1.0 - math.cos(math.pi * share))
 

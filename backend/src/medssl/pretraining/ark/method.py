@@ -15,19 +15,19 @@ from torch.utils.data import Dataset
 
 from medssl.core.plan import Plan
 from medssl.datasets.cache.prepared_images import PreparedImages
-from medssl.datasets.crops.multi_set import DeclaredSamples, SetPart
-from medssl.datasets.crops.set_schedule import Visits
+from medssl.datasets.crops.multi_set import MultiSetSamples, SetPart
+from medssl.datasets.crops.set_schedule import SetSchedule
 from medssl.distort.framing import Framing, whole
 from medssl.images.intensity.normalise import resolve
 from medssl.networks.ark import ArkNetwork, ArkPair
 from medssl.networks.weights.weight_files import WeightFile
 from medssl.pretraining.ark.config import ArkConfig
-from medssl.pretraining.ark.loss import consistency_loss, prediction_loss, rising, teacher_momentum
+from medssl.pretraining.ark.loss import consistency_loss, prediction_loss, ramp, teacher_momentum
 from medssl.pretraining.ark.start import begin, joined_heads
 from medssl.pretraining.ark.unreadable_images import UnreadableImages
 from medssl.pretraining.ark.validation import validate
 from medssl.training.method import PlainMethod
-from medssl.training.monitors import Alarm
+from medssl.training.monitors import MonitorWarning
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,10 @@ class Ark(PlainMethod):
         per_step: int | None = None,
     ) -> None:
         self.normalisation = resolve(config.normalisation, "CXR")
-        self.visits = Visits([len(part.images) for part in sets], per_step or config.training.batch_size, config.order)
-        self.config = config = config.lasting(self.visits.epoch)
+        self.schedule = SetSchedule(
+            [len(part.images) for part in sets], per_step or config.training.batch_size, config.order
+        )
+        self.config = config = config.with_total_steps(self.schedule.epoch)
         self.sets, self.provenance = tuple(sets), provenance or {}
         self.heads = joined_heads(self.sets, start, config.fidelity)
         self._numbers = [[head["name"] for head in self.heads].index(part.name) for part in sets]  # set -> head
@@ -98,7 +100,7 @@ class Ark(PlainMethod):
 
     def dataset(self, sets: Sequence[SetPart], seed: int) -> Dataset:
         """Images of one set after the other."""
-        return DeclaredSamples(sets, self.visits, self.prepared, seed)
+        return MultiSetSamples(sets, self.schedule, self.prepared, seed)
 
     def validation(self, sets: Sequence[SetPart], seed: int) -> Callable[[nn.Module], dict[str, float]]:
         """A function that measures loss and AUC of every set on whole validation images; see `validate`."""
@@ -138,7 +140,7 @@ class Ark(PlainMethod):
         seen = network(ArkNetwork.standardise(views.distorted), ArkNetwork.standardise(views.original), number)
         prediction = prediction_loss(seen.logits, views.targets, self.uses_cross_entropy(number))
         consistency = consistency_loss(seen.student, seen.teacher)
-        weight = rising(self._share, self.config.consistency)
+        weight = ramp(self._share, self.config.consistency)
         total = (1.0 - weight) * prediction + weight * consistency
         return {
             "loss": total, "prediction": prediction, "consistency": consistency, f"loss_{part.name}": prediction.detach(),
@@ -158,22 +160,22 @@ class Ark(PlainMethod):
 
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """The teacher follows, after each pass over a set or each step, ever more slowly."""
-        if self.config.teacher_update == "step" or self.visits[step].ends:
+        if self.config.teacher_update == "step" or self.schedule[step].ends:
             momentum = teacher_momentum(step / steps, self.config.teacher_momentum)
             network.update(momentum)  # type: ignore[operator]
 
-    def worth_telling(self, step: int) -> bool:
+    def should_log(self, step: int) -> bool:
         """A pass over a set ended with this step: its loss is told however many steps there are."""
-        return self.visits[step].ends
+        return self.schedule[step].ends
 
-    def alarms(self) -> list[Alarm]:
+    def monitors(self) -> list[MonitorWarning]:
         """Images that could not be read, told once each.
 
         Raises:
             CatalogError: more of a set than the configuration allows.
         """
         counts = (self._unreadable, *self._unreadable_validation.values())
-        return [alarm for count in counts for alarm in count.alarms()]
+        return [warning for count in counts for warning in count.monitors()]
 
     def plan(self) -> Plan:
         """The header of the trained weights."""

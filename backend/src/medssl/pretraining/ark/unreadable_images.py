@@ -8,7 +8,7 @@ from torch import Tensor
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.crops.multi_set import SetPart
-from medssl.training.monitors import Alarm
+from medssl.training.monitors import MonitorWarning
 
 REMEDY = "Replace the file, or take it out of the set's table; `medssl data check --read-all` lists all of them"
 
@@ -33,19 +33,19 @@ class UnreadableImages:
                 self._found[number].add(image)
                 self._untold.append((number, image))
 
-    def alarms(self) -> list[Alarm]:
+    def monitors(self) -> list[MonitorWarning]:
         """A warning for each image not told of yet.
 
         Raises:
             CatalogError: a set has too many.
         """
-        alarms = []
+        monitors = []
         for number, image in self._untold:
             part, count = self._sets[number], len(self._found[number])
             if count > max(1.0, self._share * len(part.images)):
                 self._refuse(part, count, part.images[image])
-            alarms.append(
-                Alarm(
+            monitors.append(
+                MonitorWarning(
                     "unreadable-image",
                     f"{part.images[image]} of set {part.name} cannot be read and is left out ({count} of "
                     f"{len(part.images)} so far)",
@@ -53,7 +53,7 @@ class UnreadableImages:
                 )
             )
         self._untold.clear()
-        return alarms
+        return monitors
 
     def _refuse(self, part: SetPart, count: int, image: str) -> None:
         raise CatalogError(

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from medssl.core.plan import Plan
 from medssl.datasets.cache.volume_cache import CachedVolume
-from medssl.datasets.crops.loader import CubeDataset
+from medssl.datasets.crops.loader import SubVolumeDataset
 from medssl.distort import (
     BezierIntensity,
     Chain,
@@ -64,7 +64,7 @@ class Genesis(PlainMethod):
 
     def dataset(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
         """Random cubes of the volumes."""
-        return CubeDataset(volumes, self.config.cube, self.config.sampler, self.normalisation, seed)
+        return SubVolumeDataset(volumes, self.config.cube, self.config.sampler, self.normalisation, seed)
 
     def validation(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
         """Samples like those of the training, the same every time."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from medssl.images.volume import Volume
 from medssl.inference.patch_grid import PatchGrid
 from medssl.inspection.anatomy.similarity import Match
-from medssl.reports.figures.image_grid import LARGEST, Panes, bare, extent_of
+from medssl.reports.figures.image_grid import LARGEST, ImageGrid, bare, extent_of
 from medssl.reports.figures.montage import BACKGROUND, DIM, INK
 
 EDGE = [withStroke(linewidth=2.2, foreground=BACKGROUND)]  # keeps letters legible on any grey
@@ -33,7 +33,7 @@ def draw_correspondences(
 ) -> None:
     """Equal labels and colours at equal places, lines between neighbouring images; faint lines are unsure."""
     title = "Correspondences" if table else "Correspondences: none found"
-    panes = Panes([grid.source for grid in grids], names, title)
+    panes = ImageGrid([grid.source for grid in grids], names, title)
     for row in table:
         mark(panes.panes[row["image"]], row["x"], row["y"], row["colour"], row["label"])
     for label in dict.fromkeys(row["label"] for row in table):
@@ -58,7 +58,7 @@ def draw_maps(
 ) -> None:
     """Heat over every image; a cross at the point asked for, rings at the best matches, small ones at the runners-up."""
     source, x, y = point
-    panes = Panes([grid.source for grid in grids], names, "Where is the same anatomy?", foot=0.5)
+    panes = ImageGrid([grid.source for grid in grids], names, "Where is the same anatomy?", foot=0.5)
     for number, (pane, grid, found, match) in enumerate(zip(panes.panes, grids, maps, matches)):
         heat(pane, grid, found.numpy())
         if number == source:
@@ -100,7 +100,7 @@ def draw_parts(
     """Label maps (column, row) over the images in the parts' colours, and a legend."""
     colours = np.array([to_rgba(BACKGROUND, 0.0), *(to_rgba(row["colour"], 0.45) for row in table)])
     title = "Parts of equal anatomy" if table else "Parts of equal anatomy: none found"
-    panes = Panes([grid.source for grid in grids], names, title, foot=0.42)
+    panes = ImageGrid([grid.source for grid in grids], names, title, foot=0.42)
     for pane, grid, labels in zip(panes.panes, grids, maps):
         thin = max(1, max(labels.shape) // LARGEST)
         overlay(pane, colours[labels.T[::thin, ::thin]], extent_of(grid.source.shape))
@@ -117,7 +117,7 @@ def draw_patchmap(
     """The plane at the left, a point per patch, and the images in the same colours of places."""
     shown = grids[:BESIDE]
     plane = Volume(np.zeros((256, 256), np.float32))
-    panes = Panes([plane, *(grid.source for grid in shown)], ["", *names], "Patch map")
+    panes = ImageGrid([plane, *(grid.source for grid in shown)], ["", *names], "Patch map")
     scatter = panes.panes[0]
     scatter.clear()
     scatter.set_aspect("auto")
@@ -158,7 +158,7 @@ def mark(pane: Axes, x: float, y: float, colour: str, label: str) -> None:
     )
 
 
-def _scale_bar(panes: Panes) -> None:
+def _scale_bar(panes: ImageGrid) -> None:
     box = (0.25 / panes.width, 0.26 / panes.height, 1.5 / panes.width, 0.09 / panes.height)
     bar = panes.figure.colorbar(
         ScalarMappable(Normalize(0, 1), HEAT), cax=panes.figure.add_axes(box), orientation="horizontal"

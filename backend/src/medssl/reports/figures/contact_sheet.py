@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from medssl.core.errors import VolumeError
-from medssl.datasets.spec.tabular_dataset import DeclaredSet
+from medssl.datasets.spec.tabular_dataset import TabularDataset
 from medssl.images.formats.reading import read_volume
 from medssl.images.radiograph import as_radiograph
 
@@ -19,7 +19,7 @@ INK, FAINT, PAPER = (20, 20, 20), (120, 120, 120), (255, 255, 255)
 MARKS = {1.0: "", -1.0: " ?"}  # behind a class that is there, or uncertain
 
 
-def contact_sheet(declared: DeclaredSet, path: Path, count: int = 24, seed: int = 0) -> Path:
+def contact_sheet(declared: TabularDataset, path: Path, count: int = 24, seed: int = 0) -> Path:
     """Draw `count` images by `seed` and write them as one PNG.
 
     Below each stand the classes it has ("?": uncertain), its name and its patient; an image that cannot be read says so.
@@ -42,14 +42,14 @@ def contact_sheet(declared: DeclaredSet, path: Path, count: int = 24, seed: int 
     return path
 
 
-def labels_text(declared: DeclaredSet, n: int) -> str:
+def labels_text(declared: TabularDataset, n: int) -> str:
     """The classes of an image: "Mass, Edema ?"."""
     row = declared.stated[n]
     found = [name + MARKS[float(value)] for name, value in zip(declared.classes, row) if float(value) in MARKS]
     return ", ".join(found) or ("unknown" if np.isnan(row).all() else "none of the classes")
 
 
-def _tile(declared: DeclaredSet, n: int) -> tuple[Image.Image, str]:
+def _tile(declared: TabularDataset, n: int) -> tuple[Image.Image, str]:
     try:
         pixels = as_radiograph(read_volume(declared.images[n], "CXR"), "", declared.inverted).pixels
     except VolumeError as error:
@@ -59,7 +59,7 @@ def _tile(declared: DeclaredSet, n: int) -> tuple[Image.Image, str]:
     return picture, ""
 
 
-def _patient(declared: DeclaredSet, n: int) -> str:
+def _patient(declared: TabularDataset, n: int) -> str:
     facts = [attribute.values[attribute.codes[n]] for attribute in declared.attributes.values()]
     return ", ".join([f"patient {declared.patient_names[declared.patients[n]]}", *(fact for fact in facts if fact)])
 

@@ -19,7 +19,7 @@ SHOWN = (0.5, 99.5)  # percentiles of an image that are drawn black and white
 LARGEST = 1024  # pixels of a side that a picture of this size can show
 
 
-class Panes:
+class ImageGrid:
     """A figure with a pane per image; pane coordinates are pixels (x, y) of the image.
 
     Args:

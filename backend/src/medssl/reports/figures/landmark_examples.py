@@ -10,7 +10,7 @@ import numpy as np
 from medssl.images.volume import Volume
 from medssl.inspection.anatomy.landmark_search import Query
 from medssl.reports.figures.anatomy import EDGE
-from medssl.reports.figures.image_grid import Panes
+from medssl.reports.figures.image_grid import ImageGrid
 from medssl.reports.figures.palette import distinct
 
 MOST = 4  # models side by side
@@ -27,7 +27,7 @@ def draw_examples(
 ) -> None:
     """One image, a pane per model: rings where landmarks are, dots where they were found from the other patients' images."""
     models = [*list(places)[: MOST - 1], list(places)[-1]] if len(places) > MOST else list(places)
-    panes = Panes([image] * len(models), models, f"Landmarks found in {name}", foot=0.42)
+    panes = ImageGrid([image] * len(models), models, f"Landmarks found in {name}", foot=0.42)
     colours = dict(zip(truth, distinct(len(truth))))
     here = [n for n, query in enumerate(queries) if query.target == number]
     for pane, model in zip(panes.panes, models):

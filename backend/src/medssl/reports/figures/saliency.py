@@ -8,13 +8,13 @@ from matplotlib import colormaps
 
 from medssl.inspection.saliency.maps import Saliency
 from medssl.reports.figures.anatomy import HEAT, VEIL, overlay
-from medssl.reports.figures.image_grid import LARGEST, Panes, extent_of
+from medssl.reports.figures.image_grid import LARGEST, ImageGrid, extent_of
 
 
 def draw_saliency(found: Saliency, name: str, path: Path) -> None:
     """The radiograph, and beside it the same below the map: the clearer, the less a place speaks for the finding."""
     method, _, check = found.text.partition("; ")
-    panes = Panes([found.source] * 2, [name, ""], method, foot=0.42)
+    panes = ImageGrid([found.source] * 2, [name, ""], method, foot=0.42)
     thin = max(1, max(found.source.shape) // LARGEST)
     values = found.map[::thin, ::thin]
     colours = colormaps[HEAT](values)

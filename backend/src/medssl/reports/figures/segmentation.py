@@ -65,10 +65,10 @@ def draw_segmentation(found: Segmented, path: Path) -> None:
     from matplotlib.colors import to_rgba
 
     from medssl.reports.figures.anatomy import overlay
-    from medssl.reports.figures.image_grid import LARGEST, Panes, extent_of
+    from medssl.reports.figures.image_grid import LARGEST, ImageGrid, extent_of
 
     images, maps, names = _slices(found)
-    panes = Panes(images, names, "Segmentation", foot=0.42)
+    panes = ImageGrid(images, names, "Segmentation", foot=0.42)
     colours = np.zeros((1 + max(one["value"] for one in found.segments), 4))
     for one in found.segments:
         colours[one["value"]] = to_rgba(one["colour"], 0.5)

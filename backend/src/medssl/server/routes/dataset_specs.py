@@ -8,17 +8,17 @@ from typing import Any
 from fastapi import APIRouter, Body, Response
 
 from medssl.core.errors import InputError
-from medssl.datasets.spec.spec import Declaration
-from medssl.datasets.spec.spec_files import parse_declaration, read_declaration, ready_made, to_yaml
+from medssl.datasets.spec.spec import DatasetSpec
+from medssl.datasets.spec.spec_files import parse_dataset_spec, read_dataset_spec, ready_made, to_yaml
 from medssl.server.answers import json_answer
 
 
-def declaration_routes() -> APIRouter:
+def dataset_spec_routes() -> APIRouter:
     """The routes; no image or table is opened."""
     routes = APIRouter(tags=["declarations"])
 
     @routes.get("/declarations")
-    def declarations() -> Response:
+    def dataset_specs() -> Response:
         """Ready-made declarations of public sets, without a root."""
         made = ready_made().values()
         return json_answer([{"name": one.name, "title": one.title, "declaration": one.as_dict()} for one in made])
@@ -27,9 +27,9 @@ def declaration_routes() -> APIRouter:
     def read(body: dict[str, Any] = Body()) -> Response:
         """A declaration file on this machine ({"path"}), or the text of one ({"text"}), as JSON."""
         if set(body) == {"path"} and isinstance(body["path"], str):
-            return json_answer(read_declaration(Path(body["path"]).expanduser()).as_dict())
+            return json_answer(read_dataset_spec(Path(body["path"]).expanduser()).as_dict())
         if set(body) == {"text"} and isinstance(body["text"], str):
-            return json_answer(parse_declaration(body["text"]).as_dict())
+            return json_answer(parse_dataset_spec(body["text"]).as_dict())
         raise InputError(f"fields {', '.join(body) or 'none'}", "must be path or text", "Send one of the two")
 
     @routes.post("/declarations/text")
@@ -37,6 +37,6 @@ def declaration_routes() -> APIRouter:
         """A declaration (JSON) as a YAML file."""
         if not isinstance(body.get("declaration"), dict):
             raise InputError("declaration", "must be a JSON object", "Send the declaration")
-        return json_answer({"text": to_yaml(Declaration.from_dict(body["declaration"]))})
+        return json_answer({"text": to_yaml(DatasetSpec.from_dict(body["declaration"]))})
 
     return routes

@@ -52,7 +52,7 @@ def request(folder: Path, spec: JobSpec, digest: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         for name in ("checkpoints", "results"):
             (folder / name).mkdir(parents=True)
-    write_json(known, {"digest": digest, "spec": to_json(spec)}, lasting=False)
+    write_json(known, {"digest": digest, "spec": to_json(spec)}, durable=False)
 
 
 def perform(

@@ -34,7 +34,7 @@ class RunKey:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunResult:
     """How a run ended, as its folder tells."""
 
     key: RunKey
@@ -72,7 +72,7 @@ def digest(spec: JobSpec, weights: FrozenWeights, data_sha256: str) -> str:
     return hashlib.sha256(json.dumps(to_json(parts), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def outcome(key: RunKey, root: Path, expected: str = "") -> Outcome:
+def outcome(key: RunKey, root: Path, expected: str = "") -> RunResult:
     """What the run's folder tells; with `expected`, an end of another digest does not count."""
     folder = key.folder(root)
     for name, state in (("done.json", FINISHED), ("failed.json", FAILED)):
@@ -82,11 +82,11 @@ def outcome(key: RunKey, root: Path, expected: str = "") -> Outcome:
                 values = {
                     name: told[name] for name in ("test", "validation", "seconds", "error", "about") if name in told
                 }
-                return Outcome(key, state, **values, error_type=told.get("type", ""))
-    return Outcome(key)
+                return RunResult(key, state, **values, error_type=told.get("type", ""))
+    return RunResult(key)
 
 
-def outcomes(study: Study, root: Path) -> list[Outcome]:
+def outcomes(study: Study, root: Path) -> list[RunResult]:
     """The outcome of every run, in the order of `order`."""
     return [outcome(key, root) for key in order(study)]
 

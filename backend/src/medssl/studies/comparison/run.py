@@ -14,7 +14,7 @@ from medssl.studies.comparison.arm_run import fail, perform, request, tidy
 from medssl.studies.comparison.children import Workplace, side_by_side
 from medssl.studies.comparison.config import Study, read_study, study_from_json
 from medssl.studies.comparison.data import StudyData, data_from_json, fix_data
-from medssl.studies.comparison.plan import FAILED, FINISHED, Outcome, RunKey, digest, expand, order, outcome, run_spec
+from medssl.studies.comparison.plan import FAILED, FINISHED, RunKey, RunResult, digest, expand, order, outcome, run_spec
 from medssl.studies.comparison.weights import FrozenWeights, check_unchanged, freeze_weights, start_file
 from medssl.studies.report.report import write_study
 
@@ -113,7 +113,7 @@ class Comparison:
                 "The log has the details",
             )
 
-    def outcome(self, key: RunKey) -> Outcome:
+    def outcome(self, key: RunKey) -> RunResult:
         """How the run ended, if it was the same run."""
         return outcome(key, self.run.folder, self._digest(key))
 

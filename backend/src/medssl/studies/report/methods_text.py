@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.studies.comparison.config import Study
-from medssl.studies.comparison.plan import FINISHED, Outcome, reference_of
+from medssl.studies.comparison.plan import FINISHED, RunResult, reference_of
 from medssl.studies.report.plots import label
 
 PACKAGES = ("medssl", "torch", "monai", "timm", "numpy", "scipy", "scikit-learn")
@@ -42,7 +42,7 @@ def statements(study: Study, about: dict[str, Any]) -> list[str]:
     ]
 
 
-def arm_rows(study: Study, outcomes: list[Outcome], about: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
+def arm_rows(study: Study, outcomes: list[RunResult], about: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
     """A row per arm: weights, network, what the transfer said, settings that differ between arms."""
     heads = ["arm", "weights", "SHA-256", "parameters", "transfer", "own settings"]
     different = _different([arm.config for arm in study.arms])
@@ -57,7 +57,7 @@ def arm_rows(study: Study, outcomes: list[Outcome], about: dict[str, Any]) -> tu
     return heads, rows
 
 
-def budget_notes(study: Study, outcomes: list[Outcome]) -> list[str]:
+def budget_notes(study: Study, outcomes: list[RunResult]) -> list[str]:
     """What makes the comparison less than fair."""
     notes = []
     budgets = {tuple(arm.config.get("training", {}).get(name) for name in BUDGET[:3]) for arm in study.arms}
@@ -110,7 +110,7 @@ def _statistics(study: Study) -> list[str]:
     return lines
 
 
-def _told(outcomes: list[Outcome], arm: str) -> dict[str, Any]:
+def _told(outcomes: list[RunResult], arm: str) -> dict[str, Any]:
     return next((o.about for o in outcomes if o.key.arm == arm and o.state == FINISHED), {})
 
 

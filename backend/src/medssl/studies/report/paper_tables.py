@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from medssl.studies.comparison.config import Study
-from medssl.studies.comparison.plan import Outcome, describe_size, reference_of
+from medssl.studies.comparison.plan import RunResult, describe_size, reference_of
 from medssl.studies.report.plots import label
 from medssl.studies.results.differences import verdict
 from medssl.studies.results.numbers import IDENTICAL, NONE, between, mean_sd, plain, probability, signed
@@ -15,7 +15,7 @@ ESCAPED = {"\\": r"\textbackslash{}", **{sign: "\\" + sign for sign in "&%$#_{}"
 Table = tuple[list[str], list[list[Any]]]
 
 
-def result_rows(study: Study, outcomes: list[Outcome]) -> Table:
+def result_rows(study: Study, outcomes: list[RunResult]) -> Table:
     """A row per size and arm."""
     heads = ["arm", "size", "runs", f"{label(study.metric)} mean", "sd", "95 % interval of the mean"]
     return heads, [
@@ -44,7 +44,7 @@ def difference_rows(study: Study, rows: list[dict[str, Any]]) -> Table:
     ]  # fmt: skip
 
 
-def markdown(study: Study, outcomes: list[Outcome], rows: list[dict[str, Any]]) -> str:
+def markdown(study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]]) -> str:
     """Mean and standard deviation of each arm (rows) at each size (columns), and every test."""
     heads, cells = _grid(study, outcomes, rows, "**")
     text = f"{label(study.metric)} on the test set, mean ± standard deviation over seeds (number of runs). {_legend('bold')}\n\n"
@@ -54,7 +54,7 @@ def markdown(study: Study, outcomes: list[Outcome], rows: list[dict[str, Any]]) 
     return text
 
 
-def latex(study: Study, outcomes: list[Outcome], rows: list[dict[str, Any]]) -> str:
+def latex(study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]]) -> str:
     """The same grid with booktabs rules; differences as comments would not be read, so that they are a second table."""
     heads, cells = _grid(study, outcomes, rows, "")
     marked = {(row["arm"], row["size"]) for row in rows}
@@ -76,7 +76,7 @@ def latex(study: Study, outcomes: list[Outcome], rows: list[dict[str, Any]]) -> 
 
 
 def _grid(
-    study: Study, outcomes: list[Outcome], rows: list[dict[str, Any]], mark: str
+    study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]], mark: str
 ) -> tuple[list[str], list[list[str]]]:
     lines = {(line.arm, line.size): line for line in summarise(study, outcomes)}
     cells = []

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from medssl.studies.comparison.config import Study
-from medssl.studies.comparison.plan import Outcome, describe_size
+from medssl.studies.comparison.plan import RunResult, describe_size
 from medssl.studies.results.summaries import Summary, values_of
 
 COLOURS = ("#7f7f7f", "#1f77b4", "#d9822b", "#2a9d5c", "#b04fb5", "#c8443c", "#8c6d31", "#17a2b8")
@@ -36,7 +36,7 @@ def draw_curves(study: Study, lines: Sequence[Summary]) -> bytes:
     return _png(figure)
 
 
-def draw_runs(study: Study, outcomes: Sequence[Outcome]) -> bytes:
+def draw_runs(study: Study, outcomes: Sequence[RunResult]) -> bytes:
     """A PNG: a dot per run, a bar at each mean; runs of one seed are joined by a line."""
     figure, axes = _figure(max(7.5, 0.8 * len(study.arms) * len(study.sizes)), 4.2)
     for s, size in enumerate(study.sizes):

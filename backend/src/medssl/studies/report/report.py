@@ -8,7 +8,7 @@ from typing import Any
 from medssl.core.files import write_atomic, write_json
 from medssl.reports.html import Report
 from medssl.studies.comparison.config import Study, study_from_json
-from medssl.studies.comparison.plan import FAILED, FINISHED, Outcome, describe_size, outcomes
+from medssl.studies.comparison.plan import FAILED, FINISHED, RunResult, describe_size, outcomes
 from medssl.studies.report.methods_text import arm_rows, budget_notes, statements, versions
 from medssl.studies.report.paper_tables import difference_rows, latex, markdown, result_rows
 from medssl.studies.report.plots import draw_curves, draw_differences, draw_groups, draw_runs, label
@@ -51,7 +51,7 @@ def write_study(folder: Path, about: dict[str, Any]) -> Path:
     return results / "report.html"
 
 
-def _page(study: Study, found: list[Outcome], tables: dict[str, Any], about: dict[str, Any]) -> Report:
+def _page(study: Study, found: list[RunResult], tables: dict[str, Any], about: dict[str, Any]) -> Report:
     done = sum(outcome.state == FINISHED for outcome in found)
     missing = "" if done == len(found) else f" {done} of {len(found)} runs are finished: what follows is about these."
     counts = next(iter(about["data"]["counts"].values()))
@@ -79,7 +79,7 @@ def _page(study: Study, found: list[Outcome], tables: dict[str, Any], about: dic
     return report
 
 
-def _results(report: Report, study: Study, found: list[Outcome], tables: dict[str, Any]) -> None:
+def _results(report: Report, study: Study, found: list[RunResult], tables: dict[str, Any]) -> None:
     report.heading("What can be said")
     for text, good in verdicts(study, found, tables["differences"]):
         report.text(text) if good is None else report.verdict(text, good)

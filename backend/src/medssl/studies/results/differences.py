@@ -11,7 +11,7 @@ from medssl.evaluation.statistics.resampled import Test
 from medssl.evaluation.statistics.significance import independent_t, paired_t
 from medssl.evaluation.subgroups import adjusted
 from medssl.studies.comparison.config import Arm, Study
-from medssl.studies.comparison.plan import Outcome, reference_of
+from medssl.studies.comparison.plan import RunResult, reference_of
 from medssl.studies.results.scores import PredictionScores, StudyScores
 from medssl.studies.results.summaries import values_of
 
@@ -25,7 +25,7 @@ WHAT = {
 LEVEL = 0.05
 
 
-def differences(study: Study, outcomes: list[Outcome], scores: StudyScores) -> list[dict[str, Any]]:
+def differences(study: Study, outcomes: list[RunResult], scores: StudyScores) -> list[dict[str, Any]]:
     """A row per size, arm, test and class: arm - reference with 95 % interval, p and Holm-adjusted p.
 
     Holm's family are all rows of one test: every arm, size and (DeLong) class of the study.
@@ -39,7 +39,7 @@ def differences(study: Study, outcomes: list[Outcome], scores: StudyScores) -> l
 
 
 def _of_pair(
-    study: Study, outcomes: list[Outcome], scores: StudyScores, arm: Arm, reference: str, size: float
+    study: Study, outcomes: list[RunResult], scores: StudyScores, arm: Arm, reference: str, size: float
 ) -> list[dict[str, Any]]:
     first, second = (values_of(outcomes, name, size, study.metric) for name in (arm.name, reference))
     both = [seed for seed in study.seeds if seed in first and seed in second]

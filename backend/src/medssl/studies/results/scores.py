@@ -18,7 +18,7 @@ from medssl.evaluation.prediction_tables import Predictions, read_cases, read_pr
 from medssl.evaluation.statistics.bootstrap import PatientBootstrap, Statistic
 from medssl.evaluation.statistics.resampled import Resampled
 from medssl.studies.comparison.config import Study
-from medssl.studies.comparison.plan import FINISHED, Outcome, RunKey
+from medssl.studies.comparison.plan import FINISHED, RunKey, RunResult
 
 
 class RunScores(ABC):
@@ -94,7 +94,7 @@ class PredictionScores(RunScores):
 class StudyScores:
     """The finished runs of a study, read when they are asked for."""
 
-    def __init__(self, study: Study, root: Path, outcomes: Sequence[Outcome]) -> None:
+    def __init__(self, study: Study, root: Path, outcomes: Sequence[RunResult]) -> None:
         self.study, self._root = study, root
         self._finished = [o.key for o in outcomes if o.state == FINISHED]
         self._runs: dict[RunKey, RunScores] = {}

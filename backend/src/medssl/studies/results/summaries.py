@@ -16,7 +16,7 @@ from scipy import stats
 from medssl.core.files import write_atomic
 from medssl.evaluation.statistics.significance import LEAST_SPREAD
 from medssl.studies.comparison.config import Study
-from medssl.studies.comparison.plan import FINISHED, Outcome
+from medssl.studies.comparison.plan import FINISHED, RunResult
 
 LEVEL = 0.95
 
@@ -37,7 +37,7 @@ class Summary:
     high: float | None
 
 
-def values_of(outcomes: Iterable[Outcome], arm: str, size: float, metric: str) -> dict[int, float]:
+def values_of(outcomes: Iterable[RunResult], arm: str, size: float, metric: str) -> dict[int, float]:
     """seed -> test value of the finished runs that have one."""
     found = {
         o.key.seed: o.test.get(metric) for o in outcomes if (o.key.arm, o.key.size, o.state) == (arm, size, FINISHED)
@@ -45,7 +45,7 @@ def values_of(outcomes: Iterable[Outcome], arm: str, size: float, metric: str) -
     return {seed: value for seed, value in found.items() if value is not None}
 
 
-def summarise(study: Study, outcomes: Sequence[Outcome], metric: str = "") -> list[Summary]:
+def summarise(study: Study, outcomes: Sequence[RunResult], metric: str = "") -> list[Summary]:
     """A line per size and arm."""
     return [
         summary(arm.name, size, list(values_of(outcomes, arm.name, size, metric or study.metric).values()))
@@ -54,7 +54,7 @@ def summarise(study: Study, outcomes: Sequence[Outcome], metric: str = "") -> li
     ]
 
 
-def summary_rows(study: Study, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+def summary_rows(study: Study, outcomes: Sequence[RunResult]) -> list[dict[str, Any]]:
     """A row per metric, size and arm; the study's own metric first."""
     metrics = dict.fromkeys([study.metric, *(name for o in outcomes for name in o.test)])
     return [{"metric": name, **asdict(line)} for name in metrics for line in summarise(study, outcomes, name)]
@@ -73,7 +73,7 @@ def summary(arm: str, size: float, values: Sequence[float]) -> Summary:
     return Summary(arm, size, count, mean, sd, mean - half, mean + half)
 
 
-def run_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+def run_rows(outcomes: Sequence[RunResult]) -> list[dict[str, Any]]:
     """A row per run: how it ended, its validation and test metrics."""
     metrics = list(dict.fromkeys(name for o in outcomes for name in o.test))
     validated = list(dict.fromkeys(name for o in outcomes for name in o.validation))
@@ -87,7 +87,7 @@ def run_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def timing_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+def timing_rows(outcomes: Sequence[RunResult]) -> list[dict[str, Any]]:
     """How long each run took; apart from the other tables, which say the same after any interruption."""
     return [{"arm": o.key.arm, "size": o.key.size, "seed": o.key.seed, "seconds": o.seconds} for o in outcomes]
 

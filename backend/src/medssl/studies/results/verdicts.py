@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from medssl.studies.comparison.config import Study
-from medssl.studies.comparison.plan import Outcome, describe_size, reference_of
+from medssl.studies.comparison.plan import RunResult, describe_size, reference_of
 from medssl.studies.report.plots import label
 from medssl.studies.results.differences import LEVEL, verdict
 from medssl.studies.results.numbers import between, probability, signed
@@ -15,7 +15,7 @@ WORDS = {"better": "is better than", "worse": "is worse than", "open": "is not s
 Verdict = tuple[str, bool | None]
 
 
-def verdicts(study: Study, outcomes: list[Outcome], rows: list[dict[str, Any]]) -> list[Verdict]:
+def verdicts(study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]]) -> list[Verdict]:
     """A sentence per arm and size, and whether it is good news (None: neither).
 
     An arm is called better or worse only where every test says so after Holm's correction.
@@ -33,7 +33,7 @@ def verdicts(study: Study, outcomes: list[Outcome], rows: list[dict[str, Any]]) 
 
 
 def _sentence(
-    study: Study, outcomes: list[Outcome], rows: list[dict[str, Any]], arm: str, reference: str, size: float
+    study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]], arm: str, reference: str, size: float
 ) -> Verdict:
     runs = [len(values_of(outcomes, name, size, study.metric)) for name in (arm, reference)]
     where = f"{describe_size(study, size)}: {arm}"

@@ -19,7 +19,7 @@ from medssl.reports.figures.segmentation import write_segmentation
 from medssl.tasks.apply.columns import Columns
 from medssl.tasks.apply.config import ApplyConfig
 from medssl.tasks.apply.growing_table import GrowingTable, Row
-from medssl.tasks.apply.output import Output, check_inputs_stay, file_names, shown
+from medssl.tasks.apply.output import ApplyFolder, check_inputs_stay, file_names, shown
 
 CLASSES = "classes.csv"
 VOLUMES = ("image", "patient", "class", "value", "voxels", "volume_ml", "area_cm2")
@@ -59,7 +59,7 @@ class Segmenting:
     """
 
     def __init__(
-        self, net: nn.Module, catalog: Catalog, config: ApplyConfig, output: Output, known: Mapping[str, str]
+        self, net: nn.Module, catalog: Catalog, config: ApplyConfig, output: ApplyFolder, known: Mapping[str, str]
     ) -> None:
         self._net, self._config, self._folder = net, config, output.folder
         classes = SegmentClasses.from_list(check_segmenter(net).task["segments"])
@@ -86,7 +86,7 @@ class Segmenting:
 class Predicting:
     """A row per image in one table of predictions: probabilities, known labels of the same names, attributes."""
 
-    def __init__(self, columns: Columns, catalog: Catalog, output: Output) -> None:
+    def __init__(self, columns: Columns, catalog: Catalog, output: ApplyFolder) -> None:
         self._columns = columns
         attributes = sorted({name for entry in catalog for name in self._attributes(entry)})
         names = (*(LABEL + name for name in columns.labelled), *(ATTRIBUTE + name for name in attributes))

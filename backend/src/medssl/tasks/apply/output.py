@@ -19,7 +19,7 @@ UNSAFE = re.compile(r'[<>:"\\|?*/\x00-\x1f]+')  # in a file name, on any system
 
 
 @dataclass(frozen=True)
-class Output:
+class ApplyFolder:
     """A folder and the names in it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Output:
     record: str = "apply.json"
 
     @classmethod
-    def of(cls, text: str, otherwise: Path) -> Output:
+    def of(cls, text: str, otherwise: Path) -> ApplyFolder:
         """A folder, a .csv file for predictions (its index and record are named after it), or `otherwise` where empty."""
         path = Path(text).expanduser() if text else otherwise
         if path.suffix.lower() != ".csv":
@@ -84,7 +84,7 @@ class Output:
 
 def record_of(table: Path) -> dict[str, Any]:
     """What was noted when a table of predictions was made; empty of a table from elsewhere."""
-    for output in (Output.of(str(table), table), Output(table.parent)):
+    for output in (ApplyFolder.of(str(table), table), ApplyFolder(table.parent)):
         path = output.folder / output.record
         if output.table == table.name and path.is_file():
             return read_json(path)

@@ -24,7 +24,7 @@ from medssl.tasks.apply.appliers import CLASSES, Applier, Predicting, Segmenting
 from medssl.tasks.apply.columns import Columns, columns_of, exclusive_columns
 from medssl.tasks.apply.config import ApplyConfig
 from medssl.tasks.apply.growing_table import GrowingTable
-from medssl.tasks.apply.output import Output, file_names, shown
+from medssl.tasks.apply.output import ApplyFolder, file_names, shown
 
 COLUMNS = ("image", "patient", "status", "error", "output")
 DONE, FAILED = "done", "failed"
@@ -63,7 +63,7 @@ def apply_model(
     models = WarmModels(run.home)
     part = "" if config.part == "auto" else config.part
     net = load_predictor(reference, run.home, lambda model, part: models.get(model, "", run.device, part), part)
-    output = Output.of(config.output, run.folder / "results")
+    output = ApplyFolder.of(config.output, run.folder / "results")
     columns = columns_of(net, catalog, config, exclusive) if _predicts(net, config) else None
     files = () if columns else (CLASSES, *file_names(catalog, f".{config.format}", {}).values())
     output.claim(cast(Plan, net.plan), config, run.folder.name, files, columns.about() if columns else {})
@@ -90,7 +90,7 @@ def _applier(
     columns: Columns | None,
     catalog: Catalog,
     config: ApplyConfig,
-    output: Output,
+    output: ApplyFolder,
     index: GrowingTable,
 ) -> Applier:
     if columns is not None:

@@ -13,11 +13,11 @@ from medssl.evaluation.prediction_tables import Predictions, write_predictions
 from medssl.inference.classification.predict import calibrate
 from medssl.reports.evaluation_report import write_evaluation
 from medssl.tasks.label_columns import attribute_groups
-from medssl.tasks.labelled_data import Part, Parts, attributes
+from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, attributes
 
 
 def calibrated(
-    probabilities: np.ndarray, parts: Parts, targets: np.ndarray, rule: str, specificity: float
+    probabilities: np.ndarray, parts: LabelledSplits, targets: np.ndarray, rule: str, specificity: float
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Temperatures and thresholds by class, from validation images (N, C); one temperature and no threshold for multi-class."""
     names, logits = parts.names, logits_of(probabilities)
@@ -27,12 +27,12 @@ def calibrated(
     return heats, choose_thresholds(targets, rescaled(probabilities, heats, parts), names, rule, specificity)
 
 
-def rescaled(probabilities: np.ndarray, temperatures: dict[str, float], parts: Parts) -> np.ndarray:
+def rescaled(probabilities: np.ndarray, temperatures: dict[str, float], parts: LabelledSplits) -> np.ndarray:
     """Probabilities (N, C) after the temperatures that validation gave."""
     return np.stack([calibrate(row, parts.names, parts.kind, temperatures) for row in probabilities])
 
 
-def as_predictions(part: Part, parts: Parts, probabilities: np.ndarray) -> Predictions:
+def as_predictions(part: LabelledSplit, parts: LabelledSplits, probabilities: np.ndarray) -> Predictions:
     """The table of one part."""
     about = [attributes(entry, parts.columns) for entry in part.entries]
     known = sorted({name for row in about for name in row})
@@ -49,7 +49,7 @@ def as_predictions(part: Part, parts: Parts, probabilities: np.ndarray) -> Predi
 def write_results(
     folder: Path,
     tables: dict[str, Predictions | None],
-    parts: Parts,
+    parts: LabelledSplits,
     thresholds: dict[str, float],
     specificity: float,
     groups: str = "",

@@ -28,7 +28,7 @@ from medssl.tasks.classification.config import ClassificationConfig
 from medssl.tasks.classification.loss import classification_loss, positive_weights
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.label_columns import attribute_groups, label_columns
-from medssl.tasks.labelled_data import Part, Parts, check_groups, dimension, read_parts, tell, whole
+from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, check_groups, dimension, read_parts, tell, whole
 from medssl.tasks.start import check_form, start_normalisation
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
@@ -58,7 +58,7 @@ class Classification(PlainMethod):
     def __init__(
         self,
         config: ClassificationConfig,
-        parts: Parts,
+        parts: LabelledSplits,
         file: WeightFile | None,
         provenance: dict[str, Any] | None = None,
     ) -> None:
@@ -92,7 +92,7 @@ class Classification(PlainMethod):
         network.plan = self._plan  # type: ignore[assignment]
         return network
 
-    def dataset(self, part: Part, seed: int, training: bool = True) -> Dataset:
+    def dataset(self, part: LabelledSplit, seed: int, training: bool = True) -> Dataset:
         """Whole images at the network's size, with their targets."""
         balance = "classes" if self.config.balance == "sampler" and training else "none"
         return ClassificationDataset(
@@ -155,7 +155,7 @@ class Classification(PlainMethod):
         headline = write_results(run.folder / "results", tables, parts, thresholds, config.specificity, config.groups)
         return replace(self._plan, task=task), headline
 
-    def _predicted(self, part: Part, network: nn.Module, run: Run, name: str) -> np.ndarray:
+    def _predicted(self, part: LabelledSplit, network: nn.Module, run: Run, name: str) -> np.ndarray:
         """Probabilities (N, C) before calibration, by the road that users take."""
         rows = []
         for n, image in enumerate(part.images):

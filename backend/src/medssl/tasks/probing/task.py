@@ -22,7 +22,7 @@ from medssl.networks.weights.tensor_files import read_safetensors, write_safeten
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.label_columns import attribute_groups, label_columns
-from medssl.tasks.labelled_data import Part, Parts, check_groups, read_parts, tell, whole
+from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, check_groups, read_parts, tell, whole
 from medssl.tasks.probing.config import ProbingConfig
 
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)  # of the linear probe, tried on validation
@@ -91,7 +91,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
     return headline
 
 
-def choose(config: ProbingConfig, parts: Parts, features: dict[str, np.ndarray]) -> Choice:
+def choose(config: ProbingConfig, parts: LabelledSplits, features: dict[str, np.ndarray]) -> Choice:
     """The probe whose mean AUC on validation images is largest; of equals the simplest."""
     fit: Callable[[float], LinearProbe | KNearest]
     x, y = features["training"], parts.training.targets
@@ -111,7 +111,7 @@ def choose(config: ProbingConfig, parts: Parts, features: dict[str, np.ndarray])
     return max(found, key=lambda choice: choice.auc)
 
 
-def _embedded(part: Part, name: str, net: torch.nn.Module, plan: Plan, kind: str, run: Run) -> np.ndarray:
+def _embedded(part: LabelledSplit, name: str, net: torch.nn.Module, plan: Plan, kind: str, run: Run) -> np.ndarray:
     """(N, D) embeddings of one part, from the home folder's cache where this model has seen the same images before."""
     if not len(part):
         return np.empty((0, 0), np.float32)
@@ -124,7 +124,7 @@ def _embedded(part: Part, name: str, net: torch.nn.Module, plan: Plan, kind: str
     return features
 
 
-def _key(part: Part, plan: Plan, kind: str) -> str:
+def _key(part: LabelledSplit, plan: Plan, kind: str) -> str:
     names = [
         plan.sha256,
         str(plan.provenance.get("part", "")),
@@ -139,7 +139,7 @@ def _key(part: Part, plan: Plan, kind: str) -> str:
 class _Images(Sequence):
     """Images of a part as the network takes them, read when they are asked for."""
 
-    def __init__(self, part: Part, net: torch.nn.Module, run: Run, name: str) -> None:
+    def __init__(self, part: LabelledSplit, net: torch.nn.Module, run: Run, name: str) -> None:
         self._part, self._net, self._run, self._name = part, net, run, name
 
     def __len__(self) -> int:

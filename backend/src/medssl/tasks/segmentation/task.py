@@ -29,7 +29,16 @@ from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import segmentation_network
 from medssl.tasks.augmentation import Augmentation
 from medssl.tasks.label_columns import attribute_groups
-from medssl.tasks.labelled_data import Part, Parts, attributes, check_groups, dimension, read_parts, tell, whole
+from medssl.tasks.labelled_data import (
+    LabelledSplit,
+    LabelledSplits,
+    attributes,
+    check_groups,
+    dimension,
+    read_parts,
+    tell,
+    whole,
+)
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.results import WorstCases, write_results
 from medssl.tasks.start import check_form, start_normalisation
@@ -66,7 +75,7 @@ class Segmentation(PlainMethod):
     def __init__(
         self,
         config: SegmentationConfig,
-        parts: Parts,
+        parts: LabelledSplits,
         file: WeightFile | None,
         provenance: dict[str, Any] | None = None,
     ) -> None:
@@ -93,7 +102,7 @@ class Segmentation(PlainMethod):
         network.plan = self._plan  # type: ignore[assignment]
         return network
 
-    def dataset(self, part: Part, seed: int) -> Dataset:
+    def dataset(self, part: LabelledSplit, seed: int) -> Dataset:
         """Random crops of images with their label maps."""
         config = self.config
         pairs = (part.images, part.masks, self.classes)
@@ -161,7 +170,7 @@ class Segmentation(PlainMethod):
             run.folder / "results", rows, worst, colours, list(self.parts.notes), self.config.groups
         )
 
-    def _segmented(self, part: Part, network: nn.Module) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
+    def _segmented(self, part: LabelledSplit, network: nn.Module) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
         """Class numbers and metrics of each whole image, by the road that users take."""
         for n, image in enumerate(part.images):
             found = segment(whole(image), network, self.config.overlap, self.config.mirror)
@@ -169,10 +178,10 @@ class Segmentation(PlainMethod):
             truth, spacing = self._truth(part, n), image.spacing
             yield numbers, case_metrics(numbers, truth, spacing, self.classes.names, self.config.tolerance)
 
-    def _cases(self, part: Part, network: nn.Module) -> Iterator[list[dict[str, Any]]]:
+    def _cases(self, part: LabelledSplit, network: nn.Module) -> Iterator[list[dict[str, Any]]]:
         return (rows for _, rows in self._segmented(part, network))
 
-    def _truth(self, part: Part, n: int) -> np.ndarray:
+    def _truth(self, part: LabelledSplit, n: int) -> np.ndarray:
         mask = part.masks[n]
         return self.classes.index(mask.crop((0,) * len(mask.shape), mask.shape), mask.name)
 
@@ -222,7 +231,7 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
     return train_and_test(Segmentation(config, parts, file, provenance), spec, run, file)
 
 
-def _classes(file: WeightFile | None, parts: Parts) -> SegmentClasses:
+def _classes(file: WeightFile | None, parts: LabelledSplits) -> SegmentClasses:
     """Those of the model that goes on learning where they suffice, else those that the label maps hold.
 
     Validation counts too: the few training images of a small share may lack a class. Test images tell nothing.
@@ -238,7 +247,7 @@ def _classes(file: WeightFile | None, parts: Parts) -> SegmentClasses:
     return found
 
 
-def _check_label_maps(parts: Parts, classes: SegmentClasses) -> None:
+def _check_label_maps(parts: LabelledSplits, classes: SegmentClasses) -> None:
     """Before any training, of test images too: what is no class would else be met after it."""
     for part in (parts.training, parts.validation, parts.test):
         for mask in part.masks:

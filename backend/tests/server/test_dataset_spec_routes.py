@@ -19,19 +19,19 @@ def session(client) -> Session:
 
 
 def test_ready_made_ones_without_a_root(client):
-    made = session(client).declarations()
+    made = session(client).dataset_specs()
     assert tuple(made) == READY_MADE
     assert made["shenzhen"]["root"] == "" and made["shenzhen"]["kind"] == "binary"
 
 
 def test_a_file_here_and_a_text_from_elsewhere(client, tmp_path):
     asker = session(client)
-    text = asker.declaration_text(MINE)
-    assert asker.read_declaration(text=text)["root"] == "/data"
+    text = asker.dataset_spec_text(MINE)
+    assert asker.read_dataset_spec(text=text)["root"] == "/data"
     file = tmp_path / "mine.yaml"
     file.write_text(text.replace("/data", "."), encoding="utf-8")
-    assert asker.read_declaration(str(file))["root"] == str(tmp_path.resolve())
-    assert asker.read_declaration(text=file.read_text())["root"] == ""  # nobody knows where that file lies
+    assert asker.read_dataset_spec(str(file))["root"] == str(tmp_path.resolve())
+    assert asker.read_dataset_spec(text=file.read_text())["root"] == ""  # nobody knows where that file lies
 
 
 def test_mistakes_are_answered_with_their_remedy(client):

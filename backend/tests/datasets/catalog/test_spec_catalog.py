@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
-from declared_trees import TREES, write
+from spec_trees import TREES, write
 
 from medssl.core.errors import CatalogError, InputError
 from medssl.core.protocol import DataSpec, JobSpec

@@ -11,7 +11,7 @@ from medssl.datasets.spec.tabular_dataset import (
     TEST,
     TRAINING,
     VALIDATION,
-    DeclaredSet,
+    TabularDataset,
     hard_targets,
     split_set,
     training_targets,
@@ -20,14 +20,14 @@ from medssl.datasets.spec.tabular_dataset import (
 NAN = float("nan")
 
 
-def make(stated, kind="multi-label", splits=None, patients=None, **policies) -> DeclaredSet:
+def make(stated, kind="multi-label", splits=None, patients=None, **policies) -> TabularDataset:
     stated = np.array(stated, np.float32)
     count = len(stated)
     patients = np.arange(count) if patients is None else np.array(patients)
     names = [f"p{n}" for n in range(int(patients.max()) + 1)]
     splits = np.full(count, OPEN) if splits is None else np.array(splits)
     classes = tuple(f"c{n}" for n in range(stated.shape[1]))
-    return DeclaredSet("toy", kind, classes, [f"{n}.png" for n in range(count)], patients.astype(np.int32), names,
+    return TabularDataset("toy", kind, classes, [f"{n}.png" for n in range(count)], patients.astype(np.int32), names,
                        splits.astype(np.int8), stated, **policies)  # fmt: skip
 
 

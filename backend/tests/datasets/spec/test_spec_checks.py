@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from declared_trees import write
 from PIL import Image
 from scipy import ndimage
+from spec_trees import write
 
 from medssl.datasets.spec.check import LOOKED_INTO, check_sets
 from medssl.datasets.spec.read_dataset import read_set
-from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.spec import DatasetSpec
 from medssl.reports.figures.contact_sheet import contact_sheet, labels_text
 
 
@@ -31,9 +31,9 @@ def root(tmp_path) -> Path:
     return write(tmp_path, {"x.csv": "image,patient,A,B,split\n" + "\n".join(rows) + "\n"})
 
 
-def declared(root: Path, **change) -> Declaration:
+def declared(root: Path, **change) -> DatasetSpec:
     plain = {"name": "mine", "root": str(root), "tables": ["x.csv"], "kind": "multi-label", "labels": ["A", "B"]}
-    return Declaration.from_dict({**plain, "images": "{image}.png", **change})
+    return DatasetSpec.from_dict({**plain, "images": "{image}.png", **change})
 
 
 def said(report: dict, what: str) -> list[str]:

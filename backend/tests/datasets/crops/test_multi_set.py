@@ -12,8 +12,8 @@ from PIL import Image
 from medssl.core.errors import CatalogError, VolumeError
 from medssl.datasets.cache.prepared_images import PreparedImages
 from medssl.datasets.crops.loader import micro_batches
-from medssl.datasets.crops.multi_set import TRIES, DeclaredSamples, SetPart
-from medssl.datasets.crops.set_schedule import Visits
+from medssl.datasets.crops.multi_set import TRIES, MultiSetSamples, SetPart
+from medssl.datasets.crops.set_schedule import SetSchedule
 from medssl.images.intensity.config import NormalisationConfig
 
 RULE = NormalisationConfig(kind="cxr")
@@ -37,14 +37,14 @@ def sets(tmp_path: Path) -> list[SetPart]:
     return [part("a", write(tmp_path / "a", 5), 2), part("b", write(tmp_path / "b", 3), 1)]
 
 
-def samples_of(sets: list[SetPart], folder: Path | None = None, per_step: int = 2, seed: int = 0) -> DeclaredSamples:
-    visits = Visits([len(one.images) for one in sets], per_step)
-    return DeclaredSamples(sets, visits, PreparedImages(folder, 32, RULE), seed)
+def samples_of(sets: list[SetPart], folder: Path | None = None, per_step: int = 2, seed: int = 0) -> MultiSetSamples:
+    schedule = SetSchedule([len(one.images) for one in sets], per_step)
+    return MultiSetSamples(sets, schedule, PreparedImages(folder, 32, RULE), seed)
 
 
 def test_all_samples_of_a_step_are_of_one_set_and_a_pass_shows_every_image(sets: list[SetPart]):
     dataset = samples_of(sets)
-    drawn = [dataset[n] for n in range(2 * dataset.visits.epoch)]
+    drawn = [dataset[n] for n in range(2 * dataset.schedule.epoch)]
     assert [sample["set"] for sample in drawn] == [0] * 6 + [1] * 4
     assert {sample["volume"] for sample in drawn[:6]} == set(range(5))
     assert {sample["volume"] for sample in drawn[6:]} == set(range(3))

@@ -9,7 +9,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.spec.spec import Declaration
+from medssl.datasets.spec.spec import DatasetSpec
 
 STRUCTURED = ("tables", "patient", "split", "attributes", "only", "exclude")  # may be written as JSON
 SPECIAL = frozenset(',|="[]{}')  # a word with one of these is written as JSON
@@ -57,7 +57,7 @@ def valueOf(text: str, shape: str) -> Any:
     return {key: words.split("|") if "|" in words else words for key, words in pairs}
 
 
-def complete(values: dict[str, Any]) -> Declaration:
+def complete(values: dict[str, Any]) -> DatasetSpec:
     """The declaration that a form holds.
 
     Raises:
@@ -67,7 +67,7 @@ def complete(values: dict[str, Any]) -> Declaration:
         value = values.get(key)
         if isinstance(value, str) and value.startswith(("[", "{")):
             raise CatalogError(f"{key} = {value}", _("begins like JSON and is none"), _("Close brackets and quotes"))
-    declaration = Declaration.from_dict(values)
+    declaration = DatasetSpec.from_dict(values)
     root = declaration.root
     if not (PurePosixPath(root).is_absolute() or PureWindowsPath(root).is_absolute()):
         rule = _("is no complete path") if root else _("is missing")

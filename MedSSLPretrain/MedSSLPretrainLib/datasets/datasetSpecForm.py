@@ -12,20 +12,20 @@ from MedSSLLib.widgets.modelChoice import chosen
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
 
-from medssl.datasets.spec.spec import Declaration, key_of
-from MedSSLPretrainLib.datasets.declarationFields import DeclarationField, furtherFields, mainFields
-from MedSSLPretrainLib.datasets.declarationText import textOf, valueOf
+from medssl.datasets.spec.spec import DatasetSpec, key_of
+from MedSSLPretrainLib.datasets.datasetSpecFields import DatasetSpecField, furtherFields, mainFields
+from MedSSLPretrainLib.datasets.datasetSpecText import textOf, valueOf
 from MedSSLPretrainLib.datasets.labelsEditor import LabelsEditor
 
 DEFAULTS = {
     one.name: one.default_factory() if one.default is dataclasses.MISSING else one.default
-    for one in dataclasses.fields(Declaration)
+    for one in dataclasses.fields(DatasetSpec)
     if one.default is not one.default_factory
 }
 ALWAYS = ("name", "kind", "labels")  # are told even where they are empty
 
 
-class DeclarationForm:
+class DatasetSpecForm:
     """Fills a frame with the fields.
 
     Signal: `changed()` when the user edits.
@@ -73,7 +73,7 @@ class DeclarationForm:
         if key in (one.key for one in furtherFields()):
             self._further.collapsed = False
 
-    def _addRow(self, form, one: DeclarationField) -> None:
+    def _addRow(self, form, one: DatasetSpecField) -> None:
         widget = self.widgets[one.key] = self._makeWidget(one)
         widget.toolTip = one.tip
         label, box = qt.QLabel(one.title + ":"), qt.QWidget()
@@ -89,7 +89,7 @@ class DeclarationForm:
         else:
             form.addRow(label, box)
 
-    def _makeWidget(self, one: DeclarationField):
+    def _makeWidget(self, one: DatasetSpecField):
         if one.shape == "labels":
             return self.labels.widget
         if one.shape == "folder":
@@ -117,7 +117,7 @@ class DeclarationForm:
         showError(label, None)
         return label
 
-    def _read(self, one: DeclarationField) -> Any:
+    def _read(self, one: DatasetSpecField) -> Any:
         widget = self.widgets[one.key]
         if one.shape == "labels":
             return self.labels.value()
@@ -127,7 +127,7 @@ class DeclarationForm:
             return chosen(widget)
         return widget.checked if one.shape == "check" else valueOf(widget.text, one.shape)
 
-    def _write(self, one: DeclarationField, value: Any) -> None:
+    def _write(self, one: DatasetSpecField, value: Any) -> None:
         widget = self.widgets[one.key]
         if one.shape == "labels":
             self.labels.setValue(value)

@@ -8,23 +8,23 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import declared_trees
 import numpy as np
 import pytest
-from declared_trees import TREES
+import spec_trees
+from spec_trees import TREES
 
 from medssl.core.errors import CatalogError, NotFoundError
 from medssl.datasets.spec.read_dataset import read_set
-from medssl.datasets.spec.spec import Declaration
-from medssl.datasets.spec.spec_files import read_declaration, ready_made, ready_made_text, template, to_yaml
-from medssl.datasets.spec.tabular_dataset import TEST, TRAINING, VALIDATION, DeclaredSet
+from medssl.datasets.spec.spec import DatasetSpec
+from medssl.datasets.spec.spec_files import read_dataset_spec, ready_made, ready_made_text, template, to_yaml
+from medssl.datasets.spec.tabular_dataset import TEST, TRAINING, VALIDATION, TabularDataset
 
 
-def read(name: str, root: Path) -> DeclaredSet:
+def read(name: str, root: Path) -> TabularDataset:
     return read_set(replace(ready_made()[name], root=str(TREES[name](root))))
 
 
-def positive(made: DeclaredSet, n: int) -> list[str]:
+def positive(made: TabularDataset, n: int) -> list[str]:
     return [name for name, value in zip(made.classes, made.stated[n]) if value == 1]
 
 
@@ -38,7 +38,7 @@ def test_every_image_of_the_layout_is_found(name, tmp_path):
 
 @pytest.mark.parametrize(("sex", "kaggle"), [("Patient Sex", False), ("Patient Gender", True)])
 def test_chestxray14(sex, kaggle, tmp_path):
-    root = declared_trees.chestxray14(tmp_path, sex, kaggle)
+    root = spec_trees.chestxray14(tmp_path, sex, kaggle)
     made = read_set(replace(ready_made()["chestxray14"], root=str(root)))
     assert [positive(made, n) for n in range(4)] == [["Cardiomegaly"], ["Cardiomegaly", "Emphysema"], [], ["Hernia"]]
     assert not np.isnan(made.stated).any()
@@ -53,7 +53,7 @@ def test_chestxray14(sex, kaggle, tmp_path):
 
 def test_chestxray14_without_its_images_is_read_all_the_same(tmp_path):
     """A check then tells which files are missing."""
-    root = declared_trees.chestxray14(tmp_path)
+    root = spec_trees.chestxray14(tmp_path)
     shutil.rmtree(root / "images")
     assert len(read_set(replace(ready_made()["chestxray14"], root=str(root)))) == 4
 
@@ -110,10 +110,10 @@ def test_heads_are_those_of_the_official_files():
 @pytest.mark.parametrize("name", TREES)
 def test_a_declaration_survives_json_and_yaml(name, tmp_path):
     one = replace(ready_made()[name], root=str(tmp_path))
-    assert Declaration.from_dict(json.loads(json.dumps(one.as_dict()))) == one
+    assert DatasetSpec.from_dict(json.loads(json.dumps(one.as_dict()))) == one
     file = tmp_path / "one.yaml"
     file.write_text(to_yaml(one), encoding="utf-8")
-    again = read_declaration(file)
+    again = read_dataset_spec(file)
     assert (again.rules, again.table_refs, again.split_rule, again.root) == (
         one.rules, one.table_refs, one.split_rule, str(tmp_path.resolve()),
     )  # fmt: skip
@@ -123,7 +123,7 @@ def test_a_ready_made_file_keeps_its_comments_and_gets_the_root(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text(ready_made_text("shenzhen", tmp_path / "a: b"), encoding="utf-8")
     assert "# Shenzhen" in file.read_text()
-    assert read_declaration(file).root == str((tmp_path / "a: b").resolve())
+    assert read_dataset_spec(file).root == str((tmp_path / "a: b").resolve())
     with pytest.raises(NotFoundError, match="did you mean 'chexpert'"):
         ready_made_text("chexprt")
 
@@ -131,7 +131,7 @@ def test_a_ready_made_file_keeps_its_comments_and_gets_the_root(tmp_path):
 def test_the_template_is_a_declaration_and_explains_every_key(tmp_path):
     file = tmp_path / "template.yaml"
     file.write_text(template(), encoding="utf-8")
-    made = read_declaration(file)
+    made = read_dataset_spec(file)
     assert made.root == str(tmp_path.resolve())
     lines = {line.split(":")[0] for line in template().splitlines() if line and line[0].isalpha()}
     assert lines == set(made.as_dict())
@@ -141,13 +141,13 @@ def test_a_file_that_is_no_yaml_says_where(tmp_path):
     file = tmp_path / "broken.yaml"
     file.write_text("name: a\nlabels: {b\n")
     with pytest.raises(CatalogError, match="line 2"):
-        read_declaration(file)
+        read_dataset_spec(file)
     file.write_text("[" * 3000)
     with pytest.raises(CatalogError, match="more than 16 levels deep"):
-        read_declaration(file)
+        read_dataset_spec(file)
     file.write_text("a: &a [x]\nb: *a\n")
     with pytest.raises(CatalogError, match=r"aliases .* are not read"):
-        read_declaration(file)
+        read_dataset_spec(file)
     file.write_text("name: a\nname: b\n")
     with pytest.raises(CatalogError, match="'name' is there twice"):
-        read_declaration(file)
+        read_dataset_spec(file)

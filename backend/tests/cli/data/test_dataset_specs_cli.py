@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from medssl.cli.app import app
 from medssl.cli.training.pretrain import data_spec
 from medssl.core.errors import CatalogError
-from medssl.datasets.spec.spec_files import READY_MADE, read_declaration
+from medssl.datasets.spec.spec_files import READY_MADE, read_dataset_spec
 
 TABLE = "image,patient,A\n0.png,1,1\n1.png,2,0\n2.png,3,0\n"
 
@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def declaration(tmp_path: Path) -> Path:
+def dataset_spec(tmp_path: Path) -> Path:
     (tmp_path / "x.csv").write_text(TABLE)
     file = tmp_path / "mine.yaml"
     file.write_text("name: mine\nroot: .\ntables: [x.csv]\nkind: binary\nlabels: [A]\n")
@@ -34,18 +34,18 @@ def run(*arguments: object):
     return CliRunner().invoke(app, [str(one) for one in arguments])
 
 
-def test_a_wrong_set_ends_with_status_1_and_a_report(declaration):
-    found = run("data", "check", declaration, "--json")
+def test_a_wrong_set_ends_with_status_1_and_a_report(dataset_spec):
+    found = run("data", "check", dataset_spec, "--json")
     (report,) = json.loads(found.stdout)
     assert found.exit_code == 1
     assert report["images"] == 3 and report["missing"] == 3
     assert "3 files" in report["errors"][0]["value"]
 
 
-def test_a_sound_set_ends_with_status_0_and_a_sheet(declaration, tmp_path, picture):
+def test_a_sound_set_ends_with_status_0_and_a_sheet(dataset_spec, tmp_path, picture):
     for n in range(3):
         picture(tmp_path / f"{n}.png", n)
-    found = run("data", "check", declaration, "--contents", "--sheet", tmp_path / "sheets")
+    found = run("data", "check", dataset_spec, "--contents", "--sheet", tmp_path / "sheets")
     assert found.exit_code == 0, found.output
     assert "training" in found.stdout and "0 missing" in found.stdout
     assert (tmp_path / "sheets" / "sheet-mine.png").is_file()
@@ -63,11 +63,11 @@ def picture():
     return write
 
 
-def test_unreadable_images_are_listed_by_name(declaration, tmp_path, picture):
+def test_unreadable_images_are_listed_by_name(dataset_spec, tmp_path, picture):
     for n in range(3):
         picture(tmp_path / f"{n}.png", n)
     os.truncate(tmp_path / "1.png", 200)
-    found = run("data", "check", declaration, "--read-all")
+    found = run("data", "check", dataset_spec, "--read-all")
     assert found.exit_code == 1 and "3 of 3 read" in found.stdout
     assert any(line.startswith("unreadable: ") and "1.png" in line for line in found.stdout.splitlines())
 
@@ -92,7 +92,7 @@ def test_declare_writes_what_can_be_read(tmp_path):
     for name in (*READY_MADE, ""):
         file = tmp_path / f"{name or 'template'}.yaml"
         assert run("data", "declare", *([name] if name else []), "-o", file).exit_code == 0
-        assert read_declaration(file).root == str(tmp_path.resolve())
+        assert read_dataset_spec(file).root == str(tmp_path.resolve())
     assert isinstance(run("data", "declare", "-o", tmp_path / "template.yaml").exception, CatalogError)
     assert "name: shenzhen" in run("data", "declare", "shenzhen").stdout
 
@@ -102,14 +102,14 @@ def test_sets_lists_all(tmp_path):
     assert all(name in listed for name in READY_MADE)
 
 
-def test_verbs_take_declarations_alone(declaration):
-    (made,) = data_spec([str(declaration)], "", "", 0.2).sets
-    assert made["name"] == "mine" and made["root"] == str(declaration.parent.resolve())
+def test_verbs_take_declarations_alone(dataset_spec):
+    (made,) = data_spec([str(dataset_spec)], "", "", 0.2).sets
+    assert made["name"] == "mine" and made["root"] == str(dataset_spec.parent.resolve())
     with pytest.raises(CatalogError, match="is no declaration"):
-        data_spec([str(declaration), "x.csv"], "", "", 0.2)
+        data_spec([str(dataset_spec), "x.csv"], "", "", 0.2)
 
 
-def test_a_typo_is_told_with_the_file(declaration):
-    declaration.write_text(declaration.read_text().replace("labels", "lables"))
-    error = run("pretrain", declaration, "--method", "peac").exception
+def test_a_typo_is_told_with_the_file(dataset_spec):
+    dataset_spec.write_text(dataset_spec.read_text().replace("labels", "lables"))
+    error = run("pretrain", dataset_spec, "--method", "peac").exception
     assert isinstance(error, CatalogError) and "did you mean 'labels'" in error.rule

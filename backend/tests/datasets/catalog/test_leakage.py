@@ -11,7 +11,7 @@ import pytest
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.catalog import leakage as declared_sides
-from medssl.datasets.catalog.leakage import Sides, check_unchanged, no_room_for
+from medssl.datasets.catalog.leakage import LeakageCheck, check_unchanged, no_room_for
 from medssl.datasets.crops.multi_set import SetPart
 
 
@@ -24,7 +24,7 @@ def pair(name: str, count: int = 4) -> tuple[SetPart, SetPart]:
 
 
 def test_an_image_that_trains_in_one_set_may_not_be_kept_aside_in_another():
-    sides = Sides()
+    sides = LeakageCheck()
     sides.add("a", ["1.png", "2.png"], ["3.png"])
     sides.add("b", ["1.png"], ["3.png", "4.png"])
     sides.check()  # on the same sides in both

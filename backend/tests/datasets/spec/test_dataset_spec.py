@@ -9,7 +9,7 @@ import pytest
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.spec.rules import template_fields
-from medssl.datasets.spec.spec import Declaration, check_names, key_of
+from medssl.datasets.spec.spec import DatasetSpec, check_names, key_of
 
 PLAIN = {"name": "mine", "root": "/data", "tables": ["x.csv"], "kind": "multi-label", "labels": ["A", "B"]}
 FILES = {
@@ -22,15 +22,15 @@ FILES = {
 
 
 def test_a_plain_catalogue_needs_five_keys():
-    made = Declaration.from_dict(PLAIN)
+    made = DatasetSpec.from_dict(PLAIN)
     assert made.classes == ("A", "B") and made.templates == ("{image}",)
     assert made.patient_place.columns == ("patient",)
     assert made.split_rule and made.split_rule.place and made.split_rule.place.columns == ("split",)
 
 
 def test_it_survives_its_own_dict():
-    made = Declaration.from_dict({**PLAIN, "attributes": {"sex": ["Sex", "Gender"]}, "only": {"View": ["PA"]}})
-    assert Declaration.from_dict(made.as_dict()) == made
+    made = DatasetSpec.from_dict({**PLAIN, "attributes": {"sex": ["Sex", "Gender"]}, "only": {"View": ["PA"]}})
+    assert DatasetSpec.from_dict(made.as_dict()) == made
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_it_survives_its_own_dict():
 )
 def test_a_mistake_is_named_with_its_key_and_a_remedy(change, key, said):
     with pytest.raises(CatalogError, match="set ") as caught:
-        Declaration.from_dict({**PLAIN, **change})
+        DatasetSpec.from_dict({**PLAIN, **change})
     assert said in str(caught.value) and caught.value.remedy
     assert key_of(caught.value) == key
 
@@ -89,15 +89,15 @@ def test_a_mistake_is_named_with_its_key_and_a_remedy(change, key, said):
     ],
 )
 def test_without_tables_file_names_must_tell(change, key):
-    assert Declaration.from_dict(FILES).split_rule is None
+    assert DatasetSpec.from_dict(FILES).split_rule is None
     with pytest.raises(CatalogError) as caught:
-        Declaration.from_dict({**FILES, **change})
+        DatasetSpec.from_dict({**FILES, **change})
     assert key_of(caught.value) == key
 
 
 def test_without_tables_rows_are_kept_by_attributes():
     view = {"view": {"pattern": "(PA|AP)"}}
-    made = Declaration.from_dict(
+    made = DatasetSpec.from_dict(
         {**FILES, "attributes": view, "only": {"view": "PA"}, "split": {"pattern": "^(train|test)"}}
     )
     assert made.only == {"view": "PA"}
@@ -110,26 +110,26 @@ def test_no_value_fills_a_message(key):
         deep = [deep] * 2
     for value in (deep, ["x" * 10**6, {}], {"x" * 10**6: deep}):
         with pytest.raises(CatalogError) as caught:
-            Declaration.from_dict({**PLAIN, key: value})
+            DatasetSpec.from_dict({**PLAIN, key: value})
         assert len(str(caught.value)) < 2000
 
 
 def test_no_mapping_and_missing_keys():
     with pytest.raises(CatalogError, match="must be a mapping"):
-        Declaration.from_dict(["a"])  # type: ignore[arg-type]
+        DatasetSpec.from_dict(["a"])  # type: ignore[arg-type]
     with pytest.raises(CatalogError, match="name: is missing"):
-        Declaration.from_dict({"kind": "binary"})
+        DatasetSpec.from_dict({"kind": "binary"})
 
 
 def test_one_column_makes_a_strict_rule_for_each_class():
     labels = {"column": "Class", "values": {"Healthy": "healthy", "Ill": ["viral", "bacterial"]}, "others": ["bad"]}
-    healthy, ill = Declaration.from_dict({**PLAIN, "labels": labels, "kind": "multi-class"}).rules
+    healthy, ill = DatasetSpec.from_dict({**PLAIN, "labels": labels, "kind": "multi-class"}).rules
     assert (healthy.words, ill.words, ill.others) == (("healthy",), ("viral", "bacterial"), ("bad",))
 
 
 def test_names_of_heads_must_differ():
-    one = Declaration.from_dict(PLAIN)
-    check_names([one, Declaration.from_dict({**PLAIN, "name": "other"})])
+    one = DatasetSpec.from_dict(PLAIN)
+    check_names([one, DatasetSpec.from_dict({**PLAIN, "name": "other"})])
     with pytest.raises(CatalogError, match="set mine: is declared twice"):
         check_names([one, one])
 

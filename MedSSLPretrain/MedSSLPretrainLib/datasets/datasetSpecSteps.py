@@ -10,8 +10,8 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.core.errors import ResourceError
-from medssl.datasets.spec.spec import Declaration, check_names
-from MedSSLPretrainLib.datasets.declarationText import complete
+from medssl.datasets.spec.spec import DatasetSpec, check_names
+from MedSSLPretrainLib.datasets.datasetSpecText import complete
 
 
 def readSteps(path: str, sharesFiles: bool) -> Steps:
@@ -26,23 +26,23 @@ def readSteps(path: str, sharesFiles: bool) -> Steps:
         CatalogError: it holds no declaration.
     """
     if sharesFiles:
-        return (yield api.read_declaration(path=path))
+        return (yield api.read_dataset_spec(path=path))
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ResourceError(
             path, _("cannot be read ({reason})").format(reason=error), _("Choose a YAML file")
         ) from error
-    return (yield api.read_declaration(text=text))
+    return (yield api.read_dataset_spec(text=text))
 
 
-def saveSteps(path: str, declaration: Declaration) -> Steps:
+def saveSteps(path: str, declaration: DatasetSpec) -> Steps:
     """Write a declaration as a YAML file on this computer; returns its path.
 
     Raises:
         ResourceError: the file cannot be written.
     """
-    answer: dict[str, Any] = yield api.declaration_text(declaration.as_dict())
+    answer: dict[str, Any] = yield api.dataset_spec_text(declaration.as_dict())
     target = Path(path) if Path(path).suffix else Path(f"{path}.yaml")
     try:
         target.write_text(answer["text"], "utf-8")
@@ -52,7 +52,7 @@ def saveSteps(path: str, declaration: Declaration) -> Steps:
     return str(target)
 
 
-def declaredSteps(sets) -> Steps:
+def datasetSpecSteps(sets) -> Steps:
     """Complete declarations of dicts, and of files on the backend's machine; returns a tuple of dicts.
 
     Raises:
@@ -60,7 +60,7 @@ def declaredSteps(sets) -> Steps:
     """
     declared = []
     for given in sets:
-        values = given if isinstance(given, dict) else (yield api.read_declaration(path=str(given)))
+        values = given if isinstance(given, dict) else (yield api.read_dataset_spec(path=str(given)))
         declared.append(complete(values))
     check_names(declared)
     return tuple(declaration.as_dict() for declaration in declared)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pretrain_fakes
 from PIL import Image, ImageDraw
 
-from medssl.datasets.spec.spec import Declaration
-from medssl.datasets.spec.spec_files import parse_declaration, read_declaration, ready_made, to_yaml
+from medssl.datasets.spec.spec import DatasetSpec
+from medssl.datasets.spec.spec_files import parse_dataset_spec, read_dataset_spec, ready_made, to_yaml
 
 HOSPITAL = {
     "name": "hospital-a",
@@ -60,17 +60,17 @@ def answer(method: str, parts: list[str], body: bytes | None):
         return [dict(name=n, title=one.title, declaration=one.as_dict()) for n, one in ready_made().items()]
     asked = json.loads(body)
     if parts[1] == "text":
-        return {"text": to_yaml(Declaration.from_dict(asked["declaration"]))}
+        return {"text": to_yaml(DatasetSpec.from_dict(asked["declaration"]))}
     if asked.get("path"):
-        return read_declaration(Path(asked["path"])).as_dict()
-    return parse_declaration(asked["text"], Path("/")).as_dict()
+        return read_dataset_spec(Path(asked["path"])).as_dict()
+    return parse_dataset_spec(asked["text"], Path("/")).as_dict()
 
 
 def check(sets) -> tuple[list[dict], dict[str, bytes]]:
     """The reports of `POST /inspect/catalog` for declared sets, and a contact sheet of each."""
     reports, files = [], {}
     for values in sets:
-        declared, count = Declaration.from_dict(values), 400 + 100 * len(values["name"])
+        declared, count = DatasetSpec.from_dict(values), 400 + 100 * len(values["name"])
         counts = {split: share * count // 10 for split, share in (("training", 7), ("validation", 1), ("test", 2))}
         warnings = [{
             "value": f"set {declared.name}: {declared.classes[-1]}", "rule": "is positive in 3 training images only",
@@ -117,7 +117,7 @@ class SetsJob(pretrain_fakes.FakeJob):
         self.steps = 4 * self.PASS * len(self.names)
 
     def plan(self) -> dict:
-        heads = [Declaration.from_dict(values) for values in self.spec.data.sets]
+        heads = [DatasetSpec.from_dict(values) for values in self.spec.data.sets]
         sets = [{"name": head.name, "kind": head.kind, "classes": list(head.classes)} for head in heads]
         return {"method": self.method, "task": {}, "network": {"sets": sets}}
 
