@@ -14,8 +14,8 @@ from MedSSLPretrainLib.panel.methodBox import knownMethods, knownTasks
 from medssl.client.backend import ServerAddress
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.core.errors import MedSSLError, NotFoundError, ResourceError, StateError
-from medssl.core.protocol import JobStatus, JobView, ResultStatus, data_from_json, spec_from_json, to_json
-from medssl.core.requests import preview_from_json
+from medssl.core.protocol import DataSpec, JobStatus, JobView, ResultStatus, from_json, spec_from_json, to_json
+from medssl.core.requests import PreviewRequest
 from medssl.core.schema import build
 from medssl.pretraining.genesis.config import GenesisConfig
 
@@ -196,14 +196,14 @@ class FakeServer:
         if self.refusal is not None:
             raise self.refusal
         files, info = {}, {}
-        data = data_from_json(body["data"])
+        data = from_json(DataSpec, body["data"])
         if kind == "catalog":
             count = len(data.volumes) or 12
             held = max(1, count // 5)
             info = dict(volumes=count, patients=count, modality=data.modality or "CT", training=count - held, validation=held,
                         notes=[])  # fmt: skip
         else:
-            asked = preview_from_json(body)
+            asked = from_json(PreviewRequest, body)
             files = (crops if asked.method == "peac" else cubes)(self.volumes[data.volumes[-1].sha256], asked.count)
         return self._result(kind, files, info)
 

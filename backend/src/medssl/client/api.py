@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from medssl.core.errors import MedSSLError, from_dict
-from medssl.core.protocol import JobSpec, JobView, ResultStatus, from_json, to_json, view_from_json
+from medssl.core.protocol import JobSpec, JobView, ResultStatus, from_json, to_json
 from medssl.core.requests import (
     CatalogRequest,
     CorrespondRequest,
@@ -122,7 +122,7 @@ def submit(spec: JobSpec) -> Call:
 
 def jobs() -> Call:
     """All jobs, newest first: list of `JobView`."""
-    return Call("GET", "/jobs", read=lambda status, body: [view_from_json(view) for view in json.loads(body)])
+    return Call("GET", "/jobs", read=lambda status, body: [from_json(JobView, view) for view in json.loads(body)])
 
 
 def job(job_id: str) -> Call:
@@ -260,7 +260,7 @@ def _json(status: int, body: bytes) -> Any:
 
 
 def _view(status: int, body: bytes) -> JobView:
-    return view_from_json(json.loads(body))
+    return from_json(JobView, json.loads(body))
 
 
 def _result(status: int, body: bytes) -> ResultStatus:

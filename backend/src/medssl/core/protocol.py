@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import typing
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar, cast
 
 from medssl.core.errors import ConfigError, InputError
 
+T = TypeVar("T")
 VERSION = 1
 
 QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, INTERRUPTED = (
@@ -162,36 +165,46 @@ def spec_from_json(data: dict[str, Any]) -> JobSpec:
     """
     if data.get("version", VERSION) > VERSION:
         raise InputError(f"spec version {data['version']}", f"is newer than {VERSION}", "Update MedSSL")
-    return from_json(JobSpec, {**data, "data": data_from_json(data.get("data") or {})})
+    return from_json(JobSpec, data)
 
 
-def data_from_json(data: dict[str, Any]) -> DataSpec:
-    """Read a `DataSpec`."""
-    volumes = tuple(from_json(VolumeRef, ref) for ref in data.get("volumes") or ())
-    return from_json(DataSpec, {**data, "volumes": volumes})
-
-
-def view_from_json(data: dict[str, Any]) -> JobView:
-    """Read a `JobView`."""
-    return JobView(
-        id=data["id"], spec=spec_from_json(data["spec"]), status=from_json(JobStatus, data["status"]),
-        events=data["events"], files=tuple(data["files"]),
-    )  # fmt: skip
-
-
-def from_json(kind: type, data: dict[str, Any]) -> Any:
-    """Make the dataclass `kind` from a mapping; lists become tuples.
+def from_json(kind: type[T], data: dict[str, Any]) -> T:
+    """Make the dataclass `kind` from a mapping; its own fields that are dataclasses too, lists become tuples.
 
     Raises:
         InputError: an unknown or a missing field.
     """
     if not isinstance(data, dict):
         raise InputError(f"{kind.__name__} = {data!r}", "must be a JSON object", "See the API docs")
-    known = {f.name: f for f in dataclasses.fields(kind)}
+    known = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = [name for name in data if name not in known]
     if unknown:
         raise InputError(f"{kind.__name__}.{unknown[0]}", "is unknown", f"Known here: {', '.join(known)}")
     required = [n for n, f in known.items() if f.default is f.default_factory is dataclasses.MISSING and n not in data]
     if required:
         raise InputError(f"{kind.__name__}.{required[0]}", "is missing", "Give it a value")
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in data.items()})
+    hints = _hints(cast(Any, kind))
+    return kind(**{name: _value(hints[name], value) for name, value in data.items()})
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _value(hint: Any, value: Any) -> Any:
+    """A JSON value as a field's type wants it; what does not fit stays as it is."""
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return from_json(hint, value)  # type: ignore[arg-type]
+    if isinstance(value, (list, tuple)):
+        inner = _of_items(hint)
+        return tuple(_value(inner, item) for item in value)
+    return value
+
+
+def _of_items(hint: Any) -> Any:
+    """What the items of a field are: `tuple[X, ...]`, also where that may be None, holds X."""
+    for option in (hint, *typing.get_args(hint)):
+        if typing.get_origin(option) is tuple:
+            return typing.get_args(option)[0]
+    return Any

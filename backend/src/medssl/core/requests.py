@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from medssl.core.protocol import DataSpec, VolumeRef, data_from_json, from_json
+from medssl.core.protocol import DataSpec, VolumeRef
 
 
 @dataclass(frozen=True)
@@ -216,54 +216,3 @@ class SaliencyRequest:
     check: bool = True
     part: str = ""
     device: str = "auto"
-
-
-def catalog_from_json(data: dict[str, Any]) -> CatalogRequest:
-    """Read a `CatalogRequest`."""
-    return from_json(CatalogRequest, {**data, "data": data_from_json(data.get("data") or {})})
-
-
-def preview_from_json(data: dict[str, Any]) -> PreviewRequest:
-    """Read a `PreviewRequest`."""
-    return from_json(PreviewRequest, {**data, "data": data_from_json(data.get("data") or {})})
-
-
-def restore_from_json(data: dict[str, Any]) -> RestoreRequest:
-    """Read a `RestoreRequest`."""
-    roi = data.get("roi")
-    return _of_volume(RestoreRequest, data if roi is None else {**data, "roi": tuple((int(a), int(b)) for a, b in roi)})
-
-
-def segment_from_json(data: dict[str, Any]) -> SegmentRequest:
-    """Read a `SegmentRequest`."""
-    return _of_volume(SegmentRequest, data)
-
-
-def retrieve_from_json(data: dict[str, Any]) -> RetrieveRequest:
-    """Read a `RetrieveRequest`."""
-    return _of_volume(RetrieveRequest, {**data, "data": data_from_json(data.get("data") or {})})
-
-
-def saliency_from_json(data: dict[str, Any]) -> SaliencyRequest:
-    """Read a `SaliencyRequest`."""
-    return _of_volume(SaliencyRequest, data)
-
-
-def plane_from_json(data: dict[str, Any]) -> PlaneRequest:
-    """Read a `PlaneRequest`."""
-    return _of_volume(PlaneRequest, data)
-
-
-def _of_volume(kind: type, data: dict[str, Any]) -> Any:
-    return from_json(kind, {**data, "volume": from_json(VolumeRef, data.get("volume") or {})})
-
-
-def images_from_json(kind: type, data: dict[str, Any]) -> Any:
-    """Read a request over several images: CorrespondRequest, SimilarityRequest, CosegmentRequest or PatchmapRequest."""
-    images = tuple(from_json(VolumeRef, ref) for ref in data.get("images") or ())
-    return from_json(kind, {**data, "images": images})
-
-
-def landmarks_from_json(data: dict[str, Any]) -> LandmarksRequest:
-    """Read a `LandmarksRequest`."""
-    return from_json(LandmarksRequest, {**data, "data": data_from_json(data.get("data") or {})})

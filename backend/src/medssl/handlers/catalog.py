@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from medssl.core.protocol import DataSpec
 from medssl.core.registry import config_class
-from medssl.core.requests import catalog_from_json
+from medssl.core.requests import CatalogRequest
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.labels import field
@@ -23,7 +23,7 @@ MOST_VALUES = 12  # of a column that are counted one by one
 LOOKED_INTO = 3  # images that are read to tell a modality that nobody stated
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: CatalogRequest, context: FolderContext) -> None:
     """Answer a CatalogRequest: a row per image; info: volumes, patients, modality, dimension, methods, training, validation,
     notes. `methods` are those that train on images of this dimension.
 
@@ -39,7 +39,6 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
         CatalogError: nothing found, or a set that breaks a rule.
         VolumeError: an image that cannot be read, named.
     """
-    asked = catalog_from_json(request)
     data = asked.data
     if data.sets:
         return inspect_sets(data, context, asked.read_all)

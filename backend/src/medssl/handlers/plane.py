@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from medssl.core.requests import plane_from_json
+from medssl.core.requests import PlaneRequest
 from medssl.images.formats.reading import write_volume
 from medssl.images.planes import as_plane
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 FILE = "plane.nrrd"
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: PlaneRequest, context: FolderContext) -> None:
     """Answer a PlaneRequest; a slice lies where it was cut, a projection on a detector of its own."""
-    asked = plane_from_json(request)
     plane = as_plane(context.volume(asked.volume), asked.volume.view, asked.volume.inverted)
     write_volume(replace(plane, array=plane.array[..., None]), context.folder / FILE)  # 2D files forget where they lie
     context.finish([FILE], [], {"view": asked.volume.view, "modality": plane.modality})

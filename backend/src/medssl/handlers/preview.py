@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from medssl.core import seeds
 from medssl.core.errors import ConfigError
 from medssl.core.registry import config_class, implementation
-from medssl.core.requests import PreviewRequest, preview_from_json
+from medssl.core.requests import PreviewRequest
 from medssl.core.schema import build
 from medssl.datasets.cache.volume_cache import CachedVolume, VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
@@ -33,14 +33,13 @@ Namer = Callable[[dict[str, Any]], str]
 Spacing = tuple[float, float, float]
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: PreviewRequest, context: FolderContext) -> None:
     """Answer a PreviewRequest: original.nrrd and distorted.nrrd, 0…1, samples side by side along i; a table row per sample.
 
     Raises:
         CatalogError: nothing to train on.
         ConfigError: a setting is wrong, or too many cubes are asked for.
     """
-    asked = preview_from_json(request)
     if not 1 <= asked.count <= MOST:
         raise ConfigError(f"count = {asked.count}", f"must be between 1 and {MOST}", "4 is a good start")
     config = build(config_class(METHODS, asked.method), asked.config)

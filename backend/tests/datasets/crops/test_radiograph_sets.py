@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from medssl.cli.app import app
 from medssl.core.errors import CatalogError, VolumeError
-from medssl.core.protocol import DataSpec, JobSpec, VolumeRef, data_from_json, to_json
+from medssl.core.protocol import DataSpec, JobSpec, VolumeRef, from_json, to_json
 from medssl.core.requests import CatalogRequest
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.split import split_by_patient
@@ -88,9 +88,9 @@ def test_unknown_columns_are_named_with_those_there_are(folder):
 
 def test_exclude_travels(folder):
     spec = DataSpec(path=str(folder), exclude=("view=LATERAL",))
-    assert data_from_json(to_json(spec)) == spec
+    assert from_json(DataSpec, to_json(spec)) == spec
     refs = DataSpec(volumes=(VolumeRef(path=str(folder / "a.png"), view="k:3", inverted=True),))
-    (entry,) = read_catalog(data_from_json(to_json(refs)), folder)
+    (entry,) = read_catalog(from_json(DataSpec, to_json(refs)), folder)
     assert (entry.view, entry.inverted) == ("k:3", True)
 
 

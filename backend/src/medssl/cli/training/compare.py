@@ -27,7 +27,7 @@ from medssl.cli.options import (  # fmt: skip
 from medssl.cli.output import out
 from medssl.cli.training.pretrain import data_spec, merge, parse_settings, read_settings, watch
 from medssl.core.errors import ConfigError
-from medssl.core.protocol import DataSpec, JobSpec, data_from_json
+from medssl.core.protocol import DataSpec, JobSpec, from_json
 
 STUDY_FILES = (".yaml", ".yml", ".json")
 LISTS = {"fractions": float, "patients": int, "per_class": int}
@@ -131,7 +131,7 @@ def _of_file(path: Path) -> tuple[dict[str, Any], DataSpec]:
     if not where:
         raise ConfigError(f"study file {path}", "names no data", "Add data: {path: catalogue.csv}")
     study["arms"] = [_beside(arm, "weights", path) for arm in study.get("arms") or []]
-    return study, data_from_json(_beside(where, "path", path))
+    return study, from_json(DataSpec, _beside(where, "path", path))
 
 
 def _run(store: Any, spec: JobSpec, prepare: bool, detach: bool) -> None:

@@ -43,6 +43,7 @@ def run_here(kind: str, request: dict[str, Any], home: Path, folder: Path | None
         context = _LocalContext(home, folder, WarmModels(home))
         context.tell = progress
         context.begin()
-        load(INSPECTIONS[kind])(request, context)
+        inspection = INSPECTIONS[kind]
+        load(inspection.handler)(from_json(load(inspection.request), request), context)
         context.close()
         return from_json(ResultStatus, read_json(folder / "status.json"))

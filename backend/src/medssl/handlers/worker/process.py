@@ -6,13 +6,14 @@ import argparse
 import json
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from medssl.core.errors import CancelledError, translate
 from medssl.core.files import read_json
+from medssl.core.protocol import from_json
 from medssl.core.registry import load
+from medssl.handlers import Inspection
 from medssl.handlers.worker.context import FolderContext
 from medssl.inference.models import WarmModels
 from medssl.inference.warm_cache import WarmEmbeddings
@@ -34,12 +35,13 @@ def work(lines: Any, home: Path, inspections: str = INSPECTIONS) -> None:
         inspect_one(FolderContext(home, folder, models, embeddings), load(inspections))
 
 
-def inspect_one(context: FolderContext, table: dict[str, str]) -> None:
+def inspect_one(context: FolderContext, table: dict[str, Inspection]) -> None:
     """Run the inspection that a result folder asks for; whatever happens ends in the folder."""
     try:
         context.begin()
-        function: Callable[[dict[str, Any], FolderContext], None] = load(table[context.kind])
-        function(read_json(context.folder / "request.json"), context)
+        inspection = table[context.kind]
+        request = from_json(load(inspection.request), read_json(context.folder / "request.json"))
+        load(inspection.handler)(request, context)
         context.close()
     except CancelledError:
         context.end_cancelled()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from medssl.core.errors import InputError, WeightsError
 from medssl.core.plan import Plan
-from medssl.core.requests import PredictRequest, images_from_json
+from medssl.core.requests import PredictRequest
 from medssl.core.tables import write_table
 from medssl.evaluation.metrics.calibration import logits_of
 from medssl.images.planes import as_plane
@@ -131,9 +131,8 @@ def rows_of(predictions: Sequence[Prediction], names: Sequence[str], plan: Plan)
     return rows
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: PredictRequest, context: FolderContext) -> None:
     """Answer a PredictRequest: a table of probabilities, and the same as a file."""
-    asked: PredictRequest = images_from_json(PredictRequest, request)
     if not asked.images:
         raise InputError("0 images", "are too few", "Choose an image")
     context.progress(0.0, "loading the model")

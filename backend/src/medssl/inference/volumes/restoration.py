@@ -12,7 +12,7 @@ from torch import nn
 
 from medssl.core.errors import ConfigError, InputError, VolumeError, WeightsError
 from medssl.core.plan import Plan
-from medssl.core.requests import restore_from_json
+from medssl.core.requests import RestoreRequest
 from medssl.core.tables import write_table
 from medssl.evaluation.metrics.image_metrics import image_metrics
 from medssl.images.formats.reading import write_volume
@@ -109,9 +109,8 @@ def restore(
     )  # fmt: skip
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: RestoreRequest, context: FolderContext) -> None:
     """Answer a RestoreRequest: original, distorted, restored and error as NRRD, a montage and the table."""
-    asked = restore_from_json(request)
     context.progress(0.0, "reading the volume")
     volume = context.volume(asked.volume)
     context.progress(0.0, "loading the model")

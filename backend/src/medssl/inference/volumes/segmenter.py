@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from medssl.core.errors import ConfigError, VolumeError, WeightsError
 from medssl.core.plan import Plan
-from medssl.core.requests import segment_from_json
+from medssl.core.requests import SegmentRequest
 from medssl.core.tables import write_table
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.planes import HOW, is_flat
@@ -111,11 +111,10 @@ def segment(
     return Segmented(result, source, table, classes.as_list(), notes)
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: SegmentRequest, context: FolderContext) -> None:
     """Answer a SegmentRequest: segmentation.nrrd, which Slicer opens as a segmentation too, a picture and the table."""
     from medssl.reports.figures.segmentation import draw_segmentation, write_segmentation
 
-    asked = segment_from_json(request)
     context.progress(0.0, "loading the model")
     net = context.model(asked.model, "", asked.device)
     check_segmenter(net)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medssl.core.errors import ConfigError
-from medssl.core.requests import CorrespondRequest, images_from_json
+from medssl.core.requests import CorrespondRequest
 from medssl.core.tables import write_table
 from medssl.handlers.images import describe_images, notes_of
 from medssl.inference.patch_grid import PatchGrid
@@ -129,11 +129,10 @@ def rows_of(places: Sequence[Correspondence], names: Sequence[str]) -> list[dict
     return rows
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: CorrespondRequest, context: FolderContext) -> None:
     """Answer a CorrespondRequest: correspondences.csv and a picture with lines between equal places."""
     from medssl.reports.figures.anatomy import draw_correspondences
 
-    asked = images_from_json(CorrespondRequest, request)
     if asked.count < 1:
         raise ConfigError(f"count = {asked.count}", "must be at least 1", "12 is a good start")
     grids, names = describe_images(asked, context, least=2)

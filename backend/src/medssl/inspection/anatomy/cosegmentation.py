@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medssl.core.errors import ConfigError
-from medssl.core.requests import CosegmentRequest, images_from_json
+from medssl.core.requests import CosegmentRequest
 from medssl.core.tables import write_table
 from medssl.handlers.images import READING, describe_images, notes_of
 from medssl.images.formats.reading import write_volume
@@ -136,11 +136,10 @@ def rows_of(maps: Sequence[np.ndarray], count: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: CosegmentRequest, context: FolderContext) -> None:
     """Answer a CosegmentRequest: a label map per image with common labels, parts.csv and a picture."""
     from medssl.reports.figures.anatomy import draw_parts
 
-    asked = images_from_json(CosegmentRequest, request)
     grids, names = describe_images(asked, context)
     context.progress(READING, "clustering")
     parts = find_parts(grids, asked.parts, asked.seed)

@@ -11,7 +11,7 @@ import numpy as np
 
 from medssl.core.errors import CatalogError, ConfigError, InputError, WeightsError
 from medssl.core.protocol import VolumeRef
-from medssl.core.requests import LandmarksRequest, landmarks_from_json
+from medssl.core.requests import LandmarksRequest
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog, Entry, read_catalog
 from medssl.evaluation.landmark_errors import ALL, difference, summarise
@@ -42,9 +42,8 @@ class LandmarkErrors:
     unit: str
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: LandmarksRequest, context: FolderContext) -> None:
     """Answer a LandmarksRequest: landmarks.csv, pairs.csv, report.html and a picture."""
-    asked = landmarks_from_json(request)
     _check(asked)
     context.progress(0.0, "reading the landmarks")
     catalog = read_catalog(asked.data, context.home)

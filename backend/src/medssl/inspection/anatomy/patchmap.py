@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medssl.core.errors import ConfigError, ResourceError
-from medssl.core.requests import PatchmapRequest, images_from_json
+from medssl.core.requests import PatchmapRequest
 from medssl.core.tables import write_table
 from medssl.handlers.images import READING, describe_images, notes_of
 from medssl.inference.patch_grid import PatchGrid
@@ -101,11 +101,10 @@ def patches_of(grids: list[PatchGrid], names: list[str]) -> tuple[np.ndarray, li
     return np.concatenate([grid.descriptors[grid.foreground].numpy() for grid in grids]), table
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: PatchmapRequest, context: FolderContext) -> None:
     """Answer a PatchmapRequest: patchmap.csv and a picture of the plane beside the images in the colours of places."""
     from medssl.reports.figures.anatomy import draw_patchmap
 
-    asked = images_from_json(PatchmapRequest, request)
     check_method(asked.method)
     grids, names = describe_images(asked, context)
     descriptors, table = patches_of(grids, names)

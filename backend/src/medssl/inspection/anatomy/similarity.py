@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from medssl.core.errors import InputError
-from medssl.core.requests import SimilarityRequest, images_from_json
+from medssl.core.requests import SimilarityRequest
 from medssl.core.tables import write_table
 from medssl.handlers.images import describe_images, notes_of
 from medssl.images.formats.reading import write_volume
@@ -150,9 +150,8 @@ def as_volume(similarities: Tensor, grid: PatchGrid) -> Volume:
     )
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: SimilarityRequest, context: FolderContext) -> None:
     """Answer a SimilarityRequest; nothing is written but the answer itself unless files are asked for."""
-    asked = images_from_json(SimilarityRequest, request)
     grids, names = describe_images(asked, context)
     maps, matches = find_point(grids, asked.source, asked.x, asked.y)
     table = [row_of(n, name, match) for n, (name, match) in enumerate(zip(names, matches))]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from medssl.core.errors import ConfigError
-from medssl.core.requests import SaliencyRequest, saliency_from_json
+from medssl.core.requests import SaliencyRequest
 from medssl.datasets.crops.classification_images import enlarged
 from medssl.images.formats.reading import write_volume
 from medssl.images.intensity.config import NormalisationConfig
@@ -204,11 +204,10 @@ def placed(cells: np.ndarray, image: Radiograph, net: nn.Module) -> np.ndarray:
     return found
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: SaliencyRequest, context: FolderContext) -> None:
     """Answer a SaliencyRequest: the map as a volume, and a picture of it."""
     from medssl.reports.figures.saliency import draw_saliency
 
-    asked: SaliencyRequest = saliency_from_json(request)
     context.progress(0.0, "loading the model")
     net = context.model(asked.model, "", asked.device, asked.part)
     find_target(net, asked.finding, asked.head)  # before the image is read: it may take long

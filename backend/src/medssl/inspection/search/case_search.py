@@ -17,7 +17,7 @@ from torch import nn
 from medssl.core.errors import CatalogError, ConfigError
 from medssl.core.files import to_text, write_atomic
 from medssl.core.protocol import DataSpec, VolumeRef, to_json
-from medssl.core.requests import RetrieveRequest, retrieve_from_json
+from medssl.core.requests import RetrieveRequest
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import PATIENTS_UNKNOWN, patients_unknown, read_catalog
 from medssl.datasets.entry import Entry
@@ -36,7 +36,7 @@ TOLD = 3  # problems that are named
 MOST = 200  # cases
 
 
-def inspect(request: dict[str, Any], context: FolderContext) -> None:
+def inspect(asked: RetrieveRequest, context: FolderContext) -> None:
     """Answer a RetrieveRequest; the first one of a set embeds all of its images, later ones what is new.
 
     The query's own image is left out where it is in the set, whatever file it came from, and so are the other images of its
@@ -47,7 +47,6 @@ def inspect(request: dict[str, Any], context: FolderContext) -> None:
         ConfigError: unknown features, or a count that is none.
         VolumeError, InputError: the query is no image for this model.
     """
-    asked = retrieve_from_json(request)
     asked = replace(asked, data=resolved(asked.data))
     if not 1 <= asked.count <= MOST:
         raise ConfigError(f"count = {asked.count}", f"must lie between 1 and {MOST}", "8 fill a gallery")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.errors import ConfigError, MedSSLError
-from medssl.core.protocol import JobSpec, data_from_json, to_json
+from medssl.core.protocol import DataSpec, JobSpec, from_json, to_json
 from medssl.core.registry import config_class, load
 from medssl.core.schema import as_dict, build
 from medssl.jobs.devices import DEVICE
@@ -55,7 +55,7 @@ class Item:
             arms = [{**arm, "weights": resolved(arm.get("weights", ""), found)} for arm in config["arms"]]
             config = {**config, "arms": arms}
         return JobSpec(
-            self.kind, self.method, config, data_from_json(self.data), name=self.name, device=self.device or device,
+            self.kind, self.method, config, from_json(DataSpec, self.data), name=self.name, device=self.device or device,
             start_from=resolved(self.start_from, found), partial_weights=self.partial_weights,
         )  # fmt: skip
 
