@@ -31,8 +31,22 @@ REGISTRIES = {
     "medssl", "medssl.jobs", "medssl.networks", "medssl.pretraining", "medssl.tasks", "medssl.handlers",
     "medssl.cli.server.demo",
 }  # fmt: skip
-SOURCES = {"medssl": "backend/src", "MedSSLLib": "MedSSLPretrain", "MedSSLPretrainLib": "MedSSLPretrain", "MedSSLInferenceLib": "MedSSLInference"}
-COUNTED = ("backend/src", "backend/tests", "backend/benchmarks", "backend/checks", "MedSSLPretrain", "MedSSLInference", "Testing", "Resources")
+SOURCES = {
+    "medssl": "backend/src",
+    "MedSSLLib": "MedSSLPretrain",
+    "MedSSLPretrainLib": "MedSSLPretrain",
+    "MedSSLInferenceLib": "MedSSLInference",
+}
+COUNTED = (
+    "backend/src",
+    "backend/tests",
+    "backend/benchmarks",
+    "backend/checks",
+    "MedSSLPretrain",
+    "MedSSLInference",
+    "Testing",
+    "Resources",
+)
 REFERENCE = re.compile(r"(medssl|MedSSL\w*Lib)(\.\w+)*(:\w+)?")
 
 Arrow = tuple[str, str, bool]  # from module, to module, whether a string makes it
@@ -129,7 +143,9 @@ def foreign_imports_of_core(root: Path = ROOT) -> list[str]:
 def lines(root: Path, *folders: str) -> list[tuple[int, Path]]:
     """Lines of each Python file, longest first."""
     paths = [path for folder in folders for path in python_files(root, folder)]
-    return sorted(((path.read_text(encoding="utf-8").count("\n"), path.relative_to(root)) for path in paths), reverse=True)
+    return sorted(
+        ((path.read_text(encoding="utf-8").count("\n"), path.relative_to(root)) for path in paths), reverse=True
+    )
 
 
 def main() -> int:
@@ -150,7 +166,9 @@ def main() -> int:
     for name, folders in (("backend", ["backend/src"]), ("Slicer", ["MedSSLPretrain", "MedSSLInference"])):
         counted = lines(ROOT, *folders)
         sizes = [count for count, _ in counted]
-        print(f"{name}: {sum(sizes)} lines in {len(sizes)} files, median {statistics.median(sizes):.0f}, largest {counted[0][1]} ({sizes[0]})")
+        print(
+            f"{name}: {sum(sizes)} lines in {len(sizes)} files, median {statistics.median(sizes):.0f}, largest {counted[0][1]} ({sizes[0]})"
+        )
     return int(any(wrong.values()))
 
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from medssl.core.errors import CatalogError
-from medssl.core.files import write_json
 from medssl.evaluation.evaluate import carriers_of, guess_kind
 from medssl.evaluation.metrics.classification_metrics import ClassificationMetrics, check
 from medssl.evaluation.prediction_tables import Predictions
-from medssl.evaluation.statistics.bootstrap import METHOD, PatientBootstrap
+from medssl.evaluation.statistics.bootstrap import PatientBootstrap
 from medssl.evaluation.statistics.resampled import Resampled
 from medssl.evaluation.subgroups import Grouping, adjusted, group_by, hold_back, on_rows
-from medssl.reports.figures.plots import draw_intervals
-from medssl.reports.html import Report
-from medssl.reports.sections import TITLES, cell, probability
 
 
 def cross_table(
@@ -62,48 +57,6 @@ def cross_table(
                     }
                 )  # fmt: skip
     return adjusted(rows, ("metric",))
-
-
-def write_cross_table(rows: Sequence[Mapping[str, Any]], folder: Path, title: str, replicates: int) -> Path:
-    """Write cross.json and report.html; the path of the latter."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "cross.json", list(rows))
-    metric = TITLES[rows[0]["metric"]]
-    tested, names = (list(dict.fromkeys(row[key] for row in rows)) for key in ("tested_on", "class"))
-    report = Report(title, f"{metric} of models trained on one group, tested on each; {', '.join(names)}.")
-    report.heading(f"{metric} by training and test group")
-    by_place = {(row["class"], row["trained_on"], row["tested_on"]): row for row in rows}
-    pairs = list(dict.fromkeys((row["class"], row["trained_on"]) for row in rows))
-    report.table(
-        ["class", "trained on", *(f"tested on {group}" for group in tested)],
-        [[*pair, *(cell(by_place[(*pair, group)]) for group in tested)] for pair in pairs],
-    )
-    gaps = [
-        {**row, "low": row["difference_low"], "high": row["difference_high"]}
-        for row in rows
-        if row["difference"] is not None
-    ]
-    if gaps:
-        report.heading("Gaps to the model trained on the tested group")
-        named = [(f"{row['class']}: {row['trained_on']} tested on {row['tested_on']}", row) for row in gaps]
-        report.picture(
-            draw_intervals(named, f"difference in {metric}", 0.0, "difference"),
-            "Below 0: the model trained on another group does worse. 95 % intervals, paired over the same images.",
-        )
-        report.table(
-            ["class", "trained on", "tested on", f"difference in {metric}", "p", "p (Holm)"],
-            [
-                [
-                    *(row[key] for key in ("class", "trained_on", "tested_on")), cell(row, "difference", sign="+"),
-                    probability(row["p"]), probability(row["adjusted_p"]),
-                ]
-                for row in gaps
-            ],
-        )  # fmt: skip
-    report.heading("How it was measured")
-    report.text(f"{METHOD.format(replicates=replicates)}.")
-    report.write(folder / "report.html")
-    return folder / "report.html"
 
 
 def _resample(

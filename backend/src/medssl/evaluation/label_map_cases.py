@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from medssl.core.errors import CatalogError, NotFoundError, VolumeError
-from medssl.core.files import write_atomic
 from medssl.datasets.entry import Entry
 from medssl.evaluation.metrics.segmentation_metrics import case_metrics
 from medssl.evaluation.prediction_tables import ATTRIBUTE
@@ -21,7 +20,6 @@ from medssl.images.label_maps import check_geometry
 from medssl.images.planes import is_flat
 from medssl.images.segment_classes import Segment, SegmentClasses
 from medssl.images.volume import Volume
-from medssl.reports.figures.case_pictures import draw_agreement
 
 NAMED = 5  # files in a message
 
@@ -140,19 +138,6 @@ def classes_that_occur(pairs: Sequence[Pair]) -> SegmentClasses:
     if not values:
         raise CatalogError(f"{len(pairs)} true label maps", "are all empty", "Check that they are label maps")
     return SegmentClasses(tuple(Segment(value, f"label {value}") for value in values))
-
-
-def draw_worst(
-    pairs: Sequence[Pair], worst: Sequence[Mapping[str, Any]], classes: SegmentClasses, folder: Path
-) -> dict[str, Path]:
-    """A PNG for each of the worst cases of an evaluation; image -> file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    of_image = {pair.image: pair for pair in pairs}
-    drawn = {}
-    for number, row in enumerate(worst, start=1):
-        drawn[row["image"]] = folder / f"worst-{number}.png"
-        write_atomic(drawn[row["image"]], draw_agreement(*read_pair(of_image[row["image"]], classes)))
-    return drawn
 
 
 def attributes_of(entry: Entry) -> dict[str, str]:

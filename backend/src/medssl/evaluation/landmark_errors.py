@@ -11,7 +11,7 @@ from medssl.evaluation.statistics.pair_bootstrap import PairBootstrap
 ALL = "all"
 
 
-def summarise(
+def landmark_rows(
     error: dict[str, np.ndarray],
     cells: dict[str, np.ndarray],
     subsets: dict[tuple[str, str], np.ndarray],
@@ -23,7 +23,7 @@ def summarise(
     """A row per model and subset.
 
     Args:
-        error, cells: distances (retrievals,) of each model, in the unit of the table and in cells.
+        error, cells: distances (retrievals,) of each model, in the unit of the table and in patches.
         subsets: (landmark, group): which retrievals, (retrievals,) bool.
         images: (retrievals, 2) numbers of source and target image.
         first, second: their patients, (retrievals,).
@@ -41,7 +41,7 @@ def summarise(
             rows.append(
                 {
                     "model": model, "landmark": landmark, "group": group, "pairs": pairs,
-                    "patients": bootstrap.patients, "mean": interval.mean, "low": interval.low, "high": interval.high,
+                    "patients": bootstrap.patients, "mean": interval.value, "low": interval.low, "high": interval.high,
                     "median": float(np.median(values[chosen])), "within_cell": float(np.mean(cells[model][chosen] <= 1)),
                 }
             )  # fmt: skip
@@ -53,10 +53,10 @@ def difference(
 ) -> dict[str, Any]:
     """The mean difference of two models' errors on the same retrievals, below 0 where `model` is the better one."""
     interval = PairBootstrap(first, second, seed).mean(error[model] - error[than])
-    return {"model": model, "than": than, "difference": interval.mean, "low": interval.low, "high": interval.high}
+    return {"model": model, "than": than, "difference": interval.value, "low": interval.low, "high": interval.high}
 
 
-def in_words(row: dict[str, Any], unit: str) -> str:
+def difference_sentence(row: dict[str, Any], unit: str) -> str:
     """A difference as a sentence."""
     model, than, mean, low, high = (row[name] for name in ("model", "than", "difference", "low", "high"))
     if low is None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from medssl.core.errors import InputError
 from medssl.evaluation.statistics.bootstrap import PatientBootstrap, Statistic
-from medssl.evaluation.statistics.resampled import Interval, Test
+from medssl.evaluation.statistics.interval import Interval, Test
 from medssl.evaluation.statistics.significance import holm
 
 MANY = 8  # different numbers: more are cut into bands

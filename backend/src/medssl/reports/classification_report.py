@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from medssl.evaluation.metrics.classification_metrics import MEAN
-from medssl.reports.figures.plots import draw_curves, draw_intervals, draw_reliability
+from medssl.reports.figures.plots import draw_intervals, draw_reliability, draw_roc_curves
 from medssl.reports.html import Report
-from medssl.reports.sections import TITLES, add_groups, add_method, cell, name_of, number, with_interval
+from medssl.reports.numbers import in_cell, number, with_interval
+from medssl.reports.sections import TITLES, add_groups, add_method, name_of
 
 OF_SCORES = ("auc", "average_precision", "sensitivity_at_specificity", "brier", "ece")
 OF_DECISIONS = ("accuracy", "mcc", "f1", "sensitivity", "specificity")
@@ -31,7 +32,7 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
     drawn = {name: curve for name, curve in evaluation["curves"].items() if curve}
     if drawn:
         report.heading("Curves")
-        report.picture(draw_curves(drawn, metrics), "ROC and precision-recall curves of each class.")
+        report.picture(draw_roc_curves(drawn, metrics), "ROC and precision-recall curves of each class.")
         if len(names) > 1:
             rows = [(name.replace("_", " "), metrics[name]["auc"]) for name in (*names, MEAN)]
             report.picture(
@@ -105,7 +106,7 @@ def _statements(evaluation: Mapping[str, Any]) -> list[str]:
 
 
 def _cells(values: Mapping[str, Any], metrics: tuple[str, ...]) -> list[str]:
-    return [cell(values[metric]) for metric in metrics]
+    return [in_cell(values[metric]) for metric in metrics]
 
 
 def _positive(counts: Mapping[str, int] | None) -> str:

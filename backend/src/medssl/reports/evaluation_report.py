@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medssl.core.files import write_atomic, write_json
+from medssl.core.files import write_json
+from medssl.core.tables import write_table
 from medssl.reports import classification_report as classification_page
 from medssl.reports import segmentation_report as segmentation_page
 from medssl.reports.figures.case_pictures import PICTURES, thumbnail
@@ -41,7 +40,7 @@ def write_evaluation(
     ]
     for name, table in (("metrics", rows), ("groups", evaluation["groups"]), ("gaps", evaluation["gaps"])):
         if table:
-            _write_table(folder / f"{name}.csv", table)
+            write_table(table, folder / f"{name}.csv")
     page = PAGES[evaluation["task"]].page(evaluation, title)
     _worst(page, PAGES[evaluation["task"]].captions(evaluation), folder, pictures or {})
     page.write(folder / "report.html")
@@ -58,11 +57,3 @@ def _worst(page: Report, captions: Mapping[str, str], folder: Path, pictures: Ma
         png = path.read_bytes() if own and path.suffix.lower() in PICTURES and path.is_file() else thumbnail(path)
         link = "" if not path.exists() else str(path.relative_to(folder)) if own else path.resolve().as_uri()
         page.case(png, caption, link)
-
-
-def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, list(rows[0]))
-    table.writeheader()
-    table.writerows(rows)
-    write_atomic(path, text.getvalue().encode())

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from medssl.evaluation.landmark_errors import ALL, in_words
-from medssl.reports.figures.montage import BACKGROUND, DIM, INK
+from medssl.evaluation.landmark_errors import ALL, difference_sentence
+from medssl.reports.figures.canvas import DARK, DIM, LIGHT, ON_DARK, to_png
 from medssl.reports.html import Report
 
-COLOURS = ("#4cc2ff", "#ffb454", "#9aa0ab", "#c792ea", "#8bd450", "#ff6b81")
 UNITS = {"mm": "mm", "percent": "% of width"}
 
 
@@ -21,7 +19,7 @@ def write_report(path: Path, table: Sequence[dict[str, Any]], info: dict[str, An
     """Write report.html.
 
     Args:
-        table: rows of `landmark_table.summarise`.
+        table: rows of `landmark_errors.landmark_rows`.
         info: unit, differences, notes, images, patients, pairs; models: names of those asked for.
         examples: a PNG with places that were found.
     """
@@ -34,9 +32,9 @@ def write_report(path: Path, table: Sequence[dict[str, Any]], info: dict[str, An
     report.heading("What can be said")
     for row in info["differences"]:
         if row["model"] in info["models"]:
-            report.verdict(in_words(row, unit), good=row["low"] is not None and row["high"] < 0)
+            report.verdict(difference_sentence(row, unit), good=row["low"] is not None and row["high"] < 0)
         else:
-            report.text(in_words(row, unit))
+            report.text(difference_sentence(row, unit))
     report.text(
         "Intervals: bootstrap by patient, 2000 draws; a pair counts as often as both of its patients are drawn. They tell how "
         "far the numbers could move with other patients of the same kind, not with another training run."
@@ -47,30 +45,28 @@ def write_report(path: Path, table: Sequence[dict[str, Any]], info: dict[str, An
     report.table(*_rows([row for row in table if row["landmark"] == row["group"] == ALL], "", unit))
     by_landmark = [row for row in table if row["landmark"] != ALL]
     report.heading("Each landmark")
-    report.picture(draw_intervals(by_landmark, "landmark", unit), f"Mean error in {unit} with 95 % intervals.")
+    report.picture(draw_model_intervals(by_landmark, "landmark", unit), f"Mean error in {unit} with 95 % intervals.")
     report.table(*_rows(by_landmark, "landmark", unit))
     by_group = [row for row in table if row["group"] != ALL]
     if by_group:
         report.heading("Groups")
         report.text("Both images of one group, or from the first group (landmark known) to the second (looked for).")
-        report.picture(draw_intervals(by_group, "group", unit), f"Mean error in {unit} with 95 % intervals.")
+        report.picture(draw_model_intervals(by_group, "group", unit), f"Mean error in {unit} with 95 % intervals.")
         report.table(*_rows(by_group, "group", unit))
     report.heading("Where landmarks were found")
     report.picture(examples, "Rings: where landmarks are. Dots: where they were found from each other patient's image.")
     report.write(path)
 
 
-def draw_intervals(rows: Sequence[dict[str, Any]], by: str, unit: str) -> bytes:
+def draw_model_intervals(rows: Sequence[dict[str, Any]], by: str, unit: str) -> bytes:
     """A PNG: a line per landmark or group, a dot with its interval per model."""
     names, models = list(dict.fromkeys(row[by] for row in rows)), list(dict.fromkeys(row["model"] for row in rows))
-    figure = Figure(
-        figsize=(8, 0.9 + 0.3 * len(names) + 0.22 * len(models)), facecolor=BACKGROUND, layout="constrained"
-    )
-    axes = figure.add_subplot(facecolor=BACKGROUND)
+    figure = Figure(figsize=(8, 0.9 + 0.3 * len(names) + 0.22 * len(models)), facecolor=DARK, layout="constrained")
+    axes = figure.add_subplot(facecolor=DARK)
     spread = 0.6 / max(len(models), 1)
     for n, model in enumerate(models):
         of_model = {row[by]: row for row in rows if row["model"] == model}
-        colour = COLOURS[n % len(COLOURS)]
+        colour = ON_DARK[n % len(ON_DARK)]
         for place, row in (
             (names.index(name) + (n - (len(models) - 1) / 2) * spread, r) for name, r in of_model.items()
         ):
@@ -86,10 +82,8 @@ def draw_intervals(rows: Sequence[dict[str, Any]], by: str, unit: str) -> bytes:
     axes.grid(axis="x", color=DIM, alpha=0.2, linewidth=0.6)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    figure.legend(loc="outside upper left", ncols=3, frameon=False, labelcolor=INK, fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110, facecolor=BACKGROUND, format="png")
-    return buffer.getvalue()
+    figure.legend(loc="outside upper left", ncols=3, frameon=False, labelcolor=LIGHT, fontsize=8)
+    return to_png(figure, facecolor=DARK)
 
 
 def _rows(rows: Sequence[dict[str, Any]], by: str, unit: str) -> tuple[list[str], list[list[Any]]]:

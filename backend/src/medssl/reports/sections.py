@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medssl.evaluation.statistics.interval import SIGNIFICANT
 from medssl.reports.figures.plots import draw_intervals
 from medssl.reports.html import Report
+from medssl.reports.numbers import in_cell, p_sentence, p_value, with_interval
 
 TITLES = {
     "auc": "AUC", "average_precision": "average precision", "accuracy": "accuracy", "mcc": "MCC", "f1": "F1",
@@ -15,30 +17,6 @@ TITLES = {
     "sensitivity_at_specificity": "sensitivity at fixed specificity", "dice": "Dice", "iou": "IoU",
     "surface_dice": "surface Dice", "hd95": "HD95 (mm)",
 }  # fmt: skip
-SIGNIFICANT = 0.05
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number, or a dash where it is unknown."""
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def with_interval(row: Mapping[str, Any], value: str = "value", digits: int = 3, sign: str = "") -> str:
-    """A number and its interval: 0.812 (0.770 to 0.851)."""
-    if row.get(value) is None:
-        return "–"
-    text = f"{row[value]:{sign}.{digits}f}"
-    return text if row["low"] is None else f"{text} ({row['low']:{sign}.{digits}f} to {row['high']:{sign}.{digits}f})"
-
-
-def cell(row: Mapping[str, Any], value: str = "value", digits: int = 3, sign: str = "") -> str:
-    """The same for a narrow column of a table: the interval in a line of its own."""
-    return with_interval(row, value, digits, sign).replace(" (", "\n").rstrip(")")
-
-
-def probability(p: float | None) -> str:
-    """A p-value as papers print it."""
-    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def add_groups(page: Report, evaluation: Mapping[str, Any], main: str, label: str, shown: Sequence[str]) -> None:
@@ -67,7 +45,7 @@ def add_groups(page: Report, evaluation: Mapping[str, Any], main: str, label: st
         [
             [
                 *(row[key] for key in ("attribute", "group", "images", "patients")),
-                *(cell(by_group[row["attribute"], row["group"], metric]) for metric in shown),
+                *(in_cell(by_group[row["attribute"], row["group"], metric]) for metric in shown),
             ]
             for row in of_main
         ],
@@ -82,7 +60,7 @@ def _add_gaps(page: Report, evaluation: Mapping[str, Any], main: str, label: str
     page.heading("Gaps between groups")
     of_whole = [row for row in gaps if row["class"] == label]
     for row in of_whole:
-        page.text(in_words(row, TITLES[main]))
+        page.text(gap_sentence(row, TITLES[main]))
     named = [(_pair(row), row) for row in gaps if row["low"] is not None]
     if named:
         page.picture(
@@ -95,7 +73,7 @@ def _add_gaps(page: Report, evaluation: Mapping[str, Any], main: str, label: str
         [
             [
                 *(row[key] for key in ("attribute", "first", "second", "class")),
-                with_interval(row, "difference", sign="+"), probability(row["p"]), probability(row["adjusted_p"]),
+                with_interval(row, "difference", sign="+"), p_value(row["p"]), p_value(row["adjusted_p"]),
             ]
             for row in gaps
             if row["low"] is not None
@@ -107,12 +85,12 @@ def _add_gaps(page: Report, evaluation: Mapping[str, Any], main: str, label: str
     )
 
 
-def in_words(row: Mapping[str, Any], title: str) -> str:
+def gap_sentence(row: Mapping[str, Any], title: str) -> str:
     """A gap as a sentence."""
     pair = f"{row['attribute']} {row['first']} against {row['second']}"
     if row["low"] is None:
         return f"{pair}: too few patients to say whether {title} differs."
-    bounds = f"{with_interval(row, 'difference', sign='+')}, p {_told(row['adjusted_p'])} after Holm"
+    bounds = f"{with_interval(row, 'difference', sign='+')}, p {p_sentence(row['adjusted_p'])} after Holm"
     if row["adjusted_p"] < SIGNIFICANT:
         return f"{pair}: {title} is {'higher' if row['difference'] > 0 else 'lower'} ({bounds})."
     return f"{pair}: no difference in {title} can be told ({bounds})."
@@ -135,7 +113,3 @@ def name_of(image: str) -> str:
 
 def _pair(row: Mapping[str, Any]) -> str:
     return f"{row['class']}: {row['first']} less {row['second']}".replace("_", " ")
-
-
-def _told(p: float) -> str:
-    return probability(p) if p < 0.001 else f"= {p:.3f}"

@@ -8,7 +8,8 @@ from typing import Any
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
 from medssl.reports.figures.plots import draw_boxes
 from medssl.reports.html import Report
-from medssl.reports.sections import TITLES, add_groups, add_method, cell, name_of, number, with_interval
+from medssl.reports.numbers import in_cell, number, with_interval
+from medssl.reports.sections import TITLES, add_groups, add_method, name_of
 
 
 def page(evaluation: Mapping[str, Any], title: str) -> Report:
@@ -20,7 +21,7 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
     report.table(
         ["class", *(TITLES[metric] for metric in METRICS)],
         [
-            [name, *(cell(values[m], digits=2 if m == "hd95" else 3) for m in METRICS)]
+            [name, *(in_cell(values[m], digits=2 if m == "hd95" else 3) for m in METRICS)]
             for name, values in metrics.items()
         ],
         MEAN,

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from medssl.evaluation.landmark_errors import difference, in_words, summarise
+from medssl.evaluation.landmark_errors import difference, difference_sentence, landmark_rows
 from medssl.evaluation.statistics.pair_bootstrap import PairBootstrap
 
 
@@ -20,7 +20,7 @@ def pairs(patients: int) -> tuple[np.ndarray, np.ndarray]:
 def test_equal_values_have_no_interval_width():
     first, second = pairs(8)
     interval = PairBootstrap(first, second).mean(np.full(len(first), 3.0))
-    assert (interval.mean, interval.low, interval.high) == pytest.approx((3, 3, 3))
+    assert (interval.value, interval.low, interval.high) == pytest.approx((3, 3, 3))
 
 
 def test_a_patients_own_difficulty_widens_the_interval():
@@ -46,7 +46,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
 
 def test_few_patients_say_nothing():
     interval = PairBootstrap(*pairs(4)).mean(np.arange(12.0))
-    assert interval.mean == pytest.approx(5.5) and interval.low is interval.high is None
+    assert interval.value == pytest.approx(5.5) and interval.low is interval.high is None
 
 
 def test_differences_are_paired():
@@ -55,14 +55,14 @@ def test_differences_are_paired():
     error = {"good": hard, "bad": hard + 1 + 0.01 * hard}
     row = difference(error, "good", "bad", first, second, 0)
     assert row["high"] < 0 and row["difference"] == pytest.approx(-1 - 0.01 * hard.mean())
-    assert "good is better than bad" in in_words(row, "mm")
-    assert "bad is worse than good" in in_words(difference(error, "bad", "good", first, second, 0), "mm")
+    assert "good is better than bad" in difference_sentence(row, "mm")
+    assert "bad is worse than good" in difference_sentence(difference(error, "bad", "good", first, second, 0), "mm")
 
 
 def test_words_for_what_cannot_be_told():
     noise = {"model": "a", "than": "b", "difference": 0.1, "low": -1.0, "high": 1.2}
-    assert "cannot be told apart" in in_words(noise, "mm")
-    assert "too few patients" in in_words({**noise, "low": None, "high": None}, "mm")
+    assert "cannot be told apart" in difference_sentence(noise, "mm")
+    assert "too few patients" in difference_sentence({**noise, "low": None, "high": None}, "mm")
 
 
 def test_rows_by_hand():
@@ -70,5 +70,5 @@ def test_rows_by_hand():
     images = np.array([(int(a[1]), int(b[1])) for a, b in zip(first, second)])
     values = np.array([1.0, 2, 3, 4, 5, 9])
     chosen = np.array([True, True, False, False, True, True])
-    (row,) = summarise({"m": values}, {"m": values / 4}, {("apex", "all"): chosen}, images, first, second, 0)
+    (row,) = landmark_rows({"m": values}, {"m": values / 4}, {("apex", "all"): chosen}, images, first, second, 0)
     assert (row["pairs"], row["patients"], row["mean"], row["median"], row["within_cell"]) == (4, 3, 4.25, 3.5, 0.5)

@@ -108,8 +108,9 @@ def _single(source: list[str], asked: list[str]) -> Path:
 
 
 def _cross(source: list[str], group: list[str], output: Path, draws: Mapping[str, int]) -> None:
-    from medssl.evaluation.cross_table import cross_table, write_cross_table
+    from medssl.evaluation.cross_table import cross_table
     from medssl.evaluation.prediction_tables import read_predictions
+    from medssl.reports.cross_table_report import write_cross_table
 
     if len(group) != 1 or len(source) < 2:
         raise InputError("NAME=TABLE.csv", "takes two tables or more and one --group", "Add --group sex")
@@ -156,8 +157,8 @@ def _report_segmentation(
     pairs: tuple[list[Pair], SegmentClasses, list[str]] | None,
 ) -> None:
     from medssl.evaluation.evaluate import evaluate_segmentation
-    from medssl.evaluation.label_map_cases import draw_worst
     from medssl.reports.evaluation_report import write_evaluation
+    from medssl.reports.figures.case_pictures import draw_worst
 
     evaluation = evaluate_segmentation(cases, group, **draws)
     pictures: dict[str, Path] = {}

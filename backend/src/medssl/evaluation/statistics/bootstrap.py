@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from medssl.evaluation.statistics.resampled import Interval, Resampled, Test
+from medssl.evaluation.statistics.interval import Interval, Test
+from medssl.evaluation.statistics.resampled import Resampled
 
 Statistic = Callable[[np.ndarray], np.ndarray]  # how often each row counts (R, N) -> values (R, K)
 CHUNK = 2**17  # weights at a time: they stay in the processor's cache

@@ -13,8 +13,8 @@ import numpy as np
 from scipy import special, stats
 
 from medssl.core.errors import InputError
-from medssl.evaluation.statistics.pair_bootstrap import FEWEST
-from medssl.evaluation.statistics.resampled import TAIL, Interval, Test
+from medssl.evaluation.statistics.interval import FEWEST, Interval, Test
+from medssl.evaluation.statistics.resampled import TAIL
 
 
 def delong(

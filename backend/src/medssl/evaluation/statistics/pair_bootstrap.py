@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from medssl.evaluation.statistics.interval import FEWEST, LEVEL, Interval
+
 REPLICATES = 2000
-LEVEL = 95.0  # percent
-FEWEST = 5  # patients: below, resampling says nothing
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean with its 95 % interval; `low` and `high` are None where there are too few patients."""
-
-    mean: float
-    low: float | None
-    high: float | None
 
 
 class PairBootstrap:
@@ -49,7 +39,7 @@ class PairBootstrap:
             return Interval(mean, None, None)
         sums, counts = self._totals(values), self._totals(np.ones(len(values)))
         with np.errstate(invalid="ignore"):
-            means = sums / counts  # not a number where no pair was drawn
+            means = sums / counts  # NaN where no pair was drawn
         low, high = np.nanpercentile(means, [50 - LEVEL / 2, 50 + LEVEL / 2])
         return Interval(mean, float(low), float(high))
 

@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from medssl.evaluation.statistics.pair_bootstrap import FEWEST, LEVEL
+from medssl.evaluation.statistics.interval import FEWEST, LEVEL, Interval, Test
 
 TAIL = (1 - LEVEL / 100) / 2
 EDGE = 0.01  # share of the replicates
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with its 95 % interval; None where it cannot be told."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-    def as_dict(self) -> dict[str, float | None]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Test:
-    """A difference (first - second) with its 95 % interval and the two-sided p-value; None where it cannot be told."""
-
-    name: str
-    difference: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-
-    __test__ = False  # not one of pytest's
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from scipy import stats
 
 from medssl.core.errors import InputError
 from medssl.evaluation.statistics.bootstrap import PatientBootstrap
-from medssl.evaluation.statistics.pair_bootstrap import LEVEL
-from medssl.evaluation.statistics.resampled import Test
+from medssl.evaluation.statistics.interval import LEVEL, Test
 
 LEAST_SPREAD = 1e-12  # of runs: below, they differ by rounding only
 

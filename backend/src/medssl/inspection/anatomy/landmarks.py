@@ -14,7 +14,7 @@ from medssl.core.protocol import VolumeRef
 from medssl.core.requests import LandmarksRequest
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog, Entry, read_catalog
-from medssl.evaluation.landmark_errors import ALL, difference, summarise
+from medssl.evaluation.landmark_errors import ALL, difference, landmark_rows
 from medssl.inference.untrained import split_reference
 from medssl.inspection.anatomy.landmark_points import Landmarks, match_landmarks, read_landmarks
 from medssl.inspection.anatomy.landmark_search import Frame, Query, errors_of, make_queries, retrieve, same_coordinates
@@ -207,7 +207,7 @@ def _judge(
                 subsets[ALL, name] = (a == one) & (b == other)
     subsets = {key: chosen for key, chosen in subsets.items() if chosen.any()}
     images = np.array([(q.source, q.target) for q in found.queries])
-    table = summarise(found.error, found.cells, subsets, images, first, second, asked.seed)
+    table = landmark_rows(found.error, found.cells, subsets, images, first, second, asked.seed)
     names = list(found.error)
     against = [(a, b) for n, a in enumerate(names) for b in names[n + 1 :]]
     differences = [difference(found.error, a, b, first, second, asked.seed) for a, b in against]

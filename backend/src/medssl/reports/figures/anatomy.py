@@ -18,10 +18,10 @@ from torch import Tensor
 from medssl.images.volume import Volume
 from medssl.inference.patch_grid import PatchGrid
 from medssl.inspection.anatomy.similarity import Match
+from medssl.reports.figures.canvas import DARK, DIM, LIGHT
 from medssl.reports.figures.image_grid import LARGEST, ImageGrid, bare, extent_of
-from medssl.reports.figures.montage import BACKGROUND, DIM, INK
 
-EDGE = [withStroke(linewidth=2.2, foreground=BACKGROUND)]  # keeps letters legible on any grey
+EDGE = [withStroke(linewidth=2.2, foreground=DARK)]  # keeps letters legible on any grey
 HEAT = "inferno"
 MARKERS = "os^Dv"  # of the images in a patch map, in turn
 BESIDE = 4  # images shown beside a patch map
@@ -66,9 +66,9 @@ def draw_maps(
             continue
         pane.plot([match.x], [match.y], "o", mfc="none", mec="#7df9ff", markersize=13, markeredgewidth=2)
         if match.runner_up:
-            pane.plot(*match.runner_up, "o", mfc="none", mec=INK, markersize=7, markeredgewidth=1.2, alpha=0.8)
+            pane.plot(*match.runner_up, "o", mfc="none", mec=LIGHT, markersize=7, markeredgewidth=1.2, alpha=0.8)
         text = f"{match.similarity:.2f}, confidence {match.confidence:.2f}"
-        pane.text(0.02, 0.02, text, transform=pane.transAxes, color=INK, fontsize=8, path_effects=EDGE)
+        pane.text(0.02, 0.02, text, transform=pane.transAxes, color=LIGHT, fontsize=8, path_effects=EDGE)
     _scale_bar(panes)
     panes.save(path)
 
@@ -98,7 +98,7 @@ def draw_parts(
     path: Path,
 ) -> None:
     """Label maps (column, row) over the images in the parts' colours, and a legend."""
-    colours = np.array([to_rgba(BACKGROUND, 0.0), *(to_rgba(row["colour"], 0.45) for row in table)])
+    colours = np.array([to_rgba(DARK, 0.0), *(to_rgba(row["colour"], 0.45) for row in table)])
     title = "Parts of equal anatomy" if table else "Parts of equal anatomy: none found"
     panes = ImageGrid([grid.source for grid in grids], names, title, foot=0.42)
     for pane, grid, labels in zip(panes.panes, grids, maps):
@@ -122,7 +122,7 @@ def draw_patchmap(
     scatter.clear()
     scatter.set_aspect("auto")
     bare(scatter)
-    scatter.set_facecolor(BACKGROUND)
+    scatter.set_facecolor(DARK)
     panes.name(scatter, f"{method.upper().replace('TSNE', 't-SNE')}, a point per cell")
     for number in range(len(grids)):
         rows = [row for row in table if row["image"] == number]
@@ -152,7 +152,7 @@ def grid_extent(grid: PatchGrid) -> tuple[float, float, float, float]:
 
 def mark(pane: Axes, x: float, y: float, colour: str, label: str) -> None:
     """A labelled point."""
-    pane.plot([x], [y], "o", color=colour, markersize=6, markeredgecolor=BACKGROUND, markeredgewidth=0.8)
+    pane.plot([x], [y], "o", color=colour, markersize=6, markeredgecolor=DARK, markeredgewidth=0.8)
     pane.annotate(
         label, (x, y), (5, 4), textcoords="offset points", color=colour, fontsize=8, weight="bold", path_effects=EDGE
     )

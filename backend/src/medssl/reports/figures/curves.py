@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
+
+from medssl.reports.figures.canvas import to_png
 
 
 def draw_loss_curve(events: Iterable[dict[str, Any]]) -> bytes:
@@ -18,7 +16,8 @@ def draw_loss_curve(events: Iterable[dict[str, Any]]) -> bytes:
     events = list(without_repeats(events))
     losses = [(e["step"], e["loss"]) for e in events if e["type"] == "loss"]
     metrics = [e for e in events if e["type"] == "metric"]
-    figure, axes = plt.subplots(figsize=(9, 4), dpi=110)
+    figure = Figure(figsize=(9, 4))
+    axes = figure.subplots()
     if losses:
         steps, values = np.array(losses).T
         axes.plot(steps, values, color="#4c78a8", alpha=0.25, linewidth=1)
@@ -32,7 +31,7 @@ def draw_loss_curve(events: Iterable[dict[str, Any]]) -> bytes:
     axes.set(xlabel="step", ylabel="mean squared error", ylim=(0, None))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    return to_png(figure)
+    return to_png(figure, bbox_inches="tight")
 
 
 def draw_set_curves(events: Iterable[dict[str, Any]], sets: Sequence[str]) -> bytes:
@@ -43,7 +42,8 @@ def draw_set_curves(events: Iterable[dict[str, Any]], sets: Sequence[str]) -> by
         sets: names.
     """
     events = list(without_repeats(events))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), dpi=110)
+    figure = Figure(figsize=(11, 4))
+    left, right = figure.subplots(1, 2)
     for number, name in enumerate(sets):
         colour = f"C{number}"
         for axes, kind, field, style in (
@@ -61,7 +61,7 @@ def draw_set_curves(events: Iterable[dict[str, Any]], sets: Sequence[str]) -> by
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    return to_png(figure)
+    return to_png(figure, bbox_inches="tight")
 
 
 def without_repeats(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -80,11 +80,3 @@ def smooth(values: np.ndarray, window: int = 15) -> np.ndarray:
     place = np.arange(len(values))
     half = np.minimum(np.minimum(place, len(values) - 1 - place), window // 2)
     return (sums[place + half + 1] - sums[place - half]) / (2 * half + 1)
-
-
-def to_png(figure: Any) -> bytes:
-    """Render a matplotlib figure and close it."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight")
-    plt.close(figure)
-    return buffer.getvalue()

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from medssl.images.volume import Volume
-from medssl.reports.figures.montage import BACKGROUND, DIM, INK
+from medssl.reports.figures.canvas import DARK, DIM, LIGHT
 
 HEIGHT, GAP, EDGE, HEAD, FOOT = 4.2, 0.12, 0.12, 0.56, 0.12  # inches
 WIDEST = 6.0  # of one pane
@@ -33,13 +33,13 @@ class ImageGrid:
         widths = [min(HEIGHT * image.size_mm[0] / image.size_mm[1], WIDEST) for image in images]
         self.width = 2 * EDGE + sum(widths) + GAP * (len(images) - 1)
         self.height = HEAD + HEIGHT + foot
-        self.figure = Figure(figsize=(self.width, self.height), facecolor=BACKGROUND)
-        self.write(title, EDGE, 0.1, size=11, weight="bold", color=INK)
+        self.figure = Figure(figsize=(self.width, self.height), facecolor=DARK)
+        self.write(title, EDGE, 0.1, size=11, weight="bold", color=LIGHT)
         self.panes: list[Axes] = []
         left = EDGE
         for image, name, width in zip(images, names, widths):
             box = (left / self.width, foot / self.height, width / self.width, HEIGHT / self.height)
-            pane = self.figure.add_axes(box, facecolor=BACKGROUND)
+            pane = self.figure.add_axes(box, facecolor=DARK)
             show_image(pane, image)
             self.name(pane, shortened(name, width))
             self.panes.append(pane)
@@ -63,7 +63,7 @@ class ImageGrid:
 
     def save(self, path: Path) -> None:
         """Write the PNG."""
-        self.figure.savefig(path, dpi=DPI, facecolor=BACKGROUND, format="png")
+        self.figure.savefig(path, dpi=DPI, facecolor=DARK, format="png")
 
 
 def show_image(pane: Axes, image: Volume) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medssl.reports.figures.canvas import DARK, DIM, LIGHT
+
 COLUMNS = ("Original", "Distorted", "Restored", "|Error|")
-BACKGROUND, INK, DIM = "#16181d", "#f2f2f2", "#a8adb8"
 TILE, GAP, LEFT, TOP, RIGHT, BOTTOM = 2.1, 0.06, 0.55, 0.34, 0.75, 0.08  # inches
 ERROR_LIMIT = 0.5  # where the colours of the error end
 
@@ -37,9 +38,9 @@ def write_montage(rows: Sequence[MontageRow], path: str | Path, title: str = "",
     head = TOP + (0.32 if title else 0.0)
     width = LEFT + len(COLUMNS) * TILE + (len(COLUMNS) - 1) * GAP + RIGHT
     height = head + len(rows) * tile_height + (len(rows) - 1) * GAP + BOTTOM
-    figure = Figure(figsize=(width, height), facecolor=BACKGROUND)
+    figure = Figure(figsize=(width, height), facecolor=DARK)
     if title:
-        figure.text(LEFT / width, 1 - 0.12 / height, title, color=INK, fontsize=11, weight="bold", va="top")
+        figure.text(LEFT / width, 1 - 0.12 / height, title, color=LIGHT, fontsize=11, weight="bold", va="top")
     for r, row in enumerate(rows):
         bottom = height - head - (r + 1) * tile_height - r * GAP
         for c, image in enumerate(_images(row)):
@@ -47,12 +48,12 @@ def write_montage(rows: Sequence[MontageRow], path: str | Path, title: str = "",
             axes = figure.add_axes((left / width, bottom / height, TILE / width, tile_height / height))
             _show(axes, image, row.aspect, error=c == len(COLUMNS) - 1)
             if r == 0:
-                axes.set_title(COLUMNS[c], color=INK, fontsize=10, pad=5)
+                axes.set_title(COLUMNS[c], color=LIGHT, fontsize=10, pad=5)
             if c == 0 and row.label:
                 axes.set_ylabel(row.label, color=DIM, fontsize=8)
     bar = figure.add_axes(((width - RIGHT + 0.12) / width, BOTTOM / height, 0.12 / width, tile_height / height))
     _show_scale(figure, bar)
-    figure.savefig(path, dpi=dpi, facecolor=BACKGROUND, format="png")
+    figure.savefig(path, dpi=dpi, facecolor=DARK, format="png")
 
 
 def _images(row: MontageRow) -> list[np.ndarray]:

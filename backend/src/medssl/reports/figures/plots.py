@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,14 +10,13 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-INK, SOFT = "#333333", "#bbbbbb"
-COLOURS = ("#1f77b4", "#d9822b", "#2a9d5c", "#b04fb5", "#c8443c", "#8c6d31", "#17a2b8", "#7f7f7f")
-DPI = 110
+from medssl.reports.figures.canvas import COLOURS, INK, SOFT, to_png
+
 FEWEST_IN_BIN = 5  # images: thinner bins of a reliability curve are drawn hollow
 LONGEST = 26  # letters of a name in a legend
 
 
-def draw_curves(curves: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, Mapping[str, Any]]) -> bytes:
+def draw_roc_curves(curves: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, Mapping[str, Any]]) -> bytes:
     """A PNG: ROC and precision-recall curves of the classes that have them, with their areas."""
     names = [name for name, curve in curves.items() if curve]
     figure = Figure(figsize=(11, 4.2), layout="constrained")
@@ -42,7 +40,7 @@ def draw_curves(curves: Mapping[str, Mapping[str, Any]], metrics: Mapping[str, M
     figure.legend(
         loc="outside right upper", frameon=False, fontsize=8.5, title="AUC / average precision", title_fontsize=8.5
     )
-    return _png(figure)
+    return to_png(figure, facecolor="white")
 
 
 def draw_reliability(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
@@ -68,7 +66,7 @@ def draw_reliability(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
         _plain(axes)
     figure.supxlabel("probability", fontsize=9, color=INK)
     figure.supylabel("share of positive images", fontsize=9, color=INK)
-    return _png(figure)
+    return to_png(figure, facecolor="white")
 
 
 def draw_boxes(values: Mapping[str, Sequence[float | None]], label: str, top: float | None = None) -> bytes:
@@ -91,7 +89,7 @@ def draw_boxes(values: Mapping[str, Sequence[float | None]], label: str, top: fl
     axes.set_xlim(right=top)
     axes.set_xlabel(label)
     _plain(axes, "x")
-    return _png(figure)
+    return to_png(figure, facecolor="white")
 
 
 def draw_intervals(
@@ -120,7 +118,7 @@ def draw_intervals(
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel(label)
     _plain(axes, "x")
-    return _png(figure)
+    return to_png(figure, facecolor="white")
 
 
 def _colour(number: int, of: int) -> Any:
@@ -137,9 +135,3 @@ def _plain(axes: Axes, grid: Any = "both") -> None:
     axes.tick_params(labelsize=8.5, length=3)
     axes.grid(axis=grid, color=SOFT, alpha=0.35, linewidth=0.6)
     axes.set_axisbelow(True)
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=DPI, format="png", facecolor="white")
-    return buffer.getvalue()

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
-from medssl.reports.figures.montage import BACKGROUND, DIM, INK
+from medssl.reports.figures.canvas import DARK, DIM, LIGHT
 
 TILE, TEXT, GAP, EDGE = 200, 46, 12, 16  # pixels: a case's side, the lines below it, between cases, around all
 PER_ROW = 4
@@ -33,14 +33,14 @@ def draw_cases(
     large = TILE if rows == 1 else TILE + TILE // 2
     height = max(rows * (TILE + TEXT) + (rows - 1) * GAP, large + TEXT)
     width = large + 3 * GAP + columns * TILE + (columns - 1) * GAP
-    sheet = Image.new("RGB", (width + 2 * EDGE, height + 2 * EDGE), BACKGROUND)
+    sheet = Image.new("RGB", (width + 2 * EDGE, height + 2 * EDGE), DARK)
     draw = ImageDraw.Draw(sheet)
     _tile(sheet, draw, query, (EDGE, EDGE), large, (name, ""), QUERY)
     for n, (picture, row) in enumerate(zip(pictures, table)):
         left = EDGE + large + 3 * GAP + n % PER_ROW * (TILE + GAP)
         top = EDGE + n // PER_ROW * (TILE + TEXT + GAP)
         lines = (f"{row['rank']}    {row['similarity']:.3f}    {row['patient']}", row["findings"])
-        _tile(sheet, draw, picture, (left, top), TILE, lines, INK)
+        _tile(sheet, draw, picture, (left, top), TILE, lines, LIGHT)
     return sheet
 
 

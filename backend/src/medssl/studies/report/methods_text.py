@@ -9,7 +9,7 @@ from typing import Any
 
 from medssl.studies.comparison.config import Study
 from medssl.studies.comparison.plan import FINISHED, RunResult, reference_of
-from medssl.studies.report.plots import label
+from medssl.studies.results.numbers import metric_title
 
 PACKAGES = ("medssl", "torch", "monai", "timm", "numpy", "scipy", "scikit-learn")
 BUDGET = ("steps", "batch_size", "accumulate", "learning_rate", "weight_decay", "optimizer", "schedule", "warmup_steps")
@@ -95,7 +95,7 @@ def _budget(study: Study) -> str:
 
 def _statistics(study: Study) -> list[str]:
     lines = [
-        f"{label(study.metric)} is that of the whole test set in each run. Tables show means over seeds, standard deviations "
+        f"{metric_title(study.metric)} is that of the whole test set in each run. Tables show means over seeds, standard deviations "
         "(n - 1) and 95 % t intervals of the mean: they tell how much training varies, on these test patients.",
     ]
     if study.replicates:

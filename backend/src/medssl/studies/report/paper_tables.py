@@ -6,9 +6,18 @@ from typing import Any
 
 from medssl.studies.comparison.config import Study
 from medssl.studies.comparison.plan import RunResult, describe_size, reference_of
-from medssl.studies.report.plots import label
 from medssl.studies.results.differences import verdict
-from medssl.studies.results.numbers import IDENTICAL, NONE, between, mean_sd, plain, probability, signed
+from medssl.studies.results.numbers import (
+    IDENTICAL,
+    UNKNOWN,
+    bounds,
+    mean_sd,
+    metric_title,
+    p_value,
+    plain,
+    signed,
+    signed_bounds,
+)
 from medssl.studies.results.summaries import summarise
 
 ESCAPED = {"\\": r"\textbackslash{}", **{sign: "\\" + sign for sign in "&%$#_{}"}, "±": r"$\pm$", "<": "$<$"}
@@ -17,7 +26,7 @@ Table = tuple[list[str], list[list[Any]]]
 
 def result_rows(study: Study, outcomes: list[RunResult]) -> Table:
     """A row per size and arm."""
-    heads = ["arm", "size", "runs", f"{label(study.metric)} mean", "sd", "95 % interval of the mean"]
+    heads = ["arm", "size", "runs", f"{metric_title(study.metric)} mean", "sd", "95 % interval of the mean"]
     return heads, [
         [
             line.arm,
@@ -25,7 +34,7 @@ def result_rows(study: Study, outcomes: list[RunResult]) -> Table:
             line.runs,
             plain(line.mean),
             IDENTICAL if line.sd == 0 else plain(line.sd),
-            between(line.low, line.high),
+            bounds(line.low, line.high),
         ]
         for line in summarise(study, outcomes)
     ]
@@ -37,8 +46,8 @@ def difference_rows(study: Study, rows: list[dict[str, Any]]) -> Table:
     return heads, [
         [
             row["arm"], row["reference"], describe_size(study, row["size"]), f"{row['test']} {row['class']}".strip(),
-            signed(row["difference"]), between(row["low"], row["high"], signed), probability(row["p"]),
-            probability(row["adjusted_p"]), row["n"],
+            signed(row["difference"]), signed_bounds(row["low"], row["high"]), p_value(row["p"]),
+            p_value(row["adjusted_p"]), row["n"],
         ]
         for row in rows
     ]  # fmt: skip
@@ -47,7 +56,7 @@ def difference_rows(study: Study, rows: list[dict[str, Any]]) -> Table:
 def markdown(study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]]) -> str:
     """Mean and standard deviation of each arm (rows) at each size (columns), and every test."""
     heads, cells = _grid(study, outcomes, rows, "**")
-    text = f"{label(study.metric)} on the test set, mean ± standard deviation over seeds (number of runs). {_legend('bold')}\n\n"
+    text = f"{metric_title(study.metric)} on the test set, mean ± standard deviation over seeds (number of runs). {_legend('bold')}\n\n"
     text += _markdown(heads, cells)
     if rows:
         text += "\n" + _markdown(*difference_rows(study, rows))
@@ -64,7 +73,7 @@ def latex(study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]]) -
             if (arm.name, size) in marked and _verdict(study, rows, arm.name, size) == "better":
                 row[n] = rf"\textbf{{{row[n]}}}"
         row[0] = _escaped(row[0])
-    caption = f"{label(study.metric)} on the test set, mean ± standard deviation over seeds (number of runs). {_legend('bold')}"
+    caption = f"{metric_title(study.metric)} on the test set, mean ± standard deviation over seeds (number of runs). {_legend('bold')}"
     text = _latex([_escaped(head) for head in heads], cells, caption)
     if rows:
         heads, cells = difference_rows(study, rows)
@@ -113,4 +122,4 @@ def _latex(heads: list[str], rows: list[list[str]], caption: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return NONE if text == NONE else "".join(ESCAPED.get(sign, sign) for sign in text)
+    return UNKNOWN if text == UNKNOWN else "".join(ESCAPED.get(sign, sign) for sign in text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,16 +9,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medssl.reports.figures.canvas import COLOURS, INK, to_png
 from medssl.studies.comparison.config import Study
 from medssl.studies.comparison.plan import RunResult, describe_size
+from medssl.studies.results.numbers import metric_title
 from medssl.studies.results.summaries import Summary, values_of
 
-COLOURS = ("#7f7f7f", "#1f77b4", "#d9822b", "#2a9d5c", "#b04fb5", "#c8443c", "#8c6d31", "#17a2b8")
-INK = "#333333"
+ARMS = (COLOURS[-1], *COLOURS[:-1])  # colours; the first arm is the reference, in grey
 JITTER = 0.05
 
 
-def draw_curves(study: Study, lines: Sequence[Summary]) -> bytes:
+def draw_learning_curves(study: Study, lines: Sequence[Summary]) -> bytes:
     """A PNG: mean with 95 % interval of each arm against the size."""
     figure, axes = _figure(7.5, 4.2)
     places = np.arange(len(study.sizes))
@@ -33,7 +33,7 @@ def draw_curves(study: Study, lines: Sequence[Summary]) -> bytes:
             x, means, spread, fmt="o-", color=_colour(number), capsize=3, markersize=5, linewidth=1.6, label=arm.name
         )
     _finish(figure, axes, study)
-    return _png(figure)
+    return to_png(figure, metadata={"Software": None})
 
 
 def draw_runs(study: Study, outcomes: Sequence[RunResult]) -> bytes:
@@ -53,7 +53,7 @@ def draw_runs(study: Study, outcomes: Sequence[RunResult]) -> bytes:
     for number, arm in enumerate(study.arms):
         axes.plot([], [], "o", color=_colour(number), label=arm.name)
     _finish(figure, axes, study)
-    return _png(figure)
+    return to_png(figure, metadata={"Software": None})
 
 
 def draw_differences(study: Study, rows: Sequence[dict[str, Any]]) -> bytes:
@@ -76,9 +76,9 @@ def draw_differences(study: Study, rows: Sequence[dict[str, Any]]) -> bytes:
     axes.axvline(0, color=INK, linewidth=0.8)
     for number, test in enumerate(tests):
         axes.plot([], [], "o-", color=_colour(number + 1), label=test)
-    axes.set_xlabel(f"difference in {label(study.metric)} to the reference")
+    axes.set_xlabel(f"difference in {metric_title(study.metric)} to the reference")
     figure.legend(loc="outside upper left", ncols=4, frameon=False, fontsize=8)
-    return _png(figure)
+    return to_png(figure, metadata={"Software": None})
 
 
 def draw_groups(study: Study, rows: Sequence[dict[str, Any]]) -> bytes:
@@ -96,18 +96,12 @@ def draw_groups(study: Study, rows: Sequence[dict[str, Any]]) -> bytes:
         axes.set_yticks(range(len(names)), [f"{attribute}: {group}" for attribute, group in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_title(describe_size(study, size), fontsize=9)
-        axes.set_xlabel(label(study.metric))
+        axes.set_xlabel(metric_title(study.metric))
         _clean(axes, "x")
     for number, arm in enumerate(study.arms):
         panels[0].plot([], [], "o-", color=_colour(number), label=arm.name)
     figure.legend(loc="outside upper left", ncols=4, frameon=False, fontsize=8)
-    return _png(figure)
-
-
-def label(metric: str) -> str:
-    """A metric as papers write it."""
-    names = {"auc": "AUC", "hd95": "HD95 (mm)", "iou": "IoU", "mcc": "MCC", "f1": "F1", "ece": "ECE"}
-    return names.get(metric, metric.replace("_", " ").capitalize())
+    return to_png(figure, metadata={"Software": None})
 
 
 def _offset(number: int, study: Study, width: float = 0.0) -> float:
@@ -117,7 +111,7 @@ def _offset(number: int, study: Study, width: float = 0.0) -> float:
 
 
 def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]
+    return ARMS[number % len(ARMS)]
 
 
 def _figure(width: float, height: float, grid: str = "both") -> tuple[Figure, Axes]:
@@ -139,11 +133,5 @@ def _clean(axes: Axes, grid: str) -> None:
 def _finish(figure: Figure, axes: Axes, study: Study) -> None:
     axes.set_xticks(range(len(study.sizes)), [describe_size(study, size) for size in study.sizes])
     axes.set_xlim(-0.5, len(study.sizes) - 0.5)
-    axes.set_ylabel(f"{label(study.metric)} on the test set")
+    axes.set_ylabel(f"{metric_title(study.metric)} on the test set")
     figure.legend(loc="outside upper left", ncols=4, frameon=False, fontsize=9)
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()

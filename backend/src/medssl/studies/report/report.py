@@ -11,10 +11,10 @@ from medssl.studies.comparison.config import Study, study_from_json
 from medssl.studies.comparison.plan import FAILED, FINISHED, RunResult, describe_size, outcomes
 from medssl.studies.report.methods_text import arm_rows, budget_notes, statements, versions
 from medssl.studies.report.paper_tables import difference_rows, latex, markdown, result_rows
-from medssl.studies.report.plots import draw_curves, draw_differences, draw_groups, draw_runs, label
+from medssl.studies.report.plots import draw_differences, draw_groups, draw_learning_curves, draw_runs
 from medssl.studies.results.differences import WHAT, differences
 from medssl.studies.results.groups import cross_table, group_tables
-from medssl.studies.results.numbers import between, plain, probability, signed
+from medssl.studies.results.numbers import bounds, metric_title, p_value, plain, signed, signed_bounds
 from medssl.studies.results.scores import StudyScores
 from medssl.studies.results.summaries import run_rows, summarise, summary_rows, timing_rows, write_table
 from medssl.studies.results.training_sizes import size_caution, size_rows
@@ -56,7 +56,7 @@ def _page(study: Study, found: list[RunResult], tables: dict[str, Any], about: d
     missing = "" if done == len(found) else f" {done} of {len(found)} runs are finished: what follows is about these."
     counts = next(iter(about["data"]["counts"].values()))
     report = Report(
-        f"Comparison: {study.task}, {label(study.metric)}",
+        f"Comparison: {study.task}, {metric_title(study.metric)}",
         f"{len(study.arms)} arms, {len(study.sizes)} sizes, {len(study.seeds)} seeds; {counts['test']} test patients.{missing}",
     )
     _results(report, study, found, tables)
@@ -86,7 +86,7 @@ def _results(report: Report, study: Study, found: list[RunResult], tables: dict[
     lines = summarise(study, found)
     if any(line.runs for line in lines):
         report.heading("Results")
-        report.picture(draw_curves(study, lines), "Mean over seeds with its 95 % t interval.")
+        report.picture(draw_learning_curves(study, lines), "Mean over seeds with its 95 % t interval.")
         report.table(*result_rows(study, found))
         report.picture(draw_runs(study, found), "Every run; runs of one seed are joined, bars are means.")
     if tables["differences"]:
@@ -105,7 +105,7 @@ def _groups(report: Report, study: Study, tables: dict[str, Any]) -> None:
         "size",
         "attribute",
         "gap between",
-        f"difference in {label(study.metric)}",
+        f"difference in {metric_title(study.metric)}",
         "95 % interval",
         "p",
         "p (Holm)",
@@ -113,8 +113,8 @@ def _groups(report: Report, study: Study, tables: dict[str, Any]) -> None:
     rows = [
         [
             row["arm"], describe_size(study, row["size"]), row["attribute"], f"{row['first']} - {row['second']}",
-            signed(row["difference"]), between(row["low"], row["high"], signed), probability(row["p"]),
-            probability(row["adjusted_p"]),
+            signed(row["difference"]), signed_bounds(row["low"], row["high"]), p_value(row["p"]),
+            p_value(row["adjusted_p"]),
         ]
         for row in tables["gaps"]
         if row["size"] == study.sizes[-1]
@@ -135,7 +135,7 @@ def _cross(report: Report, study: Study, rows: list[dict[str, Any]], counts: dic
         "size",
         "trained on",
         "tested on",
-        label(study.metric),
+        metric_title(study.metric),
         "95 % interval",
         "difference",
         "95 % interval",
@@ -144,8 +144,8 @@ def _cross(report: Report, study: Study, rows: list[dict[str, Any]], counts: dic
     report.table(heads, [
         [
             row["arm"], describe_size(study, row["size"]), row["trained_on"], row["tested_on"], plain(row["value"]),
-            between(row["low"], row["high"], plain), signed(row["difference"]),
-            between(row["difference_low"], row["difference_high"], signed), probability(row["adjusted_p"]),
+            bounds(row["low"], row["high"]), signed(row["difference"]),
+            signed_bounds(row["difference_low"], row["difference_high"]), p_value(row["adjusted_p"]),
         ]
         for row in rows
     ])  # fmt: skip

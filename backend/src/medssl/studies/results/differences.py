@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from medssl.evaluation.statistics.delong import delong_test
-from medssl.evaluation.statistics.resampled import Test
+from medssl.evaluation.statistics.interval import SIGNIFICANT, Test
 from medssl.evaluation.statistics.significance import independent_t, paired_t
 from medssl.evaluation.subgroups import adjusted
 from medssl.studies.comparison.config import Arm, Study
@@ -22,7 +22,6 @@ WHAT = {
     BOOTSTRAP: "difference of the means over seeds, test patients drawn with replacement for both arms alike",
     DELONG: "areas under the ROC curves of the probabilities averaged over seeds, on the same test images",
 }
-LEVEL = 0.05
 
 
 def differences(study: Study, outcomes: list[RunResult], scores: StudyScores) -> list[dict[str, Any]]:
@@ -93,7 +92,7 @@ def _delong(
 def verdict(study: Study, rows: list[dict[str, Any]]) -> str:
     """better, worse or open: what all tests over the whole of one arm at one size agree on after Holm's correction."""
     told = [row for row in rows if not row["class"]]
-    if not told or any(row["adjusted_p"] is None or row["adjusted_p"] >= LEVEL for row in told):
+    if not told or any(row["adjusted_p"] is None or row["adjusted_p"] >= SIGNIFICANT for row in told):
         return "open"
     more = {row["difference"] > 0 for row in told}
     return "open" if len(more) > 1 else "better" if more.pop() == study.higher_is_better else "worse"

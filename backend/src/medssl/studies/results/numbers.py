@@ -1,31 +1,19 @@
-"""Numbers as papers print them."""
+"""Numbers of a comparison: its tables go into LaTeX and Markdown, where a hyphen stands for what is unknown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
-NONE = "-"
+from medssl.reports import numbers
+
+UNKNOWN = "-"
 IDENTICAL = "identical"  # runs whose seeds changed nothing
 
-
-def plain(value: float | None) -> str:
-    """Three decimals."""
-    return NONE if value is None else f"{value:.3f}"
-
-
-def signed(value: float | None) -> str:
-    """Three decimals with their sign."""
-    return NONE if value is None else f"{value:+.3f}"
-
-
-def probability(p: float | None) -> str:
-    """A p-value."""
-    return NONE if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def between(low: float | None, high: float | None, show: Callable[[float | None], str] = plain) -> str:
-    """An interval."""
-    return NONE if low is None else f"{show(low)} to {show(high)}"
+plain = partial(numbers.number, unknown=UNKNOWN)
+signed = partial(numbers.number, sign="+", unknown=UNKNOWN)
+p_value = partial(numbers.p_value, unknown=UNKNOWN)
+bounds = partial(numbers.bounds, unknown=UNKNOWN)
+signed_bounds = partial(numbers.bounds, sign="+", unknown=UNKNOWN)
 
 
 def mean_sd(mean: float | None, sd: float | None) -> str:
@@ -33,3 +21,9 @@ def mean_sd(mean: float | None, sd: float | None) -> str:
     if mean is None or sd is None:
         return plain(mean)
     return f"{mean:.3f}, {IDENTICAL}" if sd == 0 else f"{mean:.3f} ± {sd:.3f}"
+
+
+def metric_title(metric: str) -> str:
+    """A metric as papers write it."""
+    names = {"auc": "AUC", "hd95": "HD95 (mm)", "iou": "IoU", "mcc": "MCC", "f1": "F1", "ece": "ECE"}
+    return names.get(metric, metric.replace("_", " ").capitalize())

@@ -14,11 +14,10 @@ import numpy as np
 from scipy import stats
 
 from medssl.core.files import write_atomic
+from medssl.evaluation.statistics.interval import LEVEL
 from medssl.evaluation.statistics.significance import LEAST_SPREAD
 from medssl.studies.comparison.config import Study
 from medssl.studies.comparison.plan import FINISHED, RunResult
-
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def summary(arm: str, size: float, values: Sequence[float]) -> Summary:
     if float(np.ptp(values)) <= LEAST_SPREAD:
         return Summary(arm, size, count, mean, 0.0, None, None)
     sd = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * sd / math.sqrt(count)
+    half = float(stats.t.ppf((1 + LEVEL / 100) / 2, count - 1)) * sd / math.sqrt(count)
     return Summary(arm, size, count, mean, sd, mean - half, mean + half)
 
 

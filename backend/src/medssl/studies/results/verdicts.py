@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from medssl.evaluation.statistics.interval import SIGNIFICANT
+from medssl.reports.numbers import p_sentence
 from medssl.studies.comparison.config import Study
 from medssl.studies.comparison.plan import RunResult, describe_size, reference_of
-from medssl.studies.report.plots import label
-from medssl.studies.results.differences import LEVEL, verdict
-from medssl.studies.results.numbers import between, probability, signed
+from medssl.studies.results.differences import verdict
+from medssl.studies.results.numbers import metric_title, signed, signed_bounds
 from medssl.studies.results.summaries import values_of
 
 WORDS = {"better": "is better than", "worse": "is worse than", "open": "is not shown to differ from"}
@@ -26,7 +27,7 @@ def verdicts(study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]]
             of_pair = [row for row in rows if (row["arm"], row["size"]) == (arm.name, size) and not row["class"]]
             told.append(_sentence(study, outcomes, of_pair, arm.name, reference_of(study, arm), size))
     told.append((
-        f"An arm is called better or worse where every test in the table below agrees on it at p < {LEVEL} after Holm's "
+        f"An arm is called better or worse where every test in the table below agrees on it at p < {SIGNIFICANT} after Holm's "
         "correction for all comparisons of this study.", None,
     ))  # fmt: skip
     return told
@@ -41,13 +42,8 @@ def _sentence(
         return f"{where} cannot be compared with {reference} yet ({runs[0]} and {runs[1]} finished runs).", None
     answer = verdict(study, rows)
     tests = "; ".join(
-        f"{row['test']} {signed(row['difference'])} ({between(row['low'], row['high'], signed)}), p {_p(row['adjusted_p'])}"
+        f"{row['test']} {signed(row['difference'])} ({signed_bounds(row['low'], row['high'])}), p {p_sentence(row['adjusted_p'])}"
         for row in rows
     )
-    text = f"{where} {WORDS[answer]} {reference} in {label(study.metric)}. {tests}."
+    text = f"{where} {WORDS[answer]} {reference} in {metric_title(study.metric)}. {tests}."
     return text, {"better": True, "worse": False, "open": None}[answer]
-
-
-def _p(p: float | None) -> str:
-    text = probability(p)
-    return text if text.startswith("<") else "unknown" if p is None else f"= {text}"

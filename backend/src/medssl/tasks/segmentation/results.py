@@ -13,7 +13,7 @@ from medssl.evaluation.evaluate import evaluate_segmentation
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS, mean_known
 from medssl.evaluation.prediction_tables import write_cases
 from medssl.reports.evaluation_report import write_evaluation
-from medssl.reports.figures.worst_case import draw_overlay
+from medssl.reports.figures.case_pictures import draw_overlay
 from medssl.tasks.label_columns import attribute_groups
 
 WORST = 6  # cases with a picture
