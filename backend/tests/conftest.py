@@ -23,6 +23,14 @@ SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 @pytest.fixture
+def home(tmp_path) -> Path:
+    """A home folder whose path has spaces and an umlaut."""
+    folder = tmp_path / "Häuser mit Leerzeichen"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
 def shared_data() -> Path:
     """Real images that lie beside some checkouts; tests on them skip elsewhere."""
     if not SHARED_DATA.is_dir():

@@ -26,13 +26,6 @@ def fakes_importable(monkeypatch):
 
 
 @pytest.fixture
-def home(tmp_path) -> Path:
-    folder = tmp_path / "Häuser mit Leerzeichen"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def worker(home):
     worker = InspectionWorker(home, "fake_inspections:INSPECTIONS", idle_s=600, grace_s=0.3)
     yield worker
