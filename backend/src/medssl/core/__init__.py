@@ -1,0 +1,1 @@
+"""What all rooms stand on: errors, files, protocol, requests, registries. Standard library only at import."""

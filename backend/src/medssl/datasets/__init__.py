@@ -1,0 +1,1 @@
+"""Training sets: dataset specs, catalogues, cache, crops, public samples."""

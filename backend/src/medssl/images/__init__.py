@@ -1,0 +1,1 @@
+"""Images and where they lie in space: volumes, label maps, radiographs, projections."""

@@ -1,0 +1,1 @@
+"""Models applied to images: loading and keeping warm, patch grids, embeddings."""

@@ -1,0 +1,1 @@
+"""What a model knows, as pure functions: no requests, no drawing."""

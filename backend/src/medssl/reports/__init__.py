@@ -1,0 +1,1 @@
+"""HTML reports: evaluations, landmarks, cross tables."""

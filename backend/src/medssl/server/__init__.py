@@ -1,0 +1,1 @@
+"""The HTTP server over one home folder; imports neither torch nor SimpleITK."""

@@ -1,0 +1,1 @@
+"""The training loop, checkpoints, optimisers, monitors, and what it asks of a method."""

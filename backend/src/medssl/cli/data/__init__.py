@@ -1,0 +1,1 @@
+"""Verbs on data and models: checks, dataset specs, samples, weights, methods."""

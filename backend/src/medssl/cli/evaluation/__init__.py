@@ -1,0 +1,1 @@
+"""Verbs that apply and evaluate: segment, predict, embed, evaluate."""

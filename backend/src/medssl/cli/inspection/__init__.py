@@ -1,0 +1,1 @@
+"""Verbs that inspect: restore, correspond, similarity, cosegment, patchmap, landmarks, retrieve, saliency."""

@@ -1,0 +1,1 @@
+"""Verbs on server and jobs: serve, jobs, doctor, demo."""

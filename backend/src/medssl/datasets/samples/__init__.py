@@ -1,0 +1,1 @@
+"""Public sample images, and radiographs simulated from them."""

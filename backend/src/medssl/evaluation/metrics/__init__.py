@@ -1,0 +1,1 @@
+"""Metrics of classification, segmentation and restored images; calibration and thresholds."""

@@ -1,0 +1,1 @@
+"""One interval, one bootstrap by patient, tests of differences."""

@@ -1,0 +1,1 @@
+"""Image files: NRRD, NIfTI, MetaImage, PNG, DICOM series and radiographs."""

@@ -1,0 +1,1 @@
+"""Intensities: statistics, windows and normalisation to 0...1."""

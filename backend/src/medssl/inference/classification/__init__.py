@@ -1,0 +1,1 @@
+"""Probabilities of classifiers, probes and Ark heads."""

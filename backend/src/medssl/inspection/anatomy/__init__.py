@@ -1,0 +1,1 @@
+"""Equal anatomy by patch descriptors: correspondence, similarity, co-segmentation, patch map, landmarks."""

@@ -1,0 +1,1 @@
+"""Where a finding's probability comes from, and whether random weights say the same."""

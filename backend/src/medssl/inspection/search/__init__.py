@@ -1,0 +1,1 @@
+"""Similar cases: an index of embeddings."""

@@ -1,0 +1,1 @@
+"""Weight files: layouts, matching report, transfer, conversion, export."""

@@ -1,0 +1,1 @@
+"""Foundation Ark and Ark+: labels of many datasets accrued in one encoder."""

@@ -1,0 +1,1 @@
+"""Models Genesis: restoring distorted sub-volumes."""

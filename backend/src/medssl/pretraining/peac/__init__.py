@@ -1,0 +1,1 @@
+"""PEAC: patch embeddings of anatomical consistency."""

@@ -1,0 +1,1 @@
+"""Figures as PNG: one palette, one figure-to-PNG."""

@@ -1,0 +1,1 @@
+"""A batch: any list of jobs, unattended, with one table of what ran."""

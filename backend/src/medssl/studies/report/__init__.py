@@ -1,0 +1,1 @@
+"""A comparison's report: HTML, plots, tables for papers, methods text."""

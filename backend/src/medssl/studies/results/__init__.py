@@ -1,0 +1,1 @@
+"""A comparison's results: scores, differences, groups, verdicts."""

@@ -1,0 +1,1 @@
+"""The task apply: a model over many images, resumable."""

@@ -1,0 +1,1 @@
+"""The task classification: config, training, loss, results."""

@@ -1,0 +1,1 @@
+"""The task probing: linear probe or nearest neighbours on frozen embeddings."""
