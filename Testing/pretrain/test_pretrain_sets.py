@@ -126,7 +126,7 @@ def test_classes_are_edited_as_a_table(panel):
 
 def test_two_sets_of_one_name(panel, grab):
     addSets(panel, HOSPITAL, {**CLINIC, "name": "hospital-a"})
-    assert "declared twice" in panel.sets.missing() and "declared twice" in cell(panel, 1, 3)
+    assert "the name of two datasets" in panel.sets.missing() and "the name of two datasets" in cell(panel, 1, 3)
     widget(panel, "name").text = "clinic-b"
     assert panel.sets.missing() == ""
 
@@ -329,7 +329,7 @@ def test_console(load_module, server, tmp_path, monkeypatch):
     assert job.state == "finished"
     spec = server.jobs[0].spec
     assert [values["name"] for values in spec.data.sets] == ["hospital-a", "tb"]
-    with pytest.raises(CatalogError, match="declared twice"):
+    with pytest.raises(CatalogError, match="the name of two datasets"):
         logic.pretrain(sets=[TB, TB], method="ark")
     with pytest.raises(CatalogError, match="did you mean 'labels'"):
         logic.pretrain(sets=[{**TB, "lables": {}}], method="ark")

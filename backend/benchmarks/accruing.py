@@ -27,9 +27,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from medssl.datasets.cache.prepared_images import PreparedImages
-from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
-from medssl.datasets.spec.tabular_dataset import TabularDataset, hard_targets, split_set
+from medssl.datasets.spec.tabular_dataset import TabularDataset, hard_targets, split_dataset
 from medssl.distort.framing import whole
 from medssl.evaluation.statistics.bootstrap import PatientBootstrap
 from medssl.evaluation.statistics.significance import holm, paired_t
@@ -37,7 +37,7 @@ from medssl.images.intensity.config import NormalisationConfig
 from medssl.networks.ark import ArkNetwork
 from medssl.networks.weights.weight_files import load_weights
 from medssl.pretraining.ark.validation import mean_auc
-from medssl.pretraining.training_data import prepared_folder
+from medssl.pretraining.spec_data import prepared_folder
 
 SHARED = "shared"
 AIRSPACE = ("Infiltration", "Edema", "Consolidation")
@@ -132,7 +132,7 @@ def measure(model: Path, names: Sequence[str], dataset_specs: dict[str, Path], p
     heads, probes, scores = {}, {}, {}
     for name, path in dataset_specs.items():
         declared = _read(path)
-        training, validation, test = split_set(declared, 0.2, 0)
+        training, validation, test = split_dataset(declared, 0.2, 0)
         targets = hard_targets(declared)
         features, answers = _answers(network, declared, prepared)
         if name in names:
@@ -147,7 +147,7 @@ def measure(model: Path, names: Sequence[str], dataset_specs: dict[str, Path], p
 
 
 def _read(path: Path) -> TabularDataset:
-    return read_set(DatasetSpec.from_dict({**json.loads(path.read_text()), "root": str(path.parent.absolute())}))
+    return read_dataset(DatasetSpec.from_dict({**json.loads(path.read_text()), "root": str(path.parent.absolute())}))
 
 
 def _answers(
@@ -204,7 +204,7 @@ def _tell_patients(output: Path, found: dict[str, dict], seeds: Sequence[int]) -
     print("\n| set | shared - alone, probabilities averaged over seeds (95 % patient bootstrap) |\n|---|---|")
     for name in COUNTED:
         declared = _read(output / f"{name}.yaml")
-        test = split_set(declared, 0.2, 0)[2]
+        test = split_dataset(declared, 0.2, 0)[2]
         targets, patients = hard_targets(declared)[test], declared.patients[test].astype(str)
         ours, theirs = (np.mean([found[f"{arm}-{s}"]["scores"][name] for s in seeds], axis=0) for arm in (SHARED, name))
         result = PatientBootstrap(patients, 1000).difference(

@@ -111,12 +111,12 @@ def measure_start(root: Path) -> dict[str, float]:
     from medssl.datasets.cache.prepared_images import PreparedImages
     from medssl.datasets.crops.multi_set import MultiSetSamples, set_parts
     from medssl.datasets.crops.set_schedule import SetSchedule
-    from medssl.datasets.spec.read_dataset import read_set
+    from medssl.datasets.spec.read_dataset import read_dataset
     from medssl.images.intensity.config import NormalisationConfig
 
     asked = dataset_specs(root)
     before, begun = peak(), time.process_time()
-    sets = [read_set(one) for one in asked]
+    sets = [read_dataset(one) for one in asked]
     read = time.process_time() - begun
     parts = [set_parts(one, 0.1, 0)[0] for one in sets]
     schedule = SetSchedule([len(one.images) for one in parts], 64)

@@ -9,7 +9,7 @@ from MedSSLLib.widgets.configForm import ConfigForm, checkedForm
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
 
-from medssl.core.registry import config_class
+from medssl.core.registry import DATASET_SPECS, RegistryEntry, config_class
 from medssl.core.schema import describe, presets
 from medssl.pretraining import METHODS
 from medssl.tasks import TASKS
@@ -27,14 +27,14 @@ def knownTasks() -> list[dict[str, Any]]:
     return _described(TASKS)
 
 
-def _described(table: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
+def _described(table: dict[str, RegistryEntry]) -> list[dict[str, Any]]:
     found = []
     for name in table:
         config = config_class(table, name)
         description = " ".join((config.__doc__ or name).split())
         title = description.partition(": ")[0].partition(" (")[0]
         found.append({"name": name, "title": title, "description": description, "fields": describe(config),
-                      "presets": presets(config), "declared": getattr(config, "DECLARED", False)})  # fmt: skip
+                      "presets": presets(config), "declared": table[name].data == DATASET_SPECS})  # fmt: skip
     return json.loads(json.dumps(found))  # as it arrives from the backend, so that equal ones are equal
 
 

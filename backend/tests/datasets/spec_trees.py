@@ -1,4 +1,4 @@
-"""Small folders in the public layouts of the sets with a ready-made declaration; images are empty files."""
+"""Small folders in the public layouts of the sets with a ready-made dataset spec; images are empty files."""
 
 from __future__ import annotations
 

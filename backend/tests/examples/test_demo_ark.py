@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from medssl.core.protocol import DataSpec, ResultStatus
-from medssl.datasets.spec.check import check_sets
-from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.check import check_datasets
+from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.tabular_dataset import TRAINING, VALIDATION
 from medssl.examples.ark_demo import CLEAR, DemoResult, Found, Row, inspect, judge, read_unseen
@@ -84,7 +84,7 @@ def test_the_same_seed_draws_the_same_pixels_another_others(sample: Path, sets: 
 
 
 def test_declarations_split_by_patient_and_mean_what_is_drawn(sets: list[dict[str, Any]]):
-    opacities, sides, mirrored = (read_set(DatasetSpec.from_dict(one)) for one in sets)
+    opacities, sides, mirrored = (read_dataset(DatasetSpec.from_dict(one)) for one in sets)
     for one in (opacities, sides, mirrored):
         unseen = [one.patient_names[code] == UNSEEN for code in one.patients]
         assert (one.splits == np.where(unseen, VALIDATION, TRAINING)).all()
@@ -93,11 +93,11 @@ def test_declarations_split_by_patient_and_mean_what_is_drawn(sets: list[dict[st
     assert sides.classes == SIDES and sides.stated.sum(axis=0).tolist() == [len(PATIENTS) * POSES] * 3
     names = [image.endswith("_mirrored.png") for image in mirrored.images]
     assert mirrored.stated[:, 0].tolist() == names
-    assert not any(report["errors"] for report in check_sets([DatasetSpec.from_dict(one) for one in sets]))
+    assert not any(one.report["errors"] for one in check_datasets([DatasetSpec.from_dict(one) for one in sets]))
 
 
 def test_only_training_labels_are_uncertain_or_missing(sets: list[dict[str, Any]]):
-    opacities = read_set(DatasetSpec.from_dict(sets[0]))
+    opacities = read_dataset(DatasetSpec.from_dict(sets[0]))
     seen = opacities.splits == TRAINING
     assert (opacities.stated[seen] == -1).any() and np.isnan(opacities.stated[seen]).any()
     assert np.isin(opacities.stated[~seen], (0, 1)).all()
@@ -219,4 +219,4 @@ class Knowing:
 
 
 def pixels_of(dataset_spec: dict[str, Any]) -> list[np.ndarray]:
-    return [np.asarray(Image.open(image)) for image in sorted(read_set(DatasetSpec.from_dict(dataset_spec)).images)]
+    return [np.asarray(Image.open(image)) for image in sorted(read_dataset(DatasetSpec.from_dict(dataset_spec)).images)]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,10 +47,10 @@ def test_classes_that_break_a_rule(text, rule):
 
 
 def test_classes_found_in_label_maps():
-    found = find_classes([SimpleNamespace(values=(0, 255)), SimpleNamespace(values=(3, 255))])
+    found = find_classes([(0, 255), (3, 255)])
     assert found.values == (3, 255) and found.names == ("Segment_3", "Segment_255")
     with pytest.raises(VolumeError, match="between 1 and 255"):
-        find_classes([SimpleNamespace(values=tuple(range(300)))])
+        find_classes([range(300)])
 
 
 def test_default_colours_differ():

@@ -7,7 +7,7 @@ import pytest
 
 from medssl.core.errors import VolumeError
 from medssl.images.body import isolate
-from medssl.images.projection import MU_WATER, Geometry, camera_of, line_integrals, project, project_points
+from medssl.images.projection import MU_WATER, Geometry, camera_of, line_integrals, project
 from medssl.images.volume import Volume
 
 SPACING = np.array([2.0, 2.5, 4.0])
@@ -87,7 +87,7 @@ def test_points_show_where_a_dense_ball_shows(cylinder, view, geometry):
     camera = camera_of(body, view, geometry)
     shadow = line_integrals(body, camera) - line_integrals(empty, camera)
     found = [(shadow * index).sum() / shadow.sum() for index in np.indices(shadow.shape)]
-    expected = project_points(point, body, view, geometry)[0]
+    expected = camera.pixels(point)[0]
     assert np.abs(found - expected).max() < 1
     assert np.unravel_index(shadow.argmax(), shadow.shape) == pytest.approx(expected, abs=3)
 
@@ -97,10 +97,10 @@ def test_magnification_and_shift_follow_the_distances(cylinder):
     pair = np.array([[-20.0, 0, 10], [20.0, 0, 10]])
     for gap in (0.0, 100.0):
         geometry = Geometry(gap=gap)
-        (left, right) = project_points(pair, body, "frontal", geometry)
+        (left, right) = camera_of(body, "frontal", geometry).pixels(pair)
         magnification = 1800 / (1800 - gap - body.half[1])
         assert (right - left) * 0.7 == pytest.approx([40 * magnification, 0])
-        moved = project_points(pair, body, "frontal", replace(geometry, shift=(7.0, 14.0)))
+        moved = camera_of(body, "frontal", replace(geometry, shift=(7.0, 14.0))).pixels(pair)
         # the image is as large, so that it is the patient who moves
         assert (moved[0] - left) * 0.7 == pytest.approx(np.array([7.0, 14.0]) * magnification)
 
@@ -109,11 +109,12 @@ def test_the_image_is_seen_as_radiologists_see_it(marked):
     right, left = [-40.0, 0, 0], [40.0, 0, 0]
     top, bottom, front, back = [0, 0, 60.0], [0, 0, -60.0], [0, -60.0, 0], [0, 60.0, 0]
     points = np.array([right, left, top, bottom, front, back])
-    frontal, lateral = (project_points(points, marked, view) for view in ("frontal", "lateral"))
+    cameras = {view: camera_of(isolate(marked), view, Geometry()) for view in ("frontal", "lateral")}
+    frontal, lateral = (cameras[view].pixels(points) for view in ("frontal", "lateral"))
     assert frontal[0, 0] < frontal[1, 0] and frontal[2, 1] < frontal[3, 1]
     assert lateral[4, 0] < lateral[5, 0] and lateral[2, 1] < lateral[3, 1]
     image = project(marked)
-    bone, air = (project_points(np.array([p]), marked)[0].round().astype(int) for p in ([40, 0, 30], [-30, 30, -20]))
+    bone, air = (cameras["frontal"].pixels(np.array(p))[0].round().astype(int) for p in ([40, 0, 30], [-30, 30, -20]))
     assert image.array[tuple(bone)] > image.array[tuple(air)]
 
 

@@ -15,10 +15,10 @@ from torch import nn
 
 from medssl.core.errors import ConfigError, InputError, VolumeError, WeightsError
 from medssl.core.plan import Plan
-from medssl.images.ten_crop import ten_crops
 from medssl.inference.classification.predict import calibrate, inspect, predict, rows_of
 from medssl.inference.classification.probe import KNearest, fit_linear
 from medssl.inference.classification.probe_files import is_probe, open_probe
+from medssl.inference.classification.views import ten_crops
 from medssl.inference.image_embedding import embed_images, whole_image
 from medssl.networks.weights.weight_files import save_weights
 
@@ -60,6 +60,15 @@ def test_one_view_is_the_centre_of_the_prepared_image():
     assert whole.shape == (128, 128)
     expected = plain(net, whole[None, None, 8:120, 8:120])[0, 0]
     assert found == [{"sick": (pytest.approx(expected), None, None)}]
+
+
+def test_ten_crops():
+    images = torch.arange(2 * 3 * 8 * 8).view(2, 3, 8, 8)
+    crops = ten_crops(images, 6)
+    assert crops.shape == (2, 10, 3, 6, 6)
+    assert torch.equal(crops[:, 0], images[..., 1:7, 1:7]) and torch.equal(crops[:, 4], images[..., 2:, 2:])
+    assert torch.equal(crops[:, 5:], crops[:, :5].flip(-1))
+    assert len({tuple(crop.flatten().tolist()) for crop in crops[0]}) == 10
 
 
 def test_ten_crops_are_averaged_with_their_t_interval():

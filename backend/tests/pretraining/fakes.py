@@ -64,13 +64,13 @@ def write_radiographs(folder: Path, count: int = 3, shape: tuple[int, int] = (15
 
 
 def write_dataset_specs(folder: Path, count: int = 8, name: str = "toy", **keys: Any) -> dict[str, Any]:
-    """Radiographs with a table beside them; the declaration of a set of two findings, the even images have the first."""
+    """Radiographs with a table beside them; the dataset spec of two findings, the even images have the first."""
     write_radiographs(folder, count)
     rows = [f"patient{n}.png,{n},{int(n % 2 == 0)},{int(n % 3 == 0)},{'MF'[n % 2]}" for n in range(count)]
     (folder / "table.csv").write_text("\n".join(["image,patient,Even,Third,sex", *rows]) + "\n")
-    declared = {"name": name, "kind": "multi-label", "root": str(folder), "tables": ["table.csv"], "images": "{image}",
+    spec = {"name": name, "kind": "multi-label", "root": str(folder), "tables": ["table.csv"], "images": "{image}",
                 "labels": ["Even", "Third"], "attributes": ["sex"]}  # fmt: skip
-    return DatasetSpec.from_dict({**declared, **keys}).as_dict()
+    return DatasetSpec.from_dict({**spec, **keys}).as_dict()
 
 
 def tiny_spec(data: Path, **training: Any) -> JobSpec:

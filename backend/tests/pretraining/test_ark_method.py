@@ -15,7 +15,7 @@ from torch import Tensor
 from medssl.core import seeds
 from medssl.core.errors import CatalogError, ConfigError, WeightsError
 from medssl.datasets.crops.loader import collate
-from medssl.datasets.crops.multi_set import SetPart
+from medssl.datasets.spec.set_parts import SetPart
 from medssl.networks.ark import ArkNetwork, ArkPair
 from medssl.networks.weights.weight_files import open_weights, save_weights
 from medssl.pretraining.ark.config import ArkConfig

@@ -1,4 +1,4 @@
-"""Cyclic training from declarations to a weight file: sets made of files, events, damaged images, added sets."""
+"""Cyclic training from dataset specs to a weight file: sets made of files, events, damaged images, added sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from medssl.core.schema import as_dict, build
 from medssl.networks.weights.weight_files import load_weights
 from medssl.pretraining.ark.config import ArkConfig
 from medssl.pretraining.run import pretrain
-from medssl.pretraining.training_data import read_parts
+from medssl.pretraining.spec_data import read_set_parts
 
 LOOP = {"batch_size": 4, "precision": "fp32", "checkpoint_every": 1, "warmup_steps": 1, "validate_every": 2}
 
@@ -100,7 +100,7 @@ def test_a_damaged_validation_image_is_counted_and_a_changed_table_is_no_resume(
     with pytest.raises(CatalogError, match="set one: is not what this run began with"):
         pretrain(spec, FakeRun(tmp_path / "job", tmp_path / "home", resume=True))
     table.write_text(text)
-    parts = read_parts(spec.data, 0, lambda *_: None)
+    parts = read_set_parts(spec.data, 0, lambda *_: None)
     Path(parts[0][1].images[0]).write_bytes(b"gone")
     run = FakeRun(tmp_path / "job", tmp_path / "home", resume=True)
     if len(parts[0][1].images) == 1:
@@ -147,9 +147,9 @@ def test_a_set_is_added_to_a_trained_model_and_both_are_trained(two: list[dict[s
 def test_wrong_kinds_of_training_sets_are_refused(two: list[dict[str, Any]], tmp_path: Path):
     run = FakeRun(tmp_path / "job", tmp_path / "home")
     plain = JobSpec("pretrain", "ark", spec_of(two).config, DataSpec(path=str(tmp_path / "one")))
-    with pytest.raises(InputError, match="trains on declared sets"):
+    with pytest.raises(InputError, match="trains on dataset specs"):
         pretrain(plain, run)
-    with pytest.raises(InputError, match="does not train on declared sets"):
+    with pytest.raises(InputError, match="does not train on dataset specs"):
         pretrain(JobSpec("pretrain", "genesis", {}, DataSpec(sets=tuple(two))), run)
     with pytest.raises(CatalogError, match="one"):
         pretrain(spec_of([two[0], two[0]]), run)

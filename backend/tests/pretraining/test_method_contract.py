@@ -21,8 +21,8 @@ from medssl.handlers.worker.local import run_here
 from medssl.images.formats.reading import read_volume
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.pretraining import METHODS
-from medssl.pretraining.run import pretrain
-from medssl.pretraining.training_data import TrainingData, read_training_data
+from medssl.pretraining.run import pretrain, read_training_data
+from medssl.pretraining.training_data import TrainingData
 
 SMALL = {  # a network of seconds, for each method
     "genesis": {"base_width": 4, "cube": [16, 16, 16]},
@@ -39,12 +39,12 @@ def radiographs(folder: Path) -> DataSpec:
     return DataSpec(path=str(write_radiographs(folder)), modality="CXR")
 
 
-def declared(folder: Path) -> DataSpec:
+def dataset_specs(folder: Path) -> DataSpec:
     return DataSpec(sets=(write_dataset_specs(folder, count=8),))
 
 
-DATA = {"genesis": phantoms, "peac": radiographs, "ark": declared}  # what it is trained on
-DECLARED = ("ark",)  # whose validation is their own
+DATA = {"genesis": phantoms, "peac": radiographs, "ark": dataset_specs}  # what it is trained on
+ON_SPECS = ("ark",)  # whose validation is their own
 
 
 @pytest.fixture(params=list(METHODS))
@@ -106,7 +106,7 @@ def test_unknown_and_out_of_range_settings_are_refused_by_name(name: str):
 
 
 def test_config_and_schema_import_no_torch(name: str):
-    module = METHODS[name][0].partition(":")[0]
+    module = METHODS[name].config.partition(":")[0]
     code = f"import sys, medssl.core.schema, {module}; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
@@ -129,7 +129,7 @@ def test_the_loss_is_finite_and_reaches_every_trained_parameter(method, batch):
 
 
 def test_a_validation_gives_what_the_loop_reads(name: str, method, training_data: TrainingData, batch):
-    if name in DECLARED:
+    if name in ON_SPECS:
         assert "validation_loss" in method.validation(training_data.validation, 1)(method.network().eval())
         return
     terms = method.evaluate(method.network().eval(), views(method, batch, 1))
@@ -142,7 +142,7 @@ def test_the_plan_opens_what_the_training_leaves(name: str, method, tmp_path: Pa
     assert plan.normalisation["kind"] != "auto" and plan.provenance["job"] == "j"
     save_weights(tmp_path / "model.safetensors", network.state_dict(), plan)
     opened = load_weights(tmp_path / "model.safetensors")
-    trained = getattr(network, "teacher" if name in DECLARED else "student", network)
+    trained = getattr(network, "teacher" if name in ON_SPECS else "student", network)
     assert all(torch.equal(tensor, opened.state_dict()[name]) for name, tensor in trained.state_dict().items())
 
 
@@ -169,3 +169,11 @@ def test_a_preview_shows_what_a_training_would_see(name: str, data: DataSpec, tm
     pictures = [read_volume(tmp_path / "out" / f"{kind}.nrrd").array for kind in ("original", "distorted")]
     assert pictures[0].shape == pictures[1].shape and not (pictures[0] == pictures[1]).all()
     assert len(result.table) == 2 and all(picture.min() >= 0 and picture.max() <= 1 for picture in pictures)
+
+
+def test_reading_volumes_imports_nothing_of_dataset_specs():
+    code = (
+        "import sys, medssl.pretraining.run as run; run.load(run.READERS['catalogue'])\n"
+        "assert not [name for name in sys.modules if name.startswith('medssl.datasets.spec')]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,7 +17,7 @@ from medssl.networks.weights.weight_files import open_weights
 from medssl.pretraining import run as pretraining
 from medssl.pretraining.genesis.method import Genesis
 from medssl.pretraining.run import pretrain
-from medssl.pretraining.training_data import load_data
+from medssl.pretraining.volume_data import cache_volumes
 from medssl.training import checkpoints
 
 
@@ -215,7 +215,7 @@ def test_one_cube_alone_equals_the_same_cube_in_a_batch(data: Path, tmp_path: Pa
     run = FakeRun(tmp_path / "job", tmp_path / "home")
     spec = tiny_spec(data)
     config = pretraining.build(pretraining.config_class(pretraining.METHODS, "genesis"), spec.config)
-    training, _, _ = load_data(spec, run, config)
+    training, _, _ = cache_volumes(spec, run, config)
     dataset = Genesis(config, "CT").dataset(training, 7)
     batch = collate([dataset[n] for n in range(4)])
     assert torch.equal(batch["raw"][2], dataset[2]["raw"])

@@ -10,7 +10,7 @@
     ├── StateError                   right request, wrong moment (cancel a finished job)
     ├── AccessError                  token, host or origin refused
     ├── ResourceError (OSError)      disk full, port taken, device missing, package missing
-    ├── TrainingError                a run or an inspection went wrong by itself (not-a-number loss)
+    ├── TrainingError                a run or an inspection went wrong by itself (NaN loss)
     └── CancelledError               the user asked to stop
 
 Each carries three parts, so that every face (terminal, HTTP, panel) can show the same thing:
@@ -85,7 +85,7 @@ class ResourceError(MedSSLError, OSError):
 
 
 class TrainingError(MedSSLError):
-    """A run went wrong by itself, for example with a loss that is not a number."""
+    """A run went wrong by itself, for example with a NaN loss."""
 
 
 class CancelledError(MedSSLError):

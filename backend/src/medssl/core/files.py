@@ -26,7 +26,7 @@ SHARING_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds; a virus scanner o
 def write_atomic(path: Path, data: bytes, mode: int = 0o666 & ~UMASK, durable: bool = True) -> None:
     """Replace `path` by `data`: a reader sees the old bytes or the new ones, never a part, even after a power cut.
 
-    `lasting` False leaves out that last promise, which costs milliseconds: for what is easily made again.
+    `durable` False leaves out that last promise, which costs milliseconds: for what is easily made again.
 
     Raises:
         ResourceError: the disk is full, or the folder is missing or not writable.
@@ -83,7 +83,7 @@ def to_text(value: Any) -> str:
 
 
 def write_json(path: Path, value: Any, mode: int = 0o666 & ~UMASK, durable: bool = True) -> None:
-    """Write `value` as JSON, atomically; `lasting` as in `write_atomic`.
+    """Write `value` as JSON, atomically; `durable` as in `write_atomic`.
 
     Raises:
         ResourceError: the disk is full.

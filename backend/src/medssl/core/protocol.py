@@ -37,7 +37,7 @@ class VolumeRef:
     modality: str = ""  # CT, MR, CXR or "" (unknown)
     patient: str = ""
     view: str = ""  # a 3D image as 2D: "frontal", "lateral" (projections of a CT), "k:57", "k" (a slice); "": as it is
-    inverted: bool = False  # high values are dark (MONOCHROME1, which DICOM files tell themselves)
+    inverted: bool = False  # high values are dark (MONOCHROME1, which DICOM files say so themselves)
     mask_path: str = ""  # its label map, on the backend's machine ...
     mask_sha256: str = ""  # ... or uploaded before
     labels: dict[str, float | str] = field(default_factory=dict)  # what is known of it, as in a catalogue's columns

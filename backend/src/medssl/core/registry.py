@@ -1,11 +1,24 @@
-"""Turn a registry line's import strings into classes, importing only what is asked for."""
+"""Registries: a name -> import strings of classes, of which only what is asked for is imported."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from medssl.core.errors import NotFoundError
+
+CATALOGUE, DATASET_SPECS = "catalogue", "dataset specs"
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """A line of a registry, as import strings `package.module:Name`."""
+
+    config: str  # class of the settings; imports no torch
+    implementation: str
+    data: str = CATALOGUE  # what it trains on: the images of one catalogue, or datasets with a head for each
 
 
 def load(reference: str) -> Any:
@@ -14,7 +27,7 @@ def load(reference: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def entry(table: dict[str, tuple[str, str]], name: str, kind: str) -> tuple[str, str]:
+def entry(table: Mapping[str, RegistryEntry], name: str, kind: str = "method") -> RegistryEntry:
     """One line of a registry.
 
     Raises:
@@ -25,11 +38,11 @@ def entry(table: dict[str, tuple[str, str]], name: str, kind: str) -> tuple[str,
     return table[name]
 
 
-def config_class(table: dict[str, tuple[str, str]], name: str, kind: str = "method") -> Any:
+def config_class(table: Mapping[str, RegistryEntry], name: str, kind: str = "method") -> Any:
     """The config class of a registered name; imports no torch."""
-    return load(entry(table, name, kind)[0])
+    return load(entry(table, name, kind).config)
 
 
-def implementation(table: dict[str, tuple[str, str]], name: str, kind: str = "method") -> Any:
+def implementation(table: Mapping[str, RegistryEntry], name: str, kind: str = "method") -> Any:
     """The implementing class of a registered name; this import may be heavy."""
-    return load(entry(table, name, kind)[1])
+    return load(entry(table, name, kind).implementation)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+SPLIT_WORDS = {  # as tables write them, in lower case -> the split
+    "": "", "train": "training", "training": "training", "val": "validation", "valid": "validation",
+    "validation": "validation", "test": "test",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -16,7 +21,7 @@ class Entry:
     modality: str = ""  # CT, MR, CXR or "" (as the file says, else guessed)
     name: str = ""
     mask: Path | None = None  # its label map
-    labels: dict[str, float] = field(default_factory=dict)  # not a number: unknown
+    labels: dict[str, float] = field(default_factory=dict)  # NaN: unknown
     attributes: dict[str, str] = field(default_factory=dict)
     slices: tuple[int, int] | None = None  # use only these along the last axis, half open
     view: str = ""  # how a 3D image becomes 2D, see `VolumeRef`

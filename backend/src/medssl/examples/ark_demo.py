@@ -16,7 +16,7 @@ from medssl.cli.data.samples import fetch_with_bar
 from medssl.cli.output import err
 from medssl.client.session import Session
 from medssl.core.protocol import DataSpec, JobView, ResultStatus, VolumeRef
-from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.tabular_dataset import VALIDATION, hard_targets
 from medssl.examples.ark_report import NEAREST, write_report
@@ -129,7 +129,7 @@ def inspect(session: Session, job: JobView, sets: Sequence[dict[str, Any]], outp
 
 def read_unseen(dataset_spec: dict[str, Any]) -> Unseen:
     """The validation images of a declared set and what is true of them."""
-    declared = read_set(DatasetSpec.from_dict(dataset_spec))
+    declared = read_dataset(DatasetSpec.from_dict(dataset_spec))
     chosen = np.flatnonzero(declared.splits == VALIDATION)
     targets = hard_targets(declared)[chosen]
     return Unseen(declared.name, declared.classes, [declared.images[n] for n in chosen], targets)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from medssl.core.protocol import DataSpec
 from medssl.core.registry import config_class
-from medssl.datasets.spec.check import Checked, checked_sets
+from medssl.datasets.spec.check import Checked, check_datasets
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.pretraining import METHODS
 from medssl.reports.figures.contact_sheet import contact_sheet
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 def inspect_sets(data: DataSpec, context: FolderContext, read_all: bool = False) -> None:
-    """Check declared sets: files sheet-NAME.png; a row per set; info: `sets`, the reports of `checked_sets`, and the sums of the
+    """Check datasets: files sheet-NAME.png; a row per set; info: `sets`, the reports of `check_datasets`, and the sums of the
     sets as for any catalogue (volumes, patients, modality, dimension, methods, training, validation, test, notes).
 
     Raises:
-        CatalogError: no declaration (what is wrong with the set itself stands in its report).
+        CatalogError: no dataset spec (what is wrong with the set itself stands in its report).
     """
     dataset_specs = [DatasetSpec.from_dict(one) for one in data.sets]
-    checked = checked_sets(dataset_specs, True, False, context.progress, data.validation_fraction, read_all)
+    checked = check_datasets(dataset_specs, True, False, context.progress, data.validation_fraction, read_all)
     files = []
     for number, one in enumerate(checked):
-        if one.declared is not None:
-            context.progress(number / len(checked), f"drawing images of {one.declared.name}")
-            files.append(contact_sheet(one.declared, context.folder / f"sheet-{one.declared.name}.png").name)
+        if one.dataset is not None:
+            context.progress(number / len(checked), f"drawing images of {one.dataset.name}")
+            files.append(contact_sheet(one.dataset, context.folder / f"sheet-{one.dataset.name}.png").name)
     reports = [one.report for one in checked]
     parts = {part: _sum(reports, part) for part in ("training", "validation", "test")}
     told = [problem for report in reports for problem in (*report["errors"], *report["warnings"])]

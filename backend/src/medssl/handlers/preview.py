@@ -23,7 +23,7 @@ from medssl.datasets.crops.loader import collate
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
 from medssl.pretraining import METHODS
-from medssl.pretraining.training_data import prepared_folder, read_parts
+from medssl.pretraining.spec_data import prepared_folder, read_set_parts
 
 if TYPE_CHECKING:
     from medssl.handlers.worker.context import FolderContext
@@ -82,7 +82,7 @@ def _volumes(asked: PreviewRequest, config: Any, context: FolderContext) -> tupl
 
 def _declared(asked: PreviewRequest, config: Any, context: FolderContext) -> tuple[Any, Namer, Dataset, Spacing, str]:
     """The same of declared sets, a few images of each in turn."""
-    parts = [part for part, _ in read_parts(asked.data, asked.seed, context.progress)]
+    parts = [part for part, _ in read_set_parts(asked.data, asked.seed, context.progress)]
     method = implementation(METHODS, asked.method)(
         dataclasses.replace(config, order="balanced"), parts, folder=prepared_folder(context.home), per_step=1
     )

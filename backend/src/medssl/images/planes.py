@@ -26,7 +26,7 @@ def as_plane(volume: Volume, view: str = "", inverted: bool = False) -> Volume:
     Args:
         volume: 2D, of a single slice (both stay as they are, whatever the view), or 3D.
         view: "frontal" or "lateral": a simulated radiograph of a CT; "k:57", "j:12", "i:3": a slice, "k": the middle one.
-        inverted: high values are dark; they are turned round.
+        inverted: high values are dark; they are inverted.
 
     Raises:
         VolumeError: a 3D image without a view, an unknown view, a projection of what is no CT, a slice beyond the volume.
@@ -40,11 +40,11 @@ def as_plane(volume: Volume, view: str = "", inverted: bool = False) -> Volume:
     else:
         plane = _slice(volume, view)
     array = compact(plane.array)
-    plane = replace(plane, array=turned(array) if inverted else array)
+    plane = replace(plane, array=inverse(array) if inverted else array)
     return plane if plane.modality else replace(plane, modality=guess_modality(plane.array))
 
 
-def turned(array: np.ndarray) -> np.ndarray:
+def inverse(array: np.ndarray) -> np.ndarray:
     """Dark for bright. Within 0...255 about that range, so that 8-bit images keep their scale; else about the extremes."""
     low, high = array.min(), array.max()
     if array.dtype.kind in "iu" and low >= 0 and high <= 255:

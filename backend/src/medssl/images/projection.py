@@ -87,17 +87,6 @@ def project(volume: Volume | Body, view: str = "frontal", geometry: Geometry = G
     )  # fmt: skip
 
 
-def project_points(
-    points: np.ndarray, volume: Volume | Body, view: str = "frontal", geometry: Geometry = Geometry()
-) -> np.ndarray:
-    """Where points of the CT show in `project`'s image: (N, 3) mm in LPS to (N, 2) continuous (column, row).
-
-    Raises:
-        VolumeError: as `project`.
-    """
-    return camera_of(volume if isinstance(volume, Body) else isolate(volume), view, geometry).pixels(points)
-
-
 def camera_of(body: Body, view: str, geometry: Geometry) -> Camera:
     """Stand the body before the detector.
 

@@ -28,7 +28,7 @@ class Radiograph:
         pixels: (rows, columns) float32, 0...1.
         x0: column of the source where `pixels` begins.
         y0: row of the source where `pixels` begins.
-        volume: the 2D source (column, row), already turned round where it was inverted.
+        volume: the 2D source (column, row), already inverted back where it was inverted.
         window: values of the source that became 0 and 1.
         notes: what the user should know.
     """
@@ -49,7 +49,7 @@ def as_radiograph(
     Args:
         volume: 2D, a single slice, or 3D with a view.
         view: see `as_plane`.
-        inverted: high values are dark (MONOCHROME1; DICOM files tell it themselves and are turned round when read).
+        inverted: high values are dark (MONOCHROME1; DICOM files say so themselves and are inverted when read).
         normalisation: by default that of the image's modality.
 
     Raises:
@@ -77,7 +77,7 @@ def as_radiograph(
 def looks_inverted(pixels: np.ndarray) -> bool:
     """Are spine and abdomen of a frontal chest radiograph (rows, columns) both darker than the lungs?
 
-    Medians of four regions tell. On 755 radiographs of ChestX-ray14 and 83 of the V7 lung set it raised no false alarm, and it
+    Medians of four regions decide. On 755 radiographs of ChestX-ray14 and 83 of the V7 lung set it had no false positive, and it
     found 97.5 % and 95.2 % of their inverses. It knows nothing of lateral views and other parts of the body.
     """
     height, width = pixels.shape

@@ -5,16 +5,13 @@ from __future__ import annotations
 import colorsys
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from medssl.core.errors import ConfigError, VolumeError
-
-if TYPE_CHECKING:
-    from medssl.datasets.cache.volume_cache import CachedVolume
 
 MOST = 255  # classes: their numbers are bytes
 LARGEST = np.iinfo(np.int16).max
@@ -142,13 +139,16 @@ def read_classes(text: str) -> SegmentClasses:
     return SegmentClasses(tuple(segments))
 
 
-def find_classes(masks: Sequence[CachedVolume]) -> SegmentClasses:
+def find_classes(masks: Sequence[Iterable[int]]) -> SegmentClasses:
     """One class for each value that occurs in the label maps but 0, called "Segment_1" and so on.
+
+    Args:
+        masks: the values of each label map.
 
     Raises:
         VolumeError: more values than classes there may be: these are no label maps.
     """
-    values = sorted({value for mask in masks for value in mask.values} - {0})
+    values = sorted({value for values in masks for value in values} - {0})
     if not 0 < len(values) <= MOST:
         raise VolumeError(
             f"{len(masks)} label maps with {len(values)} values beside the background",

@@ -45,16 +45,6 @@ class Volume:
                 "Correct it in Slicer",
             )
 
-    @classmethod
-    def from_ijk_to_ras(
-        cls, array: np.ndarray, matrix: np.ndarray, modality: str = "", name: str = "", patient: str = ""
-    ) -> Volume:
-        """A volume placed by Slicer's 4x4 IJK-to-RAS matrix."""
-        lps = LPS_TO_RAS @ np.asarray(matrix, dtype=np.float64)[:3]
-        spacing = np.linalg.norm(lps[:, :3], axis=0)
-        unit = lps[:, :3] / np.where(spacing > 0, spacing, 1.0)
-        return cls(array, spacing, lps[:, 3], unit, modality, name, patient)
-
     @property
     def shape(self) -> tuple[int, ...]:
         return self.array.shape

@@ -9,7 +9,7 @@ from typing import Any
 
 from medssl.core.errors import CatalogError, ConfigError, InputError, WeightsError
 from medssl.core.protocol import DataSpec, JobSpec
-from medssl.core.registry import config_class, load
+from medssl.core.registry import DATASET_SPECS, config_class, entry, load
 from medssl.core.schema import as_dict, build
 from medssl.datasets.spec.spec import DatasetSpec, check_names
 from medssl.datasets.spec.table_stream import table_path
@@ -66,12 +66,12 @@ def _config(spec: JobSpec) -> dict[str, Any]:
 
 
 def _check_sort_of_data(spec: JobSpec) -> None:
-    declared = getattr(config_class(METHODS, spec.method), "DECLARED", False)
-    if declared and not spec.data.sets:
-        remedy = "Give declarations: medssl data declare makes one"
-        raise InputError(f"method {spec.method!r}", "trains on declared sets", remedy)
-    if spec.data.sets and not declared:
-        raise InputError(f"method {spec.method!r}", "does not train on declared sets", "Give a folder or a catalogue")
+    on_specs = entry(METHODS, spec.method).data == DATASET_SPECS
+    if on_specs and not spec.data.sets:
+        remedy = "Give some: medssl data declare makes one"
+        raise InputError(f"method {spec.method!r}", "trains on dataset specs", remedy)
+    if spec.data.sets and not on_specs:
+        raise InputError(f"method {spec.method!r}", "does not train on dataset specs", "Give a folder or a catalogue")
 
 
 def _complete(kind: Callable[..., Any], values: dict[str, Any]) -> dict[str, Any]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from medssl.core import seeds
 from medssl.core.errors import TrainingError
 from medssl.core.protocol import JobSpec
-from medssl.core.registry import config_class
+from medssl.core.registry import CATALOGUE, DATASET_SPECS, config_class, entry, load
 from medssl.core.run import Run
 from medssl.core.schema import as_dict, build
-from medssl.networks.weights.weight_files import open_weights
+from medssl.networks.weights.weight_files import WeightFile, open_weights
 from medssl.pretraining import METHODS
-from medssl.pretraining.training_data import TrainingData, read_training_data
+from medssl.pretraining.training_data import TrainingData
 from medssl.training.fabric import make_fabric
 from medssl.training.loop import Loop
 
+READERS = {  # by the kind of data; only the one that is needed is imported
+    CATALOGUE: "medssl.pretraining.volume_data:read_volume_data",
+    DATASET_SPECS: "medssl.pretraining.spec_data:read_spec_data",
+}
 REMEDIES = {
     "one-patient": "Add volumes of further patients",
     "disk": "Free disk space, or set MEDSSL_HOME to a larger disk",
@@ -41,20 +47,29 @@ def pretrain(spec: JobSpec, run: Run) -> None:
     taken = method.begin(network, start, spec.partial_weights) if start else ""
     loop = Loop(fabric, method, network, run)
     if fabric.is_global_zero:
-        tell_start(run, training_data, fabric.strategy.precision.precision, taken)
+        report_start(run, training_data, fabric.strategy.precision.precision, taken)
     loop.train(
         method.dataset(training_data.training, seeds.derive(seed, "training")),
         method.validation(training_data.validation, seeds.derive(seed, "validation")),
     )
     if fabric.is_global_zero:
         if not loop.model_file.is_file():
-            raise TrainingError("validation loss", "never was a number", "Lower the learning rate or train in fp32")
+            raise TrainingError("validation loss", "was always NaN", "Lower the learning rate or train in fp32")
         run.emit(
             "finished", step=loop.progress.step, model="results/model.safetensors", validation_loss=loop.progress.best
         )
 
 
-def tell_start(run: Run, training_data: TrainingData, precision: str, taken: str) -> None:
+def read_training_data(spec: JobSpec, run: Run, config: Any, start: WeightFile | None = None) -> TrainingData:
+    """The method and its training data, by the reader for the kind of data that the method trains on.
+
+    Raises:
+        CatalogError: no usable training set. InputError: the method trains on another kind of data.
+    """
+    return load(READERS[entry(METHODS, spec.method).data])(spec, run, config, start)
+
+
+def report_start(run: Run, training_data: TrainingData, precision: str, taken: str) -> None:
     """The `started` event, what was taken from weights, and a warning where the split is not what one would wish."""
     config = training_data.method.config
     run.emit(
@@ -63,9 +78,9 @@ def tell_start(run: Run, training_data: TrainingData, precision: str, taken: str
     )  # fmt: skip
     if taken:
         run.emit("transfer", text=taken)
-    for doubt in training_data.doubts:
-        message = f"{doubt['value']}: {doubt['rule']}"
-        run.emit("warning", step=0, code="declaration", message=message, remedy=doubt["remedy"])
+    for odd in training_data.table_warnings:
+        message = f"{odd['value']}: {odd['rule']}"
+        run.emit("warning", step=0, code="declaration", message=message, remedy=odd["remedy"])
     if training_data.note:
         run.emit(
             "warning", step=0, code=training_data.code, message=training_data.note, remedy=REMEDIES[training_data.code]

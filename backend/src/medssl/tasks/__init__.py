@@ -1,9 +1,13 @@
 """Downstream tasks. One line registers a task: its config class and its implementation, as import strings."""
 
+from medssl.core.registry import RegistryEntry
+
 TASKS = {
-    "segmentation": ("medssl.tasks.segmentation.config:SegmentationConfig", "medssl.tasks.segmentation.task:segmentation"),
-    "classification": (
-        "medssl.tasks.classification.config:ClassificationConfig", "medssl.tasks.classification.task:classification",
+    "segmentation": RegistryEntry(
+        "medssl.tasks.segmentation.config:SegmentationConfig", "medssl.tasks.segmentation.task:segmentation"
     ),
-    "probing": ("medssl.tasks.probing.config:ProbingConfig", "medssl.tasks.probing.task:probing"),
-}  # fmt: skip
+    "classification": RegistryEntry(
+        "medssl.tasks.classification.config:ClassificationConfig", "medssl.tasks.classification.task:classification"
+    ),
+    "probing": RegistryEntry("medssl.tasks.probing.config:ProbingConfig", "medssl.tasks.probing.task:probing"),
+}

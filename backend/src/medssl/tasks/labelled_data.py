@@ -10,14 +10,13 @@ import numpy as np
 from medssl.core.errors import CancelledError, CatalogError
 from medssl.core.protocol import DataSpec
 from medssl.core.run import Run
-from medssl.datasets.cache.volume_cache import CachedVolume, VolumeCache
+from medssl.datasets.cache.volume_cache import CachedVolume, VolumeCache, common_modality
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
 from medssl.datasets.catalog.split import ThreeSplit, folds, split_three
 from medssl.datasets.catalog.subset import subset
 from medssl.datasets.entry import Entry
 from medssl.images.volume import Volume
-from medssl.pretraining.training_data import common_modality
 from medssl.tasks.label_columns import source_columns
 from medssl.tasks.transfer_config import SelectionConfig
 

@@ -17,11 +17,10 @@ from medssl.cli.evaluation.evaluate_seen import NO_TEST, notes_on_seen
 from medssl.core.errors import CatalogError
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.schema import as_dict, build
-from medssl.datasets.catalog.leakage import check_unchanged
 from medssl.jobs.store import JobStore
 from medssl.networks.weights.weight_files import save_weights
 from medssl.pretraining.ark.config import ArkConfig
-from medssl.pretraining.training_data import read_parts
+from medssl.pretraining.spec_data import check_datasets_unchanged, read_set_parts
 
 SETS = [{"name": "toy", "kind": "multi-label", "classes": ["Even", "Third"], "activation": "sigmoid"}]
 
@@ -33,14 +32,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def trained(home: Path, declared: dict[str, Any], start: str = "") -> str:
+def trained(home: Path, dataset_spec: dict[str, Any], start: str = "") -> str:
     """A finished pretraining on a set, as its folder tells it."""
-    data = DataSpec(sets=(declared,))
+    data = DataSpec(sets=(dataset_spec,))
     config = as_dict(build(ArkConfig, {}))
     store = JobStore(home)
     job = store.create(JobSpec("pretrain", "ark", config, data, start_from=start))
-    parts = read_parts(data, config["training"]["seed"], lambda share, text: None)
-    check_unchanged(store.folder(job) / "sets.json", parts)
+    parts = read_set_parts(data, config["training"]["seed"], lambda share, text: None)
+    check_datasets_unchanged(store.folder(job) / "sets.json", parts)
     net = make_ark(sets=SETS)
     assert net.plan is not None
     net.plan.provenance["job"] = job
@@ -51,14 +50,14 @@ def trained(home: Path, declared: dict[str, Any], start: str = "") -> str:
 
 def declare(folder: Path, split: bool = False, name: str = "toy") -> dict[str, Any]:
     """Ten images; with a split the last four are for tests."""
-    declared = write_dataset_specs(folder, 10, name)
+    dataset_spec = write_dataset_specs(folder, 10, name)
     if split:
         lines = (folder / "table.csv").read_text().splitlines()
         parts = ["split", *["train"] * 5, "val", *["test"] * 4]
         (folder / "table.csv").write_text("\n".join(f"{a},{b}" for a, b in zip(lines, parts)) + "\n")
-        declared = {**declared, "split": "split"}
-    (folder.parent / f"{folder.name}.yaml").write_text(json.dumps(declared))
-    return declared
+        dataset_spec = {**dataset_spec, "split": "split"}
+    (folder.parent / f"{folder.name}.yaml").write_text(json.dumps(dataset_spec))
+    return dataset_spec
 
 
 def evaluate(*arguments: object):

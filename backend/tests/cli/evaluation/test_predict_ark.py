@@ -122,7 +122,7 @@ def test_every_class_of_every_head_is_a_column(tmp_path, model):
 
 def test_a_folder_does_not_say_whose_its_images_are(tmp_path, model):
     (tmp_path / "images").mkdir()
-    told = "patients unknown: each file counts as one; give a table or a declaration"
+    told = "patients unknown: each file counts as one; give a table or a dataset spec"
     data, ask = (
         catalogue(tmp_path / "images", "bright", [1]),
         ("--model", model, "--finding", "Bright", "--device", "cpu"),

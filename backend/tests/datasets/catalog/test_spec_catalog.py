@@ -1,4 +1,4 @@
-"""Declared sets as the catalogue of any verb, and in a job."""
+"""Datasets of specs as the catalogue of any verb, and in a job."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_exclude_works_as_for_any_catalogue(tmp_path):
 
 def test_names_of_sets_must_differ(tmp_path):
     one = tree("shenzhen", tmp_path)
-    with pytest.raises(CatalogError, match="declared twice"):
+    with pytest.raises(CatalogError, match="the name of two datasets"):
         read(tmp_path, one, one)
 
 
@@ -73,7 +73,7 @@ def job(*sets: dict, method: str = "ark") -> JobSpec:
     return JobSpec("pretrain", method, as_dict(config_class(METHODS, method)()), DataSpec(sets=sets))
 
 
-def test_a_job_gets_complete_declarations(tmp_path):
+def test_a_job_gets_complete_dataset_specs(tmp_path):
     spare = {"name": "mine", "root": str(tmp_path), "tables": ["x.csv"], "kind": "binary", "labels": ["A"]}
     write(tmp_path, {"x.csv": ""})
     (made,) = checked(job(spare), KINDS).data.sets
@@ -95,15 +95,15 @@ def test_a_job_is_refused_before_it_is_made(tmp_path, change, said):
     write(tmp_path, {"x.csv": ""})
     with pytest.raises(CatalogError, match=said):
         checked(job({**spare, **change}), KINDS)
-    with pytest.raises(CatalogError, match="declared twice"):
+    with pytest.raises(CatalogError, match="the name of two datasets"):
         checked(job(spare, spare), KINDS)
 
 
 def test_a_method_and_another_sort_of_data_are_refused_before_a_job_is_made(tmp_path):
     write(tmp_path, {"x.csv": ""})
     mine = {"name": "mine", "root": str(tmp_path), "tables": ["x.csv"], "kind": "binary", "labels": ["A"]}
-    with pytest.raises(InputError, match="'peac': does not train on declared sets"):
+    with pytest.raises(InputError, match="'peac': does not train on dataset specs"):
         checked(job(mine, method="peac"), KINDS)
     folder = JobSpec("pretrain", "ark", {}, DataSpec(str(tmp_path)))
-    with pytest.raises(InputError, match="'ark': trains on declared sets"):
+    with pytest.raises(InputError, match="'ark': trains on dataset specs"):
         checked(folder, KINDS)

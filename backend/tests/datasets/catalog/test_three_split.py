@@ -50,7 +50,7 @@ def test_every_part_gets_a_patient_of_three():
         split_three(catalog("aaaa"), 0.2, 0.0, 0)
 
 
-def test_a_declared_split_wins_and_what_it_lacks_is_drawn():
+def test_a_split_column_wins_and_what_it_lacks_is_drawn():
     whole = split_three(catalog("abcdef", "ttvvxx"), 0.5, 0.4, 0)
     assert patients(whole) == ({"a", "b"}, {"c", "d"}, {"e", "f"}) and not whole.notes
     drawn = split_three(catalog("abcdef", "ttttxx"), 0.2, 0.4, 0)

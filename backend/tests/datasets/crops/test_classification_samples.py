@@ -18,7 +18,6 @@ from medssl.images.formats.reading import write_volume
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import normalise
 from medssl.images.resizing import nearest, resized_to
-from medssl.images.ten_crop import ten_crops
 from medssl.images.volume import Volume
 
 AUTO = NormalisationConfig()
@@ -120,15 +119,6 @@ def test_unsuited_images_are_refused(radiographs, cache):
 
 def test_enlarged_is_what_ten_crops_need():
     assert enlarged((224, 224)) == (256, 256)
-
-
-def test_ten_crops():
-    images = torch.arange(2 * 3 * 8 * 8).view(2, 3, 8, 8)
-    crops = ten_crops(images, 6)
-    assert crops.shape == (2, 10, 3, 6, 6)
-    assert torch.equal(crops[:, 0], images[..., 1:7, 1:7]) and torch.equal(crops[:, 4], images[..., 2:, 2:])
-    assert torch.equal(crops[:, 5:], crops[:, :5].flip(-1))
-    assert len({tuple(crop.flatten().tolist()) for crop in crops[0]}) == 10
 
 
 def test_resizing_keeps_means_and_labels():

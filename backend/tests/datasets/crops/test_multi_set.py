@@ -1,4 +1,4 @@
-"""Samples of declared sets: what a step sees, and images that cannot be read."""
+"""Samples of datasets: what a step sees, and images that cannot be read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from PIL import Image
 from medssl.core.errors import CatalogError, VolumeError
 from medssl.datasets.cache.prepared_images import PreparedImages
 from medssl.datasets.crops.loader import micro_batches
-from medssl.datasets.crops.multi_set import TRIES, MultiSetSamples, SetPart
+from medssl.datasets.crops.multi_set import TRIES, MultiSetSamples
 from medssl.datasets.crops.set_schedule import SetSchedule
+from medssl.datasets.spec.set_parts import SetPart
 from medssl.images.intensity.config import NormalisationConfig
 
 RULE = NormalisationConfig(kind="cxr")

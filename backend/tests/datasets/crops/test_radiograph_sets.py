@@ -23,7 +23,7 @@ from medssl.datasets.entry import Entry
 from medssl.handlers.worker.local import run_here
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.volume import Volume
-from medssl.pretraining.training_data import load_data
+from medssl.pretraining.volume_data import cache_volumes
 
 FLAT = SimpleNamespace(sample_size=(144, 144), training=SimpleNamespace(seed=0))
 DEEP = SimpleNamespace(sample_size=(16, 16, 16), training=SimpleNamespace(seed=0))
@@ -133,7 +133,7 @@ def test_views_of_one_ct_are_images_not_slabs(tmp_path):
 
 
 def load(spec: DataSpec, tmp_path: Path, config=FLAT):
-    return load_data(JobSpec("pretrain", "any", {}, spec), FakeRun(tmp_path / "job", tmp_path / "home"), config)
+    return cache_volumes(JobSpec("pretrain", "any", {}, spec), FakeRun(tmp_path / "job", tmp_path / "home"), config)
 
 
 def test_a_method_for_2d_trains_on_radiographs(folder, tmp_path):

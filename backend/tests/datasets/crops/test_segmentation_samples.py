@@ -132,7 +132,7 @@ def radiographs(tmp_path):
 
 
 def test_radiographs_and_labels_are_resized_alike(radiographs):
-    classes = find_classes(radiographs[1])
+    classes = find_classes([mask.values for mask in radiographs[1]])
     assert classes.values == (255,)
     dataset = RadiographSegmentationDataset(*radiographs, classes, 70, AUTO, seed=0)
     starts = set()
@@ -159,7 +159,9 @@ def test_real_hippocampi(shared_data, tmp_path):
     ]
     images = [cache.add(entry) for entry in entries]
     masks = [cache.add_mask(entry, image) for entry, image in zip(entries, images)]
-    dataset = cubes((images, masks), size=(32, 48, 32), share=1.0, classes=find_classes(masks))
+    dataset = cubes(
+        (images, masks), size=(32, 48, 32), share=1.0, classes=find_classes([mask.values for mask in masks])
+    )
     batch = next(micro_batches(dataset, [[0, 1, 2, 3]]))
     assert batch["mask"].unique().tolist() == [0, 1, 2]
     assert not np.array_equal(labels_of(volume()), batch["mask"][0])

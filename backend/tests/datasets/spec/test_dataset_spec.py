@@ -1,4 +1,4 @@
-"""What a declaration's keys mean, and how it is refused: nothing is opened here."""
+"""What the keys of a dataset spec mean, and how one is refused: nothing is opened here."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_one_column_makes_a_strict_rule_for_each_class():
 def test_names_of_heads_must_differ():
     one = DatasetSpec.from_dict(PLAIN)
     check_names([one, DatasetSpec.from_dict({**PLAIN, "name": "other"})])
-    with pytest.raises(CatalogError, match="set mine: is declared twice"):
+    with pytest.raises(CatalogError, match="set mine: is the name of two datasets"):
         check_names([one, one])
 
 

@@ -8,7 +8,7 @@ import pytest
 from spec_trees import write
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.tabular_dataset import TEST, TRAINING
 
@@ -19,7 +19,7 @@ def found(root: Path, images: str | list[str], rows: list[str], columns: str = "
     """Paths below the root of the images that rows of the column `image` (and further ones) mean."""
     table = "\n".join(["patient,A," + columns, *(f"p{n},1,{row}" for n, row in enumerate(rows))])
     write(root, {"x.csv": table})
-    made = read_set(DatasetSpec.from_dict({**PLAIN, "root": str(root), "images": images, **change}))
+    made = read_dataset(DatasetSpec.from_dict({**PLAIN, "root": str(root), "images": images, **change}))
     return [image.removeprefix(f"{root}/") for image in made.images]
 
 
@@ -79,7 +79,7 @@ def test_of_several_globs_the_first_that_finds_images(tmp_path):
     files(tmp_path, "jpg/1.jpg", "jpg/2.jpg")
     plain = {"name": "mine", "kind": "binary", "labels": {"A": {"pattern": "1"}}, "patient": {"pattern": "\\d"}}
     asked = DatasetSpec.from_dict({**plain, "root": str(tmp_path), "images": ["png/*.png", "jpg/*.jpg"]})
-    assert len(read_set(asked)) == 2
+    assert len(read_dataset(asked)) == 2
 
 
 def test_a_table_alone_may_list_absolute_paths(tmp_path):
@@ -98,5 +98,5 @@ def test_lists_of_images_may_write_them_otherwise(tmp_path):
     rows = "patient,A,image\n1,1,x.png\n2,1,y.png\n3,1,z.png\n"
     write(tmp_path, {"x.csv": rows})
     change = {"images": "a/{image}", "split": {"training": "train.txt", "test": "test.txt"}}
-    made = read_set(DatasetSpec.from_dict({**PLAIN, "root": str(tmp_path), **change}))
+    made = read_dataset(DatasetSpec.from_dict({**PLAIN, "root": str(tmp_path), **change}))
     assert made.splits.tolist() == [TRAINING, TEST, TRAINING]

@@ -1,4 +1,4 @@
-"""Ready-made declarations against small folders in the sets' public layouts."""
+"""Ready-made dataset specs against small folders in the sets' public layouts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import spec_trees
 from spec_trees import TREES
 
 from medssl.core.errors import CatalogError, NotFoundError
-from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.spec_files import read_dataset_spec, ready_made, ready_made_text, template, to_yaml
 from medssl.datasets.spec.tabular_dataset import TEST, TRAINING, VALIDATION, TabularDataset
 
 
 def read(name: str, root: Path) -> TabularDataset:
-    return read_set(replace(ready_made()[name], root=str(TREES[name](root))))
+    return read_dataset(replace(ready_made()[name], root=str(TREES[name](root))))
 
 
 def positive(made: TabularDataset, n: int) -> list[str]:
@@ -39,7 +39,7 @@ def test_every_image_of_the_layout_is_found(name, tmp_path):
 @pytest.mark.parametrize(("sex", "kaggle"), [("Patient Sex", False), ("Patient Gender", True)])
 def test_chestxray14(sex, kaggle, tmp_path):
     root = spec_trees.chestxray14(tmp_path, sex, kaggle)
-    made = read_set(replace(ready_made()["chestxray14"], root=str(root)))
+    made = read_dataset(replace(ready_made()["chestxray14"], root=str(root)))
     assert [positive(made, n) for n in range(4)] == [["Cardiomegaly"], ["Cardiomegaly", "Emphysema"], [], ["Hernia"]]
     assert not np.isnan(made.stated).any()
     assert made.splits.tolist() == [TRAINING, TRAINING, TEST, TRAINING]
@@ -55,7 +55,7 @@ def test_chestxray14_without_its_images_is_read_all_the_same(tmp_path):
     """A check then tells which files are missing."""
     root = spec_trees.chestxray14(tmp_path)
     shutil.rmtree(root / "images")
-    assert len(read_set(replace(ready_made()["chestxray14"], root=str(root)))) == 4
+    assert len(read_dataset(replace(ready_made()["chestxray14"], root=str(root)))) == 4
 
 
 def test_chexpert_keeps_frontal_images_and_the_three_kinds_of_labels(tmp_path):
@@ -74,7 +74,7 @@ def test_mimic_cxr_joins_three_tables(packed, tmp_path):
     for table in root.glob("*.csv") if packed else ():
         table.with_name(table.name + ".gz").write_bytes(gzip.compress(table.read_bytes()))
         table.unlink()
-    made = read_set(replace(ready_made()["mimic-cxr"], root=str(root)))
+    made = read_dataset(replace(ready_made()["mimic-cxr"], root=str(root)))
     assert len(made) == 3  # the lateral image is left out
     assert made.splits.tolist() == [TRAINING, VALIDATION, TEST]
     assert (positive(made, 0), positive(made, 1)) == (["No Finding"], ["Consolidation"])
@@ -108,7 +108,7 @@ def test_heads_are_those_of_the_official_files():
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_a_declaration_survives_json_and_yaml(name, tmp_path):
+def test_a_dataset_spec_survives_json_and_yaml(name, tmp_path):
     one = replace(ready_made()[name], root=str(tmp_path))
     assert DatasetSpec.from_dict(json.loads(json.dumps(one.as_dict()))) == one
     file = tmp_path / "one.yaml"
@@ -128,7 +128,7 @@ def test_a_ready_made_file_keeps_its_comments_and_gets_the_root(tmp_path):
         ready_made_text("chexprt")
 
 
-def test_the_template_is_a_declaration_and_explains_every_key(tmp_path):
+def test_the_template_is_a_dataset_spec_and_explains_every_key(tmp_path):
     file = tmp_path / "template.yaml"
     file.write_text(template(), encoding="utf-8")
     made = read_dataset_spec(file)

@@ -9,7 +9,7 @@ import pytest
 from spec_trees import write
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.table_stream import CHUNK
 from medssl.datasets.spec.tabular_dataset import OPEN, TEST, TRAINING, VALIDATION, TabularDataset
@@ -19,7 +19,7 @@ PLAIN = {"name": "mine", "tables": ["x.csv"], "kind": "multi-label", "labels": [
 
 def read(root: Path, text: str, **change) -> TabularDataset:
     write(root, {"x.csv": text})
-    return read_set(DatasetSpec.from_dict({**PLAIN, "root": str(root), **change}))
+    return read_dataset(DatasetSpec.from_dict({**PLAIN, "root": str(root), **change}))
 
 
 def same(found, expected) -> bool:
@@ -165,7 +165,7 @@ def test_tables_share_what_is_joined(tmp_path):
     write(tmp_path, {"more.csv": "study,A,B\n7,1,0\n", "y.csv": "image,patient,study\nb.png,2,8\n"})
     tables, odd = ["x.csv", "y.csv", {"file": "more.csv", "key": ["study"]}], []
     write(tmp_path, {"x.csv": "image,patient,study\na.png,1,7\n"})
-    made = read_set(DatasetSpec.from_dict({**PLAIN, "root": str(tmp_path), "tables": tables}), None, odd)
+    made = read_dataset(DatasetSpec.from_dict({**PLAIN, "root": str(tmp_path), "tables": tables}), None, odd)
     assert len(made) == 2
     assert [one["value"] for one in odd] == ["1 of 2 rows"] and "y.csv, line 2: study = '8'" in odd[0]["rule"]
 
@@ -237,11 +237,11 @@ def test_an_image_in_two_lists(tmp_path):
 
 def test_a_root_that_is_no_folder(tmp_path):
     with pytest.raises(CatalogError, match="is no folder"):
-        read_set(DatasetSpec.from_dict({**PLAIN, "root": str(tmp_path / "nowhere")}))
+        read_dataset(DatasetSpec.from_dict({**PLAIN, "root": str(tmp_path / "nowhere")}))
 
 
 def test_progress_reaches_the_end_of_the_table(tmp_path):
     write(tmp_path, {"x.csv": HEAD + "".join(f"{n}.png,{n},0,1\n" for n in range(CHUNK + 1))})
     told: list[float] = []
-    read_set(DatasetSpec.from_dict({**PLAIN, "root": str(tmp_path)}), lambda share, text: told.append(share))
+    read_dataset(DatasetSpec.from_dict({**PLAIN, "root": str(tmp_path)}), lambda share, text: told.append(share))
     assert told == sorted(told) and told[-1] > 0.5

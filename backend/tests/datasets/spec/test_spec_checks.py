@@ -11,8 +11,8 @@ from PIL import Image
 from scipy import ndimage
 from spec_trees import write
 
-from medssl.datasets.spec.check import LOOKED_INTO, check_sets
-from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.check import LOOKED_INTO, check_datasets
+from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.reports.figures.contact_sheet import contact_sheet, labels_text
 
@@ -31,9 +31,13 @@ def root(tmp_path) -> Path:
     return write(tmp_path, {"x.csv": "image,patient,A,B,split\n" + "\n".join(rows) + "\n"})
 
 
-def declared(root: Path, **change) -> DatasetSpec:
+def spec_of(root: Path, **change) -> DatasetSpec:
     plain = {"name": "mine", "root": str(root), "tables": ["x.csv"], "kind": "multi-label", "labels": ["A", "B"]}
     return DatasetSpec.from_dict({**plain, "images": "{image}.png", **change})
+
+
+def reports_of(dataset_specs: list[DatasetSpec], *args, **options) -> list[dict]:
+    return [one.report for one in check_datasets(dataset_specs, *args, **options)]
 
 
 def said(report: dict, what: str) -> list[str]:
@@ -41,7 +45,7 @@ def said(report: dict, what: str) -> list[str]:
 
 
 def test_counts_of_a_sound_set(root):
-    (report,) = check_sets([declared(root, attributes=["patient"])], contents=True)
+    (report,) = reports_of([spec_of(root, attributes=["patient"])], contents=True)
     assert report["errors"] == []
     assert (report["images"], report["patients"], report["missing"], report["duplicates"]) == (6, 5, 0, 0)
     assert report["splits"] == {"training": 3, "validation": 1, "test": 2}
@@ -58,20 +62,20 @@ def test_an_age_that_is_not_a_number_is_unknown(root):
     ages = ["61", "nan", "", "NaN", "61", "7"]
     write(root, {"ages.csv": "image,age\n" + "".join(f"{n},{age}\n" for n, age in enumerate(ages))})
     tables = ["x.csv", {"file": "ages.csv", "key": "image"}]
-    (report,) = check_sets([declared(root, tables=tables, attributes=["age"])], files=False)
+    (report,) = reports_of([spec_of(root, tables=tables, attributes=["age"])], files=False)
     assert report["attributes"]["age"] == {"": 3, "61": 2, "7": 1}
 
 
 def test_the_first_missing_files_are_named(root):
     for n in range(5):
         (root / f"{n}.png").unlink()
-    (report,) = check_sets([declared(root)])
+    (report,) = reports_of([spec_of(root)])
     first = ", ".join(str(root / f"{n}.png") for n in range(3))
     assert said(report, "errors")[0] == f"set mine: 5 files: of 6 cannot be found: {first}, ..."
 
 
 def test_what_breaks_reading_is_an_error_of_that_set_alone(root):
-    wrong, sound = check_sets([declared(root, labels=["A", "C"]), declared(root, name="other")], files=False)
+    wrong, sound = reports_of([spec_of(root, labels=["A", "C"]), spec_of(root, name="other")], files=False)
     assert "has no column 'C'" in said(wrong, "errors")[0] and wrong["images"] == 0
     assert sound["errors"] == [] and sound["images"] == 6
 
@@ -79,10 +83,10 @@ def test_what_breaks_reading_is_an_error_of_that_set_alone(root):
 def test_rows_that_a_joined_table_lacks_and_values_that_no_row_has_are_told(root):
     write(root, {"more.csv": "patient,sex\na,F\nb,M\nc,F\n"})
     more = ["x.csv", {"file": "more.csv", "key": "patient"}]
-    asked = declared(
+    asked = spec_of(
         root, tables=more, attributes=["sex"], only={"split": ["train", "val", "test", "tset"]}, exclude={"sex": ["X"]}
     )
-    (report,) = check_sets([asked], files=False)
+    (report,) = reports_of([asked], files=False)
     warnings = said(report, "warnings")
     assert report["errors"] == [] and report["images"] == 6
     assert (
@@ -91,20 +95,20 @@ def test_rows_that_a_joined_table_lacks_and_values_that_no_row_has_are_told(root
     )
     assert "set mine: only.split = tset: is a value that no row has (did you mean 'test'?)" in warnings
     assert "set mine: exclude.sex = X: is a value that no row has" in warnings
-    (report,) = check_sets([declared(root, tables=more, attributes=["sex"], only={"sex": ["F"]})], files=False)
+    (report,) = reports_of([spec_of(root, tables=more, attributes=["sex"], only={"sex": ["F"]})], files=False)
     assert not any("no row has" in one for one in said(report, "warnings"))
 
 
 def test_two_sets_of_one_name(root):
-    _, second = check_sets([declared(root), declared(root)], files=False)
-    assert "set mine: is declared twice" in said(second, "errors")[0]
+    _, second = reports_of([spec_of(root), spec_of(root)], files=False)
+    assert "set mine: is the name of two datasets" in said(second, "errors")[0]
 
 
 def test_missing_empty_and_unreadable_files(root):
     (root / "0.png").unlink()
     (root / "1.png").write_bytes(b"")
     (root / "2.png").write_bytes(b"no picture")
-    (report,) = check_sets([declared(root)])
+    (report,) = reports_of([spec_of(root)])
     assert report["missing"] == 1 and report["missing_files"] == [str(root / "0.png")]
     assert len(report["unreadable"]) == 1 and "2.png" in report["unreadable"][0]["value"]
     errors = " ".join(said(report, "errors"))
@@ -121,10 +125,10 @@ def test_every_image_is_read_on_request(root):
     cut = next(n for n in range(40) if n not in few)
     whole = (root / f"{cut}.png").read_bytes()
     (root / f"{cut}.png").write_bytes(whole[: len(whole) // 2])
-    (report,) = check_sets([declared(root)])
+    (report,) = reports_of([spec_of(root)])
     assert report["looked_into"] == LOOKED_INTO and report["unreadable"] == []
     told: list[str] = []
-    (report,) = check_sets([declared(root)], progress=lambda share, text: told.append(text), read_all=True)
+    (report,) = reports_of([spec_of(root)], progress=lambda share, text: told.append(text), read_all=True)
     assert report["looked_into"] == 40
     assert [Path(one["value"]).name for one in report["unreadable"]] == [f"{cut}.png"]
     assert "set mine: 1 image: of 40 that were read cannot be used" in said(report, "errors")[0]
@@ -134,8 +138,8 @@ def test_every_image_is_read_on_request(root):
 def test_files_of_equal_content_leak_between_splits(root):
     shutil.copy(root / "4.png", root / "0.png")  # test and training
     shutil.copy(root / "2.png", root / "1.png")  # both in training
-    (without,) = check_sets([declared(root)])
-    (report,) = check_sets([declared(root)], contents=True)
+    (without,) = reports_of([spec_of(root)])
+    (report,) = reports_of([spec_of(root)], contents=True)
     assert without["duplicates"] == 0 and report["duplicates"] == 2
     assert [str(root / "0.png"), str(root / "4.png")] in report["duplicate_files"]
     assert "one in test and one in training" in said(report, "errors")[0]
@@ -143,7 +147,7 @@ def test_files_of_equal_content_leak_between_splits(root):
 
 def test_one_file_in_two_sets(root):
     write(root, {"y.csv": "image,patient,A,B,split\n0,z,1,0,train\n4,y,1,0,train\n2,x,1,0,val\n"})
-    first, second = check_sets([declared(root), declared(root, name="other", tables=["y.csv"])], files=False)
+    first, second = reports_of([spec_of(root), spec_of(root, name="other", tables=["y.csv"])], files=False)
     assert first["duplicates"] == 0 and second["duplicates"] == 3
     (error,) = said(second, "errors")
     assert (
@@ -152,15 +156,15 @@ def test_one_file_in_two_sets(root):
     )
 
 
-def test_a_split_that_is_half_declared(root):
+def test_a_split_that_is_half_stated(root):
     write(root, {"x.csv": "image,patient,A,B,split\n0,a,1,0,train\n1,b,1,0,\n"})
-    (report,) = check_sets([declared(root)], files=False)
+    (report,) = reports_of([spec_of(root)], files=False)
     assert "has no split while others do" in said(report, "errors")[0]
     assert report["splits"] == {"all": 2}
 
 
 def test_the_contact_sheet_shows_so_many_tiles(root):
-    made = read_set(declared(root))
+    made = read_dataset(spec_of(root))
     (root / "3.png").write_bytes(b"no picture")
     page = np.asarray(Image.open(contact_sheet(made, root / "new folder" / "sheet.png", count=5)).convert("L"))
     again = np.asarray(Image.open(contact_sheet(made, root / "again.png", count=5)).convert("L"))
@@ -171,5 +175,5 @@ def test_the_contact_sheet_shows_so_many_tiles(root):
 
 
 def test_labels_in_words(root):
-    made = read_set(declared(root))
+    made = read_dataset(spec_of(root))
     assert [labels_text(made, n) for n in (0, 1, 2)] == ["A, B ?", "none of the classes", "A"]

@@ -1,4 +1,4 @@
-"""Policies of uncertain and missing labels, and splits of declared sets."""
+"""Policies of uncertain and missing labels, and splits of datasets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from medssl.datasets.spec.tabular_dataset import (
     VALIDATION,
     TabularDataset,
     hard_targets,
-    split_set,
+    split_dataset,
     training_targets,
 )
 
@@ -44,27 +44,27 @@ def test_uncertain_and_missing_labels_follow_their_policies(policy: str, low: fl
 
 
 def test_smoothed_labels_depend_on_the_seed_alone_and_are_measured_without_smoothing():
-    declared = make(np.full((50, 1), -1.0), uncertain="smooth-ones")
-    first, again, other = (training_targets(declared, seed) for seed in (1, 1, 2))
+    dataset = make(np.full((50, 1), -1.0), uncertain="smooth-ones")
+    first, again, other = (training_targets(dataset, seed) for seed in (1, 1, 2))
     assert (first == again).all() and not (first == other).any()
-    assert (hard_targets(declared) == 1).all()
+    assert (hard_targets(dataset) == 1).all()
     assert np.isnan(hard_targets(make([[-1.0]]))).all()
 
 
 def test_a_row_of_several_classes_without_its_class_is_unknown_whatever_the_policy():
-    declared = make([[1, 0, 0], [NAN, NAN, NAN], [0, 0, 1]], kind="multi-class", missing="zeros")
-    for targets in (training_targets(declared, 0), hard_targets(declared)):
+    dataset = make([[1, 0, 0], [NAN, NAN, NAN], [0, 0, 1]], kind="multi-class", missing="zeros")
+    for targets in (training_targets(dataset, 0), hard_targets(dataset)):
         assert targets[0].tolist() == [1, 0, 0] and np.isnan(targets[1]).all()
 
 
-def test_a_declared_split_is_kept_and_validation_is_drawn_by_patient_where_it_is_missing():
+def test_a_stated_split_is_kept_and_validation_is_drawn_by_patient_where_it_is_missing():
     splits = [TRAINING] * 12 + [TEST] * 2
-    declared = make(np.zeros((14, 1)), splits=splits, patients=[n // 2 for n in range(14)])
-    training, validation, test = split_set(declared, 0.3, seed=1)
+    dataset = make(np.zeros((14, 1)), splits=splits, patients=[n // 2 for n in range(14)])
+    training, validation, test = split_dataset(dataset, 0.3, seed=1)
     assert test.tolist() == [12, 13] and len(validation) and len(training) and len(training) + len(validation) == 12
-    sides = [set(declared.patients[part]) for part in (training, validation, test)]
-    assert not sides[0] & sides[1] and not (sides[0] | sides[1]) & sides[2]
-    again = split_set(declared, 0.3, seed=1)
+    patients = [set(dataset.patients[part]) for part in (training, validation, test)]
+    assert not patients[0] & patients[1] and not (patients[0] | patients[1]) & patients[2]
+    again = split_dataset(dataset, 0.3, seed=1)
     assert all((a == b).all() for a, b in zip((training, validation, test), again))
 
 
@@ -74,19 +74,19 @@ def test_a_patient_is_on_the_same_side_in_every_set_that_has_no_split():
     second = make(np.zeros((150, 1)), patients=np.arange(150))
     second.patient_names[:] = [f"p{n}" for n in np.random.default_rng(0).permutation(200)[:150]]
     held = []
-    for declared in (first, second):
-        _, validation, _ = split_set(declared, 0.2, 0)
-        assert 0.12 < len(validation) / len(declared) < 0.28
-        held.append({declared.patient_names[declared.patients[n]] for n in validation})
+    for dataset in (first, second):
+        _, validation, _ = split_dataset(dataset, 0.2, 0)
+        assert 0.12 < len(validation) / len(dataset) < 0.28
+        held.append({dataset.patient_names[dataset.patients[n]] for n in validation})
     common = set(first.patient_names) & set(second.patient_names)
     assert held[0] & common == held[1]
-    assert split_set(first, 0.2, 1)[1].tolist() != split_set(first, 0.2, 0)[1].tolist()
+    assert split_dataset(first, 0.2, 1)[1].tolist() != split_dataset(first, 0.2, 0)[1].tolist()
 
 
 def test_splits_that_cannot_be_are_refused():
     with pytest.raises(CatalogError, match="has no split while others do"):
-        split_set(make(np.zeros((2, 1)), splits=[TRAINING, OPEN]), 0.2, 0)
+        split_dataset(make(np.zeros((2, 1)), splits=[TRAINING, OPEN]), 0.2, 0)
     with pytest.raises(CatalogError, match="no training images"):
-        split_set(make(np.zeros((2, 1)), splits=[VALIDATION, TEST]), 0.2, 0)
+        split_dataset(make(np.zeros((2, 1)), splits=[VALIDATION, TEST]), 0.2, 0)
     with pytest.raises(CatalogError, match="one training patient"):
-        split_set(make(np.zeros((2, 1)), patients=[0, 0]), 0.2, 0)
+        split_dataset(make(np.zeros((2, 1)), patients=[0, 0]), 0.2, 0)

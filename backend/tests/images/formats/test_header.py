@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medssl.core.errors import VolumeError
-from medssl.images.formats.header import read_header
+from medssl.images.formats.header import read_image_header
 from medssl.images.formats.reading import read_volume, write_volume
 from medssl.images.volume import Volume
 
@@ -22,7 +22,7 @@ def noise(rng) -> Volume:
 @pytest.mark.parametrize("compress", [True, False])
 def test_header_tells_shape_and_bytes(tmp_path, noise, suffix, compress):
     write_volume(noise, tmp_path / f"a{suffix}", compress)
-    header = read_header(tmp_path / f"a{suffix}")
+    header = read_image_header(tmp_path / f"a{suffix}")
     assert (header.shape, header.bytes) == ((30, 20, 10), 12000)
 
 

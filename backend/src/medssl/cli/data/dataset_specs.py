@@ -12,7 +12,7 @@ import typer
 
 from medssl.cli.output import complain, err, out, print_json, print_table
 from medssl.core.errors import CatalogError, from_dict
-from medssl.datasets.spec.rules import nearest
+from medssl.datasets.spec.rules import closest_name
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.spec_files import READY_MADE, read_dataset_spec, ready_made, ready_made_text, template
 
@@ -32,7 +32,7 @@ def means_dataset_spec(argument: str) -> bool:
     """A declaration file, or the name of a ready-made set, be it misspelt."""
     if is_dataset_spec(argument) or Path(argument).exists():
         return is_dataset_spec(argument)
-    return argument in READY_MADE or bool(re.fullmatch(r"[\w-]+", argument) and nearest(argument, READY_MADE))
+    return argument in READY_MADE or bool(re.fullmatch(r"[\w-]+", argument) and closest_name(argument, READY_MADE))
 
 
 def read_dataset_specs(paths: Sequence[str], root: Path | None = None) -> list[DatasetSpec]:
@@ -52,7 +52,7 @@ def read_dataset_specs(paths: Sequence[str], root: Path | None = None) -> list[D
         elif is_dataset_spec(path):
             made.append(read_dataset_spec(Path(path), root and root.expanduser()))
         else:
-            rule = f"is no declaration{nearest(path, READY_MADE)}"
+            rule = f"is no declaration{closest_name(path, READY_MADE)}"
             raise CatalogError(
                 path, rule, "Give .yaml files alone, or other training sets alone; `medssl data sets` lists names"
             )
@@ -96,7 +96,7 @@ def check_dataset_specs(
     read_all: bool = False,
 ) -> bool:
     """Print what the checker finds; False where something is wrong."""
-    from medssl.datasets.spec.check import checked_sets
+    from medssl.datasets.spec.check import check_datasets
     from medssl.reports.figures.contact_sheet import contact_sheet
 
     with err.status("reading") as status:
@@ -104,11 +104,11 @@ def check_dataset_specs(
         def show(share: float, text: str) -> None:
             status.update(f"{share:.0%} {text}")
 
-        checked = checked_sets(dataset_specs, True, contents, show, fraction, read_all)
+        checked = check_datasets(dataset_specs, True, contents, show, fraction, read_all)
         if sheet is not None:
             for one in checked:
-                if one.declared is not None:
-                    one.report["sheet"] = str(contact_sheet(one.declared, sheet / f"sheet-{one.declared.name}.png"))
+                if one.dataset is not None:
+                    one.report["sheet"] = str(contact_sheet(one.dataset, sheet / f"sheet-{one.dataset.name}.png"))
     reports = [one.report for one in checked]
     if json:
         print_json(reports)

@@ -8,6 +8,7 @@ import typer
 
 from medssl.cli.options import AsJson
 from medssl.cli.output import print_json, print_table
+from medssl.core.registry import RegistryEntry
 
 
 def methods(
@@ -32,7 +33,7 @@ def tasks(
     _show(TASKS, "task", name, preset, as_json)
 
 
-def _show(table: dict[str, tuple[str, str]], what: str, name: str, preset: str, as_json: bool) -> None:
+def _show(table: dict[str, RegistryEntry], what: str, name: str, preset: str, as_json: bool) -> None:
     from medssl.core.registry import config_class
     from medssl.core.schema import as_dict, build, describe
 

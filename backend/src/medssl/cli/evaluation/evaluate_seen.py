@@ -80,12 +80,11 @@ def seen_by(home: Path, job: str) -> Seen:
 
 
 def _images(spec: JobSpec, folder: Path) -> dict[str, str]:
-    from medssl.datasets.catalog.leakage import check_unchanged
-    from medssl.pretraining.training_data import read_parts
+    from medssl.pretraining.spec_data import check_datasets_unchanged, read_set_parts
 
-    parts = read_parts(spec.data, spec.config["training"]["seed"], lambda share, text: None)
+    parts = read_set_parts(spec.data, spec.config["training"]["seed"], lambda share, text: None)
     if (folder / "sets.json").is_file():
-        check_unchanged(folder / "sets.json", parts)
+        check_datasets_unchanged(folder / "sets.json", parts)
     return {os.path.realpath(image): part.name for pair in parts for part in pair for image in part.images}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from medssl.images.resizing import resized_to
 
 VERSION = 1
 LEVELS = 255
+SHARE_OF_DISK = 0.9  # of what is free, that decoded images may take
 
 
 class PreparedImages:
@@ -45,11 +47,13 @@ class PreparedImages:
         try:
             known = os.stat(image)
         except OSError as error:
-            raise VolumeError(image, f"cannot be read ({error.strerror})", "Check the declaration's paths") from error
+            raise VolumeError(
+                image, f"cannot be read ({error.strerror})", "Check the paths of the dataset spec"
+            ) from error
         if self.folder is None:
             return self._make(image, inverted)
-        told = f"{VERSION}|{image}|{known.st_mtime_ns}|{known.st_size}|{self.side}|{inverted}|{self.normalisation}"
-        key = hashlib.sha256(told.encode()).hexdigest()
+        made_of = f"{VERSION}|{image}|{known.st_mtime_ns}|{known.st_size}|{self.side}|{inverted}|{self.normalisation}"
+        key = hashlib.sha256(made_of.encode()).hexdigest()
         path = self.folder / key[:2] / f"{key}.npy"
         try:
             return np.load(path)
@@ -72,3 +76,15 @@ class PreparedImages:
         put(mine, data.getvalue())
         os.replace(mine, path)
         return square
+
+
+def no_room_for(home: Path, images: int, side: int) -> str:
+    """Why so many decoded images cannot all be kept on the disk; "" where they can."""
+    disk = next(folder for folder in (home, *home.parents) if folder.exists())
+    needed, free = images * side * side, shutil.disk_usage(disk).free
+    if needed <= SHARE_OF_DISK * free:
+        return ""
+    return (
+        f"{images} decoded images of {side} x {side} pixels take up to {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are "
+        "free: they are not kept, and decoded in every epoch"
+    )

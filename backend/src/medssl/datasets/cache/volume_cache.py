@@ -1,4 +1,4 @@
-"""Volumes in pieces on disk, so that a random cube costs the same however large the volume, and no memory is kept."""
+"""Volumes in pieces on disk, so that a random crop costs the same however large the volume, and no memory is kept."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NO_QUANTILES = np.zeros(LEVELS, np.float32)  # label maps have none
 
 @dataclass(frozen=True, eq=False)
 class CachedVolume:
-    """A volume in the cache: small enough to send to a worker, opened there when the first cube is read."""
+    """A volume in the cache: small enough to send to a worker, opened there when the first crop is read."""
 
     path: Path  # the .b2nd file
     shape: tuple[int, ...]
@@ -165,6 +165,23 @@ class VolumeCache:
         put(self.folder / f"{key}.b2nd", pack(labels.array))
         put(self.folder / f"{key}-places.npy", as_file(find_places(labels.array)))
         put(self.folder / f"{key}.json", json.dumps(about).encode())
+
+
+def common_modality(volumes: Sequence[CachedVolume]) -> str:
+    """The one modality of a training set.
+
+    Raises:
+        CatalogError: CT and MR in one set: no normalisation fits both.
+    """
+    found = {volume.modality: volume.name for volume in volumes}
+    if len(found) > 1:
+        some = ", ".join(f"{name} is {modality or 'unknown'}" for modality, name in found.items())
+        raise CatalogError(
+            some,
+            "mixes modalities in one training set",
+            "Train on one modality, or state it (modality column, --modality)",
+        )
+    return next(iter(found))
 
 
 def put(path: Path, data: bytes) -> None:

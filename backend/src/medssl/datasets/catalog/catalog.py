@@ -10,14 +10,14 @@ from pathlib import Path
 from medssl.core.errors import CatalogError, InputError, NotFoundError
 from medssl.core.protocol import DataSpec, VolumeRef
 from medssl.datasets.catalog.exclusion import without
-from medssl.datasets.catalog.from_csv import SPLITS, read_csv
+from medssl.datasets.catalog.from_csv import read_csv
 from medssl.datasets.catalog.from_folder import read_folder
 from medssl.datasets.catalog.mask_files import with_masks
-from medssl.datasets.entry import Entry
+from medssl.datasets.entry import SPLIT_WORDS, Entry
 from medssl.images.formats.image_files import stem
 
 __all__ = ["Catalog", "Entry", "locate", "patients_unknown", "read_catalog"]
-PATIENTS_UNKNOWN = "patients unknown: each file counts as one; give a table or a declaration"
+PATIENTS_UNKNOWN = "patients unknown: each file counts as one; give a table or a dataset spec"
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,22 @@ class Catalog:
 
 
 def read_catalog(spec: DataSpec, home: Path) -> Catalog:
-    """List the images of a training set; none is opened but to tell DICOM files apart.
+    """List the images of a training set; none is opened but to recognise DICOM files.
 
     Folder: every readable image, or what `pattern` matches; a folder with DICOM slices is one image, DICOM radiographs
     are one each. The patient is the first folder below the root that is not merely called
     "images" or the like, otherwise the file's own name; label maps are left out unless the pattern matches them.
     CSV: columns `image` (relative to the CSV, or to a folder "images" beside it) and `patient`; `split`, `modality`, `name`
     and `mask` (its label map, relative likewise, or to a folder "masks" or "labels") are optional; every further column is
-    a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one. Declared sets:
-    see `catalog_declared`. What `exclude` names is left out. Images get their label maps as `masks` says or, without it, by folders and names.
+    a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one. Dataset
+    specs: see `from_spec`. What `exclude` names is left out. Images get their label maps as `masks` says or, without it, by folders and names.
 
     Raises:
         CatalogError: nothing found or left, a table that breaks a rule, or an unknown column to exclude by.
         NotFoundError: an upload that is not there.
     """
     if spec.sets:
-        from medssl.datasets.catalog.from_spec import read_specs  # it reads labels, which read catalogues
+        from medssl.datasets.catalog.from_spec import read_specs  # only a dataset spec needs it
 
         entries = without(read_specs(spec.sets, spec.modality), spec.exclude)
         return Catalog(tuple(with_masks(entries, spec.masks) if spec.masks else entries))
@@ -82,7 +82,7 @@ def patients_unknown(spec: DataSpec, images: Iterable[tuple[Path, str]]) -> bool
         images: file and patient of those that `read_catalog` finds.
     """
     if not spec.volumes and not (spec.path and Path(spec.path).is_dir()):
-        return False  # a table or a declaration says it
+        return False  # a table or a dataset spec says it
     whose = list(images)
     return len(whose) > 1 and all(patient == stem(image) for image, patient in whose)
 
@@ -124,7 +124,7 @@ def _from_ref(ref: VolumeRef, home: Path) -> Entry:
     path = locate(ref, home)
     name = ref.name or stem(path)
     mask = VolumeRef(path=ref.mask_path, sha256=ref.mask_sha256) if ref.mask_path or ref.mask_sha256 else None
-    if ref.split.lower() not in SPLITS:
+    if ref.split.lower() not in SPLIT_WORDS:
         raise CatalogError(f"{name}: split {ref.split!r}", "is unknown", "Use train, val or test")
     numbers, texts = {}, {}
     for label, value in ref.labels.items():
@@ -133,6 +133,6 @@ def _from_ref(ref: VolumeRef, home: Path) -> Entry:
         else:
             numbers[label] = float("nan" if value is None else value)  # JSON has null for what is unknown
     return Entry(
-        path, ref.patient or name, SPLITS[ref.split.lower()], ref.modality, name,
+        path, ref.patient or name, SPLIT_WORDS[ref.split.lower()], ref.modality, name,
         mask=locate(mask, home) if mask else None, labels=numbers, attributes=texts, view=ref.view, inverted=ref.inverted,
     )  # fmt: skip

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.catalog.from_csv import SPLITS
-from medssl.datasets.entry import Entry
+from medssl.datasets.entry import SPLIT_WORDS, Entry
 
 
 def without(entries: Sequence[Entry], rules: Sequence[str]) -> list[Entry]:
@@ -31,23 +30,23 @@ def without(entries: Sequence[Entry], rules: Sequence[str]) -> list[Entry]:
                 "Use one of them; folders and single images have no columns of their own",
             )
         name = known[column.casefold()]
-        unwanted = SPLITS.get(value.lower(), value) if name == "split" else value
+        unwanted = SPLIT_WORDS.get(value.lower(), value) if name == "split" else value
         kept = [entry for entry in kept if not _same(_fields(entry).get(name, ""), unwanted)]
     if entries and not kept:
-        _tell_split(entries, rules)
+        _check_split(entries, rules)
         raise CatalogError(f"exclude {', '.join(rules)}", f"leaves none of {len(entries)} images", "Exclude less")
     return kept
 
 
-def _tell_split(entries: Sequence[Entry], rules: Sequence[str]) -> None:
+def _check_split(entries: Sequence[Entry], rules: Sequence[str]) -> None:
     """Where rules leave a single split, as --split writes them, and no image is of it."""
     pairs = [[part.strip() for part in rule.partition("=")] for rule in rules]
-    wanted = set(SPLITS.values()) - {SPLITS.get(value.lower(), value) for _, _, value in pairs}
+    wanted = set(SPLIT_WORDS.values()) - {SPLIT_WORDS.get(value.lower(), value) for _, _, value in pairs}
     if len(wanted) == 1 and all(column.casefold() == "split" for column, _, _ in pairs):
         there = ", ".join(sorted({entry.split for entry in entries} - {""})) or "none at all"
         raise CatalogError(
             f"split {wanted.pop()}", f"has none of these {len(entries)} images (their splits: {there})",
-            "Declare split: (in a table, a column split), or leave --split out",
+            "Name the column of the split in the dataset spec (in a table: split), or leave --split out",
         )  # fmt: skip
 
 

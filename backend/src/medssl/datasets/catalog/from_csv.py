@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.entry import Entry
+from medssl.core.tables import read_table
+from medssl.datasets.entry import SPLIT_WORDS, Entry
 from medssl.images.formats.image_files import stem
 
-SPLITS = {
-    "": "", "train": "training", "training": "training", "val": "validation", "valid": "validation",
-    "validation": "validation", "test": "test",
-}  # fmt: skip
 FOLDERS = {"image": ("images",), "mask": ("masks", "labels")}  # beside the table; file names may leave them out
 OWN_COLUMNS = ("image", "patient", "split", "modality", "name", "mask")
 
@@ -52,27 +48,10 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
 
 
 def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line number, column -> text) of every line, after checking the columns."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            lines = [(reader.line_num, row) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CatalogError(path, "is no CSV table in UTF-8", "Save it as CSV (UTF-8), separated by commas") from error
-    for name in ("image", "patient"):
-        if name not in columns:
-            raise CatalogError(
-                path,
-                f"has no column {name!r} (it has: {', '.join(columns)})",
-                "Name the columns in line 1, separated by commas",
-            )
-    for line, row in lines:
-        if None in row or None in row.values():
-            raise CatalogError(
-                f"{path.name}, line {line}", f"does not have {len(columns)} fields", "Quote fields that hold commas"
-            )
-    return [(line, {name: value.strip() for name, value in row.items()}) for line, row in lines]
+    """(line number, column -> text without blanks around it) of every line."""
+    table = read_table(path, needed=("image", "patient"))
+    rows = [{name: value.strip() for name, value in row.items()} for row in table.rows]
+    return list(zip(table.lines, rows))
 
 
 def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
@@ -82,9 +61,9 @@ def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
             raise CatalogError(where, f"has no {name}", "Fill the field: patients keep the splits apart")
     image = _find(path, line, row, "image")
     split = row.get("split", "").lower()
-    if split not in SPLITS:
+    if split not in SPLIT_WORDS:
         raise CatalogError(f"{where}: split {split!r}", "is unknown", "Use train, val or test")
-    return image, SPLITS[split]
+    return image, SPLIT_WORDS[split]
 
 
 def _find(path: Path, line: int, row: dict[str, str], column: str) -> Path:

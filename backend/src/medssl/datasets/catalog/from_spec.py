@@ -1,4 +1,4 @@
-"""Declared sets as a catalogue, for everything that works on one: fine-tuning, probes, prediction, retrieval."""
+"""Datasets of specs as a catalogue, for everything that works on one: fine-tuning, probes, prediction, retrieval."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ from typing import Any
 import numpy as np
 
 from medssl.datasets.entry import Entry
-from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec, check_names
-from medssl.datasets.spec.tabular_dataset import TabularDataset
+from medssl.datasets.spec.tabular_dataset import SPLIT_NAMES, TabularDataset
 from medssl.images.formats.image_files import stem
-
-SPLITS = ("", "training", "validation", "test")
 
 
 def read_specs(sets: Sequence[dict[str, Any]], modality: str = "") -> list[Entry]:
-    """The images of declared sets; `modality` overrides the declarations'.
+    """The images of dataset specs; `modality` overrides what the specs say.
 
-    Classes of binary and multi-label sets are labels (1, 0, -1, not a number), that of a multi-class set is an attribute with the
+    Classes of binary and multi-label sets are labels (1, 0, -1, NaN), that of a multi-class set is an attribute with the
     set's name. Columns that an image's own set lacks are unknown. Of several sets, patients get the set's name in front.
 
     Raises:
-        CatalogError: see `read_set` and `check_names`.
+        CatalogError: see `read_dataset` and `check_names`.
     """
     dataset_specs = [DatasetSpec.from_dict(one) for one in sets]
     check_names(dataset_specs)
-    read = [read_set(one) for one in dataset_specs]
+    read = [read_dataset(one) for one in dataset_specs]
     single = [one for one in read if one.kind != "multi-class"]
     labels = dict.fromkeys((name for one in single for name in one.classes), float("nan"))
     texts = dict.fromkeys((name for one in read for name in one.attributes), "")
@@ -42,7 +40,7 @@ def read_specs(sets: Sequence[dict[str, Any]], modality: str = "") -> list[Entry
                 Entry(
                     Path(image),
                     prefix + one.patient_names[one.patients[n]],
-                    SPLITS[one.splits[n]],
+                    SPLIT_NAMES[one.splits[n]],
                     modality or dataset_spec.modality,
                     names[n],
                     labels=labels

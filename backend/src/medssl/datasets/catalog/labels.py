@@ -10,10 +10,9 @@ import numpy as np
 from medssl.core.errors import CatalogError, ConfigError
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
+from medssl.datasets.spec.rules import FIXED, POLICIES, SMOOTHED
 
-KINDS = ("auto", "binary", "multi-class", "multi-label")
-SMOOTHED = {"smooth-ones": (0.55, 0.85), "smooth-zeros": (0.0, 0.3)}  # uniform, as the U-Ones/U-Zeros + LSR of CheXpert
-UNCERTAIN = ("zeros", "ones", "ignore", *SMOOTHED)
+LABEL_KINDS = ("auto", "binary", "multi-class", "multi-label")
 STATED = {"1": 1.0, "0": 0.0, "-1": -1.0}
 MOST_CLASSES = 50
 OTHERWISE = "none of them"  # what images are that have no class of a multi-label set
@@ -23,7 +22,7 @@ OTHERWISE = "none of them"  # what images are that have no class of a multi-labe
 class LabelSpec:
     """Which columns of a catalogue are the classes, and how they are read.
 
-    A column is "Pneumonia" (1 yes, 0 no, -1 uncertain, empty unknown), "!No Finding" (turned round) or
+    A column is "Pneumonia" (1 yes, 0 no, -1 uncertain, empty unknown), "!No Finding" (negated) or
     "Abnormal=Atelectasis|Effusion" (1 where any of them is 1). One column of other values ("diagnosis") is multi-class, a
     class for each of its values; several columns are multi-label.
 
@@ -38,7 +37,7 @@ class LabelSpec:
     def __post_init__(self) -> None:
         if not self.columns:
             raise ConfigError("labels", "name no column", "Write Pneumonia, or several separated by commas")
-        for what, value, known in (("kind", self.kind, KINDS), ("uncertain", self.uncertain, UNCERTAIN)):
+        for what, value, known in (("kind", self.kind, LABEL_KINDS), ("uncertain", self.uncertain, POLICIES)):
             if value not in known:
                 raise ConfigError(f"{what} = {value!r}", "is unknown", f"Use one of {', '.join(known)}")
 
@@ -49,7 +48,7 @@ class LabelSpec:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Targets of a catalogue's images: (N, C) float32, not a number where unknown; binary has C = 1, multi-class one-hot rows."""
+    """Targets of a catalogue's images: (N, C) float32, NaN where unknown; binary has C = 1, multi-class one-hot rows."""
 
     kind: str  # binary, multi-class, multi-label
     names: tuple[str, ...]
@@ -72,7 +71,7 @@ class _Column:
     """A class that one or several columns make: 1 where any of them is."""
 
     name: str
-    parts: tuple[tuple[str, bool], ...]  # column of the catalogue, turned round
+    parts: tuple[tuple[str, bool], ...]  # column of the catalogue, negated
 
 
 def read_labels(catalog: Catalog, spec: LabelSpec, seed: int = 0, like: Labels | None = None) -> Labels:
@@ -105,7 +104,7 @@ def read_labels(catalog: Catalog, spec: LabelSpec, seed: int = 0, like: Labels |
 
 
 def check_classes(labels: Labels, name: str = "training set") -> None:
-    """Refuse targets from which no class can be told from another.
+    """Refuse targets that hold one class only: nothing can be learnt from them.
 
     Raises:
         CatalogError: binary or multi-class with one class only; multi-label where no class is both there and absent.
@@ -162,9 +161,9 @@ def _kind(spec: LabelSpec, columns: list[_Column], fields: dict[str, list[str]])
 
 
 def _stated(catalog: Catalog, column: _Column, fields: dict[str, list[str]]) -> np.ndarray:
-    """(N,) of 1, 0, -1 (uncertain) and not a number (unknown): the strongest that any part says, in this order 1, -1, unknown, 0."""
+    """(N,) of 1, 0, -1 (uncertain) and NaN (unknown): the strongest that any part says, in this order 1, -1, unknown, 0."""
     parts = []
-    for name, turned in column.parts:
+    for name, negated in column.parts:
         for entry, text in zip(catalog, fields[name]):
             if text and text not in STATED:
                 raise CatalogError(
@@ -173,7 +172,7 @@ def _stated(catalog: Catalog, column: _Column, fields: dict[str, list[str]]) -> 
                     "Correct the table, or take the column as multi-class",
                 )
         values = np.array([STATED.get(text, np.nan) for text in fields[name]])
-        parts.append(np.where(values >= 0, 1 - values, values) if turned else values)
+        parts.append(np.where(values >= 0, 1 - values, values) if negated else values)
     said = np.stack(parts)
     return np.select([(said == 1).any(0), (said == -1).any(0), np.isnan(said).any(0)], [1.0, -1.0, np.nan], 0.0)
 
@@ -195,7 +194,7 @@ class _Uncertain:
                 np.random.default_rng([*s, number]).uniform(low, high) if u else 0 for s, u in zip(self.seeds, unsure)
             ]
             return np.where(unsure, drawn, values)
-        return np.where(unsure, {"zeros": 0.0, "ones": 1.0, "ignore": np.nan}[self.rule], values)
+        return np.where(unsure, FIXED[self.rule], values)
 
 
 def _by_value(catalog: Catalog, column: str, values: list[str], like: Labels | None) -> Labels:

@@ -1,4 +1,4 @@
-"""Which label map belongs to which image, told by folders and names."""
+"""Label maps of images, found by folders and names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training, validation and test, kept apart by patient."""
+"""Training, validation and test, split by patient."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from medssl.core.errors import CatalogError
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
 from medssl.images.formats.dicom import is_dicom
-from medssl.images.formats.header import read_header
+from medssl.images.formats.header import read_image_header
 from medssl.images.formats.image_files import is_image
 
 
@@ -25,7 +25,7 @@ class Split:
 
 
 def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, crop_depth: int = 32) -> Split:
-    """Split so that no patient is on both sides.
+    """Split so that no patient is in both parts.
 
     A `split` column is kept (test images are left out); else a share of the patients, drawn by `seed`, validates: at least
     one, and at least one trains. The volumes of one patient alone are split along k: the last slices validate, and
@@ -36,7 +36,7 @@ def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, cr
         CatalogError: a patient in two splits, a table with empty splits or without training images, or a single 2D image.
     """
     if any(entry.split for entry in catalog):
-        check_dataset_specs(catalog)
+        check_split_column(catalog)
         training = Catalog(tuple(e for e in catalog if e.split == "training"))
         validation = Catalog(tuple(e for e in catalog if e.split == "validation"))
         if len(validation):
@@ -55,7 +55,7 @@ def split_by_patient(catalog: Catalog, validation_fraction: float, seed: int, cr
     )
 
 
-def check_dataset_specs(catalog: Catalog) -> None:
+def check_split_column(catalog: Catalog) -> None:
     """Refuse a split column that is wrong.
 
     Raises:
@@ -105,7 +105,7 @@ def _split_slices(catalog: Catalog, fraction: float, crop_depth: int) -> Split:
 
 
 def _slabs(entry: Entry, fraction: float, crop_depth: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Slices that train and slices that validate; a scan thinner than three cubes is cut in thirds."""
+    """Slices that train and slices that validate; a scan thinner than three crops is cut in thirds."""
     slices = depth(entry)
     if slices < 3:
         raise CatalogError(
@@ -119,19 +119,19 @@ def _slabs(entry: Entry, fraction: float, crop_depth: int) -> tuple[tuple[int, i
 
 
 def depth(entry: Entry) -> int:
-    """Slices along k, told from headers and names; 1 for what is 2D, or becomes it by a view."""
+    """Slices along k, read from headers and names; 1 for what is 2D, or becomes it by a view."""
     image = entry.image
     if entry.view:
         return 1
     if image.is_dir():
         return sum(is_dicom(path) for path in image.iterdir())
-    shape = read_header(image).shape if is_image(image) else ()
+    shape = read_image_header(image).shape if is_image(image) else ()
     return shape[2] if len(shape) > 2 else 1
 
 
 @dataclass(frozen=True)
 class ThreeSplit:
-    """Training, validation and test images (none may be kept for a test), and what the user should know of them."""
+    """Training, validation and test images (the last may be none), and what the user should know of them."""
 
     training: Catalog
     validation: Catalog
@@ -151,7 +151,7 @@ def split_three(catalog: Catalog, validation_fraction: float, test_fraction: flo
     """
     parts = {name: catalog for name in ("training",)}
     if any(entry.split for entry in catalog):
-        check_dataset_specs(catalog)
+        check_split_column(catalog)
         parts = {name: _of_split(catalog, name) for name in ("training", "validation", "test")}
     wanted = {"test": test_fraction, "validation": validation_fraction}
     missing = [name for name, fraction in wanted.items() if fraction and not len(parts.get(name, ()))]

@@ -24,7 +24,7 @@ class ClassificationDataset(Dataset):
     along each axis. Both are made once and kept beside the cache. A sample is a random crop, or the centre where not training.
     With balance "classes" each class is drawn as often, images without any being one; otherwise each image.
 
-    A sample is a dict: raw (1, rows, columns) or (1, i, j, k), int16; target (C,) float32, not a number where unknown; window
+    A sample is a dict: raw (1, rows, columns) or (1, i, j, k), int16; target (C,) float32, NaN where unknown; window
     (2,) float32, the values of raw that become 0 and 1; index; volume, its number; start (len(size),).
     """
 

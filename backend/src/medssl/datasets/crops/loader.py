@@ -1,4 +1,4 @@
-"""Training cubes as a function of their number, and micro-batches of them."""
+"""Training crops of volumes (Genesis: sub-volumes) as a function of their number, and micro-batches of them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PLACE, ORDER = 0, 1  # purposes of random draws: where in an image, in which ord
 
 
 class SubVolumeDataset(Dataset):
-    """Endless cubes of a set of volumes. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
+    """Endless crops of a set of volumes. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
 
-    The volumes are visited in cycles, each in an order of its own. A volume smaller than the cube is padded with its
+    The volumes are visited in cycles, each in an order of its own. A volume smaller than the crop is padded with its
     minimum. A sample is a dict: raw (1, *size) int16 or float32; window (2,) float32, the stored values that become 0 and 1;
     index; volume, its number; start (len(size),).
     """
@@ -35,10 +35,10 @@ class SubVolumeDataset(Dataset):
         normalisation: NormalisationConfig,
         seed: int,
     ) -> None:
-        """Check every volume before the first cube.
+        """Check every volume before the first crop.
 
         Raises:
-            VolumeError: a volume of another dimension than the cube, or a constant one.
+            VolumeError: a volume of another dimension than the crop, or a constant one.
             InputError: normalisation or sampler do not fit a volume's modality.
         """
         if not volumes:

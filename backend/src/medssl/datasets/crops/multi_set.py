@@ -1,9 +1,8 @@
-"""Training samples of several declared sets as a function of their number."""
+"""Training samples of several datasets as a function of their number."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,58 +13,10 @@ from medssl.core.errors import CatalogError, VolumeError
 from medssl.datasets.cache.prepared_images import PreparedImages
 from medssl.datasets.crops.loader import SampleOrder
 from medssl.datasets.crops.set_schedule import SetSchedule
-from medssl.datasets.spec.tabular_dataset import TabularDataset, hard_targets, split_set, training_targets
+from medssl.datasets.spec.set_parts import SetPart
 
 TRIES = 8  # unreadable images in a row that a sample steps over
 INSTEAD = 2  # purpose of random draws: which image takes the place of an unreadable one
-
-
-@dataclass(frozen=True, eq=False)
-class SetPart:
-    """The training or validation images of a declared set.
-
-    Attributes:
-        name: of the set and of its head.
-        kind: binary, multi-label, multi-class.
-        classes: their names.
-        images: paths.
-        targets: (N, C) float32, not a number where there is nothing to learn or to measure.
-        inverted: high values are dark.
-    """
-
-    name: str
-    kind: str
-    classes: tuple[str, ...]
-    images: list[str]
-    targets: np.ndarray
-    inverted: bool = False
-
-    def head(self) -> dict[str, Any]:
-        """The set's head, as the network describes it."""
-        return {"name": self.name, "kind": self.kind, "classes": list(self.classes)}
-
-
-def set_parts(declared: TabularDataset, validation_fraction: float, seed: int) -> tuple[SetPart, SetPart]:
-    """The training and the validation images of a set; smoothed labels are drawn by `seed`, the split by a fixed seed.
-
-    Raises:
-        CatalogError: see `split_set`; or training or validation images whose labels are all unknown.
-    """
-    training, validation, _ = split_set(declared, validation_fraction, seed=0)
-    learnt, measured = training_targets(declared, seed), hard_targets(declared)
-    for what, numbers, targets in (("training", training, learnt), ("validation", validation, measured)):
-        if not np.isfinite(targets[numbers]).any():
-            raise CatalogError(
-                f"set {declared.name}",
-                f"has no known label in its {what} images",
-                "Check its label columns and policies (uncertain, missing)",
-            )
-
-    def part(numbers: np.ndarray, targets: np.ndarray) -> SetPart:
-        images = [declared.images[n] for n in numbers]
-        return SetPart(declared.name, declared.kind, declared.classes, images, targets[numbers], declared.inverted)
-
-    return part(training, learnt), part(validation, measured)
 
 
 class MultiSetSamples(Dataset):
@@ -84,14 +35,14 @@ class MultiSetSamples(Dataset):
 
     def __getitem__(self, n: int) -> dict[str, Any]:
         step, place = divmod(n, self.schedule.per_step)
-        visit = self.schedule[step]
-        part, order = self.sets[visit.set], self._orders[visit.set]
-        first = order[visit.turn * self.schedule.per_step + place]
+        scheduled = self.schedule[step]
+        part, order = self.sets[scheduled.set], self._orders[scheduled.set]
+        first = order[scheduled.turn * self.schedule.per_step + place]
         square, chosen, skipped = self._readable(part, first, n)
         return {
             "raw": torch.from_numpy(square)[None],
             "target": torch.from_numpy(part.targets[chosen]),
-            "set": visit.set,
+            "set": scheduled.set,
             "index": n,
             "volume": chosen,
             "skipped": torch.tensor(skipped + [-1] * (TRIES - len(skipped))),

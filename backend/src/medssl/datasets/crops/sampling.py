@@ -1,4 +1,4 @@
-"""Where in a volume a training cube is taken from."""
+"""Sampling of training crops: where in a volume one is taken from."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ TISSUE = -150  # HU
 
 @dataclass(frozen=True)
 class Sampler:
-    """Keeps a cube whose `score` (0: ideal) is at most `limit`; `modality` "" suits all."""
+    """Keeps a crop whose `score` (0: ideal) is at most `limit`; `modality` "" suits all."""
 
     score: Callable[[np.ndarray, CachedVolume], float]
     limit: float
     modality: str = ""
 
 
-def _air_share(cube: np.ndarray, volume: CachedVolume) -> float:
-    return float(np.count_nonzero(cube < volume.statistics.air_threshold)) / cube.size
+def _air_share(crop: np.ndarray, volume: CachedVolume) -> float:
+    return float(np.count_nonzero(crop < volume.statistics.air_threshold)) / crop.size
 
 
-def _tissue_weight(cube: np.ndarray, volume: CachedVolume) -> float:
+def _tissue_weight(crop: np.ndarray, volume: CachedVolume) -> float:
     """Mean of 1 for tissue, 0.5 for what has tissue only in the next slice (k + 1); the last slice has no next."""
-    tissue = cube >= TISSUE
+    tissue = crop >= TISSUE
     below = np.count_nonzero(~tissue[..., :-1] & tissue[..., 1:])
-    return (np.count_nonzero(tissue) + 0.5 * below) / cube.size
+    return (np.count_nonzero(tissue) + 0.5 * below) / crop.size
 
 
 SAMPLERS = {
-    "body": Sampler(_air_share, limit=0.85),  # rejects cubes of air
+    "body": Sampler(_air_share, limit=0.85),  # rejects crops of air
     "lung": Sampler(_tissue_weight, limit=0.15, modality="CT"),  # keeps mostly aerated lung, as the paper's release
-    "uniform": Sampler(lambda cube, volume: 0.0, limit=0.0),  # keeps all
+    "uniform": Sampler(lambda crop, volume: 0.0, limit=0.0),  # keeps all
 }
 
 
@@ -62,13 +62,13 @@ def check_sampler(sampler: str, volume: CachedVolume) -> None:
 def draw_crop(
     volume: CachedVolume, size: Sequence[int], sampler: str, rng: np.random.Generator
 ) -> tuple[tuple[int, ...], np.ndarray]:
-    """Draw one cube: where it starts, and its raw voxels (*size); at most 50 tries, then the best seen.
+    """Draw one crop: where it starts, and its raw voxels (*size); at most 50 tries, then the best seen.
 
-    A try looks at every fourth row and column of the cube, which tells the share of air or tissue of a 64 x 64 x 32 cube to a
-    hundredth; only the cube that is kept is decoded (50 whole cubes took 55 ms, this takes 4).
+    A try looks at every fourth row and column of the crop, which gives the share of air or tissue of a 64 x 64 x 32 crop to a
+    hundredth; only the crop that is kept is decoded (50 whole crops took 55 ms, this takes 4).
 
     Positions are uniform, away from the border by min(100, n // 5) voxels along i and j and min(30, n // 5) along k (less
-    where the volume is too small for that). A volume smaller than the cube is padded with its minimum at the far ends.
+    where the volume is too small for that). A volume smaller than the crop is padded with its minimum at the far ends.
     """
     rule, best_score = SAMPLERS[sampler], np.inf
     best: tuple[int, ...] = ()

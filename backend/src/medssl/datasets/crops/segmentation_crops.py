@@ -1,4 +1,4 @@
-"""Cubes of volumes and their label maps as a function of their number."""
+"""Crops of volumes and their label maps as a function of their number."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from medssl.images.segment_classes import SegmentClasses
 
 
 class SegmentationDataset(Dataset):
-    """Endless cubes of a set of volumes with their label maps. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
+    """Endless crops of a set of volumes with their label maps. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
 
-    With the chance `foreground_share` a cube is centred on a random voxel of a random class of its volume, as far as the
-    volume's borders let it, else (and where nothing is labelled) its place is uniform. Beyond a volume smaller than the cube lie the image's minimum and
+    With the chance `foreground_share` a crop is centred on a random voxel of a random class of its volume, as far as the
+    volume's borders let it, else (and where nothing is labelled) its place is uniform. Beyond a volume smaller than the crop lie the image's minimum and
     background. A sample is a dict: raw (1, *size) int16 or float32; mask (1, *size) uint8, class numbers; window (2,)
     float32, the stored values that become 0 and 1; index; volume, its number; start (3,).
     """
@@ -36,7 +36,7 @@ class SegmentationDataset(Dataset):
         foreground_share: float,
         seed: int,
     ) -> None:
-        """Check every volume and label map before the first cube.
+        """Check every volume and label map before the first crop.
 
         Raises:
             CatalogError: no volumes.

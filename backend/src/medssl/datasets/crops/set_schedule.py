@@ -1,4 +1,4 @@
-"""Which set each training step visits: several sets in turn, as a function of the step."""
+"""Schedule of datasets: which one each training step is of, as a function of the step."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class SetSchedule:
 
     def __init__(self, counts: Sequence[int], per_step: int, order: str = "cyclic") -> None:
         if not counts or min(counts) < 1:
-            raise CatalogError("training sets", "are none, or one holds no images", "Declare sets with training images")
+            raise CatalogError(
+                "training sets", "are none, or one holds no images", "Give datasets with training images"
+            )
         self.order, self.per_step = order, per_step
         self.passes = [-(-count // per_step) for count in counts]  # steps of a pass over each set
         self._ends = list(accumulate(self.passes))

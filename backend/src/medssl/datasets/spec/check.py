@@ -1,4 +1,4 @@
-"""Is a declared set what its declaration says? Counts, files, duplicates, leaks; told, not raised."""
+"""Check of a dataset against its spec: counts, files, duplicates, leaks. What is wrong is reported, not raised."""
 
 from __future__ import annotations
 
@@ -11,44 +11,31 @@ from typing import Any
 import numpy as np
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.spec.duplicates import Pair, same_contents, same_files
-from medssl.datasets.spec.read_dataset import read_set
+from medssl.datasets.spec.duplicates import Duplicate, same_contents, same_files
+from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.readability import read_images
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.table_stream import Progress
-from medssl.datasets.spec.tabular_dataset import TabularDataset, split_set
+from medssl.datasets.spec.tabular_dataset import TabularDataset, split_dataset
 
 NAMED = 10  # files that are named of those that are missing
 FIRST = 3  # of them that an error names
 LOOKED_INTO = 16  # images that are read where not all are, drawn from all over the set
 MOST_VALUES = 12  # of an attribute that are counted one by one
 FEW = 50  # training images
-STEP = 4096  # files between two signs of life
+STEP = 4096  # files between two reports of progress
 
 
 @dataclass
 class Checked:
-    """A report, and the set where it could be read."""
+    """A report, and the dataset where it could be read."""
 
     report: dict[str, Any]
-    declared: TabularDataset | None = None
+    dataset: TabularDataset | None = None
     splits: dict[str, np.ndarray] | None = None  # name -> numbers of images
 
 
-def check_sets(
-    dataset_specs: Sequence[DatasetSpec],
-    files: bool = True,
-    contents: bool = False,
-    progress: Progress = lambda share, text: None,
-    validation_fraction: float = 0.2,
-    read_all: bool = False,
-) -> list[dict[str, Any]]:
-    """A report for each set, see `checked_sets`."""
-    checked = checked_sets(dataset_specs, files, contents, progress, validation_fraction, read_all)
-    return [one.report for one in checked]
-
-
-def checked_sets(
+def check_datasets(
     dataset_specs: Sequence[DatasetSpec],
     files: bool = True,
     contents: bool = False,
@@ -56,7 +43,7 @@ def checked_sets(
     validation_fraction: float = 0.2,
     read_all: bool = False,
 ) -> list[Checked]:
-    """Read and check declared sets; nothing is raised for what is wrong with them.
+    """Read and check the datasets of specs; nothing is raised for what is wrong with them.
 
     A report has name, title, kind, root; images, patients; splits {training, validation, test: images}, as a training would draw
     them; classes [{class, split, positive, negative, uncertain, missing}]; attributes {name: {value: images}}; missing (files
@@ -66,23 +53,23 @@ def checked_sets(
     Args:
         files: ask for every file and read a few.
         contents: also compare files of equal size byte by byte (by their digests).
-        validation_fraction: of the patients, where no validation images are declared.
+        validation_fraction: of the patients, where a dataset names no validation images.
         read_all: read every image instead of a few.
     """
     reports = [_checked(one, progress, validation_fraction) for one in dataset_specs]
     seen: set[str] = set()
     for one in reports:
         if one.report["name"] in seen:
-            _error(one, "", "is declared twice: each set needs a head of its own", "Rename one of them")
+            _error(one, "", "is the name of two datasets: each needs a head of its own", "Rename one of them")
         seen.add(one.report["name"])
-    read = [one for one in reports if one.declared is not None]
-    sets = [one.declared for one in reports if one.declared is not None]
-    sizes = [_sizes(one, declared, progress) for one, declared in zip(read, sets)] if files else []
-    for one, declared, size in zip(read, sets, sizes):
-        _look_into(one, declared, size, read_all, progress)
-    _tell_pairs(read, sets, same_files(sets), "file")
+    read = [one for one in reports if one.dataset is not None]
+    sets = [one.dataset for one in reports if one.dataset is not None]
+    sizes = [_sizes(one, dataset, progress) for one, dataset in zip(read, sets)] if files else []
+    for one, dataset, size in zip(read, sets, sizes):
+        _look_into(one, dataset, size, read_all, progress)
+    _report_pairs(read, sets, same_files(sets), "file")
     if files and contents and sets:
-        _tell_pairs(read, sets, same_contents(sets, sizes, progress), "content")
+        _report_pairs(read, sets, same_contents(sets, sizes, progress), "content")
     return reports
 
 
@@ -95,41 +82,41 @@ def _checked(dataset_spec: DatasetSpec, progress: Progress, validation_fraction:
     }
     one = Checked({**about, "images": 0, "patients": 0, "duplicates": 0, "errors": [], "warnings": []})
     try:
-        odd: list[dict[str, str]] = []
-        declared = one.declared = read_set(dataset_spec, progress, odd)
+        warnings: list[dict[str, str]] = []
+        dataset = one.dataset = read_dataset(dataset_spec, progress, warnings)
     except CatalogError as error:
-        one.report["errors"].append(_told(error))
+        one.report["errors"].append(_parts_of(error))
         return one
-    for told in odd:
-        _warn(one, **told)
-    one.report |= {"images": len(declared), "patients": len(declared.patient_names)}
-    everything = np.arange(len(declared))
+    for warning in warnings:
+        _warn(one, **warning)
+    one.report |= {"images": len(dataset), "patients": len(dataset.patient_names)}
+    everything = np.arange(len(dataset))
     try:
-        parts = split_set(declared, validation_fraction, seed=0)
+        parts = split_dataset(dataset, validation_fraction, seed=0)
         named = zip(("training", "validation", "test"), parts)
         one.splits = {name: numbers for name, numbers in named if len(numbers)}
     except CatalogError as error:
-        one.report["errors"].append(_told(error))
+        one.report["errors"].append(_parts_of(error))
         one.splits = {"all": everything}
     one.report["splits"] = {name: len(numbers) for name, numbers in one.splits.items()}
-    one.report["classes"] = [row for name, numbers in one.splits.items() for row in _counts(declared, name, numbers)]
-    one.report["attributes"] = {name: _values(declared, name) for name in declared.attributes}
-    _warn_of_labels(one, declared)
+    one.report["classes"] = [row for name, numbers in one.splits.items() for row in _counts(dataset, name, numbers)]
+    one.report["attributes"] = {name: _values(dataset, name) for name in dataset.attributes}
+    _warn_of_labels(one, dataset)
     return one
 
 
-def _counts(declared: TabularDataset, split: str, numbers: np.ndarray) -> list[dict[str, Any]]:
-    stated = declared.stated[numbers]
+def _counts(dataset: TabularDataset, split: str, numbers: np.ndarray) -> list[dict[str, Any]]:
+    stated = dataset.stated[numbers]
     found = {"positive": stated == 1, "negative": stated == 0, "uncertain": stated == -1, "missing": np.isnan(stated)}
     sums = {name: where.sum(axis=0) for name, where in found.items()}
     return [
         {"class": one, "split": split, **{name: int(sums[name][c]) for name in sums}}
-        for c, one in enumerate(declared.classes)
+        for c, one in enumerate(dataset.classes)
     ]
 
 
-def _values(declared: TabularDataset, name: str) -> dict[str, int]:
-    attribute = declared.attributes[name]
+def _values(dataset: TabularDataset, name: str) -> dict[str, int]:
+    attribute = dataset.attributes[name]
     counts: Counter[str] = Counter()
     for value, count in zip(attribute.values, np.bincount(attribute.codes, minlength=len(attribute.values)).tolist()):
         counts["" if value.lower() == "nan" else value] += count  # as pandas writes an empty field
@@ -140,20 +127,20 @@ def _values(declared: TabularDataset, name: str) -> dict[str, int]:
     return found
 
 
-def _warn_of_labels(one: Checked, declared: TabularDataset) -> None:
+def _warn_of_labels(one: Checked, dataset: TabularDataset) -> None:
     for split, numbers in (one.splits or {}).items():
-        stated = declared.stated[numbers]
+        stated = dataset.stated[numbers]
         for value, what in ((1, "positive"), (0, "negative")):
-            names = [name for name, found in zip(declared.classes, (stated == value).any(axis=0)) if not found]
-            if names and not (value == 0 and declared.missing == "zeros"):
+            names = [name for name, found in zip(dataset.classes, (stated == value).any(axis=0)) if not found]
+            if names and not (value == 0 and dataset.missing == "zeros"):
                 remedy = (
                     "No AUC can be computed of it"
                     if split != "training"
                     else "It cannot be learnt: leave the class out"
                 )
                 _warn(one, f"{split}: {', '.join(names)}", f"is never {what}", remedy)
-    unknown = int(np.isnan(declared.stated).all(axis=1).sum())
-    if unknown and (declared.missing == "ignore" or declared.kind == "multi-class"):
+    unknown = int(np.isnan(dataset.stated).all(axis=1).sum())
+    if unknown and (dataset.missing == "ignore" or dataset.kind == "multi-class"):
         _warn(
             one,
             f"{unknown} images",
@@ -165,38 +152,38 @@ def _warn_of_labels(one: Checked, declared: TabularDataset) -> None:
         _warn(one, f"{training} training images", "are very few", "Add further images")
 
 
-def _sizes(one: Checked, declared: TabularDataset, progress: Progress) -> np.ndarray:
+def _sizes(one: Checked, dataset: TabularDataset, progress: Progress) -> np.ndarray:
     """(N,) bytes of every file; -1: not there."""
-    sizes = np.full(len(declared), -1, np.int64)
-    for n, image in enumerate(declared.images):
+    sizes = np.full(len(dataset), -1, np.int64)
+    for n, image in enumerate(dataset.images):
         if n % STEP == 0:
-            progress(n / len(declared), f"looking for the files of {declared.name}")
+            progress(n / len(dataset), f"looking for the files of {dataset.name}")
         try:
             sizes[n] = os.stat(image).st_size
         except OSError:
             continue
     gone = np.flatnonzero(sizes < 0)
-    one.report |= {"missing": len(gone), "missing_files": [declared.images[n] for n in gone[:NAMED]]}
+    one.report |= {"missing": len(gone), "missing_files": [dataset.images[n] for n in gone[:NAMED]]}
     if len(gone):
-        rule = f"of {len(declared)} cannot be found: {_first(declared, gone)}"
+        rule = f"of {len(dataset)} cannot be found: {_first(dataset, gone)}"
         _error(one, _many(gone, "file"), rule, "Check root and images")
     empty = np.flatnonzero(sizes == 0)
     if len(empty):
-        rule = f"{'is' if len(empty) == 1 else 'are'} empty: {_first(declared, empty)}"
+        rule = f"{'is' if len(empty) == 1 else 'are'} empty: {_first(dataset, empty)}"
         _error(one, _many(empty, "file"), rule, "Take another copy of them")
     return sizes
 
 
-def _first(declared: TabularDataset, numbers: np.ndarray) -> str:
-    named = ", ".join(declared.images[n] for n in numbers[:FIRST])
+def _first(dataset: TabularDataset, numbers: np.ndarray) -> str:
+    named = ", ".join(dataset.images[n] for n in numbers[:FIRST])
     return f"{named}, ..." if len(numbers) > FIRST else named
 
 
-def _look_into(one: Checked, declared: TabularDataset, sizes: np.ndarray, read_all: bool, progress: Progress) -> None:
+def _look_into(one: Checked, dataset: TabularDataset, sizes: np.ndarray, read_all: bool, progress: Progress) -> None:
     """Read a few images, drawn by a fixed seed, or all of them."""
     there = np.flatnonzero(sizes > 0)
     drawn = there if read_all else np.random.default_rng(0).permutation(there)[:LOOKED_INTO]
-    found = read_images(declared, drawn.tolist(), progress)
+    found = read_images(dataset, drawn.tolist(), progress)
     one.report |= {"looked_into": len(drawn), "unreadable": found.unreadable}
     if found.unreadable:
         first = found.unreadable[0]
@@ -204,7 +191,7 @@ def _look_into(one: Checked, declared: TabularDataset, sizes: np.ndarray, read_a
         others = "" if len(drawn) == len(there) else "; `medssl data check --read-all` looks at the others too"
         _error(one, _many(found.unreadable, "image"), rule, first["remedy"] + others)
     if found.inverted > len(drawn) / 2:
-        said = "inverted: false" if declared.inverted else "inverted: true"
+        said = "inverted: false" if dataset.inverted else "inverted: true"
         _warn(
             one,
             f"{found.inverted} of {len(drawn)} images",
@@ -213,9 +200,11 @@ def _look_into(one: Checked, declared: TabularDataset, sizes: np.ndarray, read_a
         )
 
 
-def _tell_pairs(read: Sequence[Checked], sets: Sequence[TabularDataset], pairs: Sequence[Pair], same: str) -> None:
+def _report_pairs(
+    read: Sequence[Checked], sets: Sequence[TabularDataset], pairs: Sequence[Duplicate], same: str
+) -> None:
     """Pairs of one `same` go into the later set's report; it is a leak where their splits differ."""
-    sides = [_sides(one, declared) for one, declared in zip(read, sets)]
+    splits = [_split_of_each(one, dataset) for one, dataset in zip(read, sets)]
     for number, one in enumerate(read):
         mine = [(a, b) for a, b in pairs if b[0] == number]
         if not mine:
@@ -223,30 +212,30 @@ def _tell_pairs(read: Sequence[Checked], sets: Sequence[TabularDataset], pairs: 
         named = [[sets[set_].images[n] for set_, n in pair] for pair in mine[:NAMED]]
         one.report["duplicates"] += len(mine)
         one.report["duplicate_files"] = [*one.report.get("duplicate_files", []), *named][:NAMED]
-        leaks = [(a, b) for a, b in mine if sides[a[0]][a[1]] != sides[b[0]][b[1]]]
+        leaks = [(a, b) for a, b in mine if splits[a[0]][a[1]] != splits[b[0]][b[1]]]
         (other, n), (_, m) = (leaks or mine)[0]
-        told = _many(leaks or mine, "image")
+        how_many = _many(leaks or mine, "image")
         rule = f"{'has' if len(leaks or mine) == 1 else 'have'} the {same} of another one: {sets[number].images[m]} that of {sets[other].images[n]} (set {sets[other].name})"
         if leaks:
-            rule += f", one in {sides[number][m]} and one in {sides[other][n]}"
-            _error(one, told, rule, "Give both one split, or leave one of them out")
+            rule += f", one in {splits[number][m]} and one in {splits[other][n]}"
+            _error(one, how_many, rule, "Give both one split, or leave one of them out")
         else:
-            _warn(one, told, rule, "Leave one of each pair out")
+            _warn(one, how_many, rule, "Leave one of each pair out")
 
 
-def _sides(one: Checked, declared: TabularDataset) -> np.ndarray:
+def _split_of_each(one: Checked, dataset: TabularDataset) -> np.ndarray:
     """(N,) the split of each image."""
-    sides = np.full(len(declared), "", dtype="U10")
+    splits = np.full(len(dataset), "", dtype="U10")
     for name, numbers in (one.splits or {}).items():
-        sides[numbers] = name
-    return sides
+        splits[numbers] = name
+    return splits
 
 
 def _many(things: Any, name: str) -> str:
     return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
-def _told(error: Exception) -> dict[str, str]:
+def _parts_of(error: Exception) -> dict[str, str]:
     return {key: getattr(error, key) for key in ("value", "rule", "remedy")}
 
 

@@ -1,4 +1,4 @@
-"""Images that are in declared sets twice: as the same file, or as files of the same bytes."""
+"""Images that are in datasets twice: as the same file, or as files of the same bytes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 from medssl.datasets.spec.table_stream import Progress
 from medssl.datasets.spec.tabular_dataset import TabularDataset
 
-Pair = tuple[tuple[int, int], tuple[int, int]]  # (set, image) of the earlier and of the later one
+Duplicate = tuple[tuple[int, int], tuple[int, int]]  # (set, image) of the earlier and of the later one
 PIECE = 1 << 20  # bytes
 
 
-def same_files(sets: Sequence[TabularDataset]) -> list[Pair]:
+def same_files(sets: Sequence[TabularDataset]) -> list[Duplicate]:
     """Files that several sets have; within a set reading refuses or unites them."""
     if len(sets) < 2:
         return []
-    pairs: list[Pair] = []
+    pairs: list[Duplicate] = []
     seen: dict[str, tuple[int, int]] = {}
-    for number, declared in enumerate(sets):
+    for number, dataset in enumerate(sets):
         last = number == len(sets) - 1
-        for n, image in enumerate(declared.images):
+        for n, image in enumerate(dataset.images):
             known = seen.get(image)
             if known:
                 pairs.append((known, (number, n)))
@@ -31,13 +31,13 @@ def same_files(sets: Sequence[TabularDataset]) -> list[Pair]:
     return pairs
 
 
-def same_contents(sets: Sequence[TabularDataset], sizes: Sequence[np.ndarray], progress: Progress) -> list[Pair]:
+def same_contents(sets: Sequence[TabularDataset], sizes: Sequence[np.ndarray], progress: Progress) -> list[Duplicate]:
     """Different files of the same bytes, in one set or in two; only files of equal size are read.
 
     Args:
         sets: the sets.
         sizes: of each set's files in bytes, (N,); 0 and less are not compared.
-        progress: told the share that is read.
+        progress: gets the share that is read.
     """
     flat = np.concatenate(sizes)
     where = np.concatenate([np.full(len(one), number) for number, one in enumerate(sizes)])
@@ -45,7 +45,7 @@ def same_contents(sets: Sequence[TabularDataset], sizes: Sequence[np.ndarray], p
     _, group, counts = np.unique(flat, return_inverse=True, return_counts=True)
     candidates = np.flatnonzero((counts[group] > 1) & (flat > 0))
     candidates = candidates[np.argsort(flat[candidates], kind="stable")]
-    pairs: list[Pair] = []
+    pairs: list[Duplicate] = []
     size = -1
     seen: dict[bytes, tuple[tuple[int, int], str]] = {}  # digests of the files of this size
     for done, i in enumerate(candidates):

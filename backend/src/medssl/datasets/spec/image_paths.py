@@ -1,4 +1,4 @@
-"""Where the images of a declared set lie: a template filled from a table's columns, or a glob."""
+"""Paths of a dataset's images: a template filled from a table's columns, or a glob."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.spec.numbered_folders import NumberedFolders
-from medssl.datasets.spec.rules import ColumnTemplate, TableRef, shown, template_fields
+from medssl.datasets.spec.rules import ColumnTemplate, TableRef, quoted, template_fields
 from medssl.datasets.spec.table_stream import Chunk, Tables
 
 BESIDE = ("{image}", "images/{image}")  # where a plain catalogue's images may lie
 LOOKED_FOR = 64  # images by which the template that fits is found: some may be missing
-UNTIDY = ("//", "./", "/.", "\n/", "\n.", ":")  # one of these is in every path that `tidy` would change
+UNTIDY = ("//", "./", "/.", "\n/", "\n.", ":")  # one of these is in every path that `shortest_paths` would change
 
 
 class ImagePlaces:
@@ -50,7 +49,7 @@ class _Template:
         if glob.has_magic(first):
             self._pattern, _, first = first.rpartition("/")
             self._pieces[0] = (first, name, part)
-        self._folders: NumberedFolders | None = None
+        self._folders: _NumberedFolders | None = None
 
     def finds(self, chunk: Chunk) -> bool:
         """Is one of the images there?"""
@@ -66,20 +65,68 @@ class _Template:
                 continue
             fields = chunk.columns[self._columns[name]]
             if "" in fields:
-                where, rule = chunk.where(fields.index("")), f"has nothing in the column {shown(name)}"
+                where, rule = chunk.where(fields.index("")), f"has nothing in the column {quoted(name)}"
                 raise CatalogError(where, rule, "It is a part of the image's path")
             if part:
                 fields = [_part(field, part) for field in fields]
             names = [before + text + field for before, field in zip(names, fields)]
-        names = tidy(names, self._root, chunk.where, self._whole)
+        names = shortest_paths(names, self._root, chunk.where, self._whole)
         if not self._pattern:
             return names
         if self._folders is None:
-            self._folders = NumberedFolders(self._root, self._pattern)
+            self._folders = _NumberedFolders(self._root, self._pattern)
         return self._folders.of(names, chunk.where)
 
 
-def tidy(names: list[str], root: Path, where: Callable[[int], str], absolute: bool) -> list[str]:
+class _NumberedFolders:
+    """The folders that match a pattern, where no table says which holds an image; each, and each one in them that is named, is
+    listed once: asking for every image in every folder would take long.
+
+    Raises:
+        CatalogError: no folder matches.
+    """
+
+    def __init__(self, root: Path, pattern: str) -> None:
+        found = glob.glob(f"{pattern}/", root_dir=root)  # the slash: folders only
+        self._root = root
+        self._folders = sorted(path.replace(os.sep, "/").rstrip("/") for path in found)
+        if not self._folders:
+            raise CatalogError(f"images: {root / pattern}", "matches no folder", "Check root and images")
+        self._listed: set[str] = set()  # folders in these folders
+        self._number: dict[str, int] = {}  # of the folder that holds an image
+        self._other: dict[str, int] = {}  # of a second one that does
+
+    def of(self, names: Sequence[str], where: Callable[[int], str]) -> list[str]:
+        """The paths below the root of images named in these folders; one that is nowhere is looked for in the first.
+
+        Raises:
+            CatalogError: an image that two folders have; `where` names its row.
+        """
+        for inner in {name.rpartition("/")[0] for name in names} - self._listed:
+            self._list(inner)
+        if self._other:
+            for n, name in enumerate(names):
+                if name in self._other:
+                    both = " and ".join(self._folders[one[name]] for one in (self._number, self._other))
+                    rule, remedy = f"is in two folders: {both}", "Name the folder in a column: {Folder}/{Image}"
+                    raise CatalogError(f"{where(n)}: {name}", rule, remedy)
+        return [f"{self._folders[self._number.get(name, 0)]}/{name}" for name in names]
+
+    def _list(self, inner: str) -> None:
+        self._listed.add(inner)
+        before = f"{inner}/" if inner else ""
+        for number, folder in enumerate(self._folders):
+            try:
+                with os.scandir(self._root / folder / inner) as entries:
+                    names = [before + entry.name for entry in entries]
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            for name in names:
+                if self._number.setdefault(name, number) != number:
+                    self._other.setdefault(name, number)
+
+
+def shortest_paths(names: list[str], root: Path, where: Callable[[int], str], absolute: bool) -> list[str]:
     """Each path in its shortest form, so that one image has one name; those below the root begin there.
 
     Args:
@@ -105,7 +152,7 @@ def tidy(names: list[str], root: Path, where: Callable[[int], str], absolute: bo
                 "leaves the root",
                 'Choose a root that holds all images, or list absolute paths: images: "{Column}"',
             )
-            raise CatalogError(f"{where(n)}: {shown(name)}", rule, remedy)
+            raise CatalogError(f"{where(n)}: {quoted(name)}", rule, remedy)
         made.append(path.removeprefix(above))
     return made
 

@@ -1,4 +1,4 @@
-"""Fields of a table as stated labels: 1, 0, -1 (uncertain), not a number (missing)."""
+"""Fields of a table as stated labels: 1, 0, -1 (uncertain), NaN (missing)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.spec.rules import LabelRule, nearest, shown
+from medssl.datasets.spec.rules import LabelRule, closest_name, quoted
 from medssl.datasets.spec.table_stream import Chunk
 
 NUMBERS = (1.0, 0.0, -1.0)
@@ -52,10 +52,10 @@ class LabelReader:
         for word in words:
             if self._allowed is not None and word not in self._allowed:
                 read = f"class {self.rule.name!r} is read from it"
-                rule = f"is no label of this set{nearest(word, self._allowed)}; {read}"
+                rule = f"is no label of this set{closest_name(word, self._allowed)}; {read}"
                 remedy = f"Allowed: {', '.join(sorted(self._allowed))}; name what is no class under others"
                 column = " or ".join(self.rule.place.columns) or "the file's path"
-                raise CatalogError(f"{chunk.where(n)}: {column} = {shown(word)}", rule, remedy)
+                raise CatalogError(f"{chunk.where(n)}: {column} = {quoted(word)}", rule, remedy)
         return float(not self._words.isdisjoint(words))
 
 
@@ -65,7 +65,7 @@ def label_readers(rules: Sequence[LabelRule]) -> list[LabelReader]:
 
 
 def one_hot(stated: np.ndarray, chunk: Chunk, classes: Sequence[str]) -> np.ndarray:
-    """Rows of a multi-class set: one class, or not a number throughout where none is stated for certain.
+    """Rows of a multi-class set: one class, or NaN throughout where none is stated for certain.
 
     Raises:
         CatalogError: a row with two classes, named.
@@ -74,9 +74,7 @@ def one_hot(stated: np.ndarray, chunk: Chunk, classes: Sequence[str]) -> np.ndar
     if (counts > 1).any():
         n = int(np.argmax(counts > 1))
         both = " and ".join(name for name, value in zip(classes, stated[n]) if value == 1)
-        raise CatalogError(
-            f"{chunk.where(n)}: {both}", "are two classes of one image", "Declare the set as multi-label"
-        )
+        raise CatalogError(f"{chunk.where(n)}: {both}", "are two classes of one image", "Write kind: multi-label")
     return np.where(counts[:, None] == 1, (stated == 1).astype(np.float32), np.float32(np.nan))
 
 
@@ -119,4 +117,4 @@ def _number(field: str, name: str, where: Callable[[], str]) -> float:
     if value in NUMBERS or math.isnan(value):
         return value
     remedy = "Allowed: 1, 0, -1 (uncertain) or nothing; for words write {column, equals}"
-    raise CatalogError(f"{where()}: {name} = {shown(field)}", "is no label", remedy)
+    raise CatalogError(f"{where()}: {name} = {quoted(field)}", "is no label", remedy)

@@ -1,4 +1,4 @@
-"""A declared set as columns, read from its tables; no image is opened."""
+"""Reader of a dataset spec: the dataset as columns, from its tables; no image is opened."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ import numpy as np
 from medssl.core.errors import CatalogError
 from medssl.datasets.spec.image_paths import ImagePlaces, found_images
 from medssl.datasets.spec.label_readers import combined, label_readers, one_hot
-from medssl.datasets.spec.rules import ColumnTemplate, TableRef, nearest, texts
+from medssl.datasets.spec.rules import ColumnTemplate, TableRef, closest_name, texts
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.split_reader import CODES, SplitReader, check_patients
-from medssl.datasets.spec.table_stream import CHUNK, Chunk, Codes, Progress, Tables
-from medssl.datasets.spec.tabular_dataset import Attribute, TabularDataset
+from medssl.datasets.spec.table_stream import CHUNK, Chunk, Progress, Tables
+from medssl.datasets.spec.tabular_dataset import Attribute, Codes, TabularDataset
 
 SEEN = 12  # values of a column that are named
 
 
-def read_set(
+def read_dataset(
     dataset_spec: DatasetSpec, progress: Progress | None = None, warnings: list[dict[str, str]] | None = None
 ) -> TabularDataset:
-    """Read a declared set, a few thousand rows at a time.
+    """Read the dataset of a spec, a few thousand rows at a time.
 
     Args:
-        declaration: of the set.
-        progress: told the share of a table that is read.
+        dataset_spec: of the dataset.
+        progress: gets the share of a table that is read.
         warnings: gets {value, rule, remedy} of what can be meant and seldom is: rows that a joined table lacks, values of `only`
             and `exclude` that no row has.
 
@@ -45,17 +45,17 @@ def read_set(
                 f"root {dataset_spec.root!r}", "is no folder", "Give the folder of the set, with its full path"
             )
         reader = _Reader(dataset_spec, progress or (lambda share, text: None))
-        declared = reader.read()
+        dataset = reader.read()
         if warnings is not None:
             warnings += reader.warnings()
-        return declared
+        return dataset
     except CatalogError as error:
         raise CatalogError(f"set {dataset_spec.name}: {error.value}", error.rule, error.remedy) from error
 
 
 class _Reader:
     def __init__(self, dataset_spec: DatasetSpec, progress: Progress) -> None:
-        self.declared, self.root, self.progress = dataset_spec, Path(dataset_spec.root), progress
+        self.spec, self.root, self.progress = dataset_spec, Path(dataset_spec.root), progress
         self.rules, self.labels = dataset_spec.rules, label_readers(dataset_spec.rules)
         self.places = dataset_spec.attribute_places
         self.patient = dataset_spec.patient_place
@@ -95,35 +95,35 @@ class _Reader:
         return [*self.lost, *self._unseen_values()]
 
     def _unseen_values(self) -> list[dict[str, str]]:
-        told = []
+        warnings = []
         for key, values in self.unseen.items():
             if values:
                 seen = [value or "nothing" for value in self.seen[key]]
                 more = ", ..." if len(seen) > SEEN else ""
-                near = nearest(min(values), seen)
+                near = closest_name(min(values), seen)
                 remedy = f"Check how the table writes it; its values: {', '.join(seen[:SEEN])}{more}"
                 value = f"{'.'.join(key)} = {', '.join(sorted(values))}"
-                told.append({"value": value, "rule": f"is a value that no row has{near}", "remedy": remedy})
-        return told
+                warnings.append({"value": value, "rule": f"is a value that no row has{near}", "remedy": remedy})
+        return warnings
 
     def _nothing_left(self, left_out: int) -> CatalogError:
         """No image: because of a value of `only` that no row has, or who knows why."""
-        for told in self._unseen_values() if left_out else ():
-            if told["value"].startswith("only."):
-                rule = f"{told['rule']}: no image is left ({left_out} rows were left out)"
-                return CatalogError(told["value"], rule, told["remedy"])
+        for warning in self._unseen_values() if left_out else ():
+            if warning["value"].startswith("only."):
+                rule = f"{warning['rule']}: no image is left ({left_out} rows were left out)"
+                return CatalogError(warning["value"], rule, warning["remedy"])
         rule = f"has no images ({left_out} rows were left out)" if left_out else "has no images"
         return CatalogError("tables", rule, "Check the tables, only and exclude")
 
     def _chunks(self, ref: TableRef) -> Iterator[tuple[Chunk, list[str]]]:
         """Rows with the paths of their images below the root."""
         if not ref.file:
-            found = iter(found_images(self.root, self.declared.templates))
+            found = iter(found_images(self.root, self.spec.templates))
             while paths := list(islice(found, CHUNK)):
                 yield Chunk(ref, [0] * len(paths), {}), paths
             return
         self.column = self._columns(ref)
-        images = ImagePlaces(self.root, ref.images or self.declared.templates, self.tables, ref)
+        images = ImagePlaces(self.root, ref.images or self.spec.templates, self.tables, ref)
         wanted = list(dict.fromkeys((*self.column.values(), *images.columns.values())))
         for chunk in self.tables.chunks(ref, wanted, self.progress):
             yield chunk, images.of(chunk)
@@ -133,7 +133,7 @@ class _Reader:
         places = [self.patient, *self.places.values(), *(rule.place for rule in self.rules)]
         places += [ColumnTemplate((name,)) for name in (*self.kept, *self.dropped) if name not in self.places]
         found = {place: self.tables.column(place, ref) for place in places if place.columns}
-        usual = not self.declared.split  # the column `split`, where there is one
+        usual = not self.spec.split  # the column `split`, where there is one
         place = None if ref.split else self.split_place
         if place and place.columns and not (usual and place.columns[0] not in self.tables.known(ref)):
             found[place] = self.tables.column(place, ref)
@@ -171,7 +171,7 @@ class _Reader:
             raise CatalogError(where, "has no patient", "Patients keep the splits apart: check the key patient")
         stated = self._labels(chunk, paths)
         new = self._new(chunk, paths, patients, splits)
-        if self.declared.repeated == "first":
+        if self.spec.repeated == "first":
             stated = stated[new]
         else:
             self.of_row.extend(self.number[path] for path in paths)
@@ -192,7 +192,7 @@ class _Reader:
                 self.images.append(path)
                 self.rows.append(file + chunk.lines[n])
                 new.append(n)
-            elif self.declared.repeated == "refuse":
+            elif self.spec.repeated == "refuse":
                 remedy = "Say under repeated what is done: first, majority or any"
                 raise CatalogError(f"{chunk.where(n)}: {path}", f"repeats the image of {self._where(known)}", remedy)
             else:
@@ -227,24 +227,24 @@ class _Reader:
             for rule, reader in zip(self.rules, self.labels)
         ]
         stated = np.stack(columns, axis=1)
-        return one_hot(stated, chunk, self.declared.classes) if self.declared.kind == "multi-class" else stated
+        return one_hot(stated, chunk, self.spec.classes) if self.spec.kind == "multi-class" else stated
 
     def _where(self, image: int) -> str:
         file, line = divmod(self.rows[image], 1 << 40)
         return f"{self.files[file]}, line {line}" if line else self.images[image]
 
     def _made(self) -> TabularDataset:
-        declared, stated = self.declared, np.concatenate(self.stated)
+        spec, stated = self.spec, np.concatenate(self.stated)
         if len(stated) > len(self.images):
             rows = np.frombuffer(self.of_row, np.int32)
-            stated = combined(stated, rows, len(self.images), declared.repeated, declared.kind == "multi-class")
+            stated = combined(stated, rows, len(self.images), spec.repeated, spec.kind == "multi-class")
         patients, splits = self.patients.numbers(), np.frombuffer(self.splits, np.int8)
         check_patients(patients, self.patients.values, splits, self._where)
         del self.number
-        images = [os.path.join(self.declared.root, image) for image in self.images]
+        images = [os.path.join(self.spec.root, image) for image in self.images]
         return TabularDataset(
-            declared.name, declared.kind, declared.classes, images,
+            spec.name, spec.kind, spec.classes, images,
             patients, self.patients.values, splits, stated,
             {name: Attribute(codes.numbers(), codes.values) for name, codes in self.attributes.items()},
-            declared.uncertain, declared.missing, declared.inverted, declared.title or declared.name,
+            spec.uncertain, spec.missing, spec.inverted, spec.title or spec.name,
         )  # fmt: skip

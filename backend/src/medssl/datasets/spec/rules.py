@@ -1,4 +1,4 @@
-"""Where a declared set's texts stand and what they mean. Standard library only: Slicer's form checks with it."""
+"""Rules of a dataset spec: where texts stand and what they mean. Standard library only: Slicer's form checks with it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from typing import Any
 from medssl.core.errors import CatalogError
 
 PARTS = ("training", "validation", "test")
+POLICIES = ("zeros", "ones", "smooth-ones", "smooth-zeros", "ignore")  # what an uncertain or missing label becomes
+FIXED = {"zeros": 0.0, "ones": 1.0, "ignore": float("nan")}
+SMOOTHED = {"smooth-ones": (0.55, 0.85), "smooth-zeros": (0.0, 0.3)}  # drawn uniformly, see `training_targets`
 PLACE_KEYS = ("column", "pattern")
 RULE_KEYS = (*PLACE_KEYS, "equals", "contains", "separator", "others")
 LIST_KEYS = ("column", "values", "separator", "others")  # `labels` of one column for all classes
@@ -50,7 +53,7 @@ class TableRef:
     file: str
     key: tuple[str, ...] = ()
     split: str = ""  # of all its rows
-    images: tuple[str, ...] = ()  # where its images are, instead of the declaration's
+    images: tuple[str, ...] = ()  # where its images are, instead of the spec's
     delimiter: str = ","
     others: tuple[str, ...] = ()  # names that the file has in other copies of the set
 
@@ -63,21 +66,21 @@ class SplitRule:
     parts: dict[str, tuple[str, ...]]  # training, validation, test -> words or files
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A value as an error quotes it: cut where it is long or deep, so that no input can fill a message."""
     return _BRIEF.repr(value)
 
 
 def check_keys(data: dict[str, Any], known: Sequence[str], where: str) -> None:
-    """Raises CatalogError for an unknown key, with the nearest known one."""
+    """Raises CatalogError for an unknown key, with the closest known one."""
     for key in data:
         if key not in known:
             raise CatalogError(
-                f"{where} {shown(key)}", f"is an unknown key{nearest(key, known)}", f"Known: {', '.join(known)}"
+                f"{where} {quoted(key)}", f"is an unknown key{closest_name(key, known)}", f"Known: {', '.join(known)}"
             )
 
 
-def nearest(name: Any, known: Iterable[str]) -> str:
+def closest_name(name: Any, known: Iterable[str]) -> str:
     """' (did you mean ...?)' where a known name is near, else nothing; swapped letters are nearer than other ones."""
     folded = {one.casefold(): one for one in known}
     text = str(name)[:120].casefold()
@@ -90,7 +93,7 @@ def texts(value: Any, where: str) -> tuple[str, ...]:
     """A text or a list of texts; YAML's numbers are texts too. Raises CatalogError."""
     items = value if isinstance(value, (list, tuple)) else [value]
     if not items or any(isinstance(item, (dict, list, bool)) or item is None or item == "" for item in items):
-        raise CatalogError(f"{where} = {shown(value)}", "must be a text or a list of texts", "Put it in quotes")
+        raise CatalogError(f"{where} = {quoted(value)}", "must be a text or a list of texts", "Put it in quotes")
     return tuple(str(item) for item in items)
 
 
@@ -119,7 +122,7 @@ def read_rules(value: Any, multi_class: bool) -> tuple[LabelRule, ...]:
         return tuple(LabelRule(name, ColumnTemplate((name,))) for name in texts(value, "labels"))
     if not isinstance(value, dict) or not value:
         raise CatalogError(
-            f"labels = {shown(value)}", "must name at least one class", "Write labels: [Nodule, Mass], or class: rule"
+            f"labels = {quoted(value)}", "must name at least one class", "Write labels: [Nodule, Mass], or class: rule"
         )
     if "values" in value:
         return _one_column(value)
@@ -130,7 +133,7 @@ def read_tables(value: Any) -> tuple[TableRef, ...]:
     """The tables: names of files, or {file, key, split, images, delimiter}. Raises CatalogError."""
     if not isinstance(value, (list, tuple)):
         raise CatalogError(
-            f"tables = {shown(value)}", "must be a list", "Write tables: [labels.csv]; [] where file names tell all"
+            f"tables = {quoted(value)}", "must be a list", "Write tables: [labels.csv]; [] where file names tell all"
         )
     return tuple(_table(one, f"tables[{n}]") for n, one in enumerate(value))
 
@@ -152,7 +155,7 @@ def read_split(value: Any, has_tables: bool) -> SplitRule | None:
         for word in words:
             if part_of.setdefault(word, part) != part:
                 rule = f"is in split.{part_of[word]}, too"
-                raise CatalogError(f"split.{part} = {shown(word)}", rule, "Name it in one of the two")
+                raise CatalogError(f"split.{part} = {quoted(word)}", rule, "Name it in one of the two")
     place = {key: value[key] for key in PLACE_KEYS if key in value}
     if not place and not parts:
         raise CatalogError("split", "names neither a column nor files", "See the template")
@@ -169,13 +172,13 @@ def template_fields(template: str, where: str = "images") -> list[tuple[str, str
         pieces = [(text, name or "", spec or "") for text, name, spec, _ in Formatter().parse(template)]
     except ValueError as error:
         raise CatalogError(
-            f"{where} = {shown(template)}", f"is no template ({error})", "Write images/{Column}"
+            f"{where} = {quoted(template)}", f"is no template ({error})", "Write images/{Column}"
         ) from error
     for _, name, spec in pieces:
         if not FIELD_SPEC.fullmatch(spec):
-            rule = f"does not know the part {shown(spec)} of {shown(name)}"
+            rule = f"does not know the part {quoted(spec)} of {quoted(name)}"
             raise CatalogError(
-                f"{where} = {shown(template)}", rule, "Use {Column}, {Column:.2} (first characters) or {Column:/1}"
+                f"{where} = {quoted(template)}", rule, "Use {Column}, {Column:.2} (first characters) or {Column:/1}"
             )
     return pieces
 
@@ -185,7 +188,7 @@ def _pattern(value: Any, where: str) -> str:
         re.compile(str(value))
     except re.error as error:
         raise CatalogError(
-            f"{where} = {shown(value)}", f"is no regular expression ({error})", "Try it with Python's re"
+            f"{where} = {quoted(value)}", f"is no regular expression ({error})", "Try it with Python's re"
         ) from error
     return str(value)
 
@@ -226,16 +229,16 @@ def _table(value: Any, where: str) -> TableRef:
     if isinstance(value, str) and value:
         return TableRef(value)
     if not isinstance(value, dict) or not value.get("file"):
-        raise CatalogError(f"{where} = {shown(value)}", "names no file", "Write labels.csv, or file: labels.csv")
+        raise CatalogError(f"{where} = {quoted(value)}", "names no file", "Write labels.csv, or file: labels.csv")
     check_keys(value, TABLE_KEYS, where)
     key = texts(value["key"], f"{where}.key") if value.get("key") else ()
     split, delimiter = str(value.get("split") or ""), str(value.get("delimiter") or ",")
     if split and split not in PARTS:
         raise CatalogError(
-            f"{where}.split = {shown(split)}", f"is no split{nearest(split, PARTS)}", f"Use {', '.join(PARTS)}"
+            f"{where}.split = {quoted(split)}", f"is no split{closest_name(split, PARTS)}", f"Use {', '.join(PARTS)}"
         )
     if len(delimiter) != 1:
-        raise CatalogError(f"{where}.delimiter = {shown(delimiter)}", "must be one character", 'Use ",", ";" or "\\t"')
+        raise CatalogError(f"{where}.delimiter = {quoted(delimiter)}", "must be one character", 'Use ",", ";" or "\\t"')
     images = texts(value["images"], f"{where}.images") if value.get("images") else ()
     for template in images:
         template_fields(template, f"{where}.images")

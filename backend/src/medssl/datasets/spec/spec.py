@@ -1,7 +1,7 @@
-"""A data set as its owner declares it: where images and tables are, whose they are, what the labels mean.
+"""Dataset spec: where a dataset's images and tables are, whose they are, what the labels mean.
 
-Standard library only: Slicer's form makes and checks declarations. `declaration_files` reads and writes them as YAML,
-`declared_table` reads the set itself.
+Standard library only: Slicer's form makes and checks dataset specs. `spec_files` reads and writes them as YAML, `read_dataset`
+reads the dataset itself.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.spec.rules import (
+    POLICIES,
     ColumnTemplate,
     LabelRule,
     SplitRule,
     TableRef,
     check_keys,
+    quoted,
     read_column_template,
     read_rules,
     read_split,
     read_tables,
-    shown,
     template_fields,
     texts,
 )
 
 KINDS = ("multi-label", "multi-class", "binary")
-POLICIES = ("zeros", "ones", "smooth-ones", "smooth-zeros", "ignore")
 REPEATED = ("refuse", "first", "majority", "any")
 CHOICES = {"kind": KINDS, "uncertain": POLICIES, "missing": POLICIES, "repeated": REPEATED}
 TEXTS = ("title", "root", "modality", "licence", "source", "citation")
@@ -38,24 +38,24 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A declared set as it is written; `rules`, `table_refs` and the like are what it means.
+    """A dataset spec as it is written; `rules`, `table_refs` and the like are what it means.
 
     Attributes:
         name: of the set and of its head: letters, digits, - and _.
         root: folder that all paths begin from; absolute, once it was read from a file.
         tables: files, or {file, key, split, images, delimiter}; the rows of those without a key follow each other, those with
-            a key add columns. `file` may be a list: the first that is there. []: everything is told by file names.
+            a key add columns. `file` may be a list: the first that is there. []: everything is read from file names.
         images: "images/{Column}"; numbered folders as "images_*/images/{Column}"; a glob without tables. A list: the first
             by which images are found. Paths stay below the root; only "{Column}" alone may hold absolute ones.
         patient: a column, or {column, pattern}: the part of a column or (without one) of the image's path.
         split: "": the column `split` where there is one, else drawn; a column; {column, training, validation, test: words};
             {training, ...: files that list images}.
-        labels: see `declaration_rules.read_rules`.
+        labels: see `rules.read_rules`.
         repeated: what is done where several rows name one image.
         uncertain: what -1 becomes; missing: what an empty field becomes.
         attributes: name -> column or {column, pattern}, for subgroups; a list: columns of the same names.
         only: column or attribute -> values that are kept; exclude: values that are left out.
-        inverted: high values are dark in all images (DICOM files tell themselves).
+        inverted: high values are dark in all images (DICOM files say so themselves).
     """
 
     name: str
@@ -92,24 +92,24 @@ class DatasetSpec:
         except CatalogError as error:
             if not name:
                 raise
-            told = name if isinstance(name, str) and len(name) < 100 else shown(name)
+            named = name if isinstance(name, str) and len(name) < 100 else quoted(name)
             value = error.value if len(error.value) < 300 else f"{error.value[:300]}..."  # a key may be long, too
-            raise CatalogError(f"set {told}: {value}", error.rule, error.remedy) from error
+            raise CatalogError(f"set {named}: {value}", error.rule, error.remedy) from error
 
     @classmethod
     def _checked(cls, data: dict[str, Any]) -> DatasetSpec:
         if not isinstance(data, dict):
             raise CatalogError(
-                f"declaration {shown(data)}", "must be a mapping of keys to values", "See `medssl data declare`"
+                f"dataset spec {quoted(data)}", "must be a mapping of keys to values", "See `medssl data declare`"
             )
         check_keys(data, KEYS, "key")
         for key in ("name", "kind", "labels"):
             if data.get(key) in (None, "", [], {}):
-                raise CatalogError(key, "is missing", "Every declaration has a name, a kind and labels")
+                raise CatalogError(key, "is missing", "Every dataset spec has a name, a kind and labels")
         given = {key: value for key, value in data.items() if value not in (None, "")}  # an empty line: as left out
         for key in (*TEXTS, "name"):
             if not isinstance(given.get(key, ""), (str, int, float)):
-                raise CatalogError(f"{key} = {shown(given[key])}", "must be a text", "Put it in quotes")
+                raise CatalogError(f"{key} = {quoted(given[key])}", "must be a text", "Put it in quotes")
         made: dict[str, Any] = {key: str(v) if key in (*TEXTS, "name") else v for key, v in given.items()}
         dataset_spec = cls(**made)
         dataset_spec._check()
@@ -118,17 +118,17 @@ class DatasetSpec:
     def _check(self) -> None:
         if not NAME.fullmatch(self.name):
             raise CatalogError(
-                f"name = {shown(self.name)}",
+                f"name = {quoted(self.name)}",
                 "must be letters, digits, - and _",
                 "Choose a short name: it names the head",
             )
         for key, choices in CHOICES.items():
             if getattr(self, key) not in choices:
                 raise CatalogError(
-                    f"{key} = {shown(getattr(self, key))}", "is not a choice", f"Use {', '.join(choices)}"
+                    f"{key} = {quoted(getattr(self, key))}", "is not a choice", f"Use {', '.join(choices)}"
                 )
         if not isinstance(self.inverted, bool):
-            raise CatalogError(f"inverted = {shown(self.inverted)}", "must be true or false", "Write inverted: true")
+            raise CatalogError(f"inverted = {quoted(self.inverted)}", "must be true or false", "Write inverted: true")
         self._check_classes()
         tables = self.table_refs
         if tables and tables[0].key:
@@ -141,7 +141,9 @@ class DatasetSpec:
         for key in ("only", "exclude"):
             if not isinstance(getattr(self, key), dict):
                 raise CatalogError(
-                    f"{key} = {shown(getattr(self, key))}", "must map columns to values", f"Write {key}: {{View: [PA]}}"
+                    f"{key} = {quoted(getattr(self, key))}",
+                    "must map columns to values",
+                    f"Write {key}: {{View: [PA]}}",
                 )
             for column, values in getattr(self, key).items():
                 texts(values, f"{key}.{column}")
@@ -162,19 +164,21 @@ class DatasetSpec:
                 "needs a table, and there is none",
                 "Give {pattern: ...} of the path, as an attribute or split",
             )
-            raise CatalogError(f"{key} = {shown(column)}", rule, remedy)
+            raise CatalogError(f"{key} = {quoted(column)}", rule, remedy)
 
     def _check_classes(self) -> None:
         rules, count = self.rules, len(self.rules)
         twice = next((rule.name for n, rule in enumerate(rules) if rule.name in [r.name for r in rules[:n]]), None)
         if twice:
-            raise CatalogError(f"labels.{twice}", "is declared twice", "Name every class once")
+            raise CatalogError(f"labels.{twice}", "is there twice", "Name every class once")
         if self.kind == "binary" and count != 1:
             raise CatalogError(
-                f"labels ({count} classes)", "must be one class in a binary set", "Declare multi-label or multi-class"
+                f"labels ({count} classes)",
+                "must be one class in a binary set",
+                "Write kind: multi-label or multi-class",
             )
         if self.kind == "multi-class" and count < 2:
-            raise CatalogError("labels (1 class)", "must be two or more in a multi-class set", "Declare a binary set")
+            raise CatalogError("labels (1 class)", "must be two or more in a multi-class set", "Write kind: binary")
         if self.kind == "multi-class" and self.repeated == "any":
             raise CatalogError(
                 "repeated = 'any'", "would give an image several of its classes", "Use majority or first"
@@ -189,18 +193,18 @@ class DatasetSpec:
         pieces = template_fields(template)
         if template.startswith("/") or ".." in template.split("/"):
             rule = "leaves the root"
-            raise CatalogError(f"images = {shown(template)}", rule, "Choose a root that holds tables and images")
+            raise CatalogError(f"images = {quoted(template)}", rule, "Choose a root that holds tables and images")
         fields = [name for _, name, _ in pieces if name]
         if fields and any(mark in text for text, _, _ in pieces[1:] for mark in "*?"):
             rule = "has * or ? after the first column"
             raise CatalogError(
-                f"images = {shown(template)}", rule, "Only folders before it may be numbered: images_*/{Image}"
+                f"images = {quoted(template)}", rule, "Only folders before it may be numbered: images_*/{Image}"
             )
         if tables and not fields:
-            raise CatalogError(f"images = {shown(template)}", "names no column in braces", "Write images/{Column}")
+            raise CatalogError(f"images = {quoted(template)}", "names no column in braces", "Write images/{Column}")
         if not tables and (fields or not template):
             raise CatalogError(
-                f"images = {shown(template)}", "must be a glob where there are no tables", "Write images/*.png"
+                f"images = {quoted(template)}", "must be a glob where there are no tables", "Write images/*.png"
             )
 
     @property
@@ -230,7 +234,7 @@ class DatasetSpec:
 
     @property
     def split_rule(self) -> SplitRule | None:
-        """How images are split; None: not declared."""
+        """How images are split; None: not said."""
         return read_split(self.split, bool(self.tables))
 
     @property
@@ -251,12 +255,14 @@ KEYS = tuple(one.name for one in dataclasses.fields(DatasetSpec))
 
 
 def check_names(dataset_specs: Iterable[DatasetSpec]) -> None:
-    """Raises CatalogError where two sets have one name: their heads could not be told apart."""
+    """Raises CatalogError where two sets have one name: nothing would tell their heads apart."""
     seen: set[str] = set()
     for dataset_spec in dataset_specs:
         if dataset_spec.name in seen:
             raise CatalogError(
-                f"set {dataset_spec.name}", "is declared twice: each set needs a head of its own", "Rename one of them"
+                f"set {dataset_spec.name}",
+                "is the name of two datasets: each needs a head of its own",
+                "Rename one of them",
             )
         seen.add(dataset_spec.name)
 

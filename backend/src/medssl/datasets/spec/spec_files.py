@@ -1,4 +1,4 @@
-"""Declarations as YAML files: those of users, the ready-made ones of public sets, and a template."""
+"""Dataset specs as YAML files: those of users, the ready-made ones of public datasets, and a template."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import yaml
 
 from medssl.core.errors import CatalogError, NotFoundError
-from medssl.datasets.spec.rules import nearest, shown
+from medssl.datasets.spec.rules import closest_name, quoted
 from medssl.datasets.spec.spec import DatasetSpec
 
 SHIPPED = Path(__file__).parent / "ready_made"
 READY_MADE = ("chestxray14", "chexpert", "mimic-cxr", "rsna-pneumonia", "vindr-cxr", "shenzhen")
-DEEPEST = 16  # brackets in brackets; a declaration needs five
+DEEPEST = 16  # brackets in brackets; a dataset spec needs five
 ROOT_LINE = re.compile(r"^root:[^\n]*$", re.MULTILINE)
 
 
@@ -24,19 +24,19 @@ def read_dataset_spec(path: Path, root: Path | None = None) -> DatasetSpec:
     """Read a YAML or JSON file; a relative root is relative to the file. `root` replaces the file's.
 
     Raises:
-        CatalogError: no such file, no YAML, or a declaration that breaks a rule.
+        CatalogError: no such file, no YAML, or a dataset spec that breaks a rule.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogError(
-            path, f"cannot be read ({error})", "Give a declaration in YAML, see `medssl data declare`"
+            path, f"cannot be read ({error})", "Give a dataset spec in YAML, see `medssl data declare`"
         ) from error
     return parse_dataset_spec(text, path.absolute().parent, root, path.name)
 
 
 def parse_dataset_spec(
-    text: str, folder: Path | None = None, root: Path | None = None, name: str = "declaration"
+    text: str, folder: Path | None = None, root: Path | None = None, name: str = "dataset spec"
 ) -> DatasetSpec:
     """Read the text of a file that lies in `folder`; without one (it lies elsewhere) a relative root becomes "".
 
@@ -61,31 +61,31 @@ def parse_dataset_spec(
 
 
 def ready_made() -> dict[str, DatasetSpec]:
-    """Declarations of public sets by name; their roots are empty: only the user knows them."""
+    """Dataset specs of public datasets by name; their roots are empty: only the user knows them."""
     made = {name: read_dataset_spec(SHIPPED / f"{name}.yaml") for name in READY_MADE}
     return {name: dataclasses.replace(one, root="") for name, one in made.items()}
 
 
 def ready_made_text(name: str, root: Path | None = None) -> str:
-    """A ready-made declaration with its comments, as a file for `root`.
+    """A ready-made dataset spec with its comments, as a file for `root`.
 
     Raises:
         NotFoundError: no such set.
     """
     if name not in READY_MADE:
-        rule = f"is no ready-made declaration{nearest(name, READY_MADE)}"
+        rule = f"is no ready-made dataset spec{closest_name(name, READY_MADE)}"
         raise NotFoundError(name, rule, f"There are {', '.join(READY_MADE)}")
     text = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
     return text if root is None else ROOT_LINE.sub(lambda _: f"root: {json.dumps(str(root), ensure_ascii=False)}", text)
 
 
 def template() -> str:
-    """A declaration that explains every key."""
+    """A dataset spec that explains every key."""
     return (SHIPPED / "template.yaml").read_text(encoding="utf-8")
 
 
 def to_yaml(dataset_spec: DatasetSpec) -> str:
-    """The declaration as a YAML file, without the keys that say what holds anyway."""
+    """The dataset spec as a YAML file, without the keys that say what holds anyway."""
     usual = {one.name: one.default for one in dataclasses.fields(DatasetSpec)}
     values = {key: value for key, value in dataset_spec.as_dict().items() if value not in (usual[key], {}, [], "")}
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
@@ -117,6 +117,6 @@ class _Texts(yaml.BaseLoader):
             keys = [self.construct_object(key) for key, _ in node.value]
             twice = next(key for n, key in enumerate(keys) if key in keys[:n])
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {shown(twice)} is there twice", node.start_mark
+                None, None, f"the key {quoted(twice)} is there twice", node.start_mark
             )
         return mapping

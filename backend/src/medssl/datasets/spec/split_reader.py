@@ -1,4 +1,4 @@
-"""Which split the images of a declared set are in, and that no patient is in two."""
+"""Splits of a dataset's images, from words or lists of files; no patient is in two."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.catalog.from_csv import SPLITS
-from medssl.datasets.spec.image_paths import tidy
-from medssl.datasets.spec.rules import PARTS, SplitRule, nearest, shown
+from medssl.datasets.entry import SPLIT_WORDS
+from medssl.datasets.spec.image_paths import shortest_paths
+from medssl.datasets.spec.rules import PARTS, SplitRule, closest_name, quoted
 from medssl.datasets.spec.table_stream import Chunk
-from medssl.datasets.spec.tabular_dataset import OPEN, TEST, TRAINING, VALIDATION
+from medssl.datasets.spec.tabular_dataset import OPEN, SPLIT_NAMES, VALIDATION
 
-CODES = {"": OPEN, "training": TRAINING, "validation": VALIDATION, "test": TEST}
-USUAL = {**{word: CODES[part] for word, part in SPLITS.items()}, "validate": VALIDATION}  # words, in lower case
+CODES = {name: code for code, name in enumerate(SPLIT_NAMES)}
+USUAL = {**{word: CODES[part] for word, part in SPLIT_WORDS.items()}, "validate": VALIDATION}  # words, in lower case
 
 
 class SplitReader:
@@ -28,17 +28,17 @@ class SplitReader:
 
     def __init__(self, rule: SplitRule, root: Path) -> None:
         self._listed = {} if rule.place else _listed(rule, root)
-        declared = {word: CODES[part] for part, words in rule.parts.items() for word in words}
-        self._known = {"": OPEN, **declared} if declared else USUAL
-        self._fold = str if declared else str.lower
+        given = {word: CODES[part] for part, words in rule.parts.items() for word in words}
+        self._known = {"": OPEN, **given} if given else USUAL
+        self._fold = str if given else str.lower
 
     def of_words(self, fields: Sequence[str], chunk: Chunk) -> list[int]:
         """Raises CatalogError for an unknown word; its line is named."""
         codes = [self._known.get(self._fold(field), -1) for field in fields]
         if -1 in codes:
             n, words = codes.index(-1), [word for word in self._known if word]
-            rule = f"is no split{nearest(fields[n], words)}"
-            raise CatalogError(f"{chunk.where(n)}: split {shown(fields[n])}", rule, f"Allowed: {', '.join(words)}")
+            rule = f"is no split{closest_name(fields[n], words)}"
+            raise CatalogError(f"{chunk.where(n)}: split {quoted(fields[n])}", rule, f"Allowed: {', '.join(words)}")
         return codes
 
     def of_paths(self, paths: Sequence[str]) -> list[int]:
@@ -54,7 +54,7 @@ def _listed(rule: SplitRule, root: Path) -> dict[str, int]:
                 raise CatalogError(f"split.{part}: {root / file}", "is not there", "Check root and split")
             with (root / file).open(encoding="utf-8-sig") as lines:
                 names = [line.strip() for line in lines]
-                for name in tidy(names, root, lambda n, file=file: f"{file}, line {n + 1}", absolute=True):  # type: ignore[misc]
+                for name in shortest_paths(names, root, lambda n, file=file: f"{file}, line {n + 1}", absolute=True):  # type: ignore[misc]
                     if name and listed.setdefault(name, CODES[part]) != CODES[part]:
                         raise CatalogError(
                             f"{file}: {name}", f"is in the list of {PARTS[listed[name] - 1]}, too", "List it once"
@@ -71,13 +71,13 @@ def check_patients(patients: np.ndarray, names: Sequence[str], splits: np.ndarra
     if not (differs := part != first).any():
         return
     n = int(order[differs].min())
-    own = int(order[starts][names_at(person[starts], patients[n])])
+    own = int(order[starts][_index_of(person[starts], patients[n])])
     one, other = (_said(int(splits[i])) for i in (own, n))
     rule = f"is in {other} here and in {one} in {where(own)}"
     raise CatalogError(f"{where(n)}: patient {names[patients[n]]}", rule, "Give all images of a patient one split")
 
 
-def names_at(sorted_codes: np.ndarray, code: int) -> int:
+def _index_of(sorted_codes: np.ndarray, code: int) -> int:
     """The place of a code in a sorted array that has it."""
     return int(np.searchsorted(sorted_codes, code))
 

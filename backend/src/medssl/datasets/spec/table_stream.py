@@ -1,20 +1,17 @@
-"""Tables read once from top to bottom, a few thousand rows at a time and only the columns that are asked for."""
+"""Stream of a dataset's tables: once from top to bottom, a few thousand rows at a time, only the columns that are asked for."""
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from medssl.core.errors import CatalogError
-from medssl.datasets.spec.rules import ColumnTemplate, TableRef, nearest, shown
+from medssl.core.tables import UNREADABLE, csv_reader
+from medssl.datasets.spec.rules import ColumnTemplate, TableRef, closest_name, quoted
+from medssl.datasets.spec.tabular_dataset import Codes
 
 CHUNK = 8192  # rows
 GLUE = "\x1f"  # between the fields of a key
@@ -42,39 +39,6 @@ class Chunk:
         return Chunk(self.ref, [self.lines[n] for n in rows], columns)
 
 
-class Codes:
-    """Texts as numbers: each is kept once."""
-
-    def __init__(self) -> None:
-        self.codes = array("i")
-        self._number = _Numbers()
-
-    @property
-    def values(self) -> list[str]:
-        """The texts in the order of their numbers."""
-        return list(self._number)
-
-    def extend(self, texts: Sequence[str]) -> None:
-        """Add a row for each text."""
-        self.codes.extend(map(self._number.__getitem__, texts))
-
-    def holds(self, row: int, text: str) -> bool:
-        """Is this what a row holds?"""
-        return self._number.get(text) == self.codes[row]
-
-    def numbers(self) -> np.ndarray:
-        """(N,) int32."""
-        return np.frombuffer(self.codes, np.int32) if len(self.codes) else np.empty(0, np.int32)
-
-
-class _Numbers(dict[str, int]):
-    """A new text gets the next number."""
-
-    def __missing__(self, text: str) -> int:
-        self[text] = number = len(self)
-        return number
-
-
 @dataclass
 class Matches:
     """How many rows were looked up in a joined table, and how many are not in it."""
@@ -86,7 +50,7 @@ class Matches:
 
 @dataclass
 class Tables:
-    """The tables of a declaration: rows, to which the tables with a key add columns.
+    """The tables of a dataset spec: rows, to which the tables with a key add columns.
 
     Raises:
         CatalogError: a table that is not there, is no CSV, has two columns of one name, or lacks its key.
@@ -180,13 +144,13 @@ class _Keyed:
                 codes.extend(chunk.columns[name])
 
     def of(self, chunk: Chunk) -> dict[str, list[str]]:
-        keys, told = _keys(chunk, self.ref.key), self._matches
+        keys, matches = _keys(chunk, self.ref.key), self._matches
         rows = [self._row.get(key, -1) for key in keys]
-        told.rows, lost = told.rows + len(rows), rows.count(-1)
-        if lost and not told.lost:
+        matches.rows, lost = matches.rows + len(rows), rows.count(-1)
+        if lost and not matches.lost:
             n = rows.index(-1)
-            told.first = f"{chunk.where(n)}: {', '.join(self.ref.key)} = {', '.join(keys[n].split(GLUE))!r}"
-        told.lost += lost
+            matches.first = f"{chunk.where(n)}: {', '.join(self.ref.key)} = {', '.join(keys[n].split(GLUE))!r}"
+        matches.lost += lost
         return {name: _taken(codes, rows) for name, codes in self._columns.items()}
 
 
@@ -200,8 +164,10 @@ def find_column(names: Sequence[str], known: Sequence[str], where: str) -> str:
     for name in names:
         if name in known:
             return name
-    wanted = " or ".join(map(shown, names))
-    raise CatalogError(where, f"has no column {wanted}{nearest(names[0], known)}", f"Its columns: {', '.join(known)}")
+    wanted = " or ".join(map(quoted, names))
+    raise CatalogError(
+        where, f"has no column {wanted}{closest_name(names[0], known)}", f"Its columns: {', '.join(known)}"
+    )
 
 
 def present(root: Path, ref: TableRef) -> TableRef:
@@ -236,7 +202,7 @@ def header(root: Path, ref: TableRef) -> list[str]:
     names = next(_lines(root, ref, lambda share, text: None))[1]
     twice = next((name for n, name in enumerate(names) if name and name in names[:n]), None)
     if twice:
-        raise CatalogError(f"{ref.file}, line 1: {shown(twice)}", "is the name of two columns", "Rename one of them")
+        raise CatalogError(f"{ref.file}, line 1: {quoted(twice)}", "is the name of two columns", "Rename one of them")
     return names
 
 
@@ -275,7 +241,7 @@ def _lines(root: Path, ref: TableRef, progress: Progress) -> Iterator[tuple[int,
     try:
         with path.open("rb") as raw:
             plain: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            reader = csv.reader(io.TextIOWrapper(plain, "utf-8-sig", newline=""), delimiter=ref.delimiter)
+            reader = csv_reader(plain, ref.delimiter)
             names = [name.strip() for name in next(reader, [])]
             while names and not names[-1]:  # a delimiter at the end of the line, as in the tables of ChestX-ray14
                 names.pop()
@@ -285,7 +251,7 @@ def _lines(root: Path, ref: TableRef, progress: Progress) -> Iterator[tuple[int,
                     progress(raw.tell() / size, f"reading {ref.file}")
                 if row:
                     yield reader.line_num, row
-    except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError) as error:
+    except (*UNREADABLE, gzip.BadGzipFile, EOFError) as error:
         raise CatalogError(f"table {path}", f"is no CSV in UTF-8 ({error})", "Save it as CSV (UTF-8)") from error
 
 

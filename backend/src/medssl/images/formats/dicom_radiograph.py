@@ -43,7 +43,7 @@ def read_radiograph(path: Path) -> Volume:
     if pixels.ndim != 2:
         raise VolumeError(path, f"holds pixels of shape {pixels.shape}", "Give one grey image per file")
     if image.get("PhotometricInterpretation", "") == "MONOCHROME1":
-        shown = _turned(shown, int(image.BitsStored))
+        shown = _inverse(shown, int(image.BitsStored))
     rows, columns = _spacing(image)
     return Volume(
         compact(np.asarray(shown).T), spacing=np.array([columns, rows, 1.0]),
@@ -51,7 +51,7 @@ def read_radiograph(path: Path) -> Volume:
     )  # fmt: skip
 
 
-def _turned(shown: np.ndarray, bits: int) -> np.ndarray:
+def _inverse(shown: np.ndarray, bits: int) -> np.ndarray:
     """Dark for bright: about all that the bits can hold, so that 8-bit images keep their scale, else about the extremes."""
     low, high = float(shown.min()), float(shown.max())
     ends = 2**bits - 1 if low >= 0 and high < 2**bits else low + high

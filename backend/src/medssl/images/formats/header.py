@@ -33,7 +33,7 @@ class Header:
     bytes: int
 
 
-def read_header(path: Path) -> Header:
+def read_image_header(path: Path) -> Header:
     """Shape and size of an NRRD, NIfTI or MetaImage file, without reading voxels.
 
     Raises:

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from PIL import Image
 
 from medssl.core.errors import ResourceError, VolumeError
-from medssl.images.formats.header import read_header
+from medssl.images.formats.header import read_image_header
 from medssl.images.volume import Volume, compact
 
 IMAGE_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
@@ -39,9 +39,9 @@ def read_image(path: Path) -> Volume:
     """Read an NRRD, NIfTI or MetaImage file; integers stay integers.
 
     Raises:
-        VolumeError: see `read_header`; more than three axes, or several values per voxel.
+        VolumeError: see `read_image_header`; more than three axes, or several values per voxel.
     """
-    read_header(path)
+    read_image_header(path)
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:

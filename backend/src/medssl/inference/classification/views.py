@@ -11,7 +11,6 @@ from scipy import stats
 from torch import Tensor
 
 from medssl.core.errors import ConfigError
-from medssl.images.ten_crop import ten_crops
 from medssl.inference.image_embedding import centre
 
 TEST_TIME = ("none", "mirror", "ten-crop")
@@ -64,3 +63,11 @@ def views_of(image: Tensor, size: Sequence[int], test_time: str) -> Tensor:
     corners = itertools.product(*((0, whole - side) for whole, side in zip(image.shape, size)))
     crops = [image[tuple(slice(a, a + side) for a, side in zip(corner, size))] for corner in corners]
     return torch.stack([middle, middle.flip(0), *crops])[:, None]
+
+
+def ten_crops(images: torch.Tensor, side: int) -> torch.Tensor:
+    """Centre and corners of (N, C, S', S') images, and the five mirrored left to right: (N, 10, C, side, side)."""
+    rows, columns = (images.shape[-2] - side, images.shape[-1] - side)
+    places = [(rows // 2, columns // 2), (0, 0), (0, columns), (rows, 0), (rows, columns)]
+    crops = torch.stack([images[..., y : y + side, x : x + side] for y, x in places], dim=1)
+    return torch.cat([crops, crops.flip(-1)], dim=1)

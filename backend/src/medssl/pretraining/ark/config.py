@@ -96,8 +96,6 @@ class ArkConfig:
     normalisation: NormalisationConfig = setting(NormalisationConfig(), "Intensity normalisation")
     training: TrainingConfig = setting(TrainingConfig(), "Training")
 
-    DECLARED: ClassVar[bool] = True  # trains on declared sets
-
     @property
     def network(self) -> dict[str, Any]:
         """Constructor arguments of the network, without its heads."""

@@ -15,8 +15,9 @@ from torch.utils.data import Dataset
 
 from medssl.core.plan import Plan
 from medssl.datasets.cache.prepared_images import PreparedImages
-from medssl.datasets.crops.multi_set import MultiSetSamples, SetPart
+from medssl.datasets.crops.multi_set import MultiSetSamples
 from medssl.datasets.crops.set_schedule import SetSchedule
+from medssl.datasets.spec.set_parts import SetPart
 from medssl.distort.framing import Framing, whole
 from medssl.images.intensity.normalise import resolve
 from medssl.networks.ark import ArkNetwork, ArkPair
@@ -34,7 +35,7 @@ from medssl.training.monitors import MonitorWarning
 class ArkViews:
     """What student and teacher see of images of one set.
 
-    `distorted` and `original` (N, 1, S, S), 0…1; `targets` (N, C), not a number where unknown; `set`: the set's number.
+    `distorted` and `original` (N, 1, S, S), 0…1; `targets` (N, C), NaN where unknown; `set`: the set's number.
     """
 
     distorted: Tensor
@@ -113,7 +114,7 @@ class Ark(PlainMethod):
         return whole(torch.from_numpy(np.stack(squares))[:, None].float() / 255, self.config.side)
 
     def unreadable_validation(self, number: int, images: Sequence[int], part: SetPart) -> None:
-        """Count unreadable validation images of set `number`; told with the others."""
+        """Count unreadable validation images of set `number`; reported with the others."""
         if images:
             found = self._unreadable_validation.setdefault(
                 number, UnreadableImages([part], self.config.unreadable_share)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from medssl.core.errors import WeightsError
-from medssl.datasets.crops.multi_set import SetPart
+from medssl.datasets.spec.set_parts import SetPart
 from medssl.networks.ark import ArkPair, checked_sets
 from medssl.networks.weights.matching_report import DERIVED
 from medssl.networks.weights.weight_files import WeightFile

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.crops.multi_set import SetPart
+from medssl.datasets.spec.set_parts import SetPart
 from medssl.training.monitors import MonitorWarning
 
 REMEDY = "Replace the file, or take it out of the set's table; `medssl data check --read-all` lists all of them"

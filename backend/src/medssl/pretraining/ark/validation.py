@@ -1,10 +1,10 @@
-"""How well each head of an Ark answers on whole validation images."""
+"""Validation of an Ark: how well each head answers on whole images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,19 +12,38 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from medssl.core.errors import CatalogError, VolumeError
-from medssl.datasets.crops.multi_set import SetPart
+from medssl.datasets.cache.prepared_images import PreparedImages
+from medssl.datasets.spec.set_parts import SetPart
 from medssl.networks.ark import ArkNetwork, activated
+from medssl.pretraining.ark.config import ArkConfig
 from medssl.pretraining.ark.loss import prediction_loss
-
-if TYPE_CHECKING:
-    from medssl.pretraining.ark.method import Ark
 
 PARTS = (("teacher", ""), ("student", "student_"))  # which network, and what its values begin with
 READERS = 4  # threads that decode images
 
 
+class ValidatedArk(Protocol):
+    """What validation asks of the method."""
+
+    config: ArkConfig
+    heads: list[dict[str, Any]]
+    prepared: PreparedImages
+
+    def head_of(self, set_number: int) -> int:
+        """The number of a set's head in the network."""
+
+    def uses_cross_entropy(self, number: int) -> bool:
+        """Whether a head is one of several classes."""
+
+    def seen(self, squares: Sequence[np.ndarray]) -> Tensor:
+        """Kept images (K, K) uint8 whole (N, 1, S, S) in 0…1, as the network takes them."""
+
+    def unreadable_validation(self, number: int, images: Sequence[int], part: SetPart) -> None:
+        """Count unreadable validation images of set `number`."""
+
+
 @torch.no_grad()
-def validate(method: Ark, network: nn.Module, sets: Sequence[SetPart], seed: int) -> dict[str, float]:
+def validate(method: ValidatedArk, network: nn.Module, sets: Sequence[SetPart], seed: int) -> dict[str, float]:
     """Loss and mean AUC of every set: `loss_<set>`, `auc_<set>` of the teacher, `student_...` of the student.
 
     At most `training.validation_samples` images of a set are seen, the same every time. `validation_loss`, which chooses the
@@ -64,7 +83,7 @@ def mean_auc(targets: np.ndarray, scores: np.ndarray) -> float | None:
 
 
 def _answers(
-    method: Ark, network: nn.Module, number: int, part: SetPart, seed: int
+    method: ValidatedArk, network: nn.Module, number: int, part: SetPart, seed: int
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Logits (N, C) of student and teacher on some images of a set, and their targets; float32 on the CPU."""
     device, head = next(network.parameters()).device, method.head_of(number)
@@ -87,7 +106,7 @@ def _answers(
     return {name: torch.cat(found) for name, found in rows.items()}, torch.from_numpy(part.targets[kept])
 
 
-def _readable(method: Ark, number: int, part: SetPart, numbers: list[int]) -> tuple[Tensor, list[int]]:
+def _readable(method: ValidatedArk, number: int, part: SetPart, numbers: list[int]) -> tuple[Tensor, list[int]]:
     """The images (N, 1, S, S) that can be read, and their numbers; the others are counted as those of the training are."""
 
     def read(image: int) -> np.ndarray | None:

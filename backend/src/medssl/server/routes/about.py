@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from medssl import __version__
-from medssl.core.registry import config_class
+from medssl.core.registry import DATASET_SPECS, RegistryEntry, config_class
 from medssl.core.schema import describe, presets
 from medssl.jobs.devices import probe
 from medssl.jobs.store import JobStore
@@ -77,13 +77,12 @@ class _Remembered:
             return self._answer
 
 
-def _described(table: dict[str, tuple[str, str]], name: str) -> dict[str, Any]:
+def _described(table: dict[str, RegistryEntry], name: str) -> dict[str, Any]:
     config = config_class(table, name)
     description = " ".join((config.__doc__ or "").split())
     title = description.partition(": ")[0].partition(" (")[0]
     fields = describe(config)
-    declared = getattr(config, "DECLARED", False)  # trains on declared sets
     return {
         "name": name, "title": title, "description": description, "fields": fields, "presets": presets(config),
-        "declared": declared,
+        "declared": table[name].data == DATASET_SPECS,
     }  # fmt: skip

@@ -239,7 +239,7 @@ def _classes(file: WeightFile | None, parts: LabelledSplits) -> SegmentClasses:
     Raises:
         VolumeError: no label map holds anything.
     """
-    found = find_classes((*parts.training.masks, *parts.validation.masks))
+    found = find_classes([mask.values for mask in (*parts.training.masks, *parts.validation.masks)])
     if file and file.plan.task.get("segments"):
         before = SegmentClasses.from_list(file.plan.task["segments"])
         if set(found.values) <= set(before.values):
