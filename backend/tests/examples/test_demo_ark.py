@@ -16,8 +16,8 @@ from medssl.datasets.spec.check import check_datasets
 from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.tabular_dataset import TRAINING, VALIDATION
-from medssl.examples.ark_demo import CLEAR, DemoResult, Found, Row, inspect, judge, read_unseen
-from medssl.examples.ark_report import NEAREST, write_report
+from medssl.examples.ark_demo import CLEAR, ask_model, judge, read_unseen
+from medssl.examples.ark_report import NEAREST, ClassAuc, Found, write_findings_report
 from medssl.examples.simulated_findings import Disc, basal_opacity, place, round_opacity
 from medssl.examples.simulated_sets import DRAWS, UNSEEN, make_sets, read_discs
 
@@ -83,7 +83,7 @@ def test_the_same_seed_draws_the_same_pixels_another_others(sample: Path, sets: 
     assert not all(np.array_equal(*pair) for pair in zip(same[0], same[2]))
 
 
-def test_declarations_split_by_patient_and_mean_what_is_drawn(sets: list[dict[str, Any]]):
+def test_dataset_specs_split_by_patient_and_mean_what_is_drawn(sets: list[dict[str, Any]]):
     opacities, sides, mirrored = (read_dataset(DatasetSpec.from_dict(one)) for one in sets)
     for one in (opacities, sides, mirrored):
         unseen = [one.patient_names[code] == UNSEEN for code in one.patients]
@@ -105,7 +105,7 @@ def test_only_training_labels_are_uncertain_or_missing(sets: list[dict[str, Any]
 
 def test_what_the_model_is_asked_becomes_rows_examples_and_shares(sets: list[dict[str, Any]], tmp_path: Path):
     found = Found(ResultStatus("r", "catalog", "finished"))
-    inspect(Knowing(sets), SimpleNamespace(id="job"), sets, tmp_path, found)
+    ask_model(Knowing(sets), SimpleNamespace(id="job"), sets, tmp_path, found)
     assert [(row.head, row.finding) for row in found.rows][2:] == [
         ("sides", "No opacity"), ("sides", "Opacity right"), ("sides", "Opacity left"), ("mirrored", "Heart on the right"),
     ]  # fmt: skip
@@ -120,9 +120,9 @@ def test_what_the_model_is_asked_becomes_rows_examples_and_shares(sets: list[dic
 
 def test_clearly_above_chance_is_good():
     rows = [
-        Row("a", "x", "", CLEAR + 0.05, 0.5),
-        Row("a", "y", "", CLEAR + 0.05, 0.5),
-        Row("b", "z", "", CLEAR - 0.05, 0.5),
+        ClassAuc("a", "x", "", CLEAR + 0.05, 0.5),
+        ClassAuc("a", "y", "", CLEAR + 0.05, 0.5),
+        ClassAuc("b", "z", "", CLEAR - 0.05, 0.5),
     ]
     verdict, good = judge(rows)  # each head counts once
     assert good and "AUC of 0.65" in verdict and "z (b), 0.60" in verdict
@@ -143,10 +143,8 @@ def test_the_report_says_that_all_is_simulated(sets: list[dict[str, Any]], tmp_p
             config={"backbone": "tiny", "fidelity": "paper", "order": "balanced", "teacher_update": "step"},
         ),
     )
-    inspect(session, job, sets, tmp_path, found)
-    report = write_report(tmp_path, job, EVENTS, found, DemoResult.columns, ("It learns.", True), 12.0).read_text(
-        encoding="utf-8"
-    )
+    ask_model(session, job, sets, tmp_path, found)
+    report = write_findings_report(tmp_path, job, EVENTS, found, ("It learns.", True), 12.0).read_text(encoding="utf-8")
     assert "Images and findings are simulated" in report and "validation loss chose the checkpoint" in report
     assert (
         f"{NEAREST} nearest" in report

@@ -1,13 +1,12 @@
-"""Foundation Ark from declared sets to findings, similar cases and their places in a patient no training step saw."""
+"""Foundation Ark from dataset specs to findings, similar cases and their places in a patient no training step saw."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -15,12 +14,12 @@ from sklearn.metrics import roc_auc_score
 from medssl.cli.data.samples import fetch_with_bar
 from medssl.cli.output import err
 from medssl.client.session import Session
-from medssl.core.protocol import DataSpec, JobView, ResultStatus, VolumeRef
+from medssl.core.protocol import DataSpec, JobView, VolumeRef
 from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.tabular_dataset import VALIDATION, hard_targets
-from medssl.examples.ark_report import NEAREST, write_report
-from medssl.examples.backend import backend_over, train
+from medssl.examples.ark_report import COLUMNS, NEAREST, ClassAuc, Found, write_findings_report
+from medssl.examples.demonstration import DemoResult, backend_over, save_result, train
 from medssl.examples.simulated_sets import UNSEEN, make_sets, read_discs
 
 SAMPLE = "simulated-radiographs"
@@ -36,16 +35,6 @@ WEAKEST = 0.6  # AUC of each answer: one perfect head among guesses is no succes
 CLEAR = 0.65  # mean AUC from which the demonstration counts as learnt; three sets of 20 to 30 images scatter by 0.06 around 0.5
 
 
-class Row(NamedTuple):
-    """How well a class is told in the unseen patient."""
-
-    head: str
-    finding: str
-    positive: str  # images with it, of all
-    teacher: float  # AUC
-    student: float
-
-
 @dataclass(frozen=True, eq=False)
 class Unseen:
     """The validation images of a set: N images, C classes."""
@@ -56,32 +45,7 @@ class Unseen:
     targets: np.ndarray  # (N, C) 1, 0
 
 
-@dataclass
-class Found:
-    """What the inspections of the trained model gave; their files lie below the output folder."""
-
-    check: ResultStatus
-    rows: list[Row] = field(default_factory=list)
-    examples: list[list[str]] = field(default_factory=list)  # image, what is drawn, what each head says
-    headings: list[str] = field(default_factory=list)  # of the examples
-    same_class: float = 0.0  # share of the nearest cases
-    saliency: dict[str, Any] = field(default_factory=dict)  # info of the picture
-    hits: list[bool] = field(default_factory=list)  # whether a map is brightest where the opacity was drawn
-    area: float = 0.0  # mean share of the image that would count as such
-
-
-@dataclass(frozen=True)
-class DemoResult:
-    """What the demo found: a row per class, the verdict and the report."""
-
-    columns: ClassVar[tuple[str, ...]] = ("head", "finding", "images with it", "AUC (teacher)", "AUC (student)")
-    rows: list[Row]
-    verdict: str
-    good: bool
-    report: Path
-
-
-def run(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
+def demonstrate_ark(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
     """Do everything below `output`; the backend started for it is stopped again.
 
     Raises:
@@ -97,21 +61,20 @@ def run(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
         training = {**SHORT["training"], **settings.get("training", {})}
         settings = {**SHORT, **settings, "training": training}
     with backend_over(home) as session:
-        with err.status("checking the declared sets"):
+        with err.status("checking the datasets"):
             found = Found(session.catalog(DataSpec(sets=tuple(sets))))
             session.save(found.check, output / "check")
         events: list[dict[str, Any]] = []
         job = train(session, DataSpec(sets=tuple(sets)), "ark", preset, settings, events)
         with err.status("asking the model about the unseen patient"):
-            inspect(session, job, sets, output, found)
+            ask_model(session, job, sets, output, found)
     verdict, good = judge(found.rows)
-    report = write_report(output, job, events, found, DemoResult.columns, (verdict, good), time.monotonic() - begun)
-    result = {"rows": [row._asdict() for row in found.rows], "good": good, "verdict": verdict}
-    (output / "result.json").write_text(json.dumps(result), encoding="utf-8")
-    return DemoResult(found.rows, verdict, good, report)
+    report = write_findings_report(output, job, events, found, (verdict, good), time.monotonic() - begun)
+    save_result(output, [row._asdict() for row in found.rows], verdict, good)
+    return DemoResult(COLUMNS, found.rows, verdict, good, report)
 
 
-def inspect(session: Session, job: JobView, sets: Sequence[dict[str, Any]], output: Path, found: Found) -> None:
+def ask_model(session: Session, job: JobView, sets: Sequence[dict[str, Any]], output: Path, found: Found) -> None:
     """Every use of the trained model on the unseen images of all sets."""
     unseen = [read_unseen(one) for one in sets]
     images = [image for one in unseen for image in one.images]
@@ -119,7 +82,7 @@ def inspect(session: Session, job: JobView, sets: Sequence[dict[str, Any]], outp
         part: scores(session.predict([_ref(image) for image in images], job.id, part=part).table, len(images))
         for part in ("teacher", "student")
     }
-    found.rows = rows_of(unseen, said)
+    found.rows = aucs_of(unseen, said)
     found.headings = [f"{head}: {finding}" for head, finding in said["teacher"]]
     found.examples = examples_of(unseen, said["teacher"])
     by_name = {one.name: one for one in unseen}
@@ -128,11 +91,11 @@ def inspect(session: Session, job: JobView, sets: Sequence[dict[str, Any]], outp
 
 
 def read_unseen(dataset_spec: dict[str, Any]) -> Unseen:
-    """The validation images of a declared set and what is true of them."""
-    declared = read_dataset(DatasetSpec.from_dict(dataset_spec))
-    chosen = np.flatnonzero(declared.splits == VALIDATION)
-    targets = hard_targets(declared)[chosen]
-    return Unseen(declared.name, declared.classes, [declared.images[n] for n in chosen], targets)
+    """The validation images of a dataset and what is true of them."""
+    dataset = read_dataset(DatasetSpec.from_dict(dataset_spec))
+    chosen = np.flatnonzero(dataset.splits == VALIDATION)
+    targets = hard_targets(dataset)[chosen]
+    return Unseen(dataset.name, dataset.classes, [dataset.images[n] for n in chosen], targets)
 
 
 def scores(table: Sequence[dict[str, Any]], images: int) -> dict[tuple[str, str], np.ndarray]:
@@ -144,7 +107,7 @@ def scores(table: Sequence[dict[str, Any]], images: int) -> dict[tuple[str, str]
     return said
 
 
-def rows_of(unseen: Sequence[Unseen], said: dict[str, dict[tuple[str, str], np.ndarray]]) -> list[Row]:
+def aucs_of(unseen: Sequence[Unseen], said: dict[str, dict[tuple[str, str], np.ndarray]]) -> list[ClassAuc]:
     """The AUC of every class among the images of its own set; `said`: probabilities of all images, by part of the model."""
     rows, first = [], 0
     for one in unseen:
@@ -153,20 +116,20 @@ def rows_of(unseen: Sequence[Unseen], said: dict[str, dict[tuple[str, str], np.n
             teacher, student = (
                 float(roc_auc_score(truth, said[part][one.name, finding][own])) for part in ("teacher", "student")
             )
-            rows.append(Row(one.name, finding, f"{int(truth.sum())} of {len(truth)}", teacher, student))
+            rows.append(ClassAuc(one.name, finding, f"{int(truth.sum())} of {len(truth)}", teacher, student))
         first += len(one.images)
     return rows
 
 
-def mean_auc(rows: Sequence[Row], part: str) -> float:
+def mean_over_sets(rows: Sequence[ClassAuc], part: str) -> float:
     """The mean over the sets of the means over their classes."""
     heads = dict.fromkeys(row.head for row in rows)
     return float(np.mean([np.mean([getattr(row, part) for row in rows if row.head == head]) for head in heads]))
 
 
-def judge(rows: Sequence[Row]) -> tuple[str, bool]:
+def judge(rows: Sequence[ClassAuc]) -> tuple[str, bool]:
     """The verdict in words, and whether the model learnt."""
-    teacher, student = mean_auc(rows, "teacher"), mean_auc(rows, "student")
+    teacher, student = mean_over_sets(rows, "teacher"), mean_over_sets(rows, "student")
     weakest = min(rows, key=lambda row: row.teacher)
     return (
         f"In images of the unseen patient the teacher's heads have a mean AUC of {teacher:.2f} over the three sets, the "
@@ -192,12 +155,12 @@ def look_for_cases(
     session: Session, job: JobView, sets: Sequence[dict[str, Any]], unseen: dict[str, Unseen], output: Path, found: Found
 ) -> None:  # fmt: skip
     """A picture of the cases most similar to an image with fluid, and how often near cases share the class of `sides`."""
-    declared = {one["name"]: one for one in sets}
+    specs = {one["name"]: one for one in sets}
     fluid = unseen["opacities"]
     query = next(image for image, row in zip(fluid.images, fluid.targets) if row[fluid.classes.index("Basal opacity")])
-    among = DataSpec(sets=(declared["opacities"],))
+    among = DataSpec(sets=(specs["opacities"],))
     session.save(session.retrieve(_ref(query), among, job.id), output / "retrieve")
-    among, same = DataSpec(sets=(declared["sides"],)), []
+    among, same = DataSpec(sets=(specs["sides"],)), []
     for image, name in named(unseen["sides"]):
         table = session.retrieve(_ref(image), among, job.id, count=NEAREST).table
         same += [row["sides"] == name for row in table]

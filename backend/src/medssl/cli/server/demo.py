@@ -9,6 +9,12 @@ import typer
 
 from medssl.cli.output import err, out, print_table
 
+DEMOS = {  # one line registers a method's demonstration: (output folder, preset, settings) -> DemoResult
+    "genesis": "medssl.examples.genesis_demo:demonstrate_genesis",
+    "peac": "medssl.examples.peac_demo:demonstrate_peac",
+    "ark": "medssl.examples.ark_demo:demonstrate_ark",
+}
+
 
 def demo(
     method: Annotated[str, typer.Option(help="Which method to show.")] = "genesis",
@@ -22,7 +28,6 @@ def demo(
     from medssl.cli.training.pretrain import parse_settings
     from medssl.core.errors import NotFoundError
     from medssl.core.registry import load
-    from medssl.examples import DEMOS
 
     if method not in DEMOS:
         raise NotFoundError(f"demo {method!r}", "does not exist", f"Use one of {', '.join(DEMOS)}")
