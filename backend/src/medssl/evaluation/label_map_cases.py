@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from medssl.core.errors import CatalogError, NotFoundError, VolumeError
+from medssl.core.tables import read_table
 from medssl.datasets.entry import Entry
 from medssl.evaluation.metrics.segmentation_metrics import case_metrics
 from medssl.evaluation.prediction_tables import ATTRIBUTE
@@ -146,10 +146,7 @@ def attributes_of(entry: Entry) -> dict[str, str]:
 
 
 def _patients(index: Path) -> dict[str, str]:
-    if not index.is_file():
-        return {}
-    with index.open(newline="", encoding="utf-8") as file:
-        return {row["output"]: row["patient"] for row in csv.DictReader(file)}
+    return {row["output"]: row["patient"] for row in read_table(index).rows} if index.is_file() else {}
 
 
 def _read(path: Path) -> Volume:

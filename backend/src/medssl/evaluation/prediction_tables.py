@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from medssl.core.errors import CatalogError, NotFoundError
-from medssl.core.files import write_atomic
+from medssl.core.errors import CatalogError
+from medssl.core.tables import read_table, write_table
 
 LABEL, ATTRIBUTE = "label_", "attribute_"
 OWN_COLUMNS = ("image", "patient", "name", "split")
@@ -64,7 +62,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         ]
         for n in range(len(predictions))
     ]
-    _write(path, header, rows)
+    write_table(rows, path, header)
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -77,7 +75,8 @@ def read_predictions(path: Path) -> Predictions:
         CatalogError: no table, a missing column, no class, a field that is no number.
         NotFoundError: no such file.
     """
-    header, rows = _read(path, ("image", "patient"))
+    table = read_table(path, ("image", "patient"))
+    header, rows = table.columns, table.rows
     labels = [name.removeprefix(LABEL) for name in header if name.startswith(LABEL)]
     missing = [name for name in labels if name not in header]
     if missing:
@@ -107,7 +106,7 @@ def write_cases(path: Path, cases: Sequence[Mapping[str, Any]]) -> None:
     """
     names = dict.fromkeys(name for row in cases for name in row if name.startswith(ATTRIBUTE))
     header = ["image", "patient", "class", *NUMBERS, *names]
-    _write(path, header, [["" if row.get(name) is None else str(row[name]) for name in header] for row in cases])
+    write_table(cases, path, header)
 
 
 def read_cases(path: Path) -> list[dict[str, Any]]:
@@ -117,7 +116,8 @@ def read_cases(path: Path) -> list[dict[str, Any]]:
         CatalogError: no table, a missing column, a field that is no number.
         NotFoundError: no such file.
     """
-    header, rows = _read(path, ("image", "patient", "class", "dice"))
+    table = read_table(path, ("image", "patient", "class", "dice"))
+    header, rows = table.columns, table.rows
     numeric = [name for name in NUMBERS if name in header]
     texts = [name for name in header if name not in numeric]
     cases: list[dict[str, Any]] = []
@@ -135,32 +135,7 @@ def is_cases(path: Path) -> bool:
         CatalogError: no table.
         NotFoundError: no such file.
     """
-    return {"class", "dice"} <= set(_read(path, ())[0])
-
-
-def _read(path: Path, needed: Sequence[str]) -> tuple[list[str], list[dict[str, str]]]:
-    if not path.is_file():
-        raise NotFoundError(path, "is not there", "Check the path")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            header, rows = list(reader.fieldnames or []), list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CatalogError(path, "is no CSV table in UTF-8", "Save it as CSV (UTF-8), separated by commas") from error
-    for name in needed:
-        if name not in header:
-            raise CatalogError(path, f"has no column {name!r} (it has: {', '.join(header)})", "Name it in line 1")
-    for number, row in enumerate(rows, start=1):
-        if None in row or None in row.values():
-            rule = f"does not have {len(header)} fields"
-            raise CatalogError(f"{path.name}, row {number}", rule, "Quote fields that hold commas")
-    return header, rows
-
-
-def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([header, *rows])
-    write_atomic(path, text.getvalue().encode())
+    return {"class", "dice"} <= set(read_table(path).columns)
 
 
 def _number(path: Path, row: Mapping[str, str], name: str) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
+
+from medssl.core.tables import csv_lines, csv_reader
 
 
 class CurveLog:
@@ -18,15 +19,14 @@ class CurveLog:
     def __init__(self, folder: Path, steps_done: int) -> None:
         self.path = folder / "losses.csv"
         rows = self._rows_until(steps_done)
-        self._file = self.path.open("w", newline="", encoding="utf-8")
-        self._csv = csv.writer(self._file)
-        self._csv.writerows([("step", "name", "value"), *rows])
+        self._file = self.path.open("wb")
+        self._file.write(csv_lines([("step", "name", "value"), *rows]))
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=steps_done + 1)
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Add one row per value."""
+        self._file.write(csv_lines((step, name, repr(value)) for name, value in values.items()))
         for name, value in values.items():
-            self._csv.writerow((step, name, repr(value)))
             self._board.add_scalar(name, value, step)
         self._file.flush()
 
@@ -42,5 +42,5 @@ class CurveLog:
     def _rows_until(self, step: int) -> list[list[str]]:
         if not self.path.exists():
             return []
-        with self.path.open(newline="", encoding="utf-8") as file:
-            return [row for row in list(csv.reader(file))[1:] if len(row) == 3 and int(row[0]) <= step]
+        with self.path.open("rb") as file:
+            return [row for row in list(csv_reader(file))[1:] if len(row) == 3 and int(row[0]) <= step]

@@ -144,11 +144,10 @@ def notes_of_table(path: Path, table: Predictions, home: Path, trained_too: bool
 
 def written_classes(folder: Path) -> SegmentClasses | None:
     """What `medssl segment` wrote of its classes."""
-    import csv
-
+    from medssl.core.tables import read_table
     from medssl.images.segment_classes import Segment, SegmentClasses
 
     if not (folder / "classes.csv").is_file():
         return None
-    with (folder / "classes.csv").open(newline="", encoding="utf-8") as file:
-        return SegmentClasses(tuple(Segment(int(row["value"]), row["name"]) for row in csv.DictReader(file)))
+    rows = read_table(folder / "classes.csv").rows
+    return SegmentClasses(tuple(Segment(int(row["value"]), row["name"]) for row in rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +26,7 @@ from medssl.cli.evaluation.applying import (
 )
 from medssl.cli.options import Device, Home
 from medssl.cli.output import err, out, print_table
+from medssl.core.tables import read_table
 
 SHOWN = 20  # rows on the terminal
 MOST_COLUMNS, LIKELIEST = 8, 5  # of more columns each image's likeliest are shown
@@ -70,9 +70,9 @@ def predict(
     if data.path and patients_unknown(data, ((Path(row["image"]), row["patient"]) for row in rows)):
         err.print(f"[yellow]note[/] {PATIENTS_UNKNOWN}", highlight=False)
     place = ApplyFolder.of(str(output), output)
-    with (place.folder / place.table).open(newline="") as file:
-        found = list(csv.DictReader(file))
-    columns = [name for name in found[0] if name != "patient" and not name.startswith(("label_", "attribute_"))]
+    table = read_table(place.folder / place.table)
+    found = table.rows
+    columns = [name for name in table.columns if name != "patient" and not name.startswith(("label_", "attribute_"))]
     _show(columns, found[:SHOWN])
     out.print(f"{len(found)} predictions in {place.folder / place.table}", highlight=False)
     raise typer.Exit(failures(rows))

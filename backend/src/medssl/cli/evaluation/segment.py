@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from medssl.cli.evaluation.applying import (
 )
 from medssl.cli.options import Device, Home
 from medssl.cli.output import out, print_table
+from medssl.core.tables import read_table
 
 FEWEST_SUMMED = 9  # images from which on the table on the terminal would be too long
 
@@ -54,8 +54,7 @@ def segment(
 
 
 def _show(output: Path, images: set[str]) -> None:
-    with (output / "volumes.csv").open(newline="") as file:
-        found = [row for row in csv.DictReader(file) if row["image"] in images]
+    found = [row for row in read_table(output / "volumes.csv").rows if row["image"] in images]
     if len(images) < FEWEST_SUMMED:
         columns = ("image", "class", "voxels", "volume_ml" if any(row["volume_ml"] for row in found) else "area_cm2")
         print_table(columns, [[_short(name, row[name]) for name in columns] for row in found])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from medssl.core.errors import CatalogError, InputError, NotFoundError, VolumeError
+from medssl.core.tables import read_table
 from medssl.datasets.catalog.catalog import Catalog, Entry
 from medssl.images.formats.reading import read_volume
 from medssl.inspection.anatomy.lung_landmarks import lung_landmarks
@@ -17,26 +17,16 @@ COLUMNS = ("image", "landmark", "x", "y")
 Landmarks = dict[int, dict[str, tuple[float, float]]]  # number of the catalogue's entry: landmark: (x, y) in pixels
 
 
-def read_landmarks(path: str | Path) -> list[dict[str, Any]]:
+def read_landmarks(path: str | Path) -> list[dict[str, str]]:
     """Rows of a landmarks CSV.
 
     Raises:
         NotFoundError: no such file.
         CatalogError: a column is missing, or it is no text table.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise NotFoundError(path, "is not there", "Give a CSV with the columns image, landmark, x, y")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CatalogError(path, "is no text table", "Save it as CSV in UTF-8") from error
-    missing = [name for name in COLUMNS if rows and name not in rows[0]]
-    if missing or not rows:
-        raise CatalogError(
-            path, f"has no column {missing[0]!r}" if missing else "holds no rows", "Use image, landmark, x, y"
-        )
+    rows = read_table(Path(path), COLUMNS).rows
+    if not rows:
+        raise CatalogError(path, "holds no rows", "Use image, landmark, x, y")
     return rows
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any
 
 from medssl.core.errors import InputError
 from medssl.core.files import disk_errors, write_atomic
+from medssl.core.tables import csv_lines, csv_reader
 
 Row = dict[str, str]
+LINE_END = "\n"
 
 
 class GrowingTable:
@@ -30,32 +31,26 @@ class GrowingTable:
         self.path, self.columns = path, tuple(columns)
         data = path.read_bytes() if path.is_file() else b""
         data = data[: data.rfind(b"\n") + 1]
-        text = data.decode(errors="replace")  # a file of another kind is told by its columns
-        self.rows: list[Row] = list(csv.DictReader(io.StringIO(text, newline="")))
-        found = next(csv.reader(io.StringIO(text, newline="")), None)
-        if found is not None and tuple(found) != self.columns:
+        lines = list(csv_reader(io.BytesIO(data), errors="replace"))  # a file of another kind has other columns
+        found = lines[0] if lines else self.columns
+        if tuple(found) != self.columns:
             raise InputError(path, f"has the columns {', '.join(found)}", "Give another output, or overwrite")
+        self.rows: list[Row] = [dict(zip(self.columns, fields)) for fields in lines[1:] if fields]
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, data or _lines([self.columns]))
+        write_atomic(path, data or csv_lines([self.columns], LINE_END))
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add rows; they are on the disk when this returns. None is an empty field."""
         added = [{name: _text(row.get(name)) for name in self.columns} for row in rows]
         with disk_errors(self.path), self.path.open("ab") as file:
-            file.write(_lines(row.values() for row in added))
+            file.write(csv_lines((row.values() for row in added), LINE_END))
         self.rows += added
 
     def arrange(self, keep: Callable[[Row], bool], order: Callable[[Row], Any]) -> None:
         """Leave out rows and sort the others, at once."""
         self.rows = sorted(filter(keep, self.rows), key=order)
-        write_atomic(self.path, _lines([self.columns, *(row.values() for row in self.rows)]))
-
-
-def _lines(rows: Iterable[Iterable[str]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+        write_atomic(self.path, csv_lines([self.columns, *(row.values() for row in self.rows)], LINE_END))
 
 
 def _text(value: Any) -> str:
