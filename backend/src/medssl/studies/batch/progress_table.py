@@ -10,8 +10,8 @@ from typing import Any
 
 from medssl.core.files import read_json, write_atomic
 from medssl.core.protocol import FAILED, FINISHED, RUNNING
+from medssl.core.tables import write_table
 from medssl.jobs.store import JobStore
-from medssl.studies.results.summaries import write_table
 
 WAITING, SKIPPED = "waiting", "skipped"
 STATES = (FINISHED, FAILED, SKIPPED, RUNNING, WAITING)
@@ -35,7 +35,7 @@ def write_lines(results: Path, lines: Sequence[Line]) -> None:
     """Write batch.csv and batch.md."""
     results.mkdir(parents=True, exist_ok=True)
     rows = [dataclasses.asdict(line) for line in lines]
-    write_table(results / "batch.csv", rows)
+    write_table(rows, results / "batch.csv", line_end="\n", digits=8)
     write_atomic(results / "batch.md", markdown(lines).encode())
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.errors import CatalogError, ConfigError
-from medssl.core.files import write_atomic
 from medssl.core.protocol import DataSpec
+from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.split import folds, split_three
 from medssl.datasets.entry import Entry
@@ -89,7 +87,7 @@ def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyDat
         counts[value] = _count(training, validation, split.test)
         _check(study, value, counts[value])
         parts: dict[str, Iterable[Entry]] = {"training": training, "validation": validation, "test": split.test}
-        write_atomic(folder / files[value], _table(parts).encode())
+        _write_catalogue(parts, folder / files[value])
     return StudyData(files, counts, tuple(split.notes))
 
 
@@ -154,7 +152,7 @@ def _check(study: Study, value: str, counts: dict[str, int]) -> None:
         )  # fmt: skip
 
 
-def _table(parts: Mapping[str, Iterable[Entry]]) -> str:
+def _write_catalogue(parts: Mapping[str, Iterable[Entry]], path: Path) -> None:
     rows = [(split, entry) for split, entries in parts.items() for entry in entries]
     entries = [entry for _, entry in rows]
     labels = list(dict.fromkeys(name for entry in entries for name in entry.labels))
@@ -167,11 +165,9 @@ def _table(parts: Mapping[str, Iterable[Entry]]) -> str:
     }
     kept = [name for name, get in own.items() if any(get(entry) for entry in entries)]
     extra = [name for name in (*labels, *attributes) if name not in kept]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "patient", "name", "split", *kept, *extra])
+    lines = []
     for split, entry in rows:
         known = {**entry.attributes, **{n: "" if math.isnan(v) else f"{v:.12g}" for n, v in entry.labels.items()}}
         cells = [own[name](entry) for name in kept] + [known.get(name, "") for name in extra]
-        writer.writerow([str(entry.image.absolute()), entry.patient, entry.name, split, *cells])
-    return text.getvalue()
+        lines.append([str(entry.image.absolute()), entry.patient, entry.name, split, *cells])
+    write_table(lines, path, ("image", "patient", "name", "split", *kept, *extra), line_end="\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.files import write_atomic, write_json
+from medssl.core.tables import write_table
 from medssl.reports.html import Report
 from medssl.studies.comparison.config import Study, study_from_json
 from medssl.studies.comparison.plan import FAILED, FINISHED, RunResult, describe_size, outcomes
@@ -16,7 +17,7 @@ from medssl.studies.results.differences import WHAT, differences
 from medssl.studies.results.groups import cross_table, group_tables
 from medssl.studies.results.numbers import bounds, metric_title, p_value, plain, signed, signed_bounds
 from medssl.studies.results.scores import StudyScores
-from medssl.studies.results.summaries import run_rows, summarise, summary_rows, timing_rows, write_table
+from medssl.studies.results.summaries import run_rows, summarise, summary_rows, timing_rows
 from medssl.studies.results.training_sizes import size_caution, size_rows
 from medssl.studies.results.verdicts import verdicts
 
@@ -41,8 +42,8 @@ def write_study(folder: Path, about: dict[str, Any]) -> Path:
     results.mkdir(exist_ok=True)
     for name, rows in tables.items():
         if rows:
-            write_table(results / f"{name}.csv", rows)
-    write_table(results / "timing.csv", timing_rows(found))
+            write_table(rows, results / f"{name}.csv", line_end="\n", digits=8)
+    write_table(timing_rows(found), results / "timing.csv", line_end="\n", digits=8)
     write_json(results / "comparison.json", {**about, **tables, "versions": versions()})
     write_atomic(results / "table.md", markdown(study, found, tables["differences"]).encode())
     write_atomic(results / "table.tex", latex(study, found, tables["differences"]).encode())

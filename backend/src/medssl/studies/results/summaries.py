@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from medssl.core.files import write_atomic
 from medssl.evaluation.statistics.interval import LEVEL
 from medssl.evaluation.statistics.significance import LEAST_SPREAD
 from medssl.studies.comparison.config import Study
@@ -89,19 +85,3 @@ def run_rows(outcomes: Sequence[RunResult]) -> list[dict[str, Any]]:
 def timing_rows(outcomes: Sequence[RunResult]) -> list[dict[str, Any]]:
     """How long each run took; apart from the other tables, which say the same after any interruption."""
     return [{"arm": o.key.arm, "size": o.key.size, "seed": o.key.seed, "seconds": o.seconds} for o in outcomes]
-
-
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a CSV whose numbers have eight digits; None is an empty field."""
-    text = io.StringIO(newline="")
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([[_cell(row.get(name)) for name in columns] for row in rows])
-    write_atomic(path, text.getvalue().encode())
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.8g}" if isinstance(value, float) else str(value)
