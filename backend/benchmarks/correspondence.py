@@ -24,8 +24,8 @@ from medssl.core.protocol import VolumeRef
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
 from medssl.inference.models import WarmModels
-from medssl.inference.patch_grid import BATCH, SHORT_SIDE_CELLS, embed, window_starts
-from medssl.inspection.anatomy.correspondence import correspond
+from medssl.inference.patch_grid import BATCH, SHORT_SIDE_CELLS, embed_patches, spread_windows
+from medssl.inspection.anatomy.correspondence import find_correspondences
 from medssl.inspection.anatomy.similarity import find_point
 
 RATIO, CLICK_MS = 1.15, 50.0
@@ -39,7 +39,7 @@ def radiograph(seed: int, side: int) -> Volume:
 
 def passes(net: torch.nn.Module, dense: int, device: str) -> None:
     """The network over as many windows as one square radiograph has."""
-    count = len(window_starts(SHORT_SIDE_CELLS, net.cells)) ** 2 * dense**2
+    count = len(spread_windows(SHORT_SIDE_CELLS, net.cells)) ** 2 * dense**2
     windows = torch.rand(count, 3, net.side, net.side, device=device)
     half = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=_bf16(device))
     with torch.inference_mode(), half:
@@ -60,15 +60,15 @@ def measure_pair(net: torch.nn.Module, images: list[Volume], dense: int, device:
     """Medians over turns: passes alone, then describing and comparing."""
 
     def ours() -> None:
-        correspond([embed(image, net, dense) for image in images])
+        find_correspondences([embed_patches(image, net, dense) for image in images])
 
     def plain() -> None:
         for _ in images:
             passes(net, dense, device)
 
     turns = [(seconds(plain, device), seconds(ours, device)) for _ in range(repeats + 1)][1:]
-    grids = [embed(image, net, dense) for image in images]
-    comparing = [seconds(lambda: correspond(grids), "cpu") for _ in range(repeats)]
+    grids = [embed_patches(image, net, dense) for image in images]
+    comparing = [seconds(lambda: find_correspondences(grids), "cpu") for _ in range(repeats)]
     return {
         "network's passes, two images (s)": statistics.median(a for a, _ in turns),
         "correspond(pair), all of it (s)": statistics.median(b for _, b in turns),
@@ -79,7 +79,7 @@ def measure_pair(net: torch.nn.Module, images: list[Volume], dense: int, device:
 
 def measure_clicks(net: torch.nn.Module, images: list[Volume], dense: int, clicks: int) -> dict[str, float]:
     """Milliseconds of a click on warm embeddings, in the process."""
-    grids = [embed(image, net, dense) for image in images]
+    grids = [embed_patches(image, net, dense) for image in images]
     side = images[0].shape[0]
     points = np.random.default_rng(0).uniform(0, side - 1, (clicks, 2))
     times = [1000 * seconds(lambda p=point: find_point(grids, 0, *p), "cpu") for point in points]

@@ -23,7 +23,7 @@ from torch import nn
 
 from medssl.core.plan import Plan
 from medssl.images.volume import Volume
-from medssl.inference.volumes.segmenter import segment
+from medssl.inference.volumes.segmenter import segment_image
 from medssl.inference.volumes.sliding import image_slabs, reader
 from medssl.networks.unet_segmenter import UNetSegmenter
 
@@ -59,7 +59,7 @@ def measure_memory(slices: int) -> dict[str, float]:
         nonlocal peak
         peak = max(peak, _anonymous())
 
-    found = segment(Volume(array, modality="CT"), Small().eval(), overlap=0.25, progress=note)
+    found = segment_image(Volume(array, modality="CT"), Small().eval(), overlap=0.25, progress=note)
     return {
         "before, with the image (MiB)": before / 2**20,
         "clock (s)": time.perf_counter() - begun,

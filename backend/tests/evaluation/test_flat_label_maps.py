@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from medssl.evaluation.label_map_cases import Pair, measure_pairs
+from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.segment_classes import read_classes
 from medssl.images.volume import Volume
-from medssl.reports.figures.segmentation import write_segmentation
 
 SEGMENTS = [{"value": 255, "name": "Lung", "colour": "#ff0000"}]
 

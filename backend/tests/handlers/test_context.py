@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from medssl.client.volumes import nrrd_bytes, sha256_of
 from medssl.core.errors import CancelledError, NotFoundError
 from medssl.core.protocol import VolumeRef
+from medssl.handlers.context import Context
 from medssl.handlers.worker.context import FolderContext
 from medssl.inference.models import KEPT, WarmModels, model_path
 from medssl.server.results import ResultStore
@@ -81,3 +83,15 @@ def test_progress_reaches_the_folder_and_stops_on_request(context, home):
         context.progress(0.5)
     context.end_cancelled()
     assert results.status(context.folder.name).state == "cancelled"
+
+
+def test_the_worker_gives_what_handlers_are_promised(context):
+    promised = [name for name in vars(Context) if not name.startswith("_")]
+    assert {"home", "folder", "volume", "model", "embedding", "kept", "progress", "finish"} == set(promised)
+    assert context.home.is_dir() and context.folder.is_dir()
+    for name in promised:
+        if callable(getattr(Context, name)):
+            ours, theirs = (inspect.signature(getattr(one, name)) for one in (Context, FolderContext))
+            assert [(p.name, p.default) for p in ours.parameters.values()] == [
+                (p.name, p.default) for p in theirs.parameters.values()
+            ]

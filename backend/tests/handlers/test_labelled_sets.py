@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from inspection_fakes import Context, make_ct
+from asking import Context, ask
+from inspection_fakes import make_ct
 
 from medssl.core.errors import VolumeError
-from medssl.handlers import catalog
 from medssl.images.formats.reading import write_volume
 
 
@@ -28,7 +28,7 @@ def table(tmp_path):
 
 def looked(tmp_path, table, **data):
     context = Context(tmp_path)
-    catalog.inspect({"data": {"path": str(table), "modality": "CT", **data}}, context)
+    ask("catalog", {"data": {"path": str(table), "modality": "CT", **data}}, context)
     return context.found
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inspection_fakes import Context, make_ct
+from asking import Context, ask
+from inspection_fakes import make_ct
 
 from medssl.core.errors import CatalogError, ConfigError, InputError, VolumeError
-from medssl.handlers import catalog, preview
 from medssl.images.formats.reading import read_volume, write_volume
 
 CONFIG = {"base_width": 4, "cube": [16, 16, 16], "sampler": "uniform"}
@@ -27,7 +27,7 @@ def folder(tmp_path) -> Path:
 
 def test_catalog_counts_and_splits_by_patient(tmp_path, folder):
     context = Context(tmp_path)
-    catalog.inspect({"data": {"path": str(folder)}}, context)
+    ask("catalog", {"data": {"path": str(folder)}}, context)
     info = context.found.info
     assert (info["volumes"], info["patients"], info["modality"]) == (5, 4, "CT")
     assert info["training"] + info["validation"] == 5 and info["validation"] >= 1
@@ -41,7 +41,7 @@ def test_catalog_counts_and_splits_by_patient(tmp_path, folder):
 
 def test_catalog_of_a_stated_modality_reads_no_image(tmp_path, folder):
     context = Context(tmp_path)
-    catalog.inspect({"data": {"path": str(folder), "modality": "MR"}}, context)
+    ask("catalog", {"data": {"path": str(folder), "modality": "MR"}}, context)
     assert context.found.info["modality"] == "MR"
     assert not (context.home / "cache").exists()
 
@@ -50,19 +50,21 @@ def test_catalog_names_a_truncated_image(tmp_path, folder):
     broken = folder / "b" / "1.nrrd"
     broken.write_bytes(b"")
     with pytest.raises(VolumeError, match=r"1\.nrrd"):
-        catalog.inspect({"data": {"path": str(folder)}}, Context(tmp_path))
+        ask("catalog", {"data": {"path": str(folder)}}, Context(tmp_path))
 
 
 def test_catalog_of_an_empty_folder(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(CatalogError, match="holds no images"):
-        catalog.inspect({"data": {"path": str(tmp_path / "empty")}}, Context(tmp_path))
+        ask("catalog", {"data": {"path": str(tmp_path / "empty")}}, Context(tmp_path))
 
 
 def test_preview_shows_cubes_and_their_distortions(tmp_path, folder):
     context = Context(tmp_path)
-    preview.inspect(
-        {"data": {"path": str(folder)}, "method": "genesis", "config": CONFIG, "count": 3, "seed": 5}, context
+    ask(
+        "preview",
+        {"data": {"path": str(folder)}, "method": "genesis", "config": CONFIG, "count": 3, "seed": 5},
+        context,
     )
     original, distorted = (read_volume(context.folder / f"{name}.nrrd") for name in ("original", "distorted"))
     assert original.shape == distorted.shape == (48, 16, 16)
@@ -79,7 +81,7 @@ def test_preview_shows_cubes_and_their_distortions(tmp_path, folder):
 def test_preview_distorts_every_cube_as_the_table_says(tmp_path, folder):
     context = Context(tmp_path)
     alone = {"shuffle_probability": 0.0, "bezier_probability": 0.0, "paint_probability": 1.0, "outpaint_share": 1.0}
-    preview.inspect({"data": {"path": str(folder)}, "method": "genesis", "config": {**CONFIG, **alone}}, context)
+    ask("preview", {"data": {"path": str(folder)}, "method": "genesis", "config": {**CONFIG, **alone}}, context)
     assert [row["distortions"] for row in context.found.table] == ["outpaint"] * 4
 
 
@@ -88,7 +90,7 @@ def test_preview_is_a_function_of_the_seed(tmp_path, folder):
     for n, seed in enumerate((1, 1, 2)):
         (tmp_path / str(n)).mkdir()
         context = Context(tmp_path / str(n))
-        preview.inspect({"data": {"path": str(folder)}, "method": "genesis", "config": CONFIG, "seed": seed}, context)
+        ask("preview", {"data": {"path": str(folder)}, "method": "genesis", "config": CONFIG, "seed": seed}, context)
         arrays.append(read_volume(context.folder / "distorted.nrrd").array)
     assert np.array_equal(arrays[0], arrays[1])
     assert not np.array_equal(arrays[0], arrays[2])
@@ -116,4 +118,4 @@ def test_preview_refuses(tmp_path, folder, change, error, says):
         **{k: v for k, v in change.items() if k != "data_modality"},
     }
     with pytest.raises(error, match=says):
-        preview.inspect(request, Context(tmp_path))
+        ask("preview", request, Context(tmp_path))

@@ -1,9 +1,6 @@
-"""Small volumes, small networks, and a context that remembers."""
+"""Small volumes and small networks."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -27,28 +24,6 @@ class Identity(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.calls.append(len(x))
         return x * self.weight
-
-
-class Context:
-    """What an inspection is given, kept in memory but for the files."""
-
-    def __init__(self, folder: Path, volume: Volume | None = None, net: nn.Module | None = None) -> None:
-        self.home, self.folder = folder / "home", folder / "result"
-        self.home.mkdir(parents=True)
-        self.folder.mkdir()
-        self._volume, self._net, self.fractions, self.found = volume, net, [], SimpleNamespace()
-
-    def volume(self, ref) -> Volume:
-        return self._volume
-
-    def model(self, reference: str, fidelity: str, device: str, part: str = "") -> nn.Module:
-        return self._net
-
-    def progress(self, fraction: float, message: str = "") -> None:
-        self.fractions.append(fraction)
-
-    def finish(self, files, table, info) -> None:
-        self.found = SimpleNamespace(files=files, table=table, info=info)
 
 
 def make_ct(shape: tuple[int, ...] = (24, 20, 12), seed: int = 0) -> Volume:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 import pytest
 import torch
-from ark_nets import SETS, make_ark, save_ark
-from inspection_fakes import Context
+from ark_nets import SETS, make_ark
 from radiograph_fakes import radiograph
 from scipy import stats
 
-from medssl.core.errors import ConfigError, InputError, WeightsError
-from medssl.inference.classification.ark import predict_findings, predict_heads
+from medssl.core.errors import ConfigError
+from medssl.inference.classification.ark_heads import predict_findings, predict_heads
 from medssl.inference.classification.findings import read_findings
-from medssl.inference.classification.predict import inspect
 from medssl.inference.image_embedding import whole_image
 
 
@@ -82,51 +78,3 @@ def test_progress_is_told_and_may_stop(net):
 
     with pytest.raises(InterruptedError):
         predict_findings([radiograph()] * 2, net, read_findings(net.sets), progress=stop)
-
-
-def asked(tmp_path, net, **request):
-    context = Context(tmp_path, radiograph(), net)
-    model = str(save_ark(tmp_path / "ark.safetensors"))
-    inspect({"images": [{"path": "a", "name": "Ann"}, {"path": "b"}], "model": model, **request}, context)
-    return context
-
-
-def test_the_inspection_tells_head_by_head(tmp_path, net):
-    context = asked(tmp_path, net)
-    rows = context.found.table
-    first = [(row["head"], row["class"]) for row in rows[:6]]
-    assert first == [(one["name"], name) for one in SETS for name in one["classes"]] and len(rows) == 12
-    assert {row["name"] for row in rows[:6]} == {"Ann"} and rows[6]["image"] == 1
-    assert [row["positive"] for row in rows[2:5]].count(True) == 1  # classes that exclude each other
-    assert rows[0]["positive"] is None and rows[0]["threshold"] is None  # nobody has chosen a threshold
-    info = context.found.info
-    assert info["kind"] == "heads" and info["sets"] == net.sets and info["findings"] == [] and info["notes"] == []
-    assert info["classes"][:3] == ["north.Bright", "north.Effusion", "south.Normal"]
-    with (context.folder / "table.csv").open(newline="") as file:
-        written = list(csv.DictReader(file))
-    assert [float(row["probability"]) for row in written] == [row["probability"] for row in rows]
-
-
-def test_findings_that_were_asked_for_follow_with_their_heads(tmp_path, net):
-    context = asked(
-        tmp_path, net, findings=["Bright", "Phthisis=west:TB"], heads=["south", "north"], test_time="mirror"
-    )
-    rows = [row for row in context.found.table if row["image"] == 0]
-    assert [(row["head"], row["class"]) for row in rows[-2:]] == [("north + south", "Bright"), ("west", "Phthisis")]
-    assert {row["head"] for row in rows[:-2]} == {"north", "south"}
-    bright = [row["probability"] for row in rows if row["class"] == "Bright"]
-    assert bright[2] == pytest.approx((bright[0] + bright[1]) / 2)
-    views, heads = context.found.info["notes"]
-    assert "over 2 views" in views
-    assert "fixed beforehand" in heads and "Bright: mean of north (Bright) and south (Bright)" in heads
-    assert context.found.info["findings"][1] == {"name": "Phthisis", "text": "Phthisis: west (TB)"}
-
-
-def test_wrong_names_and_models_are_refused(tmp_path, net):
-    with pytest.raises(WeightsError, match=r"'Brigth': is known to no head .*Did you mean 'Bright'"):
-        asked(tmp_path, net, findings=["Brigth"])
-    model, context = str(tmp_path / "ark.safetensors"), Context(tmp_path / "other", radiograph(), net)
-    with pytest.raises(InputError, match="too few"):
-        inspect({"images": [], "model": model}, context)
-    with pytest.raises(InputError, match="finding: is unknown"):
-        inspect({"images": [{"path": "a"}], "model": model, "finding": "Bright"}, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medssl.core.errors import WeightsError
-from medssl.inference.classification.findings import SYNONYMS, find_heads, names_of, plain, read_findings
+from medssl.inference.classification.findings import SYNONYMS, find_heads, names_of, plain_name, read_findings
 from medssl.networks.ark import OFFICIAL_SETS
 
 SETS = [{"name": name, "kind": kind, "classes": list(classes)} for name, kind, classes in OFFICIAL_SETS]
@@ -34,7 +34,7 @@ def test_neighbours_in_meaning_are_not_mixed():
 
 
 def test_every_name_belongs_to_one_finding_and_is_its_own_first_name():
-    names = [plain(name) for canonical, others in SYNONYMS.items() for name in (canonical, *others)]
+    names = [plain_name(name) for canonical, others in SYNONYMS.items() for name in (canonical, *others)]
     assert len(names) == len(set(names))
     assert all(names_of(name)[0] == name for name in names)
     assert names_of("Something else") == ("something else",)

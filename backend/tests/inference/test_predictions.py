@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from inspection_fakes import Context, make_ct
+from classifier_fakes import Linear
+from inspection_fakes import make_ct
 from radiograph_fakes import radiograph
 from scipy import special, stats
-from torch import nn
 
 from medssl.core.errors import ConfigError, InputError, VolumeError, WeightsError
 from medssl.core.plan import Plan
-from medssl.inference.classification.predict import calibrate, inspect, predict, rows_of
+from medssl.inference.classification.predict import calibrate, class_rows, predict_images
 from medssl.inference.classification.probe import KNearest, fit_linear
 from medssl.inference.classification.probe_files import is_probe, open_probe
 from medssl.inference.classification.views import ten_crops
 from medssl.inference.image_embedding import embed_images, whole_image
 from medssl.networks.weights.weight_files import save_weights
-
-CT, CXR = {"kind": "ct", "low": -1000.0, "high": 1000.0}, {"kind": "cxr"}
-
-
-class Linear(nn.Module):
-    """Logits and an embedding that are linear in the image's voxels."""
-
-    def __init__(self, size, kind="binary", classes=("sick",), modality="CXR", fidelity="paper", **task) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        count = int(np.prod(size))
-        self.first, self.second = nn.Linear(count, 4), nn.Linear(4, len(classes))
-        rule = CXR if modality == "CXR" else CT
-        about = {"name": "classification", "kind": kind, "classes": list(classes), **task}
-        self.plan = Plan("linear", {}, fidelity, rule, tuple(size), modality, about, sha256="abc")
-        self.batches = []
-
-    def embed(self, x):
-        self.batches.append(len(x))
-        return self.first(x.flatten(1))
-
-    def forward(self, x):
-        return self.second(self.embed(x))
 
 
 def plain(net, views):
@@ -55,7 +31,7 @@ def plain(net, views):
 
 def test_one_view_is_the_centre_of_the_prepared_image():
     net, image = Linear((112, 112)), radiograph()
-    found = predict([image], net)
+    found = predict_images([image], net)
     whole = torch.from_numpy(whole_image(image, net))
     assert whole.shape == (128, 128)
     expected = plain(net, whole[None, None, 8:120, 8:120])[0, 0]
@@ -73,7 +49,7 @@ def test_ten_crops():
 
 def test_ten_crops_are_averaged_with_their_t_interval():
     net, image = Linear((112, 112), "multi-label", ("a", "b"), test_time="ten-crop"), radiograph()
-    found = predict([image], net)[0]
+    found = predict_images([image], net)[0]
     crops = ten_crops(torch.from_numpy(whole_image(image, net))[None, None], 112)[0]
     each = plain(net, crops)
     for n, name in enumerate(("a", "b")):
@@ -84,7 +60,7 @@ def test_ten_crops_are_averaged_with_their_t_interval():
 def test_mirrored_images_predict_alike():
     net, image = Linear((112, 112), "multi-class", ("a", "b", "c"), test_time="mirror"), radiograph()
     turned = replace(image, array=image.array[::-1].copy())
-    one, other = predict([image, turned], net)
+    one, other = predict_images([image, turned], net)
     for name in "abc":
         assert one[name] == pytest.approx(other[name], abs=1e-5)
     assert sum(one[name][0] for name in "abc") == pytest.approx(1)
@@ -93,10 +69,10 @@ def test_mirrored_images_predict_alike():
 @pytest.mark.parametrize(("test_time", "views"), [("none", 1), ("mirror", 8), ("ten-crop", 10)])
 def test_volumes_have_views_too(test_time, views):
     net = Linear((16, 16, 8), modality="CT", test_time=test_time)
-    low, high = predict([make_ct()], net)[0]["sick"][1:]
+    low, high = predict_images([make_ct()], net)[0]["sick"][1:]
     assert net.batches == [views] and (low is None) == (views == 1) and (high is None or low < high)
     released = Linear((16, 16, 8), modality="CT", fidelity="released")
-    predict([make_ct()], released, test_time)
+    predict_images([make_ct()], released, test_time)
     assert released.batches == [1] * views
 
 
@@ -111,17 +87,17 @@ def test_temperatures_move_probabilities_but_not_their_order():
     assert softer == pytest.approx(special.softmax(np.log(rows) / 3)) and softer.sum() == pytest.approx(1)
     assert calibrate(np.array([0.0, 1.0]), ["a", "b"], "multi-label", {}).tolist() == [0.0, 1.0]
     net, image = Linear((112, 112)), radiograph()
-    before = predict([image], net)[0]["sick"][0]
+    before = predict_images([image], net)[0]["sick"][0]
     net.plan = replace(net.plan, task={**net.plan.task, "temperature": {"sick": 4.0}})
-    assert predict([image], net)[0]["sick"][0] == pytest.approx(special.expit(special.logit(before) / 4))
+    assert predict_images([image], net)[0]["sick"][0] == pytest.approx(special.expit(special.logit(before) / 4))
 
 
 def test_the_table_marks_what_lies_above_its_threshold_or_is_likeliest():
     plan = Linear((8, 8), "multi-label", ("a", "b"), thresholds={"a": 0.9}).plan
-    rows = rows_of([{"a": (0.8, None, None), "b": (0.8, 0.7, 0.9)}], ["x"], plan)
+    rows = class_rows([{"a": (0.8, None, None), "b": (0.8, 0.7, 0.9)}], ["x"], plan)
     assert [(row["threshold"], row["positive"]) for row in rows] == [(0.9, False), (0.5, True)]
     plan = Linear((8, 8), "multi-class", ("a", "b")).plan
-    rows = rows_of([{"a": (0.4, None, None), "b": (0.6, None, None)}], ["x"], plan)
+    rows = class_rows([{"a": (0.4, None, None), "b": (0.6, None, None)}], ["x"], plan)
     assert [(row["threshold"], row["positive"]) for row in rows] == [(None, False), (None, True)]
 
 
@@ -129,15 +105,15 @@ def test_wrong_models_images_and_views_are_refused():
     with pytest.raises(WeightsError, match="does not predict classes"):
         net = Linear((112, 112))
         net.plan = replace(net.plan, task={"name": "segmentation"})
-        predict([radiograph()], net)
+        predict_images([radiograph()], net)
     with pytest.raises(ConfigError, match="is not a choice"):
-        predict([radiograph()], Linear((112, 112)), "five-crop")
+        predict_images([radiograph()], Linear((112, 112)), "five-crop")
     with pytest.raises(VolumeError, match="not a 2D image"):
-        predict([make_ct()], Linear((112, 112)))
+        predict_images([make_ct()], Linear((112, 112)))
     with pytest.raises(VolumeError, match="2D where the model needs a volume"):
-        predict([radiograph()], Linear((16, 16, 8), modality="CT"))
+        predict_images([radiograph()], Linear((16, 16, 8), modality="CT"))
     with pytest.raises(InputError, match="does not suit"):
-        predict([replace(make_ct(), modality="MR")], Linear((16, 16, 8), modality="CT"))
+        predict_images([replace(make_ct(), modality="MR")], Linear((16, 16, 8), modality="CT"))
 
 
 @pytest.fixture
@@ -169,7 +145,7 @@ def test_a_probe_predicts_from_its_models_embeddings(tmp_path, images, net, kind
     asked = []
     probe = open_probe(tmp_path / "probe.safetensors", lambda model: asked.append(model) or net)
     assert asked == ["the model"] and is_probe(tmp_path / "probe.safetensors")
-    assert predict(images[:1], probe)[0]["sick"][0] == pytest.approx(
+    assert predict_images(images[:1], probe)[0]["sick"][0] == pytest.approx(
         expected, abs=2e-3
     )  # neighbours are kept in 16 bits
 
@@ -180,20 +156,3 @@ def test_a_probe_refuses_embeddings_of_another_model(tmp_path, images, net):
     other.plan = replace(other.plan, sha256="def")
     with pytest.raises(WeightsError, match="probe on embeddings of another model"):
         open_probe(tmp_path / "probe.safetensors", lambda model: other)
-
-
-def test_the_inspection_tells_classes_intervals_and_a_table(tmp_path, net):
-    net.plan = replace(net.plan, task={**net.plan.task, "test_time": "mirror", "thresholds": {"sick": 0.01}})
-    save_weights(tmp_path / "model.safetensors", net.state_dict(), net.plan)
-    context = Context(tmp_path, radiograph(), net)
-    model = str(tmp_path / "model.safetensors")
-    inspect({"images": [{"path": "a", "name": "Ann"}, {"path": "b"}], "model": model}, context)
-    found = context.found
-    assert [row["name"] for row in found.table] == ["Ann", "noise 0"]
-    assert found.table[0]["probability"] == found.table[1]["probability"] and found.table[0]["positive"]
-    assert found.info["classes"] == ["sick"] and "over 2 views" in found.info["notes"][0]
-    with (context.folder / "table.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert float(rows[0]["probability"]) == found.table[0]["probability"]
-    with pytest.raises(InputError, match="too few"):
-        inspect({"images": [], "model": model}, context)

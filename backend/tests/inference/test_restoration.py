@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from inspection_fakes import CT, Context, Identity, make_ct
-from PIL import Image
+from inspection_fakes import CT, Identity, make_ct
 
 from medssl.core.errors import CancelledError, ConfigError, InputError, VolumeError, WeightsError
 from medssl.core.plan import Plan
-from medssl.images.formats.reading import read_volume
+from medssl.images.intensity.model_window import intensity_window
 from medssl.images.volume import Volume
-from medssl.inference.volumes.restoration import inspect, intensity_window, restore
+from medssl.inference.volumes.restoration import restore_volume
 from medssl.inference.volumes.tiles import NAMES, distort_tiles, make_distortion
 from medssl.networks.unet3d import UNet3D
 
@@ -25,7 +24,7 @@ def ct() -> Volume:
 
 
 def test_identity_without_distortion_has_no_error(ct):
-    found = restore(ct, Identity(), "none")
+    found = restore_volume(ct, Identity(), "none")
     assert found.error.array.max() < 1e-6
     assert np.array_equal(found.restored.array, ct.array)
     assert found.original.array.dtype == np.int16
@@ -34,7 +33,7 @@ def test_identity_without_distortion_has_no_error(ct):
 
 
 def test_identity_keeps_the_error_of_the_distortion(ct):
-    found = restore(ct, Identity(), "outpaint", seed=3)
+    found = restore_volume(ct, Identity(), "outpaint", seed=3)
     rows = {row["image"]: row for row in found.table}
     assert list(rows) == ["distorted", "restored", "constant mean"]
     assert rows["distorted"]["mse"] > 0.01
@@ -46,14 +45,14 @@ def test_identity_keeps_the_error_of_the_distortion(ct):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_seed_decides(ct, name):
-    first, again, other = (restore(ct, Identity(), name, seed=s).distorted.array for s in (1, 1, 2))
+    first, again, other = (restore_volume(ct, Identity(), name, seed=s).distorted.array for s in (1, 1, 2))
     assert np.array_equal(first, again)
     assert np.array_equal(first, other) == (name == "none") or name in ("shuffle",)  # tiny cubes barely shuffle
 
 
 def test_geometry_of_the_whole_volume_and_of_a_region(ct):
     roi = ((2, 20), (1, 19), (3, 12))
-    whole, part = restore(ct, Identity(), "none"), restore(ct, Identity(), "none", roi=roi)
+    whole, part = restore_volume(ct, Identity(), "none"), restore_volume(ct, Identity(), "none", roi=roi)
     for image in (whole.original, whole.distorted, whole.restored, whole.error):
         assert image.shape == ct.shape
         assert image.ijk_to_ras == pytest.approx(ct.ijk_to_ras)
@@ -70,27 +69,27 @@ def test_the_window_is_that_of_the_whole_volume():
     plan = replace(Identity().plan, normalisation={**CT, "kind": "mr-percentile"}, modality="MR")
     net = Identity()
     net.plan = plan
-    low, high = restore(volume, net, "none", roi=((0, 8), (0, 8), (0, 8))).info["window"]
+    low, high = restore_volume(volume, net, "none", roi=((0, 8), (0, 8), (0, 8))).info["window"]
     assert (low, high) == intensity_window(volume, plan)
     assert 0 < high <= 1000
 
 
 def test_float_volumes_stay_float(ct):
     volume = ct.with_array(ct.array + np.float32(0.25))
-    assert restore(volume, Identity(), "none").original.array.dtype == np.float32
+    assert restore_volume(volume, Identity(), "none").original.array.dtype == np.float32
 
 
 def test_a_volume_smaller_than_the_window():
     volume = make_ct((10, 16, 5))
-    found = restore(volume, Identity(), "none")
+    found = restore_volume(volume, Identity(), "none")
     assert found.restored.shape == (10, 16, 5)
     assert found.error.array.max() < 1e-6
 
 
 def test_released_networks_get_one_window_at_a_time(ct):
     paper, released = Identity("paper"), Identity("released")
-    restore(ct, paper, "none")
-    restore(ct, released, "none")
+    restore_volume(ct, paper, "none")
+    restore_volume(ct, released, "none")
     assert max(paper.calls) == 4
     assert set(released.calls) == {1}
 
@@ -99,7 +98,7 @@ def test_a_real_network_restores_into_the_window(ct):
     torch.manual_seed(0)
     net = UNet3D(base_width=4, fidelity="released").eval()
     net.plan = Plan("genesis", {"base_width": 4}, "released", CT, (16, 16, 8), "CT")
-    found = restore(ct, net, "random", overlap=0.5)
+    found = restore_volume(ct, net, "random", overlap=0.5)
     assert found.restored.array.min() >= -1000 and found.restored.array.max() <= 1000
     assert all(np.isfinite(row[name]) for row in found.table for name in ("mse", "psnr", "ssim"))
     assert len(found.info["tiles"]) == 2 * 2 * 2
@@ -107,7 +106,7 @@ def test_a_real_network_restores_into_the_window(ct):
 
 def test_progress_rises_and_may_cancel(ct):
     fractions = []
-    restore(ct, Identity(), progress=lambda fraction, message: fractions.append(fraction))
+    restore_volume(ct, Identity(), progress=lambda fraction, message: fractions.append(fraction))
     assert fractions == sorted(fractions) and fractions[-1] == 1
 
     def cancel(fraction: float, message: str) -> None:
@@ -115,7 +114,7 @@ def test_progress_rises_and_may_cancel(ct):
             raise CancelledError()
 
     with pytest.raises(CancelledError):
-        restore(ct, Identity("released"), progress=cancel)
+        restore_volume(ct, Identity("released"), progress=cancel)
 
 
 @pytest.mark.parametrize(
@@ -135,12 +134,12 @@ def test_progress_rises_and_may_cancel(ct):
 )
 def test_what_cannot_be_done_is_refused(ct, change, arguments, error, says):
     with pytest.raises(error, match=says):
-        restore(replace(ct, **change), Identity(), **arguments)
+        restore_volume(replace(ct, **change), Identity(), **arguments)
 
 
 def test_a_model_of_another_method_is_refused(ct):
     with pytest.raises(WeightsError, match="peac"):
-        restore(ct, Identity(method="peac"))
+        restore_volume(ct, Identity(method="peac"))
 
 
 def test_tiles_are_distorted_one_by_one():
@@ -151,33 +150,3 @@ def test_tiles_are_distorted_one_by_one():
     kept = [out[i : i + 16, j : j + 16] == 0.5 for i in (0, 16) for j in (0, 16)]
     assert all(0.01 < k.mean() < 0.9 for k in kept)
     assert not np.array_equal(kept[0], kept[1])
-
-
-def test_inspection_writes_files_and_finishes(tmp_path, ct):
-    context = Context(tmp_path, ct, Identity())
-    request = {
-        "volume": {"path": "scan.nrrd"},
-        "model": "job-1",
-        "distortion": "inpaint",
-        "roi": [[0, 20], [0, 20], [0, 10]],
-    }
-    inspect(request, context)
-    assert set(context.found.files) == {
-        *(f"{n}.nrrd" for n in ("original", "distorted", "restored", "error")),
-        "montage.png",
-        "table.csv",
-    }
-    for name in ("original", "error"):
-        written: Volume = read_volume(context.folder / f"{name}.nrrd")
-        assert written.shape == (20, 20, 10)
-        assert written.ijk_to_ras == pytest.approx(ct.ijk_to_ras)
-    assert np.array_equal(read_volume(context.folder / "original.nrrd").array, ct.array[:20, :20, :10])
-    assert b"encoding: raw" in (context.folder / "original.nrrd").read_bytes()[:1000]
-    assert Image.open(context.folder / "montage.png").format == "PNG"
-    assert context.found.info["model"] == "job-1" and context.found.info["window"] == [-1000, 1000]
-    assert [row["image"] for row in context.found.table] == ["distorted", "restored", "constant mean"]
-
-
-def test_inspection_of_an_unknown_request_field(tmp_path):
-    with pytest.raises(InputError, match="unknown"):
-        inspect({"volume": {"path": "a"}, "model": "m", "strenght": 1}, Context(tmp_path))

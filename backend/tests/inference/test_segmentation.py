@@ -8,17 +8,14 @@ import nrrd
 import numpy as np
 import pytest
 import torch
-from inspection_fakes import Context, Identity, make_ct
+from inspection_fakes import Identity, make_ct
 from radiograph_fakes import radiograph
 from segment_fakes import SEGMENTS, Levels, expected
 
-from medssl.client.volumes import read_nrrd_bytes
 from medssl.core.errors import CancelledError, ConfigError, InputError, VolumeError, WeightsError
-from medssl.images.formats.reading import read_volume
+from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.volume import Volume
-from medssl.inference.volumes.components import keep_largest
-from medssl.inference.volumes.segmenter import inspect, segment
-from medssl.reports.figures.segmentation import write_segmentation
+from medssl.inference.volumes.segmenter import keep_largest, segment_image
 
 KINDS = ("Scene", "SegmentationNode", "SegmentationStorageNode")
 
@@ -32,7 +29,7 @@ def scaled(volume):
 )
 def test_values_and_geometry_are_those_of_classes_and_image(form, size, context):
     volume, net = make_ct(), Levels(form, size, context=context, spacing=[0.7, 0.8, 2.5])
-    found = segment(volume, net, mirror=form == "3d")
+    found = segment_image(volume, net, mirror=form == "3d")
     np.testing.assert_array_equal(found.labels.array, expected(scaled(volume)))
     assert found.labels.array.dtype == np.uint8
     for name in ("spacing", "origin", "direction"):
@@ -53,7 +50,7 @@ def test_a_radiograph_is_segmented_inside_its_borders_at_full_size():
     picture += np.random.default_rng(0).integers(-9, 10, picture.shape).astype(np.int16)
     picture[:20], picture[:, -16:] = 0, 0  # collimation
     image = Volume(picture.T.copy(), np.array([0.5, 0.25, 1.0]), modality="CXR", name="chest")
-    found = segment(image, Levels("2d", (112, 112), "CXR"))
+    found = segment_image(image, Levels("2d", (112, 112), "CXR"))
     labels = found.labels.array.T
     assert labels.shape == picture.shape and not labels[:20].any() and not labels[:, -16:].any()
     truth = expected(picture / 255)
@@ -65,15 +62,15 @@ def test_a_radiograph_is_segmented_inside_its_borders_at_full_size():
     np.testing.assert_array_equal(labels[inner], truth[inner])
     assert found.table[0]["area_cm2"] == pytest.approx(found.table[0]["voxels"] * 0.125 / 100)
     assert found.table[0]["volume_ml"] is None and "borders left out" in found.notes[0]
-    unknown = segment(replace(image, spacing=np.ones(3)), Levels("2d", (112, 112), "CXR"))
+    unknown = segment_image(replace(image, spacing=np.ones(3)), Levels("2d", (112, 112), "CXR"))
     assert unknown.table[0]["area_cm2"] is None
 
 
 def test_a_volume_is_a_radiograph_only_by_a_view():
     net, volume = Levels("2d", (64, 64), "CXR"), make_ct((80, 90, 8))
     with pytest.raises(VolumeError, match="3D where the model sees radiographs"):
-        segment(replace(volume, modality="CXR"), net)
-    found = segment(replace(volume, modality="CXR"), net, view="k:3")
+        segment_image(replace(volume, modality="CXR"), net)
+    found = segment_image(replace(volume, modality="CXR"), net, view="k:3")
     assert found.labels.shape == (80, 90)
 
 
@@ -81,8 +78,8 @@ def test_only_the_largest_part_is_kept_where_the_model_says_so():
     array = np.full((20, 20, 8), -900, np.int16)
     array[2:8, 2:8, 2:6], array[14:16, 14:16, 2:4], array[0, 0, 0] = 900, 900, -100
     volume = replace(make_ct((20, 20, 8)), array=array)
-    alone = segment(volume, Levels(largest_component=True)).labels.array
-    both = segment(volume, Levels()).labels.array
+    alone = segment_image(volume, Levels(largest_component=True)).labels.array
+    both = segment_image(volume, Levels()).labels.array
     assert (both == 7).sum() == 144 + 8 and (alone == 7).sum() == 144
     assert (alone == 3).sum() == (both == 3).sum() == 1
 
@@ -97,21 +94,21 @@ def test_components_touch_by_faces_and_empty_classes_stay_empty():
 def test_labels_may_go_into_a_mapped_file(tmp_path):
     volume = make_ct()
     out = np.lib.format.open_memmap(tmp_path / "labels.npy", "w+", np.uint8, volume.shape)
-    found = segment(volume, Levels(), out=out)
+    found = segment_image(volume, Levels(), out=out)
     assert found.labels.array is out
     np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), expected(scaled(volume)))
 
 
 def test_values_above_a_byte_need_sixteen_bits():
     segments = [{**SEGMENTS[0], "value": 300}, SEGMENTS[1]]
-    found = segment(make_ct(), Levels(segments=segments)).labels.array
+    found = segment_image(make_ct(), Levels(segments=segments)).labels.array
     assert found.dtype == np.int16 and set(np.unique(found)) == {0, 300, 7}
 
 
 def test_other_spacing_and_an_empty_answer_are_told():
     volume = make_ct()
     dark = replace(volume, array=np.minimum(volume.array, -500))
-    notes = segment(dark, Levels(spacing=[0.7, 0.8, 1.0])).notes
+    notes = segment_image(dark, Levels(spacing=[0.7, 0.8, 1.0])).notes
     assert len(notes) == 2 and "2.5 mm; the model learnt from 0.7 x 0.8 x 1 mm" in notes[0]
     assert "Nothing was found" in notes[1]
 
@@ -119,19 +116,19 @@ def test_other_spacing_and_an_empty_answer_are_told():
 def test_wrong_models_images_and_overlaps_are_refused():
     volume = make_ct()
     with pytest.raises(WeightsError, match="does not segment"):
-        segment(volume, Identity())
+        segment_image(volume, Identity())
     with pytest.raises(WeightsError, match="task 'classification': does not segment"):
         net = Levels()
         net.plan = replace(net.plan, task={"name": "classification"})
-        segment(volume, net)
+        segment_image(volume, net)
     with pytest.raises(VolumeError, match="2D where the model needs a volume"):
-        segment(radiograph(), Levels())
+        segment_image(radiograph(), Levels())
     with pytest.raises(VolumeError, match="2D where the model needs a volume"):
-        segment(radiograph(), Levels("2.5d", (16, 16), context=1))
+        segment_image(radiograph(), Levels("2.5d", (16, 16), context=1))
     with pytest.raises(InputError, match="does not suit a model trained on CT"):
-        segment(replace(volume, modality="MR"), Levels())
+        segment_image(replace(volume, modality="MR"), Levels())
     with pytest.raises(ConfigError, match="must be 0 to"):
-        segment(volume, Levels(), overlap=0.95)
+        segment_image(volume, Levels(), overlap=0.95)
 
 
 def test_progress_may_stop_it():
@@ -140,29 +137,12 @@ def test_progress_may_stop_it():
 
     net = Levels()
     with pytest.raises(CancelledError):
-        segment(make_ct((48, 16, 64)), net, progress=stop)
+        segment_image(make_ct((48, 16, 64)), net, progress=stop)
     assert net.calls == 1
 
 
-def test_the_inspection_leaves_a_segmentation_a_picture_and_a_table(tmp_path):
-    volume = make_ct()
-    context = Context(tmp_path, volume, Levels())
-    inspect({"volume": {"path": "scan", "name": "Scan 7"}, "model": "m", "overlap": 0.5}, context)
-    found = context.found
-    assert found.files == ["segmentation.nrrd", "montage.png", "table.csv"]
-    assert all((context.folder / name).stat().st_size > 100 for name in found.files)
-    assert found.info["segments"] == SEGMENTS and found.info["volume"] == "Scan 7"
-    labels = read_volume(context.folder / "segmentation.nrrd")
-    np.testing.assert_array_equal(labels.array, expected(scaled(volume)))
-    np.testing.assert_allclose(labels.ijk_to_ras, volume.ijk_to_ras, atol=1e-9)
-    array, matrix = read_nrrd_bytes((context.folder / "segmentation.nrrd").read_bytes())
-    np.testing.assert_array_equal(array.T, labels.array)
-    np.testing.assert_allclose(matrix, volume.ijk_to_ras, atol=1e-9)
-    assert [row["value"] for row in found.table] == [3, 7]
-
-
 def test_the_file_tells_slicer_names_colours_and_terminology(tmp_path):
-    found = segment(make_ct(), Levels())
+    found = segment_image(make_ct(), Levels())
     write_segmentation(found.labels, found.segments, tmp_path / "a.nrrd")
     header = nrrd.read_header(str(tmp_path / "a.nrrd"))
     assert (header["Segment0_Name"], header["Segment0_LabelValue"]) == ("Fat", "3")
@@ -174,7 +154,7 @@ def test_the_file_tells_slicer_names_colours_and_terminology(tmp_path):
 def test_slicer_reads_it_as_a_segmentation(tmp_path):
     slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
     volume = make_ct()
-    found = segment(volume, Levels())
+    found = segment_image(volume, Levels())
     write_segmentation(found.labels, found.segments, tmp_path / "a.seg.nrrd")
     scene, node, storage = (getattr(slicer, f"vtkMRML{kind}")() for kind in KINDS)
     scene.AddNode(node)
@@ -199,5 +179,5 @@ def test_a_saved_model_segments_as_the_one_that_was_saved(tmp_path):
     save_weights(tmp_path / "model.safetensors", net.state_dict(), plan)
     net.plan = plan
     volume = make_ct()
-    again = segment(volume, load_weights(tmp_path / "model.safetensors"))
-    np.testing.assert_array_equal(again.labels.array, segment(volume, net).labels.array)
+    again = segment_image(volume, load_weights(tmp_path / "model.safetensors"))
+    np.testing.assert_array_equal(again.labels.array, segment_image(volume, net).labels.array)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from inspection_fakes import Context
+from asking import Context
 from PIL import Image
 from scipy import ndimage
 from torch import nn

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from inspection_fakes import Context
+from asking import Context
 from scipy import ndimage
 from torch import nn
 from torch.nn import functional
 
 from medssl.core.plan import Plan
 from medssl.images.volume import Volume
-from medssl.inference.patch_grid import PatchGrid, embed
+from medssl.inference.patch_grid import PatchGrid, embed_patches
 
 CXR = {"kind": "cxr", "low": 0.0, "high": 255.0, "lower_percentile": 0.5, "upper_percentile": 99.5}
 CELL = 8
@@ -50,7 +50,7 @@ class RadiographContext(Context):
         return self.net
 
     def embedding(self, ref, reference, fidelity, device, part="", dense=1) -> PatchGrid:
-        return embed(self.volume(ref), self.net, dense, ref.view, ref.inverted)
+        return embed_patches(self.volume(ref), self.net, dense, ref.view, ref.inverted)
 
 
 def radiograph(seed: int = 0, shape: tuple[int, int] = (SIDE, SIDE), name: str = "") -> Volume:
@@ -66,7 +66,7 @@ def shifted(image: Volume, x: int, y: int, name: str = "shifted") -> Volume:
 
 
 def grid_of(image: Volume, dense: int = 1) -> PatchGrid:
-    return embed(image, CellNetwork(), dense)
+    return embed_patches(image, CellNetwork(), dense)
 
 
 def references(count: int) -> list[dict]:

@@ -12,9 +12,11 @@ from filelock import FileLock
 from sklearn.neighbors import NearestNeighbors
 
 from medssl.core.errors import CancelledError, ResourceError
+from medssl.core.protocol import DataSpec
 from medssl.images.formats.reading import read_volume
 from medssl.inference.image_embedding import embed_images, whole_image
-from medssl.inspection.search.case_index import LOCK, CaseIndex, Changes, unit
+from medssl.inspection.search.case_index import LOCK, CaseIndex, Changes, unit_vector
+from medssl.inspection.search.case_search import index_folder
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_nearest_cases_are_those_of_a_literal_search(index, entries, net, tmp_pa
     assert [case.number for case in cases] == numbers[0].tolist()
     assert [entries[case.number] for case in cases] == [case.entry for case in cases]
     assert np.allclose([case.similarity for case in cases], 1 - distances[0], atol=1e-6)
-    apart = [np.linalg.norm(unit(query) - unit(every[case.number])) for case in cases]
+    apart = [np.linalg.norm(unit_vector(query) - unit_vector(every[case.number])) for case in cases]
     assert np.allclose([case.distance for case in cases], apart, atol=1e-5)
     assert [case.number for case in index.query(7 * query, 4)] == numbers[0].tolist(), "length does not count"
 
@@ -148,3 +150,17 @@ def test_memory_is_that_of_one_matrix(index, entries, net):
     assert index.nbytes == 6 * 16 * 4
     index.update(entries[::-1], net)
     assert index.nbytes == 2 * 6 * 16 * 4, "another order than that of the disk costs a copy"
+
+
+def test_an_index_belongs_to_a_model_its_part_its_features_and_a_set(tmp_path):
+    def folder(net, features="encoder", part="", path="/set", pattern=""):
+        return index_folder(tmp_path, DataSpec(path=path, pattern=pattern), net.plan, "m", part, features)
+
+    net, other = Blocks(), Blocks()
+    other.plan = other.plan.__class__(**{**vars(other.plan), "sha256": "0ther"})
+    folders = [
+        folder(net), folder(other), folder(net, "projector"), folder(net, part="student"), folder(net, path="/other"),
+        folder(net, pattern="*.png"),
+    ]  # fmt: skip
+    assert len(set(folders)) == len(folders)
+    assert folder(net) == folders[0], "the same for the same"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 import pytest
 import torch
-from radiograph_fakes import CELL, CellNetwork, RadiographContext, grid_of, radiograph, references, shifted
+from radiograph_fakes import CELL, CellNetwork, grid_of, radiograph, shifted
 
-from medssl.core.errors import ConfigError, InputError, VolumeError, WeightsError
 from medssl.core.plan import Plan
-from medssl.inference.patch_grid import embed
+from medssl.inference.patch_grid import embed_patches
 from medssl.inspection.anatomy import correspondence
-from medssl.inspection.anatomy.correspondence import correspond, mutual_neighbours
+from medssl.inspection.anatomy.correspondence import find_correspondences, mutual_neighbours
 from medssl.networks.peac import PeacNetwork
 
 
@@ -26,8 +23,8 @@ def tiny_peac() -> PeacNetwork:
 
 @pytest.mark.parametrize("dense", [1, 2])
 def test_an_image_corresponds_to_itself(dense):
-    grid = embed(radiograph(), tiny_peac(), dense)
-    places = correspond([grid, grid], count=8)
+    grid = embed_patches(radiograph(), tiny_peac(), dense)
+    places = find_correspondences([grid, grid], count=8)
     assert len(places) == 8
     for place in places:
         match = place.matches[0]
@@ -38,7 +35,7 @@ def test_an_image_corresponds_to_itself(dense):
 def test_cells_that_moved_are_found_where_they_went():
     image = radiograph()
     grids = [grid_of(image), grid_of(shifted(image, 2 * CELL, CELL))]
-    places = correspond(grids, count=20)
+    places = find_correspondences(grids, count=20)
     moves = [(p.matches[0].x - p.x, p.matches[0].y - p.y) for p in places]
     around = 19 * CELL
     assert len(places) == 20
@@ -48,7 +45,7 @@ def test_cells_that_moved_are_found_where_they_went():
 
 def test_places_are_spread():
     grid = grid_of(radiograph())
-    places = np.array([(p.x, p.y) for p in correspond([grid, grid], count=12)])
+    places = np.array([(p.x, p.y) for p in find_correspondences([grid, grid], count=12)])
     assert len(np.unique(places, axis=0)) == 12
     assert (np.ptp(places, axis=0) > 0.4 * 19 * CELL).all()
 
@@ -69,9 +66,9 @@ def test_places_of_all_images_go_before_those_of_some():
     half = image.array.copy()
     half[: 10 * CELL] = other.array[: 10 * CELL]  # the left half shows something else
     grids = [grid_of(image), grid_of(image), grid_of(image.with_array(half))]
-    places = correspond(grids, count=15)
+    places = find_correspondences(grids, count=15)
     assert all(all(place.matches) and place.x > 10 * CELL for place in places)
-    many = correspond(grids, count=19 * 19)
+    many = find_correspondences(grids, count=19 * 19)
     assert any(place.matches[1] is None for place in many) and all(place.matches[0] for place in many)
 
 
@@ -81,71 +78,10 @@ def test_places_that_show_nothing_are_no_candidates():
     image = radiograph().with_array(array)
     grid = grid_of(image)
     assert not bool(grid.foreground.all())
-    for place in correspond([grid, grid], count=50):
+    for place in find_correspondences([grid, grid], count=50):
         assert bool(grid.foreground[tuple(np.rint(grid.places(np.array([place.x, place.y]))).astype(int))])
 
 
 def test_the_answer_is_the_same_for_a_seed():
     grids = [grid_of(radiograph(1)), grid_of(radiograph(2))]
-    assert correspond(grids, 6, seed=3) == correspond(grids, 6, seed=3)
-
-
-def test_the_inspection_leaves_a_table_and_a_picture(tmp_path):
-    image = radiograph(name="Müller, A.")
-    context = RadiographContext(tmp_path, [image, shifted(image, 0, 3 * CELL), radiograph(7)])
-    correspondence.inspect({"images": references(3), "model": "m", "count": 5}, context)
-    found = context.found
-    assert found.files == ["correspondences.csv", "montage.png"]
-    assert all((context.folder / name).stat().st_size > 0 for name in found.files)
-    assert found.info["names"] == ["Müller, A.", "shifted", "noise 7"] and found.info["found"] == 5
-    with (context.folder / "correspondences.csv").open(encoding="utf-8", newline="") as file:
-        assert len(list(csv.DictReader(file))) == len(found.table)
-    by_label = {}
-    for row in found.table:
-        by_label.setdefault(row["label"], []).append(row)
-        assert 0 <= row["confidence"] <= 1
-    assert all(rows[0]["image"] == 0 and len({row["colour"] for row in rows}) == 1 for rows in by_label.values())
-
-
-def test_fewer_than_wanted_are_told(tmp_path):
-    context = RadiographContext(tmp_path, [radiograph(1), radiograph(2)])
-    correspondence.inspect({"images": references(2), "model": "m", "count": 1000}, context)
-    assert context.found.info["found"] < 1000 and any("of 1000 wanted" in note for note in context.found.info["notes"])
-
-
-def test_the_same_image_twice_is_allowed(tmp_path):
-    context = RadiographContext(tmp_path, [radiograph()])
-    correspondence.inspect({"images": references(1) * 2, "model": "m", "count": 3}, context)
-    assert all(row["similarity"] == pytest.approx(1, abs=1e-5) for row in context.found.table)
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "says"),
-    [
-        ({"images": references(1)}, InputError, "too few"),
-        ({"count": 0}, ConfigError, "count = 0"),
-        ({"dense": 3}, ConfigError, "dense = 3"),
-        ({"colour": 1}, InputError, "colour"),
-    ],
-)
-def test_refusals(tmp_path, change, error, says):
-    context = RadiographContext(tmp_path, [radiograph(1), radiograph(2)])
-    with pytest.raises(error, match=says):
-        correspondence.inspect({"images": references(2), "model": "m", **change}, context)
-
-
-def test_a_volume_without_a_view_and_an_empty_image_are_refused(tmp_path):
-    deep = radiograph(1).with_array(radiograph(1).array)
-    deep = type(deep)(np.stack([deep.array] * 3, axis=2), modality="CT", name="ct")
-    flat = radiograph(1).with_array(np.full_like(radiograph(1).array, 7))
-    for number, (image, says) in enumerate(((deep, "not a 2D image"), (flat, "constant|no contrast|noise 1"))):
-        (tmp_path / str(number)).mkdir()
-        context = RadiographContext(tmp_path / str(number), [radiograph(2), image])
-        with pytest.raises(VolumeError, match=says):
-            correspondence.inspect({"images": references(2), "model": "m"}, context)
-
-
-def test_a_model_of_another_method_is_refused(tmp_path):
-    context = RadiographContext(tmp_path, [radiograph(1), radiograph(2)], CellNetwork("genesis"))
-    with pytest.raises(WeightsError, match="genesis"):
-        correspondence.inspect({"images": references(2), "model": "m"}, context)
+    assert find_correspondences(grids, 6, seed=3) == find_correspondences(grids, 6, seed=3)

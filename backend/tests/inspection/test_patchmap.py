@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
-from radiograph_fakes import RadiographContext, radiograph, references
 
-from medssl.core.errors import ConfigError, ResourceError
-from medssl.inspection.anatomy import patchmap
+from medssl.inspection.anatomy.colours import distinct, of_places
 from medssl.inspection.anatomy.patchmap import flatten_patches
-from medssl.reports.figures.palette import distinct, of_places
 
 
 def two_clouds() -> np.ndarray:
@@ -36,17 +31,6 @@ def test_the_same_seed_gives_the_same_places():
     assert np.array_equal(first, second)
 
 
-def test_every_cell_is_a_row_with_its_place(tmp_path):
-    images = [radiograph(1), radiograph(2, (200, 300))]
-    context = RadiographContext(tmp_path, images)
-    patchmap.inspect({"images": references(2), "model": "m", "method": "pca"}, context)
-    rows = context.found.table
-    assert sum(row["image"] == 0 for row in rows) == 19 * 19
-    assert all(-0.5 <= row["x"] <= images[row["image"]].shape[0] for row in rows)
-    assert {"row", "column", "u", "v", "colour", "name"} <= rows[0].keys() and len(context.found.info["explained"]) == 2
-    assert all((context.folder / name).stat().st_size for name in ("patchmap.csv", "montage.png"))
-
-
 def test_colours_follow_the_place():
     def distance(one: str, other: str) -> float:
         return sum(abs(int(one[n : n + 2], 16) - int(other[n : n + 2], 16)) for n in (1, 3, 5))
@@ -57,25 +41,3 @@ def test_colours_follow_the_place():
 
 def test_palette_colours_are_distinct_and_do_not_change_with_the_number():
     assert distinct(20)[:5] == distinct(5) and len(set(distinct(255))) > 200
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"method": "lda"}, "lda"),
-        ({"perplexity": 0.5}, "perplexity = 0.5"),
-        ({"perplexity": 361}, "below the number of patches, 361"),
-    ],
-)
-def test_refusals(tmp_path, change, says):
-    context = RadiographContext(tmp_path, [radiograph(1)])
-    with pytest.raises(ConfigError, match=says):
-        patchmap.inspect({"images": references(1), "model": "m", **change}, context)
-
-
-@pytest.mark.skipif(find_spec("umap") is not None, reason="UMAP is installed here")
-def test_umap_says_what_to_install(tmp_path):
-    with pytest.raises(ResourceError, match="umap-learn"):
-        patchmap.inspect(
-            {"images": references(1), "model": "m", "method": "umap"}, RadiographContext(tmp_path, [radiograph(1)])
-        )

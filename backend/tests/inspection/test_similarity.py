@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from radiograph_fakes import CELL, SIDE, RadiographContext, grid_of, radiograph, references, shifted
+from radiograph_fakes import CELL, grid_of, radiograph, shifted
 
-from medssl.client.session import similarity_maps
-from medssl.core.errors import InputError
-from medssl.core.protocol import ResultStatus
-from medssl.images.formats.reading import read_volume
-from medssl.inspection.anatomy import similarity
 from medssl.inspection.anatomy.similarity import best_match, find_point, peak_offset
 
 
@@ -64,53 +59,3 @@ def test_the_peak_of_a_parabola_is_found_exactly():
     assert place + peak_offset(values, place) == pytest.approx([3.2, 4.7])
     assert peak_offset(values, np.array([0, 5])) == pytest.approx([0, -0.3])  # no peak at the border
     assert peak_offset(values + 0.2019, place) == pytest.approx([0, 0])  # nothing is more similar than equal
-
-
-def test_the_inspection_writes_nothing_unless_asked(tmp_path):
-    image = radiograph()
-    context = RadiographContext(tmp_path, [image, shifted(image, CELL, 0)])
-    request = {"images": references(2), "model": "m", "x": 49.5, "y": 61.5}
-    similarity.inspect(request, context)
-    found = context.found
-    assert found.files == [] and list(context.folder.iterdir()) == []
-    assert [row["image"] for row in found.table] == [0, 1]
-    assert found.table[1]["x"] - found.table[0]["x"] == pytest.approx(CELL, abs=0.5)
-    maps = similarity_maps(ResultStatus("r", "similarity", "finished", info=found.info))
-    assert maps[1].shape == (38, 38) and maps[1].max() <= 1.00001
-    assert found.info["maps"][0]["step"] == pytest.approx((CELL / 2, CELL / 2))
-
-
-def test_files_lie_where_the_image_lies(tmp_path):
-    image = radiograph(shape=(2 * SIDE, SIDE))
-    context = RadiographContext(tmp_path, [image])
-    similarity.inspect({"images": references(1), "model": "m", "x": 101.5, "y": 41.5, "files": True}, context)
-    heat = read_volume(context.folder / "similarity-0.nrrd")
-    assert heat.shape == (76, 38) and heat.spacing[:2] == pytest.approx([CELL / 2] * 2)
-    assert heat.origin[:2] == pytest.approx([CELL / 4 - 0.5] * 2)
-    best = np.unravel_index(heat.array.argmax(), heat.shape)
-    assert heat.origin[:2] + np.array(best) * heat.spacing[:2] == pytest.approx([101.5, 41.5])
-    assert (context.folder / "montage.png").stat().st_size > 0
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"x": 152.0}, r"\(152, 60\): lies outside"),
-        ({"y": -0.6}, "lies outside"),
-        ({"x": float("nan")}, "lies outside"),
-        ({"source": 2}, "source = 2"),
-        ({"source": -1}, "source = -1"),
-        ({"images": []}, "too few"),
-    ],
-)
-def test_refusals(tmp_path, change, says):
-    context = RadiographContext(tmp_path, [radiograph(1), radiograph(2)])
-    with pytest.raises(InputError, match=says):
-        similarity.inspect({"images": references(2), "model": "m", "x": 50.0, "y": 60.0, **change}, context)
-
-
-def test_images_of_other_shapes_and_channels(tmp_path):
-    context = RadiographContext(tmp_path, [radiograph(1), radiograph(2, (200, 410)), radiograph(3, (70, 64))])
-    similarity.inspect({"images": references(3), "model": "m", "x": 50.0, "y": 60.0}, context)
-    for row, image in zip(context.found.table, context.images):
-        assert -0.5 <= row["x"] <= image.shape[0] - 0.5 and -0.5 <= row["y"] <= image.shape[1] - 0.5

@@ -19,7 +19,7 @@ from medssl.core.plan import Plan
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.evaluation.prediction_tables import read_predictions
 from medssl.images.formats.reading import read_volume
-from medssl.inference.classification.predict import predict
+from medssl.inference.classification.predict import predict_images
 from medssl.inference.classification.probe_files import open_probe
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.studies.comparison.config import check_study
@@ -59,7 +59,7 @@ def test_probes_stand_on_the_features_asked_for(tmp_path: Path, data: Path, feat
     probe = open_probe(path, lambda source: load_weights(source))
     assert probe.head.weight.shape == (1, size)
     table = read_predictions(job.folder / "results" / "predictions.csv")
-    found = predict([read_volume(Path(table.images[0]), "CXR")], probe)[0]["Bright"][0]
+    found = predict_images([read_volume(Path(table.images[0]), "CXR")], probe)[0]["Bright"][0]
     assert found == pytest.approx(table.probabilities[0, 0], abs=1e-3)  # the road of users knows the features too
 
 

@@ -15,7 +15,7 @@ from medssl.core.errors import CatalogError, ConfigError, InputError, WeightsErr
 from medssl.core.plan import Plan, read_plan
 from medssl.evaluation.prediction_tables import read_predictions
 from medssl.images.formats.reading import read_volume
-from medssl.inference.classification.predict import predict
+from medssl.inference.classification.predict import predict_images
 from medssl.networks.peac import PeacNetwork
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights.weight_files import load_weights, save_weights
@@ -50,7 +50,7 @@ def test_bright_discs_are_learnt_and_the_tables_agree_with_the_model(tmp_path: P
     assert headline["test"]["auc"] == roc_auc_score(table.targets[:, 0], table.probabilities[:, 0])
     net = load_weights(job.folder / "results" / "model.safetensors")
     image = read_volume(table.images[0], "CXR")
-    assert predict([image], net)[0]["Bright"][0] == pytest.approx(table.probabilities[0, 0], abs=1e-4)
+    assert predict_images([image], net)[0]["Bright"][0] == pytest.approx(table.probabilities[0, 0], abs=1e-4)
     plan = read_plan(job.folder / "results" / "model.safetensors")
     assert 0 < plan.task["thresholds"]["Bright"] < 1 and plan.task["kind"] == "binary"
 

@@ -17,7 +17,7 @@ from timm.models.swin_transformer import SwinTransformer
 from medssl.core.errors import CancelledError, CatalogError, ConfigError, VolumeError, WeightsError
 from medssl.core.plan import Plan, read_plan
 from medssl.images.formats.reading import read_volume, write_volume
-from medssl.inference.volumes.segmenter import segment
+from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.tasks.run import run_task
@@ -56,7 +56,7 @@ def test_it_learns_and_leaves_model_tables_and_report(tmp_path: Path):
 def test_the_tables_say_what_the_saved_model_does(tmp_path: Path):
     _, job = run(task_spec("segmentation", write_volumes(tmp_path / "data")), tmp_path)
     net = load_weights(job.folder / "results" / "model.safetensors")
-    labels = segment(read_volume(tmp_path / "data" / "image6.nrrd", "MR"), net).labels
+    labels = segment_image(read_volume(tmp_path / "data" / "image6.nrrd", "MR"), net).labels
     truth = read_volume(tmp_path / "data" / "mask6.nrrd")
     overlap = (
         2 * ((labels.array == 1) & (truth.array == 1)).sum() / ((labels.array == 1).sum() + (truth.array == 1).sum())

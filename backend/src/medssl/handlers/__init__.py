@@ -19,54 +19,54 @@ class Inspection:
 
 INSPECTIONS = {
     "restore": Inspection(
-        "medssl.core.requests:RestoreRequest", "medssl.inference.volumes.restoration:inspect",
+        "medssl.core.requests:RestoreRequest", "medssl.handlers.restore:restore",
         "Distort a volume and let a model restore it.",
     ),
     "preview": Inspection(
-        "medssl.core.requests:PreviewRequest", "medssl.handlers.preview:inspect",
+        "medssl.core.requests:PreviewRequest", "medssl.handlers.preview:preview",
         "Crops of a training set and their distortions.",
     ),
     "catalog": Inspection(
-        "medssl.core.requests:CatalogRequest", "medssl.handlers.catalog:inspect", "What is in a training set.",
+        "medssl.core.requests:CatalogRequest", "medssl.handlers.catalog:catalog", "What is in a training set.",
     ),
     "plane": Inspection(
-        "medssl.core.requests:PlaneRequest", "medssl.handlers.plane:inspect",
+        "medssl.core.requests:PlaneRequest", "medssl.handlers.plane:plane",
         "The 2D image that a view makes of a 3D volume.",
     ),
     "correspond": Inspection(
-        "medssl.core.requests:CorrespondRequest", "medssl.inspection.anatomy.correspondence:inspect",
+        "medssl.core.requests:CorrespondRequest", "medssl.handlers.correspond:correspond",
         "Places of equal anatomy in several radiographs.",
     ),
     "similarity": Inspection(
-        "medssl.core.requests:SimilarityRequest", "medssl.inspection.anatomy.similarity:inspect",
+        "medssl.core.requests:SimilarityRequest", "medssl.handlers.similarity:similarity",
         "Where in each radiograph is what lies at a point of one?",
     ),
     "cosegment": Inspection(
-        "medssl.core.requests:CosegmentRequest", "medssl.inspection.anatomy.cosegmentation:inspect",
+        "medssl.core.requests:CosegmentRequest", "medssl.handlers.cosegment:cosegment",
         "Parts of equal anatomy in several radiographs.",
     ),
     "patchmap": Inspection(
-        "medssl.core.requests:PatchmapRequest", "medssl.inspection.anatomy.patchmap:inspect",
+        "medssl.core.requests:PatchmapRequest", "medssl.handlers.patchmap:patchmap",
         "A plane in which patches of equal descriptors lie together.",
     ),
     "landmarks": Inspection(
-        "medssl.core.requests:LandmarksRequest", "medssl.inspection.anatomy.landmarks:inspect",
+        "medssl.core.requests:LandmarksRequest", "medssl.handlers.landmarks:landmarks",
         "How far from known landmarks do models find them?",
     ),
     "segment": Inspection(
-        "medssl.core.requests:SegmentRequest", "medssl.inference.volumes.segmenter:inspect",
+        "medssl.core.requests:SegmentRequest", "medssl.handlers.segment:segment",
         "Segment an image with a fine-tuned model.",
     ),
     "predict": Inspection(
-        "medssl.core.requests:PredictRequest", "medssl.inference.classification.predict:inspect",
+        "medssl.core.requests:PredictRequest", "medssl.handlers.predict:predict",
         "Probabilities of a fine-tuned classifier, a probe or a pretrained Ark.",
     ),
     "retrieve": Inspection(
-        "medssl.core.requests:RetrieveRequest", "medssl.inspection.search.case_search:inspect",
+        "medssl.core.requests:RetrieveRequest", "medssl.handlers.retrieve:retrieve",
         "The most similar images of a set to one image.",
     ),
     "saliency": Inspection(
-        "medssl.core.requests:SaliencyRequest", "medssl.inspection.saliency.maps:inspect",
+        "medssl.core.requests:SaliencyRequest", "medssl.handlers.saliency:saliency",
         "Where in a radiograph does a finding's probability come from?",
     ),
 }  # fmt: skip

@@ -1,19 +1,20 @@
-"""Models that stay loaded between inspections, the least recently used leaving first."""
+"""Models that stay loaded between inspections, and what they said of images; the least recently used leave first."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from medssl.core.errors import NotFoundError
-from medssl.inference.untrained import presets, split_reference, untrained_of_preset, untrained_twin
+from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
 
 if TYPE_CHECKING:
     from torch import nn
 
 KEPT = 3
+LARGEST = 512 * 2**20  # bytes of embeddings
 ModelKey = tuple[str, int, str, str, str]  # file or untrained reference, the file's time, fidelity, device, part
 
 
@@ -35,7 +36,7 @@ class WarmModels:
             NotFoundError: no such job or file.
         """
         parts = split_reference(reference)
-        if parts and parts[0] in presets():
+        if parts and parts[0] in untrained_presets():
             return reference, 0, fidelity, device, part
         path = model_path(self.home, parts[0] if parts else reference)
         return reference if parts else str(path), path.stat().st_mtime_ns, fidelity, device, part
@@ -69,9 +70,38 @@ class WarmModels:
             return _load(Path(reference), part, fidelity).to(where)
         name, seed = parts
         network = (
-            untrained_of_preset(name, seed) if name in presets() else untrained_twin(model_path(self.home, name), seed)
+            untrained_of_preset(name, seed)
+            if name in untrained_presets()
+            else untrained_twin(model_path(self.home, name), seed)
         )
         return network.to(where)
+
+
+class Sized(Protocol):
+    """What knows the memory that it takes."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes."""
+
+
+T = TypeVar("T", bound=Sized)
+
+
+class WarmEmbeddings:
+    """Patch grids and indexes by what they were made from, the least recently used leaving first."""
+
+    def __init__(self, largest: int = LARGEST) -> None:
+        self._largest, self._warm = largest, OrderedDict[Hashable, Sized]()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What belongs to `key`, made where it is not there."""
+        if key not in self._warm:
+            self._warm[key] = make()
+        self._warm.move_to_end(key)
+        while len(self._warm) > 1 and sum(one.nbytes for one in self._warm.values()) > self._largest:
+            self._warm.popitem(last=False)
+        return cast(T, self._warm[key])
 
 
 def model_path(home: Path, reference: str) -> Path:
@@ -89,7 +119,7 @@ def model_path(home: Path, reference: str) -> Path:
         raise NotFoundError(
             f"model {reference!r}",
             "is neither a finished job nor a weight file",
-            f"See `medssl jobs list`; untrained:PRESET (of {', '.join(presets())}) is a network before any training",
+            f"See `medssl jobs list`; untrained:PRESET (of {', '.join(untrained_presets())}) is a network before any training",
         )
     return path.resolve()
 

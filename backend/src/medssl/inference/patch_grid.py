@@ -78,7 +78,7 @@ class PatchGrid:
         return functional.normalize(found, dim=1)
 
 
-def embed(volume: Volume, net: nn.Module, dense: int = 1, view: str = "", inverted: bool = False) -> PatchGrid:
+def embed_patches(volume: Volume, net: nn.Module, dense: int = 1, view: str = "", inverted: bool = False) -> PatchGrid:
     """Describe every cell of a radiograph.
 
     The image is brought to the size of training (short side 19 cells) and seen through overlapping windows of 14 x 14
@@ -98,8 +98,7 @@ def embed(volume: Volume, net: nn.Module, dense: int = 1, view: str = "", invert
         ConfigError: another density.
     """
     plan = cast(Plan, net.plan)
-    if plan.method != METHOD:
-        raise WeightsError(f"model of method {plan.method!r}", "has no patch embeddings", "Choose a PEAC model")
+    check_patch_encoder(plan)
     if dense not in DENSITIES:
         raise ConfigError(f"dense = {dense}", f"must be one of {', '.join(map(str, DENSITIES))}", "4 is the finest")
     network = cast(PeacNetwork, net)
@@ -120,7 +119,17 @@ def embed(volume: Volume, net: nn.Module, dense: int = 1, view: str = "", invert
     )
 
 
-def window_starts(cells: int, window: int) -> list[int]:
+def check_patch_encoder(plan: Plan) -> None:
+    """Refuse a model that describes no patches.
+
+    Raises:
+        WeightsError: it is of another method.
+    """
+    if plan.method != METHOD:
+        raise WeightsError(f"model of method {plan.method!r}", "has no patch embeddings", "Choose a PEAC model")
+
+
+def spread_windows(cells: int, window: int) -> list[int]:
     """First cells of windows that cover `cells`, evenly spread, at most `STRIDE` apart."""
     return sorted({round(start) for start in np.linspace(0, cells - window, 1 + -(-(cells - window) // STRIDE))})
 
@@ -139,7 +148,7 @@ def _descriptors(padded: Tensor, network: PeacNetwork, rows: int, columns: int, 
     """(rows * dense, columns * dense, D): the mean over all windows that show a cell."""
     cell, cells = network.cell, network.cells
     device = next(network.parameters()).device
-    starts = [(r, c) for r in window_starts(rows, cells) for c in window_starts(columns, cells)]
+    starts = [(r, c) for r in spread_windows(rows, cells) for c in spread_windows(columns, cells)]
     total = torch.zeros(rows, dense, columns, dense, network.dimension, device=device)
     count = torch.zeros(rows, 1, columns, 1, 1, device=device)
     for r, c in starts:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medssl.core.registry import config_class
+from medssl.core.registry import config_class, implementation
 from medssl.pretraining import METHODS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def split_reference(reference: str) -> tuple[str, int] | None:
     return (parts[1], int(parts[2] or 0)) if parts else None
 
 
-def presets() -> tuple[str, ...]:
+def untrained_presets() -> tuple[str, ...]:
     """Presets whose networks can be had untrained."""
     return tuple(_config().PRESETS)
 
@@ -33,9 +33,9 @@ def presets() -> tuple[str, ...]:
 def untrained_of_preset(preset: str, seed: int) -> nn.Module:
     """The network that a preset would begin with, in evaluation mode, with its plan."""
     from medssl.core.schema import build
-    from medssl.pretraining.peac.method import Peac
 
-    return untrained(Peac(build(_config(), {}, preset=preset), "CXR").plan(), seed)
+    method = implementation(METHODS, METHOD)(build(_config(), {}, preset=preset), "CXR")
+    return untrained(method.plan(), seed)
 
 
 def untrained_twin(path: Path, seed: int) -> nn.Module:

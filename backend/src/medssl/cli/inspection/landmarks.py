@@ -66,7 +66,7 @@ def landmarks(
 def landmarks_from(masks: Path, spec: DataSpec, home: Path | None) -> tuple[dict, ...]:
     """Apices, costophrenic angles and widest points of the lungs in the masks of a training set's images."""
     from medssl.datasets.catalog.catalog import read_catalog
-    from medssl.inspection.anatomy.landmark_points import landmarks_of_masks
+    from medssl.inspection.anatomy.lung_landmarks import landmarks_of_masks
 
     rows, notes = landmarks_of_masks(read_catalog(spec, home_folder(home)).entries, masks)
     for note in notes:

@@ -21,8 +21,7 @@ from medssl.core.protocol import (
     from_json,
     to_json,
 )
-from medssl.inference.models import WarmModels
-from medssl.inference.warm_cache import WarmEmbeddings
+from medssl.inference.models import WarmEmbeddings, WarmModels
 
 if TYPE_CHECKING:
     from torch import nn
@@ -83,12 +82,12 @@ class FolderContext:
         Raises:
             NotFoundError, VolumeError, WeightsError: see `volume` and `model`.
         """
-        from medssl.inference.patch_grid import embed
+        from medssl.inference.patch_grid import embed_patches
 
         key = (_identity(self.home, ref), self._models.key(reference, fidelity, device, part), dense)
         return self._embeddings.get(
             key,
-            lambda: embed(
+            lambda: embed_patches(
                 self.volume(ref), self.model(reference, fidelity, device, part), dense, ref.view, ref.inverted
             ),
         )

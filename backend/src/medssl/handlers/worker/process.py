@@ -15,8 +15,7 @@ from medssl.core.protocol import from_json
 from medssl.core.registry import load
 from medssl.handlers import Inspection
 from medssl.handlers.worker.context import FolderContext
-from medssl.inference.models import WarmModels
-from medssl.inference.warm_cache import WarmEmbeddings
+from medssl.inference.models import WarmEmbeddings, WarmModels
 
 INSPECTIONS = "medssl.handlers:INSPECTIONS"
 

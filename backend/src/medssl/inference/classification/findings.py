@@ -32,7 +32,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "Support Devices": ("Support Device", "Devices"),
     "Tuberculosis": ("TB", "Pulmonary Tuberculosis"),
 }
-Member = tuple[int, int]  # number of a head, number of its class
+HeadClass = tuple[int, int]  # number of a head, number of its class
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Finding:
 
     name: str
     finding: str
-    members: tuple[Member, ...]
+    members: tuple[HeadClass, ...]
 
     def text(self, sets: Sequence[Mapping[str, Any]]) -> str:
         """Which heads say it: "Pleural Effusion: mean of chexpert (Pleural Effusion) and chestxray14 (Effusion)"."""
@@ -56,19 +56,19 @@ class Finding:
         return f"{self.name}: {said}"
 
 
-def plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name without regard to case, underscores, hyphens and spaces."""
     return re.sub(r"[\s_-]+", " ", name).strip().casefold()
 
 
 def names_of(finding: str) -> tuple[str, ...]:
-    """What a finding is called, as `plain` texts: its given name first."""
-    own = plain(finding)
-    groups = [[plain(name) for name in (canonical, *others)] for canonical, others in SYNONYMS.items()]
+    """What a finding is called, as `plain_name` texts: its given name first."""
+    own = plain_name(finding)
+    groups = [[plain_name(name) for name in (canonical, *others)] for canonical, others in SYNONYMS.items()]
     return tuple(dict.fromkeys([own, *(name for group in groups if own in group for name in group)]))
 
 
-def find_heads(sets: Sequence[Mapping[str, Any]], finding: str, heads: Sequence[str] = ()) -> list[Member]:
+def find_heads(sets: Sequence[Mapping[str, Any]], finding: str, heads: Sequence[str] = ()) -> list[HeadClass]:
     """The heads that know a finding: one class of each at most, under the given name rather than under a synonym.
 
     Args:
@@ -137,14 +137,14 @@ def _chosen(sets: Sequence[Mapping[str, Any]], heads: Sequence[str]) -> list[int
     return sorted(set(numbers)) if heads else list(range(len(sets)))
 
 
-def _member(sets: Sequence[Mapping[str, Any]], text: str) -> Member:
+def _member(sets: Sequence[Mapping[str, Any]], text: str) -> HeadClass:
     """A class of a head, "shenzhen:TB"."""
     head, colon, name = (part.strip() for part in text.partition(":"))
     number = _known_head(sets, head)
     classes = sets[number]["classes"]
     if not colon and len(classes) == 1:
         return number, 0
-    found = _class(sets[number], (plain(name),))
+    found = _class(sets[number], (plain_name(name),))
     if found is None:
         known = ", ".join(classes)
         raise WeightsError(
@@ -164,17 +164,17 @@ def _known_head(sets: Sequence[Mapping[str, Any]], name: str) -> int:
 
 
 def _head(sets: Sequence[Mapping[str, Any]], name: str) -> int | None:
-    return next((n for n, one in enumerate(sets) if plain(one["name"]) == plain(name)), None)
+    return next((n for n, one in enumerate(sets) if plain_name(one["name"]) == plain_name(name)), None)
 
 
 def _class(one: Mapping[str, Any], wanted: Sequence[str]) -> int | None:
     """The class of a head with one of these plain names, the first name first."""
-    known = [plain(name) for name in one["classes"]]
+    known = [plain_name(name) for name in one["classes"]]
     return next((known.index(name) for name in wanted if name in known), None)
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
     """A sentence with names like it, or none."""
-    close = difflib.get_close_matches(plain(name), [plain(one) for one in known], n=2, cutoff=0.6)
-    shown = [next(one for one in known if plain(one) == found) for found in dict.fromkeys(close)]
+    close = difflib.get_close_matches(plain_name(name), [plain_name(one) for one in known], n=2, cutoff=0.6)
+    shown = [next(one for one in known if plain_name(one) == found) for found in dict.fromkeys(close)]
     return f"Did you mean {' or '.join(map(repr, shown))}? " if shown else ""

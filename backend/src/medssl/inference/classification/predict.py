@@ -1,38 +1,29 @@
-"""Probabilities of classes for whole images: by a fine-tuned classifier, a probe on embeddings, or a pretrained Ark."""
+"""Probabilities of classes for whole images: by a fine-tuned classifier or a probe on embeddings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from scipy import special
 from torch import Tensor, nn
 
-from medssl.core.errors import InputError, WeightsError
+from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan
-from medssl.core.requests import PredictRequest
-from medssl.core.tables import write_table
 from medssl.evaluation.metrics.calibration import logits_of
-from medssl.images.planes import as_plane
 from medssl.images.volume import Volume
-from medssl.inference.classification.ark import head_probabilities, head_rows, heads_text
-from medssl.inference.classification.findings import read_findings
 from medssl.inference.classification.probe_files import Probe, is_probe, open_probe
-from medssl.inference.classification.views import Prediction, check_test_time, interval_notes, summary, views_of
+from medssl.inference.classification.views import Prediction, check_test_time, mean_with_interval, views_of
 from medssl.inference.image_embedding import as_input, embedding_of, image_size, whole_image
 from medssl.inference.models import model_path
-from medssl.networks.ark import ArkNetwork
-
-if TYPE_CHECKING:
-    from medssl.handlers.worker.context import FolderContext
 
 TASKS = ("classification", "probing")
 
 
-def predict(
+def predict_images(
     images: Sequence[Volume],
     net: nn.Module | Probe,
     test_time: str = "",
@@ -56,7 +47,7 @@ def predict(
         VolumeError, InputError: an image that the model cannot take, see `whole_image`.
     """
     plan = check_predictor(net)
-    wanted = check_test_time(_test_time(test_time, plan))
+    wanted = check_test_time(chosen_test_time(test_time, plan))
     found = []
     for n in range(len(images)):
         found.append(_predict_one(images[n], net, plan, wanted))
@@ -84,14 +75,14 @@ def check_predictor(net: nn.Module | Probe) -> Plan:
 
 def calibrate(probabilities: np.ndarray, names: Sequence[str], kind: str, temperatures: dict[str, float]) -> np.ndarray:
     """Probabilities (..., C) as they are once their logits are divided by the classes' temperatures."""
-    heat = np.array([temperatures.get(name, 1.0) for name in names])
-    if (heat == 1.0).all():
+    temperature = np.array([temperatures.get(name, 1.0) for name in names])
+    if (temperature == 1.0).all():
         return np.asarray(probabilities, float)
     rows = np.atleast_2d(probabilities)
     if kind == "multi-class":
-        scaled = special.softmax(logits_of(rows) / heat, axis=1)
+        scaled = special.softmax(logits_of(rows) / temperature, axis=1)
     else:
-        scaled = special.expit(np.stack([logits_of(column) for column in rows.T], axis=1) / heat)
+        scaled = special.expit(np.stack([logits_of(column) for column in rows.T], axis=1) / temperature)
     return scaled.reshape(np.shape(probabilities))
 
 
@@ -114,7 +105,7 @@ def load_predictor(
     return open_probe(path, lambda source: model(source, "")) if is_probe(path) else model(reference, part)
 
 
-def rows_of(predictions: Sequence[Prediction], names: Sequence[str], plan: Plan) -> list[dict[str, Any]]:
+def class_rows(predictions: Sequence[Prediction], names: Sequence[str], plan: Plan) -> list[dict[str, Any]]:
     """The result's table: a row per image and class; of several classes that exclude each other the likeliest is positive."""
     rows = []
     for number, (name, prediction) in enumerate(zip(names, predictions)):
@@ -131,71 +122,8 @@ def rows_of(predictions: Sequence[Prediction], names: Sequence[str], plan: Plan)
     return rows
 
 
-def inspect(asked: PredictRequest, context: FolderContext) -> None:
-    """Answer a PredictRequest: a table of probabilities, and the same as a file."""
-    if not asked.images:
-        raise InputError("0 images", "are too few", "Choose an image")
-    context.progress(0.0, "loading the model")
-    net = load_predictor(
-        asked.model, context.home, lambda model, part: context.model(model, "", asked.device, part), asked.part
-    )
-    if isinstance(net, ArkNetwork):
-        _inspect_heads(asked, net, context)
-        return
-    plan = check_predictor(net)
-    _check_no_heads(asked)
-    predictions, names = [], []
-    for name, volume in _images(asked, context):
-        names.append(name)
-        predictions += predict([volume], net, asked.test_time)
-    table = rows_of(predictions, names, plan)
-    write_table(table, context.folder / "table.csv")
-    info = {
-        "names": names, "classes": plan.task["classes"], "kind": plan.task["kind"], "model": asked.model,
-        "notes": interval_notes(_test_time(asked.test_time, plan), len(plan.input_size)),
-    }  # fmt: skip
-    context.finish(["table.csv"], table, info)
-
-
-def _inspect_heads(asked: PredictRequest, net: ArkNetwork, context: FolderContext) -> None:
-    """The same of a pretrained Ark, head by head."""
-    columns = read_findings(net.sets, asked.findings, asked.heads)
-    findings = columns if asked.findings else []
-    table: list[dict[str, Any]] = []
-    names: list[str] = []
-    for name, volume in _images(asked, context):
-        probabilities = head_probabilities(volume, net, asked.test_time)
-        table += head_rows(len(names), name, probabilities, net, asked.heads, findings)
-        names.append(name)
-    write_table(table, context.folder / "table.csv")
-    notes = interval_notes(asked.test_time or "none", 2) + ([heads_text(findings, net.sets)] if findings else [])
-    info = {
-        "names": names, "classes": [column.name for column in columns], "kind": "heads", "model": asked.model,
-        "sets": net.sets, "findings": [{"name": one.name, "text": one.text(net.sets)} for one in findings], "notes": notes,
-    }  # fmt: skip
-    context.finish(["table.csv"], table, info)
-
-
-def _images(asked: PredictRequest, context: FolderContext) -> Iterator[tuple[str, Volume]]:
-    """Name and image of each reference, read when its turn comes."""
-    for n, ref in enumerate(asked.images):
-        context.progress(n / len(asked.images), f"image {n + 1} of {len(asked.images)}")
-        volume = context.volume(ref)
-        name = ref.name or volume.name or f"image {n + 1}"
-        yield name, as_plane(volume, ref.view, ref.inverted) if ref.view or ref.inverted else volume
-
-
-def _check_no_heads(asked: PredictRequest) -> None:
-    wanted = (*asked.heads, *asked.findings)
-    if wanted:
-        raise WeightsError(
-            f"model {asked.model} asked for {', '.join(wanted)}",
-            "has no heads by name",
-            "Choose a pretrained Ark, or ask for none",
-        )
-
-
-def _test_time(wanted: str, plan: Plan) -> str:
+def chosen_test_time(wanted: str, plan: Plan) -> str:
+    """How views are averaged: as is asked for, or else as the model was trained."""
     return wanted or str(plan.task.get("test_time", "none"))
 
 
@@ -208,7 +136,7 @@ def _predict_one(volume: Volume, net: nn.Module | Probe, plan: Plan, test_time: 
     temperatures = plan.task.get("temperature", {})
     mean = calibrate(raw.mean(axis=0), names, kind, temperatures)
     each = calibrate(raw, names, kind, temperatures)
-    return summary(names, mean, each)
+    return mean_with_interval(names, mean, each)
 
 
 @torch.inference_mode()

@@ -39,7 +39,7 @@ def interval_notes(test_time: str, axes: int) -> list[str]:
     return [INTERVALS.format(views)] if views > 1 else []
 
 
-def summary(names: Sequence[str], mean: np.ndarray, each: np.ndarray) -> Prediction:
+def mean_with_interval(names: Sequence[str], mean: np.ndarray, each: np.ndarray) -> Prediction:
     """Means (C,) with the t interval that the answers (V, C) to V views give; without one where V is 1."""
     if len(each) == 1:
         return {name: (float(p), None, None) for name, p in zip(names, mean)}

@@ -1,36 +1,27 @@
-"""Restoration inspection: distort a volume, let a model restore it, measure how well."""
+"""Restoration of volumes: distort one, let a model restore it, measure how well."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from medssl.core.errors import ConfigError, InputError, VolumeError, WeightsError
+from medssl.core.errors import ConfigError, VolumeError, WeightsError
 from medssl.core.plan import Plan
-from medssl.core.requests import RestoreRequest
-from medssl.core.tables import write_table
 from medssl.evaluation.metrics.image_metrics import image_metrics
-from medssl.images.formats.reading import write_volume
-from medssl.images.intensity.config import NormalisationConfig
-from medssl.images.intensity.normalise import denormalise, normalise, resolve, window
-from medssl.images.intensity.volume_statistics import compute
-from medssl.images.volume import Volume, compact, guess_modality
+from medssl.images.intensity.model_window import intensity_window
+from medssl.images.intensity.normalise import denormalise, normalise
+from medssl.images.volume import Volume, compact
 from medssl.inference.volumes.tiles import distort_tiles, make_distortion
 from medssl.inference.volumes.windows import apply_windows
-from medssl.reports.figures.montage import MontageRow, write_montage
-
-if TYPE_CHECKING:
-    from medssl.handlers.worker.context import FolderContext
 
 METHOD = "genesis"  # the method whose networks restore volumes
 BATCH = 4
 DISTORTING = 0.1  # share of the time, for the progress bar
-IMAGES = ("original", "distorted", "restored", "error")
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,7 @@ class Restoration:
     info: dict[str, Any]
 
 
-def restore(
+def restore_volume(
     volume: Volume,
     net: nn.Module,
     distortion: str = "random",
@@ -86,14 +77,18 @@ def restore(
     region = volume.crop(roi) if roi is not None else volume
     bounds = torch.tensor([[low, high]])
     original = normalise(torch.from_numpy(np.ascontiguousarray(compact(region.array)))[None], bounds)[0].numpy()
-    tell = progress or (lambda fraction, message: None)
+    report = progress or (lambda fraction, message: None)
     distorted, tiles = distort_tiles(
-        original, chosen, plan.input_size, seed, lambda n, of: tell(DISTORTING * n / of, f"distorted {n} of {of} tiles")
+        original,
+        chosen,
+        plan.input_size,
+        seed,
+        lambda n, of: report(DISTORTING * n / of, f"distorted {n} of {of} tiles"),
     )
     restored = apply_windows(
         distorted, net, plan.input_size, overlap,
         batch=1 if plan.fidelity == "released" else BATCH, device=next(net.parameters()).device,
-        progress=lambda n, of: tell(DISTORTING + (1 - DISTORTING) * n / of, f"restored {n} of {of} windows"),
+        progress=lambda n, of: report(DISTORTING + (1 - DISTORTING) * n / of, f"restored {n} of {of} windows"),
     )  # fmt: skip
     images = {"distorted": distorted, "restored": restored, "constant mean": np.full_like(original, original.mean())}
     return Restoration(
@@ -107,62 +102,6 @@ def restore(
             "modality": plan.modality,
         },
     )  # fmt: skip
-
-
-def inspect(asked: RestoreRequest, context: FolderContext) -> None:
-    """Answer a RestoreRequest: original, distorted, restored and error as NRRD, a montage and the table."""
-    context.progress(0.0, "reading the volume")
-    volume = context.volume(asked.volume)
-    context.progress(0.0, "loading the model")
-    net = context.model(asked.model, asked.fidelity, asked.device)
-    found = restore(
-        volume, net, asked.distortion, asked.strength, asked.seed, asked.roi, asked.overlap, context.progress
-    )
-    files = [f"{name}.nrrd" for name in IMAGES]
-    for name, file in zip(IMAGES, files):
-        context.progress(1.0, f"writing {file}")
-        write_volume(getattr(found, name), context.folder / file, compress=False)  # decoding costs more than loopback
-    write_montage(montage_rows(found), context.folder / "montage.png")
-    write_table(found.table, context.folder / "table.csv")
-    info = {**found.info, "model": asked.model, "volume": volume.name, "distortion": asked.distortion}
-    context.finish([*files, "montage.png", "table.csv"], found.table, info)
-
-
-def intensity_window(volume: Volume, plan: Plan) -> tuple[float, float]:
-    """The stored intensities of `volume` that become 0 and 1 for this model.
-
-    Raises:
-        InputError: the volume's modality, as stated or as its values tell, is not the model's.
-        VolumeError: a constant volume.
-    """
-    modality = volume.modality or _unstated(volume, plan)
-    if plan.modality and modality != plan.modality:
-        raise InputError(
-            f"{volume.name or 'volume'} of modality {modality}",
-            f"does not suit a model trained on {plan.modality}",
-            f"Choose a {plan.modality} volume, or a model trained on {modality}",
-        )
-    rule = resolve(NormalisationConfig(**plan.normalisation), modality, volume.name or "volume")
-    return window(rule, compute(volume.array, modality), volume.name or "volume")
-
-
-def _unstated(volume: Volume, plan: Plan) -> str:
-    """The modality of a volume that does not say: the model's, unless the voxels are plainly Hounsfield units."""
-    return "CT" if plan.modality == "MR" and guess_modality(volume.array) == "CT" else plan.modality
-
-
-def montage_rows(found: Restoration) -> list[MontageRow]:
-    """Three slices of the restoration, at a quarter, half and three quarters of the depth."""
-    low, high = found.info["window"]
-    depth = found.original.shape[2]
-    aspect, rows = float(found.original.spacing[1] / found.original.spacing[0]), []
-    for k in sorted({depth // 4, depth // 2, 3 * depth // 4}):
-        original, distorted, restored = (
-            (v.array[:, :, k].astype(np.float32) - low) / (high - low)
-            for v in (found.original, found.distorted, found.restored)
-        )
-        rows.append(MontageRow(original, distorted, restored, f"k = {k}", aspect))
-    return rows
 
 
 def _check(volume: Volume, net: nn.Module, overlap: float) -> Plan:

@@ -4,42 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
 from medssl.core.errors import ConfigError, VolumeError, WeightsError
 from medssl.core.plan import Plan
-from medssl.core.requests import SegmentRequest
-from medssl.core.tables import write_table
 from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.intensity.model_window import intensity_window
 from medssl.images.planes import HOW, is_flat
 from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
-from medssl.inference.volumes.components import keep_largest
-from medssl.inference.volumes.restoration import intensity_window
 from medssl.inference.volumes.slabs import class_numbers
-from medssl.inference.volumes.sliding import image_slabs, mirrored_axes, reader, segment_array
-
-if TYPE_CHECKING:
-    from medssl.handlers.worker.context import FolderContext
-
-__all__ = ["Segmented", "inspect", "segment", "segment_array"]
+from medssl.inference.volumes.sliding import image_slabs, mirrored_axes, reader
 
 TASK = "segmentation"
 MARGIN = 8 / 7  # a radiograph's short side over that of the network's window, as in training
 OTHER_SPACING = 1.5  # times the spacing of training, either way: worth a note
 COLUMNS = ("class", "value", "colour", "voxels", "volume_ml", "area_cm2")
 
-Tell = Callable[[float, str], None]
+Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Segmented:
+class SegmentedImage:
     """What a segmentation found.
 
     Attributes:
@@ -57,16 +50,16 @@ class Segmented:
     notes: tuple[str, ...]
 
 
-def segment(
+def segment_image(
     volume: Volume,
     net: nn.Module,
     overlap: float | None = None,
     mirror: bool = False,
-    progress: Tell | None = None,
+    progress: Progress | None = None,
     out: np.ndarray | None = None,
     view: str = "",
     inverted: bool = False,
-) -> Segmented:
+) -> SegmentedImage:
     """Label every voxel of a volume, or pixel of a radiograph.
 
     Memory beyond the image, its label map and the network's own is that of a window's depth of logits.
@@ -93,8 +86,10 @@ def segment(
         raise ConfigError(f"overlap = {overlap}", "must be 0 to 0.9", "0.25 is a good start")
     mirror = mirror or bool(task.get("mirror"))
     classes = SegmentClasses.from_list(task["segments"])
-    tell = progress or (lambda fraction, message: None)
-    windows = _Windows(net, tuple(plan.input_size), overlap, mirror, lambda n, of: tell(n / of, f"{n} of {of} windows"))
+    report = progress or (lambda fraction, message: None)
+    windows = _Windows(
+        net, tuple(plan.input_size), overlap, mirror, lambda n, of: report(n / of, f"{n} of {of} windows")
+    )
     if view or is_flat(volume.shape):
         source, numbers, notes = _radiograph(volume, plan, windows, view, inverted)
         labels = classes.values_of(numbers)
@@ -102,36 +97,13 @@ def segment(
         source, notes = volume, _spacing_notes(volume, plan)
         labels = _slices(volume, plan, windows, classes, out)
     if task.get("largest_component"):
-        tell(1.0, "keeping the largest part of each class")
+        report(1.0, "keeping the largest part of each class")
         keep_largest(labels, classes.values)
     table = _table(labels, classes, source)
     if not any(row["voxels"] for row in table):
         notes = (*notes, "Nothing was found: every voxel is background")
     result = replace(source, array=labels, modality="LABEL")
-    return Segmented(result, source, table, classes.as_list(), notes)
-
-
-def inspect(asked: SegmentRequest, context: FolderContext) -> None:
-    """Answer a SegmentRequest: segmentation.nrrd, which Slicer opens as a segmentation too, a picture and the table."""
-    from medssl.reports.figures.segmentation import draw_segmentation, write_segmentation
-
-    context.progress(0.0, "loading the model")
-    net = context.model(asked.model, "", asked.device)
-    check_segmenter(net)
-    context.progress(0.0, "reading the image")
-    volume = context.volume(asked.volume)
-    overlap = None if asked.overlap < 0 else asked.overlap
-    found = segment(
-        volume, net, overlap, asked.mirror, context.progress, view=asked.volume.view, inverted=asked.volume.inverted
-    )
-    context.progress(1.0, "writing the label map")
-    write_segmentation(found.labels, found.segments, context.folder / "segmentation.nrrd")
-    draw_segmentation(found, context.folder / "montage.png")
-    write_table(found.table, context.folder / "table.csv", COLUMNS)
-    info = {
-        "segments": found.segments, "notes": list(found.notes), "model": asked.model, "volume": asked.volume.name or volume.name
-    }  # fmt: skip
-    context.finish(["segmentation.nrrd", "montage.png", "table.csv"], found.table, info)
+    return SegmentedImage(result, source, table, classes.as_list(), notes)
 
 
 @dataclass(frozen=True)
@@ -216,6 +188,23 @@ def _spacing_notes(volume: Volume, plan: Plan) -> tuple[str, ...]:
         return ()
     here, there = (" x ".join(f"{side:.3g}" for side in spacing) for spacing in (volume.spacing, learnt))
     return (f"Voxels of {here} mm; the model learnt from {there} mm: resample the volume if the result is poor",)
+
+
+def keep_largest(labels: np.ndarray, values: Sequence[int]) -> None:
+    """Turn all but the largest connected part of each value into background, in place.
+
+    Voxels that share a face are connected. Only the box around a value is looked at.
+    """
+    boxes = ndimage.find_objects(labels, max_label=max(values))
+    for value in values:
+        box = boxes[value - 1]
+        if box is None:
+            continue
+        part = labels[box]
+        numbers, count = ndimage.label(part == value)
+        if count > 1:
+            largest = 1 + int(np.bincount(numbers.ravel())[1:].argmax())
+            part[(numbers > 0) & (numbers != largest)] = 0
 
 
 def _table(labels: np.ndarray, classes: SegmentClasses, source: Volume) -> list[dict[str, Any]]:

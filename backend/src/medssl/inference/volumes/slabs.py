@@ -22,7 +22,7 @@ LEAST_WEIGHT = 1e-3  # of the centre's, so that a voxel seen only by a corner is
 SHARE = 0.25  # of a GPU's free memory that the logits of a slab may take; else they are blended in the processor's
 SLICES = 8  # labelled at a time
 
-Box = tuple[int, int, int]
+Corner = tuple[int, int, int]  # a window's first voxel
 Read = Callable[[int, int], Tensor]  # slices first...last (half open) as (channels, i, j, slices)
 
 
@@ -97,7 +97,7 @@ class _Blend:
         self._sums = self._counts = torch.empty(0)  # (C, i, j, depth), (i, j, depth)
 
     @torch.inference_mode()
-    def add(self, answers: Tensor, boxes: Sequence[Box]) -> None:
+    def add(self, answers: Tensor, boxes: Sequence[Corner]) -> None:
         """Add the answers (N, C, *size) for windows at `boxes`."""
         if not self._sums.numel():
             where = _room(answers.device, (answers.shape[1] + 1) * math.prod(self._shape) * 4)
@@ -139,7 +139,7 @@ def _padded(image: Tensor, before: Sequence[int], more: Sequence[int]) -> Tensor
     return functional.pad(image, sides) if any(sides) else image
 
 
-def _windows(image: Tensor, boxes: Sequence[Box], first: int, size: Sequence[int]) -> Tensor:
+def _windows(image: Tensor, boxes: Sequence[Corner], first: int, size: Sequence[int]) -> Tensor:
     """(N, channels, *size) of slices (channels, i, j, slices) that begin at slice `first`."""
     a, b, c = size
     return torch.stack([image[:, i : i + a, j : j + b, k - first : k - first + c] for i, j, k in boxes])

@@ -7,7 +7,7 @@ import numpy as np
 COMPONENTS = 32  # distances between cells need no more, and it is many times as fast
 
 
-def principal(descriptors: np.ndarray, seed: int) -> np.ndarray:
+def principal_components(descriptors: np.ndarray, seed: int) -> np.ndarray:
     """The first principal components (n, 32 at most) of descriptors (n, D)."""
     from sklearn.decomposition import PCA
 

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medssl.core.errors import ConfigError
-from medssl.core.requests import CorrespondRequest
-from medssl.core.tables import write_table
-from medssl.handlers.images import describe_images, notes_of
 from medssl.inference.patch_grid import PatchGrid
 from medssl.inspection.anatomy.clusters import cluster
+from medssl.inspection.anatomy.colours import distinct
 from medssl.inspection.anatomy.similarity import Match, best_match, similarity_map
-from medssl.reports.figures.palette import distinct
-
-if TYPE_CHECKING:
-    from medssl.handlers.worker.context import FolderContext
 
 CHUNK = 2**22  # similarities held at a time
 COLUMNS = ("label", "image", "name", "x", "y", "similarity", "confidence", "mutual", "colour")
@@ -36,7 +29,7 @@ class Correspondence:
     matches: tuple[Match | None, ...]
 
 
-def correspond(grids: Sequence[PatchGrid], count: int = 12, seed: int = 0) -> list[Correspondence]:
+def find_correspondences(grids: Sequence[PatchGrid], count: int = 12, seed: int = 0) -> list[Correspondence]:
     """Places of the first image that are found in the others, spread over different anatomy, the surest first.
 
     A place and its nearest neighbour (cosine) are a pair where each is the other's nearest, among cells that show something.
@@ -80,10 +73,10 @@ def mutual_neighbours(first: PatchGrid, second: PatchGrid) -> tuple[Tensor, Tens
         back_best[better], back[better] = value[better], index[better] + start
     mutual = back[forth] == torch.arange(len(a))
     shown, places = first.foreground.flatten(), second.foreground.flatten().nonzero()[:, 0]
-    whole = [torch.zeros(shown.shape, dtype=kind) for kind in (torch.bool, torch.long, torch.float32)]
-    for target, values in zip(whole, (mutual, places[forth], best)):
+    of_places = [torch.zeros(shown.shape, dtype=kind) for kind in (torch.bool, torch.long, torch.float32)]
+    for target, values in zip(of_places, (mutual, places[forth], best)):
         target[shown] = values
-    return whole[0], whole[1], whole[2]
+    return of_places[0], of_places[1], of_places[2]
 
 
 def _shared(
@@ -114,7 +107,7 @@ def _place(number: int, reference: PatchGrid, others: Sequence[PatchGrid], mutua
     return Correspondence(float(x), float(y), tuple(matches))
 
 
-def rows_of(places: Sequence[Correspondence], names: Sequence[str]) -> list[dict[str, Any]]:
+def correspondence_rows(places: Sequence[Correspondence], names: Sequence[str]) -> list[dict[str, Any]]:
     """The result's table: of each place a row for the reference and one for each image that shows it."""
     rows = []
     for number, (place, colour) in enumerate(zip(places, distinct(len(places)))):
@@ -127,25 +120,3 @@ def rows_of(places: Sequence[Correspondence], names: Sequence[str]) -> list[dict
             for n, x, y, similarity, confidence in (of_reference, *of_others)
         ]
     return rows
-
-
-def inspect(asked: CorrespondRequest, context: FolderContext) -> None:
-    """Answer a CorrespondRequest: correspondences.csv and a picture with lines between equal places."""
-    from medssl.reports.figures.anatomy import draw_correspondences
-
-    if asked.count < 1:
-        raise ConfigError(f"count = {asked.count}", "must be at least 1", "12 is a good start")
-    grids, names = describe_images(asked, context, least=2)
-    context.progress(0.85, "comparing")
-    places = correspond(grids, asked.count, asked.seed)
-    table, notes = rows_of(places, names), notes_of(grids, names)
-    if len(places) < asked.count:
-        notes.append(f"Only {len(places)} places are each other's nearest, of {asked.count} wanted")
-    context.progress(0.9, "drawing")
-    write_table(table, context.folder / "correspondences.csv", COLUMNS)
-    draw_correspondences(grids, names, table, context.folder / "montage.png")
-    info = {
-        "names": names, "cell": [grid.cell for grid in grids], "notes": notes, "wanted": asked.count,
-        "found": len(places), "model": asked.model,
-    }  # fmt: skip
-    context.finish(["correspondences.csv", "montage.png"], table, info)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,17 +17,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from medssl.core.errors import ConfigError
-from medssl.core.requests import CosegmentRequest
-from medssl.core.tables import write_table
-from medssl.handlers.images import READING, describe_images, notes_of
-from medssl.images.formats.reading import write_volume
 from medssl.inference.patch_grid import PatchGrid
-from medssl.inspection.anatomy.clusters import cluster, principal
+from medssl.inspection.anatomy.clusters import cluster, principal_components
+from medssl.inspection.anatomy.colours import distinct
 from medssl.inspection.anatomy.part_maps import label_map
-from medssl.reports.figures.palette import distinct
-
-if TYPE_CHECKING:
-    from medssl.handlers.worker.context import FolderContext
 
 FEWEST, MOST = 3, 12  # clusters that the elbow rule chooses from
 LARGEST = 255  # parts that a label map of bytes can tell apart
@@ -68,7 +61,7 @@ def find_parts(grids: Sequence[PatchGrid], parts: int = 0, seed: int = 0) -> Cos
     most = min(LARGEST, len(cells) // 2)
     if not 0 <= parts <= most:
         raise ConfigError(f"parts = {parts}", f"must lie between 1 and {most} here, or be 0", "0 finds a number")
-    reduced = principal(cells.numpy(), seed)
+    reduced = principal_components(cells.numpy(), seed)
     elbow: tuple[tuple[int, float], ...] = ()
     if parts:
         labels = cluster(reduced, parts, seed)[0]
@@ -102,7 +95,7 @@ def votes(grid: PatchGrid, labels: np.ndarray, count: int) -> np.ndarray:
     return (sizes >= LEAST_SHARE * grid.foreground.numel()) & (at_border <= CROWDED * border.mean())
 
 
-def segment(grid: PatchGrid, parts: Cosegmentation) -> np.ndarray:
+def label_parts(grid: PatchGrid, parts: Cosegmentation) -> np.ndarray:
     """The label map (column, row) uint8 of an image at its full size: 1 is the first part, 0 what is none."""
     similarities = grid.descriptors @ parts.centres.T  # (rows, columns, clusters)
     labels = np.zeros(len(parts.centres), np.uint8)
@@ -124,7 +117,7 @@ def elbow(values: Sequence[float]) -> int:
     return int(np.argmax(line - np.asarray(values)))
 
 
-def rows_of(maps: Sequence[np.ndarray], count: int) -> list[dict[str, Any]]:
+def part_rows(maps: Sequence[np.ndarray], count: int) -> list[dict[str, Any]]:
     """The result's table: each part, how many images show it, and its share of each image's pixels."""
     shares = np.array([np.bincount(one.ravel(), minlength=count + 1)[1:] / one.size for one in maps])  # (images, parts)
     return [
@@ -134,30 +127,3 @@ def rows_of(maps: Sequence[np.ndarray], count: int) -> list[dict[str, Any]]:
         }
         for n, colour in enumerate(distinct(count))
     ]  # fmt: skip
-
-
-def inspect(asked: CosegmentRequest, context: FolderContext) -> None:
-    """Answer a CosegmentRequest: a label map per image with common labels, parts.csv and a picture."""
-    from medssl.reports.figures.anatomy import draw_parts
-
-    grids, names = describe_images(asked, context)
-    context.progress(READING, "clustering")
-    parts = find_parts(grids, asked.parts, asked.seed)
-    maps, files = [], [f"segmentation-{n}.nrrd" for n in range(len(grids))]
-    for n, (grid, file) in enumerate(zip(grids, files)):
-        context.progress(READING + 0.15 * n / len(grids), f"drawing image {n + 1} of {len(grids)}")
-        maps.append(segment(grid, parts))
-        write_volume(grid.source.with_array(maps[-1]), context.folder / file)
-    table = rows_of(maps, len(parts.kept))
-    columns = ("part", "name", "colour", "images", *(f"share_{n}" for n in range(len(grids))))
-    write_table(table, context.folder / "parts.csv", columns)
-    draw_parts(grids, names, maps, table, context.folder / "montage.png")
-    notes = notes_of(grids, names)
-    left = len(parts.centres) - len(parts.kept)
-    if left:
-        notes.append(f"{left} of {len(parts.centres)} clusters are no part: background, or in too few of the images")
-    info = {
-        "parts": len(parts.kept), "clusters": len(parts.centres), "votes": parts.votes, "files": files, "names": names,
-        "elbow": parts.elbow, "notes": notes, "model": asked.model,
-    }  # fmt: skip
-    context.finish([*files, "montage.png", "parts.csv"], table, info)

@@ -1,17 +1,15 @@
-"""Known landmarks of the images of a catalogue: read, matched, checked; or made from outlines of the lungs."""
+"""Known landmarks of the images of a catalogue: read, matched and checked."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import CatalogError, InputError, NotFoundError, VolumeError
+from medssl.core.errors import CatalogError, NotFoundError
 from medssl.core.tables import read_table
-from medssl.datasets.catalog.catalog import Catalog, Entry
-from medssl.images.formats.reading import read_volume
-from medssl.inspection.anatomy.lung_landmarks import lung_landmarks
+from medssl.datasets.catalog.catalog import Catalog
 
 COLUMNS = ("image", "landmark", "x", "y")
 Landmarks = dict[int, dict[str, tuple[float, float]]]  # number of the catalogue's entry: landmark: (x, y) in pixels
@@ -64,34 +62,6 @@ def match_landmarks(rows: Iterable[dict[str, Any]], catalog: Catalog, partial: b
             raise CatalogError(f"{where} of {image}", "is there twice", "Give each landmark once per image")
         of_image[landmark] = _number(row["x"], where), _number(row["y"], where)
     return found, skipped
-
-
-def landmarks_of_masks(entries: Sequence[Entry], folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rows of lung landmarks from masks, files of the images' names in a folder, and notes on images left out.
-
-    Raises:
-        NotFoundError: no mask for any image.
-        VolumeError: a mask that is not 2D.
-    """
-    masks = {path.name.partition(".")[0]: path for path in sorted(folder.glob("*")) if path.is_file()}
-    rows, notes = [], []
-    for entry in entries:
-        path = masks.get(entry.image.name.partition(".")[0])
-        if path is None:
-            notes.append(f"{entry.name}: no mask")
-            continue
-        mask = read_volume(path)
-        if mask.array.ndim != 2:
-            raise VolumeError(path, "is not 2D", "Give masks of the radiographs themselves")
-        try:
-            found = lung_landmarks(mask.array.T)
-        except InputError as error:
-            notes.append(f"{entry.name}: {error.value} {error.rule}")
-            continue
-        rows += [{"image": str(entry.image), "landmark": name, "x": x, "y": y} for name, (x, y) in found.items()]
-    if not rows:
-        raise NotFoundError(folder, "holds no mask of two lungs for any image", "Name masks as the images")
-    return rows, notes
 
 
 def _names(catalog: Catalog) -> dict[str, set[int]]:

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medssl.core.errors import ConfigError
 from medssl.inference.patch_grid import PatchGrid
 from medssl.inspection.anatomy.similarity import peak_offset
 
-Points = dict[str, tuple[float, float]]
+LandmarkPoints = dict[str, tuple[float, float]]
 QUERIES = 256  # compared with an image at a time
 
 
@@ -34,7 +35,9 @@ class Frame:
     cell: tuple[float, float]
 
 
-def make_queries(landmarks: dict[int, Points], patients: Sequence[str], pairs: int = 0, seed: int = 0) -> list[Query]:
+def make_queries(
+    landmarks: dict[int, LandmarkPoints], patients: Sequence[str], pairs: int = 0, seed: int = 0
+) -> list[Query]:
     """All landmarks of all ordered pairs of images of different patients.
 
     Args:
@@ -42,7 +45,12 @@ def make_queries(landmarks: dict[int, Points], patients: Sequence[str], pairs: i
         patients: of every image.
         pairs: take this many pairs at random; 0 takes all.
         seed: of the choice.
+
+    Raises:
+        ConfigError: fewer than 0 pairs.
     """
+    if pairs < 0:
+        raise ConfigError(f"pairs = {pairs}", "must not be below 0", "0 takes all")
     images = sorted(landmarks)
     found = [
         (a, b) for a in images for b in images if patients[a] != patients[b] and landmarks[a].keys() & landmarks[b]
@@ -53,9 +61,9 @@ def make_queries(landmarks: dict[int, Points], patients: Sequence[str], pairs: i
     return [Query(a, b, name) for a, b in found for name in landmarks[a] if name in landmarks[b]]
 
 
-def retrieve(
+def find_landmarks(
     queries: Sequence[Query],
-    landmarks: dict[int, Points],
+    landmarks: dict[int, LandmarkPoints],
     grid_of: Callable[[int], PatchGrid],
     progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -63,7 +71,7 @@ def retrieve(
 
     Args:
         grid_of: the patch grid of an image; asked twice for each, one after another, so that few need to be in memory.
-        progress: told the share done; may raise to stop.
+        progress: called with the share done; may raise to stop.
 
     Returns:
         (queries, 2) x and y in pixels of the targets, and (queries,) similarities.
@@ -90,7 +98,9 @@ def retrieve(
     return places, similarities
 
 
-def same_coordinates(queries: Sequence[Query], landmarks: dict[int, Points], frames: dict[int, Frame]) -> np.ndarray:
+def same_coordinates(
+    queries: Sequence[Query], landmarks: dict[int, LandmarkPoints], frames: dict[int, Frame]
+) -> np.ndarray:
     """(queries, 2): the answer without looking, the same relative place as in the source."""
     return np.array(
         [
@@ -101,7 +111,11 @@ def same_coordinates(queries: Sequence[Query], landmarks: dict[int, Points], fra
 
 
 def errors_of(
-    places: np.ndarray, queries: Sequence[Query], landmarks: dict[int, Points], frames: dict[int, Frame], unit: str
+    places: np.ndarray,
+    queries: Sequence[Query],
+    landmarks: dict[int, LandmarkPoints],
+    frames: dict[int, Frame],
+    unit: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distances (queries,) from the true places in mm or percent of the image's width, and in cells."""
     truth = np.array([landmarks[q.target][q.landmark] for q in queries])

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from medssl.core.errors import CatalogError, ConfigError, InputError, WeightsError
-from medssl.core.protocol import VolumeRef
-from medssl.core.requests import LandmarksRequest
-from medssl.core.tables import write_table
-from medssl.datasets.catalog.catalog import Catalog, Entry, read_catalog
+from medssl.core.errors import CatalogError, ConfigError, InputError
+from medssl.core.plan import Plan
+from medssl.datasets.catalog.catalog import Catalog, Entry
 from medssl.evaluation.landmark_errors import ALL, difference, landmark_rows
+from medssl.inference.patch_grid import PatchGrid, check_patch_encoder
 from medssl.inference.untrained import split_reference
-from medssl.inspection.anatomy.landmark_points import Landmarks, match_landmarks, read_landmarks
-from medssl.inspection.anatomy.landmark_search import Frame, Query, errors_of, make_queries, retrieve, same_coordinates
+from medssl.inspection.anatomy.landmark_points import Landmarks
+from medssl.inspection.anatomy.landmark_search import Frame, Query, errors_of, find_landmarks, same_coordinates
 from medssl.inspection.anatomy.similarity import check_point
-
-if TYPE_CHECKING:
-    from medssl.handlers.worker.context import FolderContext
 
 BASELINE, UNTRAINED = "same coordinates", "untrained"
 UNITS = ("auto", "mm", "percent")
@@ -40,28 +36,6 @@ class LandmarkErrors:
     cells: dict[str, np.ndarray]
     similarity: dict[str, np.ndarray]
     unit: str
-
-
-def inspect(asked: LandmarksRequest, context: FolderContext) -> None:
-    """Answer a LandmarksRequest: landmarks.csv, pairs.csv, report.html and a picture."""
-    _check(asked)
-    context.progress(0.0, "reading the landmarks")
-    catalog = read_catalog(asked.data, context.home)
-    rows = read_landmarks(asked.landmarks) if asked.landmarks else asked.points
-    landmarks, skipped = match_landmarks(rows, catalog, partial=bool(asked.data.exclude))
-    members = {column: group_values(catalog, column) for column in asked.groups}
-    queries = make_queries(landmarks, [entry.patient for entry in catalog], asked.pairs, asked.seed)
-    if not queries:
-        raise CatalogError(
-            f"{len(landmarks)} images with landmarks",
-            "share no landmark across two patients",
-            "Give landmarks of several patients, under the same names",
-        )
-    found = _look(asked, context, catalog, landmarks, queries)
-    table, differences, notes = _judge(asked, catalog, found, members)
-    if skipped:
-        notes.append(f"{skipped} landmarks of images that are left out were not used")
-    _write(context, asked, catalog, landmarks, found, table, differences, notes)
 
 
 def group_values(catalog: Catalog, column: str) -> list[str]:
@@ -100,41 +74,93 @@ def model_names(references: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else list(references)
 
 
-def _check(asked: LandmarksRequest) -> None:
-    if bool(asked.landmarks) == bool(asked.points):
-        raise InputError("landmarks", "must come from a CSV or as points, one of the two", "Give one of the two")
-    if not asked.models:
+def named_models(references: Sequence[str]) -> dict[str, str]:
+    """Name and reference of each model.
+
+    Raises:
+        InputError: no model, or one twice.
+    """
+    if not references:
         raise InputError("models", "are missing", "Name one at least, for example untrained:default")
-    if len(set(asked.models)) < len(asked.models):
-        raise InputError("models", "repeat themselves", "Name each once")
-    if asked.unit not in UNITS:
-        raise ConfigError(f"unit {asked.unit!r}", "is unknown", f"Use one of {', '.join(UNITS)}")
-    if asked.pairs < 0:
-        raise ConfigError(f"pairs = {asked.pairs}", "must not be below 0", "0 takes all")
+    twice = next((one for n, one in enumerate(references) if one in references[:n]), None)
+    if twice is not None:
+        raise InputError(f"model {twice!r}", "is named twice", "Name each model once")
+    return dict(zip(model_names(references), references))
 
 
-def _look(
-    asked: LandmarksRequest, context: FolderContext, catalog: Catalog, landmarks: Landmarks, queries: list[Query]
+def with_untrained_twins(models: dict[str, str], plan_of: Callable[[str], Plan], seed: int) -> dict[str, str]:
+    """The models, and after them an untrained twin of each different network.
+
+    Args:
+        models: name: reference.
+        plan_of: the plan of a model by its reference.
+        seed: of the random weights.
+
+    Raises:
+        WeightsError: a model without patch embeddings.
+    """
+    twins: dict[str, str] = {}  # of each network
+    for name, reference in models.items():
+        plan = plan_of(reference)
+        check_patch_encoder(plan)
+        if split_reference(reference) is None:
+            twins.setdefault(str(sorted(plan.network.items())), name)
+    several = len(twins) > 1
+    return models | {
+        f"{UNTRAINED} ({name})" if several else UNTRAINED: f"untrained:{models[name]}:{seed}" for name in twins.values()
+    }
+
+
+def check_unit(unit: str) -> None:
+    """Refuse an unknown unit before anything is computed.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if unit not in UNITS:
+        raise ConfigError(f"unit {unit!r}", "is unknown", f"Use one of {', '.join(UNITS)}")
+
+
+def measure_models(
+    models: dict[str, str],
+    queries: list[Query],
+    landmarks: Landmarks,
+    catalog: Catalog,
+    grid_of: Callable[[int, str], PatchGrid],
+    unit: str = "auto",
+    progress: Callable[[float, str], None] = lambda share, message: None,
 ) -> LandmarkErrors:
-    """Let every model look for every landmark."""
-    models = _contestants(asked, context)
-    refs = [_ref(entry) for entry in catalog]
+    """Let every model look for every landmark, and BASELINE without looking.
+
+    Args:
+        models: name: reference.
+        queries: what is looked for.
+        landmarks: where the landmarks of each image truly are.
+        catalog: the images.
+        grid_of: the patch grid of an image, by its number, under a model, by its reference.
+        unit: mm, percent of the image's width, or auto.
+        progress: called with the share done and a message; may raise to stop.
+
+    Raises:
+        ConfigError: mm are asked for, and an image does not know them.
+        InputError: a landmark outside its image.
+    """
     frames: dict[int, Frame] = {}
     places, similarity = {}, {}
     for n, (name, reference) in enumerate(models.items()):
 
-        def grid_of(image: int, reference: str = reference):
-            grid = context.embedding(refs[image], reference, asked.fidelity, asked.device, asked.part, asked.dense)
+        def seen(image: int, reference: str = reference) -> PatchGrid:
+            grid = grid_of(image, reference)
             if image not in frames:
                 frames[image] = _frame(grid, catalog.entries[image], landmarks[image])
             return grid
 
-        def tell(share: float, n: int = n, name: str = name) -> None:
-            context.progress((n + share) / len(models), f"{name}: looking for {len(queries)} landmarks")
+        def report(share: float, n: int = n, name: str = name) -> None:
+            progress((n + share) / len(models), f"{name}: looking for {len(queries)} landmarks")
 
-        places[name], similarity[name] = retrieve(queries, landmarks, grid_of, tell)
+        places[name], similarity[name] = find_landmarks(queries, landmarks, seen, report)
     places[BASELINE] = same_coordinates(queries, landmarks, frames)
-    unit = _unit(asked.unit, frames, catalog)
+    unit = _known_unit(unit, frames, catalog)
     distances = {name: errors_of(found, queries, landmarks, frames, unit) for name, found in places.items()}
     return LandmarkErrors(
         queries, places, {name: d[0] for name, d in distances.items()}, {name: d[1] for name, d in distances.items()},
@@ -142,64 +168,23 @@ def _look(
     )  # fmt: skip
 
 
-def _contestants(asked: LandmarksRequest, context: FolderContext) -> dict[str, str]:
-    """Name: reference of all models, with an untrained twin of each different network."""
-    models = dict(zip(model_names(asked.models), asked.models))
-    if not asked.compare_untrained:
-        return models
-    twins: dict[str, str] = {}  # of each network
-    for name, reference in list(models.items()):
-        plan: Any = context.model(reference, asked.fidelity, asked.device, asked.part).plan
-        if plan.method != "peac":
-            raise WeightsError(f"model of method {plan.method!r}", "has no patch embeddings", "Choose a PEAC model")
-        if split_reference(reference) is None:
-            twins.setdefault(str(sorted(plan.network.items())), name)
-    several = len(twins) > 1
-    for name in twins.values():
-        models[f"{UNTRAINED} ({name})" if several else UNTRAINED] = f"untrained:{models[name]}:{asked.seed}"
-    return models
+def compare_models(
+    found: LandmarkErrors, catalog: Catalog, groups: dict[str, list[str]], seed: int = 0
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of the table, of each model, landmark and group of images, and the differences between all pairs of models.
 
-
-def _ref(entry: Entry) -> VolumeRef:
-    return VolumeRef(
-        path=str(entry.image), name=entry.name, modality=entry.modality, view=entry.view, inverted=entry.inverted
-    )
-
-
-def _frame(grid: Any, entry: Entry, points: dict[str, tuple[float, float]]) -> Frame:
-    for name, (x, y) in points.items():
-        check_point(grid.source, x, y, f"landmark {name} of {entry.name}")
-    side = entry.labels.get(PIXEL, np.nan)
-    spacing = (side, side) if side > 0 else tuple(grid.source.spacing[:2])
-    return Frame(grid.source.shape, spacing, grid.cell)
-
-
-def _unit(wanted: str, frames: dict[int, Frame], catalog: Catalog) -> str:
-    """mm or percent.
-
-    Raises:
-        ConfigError: mm are asked for, and an image does not know them.
+    Args:
+        found: what all models found.
+        catalog: the images.
+        groups: column: its value for every image.
+        seed: of the intervals.
     """
-    unknown = [number for number, frame in frames.items() if frame.spacing == (1.0, 1.0)]  # what readers say then
-    if wanted == "mm" and unknown:
-        raise ConfigError(
-            f"{catalog.entries[unknown[0]].name} and {len(unknown) - 1} further images",
-            "do not know the size of their pixels in mm",
-            f"Ask for percent, or give the catalogue a column {PIXEL}",
-        )
-    return wanted if wanted != "auto" else "percent" if unknown else "mm"
-
-
-def _judge(
-    asked: LandmarksRequest, catalog: Catalog, found: LandmarkErrors, members: dict[str, list[str]]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
-    """Rows of the table, differences between models, and notes."""
     patients = [entry.patient for entry in catalog]
     first, second = (np.array([patients[getattr(q, side)] for q in found.queries]) for side in ("source", "target"))
     of_landmark = np.array([q.landmark for q in found.queries])
     subsets = {(ALL, ALL): np.ones(len(of_landmark), bool)}
     subsets |= {(name, ALL): of_landmark == name for name in sorted(set(of_landmark))}
-    for column, values in members.items():
+    for column, values in groups.items():
         a, b = (np.array([values[getattr(q, side)] for q in found.queries]) for side in ("source", "target"))
         for one in sorted(set(values)):
             for other in sorted(set(values)):
@@ -207,49 +192,15 @@ def _judge(
                 subsets[ALL, name] = (a == one) & (b == other)
     subsets = {key: chosen for key, chosen in subsets.items() if chosen.any()}
     images = np.array([(q.source, q.target) for q in found.queries])
-    table = landmark_rows(found.error, found.cells, subsets, images, first, second, asked.seed)
+    table = landmark_rows(found.error, found.cells, subsets, images, first, second, seed)
     names = list(found.error)
     against = [(a, b) for n, a in enumerate(names) for b in names[n + 1 :]]
-    differences = [difference(found.error, a, b, first, second, asked.seed) for a, b in against]
-    notes = []
-    if differences and differences[0]["low"] is None:
-        notes.append("Fewer than 5 patients: no interval can be stated")
-    return table, differences, notes
+    differences = [difference(found.error, a, b, first, second, seed) for a, b in against]
+    return table, differences
 
 
-def _write(
-    context: FolderContext,
-    asked: LandmarksRequest,
-    catalog: Catalog,
-    landmarks: Landmarks,
-    found: LandmarkErrors,
-    table: list[dict[str, Any]],
-    differences: list[dict[str, Any]],
-    notes: list[str],
-) -> None:
-    from medssl.reports.figures.landmark_examples import draw_examples
-    from medssl.reports.landmark_report import write_report
-
-    context.progress(1.0, "writing the report")
-    write_table(table, context.folder / "landmarks.csv")
-    write_table(_pair_rows(catalog, landmarks, found), context.folder / "pairs.csv")
-    example = found.queries[0].target
-    ref = _ref(catalog.entries[example])
-    grid = context.embedding(ref, asked.models[0], asked.fidelity, asked.device, asked.part, asked.dense)
-    picture = context.folder / "montage.png"
-    draw_examples(
-        grid.source, example, catalog.entries[example].name, landmarks[example], found.queries, found.places, picture
-    )
-    info = {
-        "unit": found.unit, "differences": differences, "notes": notes, "images": len(landmarks),
-        "patients": len({catalog.entries[n].patient for n in landmarks}),
-        "pairs": len({(q.source, q.target) for q in found.queries}), "models": dict(zip(model_names(asked.models), asked.models)),
-    }  # fmt: skip
-    write_report(context.folder / "report.html", table, info, picture.read_bytes())
-    context.finish(["landmarks.csv", "pairs.csv", "report.html", "montage.png"], table, info)
-
-
-def _pair_rows(catalog: Catalog, landmarks: Landmarks, found: LandmarkErrors) -> list[dict[str, Any]]:
+def pair_rows(found: LandmarkErrors, catalog: Catalog, landmarks: Landmarks) -> list[dict[str, Any]]:
+    """A row for each model and query: where the landmark was looked for, found, and truly is."""
     entries = catalog.entries
     return [
         {
@@ -265,3 +216,28 @@ def _pair_rows(catalog: Catalog, landmarks: Landmarks, found: LandmarkErrors) ->
             zip(found.queries, places, found.error[model], found.cells[model])
         )
     ]  # fmt: skip
+
+
+def _frame(grid: PatchGrid, entry: Entry, points: dict[str, tuple[float, float]]) -> Frame:
+    for name, (x, y) in points.items():
+        check_point(grid.source, x, y, f"landmark {name} of {entry.name}")
+    side = entry.labels.get(PIXEL, np.nan)
+    spacing = (side, side) if side > 0 else tuple(grid.source.spacing[:2])
+    width, height = grid.source.shape
+    return Frame((width, height), spacing, grid.cell)
+
+
+def _known_unit(wanted: str, frames: dict[int, Frame], catalog: Catalog) -> str:
+    """mm or percent.
+
+    Raises:
+        ConfigError: mm are asked for, and an image does not know them.
+    """
+    unknown = [number for number, frame in frames.items() if frame.spacing == (1.0, 1.0)]  # what readers say then
+    if wanted == "mm" and unknown:
+        raise ConfigError(
+            f"{catalog.entries[unknown[0]].name} and {len(unknown) - 1} further images",
+            "do not know the size of their pixels in mm",
+            f"Ask for percent, or give the catalogue a column {PIXEL}",
+        )
+    return wanted if wanted != "auto" else "percent" if unknown else "mm"

@@ -1,13 +1,47 @@
-"""Landmarks of a frontal chest radiograph from an outline of the lungs."""
+"""Landmarks of frontal chest radiographs from outlines of the lungs."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
-from medssl.core.errors import InputError
+from medssl.core.errors import InputError, NotFoundError, VolumeError
+from medssl.datasets.entry import Entry
+from medssl.images.formats.reading import read_volume
 
 SMALLEST_SHARE = 0.01  # of the image: smaller pieces of a mask are not lungs
+
+
+def landmarks_of_masks(entries: Sequence[Entry], folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows of lung landmarks from masks, files of the images' names in a folder, and notes on images left out.
+
+    Raises:
+        NotFoundError: no mask for any image.
+        VolumeError: a mask that is not 2D.
+    """
+    masks = {path.name.partition(".")[0]: path for path in sorted(folder.glob("*")) if path.is_file()}
+    rows, notes = [], []
+    for entry in entries:
+        path = masks.get(entry.image.name.partition(".")[0])
+        if path is None:
+            notes.append(f"{entry.name}: no mask")
+            continue
+        mask = read_volume(path)
+        if mask.array.ndim != 2:
+            raise VolumeError(path, "is not 2D", "Give masks of the radiographs themselves")
+        try:
+            found = lung_landmarks(mask.array.T)
+        except InputError as error:
+            notes.append(f"{entry.name}: {error.value} {error.rule}")
+            continue
+        rows += [{"image": str(entry.image), "landmark": name, "x": x, "y": y} for name, (x, y) in found.items()]
+    if not rows:
+        raise NotFoundError(folder, "holds no mask of two lungs for any image", "Name masks as the images")
+    return rows, notes
 
 
 def lung_landmarks(mask: np.ndarray) -> dict[str, tuple[float, float]]:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from medssl.core.errors import ConfigError, ResourceError
-from medssl.core.requests import PatchmapRequest
-from medssl.core.tables import write_table
-from medssl.handlers.images import READING, describe_images, notes_of
 from medssl.inference.patch_grid import PatchGrid
-from medssl.reports.figures.palette import of_places
-
-if TYPE_CHECKING:
-    from medssl.handlers.worker.context import FolderContext
+from medssl.inspection.anatomy.colours import of_places
 
 METHODS = ("tsne", "pca", "umap")
 COMPONENTS = 50  # principal ones that t-SNE and UMAP see, as their authors advise
 NEIGHBOURS = 15  # of UMAP, its default
-LARGEST = 20_000  # patches: minutes of t-SNE
 
 
 def flatten_patches(
@@ -79,7 +72,7 @@ def check_method(method: str) -> None:
         )
 
 
-def patches_of(grids: list[PatchGrid], names: list[str]) -> tuple[np.ndarray, list[dict[str, Any]]]:
+def shown_patches(grids: list[PatchGrid], names: list[str]) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Descriptors (n, D) of all cells that show something, and where each lies: the table without u and v."""
     table = []
     for number, (grid, name) in enumerate(zip(grids, names)):
@@ -99,24 +92,3 @@ def patches_of(grids: list[PatchGrid], names: list[str]) -> tuple[np.ndarray, li
             for (r, c), (x, y), colour in zip(places, pixels, colours)
         ]
     return np.concatenate([grid.descriptors[grid.foreground].numpy() for grid in grids]), table
-
-
-def inspect(asked: PatchmapRequest, context: FolderContext) -> None:
-    """Answer a PatchmapRequest: patchmap.csv and a picture of the plane beside the images in the colours of places."""
-    from medssl.reports.figures.anatomy import draw_patchmap
-
-    check_method(asked.method)
-    grids, names = describe_images(asked, context)
-    descriptors, table = patches_of(grids, names)
-    if len(table) > LARGEST:
-        raise ConfigError(f"{len(table)} patches", f"are more than {LARGEST}", "Choose fewer images, or dense = 1")
-    context.progress(READING, f"{asked.method} of {len(table)} patches")
-    places, explained = flatten_patches(descriptors, asked.method, asked.perplexity, asked.seed)
-    table = [{**row, "u": float(u), "v": float(v)} for row, (u, v) in zip(table, places)]
-    write_table(table, context.folder / "patchmap.csv")
-    draw_patchmap(grids, names, table, asked.method, context.folder / "montage.png")
-    info = {
-        "method": asked.method, "patches": len(table), "names": names, "notes": notes_of(grids, names), "model": asked.model,
-        **({"explained": explained} if explained else {}),
-    }  # fmt: skip
-    context.finish(["patchmap.csv", "montage.png"], table, info)

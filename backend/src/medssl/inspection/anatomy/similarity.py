@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from medssl.core.errors import InputError
-from medssl.core.requests import SimilarityRequest
-from medssl.core.tables import write_table
-from medssl.handlers.images import describe_images, notes_of
-from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
 from medssl.inference.patch_grid import PatchGrid
-
-if TYPE_CHECKING:
-    from medssl.handlers.worker.context import FolderContext
 
 APART = 1.5  # cells: a runner-up is another place, not the same one's neighbour
 
@@ -119,7 +112,7 @@ def check_point(image: Volume, x: float, y: float, what: str = "point") -> None:
         )
 
 
-def row_of(number: int, name: str, match: Match) -> dict[str, Any]:
+def match_row(number: int, name: str, match: Match) -> dict[str, Any]:
     """A row of the result's table."""
     u, v = match.runner_up or (None, None)
     return {
@@ -129,7 +122,7 @@ def row_of(number: int, name: str, match: Match) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def packed(number: int, similarities: Tensor, grid: PatchGrid) -> dict[str, Any]:
+def map_as_json(number: int, similarities: Tensor, grid: PatchGrid) -> dict[str, Any]:
     """A map as JSON carries it: float32, little-endian, row by row from the top, in base 64."""
     return {
         "image": number, "rows": grid.shape[0], "columns": grid.shape[1], "origin": grid.origin, "step": grid.step,
@@ -137,7 +130,7 @@ def packed(number: int, similarities: Tensor, grid: PatchGrid) -> dict[str, Any]
     }  # fmt: skip
 
 
-def as_volume(similarities: Tensor, grid: PatchGrid) -> Volume:
+def map_as_volume(similarities: Tensor, grid: PatchGrid) -> Volume:
     """A map as an image in its source's place."""
     source = grid.source
     scale, first = np.array([*grid.step, 1.0]), np.array([*grid.origin, 0.0])
@@ -148,25 +141,3 @@ def as_volume(similarities: Tensor, grid: PatchGrid) -> Volume:
         origin=source.origin + source.direction @ (source.spacing * first),
         modality="",
     )
-
-
-def inspect(asked: SimilarityRequest, context: FolderContext) -> None:
-    """Answer a SimilarityRequest; nothing is written but the answer itself unless files are asked for."""
-    grids, names = describe_images(asked, context)
-    maps, matches = find_point(grids, asked.source, asked.x, asked.y)
-    table = [row_of(n, name, match) for n, (name, match) in enumerate(zip(names, matches))]
-    info = {
-        "maps": [packed(n, found, grid) for n, (found, grid) in enumerate(zip(maps, grids))],
-        "notes": notes_of(grids, names),
-    }
-    files = []
-    if asked.files:
-        from medssl.reports.figures.anatomy import draw_maps
-
-        files = [f"similarity-{n}.nrrd" for n in range(len(grids))]
-        for found, grid, file in zip(maps, grids, files):
-            write_volume(as_volume(found, grid), context.folder / file)
-        write_table(table, context.folder / "similarity.csv")
-        draw_maps(grids, names, maps, matches, (asked.source, asked.x, asked.y), context.folder / "montage.png")
-        files += ["similarity.csv", "montage.png"]
-    context.finish(files, table, info)

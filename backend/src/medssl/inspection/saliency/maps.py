@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from medssl.core.errors import ConfigError
-from medssl.core.requests import SaliencyRequest
 from medssl.datasets.crops.classification_images import enlarged
-from medssl.images.formats.reading import write_volume
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.radiograph import Radiograph, as_radiograph
 from medssl.images.resizing import aspect_kept, resized_to
@@ -22,9 +20,6 @@ from medssl.images.volume import Volume
 from medssl.inference.image_embedding import as_input, centre, image_size, whole_image
 from medssl.inspection.saliency.randomisation_check import Check, rank_check
 from medssl.inspection.saliency.target import Target, find_target, log_odds, probability_of
-
-if TYPE_CHECKING:
-    from medssl.handlers.worker.context import FolderContext
 
 METHODS = {"grad-cam": "Integrated Grad-CAM", "occlusion": "Occlusion"}
 NETWORKS = {"grad-cam": 3, "occlusion": 2}  # random ones the map is compared with; each costs as much as the map
@@ -67,7 +62,7 @@ class Saliency:
     notes: tuple[str, ...] = ()
 
 
-def saliency(
+def saliency_map(
     volume: Volume,
     net: nn.Module,
     finding: str,
@@ -120,7 +115,7 @@ def saliency(
     if scores.max() <= 0:
         notes.append(f"Nothing in the image speaks for {target.title}: the map is empty")
     text = _text(method, target, probability, checked)
-    found = placed(positive(scores), image, net)
+    found = map_over_image(positive_scores(scores), image, net)
     return Saliency(found, scores, image.volume, probability, target, method, checked, text, tuple(notes))
 
 
@@ -182,13 +177,13 @@ def occlusion(
     return total / count
 
 
-def positive(scores: np.ndarray) -> np.ndarray:
+def positive_scores(scores: np.ndarray) -> np.ndarray:
     """Scores in 0...1: what speaks against the finding is 0, the largest 1."""
     kept = np.clip(scores, 0, None)
     return kept / kept.max() if kept.max() > 0 else kept
 
 
-def placed(cells: np.ndarray, image: Radiograph, net: nn.Module) -> np.ndarray:
+def map_over_image(cells: np.ndarray, image: Radiograph, net: nn.Module) -> np.ndarray:
     """Cells (n, n) over what the network saw, as a map (rows, columns) of the whole source."""
     found = np.zeros(image.volume.shape[::-1], np.float32)
     rows, columns = image.pixels.shape
@@ -202,29 +197,6 @@ def placed(cells: np.ndarray, image: Radiograph, net: nn.Module) -> np.ndarray:
     inside = slice(image.y0 + top, image.y0 + top + height), slice(image.x0 + left, image.x0 + left + width)
     found[inside] = resized_to(cells, (height, width)).clip(0, 1)
     return found
-
-
-def inspect(asked: SaliencyRequest, context: FolderContext) -> None:
-    """Answer a SaliencyRequest: the map as a volume, and a picture of it."""
-    from medssl.reports.figures.saliency import draw_saliency
-
-    context.progress(0.0, "loading the model")
-    net = context.model(asked.model, "", asked.device, asked.part)
-    find_target(net, asked.finding, asked.head)  # before the image is read: it may take long
-    context.progress(0.0, "reading the image")
-    volume, seen = context.volume(asked.volume), asked.volume
-    found = saliency(
-        volume, net, asked.finding, asked.head, asked.method, asked.check, context.progress, seen.view, seen.inverted
-    )
-    write_volume(replace(found.source, array=found.map.T, modality=""), context.folder / "saliency.nrrd")
-    name = seen.name or volume.name
-    draw_saliency(found, name, context.folder / "montage.png")
-    info = {
-        "method": found.method, "text": found.text, "finding": found.target.finding, "head": found.target.head,
-        "probability": found.probability, "model": asked.model, "volume": name, "notes": list(found.notes),
-        **(found.check.as_dict() if found.check else {}),
-    }  # fmt: skip
-    context.finish(["saliency.nrrd", "montage.png"], [], info)
 
 
 def _pooled(net: nn.Module, images: Tensor) -> Tensor:

@@ -15,9 +15,9 @@ from medssl.core.errors import ConfigError, InputError
 from medssl.datasets.entry import Entry
 from medssl.images.formats.reading import read_volume
 from medssl.images.planes import as_plane
+from medssl.images.thumbnail import thumbnail_of
 from medssl.images.volume import Volume
 from medssl.inference.image_embedding import BATCH, embed_images, image_size, whole_image
-from medssl.reports.figures.case_pictures import thumbnail_of
 
 FEATURES = ("projector", "encoder")
 READERS = 4  # threads
@@ -50,7 +50,7 @@ def features_of(net: nn.Module, wanted: str) -> str:
     return wanted if hasattr(net, "projector") else "encoder"
 
 
-def describe(entries: Sequence[Entry], net: nn.Module, features: str = "") -> Iterator[list[Described]]:
+def describe_entries(entries: Sequence[Entry], net: nn.Module, features: str = "") -> Iterator[list[Described]]:
     """Batches of descriptions, together in the order of the entries."""
     reading = _ahead(entries, net)
     while batch := list(islice(reading, BATCH)):
@@ -59,14 +59,16 @@ def describe(entries: Sequence[Entry], net: nn.Module, features: str = "") -> It
         yield [Described(None if one.image is None else next(vectors), one.thumbnail, one.problem) for one in batch]
 
 
-def describe_query(volume: Volume, net: nn.Module, features: str, view: str, inverted: bool) -> Described:
-    """One image that somebody asks about.
+def describe_query(
+    volume: Volume, net: nn.Module, features: str, view: str, inverted: bool
+) -> tuple[np.ndarray, bytes]:
+    """The embedding (D,) and a small JPEG of one image that somebody asks about.
 
     Raises:
         InputError: the model cannot take it.
     """
     image = whole_image(volume, net, view, inverted)
-    return Described(embed_images([image], net, features=features)[0], _thumbnail(volume, net, view, inverted))
+    return embed_images([image], net, features=features)[0], _thumbnail(volume, net, view, inverted)
 
 
 def _ahead(entries: Sequence[Entry], net: nn.Module) -> Iterator[_Read]:

@@ -15,14 +15,14 @@ from torch import nn
 from medssl.core.errors import ResourceError
 from medssl.core.files import disk_errors
 from medssl.datasets.entry import Entry
-from medssl.inspection.search.case_images import describe
+from medssl.inspection.search.case_images import describe_entries
 
 FILE, LOCK = "index.sqlite", "index.lock"
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS cases (key TEXT PRIMARY KEY, stamp TEXT, problem TEXT, vector BLOB, thumbnail BLOB)"
 )
 WAIT_S = 0.5  # between two looks whether another process has finished building
-Progress = Callable[[int, int], None]
+CountProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class CaseIndex:
         return len(self.entries)
 
     def update(
-        self, entries: Sequence[Entry], net: nn.Module, features: str = "", progress: Progress | None = None
+        self, entries: Sequence[Entry], net: nn.Module, features: str = "", progress: CountProgress | None = None
     ) -> Changes:
         """Bring the index in step with a set of images: only new and changed files are read.
 
@@ -112,7 +112,7 @@ class CaseIndex:
 
     def similarities(self, vector: np.ndarray) -> np.ndarray:
         """Cosine (N,) between an embedding (D,) and each of `entries`."""
-        return self._vectors @ unit(vector)
+        return self._vectors @ unit_vector(vector)
 
     def query(
         self, vector: np.ndarray, count: int = 8, without_patient: str = "", without: Collection[int] = ()
@@ -152,7 +152,7 @@ class CaseIndex:
         wanted: dict[str, str],
         net: nn.Module,
         features: str,
-        progress: Progress,
+        progress: CountProgress,
     ) -> Changes:
         known = self._stamps
         gone = known.keys() - wanted.keys()
@@ -160,13 +160,13 @@ class CaseIndex:
         with database:
             database.executemany("DELETE FROM cases WHERE key = ?", [(key,) for key in gone])
         done, keys = 0, list(stale)
-        for batch in describe(list(stale.values()), net, features):
+        for batch in describe_entries(list(stale.values()), net, features):
             rows = [
                 (
                     key,
                     wanted[key],
                     one.problem,
-                    None if one.vector is None else unit(one.vector).tobytes(),
+                    None if one.vector is None else unit_vector(one.vector).tobytes(),
                     one.thumbnail,
                 )
                 for key, one in zip(keys[done:], batch)
@@ -197,7 +197,7 @@ class CaseIndex:
         self._patients = np.array([entry.patient for entry in self.entries], object)
 
     @contextlib.contextmanager
-    def _alone(self, progress: Progress) -> Iterator[None]:
+    def _alone(self, progress: CountProgress) -> Iterator[None]:
         """While no other process builds; `progress` may raise while waiting."""
         lock = FileLock(self.folder / LOCK)
         while True:
@@ -224,7 +224,7 @@ class CaseIndex:
             raise ResourceError(path, f"is damaged ({error})", "Delete this file; the index is built anew") from error
 
 
-def unit(vector: np.ndarray) -> np.ndarray:
+def unit_vector(vector: np.ndarray) -> np.ndarray:
     """A vector (D,) float32 of length 1; one of zeros stays as it is, similar to nothing."""
     vector = np.asarray(vector, np.float64).ravel()
     return (vector / (np.linalg.norm(vector) or 1.0)).astype("<f4")
@@ -246,4 +246,4 @@ def _stamp(entry: Entry) -> str:
 
 
 def _silent(done: int, wanted: int) -> None:
-    """Progress that nobody wants to hear."""
+    """CountProgress that nobody wants to hear."""

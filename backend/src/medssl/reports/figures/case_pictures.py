@@ -9,19 +9,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
 from medssl.core.errors import MedSSLError
 from medssl.core.files import write_atomic
 from medssl.evaluation.label_map_cases import Pair, read_pair
 from medssl.images.formats.reading import read_volume
 from medssl.images.segment_classes import SegmentClasses
+from medssl.images.thumbnail import thumbnail_of
 from medssl.images.volume import Volume
 from medssl.reports.figures.canvas import to_png
 
-SIDE = 260  # pixels of the longer side
-SHOWN = (0.5, 99.5)  # percentiles of an image that are drawn black and white
-LOOKED_AT = 2**20  # pixels that tell them, about; an odd step apart, so that no axis is left out
 PICTURES = (".png", ".jpg", ".jpeg")
 
 
@@ -32,25 +29,6 @@ def thumbnail(path: Path) -> bytes | None:
     except MedSSLError:
         return None
     return thumbnail_of(volume)
-
-
-def thumbnail_of(volume: Volume, kind: str = "PNG") -> bytes:
-    """A small picture of an image, of a volume its middle slice.
-
-    Args:
-        volume: 2D or 3D.
-        kind: PNG, or JPEG in a sixth of the bytes.
-    """
-    low, high = np.percentile(volume.array.ravel()[:: volume.array.size // LOOKED_AT | 1], SHOWN)
-    array = volume.array if volume.array.ndim == 2 else volume.array[:, :, volume.shape[2] // 2]
-    grey = np.clip((array.astype(np.float32) - low) / max(high - low, 1e-6) * 255, 0, 255).astype(np.uint8)
-    size = np.array(array.shape) * volume.spacing[:2]
-    picture = Image.fromarray(np.ascontiguousarray(grey.T)).resize(
-        tuple(np.maximum(np.rint(size * SIDE / size.max()), 1).astype(int).tolist())
-    )
-    buffer = io.BytesIO()
-    picture.save(buffer, kind)
-    return buffer.getvalue()
 
 
 def draw_worst(

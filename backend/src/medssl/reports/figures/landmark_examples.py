@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from medssl.images.volume import Volume
+from medssl.inspection.anatomy.colours import distinct
 from medssl.inspection.anatomy.landmark_search import Query
 from medssl.reports.figures.anatomy import EDGE
 from medssl.reports.figures.image_grid import ImageGrid
-from medssl.reports.figures.palette import distinct
 
 MOST = 4  # models side by side
 

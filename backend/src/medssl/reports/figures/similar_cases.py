@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,34 @@ from typing import Any
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
+from medssl.core.files import write_atomic
 from medssl.reports.figures.canvas import DARK, DIM, LIGHT
 
 TILE, TEXT, GAP, EDGE = 200, 46, 12, 16  # pixels: a case's side, the lines below it, between cases, around all
 PER_ROW = 4
 QUERY = "#7df9ff"
+
+
+def write_pictures(
+    folder: Path, query: bytes, name: str, thumbnails: Sequence[bytes], table: Sequence[dict[str, Any]]
+) -> list[str]:
+    """Write query.png, case-1.png ... and montage.png, and give their names.
+
+    Args:
+        folder: takes them.
+        query: a small picture of the image that was asked about, in any format.
+        name: of that image.
+        thumbnails: small pictures of the cases, the best first.
+        table: a row for each.
+    """
+    cases = [_opened(one) for one in thumbnails]
+    pictures = {"query.png": _opened(query)} | {f"case-{rank}.png": case for rank, case in enumerate(cases, 1)}
+    pictures["montage.png"] = draw_cases(pictures["query.png"], name, cases, table)
+    for file, picture in pictures.items():
+        data = io.BytesIO()
+        picture.save(data, "PNG", compress_level=1)  # small pictures: writing them takes longer than sending them
+        write_atomic(folder / file, data.getvalue(), durable=False)
+    return list(pictures)
 
 
 def draw_cases(
@@ -42,6 +66,10 @@ def draw_cases(
         lines = (f"{row['rank']}    {row['similarity']:.3f}    {row['patient']}", row["findings"])
         _tile(sheet, draw, picture, (left, top), TILE, lines, LIGHT)
     return sheet
+
+
+def _opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
 
 
 def _tile(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medssl.core.errors import NotFoundError, WeightsError
 from medssl.inference.models import model_path
-from medssl.inference.untrained import presets, split_reference, untrained_of_preset, untrained_twin
+from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
 from medssl.jobs.store import model_of_job
 from medssl.studies.comparison.config import UNTRAINED, Arm, Study
 
@@ -69,7 +69,9 @@ def start_file(weights: FrozenWeights, seed: int, home: Path, folder: Path) -> s
 def _draw(name: str, seed: int, home: Path, file: Path) -> None:
     from medssl.networks.weights.weight_files import save_weights
 
-    network = untrained_of_preset(name, seed) if name in presets() else untrained_twin(model_path(home, name), seed)
+    network = (
+        untrained_of_preset(name, seed) if name in untrained_presets() else untrained_twin(model_path(home, name), seed)
+    )
     file.parent.mkdir(exist_ok=True)
     save_weights(file, network.state_dict(), network.plan)  # type: ignore[arg-type]
 

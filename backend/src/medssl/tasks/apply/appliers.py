@@ -11,11 +11,11 @@ from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
 from medssl.evaluation.prediction_tables import ATTRIBUTE, LABEL
+from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.planes import as_plane
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
-from medssl.inference.volumes.segmenter import check_segmenter, segment
-from medssl.reports.figures.segmentation import write_segmentation
+from medssl.inference.volumes.segmenter import check_segmenter, segment_image
 from medssl.tasks.apply.columns import Columns
 from medssl.tasks.apply.config import ApplyConfig
 from medssl.tasks.apply.growing_table import GrowingTable, Row
@@ -75,7 +75,9 @@ class Segmenting:
     def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
         """Segment one image."""
         overlap = None if self._config.overlap < 0 else self._config.overlap
-        found = segment(volume, self._net, overlap, self._config.mirror, tell, view=entry.view, inverted=entry.inverted)
+        found = segment_image(
+            volume, self._net, overlap, self._config.mirror, tell, view=entry.view, inverted=entry.inverted
+        )
         name = self._files[shown(entry)]
         write_segmentation(found.labels, found.segments, self._folder / name)
         about = {"image": shown(entry), "patient": entry.patient}

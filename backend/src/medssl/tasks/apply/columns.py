@@ -13,9 +13,9 @@ from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
 from medssl.images.volume import Volume
-from medssl.inference.classification.ark import predict_findings
-from medssl.inference.classification.findings import Finding, names_of, plain, read_findings
-from medssl.inference.classification.predict import check_predictor, predict
+from medssl.inference.classification.ark_heads import predict_findings
+from medssl.inference.classification.findings import Finding, names_of, plain_name, read_findings
+from medssl.inference.classification.predict import check_predictor, predict_images
 from medssl.inference.classification.probe_files import Probe
 from medssl.inference.classification.views import Prediction
 from medssl.networks.ark import ArkNetwork
@@ -93,7 +93,7 @@ class ClassColumns:
 
     def predict(self, volume: Volume) -> Prediction:
         """The classes' probabilities."""
-        return predict([volume], self._net, self._test_time)[0]
+        return predict_images([volume], self._net, self._test_time)[0]
 
     def label(self, entry: Entry, name: str) -> float:
         """The column of this name."""
@@ -129,7 +129,7 @@ class ArkColumns:
         asked: bool,
     ) -> None:
         self._net, self._findings, self._test_time, self._asked = net, findings, test_time, asked
-        numbers = {plain(name): name for entry in catalog for name in entry.labels}
+        numbers = {plain_name(name): name for entry in catalog for name in entry.labels}
         words = _class_words(net.sets, catalog, exclusive)
         wanted = {finding.name: names_of(finding.finding) for finding in findings}
         self._numbers = {name: [numbers[n] for n in known if n in numbers] for name, known in wanted.items()}
@@ -149,7 +149,7 @@ class ArkColumns:
         """The first of the finding's columns that knows it."""
         stated = [entry.labels.get(column, UNKNOWN) for column in self._numbers[name]]
         for column, known in self._words[name].items():
-            said = plain(entry.attributes.get(column, ""))
+            said = plain_name(entry.attributes.get(column, ""))
             stated.append(float(said in known) if said else UNKNOWN)
         return next((value for value in stated if value == value), UNKNOWN)
 
@@ -162,6 +162,6 @@ class ArkColumns:
 
 def _class_words(sets: Sequence[dict[str, Any]], catalog: Catalog, exclusive: Collection[str]) -> dict[str, set[str]]:
     """Columns of the catalogue that hold one of several classes in words, and their words."""
-    heads = {plain(name) for name in (*exclusive, *(one["name"] for one in sets if one["kind"] == "multi-class"))}
-    columns = {name for entry in catalog for name in entry.attributes if plain(name) in heads}
-    return {column: {plain(entry.attributes.get(column, "")) for entry in catalog} - {""} for column in columns}
+    heads = {plain_name(name) for name in (*exclusive, *(one["name"] for one in sets if one["kind"] == "multi-class"))}
+    columns = {name for entry in catalog for name in entry.attributes if plain_name(name) in heads}
+    return {column: {plain_name(entry.attributes.get(column, "")) for entry in catalog} - {""} for column in columns}

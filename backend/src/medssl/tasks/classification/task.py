@@ -19,7 +19,7 @@ from medssl.datasets.crops.classification_images import ClassificationDataset
 from medssl.datasets.crops.loader import micro_batches
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
 from medssl.images.intensity.normalise import normalise
-from medssl.inference.classification.predict import predict
+from medssl.inference.classification.predict import predict_images
 from medssl.networks.standardisation import standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import classification_network
@@ -161,7 +161,7 @@ class Classification(PlainMethod):
         for n, image in enumerate(part.images):
             steps = self.config.training.steps
             tell(run, steps, steps, f"classifying {name} image {n + 1} of {len(part)}")
-            found = predict([whole(image)], network, self.config.test_time)[0]
+            found = predict_images([whole(image)], network, self.config.test_time)[0]
             rows.append([found[name][0] for name in self.parts.names])
         return np.array(rows)
 

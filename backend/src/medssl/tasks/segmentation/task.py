@@ -23,7 +23,7 @@ from medssl.datasets.crops.slices import SliceDataset
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics
 from medssl.images.intensity.normalise import normalise, window
 from medssl.images.segment_classes import SegmentClasses, find_classes, read_classes
-from medssl.inference.volumes.segmenter import segment
+from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks.standardisation import standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import segmentation_network
@@ -173,7 +173,7 @@ class Segmentation(PlainMethod):
     def _segmented(self, part: LabelledSplit, network: nn.Module) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
         """Class numbers and metrics of each whole image, by the road that users take."""
         for n, image in enumerate(part.images):
-            found = segment(whole(image), network, self.config.overlap, self.config.mirror)
+            found = segment_image(whole(image), network, self.config.overlap, self.config.mirror)
             numbers = self.classes.index(found.labels.array)
             truth, spacing = self._truth(part, n), image.spacing
             yield numbers, case_metrics(numbers, truth, spacing, self.classes.names, self.config.tolerance)

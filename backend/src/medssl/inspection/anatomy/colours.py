@@ -1,4 +1,4 @@
-"""Colours that are easily told apart, and colours of places."""
+"""Colours of results: easily distinguished ones, and colours of places in an image."""
 
 from __future__ import annotations
 

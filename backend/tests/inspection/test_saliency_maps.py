@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from inspection_fakes import Context, Identity
+from inspection_fakes import Identity
 from planted import SETS, SIDE, SQUARE, ark, as_volume, classifier, planted
 
 from medssl.core.errors import CancelledError, ConfigError, WeightsError
-from medssl.images.formats.reading import read_volume
-from medssl.inference.classification.predict import predict
+from medssl.inference.classification.predict import predict_images
 from medssl.inference.untrained import untrained
-from medssl.inspection.saliency.maps import METHODS, grad_cam, inspect, occlusion, positive, saliency
+from medssl.inspection.saliency.maps import METHODS, grad_cam, occlusion, positive_scores, saliency_map
 from medssl.inspection.saliency.randomisation_check import LIMIT, rank_check, rank_correlation
 from medssl.inspection.saliency.target import find_target
 
@@ -28,7 +27,7 @@ def test_the_map_lies_where_the_planted_square_does(network, finding, head, meth
     net, hits = network(), []
     for seed in range(IMAGES):
         image, middle = planted(seed)
-        found = saliency(as_volume(image), net, finding, head, method, check=False)
+        found = saliency_map(as_volume(image), net, finding, head, method, check=False)
         peak = np.unravel_index(found.map.argmax(), found.map.shape)
         hits.append(np.abs(np.array(peak) - 2 * np.array(middle)).max() <= 2 * SQUARE)
         assert found.probability > 0.5 and found.map.max() <= 1 and found.map.dtype == np.float32
@@ -42,17 +41,17 @@ def test_the_square_speaks_against_the_opposite(method):
     score = {"grad-cam": grad_cam, "occlusion": occlusion}[method]
     dim, bright = (score(net, looked, find_target(net, name)) for name in ("dim", "bright"))
     assert np.corrcoef(dim.ravel(), bright.ravel())[0, 1] < -0.5
-    assert positive(dim)[np.unravel_index(bright.argmax(), bright.shape)] < 0.1
+    assert positive_scores(dim)[np.unravel_index(bright.argmax(), bright.shape)] < 0.1
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_random_weights_change_the_map(method):
     image, _ = planted(1)
-    found = saliency(as_volume(image), ark(), "Mass", method=method)
+    found = saliency_map(as_volume(image), ark(), "Mass", method=method)
     assert found.check.passed and found.check.similarity < LIMIT
     assert f"from random weights (rank correlation {found.check.similarity:.2f})" in found.text
     assert found.text.startswith(f"{METHODS[method]} of Mass (first), probability 1.00")
-    again = saliency(as_volume(image), ark(), "Mass", method=method)
+    again = saliency_map(as_volume(image), ark(), "Mass", method=method)
     assert again.check == found.check and np.array_equal(again.map, found.map), "random networks have their seeds"
 
 
@@ -131,10 +130,10 @@ def test_the_scores_of_grad_cam_add_up():
 
 def test_the_probability_is_that_of_a_single_look():
     image = as_volume(planted(4)[0])
-    assert saliency(image, classifier(), "bright", check=False).probability == pytest.approx(
-        predict([image], classifier(), "none")[0]["bright"][0], abs=1e-6
+    assert saliency_map(image, classifier(), "bright", check=False).probability == pytest.approx(
+        predict_images([image], classifier(), "none")[0]["bright"][0], abs=1e-6
     )
-    whole = saliency(image, ark(), "Mass", "second", check=False)
+    whole = saliency_map(image, ark(), "Mass", "second", check=False)
     with torch.no_grad():
         seen = torch.from_numpy(planted(4)[0])[None, None]
         expected = ark().probabilities(ark().standardise(seen))[1][0, 2]
@@ -146,13 +145,13 @@ def test_borders_and_what_the_crop_leaves_out_are_not_looked_at():
     framed = np.zeros((140, 180), np.float32)
     framed[20:132, 30:142] = image
     volume = replace(as_volume(planted(5)[0]), array=np.rint(255 * framed.T).astype(np.int16))
-    inner = saliency(as_volume(planted(5)[0]), ark(), "Mass", check=False).map
-    found = saliency(volume, ark(), "Mass", check=False)
+    inner = saliency_map(as_volume(planted(5)[0]), ark(), "Mass", check=False).map
+    found = saliency_map(volume, ark(), "Mass", check=False)
     assert found.map.shape == (140, 180) and found.map[20:132, 30:142] == pytest.approx(inner, abs=1e-6)
     outside = np.ones(framed.shape, bool)
     outside[20:132, 30:142] = False
     assert not found.map[outside].any() and any("borders" in note for note in found.notes)
-    cropped = saliency(as_volume(planted(5)[0]), classifier(), "bright", check=False).map
+    cropped = saliency_map(as_volume(planted(5)[0]), classifier(), "bright", check=False).map
     assert not cropped[:7].any() and not cropped[:, -7:].any(), "a classifier sees the middle 7/8"
     assert cropped[7:-7, 7:-7].max() > 0.9
 
@@ -184,31 +183,13 @@ def test_what_no_model_knows(ask, message):
 
 def test_an_unknown_method():
     with pytest.raises(ConfigError, match="grad-cam, occlusion"):
-        saliency(as_volume(planted(0)[0]), ark(), "Mass", method="gradient")
+        saliency_map(as_volume(planted(0)[0]), ark(), "Mass", method="gradient")
 
 
 def test_a_finding_that_nothing_speaks_for():
     """Effusion was never positive: wherever the scores are negative the map is empty and says so."""
-    assert not positive(-np.ones((3, 3))).any()
-    assert positive(np.array([[-1.0, 2.0, 4.0]])).tolist() == [[0.0, 0.5, 1.0]]
-
-
-def test_inspection(tmp_path):
-    image = as_volume(planted(6)[0], spacing=np.array([0.5, 0.25, 1.0]), origin=np.array([10.0, -20.0, 30.0]))
-    context = Context(tmp_path, image, ark())
-    asked = {"volume": {"path": "x.png", "name": "Röntgen"}, "model": "m", "finding": "Mass", "head": "second"}
-    inspect(asked, context)
-    info = context.found.info
-    assert info["head"] == "second" and info["finding"] == "Mass" and info["method"] == "grad-cam"
-    assert info["passed"] == (info["similarity"] < LIMIT) and 0 <= info["similarity"] <= 1
-    assert info["text"].startswith("Integrated Grad-CAM") and info["volume"] == "Röntgen"
-    assert context.fractions == sorted(context.fractions) and context.fractions[-1] < 1
-    written = read_volume(context.folder / "saliency.nrrd")
-    assert written.shape[:2] == image.shape and written.array.max() == pytest.approx(1, abs=0.1)
-    assert written.spacing[:2] == pytest.approx([0.5, 0.25]) and written.origin[:2] == pytest.approx([10, -20])
-    assert (context.folder / "montage.png").stat().st_size > 1000
-    inspect({**asked, "check": False}, context)
-    assert "similarity" not in context.found.info and "random" not in context.found.info["text"]
+    assert not positive_scores(-np.ones((3, 3))).any()
+    assert positive_scores(np.array([[-1.0, 2.0, 4.0]])).tolist() == [[0.0, 0.5, 1.0]]
 
 
 def test_a_stop_is_heard():
@@ -217,11 +198,11 @@ def test_a_stop_is_heard():
             raise CancelledError("saliency")
 
     with pytest.raises(CancelledError):
-        saliency(as_volume(planted(0)[0]), ark(), "Mass", method="occlusion", progress=stop)
+        saliency_map(as_volume(planted(0)[0]), ark(), "Mass", method="occlusion", progress=stop)
 
 
 def test_the_model_is_left_as_it_was():
     before = {name: tensor.clone() for name, tensor in ark().state_dict().items()}
-    saliency(as_volume(planted(0)[0]), ark(), SETS[0]["classes"][1])
+    saliency_map(as_volume(planted(0)[0]), ark(), SETS[0]["classes"][1])
     assert all(torch.equal(tensor, before[name]) for name, tensor in ark().state_dict().items())
     assert all(parameter.grad is None for parameter in untrained(ark().plan, 0).parameters())

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 
 import pytest
+from asking import ask
 from case_fakes import Blocks, KeepingContext, write_radiograph, write_set
 from PIL import Image
 
 from medssl.core.errors import CatalogError, ConfigError
-from medssl.core.protocol import DataSpec, VolumeRef, to_json
-from medssl.core.requests import RetrieveRequest, retrieve_from_json
+from medssl.core.protocol import DataSpec, VolumeRef, from_json, to_json
+from medssl.core.requests import RetrieveRequest
 from medssl.images.formats.reading import read_volume, write_volume
-from medssl.inspection.search.case_search import index_folder, inspect
 
 
 @pytest.fixture
@@ -38,12 +38,12 @@ def asked(table, path, **more) -> dict:
 
 def test_a_new_image(table, context, tmp_path):
     query = write_radiograph(tmp_path / "new.png", 77)
-    inspect(asked(table, query, count=5), context)
+    ask("retrieve", asked(table, query, count=5), context)
     rows, info = context.found.table, context.found.info
     assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5]
     assert sorted((row["similarity"] for row in rows), reverse=True) == [row["similarity"] for row in rows]
     assert list(rows[0])[:7] == ["rank", "name", "patient", "path", "similarity", "distance", "findings"]
-    inspect(asked(table, query, count=6), context)
+    ask("retrieve", asked(table, query, count=6), context)
     third = next(row for row in context.found.table if row["name"] == "3")
     assert (third["patient"], third["findings"], third["sex"], third["Mass"]) == ("p1", "Mass, Effusion", "M", 1.0)
     assert (info["images"], info["added"], info["skipped"], info["patient"], info["left_out"]) == (6, 6, 0, "", [])
@@ -52,7 +52,7 @@ def test_a_new_image(table, context, tmp_path):
 
 
 def test_files(table, context, tmp_path):
-    inspect(asked(table, write_radiograph(tmp_path / "new.png", 77), count=2), context)
+    ask("retrieve", asked(table, write_radiograph(tmp_path / "new.png", 77), count=2), context)
     names = ["query.png", "case-1.png", "case-2.png", "montage.png", "table.csv"]
     assert context.found.files == names
     for name in names[:4]:
@@ -69,18 +69,18 @@ def test_the_image_itself_is_not_similar(table, context, tmp_path, copied):
     if copied:
         write_volume(read_volume(query), tmp_path / "copy.nrrd")
         query = tmp_path / "copy.nrrd"
-    inspect(asked(table, query), context)
+    ask("retrieve", asked(table, query), context)
     assert sorted(row["name"] for row in context.found.table) == ["0", "1", "4", "5"]
     assert (context.found.info["patient"], context.found.info["left_out"]) == ("p1", ["2"])
     assert any("itself is in the set (2)" in note for note in context.found.info["notes"])
-    inspect(asked(table, query, same_patient=True), context)
+    ask("retrieve", asked(table, query, same_patient=True), context)
     assert sorted(row["name"] for row in context.found.table) == ["0", "1", "3", "4", "5"]
 
 
 def test_a_stated_patient_does_not_count(table, context, tmp_path):
     request = asked(table, write_radiograph(tmp_path / "new.png", 77))
     request["volume"]["patient"] = "p0"
-    inspect(request, context)
+    ask("retrieve", request, context)
     assert sorted(row["name"] for row in context.found.table) == ["2", "3", "4", "5"]
 
 
@@ -90,7 +90,7 @@ def test_images_come_and_go(table, context, tmp_path):
     write_radiograph(tmp_path / "images" / "near.png", 77).touch()
     (tmp_path / "images" / "0.png").unlink()
     (tmp_path / "images" / "1.png").write_bytes(b"nothing")
-    inspect(asked(tmp_path / "images", query, count=9), context)
+    ask("retrieve", asked(tmp_path / "images", query, count=9), context)
     info = context.found.info
     assert len(context.found.table) == 4 and info["left_out"] == ["near"], "the same pixels under another name"
     assert info["skipped"] == 1 and info["notes"][0].startswith("1 is left out of the search")
@@ -111,24 +111,9 @@ def test_refusals(table, context, tmp_path, change, error, message):
     (tmp_path / "broken" / "a.png").write_bytes(b"nothing")
     among = tmp_path / change.pop("path") if "path" in change else table
     with pytest.raises(error, match=message):
-        inspect(asked(among, query, **change), context)
-
-
-def test_an_index_belongs_to_a_model_its_part_its_features_and_a_set(tmp_path):
-    def folder(net, features="encoder", **changes):
-        data = DataSpec(path=changes.pop("path", "/set"), pattern=changes.pop("pattern", ""))
-        return index_folder(tmp_path, RetrieveRequest(VolumeRef(path="q"), data, "m", **changes), features, net)
-
-    net, other = Blocks(), Blocks()
-    other.plan = other.plan.__class__(**{**vars(other.plan), "sha256": "0ther"})
-    folders = [
-        folder(net), folder(other), folder(net, "projector"), folder(net, part="student"), folder(net, path="/other"),
-        folder(net, pattern="*.png"),
-    ]  # fmt: skip
-    assert len(set(folders)) == len(folders)
-    assert folder(net, count=3, device="cpu") == folders[0], "what changes no vector changes no index"
+        ask("retrieve", asked(among, query, **change), context)
 
 
 def test_the_request_survives_json():
     request = RetrieveRequest(VolumeRef(path="q", view="k:3"), DataSpec(path="s"), "m", 3, "encoder", True, "student")
-    assert retrieve_from_json(to_json(request)) == request
+    assert from_json(RetrieveRequest, to_json(request)) == request

@@ -12,15 +12,15 @@ from medssl.datasets.crops.classification_images import enlarged
 from medssl.images.resizing import resized_to
 from medssl.images.volume import Volume
 from medssl.inference.classification.findings import Finding, read_findings
-from medssl.inference.classification.views import Prediction, check_test_time, summary, views_of
+from medssl.inference.classification.views import Prediction, check_test_time, mean_with_interval, views_of
 from medssl.inference.image_embedding import as_input, image_size, whole_image
 from medssl.networks.ark import ArkNetwork
 
-Progress = Callable[[int, int], None]
+CountProgress = Callable[[int, int], None]
 
 
 def predict_heads(
-    images: Sequence[Volume], net: ArkNetwork, test_time: str = "", progress: Progress | None = None
+    images: Sequence[Volume], net: ArkNetwork, test_time: str = "", progress: CountProgress | None = None
 ) -> list[list[Prediction]]:
     """What every head says of every image: per image a list over heads, of class: probability, low, high.
 
@@ -48,7 +48,7 @@ def predict_findings(
     net: ArkNetwork,
     findings: Sequence[Finding],
     test_time: str = "",
-    progress: Progress | None = None,
+    progress: CountProgress | None = None,
 ) -> list[Prediction]:
     """How probable findings are in each image: the mean over the heads that know them, as fixed in `findings`.
 
@@ -80,7 +80,7 @@ def head_probabilities(volume: Volume, net: ArkNetwork, test_time: str = "") -> 
 
 def by_head(probabilities: Sequence[np.ndarray], net: ArkNetwork) -> list[Prediction]:
     """The answers of `head_probabilities` under the names of the heads' classes."""
-    return [summary(one["classes"], each.mean(axis=0), each) for one, each in zip(net.sets, probabilities)]
+    return [mean_with_interval(one["classes"], each.mean(axis=0), each) for one, each in zip(net.sets, probabilities)]
 
 
 def by_finding(probabilities: Sequence[np.ndarray], findings: Sequence[Finding]) -> Prediction:
@@ -88,7 +88,7 @@ def by_finding(probabilities: Sequence[np.ndarray], findings: Sequence[Finding])
     each = np.stack(
         [np.mean([probabilities[head][:, n] for head, n in finding.members], axis=0) for finding in findings], axis=1
     )  # (V, findings)
-    return summary([finding.name for finding in findings], each.mean(axis=0), each)
+    return mean_with_interval([finding.name for finding in findings], each.mean(axis=0), each)
 
 
 def heads_text(findings: Sequence[Finding], sets: Sequence[dict[str, Any]]) -> str:

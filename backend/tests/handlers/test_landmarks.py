@@ -1,22 +1,18 @@
-"""Landmark retrieval: errors by hand, baselines, groups, tables that break rules."""
+"""Landmark requests: errors of models and of the baseline, groups, units, tables that break rules."""
 
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from asking import ask
 from PIL import Image
 from radiograph_fakes import CELL, SIDE, CellNetwork, RadiographContext, radiograph, shifted
 
 from medssl.core.errors import CatalogError, ConfigError, InputError, NotFoundError, WeightsError
 from medssl.images.formats.reading import read_volume
-from medssl.inference.patch_grid import embed
-from medssl.inspection.anatomy import landmarks
-from medssl.inspection.anatomy.landmark_points import landmarks_of_masks
-from medssl.inspection.anatomy.landmark_search import Frame, Query, errors_of, make_queries, same_coordinates
-from medssl.inspection.anatomy.landmarks import model_names
+from medssl.inference.patch_grid import embed_patches
 
 POINTS = {"carina": (67.5, 59.5), "apex": (35.5, 43.5)}
 
@@ -31,7 +27,7 @@ class FileContext(RadiographContext):
         return CellNetwork("genesis") if reference == "genesis" else self.net
 
     def embedding(self, ref, reference, fidelity, device, part="", dense=1):
-        return embed(read_volume(ref.path), self.net, dense)
+        return embed_patches(read_volume(ref.path), self.net, dense)
 
 
 @pytest.fixture
@@ -53,18 +49,18 @@ def data(tmp_path):
     return folder
 
 
-def ask(tmp_path, data, exclude=(), **change):
+def measured(tmp_path, data, exclude=(), **change):
     context = FileContext(tmp_path)
     request = {
         "data": {"path": str(data / "catalog.csv"), "exclude": list(exclude)}, "models": ["a.safetensors"], "landmarks": str(data / "landmarks.csv"),
         "dense": 1, "compare_untrained": False,
     }  # fmt: skip
-    landmarks.inspect({**request, **change}, context)
+    ask("landmarks", {**request, **change}, context)
     return context
 
 
 def test_cells_that_moved_are_found_and_the_baseline_is_off_by_the_move(tmp_path, data):
-    context = ask(tmp_path, data, groups=["sex"])
+    context = measured(tmp_path, data, groups=["sex"])
     rows = {(row["model"], row["landmark"], row["group"]): row for row in context.found.table}
     found, baseline = rows["a", "all", "all"], rows["same coordinates", "all", "all"]
     assert found["mean"] == pytest.approx(0, abs=0.1) and found["within_cell"] == 1
@@ -85,43 +81,13 @@ def test_cells_that_moved_are_found_and_the_baseline_is_off_by_the_move(tmp_path
 
 def test_points_instead_of_a_file_and_a_choice_of_pairs(tmp_path, data):
     points = [{"image": str(n), "landmark": "carina", "x": 60.0, "y": 60.0} for n in range(6)]
-    context = ask(tmp_path, data, landmarks="", points=points, pairs=7)
+    context = measured(tmp_path, data, landmarks="", points=points, pairs=7)
     assert context.found.info["pairs"] == 7 and {row["landmark"] for row in context.found.table} == {"all", "carina"}
 
 
 def test_the_untrained_twin_takes_part(tmp_path, data):
-    names = {row["model"] for row in ask(tmp_path, data, compare_untrained=True).found.table}
+    names = {row["model"] for row in measured(tmp_path, data, compare_untrained=True).found.table}
     assert names == {"a", "untrained", "same coordinates"}
-
-
-def test_errors_in_mm_and_percent_by_hand():
-    queries = [Query(0, 1, "apex")]
-    known = {0: {"apex": (10.0, 20.0)}, 1: {"apex": (30.0, 60.0)}}
-    frames = {0: Frame((100, 100), (1.0, 1.0), (10, 10)), 1: Frame((200, 400), (0.5, 0.25), (20, 40))}
-    places = np.array([[36.0, 76.0]])
-    error, cells = errors_of(places, queries, known, frames, "mm")
-    assert (error[0], cells[0]) == pytest.approx((5.0, 0.5))
-    assert errors_of(places, queries, known, frames, "percent")[0] == pytest.approx([np.hypot(6, 16) / 2])
-    assert same_coordinates(queries, known, frames)[0] == pytest.approx([20.5, 81.5])
-
-
-def test_pairs_are_of_different_patients():
-    known = {n: {"apex": (1.0, 1.0)} for n in range(4)} | {4: {"other": (1.0, 1.0)}}
-    queries = make_queries(known, ["a", "a", "b", "c", "d"])
-    assert {(q.source, q.target) for q in queries} == {
-        (0, 2),
-        (0, 3),
-        (1, 2),
-        (1, 3),
-        (2, 0),
-        (3, 0),
-        (2, 1),
-        (3, 1),
-        (2, 3),
-        (3, 2),
-    }
-    chosen = make_queries(known, ["a", "a", "b", "c", "d"], pairs=4, seed=2)
-    assert len(chosen) == 4 and set(chosen) < set(queries)
 
 
 @pytest.mark.parametrize(
@@ -138,13 +104,13 @@ def test_tables_that_break_rules(tmp_path, data, row, says):
     with (data / "landmarks.csv").open("a") as file:
         file.write(row + "\n")
     with pytest.raises(CatalogError, match=says):
-        ask(tmp_path, data)
+        measured(tmp_path, data)
 
 
 def test_a_landmark_outside_its_image(tmp_path, data):
     points = [{"image": str(n), "landmark": "carina", "x": 60.0, "y": 200.0 if n == 3 else 60.0} for n in range(6)]
     with pytest.raises(InputError, match=r"carina of 3 \(60, 200\): lies outside"):
-        ask(tmp_path, data, landmarks="", points=points)
+        measured(tmp_path, data, landmarks="", points=points)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +120,7 @@ def test_a_landmark_outside_its_image(tmp_path, data):
         ({"unit": "mm"}, ConfigError, "pixel_mm"),
         ({"unit": "inch"}, ConfigError, "inch"),
         ({"models": []}, InputError, "models"),
-        ({"models": ["a", "a"]}, InputError, "repeat"),
+        ({"models": ["a", "a"]}, InputError, "named twice"),
         ({"landmarks": ""}, InputError, "one of the two"),
         ({"landmarks": "/nowhere.csv"}, NotFoundError, "nowhere"),
         ({"pairs": -1}, ConfigError, "pairs"),
@@ -163,7 +129,7 @@ def test_a_landmark_outside_its_image(tmp_path, data):
 )
 def test_refusals(tmp_path, data, change, error, says):
     with pytest.raises(error, match=says):
-        ask(tmp_path, data, **change)
+        measured(tmp_path, data, **change)
 
 
 def test_one_patient_is_no_pair(tmp_path, data):
@@ -172,41 +138,18 @@ def test_one_patient_is_no_pair(tmp_path, data):
         text = text.replace(f"p{n}", "p")
     (data / "catalog.csv").write_text(text)
     with pytest.raises(CatalogError, match="across two patients"):
-        ask(tmp_path, data)
+        measured(tmp_path, data)
 
 
 def test_mm_come_from_a_column_of_the_catalogue(tmp_path, data):
     text = (data / "catalog.csv").read_text()
     (data / "catalog.csv").write_text(text.replace("pixel", "pixel_mm"))
-    found = ask(tmp_path, data).found
+    found = measured(tmp_path, data).found
     assert found.info["unit"] == "mm"
     (row,) = (row for row in found.table if (row["model"], row["landmark"]) == ("same coordinates", "all"))
     assert 3 < row["mean"] < 8
 
 
 def test_images_that_are_left_out_take_their_landmarks_along(tmp_path, data):
-    context = ask(tmp_path, data, exclude=["sex=F"])
+    context = measured(tmp_path, data, exclude=["sex=F"])
     assert context.found.info["images"] == 3 and any("left out" in note for note in context.found.info["notes"])
-
-
-def test_models_are_named_shortly_where_that_is_clear():
-    assert model_names(["/a/x.safetensors", "job-1", "y.pt"]) == ["x", "job-1", "y"]
-    assert model_names(["/a/x.pt", "/b/x.pt"]) == ["/a/x.pt", "/b/x.pt"]
-
-
-def test_masks_become_landmarks(tmp_path, data):
-    from medssl.core.protocol import DataSpec
-    from medssl.datasets.catalog.catalog import read_catalog
-
-    entries = read_catalog(DataSpec(path=str(data / "catalog.csv")), tmp_path).entries
-    folder = tmp_path / "masks"
-    folder.mkdir()
-    mask = np.zeros((60, 80), np.uint8)
-    mask[10:40, 10:25] = mask[12:42, 50:70] = 255
-    Image.fromarray(mask).save(folder / "0.png")
-    Image.fromarray(np.zeros_like(mask) + (mask > 300)).save(folder / "1.png")
-    rows, notes = landmarks_of_masks(entries, folder)
-    assert {row["image"] for row in rows} == {str(entries[0].image)} and len(rows) == 6
-    assert len(notes) == 5 and any("0 lungs" in note for note in notes)
-    with pytest.raises(NotFoundError, match="no mask"):
-        landmarks_of_masks([replace(entries[2])], folder)

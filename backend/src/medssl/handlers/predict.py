@@ -1,0 +1,91 @@
+"""Predict probabilities by a fine-tuned classifier, a probe or a pretrained Ark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from medssl.core.errors import InputError, WeightsError
+from medssl.core.requests import PredictRequest
+from medssl.core.tables import write_table
+from medssl.handlers.context import Context
+from medssl.images.planes import as_plane
+from medssl.images.volume import Volume
+from medssl.inference.classification.ark_heads import head_probabilities, head_rows, heads_text
+from medssl.inference.classification.findings import read_findings
+from medssl.inference.classification.predict import (
+    check_predictor,
+    chosen_test_time,
+    class_rows,
+    load_predictor,
+    predict_images,
+)
+from medssl.inference.classification.probe_files import Probe
+from medssl.inference.classification.views import interval_notes
+from medssl.networks.ark import ArkNetwork
+
+TableAndInfo = tuple[list[dict[str, Any]], dict[str, Any]]
+
+
+def predict(request: PredictRequest, context: Context) -> None:
+    """Answer with a table of probabilities, and the same as a file: class by class, of an Ark head by head.
+
+    Raises:
+        InputError: no images.
+        NotFoundError, WeightsError: see `load_predictor`; heads or findings of a model that has no heads by name.
+        VolumeError, ConfigError: see `predict_images`.
+    """
+    if not request.images:
+        raise InputError("0 images", "are too few", "Choose an image")
+    context.progress(0.0, "loading the model")
+    net = load_predictor(
+        request.model, context.home, lambda model, part: context.model(model, "", request.device, part), request.part
+    )
+    table, info = _by_head(request, net, context) if isinstance(net, ArkNetwork) else _by_class(request, net, context)
+    write_table(table, context.folder / "table.csv")
+    context.finish(["table.csv"], table, info)
+
+
+def _by_class(request: PredictRequest, net: nn.Module | Probe, context: Context) -> TableAndInfo:
+    plan = check_predictor(net)
+    if wanted := (*request.heads, *request.findings):
+        raise WeightsError(
+            f"model {request.model} asked for {', '.join(wanted)}",
+            "has no heads by name",
+            "Choose a pretrained Ark, or ask for none",
+        )
+    predictions, names = [], []
+    for name, volume in _images(request, context):
+        names.append(name)
+        predictions += predict_images([volume], net, request.test_time)
+    return class_rows(predictions, names, plan), {
+        "names": names, "classes": plan.task["classes"], "kind": plan.task["kind"], "model": request.model,
+        "notes": interval_notes(chosen_test_time(request.test_time, plan), len(plan.input_size)),
+    }  # fmt: skip
+
+
+def _by_head(request: PredictRequest, net: ArkNetwork, context: Context) -> TableAndInfo:
+    columns = read_findings(net.sets, request.findings, request.heads)
+    findings = columns if request.findings else []
+    table: list[dict[str, Any]] = []
+    names: list[str] = []
+    for name, volume in _images(request, context):
+        probabilities = head_probabilities(volume, net, request.test_time)
+        table += head_rows(len(names), name, probabilities, net, request.heads, findings)
+        names.append(name)
+    notes = interval_notes(request.test_time or "none", 2) + ([heads_text(findings, net.sets)] if findings else [])
+    return table, {
+        "names": names, "classes": [column.name for column in columns], "kind": "heads", "model": request.model,
+        "sets": net.sets, "findings": [{"name": one.name, "text": one.text(net.sets)} for one in findings], "notes": notes,
+    }  # fmt: skip
+
+
+def _images(request: PredictRequest, context: Context) -> Iterator[tuple[str, Volume]]:
+    """Name and image of each reference, read when its turn comes."""
+    for n, ref in enumerate(request.images):
+        context.progress(n / len(request.images), f"image {n + 1} of {len(request.images)}")
+        volume = context.volume(ref)
+        name = ref.name or volume.name or f"image {n + 1}"
+        yield name, as_plane(volume, ref.view, ref.inverted) if ref.view or ref.inverted else volume

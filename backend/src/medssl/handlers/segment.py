@@ -1,0 +1,33 @@
+"""Segment an image with a fine-tuned model."""
+
+from __future__ import annotations
+
+from medssl.core.requests import SegmentRequest
+from medssl.core.tables import write_table
+from medssl.handlers.context import Context
+from medssl.images.formats.segmentation_files import write_segmentation
+from medssl.inference.volumes.segmenter import COLUMNS, check_segmenter, segment_image
+from medssl.reports.figures.segmentation import draw_segmentation
+
+
+def segment(request: SegmentRequest, context: Context) -> None:
+    """Answer with segmentation.nrrd, which Slicer opens as a segmentation too, a picture and a table of the classes.
+
+    Raises:
+        WeightsError, VolumeError, InputError, ConfigError: see `segment_image`.
+    """
+    context.progress(0.0, "loading the model")
+    net = context.model(request.model, "", request.device)
+    check_segmenter(net)  # before the image is read: it may take long
+    context.progress(0.0, "reading the image")
+    volume, ref = context.volume(request.volume), request.volume
+    overlap = None if request.overlap < 0 else request.overlap
+    found = segment_image(volume, net, overlap, request.mirror, context.progress, view=ref.view, inverted=ref.inverted)
+    context.progress(1.0, "writing the label map")
+    write_segmentation(found.labels, found.segments, context.folder / "segmentation.nrrd")
+    draw_segmentation(found, context.folder / "montage.png")
+    write_table(found.table, context.folder / "table.csv", COLUMNS)
+    info = {
+        "segments": found.segments, "notes": list(found.notes), "model": request.model, "volume": ref.name or volume.name
+    }  # fmt: skip
+    context.finish(["segmentation.nrrd", "montage.png", "table.csv"], found.table, info)

@@ -1,0 +1,29 @@
+"""A restoration of a volume as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from medssl.inference.volumes.restoration import Restoration
+from medssl.reports.figures.montage import MontageRow, write_montage
+
+
+def draw_restoration(found: Restoration, path: Path) -> None:
+    """Write a PNG with three slices: original, distorted, restored and error."""
+    write_montage(montage_rows(found), path)
+
+
+def montage_rows(found: Restoration) -> list[MontageRow]:
+    """Three slices of the restoration, at a quarter, half and three quarters of the depth."""
+    low, high = found.info["window"]
+    depth = found.original.shape[2]
+    aspect, rows = float(found.original.spacing[1] / found.original.spacing[0]), []
+    for k in sorted({depth // 4, depth // 2, 3 * depth // 4}):
+        original, distorted, restored = (
+            (v.array[:, :, k].astype(np.float32) - low) / (high - low)
+            for v in (found.original, found.distorted, found.restored)
+        )
+        rows.append(MontageRow(original, distorted, restored, f"k = {k}", aspect))
+    return rows

@@ -1,0 +1,32 @@
+"""A segmentation request leaves a segmentation, a picture and a table."""
+
+from __future__ import annotations
+
+import numpy as np
+from asking import Context, ask
+from inspection_fakes import make_ct
+from segment_fakes import SEGMENTS, Levels, expected
+
+from medssl.client.volumes import read_nrrd_bytes
+from medssl.images.formats.reading import read_volume
+
+
+def scaled(volume):
+    return (volume.array.astype(np.float32) + 1000) / 2000
+
+
+def test_the_inspection_leaves_a_segmentation_a_picture_and_a_table(tmp_path):
+    volume = make_ct()
+    context = Context(tmp_path, volume, Levels())
+    ask("segment", {"volume": {"path": "scan", "name": "Scan 7"}, "model": "m", "overlap": 0.5}, context)
+    found = context.found
+    assert found.files == ["segmentation.nrrd", "montage.png", "table.csv"]
+    assert all((context.folder / name).stat().st_size > 100 for name in found.files)
+    assert found.info["segments"] == SEGMENTS and found.info["volume"] == "Scan 7"
+    labels = read_volume(context.folder / "segmentation.nrrd")
+    np.testing.assert_array_equal(labels.array, expected(scaled(volume)))
+    np.testing.assert_allclose(labels.ijk_to_ras, volume.ijk_to_ras, atol=1e-9)
+    array, matrix = read_nrrd_bytes((context.folder / "segmentation.nrrd").read_bytes())
+    np.testing.assert_array_equal(array.T, labels.array)
+    np.testing.assert_allclose(matrix, volume.ijk_to_ras, atol=1e-9)
+    assert [row["value"] for row in found.table] == [3, 7]
