@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import CatalogError, NotFoundError
+from medssl.core.errors import CatalogError
 from medssl.core.tables import read_table
 from medssl.datasets.catalog.catalog import Catalog
 
