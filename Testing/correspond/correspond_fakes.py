@@ -12,7 +12,7 @@ import slicer
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.core import requests as inspection_requests
 from medssl.core.errors import NotFoundError
-from medssl.core.protocol import ResultStatus
+from medssl.core.protocol import ResultStatus, from_json
 
 MODELS = [
     {"model": "20261123-peac-b2", "name": "radiographs", "method": "peac", "plan": {}, "created": 2.0},
@@ -24,6 +24,7 @@ PARTS = ("part 1", "part 2", "part 3")
 KINDS = {
     "correspond": inspection_requests.CorrespondRequest, "similarity": inspection_requests.SimilarityRequest,
     "cosegment": inspection_requests.CosegmentRequest, "patchmap": inspection_requests.PatchmapRequest,
+    "plane": inspection_requests.PlaneRequest, "landmarks": inspection_requests.LandmarksRequest,
 }  # fmt: skip
 
 
@@ -42,14 +43,10 @@ class RadiographBackend(fakes.FakeBackend):
 
     def answer(self, call) -> tuple[int, bytes]:
         kind = call.path.partition("?")[0].removeprefix("/inspect/")
-        if kind not in (*KINDS, "plane", "landmarks") or not call.path.startswith("/inspect/"):
+        if kind not in KINDS or not call.path.startswith("/inspect/"):
             return super().answer(call)
         self.calls.append(f"{call.method} {call.path}")
-        body = json.loads(call.body)
-        read = {"plane": inspection_requests.plane_from_json, "landmarks": inspection_requests.landmarks_from_json}.get(
-            kind
-        )
-        request = read(body) if read else inspection_requests.images_from_json(KINDS[kind], body)
+        request = from_json(KINDS[kind], json.loads(call.body))
         self.asked.append(request)
         for ref in getattr(request, "images", ()):
             if ref.sha256 and ref.sha256 not in self.volumes:

@@ -13,14 +13,8 @@ import qt
 import slicer
 
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
-from medssl.core.protocol import ResultStatus
-from medssl.core.requests import (
-    PredictRequest,
-    images_from_json,
-    plane_from_json,
-    saliency_from_json,
-    segment_from_json,
-)
+from medssl.core.protocol import ResultStatus, from_json
+from medssl.core.requests import PlaneRequest, PredictRequest, SaliencyRequest, SegmentRequest
 
 SEGMENTS = [
     {"value": 1, "name": "left lung", "colour": "#cc3333", "terminology": finetune_fakes.TERMINOLOGY},
@@ -60,16 +54,14 @@ class TaskBackend(inference_fakes.FakeBackend):
         self.similarity = 0.12
 
     def answer(self, call) -> tuple[int, bytes]:
-        readers = {
-            "/inspect/segment": segment_from_json,
-            "/inspect/saliency": saliency_from_json,
-            "/inspect/plane": plane_from_json,
-            "/inspect/predict": lambda body: images_from_json(PredictRequest, body),
-        }
-        if call.path not in readers:
+        kinds = {
+            "/inspect/segment": SegmentRequest, "/inspect/saliency": SaliencyRequest, "/inspect/plane": PlaneRequest,
+            "/inspect/predict": PredictRequest,
+        }  # fmt: skip
+        if call.path not in kinds:
             return super().answer(call)
         self.calls.append(f"{call.method} {call.path}")
-        request = readers[call.path](json.loads(call.body))
+        request = from_json(kinds[call.path], json.loads(call.body))
         self.asked.append(request)
         self._answer = getattr(self, "_" + call.path.rpartition("/")[2])
         self.status, self._polled = ResultStatus("r1", "task", "queued"), 0

@@ -13,8 +13,8 @@ from MedSSLLib.widgets.signal import Signal
 from medssl.client.backend import ServerAddress
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.core.errors import InputError, MedSSLError
-from medssl.core.protocol import ResultStatus, to_json
-from medssl.core.requests import restore_from_json
+from medssl.core.protocol import ResultStatus, from_json, to_json
+from medssl.core.requests import RestoreRequest
 
 MODELS = [
     {"model": "20261123-genesis-a1", "name": "chest run", "method": "genesis", "plan": {}, "created": 1.0},
@@ -56,7 +56,7 @@ class FakeBackend:
         if parts[0] == "volumes":
             return self._volume(call, parts[1])
         if call.path == "/inspect/restore":
-            self.request = restore_from_json(json.loads(call.body))
+            self.request = from_json(RestoreRequest, json.loads(call.body))
             self.status, self._polled = ResultStatus("r1", "restore", "queued"), 0
             return self._told(202)
         if call.path.endswith("/cancel"):

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from medssl.client.volumes import nrrd_bytes
-from medssl.core.protocol import ResultStatus
-from medssl.core.requests import plane_from_json, retrieve_from_json
+from medssl.core.protocol import ResultStatus, from_json
+from medssl.core.requests import PlaneRequest, RetrieveRequest
 
 ARK, PEAC = "20261123-ark-a1", "20261123-peac-b2"
 MODELS = [
@@ -42,15 +42,15 @@ class CaseBackend(inference_fakes.FakeBackend):
         self._answer = None
 
     def answer(self, call) -> tuple[int, bytes]:
-        if call.path == "/declarations/read":
+        if call.path == "/dataset-specs/read":
             self.calls.append(f"{call.method} {call.path}")
             return 200, json.dumps(DECLARATION).encode()
         if call.path == "/inspect/retrieve":
-            request = retrieve_from_json(json.loads(call.body))
+            request = from_json(RetrieveRequest, json.loads(call.body))
             self.asked.append(request)
             return self._begin(call, lambda: self._retrieve(request))
         if call.path == "/inspect/plane":
-            plane_from_json(json.loads(call.body))
+            from_json(PlaneRequest, json.loads(call.body))
             return self._begin(call, self._plane)
         return super().answer(call)
 

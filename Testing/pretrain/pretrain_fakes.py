@@ -140,7 +140,7 @@ class FakeServer:
             status, files = self.results[parts[1]]
             return 200, files[parts[2]] if len(parts) == 3 else status
         known = {"methods": knownMethods(), "tasks": knownTasks(), "models": self.models(), "devices": self.devices}
-        return 200, {**known, "health": {"app": "medssl"}, "shutdown": {}, "declarations": []}[parts[0]]
+        return 200, {**known, "health": {"app": "medssl"}, "shutdown": {}, "dataset-specs": []}[parts[0]]
 
     def models(self) -> list[dict]:
         """What `GET /models` lists: finished jobs, newest first."""

@@ -37,7 +37,7 @@ class SetsServer(pretrain_fakes.FakeServer):
 
     def _route(self, call):
         parts = call.path.strip("/").split("/")
-        if parts[0] == "declarations":
+        if parts[0] == "dataset-specs":
             return 200, answer(call.method, parts, call.body)
         return super()._route(call)
 
@@ -55,12 +55,12 @@ class SetsServer(pretrain_fakes.FakeServer):
 
 
 def answer(method: str, parts: list[str], body: bytes | None):
-    """`/declarations` and what lies below it."""
+    """`/dataset-specs` and what lies below it."""
     if method == "GET":
-        return [dict(name=n, title=one.title, declaration=one.as_dict()) for n, one in ready_made().items()]
+        return [dict(name=n, title=one.title, spec=one.as_dict()) for n, one in ready_made().items()]
     asked = json.loads(body)
     if parts[1] == "text":
-        return {"text": to_yaml(DatasetSpec.from_dict(asked["declaration"]))}
+        return {"text": to_yaml(DatasetSpec.from_dict(asked["spec"]))}
     if asked.get("path"):
         return read_dataset_spec(Path(asked["path"])).as_dict()
     return parse_dataset_spec(asked["text"], Path("/")).as_dict()

@@ -43,7 +43,7 @@ class SetFiles:
     ) -> None:
         self._ui, self._backend, self._add, self._current = ui, backend, add, current
         self._showError, self._askPath, self._runner = showError, askPath or _askPath, None
-        self._ready: dict[str, dict[str, Any]] = {}  # name -> entry of GET /declarations
+        self._ready: dict[str, dict[str, Any]] = {}  # name -> entry of GET /dataset-specs
         ui.addSetButton.connect("clicked(bool)", lambda _on: self.add())
         ui.saveSetButton.connect("clicked(bool)", lambda _on: self.save())
         ui.addSetCombo.connect("currentIndexChanged(int)", lambda _index: self.update())
@@ -64,7 +64,7 @@ class SetFiles:
             if path:
                 self._ask(readSteps(path, self._backend.transport.sharesFiles), self._add)
         else:
-            self._add(self._ready[what.removeprefix(READY)]["declaration"])
+            self._add(self._ready[what.removeprefix(READY)]["spec"])
 
     def save(self) -> None:
         """Write the selected declaration to a file that the user names."""

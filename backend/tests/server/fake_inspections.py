@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
+from medssl import handlers as registered
 from medssl.core.errors import WeightsError
 
 seen = []
@@ -12,17 +14,17 @@ seen = []
 
 def restore(request, context):
     """Do what the request's model names."""
-    seen.append(request["model"])
-    if request["model"] == "crash":
+    seen.append(request.model)
+    if request.model == "crash":
         print("about to crash", flush=True)
         os._exit(9)
-    if request["model"] == "foreign":
+    if request.model == "foreign":
         raise WeightsError("foreign.pt", "is of another method", "Choose another file")
-    if request["model"] == "bug":
+    if request.model == "bug":
         raise RuntimeError("unexpected")
-    if request["model"] == "deaf":
+    if request.model == "deaf":
         time.sleep(60)
-    if request["model"] == "slow":
+    if request.model == "slow":
         for step in range(2000):
             context.progress(step / 2000, "working")
             time.sleep(0.02)
@@ -34,21 +36,21 @@ def restore(request, context):
 
 def similarity(request, context):
     """Tell a coordinate, or do what the request's model names."""
-    if request["model"] != "m":
+    if request.model != "m":
         restore(request, context)
         return
-    context.finish([], [], {"x": request["x"]})
+    context.finish([], [], {"x": request.x})
 
 
 def nothing(request, context):
     """Find nothing."""
 
 
+KINDS = ("restore", "similarity", "catalog", "correspond", "cosegment", "patchmap", "landmarks", "segment", "predict")
 INSPECTIONS = {
-    "restore": "fake_inspections:restore",
-    "similarity": "fake_inspections:similarity",
-    **dict.fromkeys(
-        ("catalog", "correspond", "cosegment", "patchmap", "landmarks", "segment", "predict"),
-        "fake_inspections:nothing",
-    ),
+    name: replace(
+        registered.INSPECTIONS[name],
+        handler=f"fake_inspections:{name if name in ('restore', 'similarity') else 'nothing'}",
+    )
+    for name in KINDS
 }

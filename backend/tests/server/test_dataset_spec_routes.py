@@ -1,4 +1,4 @@
-"""`/declarations`: for the panel's form."""
+"""`/dataset-specs`: for the panel's form."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_a_file_here_and_a_text_from_elsewhere(client, tmp_path):
 
 def test_mistakes_are_answered_with_their_remedy(client):
     answers = [
-        client.post("/declarations/read", json={"text": "name: a\nlabels: {b"}),
-        client.post("/declarations/read", json={"text": "[" * 3000}),
-        client.post("/declarations/read", json={"text": "name: &a [x, x]\nlabels: [*a, *a]"}),
-        client.post("/declarations/read", json={"path": "/nowhere.yaml"}),
-        client.post("/declarations/read", json={}),
-        client.post("/declarations/text", json={"declaration": {**MINE, "kind": "bynary"}}),
-        client.post("/declarations/text", json={"declaration": 3}),
+        client.post("/dataset-specs/read", json={"text": "name: a\nlabels: {b"}),
+        client.post("/dataset-specs/read", json={"text": "[" * 3000}),
+        client.post("/dataset-specs/read", json={"text": "name: &a [x, x]\nlabels: [*a, *a]"}),
+        client.post("/dataset-specs/read", json={"path": "/nowhere.yaml"}),
+        client.post("/dataset-specs/read", json={}),
+        client.post("/dataset-specs/text", json={"spec": {**MINE, "kind": "bynary"}}),
+        client.post("/dataset-specs/text", json={"spec": 3}),
     ]
     assert [answer.status_code for answer in answers] == [400] * 7
     assert all(answer.json()["error"]["remedy"] for answer in answers)

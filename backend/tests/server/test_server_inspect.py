@@ -81,10 +81,7 @@ def test_a_request_that_cannot_be_is_refused_before_anything_is_queued(client, h
     assert client.post("/inspect/restore", json=missing).status_code == 404
     assert client.post("/inspect/restore", json={"volume": REF}).status_code == 400
     assert client.post("/inspect/restore", json={"volume": REF, "model": "m", "roi": "x"}).status_code == 400
-    assert (
-        client.post("/inspect/preview", json={"data": {"path": "/d"}, "method": "genesis", "config": {}}).status_code
-        == 400
-    )
+    assert client.post("/inspect/preview", json={}).status_code == 404  # not in the table
     assert not (home / "results").exists()
 
 
@@ -131,12 +128,12 @@ def test_old_results_are_removed_but_never_unfinished_ones(home):
 
 
 def test_a_full_disk_does_not_end_the_queue(home, worker, until, monkeypatch):
-    first = worker.submit("restore", {"model": "crash"}).id
+    first = worker.submit("restore", {"volume": REF, "model": "crash"}).id
     real = worker.results.write
     monkeypatch.setattr(worker.results, "write", lambda status: (_ for _ in ()).throw(ResourceError("disk", "is full")))
     until(lambda: worker.results.status(first).state == "failed")
     monkeypatch.setattr(worker.results, "write", real)
-    second = worker.submit("restore", {"model": "good"}).id
+    second = worker.submit("restore", {"volume": REF, "model": "good"}).id
     until(lambda: worker.results.status(second).state == "finished")
 
 

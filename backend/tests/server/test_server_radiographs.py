@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medssl.core.protocol import ResultStatus
-from medssl.server.results import FLEETING_KEPT, ResultStore
+from medssl.server.results import QUICK_KEPT, ResultStore
 
 IMAGES = [{"path": "/data/a.png"}, {"path": "/data/b.png"}]
 CLICK = {"images": IMAGES, "model": "m", "x": 3, "y": 4.5}
@@ -63,11 +63,11 @@ def test_an_image_that_was_not_uploaded_is_missed(client):
 
 
 def test_a_moving_mouse_pushes_no_other_result_out(home):
-    results = ResultStore(home)
+    results = ResultStore(home, quick=["similarity"])
     asked = results.create("correspond", {}).id
     results.write(ResultStatus(asked, "correspond", "finished"))
     for _ in range(100):
         last = results.create("similarity", {}).id
         results.write(ResultStatus(last, "similarity", "finished"))
     left = {path.name for path in (home / "results").iterdir()}
-    assert {asked, last} <= left and len(left) <= FLEETING_KEPT + 2
+    assert {asked, last} <= left and len(left) <= QUICK_KEPT + 2

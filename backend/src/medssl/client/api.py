@@ -17,23 +17,10 @@ from urllib.parse import quote
 
 from medssl.core.errors import MedSSLError, from_dict
 from medssl.core.protocol import JobSpec, JobView, ResultStatus, from_json, to_json
-from medssl.core.requests import (
-    CatalogRequest,
-    CorrespondRequest,
-    CosegmentRequest,
-    LandmarksRequest,
-    PatchmapRequest,
-    PlaneRequest,
-    PredictRequest,
-    PreviewRequest,
-    RestoreRequest,
-    RetrieveRequest,
-    SaliencyRequest,
-    SegmentRequest,
-    SimilarityRequest,
-)
+from medssl.handlers import INSPECTIONS
 
 BINARY = "application/octet-stream"
+QUICK_WAIT_S = 2.0  # how long a quick inspection is waited for before the answer is "later"
 
 
 @dataclass(frozen=True)
@@ -91,18 +78,18 @@ def tasks() -> Call:
 
 
 def dataset_specs() -> Call:
-    """Ready-made declarations of public sets, list of dicts: name, title, declaration."""
-    return Call("GET", "/declarations")
+    """Ready-made dataset specs of public sets, list of dicts: name, title, spec."""
+    return Call("GET", "/dataset-specs")
 
 
 def read_dataset_spec(path: str = "", text: str = "") -> Call:
-    """A declaration file on the backend's machine, or the text of one on the asker's: the declaration as a dict."""
-    return _post("/declarations/read", {"path": path} if path else {"text": text}, _json)
+    """A dataset spec as a dict, from a file on the backend's machine or from the text of one on the asker's."""
+    return _post("/dataset-specs/read", {"path": path} if path else {"text": text}, _json)
 
 
 def dataset_spec_text(dataset_spec: dict[str, Any]) -> Call:
-    """`{"text": ...}`: a declaration as YAML."""
-    return _post("/declarations/text", {"declaration": dataset_spec}, _json)
+    """`{"text": ...}`: a dataset spec as YAML."""
+    return _post("/dataset-specs/text", {"spec": dataset_spec}, _json)
 
 
 def models() -> Call:
@@ -171,69 +158,34 @@ def put_piece(sha256: str, data: bytes, start: int, total: int) -> Call:
     return Call("PUT", f"/volumes/{sha256}", {"Content-Type": BINARY, "Content-Range": where}, data, _complete)
 
 
-def restore(request: RestoreRequest) -> Call:
-    """Restoration of a volume: `ResultStatus`, queued."""
-    return _post("/inspect/restore", request, _result)
+def inspect(name: str, request: Any, wait: float = 0.0) -> Call:
+    """Ask for an inspection: `ResultStatus`, queued, or ended where that takes less than `wait` seconds (10 at most).
+
+    Each inspection is a function of this module too, `api.restore(request)`, `api.similarity(request, wait=2.0)`.
+
+    Args:
+        name: a key of `medssl.handlers.INSPECTIONS`.
+        request: its request, see `medssl.core.requests`.
+        wait: seconds that the server may keep the question.
+    """
+    return _post(f"/inspect/{name}?wait={wait:g}" if wait else f"/inspect/{name}", request, _result)
 
 
-def preview(request: PreviewRequest) -> Call:
-    """Cubes and their distortions: `ResultStatus`, queued."""
-    return _post("/inspect/preview", request, _result)
+def __getattr__(name: str) -> Callable[..., Call]:
+    """The call of an inspection."""
+    if name not in INSPECTIONS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    inspection = INSPECTIONS[name]
+
+    def ask(request: Any, wait: float = QUICK_WAIT_S if inspection.quick else 0.0) -> Call:
+        return inspect(name, request, wait)
+
+    ask.__name__, ask.__doc__ = name, f"{inspection.summary} `ResultStatus`, see `inspect`."
+    return ask
 
 
-def catalog(request: CatalogRequest) -> Call:
-    """What is in a training set: `ResultStatus`, queued."""
-    return _post("/inspect/catalog", request, _result)
-
-
-def plane(request: PlaneRequest) -> Call:
-    """The 2D image that a view makes of a 3D volume: `ResultStatus`, queued."""
-    return _post("/inspect/plane", request, _result)
-
-
-def correspond(request: CorrespondRequest) -> Call:
-    """Places of equal anatomy in several radiographs: `ResultStatus`, queued."""
-    return _post("/inspect/correspond", request, _result)
-
-
-def similarity(request: SimilarityRequest, wait: float = 2.0) -> Call:
-    """Where is what lies at a point? `ResultStatus`, ended where that takes less than `wait` seconds (10 at most)."""
-    return _post(f"/inspect/similarity?wait={wait:g}", request, _result)
-
-
-def cosegment(request: CosegmentRequest) -> Call:
-    """Parts of equal anatomy in several radiographs: `ResultStatus`, queued."""
-    return _post("/inspect/cosegment", request, _result)
-
-
-def patchmap(request: PatchmapRequest) -> Call:
-    """A plane in which patches of equal descriptors lie together: `ResultStatus`, queued."""
-    return _post("/inspect/patchmap", request, _result)
-
-
-def landmarks(request: LandmarksRequest) -> Call:
-    """How far from known landmarks do models find them? `ResultStatus`, queued."""
-    return _post("/inspect/landmarks", request, _result)
-
-
-def segment(request: SegmentRequest) -> Call:
-    """Segment an image with a fine-tuned model: `ResultStatus`, queued."""
-    return _post("/inspect/segment", request, _result)
-
-
-def predict(request: PredictRequest) -> Call:
-    """Probabilities of a fine-tuned classifier, a probe or a pretrained Ark: `ResultStatus`, queued."""
-    return _post("/inspect/predict", request, _result)
-
-
-def retrieve(request: RetrieveRequest) -> Call:
-    """The most similar images of a set to one image: `ResultStatus`, queued."""
-    return _post("/inspect/retrieve", request, _result)
-
-
-def saliency(request: SaliencyRequest) -> Call:
-    """Where in an image a finding's probability comes from: `ResultStatus`, queued."""
-    return _post("/inspect/saliency", request, _result)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *INSPECTIONS})
 
 
 def result(result_id: str) -> Call:

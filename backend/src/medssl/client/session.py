@@ -6,14 +6,15 @@ import base64
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medssl.client import api, backend, volumes
 from medssl.client.transport import RequestsTransport, Transport
+from medssl.client.verbs import verb
 from medssl.core.errors import CancelledError, from_dict
 from medssl.core.protocol import (
     CANCELLED,
@@ -27,21 +28,8 @@ from medssl.core.protocol import (
     VolumeRef,
 )
 from medssl.core.registry import config_class
-from medssl.core.requests import (
-    CatalogRequest,
-    CorrespondRequest,
-    CosegmentRequest,
-    LandmarksRequest,
-    PatchmapRequest,
-    PredictRequest,
-    PreviewRequest,
-    RestoreRequest,
-    RetrieveRequest,
-    SaliencyRequest,
-    SegmentRequest,
-    SimilarityRequest,
-)
 from medssl.core.schema import as_dict, build
+from medssl.handlers import INSPECTIONS
 from medssl.pretraining import METHODS
 
 JOB_POLL_S = 0.5
@@ -65,7 +53,10 @@ def connect(home: str | os.PathLike[str] | None = None, python: str | os.PathLik
 
 
 class Session:
-    """Blocking helpers over a transport; `send` takes any call of `medssl.client.api`."""
+    """Blocking helpers over a transport; `send` takes any call of `medssl.client.api`.
+
+    Each inspection of `medssl.handlers.INSPECTIONS` is a method, see `help(Session.restore)`.
+    """
 
     def __init__(self, transport: Transport, sleep: Callable[[float], None] = time.sleep) -> None:
         self.send, self._sleep = transport.send, sleep
@@ -125,90 +116,17 @@ class Session:
         """Send an array indexed [k, j, i] with its 4x4 IJK-to-RAS matrix in mm."""
         return self.upload(volumes.nrrd_bytes(array_kji, ijk_to_ras), **ref)
 
-    def restore(self, volume: VolumeRef, model: str, on_progress: OnProgress = _silent, **request: Any) -> ResultStatus:
-        """Distort a volume, let the model restore it, wait; `request` takes further fields of `RestoreRequest`.
-
-        Raises:
-            MedSSLError: what made it fail.
-        """
-        return self.finished(self.send(api.restore(RestoreRequest(volume, model, **request))), on_progress)
-
-    def preview(self, request: PreviewRequest) -> ResultStatus:
-        """Cubes of a training set and their distortions."""
-        return self.finished(self.send(api.preview(request)))
-
-    def catalog(self, data: DataSpec, read_all: bool = False) -> ResultStatus:
-        """What is in a training set; `read_all`: of declared sets every image is read, not a few."""
-        return self.finished(self.send(api.catalog(CatalogRequest(data, read_all))))
-
     def dataset_specs(self) -> dict[str, dict[str, Any]]:
-        """Ready-made declarations of public sets by name; set their `root` and give them as `DataSpec(sets=...)`."""
-        return {one["name"]: one["declaration"] for one in self.send(api.dataset_specs())}
+        """Ready-made dataset specs of public sets by name; set their `root` and give them as `DataSpec(sets=...)`."""
+        return {one["name"]: one["spec"] for one in self.send(api.dataset_specs())}
 
     def read_dataset_spec(self, path: str = "", text: str = "") -> dict[str, Any]:
-        """A declaration file on the backend's machine, or the text of one, as a dict."""
+        """A dataset spec as a dict, from a file on the backend's machine or from the text of one."""
         return self.send(api.read_dataset_spec(path, text))
 
     def dataset_spec_text(self, dataset_spec: dict[str, Any]) -> str:
-        """A declaration as the text of a YAML file."""
+        """A dataset spec as the text of a YAML file."""
         return self.send(api.dataset_spec_text(dataset_spec))["text"]
-
-    def correspond(
-        self, images: Sequence[VolumeRef], model: str, on_progress: OnProgress = _silent, **request: Any
-    ) -> ResultStatus:
-        """Places of equal anatomy in two or more radiographs; `request` takes further fields of `CorrespondRequest`."""
-        asked = CorrespondRequest(tuple(images), model, **request)
-        return self.finished(self.send(api.correspond(asked)), on_progress)
-
-    def similarity(self, images: Sequence[VolumeRef], model: str, x: float, y: float, **request: Any) -> ResultStatus:
-        """Where in every image is what lies at (x, y) of the first? `request` takes further fields of `SimilarityRequest`.
-
-        Milliseconds once the images are known to the worker; `similarity_maps` reads the maps.
-        """
-        return self.finished(self.send(api.similarity(SimilarityRequest(tuple(images), model, x, y, **request))))
-
-    def cosegment(
-        self, images: Sequence[VolumeRef], model: str, on_progress: OnProgress = _silent, **request: Any
-    ) -> ResultStatus:
-        """Parts of equal anatomy in several radiographs; `request` takes further fields of `CosegmentRequest`."""
-        asked = CosegmentRequest(tuple(images), model, **request)
-        return self.finished(self.send(api.cosegment(asked)), on_progress)
-
-    def patchmap(
-        self, images: Sequence[VolumeRef], model: str, on_progress: OnProgress = _silent, **request: Any
-    ) -> ResultStatus:
-        """Patches of equal descriptors, near each other; `request` takes further fields of `PatchmapRequest`."""
-        asked = PatchmapRequest(tuple(images), model, **request)
-        return self.finished(self.send(api.patchmap(asked)), on_progress)
-
-    def landmarks(
-        self, data: DataSpec, models: Sequence[str], on_progress: OnProgress = _silent, **request: Any
-    ) -> ResultStatus:
-        """How far from known landmarks do models find them? `request` takes further fields of `LandmarksRequest`."""
-        asked = LandmarksRequest(data, tuple(models), **request)
-        return self.finished(self.send(api.landmarks(asked)), on_progress)
-
-    def segment(self, volume: VolumeRef, model: str, on_progress: OnProgress = _silent, **request: Any) -> ResultStatus:
-        """Segment an image; `request` takes further fields of `SegmentRequest`, `result_volume` reads it."""
-        return self.finished(self.send(api.segment(SegmentRequest(volume, model, **request))), on_progress)
-
-    def predict(
-        self, images: Sequence[VolumeRef], model: str, on_progress: OnProgress = _silent, **request: Any
-    ) -> ResultStatus:
-        """Probabilities of classes for one or more images; `request` takes further fields of `PredictRequest`."""
-        return self.finished(self.send(api.predict(PredictRequest(tuple(images), model, **request))), on_progress)
-
-    def retrieve(
-        self, volume: VolumeRef, data: DataSpec, model: str, on_progress: OnProgress = _silent, **request: Any
-    ) -> ResultStatus:
-        """The most similar images of a set to one image; `request` takes further fields of `RetrieveRequest`."""
-        return self.finished(self.send(api.retrieve(RetrieveRequest(volume, data, model, **request))), on_progress)
-
-    def saliency(
-        self, volume: VolumeRef, model: str, finding: str, on_progress: OnProgress = _silent, **request: Any
-    ) -> ResultStatus:
-        """Where in an image a finding's probability comes from; `request` takes further fields of `SaliencyRequest`."""
-        return self.finished(self.send(api.saliency(SaliencyRequest(volume, model, finding, **request))), on_progress)
 
     def finished(self, result: ResultStatus, on_progress: OnProgress = _silent) -> ResultStatus:
         """Wait until an inspection has ended.
@@ -235,6 +153,10 @@ class Session:
             path.write_bytes(self.send(api.result_file(result.id, name)))
         return paths
 
+    if TYPE_CHECKING:  # the verbs below
+
+        def __getattr__(self, name: str) -> Callable[..., ResultStatus]: ...
+
 
 def _unless_failed(state: str, error: dict[str, str] | None, value: Any) -> Any:
     if state == FAILED and error:
@@ -242,6 +164,10 @@ def _unless_failed(state: str, error: dict[str, str] | None, value: Any) -> Any:
     if state == CANCELLED:
         raise CancelledError(value.id)
     return value
+
+
+for _name, _inspection in INSPECTIONS.items():
+    setattr(Session, _name, verb(_name, _inspection))
 
 
 def similarity_maps(result: ResultStatus) -> list[np.ndarray]:

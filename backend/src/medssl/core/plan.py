@@ -58,13 +58,12 @@ class Plan:
         return plan
 
 
-def read_header(path: str | Path) -> dict[str, Any]:
+def _read_header(path: Path) -> dict[str, Any]:
     """The JSON header of a safetensors file: tensor names, shapes, offsets and `__metadata__`.
 
     Raises:
         WeightsError: not a safetensors file, or a header that lies about its size.
     """
-    path = Path(path)
     with path.open("rb") as file:
         start = file.read(8)
         size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
@@ -81,4 +80,4 @@ def read_header(path: str | Path) -> dict[str, Any]:
 
 def read_plan(path: str | Path) -> Plan | None:
     """The plan in a weight file's header, or None for a safetensors file of another origin."""
-    return Plan.from_metadata(read_header(path).get("__metadata__", {}))
+    return Plan.from_metadata(_read_header(Path(path)).get("__metadata__", {}))

@@ -27,8 +27,14 @@ STARTED, RESUMED, LOSS, METRIC, CHECKPOINT, WARNING, FINISHED_EVENT, FAILED_EVEN
 )  # fmt: skip
 
 
+class Body:
+    """What travels in a request to the server, which refuses unknown fields: its validator, pydantic, reads this line."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+
 @dataclass(frozen=True)
-class VolumeRef:
+class VolumeRef(Body):
     """One image: a path the backend can read, or the SHA-256 of bytes uploaded before; exactly one of the two."""
 
     path: str = ""
@@ -52,7 +58,7 @@ class VolumeRef:
 
 
 @dataclass(frozen=True)
-class DataSpec:
+class DataSpec(Body):
     """A training set: a folder, a catalogue CSV, single volumes (files or uploads), or declared sets."""
 
     path: str = ""  # a folder or a .csv file, on the machine of the backend
@@ -85,7 +91,7 @@ class DataSpec:
 
 
 @dataclass(frozen=True)
-class JobSpec:
+class JobSpec(Body):
     """What a job is asked to do. `config` is the method's complete tree; presets are resolved before submission."""
 
     kind: str  # a key of jobs.KINDS: pretrain, finetune, probe, apply, compare, batch
@@ -136,7 +142,7 @@ class ResultStatus:
     """`GET /results/{id}`: an inspection that the warm worker queues, computes and leaves as files and a table."""
 
     id: str
-    kind: str  # a key of inspection.INSPECTIONS
+    kind: str  # a key of handlers.INSPECTIONS
     state: str
     progress: float = 0.0
     message: str = ""
@@ -163,9 +169,18 @@ def spec_from_json(data: dict[str, Any]) -> JobSpec:
     Raises:
         InputError: an unknown or missing field, or a spec of a later version.
     """
-    if data.get("version", VERSION) > VERSION:
-        raise InputError(f"spec version {data['version']}", f"is newer than {VERSION}", "Update MedSSL")
+    check_version(data.get("version", VERSION))
     return from_json(JobSpec, data)
+
+
+def check_version(version: int) -> None:
+    """Refuse a `JobSpec` of a later version.
+
+    Raises:
+        InputError: it is one.
+    """
+    if version > VERSION:
+        raise InputError(f"spec version {version}", f"is newer than {VERSION}", "Update MedSSL")
 
 
 def from_json(kind: type[T], data: dict[str, Any]) -> T:

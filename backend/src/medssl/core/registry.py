@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from medssl.core.errors import NotFoundError
 
+Line = TypeVar("Line")
 CATALOGUE, DATASET_SPECS = "catalogue", "dataset specs"
 
 
@@ -27,7 +28,7 @@ def load(reference: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def entry(table: Mapping[str, RegistryEntry], name: str, kind: str = "method") -> RegistryEntry:
+def entry(table: Mapping[str, Line], name: str, kind: str = "method") -> Line:
     """One line of a registry.
 
     Raises:

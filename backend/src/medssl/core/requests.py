@@ -1,188 +1,204 @@
-"""What can be asked of the warm worker, one dataclass per inspection. Standard library only: Slicer imports this."""
+"""Requests of inspections, one dataclass each. Standard library only: Slicer imports this.
+
+A field's description and range stand in its metadata; the option lists of the command line, the OpenAPI document and the
+help of `medssl.client.session` show them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from medssl.core import request_fields as fields
 from medssl.core.protocol import DataSpec, VolumeRef
+from medssl.core.request_fields import Request, asked
+
+IMAGES = "Radiographs, or 3D images with a view"
+PATCH_MODEL = "Model: a job's id, a weight file that the backend can read, or untrained:PRESET (random weights)"
 
 
 @dataclass(frozen=True)
-class RestoreRequest:
-    """Restoration inspection of one volume with one model."""
+class RestoreRequest(Request):
+    """Restoration inspection of one volume with one model.
 
-    volume: VolumeRef
-    model: str  # a job id, or the path of a weight file the backend can read
-    distortion: str = "random"  # random (a training distortion), none, shuffle, bezier, inpaint, outpaint
-    strength: float = 1.0  # 0…1: share of the published extent (windows, curve, boxes)
-    seed: int = 0
-    roi: tuple[tuple[int, int], ...] | None = None  # ((i0, i1), (j0, j1), (k0, k1)), half open; None: all
-    overlap: float = 0.25  # of neighbouring windows, 0 ≤ overlap < 1
-    fidelity: str = ""  # "" as the file says
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class CatalogRequest:
-    """What is in a training set? Answered in `ResultStatus.info`: volumes, patients, modality, training, validation, notes."""
-
-    data: DataSpec
-    read_all: bool = False  # of declared sets every image, not a few
-
-
-@dataclass(frozen=True)
-class PreviewRequest:
-    """Cubes a method would train on and their distortions, before any training.
-
-    Files: original.nrrd and distorted.nrrd, the cubes side by side along i; the table has a row per cube.
+    Files: original.nrrd, distorted.nrrd, restored.nrrd, error.nrrd. Table: mse, psnr and ssim of each.
     """
 
-    data: DataSpec
-    method: str
-    config: dict[str, Any]
-    count: int = 4
-    seed: int = 0
+    volume: VolumeRef = asked("Volume")
+    model: str = asked("Model: a job's id or a weight file that the backend can read")
+    distortion: str = asked(
+        "Distortion; random draws as in training", "random",
+        choices=("random", "none", "shuffle", "bezier", "inpaint", "outpaint"),
+    )  # fmt: skip
+    strength: float = asked("Share of the published extent (windows, curve, boxes)", 1.0, minimum=0, maximum=1)
+    seed: int = fields.seed()
+    roi: tuple[tuple[int, int], ...] | None = asked(
+        "Box of voxels ((i0, i1), (j0, j1), (k0, k1)), half open; none takes the whole volume", None
+    )
+    overlap: float = asked("Overlap of neighbouring windows: 0 to below 1", 0.25)
+    fidelity: str = fields.fidelity()
+    device: str = fields.device()
 
 
 @dataclass(frozen=True)
-class PlaneRequest:
+class CatalogRequest(Request):
+    """What is in a training set? Answered in `ResultStatus.info`: volumes, patients, modality, training, validation, notes."""
+
+    data: DataSpec = asked("Training set")
+    read_all: bool = asked("All images of declared sets are read, not a few", False)
+
+
+@dataclass(frozen=True)
+class PreviewRequest(Request):
+    """Crops a method would train on and their distortions, before any training.
+
+    Files: original.nrrd and distorted.nrrd, the crops side by side along i; the table has a row per crop.
+    """
+
+    data: DataSpec = asked("Training set")
+    method: str = asked("Pretraining method")
+    config: dict[str, Any] = asked("Settings of the method, the complete tree or a part of it")
+    count: int = asked("Crops wanted", 4, minimum=1, maximum=64)
+    seed: int = fields.seed()
+
+
+@dataclass(frozen=True)
+class PlaneRequest(Request):
     """The 2D image that a view makes of a 3D volume, as the radiograph inspections would see it: plane.nrrd."""
 
-    volume: VolumeRef
+    volume: VolumeRef = asked("Volume, with its view")
 
 
 @dataclass(frozen=True)
-class CorrespondRequest:
+class CorrespondRequest(Request):
     """Places of equal anatomy in two or more radiographs; the first is the reference.
 
     Table: a row per place found: label, image (number), name, x, y, similarity, confidence, mutual, colour.
     """
 
-    images: tuple[VolumeRef, ...]
-    model: str  # a job id, a weight file the backend can read, or untrained:PRESET
-    count: int = 12  # places wanted
-    dense: int = 1  # descriptors along a side of a cell: 1, 2, 4
-    seed: int = 0
-    part: str = ""  # student, teacher; "": the student
-    fidelity: str = ""
-    device: str = "auto"
+    images: tuple[VolumeRef, ...] = asked(IMAGES)
+    model: str = asked(PATCH_MODEL)
+    count: int = asked("Places wanted", 12, minimum=1)
+    dense: int = fields.dense(1)
+    seed: int = fields.seed()
+    part: str = fields.part()
+    fidelity: str = fields.fidelity()
+    device: str = fields.device()
 
 
 @dataclass(frozen=True)
-class SimilarityRequest:
+class SimilarityRequest(Request):
     """Where in every image is what lies at (x, y) of one of them?
 
     Table: a row per image: image (number), name, x, y, similarity, runner_up_x, runner_up_y, runner_up_similarity, confidence.
     Info: `maps`, a grid of similarities per image.
     """
 
-    images: tuple[VolumeRef, ...]
-    model: str
-    x: float  # column of the source image, 0 = centre of the first pixel
-    y: float  # row
-    source: int = 0  # number of the image that x and y belong to
-    dense: int = 2
-    files: bool = False  # leave similarity.csv, montage.png and the maps as similarity-N.nrrd too
-    part: str = ""
-    fidelity: str = ""
-    device: str = "auto"
+    images: tuple[VolumeRef, ...] = asked(IMAGES)
+    model: str = asked(PATCH_MODEL)
+    x: float = asked("Column of the point in the source image, 0 = centre of the first pixel")
+    y: float = asked("Row of the point in the source image")
+    source: int = asked("Number of the image that the point lies in, counted from 0", 0)
+    dense: int = fields.dense(2)
+    files: bool = asked("Files too: similarity.csv, montage.png and the maps as similarity-N.nrrd", False)
+    part: str = fields.part()
+    fidelity: str = fields.fidelity()
+    device: str = fields.device()
 
 
 @dataclass(frozen=True)
-class CosegmentRequest:
+class CosegmentRequest(Request):
     """Parts of equal anatomy in several radiographs, as label maps segmentation-N.nrrd with common labels.
 
     Table: a row per part: part (label), name, colour, images (how many show it), share_N of each image.
     """
 
-    images: tuple[VolumeRef, ...]
-    model: str
-    parts: int = 0  # 0: as many as an elbow rule finds
-    dense: int = 2
-    seed: int = 0
-    part: str = ""
-    fidelity: str = ""
-    device: str = "auto"
+    images: tuple[VolumeRef, ...] = asked(IMAGES)
+    model: str = asked(PATCH_MODEL)
+    parts: int = asked("Clusters; 0 finds a number by an elbow rule", 0)
+    dense: int = fields.dense(2)
+    seed: int = fields.seed()
+    part: str = fields.part()
+    fidelity: str = fields.fidelity()
+    device: str = fields.device()
 
 
 @dataclass(frozen=True)
-class PatchmapRequest:
+class PatchmapRequest(Request):
     """A plane in which patches of equal descriptors lie together.
 
     Table: a row per patch: image (number), name, row, column, x, y (pixels), u, v (in the plane), colour (by place).
     """
 
-    images: tuple[VolumeRef, ...]
-    model: str
-    method: str = "tsne"  # tsne, pca, umap (where installed)
-    dense: int = 1
-    perplexity: float = 30.0  # tsne: how many neighbours count
-    seed: int = 0
-    part: str = ""
-    fidelity: str = ""
-    device: str = "auto"
+    images: tuple[VolumeRef, ...] = asked(IMAGES)
+    model: str = asked(PATCH_MODEL)
+    method: str = asked("Projection; umap where umap-learn is installed", "tsne", choices=("tsne", "pca", "umap"))
+    dense: int = fields.dense(1)
+    perplexity: float = asked("Neighbours that count in t-SNE", 30.0)
+    seed: int = fields.seed()
+    part: str = fields.part()
+    fidelity: str = fields.fidelity()
+    device: str = fields.device()
 
 
 @dataclass(frozen=True)
-class LandmarksRequest:
+class LandmarksRequest(Request):
     """How far from a landmark of one patient does a model find it in another? One or more models, compared.
 
     Table: a row per model, landmark and group: pairs, patients, mean, low, high, median, within_cell.
     """
 
-    data: DataSpec  # the images
-    models: tuple[str, ...]
-    landmarks: str = ""  # a CSV with columns image, landmark, x, y, on the backend's machine
-    points: tuple[dict[str, Any], ...] = ()  # the same rows, instead of a file
-    compare_untrained: bool = True
-    groups: tuple[str, ...] = ()  # attribute columns of the catalogue: a row for each value
-    unit: str = "auto"  # mm, percent (of the image's width), auto: mm where every image knows its spacing
-    dense: int = 2
-    pairs: int = 0  # pairs of images that are looked at; 0: all of different patients
-    seed: int = 0
-    part: str = ""
-    fidelity: str = ""
-    device: str = "auto"
+    data: DataSpec = asked("Images")
+    models: tuple[str, ...] = asked("Model: a job's id, a weight file or untrained:PRESET")
+    landmarks: str = asked("CSV with columns image, landmark, x, y (pixels), on the backend's machine", "")
+    points: tuple[dict[str, Any], ...] = asked("Rows of such a table, instead of a file", ())
+    compare_untrained: bool = asked("Comparison with the same network before any training", True)
+    groups: tuple[str, ...] = asked("Column of the catalogue, e.g. sex: a row for each of its values", ())
+    unit: str = asked("Unit of errors; auto: mm where every image has a spacing, else percent of the image's width",
+                      "auto", choices=("auto", "mm", "percent"))  # fmt: skip
+    dense: int = fields.dense(2)
+    pairs: int = asked("Pairs of images, chosen at random; 0 takes all of different patients", 0, minimum=0)
+    seed: int = fields.seed()
+    part: str = fields.part()
+    fidelity: str = fields.fidelity()
+    device: str = fields.device()
 
 
 @dataclass(frozen=True)
-class SegmentRequest:
+class SegmentRequest(Request):
     """Segment one image with a fine-tuned model: segmentation.nrrd, a label map with the image's geometry.
 
     Table: a row per class: class, value, colour, voxels, volume_ml (3D), area_cm2 (2D with known spacing).
     Info: `segments`, what each value is called.
     """
 
-    volume: VolumeRef
-    model: str  # a job id or a weight file of the task segmentation
-    overlap: float = -1.0  # of neighbouring windows, 0...0.9; negative: as the model was trained
-    mirror: bool = False  # average over mirrored images too
-    device: str = "auto"
+    volume: VolumeRef = asked("Image")
+    model: str = asked("Model: a job's id or a weight file of the task segmentation")
+    overlap: float = asked("Overlap of neighbouring windows, 0 to 0.9; negative: as in training", -1.0, maximum=0.9)
+    mirror: bool = asked("Mirrored images too, averaged", False)
+    device: str = fields.device()
 
 
 @dataclass(frozen=True)
-class PredictRequest:
+class PredictRequest(Request):
     """Probabilities of a fine-tuned classifier, a probe or a pretrained Ark for one or more images.
 
     Table: a row per image and class: image (number), name, class, probability, low, high, threshold, positive. Of an Ark a
     row per image, head and finding, with the column head; findings that were asked for by name are further rows whose head
-    tells which ones were averaged.
+    names the heads that were averaged.
     """
 
-    images: tuple[VolumeRef, ...]
-    model: str  # a job id or a weight file of the task classification, or of a probe
-    test_time: str = ""  # none, mirror, ten-crop; "": as the model was trained
-    heads: tuple[str, ...] = ()  # of an Ark: those that answer, by name; (): all
-    findings: tuple[
-        str, ...
-    ] = ()  # of an Ark: "Pleural Effusion", "TB=shenzhen:TB|vindr:Tuberculosis"; (): what heads say
-    part: str = ""  # of an Ark: student, teacher; "": the teacher
-    device: str = "auto"
+    images: tuple[VolumeRef, ...] = asked("Images")
+    model: str = asked("Model: a job's id or a weight file of the task classification, of a probe, or an Ark")
+    test_time: str = asked("Test-time averaging; empty: as in training", "", choices=("none", "mirror", "ten-crop"))
+    heads: tuple[str, ...] = asked("Head of an Ark that answers; none named: all", ())
+    findings: tuple[str, ...] = asked('Finding asked of an Ark: "Pleural Effusion", "TB=shenzhen:TB|vindr:TB"', ())
+    part: str = asked("Network of an Ark; empty takes the teacher", "", choices=("student", "teacher"))
+    device: str = fields.device()
 
 
 @dataclass(frozen=True)
-class RetrieveRequest:
+class RetrieveRequest(Request):
     """The most similar images of a set to one image.
 
     Table: a row per case: rank, name, patient, path, similarity (cosine, -1...1), distance (Euclidean, of unit vectors), and
@@ -190,29 +206,30 @@ class RetrieveRequest:
     index), `added`, `removed`, `skipped`, `index_s`, `query_ms`.
     """
 
-    volume: VolumeRef
-    data: DataSpec  # the images that are searched
-    model: str  # a job id, or a weight file that gives embeddings
-    count: int = 8
-    features: str = "projector"  # of an Ark: projector (1376 numbers), encoder; other models have encoder alone
-    same_patient: bool = False  # whether images of the query's own patient count
-    part: str = ""
-    device: str = "auto"
+    volume: VolumeRef = asked("Image whose like is looked for")
+    data: DataSpec = asked("Images that are searched")
+    model: str = asked("Model: a job's id or a weight file, of any model that gives embeddings")
+    count: int = asked("Cases wanted", 8, minimum=1, maximum=200)
+    features: str = asked("Features of an Ark; other models have encoder features alone", "projector",
+                          choices=("projector", "encoder"))  # fmt: skip
+    same_patient: bool = asked("Other images of the query's patient count too", False)
+    part: str = fields.part()
+    device: str = fields.device()
 
 
 @dataclass(frozen=True)
-class SaliencyRequest:
+class SaliencyRequest(Request):
     """Where in an image does a finding's probability come from? saliency.nrrd, 0...1, with the image's geometry.
 
     Info: `method` and `text` (what made the map, to be shown with it), `probability`, and with `check`: `similarity`, the
     rank correlation with the map of the same network with random weights, and `passed`.
     """
 
-    volume: VolumeRef
-    model: str  # a pretrained Ark or a fine-tuned classifier of radiographs
-    finding: str  # a class of the model
-    head: str = ""  # of an Ark: whose; "": the first head that knows the finding
-    method: str = "grad-cam"  # grad-cam, occlusion
-    check: bool = True
-    part: str = ""
-    device: str = "auto"
+    volume: VolumeRef = asked("Radiograph, or a 3D image with a view")
+    model: str = asked("Model: a job's id or a weight file, of a pretrained Ark or a classifier of radiographs")
+    finding: str = asked("Finding: a class of the model; of an Ark a synonym will do")
+    head: str = asked("Head of an Ark; empty takes the first that knows the finding", "")
+    method: str = asked("Method", "grad-cam", choices=("grad-cam", "occlusion"))
+    check: bool = asked("Comparison with the maps of networks with random weights", True)
+    part: str = fields.part()
+    device: str = fields.device()

@@ -35,6 +35,38 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def range_text(
+    *,
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> str:
+    """The allowed values of a field in words, "0 to 1"; empty where every value is allowed."""
+    if choices:
+        return f"{', '.join(choices[:-1])} or {choices[-1]}"
+    if minimum is None and maximum is None:
+        return ""
+    if maximum is None:
+        return f"at least {minimum} {unit}".strip()
+    return f"{f'at most {maximum}' if minimum is None else f'{minimum} to {maximum}'} {unit}".strip()
+
+
+def check_ranges(value: Any) -> None:
+    """Refuse numbers and words outside the ranges of a dataclass's fields; a field's default is always allowed.
+
+    Raises:
+        ConfigError: such a value.
+    """
+    for field in dataclasses.fields(value):
+        found, rules = getattr(value, field.name), field.metadata
+        fits = isinstance(
+            found, str if rules and rules["choices"] else (int, float)
+        )  # other types are the server's to refuse
+        if rules and fits and found != field.default:
+            _check_range(field.name, found, rules)
+
+
 def describe(config_class: Any) -> list[dict[str, Any]]:
     """List the fields as plain data: name, type, default, description, unit, minimum, maximum, choices, advanced.
 
@@ -121,11 +153,15 @@ def _checked(where: str, value: Any, hint: Any, rules: typing.Mapping[str, Any])
         value = float(value)
     if type(value) is not hint or (hint is float and not math.isfinite(value)):
         raise ConfigError(f"{where} = {value!r}", f"must be {KINDS[hint]}", rules["description"])
+    _check_range(where, value, rules)
+    return value
+
+
+def _check_range(where: str, value: Any, rules: typing.Mapping[str, Any]) -> None:
     if rules["choices"] and value not in rules["choices"]:
         raise ConfigError(f"{where} = {value!r}", "is not a choice", f"Use one of {', '.join(rules['choices'])}")
-    low, high = rules["minimum"], rules["maximum"]
-    if (low is not None and value < low) or (high is not None and value > high):
-        unit = f" {rules['unit']}" if rules["unit"] else ""
+    low, high, unit = rules["minimum"], rules["maximum"], f" {rules['unit']}" if rules["unit"] else ""
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
         bounds = (
             f"between {low} and {high}"
             if None not in (low, high)
@@ -134,7 +170,6 @@ def _checked(where: str, value: Any, hint: Any, rules: typing.Mapping[str, Any])
             else f"at most {high}"
         )
         raise ConfigError(f"{where} = {value}{unit}", f"must be {bounds}{unit}", rules["description"])
-    return value
 
 
 def _checked_tuple(where: str, value: Any, hint: Any, rules: typing.Mapping[str, Any]) -> tuple:

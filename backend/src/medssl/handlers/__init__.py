@@ -1,6 +1,7 @@
 """Looking into models and training sets. One line registers an inspection; standard library only.
 
-A line's name is the route `/inspect/<name>`, the client's call and the console's verb; its request class says what can be asked.
+A line's name is the route `/inspect/<name>` with its OpenAPI schema, the call `medssl.client.api.<name>`, the verb of
+`medssl.client.session.Session` and of Slicer's console, and the command `medssl <name>`; the request class has their options.
 """
 
 from __future__ import annotations
@@ -10,11 +11,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Inspection:
-    """Import strings of the request class and of the handler `(request, context) -> None`, and what it is in one line."""
+    """One line of the registry.
+
+    Attributes:
+        request: import string of the request class.
+        handler: import string of the function `(request, context) -> None` that answers it.
+        summary: what it is, in one sentence.
+        quick: it takes milliseconds, as while the mouse moves: clients wait for the answer, and few answers are kept.
+        command: `medssl <name>` exists; otherwise another verb of the command line does this for many images at once.
+    """
 
     request: str
     handler: str
     summary: str
+    quick: bool = False
+    command: bool = True
 
 
 INSPECTIONS = {
@@ -24,14 +35,15 @@ INSPECTIONS = {
     ),
     "preview": Inspection(
         "medssl.core.requests:PreviewRequest", "medssl.handlers.preview:preview",
-        "Crops of a training set and their distortions.",
+        "Crops of a training set and their distortions.", command=False,
     ),
     "catalog": Inspection(
         "medssl.core.requests:CatalogRequest", "medssl.handlers.catalog:catalog", "What is in a training set.",
+        command=False,
     ),
     "plane": Inspection(
         "medssl.core.requests:PlaneRequest", "medssl.handlers.plane:plane",
-        "The 2D image that a view makes of a 3D volume.",
+        "The 2D image that a view makes of a 3D volume.", command=False,
     ),
     "correspond": Inspection(
         "medssl.core.requests:CorrespondRequest", "medssl.handlers.correspond:correspond",
@@ -39,7 +51,7 @@ INSPECTIONS = {
     ),
     "similarity": Inspection(
         "medssl.core.requests:SimilarityRequest", "medssl.handlers.similarity:similarity",
-        "Where in each radiograph is what lies at a point of one?",
+        "Where in each radiograph is what lies at a point of one?", quick=True,
     ),
     "cosegment": Inspection(
         "medssl.core.requests:CosegmentRequest", "medssl.handlers.cosegment:cosegment",
@@ -55,11 +67,11 @@ INSPECTIONS = {
     ),
     "segment": Inspection(
         "medssl.core.requests:SegmentRequest", "medssl.handlers.segment:segment",
-        "Segment an image with a fine-tuned model.",
+        "Segment an image with a fine-tuned model.", command=False,
     ),
     "predict": Inspection(
         "medssl.core.requests:PredictRequest", "medssl.handlers.predict:predict",
-        "Probabilities of a fine-tuned classifier, a probe or a pretrained Ark.",
+        "Probabilities of a fine-tuned classifier, a probe or a pretrained Ark.", command=False,
     ),
     "retrieve": Inspection(
         "medssl.core.requests:RetrieveRequest", "medssl.handlers.retrieve:retrieve",

@@ -45,7 +45,7 @@ class AccessRules:
             return 401, AccessError("token", "is missing or wrong", "Send the token of server.json as a bearer token")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self.limit(path):
-            return 413, TooLarge(self.limit(path)).told
+            return 413, TooLarge(self.limit(path)).error
         return None
 
     def limit(self, path: str) -> int:
@@ -81,7 +81,7 @@ class TooLarge(HTTPException):
     def __init__(self, limit: int) -> None:
         super().__init__(413)
         rule = f"is larger than {limit} bytes"
-        self.told = InputError("request", rule, "Crop the volume, or raise the server's upload limit")
+        self.error = InputError("request", rule, "Crop the volume, or raise the server's upload limit")
 
 
 def _bounded(receive: Any, limit: int) -> Any:

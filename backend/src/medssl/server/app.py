@@ -15,7 +15,6 @@ from medssl.jobs.child import KINDS
 from medssl.jobs.process import GRACE_S
 from medssl.jobs.store import JobStore
 from medssl.server import error_answers as errors
-from medssl.server import openapi
 from medssl.server.access import GIB, AccessControl, AccessRules
 from medssl.server.routes.about import about_routes
 from medssl.server.routes.dataset_specs import dataset_spec_routes
@@ -47,7 +46,7 @@ def create_app(
         upload_limit: largest volume, in bytes.
         shutdown: called by `POST /shutdown`.
         kinds: `module:TABLE` of the job kinds.
-        inspections: `module:TABLE` of the inspections.
+        inspections: `module:TABLE` of the inspections, whose routes follow from their lines.
         grace_s: seconds between the request to cancel a job and its end by force.
         worker: the inspection worker; by default one of its own.
     """
@@ -62,10 +61,10 @@ def create_app(
         worker.close()
 
     app = FastAPI(
-        title="MedSSL", version=__version__, description="Self-supervised learning on medical images", lifespan=lifespan
-    )
+        title="MedSSL", version=__version__, description="Self-supervised learning on medical images", lifespan=lifespan,
+        separate_input_output_schemas=False,
+    )  # fmt: skip
     errors.install(app)
-    openapi.install(app)
     app.include_router(about_routes(store, shutdown))
     app.include_router(dataset_spec_routes())
     app.include_router(job_routes(store, kinds, grace_s))

@@ -34,21 +34,33 @@ def _known(request: Request, error: Exception) -> Response:
 
 
 def _invalid(request: Request, error: Exception) -> Response:
+    """The first thing that is wrong with a request: a rule of the protocol that is broken, a name or a type."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return answer(InputError(f"{where} = {first.get('input')!r}"[:300], first["msg"], "See /docs"), 400)
+    rule = first.get("ctx", {}).get("error")
+    if isinstance(rule, MedSSLError):
+        return _known(request, rule)
+    kind, where = first["type"], ".".join(str(part) for part in first["loc"][1:]) or "body"
+    if kind == "json_invalid":
+        refusal = InputError("body", f"is not JSON ({first['ctx']['error']})", "Send a JSON object")
+    elif kind == "missing":
+        refusal = InputError(where, "is missing", "Give it a value")
+    elif kind == "unexpected_keyword_argument":
+        refusal = InputError(where, "is unknown", "/docs lists the names that are known")
+    else:
+        refusal = InputError(f"{where} = {first.get('input')!r}"[:300], first["msg"], "See /docs")
+    return answer(refusal, 400)
 
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, TooLarge):
-        return answer(error.told, error.status_code)
+        return answer(error.error, error.status_code)
     kind = NotFoundError if error.status_code == 404 else InputError
     return answer(kind(f"{request.method} {request.url.path}", str(error.detail), "See /docs"), error.status_code)
 
 
 def _unknown(request: Request, error: Exception) -> Response:
     traceback.print_exception(error)
-    told = MedSSLError(f"{type(error).__name__}: {error}", "was not expected by the server", "Its log has the details")
-    return answer(told, 500)
+    remedy = "Its log has the details"
+    return answer(MedSSLError(f"{type(error).__name__}: {error}", "was not expected by the server", remedy), 500)

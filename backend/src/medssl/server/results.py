@@ -6,6 +6,7 @@ import dataclasses
 import secrets
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,22 @@ from medssl.core.protocol import CANCELLED, END_STATES, FAILED, QUEUED, ResultSt
 from medssl.jobs.store import SAFE_ID
 
 KEPT = 50
-FLEETING, FLEETING_KEPT = "similarity", 5  # answers of a moving mouse: they must not push out what the user asked for
+QUICK_KEPT = 5  # answers of a moving mouse: they must not push out what the user asked for
 
 
 class ResultStore:
-    """Result folders: `request.json`, `status.json`, the files an inspection leaves, and a `cancel` request."""
+    """Result folders: `request.json`, `status.json`, the files an inspection leaves, and a `cancel` request.
 
-    def __init__(self, home: Path) -> None:
-        self.folder_of_all = Path(home) / "results"
-        self._ended: dict[str, ResultStatus] = {}  # told by this process, should the disk be too full to note it
+    Args:
+        home: the home folder.
+        quick: names of inspections of whose results only the last few are kept.
+    """
+
+    def __init__(self, home: Path, quick: Iterable[str] = ()) -> None:
+        self.folder_of_all, self._quick = Path(home) / "results", tuple(quick)
+        self._ended: dict[
+            str, ResultStatus
+        ] = {}  # ends noted by this process, should the disk be too full to write them
 
     def create(self, kind: str, request: dict[str, Any]) -> ResultStatus:
         """Make the folder of a new, queued inspection and remove the oldest ended ones.
@@ -101,11 +109,10 @@ class ResultStore:
             self.end(result, StateError(f"result {result}", "was lost when the server stopped", "Ask again"))
 
     def _prune(self) -> None:
-        fleeting: list[str] = []
-        lasting: list[str] = []
-        for name in self._names():
-            (fleeting if f"-{FLEETING}-" in name else lasting).append(name)
-        for result in fleeting[:-FLEETING_KEPT] + lasting[:-KEPT]:
+        names = self._names()
+        quick = [name for name in names if any(f"-{kind}-" in name for kind in self._quick)]
+        others = [name for name in names if name not in set(quick)]
+        for result in quick[:-QUICK_KEPT] + others[:-KEPT]:
             if self._is_over(result):
                 self._ended.pop(result, None)
                 shutil.rmtree(self.folder_of_all / result, ignore_errors=True)  # Windows keeps what is being sent

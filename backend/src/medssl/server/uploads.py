@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medssl.core.errors import InputError, NotFoundError, StateError
 from medssl.core.files import disk_errors, replace
@@ -60,14 +62,14 @@ class VolumeStore:
         """Whether the volume was uploaded completely."""
         return self.path(sha256).is_file()
 
-    def check(self, refs: Iterable[VolumeRef]) -> None:
-        """See that every image and label map that is named by a hash was uploaded.
+    def check(self, request: Any) -> None:
+        """See that every image and label map that a request names by a hash was uploaded.
 
         Raises:
             NotFoundError: one was not.
             InputError: not a SHA-256.
         """
-        for ref in refs:
+        for ref in _refs(request):
             for what, sha256 in (("volume", ref.sha256), ("label map of", ref.mask_sha256)):
                 if sha256 and not self.has(sha256):
                     raise NotFoundError(f"{what} {ref.name or sha256[:12]}", "was not uploaded", "Upload it first")
@@ -115,6 +117,18 @@ class VolumeStore:
 
     def _shared_part(self, sha256: str) -> Path:
         return self.path(sha256).with_suffix(".part")
+
+
+def _refs(value: Any) -> Iterator[VolumeRef]:
+    """Every reference to a volume in a request, at any depth."""
+    if isinstance(value, VolumeRef):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from _refs(getattr(value, field.name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _refs(item)
 
 
 def append(path: Path, data: bytes) -> None:

@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import InputError, MedSSLError, ResourceError
+from medssl.core.errors import MedSSLError, ResourceError
 from medssl.core.home import NEUTRAL_FOLDER
 from medssl.core.protocol import END_STATES, ResultStatus
-from medssl.core.registry import load
+from medssl.core.registry import entry, load
+from medssl.handlers import Inspection
 from medssl.server.results import ResultStore
 
 INSPECTIONS = "medssl.handlers:INSPECTIONS"
@@ -29,15 +30,18 @@ class InspectionWorker:
     """Queues inspections and hands them to `python -m medssl.handlers.worker.process`, started on demand.
 
     Attributes:
+        inspections: the table that `module:TABLE` names.
         results: the store that both sides write.
     """
 
     def __init__(
         self, home: Path, inspections: str = INSPECTIONS, idle_s: float = IDLE_S, grace_s: float = GRACE_S
     ) -> None:
+        self.inspections: dict[str, Inspection] = load(inspections)
+        quick = [name for name, inspection in self.inspections.items() if inspection.quick]
         self.home = Path(home).absolute()
-        self.results = ResultStore(self.home)
-        self._inspections, self._idle_s, self._grace_s = inspections, idle_s, grace_s
+        self.results = ResultStore(self.home, quick)
+        self._table, self._idle_s, self._grace_s = inspections, idle_s, grace_s
         self._waiting: queue.Queue[str] = queue.Queue()
         self._child: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
@@ -48,12 +52,10 @@ class InspectionWorker:
         """Queue an inspection.
 
         Raises:
-            InputError: an unknown kind.
+            NotFoundError: an unknown kind.
             ResourceError: the disk is full.
         """
-        known = load(self._inspections)
-        if kind not in known:
-            raise InputError(f"inspection {kind!r}", "is unknown", f"Use one of {', '.join(known)}")
+        entry(self.inspections, kind, "inspection")
         status = self.results.create(kind, request)
         with self._guard:
             self._waiting.put(status.id)
@@ -123,7 +125,7 @@ class InspectionWorker:
                 "medssl.handlers.worker.process",
                 str(self.home),
                 "--inspections",
-                self._inspections,
+                self._table,
             ]
             environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
             with self._log.open("wb") as log:

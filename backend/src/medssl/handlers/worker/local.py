@@ -19,13 +19,13 @@ Progress = Callable[[float, str], None]
 
 
 class _LocalContext(FolderContext):
-    """Tells a callback as well as the folder."""
+    """Reports to a callback as well as to the folder."""
 
-    tell: Progress
+    report: Progress
 
     def progress(self, fraction: float, message: str = "") -> None:
         super().progress(fraction, message)
-        self.tell(fraction, message)
+        self.report(fraction, message)
 
 
 def run_here(kind: str, request: dict[str, Any], home: Path, folder: Path | None, progress: Progress) -> ResultStatus:
@@ -41,7 +41,7 @@ def run_here(kind: str, request: dict[str, Any], home: Path, folder: Path | None
             folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "status.json", to_json(ResultStatus(folder.name, kind, QUEUED)))
         context = _LocalContext(home, folder, WarmModels(home))
-        context.tell = progress
+        context.report = progress
         context.begin()
         inspection = INSPECTIONS[kind]
         load(inspection.handler)(from_json(load(inspection.request), request), context)

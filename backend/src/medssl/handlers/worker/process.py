@@ -26,7 +26,7 @@ def work(lines: Any, home: Path, inspections: str = INSPECTIONS) -> None:
     Args:
         lines: JSON texts like `{"folder": "…/results/20261123-004501-007-restore-1a2b"}`.
         home: the home folder.
-        inspections: `module:TABLE` of the inspections' functions.
+        inspections: `module:TABLE` of the inspections, as `medssl.handlers.INSPECTIONS`.
     """
     models, embeddings = WarmModels(home), WarmEmbeddings()
     for line in lines:
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and work."""
     parser = argparse.ArgumentParser(prog="medssl.handlers.worker.process")
     parser.add_argument("home", type=Path)
-    parser.add_argument("--inspections", default=INSPECTIONS, help="module:TABLE with the inspections' functions")
+    parser.add_argument("--inspections", default=INSPECTIONS, help="module:TABLE of the inspections")
     options = parser.parse_args(arguments)
     work(iter(sys.stdin.readline, ""), options.home, options.inspections)
     return 0

@@ -1,4 +1,4 @@
-"""`/declarations`: ready-made ones, and between YAML and JSON for a form."""
+"""`/dataset-specs`: ready-made ones, and between YAML and JSON for a form."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from medssl.server.answers import json_answer
 
 def dataset_spec_routes() -> APIRouter:
     """The routes; no image or table is opened."""
-    routes = APIRouter(tags=["declarations"])
+    routes = APIRouter(tags=["dataset specs"])
 
-    @routes.get("/declarations")
+    @routes.get("/dataset-specs")
     def dataset_specs() -> Response:
-        """Ready-made declarations of public sets, without a root."""
+        """Ready-made dataset specs of public sets, without a root."""
         made = ready_made().values()
-        return json_answer([{"name": one.name, "title": one.title, "declaration": one.as_dict()} for one in made])
+        return json_answer([{"name": one.name, "title": one.title, "spec": one.as_dict()} for one in made])
 
-    @routes.post("/declarations/read")
+    @routes.post("/dataset-specs/read")
     def read(body: dict[str, Any] = Body()) -> Response:
-        """A declaration file on this machine ({"path"}), or the text of one ({"text"}), as JSON."""
+        """A dataset spec's file on this machine ({"path"}), or the text of one ({"text"}), as JSON."""
         if set(body) == {"path"} and isinstance(body["path"], str):
             return json_answer(read_dataset_spec(Path(body["path"]).expanduser()).as_dict())
         if set(body) == {"text"} and isinstance(body["text"], str):
             return json_answer(parse_dataset_spec(body["text"]).as_dict())
         raise InputError(f"fields {', '.join(body) or 'none'}", "must be path or text", "Send one of the two")
 
-    @routes.post("/declarations/text")
+    @routes.post("/dataset-specs/text")
     def text(body: dict[str, Any] = Body()) -> Response:
-        """A declaration (JSON) as a YAML file."""
-        if not isinstance(body.get("declaration"), dict):
-            raise InputError("declaration", "must be a JSON object", "Send the declaration")
-        return json_answer({"text": to_yaml(DatasetSpec.from_dict(body["declaration"]))})
+        """A dataset spec (JSON) as a YAML file."""
+        if not isinstance(body.get("spec"), dict):
+            raise InputError("spec", "must be a JSON object", "Send the dataset spec")
+        return json_answer({"text": to_yaml(DatasetSpec.from_dict(body["spec"]))})
 
     return routes

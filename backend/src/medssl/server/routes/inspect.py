@@ -1,19 +1,15 @@
 """`/inspect` and `/results`: looking into models and training sets through the warm worker."""
 
-from __future__ import annotations
-
+import inspect
 import time
-from functools import partial
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Query, Response
 
-from medssl.core.protocol import END_STATES, ResultStatus, from_json, to_json
+from medssl.core.protocol import END_STATES, ResultStatus, to_json
 from medssl.core.registry import load
-from medssl.handlers import INSPECTIONS
 from medssl.server.answers import file_answer, json_answer
-from medssl.server.bodies import read_body
-from medssl.server.openapi import body_of
 from medssl.server.results import ResultStore
 from medssl.server.uploads import VolumeStore
 from medssl.server.worker_process import InspectionWorker
@@ -28,23 +24,13 @@ def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
     routes = APIRouter(tags=["inspections"])
     results = worker.results
 
-    def add(name: str, kind: type, summary: str) -> None:
-        def inspect(request: Annotated[dict[str, Any], Body()], wait: Wait = 0.0) -> Response:
-            asked = read_body(kind, partial(from_json, kind), request)
-            _check_uploads(asked, volumes)
-            status = worker.submit(name, to_json(asked))
-            if wait:
-                status = _wait(results, status, min(wait, LONGEST_WAIT_S))
-            return json_answer(status, 200 if status.state in END_STATES else 202)
-
-        extra = body_of(kind.__name__)
+    for name, inspection in worker.inspections.items():
+        kind = load(inspection.request)
         routes.add_api_route(
-            f"/inspect/{name}", inspect, methods=["POST"], status_code=202, response_model=ResultStatus,
-            operation_id=name, summary=summary, openapi_extra=extra,
+            f"/inspect/{name}", _endpoint(name, kind, worker, volumes), methods=["POST"], status_code=202,
+            response_model=ResultStatus, operation_id=name, summary=inspection.summary,
+            description=inspect.cleandoc(kind.__doc__),
         )  # fmt: skip
-
-    for name, inspection in INSPECTIONS.items():
-        add(name, load(inspection.request), inspection.summary)
 
     @routes.get("/results/{result}", response_model=ResultStatus)
     def result(result: str) -> Response:
@@ -65,6 +51,19 @@ def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
     return routes
 
 
+def _endpoint(name: str, kind: Any, worker: InspectionWorker, volumes: VolumeStore) -> Callable[..., Response]:
+    """The function behind `/inspect/<name>`; FastAPI reads the body's class from its annotation, so that is no text here."""
+
+    def ask(request: kind, wait: Wait = 0.0) -> Response:  # type: ignore[valid-type]
+        volumes.check(request)
+        status = worker.submit(name, to_json(request))
+        if wait:
+            status = _wait(worker.results, status, min(wait, LONGEST_WAIT_S))
+        return json_answer(status, 200 if status.state in END_STATES else 202)
+
+    return ask
+
+
 def _wait(results: ResultStore, status: ResultStatus, seconds: float) -> ResultStatus:
     """The result once it has ended, or as it is when the time is up."""
     end = time.monotonic() + seconds
@@ -72,9 +71,3 @@ def _wait(results: ResultStore, status: ResultStatus, seconds: float) -> ResultS
         time.sleep(POLL_S)
         status = results.status(status.id)
     return status
-
-
-def _check_uploads(request: Any, volumes: VolumeStore) -> None:
-    one = (request.volume,) if hasattr(request, "volume") else ()
-    listed = request.data.volumes if hasattr(request, "data") else ()
-    volumes.check((*one, *getattr(request, "images", ()), *listed))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Query, Response
 
-from medssl.core.protocol import JobSpec, JobView, spec_from_json
+from medssl.core.protocol import JobSpec, JobView, check_version
 from medssl.jobs import process
 from medssl.jobs.store import JobStore
 from medssl.server.answers import file_answer, json_answer
-from medssl.server.bodies import read_body
-from medssl.server.openapi import body_of
 from medssl.server.uploads import VolumeStore
 
 
@@ -20,12 +17,12 @@ def job_routes(store: JobStore, kinds: str, grace_s: float) -> APIRouter:
     """The routes over one job store; `grace_s` seconds after a cancel the job is ended by force."""
     routes = APIRouter(tags=["jobs"])
 
-    @routes.post("/jobs", status_code=201, response_model=JobView, openapi_extra=body_of("JobSpec"))
-    def submit(spec: dict[str, Any] = Body()) -> Response:
+    @routes.post("/jobs", status_code=201, response_model=JobView)
+    def submit(spec: JobSpec) -> Response:
         """Make a job and start its process."""
-        asked = read_body(JobSpec, spec_from_json, spec)
-        VolumeStore(store.home).check(asked.data.volumes)
-        return json_answer(store.view(process.submit(store, asked, kinds)), 201)
+        check_version(spec.version)
+        VolumeStore(store.home).check(spec)
+        return json_answer(store.view(process.submit(store, spec, kinds)), 201)
 
     @routes.get("/jobs", response_model=list[JobView])
     def jobs() -> Response:
