@@ -10,7 +10,7 @@ import medssl
 from medssl.cli.data import check as data
 from medssl.cli.data import methods, samples, weights
 from medssl.cli.evaluation import embed, evaluate, predict, segment
-from medssl.cli.inspection import correspond, cosegment, landmarks, restore, retrieve, saliency
+from medssl.cli.inspection import correspond, cosegment, generated, landmarks, restore, retrieve, saliency
 from medssl.cli.output import complain
 from medssl.cli.server import demo, doctor, jobs, serve
 from medssl.cli.training import batch, compare, finetune, pretrain
@@ -45,6 +45,7 @@ app.command("tasks")(methods.tasks)
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
+generated.add_commands(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

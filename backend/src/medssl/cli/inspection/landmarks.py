@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from medssl.cli.inspection.radiographs import Part, Seed, run_into
-from medssl.cli.options import Device, Exclude, Home
+from medssl.cli.inspection.radiographs import run_into
+from medssl.cli.inspection.request_options import with_options
+from medssl.cli.options import Exclude, Home
 from medssl.cli.output import err, out, print_table
 from medssl.cli.training.pretrain import data_spec
 from medssl.core.errors import InputError
@@ -17,25 +18,19 @@ from medssl.core.protocol import DataSpec
 from medssl.core.requests import LandmarksRequest
 
 
+@with_options(LandmarksRequest, "data", "landmarks", "compare_untrained")
 def landmarks(
-    data: Annotated[list[str], typer.Argument(help="A catalogue CSV, a folder, or image files.")],
-    model: Annotated[list[str], typer.Option(help="A job's id, a weight file, or untrained:default; repeatable.")],
+    data: Annotated[list[str], typer.Argument(help="Images: a catalogue CSV, a folder, or image files.")],
     points: Annotated[
         Path | None, typer.Option("--landmarks", help="CSV with columns image, landmark, x, y (pixels).")
     ] = None,
     masks: Annotated[Path | None, typer.Option(help="Folder of lung masks: landmarks are made from them.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("landmarks"),
-    untrained: Annotated[bool, typer.Option(help="Compare with the same network before any training.")] = True,
-    group: Annotated[list[str], typer.Option(help="A column of the catalogue, e.g. sex; repeatable.")] = [],  # noqa: B006
-    unit: Annotated[str, typer.Option(help="mm, percent (of the image's width), or auto.")] = "auto",
-    dense: Annotated[int, typer.Option(help="Descriptors along a side of a cell: 1, 2 or 4.")] = 2,
-    pairs: Annotated[int, typer.Option(help="Pairs of images, chosen at random; 0 takes all.")] = 0,
+    untrained: Annotated[bool, typer.Option(help="Comparison with the same network before any training.")] = True,
     exclude: Exclude = [],  # noqa: B006
-    modality: Annotated[str, typer.Option(help="CXR, where the files do not say.")] = "",
-    seed: Seed = 0,
-    part: Part = "",
-    device: Device = "auto",
+    modality: Annotated[str, typer.Option(help="Modality (CXR), where the files do not say.")] = "",
     home: Home = None,
+    **options: Any,
 ) -> None:
     """Look for the landmarks of one patient in another, and state the error with intervals, beside baselines."""
     spec = data_spec(data, "", modality, 0.2, exclude)
@@ -43,19 +38,8 @@ def landmarks(
         raise InputError("landmarks", "come from --landmarks or from --masks, one of the two", "Give one of the two")
     rows = landmarks_from(masks, spec, home) if masks else ()
     asked = LandmarksRequest(
-        spec,
-        tuple(model),
-        str(points or ""),
-        rows,
-        untrained,
-        tuple(group),
-        unit,
-        dense,
-        pairs,
-        seed,
-        part,
-        device=device,
-    )
+        spec, landmarks=str(points or ""), points=rows, compare_untrained=untrained, **options
+    )  # fmt: skip
     result = run_into("landmarks", asked, output, home)
     columns = ("model", "group", "pairs", "patients", "mean", "low", "high", "median", "within_cell")
     shown = [row for row in result.table if row["landmark"] == "all"]

@@ -9,17 +9,17 @@ import typer
 
 from medssl.cli.output import err, out, print_table
 from medssl.core.errors import InputError
+from medssl.core.files import read_json
 from medssl.core.home import home_folder
-from medssl.core.protocol import ResultStatus, VolumeRef, to_json
+from medssl.core.protocol import FINISHED, ResultStatus, VolumeRef, to_json
 
 Images = Annotated[list[Path], typer.Argument(help="Radiographs: DICOM, PNG, JPEG, NRRD, NIfTI.")]
-Model = Annotated[str, typer.Option(help="A job's id, a weight file, or untrained:default (random weights).")]
-View = Annotated[str, typer.Option(help="For 3D images: frontal or lateral (projections of a CT), or a slice: k:57.")]
-Inverted = Annotated[
-    list[Path], typer.Option(help="An image whose high values are dark (DICOM says so itself); repeatable.")
+View = Annotated[
+    str, typer.Option(help="View of 3D images: frontal or lateral (projections of a CT), or a slice: k:57.")
 ]
-Part = Annotated[str, typer.Option(help="student or teacher, where the weights hold both.")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same answer.")]
+Inverted = Annotated[
+    list[Path], typer.Option(help="Image whose high values are dark (DICOM says so itself); repeatable.")
+]
 
 
 def references(images: list[Path], view: str, inverted: list[Path]) -> tuple[VolumeRef, ...]:
@@ -34,23 +34,31 @@ def references(images: list[Path], view: str, inverted: list[Path]) -> tuple[Vol
     return tuple(VolumeRef(path=str(path), view=view, inverted=path in inverted) for path in images)
 
 
-def run_into(kind: str, request: Any, output: Path, home: Path | None) -> ResultStatus:
-    """Run an inspection into a folder of its own.
+def run_into(kind: str, request: Any, output: Path, home: Path | None, title: str = "") -> ResultStatus:
+    """Run an inspection into a folder of its own; `title` stands beside its progress.
 
     Raises:
         InputError: the folder holds an earlier result.
     """
     from medssl.handlers.worker.local import run_here
 
-    if (output / "montage.png").exists():
+    if is_finished(output):
         raise InputError(output, "holds an earlier result", "Give another --output, or delete it first")
-    with err.status(kind) as status:
-        result = run_here(
-            kind, to_json(request), home_folder(home), output, lambda share, text: status.update(f"{share:.0%} {text}")
-        )
+    with err.status(title or kind) as status:
+
+        def progress(share: float, text: str) -> None:
+            status.update(f"{title} {share:.0%} {text}".lstrip())
+
+        result = run_here(kind, to_json(request), home_folder(home), output, progress)
     for note in result.info.get("notes", ()):
         err.print(f"[yellow]note[/] {note}", highlight=False)
     return result
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds the result of an inspection."""
+    status = folder / "status.json"
+    return status.is_file() and read_json(status).get("state") == FINISHED
 
 
 def show(result: ResultStatus, columns: tuple[str, ...], output: Path) -> None:

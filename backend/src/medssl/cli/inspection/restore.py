@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.status import Status
 
-from medssl.cli.options import Device, Home
-from medssl.cli.output import err, print_table
+from medssl.cli.inspection.radiographs import run_into
+from medssl.cli.inspection.request_options import with_options
+from medssl.cli.options import Home
+from medssl.cli.output import print_table
 from medssl.core.errors import InputError
-from medssl.core.home import home_folder
-from medssl.core.protocol import VolumeRef, to_json
+from medssl.core.protocol import VolumeRef
 from medssl.core.requests import RestoreRequest
 
 
+@with_options(RestoreRequest, "volume")
 def restore(
     volumes: Annotated[list[Path], typer.Argument(help="Image files or DICOM folders.")],
-    model: Annotated[str, typer.Option(help="A job's id or a weight file.")],
     output: Annotated[Path, typer.Option(help="Folder for the results, one below it per volume.")] = Path("restored"),
-    distortion: Annotated[str, typer.Option(help="random, none, shuffle, bezier, inpaint or outpaint.")] = "random",
-    strength: Annotated[float, typer.Option(help="0…1.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Seed of the distortion.")] = 0,
-    roi: Annotated[str, typer.Option(help="Voxels i0:i1,j0:j1,k0:k1; empty takes the whole volume.")] = "",
-    overlap: Annotated[float, typer.Option(help="Of neighbouring windows, 0 to below 1.")] = 0.25,
-    fidelity: Annotated[str, typer.Option(help="paper or released; empty takes what the weights say.")] = "",
-    modality: Annotated[str, typer.Option(help="CT or MR, where the files do not say.")] = "",
-    device: Device = "auto",
+    roi: Annotated[str, typer.Option(help="Box of voxels i0:i1,j0:j1,k0:k1; empty takes the whole volume.")] = "",
+    modality: Annotated[str, typer.Option(help="Modality (CT or MR), where the files do not say.")] = "",
     home: Home = None,
+    **options: Any,
 ) -> None:
     """Distort volumes, restore them with a model, and write volumes, a montage and a table."""
-    from medssl.handlers.worker.local import run_here
-
-    folders = result_folders(volumes, output)
-    for path in volumes:
-        request = RestoreRequest(
-            VolumeRef(path=str(path), modality=modality),
-            model,
-            distortion,
-            strength,
-            seed,
-            parse_roi(roi),
-            overlap,
-            fidelity,
-            device,
-        )
-        folder = folders[path]
-        with err.status(f"restoring {path.name}") as status:
-            result = run_here("restore", to_json(request), home_folder(home), folder, _progress_of(path.name, status))
+    for path, folder in result_folders(volumes, output).items():
+        request = RestoreRequest(VolumeRef(path=str(path), modality=modality), roi=parse_roi(roi), **options)
+        result = run_into("restore", request, folder, home, f"restoring {path.name}")
         columns = list(result.table[0])
         print_table(columns, [[row[name] for name in columns] for row in result.table], title=str(folder))
 
@@ -75,10 +54,6 @@ def result_folders(volumes: list[Path], output: Path) -> dict[Path, Path]:
         if (folder / "table.csv").exists():
             raise InputError(folder, "holds an earlier result", "Give another --output, or delete it first")
     return folders
-
-
-def _progress_of(name: str, status: Status) -> Callable[[float, str], None]:
-    return lambda share, text: status.update(f"{name} {share:.0%} {text}")
 
 
 def parse_roi(text: str) -> tuple[tuple[int, int], ...] | None:

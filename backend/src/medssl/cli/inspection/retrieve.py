@@ -4,36 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from medssl.cli.inspection.radiographs import Part, View, run_into, show
-from medssl.cli.options import Device, Exclude, Home, Modality, Pattern
+from medssl.cli.inspection.radiographs import View, run_into, show
+from medssl.cli.inspection.request_options import with_options
+from medssl.cli.options import Exclude, Home, Modality, Pattern
 from medssl.cli.output import err
 from medssl.cli.training.pretrain import data_spec
 from medssl.core.protocol import VolumeRef
 from medssl.core.requests import RetrieveRequest
 
 
+@with_options(RetrieveRequest, "volume", "data")
 def retrieve(
-    image: Annotated[Path, typer.Argument(help="The image whose like is looked for: DICOM, PNG, JPEG, NRRD, NIfTI.")],
+    image: Annotated[Path, typer.Argument(help="Image whose like is looked for: DICOM, PNG, JPEG, NRRD, NIfTI.")],
     among: Annotated[
-        list[str], typer.Option(help="A folder, a catalogue CSV or a declaration (.yaml) of the images; repeatable.")
+        list[str],
+        typer.Option(help="Images to search: a folder, a catalogue CSV or a dataset spec (.yaml); repeatable."),
     ],
-    model: Annotated[str, typer.Option(help="Any model that gives embeddings: a job's id or a weight file.")],
     output: Annotated[Path, typer.Option(help="Folder for montage.png, table.csv and the cases.")] = Path("similar"),
-    count: Annotated[int, typer.Option(help="Cases wanted.")] = 8,
-    features: Annotated[
-        str, typer.Option(help="Of an Ark: projector, or encoder; other models have encoder features alone.")
-    ] = "projector",
     patient: Annotated[
         str,
-        typer.Option(help="Whose image it is, where the set does not say: this patient's other images do not count."),
+        typer.Option(
+            help="Patient of the image, where the set does not say: this patient's other images do not count."
+        ),
     ] = "",
-    same_patient: Annotated[
-        bool, typer.Option("--same-patient", help="Count other images of the same patient too.")
-    ] = False,
     pattern: Pattern = "",
     modality: Modality = "",
     exclude: Exclude = [],  # noqa: B006
@@ -41,9 +38,8 @@ def retrieve(
     inverted: Annotated[
         bool, typer.Option("--inverted", help="High values of the image are dark (DICOM says so itself).")
     ] = False,
-    part: Part = "",
-    device: Device = "auto",
     home: Home = None,
+    **options: Any,
 ) -> None:
     """Find the cases of a set that are most similar to an image.
 
@@ -54,8 +50,7 @@ def retrieve(
     query = VolumeRef(
         path=str(image), name=image.name, modality=modality, patient=patient, view=view, inverted=inverted
     )
-    asked = RetrieveRequest(query, data, model, count, features, same_patient, part, device)
-    result = run_into("retrieve", asked, output, home)
+    result = run_into("retrieve", RetrieveRequest(query, data, **options), output, home)
     rows = tuple({**row, "findings": row["findings"] or "-"} for row in result.table)
     result = replace(result, table=rows, files=("montage.png", "table.csv"))
     show(result, ("rank", "name", "patient", "similarity", "distance", "findings"), output)
