@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from MedSSLLib.backend.backendProcess import localTransport
+from MedSSLLib.backend.qtTransport import sharesFiles
+from MedSSLLib.scene.volumeExport import uploadSteps
+from MedSSLLib.steps import runSteps
 
 from medssl.client import api
+from medssl.handlers import INSPECTIONS
 from MedSSLInferenceLib.runs.landmarkRun import landmarksRun
 from MedSSLInferenceLib.runs.radiographRun import correspondRun, cosegmentRun, patchmapRun, similarityRun
 from MedSSLInferenceLib.runs.restorationRun import restorationRun
@@ -191,6 +197,42 @@ class ConsoleVerbs:
             MedSSLError: no such case, or its file is gone.
         """
         return caseRun(found, rank).wait(self._connected(transport))
+
+    def ask(self, name, first, *required, transport=None, view="", onProgress=lambda *_: None, **options):
+        """Ask for an inspection that makes no nodes, and wait; `inference.NAME(...)` is short for `inference.ask(NAME, ...)`.
+
+        Args:
+            name: a key of `medssl.handlers.INSPECTIONS`.
+            first: what the request is about: a volume node, a list of them, or a value of another kind.
+            required: the request's further fields that have no default, in their order.
+            transport: as in `restore`.
+            view: how 3D volumes become 2D, as in `correspond`.
+            onProgress: called with a fraction 0...1 and a message.
+            options: further fields of the request.
+
+        Returns:
+            A medssl.core.protocol.ResultStatus: the rows of `table`, `info`, the names of `files`.
+
+        Raises:
+            MedSSLError: what is wrong with the input, or what the backend reports.
+        """
+        from medssl.client.session import Session  # here: it imports `requests`, which the panel does not need
+
+        transport = self._connected(transport)
+
+        def sent(value):
+            if isinstance(value, (list, tuple)):
+                return tuple(map(sent, value))
+            isNode = hasattr(value, "IsA") and value.IsA("vtkMRMLVolumeNode")
+            return runSteps(uploadSteps(value, sharesFiles(transport.address), view), transport) if isNode else value
+
+        return getattr(Session(transport), name)(sent(first), *required, on_progress=onProgress, **options)
+
+    def __getattr__(self, name):
+        """The verb of an inspection that has none of its own here."""
+        if name not in INSPECTIONS:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return partial(self.ask, name)
 
     def run(self, name, nodes, model, **options):
         """Work that has not begun: `wait(transport)` or `start(transport, onFinished, onFailed)` does it.

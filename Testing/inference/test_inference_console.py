@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apply_fakes
 import inference_fakes as fakes
 import pytest
 import slicer
@@ -30,6 +31,17 @@ def test_three_lines(logic):
     assert [row["image"] for row in result.table] == ["distorted", "restored", "constant mean"]
     assert result.table[1]["psnr"] > result.table[0]["psnr"]
     assert result.restored.GetName() == "phantom restored"
+
+
+def test_an_inspection_without_nodes_of_its_own_has_a_verb_too(logic):
+    server = apply_fakes.TaskBackend(polls=1)
+    logic.transport, told = fakes.BlockingTransport(server), []
+    result = logic.plane(fakes.phantom(), view="frontal", onProgress=lambda share, message: told.append(share))
+    assert result.files == ("plane.nrrd",) and told and server.asked[0].volume.view == "frontal"
+    assert logic.ask("predict", [fakes.phantom()], "m", test_time="none").table[0]["class"] == "Pneumonia"
+    assert [ref.name for ref in server.asked[1].images] == ["phantom"] and server.asked[1].test_time == "none"
+    with pytest.raises(AttributeError, match="darkness"):
+        logic.darkness(fakes.phantom())
 
 
 def test_the_local_backend_is_the_default(logic, monkeypatch):
