@@ -6,7 +6,7 @@ import base64
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +15,8 @@ import numpy as np
 from medssl.client import api, backend, volumes
 from medssl.client.transport import RequestsTransport, Transport
 from medssl.client.verbs import verb
-from medssl.core.errors import CancelledError, from_dict
-from medssl.core.protocol import (
-    CANCELLED,
-    END_STATES,
-    FAILED,
-    INTERRUPTED,
-    DataSpec,
-    JobSpec,
-    JobView,
-    ResultStatus,
-    VolumeRef,
-)
+from medssl.core import polling
+from medssl.core.protocol import DataSpec, JobSpec, JobView, ResultStatus, VolumeRef
 from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build
 from medssl.handlers import INSPECTIONS
@@ -91,18 +81,14 @@ class Session:
             MedSSLError: what made it fail.
             CancelledError: it was cancelled.
         """
-        after = 0
-        while True:
-            view: JobView = self.send(api.job(job_id))  # before the events, so that the last ones are not missed
-            answer = self.send(api.events(job_id, after))
-            after = answer["next"]
-            for event in answer["events"]:
+
+        def arrived(events: list[dict[str, Any]]) -> None:
+            for event in events:
                 on_event(event)
-            if answer["events"]:
-                continue
-            if view.status.state in (*END_STATES, INTERRUPTED):
-                return _unless_failed(view.status.state, view.status.error, view)
-            self._sleep(JOB_POLL_S)
+
+        view: JobView = self._converse(polling.follow_job(api, job_id, JOB_POLL_S, arrived))
+        polling.raise_unless_finished(view.status.state, view.status.error, view.id)
+        return view
 
     def upload(self, data: bytes, **ref: Any) -> VolumeRef:
         """Send NRRD bytes unless the server has them; `ref` takes name, modality and patient."""
@@ -135,11 +121,7 @@ class Session:
             MedSSLError: what made it fail.
             CancelledError: it was cancelled.
         """
-        while result.state not in END_STATES:
-            on_progress(result.progress, result.message)
-            self._sleep(RESULT_POLL_S)
-            result = self.send(api.result(result.id))
-        return _unless_failed(result.state, result.error, result)
+        return self._converse(polling.follow_result(api, result, RESULT_POLL_S, on_progress))
 
     def result_volume(self, result: ResultStatus, name: str) -> tuple[np.ndarray, np.ndarray]:
         """One of a result's volumes: the array, indexed [k, j, i], and its 4x4 IJK-to-RAS matrix in mm."""
@@ -153,17 +135,12 @@ class Session:
             path.write_bytes(self.send(api.result_file(result.id, name)))
         return paths
 
+    def _converse(self, conversation: Generator[Any, Any, Any]) -> Any:
+        return polling.converse(conversation, self.send, self._sleep)
+
     if TYPE_CHECKING:  # the verbs below
 
         def __getattr__(self, name: str) -> Callable[..., ResultStatus]: ...
-
-
-def _unless_failed(state: str, error: dict[str, str] | None, value: Any) -> Any:
-    if state == FAILED and error:
-        raise from_dict(error)
-    if state == CANCELLED:
-        raise CancelledError(value.id)
-    return value
 
 
 for _name, _inspection in INSPECTIONS.items():
