@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-import unittest
 from pathlib import Path
 from typing import Annotated
 
@@ -26,10 +25,10 @@ if importlib.util.find_spec("MedSSLLib") is None:  # in the source tree the shar
 
 import MedSSLInferenceLib  # noqa: F401  # before all others: from here on `medssl` can be imported
 from MedSSLInferenceLib.consoleVerbs import ConsoleVerbs
-from MedSSLInferenceLib.panel.inferencePanel import InferencePanel
+from MedSSLInferenceLib.inferencePanel import InferencePanel
 from MedSSLInferenceLib.scene.regionOfInterest import ijkBounds
 from MedSSLInferenceLib.selfTest import createPhantom, loadSample, trainForThreeSteps
-from MedSSLInferenceLib.views.segmentEditor import openSegmentEditor
+from MedSSLInferenceLib.views.segmentViews import openSegmentEditor
 from MedSSLLib.backend.backendBox import BackendBox
 from MedSSLLib.backend.backendProcess import localTransport
 from MedSSLLib.scene.volumeExport import isFlat
@@ -95,7 +94,7 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._makeBackend, self._openEditor = makeBackend, openEditor
         self.logic = self.backendBox = self.panel = None
         self._parameterNode, self._parameterNodeGuiTags = None, ()
-        self._entered = True  # until told otherwise: a panel is built to be shown
+        self._entered = True  # unless the user has left it: a panel is built to be shown
         VTKObservationMixin.__init__(self)
         ScriptedLoadableModuleWidget.__init__(self, parent)  # last: without a parent it calls setup()
 
@@ -221,14 +220,13 @@ class MedSSLInferenceTest(ScriptedLoadableModuleTest):
         self.assertIsNotNone(slicer.modules.medsslinference.widgetRepresentation())
 
     def test_regionOfInterest(self) -> None:
-        """A small ROI grows to a cube inside the volume."""
+        """A small ROI grows to a model's sub-volume inside the volume."""
         volumeNode = createPhantom()
         roiNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
         roiNode.SetSize(10, 10, 10)
         bounds = ijkBounds(roiNode, volumeNode)
         self.assertEqual([stop - start for start, stop in bounds], [64, 64, 32])
 
-    @unittest.skipUnless(os.environ.get("MEDSSL_PYTHON"), "MEDSSL_PYTHON names no Python with the backend")
     def test_restoreThroughTheBackend(self) -> None:
         """Restore a volume with the newest model, or with one trained for three steps."""
         volumeNode = loadSample() or createPhantom()

@@ -4,14 +4,11 @@
 import json
 import os
 import sys
-import unittest
 
 import qt
 import slicer
 from MedSSLLib.backend.backendBox import BackendBox
-from MedSSLLib.backend.backendProcess import localTransport
-from MedSSLLib.backend.qtTransport import sharesFiles
-from MedSSLLib.steps import runSteps
+from MedSSLPretrainLib.consoleVerbs import ConsoleVerbs
 from MedSSLPretrainLib.panel.pretrainPanel import PretrainPanel
 from MedSSLPretrainLib.sampleData import registerSampleData
 from slicer.i18n import tr as _
@@ -61,7 +58,7 @@ class MedSSLPretrainParameterNode:
     modality: str
     exclude: str
     view: str
-    sets: str  # declarations as JSON
+    sets: str  # specs as JSON
     task: str = "segmentation"
     labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
     labelColumns: str
@@ -145,7 +142,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.modalityCombo.currentIndex = max(0, ui.modalityCombo.findData(node.modality))
         ui.folderPath.currentPath, ui.csvPath.currentPath = node.folder, node.table
         ui.viewCombo.currentIndex, ui.excludeEdit.text = max(0, ui.viewCombo.findData(node.view)), node.exclude
-        self.panel.dataBox.sets.setDeclarations(json.loads(node.sets or "[]"))
+        self.panel.dataBox.sets.setSpecs(json.loads(node.sets or "[]"))
         self._restoring = False
 
     def _store(self) -> None:
@@ -157,7 +154,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         node.source, node.modality = ui.sourceCombo.currentData, ui.modalityCombo.currentData
         node.folder, node.table = ui.folderPath.currentPath, ui.csvPath.currentPath
         node.view, node.exclude = ui.viewCombo.currentData, ui.excludeEdit.text
-        node.sets = json.dumps(self.panel.dataBox.sets.declarations)
+        node.sets = json.dumps(self.panel.dataBox.sets.specs)
 
     def _onSceneStartClose(self, _caller, _event) -> None:
         self._unbind()
@@ -179,7 +176,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._bind()
 
 
-class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
+class MedSSLPretrainLogic(ConsoleVerbs, ScriptedLoadableModuleLogic):
     """Pretraining from Slicer's Python console and from scripts; works without a main window.
 
     logic = slicer.util.getModuleLogic("MedSSLPretrain")
@@ -190,126 +187,10 @@ class MedSSLPretrainLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        self.transport = None  # set one to use a backend on another machine
 
     def getParameterNode(self):
         """The singleton parameter node, typed."""
         return MedSSLPretrainParameterNode(super().getParameterNode())
-
-    def pretrain(
-        self, volumes=(), preset="laptop", method="genesis", config=None, name="", device="auto", modality="",
-        view="", exclude=(), sets=(), startFrom="", waitForCompletion=True, onEvent=lambda event: None,
-    ):  # fmt: skip
-        """Start a pretraining and follow it to its end.
-
-        Args:
-            volumes: volume nodes, or the path of a folder or CSV file on the backend's machine.
-            preset: one of the method's presets, such as laptop.
-            method: a registered method: genesis for volumes, peac for radiographs, ark for declared sets.
-            config: nested overrides of the preset, e.g. {"training": {"steps": 100}}.
-            name: shown in the job history.
-            device: auto, cpu, cuda:0, ...
-            modality: CT, MR or CXR, where the files do not say.
-            view: what 3D volume nodes become for a method that learns from 2D images: "frontal", "lateral", "k".
-            exclude: "column=value" each: rows of a table that are left out, such as "view=LATERAL".
-            sets: instead of volumes: declared sets, each a dict or the path of a YAML file on the backend's machine.
-            startFrom: with sets: a job id or the path of a weight file; the heads of an Ark stay, new sets get new ones.
-            waitForCompletion: False returns as soon as the job exists; `job.wait()` follows it.
-            onEvent: called with each event while waiting.
-
-        Returns:
-            A Job: `id`, `state`, `model` (what MedSSLInference takes), `events`, `wait()`, `cancel()`.
-
-        Raises:
-            MedSSLError: what is wrong with the input, or what made the job fail.
-        """
-        from dataclasses import replace
-
-        from MedSSLPretrainLib.datasets.datasetSpecSteps import datasetSpecSteps
-        from MedSSLPretrainLib.runs.job import Job
-        from MedSSLPretrainLib.runs.trainingSteps import TrainingSet, submitSteps
-
-        from medssl.core.registry import config_class
-        from medssl.core.schema import as_dict, build
-        from medssl.pretraining import METHODS
-
-        complete = as_dict(build(config_class(METHODS, method), config or {}, preset=preset))
-        transport = self._connected()
-        declared = runSteps(datasetSpecSteps(sets), transport)
-        chosen = TrainingSet.of(volumes)
-        chosen = replace(
-            chosen, modality=modality, view=view, exclude=tuple(exclude), sets=declared, startFrom=startFrom
-        )
-        steps = submitSteps(
-            chosen, sharesFiles(transport.address), method=method, config=complete, name=name, device=device
-        )
-        job = Job(runSteps(steps, transport), transport)
-        return job.wait(onEvent) if waitForCompletion else job
-
-    def finetune(
-        self, volumes, segmentations=None, labels=None, task="", startFrom="", preset="laptop", config=None, name="",
-        device="auto", modality="", partialWeights=False, waitForCompletion=True, onEvent=lambda event: None,
-    ):  # fmt: skip
-        """Train a model for a task on labelled volumes and follow it to its end.
-
-        Args:
-            volumes: volume nodes of two patients at least (attribute MedSSL.Patient, or DICOM's), or the path of a folder
-                or CSV file on the backend's machine.
-            segmentations: a segmentation node for each volume; None: those that were made on the volumes.
-            labels: instead of segmentations: a dict for each volume, such as {"Pneumonia": 1}, or a table node with a
-                column volume.
-            task: segmentation, classification or probing; "": segmentation, with labels classification.
-            startFrom: a job id or the path of a weight file; "": from scratch.
-            preset, config, name, device, waitForCompletion, onEvent: as in `pretrain`.
-            modality: CT, MR or CXR, where the files do not say.
-            partialWeights: accept weights that match only in part.
-
-        Returns:
-            A Job; its `model` is what MedSSLInference's `segment` or `predict` takes, and `finetune` to go on.
-
-        Raises:
-            MedSSLError: what is wrong with the input, or what made the job fail.
-        """
-        from MedSSLPretrainLib.labels.labelledSet import LabelledSet
-        from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps
-        from MedSSLPretrainLib.runs.job import Job
-
-        from medssl.core.registry import config_class
-        from medssl.core.schema import as_dict, build
-        from medssl.tasks import TASKS
-
-        task = task or ("segmentation" if labels is None else "classification")
-        complete = as_dict(build(config_class(TASKS, task, "task"), config or {}, preset=preset))
-        chosen = LabelledSet.of(volumes, segmentations, labels, modality)
-        transport = self._connected()
-        steps = finetuneSteps(
-            chosen, sharesFiles(transport.address), task, complete, startFrom, name=name, device=device,
-            partial_weights=partialWeights,
-        )  # fmt: skip
-        job = Job(runSteps(steps, transport), transport)
-        return job.wait(onEvent) if waitForCompletion else job
-
-    def resume(self, jobId, waitForCompletion=True, onEvent=lambda event: None):
-        """Go on with a cancelled, failed or interrupted job; returns a Job."""
-        from MedSSLPretrainLib.runs.job import Job
-
-        from medssl.client import api
-
-        transport = self._connected()
-        job = Job(transport.send(api.resume(jobId)), transport)
-        return job.wait(onEvent) if waitForCompletion else job
-
-    def jobs(self):
-        """All jobs of the backend, newest first: a list of Job."""
-        from MedSSLPretrainLib.runs.job import Job
-
-        from medssl.client import api
-
-        transport = self._connected()
-        return [Job(view, transport) for view in transport.send(api.jobs())]
-
-    def _connected(self):
-        return self.transport or localTransport()
 
 
 class MedSSLPretrainTest(ScriptedLoadableModuleTest):
@@ -333,7 +214,6 @@ class MedSSLPretrainTest(ScriptedLoadableModuleTest):
         self.assertFalse(widget.ui.startButton.enabled)
         self.assertTrue(widget.ui.startButton.toolTip)
 
-    @unittest.skipUnless(os.environ.get("MEDSSL_PYTHON"), "MEDSSL_PYTHON names no Python with the backend")
     def test_pretrain(self) -> None:
         """Two steps on two synthetic CT volumes end with a model."""
         import numpy as np

@@ -1,4 +1,4 @@
-"""Fixtures of the panel tests: `harness`, `qapp`, `scene`, `process_until`, `grab`, `load_module`."""
+"""Fixtures of the panel tests: `harness`, `qapp`, `scene`, `process_until`, `grab`, `load_module`; of panels and logic."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ["", "extension", "pretrain", "inference", "correspond", "end_to_end", "screenshots"]
-sys.path[:0] = [str(ROOT / "Testing" / folder) for folder in FOLDERS]
+sys.path.insert(0, str(ROOT / "Testing"))  # where the packages `harness` and `scaffold` lie
 
 import harness as harness_package  # noqa: E402
 
-SCENE_TESTS = ("test_pretrain", "test_finetune", "test_ark", "test_inference", "test_correspond", "test_panel")
+PANEL_FOLDERS = ("pretrain", "inference", "correspond", "end_to_end")  # what lies there needs qt and slicer
 MISSING = harness_package.missing()
 if not MISSING:
     harness_package.install()
     sys.path[:0] = [str(ROOT / "MedSSLPretrain"), str(ROOT / "MedSSLInference")]
+    from scaffold.inference_panel import make_inference  # noqa: F401
+    from scaffold.pretrain_panel import make_pretrain  # noqa: F401
 
 
 def pytest_configure(config):
@@ -40,9 +41,8 @@ def pytest_addoption(parser):
 
 
 def pytest_ignore_collect(collection_path):
-    """Panel tests import qt and slicer at their top; without those, test_harness.py says so in one skip."""
-    panel = collection_path.name.startswith(SCENE_TESTS)
-    return True if MISSING and panel else None
+    """Tests of panels need the stand-in for Slicer; without its packages test_harness.py says so in one skip."""
+    return True if MISSING and collection_path.is_dir() and collection_path.name in PANEL_FOLDERS else None
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +81,24 @@ def scene(harness, qapp):
 def load_module(scene, qapp):
     """`load_module("MedSSLPretrain")` loads the scripted module as Slicer's module factory does."""
     return lambda name: qapp.moduleManager().load(name, ROOT / name)
+
+
+@pytest.fixture
+def make_logic(load_module, monkeypatch, tmp_path):
+    """`make_logic(module, server)`: the module's logic with a blocking transport to the server, over an empty home folder."""
+    import slicer
+    from scaffold.transports import BlockingTransport
+
+    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
+    monkeypatch.delenv("MEDSSL_PYTHON", raising=False)
+
+    def make(module: str, server):
+        load_module(module)
+        logic = slicer.util.getModuleLogic(module)
+        logic.server, logic.transport = server, BlockingTransport(server)
+        return logic
+
+    return make
 
 
 @pytest.fixture

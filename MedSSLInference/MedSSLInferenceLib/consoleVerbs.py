@@ -27,17 +27,16 @@ class ConsoleVerbs:
 
     transport = None
 
-    def restore(self, volumeNode, model, transport=None, waitForCompletion=True, **options):
+    def restore(self, volumeNode, model, transport=None, **options):
         """Distort a volume, let a model restore it, and put both beside it into the scene.
 
         Args:
             volumeNode: a vtkMRMLScalarVolumeNode; it stays as it is.
             model: a job id, or the path of a weight file that the backend can read.
             transport: where the backend is; None takes `self.transport`, else the local one, started where none runs.
-            waitForCompletion: False returns an InspectionRun at once, needs `onFinished` and `onFailed`, and an
-                asynchronous transport.
             options: distortion, strength 0...1, seed, roi (a vtkMRMLMarkupsROINode), overlap, fidelity, device,
-                onProgress(fraction, message).
+                onProgress(fraction, message); waitForCompletion=False returns an InspectionRun at once, needs
+                `onFinished` and `onFailed`, and an asynchronous transport.
 
         Returns:
             A Restoration: nodes `original`, `distorted`, `restored`, `error`, `tableNode`; the rows of `table`; `info`.
@@ -45,13 +44,7 @@ class ConsoleVerbs:
         Raises:
             MedSSLError: what is wrong with the input, or what the backend reports.
         """
-        if waitForCompletion:
-            return restorationRun(volumeNode, model, **options).wait(self._connected(transport))
-        return self.startRestore(volumeNode, model, transport, **options)
-
-    def startRestore(self, volumeNode, model, transport, onFinished, onFailed, **options):
-        """The same without waiting: `onFinished(Restoration)` or `onFailed(error)` follows from the event loop."""
-        return restorationRun(volumeNode, model, **options).start(transport, onFinished, onFailed)
+        return self._finish("restore", volumeNode, model, transport, options)
 
     def correspond(self, nodes, model, transport=None, **options):
         """Find places of equal anatomy in two or more radiographs, and mark them; the first is the reference.
@@ -124,7 +117,7 @@ class ConsoleVerbs:
             model: a job id, or the path of a weight file that the backend can read, fine-tuned for segmentation.
             transport: as in `restore`.
             options: overlap 0...0.9, mirror, device, onProgress(fraction, message); waitForCompletion=False with
-                onFinished (told a Segmented) and onFailed, as in `restore`.
+                onFinished (called with a Segmented) and onFailed, as in `restore`.
 
         Returns:
             A new vtkMRMLSegmentationNode beside the volume, with the names, colours and terminology the model learned.
@@ -175,8 +168,8 @@ class ConsoleVerbs:
         """Find the cases of a set that are most similar to a radiograph or volume.
 
         Args:
-            volumeNode: a volume node; its attribute MedSSL.Patient tells whose other images do not count.
-            among: path of a folder, a catalogue CSV or a declaration (.yaml) on the backend's machine, or a DataSpec.
+            volumeNode: a volume node; its attribute MedSSL.Patient says whose other images do not count.
+            among: path of a folder, a catalogue CSV or a dataset spec (.yaml) on the backend's machine, or a DataSpec.
             model: a job id, or the path of a weight file that the backend can read: any that gives embeddings.
             transport: as in `restore`.
             options: count, features (projector, encoder), same_patient, view as in `correspond`, part, device,
@@ -238,7 +231,7 @@ class ConsoleVerbs:
         """Work that has not begun: `wait(transport)` or `start(transport, onFinished, onFailed)` does it.
 
         Args:
-            name: correspond, similarity, cosegment, patchmap, landmarks, segment, saliency, retrieve (one node each) or
+            name: restore, correspond, similarity, cosegment, patchmap, landmarks, segment, saliency, retrieve (one node each) or
                 predict.
         """
         return RUNS[name](nodes, model, **options)
@@ -258,6 +251,7 @@ class ConsoleVerbs:
 
 
 RUNS = {
+    "restore": restorationRun,
     "correspond": correspondRun, "similarity": similarityRun, "cosegment": cosegmentRun, "patchmap": patchmapRun,
     "landmarks": landmarksRun, "segment": segmentRun, "predict": predictRun, "saliency": saliencyRun,
     "retrieve": lambda node, model, among, **options: retrieveRun(node, among, model, **options),

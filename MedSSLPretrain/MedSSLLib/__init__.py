@@ -3,6 +3,6 @@
 Importing this package makes `import medssl` work in Slicer's Python.
 """
 
-from MedSSLLib.backend.backendLocator import addToPath
+from MedSSLLib.backendLocator import addToPath
 
 addToPath()

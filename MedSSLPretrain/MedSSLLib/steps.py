@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Any
 
 import qt
 import slicer
 
+from medssl.client import api
+from medssl.core import polling
+from medssl.core.polling import Pause
+from medssl.core.protocol import ResultStatus
+
 Steps = Generator[Any, Any, Any]
 
-
-@dataclass(frozen=True)
-class Pause:
-    """Nothing to ask for a while."""
-
-    seconds: float
+RESULT_POLL_S = 0.2  # between two looks at an inspection
 
 
 def patientSleep(seconds: float) -> None:
@@ -39,21 +38,37 @@ def runSteps(steps: Steps, transport, sleep: Callable[[float], None] = patientSl
     Raises:
         MedSSLError: what the backend reported, or that it does not answer.
     """
-    send = steps.send
-    argument = None
-    while True:
-        try:
-            step = send(argument)
-        except StopIteration as end:
-            return end.value
-        send, argument = steps.send, None
-        if isinstance(step, Pause):
-            sleep(step.seconds)
-            continue
-        try:
-            argument = transport.send(step)
-        except Exception as error:  # the conversation may have an answer to it
-            send, argument = steps.throw, error
+    return polling.converse(steps, transport.send, sleep)
+
+
+def resultSteps(
+    result: ResultStatus,
+    stopped: Callable[[], bool] = lambda: False,
+    onProgress: Callable[[float, str], None] = lambda *_: None,
+    pollSeconds: float = RESULT_POLL_S,
+) -> Steps:
+    """Follow an inspection to its end; returns the finished ResultStatus.
+
+    Args:
+        result: what the request was answered with.
+        stopped: whether the user has asked to stop meanwhile.
+        onProgress: called with the fraction 0...1 and a message.
+        pollSeconds: between two looks.
+
+    Raises:
+        CancelledError: `stopped` said so.
+        MedSSLError: what the backend reports.
+    """
+    return polling.follow_result(api, result, pollSeconds, onProgress, stopped)
+
+
+def fileSteps(result: ResultStatus, ending: str) -> Steps:
+    """Fetch the files of a finished inspection whose names end so: {name without the ending: bytes}."""
+    files = {}
+    for name in result.files:
+        if name.endswith(ending):
+            files[name.removesuffix(ending)] = yield api.result_file(result.id, name)
+    return files
 
 
 class StepRunner:
@@ -99,11 +114,11 @@ class StepRunner:
             self._carryOut(step)
 
     def _carryOut(self, step: Any) -> None:
-        if not self.running:  # stopped by what the conversation told meanwhile
+        if not self.running:  # stopped by a callback of the conversation meanwhile
             return
         if isinstance(
             step, Pause
-        ):  # not a timer of our own: a connected one and this object would keep each other alive
+        ):  # a timer of our own, once connected, would keep this object alive and be kept by it
             qt.QTimer.singleShot(int(step.seconds * 1000), self._advance)
         else:
             self._transport.send(step, self._advance, self._fail)

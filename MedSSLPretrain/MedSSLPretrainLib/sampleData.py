@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import slicer
-from MedSSLLib.backend.backendLocator import backendFolder
 from MedSSLLib.backend.environments import SLICER, environments
+from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.steps import patientSleep
 from slicer.i18n import tr as _
 

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import correspond_fakes as fakes
-import inference_fakes
 import numpy as np
 import pytest
 import slicer
 import vtk
+from scaffold import phantoms, radiographs
+from scaffold.radiographs import PEAC, RadiographServer
+from scaffold.transports import FakeTransport
 
 from medssl.core.errors import CancelledError, InputError, MedSSLError, ResourceError, VolumeError
 
-MODEL = "20261123-peac-b2"
-
 
 @pytest.fixture
-def logic(load_module, monkeypatch, tmp_path):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    load_module("MedSSLInference")
-    from MedSSLInference import MedSSLInferenceLogic
-
-    logic = MedSSLInferenceLogic()
-    logic.server = fakes.RadiographBackend(polls=1)
-    logic.transport = inference_fakes.BlockingTransport(logic.server)
-    return logic
-
-
-@pytest.fixture
-def two(scene):
-    return [fakes.radiograph("first"), fakes.radiograph("second", (90, 110), seed=1, origin=30.0)]
+def logic(make_logic):
+    return make_logic("MedSSLInference", RadiographServer(polls=1))
 
 
 def pixel(image, point):
@@ -38,7 +25,7 @@ def pixel(image, point):
 
 
 def test_points_lie_exactly_at_their_pixels(logic, two):
-    result = logic.correspond(two, MODEL, count=7)
+    result = logic.correspond(two, PEAC, count=7)
     assert [node.GetNumberOfControlPoints() for node in result.lists] == [7, 7]
     labels = [[node.GetNthControlPointLabel(n) for n in range(7)] for node in result.lists]
     assert labels[0] == labels[1] == [f"P{n}" for n in range(1, 8)]
@@ -58,14 +45,14 @@ def test_points_follow_the_transform_of_their_image(logic, two, scene):
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     transform.SetMatrixTransformToParent(matrix)
     two[1].SetAndObserveTransformNodeID(transform.GetID())
-    result = logic.correspond(two, MODEL, count=3)
+    result = logic.correspond(two, PEAC, count=3)
     row = next(row for row in result.table if row["image"] == 1)
     place = result.lists[1].GetNthControlPointPositionWorld(0)
     assert place[2] == pytest.approx(150.0 + 40.0) and np.allclose(pixel(two[1], place), (row["x"], row["y"]))
 
 
 def test_nodes_know_each_other(logic, two):
-    result = logic.correspond(two, MODEL)
+    result = logic.correspond(two, PEAC)
     first, second = result.lists
     assert first.GetNodeReference("MedSSL.correspondsTo") is second
     assert second.GetNodeReference("MedSSL.correspondsTo") is first
@@ -79,19 +66,19 @@ def test_nodes_know_each_other(logic, two):
 
 
 def test_a_second_run_fills_the_same_nodes(logic, two, scene):
-    first = logic.correspond(two, MODEL, count=9)
+    first = logic.correspond(two, PEAC, count=9)
     count = scene.GetNumberOfNodes()
-    second = logic.correspond(two, MODEL, count=4)
+    second = logic.correspond(two, PEAC, count=4)
     assert scene.GetNumberOfNodes() == count and second.lists == first.lists and second.group == first.group
     assert second.lists[1].GetNumberOfControlPoints() == 4 and second.tableNode.GetNumberOfRows() == 8
-    other = logic.correspond([two[1], two[0]], MODEL)
+    other = logic.correspond([two[1], two[0]], PEAC)
     assert other.group != first.group and other.group.key != first.group.key, "another reference, another comparison"
 
 
 def test_results_lie_in_one_folder_beside_the_images(logic, two):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    lists = logic.correspond(two, MODEL).lists
-    parts = logic.cosegment(two, MODEL).segmentations
+    lists = logic.correspond(two, PEAC).lists
+    parts = logic.cosegment(two, PEAC).segmentations
     folders = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in (*lists, *parts)}
     assert len(folders) == 1 and hierarchy.GetItemName(folders.pop()) == "Comparison of first, second"
 
@@ -100,13 +87,13 @@ def test_similarity_maps_lie_over_their_images(logic, two):
     from MedSSLInferenceLib.scene.pixelGeometry import pixelsToWorld
 
     point = pixelsToWorld(two[0], [(30, 40)])[0]
-    result = logic.similarity(two, MODEL, source=two[0], pointRas=point, dense=2)
+    result = logic.similarity(two, PEAC, source=two[0], pointRas=point, dense=2)
     assert logic.server.asked[-1].source == 0 and logic.server.asked[-1].dense == 2
     assert np.allclose((logic.server.asked[-1].x, logic.server.asked[-1].y), (30, 40))
     (heat,), (match,) = result.heatMaps, result.matches
     values = slicer.util.arrayFromVolume(heat)[0]
     row, column = np.unravel_index(values.argmax(), values.shape)
-    best = (inference_fakes.ijk_to_ras(heat) @ [column, row, 0, 1])[:3]
+    best = (phantoms.ijk_to_ras(heat) @ [column, row, 0, 1])[:3]
     expected = (30 / 120 * 90, 40 / 100 * 110)
     assert np.allclose(pixel(two[1], best), expected, atol=2.5), "the map's maximum is where the match is"
     assert np.allclose(pixel(two[1], match.GetNthControlPointPositionWorld(0)), expected)
@@ -121,35 +108,35 @@ def test_similarity_maps_lie_over_their_images(logic, two):
 def test_heat_maps_are_updated_in_place(logic, two, scene):
     from MedSSLInferenceLib.scene.pixelGeometry import pixelsToWorld
 
-    first = logic.similarity(two, MODEL, 0, pixelsToWorld(two[0], [(30, 40)])[0])
+    first = logic.similarity(two, PEAC, 0, pixelsToWorld(two[0], [(30, 40)])[0])
     before, count = slicer.util.arrayFromVolume(first.heatMaps[0]).copy(), scene.GetNumberOfNodes()
-    second = logic.similarity(two, MODEL, 0, pixelsToWorld(two[0], [(80, 60)])[0])
+    second = logic.similarity(two, PEAC, 0, pixelsToWorld(two[0], [(80, 60)])[0])
     assert second.heatMaps == first.heatMaps and scene.GetNumberOfNodes() == count
     assert not np.array_equal(before, slicer.util.arrayFromVolume(second.heatMaps[0]))
 
 
 def test_without_a_runner_up(logic, two, monkeypatch):
-    whole = fakes.RadiographBackend._similarity
+    whole = RadiographServer._similarity
 
     def alone(self, request):
         rows, info, files = whole(self, request)
         nothing = dict(runner_up_x=None, runner_up_y=None, runner_up_similarity=None, confidence=0.0)
         return [{**row, **nothing} for row in rows], info, files
 
-    first = logic.similarity(two, MODEL, 0, None).matches[0]
+    first = logic.similarity(two, PEAC, 0, None).matches[0]
     assert first.GetNumberOfControlPoints() == 2
-    monkeypatch.setattr(fakes.RadiographBackend, "_similarity", alone)
-    assert logic.similarity(two, MODEL, 0, None).matches == [first] and first.GetNumberOfControlPoints() == 1
+    monkeypatch.setattr(RadiographServer, "_similarity", alone)
+    assert logic.similarity(two, PEAC, 0, None).matches == [first] and first.GetNumberOfControlPoints() == 1
 
 
 def test_parts_have_common_names_and_colours(logic, two):
-    result = logic.cosegment(two, MODEL)
+    result = logic.cosegment(two, PEAC)
     segmentations = [node.GetSegmentation() for node in result.segmentations]
     looks = [
         [(s.GetNthSegment(n).GetName(), s.GetNthSegment(n).GetColor()) for n in range(s.GetNumberOfSegments())]
         for s in segmentations
     ]
-    assert looks[0] == looks[1] and [name for name, _ in looks[0]] == list(fakes.PARTS)
+    assert looks[0] == looks[1] and [name for name, _ in looks[0]] == list(radiographs.PARTS)
     assert np.allclose(looks[0][0][1], [0xE6 / 255, 0x19 / 255, 0x4B / 255])
     segment = segmentations[0].GetNthSegment(0)
     tag = vtk.reference("")
@@ -161,7 +148,7 @@ def test_parts_have_common_names_and_colours(logic, two):
 
 
 def test_renaming_a_part_renames_it_everywhere(logic, two):
-    first, second = (node.GetSegmentation() for node in logic.cosegment(two, MODEL).segmentations)
+    first, second = (node.GetSegmentation() for node in logic.cosegment(two, PEAC).segmentations)
     first.GetNthSegment(1).SetName("left lung")
     second.GetNthSegment(0).SetColor(0.1, 0.2, 0.3)
     for segmentation in (first, second):
@@ -175,18 +162,18 @@ def test_renaming_a_part_renames_it_everywhere(logic, two):
 
 
 def test_patch_map_series_point_at_rows_of_the_table(logic, two):
-    result = logic.patchmap(two, MODEL, method="pca")
+    result = logic.patchmap(two, PEAC, method="pca")
     assert logic.server.asked[-1].method == "pca"
-    assert result.tableNode.GetNumberOfRows() == 2 * fakes.GRID**2 and len(result.series) == 2 * 9
+    assert result.tableNode.GetNumberOfRows() == 2 * radiographs.GRID**2 and len(result.series) == 2 * 9
     assert result.chart.GetNumberOfPlotSeriesNodes() == len(result.series)
     markers = {series.GetMarkerStyle() for series in result.series}
-    assert len(markers) == 2, "the marker tells the image"
+    assert len(markers) == 2, "the marker shows the image"
     table = result.series[0].GetTableNode().GetTable()
     for series in result.series:
         column = table.GetColumnByName(series.GetYColumnName())
         rows = [n for n in range(column.GetNumberOfValues()) if column.GetValue(n) == column.GetValue(n)]
         assert rows and all(column.GetValue(n) == pytest.approx(result.table[n]["v"]) for n in rows)
-    again = logic.patchmap(two, MODEL)
+    again = logic.patchmap(two, PEAC)
     assert len(again.series) == 18 and again.chart.GetNumberOfPlotSeriesNodes() == 18
 
 
@@ -198,20 +185,20 @@ def test_landmarks(logic, two, scene):
         node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode")
         node.AddControlPointWorld(*pixelsToWorld(image, [(12, 34)])[0], "apex")
         lists.append(node)
-    result = logic.landmarks(two, lists, [MODEL])
+    result = logic.landmarks(two, lists, [PEAC])
     request = logic.server.asked[-1]
     assert [point["landmark"] for point in request.points] == ["apex", "apex"]
     assert {ref.patient for ref in request.data.volumes} == {point["image"] for point in request.points}
     assert np.allclose([request.points[1][axis] for axis in "xy"], (12, 34))
     assert result.tableNode.GetNumberOfRows() == 2 and result.info["unit"] == "mm"
     with pytest.raises(InputError, match="do not fit"):
-        logic.landmarks(two, lists[:1], MODEL)
+        logic.landmarks(two, lists[:1], PEAC)
 
 
 def test_a_volume_becomes_a_radiograph_once(logic, two, scene):
-    ct = inference_fakes.phantom("ct", (64, 48, 56))
+    ct = phantoms.volume("ct", (64, 48, 56))
     ct.SetAttribute("MedSSL.Modality", "CT")
-    result = logic.correspond([two[0], ct], MODEL, view="frontal")
+    result = logic.correspond([two[0], ct], PEAC, view="frontal")
     assert logic.server.asked[0].volume.view == "frontal"
     radiograph = result.group.images[1]
     assert radiograph is not ct and radiograph.GetName() == "ct frontal (simulated)"
@@ -219,48 +206,48 @@ def test_a_volume_becomes_a_radiograph_once(logic, two, scene):
     assert radiograph.GetNodeReference("MedSSL.source") is ct
     point = result.lists[1].GetNthControlPointPositionWorld(0)
     assert pixel(radiograph, point)[0] == pytest.approx(result.table[1]["x"])
-    logic.cosegment([two[0], ct], MODEL, view="frontal")
+    logic.cosegment([two[0], ct], PEAC, view="frontal")
     planes = [request for request in logic.server.asked if type(request).__name__ == "PlaneRequest"]
     assert len(planes) == 1, "made once, compared again"
 
 
 def test_the_slice_of_the_red_view(logic, two):
-    ct = inference_fakes.phantom("ct", (64, 48, 56), oblique=True)
+    ct = phantoms.volume("ct", (64, 48, 56), oblique=True)
     red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
     red.RotateToVolumePlane(ct)
-    red.JumpSliceByCentering(*(inference_fakes.ijk_to_ras(ct) @ [30, 20, 17, 1])[:3])
-    logic.correspond([two[0], ct], MODEL, view="red")
+    red.JumpSliceByCentering(*(phantoms.ijk_to_ras(ct) @ [30, 20, 17, 1])[:3])
+    logic.correspond([two[0], ct], PEAC, view="red")
     assert logic.server.asked[0].volume.view == "k:17"
     red.JumpSliceByCentering(0, 0, 9000)
     with pytest.raises(InputError, match="shows no slice of ct"):
-        logic.correspond([two[0], ct], MODEL, view="red")
+        logic.correspond([two[0], ct], PEAC, view="red")
 
 
-def test_inverted_display_is_told(logic, two):
+def test_inverted_display_is_shown(logic, two):
     two[1].GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
-    logic.correspond(two, MODEL)
+    logic.correspond(two, PEAC)
     assert [ref.inverted for ref in logic.server.asked[-1].images] == [False, True]
 
 
 def test_grey_pictures_are_radiographs_and_photographs_are_not(logic, two):
-    result = logic.correspond([two[0], fakes.picture("png")], MODEL)
+    result = logic.correspond([two[0], phantoms.picture("png")], PEAC)
     assert result.lists[1].GetNumberOfControlPoints() == 12
     with pytest.raises(VolumeError, match="is a colour picture") as caught:
-        logic.correspond([two[0], fakes.picture("photograph", grey=False)], MODEL)
+        logic.correspond([two[0], phantoms.picture("photograph", grey=False)], PEAC)
     assert "grey" in caught.value.remedy
 
 
 def test_what_cannot_be_compared(logic, two, scene):
-    ct = inference_fakes.phantom("ct")
+    ct = phantoms.volume("ct")
     empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
     for nodes, rule in (
         (two[:1], "are too few"), ([two[0], two[0]], "hold one twice"), ([two[0], ct], "is a 3D volume"),
         ([two[0], empty], "has no voxels"),
     ):  # fmt: skip
         with pytest.raises(MedSSLError, match=rule):
-            logic.correspond(nodes, MODEL)
+            logic.correspond(nodes, PEAC)
     with pytest.raises(InputError, match=r"lies outside first"):
-        logic.similarity(two, MODEL, 0, (5000.0, 0.0, 0.0))
+        logic.similarity(two, PEAC, 0, (5000.0, 0.0, 0.0))
     assert not logic.server.asked, "refused before anything was asked"
 
 
@@ -269,29 +256,29 @@ def test_the_backends_error_leaves_the_scene_as_it_was(logic, two, scene):
     count = scene.GetNumberOfNodes()
     for ask in (logic.correspond, logic.cosegment, logic.patchmap):
         with pytest.raises(ResourceError, match="needs 4 GB"):
-            ask(two, MODEL)
+            ask(two, PEAC)
     assert scene.GetNumberOfNodes() == count
 
 
 def test_a_damaged_answer_leaves_the_scene_as_it_was(logic, two, scene, monkeypatch):
-    whole = fakes.RadiographBackend._cosegment
+    whole = RadiographServer._cosegment
 
     def damaged(self, request):
         rows, info, files = whole(self, request)
         return rows, info, {name: data[:300] for name, data in files.items()}
 
-    monkeypatch.setattr(fakes.RadiographBackend, "_cosegment", damaged)
+    monkeypatch.setattr(RadiographServer, "_cosegment", damaged)
     count = scene.GetNumberOfNodes()
     with pytest.raises(VolumeError):
-        logic.cosegment(two, MODEL)
+        logic.cosegment(two, PEAC)
     assert scene.GetNumberOfNodes() == count
 
 
 def test_without_waiting(logic, two, process_until):
     ends = []
-    server = fakes.RadiographBackend(polls=None)
+    server = RadiographServer(polls=None)
     run = logic.correspond(
-        two, MODEL, inference_fakes.FakeTransport(server), waitForCompletion=False, onFinished=ends.append,
+        two, PEAC, FakeTransport(server), waitForCompletion=False, onFinished=ends.append,
         onFailed=ends.append,
     )  # fmt: skip
     process_until(lambda: server.status is not None and server.status.state == "running")
@@ -301,9 +288,9 @@ def test_without_waiting(logic, two, process_until):
 
 
 def test_an_image_removed_while_the_backend_works(logic, two, scene, process_until):
-    ends, server = [], fakes.RadiographBackend(polls=2)
+    ends, server = [], RadiographServer(polls=2)
     logic.correspond(
-        two, MODEL, inference_fakes.FakeTransport(server), waitForCompletion=False, onFinished=ends.append,
+        two, PEAC, FakeTransport(server), waitForCompletion=False, onFinished=ends.append,
         onFailed=ends.append,
     )  # fmt: skip
     process_until(lambda: server.asked)

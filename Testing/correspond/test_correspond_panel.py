@@ -1,20 +1,19 @@
-# ruff: noqa: F811  # fixtures are imported, and named again as arguments
 """The box "Compare radiographs", clicked through every state against a backend in memory."""
 
 from __future__ import annotations
 
-import correspond_fakes as fakes
-import inference_fakes
 import slicer
 import vtk
-from correspond_panel import GENESIS, PEAC, choose, found, grabViews, move, panel, ready, two  # noqa: F401  # fixtures
+from scaffold import phantoms
+from scaffold.inference_panel import choose, grabViews
+from scaffold.radiographs import PEAC
+from scaffold.restoring import GENESIS
 
 from medssl.core.errors import ResourceError
 
 
 def test_nothing_loaded(panel, process_until, grab):
-    panel.connect()
-    process_until(lambda: panel.top.modelCombo.count == 4)
+    panel.connect(process_until)
     assert not panel.ui.correspondButton.enabled
     assert panel.ui.correspondButton.toolTip == "To compare: load two radiographs or more"
     assert panel.ui.radiographStatus.text == "To compare: load two radiographs or more."
@@ -25,7 +24,7 @@ def test_nothing_loaded(panel, process_until, grab):
 def test_one_image_is_not_enough(ready, scene):
     scene.RemoveNode(ready.images[1])
     assert not ready.ui.correspondButton.enabled and "load two" in ready.ui.correspondButton.toolTip
-    fakes.radiograph("third")
+    phantoms.radiograph("third")
     assert "tick two" in ready.ui.cosegmentButton.toolTip
 
 
@@ -105,13 +104,13 @@ def test_running_cancel_and_errors(ready, process_until, grab):
 
 
 def test_a_colour_picture_is_refused_with_a_remedy(ready, process_until):
-    ready.ui.imagesSelector.check(fakes.picture("photograph", grey=False))
+    ready.ui.imagesSelector.check(phantoms.picture("photograph", grey=False))
     ready.ui.correspondButton.click()
     assert ready.box.state == "failed" and "is a colour picture" in ready.ui.radiographError.text
 
 
 def test_volumes_need_a_choice(ready, process_until, grab):
-    ct = inference_fakes.phantom("ct", (64, 48, 56))
+    ct = phantoms.volume("ct", (64, 48, 56))
     ready.ui.imagesSelector.check(ct)
     assert ready.ui.viewCombo.visible
     assert not ready.ui.correspondButton.enabled

@@ -1,4 +1,3 @@
-# ruff: noqa: F811  # fixtures are imported, and named again as arguments
 """Comparisons of radiographs in the scene: patch map linked both ways, nodes removed, saved and loaded."""
 
 from __future__ import annotations
@@ -7,7 +6,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from correspond_panel import GENESIS, PEAC, choose, found, grabViews, move, panel, ready, two  # noqa: F401  # fixtures
+from scaffold.inference_panel import choose, grabViews, move
 
 
 def test_patch_map_is_linked_both_ways(ready, process_until, grab):
@@ -36,7 +35,7 @@ def test_patch_map_is_linked_both_ways(ready, process_until, grab):
 
 
 def pick(view, group, row: int) -> None:
-    """As Slicer's plot view tells that a point was drawn around: a series and an index in its table."""
+    """As Slicer's plot view reports that a point was drawn around: a series and an index in its table."""
     series = [s for s in group.several("series") if not np.isnan(value(s, row))]
     names, indices, index = vtk.vtkStringArray(), vtk.vtkCollection(), vtk.vtkIdTypeArray()
     names.InsertNextValue(series[0].GetID())

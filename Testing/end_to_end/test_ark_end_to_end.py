@@ -1,4 +1,4 @@
-"""Declared sets against the real backend: read, checked, trained from the panel; a set is added from the console."""
+"""Datasets against the real backend: read, checked, trained from the panel; a set is added from the console."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def findings(folder: Path) -> dict:
 
 
 def tuberculosis(folder: Path) -> dict:
-    """One finding, told by the files' names."""
+    """One finding, known from the files' names."""
     for n in range(COUNT):
         image(folder / "png" / f"case_{n:02d}_{n % 2}.png", n % 2 == 1, 100 + n)
     return {
@@ -103,22 +103,22 @@ def merged(tree, over):
     return {**tree, **{k: merged(tree[k], v) if isinstance(v, dict) else v for k, v in over.items()}}
 
 
-def test_declare_check_train_add_a_set(server, process_until, tmp_path, grab):
+def test_describe_check_train_add_a_set(server, process_until, tmp_path, grab):
     panel = openPanel(process_until)
     sets = panel.dataBox.sets
     sets.add(findings(tmp_path / "a"))
     sets._files._askPath = lambda save: str(kinds(tmp_path / "kinds"))
     sets.ui.addSetCombo.setCurrentIndex(sets.ui.addSetCombo.findData("file"))
     sets.ui.addSetButton.click()
-    process_until(lambda: len(sets.declarations) == 2 or not sets.ui.setsError.isHidden(), 30)
+    process_until(lambda: len(sets.specs) == 2 or not sets.ui.setsError.isHidden(), 30)
     assert sets.chosen()[1]["root"] == str((tmp_path / "kinds").resolve()), sets.ui.setsError.text
     (tmp_path / "a" / "3.png").unlink()
     assert "a/3.png" in checked(panel, process_until)[0]
     image(tmp_path / "a" / "3.png", True, 3)
     sets.select(1)
-    told = checked(panel, process_until)
-    assert "Bacterial" in told[1] and not sets.ui.sheetLabel.pixmap.isNull()
-    assert not any("Errors" in text for text in told), told
+    texts = checked(panel, process_until)
+    assert "Bacterial" in texts[1] and not sets.ui.sheetLabel.pixmap.isNull()
+    assert not any("Errors" in text for text in texts), texts
     panel.ui.previewButton.click()
     process_until(lambda: panel.dataBox.previewNodes or not panel.ui.dataError.isHidden(), 60)
     assert panel.ui.dataError.isHidden(), panel.ui.dataError.text
@@ -142,14 +142,14 @@ def test_declare_check_train_add_a_set(server, process_until, tmp_path, grab):
 
 
 def checked(panel, process_until) -> list[str]:
-    """Check the sets; what is told of each."""
+    """Check the sets; what is shown of each."""
     panel.ui.checkButton.click()
     process_until(lambda: panel.ui.checkButton.enabled, 120)
     assert panel.ui.dataError.isHidden(), panel.ui.dataError.text
-    sets, told = panel.dataBox.sets, []
+    sets, texts = panel.dataBox.sets, []
     chosen = sets.ui.setsTable.currentRow()
-    for row in range(len(sets.declarations)):
+    for row in range(len(sets.specs)):
         sets.select(row)
-        told.append(sets.ui.reportLabel.text)
+        texts.append(sets.ui.reportLabel.text)
     sets.select(chosen)
-    return told
+    return texts

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 
-import correspond_fakes as fakes
-import inference_fakes
 import numpy as np
 import pytest
 import slicer
+from scaffold import phantoms
 
 from medssl.client import backend
 
@@ -48,7 +47,7 @@ def save_small_model(path) -> None:
 def test_all_four_comparisons_through_the_real_backend(server, process_until, grab, tmp_path):
     from MedSSLInferenceLib.scene.pixelGeometry import pixelsToWorld, worldToPixel
 
-    images = [fakes.radiograph("first", (240, 200)), fakes.radiograph("second", (180, 220), seed=1, origin=30.0)]
+    images = [phantoms.radiograph("first", (240, 200)), phantoms.radiograph("second", (180, 220), seed=1, origin=30.0)]
     widget = slicer.modules.medsslinference.widgetRepresentation().self()
     box = widget.panel.radiographs
     model = str(tmp_path / "models" / "small.safetensors")
@@ -69,9 +68,7 @@ def test_all_four_comparisons_through_the_real_backend(server, process_until, gr
     group.get("find", 0).SetNthControlPointPositionWorld(0, *pixelsToWorld(images[0], [(60, 120)])[0])
     process_until(lambda: not box.find.busy, timeout=30)
     assert not np.array_equal(before, slicer.util.arrayFromVolume(heat)), box.ui.radiographError.text
-    corners = [
-        (inference_fakes.ijk_to_ras(heat) @ [*ij, 0, 1])[:3] for ij in ((0, 0), np.subtract(before.shape[:0:-1], 1))
-    ]
+    corners = [(phantoms.ijk_to_ras(heat) @ [*ij, 0, 1])[:3] for ij in ((0, 0), np.subtract(before.shape[:0:-1], 1))]
     (x0, y0), (x1, y1) = (worldToPixel(images[1], corner) for corner in corners)
     assert -1 < x0 < 12 and -1 < y0 < 12 and 165 < x1 < 185 and 205 < y1 < 225, "the map covers the image"
     names = [
@@ -88,15 +85,15 @@ def test_all_four_comparisons_through_the_real_backend(server, process_until, gr
 def test_a_ct_becomes_a_radiograph(server, tmp_path):
     from MedSSLInference import MedSSLInferenceLogic
 
-    ct = inference_fakes.phantom("ct", (96, 80, 72))
+    ct = phantoms.volume("ct", (96, 80, 72))
     ct.SetAttribute("MedSSL.Modality", "CT")
     model = str(tmp_path / "models" / "small.safetensors")
     logic = MedSSLInferenceLogic()
-    result = logic.correspond([ct, fakes.radiograph("first", (240, 200))], model, view="frontal")
+    result = logic.correspond([ct, phantoms.radiograph("first", (240, 200))], model, view="frontal")
     radiograph = result.group.images[0]
     assert radiograph.GetName() == "ct frontal (simulated)" and radiograph.GetImageData().GetDimensions()[2] == 1
-    cut = logic.correspond([ct, fakes.radiograph("other", (240, 200))], model, view="k:30").group.images[0]
-    assert np.allclose(inference_fakes.ijk_to_ras(cut) @ [5, 6, 0, 1], inference_fakes.ijk_to_ras(ct) @ [5, 6, 30, 1])
+    cut = logic.correspond([ct, phantoms.radiograph("other", (240, 200))], model, view="k:30").group.images[0]
+    assert np.allclose(phantoms.ijk_to_ras(cut) @ [5, 6, 0, 1], phantoms.ijk_to_ras(ct) @ [5, 6, 30, 1])
     assert np.array_equal(slicer.util.arrayFromVolume(cut)[0], slicer.util.arrayFromVolume(ct)[30])
 
 
@@ -106,4 +103,4 @@ def test_the_other_methods_model_is_refused(server, tmp_path):
 
     model = str(tmp_path / "models" / "small.safetensors")
     with pytest.raises(WeightsError):
-        MedSSLInferenceLogic().restore(inference_fakes.phantom("ct", (96, 80, 48)), model)
+        MedSSLInferenceLogic().restore(phantoms.volume("ct", (96, 80, 48)), model)

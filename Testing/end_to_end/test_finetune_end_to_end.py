@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 
-import finetune_fakes
-import inference_fakes
 import numpy as np
 import pytest
 import slicer
+from scaffold import phantoms
 
 from medssl.client import backend
 
@@ -66,22 +65,22 @@ def ended(panel, jobs, process_until) -> str:
 def test_fine_tune_segment_correct_continue(server, process_until, grab):
     from MedSSLLib.scene.labelMaps import isCorrected
 
-    pairs = [finetune_fakes.segmented(f"chest {n}", shape=SHAPE, oblique=n == 1) for n in range(3)]
+    pairs = [phantoms.segmented(f"chest {n}", shape=SHAPE, oblique=n == 1) for n in range(3)]
     panel = openFinetune(process_until)
     box = panel.finetuneBox
     process_until(lambda: box.ui.volumesTable.rowCount == 3)
     box.ui.tickAllButton.click()
-    assert box.ui.finetuneButton.enabled, box.ui.statusLabel.text
+    assert box.ui.finetuneButton.enabled, box.ui.finetuneStatus.text
     box.ui.finetuneButton.click()
     model = ended(panel, 0, process_until)
-    fourth = inference_fakes.phantom("chest 3", SHAPE, oblique=True)
+    fourth = phantoms.volume("chest 3", SHAPE, oblique=True)
     node = slicer.util.getModuleLogic("MedSSLInference").segment(fourth, model)
     assert names(node) == names(pairs[0][1]) == ["left lung", "right lung"]
     role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
     assert node.GetNodeReference(role) is fourth and not isCorrected(node, fourth)
     colours = [[entry.GetSegmentation().GetNthSegment(1).GetColor()] for entry in (node, pairs[0][1])]
     assert np.allclose(*colours, atol=0.01)
-    finetune_fakes.paint(node, fourth, node.GetSegmentation().GetNthSegmentID(1), 1)
+    phantoms.paint(node, fourth, node.GetSegmentation().GetNthSegmentID(1), 1)
     assert isCorrected(node, fourth)
     box.ui.continueButton.click()
     again = ended(panel, 1, process_until)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-import inference_fakes as fakes
 import numpy as np
 import pytest
 import slicer
+from scaffold import phantoms
 
 from medssl.client import backend
 
@@ -28,7 +28,7 @@ def test_restore_through_the_real_backend(server, process_until, grab, monkeypat
     from MedSSLInferenceLib.selfTest import trainForThreeSteps
     from MedSSLLib.backend.backendProcess import localTransport
 
-    source = fakes.phantom("chest", shape=(96, 96, 48), oblique=True)
+    source = phantoms.volume("chest", shape=(96, 96, 48), oblique=True)
     job = trainForThreeSteps(localTransport(), source)
     panel = slicer.modules.medsslinference.widgetRepresentation().self()
     process_until(lambda: panel.ui.modelCombo.findData(job) >= 0, timeout=30)
@@ -37,10 +37,10 @@ def test_restore_through_the_real_backend(server, process_until, grab, monkeypat
     panel.ui.distortionCombo.setCurrentIndex(panel.ui.distortionCombo.findData("outpaint"))
     panel.ui.applyButton.click()
     process_until(lambda: panel.panel.restore.state in ("finished", "failed"), timeout=120)
-    assert panel.panel.restore.state == "finished", panel.ui.errorLabel.text
+    assert panel.panel.restore.state == "finished", panel.ui.restoreError.text
     result = panel.panel.restore.restoration
     for node in (result.original, result.distorted, result.restored, result.error):
-        assert np.array_equal(fakes.ijk_to_ras(node), fakes.ijk_to_ras(source))
+        assert np.array_equal(phantoms.ijk_to_ras(node), phantoms.ijk_to_ras(source))
         assert node.GetImageData().GetDimensions() == source.GetImageData().GetDimensions()
     original, voxels = slicer.util.arrayFromVolume(result.original), slicer.util.arrayFromVolume(source)
     assert np.array_equal(original, np.clip(voxels, -1000, 1000)), "in the source's units, inside the model's window"

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import apply_fakes
-import inference_fakes as fakes
 import pytest
 import slicer
+from scaffold.phantoms import volume
+from scaffold.restoring import GENESIS, WRONG, RestoreServer
+from scaffold.tasks import TaskServer
+from scaffold.transports import BlockingTransport, FakeTransport
 
 from medssl.core.errors import CancelledError, InputError, VolumeError
 
@@ -17,72 +19,69 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def logic(load_module, monkeypatch, tmp_path):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    load_module("MedSSLInference")
-    from MedSSLInference import MedSSLInferenceLogic
-
-    return MedSSLInferenceLogic()
+def logic(make_logic):
+    return make_logic("MedSSLInference", RestoreServer())
 
 
 def test_three_lines(logic):
-    transport = fakes.BlockingTransport(fakes.FakeBackend())
-    result = logic.restore(fakes.phantom(), model="20261123-genesis-a1", distortion="outpaint", transport=transport)
+    transport = BlockingTransport(RestoreServer())
+    result = logic.restore(volume(), model=GENESIS, distortion="outpaint", transport=transport)
     assert [row["image"] for row in result.table] == ["distorted", "restored", "constant mean"]
     assert result.table[1]["psnr"] > result.table[0]["psnr"]
     assert result.restored.GetName() == "phantom restored"
 
 
 def test_an_inspection_without_nodes_of_its_own_has_a_verb_too(logic):
-    server = apply_fakes.TaskBackend(polls=1)
-    logic.transport, told = fakes.BlockingTransport(server), []
-    result = logic.plane(fakes.phantom(), view="frontal", onProgress=lambda share, message: told.append(share))
-    assert result.files == ("plane.nrrd",) and told and server.asked[0].volume.view == "frontal"
-    assert logic.ask("predict", [fakes.phantom()], "m", test_time="none").table[0]["class"] == "Pneumonia"
+    server = TaskServer(polls=1)
+    logic.transport, reported = BlockingTransport(server), []
+    result = logic.plane(volume(), view="frontal", onProgress=lambda share, message: reported.append(share))
+    assert result.files == ("plane.nrrd",) and reported and server.asked[0].volume.view == "frontal"
+    assert logic.ask("predict", [volume()], "m", test_time="none").table[0]["class"] == "Pneumonia"
     assert [ref.name for ref in server.asked[1].images] == ["phantom"] and server.asked[1].test_time == "none"
     with pytest.raises(AttributeError, match="darkness"):
-        logic.darkness(fakes.phantom())
+        logic.darkness(volume())
 
 
 def test_the_local_backend_is_the_default(logic, monkeypatch):
+    logic.transport = None
     from MedSSLInferenceLib import consoleVerbs
 
-    monkeypatch.setattr(consoleVerbs, "localTransport", lambda: fakes.BlockingTransport(fakes.FakeBackend()))
-    assert logic.restore(fakes.phantom(), "20261123-genesis-a1").restored is not None
+    monkeypatch.setattr(consoleVerbs, "localTransport", lambda: BlockingTransport(RestoreServer()))
+    assert logic.restore(volume(), GENESIS).restored is not None
 
 
-def test_progress_is_told(logic):
-    told = []
-    transport = fakes.BlockingTransport(fakes.FakeBackend(polls=3))
-    logic.restore(fakes.phantom(), "m", transport, onProgress=lambda share, message: told.append((share, message)))
-    assert (0.5, "Window 4 of 9") in told
+def test_progress_is_reported(logic):
+    reported = []
+    transport = BlockingTransport(RestoreServer(polls=3))
+    logic.restore(volume(), "m", transport, onProgress=lambda share, message: reported.append((share, message)))
+    assert (0.5, "Window 4 of 9") in reported
 
 
 def test_the_backends_error_arrives_as_it_is(logic):
-    transport = fakes.BlockingTransport(fakes.FakeBackend(fails=fakes.WRONG))
+    transport = BlockingTransport(RestoreServer(fails=WRONG))
     with pytest.raises(InputError) as caught:
-        logic.restore(fakes.phantom(), "m", transport)
-    assert (caught.value.rule, caught.value.remedy) == (fakes.WRONG.rule, fakes.WRONG.remedy)
+        logic.restore(volume(), "m", transport)
+    assert (caught.value.rule, caught.value.remedy) == (WRONG.rule, WRONG.remedy)
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 0, "nothing half-done stays in the scene"
 
 
 def test_a_damaged_answer_leaves_the_scene_as_it_was(logic):
-    class Damaged(fakes.FakeBackend):
-        def _finish(self) -> None:
-            super()._finish()
-            self.files["error.nrrd"] = self.files["error.nrrd"][:500]
+    class Damaged(RestoreServer):
+        def _restore(self, request):
+            table, info, files = super()._restore(request)
+            return table, info, {**files, "error.nrrd": files["error.nrrd"][:500]}
 
-    source = fakes.phantom()
+    source = volume()
     count = slicer.mrmlScene.GetNumberOfNodes()
     with pytest.raises(VolumeError, match="announces"):
-        logic.restore(source, "m", fakes.BlockingTransport(Damaged()))
+        logic.restore(source, "m", BlockingTransport(Damaged()))
     assert slicer.mrmlScene.GetNumberOfNodes() == count
 
 
 def test_without_waiting(logic, process_until):
     ends = []
     run = logic.restore(
-        fakes.phantom(), "m", fakes.FakeTransport(fakes.FakeBackend(polls=None)), waitForCompletion=False,
+        volume(), "m", FakeTransport(RestoreServer(polls=None)), waitForCompletion=False,
         onFinished=ends.append, onFailed=ends.append,
     )  # fmt: skip
     assert ends == []
@@ -93,17 +92,16 @@ def test_without_waiting(logic, process_until):
 
 @pytest.mark.parametrize(("shape", "rule"), [((20, 20, 1), "must be a 3D volume"), (None, "holds no image")])
 def test_what_is_no_volume_is_refused(logic, scene, shape, rule):
-    node = fakes.phantom(shape=shape) if shape else scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+    node = volume(shape=shape) if shape else scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
     with pytest.raises(InputError, match=rule):
-        logic.restore(node, "m", fakes.BlockingTransport(fakes.FakeBackend()))
+        logic.restore(node, "m", BlockingTransport(RestoreServer()))
 
 
 def test_a_volume_is_sent_once(logic):
-    backend = fakes.FakeBackend()
-    source = fakes.phantom()
+    source = volume()
     for _repeated in range(2):
-        logic.restore(source, "m", fakes.BlockingTransport(backend))
-    assert sum(call.startswith("PUT") for call in backend.calls) == 1
+        logic.restore(source, "m", logic.transport)
+    assert sum(call.startswith("PUT") for call in logic.server.calls) == 1
 
 
 def test_self_test_without_backend(logic, load_module, monkeypatch):

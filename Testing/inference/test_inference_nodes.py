@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import inference_fakes as fakes
 import numpy as np
 import pytest
 import slicer
 import vtk
+from scaffold import phantoms
+from scaffold.restoring import GENESIS, RestoreServer
+from scaffold.transports import BlockingTransport
 
 from medssl.core.errors import InputError
 
 
 @pytest.fixture
 def restore(load_module):
-    """`restore(node, **options)` through the console logic and the fake backend."""
+    """`restore(node, **options)` through the console logic and the fake server."""
     load_module("MedSSLInference")
     from MedSSLInference import MedSSLInferenceLogic
 
-    def run(node, backend=None, **options):
-        transport = fakes.BlockingTransport(backend or fakes.FakeBackend(polls=0))
-        return MedSSLInferenceLogic().restore(node, "20261123-genesis-a1", transport, **options)
+    def run(node, server=None, **options):
+        transport = BlockingTransport(server or RestoreServer(polls=0))
+        return MedSSLInferenceLogic().restore(node, GENESIS, transport, **options)
 
     return run
 
@@ -30,39 +32,39 @@ def volumes(restoration) -> list:
 
 @pytest.mark.parametrize("oblique", [False, True])
 def test_results_have_the_geometry_of_the_source(restore, oblique):
-    source = fakes.phantom(oblique=oblique)
+    source = phantoms.volume(oblique=oblique)
     before = slicer.util.arrayFromVolume(source).copy()
     for node in volumes(restore(source)):
-        assert np.array_equal(fakes.ijk_to_ras(node), fakes.ijk_to_ras(source))
+        assert np.array_equal(phantoms.ijk_to_ras(node), phantoms.ijk_to_ras(source))
         assert node.GetImageData().GetDimensions() == source.GetImageData().GetDimensions()
     assert np.array_equal(slicer.util.arrayFromVolume(source), before), "the user's volume was changed"
 
 
 def test_results_follow_the_transform_of_the_source(restore, scene):
-    source, transform = fakes.phantom(), scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    source, transform = phantoms.volume(), scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     source.SetAndObserveTransformNodeID(transform.GetID())
     assert {node.GetTransformNodeID() for node in volumes(restore(source))} == {transform.GetID()}
 
 
 @pytest.mark.parametrize("oblique", [False, True])
 def test_a_region_lies_where_it_was_cut_out(restore, scene, oblique):
-    source = fakes.phantom(oblique=oblique)
+    source = phantoms.volume(oblique=oblique)
     roi = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
-    centre = fakes.ijk_to_ras(source) @ [50, 40, 20, 1]
+    centre = phantoms.ijk_to_ras(source) @ [50, 40, 20, 1]
     roi.SetCenter(*centre[:3])
     roi.SetSize(60, 60, 60)
-    backend = fakes.FakeBackend(polls=0)
-    result = restore(source, backend, roi=roi)
-    (i0, i1), (j0, j1), (k0, k1) = backend.request.roi
+    server = RestoreServer(polls=0)
+    result = restore(source, server, roi=roi)
+    (i0, i1), (j0, j1), (k0, k1) = server.asked[-1].roi
     assert (i1 - i0, j1 - j0, k1 - k0) == (64, 64, 32) and i0 <= 50 < i1 and j0 <= 40 < j1 and k0 <= 20 < k1
-    assert np.allclose(fakes.ijk_to_ras(result.restored)[:3, 3], (fakes.ijk_to_ras(source) @ [i0, j0, k0, 1])[:3])
+    assert np.allclose(phantoms.ijk_to_ras(result.restored)[:3, 3], (phantoms.ijk_to_ras(source) @ [i0, j0, k0, 1])[:3])
     voxels = slicer.util.arrayFromVolume(source)[k0:k1, j0:j1, i0:i1]
     assert np.array_equal(slicer.util.arrayFromVolume(result.original), voxels)
 
 
 def roi_around(scene, source, ijk, size_mm):
     roi = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
-    roi.SetCenter(*(fakes.ijk_to_ras(source) @ [*ijk, 1])[:3])
+    roi.SetCenter(*(phantoms.ijk_to_ras(source) @ [*ijk, 1])[:3])
     roi.SetSize(*size_mm)
     return roi
 
@@ -71,14 +73,16 @@ def test_roi_bounds_are_half_open_voxels_inside_the_volume(load_module, scene):
     load_module("MedSSLInference")
     from MedSSLInferenceLib.scene.regionOfInterest import ijkBounds
 
-    source = fakes.phantom()  # 96 x 80 x 48 voxels of 3.5 x 3.5 x 5 mm
+    source = phantoms.volume()  # 96 x 80 x 48 voxels of 3.5 x 3.5 x 5 mm
     exact = roi_around(scene, source, (20, 30, 10), (3.5 * 10, 3.5 * 10, 5.0 * 4))
     assert ijkBounds(exact, source, (1, 1, 1)) == ((15, 26), (25, 36), (8, 13))
     edge = roi_around(scene, source, (95, 0, 47), (35.0, 35.0, 20.0))
     assert ijkBounds(edge, source, (1, 1, 1)) == ((90, 96), (0, 6), (45, 48))
-    assert ijkBounds(edge, source) == ((32, 96), (0, 64), (16, 48)), "grown to a cube, inwards at the border"
+    assert ijkBounds(edge, source) == ((32, 96), (0, 64), (16, 48)), (
+        "grown to a model's sub-volume, inwards at the border"
+    )
     inside = roi_around(scene, source, (5, 5, 5), (3.5, 3.5, 5.0))
-    assert ijkBounds(inside, fakes.phantom(shape=(40, 80, 20))) == ((0, 40), (0, 64), (0, 20)), (
+    assert ijkBounds(inside, phantoms.volume(shape=(40, 80, 20))) == ((0, 40), (0, 64), (0, 20)), (
         "as far as the volume goes"
     )
 
@@ -87,7 +91,7 @@ def test_roi_bounds_follow_a_transform_of_the_volume(load_module, scene):
     load_module("MedSSLInference")
     from MedSSLInferenceLib.scene.regionOfInterest import ijkBounds
 
-    source = fakes.phantom()
+    source = phantoms.volume()
     roi = roi_around(scene, source, (20, 30, 10), (35.0, 35.0, 20.0))
     shift = vtk.vtkMatrix4x4()
     shift.SetElement(0, 3, -35.0)  # i runs against R: the volume moves, so the ROI now covers voxels with a smaller i
@@ -98,14 +102,14 @@ def test_roi_bounds_follow_a_transform_of_the_volume(load_module, scene):
 
 
 def test_a_roi_outside_the_volume_is_refused(restore, scene):
-    source = fakes.phantom()
+    source = phantoms.volume()
     roi = roi_around(scene, source, (500, 30, 10), (35.0, 35.0, 20.0))
     with pytest.raises(InputError, match=r"R: lies outside the volume phantom\. Move the ROI"):
         restore(source, roi=roi)
 
 
 def test_display_compares(restore):
-    source = fakes.phantom()
+    source = phantoms.volume()
     result = restore(source)
     for node in (result.original, result.distorted, result.restored):
         display = node.GetDisplayNode()
@@ -118,15 +122,13 @@ def test_display_compares(restore):
 
 
 def test_error_colours_prefer_the_even_table(restore):
-    from inference_screenshots import addInferno
-
-    assert restore(fakes.phantom()).error.GetDisplayNode().GetColorNode().GetName() == "PET-Heat"
-    addInferno()
-    assert restore(fakes.phantom()).error.GetDisplayNode().GetColorNode().GetName() == "Inferno"
+    assert restore(phantoms.volume()).error.GetDisplayNode().GetColorNode().GetName() == "PET-Heat"
+    phantoms.addInferno()
+    assert restore(phantoms.volume()).error.GetDisplayNode().GetColorNode().GetName() == "Inferno"
 
 
 def test_a_volume_without_display_takes_the_models_window(restore, scene):
-    source = fakes.phantom()
+    source = phantoms.volume()
     scene.RemoveNode(source.GetDisplayNode())
     display = restore(source).restored.GetDisplayNode()
     assert (display.GetWindow(), display.GetLevel()) == (2000, 0)
@@ -135,7 +137,7 @@ def test_a_volume_without_display_takes_the_models_window(restore, scene):
 def test_a_second_restoration_gets_a_second_folder(restore):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "Patient")
-    source = fakes.phantom()
+    source = phantoms.volume()
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(source), patient)
     first, second = restore(source), restore(source)
     assert (first.folderName, second.folderName) == ("Restoration of phantom", "Restoration of phantom (2)")
@@ -148,16 +150,16 @@ def test_a_second_restoration_gets_a_second_folder(restore):
 
 
 def test_nodes_tell_where_they_come_from(restore, tmp_path):
-    result = restore(fakes.phantom(), distortion="outpaint", strength=0.5, seed=7)
+    result = restore(phantoms.volume(), distortion="outpaint", strength=0.5, seed=7)
     node = result.restored
-    assert node.GetAttribute("MedSSL.model") == "20261123-genesis-a1"
+    assert node.GetAttribute("MedSSL.model") == GENESIS
     assert (node.GetAttribute("MedSSL.distortion"), node.GetAttribute("MedSSL.seed")) == ("outpaint", "7")
     assert float(node.GetAttribute("MedSSL.restored.psnr")) == pytest.approx(result.table[1]["psnr"])
     assert node.GetNodeReference("MedSSL.source").GetName() == "phantom"
 
 
 def test_metrics_table(restore):
-    result = restore(fakes.phantom())
+    result = restore(phantoms.volume())
     table = result.tableNode.GetTable()
     assert [table.GetColumnName(c) for c in range(4)] == ["image", "mse", "psnr", "ssim"]
     assert result.tableNode.GetCellText(1, 0) == "restored"
@@ -167,13 +169,13 @@ def test_metrics_table(restore):
 def test_a_metric_that_is_infinite_is_shown_as_none(load_module):
     load_module("MedSSLInference")
     import qt
-    from MedSSLInferenceLib.panel.metricsTable import fillTableWidget
+    from MedSSLInferenceLib.panel.restoreBox import showMetrics
     from MedSSLInferenceLib.scene.tableNodes import createTable
 
     rows = ({"image": "distorted", "mse": 0.0, "psnr": None},)
     assert np.isnan(createTable(rows, "m").GetTable().GetValueByName(0, "psnr").ToDouble())
     widget = qt.QTableWidget()
-    fillTableWidget(widget, rows)
+    showMetrics(widget, rows)
     assert [widget.item(0, c).text() for c in range(3)] == ["Distorted", "0.0000", "-"]
 
 
@@ -181,7 +183,7 @@ def test_four_up_shows_each_image_in_its_view(restore):
     from MedSSLInferenceLib.views.restorationLayout import LAYOUT_ID, VIEWS, showFourUp
 
     manager = slicer.app.layoutManager()
-    result = restore(fakes.phantom(oblique=True))
+    result = restore(phantoms.volume(oblique=True))
     for _repeated in range(2):
         assert showFourUp(result, manager)
         assert manager.layout == LAYOUT_ID
@@ -197,4 +199,4 @@ def test_four_up_shows_each_image_in_its_view(restore):
 def test_without_main_window_nothing_is_shown(restore):
     from MedSSLInferenceLib.views.restorationLayout import showFourUp
 
-    assert showFourUp(restore(fakes.phantom()), None) is False
+    assert showFourUp(restore(phantoms.volume()), None) is False

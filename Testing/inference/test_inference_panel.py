@@ -2,96 +2,52 @@
 
 from __future__ import annotations
 
-import inference_fakes as fakes
 import numpy as np
 import pytest
 import slicer
+from scaffold import phantoms
+from scaffold.inference_panel import choose
+from scaffold.restoring import GENESIS, MODELS, OTHER, WRONG, RestoreServer
 
 from medssl.core.errors import ResourceError
 
 
 @pytest.fixture
-def panel(load_module, monkeypatch, tmp_path, qapp):
-    """The panel over a fake backend that is down."""
-    import qt
-
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    load_module("MedSSLInference")
-    parent = qt.QWidget()
-    qt.QVBoxLayout(parent)
-    yield (panel := Panel(parent))
-    panel.close()
-
-
-class Panel:
-    def __init__(self, parent) -> None:
-        from MedSSLLib.backend.backendBox import BackendBox
-
-        from MedSSLInference import MedSSLInferenceWidget
-
-        self.process, self.server, self.closed = fakes.FakeProcess(), fakes.FakeBackend(), False
-        self.transport = fakes.FakeTransport(self.server)
-        self.widget = MedSSLInferenceWidget(parent, lambda frame: BackendBox(frame, process=self.process))
-        self.widget.setup()
-        self.ui, self.box = self.widget.ui, self.widget.panel.restore
-        parent.resize(440, 640)
-        parent.show()
-
-    def connect(self) -> None:
-        self.process.set(self.transport)
-
-    def disconnect(self) -> None:
-        self.process.set(None)
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self.widget.cleanup()
-            self.widget.parent.close()
-
-    def finish(self, process_until) -> None:
-        process_until(lambda: self.box.state in ("finished", "failed"))
-        assert self.box.state == "finished", self.ui.errorLabel.text
+def panel(make_inference):
+    """The panel over a backend that is down."""
+    return make_inference(RestoreServer(), "restore")
 
 
 @pytest.fixture
 def ready(panel, process_until):
     """A volume is loaded, the backend is up, its models are listed."""
-    panel.source = fakes.phantom("chest")
+    panel.source = phantoms.volume("chest")
     panel.ui.inputSelector.setCurrentNode(panel.source)
-    panel.connect()
-    process_until(lambda: panel.ui.modelCombo.count == 3)
+    panel.connect(process_until)
     return panel
 
 
-def choose(combo, data) -> None:
-    index = combo.findData(data)
-    assert index >= 0, f"{data!r} is not offered"
-    combo.setCurrentIndex(index)
-
-
 def test_nothing_loaded(panel, process_until, grab):
-    panel.connect()
-    process_until(lambda: panel.ui.modelCombo.count == 3)
+    panel.connect(process_until)
     assert not panel.ui.applyButton.enabled
     assert panel.ui.applyButton.toolTip == "To restore: load a CT or MR volume"
-    assert panel.ui.statusLabel.text == "To restore: load a CT or MR volume."
-    grab(panel.widget.parent, "inference-nothing-loaded", 440, 640)
+    assert panel.ui.restoreStatus.text == "To restore: load a CT or MR volume."
+    panel.grab(grab, "inference-nothing-loaded")
 
 
 def test_backend_down(panel, grab):
     assert panel.widget.backendBox.ui.stateLabel.text == "Not running"
-    fakes.phantom("chest")
+    phantoms.volume("chest")
     assert not panel.ui.applyButton.enabled and not panel.ui.refreshButton.enabled
     assert "start the backend" in panel.ui.applyButton.toolTip
-    grab(panel.widget.parent, "inference-backend-down", 440, 640)
+    panel.grab(grab, "inference-backend-down")
 
 
 def test_everything_chosen(ready, grab):
     assert ready.ui.applyButton.enabled and ready.ui.applyButton.text == "Restore"
-    assert "Distort the volume" in ready.ui.applyButton.toolTip and ready.ui.statusLabel.text == ""
-    assert ready.widget.panel.models.reference == "20261123-genesis-a1"
-    grab(ready.widget.parent, "inference-ready", 440, 640)
+    assert "Distort the volume" in ready.ui.applyButton.toolTip and ready.ui.restoreStatus.text == ""
+    assert ready.widget.panel.models.reference == GENESIS
+    ready.grab(grab, "inference-ready")
 
 
 def test_click_through_to_four_nodes(ready, process_until, grab):
@@ -99,33 +55,31 @@ def test_click_through_to_four_nodes(ready, process_until, grab):
     choose(ui.distortionCombo, "outpaint")
     ui.strengthSlider.value, ui.seedSpin.value, ui.overlapSlider.value = 0.5, 3, 0.4
     choose(ui.fidelityCombo, "released")
-    ui.applyButton.click()
-    ready.finish(process_until)
-    request, result = ready.server.request, ready.box.restoration
-    assert (request.model, request.distortion, request.seed) == ("20261123-genesis-a1", "outpaint", 3)
+    ready.finish(ui.applyButton, process_until)
+    request, result = ready.server.asked[-1], ready.box.restoration
+    assert (request.model, request.distortion, request.seed) == (GENESIS, "outpaint", 3)
     assert (request.strength, request.overlap, request.fidelity) == (0.5, 0.4, "released")
     assert request.roi is None and request.device == "auto"
     for node in (result.original, result.distorted, result.restored, result.error):
-        assert np.array_equal(fakes.ijk_to_ras(node), fakes.ijk_to_ras(ready.source))
+        assert np.array_equal(phantoms.ijk_to_ras(node), phantoms.ijk_to_ras(ready.source))
     assert ui.metricsTable.rowCount == 3 and ui.metricsTable.item(1, 0).text() == "Restored"
     assert ui.metricsTable.horizontalHeaderItem(2).text() == "PSNR (dB)"
     assert ui.resultSection.visible and "Restoration of chest" in ui.resultLabel.text
-    assert ui.applyButton.text == "Restore" and ui.applyButton.enabled and not ui.progressBar.visible
+    assert ui.applyButton.text == "Restore" and ui.applyButton.enabled and not ui.restoreProgress.visible
     manager = slicer.app.layoutManager()
     composite = manager.sliceWidget("MedSSLRestored").mrmlSliceCompositeNode()
     assert composite.GetBackgroundVolumeID() == result.restored.GetID()
-    grab(ready.widget.parent, "inference-finished", 440, 760)
+    ready.grab(grab, "inference-finished")
     grab(manager.viewport(), "inference-four-up", 900, 760)
 
 
 def test_region_of_interest(ready, scene, process_until):
     roi = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
-    roi.SetCenter(*(fakes.ijk_to_ras(ready.source) @ [48, 40, 24, 1])[:3])
+    roi.SetCenter(*(phantoms.ijk_to_ras(ready.source) @ [48, 40, 24, 1])[:3])
     roi.SetSize(20, 20, 20)
     ready.ui.roiSelector.setCurrentNode(roi)
-    ready.ui.applyButton.click()
-    ready.finish(process_until)
-    assert [b - a for a, b in ready.server.request.roi] == [64, 64, 32]
+    ready.finish(ready.ui.applyButton, process_until)
+    assert [b - a for a, b in ready.server.asked[-1].roi] == [64, 64, 32]
     assert ready.box.restoration.restored.GetImageData().GetDimensions() == (64, 64, 32)
 
 
@@ -133,59 +87,59 @@ def test_running_shows_progress_and_cancels(ready, scene, process_until, grab):
     ready.server.polls = None
     before = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
     ready.ui.applyButton.click()
-    process_until(lambda: ready.ui.progressBar.value == 40)
+    process_until(lambda: ready.ui.restoreProgress.value == 40)
     assert ready.ui.applyButton.text == "Cancel" and ready.ui.applyButton.enabled
-    assert ready.ui.statusLabel.text == "Window 4 of 9" and ready.ui.progressBar.visible
+    assert ready.ui.restoreStatus.text == "Window 4 of 9" and ready.ui.restoreProgress.visible
     assert not ready.ui.inputSelector.enabled
-    grab(ready.widget.parent, "inference-running", 440, 640)
+    ready.grab(grab, "inference-running")
     ready.ui.applyButton.click()
     assert ready.ui.applyButton.text == "Cancelling..." and not ready.ui.applyButton.enabled
     assert "Waiting" in ready.ui.applyButton.toolTip
     process_until(lambda: ready.box.state == "idle")
     assert "POST /results/r1/cancel" in ready.server.calls
-    assert ready.ui.statusLabel.text == "Cancelled" and ready.ui.applyButton.text == "Restore"
+    assert ready.ui.restoreStatus.text == "Cancelled" and ready.ui.applyButton.text == "Restore"
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before
-    assert not ready.ui.errorLabel.visible and ready.ui.inputSelector.enabled
+    assert not ready.ui.restoreError.visible and ready.ui.inputSelector.enabled
 
 
 def test_failure_names_value_rule_and_remedy(ready, process_until, grab):
-    ready.server.fails = fakes.WRONG
+    ready.server.fails = WRONG
     ready.ui.applyButton.click()
     process_until(lambda: ready.box.state == "failed")
-    text = ready.ui.errorLabel.text
-    assert all(part in text for part in (fakes.WRONG.value, fakes.WRONG.rule, fakes.WRONG.remedy))
+    text = ready.ui.restoreError.text
+    assert all(part in text for part in (WRONG.value, WRONG.rule, WRONG.remedy))
     assert ready.ui.applyButton.enabled and ready.ui.applyButton.text == "Restore"
-    grab(ready.widget.parent, "inference-failed", 440, 640)
+    ready.grab(grab, "inference-failed")
     ready.server.fails = None
     ready.ui.applyButton.click()
-    assert not ready.ui.errorLabel.visible, "the old error is gone as soon as a new run starts"
-    ready.finish(process_until)
+    assert not ready.ui.restoreError.visible, "the old error is gone as soon as a new run starts"
+    process_until(lambda: ready.box.state == "finished")
 
 
 def test_backend_dies_while_running(ready, process_until):
     ready.server.polls = None
     ready.ui.applyButton.click()
-    process_until(lambda: ready.ui.progressBar.value == 40)
+    process_until(lambda: ready.ui.restoreProgress.value == 40)
     ready.transport.broken = ResourceError("backend", "does not answer", "Start it again")
     process_until(lambda: ready.box.state == "failed")
-    assert "does not answer" in ready.ui.errorLabel.text
-    ready.disconnect()
+    assert "does not answer" in ready.ui.restoreError.text
+    ready.process.stop()
     assert "start the backend" in ready.ui.applyButton.toolTip
 
 
 def test_volume_removed_while_running(ready, scene, process_until):
     ready.ui.applyButton.click()
-    process_until(lambda: ready.server.request is not None)
+    process_until(lambda: ready.server.asked)
     scene.RemoveNode(ready.source)
     process_until(lambda: ready.box.state == "failed")
-    assert "was removed from the scene" in ready.ui.errorLabel.text
+    assert "was removed from the scene" in ready.ui.restoreError.text
 
 
 def test_an_empty_volume_is_refused_before_anything_is_sent(ready, scene, process_until):
     ready.ui.inputSelector.setCurrentNode(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty"))
     ready.server.calls.clear()
     ready.ui.applyButton.click()
-    assert ready.box.state == "failed" and "holds no image" in ready.ui.errorLabel.text
+    assert ready.box.state == "failed" and "holds no image" in ready.ui.restoreError.text
     assert ready.server.calls == []
 
 
@@ -195,26 +149,25 @@ def test_weight_file_instead_of_a_job(ready, process_until):
     assert not ready.ui.applyButton.enabled and "choose a model or a weight file" in ready.ui.applyButton.toolTip
     ready.ui.weightPath.currentPath = "/models/Genesis_Chest_CT.pt"
     assert ready.ui.applyButton.enabled
-    ready.ui.applyButton.click()
-    ready.finish(process_until)
-    assert ready.server.request.model == "/models/Genesis_Chest_CT.pt"
+    ready.finish(ready.ui.applyButton, process_until)
+    assert ready.server.asked[-1].model == "/models/Genesis_Chest_CT.pt"
 
 
 def test_refresh_keeps_the_choice_and_shows_new_models(ready, process_until):
-    choose(ready.ui.modelCombo, "/models/other.safetensors")
+    choose(ready.ui.modelCombo, OTHER)
     newer = {"model": "b2", "name": "newer run", "method": "genesis", "plan": {}, "created": 2.0}
-    ready.server.models = [newer, *fakes.MODELS]
+    ready.server.models = [newer, *MODELS]
     ready.ui.refreshButton.click()
     process_until(lambda: ready.ui.modelCombo.count == 4)
-    assert ready.widget.panel.models.reference == "/models/other.safetensors"
+    assert ready.widget.panel.models.reference == OTHER
 
 
 def test_choices_live_in_the_scene(ready, process_until):
     choose(ready.ui.distortionCombo, "bezier")
-    choose(ready.ui.modelCombo, "/models/other.safetensors")
+    choose(ready.ui.modelCombo, OTHER)
     ready.ui.strengthSlider.value = 0.25
     node = ready.widget.logic.getParameterNode()
-    assert (node.distortion, node.model, node.strength) == ("bezier", "/models/other.safetensors", 0.25)
+    assert (node.distortion, node.model, node.strength) == ("bezier", OTHER, 0.25)
     assert node.inputVolume is ready.source
     ready.widget.exit()
     node.distortion, node.strength = "shuffle", 0.75
@@ -238,49 +191,46 @@ def test_a_loaded_scene_brings_its_choices(ready, scene, tmp_path, process_until
 def test_the_first_volume_is_chosen_when_the_panel_opens(panel, scene):
     panel.widget.exit()
     scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "label map")
-    volume = fakes.phantom("chest")
+    volume = phantoms.volume("chest")
     panel.widget.enter()
     assert panel.ui.inputSelector.currentNode() is volume
     assert (panel.ui.seedSpin.minimum, panel.ui.seedSpin.maximum) == (0, 999999)
 
 
 def test_closing_the_scene_starts_over(ready, scene, process_until):
-    ready.ui.applyButton.click()
-    ready.finish(process_until)
+    ready.finish(ready.ui.applyButton, process_until)
     scene.Clear(0)
     assert ready.box.state == "idle" and ready.box.restoration is None
     assert not ready.ui.resultSection.visible and not ready.ui.applyButton.enabled
-    fakes.phantom("next")
+    phantoms.volume("next")
     assert ready.ui.applyButton.enabled
 
 
 def test_closing_the_scene_while_running_ends_the_run(ready, scene, process_until):
     ready.server.polls = None
     ready.ui.applyButton.click()
-    process_until(lambda: ready.ui.progressBar.value == 40)
+    process_until(lambda: ready.ui.restoreProgress.value == 40)
     scene.Clear(0)
     process_until(lambda: "POST /results/r1/cancel" in ready.server.calls)
     process_until(lambda: ready.box.state == "idle")
 
 
 def test_showing_a_result_whose_nodes_were_deleted(ready, scene, process_until):
-    ready.ui.applyButton.click()
-    ready.finish(process_until)
+    ready.finish(ready.ui.applyButton, process_until)
     scene.RemoveNode(ready.box.restoration.distorted)
     ready.ui.showButton.click()
-    assert "was removed from the scene" in ready.ui.errorLabel.text
+    assert "was removed from the scene" in ready.ui.restoreError.text
 
 
 def test_the_panel_survives_without_a_layout_manager(ready, process_until):
-    ready.box.layoutManager = lambda: None
-    ready.ui.applyButton.click()
-    ready.finish(process_until)
+    ready.box._layoutManager = lambda: None
+    ready.finish(ready.ui.applyButton, process_until)
 
 
 def test_leaving_while_running_is_quiet(ready, process_until, qapp):
     ready.server.polls = None
     ready.ui.applyButton.click()
-    process_until(lambda: ready.ui.progressBar.value == 40)
+    process_until(lambda: ready.ui.restoreProgress.value == 40)
     ready.close()
     count = len(ready.server.calls)
     for _ in range(20):

@@ -2,71 +2,34 @@
 
 from __future__ import annotations
 
-import inference_fakes
 import pytest
 import qt
-import retrieve_fakes as fakes
 import slicer
+from scaffold import phantoms
+from scaffold.cases import ARK, DATASET_SPEC, PEAC, CaseServer, write_cases
 
 from medssl.client.backend import ServerAddress
 from medssl.core.errors import CatalogError, InputError, VolumeError
 from medssl.core.protocol import DataSpec
 
-WIDTH = 470
-
 
 @pytest.fixture
-def panel(load_module, monkeypatch, tmp_path):
-    """The panel over a fake backend of this computer that is down."""
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    load_module("MedSSLInference")
-    parent = qt.QWidget()
-    qt.QVBoxLayout(parent)
-    panel = Panel(parent, tmp_path / "cases")
-    yield panel
-    panel.widget.cleanup()
-    parent.close()
-
-
-class Panel:
-    def __init__(self, parent, folder) -> None:
-        from MedSSLLib.backend.backendBox import BackendBox
-
-        from MedSSLInference import MedSSLInferenceWidget
-
-        self.process, self.server = inference_fakes.FakeProcess(), fakes.CaseBackend(folder)
-        self.transport = inference_fakes.FakeTransport(self.server)
-        self.transport.address = ServerAddress("http://127.0.0.1:8765", "token", 4711)
-        self.widget = MedSSLInferenceWidget(parent, lambda frame: BackendBox(frame, process=self.process))
-        self.widget.setup()
-        self.top, self.box = self.widget.ui, self.widget.panel.retrieve
-        self.ui, self.gallery = self.box.ui, self.box.ui.caseGallery
-        parent.resize(WIDTH, 700)
-        parent.show()
-
-    def connect(self, process_until) -> None:
-        self.process.set(self.transport)
-        process_until(lambda: self.top.modelCombo.count == 4)
-
-    def choose(self, model: str) -> None:
-        self.top.modelCombo.setCurrentIndex(self.top.modelCombo.findData(model))
-
-    def grab(self, grab, name: str) -> None:
-        for _ in range(4):  # sections that have just opened are laid out from the inside
-            slicer.app.processEvents()
-        grab(self.widget.parent, name, WIDTH, max(420, self.widget.parent.layout().totalHeightForWidth(WIDTH)))
+def panel(make_inference, tmp_path):
+    """The panel over a backend of this computer that is down."""
+    address = ServerAddress("http://127.0.0.1:8765", "token", 4711)
+    panel = make_inference(CaseServer(tmp_path / "cases"), "retrieve", address=address)
+    panel.gallery = panel.ui.caseGallery
+    return panel
 
 
 @pytest.fixture
 def ready(panel, process_until):
     """A radiograph is loaded, the backend is up, an Ark is chosen, and a folder with three of the cases' files."""
-    import correspond_fakes
-
-    fakes.write_cases(panel.server.folder, (1, 2, 3))
-    panel.source = correspond_fakes.radiograph("visit 1", (120, 100))
+    write_cases(panel.server.folder, (1, 2, 3))
+    panel.source = phantoms.radiograph("visit 1", (120, 100))
     panel.ui.retrieveSelector.setCurrentNode(panel.source)
     panel.connect(process_until)
-    panel.choose(fakes.ARK)
+    panel.choose(ARK)
     panel.ui.retrieveSection.collapsed = False
     panel.ui.amongPath.currentPath = "/data/chests"
     return panel
@@ -75,14 +38,8 @@ def ready(panel, process_until):
 @pytest.fixture
 def found(ready, process_until):
     """The search has ended."""
-    finish(ready, ready.ui.retrieveButton, process_until)
+    ready.finish(ready.ui.retrieveButton, process_until)
     return ready
-
-
-def finish(panel, button, process_until) -> None:
-    button.click()
-    process_until(lambda: panel.box.state in ("finished", "failed"))
-    assert panel.box.state == "finished", panel.ui.retrieveError.text
 
 
 def texts(gallery) -> list[str]:
@@ -91,7 +48,7 @@ def texts(gallery) -> list[str]:
 
 def test_nothing_chosen(panel, process_until, grab):
     panel.connect(process_until)
-    panel.choose(fakes.ARK)
+    panel.choose(ARK)
     assert panel.box.section.enabled and panel.box.section.collapsed, "it does not push itself before the others"
     wishes = "To search: load a radiograph or a volume, choose the images to search among."
     assert panel.ui.retrieveStatus.text == wishes and not panel.ui.retrieveButton.enabled
@@ -108,9 +65,9 @@ def test_search(ready, scene, process_until, grab):
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(ready.source), study)
     ready.source.SetAttribute("MedSSL.Patient", "00042")
     ui.retrieveCountSpin.value, ui.samePatientCheck.checked = 4, True
-    finish(ready, ui.retrieveButton, process_until)
+    ready.finish(ui.retrieveButton, process_until)
     request, found = ready.server.asked[0], ready.box.found
-    assert (request.model, request.count, request.same_patient, request.features) == (fakes.ARK, 4, True, "projector")
+    assert (request.model, request.count, request.same_patient, request.features) == (ARK, 4, True, "projector")
     assert request.data == DataSpec(path="/data/chests") and request.volume.patient == "00042"
     assert len(ready.server.volumes) == 1, "the radiograph was uploaded"
     assert texts(ready.gallery)[1:3] == ["2: 0.950\n00002", "3: 0.930\n00003\nMass"]
@@ -146,21 +103,21 @@ def test_a_double_click_loads_a_case_beside_the_image(found, scene, process_unti
     assert "/inspect/plane" not in " ".join(found.server.calls), "the file is this computer's"
     grab(manager.viewport(), "retrieve-views", 900, 460)
     count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
-    finish(found, found.ui.loadCaseButton, process_until)
+    found.finish(found.ui.loadCaseButton, process_until)
     assert found.box.loaded is node and scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == count
 
 
 def test_a_backend_on_another_computer_sends_the_image(ready, process_until):
     ready.transport.address = ServerAddress("http://127.0.0.1:8765", "token")
-    finish(ready, ready.ui.retrieveButton, process_until)
-    finish(ready, ready.ui.loadCaseButton, process_until)
+    ready.finish(ready.ui.retrieveButton, process_until)
+    ready.finish(ready.ui.loadCaseButton, process_until)
     assert "POST /inspect/plane" in ready.server.calls
     assert ready.box.loaded.GetImageData().GetDimensions() == (60, 50, 1) and ready.box.loaded.GetName() == "case_1"
 
 
 def test_a_format_that_slicer_does_not_read(found, process_until):
     (found.server.folder / "case_1.nrrd").write_bytes(b"no image")
-    finish(found, found.ui.loadCaseButton, process_until)
+    found.finish(found.ui.loadCaseButton, process_until)
     assert "POST /inspect/plane" in found.server.calls and found.box.loaded.GetAttribute("MedSSL.case").endswith(
         "1.nrrd"
     )
@@ -174,7 +131,7 @@ def test_a_file_that_has_gone(found, process_until, grab):
     assert found.gallery.count == 5, "the others can still be loaded"
     found.grab(grab, "retrieve-file-gone")
     found.gallery.setCurrentRow(0)
-    finish(found, found.ui.loadCaseButton, process_until)
+    found.finish(found.ui.loadCaseButton, process_until)
     assert not found.ui.retrieveError.visible
 
 
@@ -195,7 +152,7 @@ def test_cancel_and_failure(ready, scene, process_until, grab):
 
 def test_a_new_search_replaces_the_gallery(found, process_until):
     found.ui.retrieveCountSpin.value = 2
-    finish(found, found.ui.retrieveButton, process_until)
+    found.finish(found.ui.retrieveButton, process_until)
     assert found.gallery.count == 2 and found.gallery.currentRow == 0
     assert found.box.found.tableNode.GetName() == "Cases similar to visit 1 (2)", "the first table stays"
 
@@ -204,17 +161,17 @@ def test_a_model_without_embeddings(ready):
     ready.choose("20261123-lungs")
     assert not ready.box.section.enabled and ready.box.section.collapsed and not ready.ui.retrieveButton.enabled
     assert "The chosen model is of segmentation" in ready.box.section.toolTip
-    ready.choose(fakes.PEAC)
+    ready.choose(PEAC)
     assert ready.box.section.enabled and ready.ui.retrieveButton.enabled
 
 
 def test_3d_volumes_become_radiographs(ready, process_until):
     assert not ready.ui.retrieveViewCombo.visible
-    ready.ui.retrieveSelector.setCurrentNode(inference_fakes.phantom("chest", (64, 56, 32)))
+    ready.ui.retrieveSelector.setCurrentNode(phantoms.volume("chest", (64, 56, 32)))
     combo = ready.ui.retrieveViewCombo
     assert combo.visible
     combo.setCurrentIndex(combo.findData("frontal"))
-    finish(ready, ready.ui.retrieveButton, process_until)
+    ready.finish(ready.ui.retrieveButton, process_until)
     assert ready.server.asked[0].volume.view == "frontal"
 
 
@@ -236,23 +193,15 @@ def test_the_folder_button(panel, monkeypatch):
 
 
 @pytest.fixture
-def logic(load_module, monkeypatch, tmp_path):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    load_module("MedSSLInference")
-    from MedSSLInference import MedSSLInferenceLogic
-
-    logic = MedSSLInferenceLogic()
-    logic.transport = inference_fakes.BlockingTransport(fakes.CaseBackend(tmp_path / "cases"))
-    return logic
+def logic(make_logic, tmp_path):
+    return make_logic("MedSSLInference", CaseServer(tmp_path / "cases"))
 
 
 def test_console(logic):
-    import correspond_fakes
-
-    query = correspond_fakes.radiograph("visit 1", (120, 100))
-    found = logic.retrieve(query, "/data/chests/set.yaml", fakes.ARK, count=3, features="encoder")
-    request = logic.transport.backend.asked[0]
-    assert request.data.sets == (fakes.DECLARATION,) and (request.count, request.features) == (3, "encoder")
+    query = phantoms.radiograph("visit 1", (120, 100))
+    found = logic.retrieve(query, "/data/chests/set.yaml", ARK, count=3, features="encoder")
+    request = logic.server.asked[0]
+    assert request.data.sets == (DATASET_SPEC,) and (request.count, request.features) == (3, "encoder")
     assert [row["patient"] for row in found.table] == ["00001", "00002", "00003"] and len(found.pictures) == 3
     assert logic.loadCase(found, 2).GetName() == "case_2"
     with pytest.raises(InputError, match="rank 4: is none of 3 cases"):
@@ -263,12 +212,10 @@ def test_console(logic):
 
 
 def test_console_refuses_before_anything_is_sent(logic, scene):
-    import correspond_fakes
-
     with pytest.raises(InputError, match="volume: is missing"):
-        logic.retrieve(None, "/data", fakes.ARK)
+        logic.retrieve(None, "/data", ARK)
     with pytest.raises(VolumeError, match="has no voxels"):
-        logic.retrieve(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty"), "/data", fakes.ARK)
+        logic.retrieve(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty"), "/data", ARK)
     with pytest.raises(InputError, match="set of images: is missing"):
-        logic.retrieve(correspond_fakes.radiograph("visit 1", (120, 100)), "", fakes.ARK)
-    assert not logic.transport.backend.calls
+        logic.retrieve(phantoms.radiograph("visit 1", (120, 100)), "", ARK)
+    assert not logic.server.calls

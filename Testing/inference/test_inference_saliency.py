@@ -2,75 +2,29 @@
 
 from __future__ import annotations
 
-import apply_fakes as fakes
-import correspond_fakes
-import inference_fakes
 import numpy as np
 import pytest
-import qt
 import slicer
+from scaffold import phantoms
+from scaffold.tasks import ARK, ARK_MODEL, FINDINGS, MODELS, TaskServer
 
 from medssl.core.errors import InputError, WeightsError
 
-WIDTH = 470
-
 
 @pytest.fixture
-def panel(load_module, monkeypatch, tmp_path):
+def ready(make_inference, process_until):
     """A radiograph is ticked, the backend is up, an Ark is chosen."""
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    load_module("MedSSLInference")
-    parent = qt.QWidget()
-    qt.QVBoxLayout(parent)
-    panel = Panel(parent)
-    yield panel
-    panel.widget.cleanup()
-    parent.close()
-
-
-class Panel:
-    def __init__(self, parent) -> None:
-        from MedSSLLib.backend.backendBox import BackendBox
-
-        from MedSSLInference import MedSSLInferenceWidget
-
-        self.process, self.server = inference_fakes.FakeProcess(), fakes.TaskBackend()
-        self.server.models = [fakes.ARK_MODEL, *fakes.MODELS]
-        self.transport = inference_fakes.FakeTransport(self.server)
-        self.widget = MedSSLInferenceWidget(parent, lambda frame: BackendBox(frame, process=self.process))
-        self.widget.setup()
-        self.box = self.widget.panel.predict
-        self.ui, self.top = self.box.ui, self.widget.ui
-        parent.resize(WIDTH, 700)
-        parent.show()
-
-    def choose(self, model: str) -> None:
-        self.top.modelCombo.setCurrentIndex(self.top.modelCombo.findData(model))
-
-    def finish(self, button, process_until) -> None:
-        button.click()
-        process_until(lambda: self.box.state in ("finished", "failed"))
-
-    def grab(self, grab, name: str) -> None:
-        for _ in range(4):  # sections that have just opened are laid out from the inside
-            slicer.app.processEvents()
-        grab(self.widget.parent, name, WIDTH, max(420, self.widget.parent.layout().totalHeightForWidth(WIDTH)))
-
-
-@pytest.fixture
-def ready(panel, process_until):
-    panel.image = correspond_fakes.radiograph("chest", (240, 200))
+    panel = make_inference(TaskServer(models=[ARK_MODEL, *MODELS]), "predict")
+    panel.image = phantoms.radiograph("chest", (240, 200))
     panel.ui.predictSelector.check(panel.image)
-    panel.process.set(panel.transport)
-    process_until(lambda: panel.top.modelCombo.count == 6)
-    panel.choose(fakes.ARK)
+    panel.connect(process_until)
+    panel.choose(ARK)
     return panel
 
 
 @pytest.fixture
 def predicted(ready, process_until):
     ready.finish(ready.ui.predictButton, process_until)
-    assert ready.box.state == "finished", ready.ui.predictError.text
     return ready
 
 
@@ -107,26 +61,25 @@ def test_findings_are_asked_for_by_name(ready, process_until):
     ready.ui.findingsEdit.text = " Effusion, TB=shenzhen:TB ,"
     ready.finish(ready.ui.predictButton, process_until)
     assert ready.server.asked[0].findings == ("Effusion", "TB=shenzhen:TB")
-    ready.box.table.choose(8)
+    ready.ui.predictTable.setCurrentCell(8, 0)
     ready.finish(ready.ui.whereButton, process_until)
     assert (ready.server.asked[1].head, ready.server.asked[1].finding) == ("", "Effusion"), "averaged over heads"
-    ready.choose(fakes.FINDINGS)
+    ready.choose(FINDINGS)
     assert not ready.ui.findingsEdit.visible
     ready.finish(ready.ui.predictButton, process_until)
     assert ready.server.asked[2].findings == ()
 
 
 def test_where(predicted, process_until, grab):
-    predicted.box.table.choose(3)
+    predicted.ui.predictTable.setCurrentCell(3, 0)
     assert predicted.ui.whereButton.enabled
     predicted.finish(predicted.ui.whereButton, process_until)
-    assert predicted.box.state == "finished", predicted.ui.predictError.text
     request, found = predicted.server.asked[1], predicted.box.saliency
-    assert (request.model, request.finding, request.head) == (fakes.ARK, "Pleural Effusion", "chexpert")
+    assert (request.model, request.finding, request.head) == (ARK, "Pleural Effusion", "chexpert")
     assert request.method == "grad-cam" and request.check
     values = slicer.util.arrayFromVolume(found.node)
     assert values.shape == (1, 200, 240) and values.max() == pytest.approx(1, abs=0.01)
-    assert np.array_equal(inference_fakes.ijk_to_ras(found.node), inference_fakes.ijk_to_ras(predicted.image))
+    assert np.array_equal(phantoms.ijk_to_ras(found.node), phantoms.ijk_to_ras(predicted.image))
     assert found.node.GetName() == "chest: where Pleural Effusion is seen (grad-cam)"
     lines = [found.label.GetNthControlPointLabel(n) for n in range(2)]
     assert lines == [
@@ -141,34 +94,15 @@ def test_where(predicted, process_until, grab):
     assert composite.GetForegroundOpacity() == pytest.approx(0.8)
     predicted.grab(grab, "predict-saliency")
     grab(slicer.app.layoutManager().viewport(), "predict-saliency-view", 760, 640)
-    window = beside(predicted)
-    grab(window, "saliency")
-    for part in (predicted.widget.parent, slicer.app.layoutManager().viewport()):
-        part.setParent(None)
+    predicted.grabBeside(grab, "saliency", 880)
 
 
 def red():
     return slicer.app.layoutManager().sliceWidget("Red")
 
 
-def beside(panel):
-    """The panel beside the views, as a user sees them."""
-    window = qt.QWidget()
-    row = qt.QHBoxLayout(window)
-    row.setContentsMargins(0, 0, 0, 0)
-    panel.widget.parent.setFixedWidth(WIDTH)
-    for part in (panel.widget.parent, slicer.app.layoutManager().viewport()):
-        row.addWidget(part)
-        part.show()
-    window.resize(WIDTH + 640, 880)
-    window.show()
-    slicer.app.processEvents()
-    slicer.app.layoutManager().resetSliceViews()
-    return window
-
-
 def test_asking_again_replaces_the_map(predicted, scene, process_until):
-    predicted.box.table.choose(3)
+    predicted.ui.predictTable.setCurrentCell(3, 0)
     predicted.finish(predicted.ui.whereButton, process_until)
     first = predicted.box.saliency
     predicted.server.similarity = 0.71
@@ -188,22 +122,22 @@ def test_asking_again_replaces_the_map(predicted, scene, process_until):
     assert not first.label.GetDisplayNode().GetVisibility() and other.label.GetDisplayNode().GetVisibility()
 
 
-def test_failures_are_told(predicted, scene, process_until):
-    predicted.box.table.choose(3)
+def test_failures_are_shown(predicted, scene, process_until):
+    predicted.ui.predictTable.setCurrentCell(3, 0)
     predicted.server.fails = WeightsError("model", "gives no saliency map", "Choose an Ark")
-    predicted.finish(predicted.ui.whereButton, process_until)
-    assert predicted.box.state == "failed" and "gives no saliency map" in predicted.ui.predictError.text
+    predicted.finish(predicted.ui.whereButton, process_until, state="failed")
+    assert "gives no saliency map" in predicted.ui.predictError.text
     predicted.server.fails = None
     scene.RemoveNode(predicted.image)
-    predicted.finish(predicted.ui.whereButton, process_until)
-    assert predicted.box.state == "failed" and "was removed from the scene" in predicted.ui.predictError.text
+    predicted.finish(predicted.ui.whereButton, process_until, state="failed")
+    assert "was removed from the scene" in predicted.ui.predictError.text
     assert not [
         node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node.GetAttribute("MedSSL.saliency")
     ]
 
 
 def test_running_is_cancelled(predicted, process_until):
-    predicted.box.table.choose(0)
+    predicted.ui.predictTable.setCurrentCell(0, 0)
     predicted.server.polls = None
     predicted.ui.whereButton.click()
     process_until(lambda: predicted.ui.predictProgress.value == 40)
@@ -215,11 +149,11 @@ def test_running_is_cancelled(predicted, process_until):
 
 def test_other_models(ready, process_until):
     """A probe predicts as before, and has nothing to show on the image."""
-    ready.choose(fakes.FINDINGS)
+    ready.choose(FINDINGS)
     ready.finish(ready.ui.predictButton, process_until)
     assert rows(ready.ui.predictTable)[0] == ["chest", "Pneumonia", "0.800 (0.750-0.850)", "positive (from 0.41)"]
     assert not ready.ui.saliencyFrame.visible and not ready.ui.predictSearchEdit.visible
-    ready.choose(fakes.ARK)
+    ready.choose(ARK)
     ready.finish(ready.ui.predictButton, process_until)
     assert ready.ui.predictTable.columnCount == 4 and ready.ui.saliencyFrame.visible
     slicer.mrmlScene.Clear(0)
@@ -228,52 +162,45 @@ def test_other_models(ready, process_until):
 
 def test_volume_as_a_radiograph(ready, process_until):
     ready.ui.predictSelector.uncheck(ready.image)
-    volume = inference_fakes.phantom("ct", (64, 56, 32))
+    volume = phantoms.volume("ct", (64, 56, 32))
     ready.ui.predictSelector.check(volume)
     combo = ready.ui.predictViewCombo
     combo.setCurrentIndex(combo.findData("frontal"))
     ready.finish(ready.ui.predictButton, process_until)
-    ready.box.table.choose(0)
+    ready.ui.predictTable.setCurrentCell(0, 0)
     ready.finish(ready.ui.whereButton, process_until)
-    assert ready.box.state == "finished", ready.ui.predictError.text
     assert ready.box.saliency.image.GetName() == "ct frontal (simulated)"
 
 
 @pytest.fixture
-def logic(load_module, monkeypatch, tmp_path):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    load_module("MedSSLInference")
-    from MedSSLInference import MedSSLInferenceLogic
-
-    logic = MedSSLInferenceLogic()
-    logic.transport = inference_fakes.BlockingTransport(fakes.TaskBackend())
-    return logic
+def logic(make_logic):
+    return make_logic("MedSSLInference", TaskServer())
 
 
 def test_console(logic):
-    image = correspond_fakes.radiograph("chest", (64, 60))
-    table = logic.predict([image], fakes.ARK, heads=["chexpert"], findings=["Effusion"])
-    asked = logic.transport.backend.asked[0]
+    image = phantoms.radiograph("chest", (64, 60))
+    table = logic.predict([image], ARK, heads=["chexpert"], findings=["Effusion"])
+    asked = logic.server.asked[0]
     assert (asked.heads, asked.findings) == (("chexpert",), ("Effusion",)) and table.GetNumberOfRows() == 9
-    found = logic.saliency(image, fakes.ARK, "Effusion", method="occlusion", check=False)
-    assert not logic.transport.backend.asked[1].check
+    found = logic.saliency(image, ARK, "Effusion", method="occlusion", check=False)
+    assert not logic.server.asked[1].check
     assert found.image is image and found.text.startswith("Occlusion of Effusion") and found.info["passed"]
 
 
 def test_console_refuses_before_anything_is_sent(logic):
-    image = correspond_fakes.radiograph("chest", (64, 60))
+    image = phantoms.radiograph("chest", (64, 60))
     with pytest.raises(InputError, match="finding: is missing"):
-        logic.saliency(image, fakes.ARK, "")
+        logic.saliency(image, ARK, "")
     with pytest.raises(InputError, match="volume: is missing"):
-        logic.saliency(None, fakes.ARK, "Edema")
+        logic.saliency(None, ARK, "Edema")
     with pytest.raises(InputError, match="is a 3D volume"):
-        logic.saliency(inference_fakes.phantom(), fakes.ARK, "Edema")
-    assert not logic.transport.backend.calls
+        logic.saliency(phantoms.volume(), ARK, "Edema")
+    assert not logic.server.calls
 
 
 def test_without_a_main_window(logic):
     from MedSSLInferenceLib.views.saliencyOverlay import setSaliencyOpacity, showSaliency
 
-    found = logic.saliency(correspond_fakes.radiograph("chest", (64, 60)), fakes.ARK, "Edema")
+    found = logic.saliency(phantoms.radiograph("chest", (64, 60)), ARK, "Edema")
     assert not showSaliency(found, None, 0.5)
     setSaliencyOpacity(found, None, 0.5)

@@ -7,7 +7,6 @@ import os
 import stat
 import sys
 
-import inference_fakes
 import numpy as np
 import pytest
 import slicer
@@ -16,6 +15,7 @@ from MedSSLLib.backend.environments import OTHER, Environment
 from MedSSLLib.backend.qtTransport import QtTransport
 from MedSSLLib.scene.volumeExport import unmodifiedFile, uploadSteps
 from MedSSLLib.steps import StepRunner
+from scaffold import phantoms
 
 from medssl.client import api, backend, volumes
 from medssl.core.errors import AccessError, NotFoundError, ResourceError
@@ -113,7 +113,7 @@ def test_abort_calls_nothing_back(transport, process_until):
     assert ask(transport, api.health(), process_until) and not heard
 
 
-def test_why_a_start_failed_is_told(process, tmp_path, process_until):
+def test_why_a_start_failed_is_shown(process, tmp_path, process_until):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'fastapi'\" >&2\nexit 1\n")
     broken.chmod(broken.stat().st_mode | stat.S_IXUSR)
@@ -124,7 +124,7 @@ def test_why_a_start_failed_is_told(process, tmp_path, process_until):
     assert "cannot be run" in str(process.error)
 
 
-def test_a_home_folder_that_cannot_be_written_is_told(process, home):
+def test_a_home_folder_that_cannot_be_written_is_shown(process, home):
     home.write_text("in the way")
     process.start(HERE)
     assert process.state == "down" and "cannot be written" in str(process.error)
@@ -133,7 +133,7 @@ def test_a_home_folder_that_cannot_be_written_is_told(process, home):
 
 def test_upload_in_pieces_once(scene, transport, process_until, monkeypatch):
     monkeypatch.setattr(volumes, "pieces", lambda total: ((a, min(a + 50_000, total)) for a in range(0, total, 50_000)))
-    node = inference_fakes.phantom(oblique=True)
+    node = phantoms.volume(oblique=True)
     sent = []
 
     class Counting:
@@ -175,7 +175,7 @@ def test_an_unmodified_file_travels_as_its_path(scene, tmp_path):
 def test_pretrain_for_real(scene, home, load_module, process_until):
     """Console: a few steps on two phantoms, then the panel shows the job from its history."""
     module = load_module("MedSSLPretrain")
-    nodes = [inference_fakes.phantom(f"chest {n}", oblique=n == 2) for n in (1, 2)]
+    nodes = [phantoms.volume(f"chest {n}", oblique=n == 2) for n in (1, 2)]
     training = {"steps": 4, "batch_size": 2, "warmup_steps": 1, "validate_every": 2, "validation_samples": 2,
                 "checkpoint_every": 2}  # fmt: skip
     logic = slicer.util.getModuleLogic("MedSSLPretrain")

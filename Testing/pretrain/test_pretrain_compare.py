@@ -1,22 +1,21 @@
-# ruff: noqa: F811  # fixtures are imported, and named again as arguments
 """The section "Compare", clicked: arms, sizes and seeds become one job, whose report opens from the list of jobs."""
 
 from __future__ import annotations
 
 import json
 
-import finetune_fakes as fakes
 import pytest
-from pretrain_panel import make_panel  # noqa: F401  # a fixture
+from scaffold import phantoms
+from scaffold.finetuning import FinetuneServer
 
 
 @pytest.fixture
-def panel(make_panel, process_until):
+def panel(make_pretrain, process_until):
     """A backend with a pretrained model, three segmented volumes ticked, the section open."""
-    panel = make_panel(fakes.TaskServer(pace=200))
+    panel = make_pretrain(FinetuneServer(pace=200))
     panel.parent.show()
     panel.box, panel.tune = panel.panel.compareBox, panel.panel.finetuneBox
-    panel.pairs = [fakes.segmented(f"chest {n}") for n in range(3)]
+    panel.pairs = [phantoms.segmented(f"chest {n}") for n in range(3)]
     for section in (panel.ui.dataSection, panel.ui.methodSection, panel.ui.backendSection):
         section.collapsed = True
     panel.box.ui.compareSection.collapsed = False

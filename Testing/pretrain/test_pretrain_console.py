@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import inference_fakes
-import pretrain_fakes as fakes
 import pytest
 import slicer
+from scaffold import phantoms
+from scaffold.jobs import STEPS, TrainingServer
 
 from medssl.core.errors import CancelledError, CatalogError, ConfigError, NotFoundError, ResourceError, StateError
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    monkeypatch.delenv("MEDSSL_PYTHON", raising=False)
-    return fakes.FakeServer(pace=150)
+def server():
+    return TrainingServer(pace=150)
 
 
 @pytest.fixture
-def logic(load_module, server):
-    load_module("MedSSLPretrain")
-    logic = slicer.util.getModuleLogic("MedSSLPretrain")
-    logic.transport = fakes.BlockingTransport(server)
-    return logic
+def logic(make_logic, server):
+    return make_logic("MedSSLPretrain", server)
 
 
 def test_three_lines(load_module, server, logic):
-    volumeNode = inference_fakes.phantom()
+    volumeNode = phantoms.volume()
     logic = slicer.util.getModuleLogic("MedSSLPretrain")
     job = logic.pretrain([volumeNode], preset="laptop")
     assert job.model == job.id and job.state == "finished"
-    assert sum(event["type"] == "loss" for event in job.events) == fakes.STEPS
+    assert sum(event["type"] == "loss" for event in job.events) == STEPS
     assert server.jobs[0].spec.data.volumes[0].name == "phantom" and len(server.volumes) == 1
 
 
@@ -45,7 +40,7 @@ def test_settings(logic, server):
 
 
 def test_without_waiting_and_resume(logic, server):
-    job = logic.pretrain([inference_fakes.phantom()], waitForCompletion=False)
+    job = logic.pretrain([phantoms.volume()], waitForCompletion=False)
     with pytest.raises(StateError, match="has no model yet"):
         _ = job.model
     job.cancel()
@@ -58,7 +53,7 @@ def test_without_waiting_and_resume(logic, server):
 def test_a_failed_job_raises_what_the_job_said(logic, server):
     server.failAt = 30
     with pytest.raises(ResourceError, match="disk is full"):
-        logic.pretrain([inference_fakes.phantom()])
+        logic.pretrain([phantoms.volume()])
 
 
 @pytest.mark.parametrize(
@@ -76,7 +71,7 @@ def test_bad_input_is_told_before_anything_starts(logic, server, arguments, erro
     assert not server.jobs
 
 
-def test_without_an_environment_the_remedy_is_told(logic, tmp_path):
+def test_without_an_environment_the_remedy_is_shown(logic, tmp_path):
     logic.transport = None
     with pytest.raises(ResourceError, match=r"does not exist yet.*MEDSSL_PYTHON"):
         logic.jobs()

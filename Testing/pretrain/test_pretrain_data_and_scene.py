@@ -1,13 +1,12 @@
-# ruff: noqa: F811  # fixtures are imported, and named again as arguments
 """The pretrain panel's training sets and its choices in the scene: folder, table, loaded, closed and changed scenes."""
 
 from __future__ import annotations
 
-import correspond_fakes
-import inference_fakes
-import pretrain_fakes as fakes
 import slicer
-from pretrain_panel import make_panel, panel, ready, start  # noqa: F401  # fixtures
+from scaffold import phantoms
+from scaffold.inference_panel import choose
+from scaffold.jobs import STEPS
+from scaffold.pretrain_panel import start
 
 
 def test_folder_and_table(panel, process_until):
@@ -28,29 +27,29 @@ def test_folder_and_table(panel, process_until):
     assert not ui.startButton.enabled
 
 
-def test_choices_are_kept_in_the_scene(panel, make_panel):
-    node = inference_fakes.phantom()
+def test_choices_are_kept_in_the_scene(panel, make_pretrain):
+    node = phantoms.volume()
     panel.ui.volumesSelector.check(node)
     panel.ui.nameEdit.text = "kept"
     panel.ui.modalityCombo.currentIndex = 1
     panel.ui.folderPath.currentPath = "/data"
-    again = make_panel()
+    again = make_pretrain()
     assert again.ui.nameEdit.text == "kept" and again.ui.volumesSelector.checkedNodes() == (node,)
     assert again.ui.modalityCombo.currentData == "CT" and again.ui.folderPath.currentPath == "/data"
 
 
-def test_a_volume_removed_meanwhile_is_not_missed(panel, make_panel):
-    nodes = [inference_fakes.phantom(f"chest {n}") for n in (1, 2)]
+def test_a_volume_removed_meanwhile_is_not_missed(panel, make_pretrain):
+    nodes = [phantoms.volume(f"chest {n}") for n in (1, 2)]
     for node in nodes:
         panel.ui.volumesSelector.check(node)
     panel.widget.exit()
     slicer.mrmlScene.RemoveNode(nodes[0])
-    assert make_panel().ui.volumesSelector.checkedNodes() == (nodes[1],)
+    assert make_pretrain().ui.volumesSelector.checkedNodes() == (nodes[1],)
 
 
 def test_a_loaded_scene_brings_its_choices(panel, tmp_path):
     panel.parent.show()
-    panel.ui.volumesSelector.check(inference_fakes.phantom())
+    panel.ui.volumesSelector.check(phantoms.volume())
     panel.ui.modalityCombo.currentIndex = panel.ui.modalityCombo.findData("CT")
     panel.ui.folderPath.currentPath = "/data"
     slicer.mrmlScene.SetURL(str(tmp_path / "kept.mrml"))
@@ -73,15 +72,9 @@ def test_closing_the_scene(ready, process_until):
     start(ready, process_until, "finished")
     slicer.mrmlScene.Clear(0)
     assert ready.panel.runBox.chart.points("loss") == [] and not ready.ui.startButton.enabled
-    ready.ui.volumesSelector.check(inference_fakes.phantom())
+    ready.ui.volumesSelector.check(phantoms.volume())
     start(ready, process_until, "finished")
-    assert len(ready.panel.runBox.chart.points("loss")) == fakes.STEPS
-
-
-def choose(combo, data) -> None:
-    index = combo.findData(data)
-    assert index >= 0, f"{data!r} is not offered"
-    combo.currentIndex = index
+    assert len(ready.panel.runBox.chart.points("loss")) == STEPS
 
 
 def test_radiographs_of_the_scene(ready, process_until, grab):
@@ -93,15 +86,15 @@ def test_radiographs_of_the_scene(ready, process_until, grab):
     assert ui.viewCombo.visible and ui.startButton.toolTip == "Choose what becomes of 3D volumes"
     choose(ui.viewCombo, "frontal")
     assert ui.startButton.enabled
-    ui.volumesSelector.check(correspond_fakes.radiograph("radiograph", (64, 60)))
-    ui.volumesSelector.check(correspond_fakes.picture("png"))
+    ui.volumesSelector.check(phantoms.radiograph("radiograph", (64, 60)))
+    ui.volumesSelector.check(phantoms.picture("png"))
     choose(ui.modalityCombo, "CXR")
     ui.previewButton.click()
     process_until(lambda: ready.panel.dataBox.previewNodes or ui.dataError.text)
     assert not ui.dataError.text, ui.dataError.text
     for node in ready.panel.dataBox.previewNodes:
         assert node.GetImageData().GetDimensions()[2] == 1
-        assert inference_fakes.ijk_to_ras(node)[0, 0] < 0 and inference_fakes.ijk_to_ras(node)[1, 1] < 0, "upright"
+        assert phantoms.ijk_to_ras(node)[0, 0] < 0 and phantoms.ijk_to_ras(node)[1, 1] < 0, "upright"
     ready.grab(grab, "radiographs")
     grab(slicer.app.layoutManager().viewport(), "pretrain-radiographs-preview", 900, 560)
     start(ready, process_until, "running")

@@ -1,73 +1,22 @@
-# ruff: noqa: F811  # fixtures are imported, and named again as arguments
 """The section "Fine-tune", clicked: segmentations and labels of the scene become a job; every state with a picture."""
 
 from __future__ import annotations
 
 import json
 
-import finetune_fakes as fakes
-import inference_fakes
 import numpy as np
 import pytest
 import qt
 import slicer
-from pretrain_panel import make_panel  # noqa: F401  # a fixture
-
-
-@pytest.fixture
-def panel(make_panel, process_until):
-    """A panel whose backend runs; the section is open, the others are not."""
-    panel = make_panel(fakes.TaskServer(pace=60))
-    panel.parent.show()
-    panel.box = panel.panel.finetuneBox
-    for section in (panel.ui.dataSection, panel.ui.methodSection, panel.ui.backendSection):
-        section.collapsed = True
-    panel.box.ui.finetuneSection.collapsed = False
-    panel.backendUi.startButton.click()
-    process_until(lambda: panel.backendUi.deviceCombo.count == 3)
-    return panel
-
-
-@pytest.fixture
-def two(panel, process_until):
-    """Two segmented volumes, ticked."""
-    panel.pairs = [fakes.segmented("chest 1"), fakes.segmented("chest 2", ("right lung", "left lung"), oblique=True)]
-    process_until(lambda: panel.box.ui.volumesTable.rowCount == 2)
-    tick(panel, 0, 1)
-    return panel
-
-
-def tick(panel, *rows) -> None:
-    for row in rows:
-        panel.box.ui.volumesTable.item(row, 0).setCheckState(qt.Qt.Checked)
-
-
-def chooseTask(panel, name: str) -> None:
-    combo = panel.box.ui.methodCombo
-    combo.currentIndex = combo.findData(name)
-
-
-def finish(panel, process_until) -> None:
-    """Click, and follow the job to its end."""
-    jobs = len(panel.server.jobs)
-    panel.box.ui.finetuneButton.click()
-    process_until(lambda: len(panel.server.jobs) > jobs or panel.box.ui.finetuneError.visible)
-    assert not panel.box.ui.finetuneError.visible, panel.box.ui.finetuneError.text
-    ended(panel, process_until)
-
-
-def ended(panel, process_until) -> None:
-    """Wait until the newest job is followed to its end, and its model is offered."""
-    job = panel.server.jobs[-1].id
-    process_until(lambda: panel.panel.runBox.view is not None and panel.panel.runBox.view.id == job)
-    process_until(lambda: not panel.panel.runBox.active)
-    process_until(lambda: panel.box.ui.startFromCombo.findData(job) > 0)
+from scaffold import phantoms
+from scaffold.finetune_panel import ended, finish
+from scaffold.finetuning import FinetuneServer
 
 
 def test_segmentations_are_found_by_themselves_and_sent_as_label_maps(two, process_until, grab):
     ui = two.box.ui
     assert [ui.volumesTable.cellWidget(row, 1).currentText for row in (0, 1)] == ["chest 1 lungs", "chest 2 lungs"]
-    assert ui.finetuneButton.enabled and not ui.statusLabel.visible
+    assert ui.finetuneButton.enabled and not ui.finetuneStatus.visible
     ui.nameEdit.text = "lungs"
     two.grab(grab, "finetune-ready")
     finish(two, process_until)
@@ -75,12 +24,12 @@ def test_segmentations_are_found_by_themselves_and_sent_as_label_maps(two, proce
     assert (spec.kind, spec.method, spec.name, spec.start_from) == ("finetune", "segmentation", "lungs", "")
     classes = json.loads(spec.config["classes"])
     assert [(entry["value"], entry["name"]) for entry in classes] == [(1, "left lung"), (2, "right lung")]
-    assert classes[0]["colour"] == "#cc3333" and classes[0]["terminology"] == fakes.TERMINOLOGY
+    assert classes[0]["colour"] == "#cc3333" and classes[0]["terminology"] == phantoms.TERMINOLOGY
     assert [ref.patient for ref in spec.data.volumes] == ["chest 1", "chest 2"]
     for number, (volume, _node) in enumerate(two.pairs):
         array, matrix = two.server.mask(number)
         assert array.shape == slicer.util.arrayFromVolume(volume).shape
-        assert np.allclose(matrix, inference_fakes.ijk_to_ras(volume))
+        assert np.allclose(matrix, phantoms.ijk_to_ras(volume))
         assert set(np.unique(array)) == {0, 1, 2}
     first, second = two.server.mask(0)[0], two.server.mask(1)[0]
     assert np.array_equal(first == 1, second == 2), (
@@ -101,28 +50,28 @@ def test_running_cancels_and_charts_the_score(two, process_until, grab):
     assert names == ["training", "validation", "validation Dice"]
     two.grab(grab, "finetune-running")
     two.box.ui.finetuneButton.click()
-    process_until(lambda: runBox.resumable)
+    process_until(lambda: runBox.view.status.state == "cancelled")
     assert two.server.jobs[0].state == "cancelled" and two.box.ui.finetuneButton.text == "Fine-tune"
 
 
-def test_starting_from_a_pretrained_model(panel, process_until, grab):
-    pairs = [fakes.segmented(f"chest {n}") for n in (1, 2, 3)]
-    panel.ui.volumesSelector.check(pairs[0][0])
-    panel.ui.nameEdit.text = "chests"
-    panel.ui.startButton.click()
-    ui = panel.box.ui
+def test_starting_from_a_pretrained_model(tuning, process_until, grab):
+    pairs = [phantoms.segmented(f"chest {n}") for n in (1, 2, 3)]
+    tuning.ui.volumesSelector.check(pairs[0][0])
+    tuning.ui.nameEdit.text = "chests"
+    tuning.ui.startButton.click()
+    ui = tuning.box.ui
     process_until(lambda: ui.startFromCombo.count == 3)
-    pretrained = panel.server.jobs[0].id
-    panel.box.models.select(pretrained)
+    pretrained = tuning.server.jobs[0].id
+    tuning.box.models.select(pretrained)
     ui.tickAllButton.click()
     ui.nameEdit.text = "lungs"
-    panel.grab(grab, "finetune-three")
-    finish(panel, process_until)
-    assert panel.server.jobs[1].spec.start_from == pretrained and len(panel.server.jobs[1].spec.data.volumes) == 3
-    assert f"of {pretrained} matched" in panel.ui.logEdit.plainText
-    process_until(lambda: panel.ui.reportJobButton.enabled)
-    assert [panel.ui.jobsTable.item(row, 2).text() for row in (0, 1)] == ["fine-tune", "pretrain"]
-    panel.grab(grab, "finetune-three-finished")
+    tuning.grab(grab, "finetune-three")
+    finish(tuning, process_until)
+    assert tuning.server.jobs[1].spec.start_from == pretrained and len(tuning.server.jobs[1].spec.data.volumes) == 3
+    assert f"of {pretrained} matched" in tuning.ui.logEdit.plainText
+    process_until(lambda: tuning.ui.reportJobButton.enabled)
+    assert [tuning.ui.jobsTable.item(row, 2).text() for row in (0, 1)] == ["fine-tune", "pretrain"]
+    tuning.grab(grab, "finetune-three-finished")
 
 
 def remove_all_segments(panel):
@@ -135,7 +84,7 @@ def remove_segmentation(panel):
 
 def erase_segments(panel):
     remove_all_segments(panel)
-    fakes.addSegment(panel.pairs[1][1], "left lung")
+    phantoms.addSegment(panel.pairs[1][1], "left lung")
 
 
 def same_names(panel):
@@ -172,14 +121,14 @@ def test_what_is_wrong_is_said_before_anything_is_sent(two, process_until, grab,
     two.server.calls.clear()
     spoil(two)
     two.widget.enter()  # the user comes back from the Segment Editor
-    assert complaint in ui.statusLabel.text and ui.statusLabel.visible
+    assert complaint in ui.finetuneStatus.text and ui.finetuneStatus.visible
     assert not ui.finetuneButton.enabled and complaint in ui.finetuneButton.toolTip
     two.grab(grab, f"finetune-{spoil.__name__.replace('_', '-')}")
     assert not [call for call in two.server.calls if "volumes" in call]
 
 
 def test_a_segmentation_beside_the_volume_ends_it_unsent(two, process_until):
-    """Painted, but outside of what the volume shows: only the label map tells."""
+    """Painted, but outside of what the volume shows: only the label map shows it."""
     far = slicer.vtkMRMLTransformNode()
     far.SetName("far away")
     slicer.mrmlScene.AddNode(far)
@@ -201,83 +150,6 @@ def test_another_segmentation_can_be_chosen(two, process_until):
     assert two.box.ui.volumesTable.cellWidget(0, 1).currentText == "chest 2 lungs"
 
 
-def test_labels(panel, process_until, grab):
-    ui = panel.box.ui
-    for number in range(3):
-        inference_fakes.phantom(f"chest {number}", (24, 20, 16))
-    chooseTask(panel, "classification")
-    process_until(lambda: ui.volumesTable.rowCount == 3)
-    assert ui.labelsFrame.visible and not ui.continueButton.visible
-    tick(panel, 0, 1)
-    assert "labels: have no column." in ui.statusLabel.text
-    ui.columnEdit.text = "a,b"
-    ui.addColumnButton.click()
-    assert "is no name for a column" in ui.finetuneError.text
-    ui.columnEdit.text = "Pneumonia"
-    ui.addColumnButton.click()
-    assert not ui.finetuneError.visible and ui.volumesTable.columnCount == 3
-    ui.volumesTable.item(0, 1).setText("1")
-    assert "chest 1: has no Pneumonia." in ui.statusLabel.text and not ui.finetuneButton.enabled
-    panel.grab(grab, "finetune-label-missing")
-    ui.volumesTable.item(1, 1).setText("1")
-    assert "labels: are the same for every volume." in ui.statusLabel.text and not ui.finetuneButton.enabled
-    ui.volumesTable.item(1, 1).setText("0")
-    ui.volumesTable.item(1, 2).setText("Smith")
-    ui.columnEdit.text = "Effusion"
-    ui.columnEdit.returnPressed.emit()
-    ui.volumesTable.item(0, 2).setText("-1")
-    assert ui.finetuneButton.enabled
-    panel.grab(grab, "finetune-labels")
-    finish(panel, process_until)
-    spec = panel.server.jobs[0].spec
-    assert (spec.kind, spec.method, spec.config["labels"]) == ("finetune", "classification", "Pneumonia,Effusion")
-    assert [ref.labels for ref in spec.data.volumes] == [{"Pneumonia": 1.0, "Effusion": -1.0}, {"Pneumonia": 0.0}]
-    assert [ref.patient for ref in spec.data.volumes] == ["chest 0", "Smith"]
-    assert not any(ref.mask_sha256 for ref in spec.data.volumes)
-    ui.removeColumnButton.click()
-    assert ui.volumesTable.columnCount == 3 and ui.columnCombo.count == 1
-
-
-def test_labels_of_a_table(panel, scene, process_until):
-    ui = panel.box.ui
-    for number in range(3):
-        inference_fakes.phantom(f"chest {number}", (24, 20, 16))
-    from MedSSLInferenceLib.scene.tableNodes import createTable
-
-    rows = [{"volume": f"chest {n}", "patient": f"p{n}", "finding": ["healthy", "nodule", ""][n]} for n in range(3)]
-    table = createTable(rows, "labels")
-    chooseTask(panel, "probing")
-    ui.labelTableSelector.setCurrentNode(table)
-    ui.takeTableButton.click()
-    assert panel.box.columns.names == ("finding",)
-    ui.tickAllButton.click()
-    assert [node.GetName() for node in panel.box.table.volumes] == ["chest 0", "chest 1"], "the third has no label"
-    assert "a probe looks into one" in ui.statusLabel.text
-    ui.startFromCombo.currentIndex = ui.startFromCombo.findData("file")
-    assert ui.statusLabel.text == "Choose the weight file to start from"
-    ui.startFromPath.currentPath = "/models/Ark.pth"
-    assert ui.finetuneButton.enabled and ui.finetuneButton.text == "Probe"
-    finish(panel, process_until)
-    spec = panel.server.jobs[0].spec
-    assert (spec.kind, spec.method, spec.start_from) == ("probe", "probing", "/models/Ark.pth")
-    assert [(ref.patient, ref.labels) for ref in spec.data.volumes] == [
-        ("p0", {"finding": "healthy"}), ("p1", {"finding": "nodule"}),
-    ]  # fmt: skip
-
-
-def test_a_model_of_another_task_is_refused(two, process_until, grab):
-    chooseTask(two, "classification")
-    two.box.columns.add("Pneumonia")
-    for row in (0, 1):
-        two.box.ui.volumesTable.item(row, 1).setText(str(row))
-    finish(two, process_until)
-    chooseTask(two, "segmentation")
-    two.box.models.select(two.server.jobs[0].id)
-    assert "is a model for classification, not for segmentation" in two.box.ui.statusLabel.text
-    assert not two.box.ui.finetuneButton.enabled
-    two.grab(grab, "finetune-other-task")
-
-
 def test_continue_with_what_was_corrected(two, process_until, grab):
     """The loop: fine-tune, a model segments two more, one of them is corrected, go on."""
     from MedSSLLib.scene.labelMaps import markPrediction
@@ -289,14 +161,14 @@ def test_continue_with_what_was_corrected(two, process_until, grab):
     model = two.server.jobs[0].id
     ui.continueButton.click()
     assert "was corrected" in ui.finetuneError.text and len(two.server.jobs) == 1
-    third, fourth = fakes.segmented("chest 3"), fakes.segmented("chest 4")
+    third, fourth = phantoms.segmented("chest 3"), phantoms.segmented("chest 4")
     for volume, node in (third, fourth):
         markPrediction(node, volume, model)
     process_until(lambda: ui.volumesTable.rowCount == 4)
     ui.tickAllButton.click()
     assert len(two.box.table.volumes) == 2, "nobody has looked at what the model made"
     volume, node = fourth
-    fakes.paint(node, volume, fakes.addSegment(node, "heart"), 0)
+    phantoms.paint(node, volume, phantoms.addSegment(node, "heart"), 0)
     two.grab(grab, "finetune-continue")
     ui.continueButton.click()
     process_until(lambda: len(two.server.jobs) == 2)
@@ -310,7 +182,7 @@ def test_continue_with_what_was_corrected(two, process_until, grab):
 def test_classes_of_the_model_keep_their_values(scene):
     from MedSSLPretrainLib.labels.segmentClasses import commonClasses
 
-    _volume, node = fakes.segmented("chest", ("heart", "right lung"))
+    _volume, node = phantoms.segmented("chest", ("heart", "right lung"))
     known = [{"value": 1, "name": "left lung"}, {"value": 5, "name": "right lung"}]
     classes = commonClasses([node], known)
     assert [(entry["name"], entry["value"]) for entry in classes] == [("right lung", 5), ("heart", 6)]
@@ -328,47 +200,20 @@ def test_reports_are_opened(two, process_until):
     assert two.opened[1].endswith(f"{two.server.jobs[0].id}/results/report.html")
 
 
-def test_choices_are_kept_in_the_scene(two, make_panel, process_until):
-    chooseTask(two, "classification")
-    two.box.columns.add("Pneumonia")
-    two.box.ui.volumesTable.item(1, 1).setText("1")
-    two.box.models.select("/models/Genesis.pt")
-    again = make_panel(two.server)
-    box = again.panel.finetuneBox
-    assert box.tasks.name == "classification" and box.columns.names == ("Pneumonia",)
-    assert [node.GetName() for node in box.table.volumes] == ["chest 1", "chest 2"]
-    assert box.ui.volumesTable.item(1, 1).text() == "1" and box.models.reference == "/models/Genesis.pt"
-
-
 def test_closing_the_scene_forgets_the_volumes(two, process_until):
     slicer.mrmlScene.Clear(0)
-    assert two.box.ui.volumesTable.rowCount == 0 and two.box.ui.statusLabel.text == "Load volumes first"
-
-
-def test_dicom_knows_the_patient(two, process_until):
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "Smith")
-    hierarchy.SetItemAttribute(patient, "Level", "Patient")
-    study = hierarchy.CreateStudyItem(patient, "follow-up")
-    for volume, _node in two.pairs:
-        hierarchy.SetItemParent(hierarchy.GetItemByDataNode(volume), study)
-    two.box.table.refresh(always=True)
-    two.box.update()
-    assert two.box.ui.volumesTable.item(0, 2).text() == "Smith"
-    assert "shows one patient" in two.box.ui.statusLabel.text
+    assert two.box.ui.volumesTable.rowCount == 0 and two.box.ui.finetuneStatus.text == "Load volumes first"
 
 
 def test_a_radiograph_read_from_a_picture(two, scene, process_until):
     """Pictures are vector volumes; their label map has the picture's pixels."""
-    import correspond_fakes
-
-    picture = correspond_fakes.picture("png")
+    picture = phantoms.picture("png")
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "png lungs")
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(picture)
     array = np.zeros(slicer.util.arrayFromVolume(picture).shape[:3], np.uint8)
     array[0, 3:9, 2:7] = 1
-    slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, fakes.addSegment(node, "left lung"), picture)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, phantoms.addSegment(node, "left lung"), picture)
     process_until(lambda: two.box.ui.volumesTable.rowCount == 3)
     two.box.table.tick([picture, two.pairs[0][0]])
     finish(two, process_until)
@@ -376,8 +221,8 @@ def test_a_radiograph_read_from_a_picture(two, scene, process_until):
     assert np.array_equal(two.server.mask(names.index("png"))[0], array)
 
 
-def test_edits_outlive_the_backends_list_of_tasks(make_panel, process_until):
-    panel = make_panel(fakes.TaskServer())
+def test_edits_outlive_the_backends_list_of_tasks(make_pretrain, process_until):
+    panel = make_pretrain(FinetuneServer())
     form = panel.panel.finetuneBox.tasks.form
     form.fields["training"].fields["steps"].widget.value = 7
     panel.backendUi.startButton.click()

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import json
 
-import finetune_fakes as fakes
-import inference_fakes
-import pretrain_fakes
 import pytest
-import slicer
+from scaffold import phantoms
+from scaffold.finetuning import FinetuneServer
 
 from medssl.core.errors import CatalogError, ConfigError, NotFoundError, WeightsError
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    return fakes.TaskServer(pace=200)
+def server():
+    return FinetuneServer(pace=200)
 
 
 @pytest.fixture
-def logic(load_module, server):
-    load_module("MedSSLPretrain")
-    logic = slicer.util.getModuleLogic("MedSSLPretrain")
-    logic.transport = pretrain_fakes.BlockingTransport(server)
-    return logic
+def logic(make_logic, server):
+    return make_logic("MedSSLPretrain", server)
 
 
 def test_two_lines(logic, server):
-    volumes = [fakes.segmented(f"chest {n}")[0] for n in range(2)]
+    volumes = [phantoms.segmented(f"chest {n}")[0] for n in range(2)]
     pretrained = logic.pretrain(volumes)
     job = logic.finetune(volumes, startFrom=pretrained.model, config={"training": {"steps": 40}})
     assert job.state == "finished" and job.model == server.jobs[1].id
@@ -40,7 +34,7 @@ def test_two_lines(logic, server):
 
 
 def test_segmentations_by_name(logic, server):
-    pairs = [fakes.segmented(f"chest {n}") for n in range(2)]
+    pairs = [phantoms.segmented(f"chest {n}") for n in range(2)]
     volumes, nodes = zip(*pairs)
     logic.finetune(volumes, segmentations=reversed(nodes))
     assert [ref.name for ref in server.jobs[0].spec.data.volumes] == ["chest 0", "chest 1"]
@@ -49,7 +43,7 @@ def test_segmentations_by_name(logic, server):
 
 
 def test_labels(logic, server):
-    volumes = [inference_fakes.phantom(f"chest {n}", (24, 20, 16)) for n in range(2)]
+    volumes = [phantoms.volume(f"chest {n}", (24, 20, 16)) for n in range(2)]
     logic.finetune(volumes, labels=[{"Pneumonia": True, "Mass": None}, {"Pneumonia": 0, "Mass": 1}], modality="CT")
     spec = server.jobs[0].spec
     assert spec.method == "classification" and spec.config["labels"] == "Pneumonia,Mass" and spec.data.modality == "CT"

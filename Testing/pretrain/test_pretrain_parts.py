@@ -43,7 +43,7 @@ def test_form_shows_every_preset_exactly(frame, name):
         assert build(config, form.values()) == build(config, {}, preset=preset)
 
 
-def test_form_tells_edits_and_explains_itself(frame):
+def test_form_reports_edits_and_explains_itself(frame):
     form = ConfigForm(frame, describe(config_class(METHODS, "genesis")))
     edits = []
     form.changed.connect(lambda: edits.append(form.values()["base_width"]))
@@ -196,7 +196,7 @@ def test_a_stopped_conversation_is_silent(harness, qapp):
     assert not ends
 
 
-def test_a_conversation_may_be_stopped_by_what_it_tells(harness, qapp):
+def test_a_conversation_may_be_stopped_by_its_callback(harness, qapp):
     asked = []
 
     def talkative():

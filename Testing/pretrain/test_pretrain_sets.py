@@ -1,20 +1,16 @@
-# ruff: noqa: F811  # fixtures are imported, and named again as arguments
-"""Declared sets in the pretrain panel: added, edited with live checks, checked, trained, and their curves."""
+"""Datasets in the pretrain panel: added, edited with live checks, checked, trained, and their curves."""
 
 from __future__ import annotations
 
 import json
 
-import pretrain_fakes as fakes
 import pytest
 import slicer
-import spec_fakes
 from MedSSLPretrainLib.datasets.datasetSpecText import complete, textOf, valueOf
 from MedSSLPretrainLib.datasets.labelRows import EQUALS, LabelRow, labelsOf, rowsOf
 from MedSSLPretrainLib.runs.eventText import eventText
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
-from pretrain_panel import Panel, make_panel  # noqa: F401  # fixtures
-from spec_fakes import CLINIC, HOSPITAL, TB
+from scaffold.datasets import CLINIC, HOSPITAL, TB, SetsServer
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.spec.spec import DatasetSpec
@@ -23,21 +19,21 @@ from medssl.datasets.spec.spec_files import ready_made
 
 @pytest.fixture
 def server():
-    return spec_fakes.SetsServer()
+    return SetsServer()
 
 
 @pytest.fixture
-def panel(make_panel, server, process_until):
-    """A panel with a running backend and the method that learns from declared sets."""
-    made = make_panel(server)
+def panel(make_pretrain, server, process_until):
+    """A panel with a running backend and the method that learns from dataset specs."""
+    made = make_pretrain(server)
     made.backendUi.startButton.click()
     process_until(lambda: made.sets.ui.addSetCombo.count > 2)  # the ready-made ones have come
     made.ui.methodCombo.setCurrentIndex(made.ui.methodCombo.findData("ark"))
     return made
 
 
-def addSets(panel, *declarations) -> None:
-    for values in declarations:
+def addSets(panel, *specs) -> None:
+    for values in specs:
         panel.sets.add(values)
 
 
@@ -57,7 +53,7 @@ def cell(panel, row: int, column: int) -> str:
 
 def test_sets_take_the_place_of_volumes(panel, grab):
     assert panel.ui.sourceFrame.isHidden() and not panel.ui.setsFrame.isHidden()
-    assert "Add a set" in panel.ui.startButton.toolTip and not panel.ui.checkButton.enabled
+    assert "Add a dataset" in panel.ui.startButton.toolTip and not panel.ui.checkButton.enabled
     panel.grab(grab, "sets-none")
     panel.ui.methodCombo.setCurrentIndex(panel.ui.methodCombo.findData("genesis"))
     assert not panel.ui.sourceFrame.isHidden() and panel.ui.setsFrame.isHidden()
@@ -77,7 +73,7 @@ def test_a_ready_made_set_needs_only_its_folder(panel, grab):
     assert cell(panel, 0, 0) == "rsna-pneumonia" and cell(panel, 0, 1) == "one of 3 classes"
 
 
-def test_a_set_is_declared_by_hand(panel, grab):
+def test_a_dataset_spec_by_hand(panel, grab):
     panel.sets.ui.addSetButton.click()
     assert "is missing" in errorAt(panel, "name") and panel.sets.ui.setsTable.rowCount == 1
     widget(panel, "name").text = "ward 7"
@@ -97,7 +93,7 @@ def test_a_set_is_declared_by_hand(panel, grab):
     widget(panel, "attributes").text = "sex=Sex, age=Age|Years"
     widget(panel, "uncertain").setCurrentIndex(widget(panel, "uncertain").findData("smooth-ones"))
     assert panel.sets.missing() == ""
-    assert panel.sets.declarations[0] == {
+    assert panel.sets.specs[0] == {
         "name": "ward-7", "root": "/data/ward", "tables": ["labels.csv"], "kind": "multi-label", "labels": ["Nodule"],
         "images": "images/{File}", "split": {"column": "fold", "test": ["5"]}, "uncertain": "smooth-ones",
         "attributes": {"sex": "Sex", "age": ["Age", "Years"]},
@@ -116,12 +112,12 @@ def test_classes_are_edited_as_a_table(panel):
     editor.table.cellWidget(1, 2).activated.emit(1)
     slicer.app.processEvents()
     editor.table.item(1, 3).setText("large")
-    assert panel.sets.declarations[0]["labels"] == {"Nodule": "Nodule", "Mass": {"column": "Mass", "equals": "large"}}
+    assert panel.sets.specs[0]["labels"] == {"Nodule": "Nodule", "Mass": {"column": "Mass", "equals": "large"}}
     editor.table.item(1, 0).setText("Nodule")
     assert "another class" in errorAt(panel, "labels") and editor.table.item(1, 0).text() == "Mass"
     editor.table.selectRow(0)
     editor.removeButton.click()
-    assert list(panel.sets.declarations[0]["labels"]) == ["Mass"]
+    assert list(panel.sets.specs[0]["labels"]) == ["Mass"]
 
 
 def test_two_sets_of_one_name(panel, grab):
@@ -145,11 +141,11 @@ def test_check_shows_counts_warnings_and_a_contact_sheet(panel, process_until, g
     assert "Do not trust its AUC" in panel.sets.ui.reportLabel.text and "Nodule" in panel.sets.ui.reportLabel.text
     assert "sex: F 700, M 700" in panel.sets.ui.reportLabel.text and not panel.sets.ui.sheetLabel.pixmap.isNull()
     panel.grab(grab, "sets-checked")
-    widget(panel, "missing").setCurrentIndex(1)  # what was checked was another declaration
+    widget(panel, "missing").setCurrentIndex(1)  # what was checked was another spec
     assert cell(panel, 0, 3) == "not checked" and panel.sets.ui.reportLabel.isHidden() and cell(panel, 1, 3) == "fine"
 
 
-def test_what_the_backend_refuses_is_told(panel, process_until):
+def test_what_the_backend_refuses_is_shown(panel, process_until):
     addSets(panel, HOSPITAL)
     panel.server.refusal = CatalogError("set hospital-a: tables[0]", "is not there", "Check the folder")
     panel.ui.checkButton.click()
@@ -166,7 +162,7 @@ def test_a_check_that_cannot_read_a_set(panel):
 
 
 def test_weights_to_begin_with(panel, server, process_until, grab):
-    """A job on one set; its model begins the next, whose heads it tells."""
+    """A job on one set; its model begins the next, whose heads it names."""
     addSets(panel, HOSPITAL)
     panel.ui.startButton.click()
     process_until(lambda: panel.sets.ui.weightsCombo.count == 3)  # nothing, the new model, a file
@@ -188,23 +184,23 @@ def test_weights_to_begin_with(panel, server, process_until, grab):
     assert panel.sets.ui.headsLabel.isHidden() and panel.sets.missing() == ""
 
 
-def test_files(panel, server, make_panel, process_until, tmp_path):
+def test_files(panel, server, make_pretrain, process_until, tmp_path):
     addSets(panel, CLINIC)
     panel.paths.append(str(tmp_path / "clinic"))
     panel.sets.ui.saveSetButton.click()
     process_until(lambda: (tmp_path / "clinic.yaml").is_file())
     panel.sets.ui.removeSetButton.click()
-    assert panel.sets.declarations == [] and panel.sets.ui.setSection.isHidden()
+    assert panel.sets.specs == [] and panel.sets.ui.setSection.isHidden()
     combo = panel.sets.ui.addSetCombo
     combo.setCurrentIndex(combo.findData("file"))
     panel.paths.append(str(tmp_path / "clinic.yaml"))
     panel.sets.ui.addSetButton.click()
-    process_until(lambda: panel.sets.declarations)
+    process_until(lambda: panel.sets.specs)
     assert panel.sets.chosen()[0] == DatasetSpec.from_dict(CLINIC).as_dict()
     panel.paths.append(str(tmp_path / "absent.yaml"))
     panel.sets.ui.addSetButton.click()
     process_until(lambda: not panel.sets.ui.setsError.isHidden())
-    assert "absent.yaml" in panel.sets.ui.setsError.text and len(panel.sets.declarations) == 1
+    assert "absent.yaml" in panel.sets.ui.setsError.text and len(panel.sets.specs) == 1
     panel.paths.append("")  # cancelled
     panel.sets.ui.addSetButton.click()
     assert panel.sets.ui.setsError.isHidden()
@@ -217,7 +213,7 @@ def test_the_scene_keeps_the_sets(panel):
     panel.widget.exit()
     node.sets = json.dumps([TB])
     panel.widget.enter()
-    assert [values["name"] for values in panel.sets.declarations] == ["tb"]
+    assert [values["name"] for values in panel.sets.specs] == ["tb"]
 
 
 def test_curves_of_each_set(panel, process_until, grab):
@@ -272,19 +268,19 @@ def test_curves_drop_what_a_resume_repeats(scene):
 
 
 @pytest.mark.parametrize("name", ready_made())
-def test_the_form_keeps_every_ready_made_declaration(panel, name):
+def test_the_form_keeps_every_ready_made_spec(panel, name):
     """What the form returns means the same, before and after a touch on the classes."""
-    declared = ready_made()[name]
-    panel.sets.setDeclarations([declared.as_dict()])
+    spec = ready_made()[name]
+    panel.sets.setSpecs([spec.as_dict()])
     panel.sets.form.changed.emit()
-    again = complete({**panel.sets.declarations[0], "root": "/data"})
+    again = complete({**panel.sets.specs[0], "root": "/data"})
     for what in ("rules", "table_refs", "patient_place", "split_rule", "attribute_places", "templates", "repeated"):
-        assert getattr(again, what) == getattr(declared, what), what
-    assert (again.uncertain, again.missing, again.citation) == (declared.uncertain, declared.missing, declared.citation)
-    rows = rowsOf(declared.labels)
+        assert getattr(again, what) == getattr(spec, what), what
+    assert (again.uncertain, again.missing, again.citation) == (spec.uncertain, spec.missing, spec.citation)
+    rows = rowsOf(spec.labels)
     panel.sets.form.labels.setRows(rows[1:])
     panel.sets.form.labels.setRows(rows)
-    assert DatasetSpec.from_dict(panel.sets.declarations[0]).rules == declared.rules
+    assert DatasetSpec.from_dict(panel.sets.specs[0]).rules == spec.rules
 
 
 @pytest.mark.parametrize(
@@ -311,17 +307,14 @@ def test_rows_of_labels(harness):
     assert rowsOf("nonsense") == [] and rowsOf(None) == []
 
 
-def test_a_declaration_without_its_folder_is_refused(harness):
+def test_a_dataset_spec_without_its_folder_is_refused(harness):
     with pytest.raises(CatalogError, match="no complete path"):
         complete({**HOSPITAL, "root": "data"})
     assert complete({**HOSPITAL, "root": "D:\\data"}).root == "D:\\data"
 
 
-def test_console(load_module, server, tmp_path, monkeypatch):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    load_module("MedSSLPretrain")
-    logic = slicer.util.getModuleLogic("MedSSLPretrain")
-    logic.transport = fakes.BlockingTransport(server)
+def test_console(make_logic, server, tmp_path):
+    logic = make_logic("MedSSLPretrain", server)
     file = tmp_path / "tb.json"
     file.write_text(json.dumps(TB))
     server.pace = 500

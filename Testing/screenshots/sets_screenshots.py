@@ -1,71 +1,46 @@
-"""Pictures of a training on declared sets: real declarations, a real backend, a short Ark.
+"""Pictures of a training on dataset specs: real dataset specs, a real backend, a short Ark.
 
-    python Testing/sets_screenshots.py DECLARATION [DECLARATION ...] [--steps 300 | --job ID] [--folder docs/pictures]
+    python Testing/screenshots/sets_screenshots.py SPEC [SPEC ...] [--steps 300 | --job ID] [--folder docs/pictures]
 
-DECLARATION is a YAML file of the user's. --job shows the curves of a job in MEDSSL_HOME instead of training one.
+SPEC is a YAML file of the user's. --job shows the curves of a job in MEDSSL_HOME instead of training one.
 --without-images leaves the contact sheet out, for sets that may not be shown.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PANEL_WIDTH = 470  # pixels
+import stage
+
 VALIDATIONS = 12
 
 
 def main() -> None:
     """Start what is needed, take the pictures, stop it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("declarations", type=Path, nargs="+")
-    parser.add_argument("--folder", type=Path, default=ROOT / "docs" / "pictures")
+    parser.add_argument("specs", type=Path, nargs="+")
+    parser.add_argument("--folder", type=Path, default=stage.PICTURES)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--job", default="")
     parser.add_argument("--without-images", action="store_true")
     options = parser.parse_args()
-    sys.path[:0] = [
-        str(ROOT / "Testing"),
-        *(str(ROOT / "Testing" / f) for f in ("pretrain", "inference", "correspond", "screenshots")),
-        str(ROOT / "MedSSLPretrain"),
-    ]
-    os.environ.setdefault("MEDSSL_PYTHON", sys.executable)
-    with tempfile.TemporaryDirectory() as temporary:
-        os.environ.setdefault("MEDSSL_HOME", temporary)
-        import harness
-
-        app = harness.install()
-        from medssl.client import backend
-
-        running = backend.find()
-        address = running or backend.start(sys.executable)
-        try:
-            widget = app.moduleManager().load("MedSSLPretrain", ROOT / "MedSSLPretrain").widgetRepresentation()
-            print(*capture(widget, options), sep="\n")
-        finally:
-            app.moduleManager().unload()
-            if running is None:
-                backend.stop(address)
+    with stage.application() as app:
+        print(*capture(stage.load(app, "MedSSLPretrain"), options), sep="\n")
 
 
 def capture(widget, options) -> list[Path]:
-    """Declare, check, train; ark-declared.png, and ark-curves.png with the AUC of each set."""
-    from screenshots import until
-
+    """Describe, check, train; ark-declared.png, and ark-curves.png with the AUC of each set."""
     from medssl.datasets.spec.spec_files import read_dataset_spec
 
     panel = widget.self().panel
     ui, sets = panel.ui, panel.dataBox.sets
-    until(lambda: panel.backend.transport is not None)
+    stage.process_until(lambda: panel.backend.transport is not None)
     ui.methodCombo.setCurrentIndex(ui.methodCombo.findData("ark"))
-    for path in options.declarations:
+    for path in options.specs:
         sets.add(read_dataset_spec(path).as_dict())
     ui.checkButton.click()
-    until(lambda: ui.dataSummary.text or ui.dataError.text)
+    stage.process_until(lambda: ui.dataSummary.text or ui.dataError.text)
     assert not ui.dataError.text, ui.dataError.text
     sets.select(0)
     if options.without_images:
@@ -74,7 +49,7 @@ def capture(widget, options) -> list[Path]:
     files = [picture(widget, others, options.folder / "ark-declared.png")]
     if options.job:
         panel.runBox.follow(options.job)
-        until(lambda: panel.runBox.view is not None and panel.runBox.chart.points("loss"))
+        stage.process_until(lambda: panel.runBox.view is not None and panel.runBox.chart.points("loss"))
     else:
         train(panel, options.steps)
     ui.curvesCombo.setCurrentIndex(ui.curvesCombo.findData("auc"))
@@ -86,31 +61,22 @@ def capture(widget, options) -> list[Path]:
 
 def train(panel, steps: int) -> None:
     """A run of so many steps that visits its sets in turn, a step each."""
-    from screenshots import until
-
     fields = panel.methodBox.form.fields
     fields["epochs"].widget.value = fields["warmup_epochs"].widget.value = 0
     fields["order"].setValues("balanced")
     fields["training"].fields["steps"].widget.value = steps
     fields["training"].fields["validate_every"].widget.value = max(1, steps // VALIDATIONS)
-    panel.ui.nameEdit.text = "declared sets"
+    panel.ui.nameEdit.text = "dataset specs"
     panel.ui.startButton.click()
-    until(lambda: panel.ui.runError.text or (panel.runBox.view is not None and not panel.runBox.active))
+    stage.process_until(lambda: panel.ui.runError.text or (panel.runBox.view is not None and not panel.runBox.active))
     assert panel.runBox.view is not None and panel.runBox.view.status.state == "finished", panel.ui.runError.text
 
 
 def picture(widget, collapsed, path: Path) -> Path:
     """The panel with some sections closed."""
-    import slicer
-    from screenshots import save
-
     for section in collapsed:
         section.collapsed = True
-    widget.show()
-    slicer.app.processEvents()
-    widget.resize(PANEL_WIDTH, widget.layout().totalHeightForWidth(PANEL_WIDTH))
-    slicer.app.processEvents()
-    return save(widget, path)
+    return stage.savePanel(widget, path)
 
 
 if __name__ == "__main__":

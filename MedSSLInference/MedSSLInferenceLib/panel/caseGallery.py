@@ -65,12 +65,12 @@ def tileText(row: dict[str, Any]) -> str:
 def caseText(row: dict[str, Any]) -> str:
     """All that is known of a case, in a line or two; labels that are 0 are left out."""
     title = _("Case {rank}: {name}, patient {patient}, similarity {similarity:.3f}, distance {distance:.3f}.")
-    known = [f"{name} {_plain(value)}" for name, value in row.items() if name not in SHOWN and _tells(value)]
+    known = [f"{name} {_plain(value)}" for name, value in row.items() if name not in SHOWN and _adds(value)]
     findings = row["findings"].replace("_", " ") or _("none of the set's labels")
     return " ".join([title.format(**row), findings[0].upper() + findings[1:] + ".", ", ".join(known)]).strip()
 
 
-def _tells(value: Any) -> bool:
+def _adds(value: Any) -> bool:
     """Whether an attribute or a label says more than the list of findings does."""
     return value not in (None, "", 0, 1)
 

@@ -63,10 +63,6 @@ class PredictionTable:
         self._widget.visible, self._searchEdit.visible = True, byHead
         self._search()
 
-    def choose(self, number: int) -> None:
-        """Select a row by its number."""
-        self._widget.setCurrentCell(number, 0)
-
     def _search(self) -> None:
         words = self._searchEdit.text.lower().split()
         for number, row in enumerate(self._rows):

@@ -1,109 +1,93 @@
-"""The restore box: starts a restoration, follows it, shows its end."""
+"""The section "Restore": starts a restoration, follows it, shows its end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 from MedSSLLib.scene.volumeExport import isFlat
+from MedSSLLib.widgets.actionBox import Action, unfulfilled
 from slicer.i18n import tr as _
 
-from medssl.core.errors import InputError
-from MedSSLInferenceLib.panel.metricsTable import fillTableWidget
+from MedSSLInferenceLib.panel.inspectionBox import InspectionBox
 from MedSSLInferenceLib.panel.restoreForm import RestoreForm
-from MedSSLInferenceLib.panel.runStates import Action, RunStates
+from MedSSLInferenceLib.panel.rowsTable import fillRows
+from MedSSLInferenceLib.scene.presence import requirePresent
 from MedSSLInferenceLib.scene.restorationNodes import IMAGES
 from MedSSLInferenceLib.views.restorationLayout import showFourUp
 
-METHOD = "genesis"
+FORMATS = {"mse": "{:.4f}", "psnr": "{:.1f}", "ssim": "{:.3f}"}
 
 
-class RestoreBox:
-    """The states of a restoration on the widgets of MedSSLInference.ui.
+class RestoreBox(InspectionBox):
+    """The section on the widgets of MedSSLInference.ui.
+
+    Attributes: `restoration`, what the last run left in the scene.
 
     Args:
-        ui: the child widgets.
-        logic: a MedSSLInferenceLogic.
-        models: the panel's ModelChoice.
-        layoutManager: function that returns Slicer's layout manager or None.
-        device: function that returns the name of the device to use.
+        ui: the widgets.
+        common: logic, models, layoutManager and device, as in InspectionBox.
     """
 
-    def __init__(self, ui, logic, models, layoutManager: Callable, device: Callable[[], str] = lambda: "auto") -> None:
-        self.ui, self.logic, self.layoutManager, self.device = ui, logic, layoutManager, device
-        self.restoration = self._transport = None
-        self._models, self._form = models, RestoreForm(ui, self.update)
-        action = Action(
-            ui.applyButton, _("Restore"), _("To restore: {wishes}"),
-            _("Distort the volume, restore it with the model, and show both beside the original"),
-            self._start, self._onFinished, self._missing,
+    PURPOSES = ("genesis",)
+
+    def __init__(self, ui, *common) -> None:
+        super().__init__(ui, "restore", *common)
+        self._form = RestoreForm(ui, self.update)
+        self._inputs = self._form.inputs
+        ui.showButton.connect("clicked(bool)", lambda _checked: self.show())
+        self._forgetResults()
+        self._setActions(
+            Action(
+                ui.applyButton, _("Restore"), _("To restore: {wishes}"),
+                _("Distort the volume, restore it with the model, and show both beside the original"),
+                self._start, self._onRestored, self._missing,
+            )
         )  # fmt: skip
-        self._states = RunStates(
-            [action],
-            ui.progressBar,
-            ui.statusLabel,
-            ui.errorLabel,
-            lambda: self._form.setEnabled(not self._states.busy),
-        )
-        ui.showButton.connect("clicked(bool)", lambda _checked: self.onShow())
-        ui.resultSection.visible = False
-        self.update()
-
-    @property
-    def state(self) -> str:
-        """One of runStates' names."""
-        return self._states.state
-
-    def setTransport(self, transport) -> None:
-        """The backend is up, and this asynchronous transport reaches it; None: it is down."""
-        self._transport = transport
-        self.update()
 
     def setParameterNode(self, parameterNode) -> None:
         """Take and keep the choices in the scene's parameter node; None: let go of it."""
         self._form.setParameterNode(parameterNode)
 
-    def forgetScene(self) -> None:
-        """The scene is closed: its nodes are gone, and nobody waits for the result of a run."""
+    def show(self) -> None:
+        """Show the four views: at the end of a run, and after the user has looked at something else."""
+        try:
+            requirePresent([getattr(self.restoration, name) for name in IMAGES], _("Restore the volume again"))
+            showFourUp(self.restoration, self._layoutManager())
+        except Exception as error:  # the border of a Qt slot: what is raised beyond it is only printed
+            self.showError(error)
+
+    def _forgetResults(self) -> None:
         self.restoration = None
         self.ui.resultSection.visible = False
-        self._states.reset()
 
-    def close(self) -> None:
-        """The panel goes away: nobody asks any more how a run gets on."""
-        self._states.close()
-
-    def onShow(self) -> None:
-        """Show the four views: at the end of a run, and after the user has looked at something else."""
-        gone = [name for name in IMAGES if getattr(self.restoration, name).GetScene() is None]
-        if gone:
-            error = InputError(gone[0], _("was removed from the scene"), _("Restore the volume again"))
-            self._states.showError(error)
-        else:
-            showFourUp(self.restoration, self.layoutManager())
-
-    def update(self) -> None:
-        """Bring buttons, tooltips and progress in line with choices and backend."""
-        self._states.update()
-
-    def _start(self, onProgress, onFinished, onFailed):
-        return self.logic.startRestore(
-            self._form.volumeNode, transport=self._transport, onProgress=onProgress, onFinished=onFinished,
-            onFailed=onFailed, device=self.device(), model=self._models.reference, **self._form.options(),
-        )  # fmt: skip
+    def _start(self, *callbacks):
+        return self._ask("restore", self._form.volumeNode, callbacks, **self._form.options())
 
     def _missing(self) -> list[str]:
-        """What the user still has to do before a restoration can start."""
-        wishes = [
-            (self._form.volumeNode is not None and not isFlat(self._form.volumeNode), _("load a CT or MR volume")),
-            (self._transport is not None, _("start the backend")),
-            (bool(self._models.reference), _("choose a model or a weight file")),
-            (self._models.fits(METHOD), _("choose a Models Genesis model")),
-        ]
-        return [text for fulfilled, text in wishes if not fulfilled]
+        node = self._form.volumeNode
+        return unfulfilled(
+            (node is not None and not isFlat(node), _("load a CT or MR volume")),
+            *self._modelWishes(_("choose a Models Genesis model")),
+        )
 
-    def _onFinished(self, restoration) -> None:
+    def _onRestored(self, restoration) -> None:
         self.restoration = restoration
         self.ui.resultLabel.text = _("{name}, compared with the original:").format(name=restoration.folderName)
-        fillTableWidget(self.ui.metricsTable, restoration.table)
+        showMetrics(self.ui.metricsTable, restoration.table)
         self.ui.resultSection.visible = True
-        self.onShow()
+        self.show()
+
+
+def showMetrics(widget, rows) -> None:
+    """Show a restoration's metrics in a QTableWidget, numbers rounded for reading."""
+    titles = {"image": _("Image"), "mse": _("MSE"), "psnr": _("PSNR (dB)"), "ssim": _("SSIM")}
+    columns = list(rows[0]) if rows else []
+    texts = [[_text(name, row[name]) for name in columns] for row in rows]
+    fillRows(widget, [titles.get(name, name) for name in columns], texts)
+
+
+def _text(column: str, value: Any) -> str:
+    if column == "image":
+        names = {"distorted": _("Distorted"), "restored": _("Restored"), "constant mean": _("Constant mean")}
+        return names.get(value, value)
+    return "-" if value is None else FORMATS.get(column, "{:.4g}").format(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from MedSSLLib.widgets.modelChoice import chosen
+from MedSSLLib.widgets.modelChoice import chosen, fillCombo
 from slicer.i18n import tr as _
 
 
@@ -32,8 +32,7 @@ class RestoreForm:
     def __init__(self, ui, changed: Callable[[], None]) -> None:
         self._ui, self._changed, self._parameterNode = ui, changed, None
         for combo, titles in ((ui.distortionCombo, distortionTitles()), (ui.fidelityCombo, fidelityTitles())):
-            for name, title in titles.items():
-                combo.addItem(title, name)
+            fillCombo(combo, titles)
             combo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
         ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: changed())
 
@@ -54,14 +53,14 @@ class RestoreForm:
             fidelity=chosen(ui.fidelityCombo),
         )
 
-    def setEnabled(self, enabled: bool) -> None:
-        """Let the user choose, or not while a restoration runs."""
+    @property
+    def inputs(self) -> tuple:
+        """The widgets, which rest while a restoration runs."""
         ui = self._ui
-        for widget in (
+        return (
             ui.inputSelector, ui.roiSelector, ui.distortionCombo, ui.strengthSlider, ui.seedSpin, ui.overlapSlider,
             ui.fidelityCombo,
-        ):  # fmt: skip
-            widget.enabled = enabled
+        )  # fmt: skip
 
     def setParameterNode(self, parameterNode) -> None:
         """Take the choices of a scene's parameter node and keep them there from now on; None: keep them nowhere."""

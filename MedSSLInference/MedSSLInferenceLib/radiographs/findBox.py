@@ -10,10 +10,10 @@ from slicer.i18n import tr as _
 from MedSSLInferenceLib.radiographs.liveSearch import LiveSearch
 from MedSSLInferenceLib.radiographs.patchMapLinks import PatchMapLinks
 from MedSSLInferenceLib.radiographs.radiographTables import fillMatches, pixelText
-from MedSSLInferenceLib.scene.patchMapNodes import patchAt, select
+from MedSSLInferenceLib.scene.comparison.patchMapNodes import patchAt, select
+from MedSSLInferenceLib.scene.comparison.pointLists import findPoint, movePoint
+from MedSSLInferenceLib.scene.comparison.radiographGroup import FIND, RadiographGroup, groups
 from MedSSLInferenceLib.scene.pixelGeometry import pixelsToWorld
-from MedSSLInferenceLib.scene.pointLists import findPoint, movePoint
-from MedSSLInferenceLib.scene.radiographGroup import FIND, RadiographGroup, groups
 from MedSSLInferenceLib.views.radiographLayout import setOpacity, showResults
 
 
@@ -24,7 +24,7 @@ class FindBox:
         ui: widgets of MedSSLRadiographs.ui.
         layoutManager: function that returns Slicer's layout manager or None.
         options: function that returns model, dense and device.
-        onFailed: told what went wrong, or None when it goes well again.
+        onFailed: called with what went wrong, or None when it goes well again.
     """
 
     def __init__(self, ui, layoutManager: Callable, options: Callable[[], dict], onFailed: Callable) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from MedSSLLib.widgets.actionBox import Action, unfulfilled
 from slicer.i18n import tr as _
 
-from MedSSLInferenceLib.panel.runStates import Action
 from MedSSLInferenceLib.radiographs.radiographTables import fillLandmarks
 from MedSSLInferenceLib.runs.landmarkRun import LandmarkErrors, catalogueLandmarksRun
 
@@ -37,11 +37,11 @@ class LandmarkTab:
     def missing(self) -> list[str]:
         """What the user still has to choose."""
         ui = self._ui
-        wishes = [
-            (bool(ui.landmarkImages.currentPath.strip()), _("choose a table of images")),
-            (bool(ui.landmarkTable.currentPath.strip()), _("choose a table of landmarks")),
-        ]
-        return [text for fulfilled, text in wishes if not fulfilled] + self._missing()
+        own = unfulfilled(
+            (ui.landmarkImages.currentPath.strip(), _("choose a table of images")),
+            (ui.landmarkTable.currentPath.strip(), _("choose a table of landmarks")),
+        )
+        return own + self._missing()
 
     def setParameterNode(self, parameterNode) -> None:
         """Take the choices of a scene's parameter node and keep them there from now on; None: keep them nowhere."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import slicer
-from MedSSLLib.steps import StepRunner, Steps
+from MedSSLLib.steps import StepRunner, Steps, resultSteps
 
 from medssl.client import api
 from medssl.core.errors import NotFoundError
 from medssl.core.requests import SimilarityRequest
-from MedSSLInferenceLib.runs.inspectionSteps import followSteps
 from MedSSLInferenceLib.runs.radiographRun import LIVE_POLL_S, LIVE_WAIT_S, pixelInside, refSteps, showSimilarity
+from MedSSLInferenceLib.scene.comparison.radiographGroup import FIND, RadiographGroup
 from MedSSLInferenceLib.scene.pixelGeometry import insideImage, worldToPixel
-from MedSSLInferenceLib.scene.radiographGroup import FIND, RadiographGroup
 
 EVENTS = (slicer.vtkMRMLMarkupsNode.PointModifiedEvent, slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent)
 
@@ -23,9 +22,9 @@ class LiveSearch:
 
     Args:
         options: function that returns model, dense, device: fields of SimilarityRequest.
-        onMoved: told (image number, pixel) of every move, before any answer.
-        onFound: told (source number, Similarity).
-        onFailed: told an error; the next move asks again.
+        onMoved: called with (image number, pixel) of every move, before any answer.
+        onFound: called with (source number, Similarity).
+        onFailed: called with an error; the next move asks again.
     """
 
     def __init__(self, options: Callable[[], dict], onMoved: Callable, onFound: Callable, onFailed: Callable) -> None:
@@ -83,7 +82,7 @@ class LiveSearch:
         refs = yield from self._refSteps(group)
         request = SimilarityRequest(refs, x=x, y=y, source=number, **options)
         status = yield api.similarity(request, LIVE_WAIT_S)
-        return (yield from followSteps(status, lambda: False, lambda *_progress: None, LIVE_POLL_S))
+        return (yield from resultSteps(status, lambda: False, lambda *_progress: None, LIVE_POLL_S))
 
     def _refSteps(self, group: RadiographGroup) -> Steps:
         """References of the images; asked for once as long as they stay as they are."""

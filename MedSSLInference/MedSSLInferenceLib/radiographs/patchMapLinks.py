@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import slicer
 
-from MedSSLInferenceLib.scene.radiographGroup import PATCHES, SERIES, RadiographGroup
+from MedSSLInferenceLib.scene.comparison.radiographGroup import PATCHES, SERIES, RadiographGroup
 from MedSSLInferenceLib.scene.tableNodes import rowsOf
 from MedSSLInferenceLib.views.radiographLayout import plotViewNode
 
@@ -14,10 +14,10 @@ SIGNAL = "dataSelected(vtkStringArray*, vtkCollection*)"
 
 
 class PatchMapLinks:
-    """Tells which patch the user picked in the plot view that shows a group's map.
+    """Reports which patch the user picked in the plot view that shows a group's map.
 
     Args:
-        onPicked: told the row of the patch.
+        onPicked: called with the row of the patch.
     """
 
     def __init__(self, onPicked: Callable) -> None:

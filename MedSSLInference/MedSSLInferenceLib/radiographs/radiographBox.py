@@ -1,91 +1,65 @@
-"""The box "Compare radiographs": correspondences, click-to-find, parts and patch map on the widgets of MedSSLRadiographs.ui."""
+"""The section "Compare radiographs": correspondences, click-to-find, parts, patch map and landmark errors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-import slicer
+from MedSSLLib.widgets.actionBox import Action, unfulfilled
 from MedSSLLib.widgets.modelChoice import chosen
+from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
-from MedSSLInferenceLib.panel.runStates import Action, RunStates
+from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER, InspectionBox, withNotes
 from MedSSLInferenceLib.radiographs.findBox import FindBox
 from MedSSLInferenceLib.radiographs.landmarkTab import LandmarkTab
 from MedSSLInferenceLib.radiographs.radiographForm import RadiographForm
 from MedSSLInferenceLib.radiographs.radiographTables import fillCorrespondences
 from MedSSLInferenceLib.runs.radiographImages import planesOf
-from MedSSLInferenceLib.scene.partSegmentations import partNames
-from MedSSLInferenceLib.scene.pointLists import highlight
-from MedSSLInferenceLib.scene.radiographGroup import CHART, TABLE, RadiographGroup, findGroup, groups
+from MedSSLInferenceLib.scene.comparison.partSegmentations import partNames
+from MedSSLInferenceLib.scene.comparison.pointLists import highlight
+from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, TABLE, RadiographGroup, findGroup, groups
 from MedSSLInferenceLib.scene.tableNodes import rowsOf
 from MedSSLInferenceLib.views.radiographLayout import registerLayouts, showGroup
 
-UI_FILE = Path(__file__).resolve().parents[2] / "Resources" / "UI" / "MedSSLRadiographs.ui"
-METHOD = "peac"
 
+class RadiographBox(InspectionBox):
+    """Fills a frame with the section.
 
-class RadiographBox:
-    """Fills a frame with the box.
-
-    Attributes: `group`, the radiographs that are compared, once a comparison has ended.
+    Attributes: `group`, the radiographs that are compared, once a comparison has ended; `form`, `find` and `landmarks`,
+    its parts.
 
     Args:
         frame: an empty widget of the panel with a layout.
-        logic: a MedSSLInferenceLogic.
-        models: the panel's ModelChoice.
-        layoutManager: function that returns Slicer's layout manager or None.
-        device: function that returns the name of the device to use.
+        common: logic, models, layoutManager and device, as in InspectionBox.
     """
 
-    def __init__(
-        self, frame, logic, models, layoutManager: Callable, device: Callable[[], str] = lambda: "auto"
-    ) -> None:
-        self.widget = slicer.util.loadUI(str(UI_FILE))
-        frame.layout().addWidget(self.widget)
-        self.ui = ui = slicer.util.childWidgetVariables(self.widget)
-        for widget in (self.widget, ui.imagesSelector):
-            widget.setMRMLScene(slicer.mrmlScene)
-        self._logic, self._models, self._layoutManager, self._device = logic, models, layoutManager, device
-        self.group = self._transport = self._states = None
+    PURPOSES = ("peac",)
+
+    def __init__(self, frame, *common) -> None:
+        super().__init__(loadInto(frame, UI_FOLDER / "MedSSLRadiographs.ui", "imagesSelector"), "radiograph", *common)
+        ui = self.ui
+        self.group = None
         self.form = RadiographForm(ui, self._onChoice)
-        self.find = FindBox(ui, layoutManager, self._findOptions, self._showError)
+        self._inputs = self.form.inputs
+        self.find = FindBox(ui, self._layoutManager, self._findOptions, self.showError)
         self.landmarks = LandmarkTab(
-            ui, lambda: {"model": models.reference, "device": device()}, lambda: self._transport, self._missingModel,
-            self.update,
-        )  # fmt: skip
-        self._states = RunStates(
-            [*self._actions(), self.landmarks.action],
-            ui.radiographProgress,
-            ui.radiographStatus,
-            ui.radiographError,
-            self._onState,
+            ui, self._landmarkOptions, lambda: self._transport, self._missingModel, self.update
         )
         ui.radiographShowButton.connect("clicked(bool)", lambda _checked: self.show())
         ui.correspondTable.connect("itemSelectionChanged()", self._onRow)
-        registerLayouts(layoutManager())
+        registerLayouts(self._layoutManager())
+        self._setActions(*self._comparisons(), self.landmarks.action)
         self.sceneReady()
-
-    @property
-    def state(self) -> str:
-        """One of runStates' names."""
-        return self._states.state
 
     def setTransport(self, transport) -> None:
         """The backend is up, and this asynchronous transport reaches it; None: it is down."""
-        self._transport = self.find.transport = transport
-        self.update()
+        self.find.transport = transport
+        super().setTransport(transport)
 
     def setParameterNode(self, parameterNode) -> None:
         """Take and keep the choices in the scene's parameter node; None: let go of it."""
         self.form.setParameterNode(parameterNode)
         self.landmarks.setParameterNode(parameterNode)
-
-    def forgetScene(self) -> None:
-        """The scene is closed: its nodes are gone, and nobody waits for the result of a run."""
-        partNames.clear()
-        self._take(None)
-        self._states.reset()
 
     def sceneImporting(self) -> None:
         """A scene is about to be loaded, perhaps one that was saved in our layout."""
@@ -104,8 +78,8 @@ class RadiographBox:
         self.update()
 
     def close(self) -> None:
-        """The panel goes away."""
-        self._states.close()
+        """The panel goes away: nobody asks any more how a run gets on."""
+        super().close()
         self.find.close()
 
     def show(self, withMap: bool | None = None) -> None:
@@ -119,57 +93,52 @@ class RadiographBox:
 
     def update(self) -> None:
         """Bring buttons, tooltips and progress in line with choices and backend."""
-        if self._states is None:
+        if not self._actions:  # the parts are still being built
             return
-        ui = self.ui
-        self._states.update()
-        ready = self.group is not None and self.group.complete
-        ui.radiographShowButton.enabled = ready
-        ui.radiographShowButton.toolTip = (
-            _("A view for each radiograph, with its points, heat map and parts")
-            if ready
-            else _("Compare radiographs first")
+        super().update()
+        button = self.ui.radiographShowButton
+        button.enabled = self.group is not None and self.group.complete
+        shows, wish = (
+            _("A view for each radiograph, with its points, heat map and parts"),
+            _("Compare radiographs first"),
         )
+        button.toolTip = shows if button.enabled else wish
         self.find.update(self._missing())
 
-    def _actions(self) -> list[Action]:
-        ui = self.ui
+    def _forgetResults(self) -> None:
+        partNames.clear()
+        self._take(None)
+
+    def _comparisons(self) -> list[Action]:
+        ui, form = self.ui, self.form
+        common = (self._onCompared, self._missing)
         return [
             Action(ui.correspondButton, _("Correspond"), _("To compare: {wishes}"),
                    _("Find places of equal anatomy in all radiographs, and mark them"),
-                   self._starter("correspond", lambda: {"count": ui.countSpin.value, "dense": self.form.dense}), self._onFinished, self._missing),
+                   self._starter("correspond", lambda: {"count": ui.countSpin.value, "dense": form.dense}), *common),
             Action(ui.cosegmentButton, _("Co-segment"), _("To co-segment: {wishes}"),
                    _("Part all radiographs into the same anatomical parts, as segmentations"),
-                   self._starter("cosegment", lambda: {"parts": ui.partsSpin.value, "dense": self.form.dense}), self._onFinished, self._missing),
+                   self._starter("cosegment", lambda: {"parts": ui.partsSpin.value, "dense": form.dense}), *common),
             Action(ui.patchmapButton, _("Patch map"), _("To draw the map: {wishes}"),
                    _("Show patches of equal descriptors together in a plot; picking a point shows its place"),
-                   self._starter("patchmap", lambda: {"method": chosen(ui.mapCombo), "dense": 1}), self._onFinished, self._missing),
+                   self._starter("patchmap", lambda: {"method": chosen(ui.mapCombo), "dense": 1}), *common),
             Action(ui.findButton, _("Find"), _("To find a place: {wishes}"),
                    _("Put a point into a radiograph; wherever it is moved, the others show the same anatomy"),
-                   self._startFind, self._onFound, self._missing),
+                   self._starter("similarity", self._findPlace), self._onFound, self._missing),
         ]  # fmt: skip
 
     def _starter(self, name: str, options: Callable[[], dict]) -> Callable:
-        def start(onProgress, onFinished, onFailed):
-            run = self._logic.run(
-                name, self.form.images, self._models.reference, view=self.form.view, device=self._device(),
-                onProgress=onProgress, **options(),
-            )  # fmt: skip
-            return run.start(self._transport, onFinished, onFailed)
+        def start(*callbacks):
+            return self._ask(name, self.form.images, callbacks, view=self.form.view, **options())
 
         return start
 
-    def _startFind(self, onProgress, onFinished, onFailed):
-        """The first question about a point: it makes the 2D images, and the backend describes them."""
+    def _findPlace(self) -> dict:
+        """What the first question about a point needs: it makes the 2D images, and the backend describes them."""
         source = self.find.source
-        images = self.form.images
-        planes = planesOf(images, self.form.view)
-        point = self.find.pointOf(planes[source]) if planes[source] is not None else None
-        run = self._logic.run(
-            "similarity", images, self._models.reference, source=source, pointRas=point, view=self.form.view,
-            dense=self.form.dense, device=self._device(), onProgress=onProgress,
-        )  # fmt: skip
-        return run.start(self._transport, onFinished, onFailed)
+        plane = planesOf(self.form.images, self.form.view)[source]
+        point = self.find.pointOf(plane) if plane is not None else None
+        return {"source": source, "pointRas": point, "dense": self.form.dense}
 
     def _missing(self) -> list[str]:
         """What the user still has to do before a comparison can start."""
@@ -177,13 +146,13 @@ class RadiographBox:
 
     def _missingModel(self) -> list[str]:
         """What is missing for any question about a model."""
-        wishes = [] if self._transport is not None else [_("start the backend")]
-        wishes += [] if self._models.reference else [_("choose a model or a weight file")]
-        wishes += [] if self._models.fits(METHOD) else [_("choose a PEAC model")]
-        return wishes
+        return unfulfilled(*self._modelWishes(_("choose a PEAC model")))
+
+    def _landmarkOptions(self) -> dict:
+        return {"model": self._models.reference, "device": self._device()}
 
     def _findOptions(self) -> dict:
-        return {"model": self._models.reference, "dense": self.form.dense, "device": self._device()}
+        return {**self._landmarkOptions(), "dense": self.form.dense}
 
     def _onChoice(self) -> None:
         """Other images: their comparison, if there is one in the scene, is shown in the tables."""
@@ -200,22 +169,19 @@ class RadiographBox:
         rows = rowsOf(group.get(TABLE)) if group is not None and group.get(TABLE) is not None else []
         fillCorrespondences(self.ui.correspondTable, rows)
 
-    def _onState(self) -> None:
-        self.form.setEnabled(not self._states.busy)
-
-    def _onFinished(self, result) -> None:
+    def _onCompared(self, result) -> None:
         self.group = None
         self._take(result.group)
         self._showNotes(result)
         self.show()
 
     def _onFound(self, result) -> None:
-        self._onFinished(result)
+        self._onCompared(result)
         self.find.showResult(result)
 
     def _showNotes(self, result) -> None:
-        ui, notes = self.ui, " ".join(f"{note}." for note in result.info.get("notes", ()))
-        ui.radiographStatus.text = notes or _("Finished")
+        ui = self.ui
+        ui.radiographStatus.text = withNotes("", result.info) or _("Finished")
         if hasattr(result, "segmentations"):
             ui.cosegmentLabel.text = _(
                 "{count} parts; rename a segment in one image, and it is renamed in all."
@@ -231,7 +197,3 @@ class RadiographBox:
         if self.group is not None and self.group.complete:
             row = items[0].row() if items else None
             highlight(self.group, self.ui.correspondTable.item(row, 0).text() if row is not None else "")
-
-    def _showError(self, error: Exception | None) -> None:
-        if self._states is not None:
-            self._states.showError(error)

@@ -6,25 +6,15 @@ from collections.abc import Callable
 
 import qt
 from MedSSLLib.scene.volumeExport import isFlat
-from MedSSLLib.widgets.modelChoice import chosen
+from MedSSLLib.widgets.modelChoice import chosen, fillCombo
 from slicer.i18n import tr as _
 
-from MedSSLInferenceLib.runs.radiographImages import FRONTAL, LATERAL, RED
-
-
-def viewTitles() -> dict[str, str]:
-    """What may become of a 3D volume."""
-    return {
-        "": _("(choose)"),
-        FRONTAL: _("Frontal projection (simulated)"),
-        LATERAL: _("Lateral projection (simulated)"),
-        RED: _("Slice shown in the red view"),
-    }
+from MedSSLInferenceLib.runs.radiographImages import viewTitles
 
 
 def denseTitles() -> dict[int, str]:
-    """Descriptors along a side of a cell."""
-    return {1: _("1 (a descriptor per cell)"), 2: _("2 (half a cell)"), 4: _("4 (finest, slow)")}
+    """Descriptors along a side of a patch."""
+    return {1: _("1 (a descriptor per patch)"), 2: _("2 (half a patch)"), 4: _("4 (finest, slow)")}
 
 
 def mapTitles() -> dict[str, str]:
@@ -45,8 +35,7 @@ class RadiographForm:
         self._taking = False
         self._combos = ((ui.viewCombo, viewTitles()), (ui.denseCombo, denseTitles()), (ui.mapCombo, mapTitles()))
         for combo, titles in self._combos:
-            for value, title in titles.items():
-                combo.addItem(title, value)
+            fillCombo(combo, titles)
             combo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
         ui.partsSpin.specialValueText = _("automatic")
         ui.imagesSelector.connect("checkedNodesChanged()", self._onChoice)
@@ -64,7 +53,7 @@ class RadiographForm:
 
     @property
     def dense(self) -> int:
-        """Descriptors along a side of a cell."""
+        """Descriptors along a side of a patch."""
         return int(chosen(self._ui.denseCombo))
 
     def missing(self) -> list[str]:
@@ -89,11 +78,11 @@ class RadiographForm:
         self._taking = False
         self._onChoice()
 
-    def setEnabled(self, enabled: bool) -> None:
-        """Let the user choose, or not while a comparison runs."""
+    @property
+    def inputs(self) -> tuple:
+        """The widgets, which rest while a comparison runs."""
         ui = self._ui
-        for widget in (ui.imagesSelector, ui.viewCombo, ui.denseCombo, ui.countSpin, ui.partsSpin, ui.mapCombo):
-            widget.enabled = enabled
+        return (ui.imagesSelector, ui.viewCombo, ui.denseCombo, ui.countSpin, ui.partsSpin, ui.mapCombo)
 
     def setParameterNode(self, parameterNode) -> None:
         """Take the choices of a scene's parameter node and keep them there from now on; None: keep them nowhere."""

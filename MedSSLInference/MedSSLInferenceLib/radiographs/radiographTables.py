@@ -34,8 +34,8 @@ def fillMatches(widget, rows, source: int) -> None:
 
 
 def fillLandmarks(widget, rows, unit: str) -> None:
-    """Mean error with its interval and share within one cell, per model, landmark and group."""
-    headers = [_("Model"), _("Landmark"), _("Group"), _("Error ({unit})").format(unit=unit), _("Within a cell")]
+    """Mean error with its interval and share within one patch, per model, landmark and group."""
+    headers = [_("Model"), _("Landmark"), _("Group"), _("Error ({unit})").format(unit=unit), _("Within a patch")]
     texts = [
         [row["model"], row["landmark"], row["group"], f"{row['mean']:.1f} ({row['low']:.1f} to {row['high']:.1f})",
          f"{row['within_cell']:.0%}"] for row in rows

@@ -12,7 +12,7 @@ class InspectionRun:
     """A conversation with the backend whose answer becomes nodes of the scene.
 
     Args:
-        conversation: function (transport, stopped) -> Steps; `stopped()` tells whether the user wants to stop.
+        conversation: function (transport, stopped) -> Steps; `stopped()` says whether the user wants to stop.
         createNodes: makes the nodes of what the conversation returns; called in the event loop or by `wait`.
     """
 
@@ -43,7 +43,7 @@ class InspectionRun:
         """Ask the backend to stop; `onFailed(CancelledError)` follows."""
         self._stopped = True
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Follow no further."""
         self._runner.stop()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.scene.volumeExport import uploadSteps
-from MedSSLLib.steps import Steps
+from MedSSLLib.steps import Steps, resultSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -16,7 +16,6 @@ from medssl.core.errors import InputError
 from medssl.core.protocol import DataSpec
 from medssl.core.requests import LandmarksRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
-from MedSSLInferenceLib.runs.inspectionSteps import followSteps
 from MedSSLInferenceLib.runs.radiographImages import pictures
 from MedSSLInferenceLib.scene.pixelGeometry import worldToPixel
 from MedSSLInferenceLib.scene.tableNodes import createTable
@@ -57,7 +56,7 @@ def landmarksRun(nodes, models, pointLists, onProgress: Callable = lambda *_: No
             patient = node.GetAttribute("MedSSL.Patient") or imageName(number)
             refs.append(replace(ref, name=imageName(number), patient=patient))
         request = LandmarksRequest(DataSpec(volumes=tuple(refs)), models, points=points, **options)
-        return (yield from followSteps((yield api.landmarks(request)), stopped, onProgress))
+        return (yield from resultSteps((yield api.landmarks(request)), stopped, onProgress))
 
     return InspectionRun(conversation, _createNodes)
 
@@ -74,7 +73,7 @@ def catalogueLandmarksRun(images: str, landmarks: str, models, onProgress: Calla
 
     def conversation(_transport, stopped) -> Steps:
         request = LandmarksRequest(DataSpec(path=images), models, landmarks=landmarks, **options)
-        return (yield from followSteps((yield api.landmarks(request)), stopped, onProgress))
+        return (yield from resultSteps((yield api.landmarks(request)), stopped, onProgress))
 
     return InspectionRun(conversation, _createNodes)
 

@@ -9,16 +9,15 @@ import numpy as np
 import slicer
 from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.scene.volumeExport import greyVoxels, ijkToRas, isFlat, uploadSteps
-from MedSSLLib.steps import Steps
+from MedSSLLib.steps import Steps, resultSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.client.volumes import read_nrrd_bytes
 from medssl.core.errors import InputError, MedSSLError
 from medssl.core.requests import PlaneRequest
-from MedSSLInferenceLib.runs.inspectionSteps import followSteps
-from MedSSLInferenceLib.runs.restorationRun import requirePresent
 from MedSSLInferenceLib.scene.folders import folderOf, placeInFolder
+from MedSSLInferenceLib.scene.presence import requirePresent
 
 FRONTAL, LATERAL, RED = "frontal", "lateral", "red"  # what becomes of a 3D volume; RED: the slice of the red view
 SOURCE, VIEW = "MedSSL.source", "MedSSL.view"
@@ -30,6 +29,16 @@ class Picture:
 
     node: Any
     view: str = ""
+
+
+def viewTitles() -> dict[str, str]:
+    """What may become of a 3D volume."""
+    return {
+        "": _("(choose)"),
+        FRONTAL: _("Frontal projection (simulated)"),
+        LATERAL: _("Lateral projection (simulated)"),
+        RED: _("Slice shown in the red view"),
+    }
 
 
 def pictures(volumeNodes, view: str = "", least: int = 2) -> list[Picture]:
@@ -103,7 +112,7 @@ def planeSteps(picture: Picture, transport, stopped, progress) -> Steps:
         return made
     progress(0.0, _("Making a 2D image of {name}").format(name=picture.node.GetName()))
     volume = yield from uploadSteps(picture.node, sharesFiles(transport.address), picture.view)
-    status = yield from followSteps((yield api.plane(PlaneRequest(volume))), stopped, progress)
+    status = yield from resultSteps((yield api.plane(PlaneRequest(volume))), stopped, progress)
     return createPlane(picture, (yield api.result_file(status.id, status.files[0])))
 
 

@@ -9,22 +9,28 @@ from typing import Any
 import slicer
 from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.scene.volumeExport import uploadSteps
-from MedSSLLib.steps import Steps
+from MedSSLLib.steps import Steps, fileSteps, resultSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.core.errors import InputError
 from medssl.core.requests import CorrespondRequest, CosegmentRequest, PatchmapRequest, SimilarityRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
-from MedSSLInferenceLib.runs.inspectionSteps import followSteps, imageSteps
 from MedSSLInferenceLib.runs.radiographImages import pictures, planeSteps
-from MedSSLInferenceLib.runs.restorationRun import requirePresent
-from MedSSLInferenceLib.scene.heatMaps import showHeatMaps
-from MedSSLInferenceLib.scene.partSegmentations import createPartSegmentations
-from MedSSLInferenceLib.scene.patchMapNodes import createPatchMap
+from MedSSLInferenceLib.scene.comparison.heatMaps import showHeatMaps
+from MedSSLInferenceLib.scene.comparison.partSegmentations import createPartSegmentations
+from MedSSLInferenceLib.scene.comparison.patchMapNodes import createPatchMap
+from MedSSLInferenceLib.scene.comparison.pointLists import createPointLists, movePoint, showMatch
+from MedSSLInferenceLib.scene.comparison.radiographGroup import (
+    CHART,
+    PART_TABLE,
+    PATCHES,
+    TABLE,
+    RadiographGroup,
+    groupOf,
+)
 from MedSSLInferenceLib.scene.pixelGeometry import insideImage, middle, pixelsToWorld, worldToPixel
-from MedSSLInferenceLib.scene.pointLists import createPointLists, movePoint, showMatch
-from MedSSLInferenceLib.scene.radiographGroup import CHART, PART_TABLE, PATCHES, TABLE, RadiographGroup, groupOf
+from MedSSLInferenceLib.scene.presence import requirePresent
 
 LIVE_WAIT_S = 2.0  # how long the server may keep a question about one point before it answers "later"
 LIVE_POLL_S = 0.1
@@ -80,15 +86,14 @@ def correspondRun(
 ) -> InspectionRun:
     """Its nodes are a Correspondence; `options` are further fields of CorrespondRequest: count, dense, seed, ..."""
 
-    def ask(refs, _images):
-        return api.correspond(CorrespondRequest(refs, model, **options))
-
     def create(group, status, _files) -> Correspondence:
-        group.node.SetAttribute("MedSSL.model", model)
         lists = createPointLists(group, status.table)
         return Correspondence(group, lists, group.get(TABLE), status.table, status.info)
 
-    return _run(nodes, view, ask, create, onProgress)
+    def ask(refs, _images):
+        return api.correspond(CorrespondRequest(refs, model, **options))
+
+    return _run(nodes, model, view, ask, create, onProgress)
 
 
 def similarityRun(
@@ -109,41 +114,38 @@ def similarityRun(
         return api.similarity(SimilarityRequest(refs, model, x, y, source=number, **options), LIVE_WAIT_S)
 
     def create(group, status, _files) -> Similarity:
-        group.node.SetAttribute("MedSSL.model", model)
         image = group.images[number]
         movePoint(group, number, pixelsToWorld(image, [middle(image)])[0] if pointRas is None else pointRas)
         return showSimilarity(group, number, status)
 
-    return _run(nodes, view, ask, create, onProgress)
+    return _run(nodes, model, view, ask, create, onProgress)
 
 
 def cosegmentRun(nodes, model: str, view: str = "", onProgress: Callable = lambda *_: None, **options) -> InspectionRun:
     """Its nodes are Parts; `options` are further fields of CosegmentRequest: parts, dense, seed, ..."""
 
-    def ask(refs, _images):
-        return api.cosegment(CosegmentRequest(refs, model, **options))
-
     def create(group, status, files) -> Parts:
-        group.node.SetAttribute("MedSSL.model", model)
         maps = [files[f"segmentation-{number}"] for number in range(len(group.images))]
         segmentations = createPartSegmentations(group, status.table, maps)
         return Parts(group, segmentations, group.get(PART_TABLE), status.table, status.info)
 
-    return _run(nodes, view, ask, create, onProgress)
+    def ask(refs, _images):
+        return api.cosegment(CosegmentRequest(refs, model, **options))
+
+    return _run(nodes, model, view, ask, create, onProgress)
 
 
 def patchmapRun(nodes, model: str, view: str = "", onProgress: Callable = lambda *_: None, **options) -> InspectionRun:
     """Its nodes are a PatchMap; `options` are further fields of PatchmapRequest: method, dense, perplexity, ..."""
 
-    def ask(refs, _images):
-        return api.patchmap(PatchmapRequest(refs, model, **options))
-
     def create(group, status, _files) -> PatchMap:
-        group.node.SetAttribute("MedSSL.model", model)
         series = createPatchMap(group, status.table)
         return PatchMap(group, group.get(PATCHES), series, group.get(CHART), status.table, status.info)
 
-    return _run(nodes, view, ask, create, onProgress)
+    def ask(refs, _images):
+        return api.patchmap(PatchmapRequest(refs, model, **options))
+
+    return _run(nodes, model, view, ask, create, onProgress)
 
 
 def showSimilarity(group: RadiographGroup, source: int, status) -> Similarity:
@@ -175,7 +177,8 @@ def pixelInside(image, pointRas) -> tuple[float, float]:
     return pixel
 
 
-def _run(nodes, view: str, ask: Callable, create: Callable, onProgress: Callable) -> InspectionRun:
+def _run(nodes, model: str, view: str, ask: Callable, create: Callable, onProgress: Callable) -> InspectionRun:
+    """One comparison: `ask(refs, images)` makes the call, `create(group, status, files)` the nodes of its answer."""
     chosen = pictures(nodes, view)
 
     def conversation(transport, stopped) -> Steps:
@@ -184,13 +187,14 @@ def _run(nodes, view: str, ask: Callable, create: Callable, onProgress: Callable
             images.append((yield from planeSteps(picture, transport, stopped, onProgress)))
         onProgress(0.0, _("Sending the radiographs"))
         refs = yield from refSteps(images, transport)
-        status = yield from followSteps((yield ask(refs, images)), stopped, onProgress)
-        return images, status, (yield from imageSteps(status))
+        status = yield from resultSteps((yield ask(refs, images)), stopped, onProgress)
+        return images, status, (yield from fileSteps(status, ".nrrd"))
 
     def createNodes(value):
         images, status, files = value
         requirePresent(images, _("Load it and compare again"))
         group = groupOf(images)
+        group.node.SetAttribute("MedSSL.model", model)
         try:
             return create(group, status, files)
         except Exception:

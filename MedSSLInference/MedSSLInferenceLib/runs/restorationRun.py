@@ -7,14 +7,14 @@ from typing import Any
 
 from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.scene.volumeExport import uploadSteps
-from MedSSLLib.steps import Steps
+from MedSSLLib.steps import Steps, fileSteps, resultSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.core.errors import InputError
 from medssl.core.requests import RestoreRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
-from MedSSLInferenceLib.runs.inspectionSteps import followSteps, imageSteps
+from MedSSLInferenceLib.scene.presence import requirePresent
 from MedSSLInferenceLib.scene.regionOfInterest import ijkBounds
 from MedSSLInferenceLib.scene.restorationNodes import Restoration, createRestoration
 
@@ -28,7 +28,7 @@ def restorationRun(
         volumeNode: a vtkMRMLScalarVolumeNode.
         model: a job id, or the path of a weight file that the backend can read.
         roi: a vtkMRMLMarkupsROINode or None.
-        onProgress: told a fraction 0...1 and a message.
+        onProgress: called with a fraction 0...1 and a message.
         options: further fields of RestoreRequest: distortion, strength, seed, overlap, fidelity, device.
 
     Raises:
@@ -41,25 +41,14 @@ def restorationRun(
         onProgress(0.0, "")
         volume = yield from uploadSteps(volumeNode, sharesFiles(transport.address))
         request = RestoreRequest(volume, model, roi=bounds, **options)
-        status = yield from followSteps((yield api.restore(request)), stopped, onProgress)
-        return request, status, (yield from imageSteps(status))
+        status = yield from resultSteps((yield api.restore(request)), stopped, onProgress)
+        return request, status, (yield from fileSteps(status, ".nrrd"))
 
     def createNodes(value) -> Restoration:
         requirePresent([volumeNode], _("Load it and restore it again"))
         return createRestoration(volumeNode, *value)
 
     return InspectionRun(conversation, createNodes)
-
-
-def requirePresent(nodes, remedy: str) -> None:
-    """Refuse to go on without nodes that were there when the run began.
-
-    Raises:
-        InputError: one was removed from the scene.
-    """
-    for node in nodes:
-        if node.GetScene() is None:
-            raise InputError(node.GetName(), _("was removed from the scene meanwhile"), remedy)
 
 
 def checked(volumeNode):

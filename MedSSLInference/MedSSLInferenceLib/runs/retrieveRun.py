@@ -10,7 +10,7 @@ from typing import Any
 
 from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.scene.volumeExport import greyVoxels, uploadSteps
-from MedSSLLib.steps import Steps
+from MedSSLLib.steps import Steps, resultSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -18,14 +18,13 @@ from medssl.core.errors import InputError
 from medssl.core.protocol import DataSpec, VolumeRef
 from medssl.core.requests import PlaneRequest, RetrieveRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
-from MedSSLInferenceLib.runs.inspectionSteps import followSteps
 from MedSSLInferenceLib.runs.radiographImages import viewOf
-from MedSSLInferenceLib.runs.restorationRun import requirePresent
-from MedSSLInferenceLib.scene.caseNodes import createFromBytes, isCase, loadedBefore, loadFile, markCase
 from MedSSLInferenceLib.scene.folders import createFolder, folderName, placeInFolder
+from MedSSLInferenceLib.scene.presence import requireGiven, requirePresent
 from MedSSLInferenceLib.scene.tableNodes import createTable
+from MedSSLInferenceLib.views.caseNodes import createFromBytes, isCase, loadedBefore, loadFile, markCase
 
-DECLARATIONS = (".yaml", ".yml")
+SPEC_ENDINGS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -47,24 +46,22 @@ def retrieveRun(
     """A search for similar cases; its nodes are Retrieved.
 
     Args:
-        node: a volume node, 3D or 2D. Its attribute MedSSL.Patient tells whose other images do not count.
-        among: path of a folder, a catalogue CSV or a declaration (.yaml) on the backend's machine, or a DataSpec.
+        node: a volume node, 3D or 2D. Its attribute MedSSL.Patient says whose other images do not count.
+        among: path of a folder, a catalogue CSV or a dataset spec (.yaml) on the backend's machine, or a DataSpec.
         model: a job id, or the path of a weight file that the backend can read.
         view: how a 3D node becomes 2D where the model looks at radiographs: "frontal", "lateral", "red", "k:57".
-        onProgress: told a fraction 0...1 and a message.
+        onProgress: called with a fraction 0...1 and a message.
         options: further fields of RetrieveRequest: count, features, same_patient, part, device.
 
     Raises:
         InputError: no volume, set or model, or the red view shows no slice of the volume.
         VolumeError: no voxels, or colours.
     """
-    for value, what, remedy in (
+    requireGiven(
         (node, _("volume"), _("Choose a loaded volume")),
-        (among, _("set of images"), _("Choose a folder, a table or a declaration")),
+        (among, _("set of images"), _("Choose a folder, a table or a dataset spec")),
         (model, _("model"), _("Choose a pretrained model")),
-    ):
-        if not value:
-            raise InputError(what, _("is missing"), remedy)
+    )
     greyVoxels(node)
     seen = viewOf(node, view)
 
@@ -75,7 +72,7 @@ def retrieveRun(
         volume = yield from uploadSteps(node, shared, seen)
         volume = replace(volume, patient=node.GetAttribute("MedSSL.Patient") or "")
         status = yield api.retrieve(RetrieveRequest(volume, data, model, **options))
-        status = yield from followSteps(status, stopped, onProgress)
+        status = yield from resultSteps(status, stopped, onProgress)
         pictures = []
         for row in status.table:
             pictures.append((yield api.result_file(status.id, f"case-{row['rank']}.png")))
@@ -94,8 +91,8 @@ def retrieveRun(
 
 
 def dataSteps(path: str) -> Steps:
-    """A folder or a table as such; a declaration is read by the backend, since Slicer's Python knows no YAML."""
-    if Path(path).suffix.lower() in DECLARATIONS:
+    """A folder or a table as such; a dataset spec is read by the backend, since Slicer's Python knows no YAML."""
+    if Path(path).suffix.lower() in SPEC_ENDINGS:
         return DataSpec(sets=((yield api.read_dataset_spec(path=path)),))
     return DataSpec(path=path)
 
@@ -126,7 +123,7 @@ def caseRun(found: Retrieved, rank: int, onProgress: Callable = lambda *_: None)
             return node
         onProgress(0.0, _("Fetching {name}").format(name=row["name"]))
         asked = yield api.plane(PlaneRequest(VolumeRef(path=row["path"])))
-        status = yield from followSteps(asked, stopped, onProgress)
+        status = yield from resultSteps(asked, stopped, onProgress)
         return createFromBytes((yield api.result_file(status.id, status.files[0])), row["name"])
 
     def createNodes(node):

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from MedSSLLib.steps import Steps
+from MedSSLLib.steps import Steps, resultSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
-from medssl.core.errors import InputError
 from medssl.core.requests import SaliencyRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
-from MedSSLInferenceLib.runs.inspectionSteps import followSteps
 from MedSSLInferenceLib.runs.radiographImages import pictures, planeSteps
 from MedSSLInferenceLib.runs.radiographRun import refSteps
-from MedSSLInferenceLib.runs.restorationRun import requirePresent
+from MedSSLInferenceLib.scene.presence import requireGiven, requirePresent
 from MedSSLInferenceLib.views.saliencyOverlay import createSaliency
 
 MAP = "saliency.nrrd"
@@ -38,20 +36,18 @@ def saliencyRun(
         finding: a class of the model; of an Ark a synonym will do.
         head: of an Ark; "": the first that knows the finding.
         view: as in `predictRun`.
-        onProgress: told a fraction 0...1 and a message.
+        onProgress: called with a fraction 0...1 and a message.
         options: further fields of SaliencyRequest: method (grad-cam, occlusion), check, part, device.
 
     Raises:
         InputError: no volume, model or finding, or a 3D volume without a view.
         VolumeError: no voxels, or colours.
     """
-    for value, what, remedy in (
+    requireGiven(
         (node, _("volume"), _("Choose a loaded volume")),
         (model, _("model"), _("Choose a pretrained Ark or a classifier of radiographs")),
         (finding, _("finding"), _("Choose a class of the model")),
-    ):
-        if not value:
-            raise InputError(what, _("is missing"), remedy)
+    )
     (picture,) = pictures([node], view, least=1)
 
     def conversation(transport, stopped) -> Steps:
@@ -59,7 +55,7 @@ def saliencyRun(
         image = yield from planeSteps(picture, transport, stopped, onProgress)
         (ref,) = yield from refSteps([image], transport)
         status = yield api.saliency(SaliencyRequest(ref, model, finding, head, **options))
-        status = yield from followSteps(status, stopped, onProgress)
+        status = yield from resultSteps(status, stopped, onProgress)
         return image, status, (yield api.result_file(status.id, MAP))
 
     def createNodes(value):

@@ -9,16 +9,14 @@ from typing import Any
 
 from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.scene.volumeExport import greyVoxels, uploadSteps
-from MedSSLLib.steps import Steps
+from MedSSLLib.steps import Steps, resultSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
-from medssl.core.errors import InputError
 from medssl.core.requests import PredictRequest, SegmentRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
-from MedSSLInferenceLib.runs.inspectionSteps import followSteps
 from MedSSLInferenceLib.runs.radiographImages import viewOf
-from MedSSLInferenceLib.runs.restorationRun import requirePresent
+from MedSSLInferenceLib.scene.presence import requireGiven, requirePresent
 from MedSSLInferenceLib.scene.segmentationNodes import Segmented, createSegmentation
 from MedSSLInferenceLib.scene.tableNodes import createTable
 
@@ -44,7 +42,7 @@ def segmentRun(volumeNode, model: str, onProgress: Callable = lambda *_: None, *
     Args:
         volumeNode: a volume node, 3D or 2D.
         model: a job id, or the path of a weight file that the backend can read.
-        onProgress: told a fraction 0...1 and a message.
+        onProgress: called with a fraction 0...1 and a message.
         options: further fields of SegmentRequest: overlap, mirror, device.
 
     Raises:
@@ -57,7 +55,7 @@ def segmentRun(volumeNode, model: str, onProgress: Callable = lambda *_: None, *
         onProgress(0.0, "")
         volume = yield from uploadSteps(volumeNode, sharesFiles(transport.address))
         request = SegmentRequest(volume, model, **options)
-        status = yield from followSteps((yield api.segment(request)), stopped, onProgress)
+        status = yield from resultSteps((yield api.segment(request)), stopped, onProgress)
         return request, status, (yield api.result_file(status.id, LABEL_MAP))
 
     def createNodes(value) -> Segmented:
@@ -97,7 +95,7 @@ def predictRun(
             name = node.GetName() if names[node.GetName()] == 1 else f"{node.GetName()} ({node.GetID()})"
             refs.append(replace(ref, name=name))
         request = PredictRequest(tuple(refs), model, **options)
-        return (yield from followSteps((yield api.predict(request)), stopped, onProgress))
+        return (yield from resultSteps((yield api.predict(request)), stopped, onProgress))
 
     return InspectionRun(conversation, lambda status: _createPrediction(nodes, view, status))
 
@@ -111,9 +109,9 @@ def _createPrediction(nodes, view: str, status) -> Predicted:
 
 
 def _check(nodes, model: str) -> None:
-    if not nodes or None in nodes:
-        raise InputError(_("volume"), _("is missing"), _("Choose a loaded volume"))
-    if not model:
-        raise InputError(_("model"), _("is missing"), _("Choose a fine-tuned model"))
+    requireGiven(
+        (nodes and None not in nodes, _("volume"), _("Choose a loaded volume")),
+        (model, _("model"), _("Choose a fine-tuned model")),
+    )
     for node in nodes:
         greyVoxels(node)

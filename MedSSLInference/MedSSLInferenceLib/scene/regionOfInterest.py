@@ -13,11 +13,11 @@ from slicer.i18n import tr as _
 from medssl.core.errors import InputError
 
 Bounds = tuple  # ((i0, i1), (j0, j1), (k0, k1)), half open
-SMALLEST = (64, 64, 32)  # voxels along i, j, k: a model's cube
+SMALLEST = (64, 64, 32)  # voxels along i, j, k: what a model sees at once
 
 
 def ijkBounds(roiNode, volumeNode, smallest: tuple[int, int, int] = SMALLEST) -> Bounds:
-    """The voxels of `volumeNode` whose centres lie in the bounding box of `roiNode`, grown to a cube where it is smaller.
+    """The voxels of `volumeNode` whose centres lie in the bounding box of `roiNode`, grown to a model's sub-volume where it is smaller.
 
     Args:
         roiNode: a vtkMRMLMarkupsROINode, possibly rotated or transformed against the volume.

@@ -14,7 +14,6 @@ from medssl.client.volumes import read_nrrd_bytes
 from MedSSLInferenceLib.scene.folders import createFolder, folderName, placeInFolder
 from MedSSLInferenceLib.scene.heatColours import errorColours
 from MedSSLInferenceLib.scene.tableNodes import createTable
-from MedSSLInferenceLib.views.restorationLayout import titles
 
 IMAGES = ("original", "distorted", "restored", "error")
 ERROR_PERCENTILE = 99.5  # of the error's voxels: the brightest colour
@@ -33,6 +32,16 @@ class Restoration:
     info: dict[str, Any]  # model, distortion as drawn, window
     folderItem: int  # subject hierarchy item that holds them
     folderName: str
+
+
+def imageTitles() -> dict[str, str]:
+    """What each image of a restoration is called."""
+    return {
+        "original": _("Original"),
+        "distorted": _("Distorted"),
+        "restored": _("Restored"),
+        "error": _("Error"),
+    }
 
 
 def createRestoration(sourceNode, request, result, files: dict[str, bytes]) -> Restoration:
@@ -59,7 +68,7 @@ def createRestoration(sourceNode, request, result, files: dict[str, bytes]) -> R
 
 
 def _createVolume(sourceNode, key: str, voxels: np.ndarray, roi):
-    name = _("{name} {image}").format(name=sourceNode.GetName(), image=titles()[key].lower())
+    name = _("{name} {image}").format(name=sourceNode.GetName(), image=imageTitles()[key].lower())
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
     slicer.util.updateVolumeFromArray(node, voxels)
     node.SetIJKToRASMatrix(regionGeometry(sourceNode, roi))

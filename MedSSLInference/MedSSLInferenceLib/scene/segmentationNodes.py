@@ -57,19 +57,3 @@ def _complete(node, classes) -> None:
             segment.SetLabelValue(one["value"])
         describe(segment, one["name"], one["colour"], one.get("terminology", ""))
         segmentation.SetSegmentIndex(segmentation.GetSegmentIdBySegment(segment), number)
-
-
-def showSegmented(volumeNode, layoutManager) -> None:
-    """Put the volume behind its segmentation in every slice view that is shown.
-
-    Args:
-        layoutManager: a qMRMLLayoutManager, or None where Slicer runs without a main window.
-    """
-    for name in layoutManager.sliceViewNames() if layoutManager is not None else ():
-        widget = layoutManager.sliceWidget(name)
-        composite = widget.mrmlSliceCompositeNode()
-        if composite.GetBackgroundVolumeID() != volumeNode.GetID():
-            composite.SetBackgroundVolumeID(volumeNode.GetID())
-            composite.SetForegroundVolumeID(None)
-            composite.SetLabelVolumeID(None)
-            widget.fitSliceToBackground()

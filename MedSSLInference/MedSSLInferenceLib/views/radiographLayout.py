@@ -8,8 +8,8 @@ import qt
 import slicer
 import vtk
 
+from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, FIND, HEAT, MATCH, PARTS, POINTS, RadiographGroup
 from MedSSLInferenceLib.scene.pixelGeometry import middle, pixelsToWorld
-from MedSSLInferenceLib.scene.radiographGroup import CHART, FIND, HEAT, MATCH, PARTS, POINTS, RadiographGroup
 
 IMAGES_ID, MAP_ID = 7320, 7321  # any numbers above 100 that other extensions are unlikely to have taken
 VIEW_GROUP = 7320  # linking stays inside the group: the user's own slice views do not follow

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import qt
 import slicer
-from slicer.i18n import tr as _
+
+from MedSSLInferenceLib.scene.restorationNodes import imageTitles
 
 LAYOUT_ID = 7310  # any number above 100 that other extensions are unlikely to have taken
 VIEW_GROUP = 7310  # linking stays inside the group: the user's own slice views do not follow
@@ -14,16 +15,6 @@ VIEWS = {
     "restored": ("MedSSLRestored", "#3BB273"),
     "error": ("MedSSLError", "#C0504D"),
 }
-
-
-def titles() -> dict[str, str]:
-    """What each view is called on the screen."""
-    return {
-        "original": _("Original"),
-        "distorted": _("Distorted"),
-        "restored": _("Restored"),
-        "error": _("Error"),
-    }
 
 
 def layoutXml() -> str:
@@ -89,7 +80,7 @@ def _viewXml(key: str) -> str:
     return (
         f'<view class="vtkMRMLSliceNode" singletontag="{name}">'
         '<property name="orientation" action="default">Axial</property>'
-        f'<property name="viewlabel" action="default">{titles()[key]}</property>'
+        f'<property name="viewlabel" action="default">{imageTitles()[key]}</property>'
         f'<property name="viewcolor" action="default">{colour}</property>'
         f'<property name="viewgroup" action="default">{VIEW_GROUP}</property>'
         "</view>"

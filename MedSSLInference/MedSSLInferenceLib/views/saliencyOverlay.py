@@ -19,7 +19,7 @@ from MedSSLInferenceLib.views.radiographLayout import facePixels
 
 IMAGE, KEY, LABEL = "MedSSL.source", "MedSSL.saliency", "MedSSL.saliencyLabel"
 CORNER = ((0.02, 0.07), (0.02, 0.12))  # of the image's width and height: where the lines of the text stand
-PLAIN, ALARM = (1.0, 1.0, 1.0), (1.0, 0.45, 0.2)  # colours of the text; over any image, so not from the palette
+PLAIN, FAILED_CHECK = (1.0, 1.0, 1.0), (1.0, 0.45, 0.2)  # colours of the text; over any image, so not from the palette
 LEAST = 0.25  # share of the maximum below which the image is left clear: Slicer's layers are clear or not, never half
 VIEW = "Red"
 
@@ -139,7 +139,7 @@ def _label(node, image, info: dict[str, Any]):
         label.AddControlPointWorld(place.tolist(), line)
     label.SetLocked(True)
     display = label.GetDisplayNode()
-    colour = PLAIN if info.get("passed", True) else ALARM
+    colour = PLAIN if info.get("passed", True) else FAILED_CHECK
     display.SetSelectedColor(*colour)
     display.SetColor(*colour)
     display.SetUseGlyphScale(False)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import qt
-import slicer
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -17,6 +16,7 @@ from MedSSLLib.backend.environments import OTHER, OWN, Environment, environments
 from MedSSLLib.backend.qtTransport import LOOPBACK, QtTransport
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.signal import Signal
+from MedSSLLib.widgets.uiFile import loadInto
 
 UI_FILE = Path(__file__).resolve().parents[2] / "Resources" / "UI" / "MedSSLBackendBox.ui"
 HERE, ELSEWHERE = 0, 1  # rows of the place combo
@@ -48,10 +48,7 @@ class BackendBox:
         self._remote, self._remoteError, self._makeTransport = None, None, makeTransport
         self._deviceError, self._askedDevices = None, None
         self.process, self.builder = process or BackendProcess(), builder or EnvironmentBuilder()
-        self.widget = slicer.util.loadUI(str(UI_FILE))
-        self.widget.setMRMLScene(slicer.mrmlScene)
-        frame.layout().addWidget(self.widget)
-        self.ui = slicer.util.childWidgetVariables(self.widget)
+        self.ui = loadInto(frame, UI_FILE)
         self._fill()
         self._connect()
         self.process.watch()

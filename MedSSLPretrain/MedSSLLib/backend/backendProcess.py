@@ -15,9 +15,9 @@ from slicer.i18n import tr as _
 from medssl.client import api, backend
 from medssl.core.errors import ResourceError
 from medssl.core.home import NEUTRAL_FOLDER, home_folder, make_home
-from MedSSLLib.backend.backendLocator import backendFolder
 from MedSSLLib.backend.environments import SLICER, Environment, environments
 from MedSSLLib.backend.qtTransport import QtTransport
+from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.widgets.signal import Signal
 
 DOWN, STARTING, UP = "down", "starting", "up"
@@ -58,7 +58,7 @@ class BackendProcess:
         self._asking = None
 
     def start(self, environment: Environment) -> None:
-        """Start the backend with that Python; `changed` tells how it went."""
+        """Start the backend with that Python; `changed` says how it went."""
         try:
             self._child = self._launch(environment)
         except ResourceError as error:

@@ -13,8 +13,8 @@ from slicer.i18n import tr as _
 from medssl.client import backend
 from medssl.core.errors import ResourceError
 from medssl.core.home import NEUTRAL_FOLDER, home_folder
-from MedSSLLib.backend.backendLocator import backendFolder
 from MedSSLLib.backend.environments import MAKE_ENVIRONMENT, SLICER, Environment, basePython, installCommands, ownFolder
+from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.widgets.signal import Signal
 
 
@@ -36,7 +36,7 @@ class EnvironmentBuilder:
         self._process.connect("errorOccurred(QProcess::ProcessError)", self._failed)
 
     def build(self, environment: Environment) -> None:
-        """Start; signals tell the rest."""
+        """Start; signals report the rest."""
         started = slicer.util.startupEnvironment()
         base = basePython(started.get("PATH", ""))
         needsSlicer = environment.key == SLICER  # its libraries, and what finds them

@@ -62,10 +62,6 @@ class ConfigForm:
         for name, part in self.fields.items():
             part.setValues(values[name])
 
-    def setEnabled(self, enabled: bool) -> None:
-        """Lock or unlock every widget."""
-        self._box.enabled = enabled
-
     def differences(self, values: dict[str, Any], prefix: str = "") -> list[str]:
         """Dotted names of the settings that differ from a complete tree."""
         found = []

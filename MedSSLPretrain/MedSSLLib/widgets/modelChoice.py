@@ -17,6 +17,12 @@ def chosen(combo):
     return combo.itemData(combo.currentIndex)
 
 
+def fillCombo(combo, titles: dict[Any, str]) -> None:
+    """Add items to a combo box: their data and titles."""
+    for data, title in titles.items():
+        combo.addItem(title, data)
+
+
 def methodTitle(name: str) -> str:
     """What a method or task is called; "" for a foreign file, whose method the backend finds out."""
     titles = {
@@ -35,7 +41,7 @@ def purpose(model: dict[str, Any]) -> str:
 class ModelChoice:
     """Keeps the combo box and the path edit together; `reference` is what a request names.
 
-    Signal: `listed(models)` when the backend has told its models.
+    Signal: `listed(models)` when the backend has listed its models.
 
     Args:
         combo: a QComboBox.
@@ -84,7 +90,7 @@ class ModelChoice:
 
     @property
     def method(self) -> str:
-        """What the chosen model is for (a method or a task); "" while only the backend can tell."""
+        """What the chosen model is for (a method or a task); "" while only the backend knows."""
         return purpose(self.model) if self.model is not None else ""
 
     def fits(self, *purposes: str) -> bool:

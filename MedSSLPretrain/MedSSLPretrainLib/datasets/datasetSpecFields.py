@@ -1,4 +1,4 @@
-"""The fields of a declaration as the form shows them: title, shape of the value, explanation."""
+"""The fields of a dataset spec as the form shows them: title, shape of the value, explanation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from medssl.datasets.spec.spec import CHOICES
 
 @dataclass(frozen=True)
 class DatasetSpecField:
-    """One line of the form; `shape` is text, word, list or mapping (see declarationText), or folder, choice, check, labels."""
+    """One line of the form; `shape` is text, word, list or mapping (see datasetSpecText), or folder, choice, check, labels."""
 
     key: str
     title: str
@@ -22,7 +22,7 @@ class DatasetSpecField:
 
 
 def mainFields() -> list[DatasetSpecField]:
-    """What most declarations need."""
+    """What most dataset specs need."""
     json = _("Several of them, or more than a name: as JSON.")
     return [
         DatasetSpecField("name", _("Name"), "text", _("Of the set and of its head: letters, digits, - and _"), "hospital-a"),
@@ -32,8 +32,8 @@ def mainFields() -> list[DatasetSpecField]:
         ),
         DatasetSpecField(
             "tables", _("Tables"), "list",
-            _("CSV files, separated by commas; empty where file names tell everything. With a key or a split of its own: "
-              'as JSON, such as [{"file": "sex.csv", "key": "patient"}]'), _("none: file names tell everything"),
+            _("CSV files, separated by commas; empty where file names say everything. With a key or a split of its own: "
+              'as JSON, such as [{"file": "sex.csv", "key": "patient"}]'), _("none: file names say everything"),
         ),
         DatasetSpecField(
             "images", _("Images"), "word",
@@ -85,7 +85,7 @@ def furtherFields() -> list[DatasetSpecField]:
             "inverted",
             _("Inverted"),
             "check",
-            _("High values are dark in all images (DICOM files tell that themselves)"),
+            _("High values are dark in all images (DICOM files say so themselves)"),
         ),
         DatasetSpecField("modality", _("Modality"), "text", _("What the images are"), "CXR"),
         DatasetSpecField("licence", _("Licence"), "text", _("What the set may be used for"), _("optional")),

@@ -1,4 +1,4 @@
-"""The form of one declaration: a line for each field, with what is wrong with it under it."""
+"""The form of one dataset spec: a line for each field, with what is wrong with it under it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULTS = {
     for one in dataclasses.fields(DatasetSpec)
     if one.default is not one.default_factory
 }
-ALWAYS = ("name", "kind", "labels")  # are told even where they are empty
+ALWAYS = ("name", "kind", "labels")  # are sent even where they are empty
 
 
 class DatasetSpecForm:
@@ -59,7 +59,7 @@ class DatasetSpecForm:
         return {key: value for key, value in read.items() if key in ALWAYS or not _isDefault(key, value)}
 
     def setValues(self, values: dict[str, Any]) -> None:
-        """Show a declaration, complete or not; tells nobody."""
+        """Show a dataset spec, complete or not; emits no signal."""
         self._silent = True
         for key, one in self._fields.items():
             self._write(one, values.get(key, DEFAULTS.get(key, "")))

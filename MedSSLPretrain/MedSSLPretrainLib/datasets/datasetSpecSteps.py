@@ -1,4 +1,4 @@
-"""What declarations ask of the backend, which reads and writes YAML (Slicer's Python does not), as conversations."""
+"""What dataset specs ask of the backend, which reads and writes YAML (Slicer's Python does not), as conversations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from MedSSLPretrainLib.datasets.datasetSpecText import complete
 
 
 def readSteps(path: str, sharesFiles: bool) -> Steps:
-    """A declaration file as a dict; a relative root in it means the file's folder.
+    """The file of a dataset spec as a dict; a relative root in it means the file's folder.
 
     Args:
         path: a YAML or JSON file on this computer.
@@ -23,7 +23,7 @@ def readSteps(path: str, sharesFiles: bool) -> Steps:
 
     Raises:
         ResourceError: the file cannot be read.
-        CatalogError: it holds no declaration.
+        CatalogError: it holds no dataset spec.
     """
     if sharesFiles:
         return (yield api.read_dataset_spec(path=path))
@@ -36,13 +36,13 @@ def readSteps(path: str, sharesFiles: bool) -> Steps:
     return (yield api.read_dataset_spec(text=text))
 
 
-def saveSteps(path: str, declaration: DatasetSpec) -> Steps:
-    """Write a declaration as a YAML file on this computer; returns its path.
+def saveSteps(path: str, spec: DatasetSpec) -> Steps:
+    """Write a dataset spec as a YAML file on this computer; returns its path.
 
     Raises:
         ResourceError: the file cannot be written.
     """
-    answer: dict[str, Any] = yield api.dataset_spec_text(declaration.as_dict())
+    answer: dict[str, Any] = yield api.dataset_spec_text(spec.as_dict())
     target = Path(path) if Path(path).suffix else Path(f"{path}.yaml")
     try:
         target.write_text(answer["text"], "utf-8")
@@ -53,14 +53,14 @@ def saveSteps(path: str, declaration: DatasetSpec) -> Steps:
 
 
 def datasetSpecSteps(sets) -> Steps:
-    """Complete declarations of dicts, and of files on the backend's machine; returns a tuple of dicts.
+    """Complete dataset specs of dicts, and of files on the backend's machine; returns a tuple of dicts.
 
     Raises:
         CatalogError: what is wrong with one, or two have one name.
     """
-    declared = []
+    specs = []
     for given in sets:
         values = given if isinstance(given, dict) else (yield api.read_dataset_spec(path=str(given)))
-        declared.append(complete(values))
-    check_names(declared)
-    return tuple(declaration.as_dict() for declaration in declared)
+        specs.append(complete(values))
+    check_names(specs)
+    return tuple(spec.as_dict() for spec in specs)

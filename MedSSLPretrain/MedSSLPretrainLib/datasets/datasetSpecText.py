@@ -1,4 +1,4 @@
-"""The values of a declaration as a line of text, and back: plain words where they are enough, JSON where not."""
+"""The values of a dataset spec as a line of text, and back: plain words where they are enough, JSON where not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def textOf(value: Any, shape: str) -> str:
     """A word, `a, b` for a list, `sex=Sex, view=AP|PA` for a mapping; JSON for what these cannot say.
 
     Args:
-        value: of a declaration.
+        value: of a dataset spec.
         shape: that the reader expects: see `valueOf`.
     """
     if shape in ("text", "word") and isinstance(value, (str, int, float)):
@@ -58,21 +58,21 @@ def valueOf(text: str, shape: str) -> Any:
 
 
 def complete(values: dict[str, Any]) -> DatasetSpec:
-    """The declaration that a form holds.
+    """The dataset spec that a form holds.
 
     Raises:
-        CatalogError: what `Declaration.from_dict` refuses, JSON that is none, or no folder; `key_of` tells the field.
+        CatalogError: what `DatasetSpec.from_dict` refuses, JSON that is none, or no folder; `key_of` names the field.
     """
     for key in STRUCTURED:
         value = values.get(key)
         if isinstance(value, str) and value.startswith(("[", "{")):
             raise CatalogError(f"{key} = {value}", _("begins like JSON and is none"), _("Close brackets and quotes"))
-    declaration = DatasetSpec.from_dict(values)
-    root = declaration.root
+    spec = DatasetSpec.from_dict(values)
+    root = spec.root
     if not (PurePosixPath(root).is_absolute() or PureWindowsPath(root).is_absolute()):
         rule = _("is no complete path") if root else _("is missing")
-        raise CatalogError(f"set {declaration.name}: root", rule, _("Choose the folder that holds images and tables"))
-    return declaration
+        raise CatalogError(f"set {spec.name}: root", rule, _("Choose the folder that holds images and tables"))
+    return spec
 
 
 def _isWord(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The labels of a declaration as rows: a class, the column that knows it, and how that column is read."""
+"""The labels of a dataset spec as rows: a class, the column that knows it, and how that column is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HOW = (NUMBERS, EQUALS, CONTAINS, PATTERN)
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One class; `column` and `value` as `declarationText` writes them, `rest` is kept as it was."""
+    """One class; `column` and `value` as `datasetSpecText` writes them, `rest` is kept as it was."""
 
     name: str
     column: str
@@ -23,7 +23,7 @@ class LabelRow:
 
 
 def rowsOf(labels: Any) -> list[LabelRow]:
-    """Rows of a declaration's `labels`, in any of its forms; what is none of them gives no rows."""
+    """Rows of a dataset spec's `labels`, in any of its forms; what is none of them gives no rows."""
     if isinstance(labels, (list, tuple)):
         return [LabelRow(str(name), str(name)) for name in labels]
     if not isinstance(labels, dict):

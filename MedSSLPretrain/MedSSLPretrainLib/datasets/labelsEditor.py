@@ -1,4 +1,4 @@
-"""The classes of a declaration as a table: name, column, how it is read, and the word or pattern that says yes."""
+"""The classes of a dataset spec as a table: name, column, how it is read, and the word or pattern that says yes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import qt
+from MedSSLLib.widgets.tables import fitHeight, prepareTable
 from slicer.i18n import tr as _
 
 from medssl.core.errors import CatalogError
 from MedSSLPretrainLib.datasets.labelRows import CONTAINS, EQUALS, HOW, NUMBERS, PATTERN, LabelRow, labelsOf, rowsOf
-from MedSSLPretrainLib.datasets.setsTable import fitHeight
 
 SHOWN = 6  # rows; more scroll
 NAME, COLUMN, READ, VALUE = range(4)
@@ -43,11 +43,11 @@ class LabelsEditor:
             buttons.addWidget(button)
 
     def value(self) -> Any:
-        """`labels` of the declaration; as it was given until the user edits it."""
+        """`labels` of the dataset spec; as it was given until the user edits it."""
         return self._given if rowsOf(self._given) == self._rows else labelsOf(self._rows)
 
     def setValue(self, labels: Any) -> None:
-        """Show the classes; tells nobody."""
+        """Show the classes; emits no signal."""
         self._given, self._rows = labels, rowsOf(labels)
         self._fill()
 
@@ -58,14 +58,7 @@ class LabelsEditor:
         self._changed()
 
     def _prepare(self, table) -> None:
-        titles = [_("Class"), _("Column"), _("Yes where"), _("Word")]
-        table.columnCount = len(titles)
-        table.setHorizontalHeaderLabels(titles)
-        table.verticalHeader().visible = False
-        table.alternatingRowColors = True
-        table.wordWrap = False
-        table.selectionBehavior = qt.QAbstractItemView.SelectRows
-        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        prepareTable(table, [_("Class"), _("Column"), _("Yes where"), _("Word")], editable=True, several=True)
         table.connect("itemChanged(QTableWidgetItem*)", self._onItem)
 
     def _fill(self) -> None:

@@ -14,7 +14,7 @@ SHEET_WIDTH = 400  # pixels
 
 
 class ReportView:
-    """Keeps the reports of declarations; one that was edited since has none any more.
+    """Keeps the reports of dataset specs; one that was edited since has none any more.
 
     Args:
         textLabel: a QLabel for the text.
@@ -23,20 +23,20 @@ class ReportView:
 
     def __init__(self, textLabel, sheetLabel) -> None:
         self._text, self._sheet = textLabel, sheetLabel
-        self._found: dict[str, tuple[dict[str, Any], bytes]] = {}  # a declaration as JSON -> report, sheet
+        self._found: dict[str, tuple[dict[str, Any], bytes]] = {}  # a dataset spec as JSON -> report, sheet
 
-    def keep(self, declaration: dict[str, Any], report: dict[str, Any], sheet: bytes) -> None:
-        """Keep what a check found of exactly this declaration."""
-        self._found[_key(declaration)] = (report, sheet)
+    def keep(self, spec: dict[str, Any], report: dict[str, Any], sheet: bytes) -> None:
+        """Keep what a check found of exactly this spec."""
+        self._found[_key(spec)] = (report, sheet)
 
-    def of(self, declaration: dict[str, Any]) -> dict[str, Any] | None:
-        """The report of exactly this declaration, if it was checked."""
-        found = self._found.get(_key(declaration))
+    def of(self, spec: dict[str, Any]) -> dict[str, Any] | None:
+        """The report of exactly this spec, if it was checked."""
+        found = self._found.get(_key(spec))
         return found[0] if found is not None else None
 
-    def show(self, declaration: dict[str, Any] | None) -> None:
-        """Show the report of a declaration, if there is one."""
-        report, sheet = self._found.get(_key(declaration), ({}, b"")) if declaration is not None else ({}, b"")
+    def show(self, spec: dict[str, Any] | None) -> None:
+        """Show the report of a dataset spec, if there is one."""
+        report, sheet = self._found.get(_key(spec), ({}, b"")) if spec is not None else ({}, b"")
         self._text.visible, self._sheet.visible = bool(report), bool(sheet)
         if report:
             self._text.text = reportText(report)
@@ -47,5 +47,5 @@ class ReportView:
             self._sheet.toolTip = _("Random images of {name} with their labels").format(name=report["name"])
 
 
-def _key(declaration: dict[str, Any]) -> str:
-    return json.dumps(declaration, sort_keys=True)
+def _key(spec: dict[str, Any]) -> str:
+    return json.dumps(spec, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Where declarations come from and go to: ready-made ones, files, a new one; a YAML file to keep."""
+"""Where dataset specs come from and go to: ready-made ones, files, a new one; a YAML file to keep."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class SetFiles:
     Args:
         ui: widgets of MedSSLSets.ui.
         backend: has `transport`; it reads and writes YAML.
-        add: called with a declaration.
-        current: the selected declaration, None where there is none or a wrong one.
+        add: called with a dataset spec.
+        current: the selected dataset spec, None where there is none or a wrong one.
         showError: shows an error, or none.
         askPath: asks for a file, `askPath(save: bool) -> str`; "" is none.
     """
@@ -50,7 +50,7 @@ class SetFiles:
         self._offer()
 
     def refresh(self) -> None:
-        """Ask the backend for its ready-made declarations."""
+        """Ask the backend for its ready-made dataset specs."""
         self._backend.transport.send(api.dataset_specs(), self._onReady, self._showError)
 
     def add(self) -> None:
@@ -67,12 +67,12 @@ class SetFiles:
             self._add(self._ready[what.removeprefix(READY)]["spec"])
 
     def save(self) -> None:
-        """Write the selected declaration to a file that the user names."""
+        """Write the selected dataset spec to a file that the user names."""
         self._showError(None)
-        declaration = self._current()
+        spec = self._current()
         path = self._askPath(True)
-        if path and declaration is not None:
-            self._ask(saveSteps(path, declaration), lambda _path: None)
+        if path and spec is not None:
+            self._ask(saveSteps(path, spec), lambda _path: None)
 
     def update(self) -> None:
         """Say at the buttons what is missing."""
@@ -80,10 +80,10 @@ class SetFiles:
         down = "" if self._backend.transport is not None else _("Start the backend first")
         needed = down if chosen(ui.addSetCombo) != NEW else ""
         ui.addSetButton.enabled, ui.addSetButton.toolTip = not needed and not busy, needed
-        missing = _("Complete the declaration first") if self._current() is None else down
+        missing = _("Complete the dataset spec first") if self._current() is None else down
         ui.saveSetButton.enabled = not missing and not busy
         ui.saveSetButton.toolTip = missing or _(
-            "Write the declaration to a YAML file, which the command line takes too"
+            "Write the dataset spec to a YAML file, which the command line takes too"
         )
 
     def stop(self) -> None:
@@ -116,7 +116,7 @@ class SetFiles:
         before = chosen(combo)
         wasBlocked = combo.blockSignals(True)
         combo.clear()
-        combo.addItem(_("New declaration"), NEW)
+        combo.addItem(_("New dataset spec"), NEW)
         combo.addItem(_("From a file..."), FILE)
         for name, entry in self._ready.items():
             combo.addItem(_("Ready-made: {title}").format(title=entry["title"]), READY + name)
@@ -127,5 +127,5 @@ class SetFiles:
 def _askPath(save: bool) -> str:
     """The system's file dialog."""
     ask = qt.QFileDialog.getSaveFileName if save else qt.QFileDialog.getOpenFileName
-    kinds = _("Declarations (*.yaml *.yml *.json)")
-    return ask(slicer.util.mainWindow(), _("Declaration of a set"), "", kinds)
+    kinds = _("Dataset specs (*.yaml *.yml *.json)")
+    return ask(slicer.util.mainWindow(), _("Dataset spec"), "", kinds)

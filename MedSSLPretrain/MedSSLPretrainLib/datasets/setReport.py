@@ -1,4 +1,4 @@
-"""What a check found in declared sets, as rich text."""
+"""What a check found in dataset specs, as rich text."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from slicer.i18n import tr as _
 from medssl.core.errors import CatalogError
 from MedSSLPretrainLib.datasets.labelRows import rowsOf
 
-MOST = 5  # errors and warnings that are shown; the number of all is told
+MOST = 5  # errors and warnings that are shown; the number of all is shown
 
 
 def labelsText(values: dict[str, Any]) -> str:
-    """How many classes of which kind a declaration, complete or not, has."""
+    """How many classes of which kind a dataset spec, complete or not, has."""
     count = len(rowsOf(values.get("labels")))
     titles = {
         "multi-label": _("{count} findings") if count != 1 else _("1 finding"),

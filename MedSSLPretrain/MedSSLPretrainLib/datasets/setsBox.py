@@ -1,4 +1,4 @@
-"""Declared sets as a training set: the table of them, the form of the selected one, and what a check found."""
+"""Datasets as training data: the table of them, the form of the selected one, and what a check found."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import slicer
 from MedSSLLib.widgets.errorText import errorText, showError
 from MedSSLLib.widgets.signal import Signal
+from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
 from medssl.core.errors import MedSSLError
@@ -27,9 +27,9 @@ UI_FILE = Path(__file__).resolve().parents[2] / "Resources" / "UI" / "MedSSLSets
 class SetsBox:
     """Fills a frame with the table of sets and the form of the selected one.
 
-    Signal: `changed()` when a declaration changed, or the sets did, or the weights to begin with.
+    Signal: `changed()` when a dataset spec changed, or the sets did, or the weights to begin with.
 
-    Attributes: `declarations`, as the user gave them, complete or not; `form` of the selected one; `weights` to begin with.
+    Attributes: `specs`, as the user gave them, complete or not; `form` of the selected one; `weights` to begin with.
 
     Args:
         frame: an empty widget of the panel with a layout.
@@ -39,11 +39,9 @@ class SetsBox:
 
     def __init__(self, frame, backend, askPath: Callable[[bool], str] | None = None) -> None:
         self.changed = Signal()
-        self.widget = slicer.util.loadUI(str(UI_FILE))
-        frame.layout().addWidget(self.widget)
-        self.ui = ui = slicer.util.childWidgetVariables(self.widget)
+        self.ui = ui = loadInto(frame, UI_FILE)
         self._backend = backend
-        self.declarations: list[dict[str, Any]] = []
+        self.specs: list[dict[str, Any]] = []
         self._row, self._asked, self.weights = -1, None, None
         self._table, self._reports = SetsTable(ui.setsTable), ReportView(ui.reportLabel, ui.sheetLabel)
         self.form = DatasetSpecForm(ui.setFormFrame)
@@ -56,21 +54,21 @@ class SetsBox:
         self._backendChanged()
 
     def chosen(self) -> tuple[dict[str, Any], ...]:
-        """The declarations, complete.
+        """The specs, complete.
 
         Raises:
             CatalogError: what is wrong with one of them, or two of one name.
             WeightsError: one does not fit the weights to begin with.
         """
-        declared = [complete(values) for values in self.declarations]
-        check_names(declared)
-        self.weights.check(declared)
-        return tuple(declaration.as_dict() for declaration in declared)
+        specs = [complete(values) for values in self.specs]
+        check_names(specs)
+        self.weights.check(specs)
+        return tuple(spec.as_dict() for spec in specs)
 
     def missing(self) -> str:
         """What the user still has to do, or ""."""
-        if not self.declarations:
-            return _("Add a set: a ready-made declaration, one from a file, or a new one")
+        if not self.specs:
+            return _("Add a dataset: a ready-made spec, one from a file, or a new one")
         if not self.weights.complete:
             return _("Choose the weight file to begin with")
         try:
@@ -79,42 +77,42 @@ class SetsBox:
             return str(error)
         return ""
 
-    def setDeclarations(self, declarations: list[dict[str, Any]]) -> None:
-        """Show these sets; tells nobody."""
-        self.declarations = [dict(values) for values in declarations]
-        self.select(0 if declarations else -1)
+    def setSpecs(self, specs: list[dict[str, Any]]) -> None:
+        """Show these sets; emits no signal."""
+        self.specs = [dict(values) for values in specs]
+        self.select(0 if specs else -1)
 
     def add(self, values: dict[str, Any]) -> None:
         """Add a set and select it."""
-        self.declarations.append(dict(values))
-        self.select(len(self.declarations) - 1)
+        self.specs.append(dict(values))
+        self.select(len(self.specs) - 1)
         self.changed.emit()
 
     def select(self, row: int) -> None:
         """Show the form of a set; -1: none."""
         self._row = row
         if row >= 0:
-            self.form.setValues(self.declarations[row])
+            self.form.setValues(self.specs[row])
         self.update()
 
     def showReports(self, info: dict[str, Any], files: dict[str, bytes]) -> None:
         """Show what a check found: the answer of `POST /inspect/catalog` for the sets of `chosen`."""
         for values, report in zip(self.chosen(), info["sets"]):
-            self._reports.keep(values, report, files.get(f"sheet-{report['name']}.png", b""))
+            self._reports.keep(values, report, files.get(f"sheet-{report['name']}", b""))
         self.update()
 
     def update(self) -> None:
         """Bring table, form, report and buttons up to date."""
         ui, row = self.ui, self._row
-        looks = [self._look(number) for number in range(len(self.declarations))]
+        looks = [self._look(number) for number in range(len(self.specs))]
         self._table.show([self._tableRow(number, *look) for number, look in enumerate(looks)], row)
         ui.setSection.visible = ui.removeSetButton.enabled = row >= 0
-        declared, error = looks[row] if row >= 0 else (None, None)
-        title = self.declarations[row].get("name") or _("new set") if row >= 0 else ""
-        ui.setSection.text = _("Declaration of {name}").format(name=title)
+        spec, error = looks[row] if row >= 0 else (None, None)
+        title = self.specs[row].get("name") or _("new set") if row >= 0 else ""
+        ui.setSection.text = _("Dataset spec of {name}").format(name=title)
         self.form.showError(error)
-        self._reports.show(declared.as_dict() if declared is not None else None)
-        self.weights.show([values.get("name", "") for values in self.declarations])
+        self._reports.show(spec.as_dict() if spec is not None else None)
+        self.weights.show([values.get("name", "") for values in self.specs])
         self._files.update()
 
     def refreshModels(self) -> None:
@@ -127,28 +125,28 @@ class SetsBox:
         self._files.stop()
 
     def _look(self, row: int) -> tuple[DatasetSpec | None, MedSSLError | None]:
-        """A declaration, and what is wrong with it by itself, beside those before it, or beside the weights."""
-        declared = None
+        """A dataset spec, and what is wrong with it by itself, beside those before it, or beside the weights."""
+        spec = None
         try:
-            declared = complete(self.declarations[row])
-            if declared.name in [values.get("name") for values in self.declarations[:row]]:
-                check_names([declared, declared])
-            self.weights.check([declared])
+            spec = complete(self.specs[row])
+            if spec.name in [values.get("name") for values in self.specs[:row]]:
+                check_names([spec, spec])
+            self.weights.check([spec])
         except MedSSLError as error:
-            return declared, error
-        return declared, None
+            return spec, error
+        return spec, None
 
     def _current(self) -> DatasetSpec | None:
-        """The selected declaration, unless something is wrong with it."""
-        declared, error = self._look(self._row) if self._row >= 0 else (None, None)
-        return declared if error is None else None
+        """The selected dataset spec, unless something is wrong with it."""
+        spec, error = self._look(self._row) if self._row >= 0 else (None, None)
+        return spec if error is None else None
 
-    def _tableRow(self, row: int, declared: DatasetSpec | None, error: MedSSLError | None) -> SetRow:
-        values = self.declarations[row]
+    def _tableRow(self, row: int, spec: DatasetSpec | None, error: MedSSLError | None) -> SetRow:
+        values = self.specs[row]
         name, labels = values.get("name") or _("(new)"), labelsText(values)
-        if declared is None or error is not None:
+        if spec is None or error is not None:
             return SetRow(name, labels, "", WRONG, f"{key_of(error)} {error.rule}".strip(), errorText(error))
-        report = self._reports.of(declared.as_dict())
+        report = self._reports.of(spec.as_dict())
         if report is None:
             return SetRow(name, labels, "", OPEN, _("not checked"), _("Check reads its tables and looks for its files"))
         images = f"{report['images']:,}" if report["images"] else ""
@@ -159,12 +157,12 @@ class SetsBox:
         return SetRow(name, labels, images, FINE, text, splitText(report))
 
     def _remove(self) -> None:
-        del self.declarations[self._row]
-        self.select(min(self._row, len(self.declarations) - 1))
+        del self.specs[self._row]
+        self.select(min(self._row, len(self.specs) - 1))
         self.changed.emit()
 
     def _onEdited(self) -> None:
-        self.declarations[self._row] = self.form.values()
+        self.specs[self._row] = self.form.values()
         self._showError(None)
         self.update()
         self.changed.emit()

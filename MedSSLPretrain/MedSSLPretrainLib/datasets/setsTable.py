@@ -1,4 +1,4 @@
-"""The table of declared sets: a row for each, with its labels, its images and what is wrong with it."""
+"""The table of dataset specs: a row for each, with its labels, its images and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import qt
 from MedSSLLib.widgets.signal import Signal
+from MedSSLLib.widgets.tables import fitHeight, prepareTable
 from slicer.i18n import tr as _
 
 SHOWN = 7  # rows; more scroll
@@ -33,19 +34,9 @@ class SetsTable:
     def __init__(self, table) -> None:
         self.selected = Signal()
         self._table = table
-        titles = [_("Set"), _("Labels"), _("Images"), _("State")]
-        table.columnCount = len(titles)
-        table.setHorizontalHeaderLabels(titles)
-        table.verticalHeader().visible = False
-        table.alternatingRowColors = True
-        table.wordWrap = False
-        table.selectionBehavior = qt.QAbstractItemView.SelectRows
-        table.selectionMode = qt.QAbstractItemView.SingleSelection
-        table.editTriggers = qt.QAbstractItemView.NoEditTriggers
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        prepareTable(table, [_("Set"), _("Labels"), _("Images"), _("State")])
         for column in (0, 3):
-            header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
+            table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Stretch)
         table.connect("itemSelectionChanged()", self._onSelection)
 
     @property
@@ -55,7 +46,7 @@ class SetsTable:
         return rows[0] if rows else -1
 
     def show(self, rows: list[SetRow], selected: int) -> None:
-        """Show these rows and select one of them; -1: none. Tells nobody."""
+        """Show these rows and select one of them; -1: none. Emits no signal."""
         table = self._table
         wasBlocked = table.blockSignals(True)
         table.rowCount = len(rows)
@@ -74,15 +65,5 @@ class SetsTable:
             table.selectRow(selected)
         table.blockSignals(wasBlocked)
 
-    def select(self, row: int) -> None:
-        """Select a row as the user would."""
-        self._table.selectRow(row)
-
     def _onSelection(self) -> None:
         self.selected.emit(self.row)
-
-
-def fitHeight(table, most: int) -> None:
-    """Make a table as high as its rows are, between two and `most` of them."""
-    line = table.verticalHeader().defaultSectionSize
-    table.setFixedHeight(line * (1 + min(max(table.rowCount, 2), most)) + 4)

@@ -1,4 +1,4 @@
-"""The weights that a training on declared sets begins with: an Ark, whose heads it keeps, another backbone, or none."""
+"""The weights that a training on dataset specs begins with: an Ark, whose heads it keeps, another backbone, or none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from medssl.datasets.spec.spec import DatasetSpec
 PURPOSES = ("ark", "peac")  # models whose backbone an Ark can take
 
 
-class StartingWeights:
+class StartingWeights(ModelChoice):
     """A combo box of the backend's models, and a path for a weight file.
 
     Args:
@@ -25,43 +25,31 @@ class StartingWeights:
     """
 
     def __init__(self, ui, backend, changed: Callable[[], None]) -> None:
+        super().__init__(ui.weightsCombo, ui.weightsPath, changed, none=_("Nothing (new)"), purposes=PURPOSES)
         self._ui, self._backend = ui, backend
-        self._choice = ModelChoice(ui.weightsCombo, ui.weightsPath, changed, none=_("Nothing (new)"), purposes=PURPOSES)
-
-    @property
-    def reference(self) -> str:
-        """A job id, a path, or ""."""
-        return self._choice.reference
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing more is to be chosen."""
-        return self._choice.complete
 
     def refresh(self, onError: Callable[[Exception], None]) -> None:
         """Ask the backend for its models."""
         transport = self._backend.transport
         if transport is not None:
-            transport.send(api.models(), self._choice.setModels, onError)
+            transport.send(api.models(), self.setModels, onError)
 
-    def select(self, reference: str) -> None:
-        """Choose a model as the user would."""
-        self._choice.select(reference)
-
-    def check(self, declared: list[DatasetSpec]) -> None:
+    def check(self, specs: list[DatasetSpec]) -> None:
         """Whether the heads of the chosen model fit.
 
         Raises:
             WeightsError: it knows a set by this name with other classes or of another kind.
         """
         heads = {head["name"]: head for head in self._heads()}
-        for one in declared:
+        for one in specs:
             head = heads.get(one.name)
             if head is not None and (head["kind"], list(head["classes"])) != (one.kind, list(one.classes)):
                 rule = _("has other classes than the model knows by this name ({classes})").format(
                     classes=", ".join(head["classes"])
                 )
-                raise WeightsError(f"set {one.name}: labels", rule, _("Declare those classes, or choose another name"))
+                raise WeightsError(
+                    f"set {one.name}: labels", rule, _("Name those classes in the spec, or choose another name")
+                )
 
     def show(self, names: list[str]) -> None:
         """Say which heads stay, which go on and which are new."""
@@ -76,5 +64,5 @@ class StartingWeights:
         self._ui.headsLabel.text = " ".join([_("Heads of the model."), *texts])
 
     def _heads(self) -> list[dict[str, Any]]:
-        plan = (self._choice.model or {}).get("plan") or {}
+        plan = (self.model or {}).get("plan") or {}
         return plan.get("network", {}).get("sets", []) if plan.get("method") == "ark" else []

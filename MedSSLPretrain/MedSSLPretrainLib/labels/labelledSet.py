@@ -82,7 +82,7 @@ def checkModel(model: dict[str, Any] | None, task: str, reference: str = "") -> 
     """Whether a task can start from a model.
 
     Args:
-        model: an entry of `GET /models`; None: a weight file, of which only the backend can tell, or none.
+        model: an entry of `GET /models`; None: a weight file, of which only the backend knows, or none.
         reference: what was chosen.
 
     Raises:

@@ -101,7 +101,7 @@ def takeTable(tableNode) -> tuple[str, ...]:
 
 
 def labelText(value) -> str:
-    """A label of a script or a table as the user would write it; "" for None and not-a-number."""
+    """A label of a script or a table as the user would write it; "" for None and NaN."""
     if value is None or value != value:
         return ""
     return str(int(value)) if isinstance(value, bool) else str(value)

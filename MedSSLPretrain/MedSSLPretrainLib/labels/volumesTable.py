@@ -73,10 +73,6 @@ class VolumesTable:
             self._shown = state
             self._fill()
 
-    def setEnabled(self, enabled: bool) -> None:
-        """Let the user choose, or not while volumes are being sent."""
-        self._table.enabled = enabled
-
     def _fill(self) -> None:
         table, titles = self._table, self._titles()
         table.blockSignals(True)

@@ -7,6 +7,7 @@ from typing import Any
 import qt
 from MedSSLLib.widgets.modelChoice import methodTitle, purpose
 from MedSSLLib.widgets.signal import Signal
+from MedSSLLib.widgets.tables import prepareTable
 from slicer.i18n import tr as _
 
 SCRATCH = "scratch"
@@ -22,12 +23,7 @@ class ArmsTable:
         self.changed = Signal()
         self._table, self._models = table, []
         self._arms: list[tuple[str, str]] = [(SCRATCH, "")]  # name, weights
-        table.columnCount = 2
-        table.setHorizontalHeaderLabels([_("Arm"), _("Weights to start from")])
-        table.verticalHeader().visible = False
-        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
-        table.selectionBehavior = qt.QAbstractItemView.SelectRows
-        table.selectionMode = qt.QAbstractItemView.SingleSelection
+        prepareTable(table, [_("Arm"), _("Weights to start from")], editable=True)
         table.connect("itemChanged(QTableWidgetItem*)", self._onItem)
         self._fill()
 
@@ -60,11 +56,6 @@ class ArmsTable:
         rows = [item.row() for item in self._table.selectedItems()]
         if self._arms:
             del self._arms[rows[0] if rows else -1]
-        self._changed()
-
-    def setArms(self, arms: list[dict[str, str]]) -> None:
-        """Show these arms."""
-        self._arms = [(arm["name"], arm["weights"]) for arm in arms]
         self._changed()
 
     def _changed(self) -> None:

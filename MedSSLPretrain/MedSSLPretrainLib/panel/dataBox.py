@@ -10,6 +10,7 @@ import slicer
 from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.steps import StepRunner
 from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.modelChoice import fillCombo
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
 
@@ -26,7 +27,7 @@ class DataBox:
 
     Signal: `changed()` when the choice or the ability to use it changed.
 
-    Attributes: `sets`, the declared sets, which take the place of everything else for a method that learns from them.
+    Attributes: `sets`, the dataset specs, which take the place of everything else for a method that learns from them.
 
     Args:
         ui: widgets of the panel.
@@ -37,16 +38,13 @@ class DataBox:
 
     def __init__(self, ui, backend, method: Callable, askPath: Callable | None = None) -> None:
         self.changed = Signal()
-        self.ui, self._backend, self._method, self._flat, self._declared = ui, backend, method, False, False
+        self.ui, self._backend, self._method, self._flat, self._usesSpecs = ui, backend, method, False, False
         self.sets = SetsBox(ui.setsFrame, backend, askPath)
         self.sets.changed.connect(self._chosen)
         self._runner, self._busy, self.previewNodes = None, "", ()
-        for key, title in ((SCENE, _("Volumes of the scene")), (FOLDER, _("Folder")), (TABLE, _("Table (CSV)"))):
-            ui.sourceCombo.addItem(title, key)
-        for key, title in modalityTitles().items():
-            ui.modalityCombo.addItem(title, key)
-        for key, title in viewTitles().items():
-            ui.viewCombo.addItem(title, key)
+        fillCombo(ui.sourceCombo, {SCENE: _("Volumes of the scene"), FOLDER: _("Folder"), TABLE: _("Table (CSV)")})
+        fillCombo(ui.modalityCombo, modalityTitles())
+        fillCombo(ui.viewCombo, viewTitles())
         ui.folderPath.filters = ctk.ctkPathLineEdit.Dirs
         ui.csvPath.nameFilters = [_("Tables (*.csv)")]
         for signal, widget in (
@@ -66,9 +64,9 @@ class DataBox:
         """The user's choice; it may be empty.
 
         Raises:
-            MedSSLError: what is wrong with a declared set.
+            MedSSLError: what is wrong with a dataset spec.
         """
-        if self._declared:
+        if self._usesSpecs:
             return TrainingSet(sets=self.sets.chosen(), startFrom=self.sets.weights.reference)
         ui, modality = self.ui, self.ui.modalityCombo.currentData or ""
         source = ui.sourceCombo.currentData
@@ -81,18 +79,18 @@ class DataBox:
         exclude = tuple(part.strip() for part in ui.excludeEdit.text.split(",") if part.strip())
         return TrainingSet(path=ui.csvPath.currentPath.strip(), modality=modality, exclude=exclude)
 
-    def setMethod(self, flat: bool, declared: bool) -> None:
-        """Whether the method learns from 2D images, and whether from declared sets only."""
-        if declared != self._declared:
+    def setMethod(self, flat: bool, usesSpecs: bool) -> None:
+        """Whether the method learns from 2D images, and whether from dataset specs only."""
+        if usesSpecs != self._usesSpecs:
             self._stop()
             self.ui.dataSummary.visible = False
             showError(self.ui.dataError, None)
-        self._flat, self._declared = flat, declared
+        self._flat, self._usesSpecs = flat, usesSpecs
         self.update()
 
     def missing(self) -> str:
         """What the user still has to choose, or ""."""
-        if self._declared:
+        if self._usesSpecs:
             return self.sets.missing()
         chosen, source = self.chosen(), self.ui.sourceCombo.currentData
         if source == SCENE and not chosen.volumes:
@@ -118,7 +116,7 @@ class DataBox:
 
     def update(self) -> None:
         """Show the widgets of the source; say at the buttons what is missing."""
-        self.ui.setsFrame.visible, self.ui.sourceFrame.visible = self._declared, not self._declared
+        self.ui.setsFrame.visible, self.ui.sourceFrame.visible = self._usesSpecs, not self._usesSpecs
         ui, source = self.ui, self.ui.sourceCombo.currentData
         for key, widgets in (
             (SCENE, (ui.volumesLabel, ui.volumesSelector)),
@@ -133,7 +131,7 @@ class DataBox:
         texts = {"check": (_("Check"), _("Checking...")), "preview": (_("Preview"), _("Making samples..."))}
         tips = {
             "check": _("Read tables and labels, look for every file, show some images")
-            if self._declared
+            if self._usesSpecs
             else _("Count volumes and patients, find the modality, read every header"),
             "preview": _("Show samples of the training set and their distortions in the slice views"),
         }
@@ -147,7 +145,7 @@ class DataBox:
         self._run("check", lambda loopback: checkSteps(self.chosen(), loopback), self._showInfo)
 
     def preview(self) -> None:
-        """Ask the backend for cubes and their distortions."""
+        """Ask the backend for samples and their distortions."""
 
         def steps(loopback: bool):
             return previewSteps(self.chosen(), loopback, *self._method())
@@ -200,9 +198,9 @@ class DataBox:
     def _showInfo(self, answer) -> None:
         self._done()
         info, files = answer
-        if self._declared:
+        if self._usesSpecs:
             self.sets.showReports(info, files)
-        self.ui.dataSummary.text = setsText(info["sets"]) if self._declared else summaryText(info)
+        self.ui.dataSummary.text = setsText(info["sets"]) if self._usesSpecs else summaryText(info)
         self.ui.dataSummary.visible = True
 
     def _showPreview(self, answer) -> None:

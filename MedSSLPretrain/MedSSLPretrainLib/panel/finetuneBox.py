@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import slicer
 from MedSSLLib.scene.labelMaps import isCorrected, isPrediction
-from MedSSLLib.steps import StepRunner
-from MedSSLLib.widgets.errorText import showError
-from MedSSLLib.widgets.modelChoice import ModelChoice, chosen, purpose
+from MedSSLLib.steps import Steps
+from MedSSLLib.widgets.actionBox import Action
+from MedSSLLib.widgets.modelChoice import PROBING, ModelChoice, chosen, fillCombo, purpose
 from MedSSLLib.widgets.signal import Signal
+from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -21,55 +21,55 @@ from MedSSLPretrainLib.labels.labelledSet import SEGMENTATION, LabelledSet, chec
 from MedSSLPretrainLib.labels.labelledVolumes import labelsOf, segmentationOf, volumesOfScene
 from MedSSLPretrainLib.labels.volumesTable import VolumesTable
 from MedSSLPretrainLib.panel.dataBox import modalityTitles
+from MedSSLPretrainLib.panel.jobBox import UI_FOLDER, JobBox
 from MedSSLPretrainLib.panel.methodBox import MethodBox, knownTasks
 from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps
 
-UI_FILE = Path(__file__).resolve().parents[2] / "Resources" / "UI" / "MedSSLFinetune.ui"
 HIDDEN = ("classes", "labels")  # settings that the table of volumes answers
-KINDS = ("finetune", "probe")
 
 
-class FinetuneBox:
+class FinetuneBox(JobBox):
     """Fills a frame with the section.
 
-    Signals: `submitted(JobView)`; `cancelled()`, the user wants the followed job to stop; `chosenChanged()`.
+    Signal: `chosenChanged()`; see JobBox for the others.
+
+    Attributes: `tasks`, task and settings; `table` of the volumes; `columns` of labels; `models` to start from.
 
     Args:
         frame: an empty widget of the panel with a layout.
-        backend: has `transport`, `device` and `changed`.
-        running: whether the followed job is one of this section and not at its end.
+        backend, running: as in JobBox.
     """
 
-    def __init__(self, frame, backend, running: Callable[[], bool]) -> None:
-        self.submitted, self.cancelled, self.chosenChanged = Signal(), Signal(), Signal()
-        self.widget = slicer.util.loadUI(str(UI_FILE))
-        frame.layout().addWidget(self.widget)
-        self.ui = ui = slicer.util.childWidgetVariables(self.widget)
-        for widget in (self.widget, ui.labelTableSelector):
-            widget.setMRMLScene(slicer.mrmlScene)
-        self._backend, self._running = backend, running
-        self._runner = self._parameterNode = self.models = None
+    KINDS = ("finetune", "probe")
+
+    def __init__(self, frame, backend, running: Callable[..., bool]) -> None:
+        super().__init__(
+            loadInto(frame, UI_FOLDER / "MedSSLFinetune.ui", "labelTableSelector"), "finetune", backend, running
+        )
+        self.chosenChanged = Signal()
+        ui = self.ui
+        self._parameterNode = self.models = None
+        self._inputs = (ui.volumesTable,)
         self.tasks = MethodBox(ui, knownTasks(), HIDDEN)
         self.table = VolumesTable(ui.volumesTable)
-        self.columns = LabelColumns(ui, self._showError)
+        self.columns = LabelColumns(ui, self.showError)
         self.models = ModelChoice(ui.startFromCombo, ui.startFromPath, self._chosen, none=_("Nothing (from scratch)"))
-        for key, title in modalityTitles().items():
-            ui.modalityCombo.addItem(title, key)
+        fillCombo(ui.modalityCombo, modalityTitles())
         for button, slot in (
             (ui.tickAllButton, self.tickComplete), (ui.untickButton, lambda: self.table.tick(())),
-            (ui.refreshModelsButton, self.refreshModels), (ui.finetuneButton, self._startOrCancel),
-            (ui.continueButton, self.goOn),
+            (ui.refreshModelsButton, self.refreshModels), (ui.continueButton, self.goOn),
         ):  # fmt: skip
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
         for part in (self.tasks, self.table, self.columns):
             part.changed.connect(self._chosen)
-        backend.changed.connect(self.update)
-        showError(ui.finetuneError, None)
         self._observed = [
             slicer.mrmlScene.AddObserver(event, lambda *_: self.refresh())
             for event in (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent,
                           slicer.vtkMRMLScene.EndBatchProcessEvent)
         ]  # fmt: skip
+        self._setJob(
+            ui.finetuneButton, _("Fine-tune"), _("Train the model on the ticked volumes"), _("Stop at the next step")
+        )
         self._chosen()
 
     def chosen(self) -> LabelledSet:
@@ -96,22 +96,13 @@ class FinetuneBox:
 
     def update(self) -> None:
         """Bring buttons and status up to date."""
-        ui, missing = self.ui, self.missing()
-        cancels, sending = self._running(), self._runner is not None
-        titles = {SEGMENTATION: _("Fine-tune"), "probing": _("Probe")}
-        title = titles.get(self.tasks.name, _("Fine-tune"))
-        ui.finetuneButton.text = _("Cancel") if cancels else _("Sending...") if sending else title
-        ui.finetuneButton.enabled = not sending and (cancels or not missing)
-        tip = _("Train the model on the ticked volumes")
-        ui.finetuneButton.toolTip = _("Stop at the next step") if cancels else missing or tip
+        super().update()
+        ui = self.ui
         ui.continueButton.visible = self.tasks.name == SEGMENTATION
-        ui.continueButton.enabled = not sending and not cancels and self._backend.transport is not None
+        ui.continueButton.enabled = not (self.busy or self._running(*self.KINDS) or self._backend.transport is None)
         ui.continueButton.toolTip = _(
             "Go on from the fine-tuned model, with the segmentations that it made and you corrected added to the ticked ones"
         )
-        ui.statusLabel.text = "" if cancels or sending else missing
-        ui.statusLabel.visible = bool(ui.statusLabel.text)
-        self.table.setEnabled(not sending)
 
     def refresh(self) -> None:
         """The scene has changed, or the user comes back from another module."""
@@ -124,8 +115,8 @@ class FinetuneBox:
         """Ask the backend for its tasks and models."""
         transport = self._backend.transport
         if transport is not None:
-            transport.send(api.tasks(), self.tasks.setMethods, self._showError)
-            transport.send(api.models(), self._onModels, self._showError)
+            transport.send(api.tasks(), self.tasks.setMethods, self.showError)
+            transport.send(api.models(), self._onModels, self.showError)
 
     def tickComplete(self) -> None:
         """Tick every volume that has what the task learns from."""
@@ -146,28 +137,15 @@ class FinetuneBox:
                 ).format(model=model["name"])  # fmt: skip
                 raise CatalogError(_("no segmentation"), rule, remedy)
         except MedSSLError as error:
-            self._showError(error)
+            self.showError(error)
             return
         ticked = {node.GetID() for node in (*self.table.volumes, *corrected)}
         self.table.tick([node for node in volumesOfScene() if node.GetID() in ticked])
         self.models.select(model["model"])
         if missing := self.missing():
-            self._showError(CatalogError(_("training set"), missing))
+            self.showError(CatalogError(_("training set"), missing))
         else:
             self.start()
-
-    def start(self) -> None:
-        """Send volumes and label maps, and start the job."""
-        self._showError(None)
-        task, config = self.tasks.spec()
-        transport = self._backend.transport
-        steps = finetuneSteps(
-            self.chosen(), transport.sharesFiles, task, config, self.models.reference, name=self.ui.nameEdit.text.strip(),
-            device=self._backend.device, partial_weights=self.ui.partialCheck.checked,
-        )  # fmt: skip
-        self._runner = StepRunner(steps, transport, self._onSubmitted, self._onFailed)
-        self.update()
-        self._runner.start()
 
     def setParameterNode(self, node) -> None:
         """Take and keep the choices in the scene's parameter node; None: let go of it."""
@@ -182,23 +160,20 @@ class FinetuneBox:
         self._chosen()
 
     def close(self) -> None:
-        """Stop asking."""
-        self.forget()
+        """The panel goes away: nobody asks any more; jobs go on."""
+        super().close()
         for tag in self._observed:
             slicer.mrmlScene.RemoveObserver(tag)
-        self._backend.changed.disconnect(self.update)
 
-    def forget(self) -> None:
-        """Nobody waits any more for what is being sent."""
-        if self._runner is not None:
-            self._runner.stop()
-            self._runner = None
+    def _title(self, action: Action) -> str:
+        return _("Probe") if self.tasks.name == PROBING else action.title
 
-    def _startOrCancel(self) -> None:
-        if self._running():
-            self.cancelled.emit()
-        else:
-            self.start()
+    def _steps(self, sharesFiles: bool) -> Steps:
+        task, config = self.tasks.spec()
+        return finetuneSteps(
+            self.chosen(), sharesFiles, task, config, self.models.reference, name=self.ui.nameEdit.text.strip(),
+            device=self._backend.device, partial_weights=self.ui.partialCheck.checked,
+        )  # fmt: skip
 
     def _ownModel(self) -> dict[str, Any]:
         """The chosen model, or the newest one, of this task."""
@@ -214,7 +189,7 @@ class FinetuneBox:
     def _chosen(self) -> None:
         if self.models is None:  # still being built
             return
-        self._showError(None)
+        self.showError(None)
         isSegmentation, node = self.tasks.name == SEGMENTATION, self._parameterNode
         self.ui.labelsFrame.visible = not isSegmentation
         self.table.setColumns(None if isSegmentation else self.columns.names)
@@ -229,19 +204,6 @@ class FinetuneBox:
         self.models.setModels(models)
         if any(model["model"] == wanted for model in models):  # until now it stood there as if it were a file
             self.models.select(wanted)
-
-    def _onSubmitted(self, view) -> None:
-        self._runner = None
-        self.submitted.emit(view)
-        self.update()
-
-    def _onFailed(self, error: Exception) -> None:
-        self._runner = None
-        self.update()
-        self._showError(error)
-
-    def _showError(self, error: Exception | None) -> None:
-        showError(self.ui.finetuneError, error)
 
 
 def _isLearnable(volume, segmentation) -> bool:

@@ -10,6 +10,7 @@ import qt
 import slicer
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.signal import Signal
+from MedSSLLib.widgets.tables import prepareTable
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -78,7 +79,7 @@ class JobHistory:
         return next((view for row, view in rows if self.ui.jobsTable.item(row, STATE).isSelected()), None)
 
     def select(self, jobId: str) -> None:
-        """Select a job of the list without telling `selected`."""
+        """Select a job of the list without emitting `selected`."""
         row = next((n for n, view in enumerate(self.views) if view.id == jobId), -1)
         self.ui.jobsTable.blockSignals(True)
         if row < 0:
@@ -128,17 +129,8 @@ class JobHistory:
 
     def _prepareTable(self) -> None:
         table = self.ui.jobsTable
-        table.columnCount = 6
-        table.setHorizontalHeaderLabels([_("State"), _("Name"), _("Kind"), _("Steps"), _("Loss"), _("Created")])
-        table.verticalHeader().visible = False
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(NAME, qt.QHeaderView.Stretch)
-        table.wordWrap = False
-        table.selectionBehavior = qt.QAbstractItemView.SelectRows
-        table.selectionMode = qt.QAbstractItemView.SingleSelection
-        table.editTriggers = qt.QAbstractItemView.NoEditTriggers
-        table.alternatingRowColors = True
+        prepareTable(table, [_("State"), _("Name"), _("Kind"), _("Steps"), _("Loss"), _("Created")])
+        table.horizontalHeader().setSectionResizeMode(NAME, qt.QHeaderView.Stretch)
         table.connect("itemSelectionChanged()", self._selectionChanged)
 
     def _selectionChanged(self) -> None:

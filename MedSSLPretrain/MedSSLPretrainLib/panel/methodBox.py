@@ -79,12 +79,12 @@ class MethodBox:
 
     @property
     def flat(self) -> bool:
-        """Whether the method learns from 2D images: those that learn from volumes have a cube."""
+        """Whether the method learns from 2D images: those that learn from volumes have a setting `cube`."""
         return not any(field["name"] == "cube" for field in self._method()["fields"])
 
     @property
-    def declared(self) -> bool:
-        """Whether the method learns from declared sets, and from nothing else."""
+    def usesSpecs(self) -> bool:
+        """Whether the method learns from dataset specs, and from nothing else."""
         return self._method()["declared"]
 
     @property

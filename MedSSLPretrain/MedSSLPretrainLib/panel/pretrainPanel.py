@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from MedSSLLib.steps import StepRunner
 from MedSSLLib.widgets.errorText import showError
-from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.core.protocol import FINISHED, QUEUED, RUNNING
-from MedSSLPretrainLib.panel import compareBox, finetuneBox
 from MedSSLPretrainLib.panel.compareBox import CompareBox
 from MedSSLPretrainLib.panel.dataBox import DataBox
 from MedSSLPretrainLib.panel.finetuneBox import FinetuneBox
 from MedSSLPretrainLib.panel.jobHistory import JobHistory
 from MedSSLPretrainLib.panel.methodBox import MethodBox, knownMethods
 from MedSSLPretrainLib.panel.runBox import RunBox
-from MedSSLPretrainLib.runs.trainingSteps import JOB_POLL_S, submitSteps
+from MedSSLPretrainLib.panel.startBox import StartBox
+from MedSSLPretrainLib.runs.trainingSteps import JOB_POLL_S
 
 
 class PretrainPanel:
@@ -27,7 +25,7 @@ class PretrainPanel:
         pollSeconds: pause between two looks at the followed job.
         openUrl: shows a folder in the system's file manager.
         confirm: asks before something is deleted.
-        askPath: asks for a declaration's file; see `SetsBox`.
+        askPath: asks for a dataset spec's file; see `SetsBox`.
     """
 
     def __init__(self, ui, backend, pollSeconds: float = JOB_POLL_S, openUrl=None, confirm=None, askPath=None) -> None:
@@ -36,60 +34,43 @@ class PretrainPanel:
         self.dataBox = DataBox(ui, backend, self.methodBox.spec, askPath)
         self.runBox = RunBox(ui, backend, pollSeconds)
         self.history = JobHistory(ui, backend, openUrl, confirm)
-        self.finetuneBox = FinetuneBox(ui.finetuneFrame, backend, lambda: self._runs(*finetuneBox.KINDS))
-        self.compareBox = CompareBox(ui.compareFrame, backend, self.finetuneBox, lambda: self._runs(*compareBox.KINDS))
-        self._submitting = None
-        ui.startButton.connect("clicked(bool)", lambda _on: self._startOrCancel())
+        self.startBox = StartBox(ui, backend, self._runs, self.dataBox, self.methodBox)
+        self.finetuneBox = FinetuneBox(ui.finetuneFrame, backend, self._runs)
+        self.compareBox = CompareBox(ui.compareFrame, backend, self._runs, self.finetuneBox)
+        self._jobBoxes = (self.startBox, self.finetuneBox, self.compareBox)
         backend.changed.connect(self._backendChanged)
         self.dataBox.changed.connect(self.update)
         self.methodBox.changed.connect(self._methodChanged)
         self.runBox.changed.connect(self._seen)
         self.history.selected.connect(self._follow)
         self.history.resumed.connect(self._resumed)
-        for box in (self.finetuneBox, self.compareBox):
+        for box in self._jobBoxes:
             box.submitted.connect(self._submitted)
             box.cancelled.connect(self._cancel)
         self._asked, self._following = None, ""
-        self.dataBox.setMethod(self.methodBox.flat, self.methodBox.declared)
+        self.dataBox.setMethod(self.methodBox.flat, self.methodBox.usesSpecs)
         self._backendChanged()
 
     def _methodChanged(self) -> None:
-        self.dataBox.setMethod(self.methodBox.flat, self.methodBox.declared)
+        self.dataBox.setMethod(self.methodBox.flat, self.methodBox.usesSpecs)
         self.update()
 
-    def missing(self) -> str:
-        """Why no pretraining can start now, or ""."""
-        if self.backend.transport is None:
-            return _("Start the backend first")
-        return self.dataBox.missing() or self.methodBox.missing()
-
     def update(self) -> None:
-        """Bring the start button up to date."""
-        self.finetuneBox.update()
-        self.compareBox.update()
-        button = self.ui.startButton
-        if self._runs("pretrain"):
-            button.text, button.enabled = _("Cancel"), self.backend.transport is not None
-            button.toolTip = _("Stop at the next step; what was trained so far can be resumed")
-            return
-        missing = self.missing()
-        button.text = _("Starting...") if self._submitting is not None else _("Start pretraining")
-        button.enabled = not missing and self._submitting is None
-        button.toolTip = missing
+        """Bring the buttons that start jobs up to date."""
+        for box in self._jobBoxes:
+            box.update()
 
     def close(self) -> None:
         """Let go of timers and connections; jobs go on."""
-        if self._submitting is not None:
-            self._submitting.stop()
         self.backend.changed.disconnect(self._backendChanged)
-        for box in (self.history, self.runBox, self.dataBox, self.finetuneBox, self.compareBox):
+        for box in (self.history, self.runBox, self.dataBox, *self._jobBoxes):
             box.close()
 
     def sceneClosing(self) -> None:
         """Nodes go; forget them."""
         self.dataBox.forgetNodes()
-        self.finetuneBox.forget()
-        self.compareBox.forget()
+        for box in (self.finetuneBox, self.compareBox):
+            box.forget()
         self.runBox.follow("")
 
     def sceneClosed(self) -> None:
@@ -103,27 +84,11 @@ class PretrainPanel:
         """Whether the followed job is of one of these kinds and not at its end."""
         return self.runBox.active and self.runBox.view.spec.kind in kinds
 
-    def _startOrCancel(self) -> None:
-        transport = self.backend.transport
-        if self._runs("pretrain"):
-            self._cancel()
-            return
-        showError(self.ui.runError, None)
-        method, config = self.methodBox.spec()
-        steps = submitSteps(
-            self.dataBox.chosen(), transport.sharesFiles, method=method, config=config,
-            name=self.ui.nameEdit.text.strip(), device=self.backend.device,
-        )  # fmt: skip
-        self._submitting = StepRunner(steps, transport, self._submitted, self._failed)
-        self._submitting.start()
-        self.update()
-
     def _cancel(self) -> None:
         call = api.cancel(self.runBox.view.id)
         self.backend.transport.send(call, lambda _view: self.history.refresh(), self._failed)
 
     def _submitted(self, view) -> None:
-        self._submitting = None
         self.history.add(view)
         self._follow(view.id)
 
@@ -154,7 +119,6 @@ class PretrainPanel:
             self.dataBox.sets.refreshModels()
 
     def _failed(self, error: Exception) -> None:
-        self._submitting = None
         showError(self.ui.runError, error)
         self.update()
 

@@ -14,9 +14,9 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.core.errors import ResourceError, from_dict
-from medssl.core.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RESUMABLE_STATES, RUNNING, JobView
+from medssl.core.polling import follow_job
+from medssl.core.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RUNNING, JobView
 from MedSSLPretrainLib.runs.eventText import durationText, eventText
-from MedSSLPretrainLib.runs.trainingSteps import followSteps
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
 from MedSSLPretrainLib.views.setCurves import familyTitles
 
@@ -57,11 +57,6 @@ class RunBox:
         """Whether the followed job waits or runs."""
         return self.view is not None and self.view.status.state in (QUEUED, RUNNING)
 
-    @property
-    def resumable(self) -> bool:
-        """Whether the followed job can be resumed."""
-        return self.view is not None and self.view.status.state in RESUMABLE_STATES
-
     def buildChart(self) -> None:
         """Make the chart's nodes in the scene and show them."""
         self.chart = LossChart()
@@ -84,7 +79,7 @@ class RunBox:
         self._transport = self._backend.transport
         if not self._jobId or self._transport is None:
             return
-        steps = followSteps(self._jobId, self._seen, self._events, self._next, self._poll)
+        steps = follow_job(api, self._jobId, self._poll, self._events, self._seen, self._next)
         self._runner = StepRunner(steps, self._transport, self._ended, self._failed).start()
 
     def close(self) -> None:

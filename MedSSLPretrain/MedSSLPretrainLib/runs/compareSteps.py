@@ -38,7 +38,7 @@ class Comparison:
 
 
 def unitTitles() -> dict[str, str]:
-    """How the amount of labelled data is told, by the name in a study."""
+    """How the amount of labelled data is given, by the name in a study."""
     return {
         "patients": _("Training patients"), "fractions": _("Share of them (0...1)"), "per_class": _("Patients of each class"),
     }  # fmt: skip

@@ -9,9 +9,10 @@ from MedSSLLib.steps import runSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
-from medssl.core.errors import CancelledError, StateError, from_dict
-from medssl.core.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, JobView
-from MedSSLPretrainLib.runs.trainingSteps import JOB_POLL_S, followSteps
+from medssl.core.errors import StateError
+from medssl.core.polling import follow_job, raise_unless_finished
+from medssl.core.protocol import FINISHED, INTERRUPTED, JobView
+from MedSSLPretrainLib.runs.trainingSteps import JOB_POLL_S
 
 
 class Job:
@@ -59,11 +60,8 @@ class Job:
             for event in events:
                 onEvent(event)
 
-        runSteps(followSteps(self.id, seen, arrived, len(self.events), self._poll), self._transport)
-        if self.state == FAILED:
-            raise from_dict(self.view.status.error or {})
-        if self.state == CANCELLED:
-            raise CancelledError(self.id)
+        runSteps(follow_job(api, self.id, self._poll, arrived, seen, len(self.events)), self._transport)
+        raise_unless_finished(self.state, self.view.status.error, self.id)
         if self.state == INTERRUPTED:
             raise StateError(self.id, _("was interrupted: its process is gone"), _("Resume it"))
         return self

@@ -1,4 +1,4 @@
-"""Preview samples (cubes, or crops of radiographs) and their distortions as two volume nodes, side by side in slice views."""
+"""Preview samples (sub-volumes, or crops of radiographs) and their distortions as two volume nodes, side by side in slice views."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def showPreview(files: dict[str, bytes], previous: tuple = ()) -> tuple:
     """Make the two nodes, remove those of the preview before, show them; returns (original, distorted).
 
     Args:
-        files: original.nrrd and distorted.nrrd: cubes, or crops of radiographs, side by side along i.
+        files: NRRD bytes under "original" and "distorted": sub-volumes, or crops of radiographs, side by side along i.
         previous: nodes of the last preview.
     """
     for node in previous:
         if slicer.mrmlScene.IsNodePresent(node):
             slicer.mrmlScene.RemoveNode(node)
-    original = _node(files["original.nrrd"], _("Preview: samples"))
-    distorted = _node(files["distorted.nrrd"], _("Preview: distorted"))
+    original = _node(files["original"], _("Preview: samples"))
+    distorted = _node(files["distorted"], _("Preview: distorted"))
     low, high = original.GetImageData().GetScalarRange()
     for node in (original, distorted):
         node.GetDisplayNode().SetAutoWindowLevel(False)

@@ -66,7 +66,7 @@ class SetCurves:
         return [(steps.GetValue(n), values.GetValue(n)) for n in range(steps.GetNumberOfTuples())]
 
     def touch(self) -> None:
-        """Tell the views that points have come or gone."""
+        """Notify the views that points have come or gone."""
         for curves in self._curves.values():
             for series in curves.values():
                 series.GetTableNode().GetTable().Modified()

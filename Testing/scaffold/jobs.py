@@ -1,23 +1,20 @@
-"""A backend in memory for the tests of MedSSLPretrain: answers calls as the server does, trains by counting."""
+"""A backend in memory with jobs, which train by counting."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
+from typing import Any
 
 import numpy as np
-import qt
-from MedSSLLib.widgets.signal import Signal
 from MedSSLPretrainLib.panel.methodBox import knownMethods, knownTasks
 
-from medssl.client.backend import ServerAddress
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
-from medssl.core.errors import MedSSLError, NotFoundError, ResourceError, StateError
-from medssl.core.protocol import DataSpec, JobStatus, JobView, ResultStatus, from_json, spec_from_json, to_json
-from medssl.core.requests import PreviewRequest
+from medssl.core.errors import NotFoundError, ResourceError, StateError
+from medssl.core.protocol import JobStatus, JobView, spec_from_json
 from medssl.core.schema import build
 from medssl.pretraining.genesis.config import GenesisConfig
+from scaffold.server import FakeServer
 
 STEPS = build(GenesisConfig, {}, preset="laptop").training.steps  # what the panel starts with
 EVERY = 40  # steps between two validations of the fake backend
@@ -98,57 +95,37 @@ class FakeJob:
         return JobView(self.id, self.spec, status, len(self.events), ("log.txt",))
 
 
-class FakeServer:
-    """Jobs, volumes and inspections.
+class TrainingServer(FakeServer):
+    """Jobs that train by counting, beside volumes, catalogues and previews.
 
     Attributes:
         pace: steps a job trains between two looks.
         failAt: the step at which the next job fails; 0: none.
-        refusal: the error that check, preview and start answer with, or None.
-        calls: "METHOD path" of every call so far.
+        jobs: all of them, oldest first.
     """
 
-    def __init__(self, pace: int = 40, devices=DEVICES) -> None:
-        self.pace, self.failAt, self.refusal, self.devices, self.calls = pace, 0, None, devices, []
+    def __init__(self, pace: int = 40, polls: int = 0, devices=DEVICES, **options) -> None:
+        super().__init__(polls, devices=devices, **options)
+        self.pace, self.failAt = pace, 0
         self.jobs: list[FakeJob] = []
-        self.volumes: dict[str, bytes] = {}
-        self.results: dict[str, tuple[ResultStatus, dict[str, bytes]]] = {}
 
-    def answer(self, call) -> tuple[int, bytes]:
-        """HTTP status and body."""
-        self.calls.append(f"{call.method} {call.path}")
-        try:
-            status, value = self._route(call)
-        except MedSSLError as error:
-            return 404 if isinstance(error, NotFoundError) else 400, json.dumps({"error": error.as_dict()}).encode()
-        return status, value if isinstance(value, bytes) else json.dumps(to_json(value)).encode()
-
-    def _route(self, call):
-        path, _, query = call.path.partition("?")
-        parts = path.strip("/").split("/")
-        if parts[0] == "jobs":
-            return self._jobRoute(call, parts, query)
-        if parts[0] == "volumes":
-            known = parts[1] in self.volumes
-            if call.method == "HEAD":
-                return 200 if known else 404, b""
-            self.volumes[parts[1]] = self.volumes.get(parts[1], b"") + call.body
-            return 201, b""
-        if parts[0] == "inspect":
-            return 202, self._inspect(parts[1], json.loads(call.body))
-        if parts[0] == "results":
-            status, files = self.results[parts[1]]
-            return 200, files[parts[2]] if len(parts) == 3 else status
-        known = {"methods": knownMethods(), "tasks": knownTasks(), "models": self.models(), "devices": self.devices}
-        return 200, {**known, "health": {"app": "medssl"}, "shutdown": {}, "dataset-specs": []}[parts[0]]
-
-    def models(self) -> list[dict]:
-        """What `GET /models` lists: finished jobs, newest first."""
+    def listings(self) -> dict[str, Any]:
+        """Methods and tasks too; the models are those of finished jobs, newest first."""
         done = [job for job in reversed(self.jobs) if job.state == "finished" and job.spec.kind != "compare"]
-        return [
+        models = [
             dict(model=job.id, name=job.spec.name or job.id, method=job.method, plan=job.plan(), created=1.0)
             for job in done
         ]
+        return {
+            **super().listings(),
+            "methods": knownMethods(),
+            "tasks": knownTasks(),
+            "models": models,
+            "dataset-specs": [],
+        }
+
+    def _route(self, call, parts, query):
+        return self._jobRoute(call, parts, query) if parts[0] == "jobs" else super()._route(call, parts, query)
 
     def _jobRoute(self, call, parts, query):
         if len(parts) == 1:
@@ -192,29 +169,20 @@ class FakeServer:
         """The job that a specification asks for."""
         return FakeJob(f"20261123-0930{len(self.jobs):02d}-genesis", spec, self.pace, self.failAt)
 
-    def _inspect(self, kind: str, body: dict) -> ResultStatus:
-        if self.refusal is not None:
-            raise self.refusal
-        files, info = {}, {}
-        data = from_json(DataSpec, body["data"])
-        if kind == "catalog":
-            count = len(data.volumes) or 12
-            held = max(1, count // 5)
-            info = dict(volumes=count, patients=count, modality=data.modality or "CT", training=count - held, validation=held,
-                        notes=[])  # fmt: skip
-        else:
-            asked = from_json(PreviewRequest, body)
-            files = (crops if asked.method == "peac" else cubes)(self.volumes[data.volumes[-1].sha256], asked.count)
-        return self._result(kind, files, info)
+    def _catalog(self, request):
+        count = len(request.data.volumes) or 12
+        held = max(1, count // 5)
+        info = dict(volumes=count, patients=count, modality=request.data.modality or "CT", training=count - held,
+                    validation=held, notes=[])  # fmt: skip
+        return (), info, {}
 
-    def _result(self, kind: str, files: dict[str, bytes], info: dict) -> ResultStatus:
-        status = ResultStatus(f"r{len(self.results)}", kind, "finished", 1.0, "", tuple(files), (), info)
-        self.results[status.id] = (status, files)
-        return dataclasses.replace(status, state="queued")
+    def _preview(self, request):
+        draw = crops if request.method == "peac" else sub_volumes
+        return (), {}, draw(self.volumes[request.data.volumes[-1].sha256], request.count)
 
 
-def cubes(nrrd: bytes, count: int) -> dict[str, bytes]:
-    """Cubes side by side, and a rough imitation of painting and intensity curves."""
+def sub_volumes(nrrd: bytes, count: int) -> dict[str, bytes]:
+    """Sub-volumes side by side, and a rough imitation of painting and intensity curves."""
     array, geometry = read_nrrd_bytes(nrrd)
     random = np.random.default_rng(3)
     volume = np.clip((array.astype(np.float32) + 1000) / 2000, 0, 1)
@@ -222,19 +190,19 @@ def cubes(nrrd: bytes, count: int) -> dict[str, bytes]:
     plain, distorted = [], []
     for n in range(count):
         start = [int(random.integers(0, have - want + 1)) for have, want in zip(volume.shape, side)]
-        cube = volume[tuple(slice(s, s + w) for s, w in zip(start, side))]
+        crop = volume[tuple(slice(s, s + w) for s, w in zip(start, side))]
         noisy = random.random(side, dtype=np.float32)
         kept = tuple(slice(int(s * 0.2), int(s * 0.75)) for s in side)
-        changed = (noisy if n % 2 else cube).copy()
-        changed[kept] = (1 - cube if n == 2 else np.sqrt(cube))[kept] if n % 2 else noisy[kept]
-        plain.append(cube)
+        changed = (noisy if n % 2 else crop).copy()
+        changed[kept] = (1 - crop if n == 2 else np.sqrt(crop))[kept] if n % 2 else noisy[kept]
+        plain.append(crop)
         distorted.append(changed)
     images = {"original": np.concatenate(plain, axis=2), "distorted": np.concatenate(distorted, axis=2)}
     return {f"{name}.nrrd": nrrd_bytes(image, geometry) for name, image in images.items()}
 
 
 def crops(nrrd: bytes, count: int) -> dict[str, bytes]:
-    """Crops of a radiograph side by side, as 2D files; their cells shuffled."""
+    """Crops of a radiograph side by side, as 2D files; their patches shuffled."""
     image, _geometry = read_nrrd_bytes(nrrd)
     image = image[0, :40, :40].astype(np.float32) / image.max()
     shuffled = np.random.default_rng(0).permuted(image.reshape(4, 10, 4, 10).swapaxes(1, 2), axis=0)
@@ -244,93 +212,3 @@ def crops(nrrd: bytes, count: int) -> dict[str, bytes]:
         f"{name}.nrrd": header.encode() + np.tile(array, count).astype("<f4").tobytes()
         for name, array in images.items()
     }
-
-
-class FakeTransport:
-    """Asynchronous, as the panels' Qt transport: the answer comes from the event loop."""
-
-    sharesFiles = False  # so that volumes travel
-
-    def __init__(self, server: FakeServer) -> None:
-        self.server, self.broken, self.closed = server, None, False
-        self.address = ServerAddress("http://127.0.0.1:40123", "token")
-
-    def send(self, call, onDone, onError) -> None:
-        def reply() -> None:
-            if self.closed:
-                return
-            try:
-                if self.broken is not None:
-                    raise self.broken
-                answer = call.parse(*self.server.answer(call))
-            except MedSSLError as error:
-                onError(error)
-            else:
-                onDone(answer)
-
-        qt.QTimer.singleShot(0, reply)
-
-    def close(self) -> None:
-        """No callback follows."""
-        self.closed = True
-
-
-class BlockingTransport:
-    """As the `requests` transport: the answer is returned."""
-
-    def __init__(self, server: FakeServer) -> None:
-        self.server, self.address = server, ServerAddress("http://192.0.2.1:1", "token")
-
-    def send(self, call):
-        return call.parse(*self.server.answer(call))
-
-
-class FakeProcess:
-    """A BackendProcess whose start and stop work at once; `error` makes the start fail."""
-
-    def __init__(self, server: FakeServer) -> None:
-        self.changed, self.server = Signal(), server
-        self.state, self.transport, self.error, self.refuse = "down", None, None, None
-        self.watching = False
-
-    def watch(self) -> None:
-        self.watching = True
-
-    def unwatch(self) -> None:
-        self.watching = False
-        if self.transport is not None:
-            self.transport.close()
-
-    def start(self, environment) -> None:
-        self.error = self.refuse
-        if self.refuse is None:
-            self.state, self.transport = "up", FakeTransport(self.server)
-        self.changed.emit()
-
-    def stop(self) -> None:
-        self.state, self.transport = "down", None
-        self.changed.emit()
-
-    def die(self) -> None:
-        """The server is gone; jobs are not."""
-        self.error = ResourceError("backend", "has ended", "Start it again; its jobs went on meanwhile")
-        self.stop()
-
-
-class FakeBuilder:
-    """An EnvironmentBuilder that prints two lines."""
-
-    def __init__(self) -> None:
-        self.output, self.finished, self.running, self.built = Signal(), Signal(), False, []
-
-    def build(self, environment) -> None:
-        self.running = True
-        self.built.append(environment.key)
-        self.output.emit("$ python -m venv environment\n$ python -m pip install backend\nCollecting torch")
-
-    def cancel(self) -> None:
-        self.end(ResourceError("backend environment", "cannot be installed (cancelled)"))
-
-    def end(self, error=None) -> None:
-        self.running = False
-        self.finished.emit(error)

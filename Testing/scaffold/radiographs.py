@@ -3,67 +3,44 @@
 from __future__ import annotations
 
 import base64
-import json
 
-import inference_fakes as fakes
 import numpy as np
-import slicer
 
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
-from medssl.core import requests as inspection_requests
 from medssl.core.errors import NotFoundError
-from medssl.core.protocol import ResultStatus, from_json
+from scaffold import restoring
+from scaffold.restoring import RestoreServer
 
+PEAC = "20261123-peac-b2"
 MODELS = [
-    {"model": "20261123-peac-b2", "name": "radiographs", "method": "peac", "plan": {}, "created": 2.0},
-    *fakes.MODELS,
+    {"model": PEAC, "name": "radiographs", "method": "peac", "plan": {}, "created": 2.0},
+    *restoring.MODELS,
 ]
 COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#bfef45")
-GRID = 19  # cells along the short side
+GRID = 19  # patches along the short side
 PARTS = ("part 1", "part 2", "part 3")
-KINDS = {
-    "correspond": inspection_requests.CorrespondRequest, "similarity": inspection_requests.SimilarityRequest,
-    "cosegment": inspection_requests.CosegmentRequest, "patchmap": inspection_requests.PatchmapRequest,
-    "plane": inspection_requests.PlaneRequest, "landmarks": inspection_requests.LandmarksRequest,
-}  # fmt: skip
 
 
-class RadiographBackend(fakes.FakeBackend):
+class RadiographServer(RestoreServer):
     """Answers the comparisons of radiographs too.
 
     Attributes:
-        asked: every request so far, as dataclasses.
         late: similarity questions are answered "later", to be polled.
     """
 
     def __init__(self, **options) -> None:
-        super().__init__(**options)
-        self.models, self.asked, self.late = MODELS, [], False
-        self._answer = None
+        super().__init__(models=MODELS, **options)
+        self.late = False
 
-    def answer(self, call) -> tuple[int, bytes]:
-        kind = call.path.partition("?")[0].removeprefix("/inspect/")
-        if kind not in KINDS or not call.path.startswith("/inspect/"):
-            return super().answer(call)
-        self.calls.append(f"{call.method} {call.path}")
-        request = from_json(KINDS[kind], json.loads(call.body))
-        self.asked.append(request)
-        for ref in getattr(request, "images", ()):
-            if ref.sha256 and ref.sha256 not in self.volumes:
-                error = NotFoundError("volume", "was not uploaded", "Upload it first")
-                return 404, json.dumps({"error": error.as_dict()}).encode()
-        self._answer = lambda: getattr(self, f"_{kind}")(request)
-        self.status, self._polled = ResultStatus("r1", kind, "queued"), 0
-        if kind == "similarity" and not self.late and self.fails is None:
-            self._finish()
-        return self._told(202 if self.status.state == "queued" else 200)
-
-    def _finish(self) -> None:
-        if self._answer is None:
-            super()._finish()
-            return
-        table, info, self.files = self._answer()
-        self.status = ResultStatus("r1", self.status.kind, "finished", 1.0, "", tuple(self.files), tuple(table), info)
+    def _inspect(self, kind: str, body: dict):
+        for ref in body.get("images", ()):
+            if ref.get("sha256") and ref["sha256"] not in self.volumes:
+                raise NotFoundError("volume", "was not uploaded", "Upload it first")
+        answered, status = super()._inspect(kind, body)
+        if kind != "similarity" or self.late or self.fails is not None:
+            return answered, status
+        self._finish(self.results[status.id])
+        return 200, self.status
 
     def sizes(self, refs) -> list[tuple[int, int]]:
         """Columns and rows of each image."""
@@ -137,11 +114,7 @@ class RadiographBackend(fakes.FakeBackend):
         return rows, {"method": request.method, "notes": []}, {}
 
     def _plane(self, request):
-        array, geometry = read_nrrd_bytes(self.volumes[request.volume.sha256])
-        view = request.volume.view
-        plane = array.mean(axis=1)[::-1] if view in ("frontal", "lateral") else array[int(view.partition(":")[2])]
-        geometry = np.diag([-0.7, -0.7, 1.0, 1.0]) if view in ("frontal", "lateral") else geometry
-        return [], {"view": view}, {"plane.nrrd": nrrd_bytes(plane[None].astype(np.int16), geometry)}
+        return plane(self, request)
 
     def _landmarks(self, request):
         row = dict(landmark="all", group="all", pairs=2, patients=2, low=1.0, high=3.0, median=2.0, within_cell=0.9)
@@ -149,42 +122,10 @@ class RadiographBackend(fakes.FakeBackend):
         return rows, {"unit": "mm", "notes": []}, {}
 
 
-def radiograph(name: str, size: tuple[int, int] = (120, 100), seed: int = 0, origin: float = 0.0):
-    """A 2D volume node of a schematic chest, `size` columns and rows."""
-    node = slicer.util.addVolumeFromArray(pixels(size, seed)[None], name=name)
-    matrix = np.diag([-2.0, -2.0, 1.0, 1.0])
-    matrix[:3, 3] = [size[0] + origin, size[1], 5.0 * origin]
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
-    node.GetDisplayNode().SetAutoWindowLevel(False)
-    node.GetDisplayNode().SetWindowLevel(3000, 1600)
-    return node
-
-
-def pixels(size: tuple[int, int], seed: int) -> np.ndarray:
-    """(rows, columns) int16: body, two dark lungs, a heart, a spine, ribs."""
-    v, u = np.meshgrid(np.linspace(0, 1, size[1]), np.linspace(0, 1, size[0]), indexing="ij")
-    random = np.random.default_rng(seed)
-    shift = random.uniform(-0.03, 0.03, 4)
-
-    def ellipse(x, y, a, b):
-        return ((u - x) / a) ** 2 + ((v - y) / b) ** 2 < 1
-
-    image = np.where(ellipse(0.5, 0.6, 0.46, 0.75), 1800.0, 50.0)
-    for x in (0.3 + shift[0], 0.7 + shift[1]):
-        image[ellipse(x, 0.5, 0.16, 0.3)] = 700
-    image[ellipse(0.54 + shift[2], 0.6, 0.13, 0.16)] = 2200
-    image[np.abs(u - 0.5) < 0.03] += 500
-    image[(np.sin(40 * v + 6 * np.abs(u - 0.5)) > 0.6) & ellipse(0.5, 0.5, 0.36, 0.36)] += 250
-    return (image + random.normal(0, 40, image.shape)).clip(0, 4095).astype(np.int16)
-
-
-def picture(name: str, grey: bool = True):
-    """A vtkMRMLVectorVolumeNode, as Slicer makes of a PNG with three channels."""
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", name)
-    image = np.repeat((pixels((60, 50), 0) // 16).astype(np.uint8)[None, ..., None], 3, axis=-1)
-    if not grey:
-        image[..., 0] = image[..., 0] // 2
-    slicer.util.updateVolumeFromArray(node, image)
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(np.diag([-1.0, -1.0, 1.0, 1.0])))
-    node.CreateDefaultDisplayNodes()
-    return node
+def plane(server, request):
+    """A 2D image of an uploaded volume: its mean along an axis, or a slice."""
+    array, geometry = read_nrrd_bytes(server.volumes[request.volume.sha256])
+    view = request.volume.view
+    plane = array.mean(axis=1)[::-1] if view in ("frontal", "lateral") else array[int(view.partition(":")[2])]
+    geometry = np.diag([-0.7, -0.7, 1.0, 1.0]) if view in ("frontal", "lateral") else geometry
+    return [], {"view": view}, {"plane.nrrd": nrrd_bytes(plane[None].astype(np.int16), geometry)}

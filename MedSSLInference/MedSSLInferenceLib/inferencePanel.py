@@ -8,12 +8,10 @@ from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.modelChoice import ModelChoice, methodTitle
 from slicer.i18n import tr as _
 
-from MedSSLInferenceLib.panel import predictBox, restoreBox, retrieveBox, segmentBox
 from MedSSLInferenceLib.panel.predictBox import PredictBox
 from MedSSLInferenceLib.panel.restoreBox import RestoreBox
 from MedSSLInferenceLib.panel.retrieveBox import RetrieveBox
 from MedSSLInferenceLib.panel.segmentBox import SegmentBox
-from MedSSLInferenceLib.radiographs import radiographBox
 from MedSSLInferenceLib.radiographs.radiographBox import RadiographBox
 
 
@@ -37,7 +35,7 @@ class InferencePanel:
         common = (logic, self.models, layoutManager, lambda: backend.device)
         self.restore = RestoreBox(ui, *common)
         self.radiographs = RadiographBox(ui.radiographFrame, *common)
-        self.segment = SegmentBox(ui.segmentFrame, *common, openEditor)
+        self.segment = SegmentBox(ui.segmentFrame, *common, openEditor=openEditor)
         self.predict = PredictBox(ui.predictFrame, *common)
         self.retrieve = RetrieveBox(ui.retrieveFrame, *common)
         self._boxes = (self.restore, self.radiographs, self.segment, self.predict, self.retrieve)
@@ -88,28 +86,18 @@ class InferencePanel:
             return
         if self._parameterNode is not None:
             self._parameterNode.model = self.models.reference
-        sections = (
-            (self.ui.restoreSection, (restoreBox.METHOD,)),
-            (self.radiographs.ui.radiographSection, (radiographBox.METHOD,)),
-            (self.segment.section, segmentBox.PURPOSES),
-            (self.predict.section, predictBox.PURPOSES),
-        )
-        for section, purposes in sections:
-            self._setSection(section, *purposes)
-        self._setSection(self.retrieve.section, *retrieveBox.PURPOSES, opens=False)  # beside what a model is made for
         for box in self._boxes:
+            self._setSection(box)
             box.update()
 
-    def _setSection(self, section, *purposes: str, opens: bool = True) -> None:
-        """A section that the chosen model cannot serve is closed and says why; `opens`: one that it can serve opens."""
-        fits = self.models.fits(*purposes)
+    def _setSection(self, box) -> None:
+        """A section that the chosen model cannot serve is closed and says why; one that it can serve opens."""
+        section, fits = box.section, self.models.fits(*box.PURPOSES)
         section.enabled = fits
-        title = _(" or ").join(methodTitle(name) for name in purposes)
-        section.toolTip = (
-            "" if fits else _("The chosen model is of {other}; this needs one of {method}").format(
-                other=methodTitle(self.models.method), method=title)
-        )  # fmt: skip
-        if self.models.method and (opens or not fits):
+        wanted = _(" or ").join(methodTitle(name) for name in box.PURPOSES)
+        rule = _("The chosen model is of {other}; this needs one of {method}")
+        section.toolTip = "" if fits else rule.format(other=methodTitle(self.models.method), method=wanted)
+        if self.models.method and (box.OPENS or not fits):
             section.collapsed = not fits
 
     def _showError(self, error: Exception | None) -> None:

@@ -1,4 +1,4 @@
-"""A patch map as table, series and chart: colour tells the place in the image, the marker tells the image."""
+"""A patch map as table, series and chart: colour shows the place in the image, the marker the image."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from MedSSLInferenceLib.scene.labelMapSegments import rgb
-from MedSSLInferenceLib.scene.pixelGeometry import imageSize
-from MedSSLInferenceLib.scene.radiographGroup import (
+from MedSSLInferenceLib.scene.comparison.radiographGroup import (
     CHART,
     PATCHES,
     SELECTED,
@@ -19,6 +17,8 @@ from MedSSLInferenceLib.scene.radiographGroup import (
     SERIES_TABLE,
     RadiographGroup,
 )
+from MedSSLInferenceLib.scene.labelMapSegments import rgb
+from MedSSLInferenceLib.scene.pixelGeometry import imageSize
 from MedSSLInferenceLib.scene.tableNodes import createTable, fillTable, rowsOf
 
 REGIONS = 3  # a plot series has one colour: the image is parted into 3 x 3 regions of one colour each

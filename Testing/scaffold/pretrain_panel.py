@@ -1,31 +1,32 @@
-"""A pretrain panel on a fake backend, as fixtures for the tests that click it."""
+"""A pretrain panel on a backend in memory, with what a test needs at hand."""
 
 from __future__ import annotations
 
-import inference_fakes
-import pretrain_fakes as fakes
 import pytest
 import qt
 import slicer
 
-PANEL_WIDTH = 470
+from scaffold.jobs import TrainingServer
+from scaffold.transports import FakeBuilder, FakeProcess, FakeTransport
+
+WIDTH = 470
 
 
-class Panel:
-    """A panel on a fake backend, with what a test needs at hand."""
+class PretrainPanel:
+    """The panel over a backend that is down."""
 
-    def __init__(self, server: fakes.FakeServer) -> None:
+    def __init__(self, server) -> None:
         from MedSSLLib.backend.backendBox import BackendBox
 
         from MedSSLPretrain import MedSSLPretrainWidget
 
-        self.server, self.process, self.builder = server, fakes.FakeProcess(server), fakes.FakeBuilder()
+        self.server, self.process, self.builder = server, FakeProcess(server), FakeBuilder()
         self.opened, self.questions, self.paths = [], [], []
         self.parent = qt.QWidget()
         qt.QVBoxLayout(self.parent)
         self.widget = MedSSLPretrainWidget(
             self.parent,
-            makeBackend=lambda frame: BackendBox(frame, self.process, self.builder, lambda address: fakes.FakeTransport(server)),
+            makeBackend=lambda frame: BackendBox(frame, self.process, self.builder, lambda address: FakeTransport(server)),
             pollSeconds=0.01, openUrl=self.opened.append, confirm=lambda question: self.questions.append(question) or True,
             askPath=lambda save: self.paths.pop(0),
         )  # fmt: skip
@@ -35,15 +36,15 @@ class Panel:
         self.backendUi = self.widget.backend.ui
 
     def grab(self, grab, name: str) -> None:
-        self.parent.resize(PANEL_WIDTH, 400)
+        self.parent.resize(WIDTH, 400)
         self.parent.show()
         slicer.app.processEvents()
-        grab(self.parent, f"pretrain-{name}", PANEL_WIDTH, self.parent.layout().totalHeightForWidth(PANEL_WIDTH))
+        grab(self.parent, f"pretrain-{name}", WIDTH, self.parent.layout().totalHeightForWidth(WIDTH))
 
 
 @pytest.fixture
-def make_panel(scene, tmp_path, monkeypatch):
-    """`make_panel(server)` builds a panel; an empty home folder, a Python that exists as its environment."""
+def make_pretrain(scene, tmp_path, monkeypatch):
+    """`make_pretrain(server)` builds a panel; an empty home folder, a Python that exists as its environment."""
     python = tmp_path / "python"
     python.write_text("")
     monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
@@ -51,8 +52,8 @@ def make_panel(scene, tmp_path, monkeypatch):
     qt.QSettings().clear()
     panels = []
 
-    def make(server: fakes.FakeServer | None = None) -> Panel:
-        panels.append(Panel(server or fakes.FakeServer()))
+    def make(server=None) -> PretrainPanel:
+        panels.append(PretrainPanel(server or TrainingServer()))
         return panels[-1]
 
     yield make
@@ -61,22 +62,7 @@ def make_panel(scene, tmp_path, monkeypatch):
         panel.parent.deleteLater()
 
 
-@pytest.fixture
-def panel(make_panel):
-    return make_panel()
-
-
-@pytest.fixture
-def ready(panel, process_until):
-    """A panel with a running backend and two ticked volumes."""
-    nodes = [inference_fakes.phantom(f"chest {n}", oblique=n == 2) for n in (1, 2)]
-    for node in nodes:
-        panel.ui.volumesSelector.check(node)
-    panel.backendUi.startButton.click()
-    process_until(lambda: panel.backendUi.deviceCombo.count == 3)
-    return panel
-
-
 def start(panel, process_until, until: str) -> None:
+    """Click start, and follow the job to a state."""
     panel.ui.startButton.click()
     process_until(lambda: panel.panel.runBox.view is not None and panel.panel.runBox.view.status.state == until)

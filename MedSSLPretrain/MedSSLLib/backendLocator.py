@@ -13,10 +13,10 @@ def backendFolder() -> Path:
     Raises:
         FileNotFoundError: the extension was copied without its backend.
     """
-    modules = Path(__file__).resolve().parents[2]
+    modules = Path(__file__).resolve().parents[1]
     candidates = [modules / "MedSSLBackend", modules.parent / "backend"]
     for folder in candidates:
-        if (folder / "src" / "medssl" / "protocol.py").is_file():
+        if (folder / "src" / "medssl" / "core" / "protocol.py").is_file():
             return folder
     raise FileNotFoundError(f"medssl is missing in {' and '.join(map(str, candidates))}; install the extension again")
 

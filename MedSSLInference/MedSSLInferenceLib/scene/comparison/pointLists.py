@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
+from MedSSLInferenceLib.scene.comparison.radiographGroup import FIND, MATCH, POINTS, TABLE, RadiographGroup
 from MedSSLInferenceLib.scene.pixelGeometry import middle, pixelsToRas
-from MedSSLInferenceLib.scene.radiographGroup import FIND, MATCH, POINTS, TABLE, RadiographGroup
 from MedSSLInferenceLib.scene.tableNodes import createTable, fillTable
 
 # Control points of a list share one colour, so all lists have the same; the table keeps a colour per label.

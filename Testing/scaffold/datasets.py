@@ -1,4 +1,4 @@
-"""What a backend in memory answers about declared sets, and a job that visits several of them in turn."""
+"""What a backend in memory answers about dataset specs, and a job that trains on several datasets in turn."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 import math
 from pathlib import Path
 
-import pretrain_fakes
 from PIL import Image, ImageDraw
 
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.spec_files import parse_dataset_spec, read_dataset_spec, ready_made, to_yaml
+from scaffold.jobs import FakeJob, TrainingServer
 
 HOSPITAL = {
     "name": "hospital-a",
@@ -32,23 +32,21 @@ TB = {
 }  # fmt: skip
 
 
-class SetsServer(pretrain_fakes.FakeServer):
-    """Reads, checks and trains on declared sets."""
+class SetsServer(TrainingServer):
+    """Reads, checks and trains on dataset specs."""
 
-    def _route(self, call):
-        parts = call.path.strip("/").split("/")
+    def _route(self, call, parts, query):
         if parts[0] == "dataset-specs":
             return 200, answer(call.method, parts, call.body)
-        return super()._route(call)
+        return super()._route(call, parts, query)
 
-    def _inspect(self, kind: str, body: dict):
-        sets = body["data"].get("sets")
-        if kind != "catalog" or not sets or self.refusal is not None:
-            return super()._inspect(kind, body)
-        reports, files = check(sets)
-        return self._result(kind, files, {"sets": reports})
+    def _catalog(self, request):
+        if not request.data.sets:
+            return super()._catalog(request)
+        reports, files = check(request.data.sets)
+        return (), {"sets": reports}, files
 
-    def makeJob(self, spec) -> pretrain_fakes.FakeJob:
+    def makeJob(self, spec) -> FakeJob:
         if not spec.data.sets:
             return super().makeJob(spec)
         return SetsJob(f"20261123-0930{len(self.jobs):02d}-{spec.method}", spec, self.pace, self.failAt)
@@ -67,22 +65,22 @@ def answer(method: str, parts: list[str], body: bytes | None):
 
 
 def check(sets) -> tuple[list[dict], dict[str, bytes]]:
-    """The reports of `POST /inspect/catalog` for declared sets, and a contact sheet of each."""
+    """The reports of `POST /inspect/catalog` for dataset specs, and a contact sheet of each."""
     reports, files = [], {}
     for values in sets:
-        declared, count = DatasetSpec.from_dict(values), 400 + 100 * len(values["name"])
+        spec, count = DatasetSpec.from_dict(values), 400 + 100 * len(values["name"])
         counts = {split: share * count // 10 for split, share in (("training", 7), ("validation", 1), ("test", 2))}
         warnings = [{
-            "value": f"set {declared.name}: {declared.classes[-1]}", "rule": "is positive in 3 training images only",
+            "value": f"set {spec.name}: {spec.classes[-1]}", "rule": "is positive in 3 training images only",
             "remedy": "Do not trust its AUC",
         }]  # fmt: skip
         reports.append({
-            "name": declared.name, "images": count, "patients": count // 2, "splits": counts, "errors": [],
-            "warnings": warnings if declared.kind == "multi-label" else [], "kind": declared.kind,
-            "attributes": {"sex": {"F": count // 2, "M": count - count // 2}} if declared.attributes else {},
-            "classes": [_counts(name, n, *split) for split in counts.items() for n, name in enumerate(declared.classes)],
+            "name": spec.name, "images": count, "patients": count // 2, "splits": counts, "errors": [],
+            "warnings": warnings if spec.kind == "multi-label" else [], "kind": spec.kind,
+            "attributes": {"sex": {"F": count // 2, "M": count - count // 2}} if spec.attributes else {},
+            "classes": [_counts(name, n, *split) for split in counts.items() for n, name in enumerate(spec.classes)],
         })  # fmt: skip
-        files[f"sheet-{declared.name}.png"] = sheet(declared.classes)
+        files[f"sheet-{spec.name}.png"] = sheet(spec.classes)
     return reports, files
 
 
@@ -106,7 +104,7 @@ def sheet(classes) -> bytes:
     return file.getvalue()
 
 
-class SetsJob(pretrain_fakes.FakeJob):
+class SetsJob(FakeJob):
     """Visits its sets in turn, a pass of 20 steps each, and validates all of them after each round."""
 
     PASS = 20

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
-import correspond_fakes
-import inference_fakes
 import numpy as np
 from PIL import Image
 
 from medssl.client.volumes import nrrd_bytes
-from medssl.core.protocol import ResultStatus, from_json
-from medssl.core.requests import PlaneRequest, RetrieveRequest
+from scaffold.phantoms import pixels
+from scaffold.restoring import RestoreServer
 
 ARK, PEAC = "20261123-ark-a1", "20261123-peac-b2"
 MODELS = [
@@ -23,46 +20,24 @@ MODELS = [
      "plan": {"method": "unet-segmenter", "task": {"name": "segmentation", "segments": []}}},
 ]  # fmt: skip
 FINDINGS = ("Pleural_Thickening, Mass, Effusion, Consolidation", "", "Mass", "Effusion, Edema", "")
-DECLARATION = {"name": "chests", "root": "/data/chests", "kind": "multi-label", "labels": ["Mass"]}
+DATASET_SPEC = {"name": "chests", "root": "/data/chests", "kind": "multi-label", "labels": ["Mass"]}
 
 
-class CaseBackend(inference_fakes.FakeBackend):
-    """Answers retrievals, planes and declarations too.
+class CaseServer(RestoreServer):
+    """Answers retrievals, planes and dataset specs too.
 
     Attributes:
-        asked: every retrieval so far.
         folder: where the cases' files lie.
         info: of the next answer, over the usual one.
     """
 
     def __init__(self, folder: Path, count: int = 5, **options) -> None:
-        super().__init__(**options)
-        self.models, self.asked, self.folder, self.info = MODELS, [], folder, {}
+        super().__init__(models=MODELS, **options)
+        self.folder, self.info = folder, {}
         self.rows = [case_row(folder, rank) for rank in range(1, count + 1)]
-        self._answer = None
 
-    def answer(self, call) -> tuple[int, bytes]:
-        if call.path == "/dataset-specs/read":
-            self.calls.append(f"{call.method} {call.path}")
-            return 200, json.dumps(DECLARATION).encode()
-        if call.path == "/inspect/retrieve":
-            request = from_json(RetrieveRequest, json.loads(call.body))
-            self.asked.append(request)
-            return self._begin(call, lambda: self._retrieve(request))
-        if call.path == "/inspect/plane":
-            from_json(PlaneRequest, json.loads(call.body))
-            return self._begin(call, self._plane)
-        return super().answer(call)
-
-    def _begin(self, call, answer) -> tuple[int, bytes]:
-        self.calls.append(f"{call.method} {call.path}")
-        self._answer, self._polled = answer, 0
-        self.status = ResultStatus("r1", "retrieve", "queued")
-        return self._told(202)
-
-    def _finish(self) -> None:
-        table, info, self.files = self._answer()
-        self.status = ResultStatus("r1", "retrieve", "finished", 1.0, "", tuple(self.files), tuple(table), info)
+    def _route(self, call, parts, query):
+        return (200, DATASET_SPEC) if parts == ["dataset-specs", "read"] else super()._route(call, parts, query)
 
     def _retrieve(self, request):
         rows = self.rows[: request.count]
@@ -70,8 +45,8 @@ class CaseBackend(inference_fakes.FakeBackend):
         usual = {"images": 755, "added": 755, "changed": 0, "index_s": 21.4, "query_ms": 0.8, "notes": []}
         return rows, {**usual, **self.info}, {"query.png": thumbnail(0), **files}
 
-    def _plane(self):
-        return [], {}, {"plane.nrrd": nrrd_bytes(correspond_fakes.pixels((60, 50), 3)[None], np.diag([-1, -1, 1, 1.0]))}
+    def _plane(self, _request):
+        return [], {}, {"plane.nrrd": nrrd_bytes(pixels((60, 50), 3)[None], np.diag([-1, -1, 1, 1.0]))}
 
 
 def case_row(folder: Path, rank: int) -> dict:
@@ -87,7 +62,7 @@ def case_row(folder: Path, rank: int) -> dict:
 def thumbnail(seed: int, size: tuple[int, int] = (180, 160)) -> bytes:
     """A small PNG of a schematic chest."""
     data = io.BytesIO()
-    Image.fromarray((correspond_fakes.pixels(size, seed) // 16).clip(0, 255).astype(np.uint8)).save(data, "PNG")
+    Image.fromarray((pixels(size, seed) // 16).clip(0, 255).astype(np.uint8)).save(data, "PNG")
     return data.getvalue()
 
 
@@ -95,5 +70,5 @@ def write_cases(folder: Path, ranks) -> None:
     """Files of some of the cases, with numbered names as such sets have them."""
     folder.mkdir(parents=True, exist_ok=True)
     for rank in ranks:
-        pixels = correspond_fakes.pixels((120, 100), rank)[None]
-        (folder / f"case_{rank}.nrrd").write_bytes(nrrd_bytes(pixels, np.diag([-1, -1, 1, 1.0])))
+        array = pixels((120, 100), rank)[None]
+        (folder / f"case_{rank}.nrrd").write_bytes(nrrd_bytes(array, np.diag([-1, -1, 1, 1.0])))

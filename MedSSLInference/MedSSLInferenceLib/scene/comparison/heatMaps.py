@@ -9,9 +9,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from medssl.core.errors import MedSSLError
+from MedSSLInferenceLib.scene.comparison.radiographGroup import HEAT, RadiographGroup
 from MedSSLInferenceLib.scene.heatColours import heatColours
 from MedSSLInferenceLib.scene.pixelGeometry import gridToRas
-from MedSSLInferenceLib.scene.radiographGroup import HEAT, RadiographGroup
 
 CLEAR = 75  # percentile of the similarities below which there is no heat
 

@@ -8,8 +8,8 @@ from MedSSLLib.scene.labelMaps import segmentsOf
 from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
+from MedSSLInferenceLib.scene.comparison.radiographGroup import PART_TABLE, PARTS, RadiographGroup, groups
 from MedSSLInferenceLib.scene.labelMapSegments import describe, importLabels
-from MedSSLInferenceLib.scene.radiographGroup import PART_TABLE, PARTS, RadiographGroup, groups
 from MedSSLInferenceLib.scene.tableNodes import createTable, fillTable
 
 TAG = "MedSSL.part"  # the part's number, by which segments of different images belong together

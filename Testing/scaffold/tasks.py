@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import types
 
-import correspond_fakes
-import finetune_fakes
-import inference_fakes
 import numpy as np
 import qt
 import slicer
 
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
-from medssl.core.protocol import ResultStatus, from_json
-from medssl.core.requests import PlaneRequest, PredictRequest, SaliencyRequest, SegmentRequest
+from scaffold import restoring
+from scaffold.phantoms import TERMINOLOGY
+from scaffold.radiographs import plane
+from scaffold.restoring import RestoreServer
 
 SEGMENTS = [
-    {"value": 1, "name": "left lung", "colour": "#cc3333", "terminology": finetune_fakes.TERMINOLOGY},
-    {"value": 2, "name": "right lung", "colour": "#3366cc", "terminology": finetune_fakes.TERMINOLOGY},
+    {"value": 1, "name": "left lung", "colour": "#cc3333", "terminology": TERMINOLOGY},
+    {"value": 2, "name": "right lung", "colour": "#3366cc", "terminology": TERMINOLOGY},
     {"value": 7, "name": "nodule", "colour": "#33cc66", "terminology": ""},
 ]
 HEADS = {  # an Ark's, with made-up probabilities
@@ -29,50 +27,27 @@ HEADS = {  # an Ark's, with made-up probabilities
 ARK = "/models/ark.safetensors"
 ARK_MODEL = {"model": ARK, "name": "ark", "method": "ark", "created": 4.0,
              "plan": {"method": "ark", "network": {"sets": [{"name": n, "classes": list(c)} for n, c in HEADS.items()]}}}  # fmt: skip
-LUNGS, FINDINGS, GENESIS = "20261123-lungs-a1", "20261123-findings-b2", "20261123-genesis-a1"
+LUNGS, FINDINGS = "20261123-lungs-a1", "20261123-findings-b2"
 MODELS = [
     {"model": LUNGS, "name": "lungs", "method": "unet-segmenter", "created": 3.0,
      "plan": {"method": "unet-segmenter", "task": {"name": "segmentation", "segments": SEGMENTS}}},
     {"model": FINDINGS, "name": "findings", "method": "probe", "created": 2.0,
      "plan": {"method": "probe", "task": {"name": "probing", "classes": ["Pneumonia", "Effusion"]}}},
-    *inference_fakes.MODELS,
+    *restoring.MODELS,
 ]  # fmt: skip
 
 
-class TaskBackend(inference_fakes.FakeBackend):
+class TaskServer(RestoreServer):
     """Answers segmentations and predictions too.
 
     Attributes:
-        asked: every such request so far.
         looks: how many looks a prediction averages over; 1: no interval.
         similarity: of saliency maps to those of random networks.
     """
 
-    def __init__(self, **options) -> None:
-        super().__init__(**options)
-        self.models, self.asked, self.looks, self._answer = MODELS, [], 10, None
-        self.similarity = 0.12
-
-    def answer(self, call) -> tuple[int, bytes]:
-        kinds = {
-            "/inspect/segment": SegmentRequest, "/inspect/saliency": SaliencyRequest, "/inspect/plane": PlaneRequest,
-            "/inspect/predict": PredictRequest,
-        }  # fmt: skip
-        if call.path not in kinds:
-            return super().answer(call)
-        self.calls.append(f"{call.method} {call.path}")
-        request = from_json(kinds[call.path], json.loads(call.body))
-        self.asked.append(request)
-        self._answer = getattr(self, "_" + call.path.rpartition("/")[2])
-        self.status, self._polled = ResultStatus("r1", "task", "queued"), 0
-        return self._told(202)
-
-    def _finish(self) -> None:
-        if self._answer is None:
-            super()._finish()
-            return
-        table, info, self.files = self._answer(self.asked[-1])
-        self.status = ResultStatus("r1", "task", "finished", 1.0, "", tuple(self.files), tuple(table), info)
+    def __init__(self, models=MODELS, **options) -> None:
+        super().__init__(models=models, **options)
+        self.looks, self.similarity = 10, 0.12
 
     def _segment(self, request):
         array, geometry = read_nrrd_bytes(self.volumes[request.volume.sha256])
@@ -115,7 +90,8 @@ class TaskBackend(inference_fakes.FakeBackend):
             table.append({**table[0], "head": "chexpert + chestxray14", "class": finding, "probability": 0.81})
         return table, {"classes": [row["class"] for row in table], "notes": [], "model": request.model}, {}
 
-    _plane = correspond_fakes.RadiographBackend._plane
+    def _plane(self, request):
+        return plane(self, request)
 
     def _saliency(self, request):
         """Bright in the left of the picture's lower half, as an effusion would be."""
@@ -171,7 +147,7 @@ def segmentEditorModule() -> types.ModuleType:
 
 
 class Editor:
-    """What qMRMLSegmentEditorWidget is told."""
+    """The setters of a qMRMLSegmentEditorWidget."""
 
     segmentation = volume = None
 

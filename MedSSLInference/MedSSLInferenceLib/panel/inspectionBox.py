@@ -1,0 +1,82 @@
+"""Sections that ask a model about nodes of the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from MedSSLLib.widgets.actionBox import ActionBox
+from slicer.i18n import tr as _
+
+UI_FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "UI"
+
+
+class InspectionBox(ActionBox):
+    """Base class of the panel's sections below the model.
+
+    Class attributes: `PURPOSES`, the methods and tasks whose models the section takes; `OPENS`, whether choosing such a
+    model unfolds it.
+
+    Args:
+        ui, name: as in ActionBox.
+        logic: a MedSSLInferenceLogic.
+        models: the panel's ModelChoice.
+        layoutManager: function that returns Slicer's layout manager or None.
+        device: function that returns the name of the device to use.
+    """
+
+    PURPOSES: tuple[str, ...] = ()
+    OPENS = True
+
+    def __init__(self, ui, name: str, logic, models, layoutManager: Callable, device: Callable[[], str]) -> None:
+        super().__init__(ui, name)
+        self._logic, self._models, self._layoutManager, self._device = logic, models, layoutManager, device
+        self._transport = self._parameterNode = None
+
+    def setTransport(self, transport) -> None:
+        """The backend is up, and this asynchronous transport reaches it; None: it is down."""
+        self._transport = transport
+        self.update()
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Take and keep the choices in the scene's parameter node; None: let go of it."""
+        self._parameterNode = None
+        if parameterNode is not None:
+            self._takeChoices(parameterNode)
+        self._parameterNode = parameterNode
+
+    def forgetScene(self) -> None:
+        """The scene is closed: its nodes are gone, and nobody waits for the result of a run."""
+        self._forgetResults()
+        self.reset()
+
+    def _takeChoices(self, parameterNode) -> None:
+        """Show the scene's choices in those widgets that are not bound by their names."""
+
+    def _forgetResults(self) -> None:
+        """Let go of the nodes that runs have left in the scene, and show nothing of them."""
+
+    def _ask(self, name: str, nodes, callbacks: tuple[Callable, Callable, Callable], **options: Any):
+        """Start one of the logic's runs with the chosen model; see `ConsoleVerbs.run`.
+
+        Args:
+            callbacks: onProgress, onFinished, onFailed, as an action's `start` gets them.
+        """
+        onProgress, onFinished, onFailed = callbacks
+        model = options.pop("model", self._models.reference)
+        run = self._logic.run(name, nodes, model, onProgress=onProgress, device=self._device(), **options)
+        return run.start(self._transport, onFinished, onFailed)
+
+    def _modelWishes(self, choose: str) -> list[tuple[Any, str]]:
+        """What any question about a model needs; `choose` names the models that will do."""
+        return [
+            (self._transport is not None, _("start the backend")),
+            (self._models.reference, _("choose a model or a weight file")),
+            (self._models.fits(*self.PURPOSES), choose),
+        ]
+
+
+def withNotes(text: str, info: dict[str, Any]) -> str:
+    """A status line, and behind it the notes of an answer as sentences."""
+    return " ".join([text, *(f"{note}." for note in info.get("notes", ()))]).strip()

@@ -1,0 +1,33 @@
+"""A segmentation on the screen: over its volume in the slice views, and in Slicer's own editor."""
+
+from __future__ import annotations
+
+import slicer
+
+
+def showSegmented(volumeNode, layoutManager) -> None:
+    """Put the volume behind its segmentation in every slice view that is shown.
+
+    Args:
+        layoutManager: a qMRMLLayoutManager, or None where Slicer runs without a main window.
+    """
+    for name in layoutManager.sliceViewNames() if layoutManager is not None else ():
+        widget = layoutManager.sliceWidget(name)
+        composite = widget.mrmlSliceCompositeNode()
+        if composite.GetBackgroundVolumeID() != volumeNode.GetID():
+            composite.SetBackgroundVolumeID(volumeNode.GetID())
+            composite.SetForegroundVolumeID(None)
+            composite.SetLabelVolumeID(None)
+            widget.fitSliceToBackground()
+
+
+def openSegmentEditor(segmentationNode, volumeNode) -> None:
+    """Switch to the module Segment Editor, with a segmentation and the volume it was made of chosen there.
+
+    Raises:
+        RuntimeError: Slicer runs without a main window.
+    """
+    slicer.util.selectModule("SegmentEditor")  # first: on entering it chooses nodes by itself
+    editor = slicer.util.getModuleWidget("SegmentEditor").editor
+    editor.setSegmentationNode(segmentationNode)
+    editor.setSourceVolumeNode(volumeNode)

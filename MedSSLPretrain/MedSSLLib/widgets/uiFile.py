@@ -1,0 +1,23 @@
+"""Sections of a panel that come from a .ui file of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import slicer
+
+
+def loadInto(frame, path: Path, *selectors: str):
+    """Fill a frame of the panel with a .ui file; returns its widgets by their names.
+
+    Args:
+        frame: an empty widget with a layout.
+        path: the file; its root is a qMRMLWidget.
+        selectors: names of the node selectors in it, which need the scene of their own.
+    """
+    widget = slicer.util.loadUI(str(path))
+    frame.layout().addWidget(widget)
+    ui = slicer.util.childWidgetVariables(widget)
+    for needsScene in (widget, *(getattr(ui, name) for name in selectors)):
+        needsScene.setMRMLScene(slicer.mrmlScene)
+    return ui

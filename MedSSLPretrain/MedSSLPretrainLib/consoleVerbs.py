@@ -1,0 +1,116 @@
+"""The abilities of MedSSLPretrain as functions of nodes: for the console and for scripts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from MedSSLLib.backend.backendProcess import localTransport
+from MedSSLLib.backend.qtTransport import sharesFiles
+from MedSSLLib.steps import runSteps
+
+from medssl.client import api
+from medssl.core.registry import config_class
+from medssl.core.schema import as_dict, build
+from medssl.pretraining import METHODS
+from medssl.tasks import TASKS
+from MedSSLPretrainLib.datasets.datasetSpecSteps import datasetSpecSteps
+from MedSSLPretrainLib.labels.labelledSet import LabelledSet
+from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps
+from MedSSLPretrainLib.runs.job import Job
+from MedSSLPretrainLib.runs.trainingSteps import TrainingSet, submitSteps
+
+
+class ConsoleVerbs:
+    """What the module's logic can do; a class of its own, since the logic itself is made by Slicer.
+
+    Attributes: `transport`, set one to use a backend on another machine.
+    """
+
+    transport = None
+
+    def pretrain(
+        self, volumes=(), preset="laptop", method="genesis", config=None, name="", device="auto", modality="",
+        view="", exclude=(), sets=(), startFrom="", waitForCompletion=True, onEvent=lambda event: None,
+    ):  # fmt: skip
+        """Start a pretraining and follow it to its end.
+
+        Args:
+            volumes: volume nodes, or the path of a folder or CSV file on the backend's machine.
+            preset: one of the method's presets, such as laptop.
+            method: a registered method: genesis for volumes, peac for radiographs, ark for dataset specs.
+            config: nested overrides of the preset, e.g. {"training": {"steps": 100}}.
+            name: shown in the job history.
+            device: auto, cpu, cuda:0, ...
+            modality: CT, MR or CXR, where the files do not say.
+            view: what 3D volume nodes become for a method that learns from 2D images: "frontal", "lateral", "k".
+            exclude: "column=value" each: rows of a table that are left out, such as "view=LATERAL".
+            sets: instead of volumes: dataset specs, each a dict or the path of a YAML file on the backend's machine.
+            startFrom: with sets: a job id or the path of a weight file; the heads of an Ark stay, new sets get new ones.
+            waitForCompletion: False returns as soon as the job exists; `job.wait()` follows it.
+            onEvent: called with each event while waiting.
+
+        Returns:
+            A Job: `id`, `state`, `model` (what MedSSLInference takes), `events`, `wait()`, `cancel()`.
+
+        Raises:
+            MedSSLError: what is wrong with the input, or what made the job fail.
+        """
+        complete = as_dict(build(config_class(METHODS, method), config or {}, preset=preset))
+        transport = self._connected()
+        specs = runSteps(datasetSpecSteps(sets), transport)
+        chosen = TrainingSet.of(volumes)
+        chosen = replace(chosen, modality=modality, view=view, exclude=tuple(exclude), sets=specs, startFrom=startFrom)
+        steps = submitSteps(
+            chosen, sharesFiles(transport.address), method=method, config=complete, name=name, device=device
+        )
+        job = Job(runSteps(steps, transport), transport)
+        return job.wait(onEvent) if waitForCompletion else job
+
+    def finetune(
+        self, volumes, segmentations=None, labels=None, task="", startFrom="", preset="laptop", config=None, name="",
+        device="auto", modality="", partialWeights=False, waitForCompletion=True, onEvent=lambda event: None,
+    ):  # fmt: skip
+        """Train a model for a task on labelled volumes and follow it to its end.
+
+        Args:
+            volumes: volume nodes of two patients at least (attribute MedSSL.Patient, or DICOM's), or the path of a folder
+                or CSV file on the backend's machine.
+            segmentations: a segmentation node for each volume; None: those that were made on the volumes.
+            labels: instead of segmentations: a dict for each volume, such as {"Pneumonia": 1}, or a table node with a
+                column volume.
+            task: segmentation, classification or probing; "": segmentation, with labels classification.
+            startFrom: a job id or the path of a weight file; "": from scratch.
+            preset, config, name, device, waitForCompletion, onEvent: as in `pretrain`.
+            modality: CT, MR or CXR, where the files do not say.
+            partialWeights: accept weights that match only in part.
+
+        Returns:
+            A Job; its `model` is what MedSSLInference's `segment` or `predict` takes, and `finetune` to go on.
+
+        Raises:
+            MedSSLError: what is wrong with the input, or what made the job fail.
+        """
+        task = task or ("segmentation" if labels is None else "classification")
+        complete = as_dict(build(config_class(TASKS, task, "task"), config or {}, preset=preset))
+        chosen = LabelledSet.of(volumes, segmentations, labels, modality)
+        transport = self._connected()
+        steps = finetuneSteps(
+            chosen, sharesFiles(transport.address), task, complete, startFrom, name=name, device=device,
+            partial_weights=partialWeights,
+        )  # fmt: skip
+        job = Job(runSteps(steps, transport), transport)
+        return job.wait(onEvent) if waitForCompletion else job
+
+    def resume(self, jobId, waitForCompletion=True, onEvent=lambda event: None):
+        """Go on with a cancelled, failed or interrupted job; returns a Job."""
+        transport = self._connected()
+        job = Job(transport.send(api.resume(jobId)), transport)
+        return job.wait(onEvent) if waitForCompletion else job
+
+    def jobs(self):
+        """All jobs of the backend, newest first: a list of Job."""
+        transport = self._connected()
+        return [Job(view, transport) for view in transport.send(api.jobs())]
+
+    def _connected(self):
+        return self.transport or localTransport()

@@ -1,0 +1,105 @@
+"""What lies between a panel and a backend in memory: transports, and stand-ins for the process and its environment."""
+
+from __future__ import annotations
+
+import qt
+from MedSSLLib.widgets.signal import Signal
+
+from medssl.client.backend import ServerAddress
+from medssl.core.errors import MedSSLError, ResourceError
+
+ADDRESS = ServerAddress("http://127.0.0.1:8765", "token")
+
+
+class FakeTransport:
+    """Asynchronous, as the panels' Qt transport: the answer comes from the event loop.
+
+    Attributes: `broken`, the error that every call ends with, or None; `sharesFiles`, False: volumes travel.
+    """
+
+    def __init__(self, server, address: ServerAddress = ADDRESS) -> None:
+        self.server, self.address = server, address
+        self.sharesFiles, self.broken, self.closed = False, None, False
+
+    def send(self, call, onDone, onError) -> None:
+        def reply() -> None:
+            if self.closed:
+                return
+            try:
+                if self.broken is not None:
+                    raise self.broken
+                answer = call.parse(*self.server.answer(call))
+            except MedSSLError as error:
+                onError(error)
+            else:
+                onDone(answer)
+
+        qt.QTimer.singleShot(0, reply)
+
+    def close(self) -> None:
+        """No callback follows."""
+        self.closed = True
+
+
+class BlockingTransport:
+    """As the `requests` transport: the answer is returned."""
+
+    address = ADDRESS
+
+    def __init__(self, server) -> None:
+        self.server = server
+
+    def send(self, call):
+        return call.parse(*self.server.answer(call))
+
+
+class FakeProcess:
+    """A BackendProcess whose start and stop work at once.
+
+    Attributes: `refuse`, the error that a start fails with, or None; `address`, of its transports.
+    """
+
+    def __init__(self, server, address: ServerAddress = ADDRESS) -> None:
+        self.changed, self.server, self.address = Signal(), server, address
+        self.state, self.transport, self.error, self.refuse = "down", None, None, None
+
+    def watch(self) -> None:
+        """The test says when something changes."""
+
+    def unwatch(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
+    def start(self, environment=None) -> None:
+        self.error = self.refuse
+        if self.refuse is None:
+            self.state, self.transport = "up", FakeTransport(self.server, self.address)
+        self.changed.emit()
+
+    def stop(self) -> None:
+        self.state, self.transport = "down", None
+        self.changed.emit()
+
+    def die(self) -> None:
+        """The server is gone; jobs are not."""
+        self.error = ResourceError("backend", "has ended", "Start it again; its jobs went on meanwhile")
+        self.stop()
+
+
+class FakeBuilder:
+    """An EnvironmentBuilder that prints two lines."""
+
+    def __init__(self) -> None:
+        self.output, self.finished, self.running, self.built = Signal(), Signal(), False, []
+
+    def build(self, environment) -> None:
+        self.running = True
+        self.built.append(environment.key)
+        self.output.emit("$ python -m venv environment\n$ python -m pip install backend\nCollecting torch")
+
+    def cancel(self) -> None:
+        self.end(ResourceError("backend environment", "cannot be installed (cancelled)"))
+
+    def end(self, error=None) -> None:
+        self.running = False
+        self.finished.emit(error)
