@@ -26,6 +26,7 @@ if importlib.util.find_spec("MedSSLLib") is None:  # in the source tree the shar
 import MedSSLInferenceLib  # noqa: F401  # before all others: from here on `medssl` can be imported
 from MedSSLInferenceLib.consoleVerbs import ConsoleVerbs
 from MedSSLInferenceLib.inferencePanel import InferencePanel
+from MedSSLInferenceLib.scene.overlayViews import overlayViews
 from MedSSLInferenceLib.scene.regionOfInterest import ijkBounds
 from MedSSLInferenceLib.selfTest import createPhantom, loadSample, trainForThreeSteps
 from MedSSLInferenceLib.views.segmentViews import openSegmentEditor
@@ -53,6 +54,9 @@ class MedSSLInference(ScriptedLoadableModule):
             "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. PEAC: Zhou et al., BMVC 2023. "
             "Research software, not a medical device."
         )
+        slicer.app.connect(
+            "startupCompleted()", overlayViews.start
+        )  # saved results are bound before the panel is opened
 
 
 @parameterNodeWrapper
@@ -118,6 +122,7 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self) -> None:
         """The application exits or the module is reloaded."""
         self.removeObservers()
+        overlayViews.stop()
         self.setParameterNode(None)
         self.panel.close()
         self.backendBox.close()
@@ -198,6 +203,7 @@ class MedSSLInferenceLogic(ConsoleVerbs, ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
+        overlayViews.start()
 
     def getParameterNode(self):
         """The singleton parameter node, typed."""

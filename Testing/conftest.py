@@ -67,14 +67,17 @@ def harness(qapp):
 
 @pytest.fixture
 def scene(harness, qapp):
-    """An empty scene without module panels, before and after."""
+    """An empty scene without module panels, before and after; at the end nothing may lie over an image that it is not of."""
     import slicer
+    from scaffold.overlay_check import misplaced
 
     qapp.moduleManager().unload()
     slicer.mrmlScene.Clear(0)
     yield slicer.mrmlScene
+    wrong = misplaced()
     qapp.moduleManager().unload()
     slicer.mrmlScene.Clear(0)
+    assert not wrong, f"drawn over another image: {wrong}"
 
 
 @pytest.fixture

@@ -149,7 +149,9 @@ def run(*command) -> None:
 
 def test_build_and_install_tree_hold_everything(trees):
     package = ROOT / "backend/src/medssl"
-    sources = [path.relative_to(package) for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    sources = [
+        path.relative_to(package) for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    ]
     for tree in trees:
         for module in MODULES:
             assert all((tree / path).is_file() for path in shipped(module))

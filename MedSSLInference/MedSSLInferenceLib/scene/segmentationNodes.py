@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from medssl.client.volumes import read_nrrd_bytes
 from MedSSLInferenceLib.scene.folders import folderOf, placeInFolder
 from MedSSLInferenceLib.scene.labelMapSegments import describe, importLabels
+from MedSSLInferenceLib.scene.overlayViews import bindOverlay
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def createSegmentation(volumeNode, request, result, labelMap: bytes) -> Segmente
         placeInFolder(node, folder)
     node.SetNodeReferenceID("MedSSL.source", volumeNode.GetID())
     markPrediction(node, volumeNode, request.model)
+    bindOverlay(node)
     return Segmented(node, volumeNode, tuple(result.table), result.info)
 
 

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
 from medssl.core.errors import InputError
+from MedSSLInferenceLib.scene.overlayViews import bindOverlays
 from MedSSLInferenceLib.views.radiographLayout import IMAGES_ID, facePixels, fitViews, registerLayouts, viewName
 
 CASE = "MedSSL.case"  # attribute: the file that a node was loaded from
@@ -86,6 +87,7 @@ def showBeside(query, case, layoutManager) -> bool:
         else:
             widget.mrmlSliceNode().SetOrientation("Axial")
         widget.fitSliceToBackground()
+    bindOverlays()
     # New views have their size only when the event loop has run.
     qt.QTimer.singleShot(0, lambda: fitViews(layoutManager, 2))
     return True

@@ -8,7 +8,8 @@ import qt
 import slicer
 import vtk
 
-from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, FIND, HEAT, MATCH, PARTS, POINTS, RadiographGroup
+from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, HEAT, RadiographGroup
+from MedSSLInferenceLib.scene.overlayViews import bindOverlays
 from MedSSLInferenceLib.scene.pixelGeometry import middle, pixelsToWorld
 
 IMAGES_ID, MAP_ID = 7320, 7321  # any numbers above 100 that other extensions are unlikely to have taken
@@ -72,6 +73,7 @@ def showGroup(group: RadiographGroup, layoutManager, opacity: float, withMap: bo
     layoutManager.setLayout(MAP_ID if withMap else IMAGES_ID)
     for number in range(len(images)):
         _showImage(group, number, layoutManager.sliceWidget(viewName(number)), opacity)
+    bindOverlays()
     if withMap and group.get(CHART) is not None:
         plotViewNode().SetPlotChartNodeID(group.get(CHART).GetID())
     # New views have their size only when the event loop has run.
@@ -86,7 +88,7 @@ def showResults(group: RadiographGroup, layoutManager, opacity: float) -> None:
     for number in range(min(len(group.images), MOST)):
         widget = layoutManager.sliceWidget(viewName(number))
         _showLayers(group, number, widget.mrmlSliceCompositeNode(), opacity)
-        _restrict(group, number, widget.mrmlSliceNode())
+    bindOverlays()
 
 
 def isShown(group: RadiographGroup, layoutManager) -> bool:
@@ -141,22 +143,12 @@ def _showImage(group: RadiographGroup, number: int, widget, opacity: float) -> N
     _showLayers(group, number, composite, opacity)
     facePixels(sliceNode, image)
     widget.fitSliceToBackground()
-    _restrict(group, number, sliceNode)
 
 
 def _showLayers(group: RadiographGroup, number: int, composite, opacity: float) -> None:
     heat = group.get(HEAT, number)
     composite.SetForegroundVolumeID(heat.GetID() if heat is not None else None)
     composite.SetForegroundOpacity(opacity)
-
-
-def _restrict(group: RadiographGroup, number: int, sliceNode) -> None:
-    """Show an image's points and parts in its own view only: radiographs lie on top of each other in the scene."""
-    for role in (POINTS, FIND, MATCH, PARTS):
-        node = group.get(role, number)
-        display = node.GetDisplayNode() if node is not None else None
-        if display is not None and tuple(display.GetViewNodeIDs()) != (sliceNode.GetID(),):
-            display.SetViewNodeIDs([sliceNode.GetID()])
 
 
 def _rowXml(numbers) -> str:

@@ -14,6 +14,7 @@ from medssl.client.volumes import read_nrrd_bytes
 from medssl.core.errors import MedSSLError
 from MedSSLInferenceLib.scene.folders import folderOf, placeInFolder
 from MedSSLInferenceLib.scene.heatColours import heatColours
+from MedSSLInferenceLib.scene.overlayViews import bindOverlay, bindOverlays
 from MedSSLInferenceLib.scene.pixelGeometry import imageSize, pixelsToWorld
 from MedSSLInferenceLib.views.radiographLayout import facePixels
 
@@ -93,7 +94,7 @@ def showSaliency(found: Saliency, layoutManager, opacity: float) -> bool:
     for node in slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode"):
         if node.GetAttribute(KEY):
             node.GetDisplayNode().SetVisibility(node is found.label)
-    found.label.GetDisplayNode().SetViewNodeIDs([widget.mrmlSliceNode().GetID()])
+    bindOverlays()
     return True
 
 
@@ -132,6 +133,7 @@ def _label(node, image, info: dict[str, Any]):
         label.SetAttribute(KEY, node.GetAttribute(KEY))
         node.SetNodeReferenceID(LABEL, label.GetID())
         _placeBeside(label, image)
+    label.SetNodeReferenceID(IMAGE, image.GetID())
     label.SetLocked(False)
     label.RemoveAllControlPoints()
     size = np.array(imageSize(image))
@@ -146,6 +148,7 @@ def _label(node, image, info: dict[str, Any]):
     display.SetGlyphSize(0.01)
     display.SetPointLabelsVisibility(True)
     display.SetPropertiesLabelVisibility(False)
+    bindOverlay(label)
     return label
 
 

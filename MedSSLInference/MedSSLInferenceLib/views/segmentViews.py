@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import slicer
 
+from MedSSLInferenceLib.scene.overlayViews import bindOverlays
+
 
 def showSegmented(volumeNode, layoutManager) -> None:
     """Put the volume behind its segmentation in every slice view that is shown.
@@ -19,6 +21,7 @@ def showSegmented(volumeNode, layoutManager) -> None:
             composite.SetForegroundVolumeID(None)
             composite.SetLabelVolumeID(None)
             widget.fitSliceToBackground()
+    bindOverlays()
 
 
 def openSegmentEditor(segmentationNode, volumeNode) -> None:

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from medssl.client.volumes import read_nrrd_bytes
 from MedSSLInferenceLib.scene.comparison.radiographGroup import PART_TABLE, PARTS, RadiographGroup, groups
 from MedSSLInferenceLib.scene.labelMapSegments import describe, importLabels
+from MedSSLInferenceLib.scene.overlayViews import bindOverlay
 from MedSSLInferenceLib.scene.tableNodes import createTable, fillTable
 
 TAG = "MedSSL.part"  # the part's number, by which segments of different images belong together
@@ -45,6 +46,7 @@ def createPartSegmentations(group: RadiographGroup, rows, labelMaps: list[bytes]
 def _fill(node, image, array) -> None:
     importLabels(node, image, array)
     node.GetDisplayNode().SetOpacity2DFill(OPACITY)
+    bindOverlay(node)
 
 
 def _describe(node, rows) -> None:

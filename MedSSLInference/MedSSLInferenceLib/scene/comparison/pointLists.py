@@ -5,6 +5,7 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib.scene.comparison.radiographGroup import FIND, MATCH, POINTS, TABLE, RadiographGroup
+from MedSSLInferenceLib.scene.overlayViews import bindOverlay
 from MedSSLInferenceLib.scene.pixelGeometry import middle, pixelsToRas
 from MedSSLInferenceLib.scene.tableNodes import createTable, fillTable
 
@@ -106,6 +107,7 @@ def pointList(group: RadiographGroup, role: str, number: int, name: str):
         display.SetPropertiesLabelVisibility(False)
         display.SetTextScale(3.0)
         display.SetGlyphScale(2.0)
+        bindOverlay(node)
     return node
 
 
