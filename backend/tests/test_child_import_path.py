@@ -14,7 +14,7 @@ import pytest
 from medssl.client import backend
 from medssl.core.home import NEUTRAL_FOLDER
 from medssl.core.protocol import FAILED, FINISHED, DataSpec, JobSpec
-from medssl.jobs import devices, process
+from medssl.jobs import device_probe, process
 from medssl.jobs.store import JobStore
 from medssl.server.worker_process import InspectionWorker
 
@@ -116,7 +116,7 @@ def test_a_server_imports_nothing_from_the_home(home, trap):
 
 
 def test_the_device_probe_imports_nothing_from_where_it_is_asked(home, trap):
-    assert devices.probe()[0]["name"]
+    assert device_probe.probe()[0]["name"]
     assert not trap.sprung
 
 

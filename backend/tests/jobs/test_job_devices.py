@@ -5,8 +5,7 @@ import json
 import pytest
 
 from medssl.core.errors import CancelledError, ConfigError, ResourceError
-from medssl.jobs import device_probe as probe
-from medssl.jobs import devices
+from medssl.jobs import device_probe, devices
 from medssl.jobs.devices import Claim, claims, locked
 
 
@@ -66,7 +65,7 @@ def test_a_busy_gpu_is_passed_over_and_all_busy_means_waiting(home):
 
 def test_a_missing_torch_is_a_note(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)  # makes `import torch` raise ImportError
-    (only,) = probe.devices()
+    (only,) = device_probe.devices()
     assert only["name"] == "cpu" and not only["available"] and "pip install torch" in only["note"]
 
 
@@ -74,12 +73,12 @@ def test_a_broken_interpreter_is_a_note(tmp_path):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 'undefined symbol: ncclFoo' >&2\nexit 1\n")
     python.chmod(0o755)
-    (only,) = devices.probe(str(python))
+    (only,) = device_probe.probe(str(python))
     assert not only["available"] and "ncclFoo" in only["note"]
 
 
 def test_the_probe_tells_name_and_memory():
-    found = devices.probe()
+    found = device_probe.probe()
     assert found[-1]["name"] == "cpu" and found[-1]["available"] and found[-1]["memory_bytes"] > 2**28
     assert set(found[-1]) == {"name", "description", "memory_bytes", "free_bytes", "available", "note"}
     json.dumps(found)

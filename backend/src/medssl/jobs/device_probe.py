@@ -1,16 +1,52 @@
-"""Print the devices of this machine as JSON: `python -m medssl.jobs.device_probe`. A child of the server, since it imports torch."""
+"""What torch can compute on here, asked in a child process: `python -m medssl.jobs.device_probe` prints it as JSON."""
 
 from __future__ import annotations
 
 import json
 import platform
+import subprocess
+import sys
 from typing import Any
 
 import psutil
 
+from medssl.core.home import NEUTRAL_FOLDER
+from medssl.jobs.devices import visible_gpus
+
+PROBE_TIMEOUT_S = 120.0  # the first import of torch on a slow disk
+
+
+def probe(python: str = sys.executable) -> list[dict[str, Any]]:
+    """Ask torch in a child process what works here: the server imports none.
+
+    Returns:
+        One dict a device: name, description, memory_bytes, free_bytes, available, note. Where torch is missing or
+        broken the CPU alone is listed, unavailable, and its note says what to do.
+    """
+    command = [python, "-m", "medssl.jobs.device_probe"]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            cwd=NEUTRAL_FOLDER,
+            timeout=PROBE_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        return [_no_device(f"importing torch took longer than {PROBE_TIMEOUT_S:.0f} s; try again")]
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return [_no_device(f"torch crashed (exit code {done.returncode}: {reason}); reinstall it")]
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _no_device(note: str) -> dict[str, Any]:
+    return dict(name="cpu", description=platform.processor(), memory_bytes=0, free_bytes=0, available=False, note=note)
+
 
 def devices() -> list[dict[str, Any]]:
-    """What torch can compute on: name, description, memory_bytes, free_bytes, available, note."""
+    """What torch can compute on, asked in this process: name, description, memory_bytes, free_bytes, available, note."""
     try:
         import torch
     except (ImportError, OSError) as error:  # OSError: a library of torch that cannot be loaded
@@ -45,8 +81,6 @@ def _entry(
 
 
 def _why_no_gpu(torch: Any) -> str:
-    from medssl.jobs.devices import visible_gpus
-
     if not visible_gpus():
         return ""
     if torch.version.cuda is None and torch.version.hip is None:

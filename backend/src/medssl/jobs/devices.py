@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import platform
 import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from medssl.core.errors import CancelledError, ConfigError, ResourceError
-from medssl.core.home import NEUTRAL_FOLDER
 
 DEVICE = re.compile(r"auto|none|cpu|mps|cuda(:\d+)?")
 MASKED = re.compile(r"\d+|(GPU|MIG)-.+")  # an entry of CUDA_VISIBLE_DEVICES that names a GPU
 BUILT_FOR_GPU = re.compile(r"^(cuda|hip)\b[^=\n]*=\s*['\"]", re.MULTILINE)
 QUEUE_PAUSE_S = 0.3
-PROBE_TIMEOUT_S = 120.0  # the first import of torch on a slow disk
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,7 @@ def visible_gpus() -> list[str]:
 
 
 def torch_knows_gpus() -> bool:
-    """Whether the torch here was built for GPUs (pip's default on Windows is not), told without importing it."""
+    """Whether the torch here was built for GPUs (pip's default on Windows is not), found without importing it."""
     spec = find_spec("torch")
     if spec is None or spec.origin is None:
         return False
@@ -117,32 +111,3 @@ def locked(home: Path, wishes: list[Claim], cancelled: Callable[[], bool]) -> It
         if cancelled():
             raise CancelledError()
         time.sleep(QUEUE_PAUSE_S)
-
-
-def probe(python: str = sys.executable) -> list[dict[str, Any]]:
-    """Ask torch in a child process what works here.
-
-    Returns:
-        One dict a device: name, description, memory_bytes, free_bytes, available, note. Where torch is missing or
-        broken the CPU alone is listed, unavailable, and its note says what to do.
-    """
-    command = [python, "-m", "medssl.jobs.device_probe"]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            cwd=NEUTRAL_FOLDER,
-            timeout=PROBE_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        return [_no_device(f"importing torch took longer than {PROBE_TIMEOUT_S:.0f} s; try again")]
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return [_no_device(f"torch crashed (exit code {done.returncode}: {reason}); reinstall it")]
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def _no_device(note: str) -> dict[str, Any]:
-    return dict(name="cpu", description=platform.processor(), memory_bytes=0, free_bytes=0, available=False, note=note)

@@ -69,7 +69,7 @@ def _packages() -> Iterator[Diagnosis]:
 
 
 def _devices() -> Iterator[Diagnosis]:
-    from medssl.jobs.devices import probe
+    from medssl.jobs.device_probe import probe
 
     for device in probe():
         found = f"{device['description']}, {device['free_bytes'] / 2**30:.1f} of {device['memory_bytes'] / 2**30:.1f} GiB free"

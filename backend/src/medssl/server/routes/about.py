@@ -12,7 +12,7 @@ from fastapi import APIRouter, Response
 from medssl import __version__
 from medssl.core.registry import DATASET_SPECS, RegistryEntry, config_class
 from medssl.core.schema import describe, presets
-from medssl.jobs.devices import probe
+from medssl.jobs.device_probe import probe
 from medssl.jobs.store import JobStore
 from medssl.pretraining import METHODS
 from medssl.server.answers import json_answer
