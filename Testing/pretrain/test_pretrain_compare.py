@@ -69,7 +69,7 @@ def test_a_comparison(panel, process_until, grab):
 
 def test_the_study_is_one_that_the_backend_takes(panel, process_until):
     """Held against the backend's own check: what the panel composes from its form is no error there."""
-    from medssl.studies.comparison.config import check_study
+    from medssl.studies.comparison.check import check_study
 
     panel.box.arms.add()
     panel.box.ui.sizesEdit.text = "0.5, 1"

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from medssl.core.errors import CancelledError, VolumeError
+from medssl.jobs import Kind
 
 
 def count(spec, run):
@@ -67,4 +68,7 @@ def together(spec, run):
         assert other.wait(30) == 0
 
 
-KINDS = {"count": "fake_kinds:count", "misbehave": "fake_kinds:misbehave", "together": "fake_kinds:together"}
+KINDS = {
+    name: Kind(f"fake_kinds:{name}", "medssl.pretraining.check:check_pretrain")
+    for name in ("count", "misbehave", "together")
+}

@@ -15,7 +15,7 @@ from medssl.core.errors import ConfigError, InputError, NotFoundError, StateErro
 from medssl.core.files import write_json
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.jobs import process
-from medssl.jobs.follower import wait_for_leader
+from medssl.jobs.ranks import wait_for_leader
 
 KINDS = "fake_kinds:KINDS"
 
@@ -184,7 +184,7 @@ def test_a_further_process_does_not_outlive_the_leader(store, spec):
     code = f"""
 import time
 from pathlib import Path
-from medssl.jobs.follower import watch_leader
+from medssl.jobs.ranks import watch_leader
 watch_leader(Path({str(store.folder(job))!r}), leaving_s=0.1)
 time.sleep(60)
 """

@@ -9,6 +9,8 @@ from pathlib import Path
 from medssl.core.errors import TrainingError
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
+from medssl.jobs import KINDS as REAL
+from medssl.jobs import Kind
 
 CASES = "image,patient,class,dice,iou,surface_dice,hd95,volume_ml,reference_volume_ml\n" + "".join(
     f"i{n}.png,p{n},{label},0.{n + 2},0.{n + 1},0.{n + 2},{9 - n},1,1\n" for n in range(6) for label in ("a", "mean")
@@ -35,4 +37,7 @@ def apply(spec: JobSpec, run: Run) -> None:
     run.emit("finished", step=3, images=3, failed=1, output="")
 
 
-KINDS = {"finetune": "batch_fakes:train", "apply": "batch_fakes:apply"}
+KINDS = {
+    "finetune": Kind("batch_fakes:train", REAL["finetune"].check),
+    "apply": Kind("batch_fakes:apply", REAL["apply"].check),
+}

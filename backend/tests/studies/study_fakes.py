@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,15 @@ from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.run import Run
 from medssl.datasets.catalog.catalog import read_catalog
 from medssl.evaluation.prediction_tables import Predictions, write_cases, write_predictions
+from medssl.jobs import KINDS as REAL
+from medssl.jobs import Kind
 
-FAKE = "study_fakes:run_task"
+FAKE = "study_fakes:KINDS"
 STEPS = 3
 
 
-def run_task(spec: JobSpec, run: Run) -> dict[str, Any]:
-    """A better result with weights and with more patients; `kill` files beside the catalogue end the process."""
+def run_task(spec: JobSpec, run: Run) -> None:
+    """A better result with weights and with more patients; in the home, `kill.json` ends a process and `hold` holds all up."""
     if "unfit" in spec.start_from:
         raise WeightsError(spec.start_from, "does not fit", "Take other weights")
     config = spec.config
@@ -33,20 +37,21 @@ def run_task(spec: JobSpec, run: Run) -> dict[str, Any]:
     with (run.home / "calls.txt").open("a") as calls:
         calls.write(f"{spec.name} {begin} {run.device}\n")
     for step in range(begin, STEPS):
+        while (run.home / "hold").exists() and not run.cancel_requested():
+            time.sleep(0.02)
         if run.cancel_requested():
             raise CancelledError()
         _maybe_kill(run.home, spec.name, step)
         run.progress(step + 1, STEPS)
         run.emit("loss", step=step, loss=1 / (step + 1))
         (run.folder / "checkpoints" / "step").write_text(str(step + 1))
-    return (_segmentation if spec.method == "segmentation" else _classification)(spec, run, seed)
+    run.emit("evaluation", **(_segmentation if spec.method == "segmentation" else _classification)(spec, run, seed))
 
 
 def _maybe_kill(home: Path, name: str, step: int) -> None:
     wish = home / "kill.json"
-    if wish.is_file():
-        wanted = json.loads(wish.read_text())
-        if wanted == [name, step]:
+    with suppress(FileNotFoundError):  # a run beside this one may take it away at any moment
+        if json.loads(wish.read_text()) == [name, step]:
             wish.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -85,7 +90,7 @@ def _segmentation(spec: JobSpec, run: Run, seed: int) -> dict[str, Any]:
         name: float(np.mean([r[name] for r in rows if r["class"] == "mean"]))
         for name in ("dice", "iou", "surface_dice", "hd95")
     }
-    return {"test": mean, "validation": {"dice": mean["dice"] + 0.01}, "files": ["results/cases.csv"]}
+    return {"test": mean, "validation": {"dice": mean["dice"] + 0.01}}
 
 
 def _classification(spec: JobSpec, run: Run, seed: int) -> dict[str, Any]:
@@ -104,7 +109,7 @@ def _classification(spec: JobSpec, run: Run, seed: int) -> dict[str, Any]:
         1 / (1 + np.exp(-scores)), targets, attributes,
     ))  # fmt: skip
     auc = float(np.mean([roc_auc_score(targets[:, n], scores[:, n]) for n in range(len(names))]))
-    return {"test": {"auc": auc}, "validation": {"auc": auc}, "files": ["results/predictions.csv"]}
+    return {"test": {"auc": auc}, "validation": {"auc": auc}}
 
 
 def write_catalog(folder: Path, patients: int = 40, split: bool = True) -> Path:
@@ -123,7 +128,7 @@ def write_catalog(folder: Path, patients: int = 40, split: bool = True) -> Path:
 
 def study_spec(data: Path, task: str = "segmentation", test_fraction: float = 0.0, **study: Any) -> JobSpec:
     """A comparison of two arms at two sizes with three seeds, unless told otherwise."""
-    from medssl.studies.comparison.config import check_study
+    from medssl.studies.comparison.check import check_study
 
     weights = data.parent / "genesis.safetensors"
     if not weights.exists():
@@ -146,4 +151,7 @@ def fake_compare(spec: JobSpec, run: Run) -> None:
     compare(spec, run, FAKE)
 
 
-KINDS = {"compare": "study_fakes:fake_compare"}
+KINDS = {
+    "compare": Kind("study_fakes:fake_compare", REAL["compare"].check),
+    **{kind: Kind("study_fakes:run_task", REAL[kind].check) for kind in ("finetune", "probe")},
+}

@@ -12,7 +12,7 @@ from medssl.cli.training.batch import read_batch_file
 from medssl.core.errors import CancelledError, ConfigError
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.jobs.store import JobStore
-from medssl.studies.batch.config import check_batch, read_batch
+from medssl.studies.batch.check import complete_batch, read_batch
 from medssl.studies.batch.run import batch
 
 HERE = Path(__file__).parent
@@ -37,7 +37,7 @@ def run_batch(
 ) -> tuple[FakeRun, dict[str, dict[str, str]]]:
     run = FakeRun(store.jobs / name, store.home, **options)
     run.device = "none"
-    batch(JobSpec("batch", "batch", check_batch(config), DataSpec(path=str(HERE)), device="none"), run, KINDS)
+    batch(JobSpec("batch", "batch", complete_batch(config), DataSpec(path=str(HERE)), device="none"), run, KINDS)
     return run, table(run)
 
 
@@ -100,7 +100,7 @@ def test_a_cancelled_batch_starts_nothing_more(store, tmp_path):
 
 def test_a_batch_that_would_hold_a_device_is_refused(store, tmp_path):
     run = FakeRun(store.jobs / "batch", store.home)
-    spec = JobSpec("batch", "batch", check_batch({"items": [item("a", tmp_path)]}), DataSpec(path=str(HERE)))
+    spec = JobSpec("batch", "batch", complete_batch({"items": [item("a", tmp_path)]}), DataSpec(path=str(HERE)))
     with pytest.raises(ConfigError, match="own jobs"):
         batch(spec, run, KINDS)
 
@@ -117,11 +117,11 @@ def test_a_checked_batch_is_complete_and_stays_as_it_is(store, tmp_path):
         item("b", tmp_path, kind="compare", config=study),
         item("c", tmp_path, kind="probe", start_from="some-job", config={"labels": "x"}),
     ]}  # fmt: skip
-    tree = check_batch(config)
+    tree = complete_batch(config)
     a, b, c = tree["items"]
     assert a["config"]["training"]["steps"] == 3 and a["config"]["base_width"] == 8 and c["start_from"] == "some-job"
     assert b["config"]["arms"][1]["weights"] == "@a" and read_batch(tree).items[1].needs == {"a"}
-    assert c["method"] == "probing" and check_batch(json.loads(json.dumps(tree))) == tree
+    assert c["method"] == "probing" and complete_batch(json.loads(json.dumps(tree))) == tree
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_checked_batch_is_complete_and_stays_as_it_is(store, tmp_path):
 def test_a_batch_that_breaks_a_rule_is_refused_before_it_starts(tmp_path, items, told):
     made = [{**entry, "data": str(tmp_path)} if entry.get("data") == "DATA" else entry for entry in items]
     with pytest.raises(ConfigError, match=told) as caught:
-        check_batch({"items": made})
+        complete_batch({"items": made})
     assert caught.value.rule and caught.value.remedy
 
 

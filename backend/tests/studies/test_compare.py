@@ -12,7 +12,7 @@ from study_fakes import FAKE, study_spec, write_catalog
 
 from medssl.core.errors import CancelledError, CatalogError, ConfigError, TrainingError
 from medssl.networks.weights.weight_files import load_weights
-from medssl.studies.comparison.config import check_study, read_study
+from medssl.studies.comparison.check import check_study, read_study
 from medssl.studies.comparison.plan import base_name, expand, order
 from medssl.studies.comparison.run import compare
 from medssl.studies.comparison.weights import FrozenWeights, start_file
@@ -56,7 +56,7 @@ def test_every_arm_and_size_of_a_seed_comes_before_the_next_seed(data, tmp_path)
 def test_all_arms_of_a_seed_train_on_the_same_patients(data, tmp_path):
     run = make_run(tmp_path)
     compare(study_spec(data), run, FAKE)
-    specs = [json.loads(path.read_text())["spec"] for path in sorted(run.folder.rglob("run.json"))]
+    specs = [json.loads(path.read_text()) for path in sorted(run.folder.glob("runs/*/*/*/spec.json"))]
     of = {(s["name"]): s for s in specs}
     for size in (5, 10):
         for seed in range(3):
@@ -186,7 +186,7 @@ def test_a_fold_is_the_split_of_every_run(tmp_path):
         spec = study_spec(data, patients=[5], seeds=1)
         compare(replace(spec, data=replace(spec.data, folds=4, fold=fold)), run, FAKE)
         tested += [row["patient"] for row in rows(run, "split.csv") if row["split"] == "test"]
-        told = json.loads((run.folder / "runs" / "scratch" / "5" / "0" / "run.json").read_text())["spec"]
+        told = json.loads((run.folder / "runs" / "scratch" / "5" / "0" / "spec.json").read_text())
         assert not told["data"]["folds"]  # the table's split counts, not another drawn in the run
     assert len(tested) == len(set(tested)) == 40
 
@@ -248,7 +248,7 @@ def test_a_checked_study_is_complete_and_stays_as_it_is():
         ({"arms": [{"name": "a"}, {"name": "A"}], "reference": "a"}, "is there twice"),
         ({"arms": [{"name": "a"}, {"name": "b"}]}, "is not the name of an arm"),
         ({"reference": "peac"}, "is not the name of an arm"),
-        ({"arms": [{"name": "scratch"}, {"name": "../x"}]}, "folders cannot bear"),
+        ({"arms": [{"name": "scratch"}, {"name": "../x"}]}, "cannot be a folder's"),
         ({"arms": [{"name": "scratch"}, {"name": "b", "wieghts": ""}]}, "is unknown"),
         ({"arms": [{"name": "scratch"}, {"name": "b", "weights": "no/such.pt"}]}, "does not exist"),
         ({"arms": [{"name": "scratch"}, {"name": "b", "config": {"crop": 3}}]}, "arm b: crop"),

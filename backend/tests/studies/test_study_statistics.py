@@ -14,7 +14,7 @@ from medssl.core.errors import InputError
 from medssl.core.files import read_json
 from medssl.evaluation.prediction_tables import Predictions, read_predictions, write_predictions
 from medssl.evaluation.statistics.bootstrap import PatientBootstrap
-from medssl.studies.comparison.config import read_study
+from medssl.studies.comparison.check import read_study
 from medssl.studies.comparison.plan import FINISHED, RunKey, RunResult
 from medssl.studies.comparison.run import compare
 from medssl.studies.report.paper_tables import markdown, result_rows

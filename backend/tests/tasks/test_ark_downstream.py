@@ -22,7 +22,7 @@ from medssl.images.formats.reading import read_volume
 from medssl.inference.classification.predict import predict_images
 from medssl.inference.classification.probe_files import open_probe
 from medssl.networks.weights.weight_files import load_weights, save_weights
-from medssl.studies.comparison.config import check_study
+from medssl.studies.comparison.check import check_study
 from medssl.studies.comparison.run import compare
 
 PARTS = ("train", "train", "val", "test", "test")

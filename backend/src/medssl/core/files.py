@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from medssl.core.errors import FULL, NotFoundError, ResourceError
+from medssl.core.errors import FULL, InputError, NotFoundError, ResourceError
 
 T = TypeVar("T")
 
@@ -110,6 +110,20 @@ def inside(root: Path, name: str) -> Path:
     if root not in path.parents or not path.is_file():
         raise missing
     return path
+
+
+def existing_path(path: str, error: type[InputError]) -> str:
+    """The path made absolute ("" stays), for whoever reads it in another folder.
+
+    Raises:
+        InputError: of the given kind, where nothing is there.
+    """
+    if not path:
+        return ""
+    found = Path(path).expanduser().absolute()
+    if not found.exists():
+        raise error(found, "does not exist", "Check the path; it is read on the machine of the backend")
+    return str(found)
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a training needs of the job it runs in. `medssl.jobs.child` implements it on a job folder."""
+"""What a training needs of the job it runs in. `medssl.jobs.folder_run` implements it on a job folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Starting, cancelling and resuming job processes. They are detached: whoever started one may go away."""
+"""Starting, following, cancelling and resuming jobs, by whoever watches them: panel, server, command line, other jobs.
+
+Their processes (`medssl.jobs.child`) are detached: whoever started one may go away.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +22,20 @@ from medssl.core.errors import InputError, StateError
 from medssl.core.home import NEUTRAL_FOLDER
 from medssl.core.protocol import (  # fmt: skip
     CANCELLED,
-    CANCELLED_EVENT,
     END_STATES,
     INTERRUPTED,
     QUEUED,
     RESUMABLE_STATES,
+    RUNNING,
     JobSpec,
     JobStatus,
     JobView,
 )
 from medssl.jobs.check import checked
-from medssl.jobs.child import KINDS, gpu_count
+from medssl.jobs.child import KINDS, Parent, gpu_count
 from medssl.jobs.devices import claims
-from medssl.jobs.liveness import alive_lock, started_at
-from medssl.jobs.record import EventLog, StatusFile
+from medssl.jobs.liveness import started_at
+from medssl.jobs.record import StatusFile, end_for
 from medssl.jobs.store import JobStore
 
 GRACE_S = 30.0  # how long a run may take to stop by itself
@@ -58,8 +62,11 @@ def submit(store: JobStore, spec: JobSpec, kinds: str = KINDS) -> str:
     return job
 
 
-def start(store: JobStore, job: str, kinds: str = KINDS) -> None:
+def start(store: JobStore, job: str, kinds: str = KINDS, parent: Parent | None = None) -> None:
     """Start the job's process, detached; it queues for its device by itself.
+
+    Args:
+        parent: the job that starts this one and holds the device for it: the process then ends with the caller's.
 
     Raises:
         NotFoundError: no such job.
@@ -70,6 +77,8 @@ def start(store: JobStore, job: str, kinds: str = KINDS) -> None:
         state=QUEUED, message="starting", pid=0, pid_started=0.0, error=None, ended=0.0
     )
     command = [sys.executable, "-m", "medssl.jobs.child", str(folder.absolute()), "--kinds", kinds]
+    if parent:
+        command += ["--parent", str(parent.folder.absolute()), "--device", parent.device]
     with (folder / "log.txt").open("ab") as log:
         child = subprocess.Popen(
             command,
@@ -142,6 +151,18 @@ def wait(store: JobStore, job: str, on_event: Callable[[dict[str, Any]], None] =
     return store.view(job)
 
 
+def wait_or_cancel(store: JobStore, job: str, cancelled: Callable[[], bool], poll_s: float = POLL_S) -> JobStatus:
+    """Wait for a job that another one has started; a request to cancel is passed on to it."""
+    asked = False
+    while (status := store.status(job)).state in (QUEUED, RUNNING):
+        if not asked and cancelled():
+            with suppress(StateError):  # it has ended at this moment
+                store.request_cancel(job)
+            asked = True
+        time.sleep(poll_s)
+    return status
+
+
 def detached() -> dict[str, Any]:
     """`Popen` arguments that let a child outlive its parent, its terminal and its signals."""
     if os.name == "nt":
@@ -151,7 +172,7 @@ def detached() -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """The child leads its job: what a launcher or batch system told this process of ranks is not meant for it."""
+    """The child leads its job: what a launcher or batch system gave this process as its rank is not meant for it."""
     kept = {name: value for name, value in os.environ.items() if name not in LAUNCHED}
     return {**kept, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
@@ -187,15 +208,7 @@ def _end_tree(status: JobStatus) -> None:
 def _record_cancelled(folder: Path) -> None:
     """Write the end that the killed process could not write."""
     try:
-        with alive_lock(folder).acquire(timeout=KILL_S):
-            status = StatusFile(folder)
-            if status.now.state in END_STATES:
-                return
-            events = EventLog(folder / "events.jsonl")
-            events.append(CANCELLED_EVENT, {"step": status.now.step})
-            events.close()
-            status.change(state=CANCELLED, message="", eta_s=None, ended=time.time())
-            (folder / "cancel").unlink(missing_ok=True)
+        end_for(folder, CANCELLED, patience_s=KILL_S)
     except Timeout as error:
         raise StateError(
             f"job {folder.name}", "does not stop", "End its process by hand and look at its log"

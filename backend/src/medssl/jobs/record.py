@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.files import disk_errors, read_json, to_text, write_json
-from medssl.core.protocol import JobStatus, from_json, to_json
-from medssl.jobs.liveness import started_at
+from medssl.core.protocol import END_STATES, FINISHED, JobStatus, from_json, to_json
+from medssl.jobs.liveness import alive_lock, started_at
 
 HEARTBEAT_S = 3.0
 NOTED_S = 0.5  # progress reaches status.json after at most this long
@@ -68,7 +68,7 @@ class StatusFile:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self._path, self._clock = folder / "status.json", clock
         self._changing, self._writing, self._stop = threading.Lock(), threading.Lock(), threading.Event()
-        self._told = self.now = from_json(JobStatus, read_json(self._path))
+        self._written = self.now = from_json(JobStatus, read_json(self._path))
 
     def own(self) -> None:
         """Note this process as the job's."""
@@ -88,8 +88,8 @@ class StatusFile:
         """
         with self._writing:
             self.note(**values, heartbeat=self._clock())
-            self._told = self.now
-            write_json(self._path, to_json(self._told))
+            self._written = self.now
+            write_json(self._path, to_json(self._written))
 
     def beat(self) -> None:
         """Keep the file fresh from a thread of its own until `rest`."""
@@ -101,7 +101,7 @@ class StatusFile:
 
     def _beat(self) -> None:
         while not self._stop.wait(NOTED_S):
-            if self.now is self._told and self._clock() - self.now.heartbeat < HEARTBEAT_S:
+            if self.now is self._written and self._clock() - self.now.heartbeat < HEARTBEAT_S:
                 continue
             try:
                 self.change()
@@ -109,3 +109,33 @@ class StatusFile:
                 OSError
             ) as error:  # a full disk, which the run itself meets; on Windows also a reader that holds the file
                 print(error, file=sys.stderr)
+
+
+def record_end(
+    folder: Path, status: StatusFile, events: EventLog, state: str, error: dict[str, str] | None = None
+) -> None:
+    """Write how a job ended, by the process that holds its lock: the event of that name, then the state."""
+    events.append(state, {"error": error} if error else {"step": status.now.step})
+    write_end_state(folder, status, state, error)
+
+
+def write_end_state(folder: Path, status: StatusFile, state: str, error: dict[str, str] | None = None) -> None:
+    """Write the state alone, where the job has emitted the event itself, knowing more about it."""
+    progress = 1.0 if state == FINISHED else status.now.progress
+    status.change(state=state, message="", eta_s=None, ended=time.time(), progress=progress, error=error)
+    (folder / "cancel").unlink(missing_ok=True)
+
+
+def end_for(folder: Path, state: str, error: dict[str, str] | None = None, patience_s: float = 3.0) -> None:
+    """Write the end of a job whose process could not: it was killed, or was never started. An end that stands there stays.
+
+    Raises:
+        filelock.Timeout: the job's process still lives.
+    """
+    with alive_lock(folder).acquire(timeout=patience_s):
+        status = StatusFile(folder)
+        if status.now.state in END_STATES:
+            return
+        events = EventLog(folder / "events.jsonl")
+        record_end(folder, status, events, state, error)
+        events.close()

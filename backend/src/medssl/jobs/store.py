@@ -73,30 +73,29 @@ def _is_named(home: Path, job: str, name: str) -> bool:
 
 
 class JobStore:
-    """The jobs below `<home>/jobs`, a folder each.
+    """The jobs below one folder, a folder each.
 
     Attributes:
         home: the home folder.
-        jobs: `<home>/jobs`.
+        jobs: where the jobs lie: `<home>/jobs`, or a folder inside a job that starts others.
     """
 
-    def __init__(self, home: Path, clock: Callable[[], float] = time.time) -> None:
-        self.home, self.jobs, self.clock = Path(home), Path(home) / "jobs", clock
+    def __init__(self, home: Path, clock: Callable[[], float] = time.time, jobs: Path | None = None) -> None:
+        self.home, self.jobs, self.clock = Path(home), jobs or Path(home) / "jobs", clock
         self._ends: dict[str, tuple[int, int]] = {}  # id -> (complete events, bytes) read so far
 
-    def create(self, spec: JobSpec) -> str:
+    def create(self, spec: JobSpec, job: str = "") -> str:
         """Make the folder of a new job and return its id, e.g. `20261123-004501-genesis-x7k2` (UTC; sorts by time).
 
         Raises:
             ResourceError: the disk is full.
         """
         now = self.clock()
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-        method = re.sub(r"[^A-Za-z0-9_]", "_", spec.method)[:40]
-        job = f"{stamp}-{method}-{secrets.token_hex(2)}"
+        job = job or _new_id(spec, now)
         made = self.jobs / f".new-{job}"  # under another name until complete: a listing never meets half a job
         with disk_errors(self.jobs / job):
             make_home(self.home)
+            shutil.rmtree(made, ignore_errors=True)  # of an attempt that was killed, where the id is given
             (made / "results").mkdir(parents=True)
             (made / "checkpoints").mkdir()
             status = JobStatus(QUEUED, host=socket.gethostname(), created=now, heartbeat=now)
@@ -147,6 +146,15 @@ class JobStore:
     def events(self, job: str, after: int = 0) -> tuple[Events, int]:
         """The events from number `after` on (several thousand at most), and the `after` of the next call."""
         return self._read(job, max(0, after))
+
+    def last_events(self, job: str) -> dict[str, dict[str, Any]]:
+        """The last event of each type."""
+        last: dict[str, dict[str, Any]] = {}
+        events, after = self.events(job)
+        while events:
+            last |= {event["type"]: event for event in events}
+            events, after = self.events(job, after)
+        return last
 
     def file(self, job: str, name: str) -> Path:
         """A file of the job, by its name below the job folder.
@@ -213,6 +221,12 @@ class JobStore:
                     number, offset = number + 1, offset + len(line)
         self._ends[job] = (number, offset)
         return found, number
+
+
+def _new_id(spec: JobSpec, now: float) -> str:
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+    method = re.sub(r"[^A-Za-z0-9_]", "_", spec.method)[:40]
+    return f"{stamp}-{method}-{secrets.token_hex(2)}"
 
 
 def _read_status(folder: Path) -> JobStatus:

@@ -137,7 +137,7 @@ def _of_file(path: Path) -> tuple[dict[str, Any], DataSpec]:
 def _run(store: Any, spec: JobSpec, prepare: bool, detach: bool) -> None:
     from medssl.jobs import process
     from medssl.jobs.check import checked
-    from medssl.studies.comparison.config import read_study
+    from medssl.studies.comparison.check import read_study
 
     if spec.config.get("groups") or spec.config.get("train_on"):
         from medssl.studies.comparison.data import check_columns

@@ -37,9 +37,9 @@ def evaluate_table(item: Item, found: dict[str, str], store: JobStore, folder: P
         evaluation = evaluate_segmentation(read_cases(path), item.groups)
     else:
         before = path.parent / "evaluation.json"
-        told = read_json(before) if before.is_file() else {}
+        earlier = read_json(before) if before.is_file() else {}
         evaluation = evaluate_classification(
-            read_predictions(path), told.get("thresholds"), item.groups, kind=told.get("kind", "auto")
+            read_predictions(path), earlier.get("thresholds"), item.groups, kind=earlier.get("kind", "auto")
         )
     write_evaluation(evaluation, folder, item.name)
     return headline(evaluation["headline"])

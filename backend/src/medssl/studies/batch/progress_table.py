@@ -57,11 +57,7 @@ def headline_of_job(store: JobStore, job: str) -> str:
     comparison = store.folder(job) / "results" / "comparison.json"
     if comparison.is_file():
         return _of_comparison(read_json(comparison))
-    events, after = store.events(job)
-    last: dict[str, dict[str, Any]] = {}
-    while events:
-        last |= {event["type"]: event for event in events}
-        events, after = store.events(job, after)
+    last = store.last_events(job)
     if "evaluation" in last:
         part = "test" if last["evaluation"].get("test") else "validation"
         return f"{part}: {headline(last['evaluation'].get(part) or {})}"
@@ -78,9 +74,9 @@ def headline(values: dict[str, float | None], count: int = 2) -> str:
     return ", ".join(known[:count])
 
 
-def _of_comparison(told: dict[str, Any]) -> str:
-    metric = told["study"]["metric"]
-    lines = [line for line in told["summary"] if line["mean"] is not None and line["metric"] == metric]
+def _of_comparison(found: dict[str, Any]) -> str:
+    metric = found["study"]["metric"]
+    lines = [line for line in found["summary"] if line["mean"] is not None and line["metric"] == metric]
     largest = max((line["size"] for line in lines), default=0)
     means = ", ".join(f"{line['arm']} {line['mean']:.3f}" for line in lines if line["size"] == largest)
     return f"{metric}: {means}" if means else ""

@@ -8,17 +8,17 @@ import time
 import traceback
 
 from medssl.core.errors import CancelledError, ConfigError, translate
-from medssl.core.protocol import FINISHED, QUEUED, RESUMABLE_STATES, RUNNING, JobSpec, JobView, to_json
+from medssl.core.protocol import FINISHED, RESUMABLE_STATES, RUNNING, JobSpec, to_json
 from medssl.core.run import Run
 from medssl.jobs import process
 from medssl.jobs.check import checked
 from medssl.jobs.child import KINDS
 from medssl.jobs.store import JobStore
-from medssl.studies.batch.config import EVALUATE, Batch, Item, read_batch
+from medssl.studies.batch.check import NO_DEVICE, read_batch
+from medssl.studies.batch.config import EVALUATE, Batch, Item
 from medssl.studies.batch.evaluate_table import evaluate_table
 from medssl.studies.batch.progress_table import FAILED, SKIPPED, WAITING, Line, headline_of_job, write_lines
 
-NO_DEVICE = "none"  # of the batch's own job: it computes nothing, and must not hold what its items wait for
 LOOK_S = 0.5
 
 
@@ -106,7 +106,7 @@ class Schedule:
                     SKIPPED,
                     f"needs {lost[0]}, which {'failed' if self.lines[lost[0]].state == FAILED else 'was skipped'}",
                 )
-                self._tell(line)
+                self._report(line)
 
     def _left_by(self, name: str, item: Item) -> str:
         """What an earlier item left: its job for an evaluation, else its model."""
@@ -119,7 +119,8 @@ class Schedule:
         spec = item.spec(found, device)
         line.job = self._start(spec)
         self._write()
-        view = self._wait(line.job)
+        process.wait_or_cancel(self.store, line.job, lambda: self._stop, LOOK_S)
+        view = self.store.view(line.job)
         line.state = FINISHED if view.status.state == FINISHED else FAILED
         if line.state == FAILED:  # cancelled and interrupted ones have no error of their own
             line.error = view.status.error["message"] if view.status.error else f"was {view.status.state}"
@@ -138,15 +139,6 @@ class Schedule:
                 process.resume(self.store, best.id, self.kinds)
             return best.id
 
-    def _wait(self, job: str) -> JobView:
-        asked = False
-        while self.store.status(job).state in (QUEUED, RUNNING):
-            if self._stop and not asked:
-                self.store.request_cancel(job)
-                asked = True
-            time.sleep(LOOK_S)
-        return self.store.view(job)
-
     def _evaluate(self, item: Item, found: dict[str, str], line: Line) -> None:
         begin = time.monotonic()
         line.headline = evaluate_table(item, found, self.store, self.run.folder / "results" / "evaluations" / item.name)
@@ -154,10 +146,10 @@ class Schedule:
 
     def _ended(self, line: Line) -> None:
         with self._turn:
-            self._tell(line)
+            self._report(line)
             self._turn.notify_all()
 
-    def _tell(self, line: Line) -> None:
+    def _report(self, line: Line) -> None:
         done = sum(line.state not in (WAITING, RUNNING) for line in self.lines.values())
         self.run.emit(
             "item", step=done, name=line.name, kind=line.kind, job=line.job, state=line.state, headline=line.headline,

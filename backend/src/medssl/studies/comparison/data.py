@@ -52,9 +52,9 @@ class StudyData:
         return hashlib.sha256((folder / self.files[value]).read_bytes()).hexdigest()
 
 
-def data_from_json(told: dict[str, Any]) -> StudyData:
+def data_from_json(tree: dict[str, Any]) -> StudyData:
     """Read a `StudyData`."""
-    return StudyData(told["files"], told["counts"], tuple(told["notes"]))
+    return StudyData(tree["files"], tree["counts"], tuple(tree["notes"]))
 
 
 def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyData:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medssl.core.files import read_json
-from medssl.core.protocol import DataSpec, JobSpec, to_json
+from medssl.core.protocol import FAILED, FINISHED, DataSpec, JobSpec, to_json
 from medssl.studies.comparison.config import SIZES, Arm, Study
+from medssl.studies.comparison.run_folder import read_done, read_failure
 from medssl.studies.comparison.weights import FrozenWeights
 
 KINDS = {"segmentation": "finetune", "classification": "finetune", "probing": "probe"}
-FINISHED, FAILED, MISSING = "finished", "failed", "missing"
+MISSING = "missing"  # beside FINISHED and FAILED
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class RunKey:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended, as its folder tells."""
+    """How a run ended, as its folder says."""
 
     key: RunKey
     state: str = MISSING
@@ -43,8 +43,10 @@ class RunResult:
     validation: dict[str, float | None] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
-    error_type: str = ""
     about: dict[str, Any] = dataclasses.field(default_factory=dict)  # parameters, what the transfer said
+
+
+RESULT_FIELDS = {field.name for field in dataclasses.fields(RunResult)}
 
 
 def order(study: Study) -> list[RunKey]:
@@ -73,16 +75,11 @@ def digest(spec: JobSpec, weights: FrozenWeights, data_sha256: str) -> str:
 
 
 def outcome(key: RunKey, root: Path, expected: str = "") -> RunResult:
-    """What the run's folder tells; with `expected`, an end of another digest does not count."""
+    """How the run ended, as its folder says; with `expected`, an end of another digest does not count."""
     folder = key.folder(root)
-    for name, state in (("done.json", FINISHED), ("failed.json", FAILED)):
-        if (folder / name).is_file():
-            told = read_json(folder / name)
-            if not expected or told["digest"] == expected:
-                values = {
-                    name: told[name] for name in ("test", "validation", "seconds", "error", "about") if name in told
-                }
-                return RunResult(key, state, **values, error_type=told.get("type", ""))
+    for state, end in ((FINISHED, read_done(folder)), (FAILED, read_failure(folder))):
+        if end and (not expected or end["digest"] == expected):
+            return RunResult(key, state, **{name: value for name, value in end.items() if name in RESULT_FIELDS})
     return RunResult(key)
 
 
@@ -119,8 +116,8 @@ def reference_of(study: Study, arm: Arm) -> str:
 def _suffix(study: Study, value: str) -> str:
     """Folders bear the name: only letters, digits and a few signs; values that differ in others stay apart by a checksum."""
     plain = re.sub(r"[^A-Za-z0-9_.+-]", "_", value).rstrip(".")
-    told = plain if plain == value else f"{plain}-{zlib.crc32(value.encode()):08x}"
-    return " " + re.sub(r"[^A-Za-z0-9_.+-]", "_", study.train_on) + f"-{told}"
+    value = plain if plain == value else f"{plain}-{zlib.crc32(value.encode()):08x}"
+    return " " + re.sub(r"[^A-Za-z0-9_.+-]", "_", study.train_on) + f"-{value}"
 
 
 def describe_size(study: Study, size: float) -> str:

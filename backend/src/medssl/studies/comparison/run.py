@@ -1,4 +1,4 @@
-"""The job kind "compare": arms x sizes x seeds, one run after another or side by side, resumable as a whole."""
+"""The job kind "compare": arms x sizes x seeds, each run an ordinary job, one after another or side by side; resumable."""
 
 from __future__ import annotations
 
@@ -10,24 +10,28 @@ from medssl.core.errors import CancelledError, ConfigError, NotFoundError, Train
 from medssl.core.files import read_json, write_json
 from medssl.core.protocol import JobSpec, to_json
 from medssl.core.run import Run
-from medssl.studies.comparison.arm_run import fail, perform, request, tidy
-from medssl.studies.comparison.children import Workplace, side_by_side
-from medssl.studies.comparison.config import Study, read_study, study_from_json
+from medssl.jobs import process
+from medssl.jobs.child import KINDS, Parent
+from medssl.jobs.folder_run import run_here
+from medssl.studies.comparison.check import read_study
+from medssl.studies.comparison.config import Study, study_from_json
 from medssl.studies.comparison.data import StudyData, data_from_json, fix_data
+from medssl.studies.comparison.old_layout import upgrade_runs
 from medssl.studies.comparison.plan import FAILED, FINISHED, RunKey, RunResult, digest, expand, order, outcome, run_spec
+from medssl.studies.comparison.run_folder import RunFolder, tidy
+from medssl.studies.comparison.side_by_side import side_by_side
 from medssl.studies.comparison.weights import FrozenWeights, check_unchanged, freeze_weights, start_file
 from medssl.studies.report.report import write_study
 
-RUN_TASK = "medssl.tasks.run:run_task"
 STUDY = "study.json"
 REPORT_S = 120.0  # between reports on what is finished so far
 
 
-def compare(spec: JobSpec, run: Run, run_task: str = RUN_TASK) -> None:
+def compare(spec: JobSpec, run: Run, kinds: str = KINDS) -> None:
     """Do every run of the study that is not done yet; leaves tables and a report in `results/`.
 
     Args:
-        run_task: "module:function", (spec, run) -> {"test": {metric: value}, "validation": ..., "files": ...}.
+        kinds: "module:TABLE" with the kinds of jobs; a run emits the event `evaluation` with its metrics.
 
     Raises:
         CancelledError: a cancel was asked for; finished runs stay, the one at work has a checkpoint.
@@ -35,16 +39,17 @@ def compare(spec: JobSpec, run: Run, run_task: str = RUN_TASK) -> None:
         TrainingError: no run at all could be finished.
     """
     if not (run.folder / STUDY).is_file():
-        begin(spec, run)
-    told = read_json(run.folder / STUDY)
-    weights = {name: FrozenWeights(**values) for name, values in told["weights"].items()}
-    comparison = Comparison(study_from_json(told["study"]), spec, data_from_json(told["data"]), weights, run, run_task)
+        fix_study(spec, run)
+    upgrade_runs(run.folder)
+    fixed = read_json(run.folder / STUDY)
+    weights = {name: FrozenWeights(**values) for name, values in fixed["weights"].items()}
+    comparison = Comparison(study_from_json(fixed["study"]), spec, data_from_json(fixed["data"]), weights, run, kinds)
     comparison.do()
     report(run.folder)
     run.emit("finished", step=len(comparison.keys), report="results/report.html", table="results/table.md")
 
 
-def begin(spec: JobSpec, run: Run) -> None:
+def fix_study(spec: JobSpec, run: Run) -> None:
     """Fix the study for good: settings, split and weights; a later MedSSL, catalogue or weight file changes nothing in it.
 
     Raises: what `compare` says of studies that do not fit.
@@ -52,8 +57,8 @@ def begin(spec: JobSpec, run: Run) -> None:
     study = read_study(spec.config)
     data = fix_data(study, spec.data, run.home, run.folder)
     study = expand(study, data.values)
-    told = {"study": study, "data": data, "weights": freeze_weights(study, run.home), "modality": spec.data.modality}
-    write_json(run.folder / STUDY, to_json(told))
+    fixed = {"study": study, "data": data, "weights": freeze_weights(study, run.home), "modality": spec.data.modality}
+    write_json(run.folder / STUDY, to_json(fixed))
 
 
 def report(folder: Path) -> Path:
@@ -64,6 +69,7 @@ def report(folder: Path) -> Path:
     """
     if not (folder / STUDY).is_file():
         raise NotFoundError(f"study of job {folder.name}", "is not there", "Wait until a comparison has read its data")
+    upgrade_runs(folder)
     return write_study(folder, read_json(folder / STUDY))
 
 
@@ -71,10 +77,10 @@ class Comparison:
     """The runs of one study in one job."""
 
     def __init__(
-        self, study: Study, spec: JobSpec, data: StudyData, weights: dict[str, FrozenWeights], run: Run, run_task: str
+        self, study: Study, spec: JobSpec, data: StudyData, weights: dict[str, FrozenWeights], run: Run, kinds: str
     ) -> None:
         self.study, self.spec, self.data, self.weights = study, spec, data, weights
-        self.run, self.run_task = run, run_task
+        self.run, self.kinds = run, kinds
         self.keys = order(study)
         self._tables = {value: data.sha256(value, run.folder) for value in data.files}
         self._broken: dict[str, dict[str, str]] = {}  # arm -> why its weights cannot be used
@@ -90,18 +96,18 @@ class Comparison:
         done = [key for key in self.keys if self.outcome(key).state == FINISHED]
         for key in done:
             tidy(key.folder(self.run.folder), self.study.keep_models)  # a kill may have come before
-        self._tell_start(len(done))
+        self._report_start(len(done))
         todo = [key for key in self.keys if key not in set(done)]
         ended, reported = len(done), time.monotonic()
         for key in self._performed(todo):
             ended += 1
-            self._tell(key, ended, ended - len(done))
-            self._check_hope(ended)
+            self._report_run(key, ended, ended - len(done))
+            self._stop_where_all_fail(ended)
             if ended % (len(self.keys) // len(self.study.seeds)) == 0 and time.monotonic() - reported > REPORT_S:
                 report(self.run.folder)
                 reported = time.monotonic()
 
-    def _check_hope(self, ended: int) -> None:
+    def _stop_where_all_fail(self, ended: int) -> None:
         """What stops every run of a whole seed will stop all others."""
         first = self.outcome(self.keys[0])
         if ended >= len(self.keys) // len(self.study.seeds) and all(
@@ -118,45 +124,58 @@ class Comparison:
         return outcome(key, self.run.folder, self._digest(key))
 
     def _performed(self, todo: list[RunKey]) -> Iterator[RunKey]:
+        """Do the runs; yields each as it ends. One after another they share this process, which has loaded torch."""
         devices = self.study.devices or (self.run.device,)
         if len(devices) > 1:
-            place = Workplace(self.run.home, self.run.folder, self.run.device, self.run.cancel_requested, self.run_task)
-            yield from side_by_side(todo, devices, place, self._prepare, self.study.keep_models)
+            yield from side_by_side(todo, devices, self.run, self._perform_in_a_process)
             return
         for key in todo:
             if self.run.cancel_requested():
                 raise CancelledError()
-            folder = key.folder(self.run.folder)
-            if self._prepare(key, self.run.device):
-                told = self._progress(key)
-                perform(
-                    folder,
-                    self.run.home,
-                    self.run.device,
-                    self.run.cancel_requested,
-                    told,
-                    self.run_task,
-                    self.study.keep_models,
-                )
+            self._perform_here(key)
             yield key
 
-    def _prepare(self, key: RunKey, device: str) -> bool:
-        """Make the run's folder; False where its arm cannot run, which is then recorded."""
-        folder = key.folder(self.run.folder)
-        request(folder, self._spec(key, device), self._digest(key))
-        if key.arm not in self._broken and key.arm not in self._sound:
+    def _perform_here(self, key: RunKey) -> None:
+        run, progress = self.run, self._progress(key)
+
+        def start(place: RunFolder) -> None:
+            run_here(place.folder, run.home, run.device, run.cancel_requested, self.kinds, progress)
+
+        self._perform(key, run.device, run.cancel_requested, start)
+
+    def _perform_in_a_process(self, key: RunKey, device: str, cancelled: Callable[[], bool]) -> None:
+        def start(place: RunFolder) -> None:
+            process.start(place.store, place.job, self.kinds, Parent(self.run.folder, device))
+            process.wait_or_cancel(place.store, place.job, cancelled)
+
+        self._perform(key, device, cancelled, start)
+
+    def _perform(
+        self, key: RunKey, device: str, cancelled: Callable[[], bool], start: Callable[[RunFolder], None]
+    ) -> None:
+        """Make the run's job, start it, note how it ended; an arm whose weights cannot be used fails without a start."""
+        place = RunFolder(key.folder(self.run.folder), self.run.home)
+        left = place.prepare(self._spec(key, device), self._digest(key))
+        if reason := self._unusable(key.arm):
+            place.fail(reason)
+        elif left:
+            start(place)
+        error = place.settle(self.study.keep_models, cancelled)
+        if error and error["type"] == WeightsError.__name__:  # all runs of the arm would meet it
+            self._broken.setdefault(key.arm, error)
+
+    def _unusable(self, arm: str) -> dict[str, str] | None:
+        """Why the weights of the arm cannot be used; None where they can."""
+        if arm not in self._broken and arm not in self._sound:
             try:
-                check_unchanged(self.weights[key.arm])
-                self._sound.add(key.arm)
+                check_unchanged(self.weights[arm])
+                self._sound.add(arm)
             except WeightsError as error:
-                self._broken[key.arm] = error.as_dict()
-        if key.arm not in self._broken:
-            return True
-        fail(folder, self._digest(key), self._broken[key.arm])
-        return False
+                self._broken[arm] = error.as_dict()
+        return self._broken.get(arm)
 
     def _spec(self, key: RunKey, device: str = "") -> JobSpec:
-        """The run's job; without a device only to tell it from others."""
+        """The run's job; without a device only to identify it."""
         data = self.data.spec(self.spec.data, self.study.arm(key.arm).train_on, self.run.folder)
         start = start_file(self.weights[key.arm], key.seed, self.run.home, self.run.folder) if device else ""
         return run_spec(self.study, key, data, start, device)
@@ -168,12 +187,12 @@ class Comparison:
     def _progress(self, key: RunKey) -> Callable[[int, int], None]:
         place, total = self.keys.index(key), len(self.keys)
 
-        def told(step: int, steps: int) -> None:
+        def show(step: int, steps: int) -> None:
             self.run.progress(place, total, f"{words(key)}: step {step} of {steps}")
 
-        return told
+        return show
 
-    def _tell_start(self, done: int) -> None:
+    def _report_start(self, done: int) -> None:
         counts = next(iter(self.data.counts.values()))
         precision = str(self.study.arms[0].config.get("training", {}).get("precision", ""))
         self.run.emit(
@@ -185,7 +204,7 @@ class Comparison:
         if done:
             self.run.emit("resumed", step=done)
 
-    def _tell(self, key: RunKey, ended: int, now: int) -> None:
+    def _report_run(self, key: RunKey, ended: int, now: int) -> None:
         found, metric = self.outcome(key), self.study.metric
         if found.state == FINISHED and metric not in found.test:
             raise ConfigError(
@@ -196,8 +215,6 @@ class Comparison:
             test=found.test.get(metric), validation=found.validation.get(metric), error=found.error, seconds=found.seconds,
         )  # fmt: skip
         if found.state == FAILED:
-            if found.error_type == WeightsError.__name__:  # all runs of the arm would meet it
-                self._broken.setdefault(key.arm, {"message": found.error, "type": found.error_type})
             message = f"{words(key)} failed: {found.error.rstrip('.')}"
             self.run.emit("warning", step=ended, code="run-failed", message=message, remedy="The other runs go on")
         left = (time.monotonic() - self._begin) / now * (len(self.keys) - ended)

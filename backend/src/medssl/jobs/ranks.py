@@ -1,4 +1,4 @@
-"""Keeping up with the process that leads a job: its further processes wait for it, and never outlive it for long."""
+"""Processes that depend on another one and do not outlive it: further ranks of a job, and jobs that a job started."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from medssl.core.files import read_json
 from medssl.core.protocol import CANCELLED, END_STATES, FINISHED, QUEUED, RUNNING, JobStatus, from_json
+from medssl.jobs.liveness import started_at
 
 LOOK_S = 0.2
 COMING_S = 60.0  # for the leader to take over the folder of an earlier attempt
@@ -32,6 +33,19 @@ def wait_for_leader(folder: Path, coming_s: float = COMING_S) -> JobStatus | Non
 def watch_leader(folder: Path, leaving_s: float = LEAVING_S, silent_s: float = SILENT_S) -> None:
     """End this process when the leader has ended or gives no sign of life: alone it would wait in a collective."""
     threading.Thread(target=_watch, args=(folder, leaving_s, silent_s), name="leader", daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it is gone: nobody else would, and another job may get the device."""
+    parent = os.getppid()
+    born = started_at(parent)
+
+    def watch() -> None:
+        while started_at(parent) == born:
+            time.sleep(LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _watch(folder: Path, leaving_s: float, silent_s: float) -> None:
