@@ -1,4 +1,4 @@
-"""What the module MedSSLInference is made of: the restore box, its requests, and the nodes and layout it leaves."""
+"""The parts of the module MedSSLInference."""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ ROOMS = (
     "core", "jobs", "distort", "images", "datasets", "networks", "evaluation", "training", "pretraining", "inference",
     "inspection", "reports", "tasks", "studies", "handlers", "server", "client", "cli", "examples",
 )  # fmt: skip  # of the backend, lowest first
-LIBRARIES = {  # of the extension: their folders, lowest first; MedSSLLib lies below the two others
-    "MedSSLLib": ("", "widgets", "scene", "backend"),
-    "MedSSLPretrainLib": ("", "labels", "views", "runs", "datasets", "panel"),
-    "MedSSLInferenceLib": ("", "scene", "views", "runs", "radiographs", "panel"),
+LIBRARIES = {  # of the extension: their folders, lowest first; "" are the files beside them. MedSSLLib lies below the two others
+    "MedSSLLib": ("widgets", "", "scene", "backend"),
+    "MedSSLPretrainLib": ("labels", "datasets", "views", "runs", "panel", ""),
+    "MedSSLInferenceLib": ("scene", "views", "runs", "panel", "radiographs", ""),
 }
 REGISTRIES = {
     "medssl", "medssl.jobs", "medssl.networks", "medssl.pretraining", "medssl.tasks", "medssl.handlers",

@@ -1,0 +1,1 @@
+"""The section that compares radiographs, with its tabs and live search."""

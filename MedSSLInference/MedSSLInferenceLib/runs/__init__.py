@@ -1,0 +1,1 @@
+"""The steps of each request, from nodes to nodes."""

@@ -1,0 +1,1 @@
+"""Results as MRML nodes beside their source."""

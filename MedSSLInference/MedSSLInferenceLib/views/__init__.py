@@ -1,0 +1,1 @@
+"""Layouts, and what is shown in which view."""

@@ -1,0 +1,1 @@
+"""The backend process, its environment, and Qt's transport to it."""

@@ -1,0 +1,1 @@
+"""MRML nodes as the backend takes them: volumes and label maps."""

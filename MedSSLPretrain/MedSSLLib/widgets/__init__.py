@@ -1,0 +1,1 @@
+"""Forms, model choices, errors and signals that all sections use."""

@@ -1,0 +1,1 @@
+"""Dataset specs: their form, files, checks and reports."""

@@ -1,0 +1,1 @@
+"""Labels and segmentations of the scene's volumes, as a training set."""

@@ -1,0 +1,1 @@
+"""The sections of the panel, and their common base."""

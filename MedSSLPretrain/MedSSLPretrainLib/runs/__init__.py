@@ -1,0 +1,1 @@
+"""Jobs: the steps that submit and follow them."""

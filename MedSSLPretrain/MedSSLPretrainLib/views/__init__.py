@@ -1,0 +1,1 @@
+"""Charts and previews of a training."""

@@ -1,0 +1,1 @@
+"""Nodes of a comparison of radiographs: points, heat maps, parts, patch map."""
