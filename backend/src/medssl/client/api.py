@@ -52,9 +52,12 @@ def error_of(status: int, body: bytes) -> MedSSLError:
     """The error that an answer carries."""
     try:
         parts = json.loads(body)["error"]
-        return from_dict({name: str(parts[name]) for name in ("type", "value", "rule", "remedy")})
+        known = {name: str(parts[name]) for name in ("type", "value", "rule", "remedy")}
+        return from_dict({**known, "code": str(parts.get("code", ""))})  # earlier servers send none
     except (ValueError, TypeError, KeyError):  # not from our server: a proxy, or another program on that port
-        return MedSSLError(f"HTTP status {status}", "is not an answer of MedSSL", "Check the backend's address")
+        return MedSSLError(
+            f"HTTP status {status}", "is not an answer of MedSSL", "Check the backend's address", code="foreign-answer"
+        )
 
 
 def health() -> Call:

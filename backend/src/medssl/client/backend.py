@@ -102,7 +102,10 @@ def start(
     child.kill()
     child.wait()
     raise ResourceError(
-        f"backend with {python}", f"did not answer within {timeout_s:.0f} s", f"Look into {folder / 'server.log'}"
+        f"backend with {python}",
+        f"did not answer within {timeout_s:.0f} s",
+        f"Look into {folder / 'server.log'}",
+        code="backend-silent",
     )
 
 
@@ -114,7 +117,7 @@ def why_not(home: Path, python: str | os.PathLike[str]) -> ResourceError:
     remedy = f"Look into {log}"
     if "No module named" in last:
         remedy = "Install MedSSL into that environment (pip install medssl), or choose another one"
-    return ResourceError(f"backend with {python}", f"cannot be started ({last})", remedy)
+    return ResourceError(f"backend with {python}", f"cannot be started ({last})", remedy, code="backend-silent")
 
 
 def stop(address: ServerAddress) -> None:
@@ -126,7 +129,9 @@ def stop(address: ServerAddress) -> None:
     try:
         _ask(address, "POST", "/shutdown")
     except (OSError, ValueError) as error:
-        raise ResourceError(f"backend at {address.url}", "does not answer", "It may have ended already") from error
+        raise ResourceError(
+            f"backend at {address.url}", "does not answer", "It may have ended already", code="backend-silent"
+        ) from error
 
 
 def _launch(command: list[str], log: Any, env: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -144,7 +149,9 @@ def _launch(command: list[str], log: Any, env: dict[str, str]) -> subprocess.Pop
             **flags,
         )
     except OSError as error:
-        raise ResourceError(command[0], f"cannot be run ({error.strerror})", "Choose a Python executable") from error
+        raise ResourceError(
+            command[0], f"cannot be run ({error.strerror})", "Choose a Python executable", code="backend-not-startable"
+        ) from error
 
 
 def _ask(address: ServerAddress, method: str, path: str) -> Any:

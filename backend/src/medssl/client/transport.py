@@ -47,7 +47,10 @@ class RequestsTransport:
             )
         except requests.RequestException as error:
             raise ResourceError(
-                f"backend at {self.address.url}", "does not answer", "Start it with `medssl serve`"
+                f"backend at {self.address.url}",
+                "does not answer",
+                "Start it with `medssl serve`",
+                code="backend-silent",
             ) from error
         return call.parse(answer.status_code, answer.content)
 

@@ -14,7 +14,9 @@
     └── CancelledError               the user asked to stop
 
 Each carries three parts, so that every face (terminal, HTTP, panel) can show the same thing:
-the offending *value*, the *rule* it breaks and the *remedy*.
+the offending *value*, the *rule* it breaks and the *remedy*. Besides, a *code* in kebab case, which programs and tests
+compare: it stays when the wording changes. Each class has one ("config", "not-found"); where callers tell cases of one
+class apart, the error is raised with a code of its own: `StateError(job, "is running", "Cancel it first", code="job-running")`.
 """
 
 from __future__ import annotations
@@ -27,20 +29,24 @@ FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # what the system
 
 
 class MedSSLError(Exception):
-    """Base class; `value`, `rule` and `remedy` are complete phrases without a final stop."""
+    """Base class; `value`, `rule` and `remedy` are complete phrases without a final stop, `code` is for programs."""
 
-    def __init__(self, value: Any, rule: str, remedy: str = "") -> None:
+    code = "error"
+
+    def __init__(self, value: Any, rule: str, remedy: str = "", *, code: str = "") -> None:
         self.value, self.rule, self.remedy = str(value), rule, remedy
+        self.code = code or type(self).code
         message = f"{self.value}: {rule}."
         super().__init__(f"{message} {remedy}." if remedy else message)
 
-    def __reduce__(self):  # the three parts, not the joined message, survive a process border
-        return type(self), (self.value, self.rule, self.remedy)
+    def __reduce__(self):  # the parts, not the joined message, survive a process border
+        return type(self), (self.value, self.rule, self.remedy), {"code": self.code}
 
     def as_dict(self) -> dict[str, str]:
         """The error as it travels in `status.json`, events and HTTP answers."""
         return {
             "type": type(self).__name__,
+            "code": self.code,
             "value": self.value,
             "rule": self.rule,
             "remedy": self.remedy,
@@ -51,48 +57,72 @@ class MedSSLError(Exception):
 class InputError(MedSSLError, ValueError):
     """Something the user gave breaks a rule."""
 
+    code = "input"
+
 
 class ConfigError(InputError):
     """A setting is unknown, of the wrong type or out of range."""
+
+    code = "config"
 
 
 class VolumeError(InputError):
     """An image cannot be read or cannot be used for what was asked."""
 
+    code = "volume"
+
 
 class CatalogError(InputError):
     """A training set is empty, inconsistent or leaks patients between splits."""
+
+    code = "catalog"
 
 
 class WeightsError(InputError):
     """A weight file is unsafe, foreign or incomplete."""
 
+    code = "weights"
+
 
 class NotFoundError(MedSSLError, LookupError):
     """A job, volume, result or model is not there."""
+
+    code = "not-found"
 
 
 class StateError(MedSSLError):
     """The request is right but comes at the wrong moment."""
 
+    code = "state"
+
 
 class AccessError(MedSSLError):
     """Token, host or origin is refused."""
+
+    code = "access"
 
 
 class ResourceError(MedSSLError, OSError):
     """The machine lacks something: disk, port, device or package."""
 
+    code = "resource"
+
 
 class TrainingError(MedSSLError):
     """A run went wrong by itself, for example with a NaN loss."""
+
+    code = "training"
 
 
 class CancelledError(MedSSLError):
     """The user asked to stop."""
 
-    def __init__(self, value: Any = "run", rule: str = "cancelled on request", remedy: str = "") -> None:
-        super().__init__(value, rule, remedy)
+    code = "cancelled"
+
+    def __init__(
+        self, value: Any = "run", rule: str = "cancelled on request", remedy: str = "", *, code: str = ""
+    ) -> None:
+        super().__init__(value, rule, remedy, code=code)
 
 
 def translate(error: Exception, what: str) -> MedSSLError:
@@ -101,19 +131,19 @@ def translate(error: Exception, what: str) -> MedSSLError:
         return error
     if isinstance(error, ImportError):
         remedy = f"Install MedSSL with its packages into {sys.executable}, or choose another backend environment"
-        return ResourceError(error.name or "package", f"cannot be imported ({error})", remedy)
+        return ResourceError(error.name or "package", f"cannot be imported ({error})", remedy, code="package-missing")
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return ResourceError("memory", "is used up", "Take a smaller batch, network or region")
+        return ResourceError("memory", "is used up", "Take a smaller batch, network or region", code="out-of-memory")
     if isinstance(error, OSError) and error.errno in FULL:
-        return ResourceError(error.filename or "disk", "is full", "Free some space and go on")
+        return ResourceError(error.filename or "disk", "is full", "Free some space and go on", code="disk-full")
     return TrainingError(f"{type(error).__name__}: {error}", f"stopped {what}", "The log has the details")
 
 
 def from_dict(parts: dict[str, str]) -> MedSSLError:
-    """Rebuild an error that came over HTTP or from a job folder."""
+    """Rebuild an error that came over HTTP or from a job folder; older folders hold none of the codes."""
     kinds = {kind.__name__: kind for kind in _all_kinds(MedSSLError)}
     kind = kinds.get(parts.get("type", ""), MedSSLError)
-    return kind(parts.get("value", ""), parts.get("rule", ""), parts.get("remedy", ""))
+    return kind(parts.get("value", ""), parts.get("rule", ""), parts.get("remedy", ""), code=parts.get("code", ""))
 
 
 def _all_kinds(kind: type[MedSSLError]):

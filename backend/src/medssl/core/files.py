@@ -70,11 +70,13 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in REFUSED:
-            raise ResourceError(path, f"cannot be written ({error.strerror})", "Choose another folder") from error
+            raise ResourceError(
+                path, f"cannot be written ({error.strerror})", "Choose another folder", code="disk-full"
+            ) from error
         if error.errno not in FULL:
             raise
         remedy = "Free some space (`medssl jobs rm` deletes old jobs) and resume"
-        raise ResourceError(path, "cannot be written because the disk is full", remedy) from error
+        raise ResourceError(path, "cannot be written because the disk is full", remedy, code="disk-full") from error
 
 
 def to_text(value: Any) -> str:
@@ -102,7 +104,7 @@ def inside(root: Path, name: str) -> Path:
     Raises:
         NotFoundError: there is no such file, or the name leads out of the folder (`..`, absolute, a link).
     """
-    missing = NotFoundError(f"file {name!r}", "is not there", "List the files first")
+    missing = NotFoundError(f"file {name!r}", "is not there", "List the files first", code="file-not-found")
     if "\0" in name or "\\" in name or ":" in name:
         raise missing
     root = root.resolve()

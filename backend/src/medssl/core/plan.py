@@ -68,13 +68,17 @@ def _read_header(path: Path) -> dict[str, Any]:
         start = file.read(8)
         size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= size <= min(LARGEST_HEADER, path.stat().st_size - 8):
-            raise WeightsError(path, "is not a safetensors file", "Convert it with `medssl weights convert`")
+            raise WeightsError(
+                path, "is not a safetensors file", "Convert it with `medssl weights convert`", code="weights-damaged"
+            )
         try:
             header = json.loads(file.read(size))
         except (ValueError, RecursionError) as error:
-            raise WeightsError(path, "has a damaged header", "Take another copy of the file") from error
+            raise WeightsError(
+                path, "has a damaged header", "Take another copy of the file", code="weights-damaged"
+            ) from error
     if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
-        raise WeightsError(path, "has a damaged header", "Take another copy of the file")
+        raise WeightsError(path, "has a damaged header", "Take another copy of the file", code="weights-damaged")
     return header
 
 

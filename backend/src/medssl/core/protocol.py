@@ -194,10 +194,12 @@ def from_json(kind: type[T], data: dict[str, Any]) -> T:
     known = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = [name for name in data if name not in known]
     if unknown:
-        raise InputError(f"{kind.__name__}.{unknown[0]}", "is unknown", f"Known here: {', '.join(known)}")
+        raise InputError(
+            f"{kind.__name__}.{unknown[0]}", "is unknown", f"Known here: {', '.join(known)}", code="field-unknown"
+        )
     required = [n for n, f in known.items() if f.default is f.default_factory is dataclasses.MISSING and n not in data]
     if required:
-        raise InputError(f"{kind.__name__}.{required[0]}", "is missing", "Give it a value")
+        raise InputError(f"{kind.__name__}.{required[0]}", "is missing", "Give it a value", code="field-missing")
     hints = _hints(cast(Any, kind))
     return kind(**{name: _value(hints[name], value) for name, value in data.items()})
 

@@ -35,7 +35,9 @@ def entry(table: Mapping[str, Line], name: str, kind: str = "method") -> Line:
         NotFoundError: nothing is registered under that name.
     """
     if name not in table:
-        raise NotFoundError(f"{kind} {name!r}", "is not registered", f"Use one of {', '.join(table)}")
+        raise NotFoundError(
+            f"{kind} {name!r}", "is not registered", f"Use one of {', '.join(table)}", code="not-registered"
+        )
     return table[name]
 
 

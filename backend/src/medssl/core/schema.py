@@ -91,7 +91,9 @@ def build(config_class: Any, values: dict[str, Any], preset: str | None = None) 
     if preset is not None:
         known = config_class.PRESETS
         if preset not in known:
-            raise ConfigError(f"preset {preset!r}", "is unknown", f"Use one of {', '.join(known)}")
+            raise ConfigError(
+                f"preset {preset!r}", "is unknown", f"Use one of {', '.join(known)}", code="preset-unknown"
+            )
         values = _merge(known[preset], values)
     return _build(config_class, values, path="")
 
@@ -129,13 +131,18 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _build(config_class: Any, values: dict[str, Any], path: str) -> Any:
     if not isinstance(values, dict):
         raise ConfigError(
-            f"{path or 'config'} = {values!r}", "must be a group of settings", "Give a mapping of names to values"
+            f"{path or 'config'} = {values!r}",
+            "must be a group of settings",
+            "Give a mapping of names to values",
+            code="setting-type",
         )
     hints = typing.get_type_hints(config_class)
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     unknown = [name for name in values if name not in fields]
     if unknown:
-        raise ConfigError(f"setting {path}{unknown[0]}", "is unknown", f"Known here: {', '.join(fields)}")
+        raise ConfigError(
+            f"setting {path}{unknown[0]}", "is unknown", f"Known here: {', '.join(fields)}", code="setting-unknown"
+        )
     made = {}
     for name, value in values.items():
         hint, where = hints[name], f"{path}{name}"
@@ -152,14 +159,19 @@ def _checked(where: str, value: Any, hint: Any, rules: typing.Mapping[str, Any])
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not hint or (hint is float and not math.isfinite(value)):
-        raise ConfigError(f"{where} = {value!r}", f"must be {KINDS[hint]}", rules["description"])
+        raise ConfigError(f"{where} = {value!r}", f"must be {KINDS[hint]}", rules["description"], code="setting-type")
     _check_range(where, value, rules)
     return value
 
 
 def _check_range(where: str, value: Any, rules: typing.Mapping[str, Any]) -> None:
     if rules["choices"] and value not in rules["choices"]:
-        raise ConfigError(f"{where} = {value!r}", "is not a choice", f"Use one of {', '.join(rules['choices'])}")
+        raise ConfigError(
+            f"{where} = {value!r}",
+            "is not a choice",
+            f"Use one of {', '.join(rules['choices'])}",
+            code="setting-not-a-choice",
+        )
     low, high, unit = rules["minimum"], rules["maximum"], f" {rules['unit']}" if rules["unit"] else ""
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         bounds = (
@@ -169,11 +181,15 @@ def _check_range(where: str, value: Any, rules: typing.Mapping[str, Any]) -> Non
             if high is None
             else f"at most {high}"
         )
-        raise ConfigError(f"{where} = {value}{unit}", f"must be {bounds}{unit}", rules["description"])
+        raise ConfigError(
+            f"{where} = {value}{unit}", f"must be {bounds}{unit}", rules["description"], code="setting-out-of-range"
+        )
 
 
 def _checked_tuple(where: str, value: Any, hint: Any, rules: typing.Mapping[str, Any]) -> tuple:
     items = typing.get_args(hint)
     if not isinstance(value, (list, tuple)) or len(value) != len(items):
-        raise ConfigError(f"{where} = {value!r}", f"must be a list of {len(items)}", rules["description"])
+        raise ConfigError(
+            f"{where} = {value!r}", f"must be a list of {len(items)}", rules["description"], code="setting-type"
+        )
     return tuple(_checked(f"{where}[{n}]", v, h, rules) for n, (v, h) in enumerate(zip(value, items)))

@@ -45,7 +45,7 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> Table:
         CatalogError: no CSV in UTF-8, a needed column that is missing, or a line (named) with fewer or more fields.
     """
     if not path.is_file():
-        raise NotFoundError(path, "is not there", "Check the path")
+        raise NotFoundError(path, "is not there", "Check the path", code="file-not-found")
     try:
         with path.open("rb") as file:
             reader = csv_reader(file)

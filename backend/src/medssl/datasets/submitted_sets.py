@@ -22,7 +22,9 @@ def with_complete_sets(data: DataSpec) -> DataSpec:
     check_names(dataset_specs)
     for one in dataset_specs:
         if not one.root:
-            raise CatalogError(f"set {one.name}: root", "is missing", "Name the folder that holds the set")
+            raise CatalogError(
+                f"set {one.name}: root", "is missing", "Name the folder that holds the set", code="root-missing"
+            )
         root = Path(existing_path(one.root, CatalogError))
         for ref in one.table_refs:
             table_path(root, ref)

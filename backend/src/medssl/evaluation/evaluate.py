@@ -54,7 +54,7 @@ def evaluate_classification(
     """
     names, targets, scores = predictions.names, predictions.targets, predictions.probabilities
     if np.isnan(targets).all():
-        raise InputError("predictions", "have no labels", "Add columns label_<class> with 0 or 1")
+        raise InputError("predictions", "have no labels", "Add columns label_<class> with 0 or 1", code="no-labels")
     kind = guess_kind(targets) if kind == "auto" else kind
     targets, scores = check(targets, scores, kind, names)
     bootstrap = PatientBootstrap(predictions.patients, replicates, seed)

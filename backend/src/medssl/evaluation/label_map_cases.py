@@ -55,7 +55,9 @@ def pairs_of_folders(predictions: Path, truth: Path, entries: Sequence[Entry] = 
     if missing:
         rule = f"have no prediction of the same name in {predictions}: {', '.join(missing[:NAMED])}"
         remedy = "Segment them too: to leave out what failed would flatter the model"
-        raise CatalogError(f"{len(missing)} of {len(true)} label maps in {truth}", rule, remedy)
+        raise CatalogError(
+            f"{len(missing)} of {len(true)} label maps in {truth}", rule, remedy, code="label-maps-missing"
+        )
     about = {entry.name: entry for entry in entries} | {stem(entry.image): entry for entry in entries}
     patients = _patients(predictions / "index.csv")
     pairs, unknown = [], 0
@@ -81,7 +83,7 @@ def label_maps(folder: Path) -> dict[str, Path]:
         CatalogError: none, or two of one name.
     """
     if not folder.is_dir():
-        raise NotFoundError(folder, "is no folder", "Give the folder of the label maps")
+        raise NotFoundError(folder, "is no folder", "Give the folder of the label maps", code="folder-not-found")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.is_file() and (is_image(path) or is_picture(path)):
@@ -152,7 +154,12 @@ def _patients(index: Path) -> dict[str, str]:
 def _read(path: Path) -> Volume:
     volume = read_volume(path)
     if volume.array.dtype.kind == "f" and not (volume.array == np.rint(volume.array)).all():
-        raise VolumeError(path, "holds fractions, so it is no label map", "Give whole numbers, one for each class")
+        raise VolumeError(
+            path,
+            "holds fractions, so it is no label map",
+            "Give whole numbers, one for each class",
+            code="not-a-label-map",
+        )
     if volume.array.ndim == 3 and is_flat(volume.shape):  # a radiograph's in NRRD, which is to fit one in PNG
         volume = Volume(volume.array[..., 0], volume.spacing, modality=volume.modality, name=volume.name)
     return volume.with_array(volume.array.astype(np.int32))

@@ -144,7 +144,9 @@ def _number(path: Path, row: Mapping[str, str], name: str) -> float:
         return float(row[name] or "nan")
     except ValueError as error:
         where = f"{path.name}, image {row['image']}: {name} {row[name]!r}"
-        raise CatalogError(where, "is no number", "Correct it, or leave it empty where it is unknown") from error
+        raise CatalogError(
+            where, "is no number", "Correct it, or leave it empty where it is unknown", code="label-not-binary"
+        ) from error
 
 
 def _label(path: Path, row: Mapping[str, str], name: str) -> float:
@@ -154,7 +156,9 @@ def _label(path: Path, row: Mapping[str, str], name: str) -> float:
         return float("nan")
     if not np.isnan(value) and not 0 <= value <= 1:
         where = f"{path.name}, image {row['image']}: {LABEL + name} {value:g}"
-        raise CatalogError(where, "is neither 0 nor 1", "Leave it empty, or -1, where it is unknown")
+        raise CatalogError(
+            where, "is neither 0 nor 1", "Leave it empty, or -1, where it is unknown", code="label-not-binary"
+        )
     return value
 
 

@@ -30,7 +30,10 @@ def describe_images(
     refs = request.images
     if len(refs) < least:
         raise InputError(
-            f"{len(refs)} image(s)", f"are too few: {least} at least are needed here", "Choose another image too"
+            f"{len(refs)} image(s)",
+            f"are too few: {least} at least are needed here",
+            "Choose another image too",
+            code="too-few-images",
         )
     grids, names = [], []
     for number, ref in enumerate(refs, start=1):

@@ -40,7 +40,12 @@ def landmarks(request: LandmarksRequest, context: Context) -> None:
         NotFoundError, WeightsError: no such file, or a model without patch embeddings.
     """
     if bool(request.landmarks) == bool(request.points):
-        raise InputError("landmarks", "must come from a CSV or as points, one of the two", "Give one of the two")
+        raise InputError(
+            "landmarks",
+            "must come from a CSV or as points, one of the two",
+            "Give one of the two",
+            code="landmarks-twice",
+        )
     models = asked = named_models(request.models)
     check_unit(request.unit)
     context.progress(0.0, "reading the landmarks")

@@ -38,7 +38,7 @@ def predict(request: PredictRequest, context: Context) -> None:
         VolumeError, ConfigError: see `predict_images`.
     """
     if not request.images:
-        raise InputError("0 images", "are too few", "Choose an image")
+        raise InputError("0 images", "are too few", "Choose an image", code="too-few-images")
     context.progress(0.0, "loading the model")
     net = load_predictor(
         request.model, context.home, lambda model, part: context.model(model, "", request.device, part), request.part
@@ -55,6 +55,7 @@ def _by_class(request: PredictRequest, net: nn.Module | Probe, context: Context)
             f"model {request.model} asked for {', '.join(wanted)}",
             "has no heads by name",
             "Choose a pretrained Ark, or ask for none",
+            code="no-named-heads",
         )
     predictions, names = [], []
     for name, volume in _images(request, context):

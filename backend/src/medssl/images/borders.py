@@ -57,10 +57,18 @@ def check_box(box: Box, name: str) -> None:
     short, long = sorted(box[2:])
     what = f"{name} of {box[2]} x {box[3]} pixels inside its borders"
     if short < SHORTEST:
-        raise VolumeError(what, f"is too small: the short side must have {SHORTEST} at least", "Give the full image")
+        raise VolumeError(
+            what,
+            f"is too small: the short side must have {SHORTEST} at least",
+            "Give the full image",
+            code="image-too-small",
+        )
     if long > LONGEST_RATIO * short:
         raise VolumeError(
-            what, f"is longer than {LONGEST_RATIO:g} times its short side", "Crop it to what is to be looked at"
+            what,
+            f"is longer than {LONGEST_RATIO:g} times its short side",
+            "Crop it to what is to be looked at",
+            code="image-too-small",
         )
 
 

@@ -30,7 +30,9 @@ def read_label_map(path: Path, like: Volume) -> Volume:
         VolumeError: unreadable, JPEG, of other geometry, not whole numbers, negative or too large.
     """
     if path.name.lower().endswith((".jpg", ".jpeg")):
-        raise VolumeError(path, "is JPEG, which blurs the borders of labels", "Save label maps as PNG or NRRD")
+        raise VolumeError(
+            path, "is JPEG, which blurs the borders of labels", "Save label maps as PNG or NRRD", code="not-a-label-map"
+        )
     volume = _read(path)
     array = volume.array[..., 0] if is_flat(volume.shape) and volume.array.ndim == 3 else volume.array
     if is_flat(like.shape):
@@ -61,6 +63,7 @@ def check_geometry(labels: Volume, image: Volume, name: str) -> None:
                 f"{name} with the {what} {_numbers(found)}",
                 f"does not lie on its image, whose {what} is {_numbers(wanted)}",
                 RESAMPLE,
+                code="grid-mismatch",
             )
 
 
@@ -76,7 +79,12 @@ def _numbers(values: np.ndarray) -> str:
 def _check_size(path: Path | str, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     if found != wanted:
         sizes = [" x ".join(map(str, shape)) for shape in (found, wanted)]
-        raise VolumeError(f"{path} of size {sizes[0]}", f"does not lie on its image of size {sizes[1]}", RESAMPLE)
+        raise VolumeError(
+            f"{path} of size {sizes[0]}",
+            f"does not lie on its image of size {sizes[1]}",
+            RESAMPLE,
+            code="grid-mismatch",
+        )
 
 
 def _read(path: Path) -> Volume:
@@ -87,16 +95,26 @@ def _read(path: Path) -> Volume:
                 if picture.mode == "P":
                     return Volume(np.asarray(picture).T, name=path.stem)
         except (OSError, SyntaxError, ValueError) as error:
-            raise VolumeError(path, f"cannot be read ({error})", "Take another copy of the file") from error
+            raise VolumeError(
+                path, f"cannot be read ({error})", "Take another copy of the file", code="not-a-label-map"
+            ) from error
     return read_volume(path)
 
 
 def _whole(path: Path, array: np.ndarray) -> np.ndarray:
     low, high = array.min(), array.max()
     if array.dtype.kind == "f" and not (array == np.rint(array)).all():
-        raise VolumeError(path, "holds fractions, so it is no label map", "Give whole numbers, one for each class")
+        raise VolumeError(
+            path,
+            "holds fractions, so it is no label map",
+            "Give whole numbers, one for each class",
+            code="not-a-label-map",
+        )
     if low < 0 or high > LARGEST:
         raise VolumeError(
-            f"{path} with values {low:g} to {high:g}", f"must hold 0 to {LARGEST}", "Give a label map, not an image"
+            f"{path} with values {low:g} to {high:g}",
+            f"must hold 0 to {LARGEST}",
+            "Give a label map, not an image",
+            code="not-a-label-map",
         )
     return array.astype(np.uint8 if high <= 255 else np.int16)

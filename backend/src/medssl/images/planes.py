@@ -69,15 +69,22 @@ def _slice(volume: Volume, view: str) -> Volume:
     """A slice with its place in the world; those along k are turned so that the patient's head is up."""
     name = volume.name or "volume"
     if not view:
-        raise VolumeError(f"{name} of shape {volume.shape}", "is not a 2D image, which is needed here", HOW)
+        raise VolumeError(
+            f"{name} of shape {volume.shape}", "is not a 2D image, which is needed here", HOW, code="not-2d"
+        )
     parts = SLICE.fullmatch(view)
     if not parts:
-        raise VolumeError(f"view {view!r} of {name}", "is unknown", HOW)
+        raise VolumeError(f"view {view!r} of {name}", "is unknown", HOW, code="view-unknown")
     axis = "ijk".index(parts[1])
     length = volume.shape[axis]
     number = int(parts[2]) if parts[2] else length // 2
     if number >= length:
-        raise VolumeError(f"view {view!r} of {name}", f"lies beyond its {length} slices", f"Use 0 to {length - 1}")
+        raise VolumeError(
+            f"view {view!r} of {name}",
+            f"lies beyond its {length} slices",
+            f"Use 0 to {length - 1}",
+            code="view-unknown",
+        )
     kept = [n for n in range(3) if n != axis]
     array, start, direction = np.take(volume.array, number, axis), np.zeros(3), volume.direction.copy()
     start[axis] = number

@@ -94,7 +94,7 @@ def camera_of(body: Body, view: str, geometry: Geometry) -> Camera:
         VolumeError: an unknown view, or a source inside the body.
     """
     if view not in VIEWS:
-        raise VolumeError(f"view {view!r}", "is unknown", f"Use {' or '.join(VIEWS)}")
+        raise VolumeError(f"view {view!r}", "is unknown", f"Use {' or '.join(VIEWS)}", code="view-unknown")
     beam, columns = np.array(VIEWS[view], dtype=np.float64)
     axes = np.stack([columns, np.array([0.0, 0.0, -1.0]), beam], axis=1)
     half = np.abs(axes.T) @ body.half

@@ -57,7 +57,12 @@ def as_radiograph(
     """
     name = volume.name or "image"
     if volume.array.dtype.kind == "f" and not np.isfinite(volume.array).all():
-        raise VolumeError(name, "holds pixels that are not numbers (NaN or infinite)", "Replace them by the background")
+        raise VolumeError(
+            name,
+            "holds pixels that are not numbers (NaN or infinite)",
+            "Replace them by the background",
+            code="image-nan",
+        )
     plane = as_plane(volume, view, inverted)
     x0, y0, width, height = box = box_of(plane.array, plane.modality)
     inside = plane.array[x0 : x0 + width, y0 : y0 + height]

@@ -94,6 +94,7 @@ class SegmentClasses:
                 f"{name} with the value {', '.join(map(str, unknown[:5]))}",
                 f"holds what is no class (there are: 0 (background), {known})",
                 "Add it to the classes, or take it out of the label map",
+                code="label-value-unknown",
             )
 
     def as_list(self) -> list[dict[str, Any]]:

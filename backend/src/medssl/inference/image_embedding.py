@@ -61,13 +61,13 @@ def whole_image(volume: Volume, net: nn.Module, view: str = "", inverted: bool =
             f"{volume.name or 'image'} of shape {volume.shape}",
             "is 2D where the model needs a volume",
             "Choose a volume",
+            code="not-3d",
         )
     modality = volume.modality or plan.modality or guess_modality(volume.array)
     if plan.modality and modality != plan.modality:
         raise InputError(
             f"{volume.name or 'volume'} of modality {modality}", f"does not suit a model trained on {plan.modality}",
-            f"Choose a {plan.modality} volume, or a model trained on {modality}",
-        )  # fmt: skip
+            f"Choose a {plan.modality} volume, or a model trained on {modality}", code="modality-mismatch")  # fmt: skip
     low, high = window(resolve(rule, modality, volume.name), compute(volume.array, modality), volume.name)
     scaled = (resized_to(volume.array, size).astype(np.float32) - np.float32(low)) / np.float32(high - low)
     return scaled.clip(0, 1)
@@ -102,12 +102,15 @@ def embedding_of(net: nn.Module, images: Tensor, features: str = "") -> Tensor:
         ConfigError: other features.
     """
     if features not in FEATURES:
-        raise ConfigError(f"features = {features!r}", "is no choice", "Use projector or encoder")
+        raise ConfigError(
+            f"features = {features!r}", "is no choice", "Use projector or encoder", code="features-unknown"
+        )
     x = as_input(images, net)
     if features == "encoder" and hasattr(net, "features"):
         return net.features(x)  # type: ignore[operator]
     if features == "projector" and not hasattr(net, "projector"):
-        raise WeightsError(f"model of method {net.plan.method!r}", "has no projector", "Ask for the encoder's features")  # type: ignore[union-attr]
+        method, remedy = f"model of method {net.plan.method!r}", "Ask for the encoder's features"  # type: ignore[union-attr]
+        raise WeightsError(method, "has no projector", remedy, code="model-unsuitable")
     if hasattr(net, "embed"):
         return net.embed(x)  # type: ignore[operator]
     if hasattr(net, "tokens"):
@@ -116,7 +119,10 @@ def embedding_of(net: nn.Module, images: Tensor, features: str = "") -> Tensor:
         return net.encode(x)[-1].mean(dim=(2, 3, 4))  # type: ignore[operator]
     plan: Plan = net.plan  # type: ignore[assignment]
     raise WeightsError(
-        f"model of method {plan.method!r}", "gives no embedding of an image", "Choose a pretrained model"
+        f"model of method {plan.method!r}",
+        "gives no embedding of an image",
+        "Choose a pretrained model",
+        code="model-unsuitable",
     )
 
 

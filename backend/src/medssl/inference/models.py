@@ -120,6 +120,7 @@ def model_path(home: Path, reference: str) -> Path:
             f"model {reference!r}",
             "is neither a finished job nor a weight file",
             f"See `medssl jobs list`; untrained:PRESET (of {', '.join(untrained_presets())}) is a network before any training",
+            code="model-not-found",
         )
     return path.resolve()
 

@@ -126,7 +126,12 @@ def check_patch_encoder(plan: Plan) -> None:
         WeightsError: it is of another method.
     """
     if plan.method != METHOD:
-        raise WeightsError(f"model of method {plan.method!r}", "has no patch embeddings", "Choose a PEAC model")
+        raise WeightsError(
+            f"model of method {plan.method!r}",
+            "has no patch embeddings",
+            "Choose a PEAC model",
+            code="model-unsuitable",
+        )
 
 
 def spread_windows(cells: int, window: int) -> list[int]:

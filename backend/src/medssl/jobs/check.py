@@ -28,9 +28,13 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
     """
     table = load(kinds)
     if spec.kind not in table:
-        raise InputError(f"job kind {spec.kind!r}", "is unknown", f"Use one of {', '.join(table)}")
+        raise InputError(
+            f"job kind {spec.kind!r}", "is unknown", f"Use one of {', '.join(table)}", code="job-kind-unknown"
+        )
     if not DEVICE.fullmatch(spec.device):
-        raise InputError(f"device {spec.device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps")
+        raise InputError(
+            f"device {spec.device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps", code="device-unknown"
+        )
     of_job = model_of_job(home, spec.start_from) if home else None
     start_from = str(of_job) if of_job else existing_path(spec.start_from, WeightsError)
     complete = dataclasses.replace(spec, data=_with_absolute_paths(spec.data), start_from=start_from)

@@ -45,7 +45,9 @@ def claims(device: str, count: int = 1) -> list[Claim]:
         ResourceError: no such device here.
     """
     if not DEVICE.fullmatch(device):
-        raise ConfigError(f"device {device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps")
+        raise ConfigError(
+            f"device {device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps", code="device-unknown"
+        )
     gpus = visible_gpus() if device.startswith(("auto", "cuda")) else []
     if device == "auto" and not (gpus and torch_knows_gpus()):
         device = "cpu"  # on Apple GPUs too: some of what training needs is missing there; ask for mps to try
@@ -60,7 +62,10 @@ def claims(device: str, count: int = 1) -> list[Claim]:
     if not found:
         wish = device if count == 1 else f"{count} GPUs from {device}"
         raise ResourceError(
-            wish, f"is not there: this machine shows {len(gpus)} GPU(s)", "Choose another device, e.g. cpu"
+            wish,
+            f"is not there: this machine shows {len(gpus)} GPU(s)",
+            "Choose another device, e.g. cpu",
+            code="device-missing",
         )
     return found
 

@@ -102,7 +102,10 @@ def resume(store: JobStore, job: str, kinds: str = KINDS) -> None:
     state = store.status(job).state
     if state not in RESUMABLE_STATES:
         raise StateError(
-            f"job {job}", f"is {state} and cannot be resumed", "Only a cancelled, failed or interrupted job can"
+            f"job {job}",
+            f"is {state} and cannot be resumed",
+            "Only a cancelled, failed or interrupted job can",
+            code="job-not-resumable",
         )
     _check_one_machine(store.spec(job))
     (store.folder(job) / "cancel").unlink(missing_ok=True)
@@ -184,6 +187,7 @@ def _check_one_machine(spec: JobSpec) -> None:
             f"training.nodes = {nodes}",
             "cannot be started from one machine, whose processes would wait for the others",
             "Make the folder with `medssl pretrain --prepare` and run it on every machine with torchrun or srun",
+            code="several-machines",
         )
 
 

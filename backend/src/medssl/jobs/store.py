@@ -53,7 +53,9 @@ def model_of_job(home: Path, reference: str) -> Path | None:
     named = [job for job in sorted(_names(home / "jobs"), reverse=True) if _is_named(home, job, reference)]
     if len(named) > 1:
         rule = f"is the name of {len(named)} finished jobs: {', '.join(named)}"
-        raise InputError(f"model {reference!r}", rule, "Give the id of one of them, the newest stands first")
+        raise InputError(
+            f"model {reference!r}", rule, "Give the id of one of them, the newest stands first", code="model-ambiguous"
+        )
     return _model(home, named[0]) if named else None
 
 
@@ -112,7 +114,7 @@ class JobStore:
         """
         folder = self.jobs / job
         if not SAFE_ID.fullmatch(job) or not (folder / "spec.json").is_file():
-            raise NotFoundError(f"job {job!r}", "does not exist", "See `medssl jobs list`")
+            raise NotFoundError(f"job {job!r}", "does not exist", "See `medssl jobs list`", code="job-not-found")
         return folder
 
     def spec(self, job: str) -> JobSpec:
@@ -164,7 +166,7 @@ class JobStore:
         """
         path = inside(self.folder(job), name)
         if path.name in PRIVATE:
-            raise NotFoundError(f"file {name!r}", "is not there", "List the files first")
+            raise NotFoundError(f"file {name!r}", "is not there", "List the files first", code="file-not-found")
         return path
 
     def request_cancel(self, job: str) -> None:
@@ -175,7 +177,9 @@ class JobStore:
         """
         folder, state = self.folder(job), self.status(job).state
         if state not in (QUEUED, RUNNING):
-            raise StateError(f"job {job}", f"is {state}, so there is nothing to cancel", "Refresh the list of jobs")
+            raise StateError(
+                f"job {job}", f"is {state}, so there is nothing to cancel", "Refresh the list of jobs", code="job-ended"
+            )
         (folder / "cancel").touch()
 
     def remove(self, job: str) -> None:
@@ -187,7 +191,7 @@ class JobStore:
         """
         folder, state = self.folder(job), self.status(job).state
         if state in (QUEUED, RUNNING):
-            raise StateError(f"job {job}", f"is {state} and cannot be removed", "Cancel it first")
+            raise StateError(f"job {job}", f"is {state} and cannot be removed", "Cancel it first", code="job-active")
         doomed = self.jobs / f".removed-{job}"
         try:
             sharing(lambda: os.rename(folder, doomed))

@@ -159,7 +159,12 @@ def checked_sets(sets: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for one in sets:
         name, kind, classes = one["name"], one["kind"], list(one["classes"])
         if any(other["name"] == name for other in found):
-            raise ConfigError(f"two sets named {name!r}", "would share one head", "Give each set a name of its own")
+            raise ConfigError(
+                f"two sets named {name!r}",
+                "would share one head",
+                "Give each set a name of its own",
+                code="head-repeated",
+            )
         if not classes or (kind == "binary" and len(classes) > 1) or (kind == "multi-class" and len(classes) < 2):
             raise ConfigError(
                 f"set {name!r}, {kind}, with {len(classes)} classes", "makes no head",

@@ -54,7 +54,9 @@ def pretrain(spec: JobSpec, run: Run) -> None:
     )
     if fabric.is_global_zero:
         if not loop.model_file.is_file():
-            raise TrainingError("validation loss", "was always NaN", "Lower the learning rate or train in fp32")
+            raise TrainingError(
+                "validation loss", "was always NaN", "Lower the learning rate or train in fp32", code="loss-nan"
+            )
         run.emit(
             "finished", step=loop.progress.step, model="results/model.safetensors", validation_loss=loop.progress.best
         )

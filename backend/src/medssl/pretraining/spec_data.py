@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from medssl.core.errors import CatalogError, InputError
+from medssl.core.errors import CatalogError
 from medssl.core.files import write_atomic
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.registry import implementation
@@ -23,6 +23,7 @@ from medssl.datasets.spec.spec import DatasetSpec, check_names
 from medssl.datasets.spec.table_stream import Progress
 from medssl.networks.weights.weight_files import WeightFile
 from medssl.pretraining import METHODS
+from medssl.pretraining.kind_of_data import check_kind_of_data
 from medssl.pretraining.training_data import TrainingData, provenance
 
 
@@ -33,10 +34,7 @@ def read_spec_data(spec: JobSpec, run: Run, config: Any, start: WeightFile | Non
         InputError: anything but dataset specs.
         CatalogError: a dataset spec that its tables do not fulfil, or two of one name.
     """
-    if not spec.data.sets:
-        raise InputError(
-            f"method {spec.method!r}", "trains on dataset specs", "Give some: medssl data declare makes one"
-        )
+    check_kind_of_data(spec.method, spec.data)
     warnings: list[dict[str, str]] = []
     parts = read_set_parts(spec.data, config.training.seed, lambda _, text: run.progress(0, 1, text), warnings)
     training, validation = [part for part, _ in parts], [part for _, part in parts]

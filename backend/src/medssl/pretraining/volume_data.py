@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from medssl.core.errors import InputError
 from medssl.core.protocol import JobSpec
 from medssl.core.registry import implementation
 from medssl.core.run import Run
@@ -14,6 +13,7 @@ from medssl.datasets.catalog.split import Split, split_by_patient
 from medssl.datasets.crops.loader import check_axes
 from medssl.networks.weights.weight_files import WeightFile
 from medssl.pretraining import METHODS
+from medssl.pretraining.kind_of_data import check_kind_of_data
 from medssl.pretraining.training_data import TrainingData, provenance
 
 
@@ -23,8 +23,7 @@ def read_volume_data(spec: JobSpec, run: Run, config: Any, start: WeightFile | N
     Raises:
         CatalogError, VolumeError: see `cache_volumes`. InputError: dataset specs.
     """
-    if spec.data.sets:
-        raise InputError(f"method {spec.method!r}", "does not train on dataset specs", "Give a folder or a catalogue")
+    check_kind_of_data(spec.method, spec.data)
     training, validation, split = cache_volumes(spec, run, config)
     method = implementation(METHODS, spec.method)(
         config, common_modality([*training, *validation]), provenance(spec, run, len(training))

@@ -38,11 +38,15 @@ class AccessRules:
         host, origin = headers.get("host", ""), headers.get("origin")
         if _hostname(host) not in (*LOOPBACK, *self.hosts):
             remedy = "Use the address the server printed, or start it with this host"
-            return 403, AccessError(f"host {host!r}", "is not the name of this server", remedy)
+            return 403, AccessError(f"host {host!r}", "is not the name of this server", remedy, code="host-refused")
         if origin is not None and origin.partition("://")[2] != host:
-            return 403, AccessError(f"origin {origin!r}", "may not use this server", "Web pages have no access")
+            return 403, AccessError(
+                f"origin {origin!r}", "may not use this server", "Web pages have no access", code="origin-refused"
+            )
         if path not in OPEN_PATHS and not self._knows(headers.get("authorization", "")):
-            return 401, AccessError("token", "is missing or wrong", "Send the token of server.json as a bearer token")
+            return 401, AccessError(
+                "token", "is missing or wrong", "Send the token of server.json as a bearer token", code="token-wrong"
+            )
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self.limit(path):
             return 413, TooLarge(self.limit(path)).error
@@ -81,7 +85,9 @@ class TooLarge(HTTPException):
     def __init__(self, limit: int) -> None:
         super().__init__(413)
         rule = f"is larger than {limit} bytes"
-        self.error = InputError("request", rule, "Crop the volume, or raise the server's upload limit")
+        self.error = InputError(
+            "request", rule, "Crop the volume, or raise the server's upload limit", code="too-large"
+        )
 
 
 def _bounded(receive: Any, limit: int) -> Any:

@@ -44,7 +44,7 @@ def _invalid(request: Request, error: Exception) -> Response:
     if kind == "json_invalid":
         refusal = InputError("body", f"is not JSON ({first['ctx']['error']})", "Send a JSON object")
     elif kind == "missing":
-        refusal = InputError(where, "is missing", "Give it a value")
+        refusal = InputError(where, "is missing", "Give it a value", code="field-missing")
     elif kind == "unexpected_keyword_argument":
         refusal = InputError(where, "is unknown", "/docs lists the names that are known")
     else:

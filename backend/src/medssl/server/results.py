@@ -57,7 +57,9 @@ class ResultStore:
         """
         folder = self.folder_of_all / result
         if not SAFE_ID.fullmatch(result) or not (folder / "status.json").is_file():
-            raise NotFoundError(f"result {result!r}", "does not exist", "Old results are removed; ask again")
+            raise NotFoundError(
+                f"result {result!r}", "does not exist", "Old results are removed; ask again", code="result-not-found"
+            )
         return folder
 
     def status(self, result: str) -> ResultStatus:
@@ -85,7 +87,9 @@ class ResultStore:
         """
         state = self.status(result).state
         if state in END_STATES:
-            raise StateError(f"result {result}", f"is {state}, so there is nothing to cancel", "Look at the result")
+            raise StateError(
+                f"result {result}", f"is {state}, so there is nothing to cancel", "Look at the result", code="job-ended"
+            )
         (self.folder(result) / "cancel").touch()
 
     def cancel_requested(self, result: str) -> bool:

@@ -54,7 +54,9 @@ def serve(
             _serve_on(listening, home, host, hosts, upload_limit=upload_limit, **options)
     except Timeout:
         url = _address(home).get("url", "an unknown address")
-        raise StateError(f"home folder {home}", f"already has a server at {url}", "Use that one or end it") from None
+        raise StateError(
+            f"home folder {home}", f"already has a server at {url}", "Use that one or end it", code="server-running"
+        ) from None
 
 
 def _serve_on(listening: socket.socket, home: Path, host: str, hosts: tuple[str, ...], **options: Any) -> None:
@@ -101,7 +103,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.close()
         taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
         rule = f"is taken ({error.strerror})" if taken else f"cannot be listened on ({error.strerror or error})"
-        raise ResourceError(f"{host}:{port}", rule, "Choose another port, or 0 for a free one") from error
+        raise ResourceError(
+            f"{host}:{port}", rule, "Choose another port, or 0 for a free one", code="port-unavailable"
+        ) from error
     listening.listen(128)  # from now on clients wait instead of being refused
     return listening
 

@@ -38,7 +38,12 @@ class Piece:
         match = RANGE.fullmatch(header.strip())
         first, last, total = (int(n) for n in match.groups()) if match else (0, -1, 0)
         if not first <= last < total:
-            raise InputError(f"Content-Range {header!r}", "is not a range of bytes", "Send bytes first-last/total")
+            raise InputError(
+                f"Content-Range {header!r}",
+                "is not a range of bytes",
+                "Send bytes first-last/total",
+                code="content-range",
+            )
         return Piece(first, last + 1, total)
 
 
@@ -72,7 +77,9 @@ class VolumeStore:
         for ref in _refs(request):
             for what, sha256 in (("volume", ref.sha256), ("label map of", ref.mask_sha256)):
                 if sha256 and not self.has(sha256):
-                    raise NotFoundError(f"{what} {ref.name or sha256[:12]}", "was not uploaded", "Upload it first")
+                    raise NotFoundError(
+                        f"{what} {ref.name or sha256[:12]}", "was not uploaded", "Upload it first", code="not-uploaded"
+                    )
 
     def received(self, sha256: str) -> int:
         """How many bytes of an upload in pieces are here."""
@@ -109,7 +116,12 @@ class VolumeStore:
         """
         try:
             if _digest(part) != sha256:
-                raise InputError(f"volume {sha256[:12]}…", "has another SHA-256 than announced", "Send it again")
+                raise InputError(
+                    f"volume {sha256[:12]}…",
+                    "has another SHA-256 than announced",
+                    "Send it again",
+                    code="sha256-mismatch",
+                )
             check_nrrd(part, f"volume {sha256[:12]}…")
             replace(part, self.path(sha256))
         finally:

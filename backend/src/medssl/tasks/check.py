@@ -30,5 +30,7 @@ def check_probe(spec: JobSpec) -> JobSpec:
         ConfigError: also where no model is named.
     """
     if not spec.start_from:
-        raise ConfigError("start_from", "is empty, and a probe needs a model", "Name the model to be probed")
+        raise ConfigError(
+            "start_from", "is empty, and a probe needs a model", "Name the model to be probed", code="model-missing"
+        )
     return check_finetune(spec)

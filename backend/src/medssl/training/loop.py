@@ -216,6 +216,7 @@ class Loop:
                 f"loss or gradient at step {self.progress.step}",
                 f"was not a number {self.progress.non_finite} times in a row",
                 warning.remedy,
+                code="loss-nan",
             )
         return False
 

@@ -35,7 +35,12 @@ def landmarks(
     """Look for the landmarks of one patient in another, and state the error with intervals, beside baselines."""
     spec = data_spec(data, "", modality, 0.2, exclude)
     if (points is None) == (masks is None):
-        raise InputError("landmarks", "come from --landmarks or from --masks, one of the two", "Give one of the two")
+        raise InputError(
+            "landmarks",
+            "come from --landmarks or from --masks, one of the two",
+            "Give one of the two",
+            code="landmarks-twice",
+        )
     rows = landmarks_from(masks, spec, home) if masks else ()
     asked = LandmarksRequest(
         spec, landmarks=str(points or ""), points=rows, compare_untrained=untrained, **options

@@ -180,6 +180,7 @@ def common_modality(volumes: Sequence[CachedVolume]) -> str:
             some,
             "mixes modalities in one training set",
             "Train on one modality, or state it (modality column, --modality)",
+            code="modalities-mixed",
         )
     return next(iter(found))
 

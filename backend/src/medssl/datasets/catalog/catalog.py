@@ -63,7 +63,12 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
     else:
         root = Path(spec.path)
         if not root.exists():
-            raise CatalogError(root, "does not exist", "Check the path; it is read on the machine of the backend")
+            raise CatalogError(
+                root,
+                "does not exist",
+                "Check the path; it is read on the machine of the backend",
+                code="file-not-found",
+            )
         entries = read_folder(root, spec.pattern, spec.modality) if root.is_dir() else read_csv(root, spec.modality)
     if not entries:
         looked = f" that match {spec.pattern!r}" if spec.pattern else ""
@@ -71,6 +76,7 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
             spec.path,
             f"holds no images{looked}",
             "Choose another folder or pattern (NRRD, NIfTI, MetaImage, DICOM, PNG, JPEG)",
+            code="no-images",
         )
     return Catalog(tuple(with_masks(without(entries, spec.exclude), spec.masks)))
 
@@ -104,7 +110,9 @@ def locate(ref: VolumeRef, home: Path) -> Path:
             "Give the hash of the uploaded bytes",
         )
     if not path.exists():
-        raise NotFoundError(ref.path or ref.sha256, "is not there", "Check the path, or upload the volume again")
+        raise NotFoundError(
+            ref.path or ref.sha256, "is not there", "Check the path, or upload the volume again", code="file-not-found"
+        )
     return path
 
 
@@ -125,7 +133,7 @@ def _from_ref(ref: VolumeRef, home: Path) -> Entry:
     name = ref.name or stem(path)
     mask = VolumeRef(path=ref.mask_path, sha256=ref.mask_sha256) if ref.mask_path or ref.mask_sha256 else None
     if ref.split.lower() not in SPLIT_WORDS:
-        raise CatalogError(f"{name}: split {ref.split!r}", "is unknown", "Use train, val or test")
+        raise CatalogError(f"{name}: split {ref.split!r}", "is unknown", "Use train, val or test", code="split-unknown")
     numbers, texts = {}, {}
     for label, value in ref.labels.items():
         if isinstance(value, str):

@@ -21,13 +21,16 @@ def without(entries: Sequence[Entry], rules: Sequence[str]) -> list[Entry]:
     for rule in rules:
         column, equals, value = (part.strip() for part in rule.partition("="))
         if not equals or not column:
-            raise CatalogError(f"exclude {rule!r}", "names no column and value", "Write view=LATERAL")
+            raise CatalogError(
+                f"exclude {rule!r}", "names no column and value", "Write view=LATERAL", code="column-missing"
+            )
         known = {name.casefold(): name for entry in entries for name in _fields(entry)}
         if column.casefold() not in known:
             raise CatalogError(
                 f"exclude {rule!r}",
                 f"names no column of this training set (there are: {', '.join(known.values())})",
                 "Use one of them; folders and single images have no columns of their own",
+                code="column-missing",
             )
         name = known[column.casefold()]
         unwanted = SPLIT_WORDS.get(value.lower(), value) if name == "split" else value
@@ -47,6 +50,7 @@ def _check_split(entries: Sequence[Entry], rules: Sequence[str]) -> None:
         raise CatalogError(
             f"split {wanted.pop()}", f"has none of these {len(entries)} images (their splits: {there})",
             "Name the column of the split in the dataset spec (in a table: split), or leave --split out",
+            code="split-empty",
         )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
     image = _find(path, line, row, "image")
     split = row.get("split", "").lower()
     if split not in SPLIT_WORDS:
-        raise CatalogError(f"{where}: split {split!r}", "is unknown", "Use train, val or test")
+        raise CatalogError(f"{where}: split {split!r}", "is unknown", "Use train, val or test", code="split-unknown")
     return image, SPLIT_WORDS[split]
 
 
@@ -75,6 +75,7 @@ def _find(path: Path, line: int, row: dict[str, str], column: str) -> Path:
             f"{path.name}, line {line}: {row[column]}",
             "does not exist",
             f"Give a full path or one relative to {path.parent}",
+            code="file-not-found",
         )
     return file
 

@@ -118,7 +118,10 @@ def check_classes(labels: Labels, name: str = "training set") -> None:
     if not varied:
         found = ", ".join(f"{count} {what}" for what, count in counts.items())
         raise CatalogError(
-            f"{name} ({found})", "holds one class only", "Add images of another class, or choose other labels or seeds"
+            f"{name} ({found})",
+            "holds one class only",
+            "Add images of another class, or choose other labels or seeds",
+            code="one-class-only",
         )
 
 

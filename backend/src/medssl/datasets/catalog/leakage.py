@@ -35,6 +35,7 @@ class LeakageCheck:
                 f"{len(both)} images, the first {first},",
                 f"train in set {self._training[first]} and are held out in set {self._held_out[first]}",
                 "Give both the same split, or name their patients alike",
+                code="leakage-between-datasets",
             )
 
 

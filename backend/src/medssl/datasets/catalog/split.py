@@ -64,12 +64,18 @@ def check_split_column(catalog: Catalog) -> None:
     splits: dict[str, str] = {}
     for entry in catalog:
         if not entry.split:
-            raise CatalogError(f"image {entry.name}", "has no split while others do", "Fill the column, or remove it")
+            raise CatalogError(
+                f"image {entry.name}",
+                "has no split while others do",
+                "Fill the column, or remove it",
+                code="split-missing",
+            )
         if splits.setdefault(entry.patient, entry.split) != entry.split:
             raise CatalogError(
                 f"patient {entry.patient}",
                 f"is in two splits: {splits[entry.patient]} and {entry.split}",
                 "Keep all images of a patient in one split",
+                code="patient-in-two-splits",
             )
     if "training" not in splits.values():
         raise CatalogError("split column", "names no training image", "Mark some patients with train")
@@ -112,6 +118,7 @@ def _slabs(entry: Entry, fraction: float, crop_depth: int) -> tuple[tuple[int, i
             f"patient {entry.patient}",
             f"is the only one, and {entry.name} has too few slices ({slices}) to train and validate",
             "Add images of a second patient",
+            code="patient-in-two-splits",
         )
     gap = min(crop_depth, slices // 3)
     held = min(max(gap, round(fraction * slices)), slices - 2 * gap)
@@ -161,6 +168,7 @@ def split_three(catalog: Catalog, validation_fraction: float, test_fraction: flo
             f"{len(patients)} patients",
             f"are too few for training, {' and '.join(missing)}",
             "Add images of further patients, or draw no test set",
+            code="too-few-patients",
         )
     order, notes = np.random.default_rng([seed, len(patients)]).permutation(patients).tolist(), []
     for left, name in zip(range(len(missing), 0, -1), missing):
@@ -184,7 +192,9 @@ def folds(catalog: Catalog, count: int, seed: int) -> list[ThreeSplit]:
     if count < 3:
         raise CatalogError(f"{count} folds", "leave nothing to train on: one validates, one tests", "Take 3 or more")
     if len(patients) < count:
-        raise CatalogError(f"{len(patients)} patients", f"are fewer than {count} folds", "Take fewer folds")
+        raise CatalogError(
+            f"{len(patients)} patients", f"are fewer than {count} folds", "Take fewer folds", code="too-few-patients"
+        )
     order = np.random.default_rng([seed, len(patients)]).permutation(patients).tolist()
     parts = [_of_patients(catalog, order[n::count]) for n in range(count)]
     rest = [

@@ -50,7 +50,9 @@ def read_dataset(
             warnings += reader.warnings()
         return dataset
     except CatalogError as error:
-        raise CatalogError(f"set {dataset_spec.name}: {error.value}", error.rule, error.remedy) from error
+        raise CatalogError(
+            f"set {dataset_spec.name}: {error.value}", error.rule, error.remedy, code=error.code
+        ) from error
 
 
 class _Reader:

@@ -105,7 +105,9 @@ class DatasetSpec:
         check_keys(data, KEYS, "key")
         for key in ("name", "kind", "labels"):
             if data.get(key) in (None, "", [], {}):
-                raise CatalogError(key, "is missing", "Every dataset spec has a name, a kind and labels")
+                raise CatalogError(
+                    key, "is missing", "Every dataset spec has a name, a kind and labels", code="key-missing"
+                )
         given = {key: value for key, value in data.items() if value not in (None, "")}  # an empty line: as left out
         for key in (*TEXTS, "name"):
             if not isinstance(given.get(key, ""), (str, int, float)):

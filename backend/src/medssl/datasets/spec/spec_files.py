@@ -47,7 +47,7 @@ def parse_dataset_spec(
         tree = yaml.load(text, Loader=_Texts)
     except yaml.YAMLError as error:
         raise CatalogError(
-            name, f"is no YAML ({' '.join(str(error).split())})", "Quote texts that hold : # or {"
+            name, f"is no YAML ({' '.join(str(error).split())})", "Quote texts that hold : # or {", code="not-yaml"
         ) from error
     if isinstance(tree, dict) and "inverted" in tree:
         tree["inverted"] = {"true": True, "false": False, "": False}.get(

@@ -136,7 +136,9 @@ def split_dataset(
     splits = dataset.splits
     if (splits == OPEN).any() and (splits != OPEN).any():
         first = dataset.images[int(np.flatnonzero(splits == OPEN)[0])]
-        raise CatalogError(f"set {dataset.name}: {first}", "has no split while others do", "Give every image one")
+        raise CatalogError(
+            f"set {dataset.name}: {first}", "has no split while others do", "Give every image one", code="split-missing"
+        )
     training = np.flatnonzero((splits == TRAINING) | (splits == OPEN))
     validation, test = np.flatnonzero(splits == VALIDATION), np.flatnonzero(splits == TEST)
     if not len(training):

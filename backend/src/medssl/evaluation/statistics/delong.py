@@ -86,7 +86,12 @@ def _areas(
     known = ~np.isnan(targets)
     truth, scores = targets[known] >= 0.5, scores[:, known]
     if truth.all() or not truth.any():
-        raise InputError(f"{len(truth)} labels", "are all of one kind", "An AUC needs positive and negative images")
+        raise InputError(
+            f"{len(truth)} labels",
+            "are all of one kind",
+            "An AUC needs positive and negative images",
+            code="one-class-only",
+        )
     own = np.arange(len(targets)) if patients is None else np.asarray(patients)
     patient = np.unique(own[known], return_inverse=True)[1]
     high, low = scores[:, truth], scores[:, ~truth]

@@ -157,5 +157,7 @@ def upload_path(home: Path, ref: VolumeRef) -> Path:
     """
     path = home / "volumes" / f"{ref.sha256}.nrrd"
     if not path.is_file():
-        raise NotFoundError(f"volume {ref.name or ref.sha256[:12]}", "was not uploaded", "Upload it first")
+        raise NotFoundError(
+            f"volume {ref.name or ref.sha256[:12]}", "was not uploaded", "Upload it first", code="not-uploaded"
+        )
     return path

@@ -47,7 +47,10 @@ def read_image(path: Path) -> Volume:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise VolumeError(
-            path, f"cannot be read ({reason})", "Take another copy of the file, or save it anew with Slicer"
+            path,
+            f"cannot be read ({reason})",
+            "Take another copy of the file, or save it anew with Slicer",
+            code="colour-image",
         ) from error
     while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
         image = image[..., 0]
@@ -56,12 +59,14 @@ def read_image(path: Path) -> Volume:
             path,
             f"has {image.GetDimension()} axes, sized {image.GetSize()}",
             "Save one time point as a file of its own",
+            code="colour-image",
         )
     if image.GetNumberOfComponentsPerPixel() > 1:
         raise VolumeError(
             path,
             f"has {image.GetNumberOfComponentsPerPixel()} values per voxel",
             "Save one channel or time point as a grey image",
+            code="colour-image",
         )
     return _from_itk(image, stem(path))
 
@@ -83,7 +88,9 @@ def write_image(volume: Volume, path: Path, compress: bool = True) -> None:
         ResourceError: the disk is full or the folder cannot be written.
     """
     if not is_image(path):
-        raise VolumeError(path, "has no suffix that MedSSL writes", f"Use one of {', '.join(IMAGE_SUFFIXES)}")
+        raise VolumeError(
+            path, "has no suffix that MedSSL writes", f"Use one of {', '.join(IMAGE_SUFFIXES)}", code="colour-image"
+        )
     partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
     if path.suffix.lower() in (".mhd", ".nhdr"):  # two files, of which one names the other
         partial = path
@@ -119,10 +126,14 @@ def read_picture(path: Path) -> Volume:
                 picture = picture.convert("L" if picture.mode in ("LA", "1") else "RGB")
             array = np.asarray(picture).copy()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise VolumeError(path, f"cannot be read ({error})", "Take another copy of the file") from error
+        raise VolumeError(
+            path, f"cannot be read ({error})", "Take another copy of the file", code="colour-image"
+        ) from error
     if array.ndim == 3:
         colours = array[..., :3]
         if np.ptp(colours, axis=-1).max() > GREY_TOLERANCE:
-            raise VolumeError(path, "is a colour picture", "Give a grey image: a radiograph has no colours")
+            raise VolumeError(
+                path, "is a colour picture", "Give a grey image: a radiograph has no colours", code="colour-image"
+            )
         array = np.median(colours, axis=-1).astype(array.dtype)
     return Volume(array.T, name=stem(path))

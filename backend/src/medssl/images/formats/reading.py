@@ -23,7 +23,9 @@ def read_volume(path: str | Path, modality: str = "") -> Volume:
 
     path = Path(path)
     if not path.exists():
-        raise VolumeError(path, "does not exist", "Check the path; it is read on the machine of the backend")
+        raise VolumeError(
+            path, "does not exist", "Check the path; it is read on the machine of the backend", code="file-not-found"
+        )
     if path.is_dir():
         volume = dicom.read_series(path)
     elif image_files.is_picture(path):
@@ -60,5 +62,6 @@ def _finite(volume: Volume, path: Path) -> Volume:
                 path,
                 f"holds {bad} voxels that are not numbers (NaN or infinite)",
                 "Replace them, for example by the background's value",
+                code="image-nan",
             )
     return volume

@@ -23,6 +23,7 @@ def intensity_window(volume: Volume, plan: Plan) -> tuple[float, float]:
             f"{volume.name or 'volume'} of modality {modality}",
             f"does not suit a model trained on {plan.modality}",
             f"Choose a {plan.modality} volume, or a model trained on {modality}",
+            code="modality-mismatch",
         )
     rule = resolve(NormalisationConfig(**plan.normalisation), modality, volume.name or "volume")
     return window(rule, compute(volume.array, modality), volume.name or "volume")

@@ -36,6 +36,7 @@ def resolve(config: NormalisationConfig, modality: str, name: str = "training se
             f"{name} of modality {modality}",
             "does not fit the normalisation 'ct', which needs Hounsfield units",
             "Use 'auto' or 'mr-percentile'",
+            code="modality-mismatch",
         )
     low, high = {
         "ct": (config.low, config.high),
@@ -59,7 +60,10 @@ def window(config: NormalisationConfig, statistics: VolumeStatistics, name: str 
     """
     if statistics.minimum == statistics.maximum:
         raise VolumeError(
-            f"{name}, {statistics.minimum:g} everywhere", "is constant: nothing can be learnt from it", "Leave it out"
+            f"{name}, {statistics.minimum:g} everywhere",
+            "is constant: nothing can be learnt from it",
+            "Leave it out",
+            code="image-constant",
         )
     if config.kind == "ct":
         if statistics.minimum > HIGHEST_CT_MINIMUM:
@@ -67,6 +71,7 @@ def window(config: NormalisationConfig, statistics: VolumeStatistics, name: str 
                 f"{name} with minimum {statistics.minimum:g}",
                 f"cannot be in Hounsfield units, which reach below {HIGHEST_CT_MINIMUM:g}",
                 "Use the normalisation 'mr-percentile' if it is MR; rescale it to HU if it is CT",
+                code="not-hounsfield",
             )
         return config.low, config.high
     if config.kind == "mr-fixed":

@@ -106,7 +106,10 @@ def read_findings(
     for n, one in enumerate(read):
         if any(other.name == one.name for other in read[:n]):
             raise WeightsError(
-                f"finding {one.name!r}", "is asked for twice", "Ask for it once, or write Name=head:class"
+                f"finding {one.name!r}",
+                "is asked for twice",
+                "Ask for it once, or write Name=head:class",
+                code="finding-repeated",
             )
     return read
 
@@ -125,14 +128,19 @@ def _read(sets: Sequence[Mapping[str, Any]], text: str, heads: Sequence[str]) ->
         classes = [name for head in chosen for name in sets[head]["classes"]]
         known = ", ".join(sets[head]["name"] for head in chosen)
         remedy = f"{_nearest(text, classes)}Predict without findings to see every class, or write {text}=HEAD:CLASS"
-        raise WeightsError(f"finding {text!r}", f"is known to no head (heads: {known})", remedy)
+        raise WeightsError(f"finding {text!r}", f"is known to no head (heads: {known})", remedy, code="finding-unknown")
     return Finding(text, text, tuple(found))
 
 
 def _chosen(sets: Sequence[Mapping[str, Any]], heads: Sequence[str]) -> list[int]:
     """Numbers of the heads of these names, in the model's order."""
     if not sets:
-        raise WeightsError("model", "has no head", "Choose a model with heads, or make a probe from its embeddings")
+        raise WeightsError(
+            "model",
+            "has no head",
+            "Choose a model with heads, or make a probe from its embeddings",
+            code="model-unsuitable",
+        )
     numbers = [_known_head(sets, name) for name in heads]
     return sorted(set(numbers)) if heads else list(range(len(sets)))
 
@@ -149,8 +157,7 @@ def _member(sets: Sequence[Mapping[str, Any]], text: str) -> HeadClass:
         known = ", ".join(classes)
         raise WeightsError(
             f"class {name!r} of head {sets[number]['name']!r}", f"is unknown (it knows {known})",
-            f"{_nearest(name, classes)}Write HEAD:CLASS",
-        )  # fmt: skip
+            f"{_nearest(name, classes)}Write HEAD:CLASS", code="class-unknown")  # fmt: skip
     return number, found
 
 
@@ -159,7 +166,9 @@ def _known_head(sets: Sequence[Mapping[str, Any]], name: str) -> int:
     if number is None:
         known = [one["name"] for one in sets]
         remedy = f"{_nearest(name, known)}Use one of these"
-        raise WeightsError(f"head {name.strip()!r}", f"is none of this model's ({', '.join(known)})", remedy)
+        raise WeightsError(
+            f"head {name.strip()!r}", f"is none of this model's ({', '.join(known)})", remedy, code="head-unknown"
+        )
     return number
 
 

@@ -69,6 +69,7 @@ def check_predictor(net: nn.Module | Probe) -> Plan:
             f"model of {what}",
             "does not predict classes",
             "Choose a model fine-tuned for classification, a probe, or a pretrained Ark",
+            code="model-unsuitable",
         )
     return plan
 

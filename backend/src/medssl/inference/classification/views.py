@@ -29,7 +29,9 @@ def check_test_time(wanted: str) -> str:
         ConfigError: it is none.
     """
     if wanted not in TEST_TIME:
-        raise ConfigError(f"test_time = {wanted!r}", "is not a choice", f"Use one of {', '.join(TEST_TIME)}")
+        raise ConfigError(
+            f"test_time = {wanted!r}", "is not a choice", f"Use one of {', '.join(TEST_TIME)}", code="test-time-unknown"
+        )
     return wanted
 
 

@@ -108,13 +108,17 @@ def _check(volume: Volume, net: nn.Module, overlap: float) -> Plan:
     plan = cast(Plan, net.plan)
     if plan.method != METHOD:
         raise WeightsError(
-            f"model of method {plan.method!r}", "does not restore volumes", "Choose a Models Genesis model"
+            f"model of method {plan.method!r}",
+            "does not restore volumes",
+            "Choose a Models Genesis model",
+            code="model-unsuitable",
         )
     if volume.array.ndim != 3 or volume.shape[2] == 1:
         raise VolumeError(
             f"{volume.name or 'image'} of shape {volume.shape}",
             "is 2D where the model needs a volume",
             "Choose a volume",
+            code="not-3d",
         )
     if not 0 <= overlap < 1:
         raise ConfigError(f"overlap = {overlap}", "must be at least 0 and below 1", "0.25 is a good start")

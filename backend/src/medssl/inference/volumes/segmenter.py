@@ -135,7 +135,10 @@ def check_segmenter(net: nn.Module) -> Plan:
     if plan.task.get("name") != TASK:
         what = f"task {plan.task['name']!r}" if plan.task else f"method {plan.method!r}"
         raise WeightsError(
-            f"model of {what}", "does not segment", "Choose a model that was fine-tuned for segmentation"
+            f"model of {what}",
+            "does not segment",
+            "Choose a model that was fine-tuned for segmentation",
+            code="model-unsuitable",
         )
     return plan
 
@@ -146,7 +149,10 @@ def _slices(
     """The labels of a volume, slab by slab."""
     if plan.modality == "CXR":
         raise VolumeError(
-            f"{volume.name or 'volume'} of shape {volume.shape}", "is 3D where the model sees radiographs", HOW
+            f"{volume.name or 'volume'} of shape {volume.shape}",
+            "is 3D where the model sees radiographs",
+            HOW,
+            code="not-2d",
         )
     bounds, context = intensity_window(volume, plan), int(plan.task.get("context", 0))
     read = reader(volume.array, windows.device, bounds, context)
@@ -167,7 +173,7 @@ def _radiograph(
     """
     if len(windows.size) != 2 or plan.task.get("context"):
         raise VolumeError(f"{volume.name or 'image'} of shape {volume.shape}", "is 2D where the model needs a volume",
-                          "Choose a volume")  # fmt: skip
+                          "Choose a volume", code="not-3d")  # fmt: skip
     image = as_radiograph(volume, view, inverted, NormalisationConfig(**plan.normalisation))
     scaled = np.ascontiguousarray(resized(image.pixels, round(min(windows.size) * MARGIN)).T)[..., None]
     found = torch.cat(

@@ -81,7 +81,9 @@ def named_models(references: Sequence[str]) -> dict[str, str]:
         InputError: no model, or one twice.
     """
     if not references:
-        raise InputError("models", "are missing", "Name one at least, for example untrained:default")
+        raise InputError(
+            "models", "are missing", "Name one at least, for example untrained:default", code="model-repeated"
+        )
     twice = next((one for n, one in enumerate(references) if one in references[:n]), None)
     if twice is not None:
         raise InputError(f"model {twice!r}", "is named twice", "Name each model once")

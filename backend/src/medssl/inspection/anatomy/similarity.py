@@ -109,6 +109,7 @@ def check_point(image: Volume, x: float, y: float, what: str = "point") -> None:
             f"{what} ({x:g}, {y:g})",
             f"lies outside {image.name or 'the image'} of {width} x {height} pixels",
             "Give column and row, counted from 0",
+            code="point-outside",
         )
 
 

@@ -95,7 +95,9 @@ def saliency_map(
         VolumeError, InputError: an image that the model cannot take, see `whole_image`.
     """
     if method not in METHODS:
-        raise ConfigError(f"method = {method!r}", "is not a choice", f"Use one of {', '.join(METHODS)}")
+        raise ConfigError(
+            f"method = {method!r}", "is not a choice", f"Use one of {', '.join(METHODS)}", code="method-unknown"
+        )
     target = find_target(net, finding, head)
     image = as_radiograph(volume, view, inverted, NormalisationConfig(**net.plan.normalisation))  # type: ignore[union-attr, arg-type]
     looked = torch.from_numpy(whole_image(volume, net, view, inverted))

@@ -50,15 +50,16 @@ def find_target(net: nn.Module, finding: str, head: str = "") -> Target:
         what = f"task {plan.task['name']!r}" if plan.task else f"method {plan.method!r}"
         raise WeightsError(
             f"model of {what}", "gives no saliency map",
-            "Choose a pretrained Ark, or a classifier of radiographs fine-tuned from PEAC or Ark",
-        )  # fmt: skip
+            "Choose a pretrained Ark, or a classifier of radiographs fine-tuned from PEAC or Ark", code="model-unsuitable")  # fmt: skip
     classes = tuple(plan.task["classes"])
     if head:
-        raise WeightsError(f"head {head!r}", "is not there: a fine-tuned classifier has one head", "Leave it out")
+        raise WeightsError(
+            f"head {head!r}", "is not there: a fine-tuned classifier has one head", "Leave it out", code="head-unknown"
+        )
     if finding not in classes:
         close = difflib.get_close_matches(finding, classes, 1)
         remedy = f"Did you mean {close[0]!r}?" if close else f"It knows {', '.join(classes)}"
-        raise WeightsError(f"finding {finding!r}", "is no class of the model", remedy)
+        raise WeightsError(f"finding {finding!r}", "is no class of the model", remedy, code="class-unknown")
     return Target(finding, "", 0, classes.index(finding), classes, plan.task["kind"] == "multi-class")
 
 

@@ -46,7 +46,9 @@ def features_of(net: nn.Module, wanted: str) -> str:
         ConfigError: an unknown word.
     """
     if wanted not in FEATURES:
-        raise ConfigError(f"features = {wanted!r}", "is not a choice", f"Use one of {', '.join(FEATURES)}")
+        raise ConfigError(
+            f"features = {wanted!r}", "is not a choice", f"Use one of {', '.join(FEATURES)}", code="features-unknown"
+        )
     return wanted if hasattr(net, "projector") else "encoder"
 
 

@@ -102,8 +102,7 @@ def choose(path: Path, parts: dict[str, dict[str, Tensor]], part: str | None) ->
     if part is not None and part not in parts:
         raise WeightsError(
             f"part {part!r} of {path}", f"is not there (the file holds {' and '.join(parts) or 'no parts'})",
-            f"Ask for {' or '.join(parts)}" if parts else "Leave the part out",
-        )  # fmt: skip
+            f"Ask for {' or '.join(parts)}" if parts else "Leave the part out", code="part-missing")  # fmt: skip
     if part is None and any(name.startswith("omni_heads.") for name in parts.get("teacher", ())):
         return "teacher"
     return part or next(iter(parts), "")  # in the order of PARTS
@@ -151,7 +150,10 @@ def start_plan(path: Path, layout: str, tensors: dict[str, Tensor]) -> Plan:
             network = load(NETWORKS["peac"])(**arguments)
     except ConfigError as error:
         raise WeightsError(
-            path, f"is a Swin that PEAC cannot use ({error.value} {error.rule})", "Take one with patches of 4 pixels"
+            path,
+            f"is a Swin that PEAC cannot use ({error.value} {error.rule})",
+            "Take one with patches of 4 pixels",
+            code="layout-unknown",
         ) from error
     return Plan(
         method="peac",
@@ -228,7 +230,10 @@ def official_plan(path: Path, tensors: dict[str, Tensor]) -> Plan:
     if share < SMALLEST_SHARE:
         some = ", ".join(list(shapes)[:3])
         raise WeightsError(
-            path, f"has no layout known here (its names begin with {some}{refused})", f"Known: {', '.join(OFFICIAL)}"
+            path,
+            f"has no layout known here (its names begin with {some}{refused})",
+            f"Known: {', '.join(OFFICIAL)}",
+            code="layout-unknown",
         )
     return Plan(
         method=best,

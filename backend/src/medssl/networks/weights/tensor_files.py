@@ -31,7 +31,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except SafetensorError as error:
         raise WeightsError(
-            path, f"is not a whole safetensors file ({error})", "Take another copy of the file"
+            path, f"is not a whole safetensors file ({error})", "Take another copy of the file", code="weights-damaged"
         ) from error
 
 
@@ -50,7 +50,7 @@ def read_torch(path: Path) -> dict[str, Any]:
         WeightsError: the file asks for code, or is damaged.
     """
     if path.stat().st_size == 0:
-        raise WeightsError(path, "is empty", "Take another copy of the file")
+        raise WeightsError(path, "is empty", "Take another copy of the file", code="weights-damaged")
     try:
         with torch.serialization.safe_globals(_numpy_scalars()):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -61,11 +61,16 @@ def read_torch(path: Path) -> dict[str, Any]:
                 path,
                 f"carries Python objects{f' ({named[1]})' if named else ''} that would run code when opened",
                 "Ask its author for a plain state dict or safetensors",
+                code="weights-unsafe",
             ) from error
-        raise WeightsError(path, "is not a PyTorch file", "Give a .pt, .pth or .safetensors weight file") from error
+        raise WeightsError(
+            path, "is not a PyTorch file", "Give a .pt, .pth or .safetensors weight file", code="not-a-weight-file"
+        ) from error
     except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
         # all that torch's reader raises on damaged bytes
-        raise WeightsError(path, f"is damaged ({error})", "Take another copy of the file") from error
+        raise WeightsError(
+            path, f"is damaged ({error})", "Take another copy of the file", code="weights-damaged"
+        ) from error
 
 
 def _is_pickle(path: Path) -> bool:

@@ -115,6 +115,7 @@ def _check(found: Transfer, file: WeightFile, wanted: dict[str, Tensor], partial
         f"does not hold this network's backbone: {'; '.join(reasons)}",
         f"Take a network of the file's kind and size ({file.plan.method}, {file.plan.network})"
         + (", or say that a partial match will do" if found.matched else ", or another file"),
+        code="weights-of-another-network",
     )
 
 

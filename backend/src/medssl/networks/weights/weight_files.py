@@ -66,16 +66,19 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
     path = Path(path)
     path = path / BUNDLED if (path / BUNDLED).is_file() else path
     if not path.is_file():
-        raise WeightsError(path, "is not a file", "Give the path of a weight file")
+        raise WeightsError(path, "is not a file", "Give the path of a weight file", code="weights-altered")
     safe = path.suffix == ".safetensors"
     content, metadata = read_safetensors(path) if safe else _read_torch(path)
     tensors = flatten(content)
     if not tensors:
-        raise WeightsError(path, "holds no named tensors", "Give a file with a state dict")
+        raise WeightsError(path, "holds no named tensors", "Give a file with a state dict", code="weights-altered")
     plan = Plan.from_metadata(metadata) or bundle_plan(path)
     if plan is not None and plan.sha256 and plan.sha256 != digest(tensors):
         raise WeightsError(
-            path, "was altered after it was written (its digest differs)", "Take another copy of the file"
+            path,
+            "was altered after it was written (its digest differs)",
+            "Take another copy of the file",
+            code="weights-altered",
         )
     parts = separate(tensors)
     chosen = choose(path, parts, part)
@@ -154,6 +157,7 @@ def check_fit(network: nn.Module, file: WeightFile, partial: bool = False) -> We
             file.path,
             f"does not fit entirely ({report.summary()})",
             "Take the right file, or say that a partial match will do",
+            code="weights-incomplete",
         )
     return report
 

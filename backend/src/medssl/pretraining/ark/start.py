@@ -90,4 +90,5 @@ def _refuse(file: WeightFile, missing: list[str], given: dict[str, Tensor], want
         file.path,
         f"does not hold this backbone: {len(missing)} tensors are missing or of another shape ({first}: {how})",
         f"Choose the backbone of the file ({file.plan.method}, {file.plan.network})",
+        code="weights-of-another-network",
     )

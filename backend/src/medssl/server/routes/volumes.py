@@ -60,7 +60,12 @@ async def _take_piece(store: VolumeStore, sha256: str, piece: Piece, request: Re
     await _receive(request, part, keep=True)
     here = store.received(sha256)
     if here != piece.stop:
-        raise InputError(f"piece of {here - piece.start} bytes", "differs from its Content-Range", "Send it again")
+        raise InputError(
+            f"piece of {here - piece.start} bytes",
+            "differs from its Content-Range",
+            "Send it again",
+            code="content-range",
+        )
     if here < piece.total:
         return Response(status_code=202, headers={"Upload-Offset": str(here)})
     await run_in_threadpool(store.finish, sha256, part)

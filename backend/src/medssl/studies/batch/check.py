@@ -69,7 +69,10 @@ def read_batch(config: dict[str, Any]) -> Batch:
 def _item(entry: Any, before: list[str]) -> Item:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not ARM_NAME.fullmatch(entry["name"]):
         raise ConfigError(
-            f"item {entry!r}", "has no name that can be a folder's", "Write {name: first, kind: finetune, ...}"
+            f"item {entry!r}",
+            "has no name that can be a folder's",
+            "Write {name: first, kind: finetune, ...}",
+            code="name-not-a-folder-name",
         )
     name, known = entry["name"], [f.name for f in dataclasses.fields(Item)]
     if unknown := [key for key in entry if key not in known]:

@@ -32,7 +32,9 @@ def evaluate_table(item: Item, found: dict[str, str], store: JobStore, folder: P
         results = store.folder(found[item.predictions[1:]]) / "results"
         path = next((results / name for name in TABLES if (results / name).is_file()), results / TABLES[0])
     if not path.is_file():
-        raise NotFoundError(path, "is not there", "Evaluate an item that predicts for labelled images")
+        raise NotFoundError(
+            path, "is not there", "Evaluate an item that predicts for labelled images", code="file-not-found"
+        )
     if is_cases(path):
         evaluation = evaluate_segmentation(read_cases(path), item.groups)
     else:

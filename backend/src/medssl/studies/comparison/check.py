@@ -55,7 +55,9 @@ def read_study(config: dict[str, Any]) -> Study:
     """
     known = [f.name for f in dataclasses.fields(Study) if f.name not in ("unit", "sizes")] + list(SIZES)
     if unknown := [name for name in config if name not in known]:
-        raise ConfigError(f"study setting {unknown[0]}", "is unknown", f"Known here: {', '.join(known)}")
+        raise ConfigError(
+            f"study setting {unknown[0]}", "is unknown", f"Known here: {', '.join(known)}", code="setting-unknown"
+        )
     task = config.get("task", "")
     if task not in TASKS:
         raise ConfigError(f"task {task!r}", "is not a task", f"Use one of {', '.join(TASKS)}")
@@ -81,7 +83,10 @@ def _arm(entry: Any, config: dict[str, Any], task: str) -> Arm:
         raise ConfigError(f"arm {entry['name']}: {unknown[0]}", "is unknown", f"Known here: {', '.join(known)}")
     if not ARM_NAME.fullmatch(entry["name"]):
         raise ConfigError(
-            f"arm {entry['name']!r}", "has a name that cannot be a folder's", "Use letters, digits, - and _"
+            f"arm {entry['name']!r}",
+            "has a name that cannot be a folder's",
+            "Use letters, digits, - and _",
+            code="name-not-a-folder-name",
         )
     entry = {name: value for name, value in entry.items() if value is not None}  # "weights:" and nothing after it
     for name, value in entry.items():
@@ -114,7 +119,10 @@ def _weights(arm: Arm) -> str:
     if JOB_ID.fullmatch(arm.weights):
         return arm.weights
     raise WeightsError(
-        path.absolute(), f"does not exist (weights of arm {arm.name})", "Check the path, or name a job's id"
+        path.absolute(),
+        f"does not exist (weights of arm {arm.name})",
+        "Check the path, or name a job's id",
+        code="model-not-found",
     )
 
 
@@ -181,7 +189,9 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
 def _metric(config: dict[str, Any], task: str) -> str:
     metric = config.get("metric") or next(iter(METRICS[task]))
     if metric not in METRICS[task]:
-        raise ConfigError(f"metric {metric!r}", f"is none of {task}", f"Use one of {', '.join(METRICS[task])}")
+        raise ConfigError(
+            f"metric {metric!r}", f"is none of {task}", f"Use one of {', '.join(METRICS[task])}", code="metric-unknown"
+        )
     return metric
 
 
@@ -199,7 +209,10 @@ def _reference(config: dict[str, Any], arms: tuple[Arm, ...], task: str) -> str:
 def _check_names(arms: tuple[Arm, ...]) -> None:
     if len(arms) < 2:
         raise ConfigError(
-            f"{len(arms)} arm(s)", "are too few to compare", "Give two arms or more, such as scratch and a model"
+            f"{len(arms)} arm(s)",
+            "are too few to compare",
+            "Give two arms or more, such as scratch and a model",
+            code="too-few-arms",
         )
     seen: set[str] = set()
     for arm in arms:

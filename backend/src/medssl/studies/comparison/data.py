@@ -72,8 +72,7 @@ def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyDat
     if not len(split.test):
         raise CatalogError(
             "data of the comparison", "has no test patients",
-            "Mark some with test in a column split, or set a test fraction (--test-fraction 0.2)",
-        )  # fmt: skip
+            "Mark some with test in a column split, or set a test fraction (--test-fraction 0.2)", code="no-test-patients")  # fmt: skip
     _check_groups(study, split.test)
     values = _values(study, split.training)
     (folder / "results").mkdir(parents=True, exist_ok=True)

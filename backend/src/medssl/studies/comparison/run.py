@@ -68,7 +68,12 @@ def report(folder: Path) -> Path:
         NotFoundError: the job is no comparison, or has not read its data yet.
     """
     if not (folder / STUDY).is_file():
-        raise NotFoundError(f"study of job {folder.name}", "is not there", "Wait until a comparison has read its data")
+        raise NotFoundError(
+            f"study of job {folder.name}",
+            "is not there",
+            "Wait until a comparison has read its data",
+            code="file-not-found",
+        )
     upgrade_runs(folder)
     return write_study(folder, read_json(folder / STUDY))
 

@@ -94,5 +94,6 @@ def _freeze(arm: Arm, home: Path) -> FrozenWeights:
             f"weights {arm.weights!r} of arm {arm.name}",
             "are neither a finished job nor a file",
             "See `medssl jobs list`",
+            code="model-not-found",
         )
     return FrozenWeights(str(path.absolute()), sha256_of(path))

@@ -69,8 +69,7 @@ def columns_of(
         method = cast(Plan, net.plan).method
         raise WeightsError(
             f"model of method {method!r} asked for {', '.join(findings + heads)}", "has no heads by name",
-            "Choose a pretrained Ark, or ask for none",
-        )  # fmt: skip
+            "Choose a pretrained Ark, or ask for none", code="no-named-heads")  # fmt: skip
     return ClassColumns(net, test_time)
 
 

@@ -34,7 +34,12 @@ class GrowingTable:
         lines = list(csv_reader(io.BytesIO(data), errors="replace"))  # a file of another kind has other columns
         found = lines[0] if lines else self.columns
         if tuple(found) != self.columns:
-            raise InputError(path, f"has the columns {', '.join(found)}", "Give another output, or overwrite")
+            raise InputError(
+                path,
+                f"has the columns {', '.join(found)}",
+                "Give another output, or overwrite",
+                code="output-of-another-model",
+            )
         self.rows: list[Row] = [dict(zip(self.columns, fields)) for fields in lines[1:] if fields]
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)

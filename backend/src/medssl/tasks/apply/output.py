@@ -77,7 +77,10 @@ class ApplyFolder:
             known.get(name) != record[name] for name in record.keys() - {"output", "overwrite", "run"}
         ):
             raise InputError(
-                self.folder, "holds results of another model or of other settings", "Give another output, or overwrite"
+                self.folder,
+                "holds results of another model or of other settings",
+                "Give another output, or overwrite",
+                code="output-of-another-model",
             )
         write_json(path, record)
 
@@ -105,13 +108,17 @@ def check_inputs_stay(files: Iterable[Path], catalog: Catalog) -> None:
     inputs = {path.resolve() for entry in catalog for path in (entry.image, entry.mask) if path is not None}
     taken = next((file for file in files if file.resolve() in inputs), None)
     if taken is not None:
-        raise InputError(taken, "is an image of this set or its label map", "Give another output folder")
+        raise InputError(
+            taken, "is an image of this set or its label map", "Give another output folder", code="output-is-input"
+        )
 
 
 def _check_free(files: Iterable[Path]) -> None:
     taken = next((file for file in files if file.exists()), None)
     if taken is not None:
-        raise InputError(taken, "is there already, and no model has left it", "Give another output folder")
+        raise InputError(
+            taken, "is there already, and no model has left it", "Give another output folder", code="output-is-input"
+        )
 
 
 def file_names(catalog: Catalog, suffix: str, known: Mapping[str, str]) -> dict[str, str]:

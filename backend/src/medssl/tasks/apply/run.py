@@ -79,7 +79,10 @@ def apply_model(
     failed = [row for row in index.rows if row["status"] == FAILED]
     if len(failed) == len(catalog):
         raise CatalogError(
-            f"{len(catalog)} images", f"cannot be used; the first: {failed[0]['error']}", f"See {index.path}"
+            f"{len(catalog)} images",
+            f"cannot be used; the first: {failed[0]['error']}",
+            f"See {index.path}",
+            code="no-usable-image",
         )
     run.emit("finished", step=len(catalog), images=len(catalog), failed=len(failed), output=str(output.folder))
     return index
