@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options that several verbs share. Each text begins with the noun that the option's value is."""
 
 from __future__ import annotations
 
@@ -10,29 +10,39 @@ import typer
 Home = Annotated[
     Optional[Path],  # noqa: UP045  typer reads the annotation at run time, on Python 3.10 too
     typer.Option(
-        "--home", help="Home folder (default: $MEDSSL_HOME, else the user's data folder).", show_default=False
+        "--home", help="Home folder; without it $MEDSSL_HOME, else the user's data folder.", show_default=False
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:1 or mps.")]
 Exclude = Annotated[
     list[str],
-    typer.Option("--exclude", help="Leave out images by a column of the catalogue: view=LATERAL; repeatable."),
+    typer.Option("--exclude", help="Images left out, by a column of the catalogue: view=LATERAL; repeatable."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Settings = Annotated[list[str], typer.Option("--set", help="Override a setting: --set training.steps=500; repeatable.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON output, for programs.")]
+Settings = Annotated[
+    list[str], typer.Option("--set", help="Setting to override, such as training.steps=500; repeatable.")
+]
 Config = Annotated[str, typer.Option(help="YAML or JSON file with settings (over the preset, under --set).")]
 Labels = Annotated[
     str, typer.Option(help='Label columns: "Pneumonia", "Effusion,Edema", "Abnormal=Mass|Nodule", "!No Finding".')
 ]
-Pattern = Annotated[str, typer.Option(help='Glob below the folder, e.g. "*/ct.nii.gz".')]
-Masks = Annotated[str, typer.Option(help='Where label maps lie, e.g. "{folder}/../labels/{stem}.nii.gz".')]
-Modality = Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")]
+Pattern = Annotated[str, typer.Option(help='Glob below a folder, such as "*/ct.nii.gz".')]
+Masks = Annotated[str, typer.Option(help="Path of label maps, such as {folder}/../labels/{stem}.nii.gz")]
+Modality = Annotated[str, typer.Option(help="Modality (CT, MR or CXR) where the files do not say.")]
+View = Annotated[
+    str, typer.Option(help="View of 3D files for a model of radiographs: frontal, lateral, or a slice: k:57.")
+]
 Validation = Annotated[
-    float, typer.Option(help="Share of the patients kept for validation, which chooses the weights.")
+    float, typer.Option(help="Share of the patients held out for validation, which chooses the weights.")
 ]
 Test = Annotated[
-    float, typer.Option(help="Share of the patients kept for the final measurement, where the catalogue names none.")
+    float, typer.Option(help="Share of the patients held out for the final test, where the catalogue names none.")
 ]
-PartialWeights = Annotated[bool, typer.Option(help="Accept weights that match only in part.")]
-Name = Annotated[str, typer.Option(help="A name to find the job by.")]
-Detach = Annotated[bool, typer.Option(help="Print the job's id and return at once.")]
+PartialWeights = Annotated[
+    bool, typer.Option("--partial-weights", help="Weights that match only in part are accepted.")
+]
+JobName = Annotated[str, typer.Option(help="Name to find the job by.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Job in the background: print its id and return at once.")]
+Prepare = Annotated[
+    bool, typer.Option("--prepare", help="Job folder only, not started: for torchrun or a batch system.")
+]

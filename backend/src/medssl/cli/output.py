@@ -1,4 +1,4 @@
-"""What the terminal shows: tables, errors, a running job."""
+"""What the terminal shows: tables, errors, lists of jobs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from medssl.core.errors import MedSSLError
@@ -19,8 +20,9 @@ err = Console(stderr=True, soft_wrap=True)
 
 
 def complain(error: MedSSLError) -> None:
-    """Show the value and the rule it breaks, and below them the remedy."""
-    err.print(f"[bold red]Error[/] {escape(error.value)}: {escape(error.rule)}.", highlight=False)
+    """Show the value and the rule it breaks, dimly the code, and below them the remedy."""
+    code = f"[dim]{escape(f'[{error.code}]')}[/]"
+    err.print(f"[bold red]Error[/] {escape(error.value)}: {escape(error.rule)}. {code}", highlight=False)
     if error.remedy:
         err.print(f"      {escape(error.remedy)}.")
 
@@ -30,89 +32,48 @@ def print_json(value: Any) -> None:
     print(json.dumps(to_json(value), indent=2))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-    """Print a table; floats with four digits."""
-    table = Table(*columns, title=title or None, title_justify="left", header_style="bold")
-    for row in rows:
-        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else escape(str(cell)) for cell in row))
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "", names: int = 1) -> None:
+    """Print a table; floats with four digits.
+
+    Args:
+        columns: headings.
+        rows: a cell for each column.
+        title: a line above it.
+        names: so many columns, from the first on, hold what users type or copy: never cut or wrapped, the others wrap.
+    """
+    cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    table = Table(header_style="bold")
+    for number, heading in enumerate(columns):
+        width = max((cell_len(line) for row in cells for line in row[number].split("\n")), default=0)
+        whole = max(width, cell_len(heading)) if number < names else None
+        table.add_column(escape(heading), no_wrap=number < names, min_width=whole, overflow="fold")
+    for row in cells:
+        table.add_row(*map(escape, row))
+    if title:
+        out.print(title, style="bold", highlight=False, markup=False)
     out.print(table)
 
 
-class JobDisplay:
-    """A progress bar for a running job, with its validations and warnings as lines above it."""
+def print_jobs(views: Iterable[JobView]) -> None:
+    """A line per job, and one below it for its message: so ids and names stay whole on narrow terminals."""
+    heads, rows, messages = ("job", "state", "step", "method", "name"), [], []
+    for view in views:
+        status, spec = view.status, view.spec
+        rows.append((view.id, status.state, f"{status.step}/{status.steps}", spec.method, spec.name))
+        messages.append(_said(status.error) if status.error else status.message)
+    widths = [max(map(len, column)) for column in zip(heads, *rows)]
+    for row, message, style in zip((heads, *rows), ("", *messages), ("bold", *[""] * len(rows))):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+        out.print(line, style=style, highlight=False, markup=False)
+        if message:
+            out.print(f"    {message}", highlight=False, markup=False)
 
-    def __init__(self) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        self.progress = Progress(*columns, console=err)
-        self.task = self.progress.add_task("waiting", total=None)
 
-    def __enter__(self) -> JobDisplay:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.progress.stop()
-
-    def show(self, event: dict[str, Any]) -> None:
-        """Take one event of the job."""
-        kind = event["type"]
-        if kind == "started":
-            self.progress.update(self.task, total=event["steps"], description="training")
-            self._line(
-                f"on {event['device']} in {event['precision']}: {event['training']} training, {event['validation']} validation images"
-            )
-        elif kind == "resumed":
-            self.progress.update(self.task, completed=event["step"])
-            self._line(f"resumed at step {event['step']}")
-        elif kind == "loss":
-            self.progress.update(self.task, completed=event["step"], description=f"loss {event['loss']:.4f}")
-        elif kind == "run":  # of a comparison
-            value = "" if event["test"] is None else f", {event['metric']} {event['test']:.4f}"
-            self.progress.update(self.task, completed=event["step"])
-            self._line(f"{event['arm']}, size {event['size']:g}, seed {event['seed']}: {event['state']}{value}")
-        elif kind == "batch":
-            self.progress.update(self.task, total=event["steps"], description="batch")
-        elif kind == "item":
-            self.progress.update(self.task, completed=event["step"])
-            self._line(escape(f"{event['name']} {event['state']} {event['error'] or event['headline']}"))
-        elif kind == "metric":
-            named = ("validation_loss", "constant_mean_loss", "distorted_loss", "validation_dice", "validation_auc")
-            values = ", ".join(f"{name.replace('_', ' ')} {event[name]:.4f}" for name in named if name in event)
-            self._line(f"step {event['step']}: {values}")
-        elif kind == "transfer":
-            self._line(escape(event["text"]))
-        elif kind == "evaluation":
-            for part in ("validation", "test"):
-                values = ", ".join(f"{name} {v:.4f}" for name, v in (event.get(part) or {}).items() if v is not None)
-                self._line(f"{part}: {values}" if values else f"{part}: no images")
-        elif kind == "warning":
-            self._line(f"[yellow]warning[/] {escape(event['message'])}. {escape(event['remedy'])}.")
-
-    def _line(self, text: str) -> None:
-        self.progress.console.print(text)
+def _said(error: dict[str, str]) -> str:
+    """The message of an error, and its code, which jobs of earlier versions lack."""
+    return " ".join((error["message"], f"[{error['code']}]" if error.get("code") else "")).rstrip()
 
 
 def download_bar(title: str) -> Progress:
     """A progress bar in bytes."""
     return Progress(TextColumn(title), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=err)
-
-
-def print_jobs(views: Iterable[JobView]) -> None:
-    """One line per job."""
-    rows = (
-        (
-            view.id,
-            view.status.state,
-            view.spec.method,
-            view.spec.name,
-            f"{view.status.step}/{view.status.steps}",
-            view.status.error["message"] if view.status.error else view.status.message,
-        )
-        for view in views
-    )
-    print_table(("job", "state", "method", "name", "step", "message"), rows)

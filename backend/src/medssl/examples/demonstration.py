@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import medssl
-from medssl.cli.output import JobDisplay
+from medssl.cli.follow import JobDisplay
 from medssl.client import api, backend
 from medssl.client.session import Session, connect
 from medssl.core.protocol import DataSpec, JobView

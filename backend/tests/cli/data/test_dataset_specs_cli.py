@@ -1,4 +1,4 @@
-"""`medssl data check`, `declare` and `sets` on declared sets."""
+"""`medssl data check`, `spec` and `specs` on dataset specs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from medssl.cli.app import app
-from medssl.cli.training.pretrain import data_spec
+from medssl.cli.training_set import data_spec
 from medssl.core.errors import CatalogError
 from medssl.datasets.spec.spec_files import READY_MADE, read_dataset_spec
 
@@ -74,7 +74,7 @@ def test_unreadable_images_are_listed_by_name(dataset_spec, tmp_path, picture):
 
 def test_a_ready_made_set_needs_its_folder(tmp_path):
     found = run("data", "check", "shenzhen")
-    assert isinstance(found.exception, CatalogError) and "--root" in found.exception.remedy
+    assert found.exception.code == "root-missing" and "--root" in found.exception.remedy
     (tmp_path / "CXR_png").mkdir()
     (tmp_path / "CXR_png" / "CHNCXR_0001_0.png").write_bytes(b"")
     found = run("data", "check", "shenzhen", "--root", tmp_path, "--json")
@@ -85,31 +85,32 @@ def test_a_misspelt_ready_made_set(tmp_path):
     for more in ((), ("--root", tmp_path)):
         found = run("data", "check", "chestxray15", *more)
         assert isinstance(found.exception, CatalogError) and "did you mean 'chestxray14'?" in found.exception.rule
-    assert "does not exist" in str(run("data", "check", tmp_path / "chestxray15").exception)
+    assert run("data", "check", tmp_path / "chestxray15").exception.code == "file-not-found"
 
 
-def test_declare_writes_what_can_be_read(tmp_path):
+def test_spec_writes_what_can_be_read(tmp_path):
     for name in (*READY_MADE, ""):
         file = tmp_path / f"{name or 'template'}.yaml"
-        assert run("data", "declare", *([name] if name else []), "-o", file).exit_code == 0
+        assert run("data", "spec", *([name] if name else []), "-o", file).exit_code == 0
         assert read_dataset_spec(file).root == str(tmp_path.resolve())
-    assert isinstance(run("data", "declare", "-o", tmp_path / "template.yaml").exception, CatalogError)
-    assert "name: shenzhen" in run("data", "declare", "shenzhen").stdout
+    assert run("data", "spec", "-o", tmp_path / "template.yaml").exception.code == "file-exists"
+    assert "name: shenzhen" in run("data", "spec", "shenzhen").stdout
 
 
-def test_sets_lists_all(tmp_path):
-    listed = run("data", "sets").stdout
+def test_specs_lists_all(tmp_path):
+    listed = run("data", "specs").stdout
     assert all(name in listed for name in READY_MADE)
 
 
-def test_verbs_take_declarations_alone(dataset_spec):
+def test_verbs_take_dataset_specs_alone(dataset_spec):
     (made,) = data_spec([str(dataset_spec)], "", "", 0.2).sets
     assert made["name"] == "mine" and made["root"] == str(dataset_spec.parent.resolve())
-    with pytest.raises(CatalogError, match="is no declaration"):
+    with pytest.raises(CatalogError) as refused:
         data_spec([str(dataset_spec), "x.csv"], "", "", 0.2)
+    assert refused.value.code == "not-a-dataset-spec"
 
 
-def test_a_typo_is_told_with_the_file(dataset_spec):
+def test_a_typo_is_reported_with_the_file(dataset_spec):
     dataset_spec.write_text(dataset_spec.read_text().replace("labels", "lables"))
     error = run("pretrain", dataset_spec, "--method", "peac").exception
     assert isinstance(error, CatalogError) and "did you mean 'labels'" in error.rule

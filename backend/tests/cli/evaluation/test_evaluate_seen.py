@@ -22,6 +22,7 @@ from medssl.networks.weights.weight_files import save_weights
 from medssl.pretraining.ark.config import ArkConfig
 from medssl.pretraining.spec_data import check_datasets_unchanged, read_set_parts
 
+SEEN = "trained-on-test-images"  # the code of the refusal
 SETS = [{"name": "toy", "kind": "multi-label", "classes": ["Even", "Third"], "activation": "sigmoid"}]
 
 
@@ -65,11 +66,11 @@ def evaluate(*arguments: object):
     return CliRunner().invoke(app, ["evaluate", *map(str, [*arguments, *more])], terminal_width=400)
 
 
-def test_images_of_the_training_are_refused_or_told_loudly(home, tmp_path):
+def test_images_of_the_training_are_refused_or_reported_loudly(home, tmp_path):
     job = trained(home, declare(tmp_path / "data"))
     asked = ["data.yaml", "--model", job, "--finding", "Even"]
     error = evaluate(*asked).exception
-    assert isinstance(error, CatalogError) and "10 of 10 images" in str(error) and "set toy: 10" in str(error)
+    assert error.code == SEEN and error.value == "10 of 10 images" and "set toy: 10" in error.rule
     assert "--split test" in error.remedy and not (tmp_path / "out").exists()  # told before the model is applied
     shown = evaluate(*asked, "--trained-too")
     assert shown.exit_code == 0 and "warning" in shown.output and NO_TEST in shown.output
@@ -82,21 +83,21 @@ def test_images_of_the_training_are_refused_or_told_loudly(home, tmp_path):
         (tmp_path / "linked" / f"x{row['image']}").symlink_to(tmp_path / "data" / row["image"])
     lines = [f"linked/x{row['image']},{row['patient']},{row['Even']}" for row in rows]
     (tmp_path / "linked.csv").write_text("\n".join(["image,patient,Even", *lines]))
-    assert "10 of 10 images" in str(evaluate("linked.csv", *asked[1:]).exception)
+    assert evaluate("linked.csv", *asked[1:]).exception.code == SEEN
 
 
 def test_a_table_of_predictions_remembers_the_training(home, tmp_path):
     job = trained(home, declare(tmp_path / "data"))
     done = CliRunner().invoke(app, ["predict", "data.yaml", "--model", job, "--finding", "Even", "--device", "cpu"])
     assert done.exit_code == 0, done.output
-    assert "10 of 10 images" in str(evaluate("predictions.csv").exception)
+    assert evaluate("predictions.csv").exception.code == SEEN
     assert NO_TEST in evaluate("predictions.csv", "--trained-too").output
 
 
 def test_the_test_split_is_measured_without_doubt(home, tmp_path):
     job = trained(home, declare(tmp_path / "data", split=True))
     asked = ["data.yaml", "--model", job, "--finding", "Even"]
-    assert "6 of 10 images" in str(evaluate(*asked).exception)
+    assert evaluate(*asked).exception.value == "6 of 10 images"
     assert evaluate(*asked, "--split", "test").exit_code == 0
     notes = json.loads((tmp_path / "out" / "evaluation.json").read_text())["notes"]
     assert any(note.startswith("Not one of these images") and job in note for note in notes)
@@ -120,13 +121,14 @@ def test_weights_that_a_training_began_with_count_too(home, tmp_path):
     start = JobStore(home).folder(first) / "results" / "model.safetensors"
     second = trained(home, declare(tmp_path / "more", name="more"), str(start))
     seen = [tmp_path / "data" / "patient0.png", tmp_path / "new.png"]
-    with pytest.raises(CatalogError, match=r"1 of 2 images.*set toy: 1"):
+    with pytest.raises(CatalogError) as refused:
         notes_on_seen(home, second, seen, False)
+    assert (refused.value.code, refused.value.value) == (SEEN, "1 of 2 images")
     assert first in notes_on_seen(home, second, seen[1:], False)[0]
 
 
-def test_a_set_without_that_split_is_told_so(home, tmp_path):
+def test_a_set_without_that_split_is_refused(home, tmp_path):
     job = trained(home, declare(tmp_path / "data"))
     error = evaluate("data.yaml", "--model", job, "--finding", "Even", "--split", "test").exception
-    assert isinstance(error, CatalogError) and "split test: has none of these 10 images" in str(error)
+    assert (error.code, error.value) == ("split-empty", "split test")
     assert "leave --split out" in error.remedy

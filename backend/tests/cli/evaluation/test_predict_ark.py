@@ -135,7 +135,7 @@ def test_words_outside_the_heads_classes_are_no_labels(tmp_path, model):
     data, out = catalogue(tmp_path, "diagnosis", [2]), tmp_path / "p.csv"
     done("predict", data, "--model", model, "--finding", "Bright", "--output", out, "--device", "cpu")
     assert "label_Bright" not in table(out)[0] and table(out)[0]["attribute_diagnosis"] == "Bright"
-    assert "have no labels" in str(refusal("evaluate", out))
+    assert refusal("evaluate", out).code == "no-labels"
 
 
 def test_evaluation_applies_the_model_to_one_split(tmp_path, model):
@@ -145,9 +145,9 @@ def test_evaluation_applies_the_model_to_one_split(tmp_path, model):
     evaluation = json.loads((out / "evaluation.json").read_text())
     assert evaluation["images"] == 6 and evaluation["kind"] == "binary" and list(evaluation["metrics"]) == ["Bright"]
     assert "Bright: north (Bright)" in evaluation["notes"][0]
-    assert "--split" in str(refusal("predict", data, "--model", model, "--split", "testing"))
-    assert "Add --model" in str(refusal("evaluate", out / "applied" / "predictions.csv", "--finding", "Bright"))
-    assert "has none of these 8 images" in str(refusal("predict", data, "--model", model, "--split", "validation"))
+    assert refusal("predict", data, "--model", model, "--split", "testing").code == "split-unknown"
+    assert refusal("evaluate", out / "applied" / "predictions.csv", "--finding", "Bright").code == "model-missing"
+    assert refusal("predict", data, "--model", model, "--split", "validation").code == "split-empty"
 
 
 def test_labels_can_be_told_where_no_column_has_the_findings_name(tmp_path, model):
@@ -184,18 +184,20 @@ def test_embeddings_of_the_projector_and_of_the_encoder(tmp_path, model):
         sizes[features] = np.load(out)["embeddings"]
     assert sizes["projector"].shape == (8, 24) and sizes["encoder"].shape == (8, 32)
     np.testing.assert_array_equal(sizes[""], sizes["projector"])
-    assert "features" in str(refusal("embed", data, "--model", model, "--features", "heads"))
+    assert refusal("embed", data, "--model", model, "--features", "heads").code == "features-unknown"
 
 
 def test_wrong_names_are_refused_before_anything_is_written(tmp_path, model):
     data, out = catalogue(tmp_path, "bright", [1]), tmp_path / "p.csv"
     error = refusal("predict", data, "--model", model, "--finding", "Brigth", "--output", out)
-    assert isinstance(error, WeightsError) and "Did you mean 'Bright'" in error.remedy and not out.exists()
-    assert "north, south, west" in str(refusal("predict", data, "--model", model, "--head", "East", "--output", out))
+    assert isinstance(error, WeightsError) and error.code == "finding-unknown" and not out.exists()
+    assert "Did you mean 'Bright'" in error.remedy
+    head = refusal("predict", data, "--model", model, "--head", "East", "--output", out)
+    assert head.code == "head-unknown" and "north, south, west" in head.rule
     assert isinstance(refusal("predict", data, "--model", model, "--test-time", "five", "--output", out), InputError)
     done("predict", data, "--model", model, "--finding", "TB", "--output", out, "--device", "cpu")
     again = refusal("predict", data, "--model", model, "--finding", "Bright", "--output", out)
-    assert "other settings" in str(again)
+    assert again.code == "output-of-another-model"
 
 
 def test_declared_sets_are_evaluated_by_the_findings_they_share(tmp_path, model):

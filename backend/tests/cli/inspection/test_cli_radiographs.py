@@ -64,20 +64,17 @@ def test_correspond(tmp_path, images, model):
     done = run("correspond", *images, "--model", model, "--count", "4", "--output", str(tmp_path / "out"))
     assert done.exit_code == 0, done.output
     assert {"correspondences.csv", "montage.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
-    assert "holds an earlier result" in str(
-        refusal("correspond", *images, "--model", model, "--output", str(tmp_path / "out"))
-    )
+    again = refusal("correspond", *images, "--model", model, "--output", str(tmp_path / "out"))
+    assert again.code == "earlier-result"
 
 
-def test_similarity(tmp_path, images, model):
-    done = run(
-        "similarity", *images, "--model", model, "--at", "40,50.5", "--source", "1", "--output", str(tmp_path / "out")
-    )
+def test_find(tmp_path, images, model):
+    done = run("find", *images, "--model", model, "--at", "40,50.5", "--source", "1", "--output", str(tmp_path / "out"))
     assert done.exit_code == 0, done.output
     assert len(list((tmp_path / "out").glob("similarity-*.nrrd"))) == 3
-    error = refusal("similarity", *images, "--model", model, "--at", "140,10", "--output", str(tmp_path / "o"))
-    assert "lies outside" in error.rule and "120 x 120" in error.rule
-    assert isinstance(refusal("similarity", *images, "--model", model, "--at", "here"), InputError)
+    error = refusal("find", *images, "--model", model, "--at", "140,10", "--output", str(tmp_path / "o"))
+    assert error.code == "point-outside" and "120 x 120" in error.rule
+    assert isinstance(refusal("find", *images, "--model", model, "--at", "here"), InputError)
 
 
 def test_cosegment_and_patchmap(tmp_path, images, model):
@@ -114,14 +111,15 @@ def test_landmarks_from_a_table_and_from_masks(tmp_path, images, model):
 
 def test_what_cannot_be(tmp_path, images, model):
     out = ["--output", str(tmp_path / "out")]
-    assert "too few" in str(refusal("correspond", images[0], "--model", model, *out))
+    assert refusal("correspond", images[0], "--model", model, *out).code == "too-few-images"
     assert isinstance(refusal("correspond", *images, "--model", "nothing", *out), NotFoundError)
     assert "swin_tiny_224" in str(refusal("correspond", *images, "--model", "untrained:nothing", *out))
-    assert "none of the images" in str(refusal("correspond", *images, "--model", model, "--inverted", "x.png", *out))
+    assert refusal("correspond", *images, "--model", model, "--inverted", "x.png", *out).code == "inverted-unknown"
     Image.new("L", (100, 100), 9).save(tmp_path / "flat.png")
     assert isinstance(refusal("correspond", images[0], str(tmp_path / "flat.png"), "--model", model, *out), VolumeError)
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 30), np.uint8)).save(tmp_path / "small.png")
-    assert "too small" in str(refusal("correspond", images[0], str(tmp_path / "small.png"), "--model", model, *out))
+    small = refusal("correspond", images[0], str(tmp_path / "small.png"), "--model", model, *out)
+    assert small.code == "image-too-small"
     noise = np.random.default_rng(0).integers(0, 255, (100, 100, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "photo.png")
     assert isinstance(

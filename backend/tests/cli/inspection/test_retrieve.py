@@ -143,7 +143,7 @@ def test_refusals(chests, model, tmp_path):
     assert isinstance(refusal(chests, str(tmp_path / "none.safetensors")), NotFoundError)
     assert isinstance(refusal(chests.parent / "empty" / "none.csv", model("peac"), query="../query.png"), CatalogError)
     run(chests, model("peac"))
-    assert "holds an earlier result" in str(refusal(chests, model("peac")))
+    assert refusal(chests, model("peac")).code == "earlier-result"
     error = refusal(chests, model("peac"), "--features", "logits", output=tmp_path / "other")
     assert isinstance(error, InputError) and error.value == "features = 'logits'"
     os.truncate(chests.parent / "query.png", 40)

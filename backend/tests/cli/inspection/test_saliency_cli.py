@@ -60,7 +60,8 @@ def test_map_picture_and_text(model, image, tmp_path):
     with Image.open(output / "montage.png") as picture:
         assert picture.size[0] > picture.size[1]
     assert (output / "saliency.nrrd").is_file()
-    assert "earlier result" in str(refusal(image, "--model", model, "--finding", "Edema", "--output", str(output)))
+    again = refusal(image, "--model", model, "--finding", "Edema", "--output", str(output))
+    assert again.code == "earlier-result"
     options = ("--method", "occlusion", "--no-check", "--head", "chexpert", "--output", str(tmp_path / "two"))
     plain = run(image, "--model", model, "--finding", "Edema", *options)
     assert plain.exit_code == 0 and "Occlusion of Edema" in plain.output and "random" not in plain.output

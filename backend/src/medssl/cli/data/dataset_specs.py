@@ -1,10 +1,8 @@
-"""`medssl data declare` and `medssl data sets`, and the check of declared sets."""
+"""`medssl data spec` and `medssl data specs`, and the check of dataset specs."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -12,68 +10,32 @@ import typer
 
 from medssl.cli.output import complain, err, out, print_json, print_table
 from medssl.core.errors import CatalogError, from_dict
-from medssl.datasets.spec.rules import closest_name
 from medssl.datasets.spec.spec import DatasetSpec
-from medssl.datasets.spec.spec_files import READY_MADE, read_dataset_spec, ready_made, ready_made_text, template
+from medssl.datasets.spec.spec_files import ready_made, ready_made_text, template
 
-SUFFIXES = (".yaml", ".yml")
 Root = Annotated[
     Optional[Path],  # noqa: UP045  typer reads the annotation at run time, on Python 3.10 too
-    typer.Option("--root", help="The folder that holds the set.", show_default=False),
+    typer.Option("--root", help="Folder that holds the dataset.", show_default=False),
 ]
 
 
-def is_dataset_spec(path: str) -> bool:
-    """Does an argument name a declaration file?"""
-    return path.lower().endswith(SUFFIXES)
-
-
-def means_dataset_spec(argument: str) -> bool:
-    """A declaration file, or the name of a ready-made set, be it misspelt."""
-    if is_dataset_spec(argument) or Path(argument).exists():
-        return is_dataset_spec(argument)
-    return argument in READY_MADE or bool(re.fullmatch(r"[\w-]+", argument) and closest_name(argument, READY_MADE))
-
-
-def read_dataset_specs(paths: Sequence[str], root: Path | None = None) -> list[DatasetSpec]:
-    """Declaration files, or names of ready-made sets that lie in `root`.
-
-    Raises:
-        CatalogError: something else among them, or a declaration that breaks a rule.
-    """
-    if root is not None and len(paths) > 1:
-        raise CatalogError(f"--root {root}", "is for one set", "Write a declaration for each: medssl data declare")
-    made = []
-    for path in paths:
-        if path in READY_MADE:
-            if root is None:
-                raise CatalogError(path, "needs the folder that holds the set", f"Write: {path} --root FOLDER")
-            made.append(replace(ready_made()[path], root=str(root.expanduser().absolute())))
-        elif is_dataset_spec(path):
-            made.append(read_dataset_spec(Path(path), root and root.expanduser()))
-        else:
-            rule = f"is no declaration{closest_name(path, READY_MADE)}"
-            raise CatalogError(
-                path, rule, "Give .yaml files alone, or other training sets alone; `medssl data sets` lists names"
-            )
-    return made
-
-
-def declare(
-    name: Annotated[str, typer.Argument(help="A ready-made set (see `medssl data sets`); nothing: a template.")] = "",
+def spec(
+    name: Annotated[
+        str, typer.Argument(help="A ready-made dataset spec (see `medssl data specs`); nothing: the template.")
+    ] = "",
     root: Root = None,
     output: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--output", "-o", help="The file to write; without it the text is printed.", show_default=False),
+        typer.Option("--output", "-o", help="File to write; without it the text is printed.", show_default=False),
     ] = None,
 ) -> None:
-    """Write a declaration: where a set's images and tables are, whose they are, what the labels mean."""
+    """Write a dataset spec: where images and tables are, which patient each is of, what the labels mean."""
     text = ready_made_text(name, root and root.expanduser().absolute()) if name else template()
     if output is None:
         print(text, end="")
         return
     if output.exists():
-        raise CatalogError(output, "exists already", "Choose another name, or delete it")
+        raise CatalogError(output, "exists already", "Choose another name, or delete it", code="file-exists")
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -81,8 +43,8 @@ def declare(
     err.print(f"Check it: medssl data check {output}", highlight=False)
 
 
-def sets() -> None:
-    """List the ready-made declarations of public sets."""
+def specs() -> None:
+    """List the ready-made dataset specs of public datasets."""
     rows = [(one.name, one.title, one.kind, len(one.classes), one.licence) for one in ready_made().values()]
     print_table(("name", "title", "kind", "classes", "licence"), rows)
 

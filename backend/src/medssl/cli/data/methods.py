@@ -13,7 +13,7 @@ from medssl.core.registry import RegistryEntry
 
 def methods(
     name: Annotated[str, typer.Argument(help="A method, to list its settings; none lists the methods.")] = "",
-    preset: Annotated[str, typer.Option(help="Show the values of this preset.")] = "default",
+    preset: Annotated[str, typer.Option(help="Preset whose values are shown.")] = "default",
     as_json: AsJson = False,
 ) -> None:
     """List the pretraining methods, or all settings of one."""
@@ -24,7 +24,7 @@ def methods(
 
 def tasks(
     name: Annotated[str, typer.Argument(help="A task, to list its settings; none lists the tasks.")] = "",
-    preset: Annotated[str, typer.Option(help="Show the values of this preset.")] = "default",
+    preset: Annotated[str, typer.Option(help="Preset whose values are shown.")] = "default",
     as_json: AsJson = False,
 ) -> None:
     """List the downstream tasks, or all settings of one."""
@@ -39,15 +39,19 @@ def _show(table: dict[str, RegistryEntry], what: str, name: str, preset: str, as
 
     if not name:
         classes = {entry: config_class(table, entry) for entry in table}
-        rows = [(entry, (c.__doc__ or "").split("\n")[0], ", ".join(c.PRESETS)) for entry, c in classes.items()]
-        print_json({row[0]: row[1:] for row in rows}) if as_json else print_table((what, "what", "presets"), rows)
+        about = {entry: ((c.__doc__ or "").split("\n")[0], tuple(c.PRESETS)) for entry, c in classes.items()}
+        if as_json:
+            print_json({entry: (text, ", ".join(presets)) for entry, (text, presets) in about.items()})
+        else:
+            rows = [(entry, "\n".join(presets), text) for entry, (text, presets) in about.items()]
+            print_table((what, "presets", "what it is for"), rows, names=2)
         return
     kind = config_class(table, name, what)
     fields, values = describe(kind), as_dict(build(kind, {}, preset))
     if as_json:
         print_json({"fields": fields, "values": values})
     else:
-        print_table(("setting", "value", "allowed", "what"), _rows(fields, values), title=f"{name}, preset {preset}")
+        print_table(("setting", "value", "meaning"), _rows(fields, values), title=f"{name}, preset {preset}")
 
 
 def _rows(fields: list[dict[str, Any]], values: dict[str, Any], path: str = "") -> list[tuple[Any, ...]]:
@@ -57,7 +61,7 @@ def _rows(fields: list[dict[str, Any]], values: dict[str, Any], path: str = "") 
         if field["type"] == "group":
             rows += _rows(field["fields"], value, where + ".")
         else:
-            rows.append((where, value, _allowed(field), field["description"]))
+            rows.append((where, value, f"{field['description']}\n({_allowed(field)})"))
     return rows
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from medssl.cli.help import verb
 from medssl.cli.options import AsJson, Home
 from medssl.cli.output import download_bar, print_json, print_table
 from medssl.core.home import home_folder
 
-app = typer.Typer(help="List, fetch and remove public sample images.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="A sample's name.")]
+app = typer.Typer(help="List, fetch and delete public sample images.", no_args_is_help=True)
+Sample = Annotated[str, typer.Argument(help="Name of a sample.")]
 
 
-@app.command("list")
+@verb(app, "list", "medssl samples list")
 def list_all(as_json: AsJson = False, home: Home = None) -> None:
-    """What there is, from where and under which licence."""
+    """List what there is, with size and licence."""
     from medssl.datasets.samples.public_samples import list_samples
 
     samples, folder = list_samples(), home_folder(home) / "samples"
@@ -30,21 +32,21 @@ def list_all(as_json: AsJson = False, home: Home = None) -> None:
     print_table(("name", "what", "modality", "download", "licence", "here"), rows)
 
 
-@app.command()
-def fetch(name: Name, home: Home = None) -> None:
+@verb(app, "fetch", "medssl samples fetch chest-ct")
+def fetch(name: Sample, home: Home = None) -> None:
     """Download a sample, check it, and print its folder."""
     print(fetch_with_bar(name, home_folder(home)))
 
 
-@app.command()
-def rm(name: Name, home: Home = None) -> None:
+@verb(app, "delete", "medssl samples delete chest-ct", old=("rm",))
+def delete(name: Sample, home: Home = None) -> None:
     """Delete a sample."""
     from medssl.datasets.samples.public_samples import remove_sample
 
     remove_sample(name, home_folder(home))
 
 
-def fetch_with_bar(name, home):
+def fetch_with_bar(name: str, home: Path) -> Path:
     """Fetch a sample with a progress bar; returns its folder."""
     from medssl.datasets.samples.public_samples import fetch_sample
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from medssl.cli.help import verb
 from medssl.cli.options import AsJson
 from medssl.cli.output import err, out, print_json, print_table
 
@@ -17,12 +18,15 @@ Source = Annotated[
         help="A weight file: MedSSL safetensors, an official .pt, a plain Swin, one of MONAI, or its bundle."
     ),
 ]
-Part = Annotated[Optional[str], typer.Option(help="Only this part, student or teacher, of a file with both.")]  # noqa: UP045
+Part = Annotated[Optional[str], typer.Option(help="Part of a file with both: student or teacher.")]  # noqa: UP045
 
 
-@app.command("inspect")
+@verb(app, "inspect", "medssl weights inspect Genesis_Chest_CT.pt")
 def inspect_file(file: Source, part: Part = None, as_json: AsJson = False) -> None:
-    """Say what a file holds and how it fits its network; exit status 1 unless everything matches."""
+    """Show what a file holds and how it fits its network.
+
+    The exit status is 1 unless everything matches.
+    """
     from medssl.networks.weights.weight_files import inspect_weights
 
     opened, report = inspect_weights(file, part)
@@ -30,34 +34,47 @@ def inspect_file(file: Source, part: Part = None, as_json: AsJson = False) -> No
         parts = {"part": opened.part, "parts": list(opened.parts)}
         print_json({"layout": opened.layout, **parts, "plan": opened.plan, "report": report})
     else:
-        plan = opened.plan
-        shown = {"part": f"{opened.part} (of {' and '.join(opened.parts) or 'one'})"} if opened.part else {}
-        facts = {
-            "layout": opened.layout, **shown, **_task(plan.task), "method": plan.method, **_heads(plan.network), "fidelity": plan.fidelity,
-            "normalisation": plan.normalisation, "input size": plan.input_size, "modality": plan.modality,
-            "provenance": plan.provenance, "licence": plan.licence or "none stated", "sha256": plan.sha256 or "none stated",
-            "parameters": f"{sum(t.numel() for n, t in opened.tensors.items() if t.is_floating_point() and 'running_' not in n):,}",
-        }  # fmt: skip
-        print_table(("", str(file)), facts.items())
+        print_table(("", "content"), _facts(opened).items(), str(file))
         out.print("\n".join(report.lines()), markup=False, highlight=False)
     raise typer.Exit(0 if report.complete else 1)
 
 
-def _heads(network: dict[str, Any]) -> dict[str, Any]:
-    """The network's arguments, and a line for each head of an Ark."""
-    heads = {
-        f"head {one['name']}": f"{one['kind']} ({one['activation']}): {', '.join(one['classes'])}"
-        for one in network.get("sets", ())
+def _facts(opened: Any) -> dict[str, Any]:
+    """The rows of the table: a value each, those of nested ones under dotted names."""
+    plan = opened.plan
+    tensors = opened.tensors.items()
+    return {
+        "layout": opened.layout,
+        **({"part": f"{opened.part} (of {' and '.join(opened.parts) or 'one'})"} if opened.part else {}),
+        **_task(plan.task),
+        "method": plan.method,
+        **_nested("network", {name: value for name, value in plan.network.items() if name != "sets"}),
+        **{f"head {one['name']}": _head(one) for one in plan.network.get("sets", ())},
+        "fidelity": plan.fidelity,
+        **_nested("normalisation", plan.normalisation),
+        "input size": plan.input_size,
+        "modality": plan.modality,
+        **_nested("provenance", plan.provenance),
+        "licence": plan.licence or "none stated",
+        "sha256": plan.sha256 or "none stated",
+        "parameters": f"{sum(t.numel() for n, t in tensors if t.is_floating_point() and 'running_' not in n):,}",
     }
-    return {"network": {name: value for name, value in network.items() if name != "sets"}, **heads}
 
 
-@app.command()
+def _nested(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {f"{name}.{key}": value for key, value in values.items()} or {name: "none stated"}
+
+
+def _head(one: dict[str, Any]) -> str:
+    return f"{one['kind']} ({one['activation']}): {', '.join(one['classes'])}"
+
+
+@verb(app, "convert", "medssl weights convert Genesis_Chest_CT.pt genesis.safetensors")
 def convert(
     file: Source,
     output: Annotated[Path, typer.Argument(help="The MedSSL checkpoint to write (.safetensors).")],
     part: Part = None,
-    partial: Annotated[bool, typer.Option(help="Accept a file that matches only in part.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="File that matches only in part is accepted.")] = False,
 ) -> None:
     """Turn a weight file into a MedSSL checkpoint with plan, licence notice and digest."""
     from medssl.networks.weights.weight_files import convert_weights
@@ -68,7 +85,7 @@ def convert(
     print(output)
 
 
-@app.command()
+@verb(app, "export", "medssl weights export JOB model.ts --format torchscript")
 def export(
     file: Source,
     output: Annotated[Path, typer.Argument(help="The file to write; for a bundle the folder.")],
@@ -76,13 +93,15 @@ def export(
     format: Annotated[
         str,
         typer.Option(
-            help="official (a state dict under the authors' names), torchscript, onnx, or bundle (the folder of MONAI's "
-            "model zoo)."
+            help="Format: official (a state dict under the authors' names), torchscript, onnx, or bundle (the folder of "
+            "MONAI's model zoo)."
         ),
     ] = "official",
-    check: Annotated[bool, typer.Option(help="Read it again and compare its answers.")] = True,
+    check: Annotated[
+        bool, typer.Option(help="Comparison of its answers with the model's, after reading it again.")
+    ] = True,
 ) -> None:
-    """Write a model for other programs, and check that it answers alike."""
+    """Write a model for other programs, and check that it gives the same answers."""
     from medssl.networks.weights.export import export as export_model
 
     report = export_model(file, output, format, check, part)

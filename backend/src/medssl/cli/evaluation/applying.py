@@ -1,45 +1,26 @@
-"""What `medssl segment`, `medssl predict` and `medssl evaluate --model` share: a model over many images, in this process or as a job."""
+"""A model over many images, in this process or as a job: what segment, predict, embed and evaluate --model do."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.markup import escape
 from rich.status import Status
 
 from medssl.cli.output import err
-from medssl.cli.training.pretrain import data_spec
+from medssl.cli.training_set import data_spec
 from medssl.core.errors import ConfigError
 from medssl.core.home import home_folder
 from medssl.core.protocol import DataSpec, JobSpec, VolumeRef
 
-Images = Annotated[list[str], typer.Argument(help="Image files, a folder, or a catalogue CSV.")]
-Model = Annotated[str, typer.Option(help="A fine-tuned model: a job's id or a weight file.")]
-Pattern = Annotated[str, typer.Option(help='Glob below a folder, e.g. "*/ct.nii.gz".')]
-Modality = Annotated[str, typer.Option(help="CT, MR or CXR, where the files do not say.")]
-View = Annotated[str, typer.Option(help="For 3D files and a model of radiographs: frontal, lateral, or a slice: k:57.")]
-Findings = Annotated[
-    list[str],
-    typer.Option(
-        "--finding",
-        help="With a pretrained Ark: a finding by name, the mean of the heads that know it, or which ones: "
-        '"TB=shenzhen:TB|vindr-cxr:Tuberculosis"; repeatable. Without: every class of every head.',
-    ),
-]
-Heads = Annotated[list[str], typer.Option("--head", help="With a pretrained Ark: only this head; repeatable.")]
-ModelPart = Annotated[str, typer.Option("--part", help="student or teacher, where the weights hold both, or auto.")]
-Split = Annotated[str, typer.Option(help="Only the images of this split of a catalogue: test, validation, training.")]
 SPLITS = ("training", "validation", "test")
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the output.")]
-Detach = Annotated[bool, typer.Option("--detach", help="Run as a job: print its id and return at once.")]
 
 
 class TerminalRun:
-    """The `training.run.Run` of a command that does the work itself."""
+    """The `core.run.Run` of a command that does the work itself."""
 
     def __init__(self, home: Path, device: str, status: Status) -> None:
         from medssl.jobs.devices import claims
@@ -64,13 +45,13 @@ class TerminalRun:
 
 
 def images_of(paths: list[str], pattern: str, modality: str, view: str, split: str = "") -> DataSpec:
-    """Files, a folder, a table or declared sets; a view belongs to files, a split to tables.
+    """Files, a folder, a table or dataset specs; a view belongs to files, a split to tables.
 
     Raises:
         ConfigError: an unknown split.
     """
     if split not in ("", *SPLITS):
-        raise ConfigError(f"--split {split}", "is unknown", f"Use one of {', '.join(SPLITS)}")
+        raise ConfigError(f"--split {split}", "is unknown", f"Use one of {', '.join(SPLITS)}", code="split-unknown")
     others = [f"split={other}" for other in ("", *SPLITS) if other != split] if split else []
     spec = data_spec(paths, pattern, modality, validation_fraction=0.2, exclude=others)
     if not view:
@@ -80,7 +61,7 @@ def images_of(paths: list[str], pattern: str, modality: str, view: str, split: s
 
 
 def ark_settings(findings: list[str], heads: list[str], part: str) -> dict[str, str]:
-    """What `ApplyConfig` is told of an Ark's heads."""
+    """The settings of `ApplyConfig` that choose among an Ark's heads."""
     return {"findings": "; ".join(findings), "heads": "; ".join(heads), "part": part or "auto"}
 
 
@@ -103,11 +84,8 @@ def apply_here(
         from medssl.jobs.store import JobStore
 
         config = replace(config, output=str(Path(config.output).absolute()))  # the job runs in another folder
-        print(
-            process.submit(
-                JobStore(folder), JobSpec("apply", "apply", as_dict(config), data, device=device, start_from=model)
-            )
-        )
+        spec = JobSpec("apply", "apply", as_dict(config), data, device=device, start_from=model)
+        print(process.submit(JobStore(folder), spec))
         return []
     with err.status("reading the list of images") as status:
         from medssl.tasks.apply.columns import exclusive_columns

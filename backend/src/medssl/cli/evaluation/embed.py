@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medssl.cli.evaluation.applying import Images, Modality, Pattern, TerminalRun, View, images_of
-from medssl.cli.options import Device, Home
+from medssl.cli.evaluation.apply_options import Images
+from medssl.cli.evaluation.applying import TerminalRun, images_of
+from medssl.cli.options import Device, Home, Modality, Pattern, View
 from medssl.cli.output import err, out
 from medssl.core.errors import CatalogError, ConfigError, InputError
 from medssl.core.home import home_folder
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 def embed(
     images: Images,
-    model: Annotated[str, typer.Option(help="Any pretrained or fine-tuned model: a job's id or a weight file.")],
-    output: Annotated[Path, typer.Option(help="A .npz or .csv file.")] = Path("embeddings.npz"),
-    part: Annotated[str, typer.Option(help="student or teacher, where the weights hold both.")] = "",
+    model: Annotated[str, typer.Option(help="Model, pretrained or fine-tuned: a job's id or a weight file.")],
+    output: Annotated[Path, typer.Option(help="File to write: .npz or .csv.")] = Path("embeddings.npz"),
+    part: Annotated[str, typer.Option(help="Part of weights that hold both: student or teacher.")] = "",
     features: Annotated[
         str,
-        typer.Option(help="Of an Ark: projector (1376 numbers, as without this option) or encoder (the mean token)."),
+        typer.Option(help="Features of an Ark: projector (1376 numbers, the default) or encoder (the mean token)."),
     ] = "",
     pattern: Pattern = "",
     modality: Modality = "",
@@ -38,7 +39,8 @@ def embed(
     A .npz holds embeddings (N, D) float32, images and patients; a .csv the columns image, patient, e0, e1 ...
     """
     if output.suffix.lower() not in (".npz", ".csv"):
-        raise ConfigError(f"--output {output}", "must end in .npz or .csv", "Write --output embeddings.npz")
+        remedy = "Write --output embeddings.npz"
+        raise ConfigError(f"--output {output}", "must end in .npz or .csv", remedy, code="output-suffix")
     import numpy as np
 
     from medssl.core.files import write_atomic
@@ -88,5 +90,6 @@ def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> 
             rows.append(embed_images(waiting, net, features=features))
             waiting = []
     if not found:
-        raise CatalogError(f"{len(entries)} images", "could all not be embedded", "See the warnings above")
+        rule = "cannot be embedded, not one of them"
+        raise CatalogError(f"{len(entries)} images", rule, "See the warnings above", code="no-usable-image")
     return found, np.concatenate(rows)

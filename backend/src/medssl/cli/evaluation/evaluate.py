@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from medssl.cli.evaluation.applying import Findings, Heads, ModelPart, Split, ark_settings
+from medssl.cli.evaluation.apply_options import Findings, Heads, ModelPart, Split
+from medssl.cli.evaluation.applying import ark_settings
 from medssl.cli.evaluation.evaluate_applied import apply_first, heads_note, kind_of, notes_of_table, written_classes
 from medssl.cli.evaluation.evaluate_seen import NO_TEST, TRAINED_TOO
 from medssl.cli.options import Device, Home
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
     from medssl.evaluation.prediction_tables import Predictions
     from medssl.images.segment_classes import SegmentClasses
 
-Groups = Annotated[list[str], typer.Option("--group", help="A column: sex, or in bands: age:0,40,60; repeatable.")]
-
-Validation = Annotated[Path | None, typer.Option(help="Predictions of validation images, to fix thresholds.")]
-Labels = Annotated[str, typer.Option(help="With --model: label columns, where they are not those it was trained on.")]
-Patients = Annotated[Path | None, typer.Option(help="With --truth: a catalogue that tells patients and groups.")]
+Groups = Annotated[
+    list[str], typer.Option("--group", help="Column for results per group: sex, or in bands: age:0,40,60; repeatable.")
+]
+ValidationTable = Annotated[
+    Path | None, typer.Option("--validation", help="Predictions of validation images, which fix thresholds.")
+]
+ModelLabels = Annotated[
+    str, typer.Option("--labels", help="Label columns, where they are not those that --model was trained on.")
+]
+Patients = Annotated[Path | None, typer.Option(help="Catalogue with the patients and groups of --truth.")]
 
 
 def evaluate(
@@ -37,34 +43,38 @@ def evaluate(
             help="predictions.csv or cases.csv; a folder of label maps; NAME=TABLE.csv several times; or data."
         ),
     ],
-    model: Annotated[str, typer.Option(help="Apply this model to the data first: a job's id or a weight file.")] = "",
+    model: Annotated[str, typer.Option(help="Model to apply to the data first: a job's id or a weight file.")] = "",
     findings: Findings = [],  # noqa: B006
     heads: Heads = [],  # noqa: B006
     part: ModelPart = "auto",
     split: Split = "",
     trained_too: Annotated[
-        bool, typer.Option(TRAINED_TOO, help="Measure a pretrained Ark on images of its own training all the same.")
+        bool, typer.Option(TRAINED_TOO, help="Images on which a pretrained Ark was trained are measured all the same.")
     ] = False,
     truth: Annotated[Path | None, typer.Option(help="Folder with the true label maps, of the same names.")] = None,
-    validation: Validation = None,
+    validation: ValidationTable = None,
     group: Groups = [],  # noqa: B006
-    labels: Labels = "",
+    labels: ModelLabels = "",
     catalog: Patients = None,
-    classes: Annotated[str, typer.Option(help="With --truth: names of values, 1=Anterior,2=Posterior.")] = "",
-    rule: Annotated[str, typer.Option(help="Thresholds from --validation by youden, f1 or specificity.")] = "youden",
-    specificity: Annotated[float, typer.Option(min=0.0, max=1.0, help="For sensitivity at fixed specificity.")] = 0.9,
-    kind: Annotated[str, typer.Option(help="binary, multi-class, multi-label, or auto: as the labels look.")] = "auto",
-    tolerance: Annotated[float, typer.Option(min=0.0, help="Of the surface Dice, in mm.")] = 1.0,
-    replicates: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    classes: Annotated[str, typer.Option(help="Class names of values in label maps: 1=Anterior,2=Posterior.")] = "",
+    rule: Annotated[
+        str, typer.Option(help="Rule for thresholds from --validation: youden, f1 or specificity.")
+    ] = "youden",
+    specificity: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Specificity at which sensitivity is stated.")
+    ] = 0.9,
+    kind: Annotated[str, typer.Option(help="Kind of labels: binary, multi-class, multi-label, or auto.")] = "auto",
+    tolerance: Annotated[float, typer.Option(min=0.0, help="Tolerance of the surface Dice, in mm.")] = 1.0,
+    replicates: Annotated[int, typer.Option(min=100, help="Replicates of the bootstrap.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("evaluation"),
     device: Device = "auto",
     home: Home = None,
 ) -> None:
     """Measure predictions against the truth: report.html, evaluation.json and tables, with intervals by patient.
 
-    A pretrained Ark is measured without training: name findings (or heads) and --split test. With several NAME=TABLE.csv and
-    one --group: models trained on each group, tested on each.
+    A pretrained Ark is measured without further training: name findings (or heads) and --split test. Several NAME=TABLE.csv
+    with one --group compare models that were trained on one group each, on every group.
     """
     from medssl.evaluation.prediction_tables import is_cases, read_cases, read_predictions
 
@@ -100,10 +110,11 @@ def evaluate(
 
 def _single(source: list[str], asked: list[str]) -> Path:
     if any(asked):
-        raise InputError(f"{', '.join(filter(None, asked))}", "is asked of no model", "Add --model, or leave it out")
+        rule, remedy = "needs a model, and none is given", "Add --model, or leave it out"
+        raise InputError(", ".join(filter(None, asked)), rule, remedy, code="model-missing")
     if len(source) != 1:
         rule, remedy = "are more than one", "Give one table, or NAME=TABLE.csv of each model"
-        raise InputError(f"{len(source)} sources", rule, remedy)
+        raise InputError(f"{len(source)} sources", rule, remedy, code="several-sources")
     return Path(source[0])
 
 
@@ -113,7 +124,8 @@ def _cross(source: list[str], group: list[str], output: Path, draws: Mapping[str
     from medssl.reports.cross_table_report import write_cross_table
 
     if len(group) != 1 or len(source) < 2:
-        raise InputError("NAME=TABLE.csv", "takes two tables or more and one --group", "Add --group sex")
+        rule = "takes two tables or more and one --group"
+        raise InputError("NAME=TABLE.csv", rule, "Add --group sex", code="cross-table-arguments")
     tables = {name: read_predictions(Path(path)) for name, _, path in (text.partition("=") for text in source)}
     rows = cross_table(tables, group[0], "auc", **draws)
     report = write_cross_table(rows, output, "Trained on one group, tested on each", draws["replicates"])
@@ -130,7 +142,8 @@ def _folders(
     from medssl.images.segment_classes import read_classes
 
     if truth is None:
-        raise InputError(predictions, "is a folder of label maps without their truth", "Add --truth FOLDER")
+        rule = "is a folder of label maps, and the true label maps are not named"
+        raise InputError(predictions, rule, "Add --truth FOLDER", code="truth-missing")
     pairs, notes = pairs_of_folders(predictions, truth, _entries(str(catalog), home) if catalog else ())
     known = read_classes(classes) if classes else written_classes(predictions) or classes_that_occur(pairs)
     return pairs, known, notes

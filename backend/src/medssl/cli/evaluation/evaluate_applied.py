@@ -1,4 +1,4 @@
-"""What `medssl evaluate` measures where a model is applied first, and what the record of predictions tells."""
+"""What `medssl evaluate` measures where a model is applied first, and what the record of predictions says."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def apply_first(
 ) -> Any:  # fmt: skip
     """Apply a model to data; the predictions or the pairs of label maps, the model's thresholds and kind of task.
 
-    Also what is to be said of images that a pretrained Ark was trained on, see `notes_on_seen`.
+    Also notes on images that a pretrained Ark was trained on, see `notes_on_seen`.
 
     Raises:
         MedSSLError: see `apply_here`.
@@ -49,7 +49,8 @@ def apply_first(
     failed = [row for row in rows if row["status"] != "done"]
     if failed:
         rule = f"failed; the first: {failed[0]['error']}"
-        raise CatalogError(f"{len(failed)} of {len(rows)} images", rule, "Correct them or take them out of the set")
+        remedy = "Correct them or take them out of the dataset"
+        raise CatalogError(f"{len(failed)} of {len(rows)} images", rule, remedy, code="images-failed")
     if not (applied / "predictions.csv").is_file():
         return (_pairs_of(rows, entries, applied), written_classes(applied), []), {}, "auto", seen
     path = applied / "predictions.csv"
@@ -65,7 +66,8 @@ def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -
     masks = {str(entry.image): entry for entry in entries if entry.mask}
     known = [row for row in rows if row["image"] in masks]
     if not known:
-        raise CatalogError(f"{len(rows)} images", "have no label map in the data", "Add a column mask, or use --truth")
+        remedy = "Add a column mask, or use --truth"
+        raise CatalogError(f"{len(rows)} images", "have no label map in the data", remedy, code="no-label-maps")
     return [
         Pair(row["image"], row["patient"], applied / row["output"], entry.mask, attributes_of(entry))
         for row in known
@@ -101,14 +103,15 @@ def _with_labels(table: Predictions, entries: list[Entry], labels: str, kind: st
     missing = [name for name in table.names if name not in found.names]
     if missing:
         rule = f"name no class {missing[0]!r} of the model (they name {', '.join(found.names)})"
-        raise InputError(f"labels {labels!r}", rule, "Give the columns that the model was trained on")
+        remedy = "Give the columns that the model was trained on"
+        raise InputError(f"labels {labels!r}", rule, remedy, code="labels-of-other-classes")
     place = {str(entry.image): n for n, entry in enumerate(entries)}
     columns = [list(found.names).index(name) for name in table.names]
     return replace(table, targets=np.asarray(found.targets)[[place[image] for image in table.images]][:, columns])
 
 
 def kind_of(table: Path, names: Sequence[str]) -> str:
-    """Findings of an Ark each stand for themselves, though an image may have just one of them; of other tables "auto"."""
+    """The kind of labels: findings of an Ark are independent of each other; of other tables "auto"."""
     from medssl.tasks.apply.output import record_of
 
     if "columns" not in record_of(table):
@@ -117,7 +120,7 @@ def kind_of(table: Path, names: Sequence[str]) -> str:
 
 
 def heads_note(table: Path) -> list[str]:
-    """Which heads of an Ark the columns of a table are; nothing of tables of another origin."""
+    """The note on which heads of an Ark the columns of a table are; none for tables of another origin."""
     from medssl.tasks.apply.output import record_of
 
     record = record_of(table)
@@ -131,7 +134,7 @@ def heads_note(table: Path) -> list[str]:
 
 
 def notes_of_table(path: Path, table: Predictions, home: Path, trained_too: bool) -> list[str]:
-    """What is to be said of images that an Ark was trained on, of a table that it made; nothing of others.
+    """Notes on images that an Ark was trained on, for a table that it made; none for others.
 
     Raises:
         CatalogError: see `notes_on_seen`.

@@ -1,4 +1,4 @@
-"""Has a model seen, in its training, the images that it is measured on? The jobs that made it are asked."""
+"""Leakage between training and test: images that a model is measured on, looked up in the jobs that made it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_TEST = "NOT A TEST"
 
 @dataclass(frozen=True)
 class Seen:
-    """What a model saw.
+    """Images that trained a model or chose its weights.
 
     Attributes:
         sets: resolved path of an image that trained or chose the weights -> its set.
@@ -32,13 +32,13 @@ class Seen:
 
 
 def notes_on_seen(home: Path, job: str, images: Iterable[str | Path], allowed: bool) -> list[str]:
-    """What a report must say of the images that a pretrained Ark is measured on.
+    """Notes of a report on the images that a pretrained Ark is measured on.
 
     Args:
         home: where the job lies, if it does.
         job: that trained the model, "" where its file names none.
         images: paths.
-        allowed: measure images of the training too, and say so.
+        allowed: measure images of the training too, with a note.
 
     Raises:
         CatalogError: some of the images were trained on, and that is not allowed.
@@ -55,25 +55,29 @@ def notes_on_seen(home: Path, job: str, images: Iterable[str | Path], allowed: b
     count, rule = f"{sum(found.values())} of {len(paths)} images", f"were trained on, or chose the weights ({names})"
     if not allowed:
         remedy = f"Measure others: --split test, or other images; {TRAINED_TOO} measures them all the same"
-        raise CatalogError(count, rule, remedy)
-    return [f"{NO_TEST}: {count} {rule}; the numbers do not tell how the model does on new images"]
+        raise CatalogError(count, rule, remedy, code="trained-on-test-images")
+    return [f"{NO_TEST}: {count} {rule}; the numbers do not show how good the model is on new images"]
 
 
 def seen_by(home: Path, job: str) -> Seen:
-    """The training and validation images of a pretraining on declared sets, and of those whose weights it began with."""
+    """Training and validation images of a pretraining on dataset specs, and of those whose weights it began with."""
     from medssl.jobs.store import JobStore
 
     store, sets, jobs = JobStore(home), dict[str, str](), list[str]()
-    doubt = "" if job else "the file of the model names no training"
+    doubt = "" if job else "the model's file does not name the job that trained it"
     while job:
         try:
             spec = store.spec(job)
             if not spec.data.sets:
-                return Seen(sets, tuple(jobs), f"job {job} did not train on declared sets")
+                return Seen(sets, tuple(jobs), f"job {job} did not train on dataset specs")
             sets = {**_images(spec, store.folder(job)), **sets}
             jobs.append(job)
             job = _job_before(spec.start_from)
-            doubt = f"job {jobs[-1]} began with {spec.start_from}, which names no training" if spec.start_from else ""
+            doubt = (
+                f"job {jobs[-1]} began with {spec.start_from}, which does not name the job that trained it"
+                if spec.start_from
+                else ""
+            )
         except MedSSLError as error:  # the job or its sets are not in this home, or not what they were
             return Seen(sets, tuple(jobs), str(error).rstrip("."))
     return Seen(sets, tuple(jobs), doubt)
@@ -89,7 +93,7 @@ def _images(spec: JobSpec, folder: Path) -> dict[str, str]:
 
 
 def _job_before(start: str) -> str:
-    """The job that made the weights which a job began with; "" where there were none, or none that tell."""
+    """The job that made the weights which a job began with; "" where there were none, or none that name it."""
     from medssl.core.plan import read_plan
 
     plan = read_plan(start) if Path(start).suffix == ".safetensors" and Path(start).is_file() else None

@@ -7,24 +7,9 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.evaluation.applying import (
-    Detach,
-    Findings,
-    Heads,
-    Images,
-    Modality,
-    Model,
-    ModelPart,
-    Overwrite,
-    Pattern,
-    Split,
-    View,
-    apply_here,
-    ark_settings,
-    failures,
-    images_of,
-)
-from medssl.cli.options import Device, Home
+from medssl.cli.evaluation.apply_options import Findings, FineTuned, Heads, Images, ModelPart, Overwrite, Split
+from medssl.cli.evaluation.applying import apply_here, ark_settings, failures, images_of
+from medssl.cli.options import Detach, Device, Home, Modality, Pattern, View
 from medssl.cli.output import err, out, print_table
 from medssl.core.tables import read_table
 
@@ -34,15 +19,15 @@ MOST_COLUMNS, LIKELIEST = 8, 5  # of more columns each image's likeliest are sho
 
 def predict(
     images: Images,
-    model: Model,
-    output: Annotated[Path, typer.Option(help="A .csv file, or a folder for predictions.csv.")] = Path(
-        "predictions.csv"
-    ),
+    model: FineTuned,
+    output: Annotated[Path, typer.Option(help="File (.csv), or folder for predictions.csv.")] = Path("predictions.csv"),
     findings: Findings = [],  # noqa: B006
     heads: Heads = [],  # noqa: B006
     part: ModelPart = "auto",
     split: Split = "",
-    test_time: Annotated[str, typer.Option(help="auto (as in training), none, mirror or ten-crop.")] = "auto",
+    test_time: Annotated[
+        str, typer.Option(help="Test-time averaging: auto (as in training), none, mirror or ten-crop.")
+    ] = "auto",
     pattern: Pattern = "",
     modality: Modality = "",
     view: View = "",
@@ -51,7 +36,7 @@ def predict(
     device: Device = "auto",
     home: Home = None,
 ) -> None:
-    """Predict classes of images; a second call goes on where the first was stopped.
+    """Predict classes of images; a second call goes on where the first stopped.
 
     The table has the probabilities, the labels that a catalogue knows under the same names (for an Ark also under synonyms of
     a finding), and its other columns: what `medssl evaluate` reads. A pretrained Ark needs no training of its own: name the

@@ -7,19 +7,9 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.evaluation.applying import (
-    Detach,
-    Images,
-    Modality,
-    Model,
-    Overwrite,
-    Pattern,
-    View,
-    apply_here,
-    failures,
-    images_of,
-)
-from medssl.cli.options import Device, Home
+from medssl.cli.evaluation.apply_options import FineTuned, Images, Overwrite
+from medssl.cli.evaluation.applying import apply_here, failures, images_of
+from medssl.cli.options import Detach, Device, Home, Modality, Pattern, View
 from medssl.cli.output import out, print_table
 from medssl.core.tables import read_table
 
@@ -28,11 +18,13 @@ FEWEST_SUMMED = 9  # images from which on the table on the terminal would be too
 
 def segment(
     images: Images,
-    model: Model,
+    model: FineTuned,
     output: Annotated[Path, typer.Option(help="Folder for the label maps and tables.")] = Path("segmentations"),
-    overlap: Annotated[float, typer.Option(help="Of neighbouring windows, 0 to 0.9; negative: as in training.")] = -1.0,
-    mirror: Annotated[bool, typer.Option("--mirror", help="Average over mirrored images too.")] = False,
-    format: Annotated[str, typer.Option(help="nii.gz, or nrrd, which holds names and colours too.")] = "nii.gz",
+    overlap: Annotated[
+        float, typer.Option(help="Overlap of neighbouring windows, 0 to 0.9; negative: as in training.")
+    ] = -1.0,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Mirrored images averaged too.")] = False,
+    format: Annotated[str, typer.Option(help="Format: nii.gz, or nrrd, which holds names and colours too.")] = "nii.gz",
     pattern: Pattern = "",
     modality: Modality = "",
     view: View = "",
@@ -41,7 +33,7 @@ def segment(
     device: Device = "auto",
     home: Home = None,
 ) -> None:
-    """Segment images, a folder of them or those of a catalogue; a second call goes on where the first was stopped.
+    """Segment images, a folder of them or those of a catalogue; a second call goes on where the first stopped.
 
     Leaves a label map per image, index.csv (what became of each), volumes.csv, and classes.csv (what the values mean).
     """

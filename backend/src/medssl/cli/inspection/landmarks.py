@@ -11,7 +11,7 @@ from medssl.cli.inspection.radiographs import run_into
 from medssl.cli.inspection.request_options import with_options
 from medssl.cli.options import Exclude, Home
 from medssl.cli.output import err, out, print_table
-from medssl.cli.training.pretrain import data_spec
+from medssl.cli.training_set import data_spec
 from medssl.core.errors import InputError
 from medssl.core.home import home_folder
 from medssl.core.protocol import DataSpec

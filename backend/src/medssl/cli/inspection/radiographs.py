@@ -30,7 +30,8 @@ def references(images: list[Path], view: str, inverted: list[Path]) -> tuple[Vol
     """
     for path in inverted:
         if path not in images:
-            raise InputError(f"--inverted {path}", "is none of the images", "Write it as among them")
+            rule, remedy = "is none of the images", "Write it as you wrote the image"
+            raise InputError(f"--inverted {path}", rule, remedy, code="inverted-unknown")
     return tuple(VolumeRef(path=str(path), view=view, inverted=path in inverted) for path in images)
 
 
@@ -43,7 +44,9 @@ def run_into(kind: str, request: Any, output: Path, home: Path | None, title: st
     from medssl.handlers.worker.local import run_here
 
     if is_finished(output):
-        raise InputError(output, "holds an earlier result", "Give another --output, or delete it first")
+        raise InputError(
+            output, "holds an earlier result", "Give another --output, or delete it first", code="earlier-result"
+        )
     with err.status(title or kind) as status:
 
         def progress(share: float, text: str) -> None:

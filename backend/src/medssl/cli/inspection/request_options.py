@@ -94,6 +94,6 @@ def _volumes(paths: list[Path]) -> tuple[VolumeRef, ...]:
 
 
 def _data(paths: list[str]) -> DataSpec:
-    from medssl.cli.training.pretrain import data_spec
+    from medssl.cli.training_set import data_spec
 
     return data_spec(paths, "", "", validation_fraction=0.2)

@@ -12,7 +12,7 @@ from medssl.cli.inspection.radiographs import View, run_into, show
 from medssl.cli.inspection.request_options import with_options
 from medssl.cli.options import Exclude, Home, Modality, Pattern
 from medssl.cli.output import err
-from medssl.cli.training.pretrain import data_spec
+from medssl.cli.training_set import data_spec
 from medssl.core.protocol import VolumeRef
 from medssl.core.requests import RetrieveRequest
 

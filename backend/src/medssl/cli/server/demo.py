@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from medssl.cli.options import Settings
 from medssl.cli.output import err, out, print_table
+from medssl.cli.settings import parse_settings
 
 DEMOS = {  # one line registers a method's demonstration: (output folder, preset, settings) -> DemoResult
     "genesis": "medssl.examples.genesis_demo:demonstrate_genesis",
@@ -17,15 +19,15 @@ DEMOS = {  # one line registers a method's demonstration: (output folder, preset
 
 
 def demo(
-    method: Annotated[str, typer.Option(help="Which method to show.")] = "genesis",
+    method: Annotated[str, typer.Option(help="Method to show: genesis, peac or ark.")] = "genesis",
     output: Annotated[Path, typer.Option(help="Folder for downloads, the job and the report.")] = Path("demo"),
-    preset: Annotated[str, typer.Option(help="Preset to train.")] = "laptop",
-    settings: Annotated[
-        list[str], typer.Option("--set", help="Override a setting, e.g. --set training.steps=50.")
-    ] = [],  # noqa: B006
+    preset: Annotated[str, typer.Option(help="Preset of the method.")] = "laptop",
+    settings: Settings = [],  # noqa: B006
 ) -> None:
-    """Pretrain on public images, show what was learnt on an unseen patient, write report.html; exit status 1 if it did not learn."""
-    from medssl.cli.training.pretrain import parse_settings
+    """Pretrain on public images, show on an unseen patient what was learnt, write report.html.
+
+    The exit status is 1 if the model did not learn.
+    """
     from medssl.core.errors import NotFoundError
     from medssl.core.registry import load
 

@@ -36,13 +36,16 @@ class Diagnosis:
 
 
 def doctor(as_json: AsJson = False, home: Home = None) -> None:
-    """Check Python, packages, devices, memory, disk and server; exit status 1 where something must be mended."""
+    """Check Python, packages, devices, memory, disk and server.
+
+    The exit status is 1 where something must be mended.
+    """
     folder = home_folder(home)
     findings = [*_python(), *_packages(), *_devices(), *_memory(), *_disk(folder), *_server(folder)]
     if as_json:
         print_json(findings)
     else:
-        print_table(("", "what", "found"), [("ok" if f.good else "!!", f.what, f.found) for f in findings])
+        print_table(("", "what", "found"), [("ok" if f.good else "!!", f.what, f.found) for f in findings], names=2)
         for finding in findings:
             if not finding.good:
                 err.print(f"{finding.what}: {finding.remedy}.", markup=False)

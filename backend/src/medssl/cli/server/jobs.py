@@ -7,27 +7,29 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.options import AsJson, Home
-from medssl.cli.output import out, print_jobs, print_json, print_table
+from medssl.cli.follow import follow_job
+from medssl.cli.help import verb
+from medssl.cli.options import AsJson, Detach, Home
+from medssl.cli.output import print_jobs, print_json, print_table
 from medssl.core.errors import InputError
 from medssl.core.home import home_folder
 from medssl.core.protocol import to_json
 from medssl.jobs.store import JobStore
 
-app = typer.Typer(help="List, show, follow, cancel, resume and remove jobs.", no_args_is_help=True)
-Job = Annotated[str, typer.Argument(help="A job's id or its beginning, or its name.")]
+app = typer.Typer(help="List, show, follow, cancel, resume and delete jobs.", no_args_is_help=True)
+Job = Annotated[str, typer.Argument(help="Job id or its beginning, or the job's name.")]
 
 
-@app.command("list")
+@verb(app, "list", "medssl jobs list")
 def list_jobs(as_json: AsJson = False, home: Home = None) -> None:
-    """All jobs, newest first."""
+    """List all jobs, newest first."""
     views = _store(home).list()
     print_json(views) if as_json else print_jobs(views)
 
 
-@app.command()
+@verb(app, "show", "medssl jobs show liver")
 def show(job: Job, as_json: AsJson = False, home: Home = None) -> None:
-    """State, settings and files of one job."""
+    """Show state, settings and files of one job."""
     store = _store(home)
     view = store.view(_find(store, job))
     if as_json:
@@ -39,21 +41,17 @@ def show(job: Job, as_json: AsJson = False, home: Home = None) -> None:
     print_table(
         ("setting", "value"), [*chosen.items(), *((f"training.{n}", v) for n, v in config.get("training", {}).items())]
     )
-    if view.status.error:
-        out.print(view.status.error["message"], markup=False)
     print_table(("file",), [(name,) for name in view.files])
 
 
-@app.command()
+@verb(app, "follow", "medssl jobs follow 20260709-2145")
 def follow(job: Job, home: Home = None) -> None:
     """Watch a job to its end."""
-    from medssl.cli.training.pretrain import watch
-
     store = _store(home)
-    raise typer.Exit(watch(store, _find(store, job)))
+    raise typer.Exit(follow_job(store, _find(store, job)))
 
 
-@app.command()
+@verb(app, "cancel", "medssl jobs cancel liver")
 def cancel(job: Job, home: Home = None) -> None:
     """Ask a job to stop; after a grace period its processes are ended."""
     from medssl.jobs import process
@@ -62,21 +60,20 @@ def cancel(job: Job, home: Home = None) -> None:
     print_jobs([process.cancel(store, _find(store, job))])
 
 
-@app.command()
-def resume(job: Job, detach: Annotated[bool, typer.Option(help="Return at once.")] = False, home: Home = None) -> None:
+@verb(app, "resume", "medssl jobs resume liver --detach")
+def resume(job: Job, detach: Detach = False, home: Home = None) -> None:
     """Go on with a cancelled, failed or interrupted job from its last checkpoint."""
-    from medssl.cli.training.pretrain import watch
     from medssl.jobs import process
 
     store = _store(home)
     job = _find(store, job)
     process.resume(store, job)
     if not detach:
-        raise typer.Exit(watch(store, job))
+        raise typer.Exit(follow_job(store, job))
 
 
-@app.command()
-def rm(jobs: Annotated[list[str], typer.Argument(help="Ids.")], home: Home = None) -> None:
+@verb(app, "delete", "medssl jobs delete liver spleen", old=("rm",))
+def delete(jobs: Annotated[list[str], typer.Argument(help="Job ids or names.")], home: Home = None) -> None:
     """Delete jobs with all they made."""
     store = _store(home)
     for job in [_find(store, job) for job in jobs]:  # all are known before the first is gone
@@ -94,7 +91,8 @@ def _find(store: JobStore, text: str) -> str:
         view.id for view in views if view.id.startswith(text)
     ]
     if len(found) > 1:
-        raise InputError(f"job {text!r}", f"means {len(found)} jobs: {', '.join(found[:3])}", "Give an id")
+        rule = f"means {len(found)} jobs: {', '.join(found[:3])}"
+        raise InputError(f"job {text!r}", rule, "Give an id", code="job-ambiguous")
     return found[0] if found else store.folder(text).name
 
 

@@ -12,14 +12,16 @@ from medssl.core.home import home_folder
 
 def serve(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; anything but loopback needs TLS or a tunnel before it.")
+        str, typer.Option(help="Address to listen on; any but loopback needs TLS or a tunnel before it.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free port.")] = 0,
-    allow_host: Annotated[list[str], typer.Option(help="A name clients may call this machine by; repeatable.")] = [],  # noqa: B006
-    upload_limit: Annotated[float, typer.Option(help="Largest upload, in GiB.")] = 8.0,
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
+    allow_host: Annotated[
+        list[str], typer.Option(help="Name by which clients may call this machine; repeatable.")
+    ] = [],  # noqa: B006
+    upload_limit: Annotated[float, typer.Option(help="Upload limit in GiB.")] = 8.0,
     home: Home = None,
 ) -> None:
-    """Serve the home folder; address and token are left in its server.json."""
+    """Serve the home folder to Slicer and other clients; address and token are left in its server.json."""
     from medssl.server.serve import serve as run
 
     run(home_folder(home), host, port, hosts=tuple(allow_host), upload_limit=int(upload_limit * 2**30))

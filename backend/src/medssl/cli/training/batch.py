@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from medssl.cli.options import Home
+from medssl.cli.follow import run_job
+from medssl.cli.options import Detach, Home, JobName
 from medssl.cli.output import out
-from medssl.cli.training.pretrain import watch
+from medssl.cli.settings import read_yaml
 from medssl.core.errors import ConfigError
 from medssl.core.protocol import DataSpec, JobSpec
 
@@ -18,19 +19,20 @@ PATHS = ("start_from", "predictions")
 
 def batch(
     file: Annotated[str, typer.Argument(help="YAML or JSON: a list of jobs, or {items: [...], devices: [...]}.")],
-    devices: Annotated[str, typer.Option(help="One job at a time on each, e.g. cpu,cuda:0,cuda:1.")] = "",
-    fresh: Annotated[bool, typer.Option(help="Run everything again, also what an earlier batch has finished.")] = False,
-    name: Annotated[str, typer.Option(help="A name to find the job by.")] = "",
-    detach: Annotated[bool, typer.Option(help="Print the job's id and return at once.")] = False,
+    devices: Annotated[str, typer.Option(help="Devices, one job at a time on each: cpu,cuda:0,cuda:1.")] = "",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Items that an earlier batch has finished run again too.")
+    ] = False,
+    name: JobName = "",
+    detach: Detach = False,
     home: Home = None,
 ) -> None:
-    """Pretrain, fine-tune, probe, apply, compare and evaluate as a file says; running it again skips what is finished.
+    """Run a list of jobs from a file, unattended; running it again skips what is finished.
 
     Each item has a name, a kind (pretrain, finetune, probe, apply, compare, evaluate) and the settings of such a job; "@other"
     as start_from means the model of an earlier item. Items that fail do not stop the others.
     """
     from medssl.core.home import home_folder
-    from medssl.jobs import process
     from medssl.jobs.store import JobStore
 
     config = read_batch_file(Path(file))
@@ -40,17 +42,13 @@ def batch(
         config["reuse"] = False
     store = JobStore(home_folder(home))
     spec = JobSpec("batch", "batch", config, DataSpec(path=file), name=name or Path(file).stem, device="none")
-    job = process.submit(store, spec)
-    if detach:
-        print(job)
-        return
-    status = watch(store, job)
-    table = store.folder(job) / "results" / "batch.md"
-    if table.is_file():
+    folder, status = run_job(store, spec, detach)
+    table = folder / "results" / "batch.md"
+    if status is not None and table.is_file():
         text = table.read_text(encoding="utf-8")
         out.print(text, markup=False, highlight=False)
         status = status or int("failed" in text.partition("\n")[0])
-    raise typer.Exit(status)
+    raise typer.Exit(status or 0)
 
 
 def read_batch_file(file: Path) -> dict[str, Any]:
@@ -59,15 +57,11 @@ def read_batch_file(file: Path) -> dict[str, Any]:
     Raises:
         ConfigError: no such file, or neither a list nor a mapping in it.
     """
-    import yaml
-
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"batch file {file}", f"cannot be read ({error})", "Give a YAML or JSON file") from error
+    tree = read_yaml(file, "batch file")
     config = {"items": tree} if isinstance(tree, list) else tree
     if not isinstance(config, dict) or not all(isinstance(item, dict) for item in config.get("items") or [None]):
-        raise ConfigError(f"batch file {file}", "holds no list of items", "Write - {name: first, kind: finetune, ...}")
+        remedy = "Write - {name: first, kind: finetune, ...}"
+        raise ConfigError(f"batch file {file}", "holds no list of items", remedy, code="batch-without-items")
     return {**config, "items": [_beside(item, file.absolute().parent) for item in config["items"]]}
 
 

@@ -2,68 +2,75 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from medssl.cli.follow import prepare_job, run_job
 from medssl.cli.options import (  # fmt: skip
     Detach,
     Device,
     Exclude,
     Home,
+    JobName,
     Labels,
     Masks,
     Modality,
-    Name,
     PartialWeights,
     Pattern,
+    Prepare,
     Settings,
     Test,
     Validation,
 )
 from medssl.cli.output import out
-from medssl.cli.training.pretrain import data_spec, merge, parse_settings, read_settings, watch
+from medssl.cli.settings import merge, parse_settings, read_settings
+from medssl.cli.training_set import data_spec
 from medssl.core.errors import ConfigError
 from medssl.core.protocol import DataSpec, JobSpec, from_json
 
-STUDY_FILES = (".yaml", ".yml", ".json")
+COMPARISON_FILES = (".yaml", ".yml", ".json")
 LISTS = {"fractions": float, "patients": int, "per_class": int}
 
 
 def compare(
     data: Annotated[
-        list[str], typer.Argument(help="A catalogue CSV, a folder, or a study file (YAML or JSON).", show_default=False)
+        list[str],
+        typer.Argument(help="A catalogue CSV, a folder, or a comparison file (YAML or JSON).", show_default=False),
     ] = [],  # noqa: B006
-    task: Annotated[str, typer.Option(help="segmentation, classification or probing.")] = "",
+    task: Annotated[str, typer.Option(help="Task: segmentation, classification or probing.")] = "",
     arms: Annotated[
         list[str],
-        typer.Option("--arm", help="NAME=WEIGHTS: a file, a job's id, or nothing (from scratch); repeatable."),
+        typer.Option(
+            "--arm",
+            help="Arm, a way to train that is compared, as NAME=WEIGHTS: a file, a job's id, or nothing (from scratch); repeatable.",
+        ),
     ] = [],  # noqa: B006
     arm_settings: Annotated[
         list[str],
-        typer.Option("--arm-set", help="NAME:SETTING=VALUE, a setting of one arm, e.g. slices:form=2d; repeatable."),
+        typer.Option("--arm-set", help="Setting of one arm as NAME:SETTING=VALUE, such as slices:form=2d; repeatable."),
     ] = [],  # noqa: B006
-    fractions: Annotated[str, typer.Option(help="Shares of the training patients, e.g. 0.1,0.25,1.")] = "",
-    patients: Annotated[str, typer.Option(help="Numbers of training patients, e.g. 5,10,20.")] = "",
-    per_class: Annotated[str, typer.Option(help="Training patients of each class, e.g. 1,5,10.")] = "",
+    fractions: Annotated[str, typer.Option(help="Shares of the training patients, such as 0.1,0.25,1.")] = "",
+    patients: Annotated[str, typer.Option(help="Numbers of training patients, such as 5,10,20.")] = "",
+    per_class: Annotated[str, typer.Option(help="Training patients of each class, such as 1,5,10.")] = "",
     seeds: Annotated[
-        int, typer.Option(help="Runs of every arm and size (5 unless the study file says).", show_default=False)
+        int, typer.Option(help="Seeds, hence runs, of every arm and size (5 unless the file says).", show_default=False)
     ] = 0,
-    metric: Annotated[str, typer.Option(help="What is compared: dice, auc ...")] = "",
+    metric: Annotated[str, typer.Option(help="Metric that is compared: dice, auc ...")] = "",
     reference: Annotated[
         str,
-        typer.Option(help="The arm that others are compared with (default: scratch; of probes without it the first)."),
+        typer.Option(help="Arm with which others are compared; without it scratch, of probes the first."),
     ] = "",
     labels: Labels = "",
-    preset: Annotated[str, typer.Option(help="A preset of the task.")] = "",
+    preset: Annotated[str, typer.Option(help="Preset of the task, see `medssl tasks`.")] = "",
     settings: Settings = [],  # noqa: B006
     groups: Annotated[
-        list[str], typer.Option("--group", help="Results per group: sex, or age:0,40,60; repeatable.")
+        list[str],
+        typer.Option("--group", help="Column for results per group: sex, or in bands: age:0,40,60; repeatable."),
     ] = [],  # noqa: B006
-    train_on: Annotated[str, typer.Option(help="An attribute: train on one of its values, test on all.")] = "",
+    train_on: Annotated[str, typer.Option(help="Column: one model for each of its values, tested on all.")] = "",
     partial_weights: PartialWeights = False,
     pattern: Pattern = "",
     masks: Masks = "",
@@ -71,22 +78,27 @@ def compare(
     validation_fraction: Validation = 0.2,
     test_fraction: Test = 0.0,
     exclude: Exclude = [],  # noqa: B006
-    name: Name = "",
+    name: JobName = "",
     device: Device = "auto",
-    devices: Annotated[str, typer.Option(help="Runs side by side, e.g. cuda:0,cuda:1.")] = "",
-    keep_models: Annotated[bool, typer.Option(help="Keep the weights of every run.")] = False,
+    devices: Annotated[str, typer.Option(help="Devices for runs side by side: cuda:0,cuda:1.")] = "",
+    keep_models: Annotated[bool, typer.Option("--keep-models", help="Weights of every run are kept.")] = False,
     detach: Detach = False,
-    prepare: Annotated[bool, typer.Option(help="Only make the job folder, for a batch system.")] = False,
-    report: Annotated[str, typer.Option(help="Write the tables of this job from what is finished, and stop.")] = "",
+    prepare: Prepare = False,
+    report: Annotated[
+        str, typer.Option(help="Job of a comparison: write its tables from what is finished, and stop.")
+    ] = "",
     home: Home = None,
 ) -> None:
-    """Compare ways to train: the same data, budget and seeds for every arm. Interrupted, it goes on with `medssl jobs resume`."""
+    """Compare ways to train (arms): the same data, budget and seeds for each.
+
+    An interrupted comparison goes on with `medssl jobs resume`.
+    """
     from medssl.core.home import home_folder
     from medssl.jobs.store import JobStore
 
     store = JobStore(home_folder(home))
     if report:
-        show(store, report)
+        write_report(store, report)
         return
     given: dict[str, Any] = {
         "task": task, "metric": metric, "reference": reference, "preset": preset, "seeds": seeds, "train_on": train_on,
@@ -103,25 +115,27 @@ def compare(
 
 
 def _device(wanted: str, study: dict[str, Any]) -> str:
-    """Of a study with several devices the job holds one, and waits for the others."""
+    """The device of the job: of a comparison on several devices it holds one, and waits for the others."""
     return study["devices"][0] if wanted == "auto" and study.get("devices") else wanted
 
 
 def _study(data: list[str], spec: Callable[[], DataSpec]) -> tuple[dict[str, Any], DataSpec]:
-    """The study and its data: of a study file, or none and what the options say.
+    """The settings and data of a comparison: of its file, or none and what the options say.
 
     Raises:
         ConfigError: no data.
     """
-    if len(data) == 1 and Path(data[0]).suffix.lower() in STUDY_FILES:
+    if len(data) == 1 and Path(data[0]).suffix.lower() in COMPARISON_FILES:
         return _of_file(Path(data[0]))
     if not data:
-        raise ConfigError("data", "is missing", "Give a catalogue CSV, a folder or a study file")
+        raise ConfigError(
+            "data", "is missing", "Give a catalogue CSV, a folder or a comparison file", code="data-missing"
+        )
     return {}, spec()
 
 
 def _of_file(path: Path) -> tuple[dict[str, Any], DataSpec]:
-    """The study of a file, and its data.
+    """The comparison that a file describes, and its data.
 
     Raises:
         ConfigError: the file cannot be read, or names no data.
@@ -129,14 +143,14 @@ def _of_file(path: Path) -> tuple[dict[str, Any], DataSpec]:
     study = read_settings(str(path))
     where = study.pop("data", None)
     if not where:
-        raise ConfigError(f"study file {path}", "names no data", "Add data: {path: catalogue.csv}")
+        raise ConfigError(
+            f"comparison file {path}", "names no data", "Add data: {path: catalogue.csv}", code="data-missing"
+        )
     study["arms"] = [_beside(arm, "weights", path) for arm in study.get("arms") or []]
     return study, from_json(DataSpec, _beside(where, "path", path))
 
 
 def _run(store: Any, spec: JobSpec, prepare: bool, detach: bool) -> None:
-    from medssl.jobs import process
-    from medssl.jobs.check import checked
     from medssl.studies.comparison.check import read_study
 
     if spec.config.get("groups") or spec.config.get("train_on"):
@@ -144,20 +158,15 @@ def _run(store: Any, spec: JobSpec, prepare: bool, detach: bool) -> None:
 
         check_columns(read_study(spec.config), spec.data, store.home)
     if prepare:
-        folder = store.folder(store.create(checked(spec, home=store.home)))
-        out.print(f"{folder}\nrun it with: python -m medssl.jobs.child {shlex.quote(str(folder))}", highlight=False)
+        prepare_job(store, spec)
         return
-    job = process.submit(store, spec)
-    if detach:
-        print(job)
-        return
-    status = watch(store, job)
+    folder, status = run_job(store, spec, detach)
     if status == 0:
-        _print_table(store.folder(job))
-    raise typer.Exit(status)
+        _print_table(folder)
+    raise typer.Exit(status or 0)
 
 
-def show(store: Any, job: str) -> None:
+def write_report(store: Any, job: str) -> None:
     """Write the report of what is finished; print its table and where it lies."""
     from medssl.studies.comparison.run import report
 
@@ -171,7 +180,7 @@ def _print_table(folder: Path) -> None:
 
 
 def _arms(arms: list[str], settings: list[str], partial: bool) -> list[dict[str, Any]]:
-    """`genesis=model.safetensors` and `genesis:training.steps=5` as the study's arms.
+    """The arms of `genesis=model.safetensors` and `genesis:training.steps=5`.
 
     Raises:
         ConfigError: no equals sign, or a setting of an arm that is not there.
@@ -180,15 +189,15 @@ def _arms(arms: list[str], settings: list[str], partial: bool) -> list[dict[str,
     for text in arms:
         name, equals, weights = text.partition("=")
         if not equals or name in made:
-            rule = "is there twice" if equals else "lacks an equals sign"
-            raise ConfigError(f"--arm {text}", rule, "Write --arm scratch= --arm genesis=model.safetensors")
+            rule = "is given twice" if equals else "lacks an equals sign"
+            remedy = "Write --arm scratch= --arm genesis=model.safetensors"
+            raise ConfigError(f"--arm {text}", rule, remedy, code="arm-repeated" if equals else "arm-without-weights")
         made[name] = {"name": name, "weights": weights, "partial": partial and bool(weights), "config": {}}
     for text in settings:
         name, _, assignment = text.partition(":")
         if name not in made:
-            raise ConfigError(
-                f"--arm-set {text}", "names no arm", "Write --arm-set NAME:SETTING=VALUE, after --arm NAME="
-            )
+            remedy = "Write --arm-set NAME:SETTING=VALUE, after --arm NAME="
+            raise ConfigError(f"--arm-set {text}", "names no arm", remedy, code="arm-unknown")
         made[name]["config"] = merge(made[name]["config"], parse_settings([assignment]))
     return list(made.values())
 
@@ -197,10 +206,11 @@ def _numbers(unit: str, text: str) -> list[float]:
     try:
         return [LISTS[unit](part) for part in text.split(",") if part.strip()]
     except ValueError as error:
-        raise ConfigError(f"--{unit.replace('_', '-')} {text}", "is no list of numbers", "Write 5,10,20") from error
+        value, rule = f"--{unit.replace('_', '-')} {text}", "is not a list of numbers"
+        raise ConfigError(value, rule, "Write 5,10,20", code="not-numbers") from error
 
 
 def _beside(entry: dict[str, Any], name: str, file: Path) -> dict[str, Any]:
-    """Paths in a study file are relative to it; job ids and missing files stay as they are."""
+    """The entry with its path: in a comparison file relative to it; job ids and missing files stay as they are."""
     path = file.parent / str(entry.get(name) or "")
     return {**entry, name: str(path)} if entry.get(name) and path.exists() else entry

@@ -6,42 +6,46 @@ from typing import Annotated, Any
 
 import typer
 
+from medssl.cli.follow import run_job
 from medssl.cli.options import (  # fmt: skip
     Config,
     Detach,
     Device,
     Exclude,
     Home,
+    JobName,
     Labels,
     Masks,
     Modality,
-    Name,
     PartialWeights,
     Pattern,
     Settings,
     Test,
     Validation,
 )
-from medssl.cli.training.pretrain import data_spec, merge, parse_settings, read_settings, watch
+from medssl.cli.settings import merge, parse_settings, read_settings
+from medssl.cli.training_set import data_spec
 from medssl.core.protocol import DataSpec, JobSpec
 
 Data = Annotated[
     list[str], typer.Argument(help="A catalogue CSV (columns image, patient, mask or labels), or a folder.")
 ]
-Preset = Annotated[str, typer.Option(help="A preset of the task, see `medssl tasks`.")]
-Folds = Annotated[int, typer.Option(help="Cross-validation: parts of the patients, of which --fold is the test set.")]
-Fold = Annotated[int, typer.Option(help="Which fold, from 0.")]
+Preset = Annotated[str, typer.Option(help="Preset of the task, see `medssl tasks`.")]
+Folds = Annotated[int, typer.Option(help="Folds of a cross-validation, of which --fold is the test set.")]
+Fold = Annotated[int, typer.Option(help="Fold that is the test set, counted from 0.")]
 
 
 def finetune(
     data: Data,
-    task: Annotated[str, typer.Option(help="segmentation or classification.")] = "segmentation",
-    start_from: Annotated[str, typer.Option(help="Weights: a job id or a file; none trains from scratch.")] = "",
+    task: Annotated[str, typer.Option(help="Task: segmentation or classification.")] = "segmentation",
+    start_from: Annotated[
+        str, typer.Option(help="Weights to begin with: a job id or a file; without it: from scratch.")
+    ] = "",
     preset: Preset = "default",
     settings: Settings = [],  # noqa: B006
     config: Config = "",
     labels: Labels = "",
-    classes: Annotated[str, typer.Option(help='Names of the label map\'s values: "1=Anterior,2=Posterior".')] = "",
+    classes: Annotated[str, typer.Option(help='Names of the values in label maps: "1=Anterior,2=Posterior".')] = "",
     masks: Masks = "",
     pattern: Pattern = "",
     modality: Modality = "",
@@ -51,7 +55,7 @@ def finetune(
     fold: Fold = 0,
     exclude: Exclude = [],  # noqa: B006
     partial_weights: PartialWeights = False,
-    name: Name = "",
+    name: JobName = "",
     device: Device = "auto",
     devices: Annotated[int, typer.Option(help="Devices on this machine.")] = 1,
     detach: Detach = False,
@@ -59,22 +63,15 @@ def finetune(
 ) -> None:
     """Fine-tune a model on labelled images, and measure it on patients it never saw.
 
-    Ctrl-C only stops watching: the job runs on by itself.
+    The job runs on by itself; Ctrl-C only stops watching.
     """
     set_too = {"labels": labels} | {"classes": classes}
     over = merge(read_settings(config), parse_settings([*settings, f"training.devices={devices}"]))
     over = {**over, **{key: value for key, value in set_too.items() if value}}
     chosen = data_spec(
-        data,
-        pattern,
-        modality,
-        validation_fraction,
-        exclude,
-        masks=masks,
-        test_fraction=test_fraction,
-        folds=folds,
-        fold=fold,
-    )
+        data, pattern, modality, validation_fraction, exclude,
+        masks=masks, test_fraction=test_fraction, folds=folds, fold=fold,
+    )  # fmt: skip
     _run(
         "finetune", task, preset, over, chosen, detach, home,
         start_from=start_from, partial_weights=partial_weights, name=name, device=device,
@@ -83,10 +80,10 @@ def finetune(
 
 def probe(
     data: Data,
-    model: Annotated[str, typer.Option(help="The model whose embeddings are probed: a job id or a file.")],
+    model: Annotated[str, typer.Option(help="Model whose embeddings are probed: a job id or a file.")],
     labels: Labels,
     knn: Annotated[
-        bool, typer.Option("--knn", help="Let the nearest neighbours vote instead of a linear probe.")
+        bool, typer.Option("--knn", help="Nearest neighbours that vote, instead of a linear probe.")
     ] = False,
     settings: Settings = [],  # noqa: B006
     config: Config = "",
@@ -97,7 +94,7 @@ def probe(
     folds: Folds = 0,
     fold: Fold = 0,
     exclude: Exclude = [],  # noqa: B006
-    name: Name = "",
+    name: JobName = "",
     device: Device = "auto",
     detach: Detach = False,
     home: Home = None,
@@ -117,14 +114,9 @@ def _run(
     from medssl.core.home import home_folder
     from medssl.core.registry import config_class
     from medssl.core.schema import as_dict, build
-    from medssl.jobs import process
     from medssl.jobs.store import JobStore
     from medssl.tasks import TASKS
 
     complete = as_dict(build(config_class(TASKS, task, "task"), over, preset))
-    store = JobStore(home or home_folder())
-    job = process.submit(store, JobSpec(kind, task, complete, data, **spec))
-    if detach:
-        print(job)
-        return
-    raise typer.Exit(watch(store, job))
+    job = JobSpec(kind, task, complete, data, **spec)
+    raise typer.Exit(run_job(JobStore(home_folder(home)), job, detach)[1] or 0)

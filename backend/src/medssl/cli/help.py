@@ -1,0 +1,50 @@
+"""How verbs enter the tree of commands: with a group, an example below their help, and their old spellings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from rich.markup import escape
+from typer.core import TyperCommand
+
+TRAIN, INSPECT, APPLY = "Train", "Inspect", "Apply and evaluate"
+DATA, SERVER = "Data and models", "Server and jobs"
+EXAMPLE = "Example:\n"
+
+
+class Verb(TyperCommand):
+    """A command whose flags need no negation; the old one, --no-detach of --detach, is read and means nothing."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        flags = {name for p in self.params if getattr(p, "is_flag", False) and not p.secondary_opts for name in p.opts}
+        negations = {f"--no-{name[2:]}" for name in flags}
+        return super().parse_args(ctx, [argument for argument in args if argument not in negations])
+
+
+def verb(app: typer.Typer, name: str, example: str, *, group: str | None = None, old: tuple[str, ...] = ()) -> Any:
+    """Register a function as the command `name`.
+
+    Args:
+        app: the tree.
+        name: of the command.
+        example: a call as users type it, shown below the help.
+        group: of commands that the help of `app` shows together.
+        old: earlier names, which still work but are not shown.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+        text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)  # the terminal breaks the lines
+        about: dict[str, Any] = {
+            "cls": Verb, "help": text, "epilog": f"{EXAMPLE}{escape(example)}", "rich_help_panel": group,
+        }  # fmt: skip
+        app.command(name, **about)(function)
+        for earlier in old:
+            app.command(earlier, hidden=True, **about)(function)
+        return function
+
+    return register

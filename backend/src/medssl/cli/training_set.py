@@ -1,0 +1,74 @@
+"""The images of a training set as the command line names them: files, a folder, a table or dataset specs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from medssl.core.errors import CatalogError
+from medssl.core.protocol import DataSpec, VolumeRef
+from medssl.datasets.spec.rules import closest_name
+from medssl.datasets.spec.spec import DatasetSpec
+from medssl.datasets.spec.spec_files import READY_MADE, read_dataset_spec, ready_made
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def data_spec(
+    paths: list[str], pattern: str, modality: str, validation_fraction: float, exclude: Sequence[str] = (), **more: Any
+) -> DataSpec:
+    """A folder or CSV as such; image files as a list; dataset specs (YAML) as sets. `more`: further fields of `DataSpec`.
+
+    Raises:
+        CatalogError: a dataset spec that breaks a rule, or one among other things.
+    """
+    only = Path(paths[0])
+    common: dict[str, Any] = {
+        "modality": modality, "validation_fraction": validation_fraction, "exclude": tuple(exclude), **more,
+    }  # fmt: skip
+    if any(is_dataset_spec(path) for path in paths):
+        return DataSpec(sets=tuple(one.as_dict() for one in read_dataset_specs(paths)), **common)
+    if len(paths) == 1 and (only.is_dir() or only.suffix.lower() == ".csv" or not only.exists()):
+        return DataSpec(path=str(only), pattern=pattern, **common)
+    volumes = tuple(VolumeRef(path=path, modality=modality) for path in paths)
+    return DataSpec(volumes=volumes, **common)
+
+
+def is_dataset_spec(path: str) -> bool:
+    """Whether an argument names the file of a dataset spec."""
+    return path.lower().endswith(SUFFIXES)
+
+
+def means_dataset_spec(argument: str) -> bool:
+    """Whether an argument is the file of a dataset spec or the name of a ready-made one, be it misspelt."""
+    if is_dataset_spec(argument) or Path(argument).exists():
+        return is_dataset_spec(argument)
+    return argument in READY_MADE or bool(re.fullmatch(r"[\w-]+", argument) and closest_name(argument, READY_MADE))
+
+
+def read_dataset_specs(paths: Sequence[str], root: Path | None = None) -> list[DatasetSpec]:
+    """Dataset specs of files, or ready-made ones by name whose images lie in `root`.
+
+    Raises:
+        CatalogError: something else among them, or a dataset spec that breaks a rule.
+    """
+    if root is not None and len(paths) > 1:
+        rule, remedy = "is for one dataset", "Write a dataset spec for each: medssl data spec"
+        raise CatalogError(f"--root {root}", rule, remedy, code="root-of-several")
+    made = []
+    for path in paths:
+        if path in READY_MADE:
+            if root is None:
+                rule, remedy = "needs the folder that holds the dataset", f"Write: {path} --root FOLDER"
+                raise CatalogError(path, rule, remedy, code="root-missing")
+            made.append(replace(ready_made()[path], root=str(root.expanduser().absolute())))
+        elif is_dataset_spec(path):
+            made.append(read_dataset_spec(Path(path), root and root.expanduser()))
+        else:
+            rule = f"is no dataset spec{closest_name(path, READY_MADE)}"
+            remedy = "Give .yaml files alone, or other training sets alone; `medssl data specs` lists names"
+            raise CatalogError(path, rule, remedy, code="not-a-dataset-spec")
+    return made
