@@ -6,10 +6,13 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
+from PIL import Image
 
 from medssl.cli.app import app
+from medssl.datasets.catalog.from_csv import read_csv
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 
@@ -32,6 +35,26 @@ def test_the_call_parses(line: str):
     missing = [p for p in command.params if p.required and p.param_type_name == "argument"]
     context = command.make_context("medssl", arguments or ["x"] * len(missing), resilient_parsing=False)
     assert context.params
+
+
+def test_the_row_of_the_catalogue_can_be_read(tmp_path: Path):
+    (table,) = re.findall(r"```\n(image,patient.*?)```", README.read_text(encoding="utf-8"), flags=re.S)
+    header, row = (line.split(",") for line in table.splitlines())
+    for column in ("image", "mask"):
+        file = tmp_path / row[header.index(column)]
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(file)
+    (tmp_path / "catalogue.csv").write_text(table)
+    (entry,) = read_csv(tmp_path / "catalogue.csv", "CXR")
+    assert (entry.patient, entry.split, entry.mask) == ("P0001", "training", tmp_path / "masks" / "0001.png")
+    assert entry.labels == {"Effusion": 1.0, "Edema": 0.0, "age": 63.0} and entry.attributes["sex"] == "F"
+
+
+def test_the_words_are_explained_before_the_examples():
+    text = README.read_text(encoding="utf-8")
+    explained, used = text.index("## Methods and words"), text.index("## Use it in Slicer")
+    for word in ("**Ark**", "**head**", "**Student and teacher**", "**Arm**", "**Patch map**"):
+        assert explained < text.index(word) < used
 
 
 def test_the_make_targets_exist():
