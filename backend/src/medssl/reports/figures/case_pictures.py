@@ -16,7 +16,7 @@ from medssl.images.formats.reading import read_volume
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.thumbnail import thumbnail_of
 from medssl.images.volume import Volume
-from medssl.reports.figures.canvas import to_png
+from medssl.reports.figures.canvas import DPI, to_png
 
 PICTURES = (".png", ".jpg", ".jpeg")
 
@@ -71,7 +71,7 @@ def draw_overlay(
     path: Path, image: np.ndarray, predicted: np.ndarray, truth: np.ndarray, colours: list[str], aspect: float
 ) -> None:
     """A PNG of truth and prediction as outlines over the image; arrays (columns, rows), class numbers from 1."""
-    figure = Figure(figsize=(6.4, 3.4))
+    figure = Figure(figsize=(6.4, 3.4), dpi=DPI)  # the layout depends on it
     panels = figure.subplots(1, 2)
     for axes, title, labels in zip(panels, ("truth", "prediction"), (truth, predicted)):
         axes.imshow(image.T, cmap="gray", vmin=0, vmax=1, aspect=aspect, interpolation="nearest")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from medssl.reports.figures.canvas import to_png
+from medssl.reports.figures.canvas import DPI, to_png
 
 
 def draw_loss_curve(events: Iterable[dict[str, Any]]) -> bytes:
@@ -16,7 +16,7 @@ def draw_loss_curve(events: Iterable[dict[str, Any]]) -> bytes:
     events = list(without_repeats(events))
     losses = [(e["step"], e["loss"]) for e in events if e["type"] == "loss"]
     metrics = [e for e in events if e["type"] == "metric"]
-    figure = Figure(figsize=(9, 4))
+    figure = Figure(figsize=(9, 4), dpi=DPI)
     axes = figure.subplots()
     if losses:
         steps, values = np.array(losses).T
@@ -42,7 +42,7 @@ def draw_set_curves(events: Iterable[dict[str, Any]], sets: Sequence[str]) -> by
         sets: names.
     """
     events = list(without_repeats(events))
-    figure = Figure(figsize=(11, 4))
+    figure = Figure(figsize=(11, 4), dpi=DPI)
     left, right = figure.subplots(1, 2)
     for number, name in enumerate(sets):
         colour = f"C{number}"
