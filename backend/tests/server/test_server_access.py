@@ -5,7 +5,7 @@ import pytest
 
 def error_of(answer) -> dict:
     error = answer.json()["error"]
-    assert set(error) == {"type", "value", "rule", "remedy", "message"}
+    assert set(error) == {"type", "code", "value", "rule", "remedy", "message"}
     return error
 
 

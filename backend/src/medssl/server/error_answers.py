@@ -1,4 +1,4 @@
-"""One shape for every error answer: `{"error": {type, value, rule, remedy, message}}`."""
+"""One shape for every error answer: `{"error": {type, code, value, rule, remedy, message}}`."""
 
 from __future__ import annotations
 
