@@ -25,7 +25,7 @@ def run_job(store: Any, spec: JobSpec, detach: bool) -> tuple[Path, int | None]:
     if detach:
         print(job)
         return store.folder(job), None
-    return store.folder(job), follow_job(store, job)
+    return store.folder(job), watch_job(store, job)
 
 
 def prepare_job(store: Any, spec: JobSpec, launcher: str = "python") -> None:
@@ -37,7 +37,7 @@ def prepare_job(store: Any, spec: JobSpec, launcher: str = "python") -> None:
     out.print(f"{folder}\nrun it with: {command}", highlight=False)
 
 
-def follow_job(store: Any, job: str) -> int:
+def watch_job(store: Any, job: str) -> int:
     """Show a job on the terminal to its end; returns the exit status."""
     from medssl.jobs import process
 

@@ -15,7 +15,7 @@ from medssl.cli.output import err, print_json, print_table
 from medssl.cli.training_set import data_spec, means_dataset_spec, read_dataset_specs
 from medssl.core.errors import InputError, StateError
 from medssl.core.home import home_folder
-from medssl.core.protocol import QUEUED, RUNNING, to_json
+from medssl.core.protocol import QUEUED, RUNNING, ResultStatus, to_json
 from medssl.core.requests import CatalogRequest
 
 app = typer.Typer(help="Look at training sets, and at what MedSSL keeps on disk.", no_args_is_help=True)
@@ -75,7 +75,11 @@ def check(
         )
     if as_json:
         print_json({**result.info, "table": result.table})
-        return
+    else:
+        _show(result)
+
+
+def _show(result: ResultStatus) -> None:
     columns = result.info.pop("columns", {})
     print_table(("", ""), result.info.items())
     if columns:

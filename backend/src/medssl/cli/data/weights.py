@@ -18,11 +18,11 @@ Source = Annotated[
         help="A weight file: MedSSL safetensors, an official .pt, a plain Swin, one of MONAI, or its bundle."
     ),
 ]
-Part = Annotated[Optional[str], typer.Option(help="Part of a file with both: student or teacher.")]  # noqa: UP045
+WeightsPart = Annotated[Optional[str], typer.Option(help="Part of a file with both: student or teacher.")]  # noqa: UP045
 
 
 @verb(app, "inspect", "medssl weights inspect Genesis_Chest_CT.pt")
-def inspect_file(file: Source, part: Part = None, as_json: AsJson = False) -> None:
+def inspect_file(file: Source, part: WeightsPart = None, as_json: AsJson = False) -> None:
     """Show what a file holds and how it fits its network.
 
     The exit status is 1 unless everything matches.
@@ -73,7 +73,7 @@ def _head(one: dict[str, Any]) -> str:
 def convert(
     file: Source,
     output: Annotated[Path, typer.Argument(help="The MedSSL checkpoint to write (.safetensors).")],
-    part: Part = None,
+    part: WeightsPart = None,
     partial: Annotated[bool, typer.Option("--partial", help="File that matches only in part is accepted.")] = False,
 ) -> None:
     """Turn a weight file into a MedSSL checkpoint with plan, licence notice and digest."""
@@ -89,7 +89,7 @@ def convert(
 def export(
     file: Source,
     output: Annotated[Path, typer.Argument(help="The file to write; for a bundle the folder.")],
-    part: Part = None,
+    part: WeightsPart = None,
     format: Annotated[
         str,
         typer.Option(

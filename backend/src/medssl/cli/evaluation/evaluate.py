@@ -87,10 +87,10 @@ def evaluate(
     seen: list[str] = []
     if model:
         asked = ark_settings(findings, heads, part)
-        found, thresholds, told, seen = apply_first(
+        found, thresholds, task_kind, seen = apply_first(
             model, source, labels, asked, split, trained_too, output, device, home
         )
-        kind = told if kind == "auto" else kind
+        kind = task_kind if kind == "auto" else kind
     else:
         path = _single(source, [*findings, *heads, split])
         found = _folders(path, truth, catalog, classes, home) if truth or path.is_dir() else path

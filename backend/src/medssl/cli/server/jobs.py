@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.follow import follow_job
+from medssl.cli.follow import watch_job
 from medssl.cli.help import verb
 from medssl.cli.options import AsJson, Detach, Home
 from medssl.cli.output import print_jobs, print_json, print_table
@@ -48,7 +48,7 @@ def show(job: Job, as_json: AsJson = False, home: Home = None) -> None:
 def follow(job: Job, home: Home = None) -> None:
     """Watch a job to its end."""
     store = _store(home)
-    raise typer.Exit(follow_job(store, _find(store, job)))
+    raise typer.Exit(watch_job(store, _find(store, job)))
 
 
 @verb(app, "cancel", "medssl jobs cancel liver")
@@ -69,7 +69,7 @@ def resume(job: Job, detach: Detach = False, home: Home = None) -> None:
     job = _find(store, job)
     process.resume(store, job)
     if not detach:
-        raise typer.Exit(follow_job(store, job))
+        raise typer.Exit(watch_job(store, job))
 
 
 @verb(app, "delete", "medssl jobs delete liver spleen", old=("rm",))
