@@ -173,7 +173,7 @@ def test_segmentation():
     assert {row["group"] for row in found["groups"]} == {"F", "M"}
     with pytest.raises(InputError, match="no row of class"):
         evaluate_segmentation(cases()[:-1])
-    with pytest.raises(InputError, match="none"):
+    with pytest.raises(InputError, match="cases: are missing"):
         evaluate_segmentation([])
 
 

@@ -77,7 +77,7 @@ def test_findings_that_were_asked_for_follow_with_their_heads(tmp_path, net):
 
 
 def test_wrong_names_and_models_are_refused(tmp_path, net):
-    with pytest.raises(WeightsError, match=r"'Brigth': is known to no head .*Did you mean 'Bright'"):
+    with pytest.raises(WeightsError, match=r"'Brigth': is a class of no head .*Did you mean 'Bright'"):
         ask_ark(tmp_path, net, findings=["Brigth"])
     model, context = str(tmp_path / "ark.safetensors"), Context(tmp_path / "other", radiograph(), net)
     with pytest.raises(InputError, match="too few"):

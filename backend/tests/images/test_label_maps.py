@@ -54,14 +54,14 @@ def test_values_above_a_byte_and_whole_floats(tmp_path, image):
 )
 def test_other_geometry_is_refused_by_name(tmp_path, image, what, change):
     path = written(tmp_path, replace(image.with_array(labels_of(image)), **change))
-    with pytest.raises(VolumeError, match=f"with the {what} .* does not lie on its image") as caught:
+    with pytest.raises(VolumeError, match=f"with the {what} .* does not match its image") as caught:
         read_label_map(path, image)
     assert "Resample" in caught.value.remedy
 
 
 def test_other_size_is_refused(tmp_path, image):
     path = written(tmp_path, image.with_array(labels_of(image)).crop(((0, 40), (0, 36), (0, 27))))
-    with pytest.raises(VolumeError, match="size 40 x 36 x 27: does not lie on its image of size 40 x 36 x 28"):
+    with pytest.raises(VolumeError, match="size 40 x 36 x 27: does not match its image of size 40 x 36 x 28"):
         read_label_map(path, image)
 
 

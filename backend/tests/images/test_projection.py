@@ -172,5 +172,5 @@ def test_bad_input_is_told(marked):
         project(phantom(np.full(SHAPE, -1000, np.int16)))
     with pytest.raises(VolumeError, match="frontal or lateral"):
         project(marked, "oblique")
-    with pytest.raises(VolumeError, match="stand between source and detector"):
+    with pytest.raises(VolumeError, match="deep between source and detector"):
         project(marked, "frontal", Geometry(distance=150))

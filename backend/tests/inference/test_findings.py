@@ -70,7 +70,7 @@ def test_without_findings_every_class_of_every_head_is_a_column():
 
 
 def test_what_no_head_knows_is_refused_with_the_nearest_names():
-    with pytest.raises(WeightsError, match=r"'Emphysem': is known to no head \(heads: mimic-cxr, chexpert") as error:
+    with pytest.raises(WeightsError, match=r"'Emphysem': is a class of no head \(heads: mimic-cxr, chexpert") as error:
         find_heads(SETS, "Emphysem")
     assert "Did you mean 'Emphysema'?" in error.value.remedy and "Emphysem=HEAD:CLASS" in error.value.remedy
     with pytest.raises(WeightsError, match=r"head 'chexpart': is none .*Did you mean 'chexpert'"):

@@ -79,7 +79,7 @@ def test_a_taken_port_is_named(home):
         with pytest.raises(ResourceError, match=f"127.0.0.1:{port}: is taken"):
             serve(home, port=port)
     assert not (home / "server.json").exists()
-    with pytest.raises(ResourceError, match="cannot be listened on"):
+    with pytest.raises(ResourceError, match="cannot be opened for listening"):
         serve(home, host="192.0.2.1")
 
 

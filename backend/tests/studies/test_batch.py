@@ -101,7 +101,7 @@ def test_a_cancelled_batch_starts_nothing_more(store, tmp_path):
 def test_a_batch_that_would_hold_a_device_is_refused(store, tmp_path):
     run = FakeRun(store.jobs / "batch", store.home)
     spec = JobSpec("batch", "batch", complete_batch({"items": [item("a", tmp_path)]}), DataSpec(path=str(HERE)))
-    with pytest.raises(ConfigError, match="own jobs"):
+    with pytest.raises(ConfigError, match="blocked for the jobs"):
         batch(spec, run, KINDS)
 
 
@@ -138,7 +138,7 @@ def test_a_checked_batch_is_complete_and_stays_as_it_is(store, tmp_path):
         ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "no/such"}], "does not exist"),
         ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "DATA", "config": {"crop": 1}}], "item a: crop"),
         ([{"name": "a", "kind": "probe", "data": "DATA"}], "needs a model"),
-        ([{"name": "a", "kind": "finetune", "config": "steps: 3"}], "is of another type"),
+        ([{"name": "a", "kind": "finetune", "config": "steps: 3"}], "has the wrong type"),
         ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "DATA", "start_from": "x/y.pt"}], "does not exist"),
     ],
 )  # fmt: skip

@@ -252,10 +252,10 @@ def test_a_checked_study_is_complete_and_stays_as_it_is():
         ({"arms": [{"name": "scratch"}, {"name": "b", "wieghts": ""}]}, "is unknown"),
         ({"arms": [{"name": "scratch"}, {"name": "b", "weights": "no/such.pt"}]}, "does not exist"),
         ({"arms": [{"name": "scratch"}, {"name": "b", "config": {"crop": 3}}]}, "arm b: crop"),
-        ({"arms": [{"name": "scratch"}, {"name": "b", "config": {"select": {"patients": 3}}}]}, "set by the study"),
-        ({"metric": "auc"}, "is none of segmentation"),
+        ({"arms": [{"name": "scratch"}, {"name": "b", "config": {"select": {"patients": 3}}}]}, "for all arms of the comparison"),
+        ({"metric": "auc"}, "is not a metric of segmentation"),
         ({"task": "detection"}, "is not a task"),
-        ({"patients": [5], "fractions": [0.5]}, "both say how much"),
+        ({"patients": [5], "fractions": [0.5]}, "both set the number of training patients"),
         ({"patients": [5, 5]}, "repeats a size"),
         ({"fractions": [1.5]}, "at most 1"),
         ({"patients": [2.5]}, "whole numbers"),
@@ -265,7 +265,7 @@ def test_a_checked_study_is_complete_and_stays_as_it_is():
         ({"devices": ["auto"]}, "named exactly"),
         ({"sedes": 3}, "is unknown"),
         ({"config": {"training": {"devices": 2}}}, "each run has one device"),
-        ({"arms": [{"name": "scratch"}, {"name": "b", "weights": 5}]}, "is of another type"),
+        ({"arms": [{"name": "scratch"}, {"name": "b", "weights": 5}]}, "has the wrong type"),
     ],
 )  # fmt: skip
 def test_a_study_that_breaks_a_rule_is_refused_before_it_starts(change, told):

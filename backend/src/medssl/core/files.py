@@ -75,7 +75,7 @@ def disk_errors(path: Path) -> Iterator[None]:
             ) from error
         if error.errno not in FULL:
             raise
-        remedy = "Free some space (`medssl jobs rm` deletes old jobs) and resume"
+        remedy = "Free some space (`medssl jobs delete` deletes old jobs) and resume"
         raise ResourceError(path, "cannot be written because the disk is full", remedy, code="disk-full") from error
 
 

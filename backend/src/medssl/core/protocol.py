@@ -76,7 +76,7 @@ class DataSpec(Body):
     def __post_init__(self) -> None:
         if [bool(self.path), bool(self.volumes), bool(self.sets)].count(True) != 1:
             raise InputError(
-                "training set", "needs a folder/CSV, a list of volumes or declared sets", "Give one of the three"
+                "training set", "needs a folder or CSV, a list of volumes, or dataset specs", "Give one of the three"
             )
         if not 0.0 < self.validation_fraction < 1.0:
             raise ConfigError(

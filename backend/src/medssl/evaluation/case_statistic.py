@@ -25,7 +25,7 @@ class CaseTable:
 
     def __init__(self, cases: Sequence[Mapping[str, Any]]) -> None:
         if not cases:
-            raise InputError("cases", "are none", "Give the rows of at least one image")
+            raise InputError("cases", "are missing", "Give the rows of at least one image")
         by_image: dict[str, dict[str, Mapping[str, Any]]] = {}
         for row in cases:
             by_image.setdefault(str(row["image"]), {})[str(row["class"])] = row

@@ -54,7 +54,7 @@ def pairs_of_folders(predictions: Path, truth: Path, entries: Sequence[Entry] = 
     missing = [name for name in true if name not in predicted]
     if missing:
         rule = f"have no prediction of the same name in {predictions}: {', '.join(missing[:NAMED])}"
-        remedy = "Segment them too: to leave out what failed would flatter the model"
+        remedy = "Segment them too: leaving out the failed ones makes a model look better than it is"
         raise CatalogError(
             f"{len(missing)} of {len(true)} label maps in {truth}", rule, remedy, code="label-maps-missing"
         )

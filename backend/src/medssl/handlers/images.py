@@ -40,9 +40,7 @@ def describe_images(
         context.progress(READING * (number - 1) / len(refs), f"describing image {number} of {len(refs)}")
         grid = context.embedding(ref, request.model, request.fidelity, request.device, request.part, request.dense)
         if not bool(grid.foreground.any()):
-            raise VolumeError(
-                ref.name or grid.source.name or f"image {number - 1}", "shows nothing", "Choose another image"
-            )
+            raise VolumeError(ref.name or grid.source.name or f"image {number - 1}", "is blank", "Choose another image")
         grids.append(grid)
         names.append(ref.name or grid.source.name or f"image {number}")
     return grids, names

@@ -61,7 +61,7 @@ def check_geometry(labels: Volume, image: Volume, name: str) -> None:
         if np.abs(difference).max() > TOLERANCE:
             raise VolumeError(
                 f"{name} with the {what} {_numbers(found)}",
-                f"does not lie on its image, whose {what} is {_numbers(wanted)}",
+                f"does not match its image, whose {what} is {_numbers(wanted)}",
                 RESAMPLE,
                 code="grid-mismatch",
             )
@@ -81,7 +81,7 @@ def _check_size(path: Path | str, found: tuple[int, ...], wanted: tuple[int, ...
         sizes = [" x ".join(map(str, shape)) for shape in (found, wanted)]
         raise VolumeError(
             f"{path} of size {sizes[0]}",
-            f"does not lie on its image of size {sizes[1]}",
+            f"does not match its image of size {sizes[1]}",
             RESAMPLE,
             code="grid-mismatch",
         )

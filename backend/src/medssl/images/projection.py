@@ -103,7 +103,7 @@ def camera_of(body: Body, view: str, geometry: Geometry) -> Camera:
     if to_centre <= half[2] or geometry.gap < 0 or geometry.pixel <= 0:
         raise VolumeError(
             f"distance {geometry.distance} mm, gap {geometry.gap} mm, pixel {geometry.pixel} mm",
-            f"do not let a body {2 * half[2]:.0f} mm deep stand between source and detector",
+            f"leave no room for a body {2 * half[2]:.0f} mm deep between source and detector",
             "Use a distance of about 1800 mm, a gap from 0 and a pixel of about 0.7 mm",
         )
     field = geometry.field or tuple(

@@ -92,7 +92,7 @@ class SegmentClasses:
             known = ", ".join(f"{s.value} ({s.name})" for s in self.segments)
             raise VolumeError(
                 f"{name} with the value {', '.join(map(str, unknown[:5]))}",
-                f"holds what is no class (there are: 0 (background), {known})",
+                f"is not among the classes, which are 0 (background), {known}",
                 "Add it to the classes, or take it out of the label map",
                 code="label-value-unknown",
             )

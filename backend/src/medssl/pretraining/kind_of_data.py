@@ -16,7 +16,7 @@ def check_kind_of_data(method: str, data: DataSpec) -> None:
     """
     on_specs = entry(METHODS, method).data == DATASET_SPECS
     if on_specs and not data.sets:
-        remedy = "Give some: medssl data declare makes one"
+        remedy = "Give some: medssl data spec makes one"
         raise InputError(f"method {method!r}", "trains on dataset specs", remedy, code="method-needs-dataset-specs")
     if data.sets and not on_specs:
         raise InputError(

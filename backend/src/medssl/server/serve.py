@@ -102,7 +102,9 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
-        rule = f"is taken ({error.strerror})" if taken else f"cannot be listened on ({error.strerror or error})"
+        rule = (
+            f"is taken ({error.strerror})" if taken else f"cannot be opened for listening ({error.strerror or error})"
+        )
         raise ResourceError(
             f"{host}:{port}", rule, "Choose another port, or 0 for a free one", code="port-unavailable"
         ) from error

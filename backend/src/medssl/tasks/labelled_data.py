@@ -169,7 +169,9 @@ def dimension(parts: LabelledSplits) -> int:
     }
     if len(flat) > 1:
         raise CatalogError(
-            f"{flat[True]} (2D) and {flat[False]} (3D)", "are in one training set", "Train on volumes or on images"
+            f"{flat[True]} (2D) and {flat[False]} (3D)",
+            "are mixed in one training set",
+            "Train on volumes or on images",
         )
     return 2 if True in flat else 3
 

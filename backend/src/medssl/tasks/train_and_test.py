@@ -98,7 +98,10 @@ def finish(task: Trained, run: Run, fabric: Fabric) -> dict[str, Any]:
     path = run.folder / MODEL
     if not Path(path).is_file():
         raise TrainingError(
-            "validation loss", "never was a number", "Lower the learning rate or train in fp32", code="loss-nan"
+            "validation loss",
+            "was NaN or infinite at every validation",
+            "Lower the learning rate or train in fp32",
+            code="loss-nan",
         )
     network = channels_last(load_weights(path)).to(fabric.device)
     with fabric.autocast():

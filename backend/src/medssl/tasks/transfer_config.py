@@ -31,7 +31,7 @@ class SelectionConfig:
         if (self.patients > 0) + (self.per_class > 0) + (self.fraction < 1.0) > 1:
             raise ConfigError(
                 f"select: fraction {self.fraction:g}, patients {self.patients}, per_class {self.per_class}",
-                "says more than once how much is used",
+                "sets more than one of the three",
                 "Set one of the three",
             )
 

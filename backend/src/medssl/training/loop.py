@@ -214,7 +214,7 @@ class Loop:
         if self.progress.non_finite >= monitors.MOST_NON_FINITE:
             raise TrainingError(
                 f"loss or gradient at step {self.progress.step}",
-                f"was not a number {self.progress.non_finite} times in a row",
+                f"was NaN or infinite {self.progress.non_finite} times in a row",
                 warning.remedy,
                 code="loss-nan",
             )

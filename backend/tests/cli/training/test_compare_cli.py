@@ -92,7 +92,7 @@ def test_the_report_can_be_written_from_what_is_finished(tmp_path, home):
     [
         (("--train-on", "gender"), "train_on: gender: is no column of the data (it has: sex, age, Pneumonia, Mass)"),
         (("--group", "gender"), "(it has: sex, age, Mass)"),  # the label itself is no attribute of the test images
-        (("--group", "sex:0,40"), "cuts a column that holds text"),
+        (("--group", "sex:0,40"), "asks for bands of a column that holds text"),
     ],
 )
 def test_columns_that_are_not_there_are_reported_before_there_is_a_job(tmp_path, home, asked, told):

@@ -151,7 +151,7 @@ def test_columns_that_do_not_fit(table):
     with pytest.raises(ConfigError, match="2 label columns: are not binary"):
         read_labels(catalog, LabelSpec(("A", "B"), kind="binary"))
     for text in ("=A|B", "X=A||B", "!"):
-        with pytest.raises(ConfigError, match="names nothing"):
+        with pytest.raises(ConfigError, match="names no column"):
             read_labels(catalog, LabelSpec((text,)))
 
 

@@ -112,7 +112,7 @@ def test_images_per_class_come_from_different_patients():
     assert {e.name for e in subset(whole, 0, per_class=2, labels=labels)} < {
         e.name for e in subset(whole, 0, per_class=4, labels=labels)
     }
-    with pytest.raises(CatalogError, match="7 of class 'sick' train"):
+    with pytest.raises(CatalogError, match="7 of class 'sick' are in training"):
         subset(whole, 0, per_class=8, labels=labels)
     with pytest.raises(CatalogError, match="need labels"):
         subset(whole, 0, per_class=2)

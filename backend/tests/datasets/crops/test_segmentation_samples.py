@@ -166,5 +166,5 @@ def test_real_hippocampi(shared_data, tmp_path):
     assert batch["mask"].unique().tolist() == [0, 1, 2]
     assert not np.array_equal(labels_of(volume()), batch["mask"][0])
     other = write_pair(tmp_path, "x", volume(), labels_of(volume()))
-    with pytest.raises(VolumeError, match="does not lie on its image of size"):
+    with pytest.raises(VolumeError, match="does not match its image of size"):
         cache.add_mask(replace(entries[0], mask=other.mask), images[0])

@@ -50,7 +50,7 @@ def test_it_survives_its_own_dict():
         ({"labels": {"A": {"column": "x", "equals": "a", "contains": "b"}}}, "labels", "both"),
         ({"labels": {"values": ["A"]}}, "labels", "no column"),
         ({"tables": "x.csv"}, "tables", "must be a list"),
-        ({"tables": [{"file": "x.csv", "key": ["id"]}]}, "tables", "nothing to be joined"),
+        ({"tables": [{"file": "x.csv", "key": ["id"]}]}, "tables", "is set on the first table"),
         ({"tables": [{"file": "x.csv", "split": "train"}]}, "tables", "did you mean 'training'"),
         ({"images": "images/*.png"}, "images", "names no column"),
         ({"images": "images/{image"}, "images", "is no template"),

@@ -39,7 +39,9 @@ def spec(
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise CatalogError(output, f"cannot be written ({error.strerror})", "Choose another folder") from error
+        raise CatalogError(
+            output, f"cannot be written ({error.strerror})", "Choose another folder", code="file-exists"
+        ) from error
     err.print(f"Check it: medssl data check {output}", highlight=False)
 
 

@@ -52,7 +52,9 @@ def result_folders(volumes: list[Path], output: Path) -> dict[Path, Path]:
         )
     for folder in folders.values():
         if (folder / "table.csv").exists():
-            raise InputError(folder, "holds an earlier result", "Give another --output, or delete it first")
+            raise InputError(
+                folder, "holds an earlier result", "Give another --output, or delete it first", code="earlier-result"
+            )
     return folders
 
 

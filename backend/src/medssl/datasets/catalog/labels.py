@@ -129,7 +129,7 @@ def _parse(text: str) -> _Column:
     name, equals, columns = (part.strip() for part in text.partition("="))
     parts = [part.strip() for part in (columns if equals else name).split("|")]
     if not name or not all(part.strip("!") for part in parts):
-        raise ConfigError(f"label column {text!r}", "names nothing", "Write Pneumonia, !No Finding or Any=A|B")
+        raise ConfigError(f"label column {text!r}", "names no column", "Write Pneumonia, !No Finding or Any=A|B")
     label = name if equals else " or ".join(f"not {part[1:]}" if part[0] == "!" else part for part in parts)
     return _Column(label, tuple((part.lstrip("!").strip(), part[0] == "!") for part in parts))
 
@@ -209,7 +209,9 @@ def _by_value(catalog: Catalog, column: str, values: list[str], like: Labels | N
     )
     if len(names) > MOST_CLASSES:
         raise CatalogError(
-            f"column {column!r} with {len(names)} values", f"has more than {MOST_CLASSES}: no classes", "Choose another"
+            f"column {column!r} with {len(names)} values",
+            f"has more than {MOST_CLASSES} values, too many for classes",
+            "Choose another",
         )
     number = {name: n for n, name in enumerate(names)}
     for entry, value in zip(catalog, values):

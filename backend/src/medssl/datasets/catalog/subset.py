@@ -37,7 +37,7 @@ def subset(
             raise CatalogError(f"{per_class} images per class", "need labels", "Name the label columns")
         return _of_each_class(catalog, order, per_class, labels)
     if patients > len(order):
-        raise CatalogError(f"{patients} patients", f"are more than the {len(order)} that train", "Take fewer")
+        raise CatalogError(f"{patients} patients", f"are more than the {len(order)} training patients", "Take fewer")
     count = patients or max(round(fraction * len(order)), 1)
     kept = set(order[:count])
     return Catalog(tuple(entry for entry in catalog if entry.patient in kept))
@@ -56,7 +56,9 @@ def _of_each_class(catalog: Catalog, order: list[str], count: int, labels: Label
         chosen = [n for n in visited if members[n]][:count]
         if len(chosen) < count:
             raise CatalogError(
-                f"{count} images per class", f"cannot be had: {len(chosen)} of class {name!r} train", "Take fewer"
+                f"{count} images per class",
+                f"are too many: only {len(chosen)} of class {name!r} are in training",
+                "Take fewer",
             )
         kept.update(chosen)
     return Catalog(tuple(entry for n, entry in enumerate(catalog) if n in kept))

@@ -87,6 +87,6 @@ def check_pairs(
         if volume.shape != mask.shape:
             raise VolumeError(
                 f"label map of {mask.name} of shape {mask.shape}",
-                f"does not lie on its image of shape {volume.shape}",
+                f"does not match its image of shape {volume.shape}",
                 "Pair every image with its own label map",
             )

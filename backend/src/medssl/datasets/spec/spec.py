@@ -100,7 +100,7 @@ class DatasetSpec:
     def _checked(cls, data: dict[str, Any]) -> DatasetSpec:
         if not isinstance(data, dict):
             raise CatalogError(
-                f"dataset spec {quoted(data)}", "must be a mapping of keys to values", "See `medssl data declare`"
+                f"dataset spec {quoted(data)}", "must be a mapping of keys to values", "See `medssl data spec`"
             )
         check_keys(data, KEYS, "key")
         for key in ("name", "kind", "labels"):
@@ -135,7 +135,9 @@ class DatasetSpec:
         tables = self.table_refs
         if tables and tables[0].key:
             raise CatalogError(
-                "tables[0].key", "leaves nothing to be joined to", "List the table with a row per image first"
+                "tables[0].key",
+                "is set on the first table, to which the others are joined",
+                "List the table with a row per image first",
             )
         for ref in tables or (TableRef(""),):
             for template in ref.images or self.templates:

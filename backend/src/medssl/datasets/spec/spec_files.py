@@ -30,7 +30,7 @@ def read_dataset_spec(path: Path, root: Path | None = None) -> DatasetSpec:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogError(
-            path, f"cannot be read ({error})", "Give a dataset spec in YAML, see `medssl data declare`"
+            path, f"cannot be read ({error})", "Give a dataset spec in YAML, see `medssl data spec`"
         ) from error
     return parse_dataset_spec(text, path.absolute().parent, root, path.name)
 

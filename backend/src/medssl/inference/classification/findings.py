@@ -128,7 +128,9 @@ def _read(sets: Sequence[Mapping[str, Any]], text: str, heads: Sequence[str]) ->
         classes = [name for head in chosen for name in sets[head]["classes"]]
         known = ", ".join(sets[head]["name"] for head in chosen)
         remedy = f"{_nearest(text, classes)}Predict without findings to see every class, or write {text}=HEAD:CLASS"
-        raise WeightsError(f"finding {text!r}", f"is known to no head (heads: {known})", remedy, code="finding-unknown")
+        raise WeightsError(
+            f"finding {text!r}", f"is a class of no head (heads: {known})", remedy, code="finding-unknown"
+        )
     return Finding(text, text, tuple(found))
 
 

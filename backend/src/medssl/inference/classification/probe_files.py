@@ -69,4 +69,4 @@ def open_probe(path: Path, model: Callable[[str], nn.Module]) -> Probe:
             return Probe(file.plan, net, LinearProbe(**arrays))
         return Probe(file.plan, net, KNearest(**arrays, neighbours=int(task["neighbours"])))
     except (TypeError, KeyError) as error:
-        raise WeightsError(path, f"holds no whole probe ({error})", "Take another copy of the file") from error
+        raise WeightsError(path, f"holds no complete probe ({error})", "Take another copy of the file") from error

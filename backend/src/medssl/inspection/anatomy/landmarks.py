@@ -55,7 +55,7 @@ def group_values(catalog: Catalog, column: str) -> list[str]:
     if len(set(values)) > MOST_VALUES:
         raise CatalogError(
             f"group {column!r} of {len(set(values))} values",
-            f"is more than {MOST_VALUES}",
+            f"has more than {MOST_VALUES} values",
             "Choose a column with few values",
         )
     return [value or "unknown" for value in values]
@@ -239,7 +239,7 @@ def _known_unit(wanted: str, frames: dict[int, Frame], catalog: Catalog) -> str:
     if wanted == "mm" and unknown:
         raise ConfigError(
             f"{catalog.entries[unknown[0]].name} and {len(unknown) - 1} further images",
-            "do not know the size of their pixels in mm",
+            "have no pixel size in mm",
             f"Ask for percent, or give the catalogue a column {PIXEL}",
         )
     return wanted if wanted != "auto" else "percent" if unknown else "mm"

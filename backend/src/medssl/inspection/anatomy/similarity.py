@@ -90,7 +90,9 @@ def find_point(grids: list[PatchGrid], source: int, x: float, y: float) -> tuple
         InputError: no such image, or a point outside it.
     """
     if not 0 <= source < len(grids):
-        raise InputError(f"source = {source}", f"is no image: there are {len(grids)}", "Count the images from 0")
+        raise InputError(
+            f"source = {source}", f"is not the number of an image: there are {len(grids)}", "Count the images from 0"
+        )
     check_point(grids[source].source, x, y)
     descriptor = grids[source].at(np.array([[x, y]]))[0]
     maps = [similarity_map(grid, descriptor) for grid in grids]

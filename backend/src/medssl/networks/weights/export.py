@@ -132,7 +132,9 @@ def _compare(network: nn.Module, answers: Sequence[Answer], target: Path) -> flo
             difference = float((found - wanted).abs().max())
             if not difference <= TOLERANCE * float(wanted.abs().max()):
                 raise WeightsError(
-                    target, f"answers otherwise than the network (by up to {difference:.2g})", "Choose another format"
+                    target,
+                    f"gives other outputs than the network (they differ by up to {difference:.2g})",
+                    "Choose another format",
                 )
             worst = max(worst, difference)
     return worst

@@ -231,7 +231,7 @@ def official_plan(path: Path, tensors: dict[str, Tensor]) -> Plan:
         some = ", ".join(list(shapes)[:3])
         raise WeightsError(
             path,
-            f"has no layout known here (its names begin with {some}{refused})",
+            f"has an unknown layout (its tensor names begin with {some}{refused})",
             f"Known: {', '.join(OFFICIAL)}",
             code="layout-unknown",
         )

@@ -52,7 +52,7 @@ class GenesisConfig:
         if any(side % 8 for side in self.cube):  # the network halves it three times
             raise ConfigError(
                 f"cube = {list(self.cube)}",
-                "has a side that 8 does not divide",
+                "has a side that is not a multiple of 8",
                 "Use multiples of 8, such as 64, 64, 32",
             )
 

@@ -89,7 +89,7 @@ def _item(entry: Any, before: list[str]) -> Item:
         if not isinstance(value, TYPES.get(key, (str,))):
             raise ConfigError(
                 f"item {name}: {key} = {value!r}",
-                "is of another type",
+                "has the wrong type",
                 "Write {name: first, kind: finetune, data: catalogue.csv, config: {...}}",
             )
     data = {"path": entry["data"]} if isinstance(entry.get("data"), str) else entry.get("data") or {}
@@ -106,7 +106,7 @@ def _item(entry: Any, before: list[str]) -> Item:
 
 def _checked_evaluation(item: Item) -> Item:
     if not item.predictions:
-        raise ConfigError("predictions", "is missing", "Name a table, or @ITEM of this batch")
+        raise ConfigError("predictions", "is missing", "Name a table, or @ITEM of this batch", code="data-missing")
     return item
 
 

@@ -33,7 +33,9 @@ def batch(spec: JobSpec, run: Run, kinds: str = KINDS) -> None:
     """
     if run.device != NO_DEVICE:
         raise ConfigError(
-            f"device {run.device!r}", "would be taken from the batch's own jobs", f"Submit it with device {NO_DEVICE!r}"
+            f"device {run.device!r}",
+            "would be blocked for the jobs of the batch",
+            f"Submit it with device {NO_DEVICE!r}",
         )
     Schedule(read_batch(spec.config), run, JobStore(run.home), kinds).do()
 

@@ -56,7 +56,7 @@ def read_study(config: dict[str, Any]) -> Study:
     known = [f.name for f in dataclasses.fields(Study) if f.name not in ("unit", "sizes")] + list(SIZES)
     if unknown := [name for name in config if name not in known]:
         raise ConfigError(
-            f"study setting {unknown[0]}", "is unknown", f"Known here: {', '.join(known)}", code="setting-unknown"
+            f"comparison setting {unknown[0]}", "is unknown", f"Known here: {', '.join(known)}", code="setting-unknown"
         )
     task = config.get("task", "")
     if task not in TASKS:
@@ -76,7 +76,7 @@ def read_study(config: dict[str, Any]) -> Study:
 def _arm(entry: Any, config: dict[str, Any], task: str) -> Arm:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise ConfigError(
-            f"arm {entry!r}", "is no group with a name", "Write {name: genesis, weights: model.safetensors}"
+            f"arm {entry!r}", "must be a mapping with a name", "Write {name: genesis, weights: model.safetensors}"
         )
     known = [f.name for f in dataclasses.fields(Arm)]
     if unknown := [name for name in entry if name not in known]:
@@ -93,13 +93,15 @@ def _arm(entry: Any, config: dict[str, Any], task: str) -> Arm:
         if not isinstance(value, {"partial": bool, "config": dict}.get(name, str)):
             raise ConfigError(
                 f"arm {entry['name']}: {name} = {value!r}",
-                "is of another type",
+                "has the wrong type",
                 "Write {name: a, weights: a.pt, config: {...}}",
             )
     arm = Arm(**entry)
     if arm.train_on:
         raise ConfigError(
-            f"arm {arm.name}: train_on", "is set by the study", "Set train_on: sex, say, for the whole study"
+            f"arm {arm.name}: train_on",
+            "can only be set for the whole comparison",
+            "Set train_on (sex, for example) for the comparison, not for an arm",
         )
     weights = _weights(arm)
     if task == "probing" and not weights:
@@ -137,15 +139,15 @@ def _complete(arm: Arm, config: dict[str, Any], task: str) -> dict[str, Any]:
     seed, usual = (t.get("training", t)["seed"] for t in (tree, default))
     if tree["select"] != default["select"] or seed != usual:
         raise ConfigError(
-            f"arm {arm.name}: seed or select", "is set by the study for all arms alike",
-            "Use the study's seeds and its fractions, patients or per_class",
+            f"arm {arm.name}: seed or select", "can only be set for all arms of the comparison alike",
+            "Use seeds, fractions, patients or per_class of the comparison",
         )  # fmt: skip
     training = tree.get("training", {"devices": 1, "nodes": 1})
     if training["devices"] * training["nodes"] > 1:
         raise ConfigError(
             f"arm {arm.name}: training on {training['devices']} devices of {training['nodes']} nodes",
             "cannot be part of a comparison: each run has one device",
-            "Name the study's devices, such as devices: [cuda:0, cuda:1], for runs side by side",
+            "Name the devices of the comparison, such as devices: [cuda:0, cuda:1], for runs side by side",
         )
     return tree
 
@@ -158,7 +160,7 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _sizes(config: dict[str, Any]) -> tuple[str, tuple[float, ...]]:
     given = [unit for unit in SIZES if config.get(unit)]
     if len(given) > 1:
-        raise ConfigError(" and ".join(given), "both say how much is trained on", "Give one of them")
+        raise ConfigError(" and ".join(given), "both set the number of training patients", "Give one of them")
     unit = given[0] if given else "fractions"
     sizes = _list(config, unit) if given else [1.0]
     for size in sizes:
@@ -190,7 +192,10 @@ def _metric(config: dict[str, Any], task: str) -> str:
     metric = config.get("metric") or next(iter(METRICS[task]))
     if metric not in METRICS[task]:
         raise ConfigError(
-            f"metric {metric!r}", f"is none of {task}", f"Use one of {', '.join(METRICS[task])}", code="metric-unknown"
+            f"metric {metric!r}",
+            f"is not a metric of {task}",
+            f"Use one of {', '.join(METRICS[task])}",
+            code="metric-unknown",
         )
     return metric
 

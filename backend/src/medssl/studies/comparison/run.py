@@ -69,7 +69,7 @@ def report(folder: Path) -> Path:
     """
     if not (folder / STUDY).is_file():
         raise NotFoundError(
-            f"study of job {folder.name}",
+            f"comparison of job {folder.name}",
             "is not there",
             "Wait until a comparison has read its data",
             code="file-not-found",

@@ -46,7 +46,7 @@ def check_unchanged(weights: FrozenWeights) -> None:
     path = Path(weights.path)
     if not path.is_file() or sha256_of(path) != weights.sha256:
         raise WeightsError(
-            path, "is gone or has changed since the study began", "Put the file back, or start a new study"
+            path, "is gone or has changed since the comparison began", "Put the file back, or start a new comparison"
         )
 
 

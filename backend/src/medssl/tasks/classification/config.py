@@ -76,7 +76,7 @@ class ClassificationConfig:
         if any(side % 8 for side in self.crop):
             raise ConfigError(
                 f"crop = {list(self.crop)}",
-                "has a side that 8 does not divide",
+                "has a side that is not a multiple of 8",
                 "Use multiples of 8, such as 64, 64, 32",
             )
 

@@ -74,7 +74,7 @@ class SegmentationConfig:
             if any(side % 8 for side in sides):
                 raise ConfigError(
                     f"{name} = {list(sides)}",
-                    "has a side that 8 does not divide",
+                    "has a side that is not a multiple of 8",
                     "Use multiples of 8, such as 64, 64, 32",
                 )
 
