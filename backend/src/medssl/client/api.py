@@ -150,11 +150,6 @@ def has_volume(sha256: str) -> Call:
     return Call("HEAD", f"/volumes/{sha256}", read=lambda status, body: status == 200)
 
 
-def put_volume(sha256: str, data: bytes) -> Call:
-    """Upload a volume at once: True when complete."""
-    return Call("PUT", f"/volumes/{sha256}", {"Content-Type": BINARY}, data, _complete)
-
-
 def put_piece(sha256: str, data: bytes, start: int, total: int) -> Call:
     """Upload the bytes from `start` on of a volume of `total` bytes: True when complete."""
     where = f"bytes {start}-{start + len(data) - 1}/{total}"

@@ -59,13 +59,13 @@ class VolumeRef(Body):
 
 @dataclass(frozen=True)
 class DataSpec(Body):
-    """A training set: a folder, a catalogue CSV, single volumes (files or uploads), or declared sets."""
+    """A training set: a folder, a catalogue CSV, single volumes (files or uploads), or dataset specs."""
 
     path: str = ""  # a folder or a .csv file, on the machine of the backend
     pattern: str = ""  # glob below a folder, e.g. "*/ct.nii.gz"; "" takes every readable image
     modality: str = ""  # overrides what files say
     volumes: tuple[VolumeRef, ...] = ()
-    sets: tuple[dict[str, Any], ...] = ()  # declarations, complete: see `datasets/spec/spec.py`
+    sets: tuple[dict[str, Any], ...] = ()  # complete dataset specs, see `datasets/spec/spec.py`
     masks: str = ""  # where an image's label map lies: "{folder}/../labels/{stem}.nii.gz"; "": as the catalogue says
     validation_fraction: float = 0.2  # of the patients
     test_fraction: float = 0.0  # of the patients, where the catalogue fixes no test set (tasks only)

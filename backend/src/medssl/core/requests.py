@@ -45,7 +45,7 @@ class CatalogRequest(Request):
     """What is in a training set? Answered in `ResultStatus.info`: volumes, patients, modality, training, validation, notes."""
 
     data: DataSpec = asked("Training set")
-    read_all: bool = asked("All images of declared sets are read, not a few", False)
+    read_all: bool = asked("All images of dataset specs are read, not a few", False)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Non-linear intensity: push the values of a cube through a random monotonic curve."""
+"""Non-linear intensity: push the values of a sample through a random monotonic curve."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class BezierIntensity:
         if not on_cpu(batch):
             return apply_on_device(batch, params, where, _apply_device)
         points, inverted = params.points.numpy(), params.inverted.numpy()
-        return map_samples(batch, where, lambda n, cube, out: _apply_cpu(cube, points[n], inverted[n], _BASIS, out))
+        return map_samples(batch, where, lambda n, sample, out: _apply_cpu(sample, points[n], inverted[n], _BASIS, out))
 
 
 def curve_tables(params: BezierParams) -> Tensor:
@@ -84,12 +84,12 @@ def _apply_device(batch: Tensor, params: BezierParams) -> Tensor:
 
 
 @compiled
-def _apply_cpu(cube, points, inverted, basis, out):
+def _apply_cpu(sample, points, inverted, basis, out):
     table = _curve_table(points, inverted, basis)
-    values, results = cube.reshape(-1), out.reshape(-1)
+    values, results = sample.reshape(-1), out.reshape(-1)
     last = np.uint32(TABLE - 2)
     for n in range(values.size):
-        value = values[n] if values[n] > np.float32(0) else np.float32(0)  # also what is not a number
+        value = values[n] if values[n] > np.float32(0) else np.float32(0)  # also NaN
         position = (value if value < np.float32(1) else np.float32(1)) * np.float32(TABLE - 1)
         left = np.uint32(position)
         left = left if left < last else last

@@ -1,4 +1,4 @@
-"""Mirror a cube along random axes."""
+"""Mirror a sample along random axes."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Flip:
             return apply_on_device(batch, params, where, _flip_device)
         axes = params.axes.tolist()
 
-        def flip(n: int, cube: np.ndarray, out: np.ndarray) -> None:
+        def flip(n: int, sample: np.ndarray, out: np.ndarray) -> None:
             odd = tuple(axis + 1 for axis in range(3) if axes[n].count(axis) % 2)
-            out[:] = np.flip(cube, odd)
+            out[:] = np.flip(sample, odd)
 
         return map_samples(batch, where, flip)
 

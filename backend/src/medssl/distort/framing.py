@@ -90,8 +90,8 @@ class Framing:
     @staticmethod
     def names(params: FramingParams) -> list[list[str]]:
         """What happens to each sample, for people."""
-        told = {PLAIN: [], LINEAR: ["brightness-contrast"], CURVED: ["gamma"]}
-        return [["crop", *told[kind]] for kind in params.kind.tolist()]
+        names = {PLAIN: [], LINEAR: ["brightness-contrast"], CURVED: ["gamma"]}
+        return [["crop", *names[kind]] for kind in params.kind.tolist()]
 
 
 def whole(batch: Tensor, side: int) -> Tensor:

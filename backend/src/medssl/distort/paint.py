@@ -100,7 +100,7 @@ def _paint(batch: Tensor, params: PaintParams, where: Tensor | None, inside: boo
         starts, ends = np.roll(starts, 1, axis=2), np.roll(ends, 1, axis=2)
     seeds = as_seeds(params.seed)
     painted = map_samples(
-        blocks, where, lambda n, cube, out: _paint_cpu(cube, starts[n], ends[n], seeds[n], inside, out)
+        blocks, where, lambda n, sample, out: _paint_cpu(sample, starts[n], ends[n], seeds[n], inside, out)
     )
     return painted.reshape(batch.shape)
 
@@ -133,11 +133,11 @@ def _paint_device(batch: Tensor, params: PaintParams, inside: bool) -> Tensor:
 
 
 @compiled
-def _paint_cpu(cube, low, high, seed, inside, out):
+def _paint_cpu(sample, low, high, seed, inside, out):
     """Noise over whole rows and boxes, without a question at each voxel: the loops become vector instructions."""
-    channels, rows, columns, slices = cube.shape
+    channels, rows, columns, slices = sample.shape
     if inside:
-        out[:] = cube
+        out[:] = sample
     else:
         _noise(out.reshape(-1), seed, np.uint64(0))
     for b in range(low.shape[0]):
@@ -149,7 +149,7 @@ def _paint_cpu(cube, low, high, seed, inside, out):
                     if inside:
                         _noise(out[c, i, j, first:last], seed, np.uint64(row + first))
                     else:
-                        out[c, i, j, first:last] = cube[c, i, j, first:last]
+                        out[c, i, j, first:last] = sample[c, i, j, first:last]
 
 
 @compiled

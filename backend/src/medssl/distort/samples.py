@@ -1,4 +1,4 @@
-"""Run a kernel over the samples of a batch: compiled, cube by cube, on the CPU; vectorised on every other device."""
+"""Run a kernel over the samples of a batch: compiled, sample by sample, on the CPU; vectorised on every other device."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ def on_cpu(batch: Tensor) -> bool:
 
 
 def map_samples(batch: Tensor, where: Tensor | None, kernel: Callable[[int, np.ndarray, np.ndarray], None]) -> Tensor:
-    """Call `kernel(n, cube, out)` for every sample n, both (C, I, J, K); where `where` (N,) is False, copy instead.
+    """Call `kernel(n, sample, out)` for every sample n, both (C, I, J, K); where `where` (N,) is False, copy instead.
 
     Kernels release the GIL and run on as many threads as torch uses (`torch.set_num_threads`). Own threads rather than
     numba's, whose layers survive neither a fork nor a second caller.
     """
     source = as_blocks(batch)
     out = torch.empty_like(source)
-    cubes, results = source.numpy(), out.numpy()
-    chosen = [True] * len(cubes) if where is None else where.tolist()
+    samples, results = source.numpy(), out.numpy()
+    chosen = [True] * len(samples) if where is None else where.tolist()
 
     def run(n: int) -> None:
         if chosen[n]:
-            kernel(n, cubes[n], results[n])
+            kernel(n, samples[n], results[n])
         else:
-            results[n] = cubes[n]
+            results[n] = samples[n]
 
-    threads = min(torch.get_num_threads(), len(cubes))
+    threads = min(torch.get_num_threads(), len(samples))
     if threads > 1:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(run, range(len(cubes))))
+            list(pool.map(run, range(len(samples))))
     else:
-        for n in range(len(cubes)):
+        for n in range(len(samples)):
             run(n)
     return out.reshape(batch.shape)
 

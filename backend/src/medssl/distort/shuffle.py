@@ -22,10 +22,10 @@ class ShuffleParams(Params):
 
 
 class LocalShuffle:
-    """Voxels change places inside `windows` random windows; a cube keeps its texture's histogram and loses its detail.
+    """Voxels change places inside `windows` random windows; a sample keeps its texture's histogram and loses its detail.
 
     Window sides are uniform in 1…⌊side / max_fraction⌋ per axis, positions uniform (Zhou et al., Medical Image Analysis
-    67, 2021). Every window reads the *original* cube and later windows overwrite earlier ones, as in the released
+    67, 2021). Every window reads the *original* sample and later windows overwrite earlier ones, as in the released
     generator; so about 79 % of the original values survive. Both fidelities use this law, for it is what the published
     results were trained with. All channels of a sample are permuted alike.
 
@@ -50,7 +50,7 @@ class LocalShuffle:
             return apply_on_device(batch, params, where, self._apply_device)
         seeds, largest = as_seeds(params.seed), np.array(self._largest(batch), np.uint64)
         return map_samples(
-            batch, where, lambda n, cube, out: shuffle_cpu.shuffle(cube, seeds[n], self.windows, largest, out)
+            batch, where, lambda n, sample, out: shuffle_cpu.shuffle(sample, seeds[n], self.windows, largest, out)
         )
 
     def _apply_device(self, batch: Tensor, params: ShuffleParams) -> Tensor:

@@ -1,4 +1,4 @@
-"""The shuffle, one cube at a time.
+"""The shuffle, one sample at a time.
 
 Inside a window of n voxels, voxel x receives the value of voxel π(x): six rounds of swap-or-not (Hoang, Morris and
 Rogaway, CRYPTO 2012), then a rotation by a uniform number, which makes every π(x) exactly uniform. Such a permutation is
@@ -19,10 +19,10 @@ _ONE, _TOP = np.uint32(1), np.uint32(1 << 31)
 
 
 @compiled
-def shuffle(cube, seed, windows, largest, out):  # (C, I, J, K), uint64, int, (3,) uint64, (C, I, J, K)
-    """Write the shuffled `cube` to `out`. The last window wins, so they are walked backwards over unowned voxels."""
-    shape = np.array(cube.shape[1:]).astype(np.uint64)
-    values, results = cube.reshape(cube.shape[0], -1), out.reshape(cube.shape[0], -1)
+def shuffle(sample, seed, windows, largest, out):  # (C, I, J, K), uint64, int, (3,) uint64, (C, I, J, K)
+    """Write the shuffled `sample` to `out`. The last window wins, so they are walked backwards over unowned voxels."""
+    shape = np.array(sample.shape[1:]).astype(np.uint64)
+    values, results = sample.reshape(sample.shape[0], -1), out.reshape(sample.shape[0], -1)
     owned = np.zeros(values.shape[1], np.bool_)
     room = np.int64(largest[0] * largest[1] * largest[2]) + LANES
     voxels = np.empty(room, np.uint32)  # flat voxel of each place in the window

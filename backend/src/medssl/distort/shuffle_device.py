@@ -1,4 +1,4 @@
-"""The shuffle, all cubes at once: the law and the bits of `shuffle_cpu`, for devices that hate loops."""
+"""The shuffle, all samples at once: the law and the bits of `shuffle_cpu`, for devices that hate loops."""
 
 from __future__ import annotations
 

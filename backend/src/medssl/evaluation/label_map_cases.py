@@ -99,16 +99,16 @@ def measure_pairs(
     pairs: Sequence[Pair],
     classes: SegmentClasses,
     tolerance_mm: float = 1.0,
-    tell: Callable[[int, str], None] = lambda number, image: None,
+    notify: Callable[[int, str], None] = lambda number, image: None,
 ) -> list[dict[str, Any]]:
-    """Rows of cases, see `segmentation.case_metrics`; `tell` hears the number and the name of each image.
+    """Rows of cases, see `segmentation.case_metrics`; `notify` gets the number and the name of each image.
 
     Raises:
         VolumeError: unreadable, of another place or size than the truth, or with a value that is no class.
     """
     rows = []
     for number, pair in enumerate(pairs):
-        tell(number, pair.image)
+        notify(number, pair.image)
         predicted, truth = read_pair(pair, classes)
         about = {ATTRIBUTE + name: value for name, value in pair.attributes.items()}
         for row in case_metrics(predicted, truth.array, truth.spacing, classes.names, tolerance_mm):

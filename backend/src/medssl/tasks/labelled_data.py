@@ -135,7 +135,7 @@ def check_groups(parts: LabelledSplits, groups: Sequence[str]) -> None:
                 )  # fmt: skip
 
 
-def tell(run: Run, step: int, steps: int, message: str) -> None:
+def notify(run: Run, step: int, steps: int, message: str) -> None:
     """Say how far the first process of a task is after its training.
 
     Raises:

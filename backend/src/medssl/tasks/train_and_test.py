@@ -62,7 +62,7 @@ def train_and_test(task: Any, spec: JobSpec, run: Run, file: WeightFile | None) 
 
     Raises:
         WeightsError: the weights do not fit.
-        TrainingError: the validation loss never was a number.
+        TrainingError: the validation loss was NaN or infinite at every validation.
         CancelledError: a cancel was asked for; a checkpoint was written.
     """
     config = task.config
@@ -76,7 +76,7 @@ def train_and_test(task: Any, spec: JobSpec, run: Run, file: WeightFile | None) 
         rescale(network, norms)
     loop = Loop(fabric, task, network, run, _groups(network, config))
     if fabric.is_global_zero:
-        _tell_start(run, task, network, fabric.strategy.precision.precision)
+        _report_start(run, task, network, fabric.strategy.precision.precision)
         text = report.text() if report else "No weights to begin with: everything is learnt from the labels"
         run.emit(
             "transfer", text=text, matched=len(report.matched) if report else 0, new=len(report.new) if report else 0
@@ -126,7 +126,7 @@ def _groups(network: Any, config: Any) -> list[dict[str, Any]]:
     return groups
 
 
-def _tell_start(run: Run, task: Trained, network: nn.Module, precision: str) -> None:
+def _report_start(run: Run, task: Trained, network: nn.Module, precision: str) -> None:
     run.emit(
         "started", device=run.device, precision=precision, steps=task.config.training.steps, **task.parts.sizes(),
         parameters=sum(p.numel() for p in network.parameters()), config=as_dict(task.config),

@@ -25,7 +25,7 @@ class Progress:
     validation_loss: float = 0.0  # the last one; 0 before the first
     since_best: int = 0  # validations since then
     halvings: int = 0  # of the learning rate, by the plateau schedule
-    non_finite: int = 0  # losses that were not a number, in a row
+    non_finite: int = 0  # losses in a row that were NaN or infinite
     collapsed: bool = False
     precision: dict[str, Any] | None = None  # the gradient scaler's state (fp16)
 

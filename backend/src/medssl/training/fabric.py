@@ -16,7 +16,7 @@ FABRIC_PRECISION: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp
 def make_fabric(config: TrainingConfig, device: str, several_heads: bool = False) -> Fabric:
     """The Fabric of `device` (cpu, cuda:1, mps) with the config's precision, devices and nodes.
 
-    With `several_heads` a step need not go through all parameters, which processes must be told.
+    With `several_heads` a step need not go through all parameters, which processes must know.
 
     Raises:
         ResourceError: more devices wanted than there are.

@@ -112,8 +112,8 @@ class Loop:
                 self.fabric.backward(terms["loss"] / config.accumulate)
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value.detach().float() / config.accumulate
-        failure = self._told()
-        wanted = self.fabric.is_global_zero and self.run.cancel_requested()  # told to all in the same exchange
+        failure = self._monitored()
+        wanted = self.fabric.is_global_zero and self.run.cancel_requested()  # sent to all in the same exchange
         flags = {"cancel": float(wanted), "failed": float(failure is not None)}
         means = self._mean({**sums, **{n: torch.tensor(v, device=self.fabric.device) for n, v in flags.items()}})
         self.cancelled = means.pop("cancel") > 0.0
@@ -128,8 +128,8 @@ class Loop:
         self.optimizer.zero_grad(set_to_none=True)
         return means
 
-    def _told(self) -> MedSSLError | None:
-        """Warn of what the method met outside the loop; the error where it wants to stop, which all processes must hear of."""
+    def _monitored(self) -> MedSSLError | None:
+        """Warn of what the method's monitors found; the error where it wants to stop, which all processes must receive."""
         try:
             for warning in self.method.monitors():
                 self._warn(warning)
@@ -148,7 +148,7 @@ class Loop:
             log.write(self.progress.step, values)
 
     def _measured(self, measure: Measure) -> dict[str, float]:
-        """What the first process measures, told to all."""
+        """What the first process measures, sent to all."""
         values: dict[str, float] = {}
         if self.fabric.is_global_zero:
             with self.fabric.autocast():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 SMALLEST_VARIANCE_RATIO = 0.01  # of the output's variance to the target's
 CONSTANT_LOSS_BAND = 0.02  # the loss equals that of the constant mean within this share
-MOST_NON_FINITE = 5  # losses in a row that are not a number
+MOST_NON_FINITE = 5  # losses in a row that are NaN or infinite
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from medssl.core.errors import InputError
-from medssl.evaluation.statistics.significance import holm, independent_t, paired_bootstrap, paired_t
+from medssl.evaluation.statistics.bootstrap import PatientBootstrap
+from medssl.evaluation.statistics.significance import holm, independent_t, paired_t
 
 FIRST, SECOND = np.random.default_rng(0).normal([[0.82], [0.80]], 0.02, (2, 10))
 
@@ -35,7 +36,7 @@ def test_too_few_runs():
 def test_paired_bootstrap_sees_what_an_unpaired_test_does_not():
     difficulty = np.random.default_rng(0).uniform(0.5, 0.9, 40)
     better = difficulty + np.random.default_rng(1).normal(0.01, 0.01, 40)
-    test = paired_bootstrap(better, difficulty, np.arange(40) // 2)
+    test = PatientBootstrap(np.arange(40) // 2, 2000, 0).mean_difference(better, difficulty)
     assert test.p < 0.01 < independent_t(better, difficulty).p and test.low > 0
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from scipy import stats
 
 from medssl.core.errors import InputError
-from medssl.evaluation.statistics.bootstrap import PatientBootstrap
 from medssl.evaluation.statistics.interval import LEVEL, Test
 
 LEAST_SPREAD = 1e-12  # of runs: below, they differ by rounding only
@@ -35,18 +34,6 @@ def paired_t(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.n
         raise InputError(f"{len(first)} and {len(second)} values", "cannot be paired", "Give a value of each run twice")
     first, second = np.asarray(first, float), np.asarray(second, float)
     return _t("paired t", stats.ttest_rel, first, second, _spread(first - second))
-
-
-def paired_bootstrap(
-    first: Sequence[float] | np.ndarray,
-    second: Sequence[float] | np.ndarray,
-    patients: Sequence[str] | np.ndarray,
-    replicates: int = 2000,
-    seed: int = 0,
-) -> Test:
-    """The mean of first - second over cases, patients resampled with all of their cases."""
-    values = np.asarray(first, float), np.asarray(second, float)
-    return PatientBootstrap(patients, replicates, seed).mean_difference(*values)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

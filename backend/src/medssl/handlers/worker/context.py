@@ -107,7 +107,7 @@ class FolderContext:
             self._change(progress=min(1.0, max(0.0, fraction)), message=message)
 
     def finish(self, files: list[str], table: list[dict[str, Any]], info: dict[str, Any]) -> None:
-        """Tell what was found; `files` are names in the folder."""
+        """Report what was found; `files` are names in the folder."""
         self._change(state=FINISHED, progress=1.0, message="", files=tuple(files), table=tuple(table), info=info)
 
     def begin(self) -> None:
@@ -120,7 +120,7 @@ class FolderContext:
         self._change(state=RUNNING)
 
     def close(self) -> None:
-        """Finish an inspection that found nothing to tell."""
+        """Finish an inspection that found nothing to report."""
         if self._status.state not in END_STATES:
             self.finish([], [], {})
 

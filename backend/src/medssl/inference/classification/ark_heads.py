@@ -102,7 +102,7 @@ def head_rows(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The result's table of one image: a row per head and class, then one per finding that was asked for.
 
-    No thresholds were chosen for these heads: `positive` is told of classes alone that exclude each other.
+    No thresholds were chosen for these heads: `positive` is stated of classes alone that exclude each other.
     """
     rows = []
     shown = {head for finding in read_findings(net.sets, (), heads) for head, _ in finding.members}

@@ -1,4 +1,4 @@
-"""Which heads of an Ark know a finding, told by its name alone, before any image is looked at. Standard library only."""
+"""Which heads of an Ark know a finding, by its name alone, before any image is looked at. Standard library only."""
 
 from __future__ import annotations
 

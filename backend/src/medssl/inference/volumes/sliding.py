@@ -1,4 +1,4 @@
-"""How a segmentation network sees an image: cubes, slices, slices with their neighbours; mirrored too, where asked for."""
+"""How a segmentation network sees an image: crops, slices, slices with their neighbours; mirrored too, where asked for."""
 
 from __future__ import annotations
 

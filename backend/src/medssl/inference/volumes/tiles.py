@@ -1,4 +1,4 @@
-"""Distort a whole volume the way training distorts cubes: tile by tile."""
+"""Distort a whole volume the way training distorts sub-volumes: tile by tile."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def saliency_map(
         method: grad-cam (after Selvaraju et al., ICCV 2017; see `grad_cam`), or occlusion (Zeiler and Fergus, ECCV 2014)
             by a grey square; the latter takes 196 looks of the network instead of 16.
         check: compare with the maps of networks with random weights (Adebayo et al., NeurIPS 2018).
-        progress: told a fraction 0...1 and a message; may raise to stop.
+        progress: called with a fraction 0...1 and a message; may raise to stop.
         view, inverted: see `as_radiograph`.
 
     Raises:

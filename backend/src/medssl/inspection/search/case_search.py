@@ -20,7 +20,7 @@ from medssl.inspection.search.case_index import Case, CaseIndex
 
 FOLDER = "indexes"  # of the home folder
 SAME = 1 - 1e-6  # cosine above which two files show the same pixels
-NAMED = 3  # images whose problems are told
+NAMED = 3  # images whose problems are reported
 
 
 @dataclass(frozen=True)

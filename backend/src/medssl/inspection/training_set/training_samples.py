@@ -72,7 +72,7 @@ def preview_samples(
     pictures: dict[str, list[torch.Tensor]] = {"original": [], "distorted": []}
     table, windows = [], []
     for n in range(count):  # one by one: samples of different sets have targets of different sizes
-        progress(0.5 + 0.4 * n / count, f"drawing cube {n + 1} of {count}")
+        progress(0.5 + 0.4 * n / count, f"drawing sample {n + 1} of {count}")
         sample = source.dataset[n]
         batch = collate([sample])
         views = source.method.views(batch, seeds.generator(seed, "preview", n))

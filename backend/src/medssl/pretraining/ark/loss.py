@@ -14,7 +14,7 @@ def prediction_loss(logits: Tensor, targets: Tensor, cross_entropy: bool) -> Ten
 
     Args:
         logits: (N, C) of the visited set's head.
-        targets: (N, C); not a number: no loss. With `cross_entropy` each row is one-hot, or not a number throughout.
+        targets: (N, C); NaN: no loss. With `cross_entropy` each row is one-hot, or NaN throughout.
         cross_entropy: one of several classes (softmax); else a binary cross-entropy per finding.
     """
     known = targets.isfinite()

@@ -166,11 +166,11 @@ class Ark(PlainMethod):
             network.update(momentum)  # type: ignore[operator]
 
     def should_log(self, step: int) -> bool:
-        """A pass over a set ended with this step: its loss is told however many steps there are."""
+        """A pass over a set ended with this step: its loss is reported however many steps there are."""
         return self.schedule[step].ends
 
     def monitors(self) -> list[MonitorWarning]:
-        """Images that could not be read, told once each.
+        """Images that could not be read, reported once each.
 
         Raises:
             CatalogError: more of a set than the configuration allows.

@@ -72,8 +72,8 @@ def begin(pair: nn.Module, file: WeightFile, partial: bool = False) -> str:
         network.load_state_dict(fitting, strict=False)
         taken = set(fitting)
     new = [n for n in pair.student.state_dict() if n not in taken and not n.endswith(DERIVED)]
-    told = f"; new: {', '.join(new[:SHOWN])}{', …' if len(new) > SHOWN else ''}" if new else ""
-    return f"{len(taken)} tensors come from {file.path.name}{told}."
+    added = f"; new: {', '.join(new[:SHOWN])}{', …' if len(new) > SHOWN else ''}" if new else ""
+    return f"{len(taken)} tensors come from {file.path.name}{added}."
 
 
 def _is_head(name: str, file: WeightFile) -> bool:

@@ -1,4 +1,4 @@
-"""Images that could not be read during a training: counted, told, and no more than a stated share of a set."""
+"""Images that could not be read during a training: counted, reported, and no more than a stated share of a set."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class UnreadableImages:
                 self._untold.append((number, image))
 
     def monitors(self) -> list[MonitorWarning]:
-        """A warning for each image not told of yet.
+        """A warning for each image not reported yet.
 
         Raises:
             CatalogError: a set has too many.

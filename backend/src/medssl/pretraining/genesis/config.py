@@ -31,7 +31,7 @@ class GenesisConfig:
     )
     sampler: str = setting(
         "body",
-        "Which cubes are kept: body rejects air, lung keeps mostly aerated lung",
+        "Which sub-volumes are kept: body rejects air, lung keeps mostly aerated lung",
         choices=("body", "lung", "uniform"),
     )
     flip_probability: float = setting(

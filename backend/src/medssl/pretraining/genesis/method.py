@@ -41,7 +41,7 @@ class GenesisViews:
 
 
 class Genesis(PlainMethod):
-    """The training step of Models Genesis on one screen: cubes → flip → distortion → restoration → MSE.
+    """The training step of Models Genesis on one screen: sub-volumes → flip → distortion → restoration → MSE.
 
     Args:
         config: every setting.
@@ -63,7 +63,7 @@ class Genesis(PlainMethod):
         return UNet3D(self.config.base_width, fidelity=self.config.fidelity)
 
     def dataset(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
-        """Random cubes of the volumes."""
+        """Random sub-volumes of the volumes."""
         return SubVolumeDataset(volumes, self.config.cube, self.config.sampler, self.normalisation, seed)
 
     def validation(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
@@ -71,17 +71,17 @@ class Genesis(PlainMethod):
         return self.dataset(volumes, seed)
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> GenesisViews:
-        """Normalise raw cubes, flip input and target alike, distort the input."""
-        cubes = normalise(batch["raw"], batch["window"])  # (N, 1, i, j, k), 0…1
-        original = self.flip.apply(cubes, self.flip.draw(cubes, generator))
+        """Normalise raw sub-volumes, flip input and target alike, distort the input."""
+        sub_volumes = normalise(batch["raw"], batch["window"])  # (N, 1, i, j, k), 0…1
+        original = self.flip.apply(sub_volumes, self.flip.draw(sub_volumes, generator))
         distorted = self.distortion.apply(original, self.distortion.draw(original, generator))
         return GenesisViews(self._laid_out(distorted), original)
 
     def describe(self, batch: dict[str, Tensor], generator: torch.Generator) -> list[list[str]]:
-        """Names of what `views` does to each cube with a generator in this state: flip is left out, it is no distortion."""
-        cubes = batch["raw"]
-        self.flip.draw(cubes, generator)
-        return describe(self.distortion, self.distortion.draw(cubes, generator), len(cubes))
+        """Names of what `views` does to each sub-volume with a generator in this state: flip is left out, it is no distortion."""
+        sub_volumes = batch["raw"]
+        self.flip.draw(sub_volumes, generator)
+        return describe(self.distortion, self.distortion.draw(sub_volumes, generator), len(sub_volumes))
 
     def loss(self, network: nn.Module, views: GenesisViews) -> dict[str, Tensor]:
         """Mean squared error of the restoration."""
@@ -99,7 +99,7 @@ class Genesis(PlainMethod):
         }
 
     def summarise(self, means: dict[str, float]) -> dict[str, float]:
-        """Beside the loss: that of leaving the cube distorted, and that of answering with the constant mean."""
+        """Beside the loss: that of leaving the sub-volume distorted, and that of answering with the constant mean."""
         mean, square = means.pop("target_mean"), means.pop("target_square")
         return {**means, "constant_mean_loss": square - mean**2}
 
@@ -115,9 +115,9 @@ class Genesis(PlainMethod):
             provenance=self.provenance,
         )
 
-    def _laid_out(self, cubes: Tensor) -> Tensor:
+    def _laid_out(self, sub_volumes: Tensor) -> Tensor:
         channels_last = self.config.training.channels_last
-        return cubes.contiguous(memory_format=torch.channels_last_3d) if channels_last else cubes
+        return sub_volumes.contiguous(memory_format=torch.channels_last_3d) if channels_last else sub_volumes
 
 
 def training_distortion(config: GenesisConfig, strength: float = 1.0) -> Distortion:

@@ -33,19 +33,19 @@ def draw_correspondences(
 ) -> None:
     """Equal labels and colours at equal places, lines between neighbouring images; faint lines are unsure."""
     title = "Correspondences" if table else "Correspondences: none found"
-    panes = ImageGrid([grid.source for grid in grids], names, title)
+    tiles = ImageGrid([grid.source for grid in grids], names, title)
     for row in table:
-        mark(panes.panes[row["image"]], row["x"], row["y"], row["colour"], row["label"])
+        mark(tiles.tiles[row["image"]], row["x"], row["y"], row["colour"], row["label"])
     for label in dict.fromkeys(row["label"] for row in table):
         rows = [row for row in table if row["label"] == label]
         for one, other in pairwise(rows):
             line = ConnectionPatch(
                 (one["x"], one["y"]), (other["x"], other["y"]), "data", "data",
-                axesA=panes.panes[one["image"]], axesB=panes.panes[other["image"]],
+                axesA=tiles.tiles[one["image"]], axesB=tiles.tiles[other["image"]],
                 color=one["colour"], linewidth=1.1, alpha=0.25 + 0.6 * other["confidence"],
             )  # fmt: skip
-            panes.figure.add_artist(line)
-    panes.save(path)
+            tiles.figure.add_artist(line)
+    tiles.save(path)
 
 
 def draw_maps(
@@ -58,36 +58,36 @@ def draw_maps(
 ) -> None:
     """Heat over every image; a cross at the point asked for, rings at the best matches, small ones at the runners-up."""
     source, x, y = point
-    panes = ImageGrid([grid.source for grid in grids], names, "Where is the same anatomy?", foot=0.5)
-    for number, (pane, grid, found, match) in enumerate(zip(panes.panes, grids, maps, matches)):
-        heat(pane, grid, found.numpy())
+    tiles = ImageGrid([grid.source for grid in grids], names, "Where is the same anatomy?", foot=0.5)
+    for number, (tile, grid, found, match) in enumerate(zip(tiles.tiles, grids, maps, matches)):
+        draw_heat_map(tile, grid, found.numpy())
         if number == source:
-            pane.plot([x], [y], "+", color="#7df9ff", markersize=16, markeredgewidth=2)
+            tile.plot([x], [y], "+", color="#7df9ff", markersize=16, markeredgewidth=2)
             continue
-        pane.plot([match.x], [match.y], "o", mfc="none", mec="#7df9ff", markersize=13, markeredgewidth=2)
+        tile.plot([match.x], [match.y], "o", mfc="none", mec="#7df9ff", markersize=13, markeredgewidth=2)
         if match.runner_up:
-            pane.plot(*match.runner_up, "o", mfc="none", mec=LIGHT, markersize=7, markeredgewidth=1.2, alpha=0.8)
+            tile.plot(*match.runner_up, "o", mfc="none", mec=LIGHT, markersize=7, markeredgewidth=1.2, alpha=0.8)
         text = f"{match.similarity:.2f}, confidence {match.confidence:.2f}"
-        pane.text(0.02, 0.02, text, transform=pane.transAxes, color=LIGHT, fontsize=8, path_effects=EDGE)
-    _scale_bar(panes)
-    panes.save(path)
+        tile.text(0.02, 0.02, text, transform=tile.transAxes, color=LIGHT, fontsize=8, path_effects=EDGE)
+    _scale_bar(tiles)
+    tiles.save(path)
 
 
-def heat(pane: Axes, grid: PatchGrid, values: np.ndarray) -> None:
+def draw_heat_map(tile: Axes, grid: PatchGrid, values: np.ndarray) -> None:
     """A map over an image, the clearer the lower: from its own COLDEST percentile to its maximum."""
     scale = Normalize(float(np.percentile(values, COLDEST)), float(values.max()))
-    limits = pane.get_xlim(), pane.get_ylim()
+    limits = tile.get_xlim(), tile.get_ylim()
     alpha = VEIL * np.clip(scale(values), 0, 1)
-    pane.imshow(
+    tile.imshow(
         values,
         cmap=HEAT,
         norm=scale,
         alpha=alpha,
         extent=grid_extent(grid),
-        aspect=pane.get_aspect(),
+        aspect=tile.get_aspect(),
         interpolation="bilinear",
     )
-    pane.set(xlim=limits[0], ylim=limits[1])
+    tile.set(xlim=limits[0], ylim=limits[1])
 
 
 def draw_parts(
@@ -100,15 +100,15 @@ def draw_parts(
     """Label maps (column, row) over the images in the parts' colours, and a legend."""
     colours = np.array([to_rgba(DARK, 0.0), *(to_rgba(row["colour"], 0.45) for row in table)])
     title = "Parts of equal anatomy" if table else "Parts of equal anatomy: none found"
-    panes = ImageGrid([grid.source for grid in grids], names, title, foot=0.42)
-    for pane, grid, labels in zip(panes.panes, grids, maps):
+    tiles = ImageGrid([grid.source for grid in grids], names, title, foot=0.42)
+    for tile, grid, labels in zip(tiles.tiles, grids, maps):
         thin = max(1, max(labels.shape) // LARGEST)
-        overlay(pane, colours[labels.T[::thin, ::thin]], extent_of(grid.source.shape))
+        overlay(tile, colours[labels.T[::thin, ::thin]], extent_of(grid.source.shape))
     for n, row in enumerate(table):
         left = 0.2 + 0.85 * n
-        panes.write("■", left, panes.height - 0.32, size=11, color=row["colour"])
-        panes.write(row["name"], left + 0.18, panes.height - 0.29, size=8)
-    panes.save(path)
+        tiles.write("■", left, tiles.height - 0.32, size=11, color=row["colour"])
+        tiles.write(row["name"], left + 0.18, tiles.height - 0.29, size=8)
+    tiles.save(path)
 
 
 def draw_patchmap(
@@ -117,31 +117,31 @@ def draw_patchmap(
     """The plane at the left, a point per patch, and the images in the same colours of places."""
     shown = grids[:BESIDE]
     plane = Volume(np.zeros((256, 256), np.float32))
-    panes = ImageGrid([plane, *(grid.source for grid in shown)], ["", *names], "Patch map")
-    scatter = panes.panes[0]
+    tiles = ImageGrid([plane, *(grid.source for grid in shown)], ["", *names], "Patch map")
+    scatter = tiles.tiles[0]
     scatter.clear()
     scatter.set_aspect("auto")
     bare(scatter)
     scatter.set_facecolor(DARK)
-    panes.name(scatter, f"{method.upper().replace('TSNE', 't-SNE')}, a point per cell")
+    tiles.name(scatter, f"{method.upper().replace('TSNE', 't-SNE')}, a point per cell")
     for number in range(len(grids)):
         rows = [row for row in table if row["image"] == number]
         u, v, colours = ([row[key] for row in rows] for key in ("u", "v", "colour"))
         size = max(4.0, 22.0 - len(table) / 150)
         scatter.scatter(u, v, s=size, c=colours, marker=MARKERS[number % len(MARKERS)], linewidths=0, alpha=0.9)
-    for number, (pane, grid) in enumerate(zip(panes.panes[1:], shown)):
+    for number, (tile, grid) in enumerate(zip(tiles.tiles[1:], shown)):
         tint = np.zeros((*grid.shape, 4))
         for row in (row for row in table if row["image"] == number):
             tint[row["row"], row["column"]] = to_rgba(row["colour"], 0.42)
-        overlay(pane, tint, grid_extent(grid))
-    panes.save(path)
+        overlay(tile, tint, grid_extent(grid))
+    tiles.save(path)
 
 
-def overlay(pane: Axes, colours: np.ndarray, extent: tuple[float, float, float, float]) -> None:
+def overlay(tile: Axes, colours: np.ndarray, extent: tuple[float, float, float, float]) -> None:
     """Colours (rows, columns, 4) over an image, which keeps its limits."""
-    limits = pane.get_xlim(), pane.get_ylim()
-    pane.imshow(colours, extent=extent, aspect=pane.get_aspect(), interpolation="nearest")
-    pane.set(xlim=limits[0], ylim=limits[1])
+    limits = tile.get_xlim(), tile.get_ylim()
+    tile.imshow(colours, extent=extent, aspect=tile.get_aspect(), interpolation="nearest")
+    tile.set(xlim=limits[0], ylim=limits[1])
 
 
 def grid_extent(grid: PatchGrid) -> tuple[float, float, float, float]:
@@ -150,21 +150,21 @@ def grid_extent(grid: PatchGrid) -> tuple[float, float, float, float]:
     return x - dx / 2, x + (columns - 0.5) * dx, y + (rows - 0.5) * dy, y - dy / 2
 
 
-def mark(pane: Axes, x: float, y: float, colour: str, label: str) -> None:
+def mark(tile: Axes, x: float, y: float, colour: str, label: str) -> None:
     """A labelled point."""
-    pane.plot([x], [y], "o", color=colour, markersize=6, markeredgecolor=DARK, markeredgewidth=0.8)
-    pane.annotate(
+    tile.plot([x], [y], "o", color=colour, markersize=6, markeredgecolor=DARK, markeredgewidth=0.8)
+    tile.annotate(
         label, (x, y), (5, 4), textcoords="offset points", color=colour, fontsize=8, weight="bold", path_effects=EDGE
     )
 
 
-def _scale_bar(panes: ImageGrid) -> None:
-    box = (0.25 / panes.width, 0.26 / panes.height, 1.5 / panes.width, 0.09 / panes.height)
-    bar = panes.figure.colorbar(
-        ScalarMappable(Normalize(0, 1), HEAT), cax=panes.figure.add_axes(box), orientation="horizontal"
+def _scale_bar(tiles: ImageGrid) -> None:
+    box = (0.25 / tiles.width, 0.26 / tiles.height, 1.5 / tiles.width, 0.09 / tiles.height)
+    bar = tiles.figure.colorbar(
+        ScalarMappable(Normalize(0, 1), HEAT), cax=tiles.figure.add_axes(box), orientation="horizontal"
     )
     bar.set_ticks([0, 1], labels=["low", "best"])
     bar.ax.tick_params(colors=DIM, labelsize=7, length=0)
     bar.outline.set_visible(False)
     text = "similarity within each image    + the point    large ring: best match    small ring: runner-up elsewhere"
-    panes.write(text, 2.05, panes.height - 0.36, size=7.5)
+    tiles.write(text, 2.05, tiles.height - 0.36, size=7.5)

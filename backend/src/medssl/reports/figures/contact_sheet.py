@@ -1,4 +1,4 @@
-"""Some images of a declared set with their labels on one page: is it what one thinks it is?"""
+"""Contact sheet: some images of a dataset with their labels on one page, to see whether it is as expected."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ INK, FAINT, PAPER = (20, 20, 20), (120, 120, 120), (255, 255, 255)
 MARKS = {1.0: "", -1.0: " ?"}  # behind a class that is there, or uncertain
 
 
-def contact_sheet(declared: TabularDataset, path: Path, count: int = 24, seed: int = 0) -> Path:
+def contact_sheet(dataset: TabularDataset, path: Path, count: int = 24, seed: int = 0) -> Path:
     """Draw `count` images by `seed` and write them as one PNG.
 
     Below each stand the classes it has ("?": uncertain), its name and its patient; an image that cannot be read says so.
     """
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(declared))[:count])
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:count])
     rows = -(-len(drawn) // COLUMNS)
     width, height = TILE + GAP, TILE + LINES * LINE + GAP
     page = Image.new("RGB", (COLUMNS * width + GAP, rows * height + GAP), PAPER)
     pen, font = ImageDraw.Draw(page), ImageFont.load_default()
     for place, n in enumerate(drawn):
         x, y = GAP + place % COLUMNS * width, GAP + place // COLUMNS * height
-        picture, problem = _tile(declared, int(n))
+        picture, problem = _tile(dataset, int(n))
         page.paste(picture, (x + (TILE - picture.width) // 2, y + (TILE - picture.height) // 2))
-        texts = [problem or labels_text(declared, int(n)), Path(declared.images[n]).name, _patient(declared, int(n))]
+        texts = [problem or labels_text(dataset, int(n)), Path(dataset.images[n]).name, _patient(dataset, int(n))]
         lines = [*_wrapped(texts[0], pen, font)[: LINES - 2], *(_fitted(text, pen, font) for text in texts[1:])]
         for row, line in enumerate(lines):
             pen.text((x, y + TILE + row * LINE), line, FAINT if row >= len(lines) - 2 else INK, font)
@@ -42,16 +42,16 @@ def contact_sheet(declared: TabularDataset, path: Path, count: int = 24, seed: i
     return path
 
 
-def labels_text(declared: TabularDataset, n: int) -> str:
+def labels_text(dataset: TabularDataset, n: int) -> str:
     """The classes of an image: "Mass, Edema ?"."""
-    row = declared.stated[n]
-    found = [name + MARKS[float(value)] for name, value in zip(declared.classes, row) if float(value) in MARKS]
+    row = dataset.stated[n]
+    found = [name + MARKS[float(value)] for name, value in zip(dataset.classes, row) if float(value) in MARKS]
     return ", ".join(found) or ("unknown" if np.isnan(row).all() else "none of the classes")
 
 
-def _tile(declared: TabularDataset, n: int) -> tuple[Image.Image, str]:
+def _tile(dataset: TabularDataset, n: int) -> tuple[Image.Image, str]:
     try:
-        pixels = as_radiograph(read_volume(declared.images[n], "CXR"), "", declared.inverted).pixels
+        pixels = as_radiograph(read_volume(dataset.images[n], "CXR"), "", dataset.inverted).pixels
     except VolumeError as error:
         return Image.new("L", (TILE, TILE), 225), error.rule
     picture = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
@@ -59,9 +59,9 @@ def _tile(declared: TabularDataset, n: int) -> tuple[Image.Image, str]:
     return picture, ""
 
 
-def _patient(declared: TabularDataset, n: int) -> str:
-    facts = [attribute.values[attribute.codes[n]] for attribute in declared.attributes.values()]
-    return ", ".join([f"patient {declared.patient_names[declared.patients[n]]}", *(fact for fact in facts if fact)])
+def _patient(dataset: TabularDataset, n: int) -> str:
+    facts = [attribute.values[attribute.codes[n]] for attribute in dataset.attributes.values()]
+    return ", ".join([f"patient {dataset.patient_names[dataset.patients[n]]}", *(fact for fact in facts if fact)])
 
 
 def _fitted(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:

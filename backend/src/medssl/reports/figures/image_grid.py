@@ -13,14 +13,14 @@ from medssl.images.volume import Volume
 from medssl.reports.figures.canvas import DARK, DIM, LIGHT
 
 HEIGHT, GAP, EDGE, HEAD, FOOT = 4.2, 0.12, 0.12, 0.56, 0.12  # inches
-WIDEST = 6.0  # of one pane
+WIDEST = 6.0  # of one tile
 DPI = 110
 SHOWN = (0.5, 99.5)  # percentiles of an image that are drawn black and white
 LARGEST = 1024  # pixels of a side that a picture of this size can show
 
 
 class ImageGrid:
-    """A figure with a pane per image; pane coordinates are pixels (x, y) of the image.
+    """A figure with a tile per image; tile coordinates are pixels (x, y) of the image.
 
     Args:
         images: 2D volumes (column, row).
@@ -35,19 +35,19 @@ class ImageGrid:
         self.height = HEAD + HEIGHT + foot
         self.figure = Figure(figsize=(self.width, self.height), facecolor=DARK)
         self.write(title, EDGE, 0.1, size=11, weight="bold", color=LIGHT)
-        self.panes: list[Axes] = []
+        self.tiles: list[Axes] = []
         left = EDGE
         for image, name, width in zip(images, names, widths):
             box = (left / self.width, foot / self.height, width / self.width, HEIGHT / self.height)
-            pane = self.figure.add_axes(box, facecolor=DARK)
-            show_image(pane, image)
-            self.name(pane, shortened(name, width))
-            self.panes.append(pane)
+            tile = self.figure.add_axes(box, facecolor=DARK)
+            show_image(tile, image)
+            self.name(tile, shortened(name, width))
+            self.tiles.append(tile)
             left += width + GAP
 
-    def name(self, pane: Axes, text: str) -> None:
-        """Write over a pane."""
-        pane.set_title(text, color=DIM, fontsize=8.5, pad=4)
+    def name(self, tile: Axes, text: str) -> None:
+        """Write over a tile."""
+        tile.set_title(text, color=DIM, fontsize=8.5, pad=4)
 
     def write(self, text: str, x: float, y: float, size: float = 8.5, color: str = DIM, **how: object) -> None:
         """Text at inches from the left and the top."""
@@ -66,22 +66,22 @@ class ImageGrid:
         self.figure.savefig(path, dpi=DPI, facecolor=DARK, format="png")
 
 
-def show_image(pane: Axes, image: Volume) -> None:
+def show_image(tile: Axes, image: Volume) -> None:
     """Draw a 2D image in grey, without ticks, in pixel coordinates."""
     low, high = np.percentile(image.array, SHOWN)
     thin = max(1, max(image.shape) // LARGEST)
-    pane.imshow(
+    tile.imshow(
         image.array.T[::thin, ::thin], cmap="gray", vmin=low, vmax=max(high, low + 1e-6), extent=extent_of(image.shape),
         aspect=aspect_of(image), interpolation="bilinear",
     )  # fmt: skip
-    bare(pane)
+    bare(tile)
 
 
-def bare(pane: Axes) -> None:
+def bare(tile: Axes) -> None:
     """No ticks, no frame."""
-    pane.set_xticks([])
-    pane.set_yticks([])
-    for spine in pane.spines.values():
+    tile.set_xticks([])
+    tile.set_yticks([])
+    for spine in tile.spines.values():
         spine.set_visible(False)
 
 
@@ -96,6 +96,6 @@ def aspect_of(image: Volume) -> float:
 
 
 def shortened(name: str, width: float) -> str:
-    """A name that fits over a pane of `width` inches, without its middle where it is long."""
+    """A name that fits over a tile of `width` inches, without its middle where it is long."""
     fits = max(int(width * 12), 8)
     return name if len(name) <= fits else f"{name[: fits // 2 - 1]}…{name[-(fits // 2 - 1) :]}"

@@ -25,15 +25,15 @@ def draw_examples(
     places: dict[str, np.ndarray],
     path: Path,
 ) -> None:
-    """One image, a pane per model: rings where landmarks are, dots where they were found from the other patients' images."""
+    """One image, a tile per model: rings where landmarks are, dots where they were found from the other patients' images."""
     models = [*list(places)[: MOST - 1], list(places)[-1]] if len(places) > MOST else list(places)
-    panes = ImageGrid([image] * len(models), models, f"Landmarks found in {name}", foot=0.42)
+    tiles = ImageGrid([image] * len(models), models, f"Landmarks found in {name}", foot=0.42)
     colours = dict(zip(truth, distinct(len(truth))))
     here = [n for n, query in enumerate(queries) if query.target == number]
-    for pane, model in zip(panes.panes, models):
+    for tile, model in zip(tiles.tiles, models):
         found = places[model]
         x_found, y_found = found[here].T
-        pane.scatter(
+        tile.scatter(
             x_found,
             y_found,
             s=15,
@@ -43,10 +43,10 @@ def draw_examples(
             clip_on=True,
         )
         for landmark, (x, y) in truth.items():
-            pane.plot([x], [y], "o", mfc="none", mec=colours[landmark], ms=10, mew=1.8, path_effects=EDGE)
+            tile.plot([x], [y], "o", mfc="none", mec=colours[landmark], ms=10, mew=1.8, path_effects=EDGE)
     per_line = max(len(truth), 1)
     for n, landmark in enumerate(truth):
-        left = 0.2 + n * (panes.width - 0.3) / per_line
-        panes.write("●", left, panes.height - 0.3, size=8, color=colours[landmark])
-        panes.write(landmark.replace("_", " "), left + 0.14, panes.height - 0.3, size=7)
-    panes.save(path)
+        left = 0.2 + n * (tiles.width - 0.3) / per_line
+        tiles.write("●", left, tiles.height - 0.3, size=8, color=colours[landmark])
+        tiles.write(landmark.replace("_", " "), left + 0.14, tiles.height - 0.3, size=7)
+    tiles.save(path)

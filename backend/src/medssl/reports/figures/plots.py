@@ -49,10 +49,10 @@ def draw_reliability(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
     columns = min(len(names), 4)
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(2.6 * max(columns, 1.4), 2.75 * max(rows, 1.2)), layout="constrained")
-    panes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for pane in panes[len(names) :]:
-        pane.remove()
-    for name, axes in zip(names, panes):
+    tiles = figure.subplots(rows, columns, squeeze=False).ravel()
+    for tile in tiles[len(names) :]:
+        tile.remove()
+    for name, axes in zip(names, tiles):
         bins = curves[name]["reliability"]
         x, y, images = (np.array([row[key] for row in bins]) for key in ("probability", "positives", "images"))
         axes.plot([0, 1], [0, 1], ":", color=SOFT, linewidth=1)

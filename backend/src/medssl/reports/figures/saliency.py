@@ -14,11 +14,11 @@ from medssl.reports.figures.image_grid import LARGEST, ImageGrid, extent_of
 def draw_saliency(found: Saliency, name: str, path: Path) -> None:
     """The radiograph, and beside it the same below the map: the clearer, the less a place speaks for the finding."""
     method, _, check = found.text.partition("; ")
-    panes = ImageGrid([found.source] * 2, [name, ""], method, foot=0.42)
+    tiles = ImageGrid([found.source] * 2, [name, ""], method, foot=0.42)
     thin = max(1, max(found.source.shape) // LARGEST)
     values = found.map[::thin, ::thin]
     colours = colormaps[HEAT](values)
     colours[..., 3] = VEIL * values
-    overlay(panes.panes[1], colours, extent_of(found.source.shape))
-    panes.write(check, 0.2, panes.height - 0.29, size=8)
-    panes.save(path)
+    overlay(tiles.tiles[1], colours, extent_of(found.source.shape))
+    tiles.write(check, 0.2, tiles.height - 0.29, size=8)
+    tiles.save(path)

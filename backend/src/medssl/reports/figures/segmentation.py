@@ -18,21 +18,21 @@ SEEN = (0.25, 0.5, 0.75)  # where they lie between the first and the last slice 
 def draw_segmentation(found: SegmentedImage, path: Path) -> None:
     """The label map over the image, in the classes' colours, with a legend: three slices of a volume."""
     images, maps, names = _slices(found)
-    panes = ImageGrid(images, names, "Segmentation", foot=0.42)
+    tiles = ImageGrid(images, names, "Segmentation", foot=0.42)
     colours = np.zeros((1 + max(one["value"] for one in found.segments), 4))
     for one in found.segments:
         colours[one["value"]] = to_rgba(one["colour"], 0.5)
-    for pane, labels in zip(panes.panes, maps):
+    for tile, labels in zip(tiles.tiles, maps):
         thin = max(1, max(labels.shape) // LARGEST)
-        overlay(pane, colours[labels.T[::thin, ::thin]], extent_of(labels.shape))
+        overlay(tile, colours[labels.T[::thin, ::thin]], extent_of(labels.shape))
     left = 0.2
     for one in found.segments:
-        if left > panes.width - 0.6:
+        if left > tiles.width - 0.6:
             break
-        panes.write("■", left, panes.height - 0.32, size=11, color=one["colour"])
-        panes.write(one["name"], left + 0.18, panes.height - 0.29, size=8)
+        tiles.write("■", left, tiles.height - 0.32, size=11, color=one["colour"])
+        tiles.write(one["name"], left + 0.18, tiles.height - 0.29, size=8)
         left += 0.45 + 0.075 * len(one["name"])
-    panes.save(path)
+    tiles.save(path)
 
 
 def _slices(found: SegmentedImage) -> tuple[list[Volume], list[np.ndarray], list[str]]:

@@ -123,7 +123,7 @@ def _attribute(entry: Entry, name: str) -> str:
 
 
 def _check_groups(study: Study, test: Catalog) -> None:
-    """Told before the first run, not by the report after the last."""
+    """Checked before the first run, not by the report after the last."""
     labels = str(study.config.get("labels", ""))
     columns = (
         source_columns(label_columns(labels)) if labels else ()

@@ -49,11 +49,11 @@ def arm_rows(study: Study, outcomes: list[RunResult], about: dict[str, Any]) -> 
     rows = []
     for arm in study.arms:
         weights = about["weights"][arm.name]
-        told = _told(outcomes, arm.name)
+        facts = _start_facts(outcomes, arm.name)
         own = ", ".join(f"{name} = {_at(arm.config, name)}" for name in different)
-        parameters = f"{told['parameters']:,}" if "parameters" in told else "-"
+        parameters = f"{facts['parameters']:,}" if "parameters" in facts else "-"
         source = Path(weights["path"]).name if weights["path"] else "none (from scratch)"
-        rows.append([arm.name, source, weights["sha256"][:12], parameters, told.get("transfer", "-"), own or "-"])
+        rows.append([arm.name, source, weights["sha256"][:12], parameters, facts.get("transfer", "-"), own or "-"])
     return heads, rows
 
 
@@ -63,7 +63,7 @@ def budget_notes(study: Study, outcomes: list[RunResult]) -> list[str]:
     budgets = {tuple(arm.config.get("training", {}).get(name) for name in BUDGET[:3]) for arm in study.arms}
     if len(budgets) > 1:
         notes.append("The arms have different budgets (steps, batch size): see their settings.")
-    sizes = {arm.name: _told(outcomes, arm.name).get("parameters") for arm in study.arms}
+    sizes = {arm.name: _start_facts(outcomes, arm.name).get("parameters") for arm in study.arms}
     if len({size for size in sizes.values() if size}) > 1:
         text = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
         notes.append(f"The arms have networks of different size (parameters: {text}): more than the weights differs.")
@@ -71,18 +71,18 @@ def budget_notes(study: Study, outcomes: list[RunResult]) -> list[str]:
 
 
 def _data(study: Study, about: dict[str, Any]) -> list[str]:
-    told = []
+    sentences = []
     for value, counts in about["data"]["counts"].items():
         where = f" with {study.train_on} = {value}" if value else ""
         parts = ", ".join(
             f"{name} {counts[name]} patients ({counts[f'{name} images']} images)"
             for name in ("training", "validation", "test")
         )
-        told.append(
+        sentences.append(
             f"Split{where}: {parts}; no patient is in two parts, and the split is the same for all runs (split.csv)."
         )
-    told += [f"{note}." for note in about["data"]["notes"]]
-    return told
+    sentences += [f"{note}." for note in about["data"]["notes"]]
+    return sentences
 
 
 def _budget(study: Study) -> str:
@@ -110,7 +110,7 @@ def _statistics(study: Study) -> list[str]:
     return lines
 
 
-def _told(outcomes: list[RunResult], arm: str) -> dict[str, Any]:
+def _start_facts(outcomes: list[RunResult], arm: str) -> dict[str, Any]:
     return next((o.about for o in outcomes if o.key.arm == arm and o.state == FINISHED), {})
 
 

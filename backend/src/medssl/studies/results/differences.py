@@ -91,8 +91,8 @@ def _delong(
 
 def verdict(study: Study, rows: list[dict[str, Any]]) -> str:
     """better, worse or open: what all tests over the whole of one arm at one size agree on after Holm's correction."""
-    told = [row for row in rows if not row["class"]]
-    if not told or any(row["adjusted_p"] is None or row["adjusted_p"] >= SIGNIFICANT for row in told):
+    of_whole = [row for row in rows if not row["class"]]
+    if not of_whole or any(row["adjusted_p"] is None or row["adjusted_p"] >= SIGNIFICANT for row in of_whole):
         return "open"
-    more = {row["difference"] > 0 for row in told}
+    more = {row["difference"] > 0 for row in of_whole}
     return "open" if len(more) > 1 else "better" if more.pop() == study.higher_is_better else "worse"

@@ -67,9 +67,9 @@ class PredictionScores(RunScores):
         self.images, self.patients = tuple(self.table.images), tuple(self.table.patients)
         self.attributes = self.table.attributes
         file = folder / "evaluation.json"
-        told = read_json(file) if file.is_file() else {}
-        self._kind = told.get("kind") or guess_kind(self.table.targets)
-        self._thresholds, self._specificity = told.get("thresholds"), told.get("specificity", 0.9)
+        stored = read_json(file) if file.is_file() else {}
+        self._kind = stored.get("kind") or guess_kind(self.table.targets)
+        self._thresholds, self._specificity = stored.get("thresholds"), stored.get("specificity", 0.9)
         self._metric, self._class = metric, MEAN if len(self.table.names) > 1 else self.table.names[0]
 
     def statistic(self, rows: np.ndarray) -> Statistic:

@@ -18,7 +18,7 @@ def size_rows(study: Study, counts: Mapping[str, Mapping[str, int]]) -> tuple[li
         counts: see `StudyData`.
     """
     heads = [f"trained on {study.train_on}", "patients", "images"]
-    return heads, [[value, told["training"], told["training images"]] for value, told in counts.items()]
+    return heads, [[value, counted["training"], counted["training images"]] for value, counted in counts.items()]
 
 
 def size_caution(study: Study, counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -26,16 +26,16 @@ def size_caution(study: Study, counts: Mapping[str, Mapping[str, int]]) -> str:
 
     A study of so many patients (or patients per class) makes those alike: then it is images per patient that count.
     """
-    patients = {value: told["training"] for value, told in counts.items()}
-    images = {value: told["training images"] for value, told in counts.items()}
+    patients = {value: counted["training"] for value, counted in counts.items()}
+    images = {value: counted["training images"] for value, counted in counts.items()}
     each = {value: images[value] / patients[value] for value in counts}
     asked = {"patients": patients, "images": images} if study.unit == "fractions" else {"images per patient": each}
     uneven = {what: known for what, known in asked.items() if max(known.values()) * (1 - MUCH) > min(known.values())}
     if not uneven:
         return ""
-    told = "; ".join(
+    counted = "; ".join(
         f"{what}: {', '.join(f'{value} {count:.4g}' for value, count in known.items())}"
         for what, known in uneven.items()
     )
     remedy = f" Give the study patients: [{min(patients.values())}] at most." if "patients" in uneven else ""
-    return f"The models were trained on sets of different size ({told}): differences between them may come from that.{remedy}"
+    return f"The models were trained on sets of different size ({counted}): differences between them may come from that.{remedy}"

@@ -21,16 +21,16 @@ def verdicts(study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]]
 
     An arm is called better or worse only where every test says so after Holm's correction.
     """
-    told = []
+    sentences = []
     for arm in study.arms:
         for size in study.sizes if reference_of(study, arm) else ():
             of_pair = [row for row in rows if (row["arm"], row["size"]) == (arm.name, size) and not row["class"]]
-            told.append(_sentence(study, outcomes, of_pair, arm.name, reference_of(study, arm), size))
-    told.append((
+            sentences.append(_sentence(study, outcomes, of_pair, arm.name, reference_of(study, arm), size))
+    sentences.append((
         f"An arm is called better or worse where every test in the table below agrees on it at p < {SIGNIFICANT} after Holm's "
         "correction for all comparisons of this study.", None,
     ))  # fmt: skip
-    return told
+    return sentences
 
 
 def _sentence(

@@ -24,7 +24,7 @@ from medssl.tasks.apply.output import ApplyFolder, check_inputs_stay, file_names
 CLASSES = "classes.csv"
 VOLUMES = ("image", "patient", "class", "value", "voxels", "volume_ml", "area_cm2")
 
-Tell = Callable[[float, str], None]
+Notify = Callable[[float, str], None]
 
 
 class Applier(Protocol):
@@ -39,7 +39,7 @@ class Applier(Protocol):
     def has(self, row: Row) -> bool:
         """Is what a row of the index calls done still there?"""
 
-    def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
+    def apply(self, entry: Entry, volume: Volume, notify: Notify) -> str:
         """Do one image; the name of the file that holds the answer."""
 
 
@@ -72,11 +72,11 @@ class Segmenting:
         """The label map is there."""
         return (self._folder / row["output"]).is_file()
 
-    def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
+    def apply(self, entry: Entry, volume: Volume, notify: Notify) -> str:
         """Segment one image."""
         overlap = None if self._config.overlap < 0 else self._config.overlap
         found = segment_image(
-            volume, self._net, overlap, self._config.mirror, tell, view=entry.view, inverted=entry.inverted
+            volume, self._net, overlap, self._config.mirror, notify, view=entry.view, inverted=entry.inverted
         )
         name = self._files[shown(entry)]
         write_segmentation(found.labels, found.segments, self._folder / name)
@@ -99,7 +99,7 @@ class Predicting:
         """The table had the image when this began."""
         return row["image"] in self._had
 
-    def apply(self, entry: Entry, volume: Volume, tell: Tell) -> str:
+    def apply(self, entry: Entry, volume: Volume, notify: Notify) -> str:
         """Classify one image."""
         volume = as_plane(volume, entry.view, entry.inverted) if entry.view or entry.inverted else volume
         found = self._columns.predict(volume)

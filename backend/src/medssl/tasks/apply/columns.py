@@ -41,7 +41,7 @@ class Columns(Protocol):
         """The probabilities of one image."""
 
     def label(self, entry: Entry, name: str) -> float:
-        """What is true of a column: 1, 0, -1 (uncertain), not a number (unknown)."""
+        """What is true of a column: 1, 0, -1 (uncertain), NaN (unknown)."""
 
     def about(self) -> dict[str, Any]:
         """What the table's record should tell of the columns."""
@@ -74,7 +74,7 @@ def columns_of(
 
 
 def exclusive_columns(data: DataSpec) -> list[str]:
-    """The columns in which declared sets whose classes exclude each other hold them."""
+    """The columns in which datasets whose classes exclude each other hold them."""
     return [one["name"] for one in data.sets if one["kind"] == "multi-class"]
 
 
@@ -107,7 +107,7 @@ class ArkColumns:
     """Findings as the heads of a pretrained Ark see them.
 
     Labels are the catalogue's columns that name the finding or a synonym, the first of these that an image has; also columns
-    that hold one of several classes in words, where they are declared so or named like such a head.
+    that hold one of several classes in words, where the dataset spec says so or they are named like such a head.
 
     Args:
         net: the network.

@@ -119,15 +119,15 @@ def _apply_all(applier: Applier, entries: Sequence[Entry], index: GrowingTable, 
         eta = (time.monotonic() - started) / n * (len(entries) - n) if n else None
         said = f"image {before + n + 1} of {total}: {entry.name}"
 
-        def tell(share: float, text: str, step: int = before + n, said: str = said, eta: float | None = eta) -> None:
+        def notify(share: float, text: str, step: int = before + n, said: str = said, eta: float | None = eta) -> None:
             if run.cancel_requested():
                 raise CancelledError()
             run.progress(step, total, f"{said}, {text}" if text else said, eta)
 
-        tell(0.0, "")
+        notify(0.0, "")
         row = {"image": shown(entry), "patient": entry.patient, "status": DONE, "error": "", "output": ""}
         try:
-            row["output"] = applier.apply(entry, read_volume(entry.image, entry.modality), tell)
+            row["output"] = applier.apply(entry, read_volume(entry.image, entry.modality), notify)
         except (InputError, NotFoundError) as error:  # of this image alone; a full disk, say, stops them all
             row |= {"status": FAILED, "error": str(error)}
             message = f"{entry.name} is left out: {error.value}: {error.rule}"

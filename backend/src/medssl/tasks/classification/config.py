@@ -24,7 +24,7 @@ class ClassificationConfig:
         "", 'Columns of the catalogue, such as "Pneumonia" or "Effusion,Edema"; "!No Finding" turns one round, '
         '"Abnormal=Mass|Nodule" joins several; a column of text has a class per value',
     )  # fmt: skip
-    kind: str = setting("auto", "What the labels are; auto: as the columns tell", choices=KINDS, advanced=True)
+    kind: str = setting("auto", "What the labels are; auto: as the columns show", choices=KINDS, advanced=True)
     uncertain: str = setting(
         "ignore", "What -1 stands for: nothing, 0, 1, U(0, 0.3) or U(0.55, 0.85)", choices=UNCERTAIN, advanced=True
     )
@@ -61,7 +61,7 @@ class ClassificationConfig:
         "youden", "How thresholds are chosen on validation", choices=("youden", "f1", "specificity"), advanced=True
     )
     specificity: float = setting(
-        0.9, "Specificity at which sensitivity is told, and which the threshold keeps", minimum=0.01, maximum=0.999,
+        0.9, "Specificity at which sensitivity is reported, and which the threshold keeps", minimum=0.01, maximum=0.999,
         advanced=True,
     )  # fmt: skip
     groups: str = setting(

@@ -15,7 +15,7 @@ def classification_loss(logits: Tensor, targets: Tensor, kind: str, weights: Ten
 
     Args:
         logits: (N, C).
-        targets: (N, C) in 0...1 (one-hot rows for multi-class), not a number where unknown.
+        targets: (N, C) in 0...1 (one-hot rows for multi-class), NaN where unknown.
         kind: multi-class: over classes; else binary, finding by finding.
         weights: (C,) how much more a positive counts than a negative (multi-class: how much the class counts).
     """

@@ -23,8 +23,10 @@ def calibrated(
     names, logits = parts.names, logits_of(probabilities)
     if parts.kind == "multi-class":
         return dict.fromkeys(names, temperature(logits, targets)), {}
-    heats = {name: temperature(logits_of(probabilities[:, n]), targets[:, n]) for n, name in enumerate(names)}
-    return heats, choose_thresholds(targets, rescaled(probabilities, heats, parts), names, rule, specificity)
+    temperatures = {name: temperature(logits_of(probabilities[:, n]), targets[:, n]) for n, name in enumerate(names)}
+    return temperatures, choose_thresholds(
+        targets, rescaled(probabilities, temperatures, parts), names, rule, specificity
+    )
 
 
 def rescaled(probabilities: np.ndarray, temperatures: dict[str, float], parts: LabelledSplits) -> np.ndarray:

@@ -28,7 +28,7 @@ from medssl.tasks.classification.config import ClassificationConfig
 from medssl.tasks.classification.loss import classification_loss, positive_weights
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.label_columns import attribute_groups, label_columns
-from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, check_groups, dimension, read_parts, tell, whole
+from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, check_groups, dimension, notify, read_parts, whole
 from medssl.tasks.start import check_form, start_normalisation
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
@@ -36,7 +36,7 @@ from medssl.training.method import PlainMethod
 
 @dataclass(frozen=True)
 class ClassificationViews:
-    """What the network sees, (N, channels, *spatial), and what it should answer, (N, C), not a number where unknown."""
+    """What the network sees, (N, channels, *spatial), and what it should answer, (N, C), NaN where unknown."""
 
     images: Tensor
     targets: Tensor
@@ -160,7 +160,7 @@ class Classification(PlainMethod):
         rows = []
         for n, image in enumerate(part.images):
             steps = self.config.training.steps
-            tell(run, steps, steps, f"classifying {name} image {n + 1} of {len(part)}")
+            notify(run, steps, steps, f"classifying {name} image {n + 1} of {len(part)}")
             found = predict_images([whole(image)], network, self.config.test_time)[0]
             rows.append([found[name][0] for name in self.parts.names])
         return np.array(rows)

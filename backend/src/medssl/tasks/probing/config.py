@@ -15,7 +15,7 @@ class ProbingConfig:
     """Probing: how much do the embeddings of a model, as they are, tell about findings? Linear probe and nearest neighbours."""
 
     labels: str = setting("", "Columns of the catalogue, as in classification")
-    kind: str = setting("auto", "What the labels are; auto: as the columns tell", choices=KINDS, advanced=True)
+    kind: str = setting("auto", "What the labels are; auto: as the columns show", choices=KINDS, advanced=True)
     uncertain: str = setting("ignore", "What -1 stands for", choices=UNCERTAIN, advanced=True)
     probe: str = setting(
         "linear", "linear: logistic regression; knn: the nearest neighbours vote", choices=("linear", "knn")
@@ -35,7 +35,7 @@ class ProbingConfig:
         "youden", "How thresholds are chosen on validation", choices=("youden", "f1", "specificity"), advanced=True
     )
     specificity: float = setting(
-        0.9, "Specificity at which sensitivity is told", minimum=0.01, maximum=0.999, advanced=True
+        0.9, "Specificity at which sensitivity is reported", minimum=0.01, maximum=0.999, advanced=True
     )
     groups: str = setting(
         "", 'Attributes whose groups the evaluation tells apart, such as "sex; view; age:40,60"', advanced=True

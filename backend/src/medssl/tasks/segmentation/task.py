@@ -35,8 +35,8 @@ from medssl.tasks.labelled_data import (
     attributes,
     check_groups,
     dimension,
+    notify,
     read_parts,
-    tell,
     whole,
 )
 from medssl.tasks.segmentation.config import SegmentationConfig
@@ -156,7 +156,7 @@ class Segmentation(PlainMethod):
             names = dict.fromkeys(key for one in known for key in one)  # not every image has every attribute
             for n, (numbers, case) in enumerate(self._segmented(part, network)):
                 steps = self.config.training.steps
-                tell(run, steps, steps, f"segmented {name} image {n + 1} of {len(part)}")
+                notify(run, steps, steps, f"segmented {name} image {n + 1} of {len(part)}")
                 entry = part.entries[n]
                 about = {f"attribute_{key}": known[n].get(key, "") for key in names}
                 rows[name] += [{"image": str(entry.image), "patient": entry.patient, **row, **about} for row in case]
