@@ -99,7 +99,7 @@ def test_the_runs_of_a_comparison_import_nothing_from_their_folders(home, trap, 
 def test_the_inspection_worker_imports_nothing_from_the_home(home, trap):
     worker = InspectionWorker(home, "fake_inspections:INSPECTIONS")
     try:
-        status = worker.submit("restore", {"model": "plain"})
+        status = worker.submit("restore", {"volume": {"path": "/d/ct.nrrd"}, "model": "plain"})
         end = time.monotonic() + 60
         while worker.results.status(status.id).state not in (FINISHED, FAILED) and time.monotonic() < end:
             time.sleep(0.02)

@@ -176,7 +176,7 @@ def test_regions_are_read_or_refused():
         (["pretrain", ".", "--preset", "magic"], "preset-unknown", "'magic'", "laptop"),
         (["pretrain", ".", "--set", "training.steps=0"], "setting-out-of-range", "training.steps = 0", "Optimiser"),
         (["pretrain", ".", "--device", "toaster"], "device-unknown", "'toaster'", "auto"),
-        (["weights", "inspect", "nothing.pt"], "weights", "nothing.pt", "Give"),
+        (["weights", "inspect", "nothing.pt"], "file-not-found", "nothing.pt", "Give"),
         (["samples", "fetch", "nothing"], "not-found", "'nothing'", "chest-ct"),
     ],
 )

@@ -49,7 +49,7 @@ def test_mistakes_are_answered_with_their_remedy(client):
     assert all(len(answer.text) < 2000 for answer in answers)
 
 
-def test_a_job_with_a_wrong_declaration_is_refused(client, spec, tmp_path):
-    asked = spec(data={"sets": [{**MINE, "root": str(tmp_path)}]})
+def test_a_job_with_a_wrong_dataset_spec_is_refused(client, spec, tmp_path):
+    asked = spec(method="ark", data={"sets": [{**MINE, "root": str(tmp_path)}]})
     answer = client.post("/jobs", json=asked)
     assert answer.status_code == 400 and "x.csv" in answer.json()["error"]["value"]

@@ -117,7 +117,7 @@ def why_not(home: Path, python: str | os.PathLike[str]) -> ResourceError:
     remedy = f"Look into {log}"
     if "No module named" in last:
         remedy = "Install MedSSL into that environment (pip install medssl), or choose another one"
-    return ResourceError(f"backend with {python}", f"cannot be started ({last})", remedy, code="backend-silent")
+    return ResourceError(f"backend with {python}", f"cannot be started ({last})", remedy, code="backend-unstartable")
 
 
 def stop(address: ServerAddress) -> None:

@@ -71,7 +71,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in REFUSED:
             raise ResourceError(
-                path, f"cannot be written ({error.strerror})", "Choose another folder", code="disk-full"
+                path, f"cannot be written ({error.strerror})", "Choose another folder", code="file-unwritable"
             ) from error
         if error.errno not in FULL:
             raise

@@ -69,7 +69,10 @@ def _read_header(path: Path) -> dict[str, Any]:
         size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= size <= min(LARGEST_HEADER, path.stat().st_size - 8):
             raise WeightsError(
-                path, "is not a safetensors file", "Convert it with `medssl weights convert`", code="weights-damaged"
+                path,
+                "is not a safetensors file",
+                "Convert it with `medssl weights convert`",
+                code="weights-not-safetensors",
             )
         try:
             header = json.loads(file.read(size))

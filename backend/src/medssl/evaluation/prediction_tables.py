@@ -145,7 +145,7 @@ def _number(path: Path, row: Mapping[str, str], name: str) -> float:
     except ValueError as error:
         where = f"{path.name}, image {row['image']}: {name} {row[name]!r}"
         raise CatalogError(
-            where, "is no number", "Correct it, or leave it empty where it is unknown", code="label-not-binary"
+            where, "is no number", "Correct it, or leave it empty where it is unknown", code="number-unreadable"
         ) from error
 
 

@@ -68,7 +68,7 @@ def check_box(box: Box, name: str) -> None:
             what,
             f"is longer than {LONGEST_RATIO:g} times its short side",
             "Crop it to what is to be looked at",
-            code="image-too-small",
+            code="image-too-long",
         )
 
 

@@ -31,7 +31,7 @@ def read_label_map(path: Path, like: Volume) -> Volume:
     """
     if path.name.lower().endswith((".jpg", ".jpeg")):
         raise VolumeError(
-            path, "is JPEG, which blurs the borders of labels", "Save label maps as PNG or NRRD", code="not-a-label-map"
+            path, "is JPEG, which blurs the borders of labels", "Save label maps as PNG or NRRD", code="label-map-jpeg"
         )
     volume = _read(path)
     array = volume.array[..., 0] if is_flat(volume.shape) and volume.array.ndim == 3 else volume.array
@@ -96,7 +96,7 @@ def _read(path: Path) -> Volume:
                     return Volume(np.asarray(picture).T, name=path.stem)
         except (OSError, SyntaxError, ValueError) as error:
             raise VolumeError(
-                path, f"cannot be read ({error})", "Take another copy of the file", code="not-a-label-map"
+                path, f"cannot be read ({error})", "Take another copy of the file", code="image-unreadable"
             ) from error
     return read_volume(path)
 

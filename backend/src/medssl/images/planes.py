@@ -83,7 +83,7 @@ def _slice(volume: Volume, view: str) -> Volume:
             f"view {view!r} of {name}",
             f"lies beyond its {length} slices",
             f"Use 0 to {length - 1}",
-            code="view-unknown",
+            code="slice-out-of-range",
         )
     kept = [n for n in range(3) if n != axis]
     array, start, direction = np.take(volume.array, number, axis), np.zeros(3), volume.direction.copy()

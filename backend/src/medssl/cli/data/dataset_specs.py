@@ -40,7 +40,7 @@ def spec(
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise CatalogError(
-            output, f"cannot be written ({error.strerror})", "Choose another folder", code="file-exists"
+            output, f"cannot be written ({error.strerror})", "Choose another folder", code="file-unwritable"
         ) from error
     err.print(f"Check it: medssl data check {output}", highlight=False)
 

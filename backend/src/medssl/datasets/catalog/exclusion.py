@@ -22,7 +22,7 @@ def without(entries: Sequence[Entry], rules: Sequence[str]) -> list[Entry]:
         column, equals, value = (part.strip() for part in rule.partition("="))
         if not equals or not column:
             raise CatalogError(
-                f"exclude {rule!r}", "names no column and value", "Write view=LATERAL", code="column-missing"
+                f"exclude {rule!r}", "names no column and value", "Write view=LATERAL", code="exclusion-malformed"
             )
         known = {name.casefold(): name for entry in entries for name in _fields(entry)}
         if column.casefold() not in known:

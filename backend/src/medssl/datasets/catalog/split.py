@@ -118,7 +118,7 @@ def _slabs(entry: Entry, fraction: float, crop_depth: int) -> tuple[tuple[int, i
             f"patient {entry.patient}",
             f"is the only one, and {entry.name} has too few slices ({slices}) to train and validate",
             "Add images of a second patient",
-            code="patient-in-two-splits",
+            code="one-patient",
         )
     gap = min(crop_depth, slices // 3)
     held = min(max(gap, round(fraction * slices)), slices - 2 * gap)

@@ -50,7 +50,7 @@ def read_image(path: Path) -> Volume:
             path,
             f"cannot be read ({reason})",
             "Take another copy of the file, or save it anew with Slicer",
-            code="colour-image",
+            code="image-unreadable",
         ) from error
     while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
         image = image[..., 0]
@@ -59,14 +59,14 @@ def read_image(path: Path) -> Volume:
             path,
             f"has {image.GetDimension()} axes, sized {image.GetSize()}",
             "Save one time point as a file of its own",
-            code="colour-image",
+            code="axes-unsupported",
         )
     if image.GetNumberOfComponentsPerPixel() > 1:
         raise VolumeError(
             path,
             f"has {image.GetNumberOfComponentsPerPixel()} values per voxel",
             "Save one channel or time point as a grey image",
-            code="colour-image",
+            code="several-components",
         )
     return _from_itk(image, stem(path))
 
@@ -89,7 +89,7 @@ def write_image(volume: Volume, path: Path, compress: bool = True) -> None:
     """
     if not is_image(path):
         raise VolumeError(
-            path, "has no suffix that MedSSL writes", f"Use one of {', '.join(IMAGE_SUFFIXES)}", code="colour-image"
+            path, "has no suffix that MedSSL writes", f"Use one of {', '.join(IMAGE_SUFFIXES)}", code="suffix-unknown"
         )
     partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
     if path.suffix.lower() in (".mhd", ".nhdr"):  # two files, of which one names the other
@@ -127,7 +127,7 @@ def read_picture(path: Path) -> Volume:
             array = np.asarray(picture).copy()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise VolumeError(
-            path, f"cannot be read ({error})", "Take another copy of the file", code="colour-image"
+            path, f"cannot be read ({error})", "Take another copy of the file", code="image-unreadable"
         ) from error
     if array.ndim == 3:
         colours = array[..., :3]

@@ -82,7 +82,7 @@ def named_models(references: Sequence[str]) -> dict[str, str]:
     """
     if not references:
         raise InputError(
-            "models", "are missing", "Name one at least, for example untrained:default", code="model-repeated"
+            "models", "are missing", "Name one at least, for example untrained:default", code="models-missing"
         )
     twice = next((one for n, one in enumerate(references) if one in references[:n]), None)
     if twice is not None:

@@ -153,7 +153,7 @@ def start_plan(path: Path, layout: str, tensors: dict[str, Tensor]) -> Plan:
             path,
             f"is a Swin that PEAC cannot use ({error.value} {error.rule})",
             "Take one with patches of 4 pixels",
-            code="layout-unknown",
+            code="layout-unusable",
         ) from error
     return Plan(
         method="peac",

@@ -66,12 +66,14 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
     path = Path(path)
     path = path / BUNDLED if (path / BUNDLED).is_file() else path
     if not path.is_file():
-        raise WeightsError(path, "is not a file", "Give the path of a weight file", code="weights-altered")
+        raise WeightsError(path, "is not a file", "Give the path of a weight file", code="file-not-found")
     safe = path.suffix == ".safetensors"
     content, metadata = read_safetensors(path) if safe else _read_torch(path)
     tensors = flatten(content)
     if not tensors:
-        raise WeightsError(path, "holds no named tensors", "Give a file with a state dict", code="weights-altered")
+        raise WeightsError(
+            path, "holds no named tensors", "Give a file with a state dict", code="weights-without-tensors"
+        )
     plan = Plan.from_metadata(metadata) or bundle_plan(path)
     if plan is not None and plan.sha256 and plan.sha256 != digest(tensors):
         raise WeightsError(

@@ -117,7 +117,7 @@ def _check_free(files: Iterable[Path]) -> None:
     taken = next((file for file in files if file.exists()), None)
     if taken is not None:
         raise InputError(
-            taken, "is there already, and no model has left it", "Give another output folder", code="output-is-input"
+            taken, "is there already, and no model has left it", "Give another output folder", code="output-exists"
         )
 
 
