@@ -76,7 +76,7 @@ def fetch(name: str) -> Path:
     environment = next((e for e in environments() if e.exists and e.key != SLICER), None)
     if environment is None:
         remedy = _("Create one in the Backend section of MedSSL Pretrain")
-        raise ResourceError(_("backend environment"), _("does not exist yet"), remedy)
+        raise ResourceError(_("backend environment"), _("does not exist yet"), remedy, code="environment-missing")
     variables = backend.environment(slicer.util.startupEnvironment())
     variables["PYTHONPATH"] = str(backendFolder() / "src")
     home = home_folder()

@@ -41,7 +41,7 @@ def landmarksRun(nodes, models, pointLists, onProgress: Callable = lambda *_: No
     if len(pointLists) != len(nodes):
         value = _("{lists} point lists").format(lists=len(pointLists))
         rule = _("do not fit {images} radiographs").format(images=len(nodes))
-        raise InputError(value, rule, _("Give one for each"))
+        raise InputError(value, rule, _("Give one for each"), code="point-lists-missing")
     models = (models,) if isinstance(models, str) else tuple(models)
     points = tuple(
         {"image": imageName(number), "landmark": label, "x": x, "y": y}

@@ -55,9 +55,11 @@ def pictures(volumeNodes, view: str = "", least: int = 2) -> list[Picture]:
     nodes = list(volumeNodes)
     if len(nodes) < least:
         rule = _("are too few: {least} at least are compared").format(least=least)
-        raise InputError(_("{count} radiographs").format(count=len(nodes)), rule, _("Choose another one"))
+        raise InputError(
+            _("{count} radiographs").format(count=len(nodes)), rule, _("Choose another one"), code="too-few-images"
+        )
     if len(set(node.GetID() for node in nodes)) < len(nodes):
-        raise InputError(_("radiographs"), _("hold one twice"), _("Choose different ones"))
+        raise InputError(_("radiographs"), _("hold one twice"), _("Choose different ones"), code="radiograph-repeated")
     return [_picture(node, view) for node in nodes]
 
 
@@ -67,7 +69,7 @@ def _picture(node, view: str) -> Picture:
         return Picture(node)
     if not view:
         rule, remedy = _("is a 3D volume"), _("Choose a projection or a slice of it, or another image")
-        raise InputError(node.GetName(), rule, remedy)
+        raise InputError(node.GetName(), rule, remedy, code="not-2d")
     return Picture(node, viewOf(node, view))
 
 
@@ -99,7 +101,7 @@ def redSlice(volumeNode) -> str:
     number = round(float(sliceToIjk[axis, 3]))
     if not 0 <= number < dimensions[axis]:
         raise InputError(_("red view"), _("shows no slice of {name}").format(name=volumeNode.GetName()),
-                         _("Show the volume in the red view and scroll to the slice"))  # fmt: skip
+                         _("Show the volume in the red view and scroll to the slice"), code="no-slice-shown")  # fmt: skip
     return f"{'ijk'[axis]}:{number}"
 
 

@@ -173,7 +173,7 @@ def pixelInside(image, pointRas) -> tuple[float, float]:
     if not insideImage(image, pixel):
         name = _("point ({x:.0f}, {y:.0f})").format(x=pixel[0], y=pixel[1])
         rule = _("lies outside {image}").format(image=image.GetName())
-        raise InputError(name, rule, _("Move the point onto the radiograph"))
+        raise InputError(name, rule, _("Move the point onto the radiograph"), code="point-outside")
     return pixel
 
 

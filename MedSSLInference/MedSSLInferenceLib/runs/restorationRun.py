@@ -59,9 +59,11 @@ def checked(volumeNode):
     """
     if volumeNode is None or volumeNode.GetImageData() is None:
         name = volumeNode.GetName() if volumeNode is not None else _("volume")
-        raise InputError(name, _("holds no image"), _("Choose a loaded volume"))
+        raise InputError(name, _("holds no image"), _("Choose a loaded volume"), code="no-image-in-node")
     size = volumeNode.GetImageData().GetDimensions()
     if min(size) < 2:
         shape = " x ".join(str(side) for side in size)
-        raise InputError(f"{volumeNode.GetName()} ({shape})", _("must be a 3D volume"), _("Load a CT or MR series"))
+        raise InputError(
+            f"{volumeNode.GetName()} ({shape})", _("must be a 3D volume"), _("Load a CT or MR series"), code="not-3d"
+        )
     return volumeNode

@@ -111,7 +111,7 @@ def caseRun(found: Retrieved, rank: int, onProgress: Callable = lambda *_: None)
     """
     if not 1 <= rank <= len(found.table):
         rule = _("is none of {count} cases").format(count=len(found.table))
-        raise InputError(_("rank {rank}").format(rank=rank), rule, _("Choose one of them"))
+        raise InputError(_("rank {rank}").format(rank=rank), rule, _("Choose one of them"), code="rank-unknown")
     requirePresent([found.volume], _("Load it and search again"))
     row = found.table[rank - 1]
 

@@ -18,7 +18,7 @@ def requireGiven(*needed) -> None:
     """
     for value, what, remedy in needed:
         if not value:
-            raise InputError(what, _("is missing"), remedy)
+            raise InputError(what, _("is missing"), remedy, code="input-missing")
 
 
 def requirePresent(nodes, remedy: str) -> None:
@@ -29,4 +29,4 @@ def requirePresent(nodes, remedy: str) -> None:
     """
     for node in nodes:
         if node.GetScene() is None:
-            raise InputError(node.GetName(), _("was removed from the scene meanwhile"), remedy)
+            raise InputError(node.GetName(), _("was removed from the scene meanwhile"), remedy, code="node-removed")

@@ -38,6 +38,7 @@ def ijkBounds(roiNode, volumeNode, smallest: tuple[int, int, int] = SMALLEST) ->
             roiNode.GetName(),
             _("lies outside the volume {name}").format(name=volumeNode.GetName()),
             _("Move the ROI into the volume"),
+            code="roi-outside",
         )
     return tuple(_axisRange(first[n], last[n] + 1, shape[n], smallest[n]) for n in range(3))
 

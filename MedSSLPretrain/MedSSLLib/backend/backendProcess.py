@@ -184,7 +184,7 @@ def startAndWait(timeoutSeconds: float = START_TIMEOUT_S):
     environment = next((e for e in environments() if e.exists and e.key != SLICER), None)
     if environment is None:
         remedy = _("Create one in the panel's Backend section, or set MEDSSL_PYTHON")
-        raise ResourceError(_("backend environment"), _("does not exist yet"), remedy)
+        raise ResourceError(_("backend environment"), _("does not exist yet"), remedy, code="environment-missing")
     child, end = launchServer(environment), time.monotonic() + timeoutSeconds
     while time.monotonic() < end:
         patientSleep(0.1)

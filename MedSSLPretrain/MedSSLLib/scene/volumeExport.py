@@ -103,7 +103,9 @@ def greyVoxels(volumeNode) -> np.ndarray:
     """
     image = volumeNode.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
-        raise VolumeError(volumeNode.GetName(), _("has no voxels"), _("Load it again, or choose another volume"))
+        raise VolumeError(
+            volumeNode.GetName(), _("has no voxels"), _("Load it again, or choose another volume"), code="no-voxels"
+        )
     array, count = slicer.util.arrayFromVolume(volumeNode), image.GetNumberOfScalarComponents()
     if count == 1:
         return array
@@ -112,6 +114,6 @@ def greyVoxels(volumeNode) -> np.ndarray:
         if (high.astype(np.int64) - low).max() <= GREY_TOLERANCE:
             return np.ascontiguousarray(array[..., 1])
         remedy = _("A radiograph is grey: choose the original file, or convert it (module Vector to Scalar Volume)")
-        raise VolumeError(volumeNode.GetName(), _("is a colour picture"), remedy)
+        raise VolumeError(volumeNode.GetName(), _("is a colour picture"), remedy, code="colour-image")
     rule = _("has {count} components per voxel").format(count=count)
-    raise VolumeError(volumeNode.GetName(), rule, _("Choose a scalar volume"))
+    raise VolumeError(volumeNode.GetName(), rule, _("Choose a scalar volume"), code="several-components")

@@ -99,7 +99,7 @@ def _number(field, changed) -> ConfigField:
             return float(widget.text)
         except ValueError as error:
             rule, remedy = _("must be a number"), field["description"]
-            raise ConfigError(f"{field['name']} = {widget.text!r}", rule, remedy) from error
+            raise ConfigError(f"{field['name']} = {widget.text!r}", rule, remedy, code="setting-type") from error
 
     return ConfigField(field["name"], widget, read, lambda v: _silently(widget, "text", f"{v:g}"))
 

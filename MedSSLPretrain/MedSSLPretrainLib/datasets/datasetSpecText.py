@@ -71,7 +71,12 @@ def complete(values: dict[str, Any]) -> DatasetSpec:
     root = spec.root
     if not (PurePosixPath(root).is_absolute() or PureWindowsPath(root).is_absolute()):
         rule = _("is no complete path") if root else _("is missing")
-        raise CatalogError(f"set {spec.name}: root", rule, _("Choose the folder that holds images and tables"))
+        raise CatalogError(
+            f"set {spec.name}: root",
+            rule,
+            _("Choose the folder that holds images and tables"),
+            code="root-not-a-folder",
+        )
     return spec
 
 

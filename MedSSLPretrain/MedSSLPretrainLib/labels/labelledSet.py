@@ -65,7 +65,7 @@ def check(chosen: LabelledSet, task: str) -> None:
     if chosen.path:
         return
     if not chosen.volumes:
-        raise CatalogError(_("training set"), _("is empty"), _("Tick at least two volumes"))
+        raise CatalogError(_("training set"), _("is empty"), _("Tick at least two volumes"), code="no-images")
     for number, volume in enumerate(chosen.volumes):
         if task == SEGMENTATION:
             _checkSegmentation(volume, chosen.segmentations[number])
@@ -89,7 +89,12 @@ def checkModel(model: dict[str, Any] | None, task: str, reference: str = "") -> 
         WeightsError: a fine-tuned model of another task, or none where the task needs one.
     """
     if task == PROBING and not reference:
-        raise WeightsError(_("model"), _("is missing: a probe looks into one"), _("Choose the model to start from"))
+        raise WeightsError(
+            _("model"),
+            _("is missing: a probe looks into one"),
+            _("Choose the model to start from"),
+            code="model-missing",
+        )
     known = purpose(model) if model is not None else ""
     if known not in ("", task, *METHODS):
         rule = _("is a model for {other}, not for {task}").format(other=methodTitle(known), task=methodTitle(task))
@@ -155,5 +160,5 @@ def _asMany(nodes, found, what: str) -> tuple:
     found = tuple(found)
     if len(found) != len(nodes):
         rule = _("do not fit {volumes} volumes").format(volumes=len(nodes))
-        raise CatalogError(f"{len(found)} {what}", rule, _("Give one for each"))
+        raise CatalogError(f"{len(found)} {what}", rule, _("Give one for each"), code="counts-differ")
     return found

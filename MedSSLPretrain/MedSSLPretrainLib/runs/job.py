@@ -41,7 +41,12 @@ class Job:
             StateError: the job has not finished.
         """
         if self.state != FINISHED:
-            raise StateError(self.id, _("has no model yet: it is {state}").format(state=self.state), _("Wait for it"))
+            raise StateError(
+                self.id,
+                _("has no model yet: it is {state}").format(state=self.state),
+                _("Wait for it"),
+                code="model-not-ready",
+            )
         return self.id
 
     def wait(self, onEvent: Callable[[dict[str, Any]], None] = lambda event: None) -> Job:

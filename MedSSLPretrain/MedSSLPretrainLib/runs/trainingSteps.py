@@ -45,7 +45,9 @@ def dataSteps(chosen: TrainingSet, loopback: bool) -> Steps:
         CatalogError: nothing is chosen.
     """
     if not chosen.volumes and not chosen.path and not chosen.sets:
-        raise CatalogError(_("training set"), _("is empty"), _("Choose volumes, a folder, a table or dataset specs"))
+        raise CatalogError(
+            _("training set"), _("is empty"), _("Choose volumes, a folder, a table or dataset specs"), code="no-images"
+        )
     refs = []
     for node in chosen.volumes:
         refs.append((yield from uploadSteps(node, loopback, "" if isFlat(node) else chosen.view)))

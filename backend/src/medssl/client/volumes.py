@@ -81,12 +81,19 @@ def read_nrrd_bytes(data: bytes) -> tuple[np.ndarray, np.ndarray]:
     name = fields.get("type", "").lower().removesuffix("_t")
     sizes = [int(size) for size in fields.get("sizes", "").split()]
     if name not in TYPES or not sizes or min(sizes) < 1:
-        raise VolumeError(f"NRRD of type {name!r}, sizes {sizes}", "cannot be read", "Save the volume again")
+        raise VolumeError(
+            f"NRRD of type {name!r}, sizes {sizes}", "cannot be read", "Save the volume again", code="nrrd-header"
+        )
     order = ">" if fields.get("endian", "little") == "big" else "<"
     count, kind = math.prod(sizes), np.dtype(order + TYPES[name])
     body = _decoded(body, fields.get("encoding", "raw").lower())
     if len(body) < count * kind.itemsize:
-        raise VolumeError(f"NRRD of {len(body)} bytes", f"announces {count * kind.itemsize}", "Save or send it again")
+        raise VolumeError(
+            f"NRRD of {len(body)} bytes",
+            f"announces {count * kind.itemsize}",
+            "Save or send it again",
+            code="nrrd-truncated",
+        )
     voxels = np.frombuffer(body, kind, count)
     array = voxels.astype(kind.newbyteorder("=")).reshape(sizes[::-1])
     return array, _ijk_to_ras(fields)
@@ -117,7 +124,9 @@ def _split(data: bytes) -> tuple[dict[str, str], bytes]:
     ends = [(data.find(mark), len(mark)) for mark in (b"\n\n", b"\r\n\r\n")]
     found = min(((at, size) for at, size in ends if at >= 0), default=None)
     if not data.startswith(b"NRRD") or found is None:
-        raise VolumeError("bytes", "are not an NRRD file with its data attached", "Save the volume as .nrrd")
+        raise VolumeError(
+            "bytes", "are not an NRRD file with its data attached", "Save the volume as .nrrd", code="not-nrrd"
+        )
     at, size = found
     lines = data[:at].decode("utf-8", "replace").splitlines()[1:]
     parts = (line.partition(": ") for line in lines if not line.startswith("#") and ":=" not in line)
@@ -131,9 +140,11 @@ def _decoded(body: bytes, encoding: str) -> bytes:
         try:
             whole = gzip.decompress(body)
         except (OSError, EOFError, zlib.error) as error:
-            raise VolumeError("NRRD", f"is damaged ({error})", "Save or send it again") from error
+            raise VolumeError("NRRD", f"is damaged ({error})", "Save or send it again", code="nrrd-damaged") from error
     else:
-        raise VolumeError(f"NRRD encoding {encoding!r}", "is not supported", "Save the volume raw or with gzip")
+        raise VolumeError(
+            f"NRRD encoding {encoding!r}", "is not supported", "Save the volume raw or with gzip", code="nrrd-encoding"
+        )
     return whole
 
 

@@ -124,7 +124,8 @@ def existing_path(path: str, error: type[InputError]) -> str:
         return ""
     found = Path(path).expanduser().absolute()
     if not found.exists():
-        raise error(found, "does not exist", "Check the path; it is read on the machine of the backend")
+        remedy = "Check the path; it is read on the machine of the backend"
+        raise error(found, "does not exist", remedy, code="file-not-found")
     return str(found)
 
 

@@ -52,9 +52,13 @@ class VolumeRef(Body):
     def __post_init__(self) -> None:
         what = self.name or repr(self.path)
         if bool(self.path) == bool(self.sha256):
-            raise InputError(f"volume {what}", "needs either a path or a SHA-256", "Give one of the two")
+            raise InputError(
+                f"volume {what}", "needs either a path or a SHA-256", "Give one of the two", code="path-or-sha256"
+            )
         if self.mask_path and self.mask_sha256:
-            raise InputError(f"label map of {what}", "has a path and a SHA-256", "Give one of the two")
+            raise InputError(
+                f"label map of {what}", "has a path and a SHA-256", "Give one of the two", code="path-or-sha256"
+            )
 
 
 @dataclass(frozen=True)
@@ -76,17 +80,31 @@ class DataSpec(Body):
     def __post_init__(self) -> None:
         if [bool(self.path), bool(self.volumes), bool(self.sets)].count(True) != 1:
             raise InputError(
-                "training set", "needs a folder or CSV, a list of volumes, or dataset specs", "Give one of the three"
+                "training set",
+                "needs a folder or CSV, a list of volumes, or dataset specs",
+                "Give one of the three",
+                code="training-data-missing",
             )
         if not 0.0 < self.validation_fraction < 1.0:
             raise ConfigError(
-                f"validation_fraction = {self.validation_fraction}", "must lie between 0 and 1", "0.2 is a good start"
+                f"validation_fraction = {self.validation_fraction}",
+                "must lie between 0 and 1",
+                "0.2 is a good start",
+                code="setting-out-of-range",
             )
         if self.folds and not 0 <= self.fold < self.folds:
-            raise ConfigError(f"fold = {self.fold}", f"is not one of {self.folds} folds", f"Use 0 to {self.folds - 1}")
+            raise ConfigError(
+                f"fold = {self.fold}",
+                f"is not one of {self.folds} folds",
+                f"Use 0 to {self.folds - 1}",
+                code="setting-out-of-range",
+            )
         if not 0.0 <= self.test_fraction < 1.0 - self.validation_fraction:
             raise ConfigError(
-                f"test_fraction = {self.test_fraction}", "leaves nothing to train on", "Take 0.2, or 0 for no test set"
+                f"test_fraction = {self.test_fraction}",
+                "leaves nothing to train on",
+                "Take 0.2, or 0 for no test set",
+                code="setting-out-of-range",
             )
 
 

@@ -52,15 +52,19 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> Table:
             columns: list[str] = next(reader, [])
             numbered = [(reader.line_num, fields) for fields in reader if fields]
     except UNREADABLE as error:
-        raise CatalogError(path, "is no CSV table in UTF-8", "Save it as CSV (UTF-8), separated by commas") from error
+        raise CatalogError(
+            path, "is no CSV table in UTF-8", "Save it as CSV (UTF-8), separated by commas", code="not-a-csv-table"
+        ) from error
     for name in needed:
         if name not in columns:
             rule = f"has no column {name!r} (it has: {', '.join(columns)})"
-            raise CatalogError(path, rule, "Name the columns in line 1, separated by commas")
+            raise CatalogError(path, rule, "Name the columns in line 1, separated by commas", code="column-missing")
     for line, fields in numbered:
         if len(fields) != len(columns):
             rule = f"does not have {len(columns)} fields"
-            raise CatalogError(f"{path.name}, line {line}", rule, "Quote fields that hold commas")
+            raise CatalogError(
+                f"{path.name}, line {line}", rule, "Quote fields that hold commas", code="wrong-number-of-fields"
+            )
     rows = [dict(zip(columns, fields)) for _, fields in numbered]
     return Table(tuple(columns), rows, [line for line, _ in numbered])
 

@@ -25,7 +25,7 @@ class CaseTable:
 
     def __init__(self, cases: Sequence[Mapping[str, Any]]) -> None:
         if not cases:
-            raise InputError("cases", "are missing", "Give the rows of at least one image")
+            raise InputError("cases", "are missing", "Give the rows of at least one image", code="cases-missing")
         by_image: dict[str, dict[str, Mapping[str, Any]]] = {}
         for row in cases:
             by_image.setdefault(str(row["image"]), {})[str(row["class"])] = row
@@ -34,7 +34,10 @@ class CaseTable:
             if len(rows) != len(names):
                 missing = next(name for name in names if name not in rows)
                 raise InputError(
-                    f"case {image}", f"has no row of class {missing!r}", "Measure every class of every case"
+                    f"case {image}",
+                    f"has no row of class {missing!r}",
+                    "Measure every class of every case",
+                    code="class-row-missing",
                 )
         self.names = names  # the mean among them
         self.classes = [name for name in names if name != MEAN]

@@ -81,13 +81,15 @@ def read_predictions(path: Path) -> Predictions:
     missing = [name for name in labels if name not in header]
     if missing:
         rule = f"has labels of {missing[0]!r} but no column of that name with probabilities"
-        raise CatalogError(path, rule, "Add the column, or leave its labels out")
+        raise CatalogError(path, rule, "Add the column, or leave its labels out", code="column-missing")
     others = [
         name for name in header if name not in (*OWN_COLUMNS, *labels) and not name.startswith((LABEL, ATTRIBUTE))
     ]
     names = labels or [name for name in others if all(_is_number(row[name]) for row in rows)]
     if not names or not rows:
-        raise CatalogError(path, "holds no predictions", "Give columns image, patient, <class>, label_<class>")
+        raise CatalogError(
+            path, "holds no predictions", "Give columns image, patient, <class>, label_<class>", code="no-predictions"
+        )
     probabilities = np.array([[_number(path, row, name) for name in names] for row in rows])
     targets = np.array([[_label(path, row, name) if labels else np.nan for name in names] for row in rows])
     attributes = {

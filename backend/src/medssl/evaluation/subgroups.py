@@ -46,12 +46,19 @@ def group_by(asked: str, attributes: Mapping[str, Sequence[str]]) -> Grouping:
     name, _, edges_text = asked.partition(":")
     if name not in attributes:
         rule = f"is no attribute of the table (it has: {', '.join(attributes) or 'none'})"
-        raise InputError(f"group {name!r}", rule, "Name a column of attributes, as in --group sex")
+        raise InputError(
+            f"group {name!r}", rule, "Name a column of attributes, as in --group sex", code="group-unknown"
+        )
     values = [value.strip() for value in attributes[name]]
     edges = _edges(asked, edges_text)
     numbers = _numbers(values)
     if edges and numbers is None:
-        raise InputError(f"group {asked!r}", "asks for bands of a column that holds text", f"Use --group {name}")
+        raise InputError(
+            f"group {asked!r}",
+            "asks for bands of a column that holds text",
+            f"Use --group {name}",
+            code="group-not-numeric",
+        )
     if not edges and numbers is not None and len(np.unique(numbers[~np.isnan(numbers)])) > MANY:
         edges = list(np.unique(np.nanquantile(numbers, np.arange(BANDS) / BANDS, method="nearest")))
     labels = _bands(numbers, edges) if edges and numbers is not None else [value or UNKNOWN for value in values]
@@ -136,9 +143,13 @@ def _edges(asked: str, text: str) -> list[float]:
     try:
         edges = [float(part) for part in text.split(",")]
     except ValueError as error:
-        raise InputError(f"group {asked!r}", "has bands whose edges are not numbers", "Write age:0,40,60") from error
+        raise InputError(
+            f"group {asked!r}", "has bands whose edges are not numbers", "Write age:0,40,60", code="group-bands"
+        ) from error
     if any(b <= a for a, b in pairwise(edges)):
-        raise InputError(f"group {asked!r}", "has bands whose edges do not increase", "Write age:0,40,60")
+        raise InputError(
+            f"group {asked!r}", "has bands whose edges do not increase", "Write age:0,40,60", code="group-bands"
+        )
     return edges
 
 

@@ -19,7 +19,9 @@ def correspond(request: CorrespondRequest, context: Context) -> None:
         InputError, VolumeError, WeightsError, NotFoundError: see `describe_images`.
     """
     if request.count < 1:
-        raise ConfigError(f"count = {request.count}", "must be at least 1", "12 is a good start")
+        raise ConfigError(
+            f"count = {request.count}", "must be at least 1", "12 is a good start", code="setting-out-of-range"
+        )
     grids, names = describe_images(request, context, least=2)
     context.progress(0.85, "comparing")
     places = find_correspondences(grids, request.count, request.seed)

@@ -59,6 +59,7 @@ def landmarks(request: LandmarksRequest, context: Context) -> None:
             f"{len(known)} images with landmarks",
             "share no landmark across two patients",
             "Give landmarks of several patients, under the same names",
+            code="too-few-patients",
         )
 
     def plan_of(reference: str) -> Plan:

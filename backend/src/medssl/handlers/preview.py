@@ -19,7 +19,12 @@ def preview(request: PreviewRequest, context: Context) -> None:
         ConfigError: a setting is wrong, or too many samples are asked for.
     """
     if not 1 <= request.count <= MOST:
-        raise ConfigError(f"count = {request.count}", f"must be between 1 and {MOST}", "4 is a good start")
+        raise ConfigError(
+            f"count = {request.count}",
+            f"must be between 1 and {MOST}",
+            "4 is a good start",
+            code="setting-out-of-range",
+        )
     found = preview_samples(
         request.data, request.method, request.config, request.count, request.seed, context.home, context.progress
     )

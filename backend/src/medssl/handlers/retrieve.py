@@ -40,7 +40,12 @@ def retrieve(request: RetrieveRequest, context: Context) -> None:
     """
     request = replace(request, data=with_full_paths(request.data))
     if not 1 <= request.count <= MOST:
-        raise ConfigError(f"count = {request.count}", f"must lie between 1 and {MOST}", "8 fill a gallery")
+        raise ConfigError(
+            f"count = {request.count}",
+            f"must lie between 1 and {MOST}",
+            "8 fill a gallery",
+            code="setting-out-of-range",
+        )
     context.progress(0.0, "loading the model")
     net, ref = context.model(request.model, "", request.device, request.part), request.volume
     features = features_of(net, request.features)
@@ -54,6 +59,7 @@ def retrieve(request: RetrieveRequest, context: Context) -> None:
             name_of_set(request.data),
             "holds no other image to compare with",
             "Choose a larger set, or allow the same patient",
+            code="no-other-image",
         )
     table, thumbnails = case_rows(found.cases), [index.thumbnail(case) for case in found.cases]
     files = write_pictures(context.folder, thumbnail, ref.name or "query", thumbnails, table)
@@ -84,6 +90,9 @@ def _updated_index(
     if not len(index):
         why = f"the first one: {index.problems[0][1]}" if index.problems else "it is empty"
         raise CatalogError(
-            name_of_set(request.data), f"holds no image that the model can take ({why})", "Choose another set"
+            name_of_set(request.data),
+            f"holds no image that the model can take ({why})",
+            "Choose another set",
+            code="no-usable-image",
         )
     return index, changes, time.perf_counter() - begun

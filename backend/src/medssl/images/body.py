@@ -36,18 +36,21 @@ def isolate(volume: Volume) -> Body:
     """
     name = volume.name or "volume"
     if volume.array.ndim != 3:
-        raise VolumeError(f"{name} of shape {volume.shape}", "is no 3D volume", "Give a CT")
+        raise VolumeError(f"{name} of shape {volume.shape}", "is no 3D volume", "Give a CT", code="not-3d")
     modality = volume.modality or guess_modality(volume.array)
     if modality != "CT":
         raise VolumeError(
-            f"{name} ({modality})", "cannot be projected: only CT knows attenuation", "Give a CT in Hounsfield units"
+            f"{name} ({modality})",
+            "cannot be projected: only CT knows attenuation",
+            "Give a CT in Hounsfield units",
+            code="not-ct",
         )
     ordered = reorient(volume)
     hu = np.clip(np.rint(ordered.array), AIR, np.iinfo(np.int16).max).astype(np.int16)
     factors = np.maximum(1, np.rint(COARSE / ordered.spacing)).astype(int)
     coarse = _find(hu[tuple(slice(None, None, f) for f in factors)], ordered.spacing * factors)
     if coarse.mean() < FILLED:
-        raise VolumeError(f"{name}", "shows no body", "Give a CT of the trunk in Hounsfield units")
+        raise VolumeError(f"{name}", "shows no body", "Give a CT of the trunk in Hounsfield units", code="no-body")
     mask = coarse
     for axis, factor in enumerate(factors):
         mask = np.repeat(mask, factor, axis=axis).take(np.arange(hu.shape[axis]), axis=axis)

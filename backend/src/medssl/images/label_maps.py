@@ -115,6 +115,6 @@ def _whole(path: Path, array: np.ndarray) -> np.ndarray:
             f"{path} with values {low:g} to {high:g}",
             f"must hold 0 to {LARGEST}",
             "Give a label map, not an image",
-            code="not-a-label-map",
+            code="label-value-out-of-range",
         )
     return array.astype(np.uint8 if high <= 255 else np.int16)

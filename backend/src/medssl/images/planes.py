@@ -61,6 +61,7 @@ def _project(volume: Volume, view: str) -> Volume:
             f"view {view!r} of {volume.name or 'a volume'} of modality {modality}",
             "needs a CT: only there do values tell what absorbs X-rays",
             "State the modality if it is a CT, or choose a slice such as k:57",
+            code="not-ct",
         )
     return project(replace(volume, modality=modality), view)
 

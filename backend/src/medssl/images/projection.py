@@ -105,6 +105,7 @@ def camera_of(body: Body, view: str, geometry: Geometry) -> Camera:
             f"distance {geometry.distance} mm, gap {geometry.gap} mm, pixel {geometry.pixel} mm",
             f"leave no room for a body {2 * half[2]:.0f} mm deep between source and detector",
             "Use a distance of about 1800 mm, a gap from 0 and a pixel of about 0.7 mm",
+            code="source-too-near",
         )
     field = geometry.field or tuple(
         min(DETECTOR, 2 * (h + margin) * geometry.distance / to_centre) for h, margin in zip(half, (MARGIN, 0.0))

@@ -111,7 +111,12 @@ class SegmentClasses:
         known = {field.name for field in fields(Segment)}
         for item in values:
             if not isinstance(item, dict) or not {"value", "name"} <= item.keys() <= known:
-                raise ConfigError(f"class {item!r}", f"needs value and name, and may have {sorted(known)}", _HOW)
+                raise ConfigError(
+                    f"class {item!r}",
+                    f"needs value and name, and may have {sorted(known)}",
+                    _HOW,
+                    code="class-malformed",
+                )
         return cls(tuple(Segment(**item) for item in values))
 
 
@@ -130,12 +135,14 @@ def read_classes(text: str) -> SegmentClasses:
         except ValueError as error:
             if isinstance(error, ConfigError):
                 raise
-            raise ConfigError(f"classes {text!r}", f"are no JSON list ({error})", _HOW) from error
+            raise ConfigError(
+                f"classes {text!r}", f"are no JSON list ({error})", _HOW, code="class-malformed"
+            ) from error
     segments = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         value, equals, name = (piece.strip() for piece in part.partition("="))
         if not equals or not value.lstrip("-").isdecimal():
-            raise ConfigError(f"class {part!r}", "is not VALUE=NAME", _HOW)
+            raise ConfigError(f"class {part!r}", "is not VALUE=NAME", _HOW, code="class-malformed")
         segments.append(Segment(int(value), name))
     return SegmentClasses(tuple(segments))
 
@@ -155,6 +162,7 @@ def find_classes(masks: Sequence[Iterable[int]]) -> SegmentClasses:
             f"{len(masks)} label maps with {len(values)} values beside the background",
             f"must hold between 1 and {MOST} classes",
             "Label something; give label maps, not images",
+            code="not-a-label-map",
         )
     return SegmentClasses(tuple(Segment(value, f"Segment_{value}") for value in values))
 
@@ -173,13 +181,20 @@ def _out_of_range(array: np.ndarray, largest: int) -> bool:
 
 def _check(segments: Sequence[Segment]) -> None:
     if not 0 < len(segments) <= MOST:
-        raise ConfigError(f"{len(segments)} classes", f"must be between 1 and {MOST}", _HOW)
+        raise ConfigError(f"{len(segments)} classes", f"must be between 1 and {MOST}", _HOW, code="number-of-classes")
     for segment in segments:
         if not isinstance(segment.value, int) or not 0 < segment.value <= LARGEST:
-            raise ConfigError(f"class {segment.name!r} of value {segment.value}", f"must have 1 to {LARGEST}", _HOW)
+            raise ConfigError(
+                f"class {segment.name!r} of value {segment.value}",
+                f"must have 1 to {LARGEST}",
+                _HOW,
+                code="class-value",
+            )
         if not segment.name or (segment.colour and not COLOUR.fullmatch(segment.colour)):
-            raise ConfigError(f"class {segment}", "needs a name, and a colour #rrggbb if any", _HOW)
+            raise ConfigError(f"class {segment}", "needs a name, and a colour #rrggbb if any", _HOW, code="class-name")
     for what, found in (("value", [s.value for s in segments]), ("name", [s.name for s in segments])):
         twice = [item for n, item in enumerate(found) if item in found[:n]]
         if twice:
-            raise ConfigError(f"class {what} {twice[0]!r}", "is there twice", "Give every class its own")
+            raise ConfigError(
+                f"class {what} {twice[0]!r}", "is there twice", "Give every class its own", code="class-repeated"
+            )

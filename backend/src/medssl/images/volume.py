@@ -82,6 +82,7 @@ class Volume:
                 f"region {tuple(map(tuple, roi))}",
                 f"must lie inside the volume of shape {self.shape}",
                 "Choose a smaller region",
+                code="region-outside",
             )
         start = np.zeros(3)
         start[: len(roi)] = [a for a, _ in roi]

@@ -100,7 +100,12 @@ def embed_patches(volume: Volume, net: nn.Module, dense: int = 1, view: str = ""
     plan = cast(Plan, net.plan)
     check_patch_encoder(plan)
     if dense not in DENSITIES:
-        raise ConfigError(f"dense = {dense}", f"must be one of {', '.join(map(str, DENSITIES))}", "4 is the finest")
+        raise ConfigError(
+            f"dense = {dense}",
+            f"must be one of {', '.join(map(str, DENSITIES))}",
+            "4 is the finest",
+            code="setting-not-a-choice",
+        )
     network = cast(PeacNetwork, net)
     image = as_radiograph(volume, view, inverted, NormalisationConfig(**plan.normalisation))
     scaled = torch.from_numpy(resized(image.pixels, SHORT_SIDE_CELLS * network.cell))  # (h, w)

@@ -168,7 +168,7 @@ def checked_sets(sets: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if not classes or (kind == "binary" and len(classes) > 1) or (kind == "multi-class" and len(classes) < 2):
             raise ConfigError(
                 f"set {name!r}, {kind}, with {len(classes)} classes", "has the wrong number of classes for its kind",
-                "Binary sets have one class, multi-class sets two or more",
+                "Binary sets have one class, multi-class sets two or more", code="number-of-classes",
             )  # fmt: skip
         activation = one.get("activation") or ("softmax" if kind == "multi-class" else "sigmoid")
         found.append({"name": name, "kind": kind, "classes": classes, "activation": activation})

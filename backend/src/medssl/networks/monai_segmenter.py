@@ -63,7 +63,10 @@ class MonaiSegmenter(nn.Module):
         super().__init__()
         if name not in BUILDERS or axes not in (2, 3):
             raise ConfigError(
-                f"network {name!r} with {axes} axes", "is not known here", f"Use {', '.join(BUILDERS)} with 2 or 3"
+                f"network {name!r} with {axes} axes",
+                "is not known here",
+                f"Use {', '.join(BUILDERS)} with 2 or 3",
+                code="network-unknown",
             )
         further = dict(arguments or {})
         self.name, self.axes = name, axes
@@ -76,7 +79,9 @@ class MonaiSegmenter(nn.Module):
                 self.settings
             )  # which adds what MONAI has no default for
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"{name} with {further}", f"cannot be built ({error})", "See MONAI's manual") from error
+            raise ConfigError(
+                f"{name} with {further}", f"cannot be built ({error})", "See MONAI's manual", code="network-arguments"
+            ) from error
         self.least_side = 2 * self.size_divisor
         self.one_size = name == "swin_unetr"
 
@@ -138,7 +143,10 @@ def _dynunet_stages(network: DynUNet) -> Stages:
 def _swin_unetr(settings: Settings) -> Built:
     if find_spec("einops") is None:
         raise ResourceError(
-            "package einops", "is missing, and swin_unetr needs it", "Install it with pip install einops"
+            "package einops",
+            "is missing, and swin_unetr needs it",
+            "Install it with pip install einops",
+            code="package-missing",
         )
     with torch.device("cpu"):  # MONAI reads numbers from tensors, which the meta device does not have
         return SwinUNETR(**settings), 32

@@ -123,13 +123,17 @@ def check_sizes(side: int, patch: int, width: int, depths: Sequence[int], heads:
     """
     if len(depths) != len(heads) or not depths:
         raise ConfigError(
-            f"depths {tuple(depths)}, heads {tuple(heads)}", "need one number per stage", "Give both as many entries"
+            f"depths {tuple(depths)}, heads {tuple(heads)}",
+            "need one number per stage",
+            "Give both as many entries",
+            code="stages-unequal",
         )
     if min(side, patch, width, window, *depths, *heads) < 1 or max(depths) > DEEPEST:
         raise ConfigError(
             f"width {width}, patch {patch}, depths {tuple(depths)}, heads {tuple(heads)}, window {window}",
             f"must be positive, and no stage deeper than {DEEPEST} blocks",
             "Take the numbers of a preset",
+            code="network-arguments",
         )
     for stage, number in enumerate(heads):
         channels = width * 2**stage
@@ -138,6 +142,7 @@ def check_sizes(side: int, patch: int, width: int, depths: Sequence[int], heads:
                 f"{number} heads in stage {stage + 1}",
                 f"do not divide its {channels} channels",
                 "Change heads or width",
+                code="heads-do-not-divide",
             )
         tokens = side // (patch * 2**stage)
         if tokens % window or tokens * patch * 2**stage != side:
@@ -145,4 +150,5 @@ def check_sizes(side: int, patch: int, width: int, depths: Sequence[int], heads:
                 f"window {window}",
                 f"does not divide the {tokens} tokens per side of stage {stage + 1} (image side {side}, patch {patch})",
                 "Choose window, patch and stages so that it divides every stage (window 7 fits 14 cells)",
+                code="window-does-not-divide",
             )

@@ -41,7 +41,12 @@ class SwinSegmenter(SwinBackbone):
         standard: str = "cxr",
     ) -> None:
         if decoder_width < 1 or decoder_width % GROUPS:
-            raise ConfigError(f"decoder_width {decoder_width}", f"is no multiple of {GROUPS}", "Take 128")
+            raise ConfigError(
+                f"decoder_width {decoder_width}",
+                f"is no multiple of {GROUPS}",
+                "Take 128",
+                code="not-a-multiple-of-eight",
+            )
         super().__init__(width, patch, depths, heads, window, cells, drop_path, standard)
         self.arguments |= {"classes": classes, "decoder_width": decoder_width}
         self.decoder = PyramidDecoder([width * 2**stage for stage in range(len(depths))], decoder_width)

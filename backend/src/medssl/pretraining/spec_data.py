@@ -93,7 +93,10 @@ def check_datasets_unchanged(path: Path, parts: Sequence[tuple[SetPart, SetPart]
     changed = next((name for name, digest in digests.items() if begun.get(name) != digest), "")
     if changed:
         raise CatalogError(
-            f"set {changed}", "is not what this run began with: its tables changed", "Put them back, or start a new run"
+            f"set {changed}",
+            "is not what this run began with: its tables changed",
+            "Put them back, or start a new run",
+            code="dataset-changed",
         )
 
 

@@ -39,7 +39,9 @@ def check_nrrd(path: Path, name: str) -> None:
         start = file.read(LONGEST_HEADER)
     ends = [start.find(mark) + len(mark) for mark in (b"\n\n", b"\r\n\r\n") if mark in start]
     if not start.startswith(b"NRRD") or not ends:
-        raise VolumeError(name, "is not an NRRD file with its data attached", "Save the volume as .nrrd")
+        raise VolumeError(
+            name, "is not an NRRD file with its data attached", "Save the volume as .nrrd", code="not-nrrd"
+        )
     header = start[: min(ends)]
     if names_other_file(header):
         raise VolumeError(name, "points to its voxels in another file", "Save it as .nrrd, not as .nhdr")
@@ -52,19 +54,28 @@ def _parse(header: bytes, name: str) -> dict[str, Any]:
     try:
         return nrrd.read_header(io.BytesIO(header))
     except (nrrd.NRRDError, ValueError, OverflowError, KeyError, IndexError) as error:
-        raise VolumeError(name, f"has a header that cannot be read ({error})", "Save the volume again") from error
+        raise VolumeError(
+            name, f"has a header that cannot be read ({error})", "Save the volume again", code="nrrd-damaged"
+        ) from error
 
 
 def _check_announced(header: dict[str, Any], present: int, name: str) -> None:
     encoding, kind = str(header.get("encoding", "")).lower(), str(header.get("type", "")).lower()
     if encoding not in ENCODINGS:
-        raise VolumeError(f"{name}, encoding {encoding!r}", "is not supported", "Save the volume raw or with gzip")
+        raise VolumeError(
+            f"{name}, encoding {encoding!r}",
+            "is not supported",
+            "Save the volume raw or with gzip",
+            code="nrrd-encoding",
+        )
     if kind not in BYTES:
-        raise VolumeError(f"{name}, type {kind!r}", "is not a type of voxels", "Save the volume as short or float")
+        raise VolumeError(
+            f"{name}, type {kind!r}", "is not a type of voxels", "Save the volume as short or float", code="nrrd-header"
+        )
     sizes = [int(size) for size in header.get("sizes", ())]
     voxels = math.prod(sizes)
     if not sizes or min(sizes) < 1:
-        raise VolumeError(f"{name}, sizes {sizes}", "must be positive", "Save the volume again")
+        raise VolumeError(f"{name}, sizes {sizes}", "must be positive", "Save the volume again", code="nrrd-header")
     announced = voxels * BYTES[kind]
     if announced > MOST_BYTES:
         raise VolumeError(
@@ -72,5 +83,8 @@ def _check_announced(header: dict[str, Any], present: int, name: str) -> None:
         )
     if encoding == "raw" and present < announced:
         raise VolumeError(
-            f"{name}, {present} bytes", f"are fewer than the {announced} its header announces", "Save the volume again"
+            f"{name}, {present} bytes",
+            f"are fewer than the {announced} its header announces",
+            "Save the volume again",
+            code="nrrd-truncated",
         )

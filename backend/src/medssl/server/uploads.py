@@ -60,7 +60,12 @@ class VolumeStore:
             InputError: not a SHA-256.
         """
         if not SHA256.fullmatch(sha256):
-            raise InputError(f"volume {sha256[:80]!r}", "is not a SHA-256", "Send 64 lower-case hexadecimal digits")
+            raise InputError(
+                f"volume {sha256[:80]!r}",
+                "is not a SHA-256",
+                "Send 64 lower-case hexadecimal digits",
+                code="not-a-sha256",
+            )
         return self.folder / f"{sha256}.nrrd"
 
     def has(self, sha256: str) -> bool:

@@ -60,11 +60,17 @@ def _choose(wanted: str, form: str, source: Plan | None) -> str:
             raise WeightsError(
                 f"weights of method {source.method!r}", f"do not fit the form {form!r}",
                 f"Choose {'volumes' if wanted == 'unet3d' else 'radiographs or slices'}, or other weights",
+                code="weights-of-another-network",
             )  # fmt: skip
     if wanted == "auto":
         return fitting
     if wanted in ("unet3d", "swin") and wanted != fitting:
-        raise ConfigError(f"network = {wanted!r}", f"does not fit the form {form!r}", f"Take auto or {fitting}")
+        raise ConfigError(
+            f"network = {wanted!r}",
+            f"does not fit the form {form!r}",
+            f"Take auto or {fitting}",
+            code="network-of-another-form",
+        )
     return wanted
 
 

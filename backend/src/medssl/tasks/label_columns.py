@@ -14,7 +14,10 @@ def label_columns(text: str) -> tuple[str, ...]:
     columns = tuple(part.strip() for part in text.split(",") if part.strip())
     if not columns:
         raise ConfigError(
-            "labels", "name no column of the catalogue", "Say which, such as labels=Pneumonia or --labels Pneumonia"
+            "labels",
+            "name no column of the catalogue",
+            "Say which, such as labels=Pneumonia or --labels Pneumonia",
+            code="labels-without-column",
         )
     return columns
 

@@ -131,7 +131,7 @@ def check_groups(parts: LabelledSplits, groups: Sequence[str]) -> None:
             if len(part) and attribute not in known:
                 raise CatalogError(
                     f"group {attribute!r}", f"is no attribute of the {name} images",
-                    f"There are: {', '.join(sorted(known)) or 'none'}",
+                    f"There are: {', '.join(sorted(known)) or 'none'}", code="column-missing",
                 )  # fmt: skip
 
 
@@ -172,6 +172,7 @@ def dimension(parts: LabelledSplits) -> int:
             f"{flat[True]} (2D) and {flat[False]} (3D)",
             "are mixed in one training set",
             "Train on volumes or on images",
+            code="axes-mixed",
         )
     return 2 if True in flat else 3
 
@@ -199,4 +200,5 @@ def _check_taught(split: ThreeSplit, catalog: Catalog, known: Labels) -> None:
                     f"class {known.names[np.nanargmax(row)]!r} of {part} image {entry.name}",
                     f"is no class of the training set (there are: {there})",
                     "Leave the image out, or add such images to the training set",
+                    code="class-not-in-training",
                 )

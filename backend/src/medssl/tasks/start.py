@@ -17,7 +17,9 @@ def check_form(form: str, axes: int) -> str:
     if form == "auto":
         return "3d" if axes == 3 else "2d"
     if axes == 2 and form != "2d":
-        raise ConfigError(f"form = {form!r}", "needs volumes, and these images are 2D", "Take auto or 2d")
+        raise ConfigError(
+            f"form = {form!r}", "needs volumes, and these images are 2D", "Take auto or 2d", code="form-of-volumes"
+        )
     return form
 
 

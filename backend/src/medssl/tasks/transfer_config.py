@@ -33,6 +33,7 @@ class SelectionConfig:
                 f"select: fraction {self.fraction:g}, patients {self.patients}, per_class {self.per_class}",
                 "sets more than one of the three",
                 "Set one of the three",
+                code="selection-ambiguous",
             )
 
 

@@ -41,10 +41,15 @@ def _check_gpus(device: str, count: int, last: int) -> None:
     found = torch.cuda.device_count()
     if found == 0:
         raise ResourceError(
-            device, "cannot be used by this torch", "Install a CUDA build of torch, update the driver, or take cpu"
+            device,
+            "cannot be used by this torch",
+            "Install a CUDA build of torch, update the driver, or take cpu",
+            code="device-missing",
         )
     if last >= found:
-        raise ResourceError(f"{count} GPUs from {device}", f"exceed the {found} here", "Ask for fewer devices")
+        raise ResourceError(
+            f"{count} GPUs from {device}", f"exceed the {found} here", "Ask for fewer devices", code="device-missing"
+        )
 
 
 def choose_precision(wanted: str, kind: str) -> str:
@@ -54,7 +59,12 @@ def choose_precision(wanted: str, kind: str) -> str:
         ConfigError: fp16 on a processor.
     """
     if wanted == "fp16" and kind == "cpu":
-        raise ConfigError("training.precision = 'fp16'", "does not work on a processor", "Use auto, bf16 or fp32")
+        raise ConfigError(
+            "training.precision = 'fp16'",
+            "does not work on a processor",
+            "Use auto, bf16 or fp32",
+            code="precision-unsupported",
+        )
     if wanted != "auto":
         return wanted
     if kind == "cuda":

@@ -54,5 +54,7 @@ def parse_point(text: str) -> tuple[float, float]:
     try:
         x, y = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise InputError(f"--at {text}", "is no point", "Write column and row, as in --at 210,145") from error
+        raise InputError(
+            f"--at {text}", "is no point", "Write column and row, as in --at 210,145", code="not-a-point"
+        ) from error
     return x, y

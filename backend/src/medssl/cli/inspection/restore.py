@@ -69,5 +69,7 @@ def parse_roi(text: str) -> tuple[tuple[int, int], ...] | None:
     try:
         roi = tuple((int(a), int(b)) for a, b in (part.split(":") for part in text.split(",")))
     except ValueError as error:
-        raise InputError(f"--roi {text}", "is not a box of voxels", "Write --roi 100:164,100:164,20:52") from error
+        raise InputError(
+            f"--roi {text}", "is not a box of voxels", "Write --roi 100:164,100:164,20:52", code="not-a-box"
+        ) from error
     return roi

@@ -69,7 +69,8 @@ class PreparedImages:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ResourceError(path.parent, f"cannot be made ({error.strerror})", "Set MEDSSL_HOME") from error
+            rule = f"cannot be made ({error.strerror})"
+            raise ResourceError(path.parent, rule, "Set MEDSSL_HOME", code="file-unwritable") from error
         data = io.BytesIO()
         np.save(data, square)
         mine = path.with_name(f"{path.stem}-{os.getpid()}.npy")  # another process may be at the same image

@@ -110,12 +110,18 @@ class VolumeCache:
         """
         path = entry.mask
         if path is None:
-            raise CatalogError(f"image {entry.name}", "has no label map", "Leave the image out, or give its label map")
+            raise CatalogError(
+                f"image {entry.name}",
+                "has no label map",
+                "Leave the image out, or give its label map",
+                code="label-map-missing",
+            )
         if entry.view:
             raise VolumeError(
                 f"label map of {entry.name} in the view {entry.view!r}",
                 "cannot be used: label maps belong to images as they are",
                 "Leave the view out, or give the view as an image of its own",
+                code="label-map-of-a-view",
             )
         key = hashlib.sha256("\n".join(["mask", _key(entry), *_known(path)]).encode()).hexdigest()
         self._ensure(key, (".json", "-places.npy", ".b2nd"), lambda: self._write_mask(path, entry.image, key))
@@ -201,6 +207,7 @@ def put(path: Path, data: bytes) -> None:
         raise ResourceError(
             path.parent, f"cannot take {len(data) / 2**20:.1f} MiB more ({error.strerror}; {free / 2**20:.0f} MiB free)",
             "Free disk space, or set MEDSSL_HOME to a larger disk",
+            code="disk-full",
         ) from error  # fmt: skip
 
 

@@ -108,6 +108,7 @@ def locate(ref: VolumeRef, home: Path) -> Path:
             f"sha256 = {ref.sha256!r}",
             "must be 64 hexadecimal digits in lower case",
             "Give the hash of the uploaded bytes",
+            code="not-a-sha256",
         )
     if not path.exists():
         raise NotFoundError(

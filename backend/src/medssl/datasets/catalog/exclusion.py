@@ -37,7 +37,12 @@ def without(entries: Sequence[Entry], rules: Sequence[str]) -> list[Entry]:
         kept = [entry for entry in kept if not _same(_fields(entry).get(name, ""), unwanted)]
     if entries and not kept:
         _check_split(entries, rules)
-        raise CatalogError(f"exclude {', '.join(rules)}", f"leaves none of {len(entries)} images", "Exclude less")
+        raise CatalogError(
+            f"exclude {', '.join(rules)}",
+            f"leaves none of {len(entries)} images",
+            "Exclude less",
+            code="no-images-left",
+        )
     return kept
 
 

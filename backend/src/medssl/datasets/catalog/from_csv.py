@@ -29,7 +29,10 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
         image, split = _check_row(path, line, row)
         if image in seen:
             raise CatalogError(
-                f"{path.name}, line {line}", f"repeats the image of line {seen[image]}", "List every image once"
+                f"{path.name}, line {line}",
+                f"repeats the image of line {seen[image]}",
+                "List every image once",
+                code="image-repeated",
             )
         seen[image] = line
         entries.append(
@@ -58,7 +61,9 @@ def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
     where = f"{path.name}, line {line}"
     for name in ("image", "patient"):
         if not row[name]:
-            raise CatalogError(where, f"has no {name}", "Fill the field: patients keep the splits apart")
+            raise CatalogError(
+                where, f"has no {name}", "Fill the field: patients keep the splits apart", code="patient-missing"
+            )
     image = _find(path, line, row, "image")
     split = row.get("split", "").lower()
     if split not in SPLIT_WORDS:

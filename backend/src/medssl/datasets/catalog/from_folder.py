@@ -31,7 +31,7 @@ def read_folder(root: Path, pattern: str = "", modality: str = "") -> list[Entry
         found = sorted(root.glob(pattern)) if pattern else [root, *sorted(root.rglob("*"))]
     except (ValueError, NotImplementedError) as error:
         raise CatalogError(
-            f"pattern {pattern!r}", "is no pattern below the folder", "For example */ct.nii.gz"
+            f"pattern {pattern!r}", "is no pattern below the folder", "For example */ct.nii.gz", code="not-a-pattern"
         ) from error
     visible = [path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)]
     images = [image for path in visible for image in _images_at(path, matched=bool(pattern))]

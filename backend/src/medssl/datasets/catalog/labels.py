@@ -36,10 +36,15 @@ class LabelSpec:
 
     def __post_init__(self) -> None:
         if not self.columns:
-            raise ConfigError("labels", "name no column", "Write Pneumonia, or several separated by commas")
+            raise ConfigError(
+                "labels", "name no column", "Write Pneumonia, or several separated by commas",
+                code="labels-without-column",
+            )  # fmt: skip
         for what, value, known in (("kind", self.kind, LABEL_KINDS), ("uncertain", self.uncertain, POLICIES)):
             if value not in known:
-                raise ConfigError(f"{what} = {value!r}", "is unknown", f"Use one of {', '.join(known)}")
+                raise ConfigError(
+                    f"{what} = {value!r}", "is unknown", f"Use one of {', '.join(known)}", code="setting-not-a-choice"
+                )
 
     def hard(self) -> LabelSpec:
         """The same without smoothing: what one evaluates on."""
@@ -89,7 +94,10 @@ def read_labels(catalog: Catalog, spec: LabelSpec, seed: int = 0, like: Labels |
     fields = {name: _values(catalog, name) for column in columns for name, _ in column.parts}
     kind = like.kind if like else _kind(spec, columns, fields)
     if kind == "binary" and len(columns) > 1:
-        raise ConfigError(f"{len(columns)} label columns", "are not binary", "Write one, or one of several: Any=A|B")
+        raise ConfigError(
+            f"{len(columns)} label columns", "are not binary", "Write one, or one of several: Any=A|B",
+            code="label-columns-not-binary",
+        )  # fmt: skip
     if kind == "multi-class" and len(columns) == 1:
         return _by_value(catalog, columns[0].name, fields[columns[0].parts[0][0]], like)
     drawn = _Uncertain(catalog, spec.uncertain, seed)
@@ -118,18 +126,19 @@ def check_classes(labels: Labels, name: str = "training set") -> None:
     if not varied:
         found = ", ".join(f"{count} {what}" for what, count in counts.items())
         raise CatalogError(
-            f"{name} ({found})",
-            "holds one class only",
-            "Add images of another class, or choose other labels or seeds",
+            f"{name} ({found})", "holds one class only", "Add images of another class, or choose other labels or seeds",
             code="one-class-only",
-        )
+        )  # fmt: skip
 
 
 def _parse(text: str) -> _Column:
     name, equals, columns = (part.strip() for part in text.partition("="))
     parts = [part.strip() for part in (columns if equals else name).split("|")]
     if not name or not all(part.strip("!") for part in parts):
-        raise ConfigError(f"label column {text!r}", "names no column", "Write Pneumonia, !No Finding or Any=A|B")
+        raise ConfigError(
+            f"label column {text!r}", "names no column", "Write Pneumonia, !No Finding or Any=A|B",
+            code="labels-without-column",
+        )  # fmt: skip
     label = name if equals else " or ".join(f"not {part[1:]}" if part[0] == "!" else part for part in parts)
     return _Column(label, tuple((part.lstrip("!").strip(), part[0] == "!") for part in parts))
 
@@ -141,8 +150,8 @@ def _values(catalog: Catalog, name: str) -> list[str]:
         raise CatalogError(
             f"label column {name!r}",
             f"is not in the catalogue (it has: {', '.join(known.values()) or 'no label columns'})",
-            "Name one of its columns, as line 1 of the table writes it",
-        )
+            "Name one of its columns, as line 1 of the table writes it", code="column-missing",
+        )  # fmt: skip
     return [field(entry, known[name.casefold()]) for entry in catalog]
 
 
@@ -170,10 +179,9 @@ def _stated(catalog: Catalog, column: _Column, fields: dict[str, list[str]]) -> 
         for entry, text in zip(catalog, fields[name]):
             if text and text not in STATED:
                 raise CatalogError(
-                    f"{name} = {text} of image {entry.name}",
-                    "is neither 0, 1 nor -1 (uncertain)",
-                    "Correct the table, or take the column as multi-class",
-                )
+                    f"{name} = {text} of image {entry.name}", "is neither 0, 1 nor -1 (uncertain)",
+                    "Correct the table, or take the column as multi-class", code="label-not-binary",
+                )  # fmt: skip
         values = np.array([STATED.get(text, np.nan) for text in fields[name]])
         parts.append(np.where(values >= 0, 1 - values, values) if negated else values)
     said = np.stack(parts)
@@ -209,18 +217,17 @@ def _by_value(catalog: Catalog, column: str, values: list[str], like: Labels | N
     )
     if len(names) > MOST_CLASSES:
         raise CatalogError(
-            f"column {column!r} with {len(names)} values",
-            f"has more than {MOST_CLASSES} values, too many for classes",
-            "Choose another",
-        )
+            f"column {column!r} with {len(names)} values", f"has more than {MOST_CLASSES} values, too many for classes",
+            "Choose another", code="too-many-classes",
+        )  # fmt: skip
     number = {name: n for n, name in enumerate(names)}
     for entry, value in zip(catalog, values):
         if value not in number:
             raise CatalogError(
                 f"{column} = {value} of image {entry.name}",
                 f"is no class of the training set (there are: {', '.join(names)})",
-                "Leave the image out, or add such images to the training set",
-            )
+                "Leave the image out, or add such images to the training set", code="class-not-in-training",
+            )  # fmt: skip
     return Labels("multi-class", names, np.eye(len(names), dtype=np.float32)[[number[value] for value in values]])
 
 
@@ -229,18 +236,18 @@ def _check_filled(catalog: Catalog, empty: np.ndarray, columns: tuple[str, ...])
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise CatalogError(
-            f"image {missing[0]}{more}", f"has no label ({', '.join(columns)})", "Leave the image out or fill the field"
-        )
+            f"image {missing[0]}{more}", f"has no label ({', '.join(columns)})",
+            "Leave the image out or fill the field", code="label-missing",
+        )  # fmt: skip
 
 
 def _check_one_each(catalog: Catalog, stated: np.ndarray) -> None:
     for entry, count in zip(catalog, (stated == 1).sum(axis=1)):
         if count != 1:
             raise CatalogError(
-                f"image {entry.name} of {count} classes",
-                "must have exactly one in a multi-class set",
-                "Use multi-label",
-            )
+                f"image {entry.name} of {count} classes", "must have exactly one in a multi-class set",
+                "Use multi-label", code="not-one-class-per-image",
+            )  # fmt: skip
 
 
 def _is_number(text: str) -> bool:

@@ -40,6 +40,7 @@ def with_masks(entries: Sequence[Entry], template: str = "") -> list[Entry]:
                 f"masks {template!r}",
                 f"finds no label map: {_fill(template, entries[0].image)} does not exist, for example",
                 "Write a path such as {folder}/../labels/{stem}.nii.gz",
+                code="label-map-missing",
             )
         return paired
     listed: dict[Path, list[dict[str, Path]]] = {}
@@ -50,12 +51,15 @@ def _check(template: str) -> None:
     try:
         used = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
     except ValueError as error:
-        raise CatalogError(f"masks {template!r}", f"is no template ({error})", "Close every brace") from error
+        raise CatalogError(
+            f"masks {template!r}", f"is no template ({error})", "Close every brace", code="label-map-template"
+        ) from error
     if not used <= set(FIELDS) or not used:
         raise CatalogError(
             f"masks {template!r}",
             "must name an image's {folder}, {stem} or {name}, and nothing else",
             "Write {folder}/../labels/{stem}.nii.gz",
+            code="label-map-template",
         )
 
 

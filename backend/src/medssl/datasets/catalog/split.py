@@ -78,7 +78,9 @@ def check_split_column(catalog: Catalog) -> None:
                 code="patient-in-two-splits",
             )
     if "training" not in splits.values():
-        raise CatalogError("split column", "names no training image", "Mark some patients with train")
+        raise CatalogError(
+            "split column", "names no training image", "Mark some patients with train", code="no-training-images"
+        )
 
 
 def _split_images(catalog: Catalog, fraction: float) -> Split:
@@ -88,6 +90,7 @@ def _split_images(catalog: Catalog, fraction: float) -> Split:
             f"patient {patient}",
             "is the only one and has a single slice or 2D image, which cannot both train and validate",
             "Add 3D volumes, or images of a second patient",
+            code="one-patient",
         )
     held = min(max(1, round(fraction * count)), count - 1)
     note = (
@@ -190,7 +193,12 @@ def folds(catalog: Catalog, count: int, seed: int) -> list[ThreeSplit]:
     """
     patients = catalog.patients
     if count < 3:
-        raise CatalogError(f"{count} folds", "leave nothing to train on: one validates, one tests", "Take 3 or more")
+        raise CatalogError(
+            f"{count} folds",
+            "leave nothing to train on: one validates, one tests",
+            "Take 3 or more",
+            code="too-few-folds",
+        )
     if len(patients) < count:
         raise CatalogError(
             f"{len(patients)} patients", f"are fewer than {count} folds", "Take fewer folds", code="too-few-patients"

@@ -34,10 +34,17 @@ def subset(
     order = np.random.default_rng([seed, len(catalog.patients)]).permutation(catalog.patients).tolist()
     if per_class:
         if labels is None:
-            raise CatalogError(f"{per_class} images per class", "need labels", "Name the label columns")
+            raise CatalogError(
+                f"{per_class} images per class", "need labels", "Name the label columns", code="labels-needed"
+            )
         return _of_each_class(catalog, order, per_class, labels)
     if patients > len(order):
-        raise CatalogError(f"{patients} patients", f"are more than the {len(order)} training patients", "Take fewer")
+        raise CatalogError(
+            f"{patients} patients",
+            f"are more than the {len(order)} training patients",
+            "Take fewer",
+            code="too-few-patients",
+        )
     count = patients or max(round(fraction * len(order)), 1)
     kept = set(order[:count])
     return Catalog(tuple(entry for entry in catalog if entry.patient in kept))
@@ -59,6 +66,7 @@ def _of_each_class(catalog: Catalog, order: list[str], count: int, labels: Label
                 f"{count} images per class",
                 f"are too many: only {len(chosen)} of class {name!r} are in training",
                 "Take fewer",
+                code="too-few-images-of-class",
             )
         kept.update(chosen)
     return Catalog(tuple(entry for n, entry in enumerate(catalog) if n in kept))

@@ -46,7 +46,7 @@ class ClassificationDataset(Dataset):
             InputError: the normalisation does not fit an image's modality.
         """
         if not volumes:
-            raise CatalogError("training set", "holds no images", "Add some")
+            raise CatalogError("training set", "holds no images", "Add some", code="no-images")
         self.volumes, self.size, self.seed, self.training = tuple(volumes), tuple(size), seed, training
         self.targets = torch.from_numpy(np.asarray(targets, np.float32))  # (V, C)
         self.whole = enlarged(self.size)

@@ -42,7 +42,7 @@ class SubVolumeDataset(Dataset):
             InputError: normalisation or sampler do not fit a volume's modality.
         """
         if not volumes:
-            raise CatalogError("training set", "holds no volumes", "Add some")
+            raise CatalogError("training set", "holds no volumes", "Add some", code="no-images")
         self.volumes, self.size, self.sampler, self.seed = tuple(volumes), tuple(size), sampler, seed
         for volume in self.volumes:
             check_axes(volume, len(self.size))
@@ -141,6 +141,7 @@ def check_axes(volume: CachedVolume, axes: int) -> None:
             f"{volume.name} of shape {volume.shape}",
             f"is not {wanted}, which this method needs",
             remedy,
+            code="not-3d" if axes == 3 else "not-2d",
         )
 
 

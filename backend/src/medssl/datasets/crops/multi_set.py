@@ -63,6 +63,7 @@ class MultiSetSamples(Dataset):
                         f"set {part.name}: {len(skipped)} images drawn one after the other",
                         f"cannot be read; the last: {error.value} {error.rule}",
                         "Check it: medssl data check",
+                        code="images-unreadable",
                     ) from error
             while chosen in skipped:
                 chosen = int(drawn.integers(len(part.images)))

@@ -44,7 +44,7 @@ class RadiographDataset(Dataset):
             InputError: the normalisation does not fit an image's modality.
         """
         if not volumes:
-            raise CatalogError("training set", "holds no images", "Add some")
+            raise CatalogError("training set", "holds no images", "Add some", code="no-images")
         self.volumes, self.cell, self.seed = tuple(volumes), cell, seed
         self.windows = prepared_windows(self.volumes, normalisation)
         self._order = SampleOrder(seed, len(self.volumes))

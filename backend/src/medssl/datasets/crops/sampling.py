@@ -49,13 +49,16 @@ def check_sampler(sampler: str, volume: CachedVolume) -> None:
         InputError: an unknown sampler, or one made for another modality.
     """
     if sampler not in SAMPLERS:
-        raise InputError(f"sampler {sampler!r}", "is unknown", f"Use one of {', '.join(SAMPLERS)}")
+        raise InputError(
+            f"sampler {sampler!r}", "is unknown", f"Use one of {', '.join(SAMPLERS)}", code="sampler-unknown"
+        )
     needed = SAMPLERS[sampler].modality
     if needed and volume.modality != needed:
         raise InputError(
             f"{volume.name} of modality {volume.modality or 'unknown'}",
             f"does not fit the sampler {sampler!r}, made for {needed}",
             "Use 'body'",
+            code="modality-mismatch",
         )
 
 

@@ -80,7 +80,7 @@ def check_pairs(
         CatalogError: no images. VolumeError: an image of another dimension, or a label map with a value that is no class.
     """
     if not volumes:
-        raise CatalogError("training set", "holds no images with label maps", "Add some")
+        raise CatalogError("training set", "holds no images with label maps", "Add some", code="no-images")
     for volume, mask in zip(volumes, masks, strict=True):
         check_axes(volume, axes)
         classes.check_values(mask.values, f"label map of {mask.name}")
@@ -89,4 +89,5 @@ def check_pairs(
                 f"label map of {mask.name} of shape {mask.shape}",
                 f"does not match its image of shape {volume.shape}",
                 "Pair every image with its own label map",
+                code="grid-mismatch",
             )

@@ -38,7 +38,10 @@ class SetSchedule:
     def __init__(self, counts: Sequence[int], per_step: int, order: str = "cyclic") -> None:
         if not counts or min(counts) < 1:
             raise CatalogError(
-                "training sets", "are missing, or one holds no images", "Give datasets with training images"
+                "training sets",
+                "are missing, or one holds no images",
+                "Give datasets with training images",
+                code="no-images",
             )
         self.order, self.per_step = order, per_step
         self.passes = [-(-count // per_step) for count in counts]  # steps of a pass over each set

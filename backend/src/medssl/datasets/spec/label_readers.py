@@ -55,7 +55,7 @@ class LabelReader:
                 rule = f"is no label of this set{closest_name(word, self._allowed)}; {read}"
                 remedy = f"Allowed: {', '.join(sorted(self._allowed))}; name what is no class under others"
                 column = " or ".join(self.rule.place.columns) or "the file's path"
-                raise CatalogError(f"{chunk.where(n)}: {column} = {quoted(word)}", rule, remedy)
+                raise CatalogError(f"{chunk.where(n)}: {column} = {quoted(word)}", rule, remedy, code="label-unknown")
         return float(not self._words.isdisjoint(words))
 
 
@@ -74,7 +74,12 @@ def one_hot(stated: np.ndarray, chunk: Chunk, classes: Sequence[str]) -> np.ndar
     if (counts > 1).any():
         n = int(np.argmax(counts > 1))
         both = " and ".join(name for name, value in zip(classes, stated[n]) if value == 1)
-        raise CatalogError(f"{chunk.where(n)}: {both}", "are two classes of one image", "Write kind: multi-label")
+        raise CatalogError(
+            f"{chunk.where(n)}: {both}",
+            "are two classes of one image",
+            "Write kind: multi-label",
+            code="not-one-class-per-image",
+        )
     return np.where(counts[:, None] == 1, (stated == 1).astype(np.float32), np.float32(np.nan))
 
 
@@ -117,4 +122,4 @@ def _number(field: str, name: str, where: Callable[[], str]) -> float:
     if value in NUMBERS or math.isnan(value):
         return value
     remedy = "Allowed: 1, 0, -1 (uncertain) or nothing; for words write {column, equals}"
-    raise CatalogError(f"{where()}: {name} = {quoted(field)}", "is no label", remedy)
+    raise CatalogError(f"{where()}: {name} = {quoted(field)}", "is no label", remedy, code="label-unknown")

@@ -42,8 +42,9 @@ def read_dataset(
     try:
         if not dataset_spec.root or not Path(dataset_spec.root).is_dir():
             raise CatalogError(
-                f"root {dataset_spec.root!r}", "is no folder", "Give the folder of the set, with its full path"
-            )
+                f"root {dataset_spec.root!r}", "is no folder", "Give the folder of the set, with its full path",
+                code="root-not-a-folder",
+            )  # fmt: skip
         reader = _Reader(dataset_spec, progress or (lambda share, text: None))
         dataset = reader.read()
         if warnings is not None:
@@ -113,9 +114,9 @@ class _Reader:
         for warning in self._unseen_values() if left_out else ():
             if warning["value"].startswith("only."):
                 rule = f"{warning['rule']}: no image is left ({left_out} rows were left out)"
-                return CatalogError(warning["value"], rule, warning["remedy"])
+                return CatalogError(warning["value"], rule, warning["remedy"], code="no-images-left")
         rule = f"has no images ({left_out} rows were left out)" if left_out else "has no images"
-        return CatalogError("tables", rule, "Check the tables, only and exclude")
+        return CatalogError("tables", rule, "Check the tables, only and exclude", code="no-images")
 
     def _chunks(self, ref: TableRef) -> Iterator[tuple[Chunk, list[str]]]:
         """Rows with the paths of their images below the root."""
@@ -170,7 +171,9 @@ class _Reader:
         if "" in patients:
             n = patients.index("")
             where = f"{chunk.where(n)}: {paths[n]}"
-            raise CatalogError(where, "has no patient", "Patients keep the splits apart: check the key patient")
+            raise CatalogError(
+                where, "has no patient", "Patients keep the splits apart: check the key patient", code="patient-missing"
+            )
         stated = self._labels(chunk, paths)
         new = self._new(chunk, paths, patients, splits)
         if self.spec.repeated == "first":
@@ -196,7 +199,10 @@ class _Reader:
                 new.append(n)
             elif self.spec.repeated == "refuse":
                 remedy = "Say under repeated what is done: first, majority or any"
-                raise CatalogError(f"{chunk.where(n)}: {path}", f"repeats the image of {self._where(known)}", remedy)
+                raise CatalogError(
+                    f"{chunk.where(n)}: {path}", f"repeats the image of {self._where(known)}", remedy,
+                    code="image-repeated",
+                )  # fmt: skip
             else:
                 self._check_same(chunk, n, known, new[known - begun] if known >= begun else None, patients, splits)
         return new
@@ -211,7 +217,7 @@ class _Reader:
             patient, split = patients[here] == patients[n], splits[here] == splits[n]
         if not (patient and split):
             rule = f"gives the image of {self._where(known)} another {'split' if patient else 'patient'}"
-            raise CatalogError(chunk.where(n), rule, "Correct one of the rows")
+            raise CatalogError(chunk.where(n), rule, "Correct one of the rows", code="image-of-two-patients")
 
     def _splits(self, chunk: Chunk, paths: list[str]) -> list[int]:
         if chunk.ref.split:

@@ -76,8 +76,9 @@ def check_keys(data: dict[str, Any], known: Sequence[str], where: str) -> None:
     for key in data:
         if key not in known:
             raise CatalogError(
-                f"{where} {quoted(key)}", f"is an unknown key{closest_name(key, known)}", f"Known: {', '.join(known)}"
-            )
+                f"{where} {quoted(key)}", f"is an unknown key{closest_name(key, known)}", f"Known: {', '.join(known)}",
+                code="key-unknown",
+            )  # fmt: skip
 
 
 def closest_name(name: Any, known: Iterable[str]) -> str:
@@ -93,7 +94,9 @@ def texts(value: Any, where: str) -> tuple[str, ...]:
     """A text or a list of texts; YAML's numbers are texts too. Raises CatalogError."""
     items = value if isinstance(value, (list, tuple)) else [value]
     if not items or any(isinstance(item, (dict, list, bool)) or item is None or item == "" for item in items):
-        raise CatalogError(f"{where} = {quoted(value)}", "must be a text or a list of texts", "Put it in quotes")
+        raise CatalogError(
+            f"{where} = {quoted(value)}", "must be a text or a list of texts", "Put it in quotes", code="key-type"
+        )
     return tuple(str(item) for item in items)
 
 
@@ -107,7 +110,9 @@ def read_column_template(value: Any, where: str) -> ColumnTemplate:
         return ColumnTemplate(texts(value, where))
     check_keys(value, PLACE_KEYS, where)
     if not value:
-        raise CatalogError(where, "names neither a column nor a pattern", "Give one of the two")
+        raise CatalogError(
+            where, "names neither a column nor a pattern", "Give one of the two", code="column-or-pattern"
+        )
     columns = texts(value["column"], f"{where}.column") if "column" in value else ()
     return ColumnTemplate(columns, _pattern(value["pattern"], f"{where}.pattern") if "pattern" in value else "")
 
@@ -122,8 +127,9 @@ def read_rules(value: Any, multi_class: bool) -> tuple[LabelRule, ...]:
         return tuple(LabelRule(name, ColumnTemplate((name,))) for name in texts(value, "labels"))
     if not isinstance(value, dict) or not value:
         raise CatalogError(
-            f"labels = {quoted(value)}", "must name at least one class", "Write labels: [Nodule, Mass], or class: rule"
-        )
+            f"labels = {quoted(value)}", "must name at least one class", "Write labels: [Nodule, Mass], or class: rule",
+            code="label-rules-missing",
+        )  # fmt: skip
     if "values" in value:
         return _one_column(value)
     return tuple(_rule(str(name), rule, multi_class) for name, rule in value.items())
@@ -133,8 +139,9 @@ def read_tables(value: Any) -> tuple[TableRef, ...]:
     """The tables: names of files, or {file, key, split, images, delimiter}. Raises CatalogError."""
     if not isinstance(value, (list, tuple)):
         raise CatalogError(
-            f"tables = {quoted(value)}", "must be a list", "Write tables: [labels.csv]; [] where file names tell all"
-        )
+            f"tables = {quoted(value)}", "must be a list", "Write tables: [labels.csv]; [] where file names tell all",
+            code="key-type",
+        )  # fmt: skip
     return tuple(_table(one, f"tables[{n}]") for n, one in enumerate(value))
 
 
@@ -155,10 +162,12 @@ def read_split(value: Any, has_tables: bool) -> SplitRule | None:
         for word in words:
             if part_of.setdefault(word, part) != part:
                 rule = f"is in split.{part_of[word]}, too"
-                raise CatalogError(f"split.{part} = {quoted(word)}", rule, "Name it in one of the two")
+                raise CatalogError(
+                    f"split.{part} = {quoted(word)}", rule, "Name it in one of the two", code="split-value-repeated"
+                )
     place = {key: value[key] for key in PLACE_KEYS if key in value}
     if not place and not parts:
-        raise CatalogError("split", "names neither a column nor files", "See the template")
+        raise CatalogError("split", "names neither a column nor files", "See the template", code="split-rule-missing")
     return SplitRule(read_column_template(place, "split") if place else None, parts)
 
 
@@ -172,14 +181,16 @@ def template_fields(template: str, where: str = "images") -> list[tuple[str, str
         pieces = [(text, name or "", spec or "") for text, name, spec, _ in Formatter().parse(template)]
     except ValueError as error:
         raise CatalogError(
-            f"{where} = {quoted(template)}", f"is no template ({error})", "Write images/{Column}"
-        ) from error
+            f"{where} = {quoted(template)}", f"is no template ({error})", "Write images/{Column}",
+            code="template-malformed",
+        ) from error  # fmt: skip
     for _, name, spec in pieces:
         if not FIELD_SPEC.fullmatch(spec):
             rule = f"does not know the part {quoted(spec)} of {quoted(name)}"
             raise CatalogError(
-                f"{where} = {quoted(template)}", rule, "Use {Column}, {Column:.2} (first characters) or {Column:/1}"
-            )
+                f"{where} = {quoted(template)}", rule, "Use {Column}, {Column:.2} (first characters) or {Column:/1}",
+                code="template-malformed",
+            )  # fmt: skip
     return pieces
 
 
@@ -188,15 +199,18 @@ def _pattern(value: Any, where: str) -> str:
         re.compile(str(value))
     except re.error as error:
         raise CatalogError(
-            f"{where} = {quoted(value)}", f"is no regular expression ({error})", "Try it with Python's re"
-        ) from error
+            f"{where} = {quoted(value)}", f"is no regular expression ({error})", "Try it with Python's re",
+            code="pattern-malformed",
+        ) from error  # fmt: skip
     return str(value)
 
 
 def _one_column(value: dict[str, Any]) -> tuple[LabelRule, ...]:
     check_keys(value, LIST_KEYS, "labels")
     if "column" not in value:
-        raise CatalogError("labels", "has values but no column", "Name the column that holds them")
+        raise CatalogError(
+            "labels", "has values but no column", "Name the column that holds them", code="values-without-column"
+        )
     place = ColumnTemplate(texts(value["column"], "labels.column"))
     others = texts(value["others"], "labels.others") if value.get("others") else ()
     values, separator = value["values"], str(value.get("separator", ""))
@@ -213,7 +227,7 @@ def _rule(name: str, value: Any, multi_class: bool) -> LabelRule:
         return LabelRule(name, ColumnTemplate(texts(value, where)))
     check_keys(value, RULE_KEYS, where)
     if "equals" in value and "contains" in value:
-        raise CatalogError(where, "has both equals and contains", "Give one of the two")
+        raise CatalogError(where, "has both equals and contains", "Give one of the two", code="equals-and-contains")
     place = read_column_template({key: value[key] for key in PLACE_KEYS if key in value}, where)
     others = texts(value["others"], f"{where}.others") if value.get("others") else None
     if "equals" in value:
@@ -229,16 +243,22 @@ def _table(value: Any, where: str) -> TableRef:
     if isinstance(value, str) and value:
         return TableRef(value)
     if not isinstance(value, dict) or not value.get("file"):
-        raise CatalogError(f"{where} = {quoted(value)}", "names no file", "Write labels.csv, or file: labels.csv")
+        raise CatalogError(
+            f"{where} = {quoted(value)}", "names no file", "Write labels.csv, or file: labels.csv", code="key-type"
+        )
     check_keys(value, TABLE_KEYS, where)
     key = texts(value["key"], f"{where}.key") if value.get("key") else ()
     split, delimiter = str(value.get("split") or ""), str(value.get("delimiter") or ",")
     if split and split not in PARTS:
         raise CatalogError(
-            f"{where}.split = {quoted(split)}", f"is no split{closest_name(split, PARTS)}", f"Use {', '.join(PARTS)}"
-        )
+            f"{where}.split = {quoted(split)}", f"is no split{closest_name(split, PARTS)}", f"Use {', '.join(PARTS)}",
+            code="split-unknown",
+        )  # fmt: skip
     if len(delimiter) != 1:
-        raise CatalogError(f"{where}.delimiter = {quoted(delimiter)}", "must be one character", 'Use ",", ";" or "\\t"')
+        raise CatalogError(
+            f"{where}.delimiter = {quoted(delimiter)}", "must be one character", 'Use ",", ";" or "\\t"',
+            code="key-type",
+        )  # fmt: skip
     images = texts(value["images"], f"{where}.images") if value.get("images") else ()
     for template in images:
         template_fields(template, f"{where}.images")

@@ -94,14 +94,15 @@ class DatasetSpec:
                 raise
             named = name if isinstance(name, str) and len(name) < 100 else quoted(name)
             value = error.value if len(error.value) < 300 else f"{error.value[:300]}..."  # a key may be long, too
-            raise CatalogError(f"set {named}: {value}", error.rule, error.remedy) from error
+            raise CatalogError(f"set {named}: {value}", error.rule, error.remedy, code=error.code) from error
 
     @classmethod
     def _checked(cls, data: dict[str, Any]) -> DatasetSpec:
         if not isinstance(data, dict):
             raise CatalogError(
-                f"dataset spec {quoted(data)}", "must be a mapping of keys to values", "See `medssl data spec`"
-            )
+                f"dataset spec {quoted(data)}", "must be a mapping of keys to values", "See `medssl data spec`",
+                code="not-a-mapping",
+            )  # fmt: skip
         check_keys(data, KEYS, "key")
         for key in ("name", "kind", "labels"):
             if data.get(key) in (None, "", [], {}):
@@ -111,7 +112,9 @@ class DatasetSpec:
         given = {key: value for key, value in data.items() if value not in (None, "")}  # an empty line: as left out
         for key in (*TEXTS, "name"):
             if not isinstance(given.get(key, ""), (str, int, float)):
-                raise CatalogError(f"{key} = {quoted(given[key])}", "must be a text", "Put it in quotes")
+                raise CatalogError(
+                    f"{key} = {quoted(given[key])}", "must be a text", "Put it in quotes", code="key-type"
+                )
         made: dict[str, Any] = {key: str(v) if key in (*TEXTS, "name") else v for key, v in given.items()}
         dataset_spec = cls(**made)
         dataset_spec._check()
@@ -120,35 +123,35 @@ class DatasetSpec:
     def _check(self) -> None:
         if not NAME.fullmatch(self.name):
             raise CatalogError(
-                f"name = {quoted(self.name)}",
-                "must be letters, digits, - and _",
-                "Choose a short name: it names the head",
-            )
+                f"name = {quoted(self.name)}", "must be letters, digits, - and _",
+                "Choose a short name: it names the head", code="not-a-dataset-name",
+            )  # fmt: skip
         for key, choices in CHOICES.items():
             if getattr(self, key) not in choices:
                 raise CatalogError(
-                    f"{key} = {quoted(getattr(self, key))}", "is not a choice", f"Use {', '.join(choices)}"
-                )
+                    f"{key} = {quoted(getattr(self, key))}", "is not a choice", f"Use {', '.join(choices)}",
+                    code="key-not-a-choice",
+                )  # fmt: skip
         if not isinstance(self.inverted, bool):
-            raise CatalogError(f"inverted = {quoted(self.inverted)}", "must be true or false", "Write inverted: true")
+            raise CatalogError(
+                f"inverted = {quoted(self.inverted)}", "must be true or false", "Write inverted: true", code="key-type"
+            )
         self._check_classes()
         tables = self.table_refs
         if tables and tables[0].key:
             raise CatalogError(
-                "tables[0].key",
-                "is set on the first table, to which the others are joined",
-                "List the table with a row per image first",
-            )
+                "tables[0].key", "is set on the first table, to which the others are joined",
+                "List the table with a row per image first", code="key-on-first-table",
+            )  # fmt: skip
         for ref in tables or (TableRef(""),):
             for template in ref.images or self.templates:
                 self._check_images(template, bool(tables))
         for key in ("only", "exclude"):
             if not isinstance(getattr(self, key), dict):
                 raise CatalogError(
-                    f"{key} = {quoted(getattr(self, key))}",
-                    "must map columns to values",
-                    f"Write {key}: {{View: [PA]}}",
-                )
+                    f"{key} = {quoted(getattr(self, key))}", "must map columns to values",
+                    f"Write {key}: {{View: [PA]}}", code="key-type",
+                )  # fmt: skip
             for column, values in getattr(self, key).items():
                 texts(values, f"{key}.{column}")
         self._check_places(bool(tables))
@@ -168,48 +171,60 @@ class DatasetSpec:
                 "needs a table, and there is none",
                 "Give {pattern: ...} of the path, as an attribute or split",
             )
-            raise CatalogError(f"{key} = {quoted(column)}", rule, remedy)
+            raise CatalogError(f"{key} = {quoted(column)}", rule, remedy, code="table-missing")
 
     def _check_classes(self) -> None:
         rules, count = self.rules, len(self.rules)
         twice = next((rule.name for n, rule in enumerate(rules) if rule.name in [r.name for r in rules[:n]]), None)
         if twice:
-            raise CatalogError(f"labels.{twice}", "is there twice", "Name every class once")
+            raise CatalogError(f"labels.{twice}", "is there twice", "Name every class once", code="label-repeated")
         if self.kind == "binary" and count != 1:
             raise CatalogError(
-                f"labels ({count} classes)",
-                "must be one class in a binary set",
-                "Write kind: multi-label or multi-class",
-            )
+                f"labels ({count} classes)", "must be one class in a binary set",
+                "Write kind: multi-label or multi-class", code="wrong-number-of-labels",
+            )  # fmt: skip
         if self.kind == "multi-class" and count < 2:
-            raise CatalogError("labels (1 class)", "must be two or more in a multi-class set", "Write kind: binary")
+            raise CatalogError(
+                "labels (1 class)", "must be two or more in a multi-class set", "Write kind: binary",
+                code="wrong-number-of-labels",
+            )  # fmt: skip
         if self.kind == "multi-class" and self.repeated == "any":
             raise CatalogError(
-                "repeated = 'any'", "would give an image several of its classes", "Use majority or first"
-            )
+                "repeated = 'any'", "would give an image several of its classes", "Use majority or first",
+                code="not-one-class-per-image",
+            )  # fmt: skip
         for rule in rules:
             if not self.tables and (rule.place.columns or not rule.place.pattern):
                 raise CatalogError(
-                    f"labels.{rule.name}", "needs a table, and there is none", "Give {pattern: ...} of the path"
-                )
+                    f"labels.{rule.name}", "needs a table, and there is none", "Give {pattern: ...} of the path",
+                    code="table-missing",
+                )  # fmt: skip
 
     def _check_images(self, template: str, tables: bool) -> None:
         pieces = template_fields(template)
         if template.startswith("/") or ".." in template.split("/"):
             rule = "leaves the root"
-            raise CatalogError(f"images = {quoted(template)}", rule, "Choose a root that holds tables and images")
+            raise CatalogError(
+                f"images = {quoted(template)}", rule, "Choose a root that holds tables and images",
+                code="path-leaves-root",
+            )  # fmt: skip
         fields = [name for _, name, _ in pieces if name]
         if fields and any(mark in text for text, _, _ in pieces[1:] for mark in "*?"):
             rule = "has * or ? after the first column"
             raise CatalogError(
-                f"images = {quoted(template)}", rule, "Only folders before it may be numbered: images_*/{Image}"
-            )
+                f"images = {quoted(template)}", rule, "Only folders before it may be numbered: images_*/{Image}",
+                code="folders-after-column",
+            )  # fmt: skip
         if tables and not fields:
-            raise CatalogError(f"images = {quoted(template)}", "names no column in braces", "Write images/{Column}")
+            raise CatalogError(
+                f"images = {quoted(template)}", "names no column in braces", "Write images/{Column}",
+                code="template-without-column",
+            )  # fmt: skip
         if not tables and (fields or not template):
             raise CatalogError(
-                f"images = {quoted(template)}", "must be a glob where there are no tables", "Write images/*.png"
-            )
+                f"images = {quoted(template)}", "must be a glob where there are no tables", "Write images/*.png",
+                code="template-without-table",
+            )  # fmt: skip
 
     @property
     def templates(self) -> tuple[str, ...]:
@@ -264,10 +279,9 @@ def check_names(dataset_specs: Iterable[DatasetSpec]) -> None:
     for dataset_spec in dataset_specs:
         if dataset_spec.name in seen:
             raise CatalogError(
-                f"set {dataset_spec.name}",
-                "is the name of two datasets: each needs a head of its own",
-                "Rename one of them",
-            )
+                f"set {dataset_spec.name}", "is the name of two datasets: each needs a head of its own",
+                "Rename one of them", code="dataset-name-repeated",
+            )  # fmt: skip
         seen.add(dataset_spec.name)
 
 

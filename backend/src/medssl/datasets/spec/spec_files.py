@@ -74,7 +74,7 @@ def ready_made_text(name: str, root: Path | None = None) -> str:
     """
     if name not in READY_MADE:
         rule = f"is no ready-made dataset spec{closest_name(name, READY_MADE)}"
-        raise NotFoundError(name, rule, f"There are {', '.join(READY_MADE)}")
+        raise NotFoundError(name, rule, f"There are {', '.join(READY_MADE)}", code="dataset-spec-unknown")
     text = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
     return text if root is None else ROOT_LINE.sub(lambda _: f"root: {json.dumps(str(root), ensure_ascii=False)}", text)
 

@@ -38,7 +38,12 @@ class SplitReader:
         if -1 in codes:
             n, words = codes.index(-1), [word for word in self._known if word]
             rule = f"is no split{closest_name(fields[n], words)}"
-            raise CatalogError(f"{chunk.where(n)}: split {quoted(fields[n])}", rule, f"Allowed: {', '.join(words)}")
+            raise CatalogError(
+                f"{chunk.where(n)}: split {quoted(fields[n])}",
+                rule,
+                f"Allowed: {', '.join(words)}",
+                code="split-unknown",
+            )
         return codes
 
     def of_paths(self, paths: Sequence[str]) -> list[int]:
@@ -51,13 +56,18 @@ def _listed(rule: SplitRule, root: Path) -> dict[str, int]:
     for part, files in rule.parts.items():
         for file in files:
             if not (root / file).is_file():
-                raise CatalogError(f"split.{part}: {root / file}", "is not there", "Check root and split")
+                raise CatalogError(
+                    f"split.{part}: {root / file}", "is not there", "Check root and split", code="file-not-found"
+                )
             with (root / file).open(encoding="utf-8-sig") as lines:
                 names = [line.strip() for line in lines]
                 for name in shortest_paths(names, root, lambda n, file=file: f"{file}, line {n + 1}", absolute=True):  # type: ignore[misc]
                     if name and listed.setdefault(name, CODES[part]) != CODES[part]:
                         raise CatalogError(
-                            f"{file}: {name}", f"is in the list of {PARTS[listed[name] - 1]}, too", "List it once"
+                            f"{file}: {name}",
+                            f"is in the list of {PARTS[listed[name] - 1]}, too",
+                            "List it once",
+                            code="image-in-two-splits",
                         )
     return listed
 
@@ -74,7 +84,12 @@ def check_patients(patients: np.ndarray, names: Sequence[str], splits: np.ndarra
     own = int(order[starts][_index_of(person[starts], patients[n])])
     one, other = (_said(int(splits[i])) for i in (own, n))
     rule = f"is in {other} here and in {one} in {where(own)}"
-    raise CatalogError(f"{where(n)}: patient {names[patients[n]]}", rule, "Give all images of a patient one split")
+    raise CatalogError(
+        f"{where(n)}: patient {names[patients[n]]}",
+        rule,
+        "Give all images of a patient one split",
+        code="patient-in-two-splits",
+    )
 
 
 def _index_of(sorted_codes: np.ndarray, code: int) -> int:

@@ -118,7 +118,10 @@ class Tables:
             found = self.matches.get(ref.file, Matches())
             remedy = f"Check the key {', '.join(ref.key)}: both tables must write it alike"
             if found.lost and found.lost == found.rows:
-                raise CatalogError(found.first, f"is not in {ref.file}, and none of {found.rows} rows is", remedy)
+                raise CatalogError(
+                    found.first, f"is not in {ref.file}, and none of {found.rows} rows is", remedy,
+                    code="join-without-match",
+                )  # fmt: skip
             if found.lost:
                 rule = f"are not in {ref.file}, their fields are empty; the first: {found.first}"
                 warnings.append({"value": f"{found.lost} of {found.rows} rows", "rule": rule, "remedy": remedy})
@@ -137,8 +140,9 @@ class _Keyed:
                 if key in self._row:
                     value = ", ".join(key.split(GLUE))
                     raise CatalogError(
-                        f"{chunk.where(n)}: {value}", "is there twice in a joined table", "A key must name one row"
-                    )
+                        f"{chunk.where(n)}: {value}", "is there twice in a joined table", "A key must name one row",
+                        code="join-key-repeated",
+                    )  # fmt: skip
                 self._row[key] = len(self._row)
             for name, codes in self._columns.items():
                 codes.extend(chunk.columns[name])
@@ -166,8 +170,9 @@ def find_column(names: Sequence[str], known: Sequence[str], where: str) -> str:
             return name
     wanted = " or ".join(map(quoted, names))
     raise CatalogError(
-        where, f"has no column {wanted}{closest_name(names[0], known)}", f"Its columns: {', '.join(known)}"
-    )
+        where, f"has no column {wanted}{closest_name(names[0], known)}", f"Its columns: {', '.join(known)}",
+        code="column-missing",
+    )  # fmt: skip
 
 
 def present(root: Path, ref: TableRef) -> TableRef:
@@ -181,7 +186,7 @@ def present(root: Path, ref: TableRef) -> TableRef:
             return replace(ref, file=file, others=())
     names = " or ".join(map(str, (root / ref.file, *ref.others)))
     remedy = "Check root and tables; they are read on the machine of the backend"
-    raise CatalogError(f"table {names}", "is not there", remedy)
+    raise CatalogError(f"table {names}", "is not there", remedy, code="file-not-found")
 
 
 def table_path(root: Path, ref: TableRef) -> Path:
@@ -202,7 +207,10 @@ def header(root: Path, ref: TableRef) -> list[str]:
     names = next(_lines(root, ref, lambda share, text: None))[1]
     twice = next((name for n, name in enumerate(names) if name and name in names[:n]), None)
     if twice:
-        raise CatalogError(f"{ref.file}, line 1: {quoted(twice)}", "is the name of two columns", "Rename one of them")
+        raise CatalogError(
+            f"{ref.file}, line 1: {quoted(twice)}", "is the name of two columns", "Rename one of them",
+            code="column-repeated",
+        )  # fmt: skip
     return names
 
 
@@ -220,7 +228,10 @@ def stream(root: Path, ref: TableRef, wanted: Sequence[str], progress: Progress)
     for number, row in lines:
         if len(row) != len(names) and (len(row) < len(names) or any(row[len(names) :])):
             rule = f"has {len(row)} fields, not {len(names)}"
-            raise CatalogError(f"{ref.file}, line {number}", rule, "Quote fields that hold the delimiter")
+            raise CatalogError(
+                f"{ref.file}, line {number}", rule, "Quote fields that hold the delimiter",
+                code="wrong-number-of-fields",
+            )  # fmt: skip
         rows.append(row)
         numbers.append(number)
         if len(rows) == CHUNK:
@@ -252,7 +263,9 @@ def _lines(root: Path, ref: TableRef, progress: Progress) -> Iterator[tuple[int,
                 if row:
                     yield reader.line_num, row
     except (*UNREADABLE, gzip.BadGzipFile, EOFError) as error:
-        raise CatalogError(f"table {path}", f"is no CSV in UTF-8 ({error})", "Save it as CSV (UTF-8)") from error
+        raise CatalogError(
+            f"table {path}", f"is no CSV in UTF-8 ({error})", "Save it as CSV (UTF-8)", code="not-a-csv-table"
+        ) from error
 
 
 def _keys(chunk: Chunk, names: Sequence[str]) -> list[str]:

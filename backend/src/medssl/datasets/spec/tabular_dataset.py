@@ -142,12 +142,17 @@ def split_dataset(
     training = np.flatnonzero((splits == TRAINING) | (splits == OPEN))
     validation, test = np.flatnonzero(splits == VALIDATION), np.flatnonzero(splits == TEST)
     if not len(training):
-        raise CatalogError(f"set {dataset.name}", "has no training images", "Mark some patients as training")
+        raise CatalogError(
+            f"set {dataset.name}", "has no training images", "Mark some patients as training", code="no-training-images"
+        )
     if not len(validation):
         patients = np.unique(dataset.patients[training])
         if len(patients) < 2:
             raise CatalogError(
-                f"set {dataset.name} of one training patient", "cannot both train and validate", "Add further patients"
+                f"set {dataset.name} of one training patient",
+                "cannot both train and validate",
+                "Add further patients",
+                code="one-patient",
             )
         lots = np.array([_lot(seed, dataset.patient_names[patient]) for patient in patients])
         count = min(max(1, int((lots < validation_fraction).sum())), len(patients) - 1)

@@ -137,13 +137,17 @@ def check(
     """Both as float64 (N, C), after checking what `ClassificationMetrics` says of them."""
     targets, probabilities = np.asarray(targets, float), np.asarray(probabilities, float)
     if kind not in KINDS:
-        raise InputError(f"kind {kind!r}", "is unknown", f"Use {', '.join(KINDS)}")
+        raise InputError(f"kind {kind!r}", "is unknown", f"Use {', '.join(KINDS)}", code="label-kind-unknown")
     if targets.shape != probabilities.shape or targets.shape[1:] != (len(names),):
         shapes = f"targets {targets.shape}, probabilities {probabilities.shape}"
-        raise InputError(shapes, f"must both be (images, {len(names)})", "Give a column per class")
+        raise InputError(
+            shapes, f"must both be (images, {len(names)})", "Give a column per class", code="shape-mismatch"
+        )
     if not len(targets):
         raise InputError("predictions", "hold no image", "Give at least one")
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         bad = probabilities[~((probabilities >= 0) & (probabilities <= 1))][0]
-        raise InputError(f"probability {bad}", "lies outside 0...1", "Give probabilities, not logits")
+        raise InputError(
+            f"probability {bad}", "lies outside 0...1", "Give probabilities, not logits", code="not-a-probability"
+        )
     return targets, probabilities

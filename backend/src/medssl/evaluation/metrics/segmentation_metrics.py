@@ -41,7 +41,9 @@ def case_metrics(
     """
     if predicted.shape != truth.shape:
         rule = f"does not fit the truth's {truth.shape}"
-        raise VolumeError(f"label map of shape {predicted.shape}", rule, "Compare maps of the same image")
+        raise VolumeError(
+            f"label map of shape {predicted.shape}", rule, "Compare maps of the same image", code="grid-mismatch"
+        )
     steps = np.asarray(spacing, float)[: truth.ndim]
     rows: list[dict[str, Any]] = []
     for number, name in enumerate(classes, start=1):

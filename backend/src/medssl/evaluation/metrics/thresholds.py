@@ -29,7 +29,9 @@ def choose_threshold(
         InputError: an unknown rule.
     """
     if rule not in RULES:
-        raise InputError(f"threshold rule {rule!r}", "is unknown", f"Use {', '.join(RULES)}")
+        raise InputError(
+            f"threshold rule {rule!r}", "is unknown", f"Use {', '.join(RULES)}", code="threshold-rule-unknown"
+        )
     known = ~np.isnan(targets)
     truth, scores = np.asarray(targets)[known] >= 0.5, np.asarray(probabilities, float)[known]
     if truth.all() or not truth.any():

@@ -31,7 +31,12 @@ def paired_t(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.n
         InputError: fewer than two pairs, or lists of different length.
     """
     if len(first) != len(second):
-        raise InputError(f"{len(first)} and {len(second)} values", "cannot be paired", "Give a value of each run twice")
+        raise InputError(
+            f"{len(first)} and {len(second)} values",
+            "cannot be paired",
+            "Give a value of each run twice",
+            code="values-not-paired",
+        )
     first, second = np.asarray(first, float), np.asarray(second, float)
     return _t("paired t", stats.ttest_rel, first, second, _spread(first - second))
 
@@ -54,7 +59,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 def _t(name: str, test: Callable[..., Any], first: np.ndarray, second: np.ndarray, spread: float) -> Test:
     if min(len(first), len(second)) < 2:
-        raise InputError(f"{len(first)} and {len(second)} values", "are too few for a t-test", "Take two seeds or more")
+        raise InputError(
+            f"{len(first)} and {len(second)} values",
+            "are too few for a t-test",
+            "Take two seeds or more",
+            code="too-few-values",
+        )
     difference = float(first.mean() - second.mean())
     if spread <= LEAST_SPREAD:
         return Test(name, difference, None, None, None)  # nothing to hold the difference against

@@ -53,11 +53,15 @@ def read_series(folder: Path) -> Volume:
     files = sorted(path for path in folder.iterdir() if is_dicom(path))
     slices = [(path, header) for path in files for header in [_read_header(path)] if "Rows" in header]
     if not slices:
-        raise VolumeError(folder, "holds no DICOM images", "Choose the folder that holds the slices of one series")
+        raise VolumeError(
+            folder, "holds no DICOM images", "Choose the folder that holds the slices of one series", code="no-dicom"
+        )
     series = Counter((header.get("SeriesInstanceUID", ""), header.get("SeriesDescription", "")) for _, header in slices)
     if len({uid for uid, _ in series}) > 1:
         listed = ", ".join(f"{description or uid} ({count} images)" for (uid, description), count in series.items())
-        raise VolumeError(folder, f"mixes {len(series)} series: {listed}", "Give each series a folder of its own")
+        raise VolumeError(
+            folder, f"mixes {len(series)} series: {listed}", "Give each series a folder of its own", code="series-mixed"
+        )
     if len(slices) == 1 and slices[0][1].get("Modality", "") in RADIOGRAPHS:
         return read_radiograph(slices[0][0])
     return replace(_stack(slices, folder), name=folder.name)
@@ -67,7 +71,9 @@ def _read_header(path: Path) -> Dataset:
     try:
         return pydicom.dcmread(path, stop_before_pixels=True)
     except (InvalidDicomError, *PIXEL_ERRORS) as error:
-        raise VolumeError(path, f"is no readable DICOM file ({error})", "Take another copy of the file") from error
+        raise VolumeError(
+            path, f"is no readable DICOM file ({error})", "Take another copy of the file", code="image-unreadable"
+        ) from error
 
 
 def _stack(slices: list[tuple[Path, Dataset]], source: Path) -> Volume:
@@ -99,21 +105,30 @@ def _check_alike(slices: list[tuple[Path, Dataset]], source: Path) -> None:
     if len(sizes) > 1:
         listed = ", ".join(f"{count} of {c}x{r}" for (c, r), count in sizes.items())
         raise VolumeError(
-            source, f"holds images of several sizes: {listed}", "Remove the localiser images or split the series"
+            source,
+            f"holds images of several sizes: {listed}",
+            "Remove the localiser images or split the series",
+            code="slice-sizes-differ",
         )
     for path, header in slices:
         if int(header.get("NumberOfFrames") or 1) > 1:
             raise VolumeError(
-                path, f"holds {header.NumberOfFrames} frames in one file", "Load it in Slicer and save it as NRRD"
+                path,
+                f"holds {header.NumberOfFrames} frames in one file",
+                "Load it in Slicer and save it as NRRD",
+                code="several-frames",
             )
         if int(header.get("SamplesPerPixel", 1)) != 1:
-            raise VolumeError(path, "is a colour image", "Give grey images")
+            raise VolumeError(path, "is a colour image", "Give grey images", code="colour-image")
     orientation = np.asarray(
         [h.get("ImageOrientationPatient", [1, 0, 0, 0, 1, 0]) for _, h in slices], dtype=np.float64
     )
     if np.abs(orientation - orientation[0]).max() > 1e-3:
         raise VolumeError(
-            source, "holds images of several orientations", "Remove the localiser images or split the series"
+            source,
+            "holds images of several orientations",
+            "Remove the localiser images or split the series",
+            code="slice-orientations-differ",
         )
 
 
@@ -125,7 +140,10 @@ def _check_positions(positions: np.ndarray, normal: np.ndarray, source: Path) ->
     if gaps.min() < 1e-3:
         n = int(gaps.argmin())
         raise VolumeError(
-            source, f"has two slices at {heights[n]:g} mm", "Remove the copies, or split repeated acquisitions"
+            source,
+            f"has two slices at {heights[n]:g} mm",
+            "Remove the copies, or split repeated acquisitions",
+            code="slice-repeated",
         )
     n = int(np.abs(gaps - usual).argmax())
     if abs(gaps[n] - usual) > TOLERANCE * usual + TOLERANCE:
@@ -133,11 +151,15 @@ def _check_positions(positions: np.ndarray, normal: np.ndarray, source: Path) ->
             source,
             f"lacks slices: those at {heights[n]:g} and {heights[n + 1]:g} mm are {gaps[n]:g} mm apart, the others {usual:g} mm",
             "Export the series again, complete and evenly spaced",
+            code="slice-spacing-irregular",
         )
     drift = positions[-1] - positions[0] - normal * (heights[-1] - heights[0])
     if np.linalg.norm(drift) > TOLERANCE * (heights[-1] - heights[0]) + 0.5:
         raise VolumeError(
-            source, "was taken with a tilted gantry", "Load it in Slicer, which straightens it, and save it as NRRD"
+            source,
+            "was taken with a tilted gantry",
+            "Load it in Slicer, which straightens it, and save it as NRRD",
+            code="gantry-tilted",
         )
     return float(gaps.mean())
 
@@ -152,6 +174,7 @@ def _read_pixels(path: Path) -> np.ndarray:
             path,
             f"has no readable pixels ({error})",
             "Take another copy: this one is cut off or packed in an unknown way",
+            code="image-unreadable",
         ) from error
     slope, intercept = float(image.get("RescaleSlope", 1) or 1), float(image.get("RescaleIntercept", 0) or 0)
     if slope.is_integer() and intercept.is_integer():

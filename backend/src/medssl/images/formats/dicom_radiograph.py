@@ -33,12 +33,14 @@ def read_radiograph(path: Path) -> Volume:
         pixels = image.pixel_array
         shown = apply_voi_lut(apply_modality_lut(pixels, image), image)
     except (InvalidDicomError, AttributeError, RuntimeError, NotImplementedError, EOFError) as error:
-        raise VolumeError(path, f"has no readable pixels ({error})", "Take another copy of the file") from error
+        raise VolumeError(
+            path, f"has no readable pixels ({error})", "Take another copy of the file", code="image-unreadable"
+        ) from error
     except ValueError as error:
         if isinstance(error, VolumeError):
             raise
         raise VolumeError(
-            path, f"has no readable pixels ({error})", "Take another copy: this one is cut off"
+            path, f"has no readable pixels ({error})", "Take another copy: this one is cut off", code="image-unreadable"
         ) from error
     if pixels.ndim != 2:
         raise VolumeError(path, f"holds pixels of shape {pixels.shape}", "Give one grey image per file")

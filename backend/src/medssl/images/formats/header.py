@@ -40,7 +40,7 @@ def read_image_header(path: Path) -> Header:
         VolumeError: an empty file, no such header, or one that announces more than the file or the memory holds.
     """
     if path.stat().st_size == 0:
-        raise VolumeError(path, "is empty", TRUNCATED)
+        raise VolumeError(path, "is empty", TRUNCATED, code="image-truncated")
     name = path.name.lower()
     if name.endswith((".nrrd", ".nhdr")):
         header = _read_nrrd(path)
@@ -65,6 +65,7 @@ def check_memory(path: Path, shape: tuple[int, ...], size: int) -> None:
             path,
             f"announces {voxels:,} voxels ({size / 2**30:,.1f} GiB), more than the {free / 2**30:.1f} GiB of free memory",
             "Check the file, or crop or resample the image first",
+            code="more-than-memory",
         )
 
 
@@ -78,7 +79,9 @@ def _read_nrrd(path: Path) -> Header:
             held = path.stat().st_size - end
         shape, kind, encoding = tuple(int(n) for n in fields["sizes"]), str(fields["type"]), fields["encoding"]
     except (nrrd.NRRDError, ValueError, KeyError, UnicodeDecodeError) as error:
-        raise VolumeError(path, f"has no readable NRRD header ({error})", "Take another copy of the file") from error
+        raise VolumeError(
+            path, f"has no readable NRRD header ({error})", "Take another copy of the file", code="image-unreadable"
+        ) from error
     size = math.prod(shape) * _nrrd_voxel_bytes(kind)
     ratio = {"raw": 1, "gzip": LARGEST_RATIO, "gz": LARGEST_RATIO}.get(encoding)
     if ratio and not detached:  # else the voxels are in other files, which ITK checks
@@ -100,7 +103,7 @@ def _read_nifti(path: Path) -> Header:
         with gzip.open(path) if packed else path.open("rb") as file:
             start = file.read(540)
     except (OSError, EOFError, zlib.error) as error:
-        raise VolumeError(path, f"is no gzip file, or cut off ({error})", TRUNCATED) from error
+        raise VolumeError(path, f"is no gzip file, or cut off ({error})", TRUNCATED, code="image-truncated") from error
     shape, voxel_bytes, offset = _nifti_fields(path, start)
     size = math.prod(shape) * voxel_bytes
     disk = path.stat().st_size
@@ -110,7 +113,9 @@ def _read_nifti(path: Path) -> Header:
     _check_held(path, shape, size, disk * LARGEST_RATIO)
     check_memory(path, shape, size)
     if _gzip_size(path) != (offset + size) % 2**32 and _unpacked_size(path) < offset + size:
-        raise VolumeError(path, f"is cut off: its header announces {size:,} bytes of voxels", TRUNCATED)
+        raise VolumeError(
+            path, f"is cut off: its header announces {size:,} bytes of voxels", TRUNCATED, code="image-truncated"
+        )
     return Header(shape, size)
 
 
@@ -127,7 +132,7 @@ def _nifti_fields(path: Path, start: bytes) -> tuple[tuple[int, ...], int, int]:
             continue
         if 1 <= dims[0] <= 7:
             return tuple(int(n) for n in dims[1 : dims[0] + 1]), bits // 8, int(offset)
-    raise VolumeError(path, "has no readable NIfTI header", "Take another copy of the file")
+    raise VolumeError(path, "has no readable NIfTI header", "Take another copy of the file", code="image-unreadable")
 
 
 def _gzip_size(path: Path) -> int:
@@ -155,7 +160,9 @@ def _read_itk(path: Path) -> Header:
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        raise VolumeError(path, "has no readable header", "Take another copy of the file") from error
+        raise VolumeError(
+            path, "has no readable header", "Take another copy of the file", code="image-unreadable"
+        ) from error
     shape = tuple(int(n) for n in reader.GetSize())
     size = math.prod(shape) * VOXEL_BYTES.get(reader.GetPixelID(), 1) * reader.GetNumberOfComponents()
     if path.suffix.lower() == ".mha":
@@ -169,4 +176,5 @@ def _check_held(path: Path, shape: tuple[int, ...], size: int, limit: int) -> No
             path,
             f"is cut off or its header is wrong: {math.prod(shape):,} voxels are announced, the file has {path.stat().st_size:,} bytes",
             TRUNCATED,
+            code="image-truncated",
         )

@@ -89,7 +89,10 @@ def write_image(volume: Volume, path: Path, compress: bool = True) -> None:
     """
     if not is_image(path):
         raise VolumeError(
-            path, "has no suffix that MedSSL writes", f"Use one of {', '.join(IMAGE_SUFFIXES)}", code="suffix-unknown"
+            path,
+            "has no suffix that MedSSL writes",
+            f"Use one of {', '.join(IMAGE_SUFFIXES)}",
+            code="suffix-unknown",
         )
     partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
     if path.suffix.lower() in (".mhd", ".nhdr"):  # two files, of which one names the other
@@ -99,7 +102,9 @@ def write_image(volume: Volume, path: Path, compress: bool = True) -> None:
         os.replace(partial, path)
     except (RuntimeError, OSError) as error:
         partial.unlink(missing_ok=True)
-        raise ResourceError(path, "cannot be written", "Check that the folder exists and the disk has room") from error
+        raise ResourceError(
+            path, "cannot be written", "Check that the folder exists and the disk has room", code="file-unwritable"
+        ) from error
 
 
 def _to_itk(volume: Volume) -> sitk.Image:

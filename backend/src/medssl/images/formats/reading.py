@@ -36,7 +36,9 @@ def read_volume(path: str | Path, modality: str = "") -> Volume:
         volume = dicom.read_file(path)
     else:
         known = ", ".join((*image_files.IMAGE_SUFFIXES, *image_files.PICTURE_SUFFIXES))
-        raise VolumeError(path, "is in no format that MedSSL reads", f"Use DICOM or one of {known}")
+        raise VolumeError(
+            path, "is in no format that MedSSL reads", f"Use DICOM or one of {known}", code="suffix-unknown"
+        )
     return replace(_finite(volume, path), modality=modality or volume.modality)
 
 
@@ -54,7 +56,7 @@ def write_volume(volume: Volume, path: str | Path, compress: bool = True) -> Non
 
 def _finite(volume: Volume, path: Path) -> Volume:
     if volume.array.size == 0:
-        raise VolumeError(path, "holds no voxels", "Take another copy of the file")
+        raise VolumeError(path, "holds no voxels", "Take another copy of the file", code="no-voxels")
     if volume.array.dtype.kind == "f":
         bad = int(volume.array.size - np.count_nonzero(np.isfinite(volume.array)))
         if bad:

@@ -29,6 +29,7 @@ def resolve(config: NormalisationConfig, modality: str, name: str = "training se
                 f"{name} of modality {modality or 'unknown'}",
                 "has no normalisation of its own",
                 "State the modality (CT, MR or CXR), or choose a rule",
+                code="modality-missing",
             )
         config = replace(config, kind=BY_MODALITY[modality])
     if config.kind == "ct" and modality not in ("CT", ""):
@@ -46,7 +47,10 @@ def resolve(config: NormalisationConfig, modality: str, name: str = "training se
     }[config.kind]
     if low >= high:
         raise ConfigError(
-            f"normalisation window {low:g}…{high:g}", "must not be empty", "Set the lower bound below the upper one"
+            f"normalisation window {low:g}…{high:g}",
+            "must not be empty",
+            "Set the lower bound below the upper one",
+            code="window-empty",
         )
     return config
 
@@ -83,6 +87,7 @@ def window(config: NormalisationConfig, statistics: VolumeStatistics, name: str 
                 f"{name}, {statistics.minimum:g} to {statistics.maximum:g} of 0 to 255",
                 "has hardly any contrast: no radiograph looks like that",
                 "Leave out blanks and label maps",
+                code="image-without-contrast",
             )
         return EIGHT_BIT
     low, high = statistics.percentile(config.lower_percentile), statistics.percentile(config.upper_percentile)
@@ -91,6 +96,7 @@ def window(config: NormalisationConfig, statistics: VolumeStatistics, name: str 
             f"{name}, {low:g} at both percentiles",
             "has no contrast between them",
             "Widen the percentiles, or leave out what is no image (a mask?)",
+            code="image-without-contrast",
         )
     return low, high
 

@@ -62,6 +62,7 @@ def open_probe(path: Path, model: Callable[[str], nn.Module]) -> Probe:
             f"{path}, a probe on embeddings of another model",
             f"cannot use {task['model']}, which has changed since",
             "Bring back the model it was made with, or probe this one",
+            code="probe-of-another-model",
         )
     arrays = {name: tensor.float().numpy() for name, tensor in file.tensors.items()}
     try:

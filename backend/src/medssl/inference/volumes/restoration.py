@@ -121,7 +121,12 @@ def _check(volume: Volume, net: nn.Module, overlap: float) -> Plan:
             code="not-3d",
         )
     if not 0 <= overlap < 1:
-        raise ConfigError(f"overlap = {overlap}", "must be at least 0 and below 1", "0.25 is a good start")
+        raise ConfigError(
+            f"overlap = {overlap}",
+            "must be at least 0 and below 1",
+            "0.25 is a good start",
+            code="setting-out-of-range",
+        )
     return plan
 
 

@@ -83,7 +83,9 @@ def segment_image(
     plan, task = check_segmenter(net), cast(Plan, net.plan).task
     overlap = float(task.get("overlap", 0.25)) if overlap is None else overlap
     if not 0 <= overlap <= 0.9:
-        raise ConfigError(f"overlap = {overlap}", "must be 0 to 0.9", "0.25 is a good start")
+        raise ConfigError(
+            f"overlap = {overlap}", "must be 0 to 0.9", "0.25 is a good start", code="setting-out-of-range"
+        )
     mirror = mirror or bool(task.get("mirror"))
     classes = SegmentClasses.from_list(task["segments"])
     report = progress or (lambda fraction, message: None)

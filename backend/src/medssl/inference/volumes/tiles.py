@@ -27,13 +27,20 @@ def make_distortion(name: str, strength: float) -> Distortion:
         ConfigError: an unknown name, or a strength outside 0…1.
     """
     if not 0 <= strength <= 1:
-        raise ConfigError(f"strength = {strength}", "must be between 0 and 1", "1 is the published extent")
+        raise ConfigError(
+            f"strength = {strength}",
+            "must be between 0 and 1",
+            "1 is the published extent",
+            code="setting-out-of-range",
+        )
     if name in SINGLE:
         return SINGLE[name](strength=strength)
     if name == "none":
         return Chain()
     if name != "random":
-        raise ConfigError(f"distortion {name!r}", "is unknown", f"Use one of {', '.join(NAMES)}")
+        raise ConfigError(
+            f"distortion {name!r}", "is unknown", f"Use one of {', '.join(NAMES)}", code="setting-not-a-choice"
+        )
     return training_distortion(GenesisConfig(), strength)
 
 

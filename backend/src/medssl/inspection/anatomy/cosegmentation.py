@@ -60,7 +60,12 @@ def find_parts(grids: Sequence[PatchGrid], parts: int = 0, seed: int = 0) -> Cos
     cells = torch.cat(shown)
     most = min(LARGEST, len(cells) // 2)
     if not 0 <= parts <= most:
-        raise ConfigError(f"parts = {parts}", f"must lie between 1 and {most} here, or be 0", "0 finds a number")
+        raise ConfigError(
+            f"parts = {parts}",
+            f"must lie between 1 and {most} here, or be 0",
+            "0 finds a number",
+            code="setting-out-of-range",
+        )
     reduced = principal_components(cells.numpy(), seed)
     elbow: tuple[tuple[int, float], ...] = ()
     if parts:

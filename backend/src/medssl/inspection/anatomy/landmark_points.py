@@ -48,7 +48,9 @@ def match_landmarks(rows: Iterable[dict[str, Any]], catalog: Catalog, partial: b
         where = f"landmark {row.get('landmark') or number}"
         for column in COLUMNS:
             if row.get(column) in (None, ""):
-                raise CatalogError(where, f"has no {column}", "Give image, landmark, x and y")
+                raise CatalogError(
+                    where, f"has no {column}", "Give image, landmark, x and y", code="coordinate-missing"
+                )
         image, landmark = str(row["image"]), str(row["landmark"])
         matches = names.get(image, set()) or names.get(Path(image).name, set())
         if not matches and partial:
@@ -56,10 +58,14 @@ def match_landmarks(rows: Iterable[dict[str, Any]], catalog: Catalog, partial: b
             continue
         if len(matches) != 1:
             rule = "is not in the catalogue" if not matches else f"names {len(matches)} images of the catalogue"
-            raise CatalogError(f"{where}: image {image!r}", rule, "Name images as the catalogue does")
+            raise CatalogError(
+                f"{where}: image {image!r}", rule, "Name images as the catalogue does", code="image-unknown"
+            )
         of_image = found.setdefault(next(iter(matches)), {})
         if landmark in of_image:
-            raise CatalogError(f"{where} of {image}", "is there twice", "Give each landmark once per image")
+            raise CatalogError(
+                f"{where} of {image}", "is there twice", "Give each landmark once per image", code="landmark-repeated"
+            )
         of_image[landmark] = _number(row["x"], where), _number(row["y"], where)
     return found, skipped
 
@@ -78,5 +84,5 @@ def _number(value: Any, where: str) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise CatalogError(f"{where} at {value!r}", "is no number", "Give x and y in pixels")
+        raise CatalogError(f"{where} at {value!r}", "is no number", "Give x and y in pixels", code="number-unreadable")
     return number

@@ -51,6 +51,7 @@ def group_values(catalog: Catalog, column: str) -> list[str]:
             f"group {column!r}",
             "is no column of the catalogue",
             f"Use one of {', '.join(known) or 'its columns (none)'}",
+            code="column-missing",
         )
     if len(set(values)) > MOST_VALUES:
         raise CatalogError(
@@ -86,7 +87,7 @@ def named_models(references: Sequence[str]) -> dict[str, str]:
         )
     twice = next((one for n, one in enumerate(references) if one in references[:n]), None)
     if twice is not None:
-        raise InputError(f"model {twice!r}", "is named twice", "Name each model once")
+        raise InputError(f"model {twice!r}", "is named twice", "Name each model once", code="model-repeated")
     return dict(zip(model_names(references), references))
 
 
@@ -120,7 +121,7 @@ def check_unit(unit: str) -> None:
         ConfigError: it is.
     """
     if unit not in UNITS:
-        raise ConfigError(f"unit {unit!r}", "is unknown", f"Use one of {', '.join(UNITS)}")
+        raise ConfigError(f"unit {unit!r}", "is unknown", f"Use one of {', '.join(UNITS)}", code="setting-not-a-choice")
 
 
 def measure_models(
@@ -241,5 +242,6 @@ def _known_unit(wanted: str, frames: dict[int, Frame], catalog: Catalog) -> str:
             f"{catalog.entries[unknown[0]].name} and {len(unknown) - 1} further images",
             "have no pixel size in mm",
             f"Ask for percent, or give the catalogue a column {PIXEL}",
+            code="pixel-size-missing",
         )
     return wanted if wanted != "auto" else "percent" if unknown else "mm"

@@ -40,7 +40,9 @@ def landmarks_of_masks(entries: Sequence[Entry], folder: Path) -> tuple[list[dic
             continue
         rows += [{"image": str(entry.image), "landmark": name, "x": x, "y": y} for name, (x, y) in found.items()]
     if not rows:
-        raise NotFoundError(folder, "holds no mask of two lungs for any image", "Name masks as the images")
+        raise NotFoundError(
+            folder, "holds no mask of two lungs for any image", "Name masks as the images", code="lung-masks-missing"
+        )
     return rows, notes
 
 

@@ -52,6 +52,7 @@ def flatten_patches(
             f"perplexity = {perplexity:g}",
             f"must be at least 1 and below the number of patches, {len(reduced)}",
             "30 is a good start",
+            code="setting-out-of-range",
         )
     return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced), []
 
@@ -63,12 +64,15 @@ def check_method(method: str) -> None:
         ConfigError: unknown. ResourceError: not installed.
     """
     if method not in METHODS:
-        raise ConfigError(f"method {method!r}", "is unknown", f"Use one of {', '.join(METHODS)}")
+        raise ConfigError(
+            f"method {method!r}", "is unknown", f"Use one of {', '.join(METHODS)}", code="setting-not-a-choice"
+        )
     if method == "umap" and find_spec("umap") is None:
         raise ResourceError(
             "package umap-learn",
             "is not installed with the backend",
             "Run `pip install umap-learn`, or use tsne or pca",
+            code="package-missing",
         )
 
 

@@ -91,7 +91,10 @@ def find_point(grids: list[PatchGrid], source: int, x: float, y: float) -> tuple
     """
     if not 0 <= source < len(grids):
         raise InputError(
-            f"source = {source}", f"is not the number of an image: there are {len(grids)}", "Count the images from 0"
+            f"source = {source}",
+            f"is not the number of an image: there are {len(grids)}",
+            "Count the images from 0",
+            code="image-number-unknown",
         )
     check_point(grids[source].source, x, y)
     descriptor = grids[source].at(np.array([[x, y]]))[0]

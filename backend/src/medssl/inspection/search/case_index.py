@@ -221,7 +221,9 @@ class CaseIndex:
         except sqlite3.OperationalError as error:  # of the disk: full, read-only, not there
             raise ResourceError(path, f"cannot be used ({error})", "Free some space, or choose another home") from error
         except sqlite3.DatabaseError as error:
-            raise ResourceError(path, f"is damaged ({error})", "Delete this file; the index is built anew") from error
+            raise ResourceError(
+                path, f"is damaged ({error})", "Delete this file; the index is built anew", code="index-damaged"
+            ) from error
 
 
 def unit_vector(vector: np.ndarray) -> np.ndarray:

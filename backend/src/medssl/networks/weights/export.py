@@ -62,12 +62,16 @@ def export(
         WeightsError: the file does not open, or what was written answers otherwise.
     """
     if format not in FORMATS:
-        raise ConfigError(f"format {format!r}", "is not known here", f"Use {', '.join(FORMATS)}")
+        raise ConfigError(
+            f"format {format!r}", "is not known here", f"Use {', '.join(FORMATS)}", code="export-format-unknown"
+        )
     write, read = FORMATS[format]
     path, target = None if isinstance(network, nn.Module) else Path(network), Path(target)
     ours = deepcopy(network) if isinstance(network, nn.Module) else load_weights(network, part)
     if getattr(ours, "plan", None) is None:
-        raise ConfigError("network without plan", "cannot be exported", "Load it with medssl.load_weights")
+        raise ConfigError(
+            "network without plan", "cannot be exported", "Load it with medssl.load_weights", code="plan-missing"
+        )
     ours = ours.cpu().eval().requires_grad_(False)
     if format == "official" and path is not None:
         export_official(path, target, part)  # with the teacher, which `ours` lacks
@@ -135,6 +139,7 @@ def _compare(network: nn.Module, answers: Sequence[Answer], target: Path) -> flo
                     target,
                     f"gives other outputs than the network (they differ by up to {difference:.2g})",
                     "Choose another format",
+                    code="export-differs",
                 )
             worst = max(worst, difference)
     return worst
@@ -190,6 +195,7 @@ def _need(*packages: str) -> None:
             f"package {' and '.join(missing)}",
             "is missing, and ONNX needs it",
             'Install it: pip install "medssl[export]"',
+            code="package-missing",
         )
 
 

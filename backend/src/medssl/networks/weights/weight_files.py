@@ -77,11 +77,9 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
     plan = Plan.from_metadata(metadata) or bundle_plan(path)
     if plan is not None and plan.sha256 and plan.sha256 != digest(tensors):
         raise WeightsError(
-            path,
-            "was altered after it was written (its digest differs)",
-            "Take another copy of the file",
+            path, "was altered after it was written (its digest differs)", "Take another copy of the file",
             code="weights-altered",
-        )
+        )  # fmt: skip
     parts = separate(tensors)
     chosen = choose(path, parts, part)
     tensors = parts.get(chosen, tensors)
@@ -156,11 +154,9 @@ def check_fit(network: nn.Module, file: WeightFile, partial: bool = False) -> We
     report = compare(network, _tensors_for(network, file), file.left_out)
     if not report.matched or not (partial or report.complete):
         raise WeightsError(
-            file.path,
-            f"does not fit entirely ({report.summary()})",
-            "Take the right file, or say that a partial match will do",
-            code="weights-incomplete",
-        )
+            file.path, f"does not fit entirely ({report.summary()})",
+            "Take the right file, or say that a partial match will do", code="weights-incomplete",
+        )  # fmt: skip
     return report
 
 
@@ -171,13 +167,17 @@ def build_network(plan: Plan) -> nn.Module:
         WeightsError: an unknown method, or arguments that its network does not take.
     """
     if plan.method not in NETWORKS:
-        raise WeightsError(f"method {plan.method!r}", "is not known here", f"Known: {', '.join(NETWORKS)}")
+        raise WeightsError(
+            f"method {plan.method!r}", "is not known here", f"Known: {', '.join(NETWORKS)}",
+            code="method-of-weights-unknown",
+        )  # fmt: skip
     try:
         return load(NETWORKS[plan.method])(**plan.network, fidelity=plan.fidelity)
     except (TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(
-            f"network {plan.network}", f"cannot be built ({error})", "Update MedSSL, or take another copy of the file"
-        ) from error
+            f"network {plan.network}", f"cannot be built ({error})", "Update MedSSL, or take another copy of the file",
+            code="network-not-buildable",
+        ) from error  # fmt: skip
 
 
 def save_weights(path: str | Path, tensors: dict[str, Tensor], plan: Plan) -> Plan:

@@ -36,6 +36,7 @@ def joined_heads(sets: Sequence[SetPart], start: WeightFile | None, fidelity: st
                 f"set {head['name']!r}, {head['kind']}: {', '.join(head['classes'])}",
                 f"is not what the weights know by this name ({old['kind']}: {', '.join(old['classes'])})",
                 "Declare the same classes in the same order, or give the set another name",
+                code="head-of-other-classes",
             )
     return heads
 

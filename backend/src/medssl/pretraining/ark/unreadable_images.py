@@ -60,4 +60,5 @@ class UnreadableImages:
             f"set {part.name}: {count} of {len(part.images)} images, the last {image},",
             f"cannot be read: more than the share of {self._share:g} that unreadable_share allows",
             f"{REMEDY}; or raise unreadable_share",
+            code="images-unreadable",
         )

@@ -102,7 +102,12 @@ def _answers(
             ark: ArkNetwork = getattr(network, name)
             rows[name].append(ark.omni_heads[head](ark(seen)).float().cpu())
     if not kept:
-        raise CatalogError(f"set {part.name}: {count} validation images", "cannot be read", "Check: medssl data check")
+        raise CatalogError(
+            f"set {part.name}: {count} validation images",
+            "cannot be read",
+            "Check: medssl data check",
+            code="images-unreadable",
+        )
     return {name: torch.cat(found) for name, found in rows.items()}, torch.from_numpy(part.targets[kept])
 
 

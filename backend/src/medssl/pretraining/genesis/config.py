@@ -54,6 +54,7 @@ class GenesisConfig:
                 f"cube = {list(self.cube)}",
                 "has a side that is not a multiple of 8",
                 "Use multiples of 8, such as 64, 64, 32",
+                code="not-a-multiple-of-eight",
             )
 
     @property

@@ -50,58 +50,65 @@ def read_batch(config: dict[str, Any]) -> Batch:
     """
     known = [f.name for f in dataclasses.fields(Batch)]
     if unknown := [name for name in config if name not in known]:
-        raise ConfigError(f"batch setting {unknown[0]}", "is unknown", f"Known here: {', '.join(known)}")
+        raise ConfigError(
+            f"batch setting {unknown[0]}", "is unknown", f"Known here: {', '.join(known)}", code="setting-unknown"
+        )
     entries = config.get("items")
     if not isinstance(entries, (list, tuple)) or not entries:
         raise ConfigError(
-            f"items = {entries!r}", "is no list of jobs", "Write items: [{name: first, kind: finetune, ...}]"
-        )
+            f"items = {entries!r}", "is no list of jobs", "Write items: [{name: first, kind: finetune, ...}]",
+            code="batch-without-items",
+        )  # fmt: skip
     items: list[Item] = []
     for entry in entries:
         items.append(_item(entry, [item.name for item in items]))
     devices = tuple(config.get("devices") or Batch.devices)
     for device in devices:
         if device == "none" or not DEVICE.fullmatch(str(device)) or devices.count(device) > 1:
-            raise ConfigError(f"devices: {device}", "must be a device, each once", "Write devices: [cpu, cuda:0]")
+            raise ConfigError(
+                f"devices: {device}", "must be a device, each once", "Write devices: [cpu, cuda:0]",
+                code="devices-not-exact",
+            )  # fmt: skip
     return Batch(tuple(items), devices, bool(config.get("reuse", True)))
 
 
 def _item(entry: Any, before: list[str]) -> Item:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not ARM_NAME.fullmatch(entry["name"]):
         raise ConfigError(
-            f"item {entry!r}",
-            "has no name that can be a folder's",
-            "Write {name: first, kind: finetune, ...}",
+            f"item {entry!r}", "has no name that can be a folder's", "Write {name: first, kind: finetune, ...}",
             code="name-not-a-folder-name",
-        )
+        )  # fmt: skip
     name, known = entry["name"], [f.name for f in dataclasses.fields(Item)]
     if unknown := [key for key in entry if key not in known]:
-        raise ConfigError(f"item {name}: {unknown[0]}", "is unknown", f"Known here: {', '.join(known)}")
+        raise ConfigError(
+            f"item {name}: {unknown[0]}", "is unknown", f"Known here: {', '.join(known)}", code="setting-unknown"
+        )
     if name in before:
-        raise ConfigError(f"item {name}", "is there twice", "Give every item a name of its own")
+        raise ConfigError(f"item {name}", "is there twice", "Give every item a name of its own", code="item-repeated")
     kind = entry.get("kind", "")
     if kind not in (*JOB_KINDS, EVALUATE):
         raise ConfigError(
-            f"item {name}: kind {kind!r}", "is unknown", f"Use one of {', '.join((*JOB_KINDS, EVALUATE))}"
-        )
+            f"item {name}: kind {kind!r}", "is unknown", f"Use one of {', '.join((*JOB_KINDS, EVALUATE))}",
+            code="item-kind-unknown",
+        )  # fmt: skip
     entry = {key: value for key, value in entry.items() if value is not None}
     for key, value in entry.items():
         if not isinstance(value, TYPES.get(key, (str,))):
             raise ConfigError(
-                f"item {name}: {key} = {value!r}",
-                "has the wrong type",
-                "Write {name: first, kind: finetune, data: catalogue.csv, config: {...}}",
-            )
+                f"item {name}: {key} = {value!r}", "has the wrong type",
+                "Write {name: first, kind: finetune, data: catalogue.csv, config: {...}}", code="setting-type",
+            )  # fmt: skip
     data = {"path": entry["data"]} if isinstance(entry.get("data"), str) else entry.get("data") or {}
     item = Item(**{**entry, "data": data, "groups": tuple(entry.get("groups") or ())})
     if missing := item.needs - set(before):
         raise ConfigError(
-            f"item {name}: {LATER}{min(missing)}", "is no earlier item", f"Earlier ones: {', '.join(before) or 'none'}"
-        )
+            f"item {name}: {LATER}{min(missing)}", "is no earlier item", f"Earlier ones: {', '.join(before) or 'none'}",
+            code="item-unknown",
+        )  # fmt: skip
     try:
         return _checked_evaluation(item) if kind == EVALUATE else _checked_job(item)
     except MedSSLError as error:
-        raise ConfigError(f"item {name}: {error.value}", error.rule, error.remedy) from error
+        raise ConfigError(f"item {name}: {error.value}", error.rule, error.remedy, code=error.code) from error
 
 
 def _checked_evaluation(item: Item) -> Item:

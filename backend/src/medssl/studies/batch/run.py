@@ -36,6 +36,7 @@ def batch(spec: JobSpec, run: Run, kinds: str = KINDS) -> None:
             f"device {run.device!r}",
             "would be blocked for the jobs of the batch",
             f"Submit it with device {NO_DEVICE!r}",
+            code="device-blocked",
         )
     Schedule(read_batch(spec.config), run, JobStore(run.home), kinds).do()
 

@@ -60,7 +60,7 @@ def read_study(config: dict[str, Any]) -> Study:
         )
     task = config.get("task", "")
     if task not in TASKS:
-        raise ConfigError(f"task {task!r}", "is not a task", f"Use one of {', '.join(TASKS)}")
+        raise ConfigError(f"task {task!r}", "is not a task", f"Use one of {', '.join(TASKS)}", code="task-unknown")
     unit, sizes = _sizes(config)
     arms = tuple(_arm(entry, config, task) for entry in _list(config, "arms"))
     _check_names(arms)
@@ -76,38 +76,39 @@ def read_study(config: dict[str, Any]) -> Study:
 def _arm(entry: Any, config: dict[str, Any], task: str) -> Arm:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise ConfigError(
-            f"arm {entry!r}", "must be a mapping with a name", "Write {name: genesis, weights: model.safetensors}"
-        )
+            f"arm {entry!r}", "must be a mapping with a name", "Write {name: genesis, weights: model.safetensors}",
+            code="setting-type",
+        )  # fmt: skip
     known = [f.name for f in dataclasses.fields(Arm)]
     if unknown := [name for name in entry if name not in known]:
-        raise ConfigError(f"arm {entry['name']}: {unknown[0]}", "is unknown", f"Known here: {', '.join(known)}")
+        raise ConfigError(
+            f"arm {entry['name']}: {unknown[0]}", "is unknown", f"Known here: {', '.join(known)}",
+            code="setting-unknown",
+        )  # fmt: skip
     if not ARM_NAME.fullmatch(entry["name"]):
         raise ConfigError(
-            f"arm {entry['name']!r}",
-            "has a name that cannot be a folder's",
-            "Use letters, digits, - and _",
+            f"arm {entry['name']!r}", "has a name that cannot be a folder's", "Use letters, digits, - and _",
             code="name-not-a-folder-name",
-        )
+        )  # fmt: skip
     entry = {name: value for name, value in entry.items() if value is not None}  # "weights:" and nothing after it
     for name, value in entry.items():
         if not isinstance(value, {"partial": bool, "config": dict}.get(name, str)):
             raise ConfigError(
-                f"arm {entry['name']}: {name} = {value!r}",
-                "has the wrong type",
-                "Write {name: a, weights: a.pt, config: {...}}",
-            )
+                f"arm {entry['name']}: {name} = {value!r}", "has the wrong type",
+                "Write {name: a, weights: a.pt, config: {...}}", code="setting-type",
+            )  # fmt: skip
     arm = Arm(**entry)
     if arm.train_on:
         raise ConfigError(
-            f"arm {arm.name}: train_on",
-            "can only be set for the whole comparison",
-            "Set train_on (sex, for example) for the comparison, not for an arm",
-        )
+            f"arm {arm.name}: train_on", "can only be set for the whole comparison",
+            "Set train_on (sex, for example) for the comparison, not for an arm", code="setting-of-the-comparison",
+        )  # fmt: skip
     weights = _weights(arm)
     if task == "probing" and not weights:
         raise ConfigError(
-            f"arm {arm.name}", "has no weights, and a probe needs a model", f"Name a model, or {UNTRAINED}laptop"
-        )
+            f"arm {arm.name}", "has no weights, and a probe needs a model", f"Name a model, or {UNTRAINED}laptop",
+            code="model-missing",
+        )  # fmt: skip
     return dataclasses.replace(arm, weights=weights, config=_complete(arm, config, task))
 
 
@@ -121,11 +122,9 @@ def _weights(arm: Arm) -> str:
     if JOB_ID.fullmatch(arm.weights):
         return arm.weights
     raise WeightsError(
-        path.absolute(),
-        f"does not exist (weights of arm {arm.name})",
-        "Check the path, or name a job's id",
+        path.absolute(), f"does not exist (weights of arm {arm.name})", "Check the path, or name a job's id",
         code="model-not-found",
-    )
+    )  # fmt: skip
 
 
 def _complete(arm: Arm, config: dict[str, Any], task: str) -> dict[str, Any]:
@@ -134,13 +133,13 @@ def _complete(arm: Arm, config: dict[str, Any], task: str) -> dict[str, Any]:
     try:
         tree = as_dict(build(kind, _merged(config.get("config") or {}, arm.config), preset))
     except ConfigError as error:
-        raise ConfigError(f"arm {arm.name}: {error.value}", error.rule, error.remedy) from error
+        raise ConfigError(f"arm {arm.name}: {error.value}", error.rule, error.remedy, code=error.code) from error
     default = as_dict(build(kind, {}, preset))
     seed, usual = (t.get("training", t)["seed"] for t in (tree, default))
     if tree["select"] != default["select"] or seed != usual:
         raise ConfigError(
             f"arm {arm.name}: seed or select", "can only be set for all arms of the comparison alike",
-            "Use seeds, fractions, patients or per_class of the comparison",
+            "Use seeds, fractions, patients or per_class of the comparison", code="setting-of-the-comparison",
         )  # fmt: skip
     training = tree.get("training", {"devices": 1, "nodes": 1})
     if training["devices"] * training["nodes"] > 1:
@@ -148,6 +147,7 @@ def _complete(arm: Arm, config: dict[str, Any], task: str) -> dict[str, Any]:
             f"arm {arm.name}: training on {training['devices']} devices of {training['nodes']} nodes",
             "cannot be part of a comparison: each run has one device",
             "Name the devices of the comparison, such as devices: [cuda:0, cuda:1], for runs side by side",
+            code="several-devices",
         )
     return tree
 
@@ -160,7 +160,10 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _sizes(config: dict[str, Any]) -> tuple[str, tuple[float, ...]]:
     given = [unit for unit in SIZES if config.get(unit)]
     if len(given) > 1:
-        raise ConfigError(" and ".join(given), "both set the number of training patients", "Give one of them")
+        raise ConfigError(
+            " and ".join(given), "both set the number of training patients", "Give one of them",
+            code="sizes-in-two-units",
+        )  # fmt: skip
     unit = given[0] if given else "fractions"
     sizes = _list(config, unit) if given else [1.0]
     for size in sizes:
@@ -172,9 +175,12 @@ def _sizes(config: dict[str, Any]) -> tuple[str, tuple[float, ...]]:
             or (not whole and size > 1)
         ):
             rule = "must be whole numbers from 1" if whole else "must be shares above 0, at most 1"
-            raise ConfigError(f"{unit}: {size!r}", rule, "Write patients: [5, 10, 20] or fractions: [0.1, 1.0]")
+            raise ConfigError(
+                f"{unit}: {size!r}", rule, "Write patients: [5, 10, 20] or fractions: [0.1, 1.0]",
+                code="setting-out-of-range",
+            )  # fmt: skip
     if len(set(sizes)) < len(sizes):
-        raise ConfigError(f"{unit}: {sizes}", "repeats a size", "Give each once")
+        raise ConfigError(f"{unit}: {sizes}", "repeats a size", "Give each once", code="size-repeated")
     return unit, tuple(sorted(sizes))
 
 
@@ -183,8 +189,9 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
     sound = all(isinstance(seed, int) and 0 <= seed < SEED_LIMIT for seed in listed)
     if not listed or not sound or len(set(listed)) < len(listed):
         raise ConfigError(
-            f"seeds = {seeds!r}", "must be a number of seeds or a list of different ones", "10 is what papers use"
-        )
+            f"seeds = {seeds!r}", "must be a number of seeds or a list of different ones", "10 is what papers use",
+            code="seeds-malformed",
+        )  # fmt: skip
     return tuple(listed)
 
 
@@ -192,11 +199,9 @@ def _metric(config: dict[str, Any], task: str) -> str:
     metric = config.get("metric") or next(iter(METRICS[task]))
     if metric not in METRICS[task]:
         raise ConfigError(
-            f"metric {metric!r}",
-            f"is not a metric of {task}",
-            f"Use one of {', '.join(METRICS[task])}",
+            f"metric {metric!r}", f"is not a metric of {task}", f"Use one of {', '.join(METRICS[task])}",
             code="metric-unknown",
-        )
+        )  # fmt: skip
     return metric
 
 
@@ -206,23 +211,24 @@ def _reference(config: dict[str, Any], arms: tuple[Arm, ...], task: str) -> str:
     reference = config.get("reference") or ("scratch" if "scratch" in names else usual)
     if reference not in names:
         raise ConfigError(
-            f"reference {reference!r}", "is not the name of an arm", f"Name the arm to compare with: {', '.join(names)}"
-        )
+            f"reference {reference!r}", "is not the name of an arm",
+            f"Name the arm to compare with: {', '.join(names)}", code="arm-unknown",
+        )  # fmt: skip
     return reference
 
 
 def _check_names(arms: tuple[Arm, ...]) -> None:
     if len(arms) < 2:
         raise ConfigError(
-            f"{len(arms)} arm(s)",
-            "are too few to compare",
-            "Give two arms or more, such as scratch and a model",
+            f"{len(arms)} arm(s)", "are too few to compare", "Give two arms or more, such as scratch and a model",
             code="too-few-arms",
-        )
+        )  # fmt: skip
     seen: set[str] = set()
     for arm in arms:
         if arm.name.casefold() in seen:  # their folders would be one on some systems
-            raise ConfigError(f"arm {arm.name!r}", "is there twice", "Give every arm a name of its own")
+            raise ConfigError(
+                f"arm {arm.name!r}", "is there twice", "Give every arm a name of its own", code="arm-repeated"
+            )
         seen.add(arm.name.casefold())
 
 
@@ -230,7 +236,10 @@ def _devices(config: dict[str, Any]) -> tuple[str, ...]:
     devices = tuple(str(device) for device in _list(config, "devices"))
     for device in devices:
         if device in ("auto", "none", "cuda") or not DEVICE.fullmatch(device) or devices.count(device) > 1:
-            raise ConfigError(f"devices: {device}", "must be named exactly, each once", "Write devices: [cpu, cuda:0]")
+            raise ConfigError(
+                f"devices: {device}", "must be named exactly, each once", "Write devices: [cpu, cuda:0]",
+                code="devices-not-exact",
+            )  # fmt: skip
     return devices
 
 
@@ -238,8 +247,9 @@ def _whole(config: dict[str, Any], name: str, default: int, minimum: int) -> int
     value = config.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise ConfigError(
-            f"{name} = {value!r}", f"must be a whole number from {minimum}", f"{default} is the usual value"
-        )
+            f"{name} = {value!r}", f"must be a whole number from {minimum}", f"{default} is the usual value",
+            code="setting-out-of-range",
+        )  # fmt: skip
     return value
 
 
@@ -248,5 +258,5 @@ def _list(config: dict[str, Any], name: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"{name} = {value!r}", "must be a list", f"Write {name}: [...]")
+        raise ConfigError(f"{name} = {value!r}", "must be a list", f"Write {name}: [...]", code="setting-type")
     return list(value)

@@ -143,11 +143,13 @@ def _check(study: Study, value: str, counts: dict[str, int]) -> None:
     where = f" with {study.train_on} = {value}" if value else ""
     for part in ("training", "validation"):
         if not counts[part]:
-            raise CatalogError(f"{part} set{where}", "is empty", "Take another attribute or another split")
+            raise CatalogError(
+                f"{part} set{where}", "is empty", "Take another attribute or another split", code="split-empty"
+            )
     if study.unit == "patients" and max(study.sizes) > counts["training"]:
         raise ConfigError(
             f"patients: {max(study.sizes):g}", f"are more than the {counts['training']} training patients{where}",
-            f"Ask for {counts['training']} at most",
+            f"Ask for {counts['training']} at most", code="size-above-training-set",
         )  # fmt: skip
 
 

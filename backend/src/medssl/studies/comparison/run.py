@@ -122,6 +122,7 @@ class Comparison:
                 "every run of the first seed",
                 f"failed, the first: {first.error.rstrip('.')}",
                 "The log has the details",
+                code="run-failed",
             )
 
     def outcome(self, key: RunKey) -> RunResult:
@@ -213,7 +214,10 @@ class Comparison:
         found, metric = self.outcome(key), self.study.metric
         if found.state == FINISHED and metric not in found.test:
             raise ConfigError(
-                f"metric {metric!r}", "is not among those of the runs", f"Use one of {', '.join(found.test)}"
+                f"metric {metric!r}",
+                "is not among those of the runs",
+                f"Use one of {', '.join(found.test)}",
+                code="metric-unknown",
             )
         self.run.emit(
             "run", step=ended, arm=key.arm, size=key.size, seed=key.seed, state=found.state, metric=metric,

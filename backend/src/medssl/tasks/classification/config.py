@@ -78,6 +78,7 @@ class ClassificationConfig:
                 f"crop = {list(self.crop)}",
                 "has a side that is not a multiple of 8",
                 "Use multiples of 8, such as 64, 64, 32",
+                code="not-a-multiple-of-eight",
             )
 
     PRESETS: ClassVar[dict[str, dict]] = {

@@ -76,6 +76,7 @@ class SegmentationConfig:
                     f"{name} = {list(sides)}",
                     "has a side that is not a multiple of 8",
                     "Use multiples of 8, such as 64, 64, 32",
+                    code="not-a-multiple-of-eight",
                 )
 
     PRESETS: ClassVar[dict[str, dict]] = {

@@ -254,5 +254,6 @@ def _check_label_maps(parts: LabelledSplits, classes: SegmentClasses) -> None:
             classes.check_values(mask.values, f"label map of {mask.name}")
     if not any(set(mask.values) - {0} for mask in parts.training.masks):
         raise VolumeError(
-            f"{len(parts.training)} training label maps", "are all empty", "Label something in one of them at least"
-        )
+            f"{len(parts.training)} training label maps", "are all empty", "Label something in one of them at least",
+            code="label-maps-empty",
+        )  # fmt: skip
