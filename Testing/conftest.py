@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "Testing"))  # where the packages `harness` and `scaffold` lie
+sys.path.append(str(ROOT / "backend" / "tests"))  # `refusals`, which the tests of the backend use, too
 
 import harness as harness_package  # noqa: E402
 

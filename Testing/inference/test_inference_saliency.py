@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+from refusals import refused
 from scaffold import phantoms
 from scaffold.tasks import ARK, ARK_MODEL, FINDINGS, MODELS, TaskServer
 
-from medssl.core.errors import InputError, WeightsError
+from medssl.core.errors import WeightsError
 
 
 @pytest.fixture
@@ -189,11 +190,11 @@ def test_console(logic):
 
 def test_console_refuses_before_anything_is_sent(logic):
     image = phantoms.radiograph("chest", (64, 60))
-    with pytest.raises(InputError, match="finding: is missing"):
+    with refused("input-missing", names="finding"):
         logic.saliency(image, ARK, "")
-    with pytest.raises(InputError, match="volume: is missing"):
+    with refused("input-missing", names="volume"):
         logic.saliency(None, ARK, "Edema")
-    with pytest.raises(InputError, match="is a 3D volume"):
+    with refused("not-2d", names="phantom"):
         logic.saliency(phantoms.volume(), ARK, "Edema")
     assert not logic.server.calls
 

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 from fakes import tiny_spec, write_phantoms
+from refusals import refused
 from typer.testing import CliRunner
 
 from medssl.cli import app as application
 from medssl.cli.app import app
 from medssl.cli.inspection.restore import parse_roi, result_folders
 from medssl.cli.settings import merge, parse_settings
-from medssl.core.errors import ConfigError, InputError, MedSSLError
+from medssl.core.errors import ConfigError, MedSSLError
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
 from medssl.jobs.store import JobStore
@@ -79,7 +80,7 @@ def test_results_of_files_with_one_name_stay_apart(tmp_path: Path):
     assert [folder.name for folder in folders.values()] == ["a-ct", "b-ct", "mr.1"]
     folders[paths[2]].mkdir(parents=True)
     (folders[paths[2]] / "table.csv").touch()
-    with pytest.raises(InputError, match="holds an earlier result"):
+    with refused("earlier-result", names="mr.1"):
         result_folders(paths, tmp_path / "out")
 
 
@@ -163,7 +164,7 @@ def test_settings_come_from_yaml_and_from_set(tmp_path: Path, home: Path):
 
 def test_regions_are_read_or_refused():
     assert parse_roi("1:2,3:4,5:6") == ((1, 2), (3, 4), (5, 6)) and parse_roi("") is None
-    with pytest.raises(InputError, match="--roi 1-2"):
+    with refused("not-a-box", names="--roi 1-2"):
         parse_roi("1-2")
 
 
@@ -171,13 +172,13 @@ def test_regions_are_read_or_refused():
     ("arguments", "code", "value", "remedy"),
     [
         (["jobs", "show", "nothing"], "job-not-found", "job 'nothing'", "medssl jobs list"),
-        (["pretrain", "/nowhere"], "catalog", "/nowhere", "Check the path"),
+        (["pretrain", "/nowhere"], "file-not-found", "/nowhere", "Check the path"),
         (["pretrain", ".", "--method", "magic"], "not-registered", "'magic'", "genesis"),
         (["pretrain", ".", "--preset", "magic"], "preset-unknown", "'magic'", "laptop"),
         (["pretrain", ".", "--set", "training.steps=0"], "setting-out-of-range", "training.steps = 0", "Optimiser"),
         (["pretrain", ".", "--device", "toaster"], "device-unknown", "'toaster'", "auto"),
         (["weights", "inspect", "nothing.pt"], "file-not-found", "nothing.pt", "Give"),
-        (["samples", "fetch", "nothing"], "not-found", "'nothing'", "chest-ct"),
+        (["samples", "fetch", "nothing"], "sample-unknown", "'nothing'", "chest-ct"),
     ],
 )
 def test_every_refusal_has_a_code_and_names_value_rule_and_remedy(arguments, code, value, remedy):

@@ -8,8 +8,8 @@ import pytest
 from asking import ask
 from case_fakes import Blocks, KeepingContext, write_radiograph, write_set
 from PIL import Image
+from refusals import refused
 
-from medssl.core.errors import CatalogError, ConfigError
 from medssl.core.protocol import DataSpec, VolumeRef, from_json, to_json
 from medssl.core.requests import RetrieveRequest
 from medssl.images.formats.reading import read_volume, write_volume
@@ -97,20 +97,20 @@ def test_images_come_and_go(table, context, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "message"),
+    ("change", "code", "names"),
     [
-        ({"count": 0}, ConfigError, "count = 0"),
-        ({"features": "logits"}, ConfigError, "features = 'logits'"),
-        ({"path": "alone"}, CatalogError, "holds no other image"),
-        ({"path": "broken"}, CatalogError, "holds no image that the model can take"),
+        ({"count": 0}, "setting-out-of-range", "count = 0"),
+        ({"features": "logits"}, "setting-not-a-choice", "features = 'logits'"),
+        ({"path": "alone"}, "no-other-image", "alone"),
+        ({"path": "broken"}, "no-usable-image", "broken"),
     ],
 )
-def test_refusals(table, context, tmp_path, change, error, message):
+def test_refusals(table, context, tmp_path, change, code, names):
     query = write_radiograph(tmp_path / "alone" / "new.png", 77)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.png").write_bytes(b"nothing")
     among = tmp_path / change.pop("path") if "path" in change else table
-    with pytest.raises(error, match=message):
+    with refused(code, names):
         ask("retrieve", asked(among, query, **change), context)
 
 

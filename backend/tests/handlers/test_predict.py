@@ -10,8 +10,8 @@ from ark_nets import SETS, make_ark, save_ark
 from asking import Context, ask
 from classifier_fakes import Linear
 from radiograph_fakes import radiograph
+from refusals import refused
 
-from medssl.core.errors import InputError, WeightsError
 from medssl.networks.weights.weight_files import save_weights
 
 
@@ -34,7 +34,7 @@ def test_the_inspection_tells_classes_intervals_and_a_table(tmp_path):
     with (context.folder / "table.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert float(rows[0]["probability"]) == found.table[0]["probability"]
-    with pytest.raises(InputError, match="too few"):
+    with refused("too-few-images"):
         ask("predict", {"images": [], "model": model}, context)
 
 
@@ -77,10 +77,10 @@ def test_findings_that_were_asked_for_follow_with_their_heads(tmp_path, net):
 
 
 def test_wrong_names_and_models_are_refused(tmp_path, net):
-    with pytest.raises(WeightsError, match=r"'Brigth': is a class of no head .*Did you mean 'Bright'"):
+    with refused("finding-unknown", names=["'Brigth'", "'Bright'"]):
         ask_ark(tmp_path, net, findings=["Brigth"])
     model, context = str(tmp_path / "ark.safetensors"), Context(tmp_path / "other", radiograph(), net)
-    with pytest.raises(InputError, match="too few"):
+    with refused("too-few-images"):
         ask("predict", {"images": [], "model": model}, context)
-    with pytest.raises(InputError, match="finding: is unknown"):
+    with refused("field-unknown", names="finding"):
         ask("predict", {"images": [{"path": "a"}], "model": model, "finding": "Bright"}, context)

@@ -7,8 +7,8 @@ import pytest
 from asking import Context, ask
 from inspection_fakes import Identity, make_ct
 from PIL import Image
+from refusals import refused
 
-from medssl.core.errors import InputError
 from medssl.images.formats.reading import read_volume
 from medssl.images.volume import Volume
 
@@ -40,5 +40,5 @@ def test_inspection_writes_files_and_finishes(tmp_path):
 
 
 def test_inspection_of_an_unknown_request_field(tmp_path):
-    with pytest.raises(InputError, match="unknown"):
+    with refused("field-unknown"):
         ask("restore", {"volume": {"path": "a"}, "model": "m", "strenght": 1}, Context(tmp_path))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import typer
 from fastapi.testclient import TestClient
+from refusals import refused
 from toy_inspection import INSPECTIONS, BrightnessRequest
 from typer.testing import CliRunner
 
@@ -99,7 +100,7 @@ def test_the_call_and_the_request_of_the_client(image):
     assert "brightness" in dir(api)
     with pytest.raises(AttributeError, match="darkness"):
         _ = api.darkness
-    with pytest.raises(ConfigError, match="between 0 and 100"):
+    with refused("setting-out-of-range"):
         BrightnessRequest(image, -1.0)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from refusals import refused
 
 import medssl
 from medssl.core.errors import ResourceError, VolumeError
@@ -43,7 +44,7 @@ def test_crop_stays_in_place(ct):
 
 @pytest.mark.parametrize("roi", [((0, 41), (0, 2), (0, 2)), ((4, 4), (0, 2), (0, 2)), ((0, 2), (0, 2))])
 def test_crop_beyond_the_volume_is_refused(ct, roi):
-    with pytest.raises(VolumeError, match="inside the volume"):
+    with refused("region-outside", names="(40, 36, 28)"):
         ct.crop(roi)
 
 
@@ -80,7 +81,7 @@ def test_not_a_number_is_refused(tmp_path, ct):
     array = ct.array.astype(np.float32) / 3
     array[1, 2, 3] = np.nan
     medssl.write_volume(ct.with_array(array), tmp_path / "n.nrrd")
-    with pytest.raises(VolumeError, match="1 voxels that are not numbers") as caught:
+    with refused("image-nan", names=["n.nrrd", "1 voxels"]) as caught:
         medssl.read_volume(tmp_path / "n.nrrd")
     assert "n.nrrd" in caught.value.value and caught.value.remedy
 
@@ -88,11 +89,11 @@ def test_not_a_number_is_refused(tmp_path, ct):
 def test_several_channels_or_time_points_are_refused(tmp_path):
     colour = sitk.GetImageFromArray(np.zeros((4, 5, 6, 3), np.uint8), isVector=True)
     sitk.WriteImage(colour, str(tmp_path / "rgb.nrrd"))
-    with pytest.raises(VolumeError, match="3 values per voxel"):
+    with refused("several-components", names="3 values"):
         medssl.read_volume(tmp_path / "rgb.nrrd")
     film = sitk.JoinSeries([sitk.Image(4, 5, 6, sitk.sitkInt16)] * 2)
     sitk.WriteImage(film, str(tmp_path / "film.nii.gz"))
-    with pytest.raises(VolumeError, match="4 axes"):
+    with refused("axes-unsupported", names="(4, 5, 6, 2)"):
         medssl.read_volume(tmp_path / "film.nii.gz")
 
 
@@ -107,9 +108,9 @@ def test_unknown_missing_and_unwritable(tmp_path, ct):
     for path in (tmp_path / "notes.txt", tmp_path / "absent.nrrd", tmp_path):
         with pytest.raises(VolumeError):
             medssl.read_volume(path)
-    with pytest.raises(VolumeError, match="suffix"):
+    with refused("suffix-unknown", names="a.txt"):
         medssl.write_volume(ct, tmp_path / "a.txt")
-    with pytest.raises(ResourceError, match="cannot be written"):
+    with refused("file-unwritable", names="a.nrrd"):
         medssl.write_volume(ct, tmp_path / "no such folder" / "a.nrrd")
 
 

@@ -10,9 +10,9 @@ import torch
 from classifier_fakes import Linear
 from inspection_fakes import make_ct
 from radiograph_fakes import radiograph
+from refusals import refused
 from scipy import special, stats
 
-from medssl.core.errors import ConfigError, InputError, VolumeError, WeightsError
 from medssl.core.plan import Plan
 from medssl.inference.classification.predict import calibrate, class_rows, predict_images
 from medssl.inference.classification.probe import KNearest, fit_linear
@@ -102,17 +102,17 @@ def test_the_table_marks_what_lies_above_its_threshold_or_is_likeliest():
 
 
 def test_wrong_models_images_and_views_are_refused():
-    with pytest.raises(WeightsError, match="does not predict classes"):
+    with refused("model-unsuitable", names="'segmentation'"):
         net = Linear((112, 112))
         net.plan = replace(net.plan, task={"name": "segmentation"})
         predict_images([radiograph()], net)
-    with pytest.raises(ConfigError, match="is not a choice"):
+    with refused("test-time-unknown", names="'five-crop'"):
         predict_images([radiograph()], Linear((112, 112)), "five-crop")
-    with pytest.raises(VolumeError, match="not a 2D image"):
+    with refused("not-2d"):
         predict_images([make_ct()], Linear((112, 112)))
-    with pytest.raises(VolumeError, match="2D where the model needs a volume"):
+    with refused("not-3d"):
         predict_images([radiograph()], Linear((16, 16, 8), modality="CT"))
-    with pytest.raises(InputError, match="does not suit"):
+    with refused("modality-mismatch", names=["MR", "CT"]):
         predict_images([replace(make_ct(), modality="MR")], Linear((16, 16, 8), modality="CT"))
 
 
@@ -154,5 +154,5 @@ def test_a_probe_refuses_embeddings_of_another_model(tmp_path, images, net):
     save_probe(tmp_path / "probe.safetensors", images, net, "linear")
     other = Linear((112, 112))
     other.plan = replace(other.plan, sha256="def")
-    with pytest.raises(WeightsError, match="probe on embeddings of another model"):
+    with refused("probe-of-another-model", names="probe.safetensors"):
         open_probe(tmp_path / "probe.safetensors", lambda model: other)

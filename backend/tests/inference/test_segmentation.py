@@ -10,9 +10,10 @@ import pytest
 import torch
 from inspection_fakes import Identity, make_ct
 from radiograph_fakes import radiograph
+from refusals import refused
 from segment_fakes import SEGMENTS, Levels, expected
 
-from medssl.core.errors import CancelledError, ConfigError, InputError, VolumeError, WeightsError
+from medssl.core.errors import CancelledError
 from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.volume import Volume
 from medssl.inference.volumes.segmenter import keep_largest, segment_image
@@ -68,7 +69,7 @@ def test_a_radiograph_is_segmented_inside_its_borders_at_full_size():
 
 def test_a_volume_is_a_radiograph_only_by_a_view():
     net, volume = Levels("2d", (64, 64), "CXR"), make_ct((80, 90, 8))
-    with pytest.raises(VolumeError, match="3D where the model sees radiographs"):
+    with refused("not-2d", names="scan of shape"):
         segment_image(replace(volume, modality="CXR"), net)
     found = segment_image(replace(volume, modality="CXR"), net, view="k:3")
     assert found.labels.shape == (80, 90)
@@ -115,19 +116,19 @@ def test_other_spacing_and_an_empty_answer_are_told():
 
 def test_wrong_models_images_and_overlaps_are_refused():
     volume = make_ct()
-    with pytest.raises(WeightsError, match="does not segment"):
+    with refused("model-unsuitable", names="'genesis'"):
         segment_image(volume, Identity())
-    with pytest.raises(WeightsError, match="task 'classification': does not segment"):
+    with refused("model-unsuitable", names="task 'classification'"):
         net = Levels()
         net.plan = replace(net.plan, task={"name": "classification"})
         segment_image(volume, net)
-    with pytest.raises(VolumeError, match="2D where the model needs a volume"):
+    with refused("not-3d"):
         segment_image(radiograph(), Levels())
-    with pytest.raises(VolumeError, match="2D where the model needs a volume"):
+    with refused("not-3d"):
         segment_image(radiograph(), Levels("2.5d", (16, 16), context=1))
-    with pytest.raises(InputError, match="does not suit a model trained on CT"):
+    with refused("modality-mismatch", names="CT"):
         segment_image(replace(volume, modality="MR"), Levels())
-    with pytest.raises(ConfigError, match="must be 0 to"):
+    with refused("setting-out-of-range", names="overlap = 0.95"):
         segment_image(volume, Levels(), overlap=0.95)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from refusals import refused
 
-from medssl.core.errors import NotFoundError
 from medssl.core.plan import Plan
 from medssl.inference.models import WarmModels
 from medssl.inference.untrained import split_reference
@@ -46,5 +46,5 @@ def test_a_twin_has_the_files_network_but_not_its_weights(tmp_path):
 
 
 def test_neither_preset_nor_file(tmp_path):
-    with pytest.raises(NotFoundError, match="default"):
+    with refused("model-not-found", names=["'nothing'", "default"]):
         WarmModels(tmp_path).key("untrained:nothing", "", "cpu")

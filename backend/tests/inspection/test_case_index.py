@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from case_fakes import Blocks, entry_of, write_radiograph, write_set
 from filelock import FileLock
+from refusals import refused
 from sklearn.neighbors import NearestNeighbors
 
-from medssl.core.errors import CancelledError, ResourceError
+from medssl.core.errors import CancelledError
 from medssl.core.protocol import DataSpec
 from medssl.images.formats.reading import read_volume
 from medssl.inference.image_embedding import embed_images, whole_image
@@ -142,7 +143,7 @@ def test_one_process_builds_at_a_time_and_the_others_can_be_stopped(tmp_path, en
 
 def test_a_damaged_index_says_what_to_do(index, entries, net, tmp_path):
     (tmp_path / "index" / "index.sqlite").write_bytes(b"no database at all" * 100)
-    with pytest.raises(ResourceError, match=r"index\.sqlite.*is damaged.*Delete this file"):
+    with refused("index-damaged", names="index.sqlite"):
         CaseIndex(tmp_path / "index").update(entries, net)
 
 

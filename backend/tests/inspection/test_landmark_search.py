@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from refusals import refused
 
-from medssl.core.errors import NotFoundError
 from medssl.datasets.entry import Entry
 from medssl.inspection.anatomy.landmark_search import Frame, Query, errors_of, make_queries, same_coordinates
 from medssl.inspection.anatomy.landmarks import model_names
@@ -61,5 +61,5 @@ def test_masks_become_landmarks(tmp_path):
     rows, notes = landmarks_of_masks(entries, folder)
     assert {row["image"] for row in rows} == {str(entries[0].image)} and len(rows) == 6
     assert len(notes) == 5 and any("0 lungs" in note for note in notes)
-    with pytest.raises(NotFoundError, match="no mask"):
+    with refused("lung-masks-missing", names="masks"):
         landmarks_of_masks([replace(entries[2])], folder)

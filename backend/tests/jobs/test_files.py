@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from medssl.core.errors import ResourceError
 from medssl.core.files import disk_errors, to_text, write_atomic, write_json
@@ -22,7 +23,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     path = tmp_path / "status.json"
     write_json(path, {"step": 1})
     monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(ResourceError, match="disk is full"):
+    with refused("disk-full"):
         write_json(path, {"step": 2})
     assert json.loads(path.read_text()) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
@@ -35,7 +36,7 @@ def test_another_error_of_the_disk_stays_itself():
 
 def test_a_folder_that_is_not_there_or_not_ours_is_told():
     for number in (errno.ENOENT, errno.EACCES, errno.EROFS):
-        with pytest.raises(ResourceError, match="x: cannot be written"), disk_errors(Path("x")):
+        with refused("file-unwritable", names="x"), disk_errors(Path("x")):
             raise OSError(number, "no")
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from refusals import refused
 
-from medssl.core.errors import CancelledError, ConfigError, ResourceError
+from medssl.core.errors import CancelledError
 from medssl.jobs import device_probe, devices
 from medssl.jobs.devices import Claim, claims, locked
 
@@ -15,14 +16,14 @@ def test_auto_takes_any_visible_gpu(monkeypatch):
     assert claims("auto") == [Claim("cuda:0", ("cuda-3",)), Claim("cuda:1", ("cuda-5",))]
     assert claims("cuda:1") == [Claim("cuda:1", ("cuda-5",))]
     assert claims("auto", count=2) == [Claim("cuda:0", ("cuda-3", "cuda-5"))]
-    with pytest.raises(ResourceError, match="2 GPU"):
+    with refused("device-missing", names="2 GPU"):
         claims("cuda:2")
 
 
 def test_without_a_gpu_auto_is_the_processor_and_cuda_is_refused(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert claims("auto") == [Claim("cpu", ("cpu",))] == claims("cpu", count=2)
-    with pytest.raises(ResourceError, match="0 GPU"):
+    with refused("device-missing", names="0 GPU"):
         claims("cuda")
 
 
@@ -48,7 +49,7 @@ def test_a_mask_ends_where_it_names_no_gpu(monkeypatch, mask: str, gpus: list[st
 
 
 def test_a_name_that_is_no_device(monkeypatch):
-    with pytest.raises(ConfigError, match="tpu"):
+    with refused("device-unknown", names="tpu"):
         claims("tpu")
 
 

@@ -10,6 +10,7 @@ import time
 
 import psutil
 import pytest
+from refusals import refused
 
 from medssl.core.errors import ConfigError, InputError, NotFoundError, StateError
 from medssl.core.files import write_json
@@ -79,7 +80,7 @@ def test_relative_paths_are_those_of_the_submitter(store, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("fields", [{"data": DataSpec(path="nowhere")}, {"start_from": "nowhere.pt"}])
 def test_a_path_that_does_not_exist_is_told_before_a_job_is_made(store, spec, fields):
-    with pytest.raises(InputError, match=r"nowhere.* does not exist"):
+    with refused("file-not-found", names="nowhere"):
         submit(store, dataclasses.replace(spec(name="count 1"), **fields))
     assert store.list() == []
 
@@ -106,7 +107,7 @@ def test_a_cancelled_job_goes_on_where_it_stopped(store, spec, until):
     steps = [event["step"] for event in store.events(job)[0] if event["type"] == "loss"]
     assert steps == list(range(1, 61))
     assert {"cancelled", "resumed", "finished"} <= set(kinds_of(store, job))
-    with pytest.raises(StateError, match="finished"):
+    with refused("job-not-resumable", names="finished"):
         process.resume(store, job, KINDS)
 
 
@@ -117,7 +118,7 @@ def test_a_killed_job_reads_interrupted_and_resumes_behind_a_torn_event(store, s
     until(lambda: store.status(job).state == "interrupted")
     with (store.folder(job) / "events.jsonl").open("ab") as file:
         file.write(b'{"n": 99, "ty')
-    with pytest.raises(StateError, match="interrupted"):
+    with refused("job-ended", names="interrupted"):
         store.request_cancel(job)
     process.resume(store, job, KINDS)
     assert process.wait(store, job).status.state == "finished"

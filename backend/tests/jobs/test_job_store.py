@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
+from refusals import refused
 
-from medssl.core.errors import InputError, NotFoundError, StateError
+from medssl.core.errors import NotFoundError
 from medssl.core.files import write_json
 from medssl.core.protocol import JobStatus, to_json
 from medssl.jobs.liveness import SILENT_S, STARTING_S, alive_lock
@@ -140,7 +141,7 @@ def test_locks_and_requests_are_no_files_of_the_job(store, spec):
 
 def test_a_job_is_removed_only_when_it_does_not_run(store, spec, home):
     job = store.create(spec())
-    with pytest.raises(StateError, match="queued"):
+    with refused("job-active", names="queued"):
         store.remove(job)
     StatusFile(store.folder(job)).change(state="cancelled")
     store.remove(job)
@@ -150,7 +151,7 @@ def test_a_job_is_removed_only_when_it_does_not_run(store, spec, home):
 def test_cancelling_what_has_ended_is_refused(store, spec):
     job = store.create(spec())
     StatusFile(store.folder(job)).change(state="finished")
-    with pytest.raises(StateError, match="finished"):
+    with refused("job-ended", names="finished"):
         store.request_cancel(job)
 
 
@@ -166,9 +167,9 @@ def test_a_model_is_found_by_the_name_of_its_job(store, spec, home):
     assert model_of_job(home, running.parts[-3]) == running and model_of_job(home, "Ark") is None
     assert model_of_job(home, "") is None and model_of_job(home, "other") is None
     ids = [made("Ark").parts[-3], made("Ark").parts[-3]]
-    with pytest.raises(InputError, match="is the name of 2 finished jobs") as refused:
+    with refused("model-ambiguous", names="'Ark'") as caught:
         model_of_job(home, "Ark")
-    assert all(one in str(refused.value) for one in ids)
+    assert all(one in str(caught.value) for one in ids)
 
 
 def test_a_file_of_that_name_comes_first(store, spec, home, tmp_path, monkeypatch):

@@ -5,10 +5,10 @@ from copy import deepcopy
 import pytest
 import torch
 from closed_form import assert_close_to, fill, make_input, read_reference
+from refusals import refused
 from small import SIZES, make_images, make_peac
 from torch.nn import functional
 
-from medssl.core.errors import ConfigError
 from medssl.networks.peac import PeacNetwork, PeacPair, permute_cells, standardise
 from medssl.networks.standardisation import MEAN, STD
 from medssl.networks.teacher import StudentTeacher
@@ -55,18 +55,18 @@ def test_every_size_has_a_token_per_cell_and_is_read_off_the_shapes(sizes: dict,
 
 
 @pytest.mark.parametrize(
-    ("sizes", "told"),
+    ("sizes", "code", "names"),
     [
-        (dict(window=8), "window 8: does not divide the 28 tokens per side of stage 1"),
-        (dict(cells=10), "window 7: does not divide the 20 tokens"),
-        (dict(heads=(2, 3)), "3 heads in stage 2: do not divide its 16 channels"),
-        (dict(heads=(2,)), "need one number per stage"),
-        (dict(depths=(2, 10**9)), "no stage deeper than"),
-        (dict(depths=(2, 0)), "must be positive"),
+        (dict(window=8), "window-does-not-divide", ["window 8", "28 tokens", "stage 1"]),
+        (dict(cells=10), "window-does-not-divide", ["window 7", "20 tokens"]),
+        (dict(heads=(2, 3)), "heads-do-not-divide", ["3 heads in stage 2", "16 channels"]),
+        (dict(heads=(2,)), "stages-unequal", "heads (2,)"),
+        (dict(depths=(2, 10**9)), "network-arguments", "1000000000"),
+        (dict(depths=(2, 0)), "network-arguments", "depths (2, 0)"),
     ],
 )
-def test_sizes_that_do_not_fit_are_refused(sizes: dict, told: str):
-    with pytest.raises(ConfigError, match=told):
+def test_sizes_that_do_not_fit_are_refused(sizes: dict, code: str, names: str | list[str]):
+    with refused(code, names):
         make_peac(**sizes)
 
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 import torch
+from refusals import refused
 
 from medssl.core import seeds
-from medssl.core.errors import ConfigError
 from medssl.pretraining.genesis.config import GenesisConfig
 from medssl.pretraining.genesis.method import Genesis, GenesisViews
 
@@ -57,5 +57,5 @@ def test_the_constant_mean_loss_is_the_variance_of_the_targets():
 
 
 def test_a_cube_that_cannot_be_halved_three_times_is_refused():
-    with pytest.raises(ConfigError, match=r"cube = \[20, 16, 16\]"):
+    with refused("not-a-multiple-of-eight", names="cube = [20, 16, 16]"):
         make(cube=(20, 16, 16))

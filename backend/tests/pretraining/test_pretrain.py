@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from fakes import FakeRun, tiny_spec, write_phantoms
+from refusals import refused
 
 import medssl
-from medssl.core.errors import CancelledError, InputError, TrainingError, WeightsError
+from medssl.core.errors import CancelledError, TrainingError
 from medssl.datasets.crops.loader import collate
 from medssl.networks.weights.tensor_files import read_safetensors
 from medssl.networks.weights.weight_files import open_weights
@@ -121,7 +122,7 @@ def test_a_loss_that_is_no_number_is_skipped_told_and_at_last_fatal(data: Path, 
 
     monkeypatch.setattr(Genesis, "loss", broken)
     run = FakeRun(tmp_path / "job", tmp_path / "home")
-    with pytest.raises(TrainingError, match="was NaN or infinite"):
+    with refused("loss-nan", names=["step 4", "5 times"]):
         pretrain(tiny_spec(data, steps=20), run)
     assert [e["code"] for e in run.of("warning")].count("not-a-number") == 5
 
@@ -192,7 +193,7 @@ def test_training_starts_from_weights_and_refuses_a_partial_match_unless_told(
         weights(run)["out_tr.final_conv.weight"], weights(undisturbed)["out_tr.final_conv.weight"], atol=1e-6
     )
     wider = dataclasses.replace(spec, config={**spec.config, "base_width": 8})
-    with pytest.raises(WeightsError, match="does not fit"):
+    with refused("weights-incomplete"):
         pretrain(wider, FakeRun(tmp_path / "b", tmp_path / "home"))
     assert open_weights(start).plan.provenance["job"] == undisturbed.folder.name
 
@@ -201,7 +202,7 @@ def test_ct_rules_on_mr_are_refused_before_training(data: Path, tmp_path: Path):
     spec = tiny_spec(data)
     config = {**spec.config, "normalisation": {**spec.config["normalisation"], "kind": "ct"}}
     mr = dataclasses.replace(spec, config=config, data=dataclasses.replace(spec.data, modality="MR"))
-    with pytest.raises(InputError, match="MR"):
+    with refused("modality-mismatch", names="MR"):
         pretrain(mr, FakeRun(tmp_path / "job", tmp_path / "home"))
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeRun
+from refusals import refused
 
 from medssl.cli.training.batch import read_batch_file
-from medssl.core.errors import CancelledError, ConfigError
+from medssl.core.errors import CancelledError
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.jobs.store import JobStore
 from medssl.studies.batch.check import complete_batch, read_batch
@@ -101,7 +102,7 @@ def test_a_cancelled_batch_starts_nothing_more(store, tmp_path):
 def test_a_batch_that_would_hold_a_device_is_refused(store, tmp_path):
     run = FakeRun(store.jobs / "batch", store.home)
     spec = JobSpec("batch", "batch", complete_batch({"items": [item("a", tmp_path)]}), DataSpec(path=str(HERE)))
-    with pytest.raises(ConfigError, match="blocked for the jobs"):
+    with refused("device-blocked", names="'cpu'"):
         batch(spec, run, KINDS)
 
 
@@ -125,26 +126,26 @@ def test_a_checked_batch_is_complete_and_stays_as_it_is(store, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("items", "told"),
+    ("items", "code", "names"),
     [
-        ([], "no list of jobs"),
-        ([{"kind": "finetune"}], "no name"),
-        ([{"name": "a", "kind": "train"}], "kind 'train'"),
-        ([{"name": "a", "kind": "finetune", "wrong": 1}], "a: wrong"),
-        ([{"name": "a", "kind": "evaluate", "predictions": "p.csv"}] * 2, "is there twice"),
-        ([{"name": "a", "kind": "evaluate", "predictions": "@b"}], "no earlier item"),
-        ([{"name": "a", "kind": "evaluate"}], "a: predictions"),
-        ([{"name": "a", "kind": "finetune", "method": "segmentation"}], "item a: training set"),
-        ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "no/such"}], "does not exist"),
-        ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "DATA", "config": {"crop": 1}}], "item a: crop"),
-        ([{"name": "a", "kind": "probe", "data": "DATA"}], "needs a model"),
-        ([{"name": "a", "kind": "finetune", "config": "steps: 3"}], "has the wrong type"),
-        ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "DATA", "start_from": "x/y.pt"}], "does not exist"),
+        ([], "batch-without-items", "items = []"),
+        ([{"kind": "finetune"}], "name-not-a-folder-name", "{'kind': 'finetune'}"),
+        ([{"name": "a", "kind": "train"}], "item-kind-unknown", "kind 'train'"),
+        ([{"name": "a", "kind": "finetune", "wrong": 1}], "setting-unknown", "a: wrong"),
+        ([{"name": "a", "kind": "evaluate", "predictions": "p.csv"}] * 2, "item-repeated", "item a"),
+        ([{"name": "a", "kind": "evaluate", "predictions": "@b"}], "item-unknown", "item a: @b"),
+        ([{"name": "a", "kind": "evaluate"}], "data-missing", "a: predictions"),
+        ([{"name": "a", "kind": "finetune", "method": "segmentation"}], "training-data-missing", "item a: training set"),
+        ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "no/such"}], "file-not-found", "item a:"),
+        ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "DATA", "config": {"crop": 1}}], "setting-type", "item a: crop"),
+        ([{"name": "a", "kind": "probe", "data": "DATA"}], "model-missing", "item a: start_from"),
+        ([{"name": "a", "kind": "finetune", "config": "steps: 3"}], "setting-type", "item a: config"),
+        ([{"name": "a", "kind": "finetune", "method": "segmentation", "data": "DATA", "start_from": "x/y.pt"}], "file-not-found", "item a:"),
     ],
 )  # fmt: skip
-def test_a_batch_that_breaks_a_rule_is_refused_before_it_starts(tmp_path, items, told):
+def test_a_batch_that_breaks_a_rule_is_refused_before_it_starts(tmp_path, items, code, names):
     made = [{**entry, "data": str(tmp_path)} if entry.get("data") == "DATA" else entry for entry in items]
-    with pytest.raises(ConfigError, match=told) as caught:
+    with refused(code, names) as caught:
         complete_batch({"items": made})
     assert caught.value.rule and caught.value.remedy
 
@@ -159,5 +160,5 @@ def test_paths_in_a_batch_file_are_relative_to_it(tmp_path):
     assert a["data"] == {"path": str(tmp_path / "table.csv")} and a["start_from"] == str(tmp_path / "model.safetensors")
     assert b["data"] == {"path": str(tmp_path / "images"), "modality": "CT"} and b["start_from"] == "@a"
     (tmp_path / "batch.yaml").write_text("just text")
-    with pytest.raises(ConfigError, match="no list of items"):
+    with refused("batch-without-items", names="batch.yaml"):
         read_batch_file(tmp_path / "batch.yaml")

@@ -12,9 +12,9 @@ import torch
 from ark_nets import make_ark, save_ark, save_pair
 from fakes import FakeRun
 from PIL import Image
+from refusals import refused
 from task_sets import SMALL, run, task_spec, write_table
 
-from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.evaluation.prediction_tables import read_predictions
@@ -84,7 +84,7 @@ def test_models_without_a_projector_say_so(tmp_path: Path, data: Path):
     net = SwinClassifier(8, 4, (1, 1), (1, 2), 7, 14, 0.0)
     plan = Plan("swin-classifier", net.arguments, "paper", {"kind": "cxr"}, net.input_size, "CXR")
     save_weights(tmp_path / "net.safetensors", net.state_dict(), plan)
-    with pytest.raises(WeightsError, match="has no projector"):
+    with refused("model-unsuitable", names="'swin-classifier'"):
         run(task_spec("probing", data, str(tmp_path / "net.safetensors"), features="projector"), tmp_path)
 
 

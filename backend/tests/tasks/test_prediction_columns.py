@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from ark_nets import make_ark
+from refusals import refused
 
-from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan
 from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import Catalog
@@ -65,6 +64,6 @@ def test_models_without_heads_are_not_asked_for_findings():
     net = SwinClassifier(8, 4, (1, 1), (1, 2), 7, 14, 0.0)
     net.plan = Plan("swin-classifier", {}, task={"name": "classification", "classes": ["sick"]})
     assert columns_of(net, catalog(), ApplyConfig()).names == ["sick"]
-    with pytest.raises(WeightsError, match="asked for TB, west: has no heads by name"):
+    with refused("no-named-heads", names="asked for TB, west"):
         columns_of(net, catalog(), ApplyConfig(findings="TB", heads="west"))
     assert listed(" TB; A=b:c|d:e ;; ") == ["TB", "A=b:c|d:e"]

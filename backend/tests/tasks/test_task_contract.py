@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeRun
+from refusals import refused
 from task_sets import SMALL, run, task_spec, write_pictures, write_volumes
 from test_classification_task import peac_file
 
-from medssl.core.errors import CatalogError, ConfigError, WeightsError
 from medssl.core.plan import read_plan
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.registry import config_class
@@ -61,18 +61,18 @@ def test_specifications_are_checked_before_a_job_exists(tmp_path: Path):
     data = DataSpec(path=str(tmp_path))
     spec = checked(JobSpec("finetune", "segmentation", SMALL["segmentation"], data))
     assert spec.config["training"]["steps"] == 4 and spec.config["loss"] == "dice-ce"
-    with pytest.raises(ConfigError, match="start_from: is empty"):
+    with refused("model-missing", names="start_from"):
         checked(JobSpec("probe", "probing", {"labels": "x"}, data))
-    with pytest.raises(WeightsError, match="does not exist"):
+    with refused("file-not-found"):
         checked(JobSpec("finetune", "segmentation", {}, data, start_from="nowhere.pt"))
-    with pytest.raises(ConfigError, match=r"select: fraction 0\.5, patients 3"):
+    with refused("selection-ambiguous", names="select: fraction 0.5, patients 3"):
         checked(JobSpec("finetune", "segmentation", {"select": {"fraction": 0.5, "patients": 3}}, data))
 
 
 def test_groups_of_the_report_are_checked_before_training(task: str, tmp_path: Path):
     data = write_volumes(tmp_path / "data") if task == "segmentation" else write_pictures(tmp_path / "data")
     start = peac_file(tmp_path) if task == "probing" else ""
-    with pytest.raises(CatalogError, match="group 'weight': is no attribute"):
+    with refused("column-missing", names="group 'weight'"):
         run(task_spec(task, data, start, groups="weight"), tmp_path)
     _, job = run(task_spec(task, data, start, groups="sex"), tmp_path)
     assert (job.folder / "results" / "groups.csv").is_file()
@@ -86,9 +86,9 @@ def test_each_patient_is_tested_in_one_fold(tmp_path: Path):
         parts = read_parts(spec.data, FakeRun(tmp_path / "job", tmp_path / "home"), SelectionConfig(), seed=1)
         tested += [entry.patient for entry in parts.test.entries]
     assert sorted(tested) == [f"p{n}" for n in range(8)]
-    with pytest.raises(CatalogError, match="8 patients: are fewer than 9 folds"):
+    with refused("too-few-patients", names=["8 patients", "9 folds"]):
         run(task_spec("segmentation", DataSpec(path=str(data), folds=9)), tmp_path)
-    with pytest.raises(ConfigError, match="fold = 4: is not one of 4 folds"):
+    with refused("setting-out-of-range", names=["fold = 4", "4 folds"]):
         DataSpec(path=str(data), folds=4, fold=4)
 
 

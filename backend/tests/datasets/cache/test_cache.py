@@ -6,8 +6,9 @@ import pickle
 
 import numpy as np
 import pytest
+from refusals import refused
 
-from medssl.core.errors import ResourceError, VolumeError
+from medssl.core.errors import VolumeError
 from medssl.datasets.cache import volume_cache as cache_module
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.entry import Entry
@@ -115,7 +116,7 @@ def test_full_disk_leaves_no_half_file(tmp_path, rng, small_files_only):
     path = tmp_path / "a.nrrd"
     write_volume(Volume(rng.integers(-9999, 9999, (64, 64, 64)).astype(np.int16)), path)
     cache = VolumeCache(tmp_path / "cache")
-    with small_files_only(50_000), pytest.raises(ResourceError, match="MiB free") as caught:
+    with small_files_only(50_000), refused("disk-full") as caught:
         cache.add(Entry(path, "a"))
     assert "Free disk space" in caught.value.remedy
     assert [p.suffix for p in cache.folder.iterdir()] in ([], [".lock"])

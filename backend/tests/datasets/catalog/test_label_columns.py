@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from refusals import refused
 
-from medssl.core.errors import CatalogError, ConfigError
+from medssl.core.errors import ConfigError
 from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.labels import LabelSpec, check_classes, read_labels
@@ -88,35 +89,35 @@ def test_a_column_of_texts_or_grades_is_multi_class(table):
 def test_columns_that_exclude_each_other(table):
     catalog = table("A,B", "1,0", "0,1")
     assert read_labels(catalog, LabelSpec(("A", "B"), kind="multi-class")).targets.tolist() == [[1, 0], [0, 1]]
-    with pytest.raises(CatalogError, match="image i1 of 2 classes: must have exactly one"):
+    with refused("not-one-class-per-image", names="image i1 of 2 classes"):
         read_labels(table("A,B", "1,0", "1,1"), LabelSpec(("A", "B"), kind="multi-class"))
 
 
 def test_unknown_column_names_those_there_are(table):
-    with pytest.raises(CatalogError, match=r"'Pneumo': is not in the catalogue \(it has: Pneumonia, sex\)"):
+    with refused("column-missing", names=["'Pneumo'", "Pneumonia, sex"]):
         read_labels(table("Pneumonia,sex", "1,M"), LabelSpec(("Pneumo",)))
 
 
 @pytest.mark.parametrize("column", ["A", "diagnosis"])
 def test_a_label_missing_for_an_image(table, column):
-    with pytest.raises(CatalogError, match="image i1 and 1 more: has no label") as caught:
+    with refused("label-missing", names="image i1 and 1 more") as caught:
         read_labels(table("A,diagnosis", "1,x", ",", ","), LabelSpec((column,)))
     assert caught.value.remedy == "Leave the image out or fill the field"
 
 
 def test_a_value_that_is_no_label(table):
-    with pytest.raises(CatalogError, match="A = 2 of image i1: is neither 0, 1 nor -1"):
+    with refused("label-not-binary", names="A = 2 of image i1"):
         read_labels(table("A,B", "1,0", "2,0"), LabelSpec(("A", "B")))
-    with pytest.raises(CatalogError, match="A = maybe of image i1"):
+    with refused("label-not-binary", names="A = maybe of image i1"):
         read_labels(table("A", "1", "maybe"), LabelSpec(("A",), kind="binary"))
-    with pytest.raises(CatalogError, match="with 60 values: has more than 50"):
+    with refused("too-many-classes", names="'age' with 60 values"):
         read_labels(table("age", *map(str, range(60))), LabelSpec(("age",)))
 
 
 def test_unknown_class_in_another_part(table):
     catalog = table("diagnosis", "mass", "normal", "cyst")
     training = read_labels(Catalog(catalog.entries[:2]), LabelSpec(("diagnosis",)))
-    with pytest.raises(CatalogError, match=r"diagnosis = cyst of image i2: is no class .*mass, normal"):
+    with refused("class-not-in-training", names=["diagnosis = cyst of image i2", "mass, normal"]):
         read_labels(catalog, LabelSpec(("diagnosis",)), like=training)
     known = read_labels(Catalog(catalog.entries[1:2]), LabelSpec(("diagnosis",)), like=training)
     assert known.targets.tolist() == [[0, 1]]
@@ -128,7 +129,7 @@ def test_unknown_class_in_another_part(table):
 )
 def test_one_class_only(table, columns, rows):
     labels = read_labels(table(columns, *rows), LabelSpec(tuple(columns.split(","))))
-    with pytest.raises(CatalogError, match=r"training set .*: holds one class only"):
+    with refused("one-class-only"):
         check_classes(labels)
 
 
@@ -148,10 +149,10 @@ def test_settings_that_break_a_rule(spec):
 
 def test_columns_that_do_not_fit(table):
     catalog = table("A,B", "1,0", "0,1")
-    with pytest.raises(ConfigError, match="2 label columns: are not binary"):
+    with refused("label-columns-not-binary", names="2 label columns"):
         read_labels(catalog, LabelSpec(("A", "B"), kind="binary"))
     for text in ("=A|B", "X=A||B", "!"):
-        with pytest.raises(ConfigError, match="names no column"):
+        with refused("labels-without-column"):
             read_labels(catalog, LabelSpec((text,)))
 
 

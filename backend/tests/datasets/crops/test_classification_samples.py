@@ -7,8 +7,8 @@ import pytest
 import torch
 from labelled import volume
 from phantoms import chest, stored
+from refusals import refused
 
-from medssl.core.errors import CatalogError, VolumeError
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.crops.classification_images import BalancedOrder, ClassificationDataset, class_groups, enlarged
 from medssl.datasets.crops.loader import micro_batches
@@ -107,13 +107,13 @@ def test_balance_as_a_setting(radiographs):
 
 
 def test_unsuited_images_are_refused(radiographs, cache):
-    with pytest.raises(VolumeError, match="is not a 2D image"):
+    with refused("not-2d"):
         make([cache(volume(), "v")], ((1,),))
-    with pytest.raises(VolumeError, match="is not a 3D volume"):
+    with refused("not-3d"):
         make(radiographs, size=(28, 28, 28))
-    with pytest.raises(VolumeError, match="everywhere"):
+    with refused("image-constant", names="flat, 3 everywhere"):
         make([cache(replace(volume(), array=np.full((9, 9, 9), 3, np.int16)), "flat")], ((1,),), (7, 7, 7))
-    with pytest.raises(CatalogError, match="holds no images"):
+    with refused("no-images"):
         make([], np.zeros((0, 1)))
 
 

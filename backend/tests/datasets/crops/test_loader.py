@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 
-from medssl.core.errors import CatalogError, InputError, VolumeError
+from medssl.core.errors import CatalogError
 from medssl.datasets.crops.loader import SubVolumeDataset, collate, micro_batches
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.volume import Volume
@@ -84,15 +85,15 @@ def test_volume_smaller_than_a_cube(cached, rng):
 
 def test_unsuited_volumes_are_refused_before_the_first_cube(cached, ct, rng):
     mr = Volume(rng.integers(0, 500, (20, 20, 20)).astype(np.int16))
-    with pytest.raises(VolumeError, match="is not a 3D volume"):
+    with refused("not-3d", names="flat"):
         make([cached(Volume(mr.array[..., 0]), name="flat", modality="MR")])
-    with pytest.raises(VolumeError, match="is not a 3D volume"):
+    with refused("not-3d", names="slice of shape"):
         make([cached(Volume(mr.array[..., :1]), name="slice")])
-    with pytest.raises(VolumeError, match="phantom, 3 everywhere"):
+    with refused("image-constant", names="phantom, 3 everywhere"):
         make([cached(Volume(np.full((9, 9, 9), 3, np.int16)), name="phantom")])
-    with pytest.raises(InputError, match="knee of modality MR"):
+    with refused("modality-mismatch", names="knee of modality MR"):
         make([cached(mr, name="knee")], normalisation=NormalisationConfig(kind="ct"))
-    with pytest.raises(InputError, match="knee with minimum"):
+    with refused("not-hounsfield", names="knee with minimum 0"):
         make([cached(mr, name="knee", modality="CT")])
     with pytest.raises(CatalogError):
         make([])

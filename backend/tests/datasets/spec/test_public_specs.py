@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spec_trees
+from refusals import refused
 from spec_trees import TREES
 
-from medssl.core.errors import CatalogError, NotFoundError
 from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.spec_files import read_dataset_spec, ready_made, ready_made_text, template, to_yaml
@@ -124,7 +124,7 @@ def test_a_ready_made_file_keeps_its_comments_and_gets_the_root(tmp_path):
     file.write_text(ready_made_text("shenzhen", tmp_path / "a: b"), encoding="utf-8")
     assert "# Shenzhen" in file.read_text()
     assert read_dataset_spec(file).root == str((tmp_path / "a: b").resolve())
-    with pytest.raises(NotFoundError, match="did you mean 'chexpert'"):
+    with refused("dataset-spec-unknown", names="'chexpert'"):
         ready_made_text("chexprt")
 
 
@@ -140,14 +140,14 @@ def test_the_template_is_a_dataset_spec_and_explains_every_key(tmp_path):
 def test_a_file_that_is_no_yaml_says_where(tmp_path):
     file = tmp_path / "broken.yaml"
     file.write_text("name: a\nlabels: {b\n")
-    with pytest.raises(CatalogError, match="line 2"):
+    with refused("not-yaml", names="line 2"):
         read_dataset_spec(file)
     file.write_text("[" * 3000)
-    with pytest.raises(CatalogError, match="more than 16 levels deep"):
+    with refused("not-yaml", names="16 levels"):
         read_dataset_spec(file)
     file.write_text("a: &a [x]\nb: *a\n")
-    with pytest.raises(CatalogError, match=r"aliases .* are not read"):
+    with refused("not-yaml", names="aliases"):
         read_dataset_spec(file)
     file.write_text("name: a\nname: b\n")
-    with pytest.raises(CatalogError, match="'name' is there twice"):
+    with refused("not-yaml", names="'name'"):
         read_dataset_spec(file)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from refusals import refused
 
-from medssl.core.errors import CatalogError
 from medssl.datasets.spec.tabular_dataset import (
     OPEN,
     TEST,
@@ -84,9 +84,9 @@ def test_a_patient_is_on_the_same_side_in_every_set_that_has_no_split():
 
 
 def test_splits_that_cannot_be_are_refused():
-    with pytest.raises(CatalogError, match="has no split while others do"):
+    with refused("split-missing", names="set toy: 1.png"):
         split_dataset(make(np.zeros((2, 1)), splits=[TRAINING, OPEN]), 0.2, 0)
-    with pytest.raises(CatalogError, match="no training images"):
+    with refused("no-training-images"):
         split_dataset(make(np.zeros((2, 1)), splits=[VALIDATION, TEST]), 0.2, 0)
-    with pytest.raises(CatalogError, match="one training patient"):
+    with refused("one-patient", names="set toy"):
         split_dataset(make(np.zeros((2, 1)), patients=[0, 0]), 0.2, 0)

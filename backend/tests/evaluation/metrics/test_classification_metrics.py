@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import binary_calibration_error
 
-from medssl.core.errors import InputError
 from medssl.evaluation.metrics import calibration
 from medssl.evaluation.metrics.classification_metrics import ClassificationMetrics, classification_metrics
 from medssl.evaluation.metrics.thresholds import choose_threshold, choose_thresholds
@@ -93,11 +93,11 @@ def test_a_class_with_one_value_has_no_auc_and_does_not_enter_the_mean():
 
 def test_what_is_refused():
     targets, scores = findings(0)
-    with pytest.raises(InputError, match="not logits"):
+    with refused("not-a-probability", names="1.2"):
         classification_metrics(targets, scores * 3, "multi-label", NAMES)
-    with pytest.raises(InputError, match="column per class"):
+    with refused("shape-mismatch", names=["(80, 3)", "(80, 2)"]):
         classification_metrics(targets, scores[:, :2], "multi-label", NAMES)
-    with pytest.raises(InputError, match="multi-label"):
+    with refused("label-kind-unknown", names=["'many'", "multi-label"]):
         classification_metrics(targets, scores, "many", NAMES)
 
 
@@ -124,7 +124,7 @@ def test_thresholds_of_odd_targets():
     assert choose_threshold(np.array([0, np.nan, 1.0]), np.array([0.2, 0.5, 0.8])) == pytest.approx(0.5)
     targets, scores = findings(0)
     assert list(choose_thresholds(targets, scores, NAMES)) == NAMES
-    with pytest.raises(InputError, match="youden"):
+    with refused("threshold-rule-unknown", names=["'best'", "youden"]):
         choose_threshold(targets[:, 0], scores[:, 0], "best")
 
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from refusals import refused
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from medssl.core.errors import InputError
 from medssl.evaluation.statistics.delong import delong, delong_interval, delong_test
 
 
@@ -103,5 +103,5 @@ def test_odd_cases():
     assert same.difference == 0 and same.p is None
     with_unknown = np.append(targets, np.nan)
     assert delong(with_unknown, np.append(scores, 7.0)) == delong(targets, scores)
-    with pytest.raises(InputError, match="one kind"):
+    with refused("one-class-only", names="5 labels"):
         delong(np.ones(5), np.arange(5))

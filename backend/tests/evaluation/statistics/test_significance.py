@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from refusals import refused
 from scipy import stats
 
-from medssl.core.errors import InputError
 from medssl.evaluation.statistics.bootstrap import PatientBootstrap
 from medssl.evaluation.statistics.significance import holm, independent_t, paired_t
 
@@ -27,9 +27,9 @@ def test_runs_without_any_spread_cannot_be_told_apart():
 
 
 def test_too_few_runs():
-    with pytest.raises(InputError, match="two seeds"):
+    with refused("too-few-values", names="1 and 2 values"):
         independent_t([0.8], [0.7, 0.6])
-    with pytest.raises(InputError, match="paired"):
+    with refused("values-not-paired", names="2 and 3 values"):
         paired_t([0.8, 0.9], [0.7, 0.6, 0.5])
 
 

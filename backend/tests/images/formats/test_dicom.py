@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from dicom_files import write_dicom, write_series
+from refusals import refused
 
-from medssl.core.errors import VolumeError
 from medssl.images.formats.reading import read_volume
 
 POSITIONS = [10.0, 12.5, 15.0, 17.5, 20.0]
@@ -55,13 +55,13 @@ def test_fractional_slope_gives_floats(tmp_path, hu):
 def test_missing_slice(tmp_path, hu):
     folder = write_series(tmp_path / "s", hu, POSITIONS)
     next(folder.glob("*-2.dcm")).unlink()
-    with pytest.raises(VolumeError, match=r"12\.5 and 17\.5 mm are 5 mm apart, the others 2\.5"):
+    with refused("slice-spacing-irregular", names=["12.5 and 17.5 mm", "5 mm", "2.5"]):
         read_volume(folder)
 
 
 def test_doubled_slice(tmp_path, hu):
     folder = write_series(tmp_path / "s", hu, [10.0, 12.5, 12.5, 15.0, 17.5])
-    with pytest.raises(VolumeError, match=r"two slices at 12\.5 mm"):
+    with refused("slice-repeated", names="12.5 mm"):
         read_volume(folder)
 
 
@@ -69,7 +69,7 @@ def test_mixed_series(tmp_path, hu):
     folder = write_series(tmp_path / "s", hu, POSITIONS, SeriesDescription="thorax")
     for k in range(2):
         write_dicom(folder / f"other{k}.dcm", hu[..., k], SeriesInstanceUID="9.9", SeriesDescription="scout")
-    with pytest.raises(VolumeError, match=r"mixes 2 series: .*scout \(2 images\)") as caught:
+    with refused("series-mixed", names="scout (2 images)") as caught:
         read_volume(folder)
     assert "thorax (5 images)" in caught.value.rule and "folder of its own" in caught.value.remedy
 
@@ -77,7 +77,7 @@ def test_mixed_series(tmp_path, hu):
 def test_sizes_orientations_gantry(tmp_path, hu):
     folder = write_series(tmp_path / "sizes", hu, POSITIONS)
     write_dicom(folder / "big.dcm", np.zeros((9, 9), np.int16))
-    with pytest.raises(VolumeError, match="several sizes"):
+    with refused("slice-sizes-differ", names="5 of 7x5, 1 of 9x9"):
         read_volume(folder)
     folder = write_series(tmp_path / "turns", hu, POSITIONS)
     write_dicom(
@@ -86,7 +86,7 @@ def test_sizes_orientations_gantry(tmp_path, hu):
         ImageOrientationPatient=[0, 1, 0, 0, 0, -1],
         ImagePositionPatient=[0, 0, 22.5],
     )
-    with pytest.raises(VolumeError, match="several orientations"):
+    with refused("slice-orientations-differ"):
         read_volume(folder)
     (tmp_path / "tilt").mkdir()
     for k in range(5):
@@ -96,7 +96,7 @@ def test_sizes_orientations_gantry(tmp_path, hu):
             ImagePositionPatient=[0, k * 1.0, k * 2.5],
             ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
         )
-    with pytest.raises(VolumeError, match="tilted gantry"):
+    with refused("gantry-tilted"):
         read_volume(tmp_path / "tilt")
 
 
@@ -106,7 +106,7 @@ def test_truncated_slice_and_foreign_files(tmp_path, hu):
     assert read_volume(folder).shape == hu.shape
     victim = next(folder.glob("*-3.dcm"))
     victim.write_bytes(victim.read_bytes()[:-40])
-    with pytest.raises(VolumeError, match="no readable pixels"):
+    with refused("image-unreadable", names="1-3.dcm"):
         read_volume(folder)
 
 
@@ -116,13 +116,13 @@ def test_header_of_a_giant_series(tmp_path, hu):
         path.unlink()
     for n in range(1, 30):
         write_dicom(folder / f"x{n}.dcm", hu[..., 0], Rows=65535, Columns=65535, ImagePositionPatient=[0, 0, 10 + n])
-    with pytest.raises(VolumeError, match="voxels"):
+    with refused("more-than-memory", names="128,845,086,750"):
         read_volume(folder)
 
 
 def test_folder_without_dicom(tmp_path):
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(VolumeError, match="no DICOM"):
+    with refused("no-dicom"):
         read_volume(tmp_path)
 
 
@@ -135,7 +135,7 @@ def test_single_slice_is_a_volume_of_one(tmp_path, hu):
 
 def test_frames_in_one_file(tmp_path, hu):
     path = write_dicom(tmp_path / "a.dcm", hu[..., 0], NumberOfFrames=4)
-    with pytest.raises(VolumeError, match="4 frames"):
+    with refused("several-frames", names="4 frames"):
         read_volume(path)
 
 
@@ -154,5 +154,5 @@ def test_radiograph_window_and_inversion(tmp_path):
 def test_truncated_radiograph(tmp_path):
     path = write_dicom(tmp_path / "a.dcm", np.zeros((8, 8), np.uint16), modality="DX")
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(VolumeError, match="no readable pixels"):
+    with refused("image-unreadable"):
         read_volume(path)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from closed_form import fill as closed_form
 from downstream import MONAI, NAMES, make_input, make_network, make_plan
+from refusals import refused
 from small import SIZES, make_peac, write_pair
 
-from medssl.core.errors import ConfigError, ResourceError, WeightsError
 from medssl.core.plan import Plan
 from medssl.networks.monai_segmenter import MonaiSegmenter
 from medssl.networks.unet3d import UNet3D
@@ -60,7 +60,7 @@ def test_onnx_answers_alike(tmp_path: Path, method: str):
 
 def test_onnx_without_its_package_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(ResourceError, match=r"medssl\[export\]"):
+    with refused("package-missing", names="medssl[export]"):
         export(make("unet-classifier"), tmp_path / "model.onnx", "onnx")
 
 
@@ -141,14 +141,14 @@ def test_a_file_that_answers_otherwise_is_told(tmp_path: Path, monkeypatch: pyte
     write, _ = FORMATS["official"]
     monkeypatch.setitem(FORMATS, "official", (write, lambda path: [lambda x: network(x) + 1]))
     network = make("unet-classifier")
-    with pytest.raises(WeightsError, match="gives other outputs"):
+    with refused("export-differs", names="model.pt"):
         export(network, tmp_path / "model.pt", "official")
 
 
 def test_unknown_formats_and_networks_without_plan_are_refused(tmp_path: Path):
-    with pytest.raises(ConfigError, match="torchscript, onnx, bundle, official"):
+    with refused("export-format-unknown", names=["'tflite'", "torchscript, onnx, bundle, official"]):
         export(make("unet-classifier"), tmp_path / "m", "tflite")
-    with pytest.raises(ConfigError, match="without plan"):
+    with refused("plan-missing"):
         export(UNet3D(4), tmp_path / "m", "torchscript")
 
 

@@ -10,9 +10,9 @@ import torch
 from closed_form import fill as closed_form
 from closed_form import read_reference
 from downstream import MONAI, PLANS, SEGMENTS, SWIN, make_input, make_network, make_plan
+from refusals import refused
 from small import make_peac, make_timm_swin, write_pair
 
-from medssl.core.errors import WeightsError
 from medssl.networks.layers import head_names
 from medssl.networks.monai_segmenter import MonaiSegmenter
 from medssl.networks.peac import PeacNetwork
@@ -176,16 +176,14 @@ def test_a_segmenter_gives_its_transformer_to_a_classifier(tmp_path: Path):
 def test_a_file_of_another_size_is_refused_and_nothing_is_changed(small_genesis: Path):
     network = UNetSegmenter(8)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    with pytest.raises(
-        WeightsError, match=r"another shape \(down_tr64.*\[4, 1, 3, 3, 3\] in the file.*'base_width': 4"
-    ):
+    with refused("weights-of-another-network", names=["down_tr64", "[4, 1, 3, 3, 3]", "'base_width': 4"]):
         transfer(network, open_weights(small_genesis))
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
 def test_a_missing_part_of_the_backbone_needs_leave(tmp_path: Path):
     file = open_weights(save_fine_tuned(tmp_path / "model.safetensors", "unet-classifier"))
-    with pytest.raises(WeightsError, match=r"missing \(up_tr256"):
+    with refused("weights-of-another-network", names="42 missing (up_tr256"):
         transfer(make_network("unet-segmenter"), file)
     found = transfer(make_network("unet-segmenter"), file, partial=True)
     assert not found.complete and {n.split(".")[0] for n in found.missing} == {"up_tr256", "up_tr128", "up_tr64"}
@@ -193,7 +191,7 @@ def test_a_missing_part_of_the_backbone_needs_leave(tmp_path: Path):
 
 
 def test_a_file_of_quite_another_network_is_refused_even_in_part(peac: Path):
-    with pytest.raises(WeightsError, match="or another file"):
+    with refused("weights-of-another-network", names="90 missing"):
         transfer(UNetSegmenter(4), open_weights(peac), partial=True)
 
 
