@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from error_codes import CLASSES, code_uses
 from structure import ROOMS
 
 import medssl
 from medssl.cli.app import app
-from medssl.core import errors
 from medssl.core.registry import RegistryEntry, config_class, load
 from medssl.core.schema import describe
 from medssl.handlers import INSPECTIONS
@@ -117,11 +117,20 @@ def _routes() -> Iterator[str]:
 
 
 def _errors() -> Iterator[str]:
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.MedSSLError)]
-    yield "## Errors\n\nEach class's own code; single errors have more precise ones.\n"
+    yield "## Errors\n\nEach class's own code; single errors have the more precise ones below.\n"
     yield from _table(
         ["class", "code", "what it means"],
-        [[f"`{k.__name__}`", f"`{k.code}`", (k.__doc__ or "").partition("\n")[0]] for k in kinds],
+        [[f"`{name}`", f"`{k.code}`", (k.__doc__ or "").partition("\n")[0]] for name, k in CLASSES.items()],
+    )
+    known: dict[str, tuple[dict[str, None], list[str]]] = {}
+    for use in code_uses():
+        kinds, rules = known.setdefault(use.code, ({}, []))
+        kinds[use.kind] = None
+        rules += [use.rule] if use.rule else []
+    yield "A code stays when the wording changes; the rule is that of one place that gives it.\n"
+    yield from _table(
+        ["code", "class", "for example"],
+        [[f"`{code}`", ", ".join(kinds), rules[0] if rules else ""] for code, (kinds, rules) in known.items()],
     )
 
 
