@@ -7,12 +7,15 @@ import torch
 from torch import nn
 
 from medssl.core.plan import Plan
+from medssl.networks.network import Network
 
 CT, CXR = {"kind": "ct", "low": -1000.0, "high": 1000.0}, {"kind": "cxr"}
 
 
-class Linear(nn.Module):
+class Linear(Network):
     """Logits and an embedding that are linear in the image's voxels."""
+
+    embeddings = ("encoder",)
 
     def __init__(self, size, kind="binary", classes=("sick",), modality="CXR", fidelity="paper", **task) -> None:
         super().__init__()
@@ -24,7 +27,7 @@ class Linear(nn.Module):
         self.plan = Plan("linear", {}, fidelity, rule, tuple(size), modality, about, sha256="abc")
         self.batches = []
 
-    def embed(self, x):
+    def embed(self, x, features=""):
         self.batches.append(len(x))
         return self.first(x.flatten(1))
 

@@ -8,11 +8,12 @@ from torch import nn
 
 from medssl.core.plan import Plan
 from medssl.images.volume import Volume
+from medssl.networks.network import Network
 
 CT = {"kind": "ct", "low": -1000.0, "high": 1000.0, "lower_percentile": 0.5, "upper_percentile": 99.5}
 
 
-class Identity(nn.Module):
+class Identity(Network):
     """Answers with its input, counting the windows of each call."""
 
     def __init__(self, fidelity: str = "paper", method: str = "genesis", modality: str = "CT") -> None:

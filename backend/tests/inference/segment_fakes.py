@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from medssl.core.plan import Plan
+from medssl.networks.network import Network
 
 CT = {"kind": "ct", "low": -1000.0, "high": 1000.0}
 CXR = {"kind": "cxr"}
@@ -16,7 +17,7 @@ SEGMENTS = [
 LEVELS = (0.4, 0.7)  # above: class 1, class 2
 
 
-class Levels(nn.Module):
+class Levels(Network):
     """Class 1 above 0.4, class 2 above 0.7; of slices with neighbours by the middle one."""
 
     def __init__(self, form: str = "3d", size: tuple[int, ...] = (16, 16, 8), modality: str = "CT", **task) -> None:

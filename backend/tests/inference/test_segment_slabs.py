@@ -12,11 +12,12 @@ from medssl.core.errors import CancelledError
 from medssl.core.plan import Plan
 from medssl.inference.volumes.slabs import importance, slabs
 from medssl.inference.volumes.sliding import image_slabs, reader, segment_array
+from medssl.networks.network import Network
 
 CPU = torch.device("cpu")
 
 
-class Convolution(nn.Module):
+class Convolution(Network):
     """Class logits that depend on a voxel's neighbours, and on where in the window it lies (padding with 0)."""
 
     def __init__(self, axes: int = 3, inputs: int = 1, classes: int = 3, fidelity: str = "paper") -> None:

@@ -15,14 +15,15 @@ from torch.nn import functional
 from medssl.core.plan import Plan
 from medssl.datasets.entry import Entry
 from medssl.images.formats.reading import read_volume
+from medssl.networks.network import Network
 
 CXR = {"kind": "cxr", "low": 0.0, "high": 255.0, "lower_percentile": 0.5, "upper_percentile": 99.5}
 
 
-class Blocks(nn.Module):
+class Blocks(Network):
     """An embedding is the means of an image's 4 x 4 blocks without their own mean."""
 
-    side = 16
+    side, input_size, embeddings = 16, (16, 16), ("encoder",)
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +31,7 @@ class Blocks(nn.Module):
         self.plan = Plan("blocks", {}, "paper", CXR, (16, 16), "CXR", sha256="b10c")
         self.shown = 0
 
-    def embed(self, x: torch.Tensor) -> torch.Tensor:
+    def embed(self, x: torch.Tensor, features: str = "") -> torch.Tensor:
         self.shown += len(x)
         blocks = functional.avg_pool2d(x * self.weight, 4).flatten(1)
         return blocks - blocks.mean(dim=1, keepdim=True)
@@ -39,7 +40,7 @@ class Blocks(nn.Module):
 class KeepingContext(Context):
     """Reads files, and keeps as the worker does."""
 
-    def __init__(self, folder: Path, net: nn.Module) -> None:
+    def __init__(self, folder: Path, net: Network) -> None:
         super().__init__(folder, net=net)
         self.warm: dict = {}
 

@@ -15,13 +15,14 @@ from torch.nn import functional
 from medssl.core.plan import Plan
 from medssl.images.volume import Volume
 from medssl.inference.patch_grid import PatchGrid, embed_patches
+from medssl.networks.network import Network
 
 CXR = {"kind": "cxr", "low": 0.0, "high": 255.0, "lower_percentile": 0.5, "upper_percentile": 99.5}
 CELL = 8
 SIDE = 19 * CELL  # an image of this size is looked at as it is
 
 
-class CellNetwork(nn.Module):
+class CellNetwork(Network):
     """A token is the cell's own pixels without their mean, whatever lies around."""
 
     cells, cell, side, dimension = 14, CELL, 14 * CELL, CELL**2
@@ -39,7 +40,7 @@ class CellNetwork(nn.Module):
 class RadiographContext(Context):
     """Embeds the images it was given; a reference's path is its number."""
 
-    def __init__(self, folder: Path, images: list[Volume], net: nn.Module | None = None) -> None:
+    def __init__(self, folder: Path, images: list[Volume], net: Network | None = None) -> None:
         super().__init__(folder)
         self.images, self.net = images, net or CellNetwork()
 

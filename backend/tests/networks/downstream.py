@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 from small import SIZES
-from torch import Tensor, nn
+from torch import Tensor
 
 from medssl.core.plan import Plan
+from medssl.networks.network import Network
 from medssl.networks.weights.weight_files import build_network
 
 SWIN = {name: SIZES[name] for name in ("width", "patch", "depths", "heads", "window")}
@@ -41,7 +42,7 @@ def make_plan(method: str, **further: Any) -> Plan:
     return Plan(method, {**PLANS[method], **further}, normalisation={"kind": kind}, task=TASKS[method.split("-")[1]])
 
 
-def make_network(method: str, seed: int = 0, **further: Any) -> nn.Module:
+def make_network(method: str, seed: int = 0, **further: Any) -> Network:
     torch.manual_seed(seed)
     plan = make_plan(method, **further)
     network = build_network(plan)
@@ -49,10 +50,10 @@ def make_network(method: str, seed: int = 0, **further: Any) -> nn.Module:
     return network.eval()
 
 
-def make_input(network: nn.Module, number: int = 2, inputs: int = 1) -> Tensor:
+def make_input(network: Network, number: int = 2, inputs: int = 1) -> Tensor:
     """Of the smallest size that the network takes."""
     generator = torch.Generator().manual_seed(number)
-    if hasattr(network, "side"):
+    if network.side:
         return torch.randn(number, 3, network.side, network.side, generator=generator)
-    axes, side = getattr(network, "axes", 3), getattr(network, "least_side", 16)
+    axes, side = network.axes, network.least_side or 16
     return torch.rand(number, inputs, *[side] * axes, generator=generator)

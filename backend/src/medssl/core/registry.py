@@ -15,11 +15,43 @@ CATALOGUE, DATASET_SPECS = "catalogue", "dataset specs"
 
 @dataclass(frozen=True)
 class RegistryEntry:
-    """A line of a registry, as import strings `package.module:Name`."""
+    """A line of METHODS or TASKS.
 
-    config: str  # class of the settings; imports no torch
+    Attributes:
+        config: import string `package.module:Name` of the class of the settings; imports no torch.
+        implementation: import string of what does the work; this import may be heavy.
+    """
+
+    config: str
     implementation: str
-    data: str = CATALOGUE  # what it trains on: the images of one catalogue, or datasets with a head for each
+
+
+@dataclass(frozen=True)
+class MethodEntry(RegistryEntry):
+    """A line of METHODS.
+
+    Attributes:
+        data: what it trains on: the images of one catalogue, or datasets with a head for each.
+        starts_from: keys of NETWORKS, whose models it can begin with.
+    """
+
+    data: str = CATALOGUE
+    starts_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskEntry(RegistryEntry):
+    """A line of TASKS.
+
+    Attributes:
+        answers: the capability that its models have.
+        kind: of its jobs.
+        needs_model: it trains nothing from scratch.
+    """
+
+    answers: str
+    kind: str = "finetune"
+    needs_model: bool = False
 
 
 def load(reference: str) -> Any:

@@ -67,6 +67,11 @@ def check_ranges(value: Any) -> None:
             _check_range(field.name, found, rules)
 
 
+def title_of(config_class: Any) -> str:
+    """What users call the method or task of a config class: its docstring up to a colon or a parenthesis."""
+    return " ".join((config_class.__doc__ or "").split()).partition(": ")[0].partition(" (")[0]
+
+
 def describe(config_class: Any) -> list[dict[str, Any]]:
     """List the fields as plain data: name, type, default, description, unit, minimum, maximum, choices, advanced.
 

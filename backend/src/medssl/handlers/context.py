@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from medssl.core.protocol import VolumeRef
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from medssl.images.volume import Volume
     from medssl.inference.patch_grid import PatchGrid
+    from medssl.networks.network import Network
 
 
 class Context(Protocol):
@@ -29,7 +28,7 @@ class Context(Protocol):
     def volume(self, ref: VolumeRef) -> Volume:
         """The volume of a path or an upload."""
 
-    def model(self, reference: str, fidelity: str, device: str, part: str = "") -> nn.Module:
+    def model(self, reference: str, fidelity: str, device: str, part: str = "") -> Network:
         """A model by job id, path or `untrained:PRESET`, in evaluation mode on the device; kept warm."""
 
     def embedding(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from torch import nn
-
+from medssl.core.capabilities import HEADS
 from medssl.core.errors import InputError, WeightsError
 from medssl.core.requests import PredictRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
 from medssl.images.planes import as_plane
 from medssl.images.volume import Volume
+from medssl.inference.capabilities import can, refusal
 from medssl.inference.classification.ark_heads import head_probabilities, head_rows, heads_text
 from medssl.inference.classification.findings import read_findings
 from medssl.inference.classification.predict import (
@@ -24,7 +24,7 @@ from medssl.inference.classification.predict import (
 )
 from medssl.inference.classification.probe_files import Probe
 from medssl.inference.classification.views import interval_notes
-from medssl.networks.ark import ArkNetwork
+from medssl.networks.network import Network
 
 TableAndInfo = tuple[list[dict[str, Any]], dict[str, Any]]
 
@@ -43,18 +43,22 @@ def predict(request: PredictRequest, context: Context) -> None:
     net = load_predictor(
         request.model, context.home, lambda model, part: context.model(model, "", request.device, part), request.part
     )
-    table, info = _by_head(request, net, context) if isinstance(net, ArkNetwork) else _by_class(request, net, context)
+    if isinstance(net, Network) and can(net.plan, HEADS):  # a probe has none
+        table, info = _by_head(request, net, context)
+    else:
+        table, info = _by_class(request, net, context)
     write_table(table, context.folder / "table.csv")
     context.finish(["table.csv"], table, info)
 
 
-def _by_class(request: PredictRequest, net: nn.Module | Probe, context: Context) -> TableAndInfo:
+def _by_class(request: PredictRequest, net: Network | Probe, context: Context) -> TableAndInfo:
     plan = check_predictor(net)
     if wanted := (*request.heads, *request.findings):
+        lacking = refusal(plan, HEADS)
         raise WeightsError(
             f"model {request.model} asked for {', '.join(wanted)}",
-            "has no heads by name",
-            "Choose a pretrained Ark, or ask for none",
+            lacking.rule,
+            f"{lacking.remedy}, or ask for none",
             code="no-named-heads",
         )
     predictions, names = [], []
@@ -67,7 +71,7 @@ def _by_class(request: PredictRequest, net: nn.Module | Probe, context: Context)
     }  # fmt: skip
 
 
-def _by_head(request: PredictRequest, net: ArkNetwork, context: Context) -> TableAndInfo:
+def _by_head(request: PredictRequest, net: Network, context: Context) -> TableAndInfo:
     columns = read_findings(net.sets, request.findings, request.heads)
     findings = columns if request.findings else []
     table: list[dict[str, Any]] = []

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from torch import nn
-
 from medssl.core.errors import CatalogError, ConfigError
 from medssl.core.requests import RetrieveRequest
 from medssl.core.tables import write_table
@@ -22,6 +20,7 @@ from medssl.inspection.search.case_search import (
     search_notes,
     with_full_paths,
 )
+from medssl.networks.network import Network
 from medssl.reports.figures.similar_cases import write_pictures
 
 BUILDING = 0.9  # of the progress
@@ -74,7 +73,7 @@ def retrieve(request: RetrieveRequest, context: Context) -> None:
 
 
 def _updated_index(
-    request: RetrieveRequest, features: str, net: nn.Module, context: Context
+    request: RetrieveRequest, features: str, net: Network, context: Context
 ) -> tuple[CaseIndex, Changes, float]:
     """The set's index in step with its files, what changed, and the seconds it took."""
     context.progress(0.0, "listing the images")

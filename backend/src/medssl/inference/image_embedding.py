@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from medssl.core.capabilities import EMBED
 from medssl.core.errors import ConfigError, InputError, VolumeError, WeightsError
-from medssl.core.plan import Plan
 from medssl.datasets.crops.classification_images import enlarged
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve, window
@@ -17,20 +17,21 @@ from medssl.images.intensity.volume_statistics import compute
 from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.resizing import resized_to
 from medssl.images.volume import Volume, guess_modality
+from medssl.inference.capabilities import refusal
+from medssl.networks.network import Network
 
 BATCH = 16
 
 
-def image_size(net: nn.Module) -> tuple[int, ...]:
+def image_size(net: Network) -> tuple[int, ...]:
     """The size of a whole image that a network of radiographs (rows, columns) or volumes (i, j, k) takes."""
-    side = getattr(net, "side", 0)
-    return (side, side) if side else tuple(net.plan.input_size)  # type: ignore[union-attr, arg-type]
+    return net.input_size or tuple(net.plan.input_size)
 
 
-def whole_image(volume: Volume, net: nn.Module, view: str = "", inverted: bool = False) -> np.ndarray:
+def whole_image(volume: Volume, net: Network, view: str = "", inverted: bool = False) -> np.ndarray:
     """An image in 0...1 at 8/7 of the size that the network takes, for crops to be taken from.
 
-    A network that was trained on whole images (Ark) gets the whole image at the very size that it takes instead, resized
+    A network that was trained on whole images gets the whole image at the very size that it takes instead, resized
     without regard to its aspect.
 
     Args:
@@ -45,8 +46,7 @@ def whole_image(volume: Volume, net: nn.Module, view: str = "", inverted: bool =
         InputError: the modality is not the model's.
         VolumeError: 2D where the network takes volumes, 3D without a view where it takes images, constant or too small.
     """
-    plan: Plan = net.plan  # type: ignore[assignment]
-    squeezed = getattr(net, "framing", "centre") == "whole"
+    plan, squeezed = net.plan, net.framing == "whole"
     size = image_size(net) if squeezed else enlarged(image_size(net))
     rule = NormalisationConfig(**plan.normalisation)
     if len(size) == 2:
@@ -81,21 +81,21 @@ def centre(images: Tensor, size: Sequence[int]) -> Tensor:
     return images
 
 
-def as_input(images: Tensor, net: nn.Module) -> Tensor:
-    """Images (N, 1, *size) in 0...1 as the network takes them: three standardised channels for a Swin."""
-    return net.standardise(images) if hasattr(net, "standardise") else images  # type: ignore[operator]
+def as_input(images: Tensor, net: Network) -> Tensor:
+    """Images (N, 1, *size) in 0...1 as the network takes them."""
+    return net.standardise(images)
 
 
 FEATURES = ("", "projector", "encoder")
 
 
-def embedding_of(net: nn.Module, images: Tensor, features: str = "") -> Tensor:
+def embedding_of(net: Network, images: Tensor, features: str = "") -> Tensor:
     """One embedding (N, D) for each image (N, 1, *size) in 0...1: the mean token of a Swin, the mean bottleneck of a U-Net.
 
     Args:
-        net: any network with an encoder.
+        net: any network that gives embeddings.
         images: from `whole_image`.
-        features: of an Ark: projector (1376 numbers) or encoder (its mean token); "" takes the projector where there is one.
+        features: projector or encoder, where the network has both; "" takes the projector where there is one.
 
     Raises:
         WeightsError: a network that has neither, or no projector where one is asked for.
@@ -105,30 +105,21 @@ def embedding_of(net: nn.Module, images: Tensor, features: str = "") -> Tensor:
         raise ConfigError(
             f"features = {features!r}", "is no choice", "Use projector or encoder", code="features-unknown"
         )
-    x = as_input(images, net)
-    if features == "encoder" and hasattr(net, "features"):
-        return net.features(x)  # type: ignore[operator]
-    if features == "projector" and not hasattr(net, "projector"):
-        method, remedy = f"model of method {net.plan.method!r}", "Ask for the encoder's features"  # type: ignore[union-attr]
-        raise WeightsError(method, "has no projector", remedy, code="model-unsuitable")
-    if hasattr(net, "embed"):
-        return net.embed(x)  # type: ignore[operator]
-    if hasattr(net, "tokens"):
-        return net.tokens(x).mean(dim=1)  # type: ignore[operator]
-    if hasattr(net, "encode"):
-        return net.encode(x)[-1].mean(dim=(2, 3, 4))  # type: ignore[operator]
-    plan: Plan = net.plan  # type: ignore[assignment]
-    raise WeightsError(
-        f"model of method {plan.method!r}",
-        "gives no embedding of an image",
-        "Choose a pretrained model",
-        code="model-unsuitable",
-    )
+    if not net.embeddings:
+        raise refusal(net.plan, EMBED)
+    if features and features not in net.embeddings:
+        raise WeightsError(
+            f"model of method {net.plan.method!r}",
+            f"has no {features}",
+            f"Ask for {net.embeddings[0]}",
+            code="model-unsuitable",
+        )
+    return net.embed(as_input(images, net), features)
 
 
 def embed_images(
     images: Sequence[np.ndarray],
-    net: nn.Module,
+    net: Network,
     progress: Callable[[int, int], None] | None = None,
     features: str = "",
 ) -> np.ndarray:
@@ -141,7 +132,7 @@ def embed_images(
         features: see `embedding_of`.
     """
     device, size, rows = next(net.parameters()).device, image_size(net), []
-    batch = 1 if net.plan.fidelity == "released" and len(size) == 3 else BATCH  # type: ignore[union-attr]  # its batch norm
+    batch = 1 if net.plan.fidelity == "released" and len(size) == 3 else BATCH  # its batch norm
     for first in range(0, len(images), batch):
         group = [torch.from_numpy(images[n])[None] for n in range(first, min(first + batch, len(images)))]
         with torch.inference_mode():

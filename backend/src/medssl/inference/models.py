@@ -11,7 +11,7 @@ from medssl.core.errors import NotFoundError
 from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
 
 if TYPE_CHECKING:
-    from torch import nn
+    from medssl.networks.network import Network
 
 KEPT = 3
 LARGEST = 512 * 2**20  # bytes of embeddings
@@ -25,9 +25,9 @@ class WarmModels:
         home: the home folder, where job ids are looked up.
     """
 
-    def __init__(self, home: Path, load: Callable[[str, str, str, str], nn.Module] | None = None) -> None:
+    def __init__(self, home: Path, load: Callable[[str, str, str, str], Network] | None = None) -> None:
         self.home, self._load = home, load or self._read
-        self._warm: OrderedDict[ModelKey, nn.Module] = OrderedDict()
+        self._warm: OrderedDict[ModelKey, Network] = OrderedDict()
 
     def key(self, reference: str, fidelity: str, device: str, part: str = "") -> ModelKey:
         """What tells one model from another, and from a later one in the same file.
@@ -41,7 +41,7 @@ class WarmModels:
         path = model_path(self.home, parts[0] if parts else reference)
         return reference if parts else str(path), path.stat().st_mtime_ns, fidelity, device, part
 
-    def get(self, reference: str, fidelity: str, device: str, part: str = "") -> nn.Module:
+    def get(self, reference: str, fidelity: str, device: str, part: str = "") -> Network:
         """The model, in evaluation mode on the device.
 
         Args:
@@ -62,7 +62,7 @@ class WarmModels:
         self._warm.move_to_end(key)
         return self._warm[key]
 
-    def _read(self, reference: str, fidelity: str, device: str, part: str) -> nn.Module:
+    def _read(self, reference: str, fidelity: str, device: str, part: str) -> Network:
         from medssl.jobs.devices import claims
 
         parts, where = split_reference(reference), claims(device)[0].device
@@ -125,7 +125,7 @@ def model_path(home: Path, reference: str) -> Path:
     return path.resolve()
 
 
-def _load(path: Path, part: str, fidelity: str) -> nn.Module:
+def _load(path: Path, part: str, fidelity: str) -> Network:
     from medssl.networks.weights.weight_files import load_weights
 
     network = load_weights(path, part or None, fidelity or None)

@@ -1,4 +1,4 @@
-"""Patch descriptors of a radiograph: what PEAC's network says of every cell, on a grid over the whole image."""
+"""Patch descriptors of a radiograph: what a network says of every patch, on a grid over the whole image."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from medssl.core.errors import ConfigError, WeightsError
+from medssl.core.capabilities import PATCHES
+from medssl.core.errors import ConfigError
 from medssl.core.plan import Plan
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.volume import Volume
-from medssl.networks.peac import PeacNetwork, standardise
+from medssl.inference.capabilities import require
+from medssl.networks.network import Network, PatchEncoder
 from medssl.training.fabric import choose_precision
 
-METHOD = "peac"
 SHORT_SIDE_CELLS = 19  # as in training: the network knows anatomy at this size
 STRIDE = 2  # cells between windows: a token tells where in its window it lies, the mean of many tells less of that
 BATCH = 8  # windows at a time
@@ -78,7 +79,7 @@ class PatchGrid:
         return functional.normalize(found, dim=1)
 
 
-def embed_patches(volume: Volume, net: nn.Module, dense: int = 1, view: str = "", inverted: bool = False) -> PatchGrid:
+def embed_patches(volume: Volume, net: Network, dense: int = 1, view: str = "", inverted: bool = False) -> PatchGrid:
     """Describe every cell of a radiograph.
 
     The image is brought to the size of training (short side 19 cells) and seen through overlapping windows of 14 x 14
@@ -87,17 +88,17 @@ def embed_patches(volume: Volume, net: nn.Module, dense: int = 1, view: str = ""
 
     Args:
         volume: a 2D radiograph, or 3D with a view.
-        net: a PEAC network with its plan.
+        net: a network that describes patches, with its plan.
         dense: descriptors along a side of a cell: 1, 2 or 4.
         view: how a 3D volume becomes 2D.
         inverted: high values are dark.
 
     Raises:
-        WeightsError: a model of another method.
+        WeightsError: a model that describes none.
         VolumeError: no radiograph.
         ConfigError: another density.
     """
-    plan = cast(Plan, net.plan)
+    plan = net.plan
     check_patch_encoder(plan)
     if dense not in DENSITIES:
         raise ConfigError(
@@ -106,16 +107,16 @@ def embed_patches(volume: Volume, net: nn.Module, dense: int = 1, view: str = ""
             "4 is the finest",
             code="setting-not-a-choice",
         )
-    network = cast(PeacNetwork, net)
+    cell_side = cast(PatchEncoder, net).cell
     image = as_radiograph(volume, view, inverted, NormalisationConfig(**plan.normalisation))
-    scaled = torch.from_numpy(resized(image.pixels, SHORT_SIDE_CELLS * network.cell))  # (h, w)
-    padded, rows, columns = _whole_cells(scaled, network.cell)
+    scaled = torch.from_numpy(resized(image.pixels, SHORT_SIDE_CELLS * cell_side))  # (h, w)
+    padded, rows, columns = _whole_cells(scaled, cell_side)
     zoom = [old / new for old, new in zip(image.pixels.shape[::-1], (scaled.shape[1], scaled.shape[0]))]  # x, y
-    cell = [network.cell * z for z in zoom]
-    descriptors = _descriptors(padded, network, rows, columns, dense)
+    cell = [cell_side * z for z in zoom]
+    descriptors = _descriptors(padded, net, rows, columns, dense)
     return PatchGrid(
         descriptors=functional.normalize(descriptors - descriptors.mean(dim=(0, 1)), dim=2),
-        foreground=_foreground(padded, network.cell, dense, rows, columns),
+        foreground=_foreground(padded, cell_side, dense, rows, columns),
         origin=(image.x0 + 0.5 * cell[0] / dense - 0.5, image.y0 + 0.5 * cell[1] / dense - 0.5),
         step=(cell[0] / dense, cell[1] / dense),
         cell=(cell[0], cell[1]),
@@ -128,15 +129,9 @@ def check_patch_encoder(plan: Plan) -> None:
     """Refuse a model that describes no patches.
 
     Raises:
-        WeightsError: it is of another method.
+        WeightsError: this one.
     """
-    if plan.method != METHOD:
-        raise WeightsError(
-            f"model of method {plan.method!r}",
-            "has no patch embeddings",
-            "Choose a PEAC model",
-            code="model-unsuitable",
-        )
+    require(plan, PATCHES)
 
 
 def spread_windows(cells: int, window: int) -> list[int]:
@@ -154,10 +149,11 @@ def _whole_cells(image: Tensor, cell: int) -> tuple[Tensor, int, int]:
 
 
 @torch.inference_mode()
-def _descriptors(padded: Tensor, network: PeacNetwork, rows: int, columns: int, dense: int) -> Tensor:
+def _descriptors(padded: Tensor, net: Network, rows: int, columns: int, dense: int) -> Tensor:
     """(rows * dense, columns * dense, D): the mean over all windows that show a cell."""
+    network = cast(PatchEncoder, net)
     cell, cells = network.cell, network.cells
-    device = next(network.parameters()).device
+    device = next(net.parameters()).device
     starts = [(r, c) for r in spread_windows(rows, cells) for c in spread_windows(columns, cells)]
     total = torch.zeros(rows, dense, columns, dense, network.dimension, device=device)
     count = torch.zeros(rows, 1, columns, 1, 1, device=device)
@@ -169,7 +165,7 @@ def _descriptors(padded: Tensor, network: PeacNetwork, rows: int, columns: int, 
         some = jobs[begin : begin + BATCH]
         views = [_cut(padded, first[m] + r * cell, first[n] + c * cell, network.side) for m, n, r, c in some]
         with _precision(device):
-            tokens = network.tokens(standardise(torch.cat(views).to(device)))  # (batch, cells², D)
+            tokens = network.tokens(net.standardise(torch.cat(views).to(device)))  # (batch, cells², D)
         for (m, n, r, c), of_window in zip(some, tokens.float().unflatten(1, (cells, cells))):
             total[r : r + cells, m, c : c + cells, n] += of_window
     return (total / count).flatten(0, 1).flatten(1, 2).cpu()

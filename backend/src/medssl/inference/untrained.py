@@ -1,4 +1,4 @@
-"""Networks nobody trained, to compare with: `untrained:PRESET[:seed]` of PEAC, or `untrained:MODEL[:seed]` as MODEL is built."""
+"""Networks nobody trained, to compare with: `untrained:PRESET[:seed]` of one method, or `untrained:MODEL[:seed]` as MODEL is built."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medssl.core.registry import config_class, implementation
-from medssl.pretraining import METHODS
+from medssl.pretraining import METHODS, UNTRAINED_METHOD
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from medssl.core.plan import Plan
+    from medssl.networks.network import Network
 
 REFERENCE = re.compile(r"untrained:(.+?)(?::(\d+))?")
-METHOD = "peac"
 
 
 def split_reference(reference: str) -> tuple[str, int] | None:
@@ -30,15 +28,15 @@ def untrained_presets() -> tuple[str, ...]:
     return tuple(_config().PRESETS)
 
 
-def untrained_of_preset(preset: str, seed: int) -> nn.Module:
+def untrained_of_preset(preset: str, seed: int) -> Network:
     """The network that a preset would begin with, in evaluation mode, with its plan."""
     from medssl.core.schema import build
 
-    method = implementation(METHODS, METHOD)(build(_config(), {}, preset=preset), "CXR")
+    method = implementation(METHODS, UNTRAINED_METHOD)(build(_config(), {}, preset=preset), "CXR")
     return untrained(method.plan(), seed)
 
 
-def untrained_twin(path: Path, seed: int) -> nn.Module:
+def untrained_twin(path: Path, seed: int) -> Network:
     """The network of a weight file before any training, in evaluation mode, with its plan.
 
     Raises:
@@ -49,7 +47,7 @@ def untrained_twin(path: Path, seed: int) -> nn.Module:
     return untrained(open_weights(path).plan, seed)
 
 
-def untrained(plan: Plan, seed: int) -> nn.Module:
+def untrained(plan: Plan, seed: int) -> Network:
     """A network with random weights, the same for the same seed."""
     import torch
 
@@ -58,9 +56,9 @@ def untrained(plan: Plan, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(plan)
-    network.plan = replace(plan, provenance={"untrained": True, "seed": seed}, sha256="")  # type: ignore[assignment]
+    network.plan = replace(plan, provenance={"untrained": True, "seed": seed}, sha256="")
     return network.eval()
 
 
 def _config() -> Any:
-    return config_class(METHODS, METHOD)
+    return config_class(METHODS, UNTRAINED_METHOD)

@@ -1,12 +1,49 @@
-"""Networks and weight files. One line says how the network of a method or a task is built from `Plan.network`."""
+"""Networks and weight files. One line registers the network of a method or of a task, under the name that `Plan.method` has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medssl.core.capabilities import CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT
+from medssl.core.plan import Plan
+
+UNET, SWIN, MONAI = "unet3d", "swin", "monai"  # families: weights go from one network of a family to another
+
+
+@dataclass(frozen=True)
+class NetworkEntry:
+    """One line of the registry.
+
+    Attributes:
+        network: import string of the class, a `medssl.networks.network.Network`; it is built from `Plan.network`.
+        family: whose backbone it has; "": its own.
+        can: what its models can be asked for, without what a task adds (see `capabilities_of`).
+    """
+
+    network: str
+    family: str = ""
+    can: tuple[str, ...] = ()
+
 
 NETWORKS = {
-    "genesis": "medssl.networks.unet3d:UNet3D",
-    "peac": "medssl.networks.peac:PeacNetwork",
-    "ark": "medssl.networks.ark:ArkNetwork",
-    "unet-segmenter": "medssl.networks.unet_segmenter:UNetSegmenter",
-    "unet-classifier": "medssl.networks.unet_classifier:UNetClassifier",
-    "swin-classifier": "medssl.networks.swin_classifier:SwinClassifier",
-    "swin-segmenter": "medssl.networks.swin_segmenter:SwinSegmenter",
-    "monai-segmenter": "medssl.networks.monai_segmenter:MonaiSegmenter",
+    "genesis": NetworkEntry("medssl.networks.unet3d:UNet3D", UNET, (RESTORE, EMBED)),
+    "peac": NetworkEntry("medssl.networks.peac:PeacNetwork", SWIN, (PATCHES, EMBED)),
+    "ark": NetworkEntry("medssl.networks.ark:ArkNetwork", SWIN, (EMBED, HEADS, EXPLAIN)),
+    "unet-segmenter": NetworkEntry("medssl.networks.unet_segmenter:UNetSegmenter", UNET, (EMBED,)),
+    "unet-classifier": NetworkEntry("medssl.networks.unet_classifier:UNetClassifier", UNET, (EMBED,)),
+    "swin-classifier": NetworkEntry("medssl.networks.swin_classifier:SwinClassifier", SWIN, (EMBED, EXPLAIN)),
+    "swin-segmenter": NetworkEntry("medssl.networks.swin_segmenter:SwinSegmenter", SWIN, (EMBED,)),
+    "monai-segmenter": NetworkEntry("medssl.networks.monai_segmenter:MonaiSegmenter", MONAI),
 }
+ANSWERS = {"segments": SEGMENT, "classes": CLASSES}  # what a fine-tuned model or a probe names in `Plan.task`
+
+
+def capabilities_of(plan: Plan) -> tuple[str, ...]:
+    """What the model of a plan can be asked for: what its network can, and what it was fine-tuned or probed for."""
+    own = NETWORKS[plan.method].can if plan.method in NETWORKS else ()
+    return (*own, *(word for named, word in ANSWERS.items() if plan.task.get(named)))
+
+
+def family_of(plan: Plan) -> str:
+    """The family of a plan's network; "" where it has none, or is not known here."""
+    return NETWORKS[plan.method].family if plan.method in NETWORKS else ""

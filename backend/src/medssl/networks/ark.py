@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from medssl.core.errors import ConfigError
-from medssl.core.plan import Plan
+from medssl.networks.network import Network
 from medssl.networks.standardisation import standardised
 from medssl.networks.swin import Swin, sizes_of
 from medssl.networks.teacher import StudentTeacher
@@ -42,7 +42,7 @@ OFFICIAL_SETS: tuple[
 )
 
 
-class ArkNetwork(Swin):
+class ArkNetwork(Swin, Network):
     """Swin, mean over its tokens, projector, one linear head for each dataset. Layer names are the official files'.
 
     Args:
@@ -61,14 +61,16 @@ class ArkNetwork(Swin):
     Attributes:
         side: pixels of an image's sides.
         dimension: channels of a token.
-        framing: "whole", since images are resized to the square without regard to their aspect.
 
     Raises:
         ConfigError: sizes that do not fit each other, two sets of one name, or a set without classes.
     """
 
-    plan: Plan | None = None
-    framing = "whole"
+    answer = "embedding"
+    axes = 2
+    framing = "whole"  # as the authors train it
+    standard = "imagenet"
+    embeddings = ("projector", "encoder")
 
     def __init__(
         self,
@@ -86,19 +88,15 @@ class ArkNetwork(Swin):
         side = cells * patch * 2 ** (len(depths) - 1)
         super().__init__(side, patch, width, depths, heads, window, drop_path)
         self.side, self.dimension, self.fidelity = side, width * 2 ** (len(depths) - 1), fidelity
+        self.input_size = side, side
         self.sets = checked_sets(sets)
         self.projector = nn.Linear(self.dimension, projector)
         self.omni_heads = nn.ModuleList(nn.Linear(projector, len(one["classes"])) for one in self.sets)
 
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """Pixels of the images it takes."""
-        return self.side, self.side
-
     @staticmethod
     def standardise(images: Tensor) -> Tensor:
-        """Images (N, 1, S, S) in 0…1 as the network takes them (N, 3, S, S): mean and deviation of ImageNet."""
-        return standardised(images, "imagenet")
+        """Images (N, 1, S, S) in 0…1 as the network takes them (N, 3, S, S)."""
+        return standardised(images, ArkNetwork.standard)
 
     def tokens(self, x: Tensor) -> Tensor:
         """Tokens (N, cells², D) of standardised images (N, 3, side, side), row by row, after the final norm."""
@@ -112,9 +110,17 @@ class ArkNetwork(Swin):
         """Embeddings (N, projector): the projected mean token."""
         return self.projector(self.features(x))
 
-    def embed(self, x: Tensor) -> Tensor:
-        """The same as `forward`."""
-        return self(x)
+    def embed(self, x: Tensor, features: str = "") -> Tensor:
+        """The same as `forward` (N, projector), or of the encoder alone `features` (N, D)."""
+        return self.features(x) if features == "encoder" else self(x)
+
+    def backbone(self) -> Swin:
+        """The network itself is the Swin."""
+        return self
+
+    def class_logits(self, pooled: Tensor, head: int = 0) -> Tensor:
+        """Logits (N, classes) of mean tokens (N, D), by the head of that number."""
+        return self.omni_heads[head](self.projector(pooled))
 
     def logits(self, embedding: Tensor) -> list[Tensor]:
         """Every head's logits (N, its classes)."""

@@ -15,7 +15,7 @@ from monai.networks.nets.swin_unetr import SwinUNETR
 from torch import Tensor, nn
 
 from medssl.core.errors import ConfigError, ResourceError
-from medssl.core.plan import Plan
+from medssl.networks.network import Network
 
 LEVELS = 5  # of the dynamic U-Net where its arguments do not say otherwise
 
@@ -24,7 +24,7 @@ Settings = dict[str, Any]
 Stages = list[list[nn.Module]]
 
 
-class MonaiSegmenter(nn.Module):
+class MonaiSegmenter(Network):
     """A segmentation network of MONAI, 2D or 3D; tensors are named as in MONAI, after `network.`.
 
     Args:
@@ -48,8 +48,6 @@ class MonaiSegmenter(nn.Module):
         ConfigError: an unknown name, axes that are neither 2 nor 3, or arguments that MONAI does not take.
         ResourceError: the network needs a package that is not there.
     """
-
-    plan: Plan | None = None
 
     def __init__(
         self,

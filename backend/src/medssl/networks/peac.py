@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from medssl.core.plan import Plan
+from medssl.networks.network import Network
 from medssl.networks.standardisation import standardised
 from medssl.networks.swin import Swin, sizes_of
 from medssl.networks.teacher import StudentTeacher
@@ -17,7 +17,7 @@ from medssl.networks.teacher import StudentTeacher
 USUAL = {"head.weight": 196, "mlp.0.weight": 8192, "mlp_local.0.weight": 512}  # rows where a file lacks the head
 
 
-class PeacNetwork(nn.Module):
+class PeacNetwork(Network):
     """Swin with four heads: order, restoration, global and local embedding; 233.8 M parameters at the defaults.
 
     Layer names are those of the official files, at every size.
@@ -43,7 +43,10 @@ class PeacNetwork(nn.Module):
         ConfigError: sizes that do not fit each other.
     """
 
-    plan: Plan | None = None
+    answer = "tokens"
+    axes = 2
+    standard = "cxr"
+    embeddings = ("encoder",)
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class PeacNetwork(nn.Module):
         super().__init__()
         self.cells, self.cell, self.fidelity = cells, patch * 2 ** (len(depths) - 1), fidelity
         self.side, self.dimension = cells * self.cell, width * 2 ** (len(depths) - 1)
+        self.input_size = self.side, self.side
         # no computation uses `bias`; official files hold it. Without a gradient, it stays out of DDP's and the optimiser's way.
         self.bias = nn.Parameter(torch.zeros(cells**2), requires_grad=False)
         self.swin_model = Swin(self.side, patch, width, depths, heads, window, drop_path)
@@ -69,14 +73,9 @@ class PeacNetwork(nn.Module):
         self.head = nn.Linear(self.dimension, cells**2)
         self.decoder = nn.Sequential(nn.Conv2d(self.dimension, 3 * self.cell**2, 1), nn.PixelShuffle(self.cell))
 
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """Pixels of the crops it takes."""
-        return self.side, self.side
-
     @staticmethod
     def standardise(images: Tensor) -> Tensor:
-        """Images (N, 1, S, S) in 0…1 as the network takes them."""
+        """Images (N, 1, S, S) in 0…1 as the network takes them (N, 3, S, S)."""
         return standardise(images)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,6 +85,10 @@ class PeacNetwork(nn.Module):
     def tokens(self, x: Tensor) -> Tensor:
         """The same as `forward`."""
         return self(x)
+
+    def embed(self, x: Tensor, features: str = "") -> Tensor:
+        """The mean token (N, D)."""
+        return self.tokens(x).mean(dim=1)
 
     def order(self, tokens: Tensor) -> Tensor:
         """Logits (N, cells², cells²) of the place that each token's cell came from."""

@@ -11,6 +11,9 @@ STANDARDS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),  # of its training images, as everyone uses them
 }
 
+USUAL = "cxr"  # of downstream networks that begin with nothing
+TITLES = {"cxr": "PEAC", "imagenet": "ImageNet"}  # of what others know these standards from
+
 
 def standardised(images: Tensor, standard: str) -> Tensor:
     """Three channels (N, 3, S, S) with a standard's mean and deviation, of grey images (N, 1, S, S) in 0…1."""

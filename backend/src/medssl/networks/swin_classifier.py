@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from medssl.core.plan import Plan
+from medssl.networks.network import Network
 from medssl.networks.standardisation import standardised
 from medssl.networks.swin import Swin
 
 
-class SwinBackbone(nn.Module):
+class SwinBackbone(Network):
     """A Swin under the official names (`swin_model.…`), to which downstream networks add a head.
 
     Args:
@@ -34,7 +34,9 @@ class SwinBackbone(nn.Module):
         ConfigError: sizes that do not fit each other.
     """
 
-    plan: Plan | None = None
+    axes = 2
+    standard = "cxr"
+    embeddings = ("encoder",)
 
     def __init__(
         self,
@@ -50,24 +52,28 @@ class SwinBackbone(nn.Module):
         super().__init__()
         self.side = cells * patch * 2 ** (len(depths) - 1)
         self.dimension = width * 2 ** (len(depths) - 1)
+        self.input_size, self.standard = (self.side, self.side), standard
         self.arguments: dict[str, Any] = {
             "width": width, "patch": patch, "depths": list(depths), "heads": list(heads), "window": window,
             "cells": cells, "drop_path": drop_path, "standard": standard,
         }  # fmt: skip
         self.swin_model = Swin(self.side, patch, width, depths, heads, window, drop_path)
 
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """Pixels of the images it takes."""
-        return self.side, self.side
-
     def standardise(self, images: Tensor) -> Tensor:
         """Images (N, 1, S, S) in 0…1 as the network takes them (N, 3, S, S)."""
-        return standardised(images, self.arguments["standard"])
+        return standardised(images, self.standard)
 
     def tokens(self, x: Tensor) -> Tensor:
         """Tokens (N, cells², D) of standardised images (N, 3, side, side), row by row, after the final norm."""
         return self.swin_model(x).flatten(1, 2)
+
+    def embed(self, x: Tensor, features: str = "") -> Tensor:
+        """The mean token (N, D)."""
+        return self.tokens(x).mean(dim=1)
+
+    def backbone(self) -> Swin:
+        """The Swin."""
+        return self.swin_model
 
     def encoder(self) -> list[nn.Module]:
         """The modules that turn an image into features."""
@@ -104,9 +110,9 @@ class SwinClassifier(SwinBackbone):
         """Logits (N, classes) of standardised images (N, 3, side, side)."""
         return self.classifier(self.embed(x))
 
-    def embed(self, x: Tensor) -> Tensor:
-        """The mean token (N, D)."""
-        return self.tokens(x).mean(dim=1)
+    def class_logits(self, pooled: Tensor, head: int = 0) -> Tensor:
+        """Logits (N, classes) of mean tokens (N, D)."""
+        return self.classifier(pooled)
 
     def outputs(self, x: Tensor, **inputs: Any) -> dict[str, Tensor]:
         """`embedding` (N, D) and `logits` (N, classes)."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medssl.core.plan import Plan
+from medssl.networks.network import Network
 
 
 class BatchNorm(nn.BatchNorm3d):
@@ -78,7 +78,7 @@ class Output(nn.Module):
         return torch.sigmoid(self.final_conv(x))
 
 
-class UNetEncoder(nn.Module):
+class UNetEncoder(Network):
     """The half that downstream classifiers keep: four levels with three poolings between them.
 
     Args:
@@ -87,7 +87,8 @@ class UNetEncoder(nn.Module):
         released: normalise by the statistics of the batch at hand, in evaluation too.
     """
 
-    size_divisor = 8  # of each side of its input
+    size_divisor = 8
+    embeddings = ("encoder",)
 
     def __init__(self, base_width: int, inputs: int, released: bool) -> None:
         super().__init__()
@@ -104,6 +105,10 @@ class UNetEncoder(nn.Module):
         skip256 = self.down_tr256(functional.max_pool3d(skip128, 2))
         return skip64, skip128, skip256, self.down_tr512(functional.max_pool3d(skip256, 2))
 
+    def embed(self, x: Tensor, features: str = "") -> Tensor:
+        """The mean (N, 16·base_width) of the bottleneck."""
+        return self.encode(x)[-1].mean(dim=(2, 3, 4))
+
 
 class UNet3D(UNetEncoder):
     """Encoder-decoder with three poolings; 19 073 665 parameters at `base_width` 32.
@@ -115,7 +120,7 @@ class UNet3D(UNetEncoder):
         fidelity: "released" normalises by the statistics of the batch at hand, in evaluation too.
     """
 
-    plan: Plan | None = None
+    answer = "restored image"
 
     def __init__(self, base_width: int = 32, inputs: int = 1, outputs: int = 1, fidelity: str = "paper") -> None:
         w, released = base_width, fidelity == "released"

@@ -7,7 +7,6 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medssl.core.plan import Plan
 from medssl.networks.unet3d import UNetEncoder
 
 
@@ -25,8 +24,6 @@ class UNetClassifier(UNetEncoder):
         arguments: those above but fidelity, for `Plan.network`.
     """
 
-    plan: Plan | None = None
-
     def __init__(
         self, base_width: int = 32, inputs: int = 1, classes: int = 1, hidden: int = 1024, fidelity: str = "paper"
     ) -> None:
@@ -40,10 +37,6 @@ class UNetClassifier(UNetEncoder):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes) of x (N, inputs, i, j, k), 0…1, sides divisible by 8."""
         return self.classify(self.embed(x))
-
-    def embed(self, x: Tensor) -> Tensor:
-        """The mean (N, 16·base_width) of the bottleneck."""
-        return self.encode(x)[-1].mean(dim=(2, 3, 4))
 
     def classify(self, embedding: Tensor) -> Tensor:
         """Logits (N, classes) of `embed`'s answer."""

@@ -24,6 +24,8 @@ class UNetSegmenter(UNet3D):
         arguments: those above but fidelity, for `Plan.network`.
     """
 
+    answer = "logits"
+
     def __init__(self, base_width: int = 32, inputs: int = 1, classes: int = 2, fidelity: str = "paper") -> None:
         super().__init__(base_width, inputs, classes, fidelity)
         self.arguments: dict[str, Any] = {"base_width": base_width, "inputs": inputs, "classes": classes}

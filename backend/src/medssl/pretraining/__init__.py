@@ -1,13 +1,21 @@
-"""Pretraining methods. One line registers a method: its config class, its implementation, and what it trains on."""
+"""Pretraining methods. One line registers a method: its config class, its implementation, what it trains on and begins with.
 
-from medssl.core.registry import DATASET_SPECS, RegistryEntry
+The network of a method stands under the same name in `medssl.networks.NETWORKS`, with what its models can be asked for.
+"""
+
+from medssl.core.registry import DATASET_SPECS, MethodEntry
 
 METHODS = {
-    "genesis": RegistryEntry(
-        "medssl.pretraining.genesis.config:GenesisConfig", "medssl.pretraining.genesis.method:Genesis"
+    "genesis": MethodEntry(
+        "medssl.pretraining.genesis.config:GenesisConfig", "medssl.pretraining.genesis.method:Genesis",
+        starts_from=("genesis",),
     ),
-    "peac": RegistryEntry("medssl.pretraining.peac.config:PeacConfig", "medssl.pretraining.peac.method:Peac"),
-    "ark": RegistryEntry(
-        "medssl.pretraining.ark.config:ArkConfig", "medssl.pretraining.ark.method:Ark", data=DATASET_SPECS
+    "peac": MethodEntry(
+        "medssl.pretraining.peac.config:PeacConfig", "medssl.pretraining.peac.method:Peac", starts_from=("peac",)
     ),
-}
+    "ark": MethodEntry(
+        "medssl.pretraining.ark.config:ArkConfig", "medssl.pretraining.ark.method:Ark", data=DATASET_SPECS,
+        starts_from=("ark", "peac"),
+    ),
+}  # fmt: skip
+UNTRAINED_METHOD = "peac"  # whose presets `untrained:PRESET` names

@@ -10,6 +10,7 @@ from medssl.core.errors import WeightsError
 from medssl.core.plan import read_plan
 from medssl.core.protocol import FINISHED
 from medssl.jobs.store import JobStore
+from medssl.tasks.described import abilities
 
 RESULT = "results/model.safetensors"
 WEIGHT_FILES = (".safetensors", ".pt", ".pth", ".ckpt", ".tar")
@@ -19,7 +20,8 @@ def list_models(store: JobStore) -> list[dict[str, Any]]:
     """Finished jobs' models, newest first, then weight files below `<home>/models`.
 
     Returns:
-        Dicts with model (job id or path), name, method, plan (a dict, or None for a foreign file) and created.
+        Dicts with model (job id or path), name, method, plan, can and created. Plan (a dict) and can (what
+        the model can be asked for, see `abilities`) are None for a foreign file: only opening it would tell.
     """
     jobs = [
         _entry(view.id, view.spec.name or view.id, store.jobs / view.id / RESULT)
@@ -41,5 +43,6 @@ def _entry(model: str, name: str, path: Path) -> dict[str, Any] | None:
             return None  # `medssl weights inspect` says what is wrong with it
     method = plan.method if plan else ""
     return dict(
-        model=model, name=name, method=method, plan=asdict(plan) if plan else None, created=path.stat().st_mtime
+        model=model, name=name, method=method, plan=asdict(plan) if plan else None,
+        can=abilities(plan) if plan else None, created=path.stat().st_mtime,
     )  # fmt: skip

@@ -1,13 +1,25 @@
-"""Downstream tasks. One line registers a task: its config class and its implementation, as import strings."""
+"""Downstream tasks. One line registers a task: its config class, its implementation, and what its models answer."""
 
-from medssl.core.registry import RegistryEntry
+from medssl.core.capabilities import CLASSES, SEGMENT
+from medssl.core.registry import TaskEntry
 
 TASKS = {
-    "segmentation": RegistryEntry(
-        "medssl.tasks.segmentation.config:SegmentationConfig", "medssl.tasks.segmentation.task:segmentation"
+    "segmentation": TaskEntry(
+        "medssl.tasks.segmentation.config:SegmentationConfig", "medssl.tasks.segmentation.task:segmentation", SEGMENT
     ),
-    "classification": RegistryEntry(
-        "medssl.tasks.classification.config:ClassificationConfig", "medssl.tasks.classification.task:classification"
+    "classification": TaskEntry(
+        "medssl.tasks.classification.config:ClassificationConfig",
+        "medssl.tasks.classification.task:classification",
+        CLASSES,
     ),
-    "probing": RegistryEntry("medssl.tasks.probing.config:ProbingConfig", "medssl.tasks.probing.task:probing"),
-}
+    "probing": TaskEntry(
+        "medssl.tasks.probing.config:ProbingConfig", "medssl.tasks.probing.task:probing", CLASSES,
+        kind="probe", needs_model=True,
+    ),
+}  # fmt: skip
+
+
+def only_task(kind: str) -> str:
+    """The task of a kind of job that has one; "" where there are several or none."""
+    names = [name for name, entry in TASKS.items() if entry.kind == kind]
+    return names[0] if len(names) == 1 else ""

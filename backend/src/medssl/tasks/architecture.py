@@ -6,11 +6,14 @@ from typing import Any
 
 from medssl.core.errors import ConfigError, WeightsError
 from medssl.core.plan import Plan
+from medssl.core.registry import load
+from medssl.networks import MONAI as MONAI_FAMILY
+from medssl.networks import NETWORKS, SWIN, UNET, family_of
+from medssl.networks.standardisation import USUAL
 from medssl.pretraining.peac.config import BACKBONES, CELLS
 from medssl.tasks.classification.config import ClassificationConfig
 from medssl.tasks.segmentation.config import MONAI, SegmentationConfig
 
-UNETS, SWINS = ("genesis", "unet-segmenter", "unet-classifier"), ("peac", "ark", "swin-segmenter", "swin-classifier")
 SWIN_ARGUMENTS = ("width", "patch", "depths", "heads", "window", "cells", "drop_path", "standard")
 Architecture = tuple[str, dict[str, Any]]  # a key of NETWORKS and its arguments
 
@@ -36,7 +39,7 @@ def segmentation_network(
         axes = 3 if form == "3d" else 2
         return "monai-segmenter", {"name": name, "axes": axes, "inputs": inputs, "classes": classes, "arguments": {}}
     if name == "unet3d":
-        width = source.network["base_width"] if source and source.method in UNETS else config.base_width
+        width = source.network["base_width"] if source and family_of(source) == UNET else config.base_width
         return "unet-segmenter", {"base_width": width, "inputs": inputs, "classes": classes}
     return "swin-segmenter", {**_swin(config.backbone, source), "classes": classes}
 
@@ -45,7 +48,7 @@ def classification_network(config: ClassificationConfig, form: str, classes: int
     """The classification network; see `segmentation_network`."""
     name = _choose(config.network, form, source)
     if name == "unet3d":
-        width = source.network["base_width"] if source and source.method in UNETS else config.base_width
+        width = source.network["base_width"] if source and family_of(source) == UNET else config.base_width
         return "unet-classifier", {"base_width": width, "inputs": 1, "classes": classes}
     return "swin-classifier", {**_swin(config.backbone, source), "classes": classes}
 
@@ -53,9 +56,9 @@ def classification_network(config: ClassificationConfig, form: str, classes: int
 def _choose(wanted: str, form: str, source: Plan | None) -> str:
     fitting = "unet3d" if form == "3d" else "swin"
     if wanted == "auto" and source is not None:
-        if source.method == "monai-segmenter":
+        if family_of(source) == MONAI_FAMILY:
             return str(source.network["name"])
-        wanted = "unet3d" if source.method in UNETS else "swin" if source.method in SWINS else "auto"
+        wanted = family_of(source) or "auto"
         if wanted not in ("auto", fitting):
             raise WeightsError(
                 f"weights of method {source.method!r}", f"do not fit the form {form!r}",
@@ -75,7 +78,8 @@ def _choose(wanted: str, form: str, source: Plan | None) -> str:
 
 
 def _swin(backbone: str, source: Plan | None) -> dict[str, Any]:
-    if source is not None and source.method in SWINS:
+    if source is not None and family_of(source) == SWIN:
         taken = {name: value for name, value in source.network.items() if name in SWIN_ARGUMENTS}
-        return taken | ({"standard": "imagenet"} if source.method == "ark" else {})
+        standard = load(NETWORKS[source.method].network).standard  # in which its weights saw images
+        return taken | ({"standard": standard} if standard != USUAL else {})
     return {**BACKBONES[backbone], "cells": CELLS, "drop_path": 0.1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -33,7 +34,7 @@ def tasks(
     _show(TASKS, "task", name, preset, as_json)
 
 
-def _show(table: dict[str, RegistryEntry], what: str, name: str, preset: str, as_json: bool) -> None:
+def _show(table: Mapping[str, RegistryEntry], what: str, name: str, preset: str, as_json: bool) -> None:
     from medssl.core.registry import config_class
     from medssl.core.schema import as_dict, build, describe
 

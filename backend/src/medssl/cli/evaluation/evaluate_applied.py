@@ -31,10 +31,12 @@ def apply_first(
         CatalogError: an image failed, images lack label maps, no image of the split, or images that the model saw.
         InputError: labels that are not those of the model's classes.
     """
+    from medssl.core.capabilities import HEADS
     from medssl.core.plan import read_plan
     from medssl.datasets.catalog.catalog import read_catalog
     from medssl.evaluation.prediction_tables import read_predictions
     from medssl.inference.models import model_path
+    from medssl.networks import capabilities_of
     from medssl.tasks.apply.output import record_of
 
     path = model_path(home_folder(home), model)
@@ -43,7 +45,7 @@ def apply_first(
     applied = output / "applied"
     data = images_of(source, "", "", "", split)
     entries = list(read_catalog(data, home_folder(home)))
-    job = str(plan.provenance.get("job", "")) if plan and plan.method == "ark" else ""
+    job = str(plan.provenance.get("job", "")) if plan and HEADS in capabilities_of(plan) else ""
     seen = notes_on_seen(home_folder(home), job, (one.image for one in entries), trained_too) if job else []
     rows = apply_here(model, data, {"output": str(applied), **settings}, device, home, False)
     failed = [row for row in rows if row["status"] != "done"]

@@ -26,6 +26,9 @@ from medssl.cli.options import (  # fmt: skip
 from medssl.cli.settings import merge, parse_settings, read_settings
 from medssl.cli.training_set import data_spec
 from medssl.core.protocol import DataSpec, JobSpec
+from medssl.tasks import only_task
+
+PROBE = "probe"
 
 Data = Annotated[
     list[str], typer.Argument(help="A catalogue CSV (columns image, patient, mask or labels), or a folder.")
@@ -105,7 +108,7 @@ def probe(
     chosen = data_spec(
         data, pattern, modality, validation_fraction, exclude, test_fraction=test_fraction, folds=folds, fold=fold
     )
-    _run("probe", "probing", "default", over, chosen, detach, home, start_from=model, name=name, device=device)
+    _run(PROBE, only_task(PROBE), "default", over, chosen, detach, home, start_from=model, name=name, device=device)
 
 
 def _run(

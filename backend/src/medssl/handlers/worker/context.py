@@ -24,10 +24,9 @@ from medssl.core.protocol import (
 from medssl.inference.models import WarmEmbeddings, WarmModels
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from medssl.images.volume import Volume
     from medssl.inference.patch_grid import PatchGrid
+    from medssl.networks.network import Network
 
 PROGRESS_S = 0.1  # status.json is replaced at most this often
 
@@ -60,7 +59,7 @@ class FolderContext:
         volume = read_volume(ref.path or upload_path(self.home, ref))
         return dataclasses.replace(volume, modality=ref.modality) if ref.modality else volume
 
-    def model(self, reference: str, fidelity: str, device: str, part: str = "") -> nn.Module:
+    def model(self, reference: str, fidelity: str, device: str, part: str = "") -> Network:
         """A model by job id or path, in evaluation mode on the device; kept warm.
 
         Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,13 +14,13 @@ from medssl.images.volume import Volume
 from medssl.inference.classification.findings import Finding, read_findings
 from medssl.inference.classification.views import Prediction, check_test_time, mean_with_interval, views_of
 from medssl.inference.image_embedding import as_input, image_size, whole_image
-from medssl.networks.ark import ArkNetwork
+from medssl.networks.network import HeadPredictor, Network
 
 CountProgress = Callable[[int, int], None]
 
 
 def predict_heads(
-    images: Sequence[Volume], net: ArkNetwork, test_time: str = "", progress: CountProgress | None = None
+    images: Sequence[Volume], net: Network, test_time: str = "", progress: CountProgress | None = None
 ) -> list[list[Prediction]]:
     """What every head says of every image: per image a list over heads, of class: probability, low, high.
 
@@ -45,7 +45,7 @@ def predict_heads(
 
 def predict_findings(
     images: Sequence[Volume],
-    net: ArkNetwork,
+    net: Network,
     findings: Sequence[Finding],
     test_time: str = "",
     progress: CountProgress | None = None,
@@ -68,17 +68,17 @@ def predict_findings(
 
 
 @torch.inference_mode()
-def head_probabilities(volume: Volume, net: ArkNetwork, test_time: str = "") -> list[np.ndarray]:
+def head_probabilities(volume: Volume, net: Network, test_time: str = "") -> list[np.ndarray]:
     """(V, classes) of every head, of V views of an image."""
     wanted, size = check_test_time(test_time or "none"), image_size(net)
     image = whole_image(volume, net)
     if wanted == "ten-crop":  # it has just the network's size, which leaves no room for crops
         image = resized_to(image, enlarged(size))
     views = views_of(torch.from_numpy(image), size, wanted).to(next(net.parameters()).device)
-    return [head.double().cpu().numpy() for head in net.probabilities(as_input(views, net))]
+    return [head.double().cpu().numpy() for head in cast(HeadPredictor, net).probabilities(as_input(views, net))]
 
 
-def by_head(probabilities: Sequence[np.ndarray], net: ArkNetwork) -> list[Prediction]:
+def by_head(probabilities: Sequence[np.ndarray], net: Network) -> list[Prediction]:
     """The answers of `head_probabilities` under the names of the heads' classes."""
     return [mean_with_interval(one["classes"], each.mean(axis=0), each) for one, each in zip(net.sets, probabilities)]
 
@@ -97,7 +97,7 @@ def heads_text(findings: Sequence[Finding], sets: Sequence[dict[str, Any]]) -> s
 
 
 def head_rows(
-    number: int, name: str, probabilities: Sequence[np.ndarray], net: ArkNetwork, heads: Sequence[str],
+    number: int, name: str, probabilities: Sequence[np.ndarray], net: Network, heads: Sequence[str],
     findings: Sequence[Finding],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The result's table of one image: a row per head and class, then one per finding that was asked for.

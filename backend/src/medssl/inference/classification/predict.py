@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from scipy import special
-from torch import Tensor, nn
+from torch import Tensor
 
-from medssl.core.errors import WeightsError
+from medssl.core.capabilities import CLASSES
 from medssl.core.plan import Plan
 from medssl.evaluation.metrics.calibration import logits_of
 from medssl.images.volume import Volume
+from medssl.inference.capabilities import require
 from medssl.inference.classification.probe_files import Probe, is_probe, open_probe
 from medssl.inference.classification.views import Prediction, check_test_time, mean_with_interval, views_of
 from medssl.inference.image_embedding import as_input, embedding_of, image_size, whole_image
 from medssl.inference.models import model_path
-
-TASKS = ("classification", "probing")
+from medssl.networks.network import Network
 
 
 def predict_images(
     images: Sequence[Volume],
-    net: nn.Module | Probe,
+    net: Network | Probe,
     test_time: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Prediction]:
@@ -56,22 +56,14 @@ def predict_images(
     return found
 
 
-def check_predictor(net: nn.Module | Probe) -> Plan:
+def check_predictor(net: Network | Probe) -> Plan:
     """The plan of a model that predicts.
 
     Raises:
         WeightsError: a model of another task.
     """
-    plan = cast(Plan, net.plan)
-    if plan.task.get("name") not in TASKS:
-        what = f"task {plan.task['name']!r}" if plan.task else f"method {plan.method!r}"
-        raise WeightsError(
-            f"model of {what}",
-            "does not predict classes",
-            "Choose a model fine-tuned for classification, a probe, or a pretrained Ark",
-            code="model-unsuitable",
-        )
-    return plan
+    require(net.plan, CLASSES)
+    return net.plan
 
 
 def calibrate(probabilities: np.ndarray, names: Sequence[str], kind: str, temperatures: dict[str, float]) -> np.ndarray:
@@ -87,9 +79,7 @@ def calibrate(probabilities: np.ndarray, names: Sequence[str], kind: str, temper
     return scaled.reshape(np.shape(probabilities))
 
 
-def load_predictor(
-    reference: str, home: Path, model: Callable[[str, str], nn.Module], part: str = ""
-) -> nn.Module | Probe:
+def load_predictor(reference: str, home: Path, model: Callable[[str, str], Network], part: str = "") -> Network | Probe:
     """The network or probe that a job id or a path names.
 
     Args:
@@ -128,7 +118,7 @@ def chosen_test_time(wanted: str, plan: Plan) -> str:
     return wanted or str(plan.task.get("test_time", "none"))
 
 
-def _predict_one(volume: Volume, net: nn.Module | Probe, plan: Plan, test_time: str) -> Prediction:
+def _predict_one(volume: Volume, net: Network | Probe, plan: Plan, test_time: str) -> Prediction:
     network = net.net if isinstance(net, Probe) else net
     image = torch.from_numpy(whole_image(volume, network))
     views = views_of(image, image_size(network), test_time)  # (V, 1, *size)
@@ -141,10 +131,10 @@ def _predict_one(volume: Volume, net: nn.Module | Probe, plan: Plan, test_time: 
 
 
 @torch.inference_mode()
-def _probabilities(views: Tensor, net: nn.Module | Probe, kind: str) -> np.ndarray:
+def _probabilities(views: Tensor, net: Network | Probe, kind: str) -> np.ndarray:
     """(V, C) of views (V, 1, *size); one at a time where the network normalises by the batch at hand."""
     network = net.net if isinstance(net, Probe) else net
-    device, released = next(network.parameters()).device, cast(Plan, network.plan).fidelity == "released"
+    device, released = next(network.parameters()).device, network.plan.fidelity == "released"
     found = []
     for some in views.to(device).split(1 if released and views.ndim == 5 else len(views)):
         if isinstance(net, Probe):

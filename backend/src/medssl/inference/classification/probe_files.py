@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan, read_plan
+from medssl.networks.network import Network
 from medssl.networks.weights.weight_files import open_weights
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Probe:
     """
 
     plan: Plan
-    net: nn.Module
+    net: Network
     head: LinearProbe | KNearest
 
 
@@ -40,7 +39,7 @@ def is_probe(path: Path) -> bool:
     return plan is not None and plan.method == METHOD
 
 
-def open_probe(path: Path, model: Callable[[str], nn.Module]) -> Probe:
+def open_probe(path: Path, model: Callable[[str], Network]) -> Probe:
     """Read a probe and the model that its header names.
 
     Args:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from medssl.core.errors import ConfigError, VolumeError, WeightsError
+from medssl.core.capabilities import RESTORE
+from medssl.core.errors import ConfigError, VolumeError
 from medssl.core.plan import Plan
 from medssl.evaluation.metrics.image_metrics import image_metrics
 from medssl.images.intensity.model_window import intensity_window
 from medssl.images.intensity.normalise import denormalise, normalise
 from medssl.images.volume import Volume, compact
+from medssl.inference.capabilities import require
 from medssl.inference.volumes.tiles import distort_tiles, make_distortion
 from medssl.inference.volumes.windows import apply_windows
+from medssl.networks.network import Network
 
-METHOD = "genesis"  # the method whose networks restore volumes
 BATCH = 4
 DISTORTING = 0.1  # share of the time, for the progress bar
 
@@ -44,7 +45,7 @@ class Restoration:
 
 def restore_volume(
     volume: Volume,
-    net: nn.Module,
+    net: Network,
     distortion: str = "random",
     strength: float = 1.0,
     seed: int = 0,
@@ -66,7 +67,7 @@ def restore_volume(
         progress: called with (fraction, message); may raise CancelledError.
 
     Raises:
-        WeightsError: a model of another method.
+        WeightsError: a model that does not restore.
         VolumeError: a 2D or constant volume, or an empty region or one that reaches beyond the volume.
         InputError: a volume of another modality than the model's.
         ConfigError: an unknown distortion, a strength or an overlap out of range.
@@ -104,15 +105,9 @@ def restore_volume(
     )  # fmt: skip
 
 
-def _check(volume: Volume, net: nn.Module, overlap: float) -> Plan:
-    plan = cast(Plan, net.plan)
-    if plan.method != METHOD:
-        raise WeightsError(
-            f"model of method {plan.method!r}",
-            "does not restore volumes",
-            "Choose a Models Genesis model",
-            code="model-unsuitable",
-        )
+def _check(volume: Volume, net: Network, overlap: float) -> Plan:
+    plan = net.plan
+    require(plan, RESTORE)
     if volume.array.ndim != 3 or volume.shape[2] == 1:
         raise VolumeError(
             f"{volume.name or 'image'} of shape {volume.shape}",

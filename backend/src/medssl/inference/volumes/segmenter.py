@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from scipy import ndimage
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from medssl.core.errors import ConfigError, VolumeError, WeightsError
+from medssl.core.capabilities import SEGMENT
+from medssl.core.errors import ConfigError, VolumeError
 from medssl.core.plan import Plan
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.model_window import intensity_window
@@ -20,10 +21,11 @@ from medssl.images.planes import HOW, is_flat
 from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
+from medssl.inference.capabilities import require
 from medssl.inference.volumes.slabs import class_numbers
 from medssl.inference.volumes.sliding import image_slabs, mirrored_axes, reader
+from medssl.networks.network import Network
 
-TASK = "segmentation"
 MARGIN = 8 / 7  # a radiograph's short side over that of the network's window, as in training
 OTHER_SPACING = 1.5  # times the spacing of training, either way: worth a note
 COLUMNS = ("class", "value", "colour", "voxels", "volume_ml", "area_cm2")
@@ -52,7 +54,7 @@ class SegmentedImage:
 
 def segment_image(
     volume: Volume,
-    net: nn.Module,
+    net: Network,
     overlap: float | None = None,
     mirror: bool = False,
     progress: Progress | None = None,
@@ -80,7 +82,7 @@ def segment_image(
         InputError: an image of another modality than the model's.
         ConfigError: an overlap out of range.
     """
-    plan, task = check_segmenter(net), cast(Plan, net.plan).task
+    plan, task = check_segmenter(net), net.plan.task
     overlap = float(task.get("overlap", 0.25)) if overlap is None else overlap
     if not 0 <= overlap <= 0.9:
         raise ConfigError(
@@ -112,7 +114,7 @@ def segment_image(
 class _Windows:
     """How the network is moved over an image."""
 
-    net: nn.Module
+    net: Network
     size: tuple[int, ...]
     overlap: float
     mirror: bool
@@ -127,22 +129,14 @@ class _Windows:
         return image_slabs(read, shape, self.net, self.size, self.overlap, mirrored, progress=self.progress)
 
 
-def check_segmenter(net: nn.Module) -> Plan:
+def check_segmenter(net: Network) -> Plan:
     """The plan of a model that segments.
 
     Raises:
         WeightsError: a model of another task.
     """
-    plan = cast(Plan, net.plan)
-    if plan.task.get("name") != TASK:
-        what = f"task {plan.task['name']!r}" if plan.task else f"method {plan.method!r}"
-        raise WeightsError(
-            f"model of {what}",
-            "does not segment",
-            "Choose a model that was fine-tuned for segmentation",
-            code="model-unsuitable",
-        )
-    return plan
+    require(net.plan, SEGMENT)
+    return net.plan
 
 
 def _slices(

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from medssl.inference.volumes.slabs import Read, class_numbers, slabs
+from medssl.networks.network import Network
 
 BATCH, BATCH_2D = 4, 8  # windows at a time
 MIRRORED_3D, MIRRORED_SLICE, MIRRORED_RADIOGRAPH = (2, 3, 4), (2, 3), (2,)  # axes of (N, channels, i, j, k)
@@ -17,7 +18,7 @@ MIRRORED_3D, MIRRORED_SLICE, MIRRORED_RADIOGRAPH = (2, 3, 4), (2, 3), (2,)  # ax
 
 def segment_array(
     array: np.ndarray,
-    network: nn.Module,
+    network: Network,
     size: Sequence[int],
     overlap: float = 0.25,
     mirror: bool = False,
@@ -55,7 +56,7 @@ def segment_array(
 def image_slabs(
     read: Read,
     shape: Sequence[int],
-    network: nn.Module,
+    network: Network,
     size: Sequence[int],
     overlap: float = 0.25,
     mirrored: Sequence[int] = (),
@@ -97,15 +98,14 @@ def mirrored_axes(network_axes: int, image_axes: int) -> tuple[int, ...]:
     return MIRRORED_SLICE if image_axes == 3 else MIRRORED_RADIOGRAPH
 
 
-def _ask(network: nn.Module, flat: bool, mirrored: Sequence[int]) -> Callable[[Tensor], Tensor]:
+def _ask(network: Network, flat: bool, mirrored: Sequence[int]) -> Callable[[Tensor], Tensor]:
     """The network from (N, channels, i, j, k) to (N, C, i, j, k), averaged over every combination of mirrored axes."""
-    standardise: Callable[[Tensor], Tensor] = getattr(network, "standardise", lambda rows: rows)
 
     def once(x: Tensor) -> Tensor:
         if not flat:
             return network(x).float()
         rows = x[..., 0].transpose(2, 3)  # (N, channels, rows, columns)
-        return network(standardise(rows)).float().transpose(2, 3)[..., None]
+        return network(network.standardise(rows)).float().transpose(2, 3)[..., None]
 
     def ask(x: Tensor) -> Tensor:
         turns = [axes for n in range(len(mirrored) + 1) for axes in itertools.combinations(mirrored, n)]

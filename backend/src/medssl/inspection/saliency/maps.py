@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from medssl.core.errors import ConfigError
 from medssl.datasets.crops.classification_images import enlarged
@@ -20,6 +20,7 @@ from medssl.images.volume import Volume
 from medssl.inference.image_embedding import as_input, centre, image_size, whole_image
 from medssl.inspection.saliency.randomisation_check import Check, rank_check
 from medssl.inspection.saliency.target import Target, find_target, log_odds, probability_of
+from medssl.networks.network import Explained, Network
 
 METHODS = {"grad-cam": "Integrated Grad-CAM", "occlusion": "Occlusion"}
 NETWORKS = {"grad-cam": 3, "occlusion": 2}  # random ones the map is compared with; each costs as much as the map
@@ -64,7 +65,7 @@ class Saliency:
 
 def saliency_map(
     volume: Volume,
-    net: nn.Module,
+    net: Network,
     finding: str,
     head: str = "",
     method: str = "grad-cam",
@@ -104,7 +105,7 @@ def saliency_map(
     looked = centre(looked, image_size(net))[None, None].to(next(net.parameters()).device)  # (1, 1, side, side)
     rounds = 1 + (NETWORKS[method] if check else 0)
 
-    def scores_of(network: nn.Module, turn: int) -> np.ndarray:
+    def scores_of(network: Network, turn: int) -> np.ndarray:
         message = METHODS[method] if turn == 0 else f"random network {turn} of {rounds - 1}"
         progress(turn / rounds, message)
         score = grad_cam if method == "grad-cam" else occlusion
@@ -122,7 +123,7 @@ def saliency_map(
 
 
 def grad_cam(
-    net: nn.Module,
+    net: Network,
     looked: Tensor,
     target: Target,
     progress: Callable[[float], None] = lambda share: None,
@@ -137,7 +138,7 @@ def grad_cam(
     evidence was planted at a known place, tokens of the later stages were brightest there in anything from none to all of the
     images, with local gradients or integrated ones; these tokens are the only ones that belong to one place for certain.
     """
-    swin: Any = getattr(net, "swin_model", net)
+    swin = cast(Explained, net).backbone()
     with torch.no_grad():
         x = swin.patch_embed(as_input(looked, net))  # (1, n, n, C)
         mean = x.mean(dim=(1, 2), keepdim=True)
@@ -156,7 +157,7 @@ def grad_cam(
 
 @torch.no_grad()
 def occlusion(
-    net: nn.Module, looked: Tensor, target: Target, progress: Callable[[float], None] = lambda share: None
+    net: Network, looked: Tensor, target: Target, progress: Callable[[float], None] = lambda share: None
 ) -> np.ndarray:
     """Scores (STEPS, STEPS) of an image (1, 1, side, side) in 0...1: by how much the log-odds fall, in the mean, when a square
     in the image's mean grey hides the place."""
@@ -185,12 +186,12 @@ def positive_scores(scores: np.ndarray) -> np.ndarray:
     return kept / kept.max() if kept.max() > 0 else kept
 
 
-def map_over_image(cells: np.ndarray, image: Radiograph, net: nn.Module) -> np.ndarray:
+def map_over_image(cells: np.ndarray, image: Radiograph, net: Network) -> np.ndarray:
     """Cells (n, n) over what the network saw, as a map (rows, columns) of the whole source."""
     found = np.zeros(image.volume.shape[::-1], np.float32)
     rows, columns = image.pixels.shape
     top, left, height, width = 0, 0, rows, columns
-    if getattr(net, "framing", "centre") != "whole":  # the centre of the centre square, see `whole_image`
+    if net.framing != "whole":  # the centre of the centre square, see `whole_image`
         side = image_size(net)[0]
         larger = enlarged((side,))[0]
         scaled = aspect_kept((rows, columns), larger)
@@ -201,10 +202,10 @@ def map_over_image(cells: np.ndarray, image: Radiograph, net: nn.Module) -> np.n
     return found
 
 
-def _pooled(net: nn.Module, images: Tensor) -> Tensor:
+def _pooled(net: Network, images: Tensor) -> Tensor:
     """The mean token (N, D) of images (N, 1, side, side) in 0...1."""
     with torch.no_grad():
-        return net.tokens(as_input(images, net)).mean(dim=1)  # type: ignore[operator]
+        return cast(Explained, net).tokens(as_input(images, net)).mean(dim=1)
 
 
 def _text(method: str, target: Target, probability: float, check: Check | None) -> str:

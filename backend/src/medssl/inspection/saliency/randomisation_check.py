@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from torch import nn
 
 from medssl.inference.untrained import untrained
+from medssl.networks.network import Network
 
 LIMIT = 0.5  # a map as like as this, or more, to those of random networks is not to be relied on
 
@@ -46,7 +46,7 @@ class Check:
 
 
 def rank_check(
-    scores: np.ndarray, net: nn.Module, networks: int, scores_of: Callable[[nn.Module, int], np.ndarray]
+    scores: np.ndarray, net: Network, networks: int, scores_of: Callable[[Network, int], np.ndarray]
 ) -> Check:
     """Compare scores with those of networks as training begins with them, one seed each.
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from medssl.core.capabilities import CLASSES, EXPLAIN, HEADS
 from medssl.core.errors import WeightsError
-from medssl.core.plan import Plan
+from medssl.inference.capabilities import can, require
 from medssl.inference.classification.findings import find_heads
 from medssl.inference.classification.predict import calibrate
+from medssl.networks.network import Explained, Network
 
 
 @dataclass(frozen=True)
@@ -32,25 +34,22 @@ class Target:
         return f"{self.finding} ({self.head})" if self.head else self.finding
 
 
-def find_target(net: nn.Module, finding: str, head: str = "") -> Target:
+def find_target(net: Network, finding: str, head: str = "") -> Target:
     """The output that a finding's name means.
 
     Args:
-        net: an Ark or a Swin classifier, with its plan.
-        finding: a class; of an Ark synonyms will do.
-        head: of an Ark; "": the first that knows the finding.
+        net: with its plan.
+        finding: a class; of a network with heads by name synonyms will do.
+        head: by name; "": the first that knows the finding.
 
     Raises:
         WeightsError: a model of another kind, or one without this head or finding.
     """
-    plan: Plan = net.plan  # type: ignore[assignment]
-    if hasattr(net, "omni_heads"):
-        return _of_ark(net.sets, finding, head)  # type: ignore[arg-type]
-    if not hasattr(net, "swin_model") or plan.task.get("name") != "classification":
-        what = f"task {plan.task['name']!r}" if plan.task else f"method {plan.method!r}"
-        raise WeightsError(
-            f"model of {what}", "gives no saliency map",
-            "Choose a pretrained Ark, or a classifier of radiographs fine-tuned from PEAC or Ark", code="model-unsuitable")  # fmt: skip
+    plan = net.plan
+    require(plan, EXPLAIN)
+    if can(plan, HEADS):
+        return _of_heads(net.sets, finding, head)
+    require(plan, CLASSES)
     classes = tuple(plan.task["classes"])
     if head:
         raise WeightsError(
@@ -63,9 +62,9 @@ def find_target(net: nn.Module, finding: str, head: str = "") -> Target:
     return Target(finding, "", 0, classes.index(finding), classes, plan.task["kind"] == "multi-class")
 
 
-def log_odds(net: nn.Module, pooled: Tensor, target: Target) -> Tensor:
+def log_odds(net: Network, pooled: Tensor, target: Target) -> Tensor:
     """(N,) of mean tokens (N, D): the logit, or of exclusive classes how far it is above all others together."""
-    logits = _logits(net, pooled, target)
+    logits = cast(Explained, net).class_logits(pooled, target.number)
     one = logits[:, target.index]
     if not target.exclusive:
         return one
@@ -74,23 +73,17 @@ def log_odds(net: nn.Module, pooled: Tensor, target: Target) -> Tensor:
 
 
 @torch.no_grad()
-def probability_of(net: nn.Module, pooled: Tensor, target: Target) -> float:
+def probability_of(net: Network, pooled: Tensor, target: Target) -> float:
     """Of the finding in one image, by its mean token (1, D), calibrated as the model's predictions are."""
-    logits = _logits(net, pooled, target).double().cpu()
+    logits = cast(Explained, net).class_logits(pooled, target.number).double().cpu()
     raw = (logits.softmax(dim=1) if target.exclusive else logits.sigmoid()).numpy()[0]
-    plan: Plan = net.plan  # type: ignore[assignment]
+    plan = net.plan
     kind = "multi-class" if target.exclusive else "multi-label"
     return float(calibrate(raw, target.classes, kind, plan.task.get("temperature", {}))[target.index])
 
 
-def _of_ark(sets: Sequence[Mapping[str, Any]], finding: str, head: str) -> Target:
+def _of_heads(sets: Sequence[Mapping[str, Any]], finding: str, head: str) -> Target:
     number, index = find_heads(sets, finding, (head,) if head else ())[0]
     one = sets[number]
     classes = tuple(one["classes"])
     return Target(classes[index], one["name"], number, index, classes, one["activation"] == "softmax")
-
-
-def _logits(net: nn.Module, pooled: Tensor, target: Target) -> Tensor:
-    if hasattr(net, "omni_heads"):
-        return net.omni_heads[target.number](net.projector(pooled))  # type: ignore[operator, index]
-    return net.classifier(pooled)  # type: ignore[operator]

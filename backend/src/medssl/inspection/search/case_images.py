@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
-from torch import nn
 
 from medssl.core.errors import ConfigError, InputError
 from medssl.datasets.entry import Entry
@@ -18,6 +17,7 @@ from medssl.images.planes import as_plane
 from medssl.images.thumbnail import thumbnail_of
 from medssl.images.volume import Volume
 from medssl.inference.image_embedding import BATCH, embed_images, image_size, whole_image
+from medssl.networks.network import Network
 
 FEATURES = ("projector", "encoder")
 READERS = 4  # threads
@@ -39,7 +39,7 @@ class _Read:
     problem: str = ""
 
 
-def features_of(net: nn.Module, wanted: str) -> str:
+def features_of(net: Network, wanted: str) -> str:
     """Which features a model gives where `wanted` ones are asked for: only some have a projector.
 
     Raises:
@@ -49,10 +49,10 @@ def features_of(net: nn.Module, wanted: str) -> str:
         raise ConfigError(
             f"features = {wanted!r}", "is not a choice", f"Use one of {', '.join(FEATURES)}", code="features-unknown"
         )
-    return wanted if hasattr(net, "projector") else "encoder"
+    return wanted if wanted in net.embeddings else "encoder"
 
 
-def describe_entries(entries: Sequence[Entry], net: nn.Module, features: str = "") -> Iterator[list[Described]]:
+def describe_entries(entries: Sequence[Entry], net: Network, features: str = "") -> Iterator[list[Described]]:
     """Batches of descriptions, together in the order of the entries."""
     reading = _ahead(entries, net)
     while batch := list(islice(reading, BATCH)):
@@ -61,9 +61,7 @@ def describe_entries(entries: Sequence[Entry], net: nn.Module, features: str = "
         yield [Described(None if one.image is None else next(vectors), one.thumbnail, one.problem) for one in batch]
 
 
-def describe_query(
-    volume: Volume, net: nn.Module, features: str, view: str, inverted: bool
-) -> tuple[np.ndarray, bytes]:
+def describe_query(volume: Volume, net: Network, features: str, view: str, inverted: bool) -> tuple[np.ndarray, bytes]:
     """The embedding (D,) and a small JPEG of one image that somebody asks about.
 
     Raises:
@@ -73,7 +71,7 @@ def describe_query(
     return embed_images([image], net, features=features)[0], _thumbnail(volume, net, view, inverted)
 
 
-def _ahead(entries: Sequence[Entry], net: nn.Module) -> Iterator[_Read]:
+def _ahead(entries: Sequence[Entry], net: Network) -> Iterator[_Read]:
     """Read images in order, two batches ahead of whoever takes them."""
     left, waiting = iter(entries), deque[Future[_Read]]()
     with ThreadPoolExecutor(READERS) as readers:
@@ -88,7 +86,7 @@ def _ahead(entries: Sequence[Entry], net: nn.Module) -> Iterator[_Read]:
             readers.shutdown(wait=True, cancel_futures=True)
 
 
-def _read(entry: Entry, net: nn.Module) -> _Read:
+def _read(entry: Entry, net: Network) -> _Read:
     try:
         volume = replace(read_volume(entry.image, entry.modality), name=entry.name)
         image = whole_image(volume, net, entry.view, entry.inverted)
@@ -97,6 +95,6 @@ def _read(entry: Entry, net: nn.Module) -> _Read:
         return _Read(problem=f"{error.value}: {error.rule}")
 
 
-def _thumbnail(volume: Volume, net: nn.Module, view: str, inverted: bool) -> bytes:
+def _thumbnail(volume: Volume, net: Network, view: str, inverted: bool) -> bytes:
     flat = len(image_size(net)) == 2
     return thumbnail_of(as_plane(volume, view, inverted) if flat else volume, "JPEG")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
-from torch import nn
 
 from medssl.core.errors import ResourceError
 from medssl.core.files import disk_errors
 from medssl.datasets.entry import Entry
 from medssl.inspection.search.case_images import describe_entries
+from medssl.networks.network import Network
 
 FILE, LOCK = "index.sqlite", "index.lock"
 SCHEMA = (
@@ -87,7 +87,7 @@ class CaseIndex:
         return len(self.entries)
 
     def update(
-        self, entries: Sequence[Entry], net: nn.Module, features: str = "", progress: CountProgress | None = None
+        self, entries: Sequence[Entry], net: Network, features: str = "", progress: CountProgress | None = None
     ) -> Changes:
         """Bring the index in step with a set of images: only new and changed files are read.
 
@@ -150,7 +150,7 @@ class CaseIndex:
         database: sqlite3.Connection,
         entries: Sequence[Entry],
         wanted: dict[str, str],
-        net: nn.Module,
+        net: Network,
         features: str,
         progress: CountProgress,
     ) -> Changes:

@@ -14,22 +14,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from medssl import __version__
+from medssl.core.capabilities import CLASSES, SEGMENT
 from medssl.core.files import write_atomic
 from medssl.core.plan import Plan
-from medssl.networks import NETWORKS
+from medssl.networks import NETWORKS, capabilities_of
+from medssl.networks.network import Network
 from medssl.networks.weights.bundle_inference import class_channels, inference
 from medssl.networks.weights.layouts import bare_names
 from medssl.networks.weights.tensor_files import digest
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
-TASKS = {"segmentation": "Segmentation", "classification": "Classification"}
+TASKS = {SEGMENT: "Segmentation", CLASSES: "Classification"}  # as the model zoo names them
 
 
 def write_bundle(
-    network: nn.Module, folder: Path, scripted: torch.jit.ScriptModule, takes: tuple[int, list[str]], note: str
+    network: Network, folder: Path, scripted: torch.jit.ScriptModule, takes: tuple[int, list[str]], note: str
 ) -> None:
     """Write a bundle: `configs/`, `models/model.pt` and `model.ts`, `docs/README.md`, `LICENSE`.
 
@@ -46,7 +48,7 @@ def write_bundle(
     Raises:
         ResourceError: the folder cannot be written.
     """
-    plan: Plan = network.plan  # type: ignore[assignment]
+    plan = network.plan
     state = bare_names(plan, network.state_dict())
     metadata = _metadata(plan, takes, note) | {"medssl": {**asdict(plan), "sha256": digest(state)}}
     weights, script = io.BytesIO(), io.BytesIO()
@@ -84,17 +86,18 @@ def open_bundle(folder: Path) -> list[Callable[[Tensor], Tensor]]:
 def _metadata(plan: Plan, takes: tuple[int, list[str]], note: str) -> dict[str, Any]:
     channels, sides = takes
     classes = class_channels(plan)
-    kind = plan.task.get("name", "")
+    can, kind = capabilities_of(plan), plan.task.get("name", "")
+    segments = SEGMENT in can
     image = {
         "type": "image", "format": "magnitude", "modality": plan.modality or "n/a", "num_channels": channels,
         "spatial_shape": [int(side) if side.isdigit() else side for side in sides], "dtype": "float32",
-        "value_range": [0, 1], "is_patch_data": kind == "segmentation",
+        "value_range": [0, 1], "is_patch_data": segments,
         "channel_def": {str(channel): "image" for channel in range(channels)},
     }  # fmt: skip
     answer = {
-        "type": "image" if kind == "segmentation" else "probabilities", "format": kind or "features",
-        "num_channels": len(classes), "spatial_shape": image["spatial_shape"] if kind == "segmentation" else [],
-        "dtype": "float32", "value_range": [], "is_patch_data": kind == "segmentation", "channel_def": classes,
+        "type": "image" if segments else "probabilities", "format": kind or "features",
+        "num_channels": len(classes), "spatial_shape": image["spatial_shape"] if segments else [],
+        "dtype": "float32", "value_range": [], "is_patch_data": segments, "channel_def": classes,
     }  # fmt: skip
     return {
         "schema": SCHEMA,
@@ -106,7 +109,7 @@ def _metadata(plan: Plan, takes: tuple[int, list[str]], note: str) -> dict[str, 
         "required_packages_version": {"nibabel": "5", "pytorch-ignite": "0.4.11"},
         "optional_packages_version": {"medssl": __version__},
         "name": f"MedSSL {plan.method}",
-        "task": TASKS.get(kind, "Feature extraction"),
+        "task": next((title for word, title in TASKS.items() if word in can), "Feature extraction"),
         "description": note,
         "authors": "see LICENSE",
         "copyright": plan.licence or "none stated",
@@ -121,7 +124,7 @@ def _readme(name: str, plan: Plan, note: str) -> str:
     thresholds = plan.task.get("thresholds", {})
     lines = [
         f"# {name}",
-        f"{NETWORKS[plan.method].rpartition(':')[2]} of MedSSL {__version__}. {note}",
+        f"{NETWORKS[plan.method].network.rpartition(':')[2]} of MedSSL {__version__}. {note}",
         f"## Answers\n\n{classes or 'Features; no classes.'}",
         *(["## Thresholds\n\n" + "\n".join(f"- {of}: {t:.4g}" for of, t in thresholds.items())] if thresholds else []),
         f"## Intensities\n\n`{json.dumps(plan.normalisation)}`, as MedSSL understands it.",

@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from medssl.core.capabilities import SEGMENT
 from medssl.core.plan import Plan
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve, window
 from medssl.images.intensity.volume_statistics import compute
-from medssl.networks import NETWORKS
+from medssl.networks import MONAI, NETWORKS, capabilities_of, family_of
+from medssl.networks.network import Network
 
 WINDOWS_AT_A_TIME = 4
 
 
-def inference(network: nn.Module) -> dict[str, Any]:
+def inference(network: Network) -> dict[str, Any]:
     """The configuration: for volumes from file to label map, else the network and its inferer."""
-    plan: Plan = network.plan  # type: ignore[assignment]
+    plan = network.plan
     content: dict[str, Any] = {
         "imports": ["$import glob", "$import numpy as np", "$import torch"],
         "bundle_root": ".",
@@ -27,7 +29,7 @@ def inference(network: nn.Module) -> dict[str, Any]:
         "network": "$@network_def.to(@device)",
         "inferer": {"_target_": "SimpleInferer"},
     }
-    if plan.task.get("name") != "segmentation" or plan.task.get("form") != "3d":
+    if SEGMENT not in capabilities_of(plan) or plan.task.get("form") != "3d":
         return content
     return content | {
         "inferer": {
@@ -70,11 +72,11 @@ def inference(network: nn.Module) -> dict[str, Any]:
     }
 
 
-def network_definition(network: nn.Module) -> dict[str, Any]:
+def network_definition(network: Network) -> dict[str, Any]:
     """The class and arguments that build an empty network: MONAI's own where there is one."""
-    plan: Plan = network.plan  # type: ignore[assignment]
-    if plan.method != "monai-segmenter":
-        return {"_target_": NETWORKS[plan.method].replace(":", "."), **plan.network, "fidelity": plan.fidelity}
+    plan = network.plan
+    if family_of(plan) != MONAI:
+        return {"_target_": NETWORKS[plan.method].network.replace(":", "."), **plan.network, "fidelity": plan.fidelity}
     return {"_target_": type(network.network).__name__, **network.settings}  # type: ignore[dict-item]
 
 

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from medssl.core.errors import ConfigError, ResourceError, WeightsError
 from medssl.core.files import write_atomic
 from medssl.core.plan import Plan
+from medssl.networks.network import Network
+from medssl.networks.standardisation import TITLES
 from medssl.networks.weights.bundle import open_bundle, write_bundle
 from medssl.networks.weights.weight_files import export_official, load_weights, write_official
 
@@ -44,7 +46,7 @@ class ExportReport:
 
 
 def export(
-    network: nn.Module | str | Path, target: str | Path, format: str, check: bool = True, part: str | None = None
+    network: Network | str | Path, target: str | Path, format: str, check: bool = True, part: str | None = None
 ) -> ExportReport:
     """Write a model for another program.
 
@@ -68,7 +70,7 @@ def export(
     write, read = FORMATS[format]
     path, target = None if isinstance(network, nn.Module) else Path(network), Path(target)
     ours = deepcopy(network) if isinstance(network, nn.Module) else load_weights(network, part)
-    if getattr(ours, "plan", None) is None:
+    if not isinstance(ours, Network) or ours.plan is None:
         raise ConfigError(
             "network without plan", "cannot be exported", "Load it with medssl.load_weights", code="plan-missing"
         )
@@ -81,44 +83,36 @@ def export(
     return ExportReport(target, format, difference, describe(ours))
 
 
-def describe(network: nn.Module) -> str:
+def describe(network: Network) -> str:
     """What a network takes and gives, and under which licence."""
-    plan: Plan = network.plan  # type: ignore[assignment]
+    plan = network.plan
     example = make_example(network, 1)
     sides = "i, j, k" if example.ndim == 5 else "rows, columns"
     if _one_size(network):
         takes = f"{INPUT} ({', '.join(['N', *map(str, example.shape[1:])])})"
     else:
         takes = f"{INPUT} (N, {example.shape[1]}, {sides}), sides divisible by {network.size_divisor}"
-    scale = "0 to 1"
-    if hasattr(network, "side"):
-        ark = plan.method == "ark" or plan.network.get("standard") == "imagenet"
-        scale = f"standardised as for {'ImageNet' if ark else 'PEAC'}"
-    answer = (
-        "logits"
-        if plan.task
-        else {"genesis": "restored image", "peac": "tokens", "ark": "embedding"}.get(plan.method, "answer")
-    )
-    return f"{takes}, {scale}; {OUTPUT}: {answer}." + (f" {plan.licence}." if plan.licence else "")
+    scale = f"standardised as for {TITLES[network.standard]}" if network.standard else "0 to 1"
+    return f"{takes}, {scale}; {OUTPUT}: {network.answer}." + (f" {plan.licence}." if plan.licence else "")
 
 
-def make_example(network: nn.Module, number: int, grown: bool = False) -> Tensor:
+def make_example(network: Network, number: int, grown: bool = False) -> Tensor:
     """A random batch of the smallest images that a network takes; with `grown`, one step longer along the first axis."""
-    plan: Plan = network.plan  # type: ignore[assignment]
+    plan = network.plan
     generator = torch.Generator().manual_seed(number)
-    if hasattr(network, "side"):
-        return torch.randn(number, 3, *[int(network.side)] * 2, generator=generator)  # type: ignore[arg-type]
-    axes, divisor = int(getattr(network, "axes", 3)), int(network.size_divisor)  # type: ignore[arg-type]
-    sides = [int(getattr(network, "least_side", 2 * divisor))] * axes  # type: ignore[arg-type]
-    if _one_size(network):
-        sides = _trained_size(plan, axes, divisor) or sides
+    if network.side:
+        return torch.randn(number, 3, *[network.side] * 2, generator=generator)
+    divisor = network.size_divisor
+    sides = [network.least_side or 2 * divisor] * network.axes
+    if network.one_size:
+        sides = _trained_size(plan, network.axes, divisor) or sides
     elif grown:
         sides[0] += divisor
     return torch.rand(number, plan.network.get("inputs", 1), *sides, generator=generator)
 
 
-def _one_size(network: nn.Module) -> bool:
-    return hasattr(network, "side") or bool(getattr(network, "one_size", False))
+def _one_size(network: Network) -> bool:
+    return bool(network.side) or network.one_size
 
 
 def _trained_size(plan: Plan, axes: int, divisor: int) -> list[int]:
@@ -126,7 +120,7 @@ def _trained_size(plan: Plan, axes: int, divisor: int) -> list[int]:
     return size if len(size) == axes and not any(side % divisor for side in size) else []
 
 
-def _compare(network: nn.Module, answers: Sequence[Answer], target: Path) -> float:
+def _compare(network: Network, answers: Sequence[Answer], target: Path) -> float:
     worst = 0.0
     for answer in answers:
         for images in (make_example(network, 2), make_example(network, 3, grown=True)):
@@ -145,15 +139,15 @@ def _compare(network: nn.Module, answers: Sequence[Answer], target: Path) -> flo
     return worst
 
 
-def _trace(network: nn.Module) -> torch.jit.ScriptModule:
+def _trace(network: Network) -> torch.jit.ScriptModule:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing is deprecated, and warns of what `_compare` looks at
         return torch.jit.trace(network, make_example(network, 2), check_trace=False)
 
 
-def _write_torchscript(network: nn.Module, target: Path) -> None:
+def _write_torchscript(network: Network, target: Path) -> None:
     buffer = io.BytesIO()
-    plan: Plan = network.plan  # type: ignore[assignment]
+    plan = network.plan
     torch.jit.save(_trace(network), buffer, _extra_files={"medssl.json": json.dumps(asdict(plan))})
     write_atomic(target, buffer.getvalue())
 
@@ -164,7 +158,7 @@ def _read_torchscript(target: Path) -> list[Answer]:
         return [torch.jit.load(target, map_location="cpu")]
 
 
-def _write_onnx(network: nn.Module, target: Path) -> None:
+def _write_onnx(network: Network, target: Path) -> None:
     _need("onnx", "onnxscript")
     example = make_example(network, 2)
     free = [0] if _one_size(network) else [0, *range(2, example.ndim)]
@@ -175,7 +169,7 @@ def _write_onnx(network: nn.Module, target: Path) -> None:
             dynamic_shapes=({axis: torch.export.Dim.AUTO for axis in free},),
         )  # fmt: skip
     model = program.model_proto
-    plan: Plan = network.plan  # type: ignore[assignment]
+    plan = network.plan
     model.metadata_props.add(key="medssl", value=json.dumps(asdict(plan)))
     write_atomic(target, model.SerializeToString())
 
@@ -199,7 +193,7 @@ def _need(*packages: str) -> None:
         )
 
 
-def _write_bundle(network: nn.Module, target: Path) -> None:
+def _write_bundle(network: Network, target: Path) -> None:
     example = make_example(network, 1)
     sides = [str(side) if _one_size(network) else f"{network.size_divisor}*n" for side in example.shape[2:]]
     write_bundle(network, target, _trace(network), (example.shape[1], sides), describe(network))
@@ -209,7 +203,7 @@ def _read_official(target: Path) -> list[Answer]:
     return [load_weights(target)]
 
 
-FORMATS: dict[str, tuple[Callable[[nn.Module, Path], None], Callable[[Path], list[Answer]]]] = {
+FORMATS: dict[str, tuple[Callable[[Network, Path], None], Callable[[Path], list[Answer]]]] = {
     "torchscript": (_write_torchscript, _read_torchscript),
     "onnx": (_write_onnx, _read_onnx),
     "bundle": (_write_bundle, open_bundle),

@@ -14,7 +14,8 @@ from torch import Tensor
 from medssl.core.errors import ConfigError, WeightsError
 from medssl.core.plan import Plan
 from medssl.core.registry import load
-from medssl.networks import NETWORKS
+from medssl.networks import MONAI, NETWORKS, family_of
+from medssl.networks.network import Network
 from medssl.networks.weights.monai_layouts import ALIASES, monai_network, with_aliases
 
 PARTS = ("student", "teacher")
@@ -33,6 +34,7 @@ class Official:
     normalisation: dict[str, Any]
     modality: str
     parts: bool = False  # student and teacher in one file
+    bare_swin: bool = False  # its Swin's names have no prefix, downstream networks keep theirs below `swin_model`
     input_size: tuple[int, ...] = field(default=())  # where the network does not tell
 
 
@@ -57,8 +59,11 @@ OFFICIAL = {
         {"kind": "cxr"},
         "CXR",
         parts=True,
+        bare_swin=True,
     ),
 }
+STARTED = "peac"  # the method that a Swin of ImageNet can start
+MONAI_NETWORK = "monai-segmenter"  # the network that MONAI's files are of
 ARK_HEADS = ("projector.", "omni_heads.")  # beside its Swin
 OFTEN_THERE = ("head.",)  # the ImageNet classes that timm's Swin came with, in official Ark files
 
@@ -144,10 +149,11 @@ def start_plan(path: Path, layout: str, tensors: dict[str, Tensor]) -> Plan:
     Raises:
         WeightsError: sizes that fit no network here.
     """
-    arguments = {**load(NETWORKS["peac"]).arguments_of(_shapes(tensors)), "window": START_WINDOW}
+    kind = load(NETWORKS[STARTED].network)
+    arguments = {**kind.arguments_of(_shapes(tensors)), "window": START_WINDOW}
     try:
         with torch.device("meta"):
-            network = load(NETWORKS["peac"])(**arguments)
+            network: Network = kind(**arguments)
     except ConfigError as error:
         raise WeightsError(
             path,
@@ -156,9 +162,9 @@ def start_plan(path: Path, layout: str, tensors: dict[str, Tensor]) -> Plan:
             code="layout-unusable",
         ) from error
     return Plan(
-        method="peac",
+        method=STARTED,
         network=arguments,
-        normalisation=OFFICIAL["peac"].normalisation,
+        normalisation=OFFICIAL[STARTED].normalisation,
         input_size=network.input_size,
         modality="CXR",
         provenance={"source": path.name, "layout": layout},
@@ -170,7 +176,7 @@ def monai_plan(path: Path, tensors: dict[str, Tensor]) -> Plan | None:
     arguments = monai_network(_shapes(tensors))
     if arguments is None:
         return None
-    return Plan(method="monai-segmenter", network=arguments, provenance={"source": path.name, "layout": "monai"})
+    return Plan(method=MONAI_NETWORK, network=arguments, provenance={"source": path.name, "layout": "monai"})
 
 
 def monai_names(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -182,7 +188,7 @@ def monai_names(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[st
 
 def bare_names(plan: Plan, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tensors as the network's class outside MedSSL names them, or ours where there is none."""
-    if plan.method != "monai-segmenter":
+    if family_of(plan) != MONAI:
         return tensors
     return with_aliases({name.removeprefix(MONAI_PREFIX): tensor for name, tensor in tensors.items()})
 
@@ -215,10 +221,10 @@ def official_plan(path: Path, tensors: dict[str, Tensor]) -> Plan:
     for method, official in OFFICIAL.items():
         if not any(name.startswith(official.begins) for name in shapes):
             continue  # before a network's libraries are imported for nothing
-        kind = load(NETWORKS[method])
+        kind = load(NETWORKS[method].network)
         try:
             with torch.device("meta"):
-                network = kind(**kind.arguments_of(shapes))
+                network: Network = kind(**kind.arguments_of(shapes))
         except ConfigError as error:
             refused = f"; as {method}: {error.value} {error.rule}"
             continue
@@ -226,7 +232,7 @@ def official_plan(path: Path, tensors: dict[str, Tensor]) -> Plan:
         found = len(names & shapes.keys()) / len(names)
         if found > share:
             best, share = method, found
-            input_size = getattr(network, "input_size", official.input_size)
+            input_size = network.input_size or official.input_size
     if share < SMALLEST_SHARE:
         some = ", ".join(list(shapes)[:3])
         raise WeightsError(
@@ -237,7 +243,7 @@ def official_plan(path: Path, tensors: dict[str, Tensor]) -> Plan:
         )
     return Plan(
         method=best,
-        network=load(NETWORKS[best]).arguments_of(shapes),
+        network=load(NETWORKS[best].network).arguments_of(shapes),
         fidelity="released",
         normalisation=OFFICIAL[best].normalisation,
         input_size=input_size,
@@ -252,7 +258,7 @@ def official_content(plan: Plan, tensors: dict[str, Tensor], parts: dict[str, di
 
     Fine-tuned networks are written as one state dict, in the names of the pretraining they came from, MONAI's without prefix.
     """
-    if plan.method == "monai-segmenter":
+    if family_of(plan) == MONAI:
         return {"state_dict": bare_names(plan, tensors)}
     if plan.method not in OFFICIAL or not OFFICIAL[plan.method].parts:
         return {"state_dict": _prefixed(tensors)}

@@ -97,8 +97,9 @@ def transfer(network: nn.Module, file: WeightFile, partial: bool = False) -> Tra
 
 
 def backbone_names(file: WeightFile) -> dict[str, Tensor]:
-    """A file's tensors as downstream networks name them: they keep a Swin in `swin_model`, Ark's network is one."""
-    return under_swin(file.tensors) if file.plan.method == "ark" else file.tensors
+    """A file's tensors as downstream networks name them: these keep their Swin in `swin_model`."""
+    official = OFFICIAL.get(file.plan.method)
+    return under_swin(file.tensors) if official and official.bare_swin else file.tensors
 
 
 def _check(found: Transfer, file: WeightFile, wanted: dict[str, Tensor], partial: bool) -> None:

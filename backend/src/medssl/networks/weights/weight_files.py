@@ -14,7 +14,8 @@ from medssl.core.errors import WeightsError
 from medssl.core.files import write_atomic
 from medssl.core.plan import Plan
 from medssl.core.registry import load
-from medssl.networks import NETWORKS
+from medssl.networks import MONAI, NETWORKS, family_of
+from medssl.networks.network import Network
 from medssl.networks.teacher import StudentTeacher
 from medssl.networks.weights.layouts import (
     PARTS,
@@ -91,7 +92,7 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
         plan = start_plan(path, layout, tensors)
     if plan is None and (found := monai_plan(path, tensors)) is not None:
         layout, plan = "monai", found
-    if plan is not None and plan.method == "monai-segmenter":
+    if plan is not None and family_of(plan) == MONAI:
         tensors, left_out = monai_names(tensors)
     if "omni_heads.0.weight" in tensors:
         tensors, left_out = ark_names(tensors)
@@ -114,7 +115,7 @@ def inspect_weights(path: str | Path, part: str | None = None) -> tuple[WeightFi
 
 def load_weights(
     path: str | Path, part: str | None = None, fidelity: str | None = None, partial: bool = False
-) -> nn.Module:
+) -> Network:
     """Build the network of a weight file and fill it; evaluation mode, on the CPU, with `.plan`.
 
     Args:
@@ -130,7 +131,7 @@ def load_weights(
     sha256 = file.plan.sha256 or digest(file.tensors)  # official files have none, and probes ask for it
     plan = replace(file.plan, fidelity=fidelity or file.plan.fidelity, sha256=sha256)
     network = _filled(file, plan, partial)
-    network.plan = plan  # type: ignore[assignment]  # nn.Module types every attribute as a tensor
+    network.plan = plan
     return network.eval()
 
 
@@ -160,7 +161,7 @@ def check_fit(network: nn.Module, file: WeightFile, partial: bool = False) -> We
     return report
 
 
-def build_network(plan: Plan) -> nn.Module:
+def build_network(plan: Plan) -> Network:
     """The untrained network that a plan describes.
 
     Raises:
@@ -172,7 +173,7 @@ def build_network(plan: Plan) -> nn.Module:
             code="method-of-weights-unknown",
         )  # fmt: skip
     try:
-        return load(NETWORKS[plan.method])(**plan.network, fidelity=plan.fidelity)
+        return load(NETWORKS[plan.method].network)(**plan.network, fidelity=plan.fidelity)
     except (TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(
             f"network {plan.network}", f"cannot be built ({error})", "Update MedSSL, or take another copy of the file",
@@ -217,9 +218,9 @@ def export_official(source: str | Path, target: str | Path, part: str | None = N
     _write_content(Path(target), official_content(file.plan, file.tensors, file.parts), file.plan)
 
 
-def write_official(network: nn.Module, target: Path) -> None:
+def write_official(network: Network, target: Path) -> None:
     """The same of a network with its `.plan`."""
-    plan: Plan = network.plan  # type: ignore[assignment]
+    plan = network.plan
     _write_content(target, official_content(plan, network.state_dict(), {}), plan)
 
 
@@ -237,7 +238,7 @@ def _read_torch(path: Path) -> tuple[Any, dict[str, str]]:
     return content, {PLAN_KEY: content[PLAN_KEY]} if own else {}
 
 
-def _filled(file: WeightFile, plan: Plan, partial: bool) -> nn.Module:
+def _filled(file: WeightFile, plan: Plan, partial: bool) -> Network:
     with torch.device("meta"):
         outline = build_network(plan)
     check_fit(outline, file, partial)  # before memory is taken for what the header announces

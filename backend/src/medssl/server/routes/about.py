@@ -10,14 +10,11 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from medssl import __version__
-from medssl.core.registry import DATASET_SPECS, RegistryEntry, config_class
-from medssl.core.schema import describe, presets
 from medssl.jobs.device_probe import probe
 from medssl.jobs.store import JobStore
-from medssl.pretraining import METHODS
 from medssl.server.answers import json_answer
 from medssl.server.model_list import list_models
-from medssl.tasks import TASKS
+from medssl.tasks.described import describe_methods, describe_tasks
 
 API = 1
 PROBE_VALID_S = 30.0
@@ -41,12 +38,12 @@ def about_routes(store: JobStore, shutdown: Callable[[], None], probing: Callabl
     @routes.get("/methods")
     def methods() -> Response:
         """Every pretraining method with its settings and presets."""
-        return json_answer([_described(METHODS, name) for name in METHODS])
+        return json_answer(describe_methods())
 
     @routes.get("/tasks")
     def tasks() -> Response:
         """Every downstream task with its settings and presets."""
-        return json_answer([_described(TASKS, name) for name in TASKS])
+        return json_answer(describe_tasks())
 
     @routes.get("/models")
     def models() -> Response:
@@ -75,14 +72,3 @@ class _Remembered:
                 self._answer = self._ask()
                 self._until = time.monotonic() + self._valid_s
             return self._answer
-
-
-def _described(table: dict[str, RegistryEntry], name: str) -> dict[str, Any]:
-    config = config_class(table, name)
-    description = " ".join((config.__doc__ or "").split())
-    title = description.partition(": ")[0].partition(" (")[0]
-    fields = describe(config)
-    return {
-        "name": name, "title": title, "description": description, "fields": fields, "presets": presets(config),
-        "declared": table[name].data == DATASET_SPECS,
-    }  # fmt: skip

@@ -15,10 +15,10 @@ from medssl.jobs.devices import DEVICE
 from medssl.pretraining import METHODS
 from medssl.studies.batch.config import EVALUATE, JOB_KINDS, LATER, Batch, Item
 from medssl.studies.comparison.config import ARM_NAME, JOB_ID
-from medssl.tasks import TASKS
+from medssl.tasks import TASKS, only_task
 from medssl.tasks.apply.config import ApplyConfig
 
-METHODS_OF = {"probe": "probing", "apply": "apply", "compare": "compare"}  # kinds with one method
+METHODS_OF = {"apply": "apply", "compare": "compare"}  # kinds without methods or tasks
 TYPES: dict[str, tuple[type, ...]] = {
     "config": (dict,), "data": (str, dict), "partial_weights": (bool,), "groups": (list, tuple),
 }  # fmt: skip  # of an item's fields; all others are text
@@ -119,7 +119,7 @@ def _checked_evaluation(item: Item) -> Item:
 
 def _checked_job(item: Item) -> Item:
     """With its method, its complete configuration and absolute paths."""
-    method = item.method or METHODS_OF.get(item.kind, "")
+    method = item.method or METHODS_OF.get(item.kind) or only_task(item.kind)
     config = _with_preset(item, method)
     known = not item.start_from or _is_file(item.start_from)
     tried = dataclasses.replace(item, method=method, config=config, preset="")

@@ -17,12 +17,12 @@ from medssl.studies.comparison.config import (  # fmt: skip
     DEFAULT_REPLICATES,
     DEFAULT_SEEDS,
     JOB_ID,
-    METRICS,
     SEED_LIMIT,
     SIZES,
     UNTRAINED,
     Arm,
     Study,
+    metrics_of,
 )
 from medssl.tasks import TASKS
 
@@ -104,7 +104,7 @@ def _arm(entry: Any, config: dict[str, Any], task: str) -> Arm:
             "Set train_on (sex, for example) for the comparison, not for an arm", code="setting-of-the-comparison",
         )  # fmt: skip
     weights = _weights(arm)
-    if task == "probing" and not weights:
+    if TASKS[task].needs_model and not weights:
         raise ConfigError(
             f"arm {arm.name}", "has no weights, and a probe needs a model", f"Name a model, or {UNTRAINED}laptop",
             code="model-missing",
@@ -196,18 +196,18 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
 
 
 def _metric(config: dict[str, Any], task: str) -> str:
-    metric = config.get("metric") or next(iter(METRICS[task]))
-    if metric not in METRICS[task]:
+    known = metrics_of(task)
+    metric = config.get("metric") or next(iter(known))
+    if metric not in known:
         raise ConfigError(
-            f"metric {metric!r}", f"is not a metric of {task}", f"Use one of {', '.join(METRICS[task])}",
-            code="metric-unknown",
-        )  # fmt: skip
+            f"metric {metric!r}", f"is not a metric of {task}", f"Use one of {', '.join(known)}", code="metric-unknown"
+        )
     return metric
 
 
 def _reference(config: dict[str, Any], arms: tuple[Arm, ...], task: str) -> str:
     names = [arm.name for arm in arms]
-    usual = names[0] if task == "probing" else ""  # nothing is trained from scratch there
+    usual = names[0] if TASKS[task].needs_model else ""  # nothing is trained from scratch there
     reference = config.get("reference") or ("scratch" if "scratch" in names else usual)
     if reference not in names:
         raise ConfigError(

@@ -6,14 +6,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from medssl.core.capabilities import CLASSES, SEGMENT
 from medssl.core.protocol import from_json
+from medssl.tasks import TASKS
 
 SEGMENTATION = {"dice": True, "iou": True, "surface_dice": True, "hd95": False}  # metric -> more is better
 CLASSIFICATION = {
     "auc": True, "average_precision": True, "accuracy": True, "mcc": True, "f1": True, "sensitivity": True,
     "specificity": True, "sensitivity_at_specificity": True, "brier": False, "ece": False,
 }  # fmt: skip
-METRICS = {"segmentation": SEGMENTATION, "classification": CLASSIFICATION, "probing": CLASSIFICATION}
+METRICS = {SEGMENT: SEGMENTATION, CLASSES: CLASSIFICATION}  # by what the models of a task answer
 SIZES = {
     "fractions": "fraction",
     "patients": "patients",
@@ -25,6 +27,11 @@ UNTRAINED = "untrained:"
 SEED_LIMIT = 2**31
 DEFAULT_SEEDS = 5
 DEFAULT_REPLICATES = 2000  # p-values of the bootstrap do not fall below about 5 / replicates
+
+
+def metrics_of(task: str) -> dict[str, bool]:
+    """What a task can be compared by, the usual one first: metric -> more is better."""
+    return METRICS[TASKS[task].answers]
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Study:
     @property
     def higher_is_better(self) -> bool:
         """Whether more of the metric is better."""
-        return METRICS[self.task][self.metric]
+        return metrics_of(self.task)[self.metric]
 
     def arm(self, name: str) -> Arm:
         """The arm of that name."""

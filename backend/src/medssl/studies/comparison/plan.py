@@ -15,8 +15,8 @@ from medssl.core.protocol import FAILED, FINISHED, DataSpec, JobSpec, to_json
 from medssl.studies.comparison.config import SIZES, Arm, Study
 from medssl.studies.comparison.run_folder import read_done, read_failure
 from medssl.studies.comparison.weights import FrozenWeights
+from medssl.tasks import TASKS
 
-KINDS = {"segmentation": "finetune", "classification": "finetune", "probing": "probe"}
 MISSING = "missing"  # beside FINISHED and FAILED
 
 
@@ -63,7 +63,7 @@ def run_spec(study: Study, key: RunKey, data: DataSpec, start_from: str, device:
     else:
         config["seed"] = key.seed
     return JobSpec(
-        KINDS[study.task], study.task, config, data, name=f"{key.arm} {key.size:g} {key.seed}", device=device,
+        TASKS[study.task].kind, study.task, config, data, name=f"{key.arm} {key.size:g} {key.seed}", device=device,
         start_from=start_from, partial_weights=arm.partial,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medssl.core.capabilities import SEGMENT
 from medssl.core.files import read_json
 from medssl.evaluation.case_statistic import CaseTable
 from medssl.evaluation.evaluate import OF_BOTH, OF_POSITIVES, guess_kind
@@ -19,6 +20,7 @@ from medssl.evaluation.statistics.bootstrap import PatientBootstrap, Statistic
 from medssl.evaluation.statistics.resampled import Resampled
 from medssl.studies.comparison.config import Study
 from medssl.studies.comparison.plan import FINISHED, RunKey, RunResult
+from medssl.tasks import TASKS
 
 
 class RunScores(ABC):
@@ -107,7 +109,7 @@ class StudyScores:
     def run(self, key: RunKey) -> RunScores:
         """One run's scores."""
         if key not in self._runs:
-            kind = CaseScores if self.study.task == "segmentation" else PredictionScores
+            kind = CaseScores if TASKS[self.study.task].answers == SEGMENT else PredictionScores
             self._runs[key] = kind(key.folder(self._root) / "results", self.study.metric)
         return self._runs[key]
 

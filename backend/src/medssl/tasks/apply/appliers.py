@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from torch import nn
-
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
@@ -16,6 +14,7 @@ from medssl.images.planes import as_plane
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
 from medssl.inference.volumes.segmenter import check_segmenter, segment_image
+from medssl.networks.network import Network
 from medssl.tasks.apply.columns import Columns
 from medssl.tasks.apply.config import ApplyConfig
 from medssl.tasks.apply.growing_table import GrowingTable, Row
@@ -59,7 +58,7 @@ class Segmenting:
     """
 
     def __init__(
-        self, net: nn.Module, catalog: Catalog, config: ApplyConfig, output: ApplyFolder, known: Mapping[str, str]
+        self, net: Network, catalog: Catalog, config: ApplyConfig, output: ApplyFolder, known: Mapping[str, str]
     ) -> None:
         self._net, self._config, self._folder = net, config, output.folder
         classes = SegmentClasses.from_list(check_segmenter(net).task["segments"])

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol, cast
 
-from torch import nn
-
+from medssl.core.capabilities import HEADS
 from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan
 from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
 from medssl.images.volume import Volume
+from medssl.inference.capabilities import can, refusal
 from medssl.inference.classification.ark_heads import predict_findings
 from medssl.inference.classification.findings import Finding, names_of, plain_name, read_findings
 from medssl.inference.classification.predict import check_predictor, predict_images
 from medssl.inference.classification.probe_files import Probe
 from medssl.inference.classification.views import Prediction
-from medssl.networks.ark import ArkNetwork
+from medssl.networks.network import Network
 from medssl.tasks.apply.config import ApplyConfig
 
 UNKNOWN = float("nan")
@@ -47,9 +47,7 @@ class Columns(Protocol):
         """What the table's record should tell of the columns."""
 
 
-def columns_of(
-    net: nn.Module | Probe, catalog: Catalog, config: ApplyConfig, exclusive: Collection[str] = ()
-) -> Columns:
+def columns_of(net: Network | Probe, catalog: Catalog, config: ApplyConfig, exclusive: Collection[str] = ()) -> Columns:
     """What a model says of a catalogue's images.
 
     Args:
@@ -63,13 +61,13 @@ def columns_of(
     """
     test_time = "" if config.test_time == "auto" else config.test_time
     findings, heads = listed(config.findings), listed(config.heads)
-    if isinstance(net, ArkNetwork):
-        return ArkColumns(net, read_findings(net.sets, findings, heads), catalog, exclusive, test_time, bool(findings))
+    if can(net.plan, HEADS):
+        assert isinstance(net, Network)  # a probe has no heads
+        return HeadColumns(net, read_findings(net.sets, findings, heads), catalog, exclusive, test_time, bool(findings))
     if findings or heads:
-        method = cast(Plan, net.plan).method
-        raise WeightsError(
-            f"model of method {method!r} asked for {', '.join(findings + heads)}", "has no heads by name",
-            "Choose a pretrained Ark, or ask for none", code="no-named-heads")  # fmt: skip
+        lacking = refusal(net.plan, HEADS)
+        value = f"model of method {net.plan.method!r} asked for {', '.join(findings + heads)}"
+        raise WeightsError(value, lacking.rule, f"{lacking.remedy}, or ask for none", code="no-named-heads")
     return ClassColumns(net, test_time)
 
 
@@ -86,7 +84,7 @@ def listed(text: str) -> list[str]:
 class ClassColumns:
     """The classes of a fine-tuned model or a probe; labels are the catalogue's columns of the same names."""
 
-    def __init__(self, net: nn.Module | Probe, test_time: str) -> None:
+    def __init__(self, net: Network | Probe, test_time: str) -> None:
         self._net, self._test_time = net, test_time
         self.names = self.labelled = self.used = list(check_predictor(net).task["classes"])
 
@@ -103,8 +101,8 @@ class ClassColumns:
         return {}
 
 
-class ArkColumns:
-    """Findings as the heads of a pretrained Ark see them.
+class HeadColumns:
+    """Findings as the heads of a network see them.
 
     Labels are the catalogue's columns that name the finding or a synonym, the first of these that an image has; also columns
     that hold one of several classes in words, where the dataset spec says so or they are named like such a head.
@@ -120,7 +118,7 @@ class ArkColumns:
 
     def __init__(
         self,
-        net: ArkNetwork,
+        net: Network,
         findings: Sequence[Finding],
         catalog: Catalog,
         exclusive: Collection[str],

@@ -6,8 +6,7 @@ import time
 from collections.abc import Collection, Sequence
 from typing import cast
 
-from torch import nn
-
+from medssl.core import capabilities
 from medssl.core.errors import CancelledError, CatalogError, InputError, NotFoundError
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
@@ -16,10 +15,11 @@ from medssl.core.schema import build
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.entry import Entry
 from medssl.images.formats.reading import read_volume
-from medssl.inference.classification.predict import TASKS, load_predictor
+from medssl.inference.capabilities import can
+from medssl.inference.classification.predict import load_predictor
 from medssl.inference.classification.probe_files import Probe
 from medssl.inference.models import WarmModels
-from medssl.networks.ark import ArkNetwork
+from medssl.networks.network import Network
 from medssl.tasks.apply.appliers import CLASSES, Applier, Predicting, Segmenting
 from medssl.tasks.apply.columns import Columns, columns_of, exclusive_columns
 from medssl.tasks.apply.config import ApplyConfig
@@ -89,7 +89,7 @@ def apply_model(
 
 
 def _applier(
-    net: nn.Module | Probe,
+    net: Network | Probe,
     columns: Columns | None,
     catalog: Catalog,
     config: ApplyConfig,
@@ -99,7 +99,7 @@ def _applier(
     if columns is not None:
         return Predicting(columns, catalog, output)
     return Segmenting(
-        cast(nn.Module, net),
+        cast(Network, net),
         catalog,
         config,
         output,
@@ -107,10 +107,10 @@ def _applier(
     )
 
 
-def _predicts(net: nn.Module | Probe, config: ApplyConfig) -> bool:
+def _predicts(net: Network | Probe, config: ApplyConfig) -> bool:
     """A model that answers with probabilities; one asked for findings is to say itself that it has none."""
     asked = bool(config.findings or config.heads)
-    return asked or isinstance(net, (Probe, ArkNetwork)) or cast(Plan, net.plan).task.get("name") in TASKS
+    return asked or can(net.plan, capabilities.CLASSES) or can(net.plan, capabilities.HEADS)
 
 
 def _apply_all(applier: Applier, entries: Sequence[Entry], index: GrowingTable, run: Run, total: int) -> None:

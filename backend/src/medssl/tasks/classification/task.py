@@ -20,6 +20,8 @@ from medssl.datasets.crops.loader import micro_batches
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
 from medssl.images.intensity.normalise import normalise
 from medssl.inference.classification.predict import predict_images
+from medssl.networks import SWIN, family_of
+from medssl.networks.network import Network
 from medssl.networks.standardisation import standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import classification_network
@@ -80,16 +82,16 @@ class Classification(PlainMethod):
             provenance=provenance or {},
             licence=file.plan.licence if file else "",
         )  # fmt: skip
-        side = getattr(self.network(), "side", 0)
+        side = self.network().side
         self.size = (side, side) if axes == 2 else config.crop
         self._plan = replace(self._plan, input_size=self.size)
         self._augment = Augmentation(config.augmentation, axes, mirror=axes == 3)
         self._weights = positive_weights(parts.training.targets) if config.balance == "weights" else None
 
-    def network(self) -> nn.Module:
+    def network(self) -> Network:
         """The network with a new head; its backbone untrained."""
         network = build_network(self._plan)
-        network.plan = self._plan  # type: ignore[assignment]
+        network.plan = self._plan
         return network
 
     def dataset(self, part: LabelledSplit, seed: int, training: bool = True) -> Dataset:
@@ -108,7 +110,7 @@ class Classification(PlainMethod):
         """Binary cross-entropy per finding, or cross-entropy over classes; unknown labels do not count."""
         return {"loss": self._loss(network(views.images).float(), views.targets)}
 
-    def measure(self, network: nn.Module, device: str) -> dict[str, float]:
+    def measure(self, network: Network, device: str) -> dict[str, float]:
         """Loss and AUC of the validation images, each seen once, as a whole."""
         part = self.parts.validation
         dataset, size = self.dataset(part, 0, training=False), self.config.training.batch_size
@@ -134,13 +136,13 @@ class Classification(PlainMethod):
         """The header of the trained weights."""
         return self._plan
 
-    def finish(self, network: nn.Module, run: Run) -> tuple[Plan, dict[str, Any]]:
+    def finish(self, network: Network, run: Run) -> tuple[Plan, dict[str, Any]]:
         """Calibrate and choose thresholds on validation images, then measure the test images once; tables and report.
 
         Returns:
             The plan, and the headline numbers {"validation": {...}, "test": {...}}.
         """
-        network.plan = self._plan  # type: ignore[assignment]
+        network.plan = self._plan
         parts, config = self.parts, self.config
         named = {"validation": parts.validation, "test": parts.test}
         raw = {name: self._predicted(part, network, run, name) for name, part in named.items() if len(part)}
@@ -155,7 +157,7 @@ class Classification(PlainMethod):
         headline = write_results(run.folder / "results", tables, parts, thresholds, config.specificity, config.groups)
         return replace(self._plan, task=task), headline
 
-    def _predicted(self, part: LabelledSplit, network: nn.Module, run: Run, name: str) -> np.ndarray:
+    def _predicted(self, part: LabelledSplit, network: Network, run: Run, name: str) -> np.ndarray:
         """Probabilities (N, C) before calibration, by the road that users take."""
         rows = []
         for n, image in enumerate(part.images):
@@ -169,7 +171,7 @@ class Classification(PlainMethod):
         return classification_loss(logits, targets, self.parts.kind, self._weights)
 
     def _laid_out(self, images: Tensor) -> Tensor:
-        if self._plan.method == "swin-classifier":
+        if family_of(self._plan) == SWIN:
             return standardised(images, self._plan.network.get("standard", "cxr"))
         return images.contiguous(memory_format=torch.channels_last_3d) if self.config.training.channels_last else images
 

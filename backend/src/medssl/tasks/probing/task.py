@@ -18,6 +18,7 @@ from medssl.datasets.catalog.labels import LabelSpec
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
 from medssl.inference.classification.probe import KNearest, LinearProbe, fit_linear
 from medssl.inference.image_embedding import embed_images, whole_image
+from medssl.networks.network import Network
 from medssl.networks.weights.tensor_files import read_safetensors, write_safetensors
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
@@ -111,7 +112,7 @@ def choose(config: ProbingConfig, parts: LabelledSplits, features: dict[str, np.
     return max(found, key=lambda choice: choice.auc)
 
 
-def _embedded(part: LabelledSplit, name: str, net: torch.nn.Module, plan: Plan, kind: str, run: Run) -> np.ndarray:
+def _embedded(part: LabelledSplit, name: str, net: Network, plan: Plan, kind: str, run: Run) -> np.ndarray:
     """(N, D) embeddings of one part, from the home folder's cache where this model has seen the same images before."""
     if not len(part):
         return np.empty((0, 0), np.float32)
@@ -139,7 +140,7 @@ def _key(part: LabelledSplit, plan: Plan, kind: str) -> str:
 class _Images(Sequence):
     """Images of a part as the network takes them, read when they are asked for."""
 
-    def __init__(self, part: LabelledSplit, net: torch.nn.Module, run: Run, name: str) -> None:
+    def __init__(self, part: LabelledSplit, net: Network, run: Run, name: str) -> None:
         self._part, self._net, self._run, self._name = part, net, run, name
 
     def __len__(self) -> int:

@@ -24,6 +24,8 @@ from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics
 from medssl.images.intensity.normalise import normalise, window
 from medssl.images.segment_classes import SegmentClasses, find_classes, read_classes
 from medssl.inference.volumes.segmenter import segment_image
+from medssl.networks import SWIN, family_of
+from medssl.networks.network import Network
 from medssl.networks.standardisation import standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import segmentation_network
@@ -96,10 +98,10 @@ class Segmentation(PlainMethod):
         self._loss = LOSSES[config.loss](softmax=True, to_onehot_y=True)
         self._augment = Augmentation(config.augmentation, len(self.size), mirror=axes == 3)
 
-    def network(self) -> nn.Module:
+    def network(self) -> Network:
         """The network with a new head; its backbone untrained."""
         network = build_network(self._plan)
-        network.plan = self._plan  # type: ignore[assignment]
+        network.plan = self._plan
         return network
 
     def dataset(self, part: LabelledSplit, seed: int) -> Dataset:
@@ -125,7 +127,7 @@ class Segmentation(PlainMethod):
         """Soft Dice, with cross-entropy or focal loss as the config says."""
         return {"loss": self._loss(network(views.images).float(), views.masks.long())}
 
-    def measure(self, network: nn.Module, _device: str) -> dict[str, float]:
+    def measure(self, network: Network, _device: str) -> dict[str, float]:
         """Mean Dice over cases and classes of the whole validation images; `validation_loss` is what lacks to 1."""
         found: dict[str, list[float]] = {}
         for rows in self._cases(self.parts.validation, network):
@@ -143,7 +145,7 @@ class Segmentation(PlainMethod):
         """The header of the trained weights."""
         return self._plan
 
-    def finish(self, network: nn.Module, run: Run) -> tuple[Plan, dict[str, Any]]:
+    def finish(self, network: Network, run: Run) -> tuple[Plan, dict[str, Any]]:
         """Measure the chosen weights on validation and test images, once, and leave tables, label maps and a report.
 
         Returns:
@@ -170,7 +172,7 @@ class Segmentation(PlainMethod):
             run.folder / "results", rows, worst, colours, list(self.parts.notes), self.config.groups
         )
 
-    def _segmented(self, part: LabelledSplit, network: nn.Module) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
+    def _segmented(self, part: LabelledSplit, network: Network) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
         """Class numbers and metrics of each whole image, by the road that users take."""
         for n, image in enumerate(part.images):
             found = segment_image(whole(image), network, self.config.overlap, self.config.mirror)
@@ -178,7 +180,7 @@ class Segmentation(PlainMethod):
             truth, spacing = self._truth(part, n), image.spacing
             yield numbers, case_metrics(numbers, truth, spacing, self.classes.names, self.config.tolerance)
 
-    def _cases(self, part: LabelledSplit, network: nn.Module) -> Iterator[list[dict[str, Any]]]:
+    def _cases(self, part: LabelledSplit, network: Network) -> Iterator[list[dict[str, Any]]]:
         return (rows for _, rows in self._segmented(part, network))
 
     def _truth(self, part: LabelledSplit, n: int) -> np.ndarray:
@@ -186,7 +188,7 @@ class Segmentation(PlainMethod):
         return self.classes.index(mask.crop((0,) * len(mask.shape), mask.shape), mask.name)
 
     def _laid_out(self, images: Tensor) -> Tensor:
-        if self._plan.method == "swin-segmenter":
+        if family_of(self._plan) == SWIN:
             return standardised(images, self._plan.network.get("standard", "cxr"))
         if not self.config.training.channels_last:
             return images
@@ -196,7 +198,7 @@ class Segmentation(PlainMethod):
     def _sample_size(self, axes: int) -> tuple[int, ...]:
         if self.form == "3d":
             return self.config.crop
-        side = getattr(self.network(), "side", 0)
+        side = self.network().side
         return (side, side) if side else self.config.crop[:2] if axes == 3 else (self.config.crop[0],) * 2
 
     def _first_plan(self, method: str, arguments: dict[str, Any], file: WeightFile | None) -> Plan:

@@ -1,0 +1,94 @@
+"""What everything above asks of a network, whichever method or task it is of."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from medssl.core.plan import Plan
+
+
+class Network(nn.Module):
+    """Base class of the networks in `NETWORKS`: how images enter it, and what it says of them.
+
+    Attributes:
+        plan: of the weights in it; None until a file or a task gives one.
+        answer: what `forward` gives, in words.
+        axes: of its images: 3 (i, j, k), or 2 (rows, columns).
+        side: pixels of the sides of its images where they are squares of one size; 0: other sizes will do.
+        input_size: of its images where that is fixed, else (): that of `plan` is usual.
+        size_divisor: of each side of an image.
+        least_side: of an image; 0: twice the divisor.
+        one_size: what is recorded of a pass holds for images of that size only.
+        framing: "centre", a square of the middle of a radiograph; "whole", all of it, resized without regard to its aspect.
+        standard: a key of STANDARDS: what `standardise` brings radiographs to; "": they stay as they are, in 0…1.
+        embeddings: what `embed` can give, the usual one first: projector, encoder; (): nothing.
+        sets: descriptions of its heads: name, kind, classes, activation.
+    """
+
+    plan: Plan = None  # type: ignore[assignment]
+    answer = "logits"
+    axes = 3
+    side = 0
+    input_size: tuple[int, ...] = ()
+    size_divisor = 1
+    least_side = 0
+    one_size = False
+    framing = "centre"
+    standard = ""
+    embeddings: tuple[str, ...] = ()
+    sets: list[dict[str, Any]] = []
+
+    def standardise(self, images: Tensor) -> Tensor:
+        """Images (N, C, *spatial) in 0…1 as the network takes them."""
+        return images
+
+    def embed(self, x: Tensor, features: str = "") -> Tensor:
+        """One embedding (N, D) for each of standardised images, one of `embeddings`; "": the usual one.
+
+        Raises:
+            NotImplementedError: a network without `embeddings`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no embeddings")
+
+
+class PatchEncoder(Protocol):
+    """What networks offer that describe patches.
+
+    Attributes:
+        side: pixels of the sides of a window.
+        cells: patches along a side of it.
+        cell: pixels of a patch's sides.
+        dimension: numbers of a descriptor.
+    """
+
+    side: int
+    cells: int
+    cell: int
+    dimension: int
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """Descriptors (N, cells², dimension) of standardised images (N, C, side, side), row by row."""
+
+
+class Explained(Protocol):
+    """What networks offer whose predictions can be explained: a Swin, the mean over its tokens, classes."""
+
+    def backbone(self) -> Any:
+        """The `Swin` whose layers see the image."""
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """Tokens (N, cells², D) of standardised images."""
+
+    def class_logits(self, pooled: Tensor, head: int = 0) -> Tensor:
+        """Logits (N, classes) of mean tokens (N, D), by the head of that number."""
+
+
+class HeadPredictor(Protocol):
+    """What networks offer that predict by heads with names."""
+
+    sets: list[dict[str, Any]]
+
+    def probabilities(self, x: Tensor) -> list[Tensor]:
+        """Every head's probabilities (N, its classes) of standardised images."""
