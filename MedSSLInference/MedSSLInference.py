@@ -35,6 +35,7 @@ from MedSSLLib.backend.backendProcess import localTransport
 from MedSSLLib.scene.volumeExport import isFlat
 
 from medssl.client import api
+from medssl.core.capabilities import RESTORE
 
 
 class MedSSLInference(ScriptedLoadableModule):
@@ -237,7 +238,7 @@ class MedSSLInferenceTest(ScriptedLoadableModuleTest):
         """Restore a volume with the newest model, or with one trained for three steps."""
         volumeNode = loadSample() or createPhantom()
         transport = localTransport()
-        models = [model for model in transport.send(api.models()) if model["method"] == "genesis"]
+        models = [model for model in transport.send(api.models()) if RESTORE in (model["can"] or ())]
         model = models[0]["model"] if models else trainForThreeSteps(transport, volumeNode)
         result = MedSSLInferenceLogic().restore(volumeNode, model, transport, distortion="outpaint")
         self.assertEqual(result.table[1]["image"], "restored")

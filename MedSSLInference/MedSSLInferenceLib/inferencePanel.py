@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from MedSSLLib.widgets.errorText import showError
-from MedSSLLib.widgets.modelChoice import ModelChoice, methodTitle
+from MedSSLLib.widgets.modelChoice import ModelChoice, makers, methodTitle
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib.panel.predictBox import PredictBox
@@ -92,9 +92,9 @@ class InferencePanel:
 
     def _setSection(self, box) -> None:
         """A section that the chosen model cannot serve is closed and says why; one that it can serve opens."""
-        section, fits = box.section, self.models.fits(*box.PURPOSES)
+        section, fits = box.section, self.models.can(*box.NEEDS)
         section.enabled = fits
-        wanted = _(" or ").join(methodTitle(name) for name in box.PURPOSES)
+        wanted = _(" or ").join(methodTitle(name) for name in makers(*box.NEEDS))
         rule = _("The chosen model is of {other}; this needs one of {method}")
         section.toolTip = "" if fits else rule.format(other=methodTitle(self.models.method), method=wanted)
         if self.models.method and (box.OPENS or not fits):

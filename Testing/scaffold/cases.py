@@ -16,8 +16,8 @@ ARK, PEAC = "20261123-ark-a1", "20261123-peac-b2"
 MODELS = [
     {"model": ARK, "name": "six sets", "method": "ark", "plan": {"method": "ark"}, "created": 4.0},
     {"model": PEAC, "name": "chests", "method": "peac", "plan": {"method": "peac"}, "created": 3.0},
-    {"model": "20261123-lungs", "name": "lungs", "method": "unet-segmenter", "created": 2.0,
-     "plan": {"method": "unet-segmenter", "task": {"name": "segmentation", "segments": []}}},
+    {"model": "20261123-lungs", "name": "lungs", "method": "monai-segmenter", "created": 2.0,
+     "plan": {"method": "monai-segmenter", "task": {"name": "segmentation", "segments": []}}},
 ]  # fmt: skip
 FINDINGS = ("Pleural_Thickening, Mass, Effusion, Consolidation", "", "Mass", "Effusion, Edema", "")
 DATASET_SPEC = {"name": "chests", "root": "/data/chests", "kind": "multi-label", "labels": ["Mass"]}

@@ -14,7 +14,7 @@ from medssl.core.errors import NotFoundError, ResourceError, StateError
 from medssl.core.protocol import JobStatus, JobView, spec_from_json
 from medssl.core.schema import build
 from medssl.pretraining.genesis.config import GenesisConfig
-from scaffold.server import FakeServer
+from scaffold.server import FakeServer, listed
 
 STEPS = build(GenesisConfig, {}, preset="laptop").training.steps  # what the panel starts with
 EVERY = 40  # steps between two validations of the fake backend
@@ -120,7 +120,7 @@ class TrainingServer(FakeServer):
             **super().listings(),
             "methods": knownMethods(),
             "tasks": knownTasks(),
-            "models": models,
+            "models": [listed(model) for model in models],
             "dataset-specs": [],
         }
 

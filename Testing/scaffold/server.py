@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medssl.core.errors import MedSSLError, NotFoundError
+from medssl.core.plan import Plan
 from medssl.core.protocol import END_STATES, ResultStatus, from_json, to_json
 from medssl.core.registry import load
 from medssl.handlers import INSPECTIONS
+from medssl.tasks.described import abilities
 
 DEVICES = [
     {"name": "cpu", "description": "2 cores", "memory_bytes": 8e9, "free_bytes": 6e9, "available": True, "note": ""}
@@ -25,6 +27,14 @@ class Result:
     request: Any
     looks: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
+
+
+def listed(model: dict[str, Any]) -> dict[str, Any]:
+    """An entry of `GET /models` with what the model can be asked for, as the server finds it by the model's plan."""
+    if not model["method"]:
+        return {**model, "can": None}  # a foreign file
+    plan = model["plan"] or {}
+    return {**model, "can": abilities(Plan(model["method"], plan.get("network", {}), task=plan.get("task", {})))}
 
 
 class FakeServer:
@@ -64,7 +74,12 @@ class FakeServer:
 
     def listings(self) -> dict[str, Any]:
         """What is answered to a plain GET, by path."""
-        return {"models": self.models, "devices": self.devices, "health": {"app": "medssl"}, "shutdown": {}}
+        return {
+            "models": [listed(model) for model in self.models],
+            "devices": self.devices,
+            "health": {"app": "medssl"},
+            "shutdown": {},
+        }
 
     def _route(self, call, parts: list[str], query: str) -> tuple[int, Any]:
         if parts[0] == "volumes":

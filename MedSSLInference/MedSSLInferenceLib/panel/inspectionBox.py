@@ -15,7 +15,7 @@ UI_FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "UI"
 class InspectionBox(ActionBox):
     """Base class of the panel's sections below the model.
 
-    Class attributes: `PURPOSES`, the methods and tasks whose models the section takes; `OPENS`, whether choosing such a
+    Class attributes: `NEEDS`, what the section asks models for (see `medssl.core.capabilities`), one of which will do; `OPENS`, whether choosing such a
     model unfolds it.
 
     Args:
@@ -26,7 +26,7 @@ class InspectionBox(ActionBox):
         device: function that returns the name of the device to use.
     """
 
-    PURPOSES: tuple[str, ...] = ()
+    NEEDS: tuple[str, ...] = ()
     OPENS = True
 
     def __init__(self, ui, name: str, logic, models, layoutManager: Callable, device: Callable[[], str]) -> None:
@@ -73,7 +73,7 @@ class InspectionBox(ActionBox):
         return [
             (self._transport is not None, _("start the backend")),
             (self._models.reference, _("choose a model or a weight file")),
-            (self._models.fits(*self.PURPOSES), choose),
+            (self._models.can(*self.NEEDS), choose),
         ]
 
 

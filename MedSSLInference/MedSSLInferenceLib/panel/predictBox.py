@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.widgets.actionBox import Action, unfulfilled
-from MedSSLLib.widgets.modelChoice import PROBING, chosen, fillCombo
+from MedSSLLib.widgets.modelChoice import chosen, fillCombo
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
+from medssl.core.capabilities import CLASSES, EXPLAIN, HEADS
 from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER, InspectionBox, withNotes
 from MedSSLInferenceLib.panel.predictionTable import PredictionTable
 from MedSSLInferenceLib.runs.radiographImages import viewTitles
 from MedSSLInferenceLib.scene.presence import requirePresent
 from MedSSLInferenceLib.views.saliencyOverlay import setSaliencyOpacity, showSaliency
 
-ARK = "ark"
 JOINED = " + "  # between the heads of an averaged row
-EXPLAINED = ("classification", ARK)  # probes stand on a model that they do not bring along
 
 
 def testTimeTitles() -> dict[str, str]:
@@ -42,7 +41,7 @@ class PredictBox(InspectionBox):
         common: logic, models, layoutManager and device, as in InspectionBox.
     """
 
-    PURPOSES = ("classification", PROBING, ARK)
+    NEEDS = (CLASSES, HEADS)
 
     def __init__(self, frame, *common) -> None:
         super().__init__(loadInto(frame, UI_FOLDER / "MedSSLPredict.ui", "predictSelector"), "predict", *common)
@@ -74,7 +73,7 @@ class PredictBox(InspectionBox):
 
     def update(self) -> None:
         """Bring buttons, tooltips and progress in line with choices and backend."""
-        self.ui.findingsLabel.visible = self.ui.findingsEdit.visible = self._models.method in ("", ARK)
+        self.ui.findingsLabel.visible = self.ui.findingsEdit.visible = self._models.can(HEADS)
         super().update()
 
     def _takeChoices(self, parameterNode) -> None:
@@ -106,7 +105,7 @@ class PredictBox(InspectionBox):
 
     def _findings(self) -> list[str]:
         """Names between commas; none where the field is not shown."""
-        text = self.ui.findingsEdit.text if self._models.method in ("", ARK) else ""
+        text = self.ui.findingsEdit.text if self._models.can(HEADS) else ""
         return [name.strip() for name in text.split(",") if name.strip()]
 
     def _startSaliency(self, *callbacks):
@@ -135,13 +134,13 @@ class PredictBox(InspectionBox):
             (self.predicted is not None, _("predict first")),
             (self.predicted is None or self.table.row is not None, _("choose a row of the table")),
             (self._transport is not None, _("start the backend")),
-            (self._models.fits(*EXPLAINED), _("choose a classifier of radiographs or a pretrained Ark")),
+            (self._models.can(EXPLAIN), _("choose a classifier of radiographs or a pretrained Ark")),
         )
 
     def _onPredicted(self, predicted) -> None:
         self.predicted = predicted
         self.table.show(predicted.table)
-        self.ui.saliencyFrame.visible = self._models.fits(*EXPLAINED)
+        self.ui.saliencyFrame.visible = self._models.can(EXPLAIN)
         text = _("The table {name} is in the scene.").format(name=predicted.tableNode.GetName())
         self.ui.predictStatus.text = withNotes(text, predicted.info)
         self.update()

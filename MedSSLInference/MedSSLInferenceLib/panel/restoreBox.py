@@ -8,6 +8,7 @@ from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.widgets.actionBox import Action, unfulfilled
 from slicer.i18n import tr as _
 
+from medssl.core.capabilities import RESTORE
 from MedSSLInferenceLib.panel.inspectionBox import InspectionBox
 from MedSSLInferenceLib.panel.restoreForm import RestoreForm
 from MedSSLInferenceLib.panel.rowsTable import fillRows
@@ -28,7 +29,7 @@ class RestoreBox(InspectionBox):
         common: logic, models, layoutManager and device, as in InspectionBox.
     """
 
-    PURPOSES = ("genesis",)
+    NEEDS = (RESTORE,)
 
     def __init__(self, ui, *common) -> None:
         super().__init__(ui, "restore", *common)

@@ -9,6 +9,7 @@ from MedSSLLib.widgets.modelChoice import chosen, fillCombo
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
+from medssl.core.capabilities import EMBED
 from MedSSLInferenceLib.panel.caseGallery import CaseGallery, caseText
 from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER, InspectionBox, withNotes
 from MedSSLInferenceLib.runs.radiographImages import viewTitles
@@ -26,7 +27,7 @@ class RetrieveBox(InspectionBox):
         common: logic, models, layoutManager and device, as in InspectionBox.
     """
 
-    PURPOSES = ("ark", "peac", "genesis", "classification")
+    NEEDS = (EMBED,)
     OPENS = False  # it stands beside what a model is made for
 
     def __init__(self, frame, *common) -> None:

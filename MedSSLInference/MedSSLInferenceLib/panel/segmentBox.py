@@ -9,6 +9,7 @@ from MedSSLLib.widgets.actionBox import Action, unfulfilled
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
+from medssl.core.capabilities import SEGMENT
 from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER, InspectionBox, withNotes
 from MedSSLInferenceLib.panel.rowsTable import fillRows
 from MedSSLInferenceLib.scene.presence import requirePresent
@@ -26,7 +27,7 @@ class SegmentBox(InspectionBox):
         openEditor: called with a segmentation node and its volume node, lets the user correct the segmentation.
     """
 
-    PURPOSES = ("segmentation",)
+    NEEDS = (SEGMENT,)
 
     def __init__(self, frame, *common, openEditor: Callable) -> None:
         super().__init__(loadInto(frame, UI_FOLDER / "MedSSLSegment.ui", "segmentSelector"), "segment", *common)

@@ -9,6 +9,7 @@ from MedSSLLib.widgets.modelChoice import chosen
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
+from medssl.core.capabilities import PATCHES
 from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER, InspectionBox, withNotes
 from MedSSLInferenceLib.radiographs.findBox import FindBox
 from MedSSLInferenceLib.radiographs.landmarkTab import LandmarkTab
@@ -33,7 +34,7 @@ class RadiographBox(InspectionBox):
         common: logic, models, layoutManager and device, as in InspectionBox.
     """
 
-    PURPOSES = ("peac",)
+    NEEDS = (PATCHES,)
 
     def __init__(self, frame, *common) -> None:
         super().__init__(loadInto(frame, UI_FOLDER / "MedSSLRadiographs.ui", "imagesSelector"), "radiograph", *common)

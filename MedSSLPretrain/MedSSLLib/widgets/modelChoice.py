@@ -6,10 +6,12 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from medssl.networks import NETWORKS
+from medssl.pretraining import METHODS
+from medssl.tasks import TASKS
 from MedSSLLib.widgets.signal import Signal
 
 WEIGHT_FILE = "file"
-PROBE, PROBING = "probe", "probing"
 
 
 def chosen(combo):
@@ -27,7 +29,7 @@ def methodTitle(name: str) -> str:
     """What a method or task is called; "" for a foreign file, whose method the backend finds out."""
     titles = {
         "genesis": _("Models Genesis"), "peac": _("PEAC"), "ark": _("Foundation Ark"), "segmentation": _("segmentation"),
-        "classification": _("classification"), PROBING: _("probe"),
+        "classification": _("classification"), "probing": _("probe"),
     }  # fmt: skip
     return titles.get(name, name)
 
@@ -35,7 +37,22 @@ def methodTitle(name: str) -> str:
 def purpose(model: dict[str, Any]) -> str:
     """What a model of `GET /models` is for: the name of its task, of a pretrained one its method, else ""."""
     task = ((model["plan"] or {}).get("task") or {}).get("name", "")
-    return task or (PROBING if model["method"] == PROBE else model["method"])
+    return task or model["method"]
+
+
+def can(model: dict[str, Any] | None, *capabilities: str) -> bool:
+    """Whether a model of `GET /models` can be asked for one of these (see `medssl.core.capabilities`), or may be.
+
+    Of a weight file (None) and of a file of foreign origin only the backend finds out.
+    """
+    known = model["can"] if model is not None else None
+    return known is None or any(one in known for one in capabilities)
+
+
+def makers(*capabilities: str) -> list[str]:
+    """The methods and tasks whose models can be asked for one of these."""
+    pretrained = [name for name in METHODS if name in NETWORKS and {*NETWORKS[name].can} & {*capabilities}]
+    return pretrained + [name for name, entry in TASKS.items() if entry.answers in capabilities]
 
 
 class ModelChoice:
@@ -48,16 +65,16 @@ class ModelChoice:
         pathEdit: a ctkPathLineEdit for the weight file.
         changed: called whenever the choice changes.
         none: title of the first item, which stands for no model at all; "": one must be chosen.
-        purposes: only models for these are offered; empty: all.
+        needed: only models that can be asked for one of these are offered; empty: all.
     """
 
-    def __init__(self, combo, pathEdit, changed, none: str = "", purposes: tuple[str, ...] = ()) -> None:
-        self._combo, self._pathEdit, self._changed, self._none, self._purposes = (
+    def __init__(self, combo, pathEdit, changed, none: str = "", needed: tuple[str, ...] = ()) -> None:
+        self._combo, self._pathEdit, self._changed, self._none, self._needed = (
             combo,
             pathEdit,
             changed,
             none,
-            purposes,
+            needed,
         )
         self.listed = Signal()
         self._models: dict[str, dict[str, Any]] = {}  # reference -> entry of GET /models
@@ -93,9 +110,9 @@ class ModelChoice:
         """What the chosen model is for (a method or a task); "" while only the backend knows."""
         return purpose(self.model) if self.model is not None else ""
 
-    def fits(self, *purposes: str) -> bool:
-        """Whether the chosen model may be one of these methods or tasks."""
-        return self.method in ("", *purposes)
+    def can(self, *capabilities: str) -> bool:
+        """Whether the chosen model can be asked for one of these, or may be: see `can`."""
+        return can(self.model, *capabilities)
 
     def setModels(self, models) -> None:
         """Offer the backend's models, keeping the choice if it is still there."""
@@ -117,7 +134,7 @@ class ModelChoice:
 
     def _fill(self, models) -> None:
         self._combo.clear()
-        wanted = [model for model in models if not self._purposes or purpose(model) in ("", *self._purposes)]
+        wanted = [model for model in models if not self._needed or can(model, *self._needed)]
         self._models = {model["model"]: model for model in wanted}
         if self._none:
             self._combo.addItem(self._none, "")

@@ -1,4 +1,4 @@
-"""The weights that a training on dataset specs begins with: an Ark, whose heads it keeps, another backbone, or none."""
+"""The weights that a training on dataset specs begins with: a model whose heads it keeps, a backbone alone, or none."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from MedSSLLib.widgets.modelChoice import ModelChoice
 from slicer.i18n import tr as _
 
 from medssl.client import api
+from medssl.core.capabilities import starts
 from medssl.core.errors import WeightsError
+from medssl.core.registry import DATASET_SPECS
 from medssl.datasets.spec.spec import DatasetSpec
+from medssl.pretraining import METHODS
 
-PURPOSES = ("ark", "peac")  # models whose backbone an Ark can take
+STARTS = tuple(starts(name) for name, entry in METHODS.items() if entry.data == DATASET_SPECS)
 
 
 class StartingWeights(ModelChoice):
@@ -25,7 +28,7 @@ class StartingWeights(ModelChoice):
     """
 
     def __init__(self, ui, backend, changed: Callable[[], None]) -> None:
-        super().__init__(ui.weightsCombo, ui.weightsPath, changed, none=_("Nothing (new)"), purposes=PURPOSES)
+        super().__init__(ui.weightsCombo, ui.weightsPath, changed, none=_("Nothing (new)"), needed=STARTS)
         self._ui, self._backend = ui, backend
 
     def refresh(self, onError: Callable[[Exception], None]) -> None:
@@ -65,4 +68,4 @@ class StartingWeights(ModelChoice):
 
     def _heads(self) -> list[dict[str, Any]]:
         plan = (self.model or {}).get("plan") or {}
-        return plan.get("network", {}).get("sets", []) if plan.get("method") == "ark" else []
+        return plan.get("network", {}).get("sets", [])

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from MedSSLLib.scene.labelMaps import isEmpty, segmentFacts
-from MedSSLLib.widgets.modelChoice import PROBING, methodTitle, purpose
+from MedSSLLib.widgets.modelChoice import methodTitle, purpose
 from slicer.i18n import tr as _
 
+from medssl.core.capabilities import CLASSES, SEGMENT
 from medssl.core.errors import CatalogError, WeightsError
+from medssl.core.registry import TaskEntry
 from medssl.pretraining import METHODS
+from medssl.tasks import TASKS
 from MedSSLPretrainLib.labels.labelledVolumes import labelsOf, labelText, patientOf, segmentationOf, setLabel, takeTable
 
-SEGMENTATION = "segmentation"
+OF_NEWER_BACKEND = TaskEntry("", "", CLASSES)  # what is assumed of a task that is not known here
 UNFIT = ",|="  # what has a meaning of its own where columns of labels are listed
 
 
@@ -56,6 +59,16 @@ class LabelledSet:
         return LabelledSet(nodes, columns=columns, modality=modality)
 
 
+def taskEntry(task: str) -> TaskEntry:
+    """What the registry says of a task."""
+    return TASKS.get(task, OF_NEWER_BACKEND)
+
+
+def learnsSegments(task: str) -> bool:
+    """Whether a task learns from segmentations; others learn from labels."""
+    return taskEntry(task).answers == SEGMENT
+
+
 def check(chosen: LabelledSet, task: str) -> None:
     """Whether a task can be trained on the choice.
 
@@ -67,11 +80,11 @@ def check(chosen: LabelledSet, task: str) -> None:
     if not chosen.volumes:
         raise CatalogError(_("training set"), _("is empty"), _("Tick at least two volumes"), code="no-images")
     for number, volume in enumerate(chosen.volumes):
-        if task == SEGMENTATION:
+        if learnsSegments(task):
             _checkSegmentation(volume, chosen.segmentations[number])
         else:
             _checkLabels(volume, chosen.columns)
-    if task != SEGMENTATION:
+    if not learnsSegments(task):
         _checkClasses(chosen)
     if len(set(patients(chosen.volumes))) < 2:
         rule = _("shows one patient: one is needed to train on and another to validate")
@@ -88,12 +101,9 @@ def checkModel(model: dict[str, Any] | None, task: str, reference: str = "") -> 
     Raises:
         WeightsError: a fine-tuned model of another task, or none where the task needs one.
     """
-    if task == PROBING and not reference:
+    if taskEntry(task).needs_model and not reference:
         raise WeightsError(
-            _("model"),
-            _("is missing: a probe looks into one"),
-            _("Choose the model to start from"),
-            code="model-missing",
+            _("model"), _("is missing: a probe looks into one"), _("Choose the model to start from"), code="model-missing"
         )
     known = purpose(model) if model is not None else ""
     if known not in ("", task, *METHODS):

@@ -11,7 +11,7 @@ from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
 from medssl.core.errors import ConfigError, MedSSLError
-from MedSSLPretrainLib.labels.labelledSet import SEGMENTATION, LabelledSet
+from MedSSLPretrainLib.labels.labelledSet import LabelledSet, learnsSegments
 from MedSSLPretrainLib.panel.armsTable import ArmsTable
 from MedSSLPretrainLib.panel.jobBox import UI_FOLDER, JobBox
 from MedSSLPretrainLib.runs.compareSteps import Comparison, checkComparison, compareSteps, metricTitles, unitTitles
@@ -69,7 +69,7 @@ class CompareBox(JobBox):
         path = ui.tablePath.currentPath.strip()
         if path:
             data = LabelledSet(path=path)
-            config = {**config, **({"labels": ui.tableLabelsEdit.text.strip()} if task != SEGMENTATION else {})}
+            config = {**config, **({"labels": ui.tableLabelsEdit.text.strip()} if not learnsSegments(task) else {})}
         else:
             data = self._finetune.chosen()
         return Comparison(
@@ -93,7 +93,7 @@ class CompareBox(JobBox):
         if task != self._task:
             self._task = task
             _refill(ui.metricCombo, metricTitles(task))
-        ui.tableLabelsLabel.visible = ui.tableLabelsEdit.visible = task != SEGMENTATION
+        ui.tableLabelsLabel.visible = ui.tableLabelsEdit.visible = not learnsSegments(task)
         _refill(ui.referenceCombo, {arm["name"]: arm["name"] for arm in self.arms.arms})
         super().update()
 

@@ -9,7 +9,7 @@ import slicer
 from MedSSLLib.scene.labelMaps import isCorrected, isPrediction
 from MedSSLLib.steps import Steps
 from MedSSLLib.widgets.actionBox import Action
-from MedSSLLib.widgets.modelChoice import PROBING, ModelChoice, chosen, fillCombo, purpose
+from MedSSLLib.widgets.modelChoice import ModelChoice, chosen, fillCombo, purpose
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
@@ -17,7 +17,7 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.core.errors import CatalogError, MedSSLError, WeightsError
 from MedSSLPretrainLib.labels.labelColumns import LabelColumns
-from MedSSLPretrainLib.labels.labelledSet import SEGMENTATION, LabelledSet, check, checkModel
+from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, taskEntry
 from MedSSLPretrainLib.labels.labelledVolumes import labelsOf, segmentationOf, volumesOfScene
 from MedSSLPretrainLib.labels.volumesTable import VolumesTable
 from MedSSLPretrainLib.panel.dataBox import modalityTitles
@@ -75,7 +75,7 @@ class FinetuneBox(JobBox):
     def chosen(self) -> LabelledSet:
         """The user's choice; it may be empty."""
         common = dict(volumes=self.table.volumes, modality=chosen(self.ui.modalityCombo) or "")
-        if self.tasks.name == SEGMENTATION:
+        if learnsSegments(self.tasks.name):
             return LabelledSet(segmentations=self.table.segmentations, **common)
         return LabelledSet(columns=self.columns.names, **common)
 
@@ -98,7 +98,7 @@ class FinetuneBox(JobBox):
         """Bring buttons and status up to date."""
         super().update()
         ui = self.ui
-        ui.continueButton.visible = self.tasks.name == SEGMENTATION
+        ui.continueButton.visible = learnsSegments(self.tasks.name)
         ui.continueButton.enabled = not (self.busy or self._running(*self.KINDS) or self._backend.transport is None)
         ui.continueButton.toolTip = _(
             "Go on from the fine-tuned model, with the segmentations that it made and you corrected added to the ticked ones"
@@ -120,7 +120,7 @@ class FinetuneBox(JobBox):
 
     def tickComplete(self) -> None:
         """Tick every volume that has what the task learns from."""
-        if self.tasks.name == SEGMENTATION:
+        if learnsSegments(self.tasks.name):
             self.table.tick([v for v in volumesOfScene() if _isLearnable(v, segmentationOf(v))])
         else:
             self.table.tick([v for v in volumesOfScene() if labelsOf(v, self.columns.names)])
@@ -166,7 +166,7 @@ class FinetuneBox(JobBox):
             slicer.mrmlScene.RemoveObserver(tag)
 
     def _title(self, action: Action) -> str:
-        return _("Probe") if self.tasks.name == PROBING else action.title
+        return _("Probe") if taskEntry(self.tasks.name).needs_model else action.title
 
     def _steps(self, sharesFiles: bool) -> Steps:
         task, config = self.tasks.spec()
@@ -190,7 +190,7 @@ class FinetuneBox(JobBox):
         if self.models is None:  # still being built
             return
         self.showError(None)
-        isSegmentation, node = self.tasks.name == SEGMENTATION, self._parameterNode
+        isSegmentation, node = learnsSegments(self.tasks.name), self._parameterNode
         self.ui.labelsFrame.visible = not isSegmentation
         self.table.setColumns(None if isSegmentation else self.columns.names)
         if node is not None:

@@ -9,33 +9,19 @@ from MedSSLLib.widgets.configForm import ConfigForm, checkedForm
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
 
-from medssl.core.registry import DATASET_SPECS, RegistryEntry, config_class
-from medssl.core.schema import describe, presets
-from medssl.pretraining import METHODS
-from medssl.tasks import TASKS
+from medssl.tasks.described import describe_methods, describe_tasks
 
 FIRST_PRESET = "laptop"  # finishes within minutes anywhere
 
 
 def knownMethods() -> list[dict[str, Any]]:
     """The methods of the package that came with the extension, as `GET /methods` describes them."""
-    return _described(METHODS)
+    return json.loads(json.dumps(describe_methods()))  # as it arrives from the backend, so that equal ones are equal
 
 
 def knownTasks() -> list[dict[str, Any]]:
     """Its downstream tasks, as `GET /tasks` describes them."""
-    return _described(TASKS)
-
-
-def _described(table: dict[str, RegistryEntry]) -> list[dict[str, Any]]:
-    found = []
-    for name in table:
-        config = config_class(table, name)
-        description = " ".join((config.__doc__ or name).split())
-        title = description.partition(": ")[0].partition(" (")[0]
-        found.append({"name": name, "title": title, "description": description, "fields": describe(config),
-                      "presets": presets(config), "declared": table[name].data == DATASET_SPECS})  # fmt: skip
-    return json.loads(json.dumps(found))  # as it arrives from the backend, so that equal ones are equal
+    return json.loads(json.dumps(describe_tasks()))
 
 
 class MethodBox:

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.core.errors import CatalogError, ConfigError, WeightsError
 from medssl.core.protocol import JobSpec
-from MedSSLPretrainLib.labels.labelledSet import SEGMENTATION, LabelledSet, check, patients
+from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, learnsSegments, patients, taskEntry
 from MedSSLPretrainLib.labels.segmentClasses import commonClasses
 from MedSSLPretrainLib.runs.finetuneSteps import dataSteps
 
@@ -46,7 +46,7 @@ def unitTitles() -> dict[str, str]:
 
 def metricTitles(task: str) -> dict[str, str]:
     """What a task is compared by, by the name in a study."""
-    if task == SEGMENTATION:
+    if learnsSegments(task):
         return {"dice": _("Dice"), "iou": _("IoU"), "surface_dice": _("Surface Dice"), "hd95": _("HD95")}
     return {
         "auc": _("AUC"), "average_precision": _("Average precision"), "accuracy": _("Accuracy"), "f1": _("F1"),
@@ -67,7 +67,7 @@ def checkComparison(asked: Comparison) -> None:
     if twice is not None:
         raise ConfigError(_("arm {name}").format(name=twice or "''"), _("needs a name of its own"), _("Rename it"))
     bare = next((arm["name"] for arm in asked.arms if not arm["weights"]), None)
-    if asked.task == "probing" and bare is not None:
+    if taskEntry(asked.task).needs_model and bare is not None:
         rule, remedy = (
             _("has no weights, and a probe looks into a model"),
             _("Choose a model, or write untrained:laptop"),
@@ -83,7 +83,7 @@ def checkComparison(asked: Comparison) -> None:
     if not asked.data.path and len(set(patients(asked.data.volumes))) < LEAST_PATIENTS:
         rule = _("shows two patients: a comparison needs one to train on, one to validate and one to test")
         raise CatalogError(_("training set"), rule, _("Tick a volume of another patient in the section Fine-tune"))
-    if asked.data.path and asked.task != SEGMENTATION and not asked.config.get("labels"):
+    if asked.data.path and not learnsSegments(asked.task) and not asked.config.get("labels"):
         raise ConfigError(_("labels"), _("name no column of the table"), _("Write such as Pneumonia"))
 
 
@@ -95,7 +95,7 @@ def compareSteps(asked: Comparison, loopback: bool, **spec: Any) -> Steps:
     """
     checkComparison(asked)
     config = asked.config
-    classes = commonClasses(asked.data.segmentations) if asked.task == SEGMENTATION else []
+    classes = commonClasses(asked.data.segmentations) if learnsSegments(asked.task) else []
     data = yield from dataSteps(asked.data, loopback, classes)
     if classes:
         config = {**config, "classes": json.dumps(classes)}

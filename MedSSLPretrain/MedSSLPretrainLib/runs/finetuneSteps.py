@@ -8,15 +8,12 @@ from typing import Any
 
 from MedSSLLib.scene.volumeExport import ijkToRas, sendSteps, uploadSteps
 from MedSSLLib.steps import Steps
-from MedSSLLib.widgets.modelChoice import PROBING
 
 from medssl.client import api, volumes
 from medssl.core.protocol import DataSpec, JobSpec
-from MedSSLPretrainLib.labels.labelledSet import SEGMENTATION, LabelledSet, check, checkModel, patients
+from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, patients, taskEntry
 from MedSSLPretrainLib.labels.labelledVolumes import labelsOf
 from MedSSLPretrainLib.labels.segmentClasses import classArray, commonClasses
-
-KINDS = {PROBING: "probe"}  # task -> job kind, where it is not "finetune"
 
 
 def finetuneSteps(
@@ -38,13 +35,13 @@ def finetuneSteps(
     models = (yield api.models()) if startFrom else ()
     model = next((model for model in models if model["model"] == startFrom), None)
     checkModel(model, task, startFrom)
-    classes = commonClasses(chosen.segmentations, classesOf(model)) if task == SEGMENTATION else []
+    classes = commonClasses(chosen.segmentations, classesOf(model)) if learnsSegments(task) else []
     data = yield from dataSteps(chosen, loopback, classes)
     if classes:
         config = {**config, "classes": json.dumps(classes)}
     elif chosen.columns:
         config = {**config, "labels": ",".join(chosen.columns)}
-    job = JobSpec(KINDS.get(task, "finetune"), task, config, data, start_from=startFrom, **spec)
+    job = JobSpec(taskEntry(task).kind, task, config, data, start_from=startFrom, **spec)
     return (yield api.submit(job))
 
 
