@@ -27,6 +27,7 @@ from medssl.inference.models import WarmModels
 from medssl.inference.patch_grid import BATCH, SHORT_SIDE_CELLS, embed_patches, spread_windows
 from medssl.inspection.anatomy.correspondence import find_correspondences
 from medssl.inspection.anatomy.similarity import find_point
+from medssl.networks.network import Network
 
 RATIO, CLICK_MS = 1.15, 50.0
 
@@ -37,7 +38,7 @@ def radiograph(seed: int, side: int) -> Volume:
     return Volume((2000 + 500 * noise / noise.std()).clip(0, 4095).astype(np.int16), modality="CXR", name=f"{seed}")
 
 
-def passes(net: torch.nn.Module, dense: int, device: str) -> None:
+def passes(net: Network, dense: int, device: str) -> None:
     """The network over as many windows as one square radiograph has."""
     count = len(spread_windows(SHORT_SIDE_CELLS, net.cells)) ** 2 * dense**2
     windows = torch.rand(count, 3, net.side, net.side, device=device)
@@ -56,7 +57,7 @@ def seconds(work: Callable[[], object], device: str) -> float:
     return time.perf_counter() - begun
 
 
-def measure_pair(net: torch.nn.Module, images: list[Volume], dense: int, device: str, repeats: int) -> dict[str, float]:
+def measure_pair(net: Network, images: list[Volume], dense: int, device: str, repeats: int) -> dict[str, float]:
     """Medians over turns: passes alone, then describing and comparing."""
 
     def ours() -> None:
@@ -77,7 +78,7 @@ def measure_pair(net: torch.nn.Module, images: list[Volume], dense: int, device:
     }
 
 
-def measure_clicks(net: torch.nn.Module, images: list[Volume], dense: int, clicks: int) -> dict[str, float]:
+def measure_clicks(net: Network, images: list[Volume], dense: int, clicks: int) -> dict[str, float]:
     """Milliseconds of a click on warm embeddings, in the process."""
     grids = [embed_patches(image, net, dense) for image in images]
     side = images[0].shape[0]

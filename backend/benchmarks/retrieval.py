@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from scipy import ndimage
 from sklearn.neighbors import NearestNeighbors
@@ -29,6 +28,7 @@ from medssl.datasets.entry import Entry
 from medssl.inference.models import WarmModels
 from medssl.inspection.search.case_images import describe_query, features_of
 from medssl.inspection.search.case_index import CaseIndex
+from medssl.networks.network import Network
 
 QUERY_MS, COUNT = 20.0, 8
 LARGE = 100_000  # vectors of the second table
@@ -51,7 +51,7 @@ def milliseconds(work: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - begun)
 
 
-def measure_index(entries: list[Entry], net: torch.nn.Module, folder: Path) -> tuple[CaseIndex, dict[str, float]]:
+def measure_index(entries: list[Entry], net: Network, folder: Path) -> tuple[CaseIndex, dict[str, float]]:
     """Building from nothing, opening what is there, and looking through files of which two have changed."""
     features = features_of(net, "projector")
     index = CaseIndex(folder)

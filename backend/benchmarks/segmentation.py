@@ -25,6 +25,7 @@ from medssl.core.plan import Plan
 from medssl.images.volume import Volume
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.inference.volumes.sliding import image_slabs, reader
+from medssl.networks.network import Network
 from medssl.networks.unet_segmenter import UNetSegmenter
 
 RATIO, DIFFERENCE = 1.01, 1e-4  # a hundredth is what timings vary by
@@ -32,7 +33,7 @@ LONG = (512, 512, 600)
 CLASSES, WINDOW = 3, (64, 64, 32)
 
 
-class Small(nn.Module):
+class Small(Network):
     """One convolution: nothing but the windows costs."""
 
     def __init__(self) -> None:
@@ -91,10 +92,10 @@ def compare_memory() -> dict[str, float]:
     }  # fmt: skip
 
 
-class Timed(nn.Module):
+class Timed(Network):
     """A network that notes the time spent in it."""
 
-    def __init__(self, network: nn.Module, clock: Callable[[], float]) -> None:
+    def __init__(self, network: Network, clock: Callable[[], float]) -> None:
         super().__init__()
         self.network, self.plan, self.clock, self.spent = network, network.plan, clock, 0.0
 
