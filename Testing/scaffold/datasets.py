@@ -40,9 +40,9 @@ class SetsServer(TrainingServer):
             return 200, answer(call.method, parts, call.body)
         return super()._route(call, parts, query)
 
-    def _catalog(self, request):
+    def _check(self, request):
         if not request.data.sets:
-            return super()._catalog(request)
+            return super()._check(request)
         reports, files = check(request.data.sets)
         return (), {"sets": reports}, files
 
@@ -65,7 +65,7 @@ def answer(method: str, parts: list[str], body: bytes | None):
 
 
 def check(sets) -> tuple[list[dict], dict[str, bytes]]:
-    """The reports of `POST /inspect/catalog` for dataset specs, and a contact sheet of each."""
+    """The reports of `POST /inspect/check` for dataset specs, and a contact sheet of each."""
     reports, files = [], {}
     for values in sets:
         spec, count = DatasetSpec.from_dict(values), 400 + 100 * len(values["name"])

@@ -169,7 +169,7 @@ class TrainingServer(FakeServer):
         """The job that a specification asks for."""
         return FakeJob(f"20261123-0930{len(self.jobs):02d}-genesis", spec, self.pace, self.failAt)
 
-    def _catalog(self, request):
+    def _check(self, request):
         count = len(request.data.volumes) or 12
         held = max(1, count // 5)
         info = dict(volumes=count, patients=count, modality=request.data.modality or "CT", training=count - held,

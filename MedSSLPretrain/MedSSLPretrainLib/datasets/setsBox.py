@@ -96,7 +96,7 @@ class SetsBox:
         self.update()
 
     def showReports(self, info: dict[str, Any], files: dict[str, bytes]) -> None:
-        """Show what a check found: the answer of `POST /inspect/catalog` for the sets of `chosen`."""
+        """Show what a check found: the answer of `POST /inspect/check` for the sets of `chosen`."""
         for values, report in zip(self.chosen(), info["sets"]):
             self._reports.keep(values, report, files.get(f"sheet-{report['name']}", b""))
         self.update()

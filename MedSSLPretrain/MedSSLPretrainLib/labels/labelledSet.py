@@ -103,7 +103,10 @@ def checkModel(model: dict[str, Any] | None, task: str, reference: str = "") -> 
     """
     if taskEntry(task).needs_model and not reference:
         raise WeightsError(
-            _("model"), _("is missing: a probe looks into one"), _("Choose the model to start from"), code="model-missing"
+            _("model"),
+            _("is missing: a probe looks into one"),
+            _("Choose the model to start from"),
+            code="model-missing",
         )
     known = purpose(model) if model is not None else ""
     if known not in ("", task, *METHODS):

@@ -226,7 +226,7 @@ def viewTitles() -> dict[str, str]:
 
 
 def summaryText(info: dict) -> str:
-    """What `POST /inspect/catalog` found, as rich text."""
+    """What `POST /inspect/check` found, as rich text."""
     counts = _("{volumes} volumes of {patients} patients, {modality}").format(
         volumes=_count(info.get("volumes", 0)), patients=_count(info.get("patients", 0)),
         modality=info.get("modality") or _("modality unknown"),

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.core.errors import CatalogError
 from medssl.core.protocol import DataSpec, JobSpec
-from medssl.core.requests import CatalogRequest, PreviewRequest
+from medssl.core.requests import CheckRequest, PreviewRequest
 
 JOB_POLL_S = 1.0  # between two looks at a job
 
@@ -59,7 +59,7 @@ def dataSteps(chosen: TrainingSet, loopback: bool) -> Steps:
 def checkSteps(chosen: TrainingSet, loopback: bool) -> Steps:
     """What is in the training set; returns (ResultStatus.info, {name: bytes} of its pictures: contact sheets)."""
     data = yield from dataSteps(chosen, loopback)
-    result = yield from resultSteps((yield api.catalog(CatalogRequest(data))))
+    result = yield from resultSteps((yield api.check(CheckRequest(data))))
     return result.info, (yield from fileSteps(result, ".png"))
 
 

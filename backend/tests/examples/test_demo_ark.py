@@ -104,7 +104,7 @@ def test_only_training_labels_are_uncertain_or_missing(sets: list[dict[str, Any]
 
 
 def test_what_the_model_is_asked_becomes_rows_examples_and_shares(sets: list[dict[str, Any]], tmp_path: Path):
-    found = Found(ResultStatus("r", "catalog", "finished"))
+    found = Found(ResultStatus("r", "check", "finished"))
     ask_model(Knowing(sets), SimpleNamespace(id="job"), sets, tmp_path, found)
     assert [(row.head, row.finding) for row in found.rows][2:] == [
         ("sides", "No opacity"), ("sides", "Opacity right"), ("sides", "Opacity left"), ("mirrored", "Heart on the right"),
@@ -134,7 +134,7 @@ def test_clearly_above_chance_is_good():
 
 def test_the_report_says_that_all_is_simulated(sets: list[dict[str, Any]], tmp_path: Path):
     session = Knowing(sets)
-    found = Found(session.catalog())
+    found = Found(session.check())
     session.save(found.check, tmp_path / "check")
     job = SimpleNamespace(
         id="job",
@@ -180,7 +180,7 @@ class Knowing:
         ]
         files = [f"sheet-{one['name']}.png" for one in self.sets]
         return ResultStatus(
-            "check", "catalog", "finished", table=rows, files=files, info={"notes": ["set x: one label. Look"]}
+            "check", "check", "finished", table=rows, files=files, info={"notes": ["set x: one label. Look"]}
         )
 
     def predict(self, images, model: str, part: str) -> ResultStatus:

@@ -28,7 +28,7 @@ def table(tmp_path):
 
 def looked(tmp_path, table, **data):
     context = Context(tmp_path)
-    ask("catalog", {"data": {"path": str(table), "modality": "CT", **data}}, context)
+    ask("check", {"data": {"path": str(table), "modality": "CT", **data}}, context)
     return context.found
 
 

@@ -27,7 +27,7 @@ def folder(tmp_path) -> Path:
 
 def test_catalog_counts_and_splits_by_patient(tmp_path, folder):
     context = Context(tmp_path)
-    ask("catalog", {"data": {"path": str(folder)}}, context)
+    ask("check", {"data": {"path": str(folder)}}, context)
     info = context.found.info
     assert (info["volumes"], info["patients"], info["modality"]) == (5, 4, "CT")
     assert info["training"] + info["validation"] == 5 and info["validation"] >= 1
@@ -41,7 +41,7 @@ def test_catalog_counts_and_splits_by_patient(tmp_path, folder):
 
 def test_catalog_of_a_stated_modality_reads_no_image(tmp_path, folder):
     context = Context(tmp_path)
-    ask("catalog", {"data": {"path": str(folder), "modality": "MR"}}, context)
+    ask("check", {"data": {"path": str(folder), "modality": "MR"}}, context)
     assert context.found.info["modality"] == "MR"
     assert not (context.home / "cache").exists()
 
@@ -50,13 +50,13 @@ def test_catalog_names_a_truncated_image(tmp_path, folder):
     broken = folder / "b" / "1.nrrd"
     broken.write_bytes(b"")
     with refused("image-truncated", names="1.nrrd"):
-        ask("catalog", {"data": {"path": str(folder)}}, Context(tmp_path))
+        ask("check", {"data": {"path": str(folder)}}, Context(tmp_path))
 
 
 def test_catalog_of_an_empty_folder(tmp_path):
     (tmp_path / "empty").mkdir()
     with refused("no-images"):
-        ask("catalog", {"data": {"path": str(tmp_path / "empty")}}, Context(tmp_path))
+        ask("check", {"data": {"path": str(tmp_path / "empty")}}, Context(tmp_path))
 
 
 def test_preview_shows_cubes_and_their_distortions(tmp_path, folder):

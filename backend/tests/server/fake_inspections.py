@@ -46,7 +46,7 @@ def nothing(request, context):
     """Find nothing."""
 
 
-KINDS = ("restore", "similarity", "catalog", "correspond", "cosegment", "patchmap", "landmarks", "segment", "predict")
+KINDS = ("restore", "similarity", "check", "correspond", "cosegment", "patchmap", "landmarks", "segment", "predict")
 INSPECTIONS = {
     name: replace(
         registered.INSPECTIONS[name],

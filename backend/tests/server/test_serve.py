@@ -110,7 +110,7 @@ def test_the_worker_ends_with_its_server(running, home, until):
     _, address = running
     session = Session(RequestsTransport(address))
     session.send(
-        api.Call("POST", "/inspect/catalog", {"Content-Type": "application/json"}, b'{"data": {"path": "/nowhere"}}')
+        api.Call("POST", "/inspect/check", {"Content-Type": "application/json"}, b'{"data": {"path": "/nowhere"}}')
     )
     worker = until(lambda: psutil.Process(address.pid).children())[0]
     psutil.Process(address.pid).kill()

@@ -86,7 +86,7 @@ def test_a_request_that_cannot_be_is_refused_before_anything_is_queued(client, h
 
 
 def test_an_inspection_that_says_nothing_is_finished(client, until):
-    result = client.post("/inspect/catalog", json={"data": {"path": "/d"}}).json()["id"]
+    result = client.post("/inspect/check", json={"data": {"path": "/d"}}).json()["id"]
     until(lambda: state(client, result) == "finished")
 
 

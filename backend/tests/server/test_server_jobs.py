@@ -159,5 +159,5 @@ def test_the_document_describes_every_call_and_body(client):
     document = client.get("/openapi.json").json()
     assert {"/jobs", "/inspect/restore", "/volumes/{sha256}"} <= set(document["paths"])
     schemas = document["components"]["schemas"]
-    assert {"JobSpec", "RestoreRequest", "SimilarityRequest", "CatalogRequest", "JobView"} <= set(schemas)
+    assert {"JobSpec", "RestoreRequest", "SimilarityRequest", "CheckRequest", "JobView"} <= set(schemas)
     assert client.get("/docs").status_code == 200

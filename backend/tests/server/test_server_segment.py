@@ -34,7 +34,7 @@ def test_images_and_label_maps_must_have_been_uploaded(client, spec):
     for path, body in {
         "/inspect/segment": {"volume": {"sha256": MISSING, "name": "knee"}, "model": "m"},
         "/inspect/predict": {"images": [{"sha256": MISSING, "name": "knee"}], "model": "m"},
-        "/inspect/catalog": {"data": {"volumes": [with_mask]}},
+        "/inspect/check": {"data": {"volumes": [with_mask]}},
         "/jobs": spec(data={"volumes": [with_mask]}),
     }.items():
         answer = client.post(path, json=body)

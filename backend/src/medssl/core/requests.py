@@ -41,7 +41,7 @@ class RestoreRequest(Request):
 
 
 @dataclass(frozen=True)
-class CatalogRequest(Request):
+class CheckRequest(Request):
     """What is in a training set? Answered in `ResultStatus.info`: volumes, patients, modality, training, validation, notes."""
 
     data: DataSpec = asked("Training set")

@@ -62,7 +62,7 @@ def demonstrate_ark(output: Path, preset: str, settings: dict[str, Any]) -> Demo
         settings = {**SHORT, **settings, "training": training}
     with backend_over(home) as session:
         with err.status("checking the datasets"):
-            found = Found(session.catalog(DataSpec(sets=tuple(sets))))
+            found = Found(session.check(DataSpec(sets=tuple(sets))))
             session.save(found.check, output / "check")
         events: list[dict[str, Any]] = []
         job = train(session, DataSpec(sets=tuple(sets)), "ark", preset, settings, events)

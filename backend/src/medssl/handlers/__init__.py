@@ -37,8 +37,8 @@ INSPECTIONS = {
         "medssl.core.requests:PreviewRequest", "medssl.handlers.preview:preview",
         "Crops of a training set and their distortions.", command=False,
     ),
-    "catalog": Inspection(
-        "medssl.core.requests:CatalogRequest", "medssl.handlers.catalog:catalog", "What is in a training set.",
+    "check": Inspection(
+        "medssl.core.requests:CheckRequest", "medssl.handlers.check:check", "What is in a training set.",
         command=False,
     ),
     "plane": Inspection(

@@ -47,4 +47,6 @@ def refusal(plan: Plan, capability: str) -> WeightsError:
     pretrained = [name for name in METHODS if name in NETWORKS and capability in NETWORKS[name].can]
     kinds = [f"a {title_of(config_class(METHODS, name))} model" for name in pretrained]
     fine_tuned = [FINE_TUNED[capability]] if capability in FINE_TUNED else []
-    return WeightsError(f"model of {what}", RULES[capability], f"Choose {' or '.join([*kinds, *fine_tuned])}", code="model-unsuitable")
+    return WeightsError(
+        f"model of {what}", RULES[capability], f"Choose {' or '.join([*kinds, *fine_tuned])}", code="model-unsuitable"
+    )

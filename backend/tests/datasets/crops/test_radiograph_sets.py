@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from medssl.cli.app import app
 from medssl.core.protocol import DataSpec, JobSpec, VolumeRef, from_json, to_json
-from medssl.core.requests import CatalogRequest
+from medssl.core.requests import CheckRequest
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.split import split_by_patient
 from medssl.datasets.crops.radiograph_crops import RadiographDataset
@@ -167,9 +167,7 @@ def test_slicers_pictures_are_radiographs(cached):
 
 def test_catalogue_says_dimension_and_methods(folder, tmp_path):
     def info(spec: DataSpec):
-        return run_here(
-            "catalog", to_json(CatalogRequest(spec)), tmp_path / "home", None, lambda share, text: None
-        ).info
+        return run_here("check", to_json(CheckRequest(spec)), tmp_path / "home", None, lambda share, text: None).info
 
     flat = info(DataSpec(path=str(folder)))
     assert (flat["dimension"], flat["modality"]) == ("2D", "CXR") and "genesis" not in flat["methods"]

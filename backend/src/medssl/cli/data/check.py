@@ -16,7 +16,7 @@ from medssl.cli.training_set import data_spec, means_dataset_spec, read_dataset_
 from medssl.core.errors import InputError, StateError
 from medssl.core.home import home_folder
 from medssl.core.protocol import QUEUED, RUNNING, ResultStatus, to_json
-from medssl.core.requests import CatalogRequest
+from medssl.core.requests import CheckRequest
 
 app = typer.Typer(help="Look at training sets, and at what MedSSL keeps on disk.", no_args_is_help=True)
 KEPT = ("cache", "volumes", "results", "indexes", "samples", "jobs")  # folders of the home folder
@@ -64,10 +64,10 @@ def check(
     from medssl.handlers.worker.local import run_here
 
     more = {"test_fraction": test_fraction, "masks": masks}
-    request = CatalogRequest(data_spec(data, pattern, modality, validation_fraction, exclude, **more))
+    request = CheckRequest(data_spec(data, pattern, modality, validation_fraction, exclude, **more))
     with err.status("reading") as status:
         result = run_here(
-            "catalog",
+            "check",
             to_json(request),
             home_folder(home),
             None,

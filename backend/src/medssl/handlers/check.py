@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medssl.core.requests import CatalogRequest
+from medssl.core.requests import CheckRequest
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import read_catalog
 from medssl.datasets.spec.check import check_datasets
@@ -13,7 +13,7 @@ from medssl.inspection.training_set.spec_overview import spec_overview
 from medssl.reports.figures.contact_sheet import contact_sheet
 
 
-def catalog(request: CatalogRequest, context: Context) -> None:
+def check(request: CheckRequest, context: Context) -> None:
     """Answer with a row per image, of dataset specs a row per set; info: see `catalog_overview` and `spec_overview`.
 
     Raises:
@@ -28,7 +28,7 @@ def catalog(request: CatalogRequest, context: Context) -> None:
     context.finish([], table, info)
 
 
-def _check_specs(request: CatalogRequest, context: Context) -> None:
+def _check_specs(request: CheckRequest, context: Context) -> None:
     """The same of sets with dataset specs; files sheet-NAME.png show images with their labels.
 
     Raises:
