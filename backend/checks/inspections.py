@@ -30,9 +30,9 @@ def data(product: Product, inputs: Inputs) -> Iterator[Asked]:
     peac = json.loads((product.folder("peac") / "spec.json").read_text(encoding="utf-8"))["config"]
     ark = json.loads((product.folder("ark") / "spec.json").read_text(encoding="utf-8"))["config"]
     volumes, pictures = {"path": str(inputs.volumes)}, {"path": str(inputs.pictures)}
-    yield "catalog", "catalog", {"data": volumes}
-    yield "catalog-pictures", "catalog", {"data": {**pictures, "exclude": ["sex=F"], "test_fraction": 0.2}}
-    yield "catalog-sets", "catalog", {"data": {"sets": sets}, "read_all": True}
+    yield "catalog", "check", {"data": volumes}
+    yield "catalog-pictures", "check", {"data": {**pictures, "exclude": ["sex=F"], "test_fraction": 0.2}}
+    yield "catalog-sets", "check", {"data": {"sets": sets}, "read_all": True}
     yield "preview", "preview", {"data": volumes, "method": "genesis", "config": genesis, "count": 3, "seed": 1}
     yield "preview-peac", "preview", {"data": pictures, "method": "peac", "config": peac, "count": 2}
     yield "preview-ark", "preview", {"data": {"sets": sets}, "method": "ark", "config": ark, "count": 2}

@@ -34,8 +34,11 @@ MASKED_HASHES = {  # files -> fields whose hashes are made of absolute paths ("*
     "done.json": "digest",
     "sets.json": "*",
 }
-REWORDED = (  # (now, as it was recorded): sentences whose words changed, and nothing but the words
+REWORDED = (  # (now, as it was recorded): sentences and names whose words changed, and nothing but the words
+    ('"kind": "check"', '"kind": "catalog"'), ("<result check>", "<result catalog>"),
     ("was read from", "was told from"), ("were read from", "were told from"),
+    ("Choose a Foundation Ark model or a fine-tuned classifier of radiographs",
+     "Choose a pretrained Ark, or a classifier of radiographs fine-tuned from PEAC or Ark"),
 )  # fmt: skip
 SHORT = 12  # digits of a weight file's hash in reports
 
@@ -59,8 +62,6 @@ class Masks:
 
     def text(self, text: str) -> str:
         """Paths, ids, places in sources and embedded pictures by what they stand for."""
-        for now, before in REWORDED:
-            text = text.replace(now, before)
         for name, folder in self.places:
             text = text.replace(folder, f"<{name}>")
         for job, name in self.jobs.items():
@@ -73,6 +74,9 @@ class Masks:
             (TENSORBOARD, "<tensorboard>"), (WRITTEN_ON, "# on <time>"),
         ):  # fmt: skip
             text = pattern.sub(instead, text)
+        text = text
+        for now, before in REWORDED:
+            text = text.replace(now, before)
         return text
 
     def json(self, value: Any, file: str = "") -> str:

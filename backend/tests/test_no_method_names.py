@@ -31,6 +31,7 @@ TABLES = {  # file -> the names in it, and why they may stand there
     "MedSSLPretrain/MedSSLLib/widgets/modelChoice.py": "titles that can be translated, by name; unknown names are shown as they are",
 }
 DEFAULTS = {  # file -> defaults of options that users may leave out
+    "cli/app.py": 1,  # an example of a verb
     "cli/training/pretrain.py": 1,
     "cli/training/finetune.py": 1,
     "client/session.py": 1,

@@ -9,11 +9,11 @@ import pytest
 import torch
 from ark_nets import make_ark
 from downstream import PLANS, make_network, make_plan
+from refusals import refused
 from small import make_peac
 from torch import Tensor
 
 from medssl.core.capabilities import CAPABILITIES, CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT
-from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan
 from medssl.core.registry import load
 from medssl.inference.capabilities import RULES, refusal, require
@@ -62,14 +62,14 @@ def test_it_embeds_where_its_line_says_so(name, net):
     assert (EMBED in NETWORKS[name].can) == bool(net.embeddings)
     x = images(net)
     if not net.embeddings:
-        with pytest.raises(WeightsError, match="gives no embedding of an image"):
+        with refused("model-unsuitable"):
             embedding_of(net, x)
         return
     found = {kind: embedding_of(net, x, kind) for kind in net.embeddings}
     assert torch.equal(embedding_of(net, x), found[net.embeddings[0]])
     assert all(vectors.ndim == 2 and len(vectors) == 2 for vectors in found.values())
     if "projector" not in found:
-        with pytest.raises(WeightsError, match="has no projector"):
+        with refused("model-unsuitable"):
             embedding_of(net, x, "projector")
 
 
@@ -79,7 +79,7 @@ def test_it_describes_patches_where_its_line_says_so(name, net):
         tokens = net.tokens(net.standardise(images(net)))
         assert tokens.shape == (2, net.cells**2, net.dimension) and net.side == net.cells * net.cell
     else:
-        with pytest.raises(WeightsError, match="has no patch embeddings"):
+        with refused("model-unsuitable"):
             require(net.plan, PATCHES)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fakes import write_phantoms
 from fastapi.testclient import TestClient
+from refusals import refused
 from typer.testing import CliRunner
 
 from medssl.cli.app import app as commands
@@ -107,5 +108,5 @@ def test_an_inspection_that_it_cannot_answer_refuses_it_and_names_those_who_can(
 
 
 def test_a_refusal_of_another_model_names_it_as_a_remedy(home, volume, tmp_path):
-    with pytest.raises(WeightsError, match="Choose a Models Genesis model or a Toy denoising model"):
+    with refused("model-unsuitable", names=["Models Genesis", "Toy denoising"]):
         ask("restore", RestoreRequest(volume, "untrained:laptop", device="cpu"), home, tmp_path / "none")
