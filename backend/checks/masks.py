@@ -74,7 +74,6 @@ class Masks:
             (TENSORBOARD, "<tensorboard>"), (WRITTEN_ON, "# on <time>"),
         ):  # fmt: skip
             text = pattern.sub(instead, text)
-        text = text
         for now, before in REWORDED:
             text = text.replace(now, before)
         return text
