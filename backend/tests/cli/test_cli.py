@@ -27,7 +27,7 @@ from medssl.networks.unet3d import UNet3D
 
 TINY = [
     "--set", "base_width=4", "--set", "cube=[16,16,16]", "--set", "training.steps=2", "--set", "training.batch_size=2",
-    "--set", "training.validation_samples=2", "--modality", "CT", "--device", "cpu",
+    "--set", "training.validation_samples=2", "--set", "training.workers=1", "--modality", "CT", "--device", "cpu",
 ]  # fmt: skip
 
 

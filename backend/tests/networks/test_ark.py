@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from closed_form import assert_close_to, fill, make_input, read_reference
+from closed_form import assert_close_to, make_input, read_reference
+from closed_form import make as closed_form
 from refusals import refused
 from torch import nn
 
@@ -52,9 +53,10 @@ def test_an_official_file_gives_the_recorded_embedding_and_logits(key: str, tmp_
     """Through the code that opens any file: prefix, teacher beside student, an optimiser state with numpy's numbers."""
     recorded = read_reference("ark.json")[key]
     shapes = {name: tuple(shape) for name, shape in recorded["state_dict"].items()}
-    network = fill(ArkNetwork(**ArkNetwork.arguments_of(shapes)), recorded["a"]["phase"])
+    network = closed_form(lambda: ArkNetwork(**ArkNetwork.arguments_of(shapes)), recorded["a"]["phase"])
     teacher = {**network.state_dict(), "head.weight": torch.ones(1000, 1), "head.bias": torch.ones(1000)}
-    student = {name: tensor.half() * 0 for name, tensor in teacher.items()}
+    nothing = torch.zeros((), dtype=torch.half)
+    student = {name: nothing.expand(tensor.shape) for name, tensor in teacher.items()}
     path = save(tmp_path / "ark.pth.tar", student, teacher)
     del network, student, teacher
     opened = load_weights(path)

@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 import torch
-from closed_form import assert_close_to, fill, make_input, read_reference
+from closed_form import assert_close_to, make, make_input, read_reference
 from refusals import refused
 from small import SIZES, make_images, make_peac
 from torch.nn import functional
@@ -26,7 +26,7 @@ def test_names_and_shapes_are_those_of_the_official_files():
 @pytest.mark.slow
 def test_outputs_reproduce_the_reference():
     recorded = read_reference("peac.json")["a"]
-    network = fill(PeacNetwork(), recorded["phase"]).eval()
+    network = make(PeacNetwork, recorded["phase"]).eval()
     with torch.inference_mode():
         outputs = network.outputs(make_input(recorded["input"], recorded["freq"]), torch.arange(196)[None])
     for name, values in outputs.items():

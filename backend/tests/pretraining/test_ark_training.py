@@ -76,7 +76,7 @@ def test_a_cancelled_training_goes_on_with_the_same_losses(two: list[dict[str, A
 
 
 def test_an_image_damaged_in_the_middle_of_a_training_is_left_out_and_told(two: list[dict[str, Any]], tmp_path: Path):
-    spec = spec_of(two, steps=8, keep_images=False)
+    spec = spec_of(two, steps=6, keep_images=False)
     part = FakeRun(tmp_path / "job", tmp_path / "home", cancel_at=2)
     with pytest.raises(CancelledError):
         pretrain(spec, part)
@@ -124,7 +124,7 @@ def test_a_set_is_added_to_a_trained_model_and_both_are_trained(two: list[dict[s
     pretrain(spec_of(two[:1]), first)
     model = first.folder / "results" / "model.safetensors"
     second = FakeRun(tmp_path / "second", tmp_path / "home")
-    pretrain(spec_of(two, start=str(model), steps=8), second)
+    pretrain(spec_of(two, start=str(model)), second)
     assert "new: omni_heads.1" in second.of("transfer")[0]["text"]
     old, grown = (
         load_weights(model, "student"),

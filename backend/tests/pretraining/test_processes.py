@@ -44,65 +44,55 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return read_safetensors(folder / "results" / "model.safetensors")[0]
 
 
-def test_two_gloo_processes_equal_one_that_accumulates_the_same_micro_batches(data: Path, tmp_path: Path):
+def test_two_gloo_processes_of_torchrun_equal_one_that_accumulates_the_same_micro_batches(data: Path, tmp_path: Path):
     store = JobStore(tmp_path / "home")
-    two = run_job(store, tiny_spec(data, devices=2, steps=4))
+    job = store.create(dataclasses.replace(tiny_spec(data, devices=2, steps=4), device="cpu"))
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "medssl.jobs.child"]
+    command = [sys.executable, *launcher, str(store.folder(job))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert store.status(job).state == FINISHED and len(losses(store, job)) == 4
     one = FakeRun(tmp_path / "one", tmp_path / "home")
     pretrain(tiny_spec(data, accumulate=2, steps=4), one)
-    assert losses(store, two) == pytest.approx([event["loss"] for event in one.of("loss")], rel=1e-5)
+    assert losses(store, job) == pytest.approx([event["loss"] for event in one.of("loss")], rel=1e-5)
 
 
 def test_two_processes_of_an_ark_equal_one_that_accumulates(tmp_path: Path):
-    """Though each step goes through one head alone, which distributed networks must be told."""
-    sets = tuple(write_dataset_specs(tmp_path / name, 8, name) for name in ("one", "two"))
+    """Though each step goes through one head alone, and one head is never visited: distributed networks must be told."""
+    sets = {name: write_dataset_specs(tmp_path / name, 8, name) for name in ("one", "two", "never")}
 
     def spec(*names: str, start: str = "", **training: int) -> JobSpec:
         loop = {"steps": 3, "batch_size": 2, "precision": "fp32", "validate_every": 3, "warmup_steps": 1, **training}
         tree = {"backbone": "swin_micro_112", "projector": 16, "teacher_update": "step", "training": loop}
-        chosen = tuple(one for one in sets if not names or one["name"] in names)
+        chosen = tuple(sets[name] for name in names)
         return JobSpec("pretrain", "ark", as_dict(build(ArkConfig, tree)), DataSpec(sets=chosen), start_from=start)
 
+    first = FakeRun(tmp_path / "three-heads", tmp_path / "home")
+    pretrain(spec(*sets, steps=1, validate_every=1), first)
+    model = str(first.folder / "results" / "model.safetensors")
     store = JobStore(tmp_path / "home")
-    two = run_job(store, spec(devices=2))
+    two = run_job(store, spec("one", "two", start=model, devices=2))
     one = FakeRun(tmp_path / "one-process", tmp_path / "home")
-    pretrain(spec(accumulate=2), one)
+    pretrain(spec("one", "two", start=model, accumulate=2), one)
     assert losses(store, two) == pytest.approx([event["loss"] for event in one.of("loss")], rel=1e-5)
-    mine, others = weights(one.folder), weights(store.folder(two))
+    assert len(losses(store, two)) == 3
+    mine, others, start = weights(one.folder), weights(store.folder(two)), weights(first.folder)
     assert all(torch.allclose(mine[name].float(), others[name].float(), atol=1e-5) for name in mine)
-    model = str(one.folder / "results" / "model.safetensors")  # of its two heads one is visited from here on
-    assert len(losses(store, run_job(store, spec("two", start=model, devices=2)))) == 3
-
-
-def test_torchrun_runs_a_prepared_job(data: Path, tmp_path: Path):
-    store = JobStore(tmp_path / "home")
-    job = store.create(dataclasses.replace(tiny_spec(data, devices=2, steps=2), device="cpu"))
-    launcher = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "medssl.jobs.child",
-    ]
-    done = subprocess.run([*launcher, str(store.folder(job))], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert store.status(job).state == FINISHED and len(losses(store, job)) == 2
+    unvisited = [name for name in mine if name.startswith("student.omni_heads.2")]
+    assert unvisited and all(torch.equal(others[name], start[name]) for name in unvisited)
 
 
 def test_killed_at_a_random_step_and_resumed_ends_with_exactly_the_same_weights(data: Path, tmp_path: Path):
-    store, spec = (
-        JobStore(tmp_path / "home"),
-        tiny_spec(data, steps=100, validate_every=25, checkpoint_every=3),
-    )  # long enough to be killed midway
-    undisturbed = run_job(store, spec)
+    store = JobStore(tmp_path / "home")
+    spec = tiny_spec(data, steps=100, validate_every=25, checkpoint_every=3)  # long enough to be killed midway
+    undisturbed = FakeRun(tmp_path / "undisturbed", tmp_path / "home")
+    pretrain(spec, undisturbed)
     job = process.submit(store, dataclasses.replace(spec, device="cpu"))
     kill_after(store, job, step=random.randint(4, 30))
     assert store.status(job).state == INTERRUPTED
     process.resume(store, job)
     assert process.wait(store, job).status.state == FINISHED
-    one, other = weights(store.folder(undisturbed)), weights(store.folder(job))
+    one, other = weights(undisturbed.folder), weights(store.folder(job))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert "resumed" in [event["type"] for event in store.events(job)[0]]
 

@@ -136,7 +136,7 @@ def test_images_that_show_nothing_train_validate_and_are_tested(tmp_path: Path):
         path = tmp_path / "data" / f"mask{number}.nrrd"
         mask = read_volume(path)
         write_volume(mask.with_array(mask.array * 0), path)
-    training = {**SMALL["segmentation"]["training"], "steps": 40, "validate_every": 20}
+    training = {**SMALL["segmentation"]["training"], "steps": 8, "validate_every": 4}
     _, job = run(task_spec("segmentation", data, training=training, foreground_share=1.0), tmp_path)
     rows = [row for row in rows_of(job.folder / "results" / "cases.csv") if row["patient"] == "p6"]
     assert {float(row["reference_volume_ml"]) for row in rows} == {0.0}

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import FakeRun
@@ -23,9 +24,25 @@ from medssl.tasks.labelled_data import read_parts
 from medssl.tasks.transfer_config import SelectionConfig
 
 
-@pytest.fixture(params=list(TASKS))
+@pytest.fixture(scope="module", params=list(TASKS))
 def task(request: pytest.FixtureRequest) -> str:
     return request.param
+
+
+@pytest.fixture(scope="module")
+def made(task: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Training data of the task, and the model it starts from."""
+    folder = tmp_path_factory.mktemp(task)
+    data = write_volumes(folder / "data") if task == "segmentation" else write_pictures(folder / "data")
+    return data, peac_file(folder) if task == "probing" else ""
+
+
+@pytest.fixture(scope="module")
+def trained(
+    task: str, made: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[dict[str, Any], FakeRun]]:
+    """Two runs of the same job, with groups in the report."""
+    return [run(task_spec(task, *made, groups="sex"), tmp_path_factory.mktemp(f"{task}-{name}")) for name in "ab"]
 
 
 def test_settings_are_plain_json_described_and_every_preset_builds(task: str):
@@ -45,15 +62,13 @@ def test_listing_tasks_imports_no_torch():
 
 
 def test_every_task_leaves_a_model_that_says_what_it_is_for_and_the_same_results_for_the_same_seed(
-    task: str, tmp_path: Path
+    task: str, trained: list[tuple[dict[str, Any], FakeRun]]
 ):
-    data = write_volumes(tmp_path / "data") if task == "segmentation" else write_pictures(tmp_path / "data")
-    start = peac_file(tmp_path) if task == "probing" else ""
-    found = [run(task_spec(task, data, start), tmp_path / name) for name in "ab"]
-    assert found[0][0] == found[1][0] and found[0][0]["test"]
-    plan = read_plan(found[0][1].folder / "results" / "model.safetensors")
+    (first, job), (second, _) = trained
+    assert first == second and first["test"]
+    plan = read_plan(job.folder / "results" / "model.safetensors")
     assert plan.task["name"] == task and json.loads(json.dumps(plan.task)) == plan.task
-    kinds = [event["type"] for event in found[0][1].events]
+    kinds = [event["type"] for event in job.events]
     assert {"started", "metric", "evaluation", "finished"} <= set(kinds)
 
 
@@ -69,13 +84,12 @@ def test_specifications_are_checked_before_a_job_exists(tmp_path: Path):
         checked(JobSpec("finetune", "segmentation", {"select": {"fraction": 0.5, "patients": 3}}, data))
 
 
-def test_groups_of_the_report_are_checked_before_training(task: str, tmp_path: Path):
-    data = write_volumes(tmp_path / "data") if task == "segmentation" else write_pictures(tmp_path / "data")
-    start = peac_file(tmp_path) if task == "probing" else ""
+def test_groups_of_the_report_are_checked_before_training(
+    task: str, made: tuple[Path, str], trained: list[tuple[dict[str, Any], FakeRun]], tmp_path: Path
+):
     with refused("column-missing", names="group 'weight'"):
-        run(task_spec(task, data, start, groups="weight"), tmp_path)
-    _, job = run(task_spec(task, data, start, groups="sex"), tmp_path)
-    assert (job.folder / "results" / "groups.csv").is_file()
+        run(task_spec(task, *made, groups="weight"), tmp_path)
+    assert (trained[0][1].folder / "results" / "groups.csv").is_file()
 
 
 def test_each_patient_is_tested_in_one_fold(tmp_path: Path):

@@ -97,22 +97,32 @@ def test_poses_are_drawn_once_and_for_all():
     assert poses(0)[0][1].rotation == 0 and len({geometry for _, geometry in poses(0)}) == 10
 
 
-def made(tmp_path, name):
-    source = tmp_path / "source" / "images"
-    source.mkdir(parents=True, exist_ok=True)
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("source")
+    (folder / "images").mkdir()
     for file, scale in (("a.nrrd", 1.0), ("b.nrrd", 0.85)):
-        if not (source / file).exists():
-            write_volume(chest(scale), source / file)
-    folder, seen = tmp_path / name, []
+        write_volume(chest(scale), folder / "images" / file)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def simulated(source, tmp_path_factory):
+    """The folder of a set, and the progress that its making reported."""
+    return made(source, tmp_path_factory.mktemp("simulated") / "first")
+
+
+def made(source, folder):
+    seen = []
     patients = {"patient-1": ("ct", "images/a.nrrd"), "patient-2": ("ct", "images/b.nrrd")}
     make_radiographs(
-        {"ct": source.parent}, folder, {"ct": "CC BY 4.0. Somebody"}, lambda *n: seen.append(n), patients, frontal=2
+        {"ct": source}, folder, {"ct": "CC BY 4.0. Somebody"}, lambda *n: seen.append(n), patients, frontal=2
     )
     return folder, seen
 
 
-def test_the_set_says_what_it_is_and_repeats_to_the_byte(tmp_path):
-    folder, seen = made(tmp_path, "first")
+def test_the_set_says_what_it_is_and_repeats_to_the_byte(simulated, source, tmp_path):
+    folder, seen = simulated
     assert seen == [(n, 6) for n in range(1, 7)]
     entries = read_csv(folder / "catalog.csv")
     assert [entry.patient for entry in entries] == ["patient-1"] * 3 + ["patient-2"] * 3
@@ -127,7 +137,7 @@ def test_the_set_says_what_it_is_and_repeats_to_the_byte(tmp_path):
     for row in rows:
         columns, height = sizes[row["image"]]
         assert 0 <= float(row["x"]) <= columns - 1 and 0 <= float(row["y"]) <= height - 1
-    second, _ = made(tmp_path, "second")
+    second, _ = made(source, tmp_path / "second")
     assert digests(second) == digests(folder)
 
 
@@ -136,9 +146,9 @@ def digests(folder):
     return {path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_landmarks_show_what_they_name(tmp_path):
+def test_landmarks_show_what_they_name(simulated):
     """Air on one side of the lung's border, tissue on the other: image and table agree."""
-    folder, _ = made(tmp_path, "set")
+    folder, _ = simulated
     with (folder / "landmarks.csv").open() as file:
         rows = [
             row

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from closed_form import assert_close_to, fill, make_input, read_reference
+from closed_form import assert_close_to, make, make_input, read_reference
 from refusals import refused
 from safetensors.torch import load_file, save_file
 
@@ -45,7 +45,7 @@ def write_official(path: Path, state: dict, prefix: str = "module.") -> Path:
 
 def test_load_weights_reproduces_the_reference_from_an_official_file(tmp_path: Path):
     recorded = read_reference("genesis.json")["a"]
-    path = write_official(tmp_path / "official.pt", fill(UNet3D(), recorded["phase"]).state_dict())
+    path = write_official(tmp_path / "official.pt", make(UNet3D, recorded["phase"]).state_dict())
     network = medssl.load_weights(path)
     assert network.plan.fidelity == "released" and not network.training
     with torch.inference_mode():
