@@ -36,7 +36,9 @@ MASKED_HASHES = {  # files -> fields whose hashes are made of absolute paths ("*
 }
 REWORDED = (  # (now, as it was recorded): sentences and names whose words changed, and nothing but the words
     ('"kind": "check"', '"kind": "catalog"'), ("<result check>", "<result catalog>"),
-    ("was read from", "was told from"), ("were read from", "were told from"),
+    ("was read from", "was told from"),
+    ("is a class of no head", "is known to no head"),
+    ("the numbers do not show how good the model is on new images", "the numbers do not tell how the model does on new images"), ("were read from", "were told from"),
     ("Choose a Foundation Ark model or a fine-tuned classifier of radiographs",
      "Choose a pretrained Ark, or a classifier of radiographs fine-tuned from PEAC or Ark"),
 )  # fmt: skip
