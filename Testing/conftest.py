@@ -76,6 +76,8 @@ def scene(harness, qapp):
     slicer.mrmlScene.Clear(0)
     yield slicer.mrmlScene
     wrong = misplaced()
+    if overlays := sys.modules.get("MedSSLInferenceLib.scene.overlayViews"):
+        overlays.overlayViews.stop()  # a logic alone never does: its observers would watch every later test's scene
     qapp.moduleManager().unload()
     slicer.mrmlScene.Clear(0)
     assert not wrong, f"drawn over another image: {wrong}"
