@@ -172,7 +172,7 @@ class Knowing:
         self.unseen = {one["name"]: read_unseen(one) for one in sets}
         self.discs = read_discs(Path(sets[1]["root"]))
 
-    def catalog(self) -> ResultStatus:
+    def check(self) -> ResultStatus:
         rows = [
             {"set": one["name"], "kind": one["kind"], "images": 9, "patients": 4, "training": 6, "validation": 3}
             | dict.fromkeys(("missing", "errors", "warnings"), 0)
