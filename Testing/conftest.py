@@ -18,6 +18,7 @@ import harness as harness_package  # noqa: E402
 
 PANEL_FOLDERS = ("pretrain", "inference", "correspond", "end_to_end")  # what lies there needs qt and slicer
 MISSING = harness_package.missing()
+DEFERRED_DELETE = 52  # QEvent.DeferredDelete, which an event loop that is only polled leaves for later
 if not MISSING:
     harness_package.install()
     sys.path[:0] = [str(ROOT / "MedSSLPretrain"), str(ROOT / "MedSSLInference")]
@@ -79,6 +80,7 @@ def scene(harness, qapp):
     if overlays := sys.modules.get("MedSSLInferenceLib.scene.overlayViews"):
         overlays.overlayViews.stop()  # a logic alone never does: its observers would watch every later test's scene
     qapp.moduleManager().unload()
+    qapp.sendPostedEvents(None, DEFERRED_DELETE)  # closed panels go now, and no longer watch the scene of later tests
     slicer.mrmlScene.Clear(0)
     assert not wrong, f"drawn over another image: {wrong}"
 

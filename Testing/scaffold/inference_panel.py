@@ -93,6 +93,7 @@ class InferencePanel:
             self.closed = True
             self.widget.cleanup()
             self.parent.close()
+            self.parent.deleteLater()
 
 
 @pytest.fixture
