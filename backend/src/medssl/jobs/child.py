@@ -127,6 +127,11 @@ def gpu_count(spec: JobSpec) -> int:
     return int(spec.config.get("training", {}).get("devices", 1))
 
 
+def is_further_rank() -> bool:
+    """Whether another process leads this job."""
+    return any(int(os.environ.get(rank) or 0) > 0 for rank in RANKS)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and run the job."""
     parser = argparse.ArgumentParser(prog="medssl.jobs.child")
@@ -136,11 +141,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="", help="the device that the parent holds for this job")
     options = parser.parse_args(arguments)
     folder = options.folder.resolve()
-    if any(int(os.environ.get(rank) or 0) > 0 for rank in RANKS):
+    if is_further_rank():
         return take_part(folder, options.kinds)
     parent = Parent(options.parent.resolve(), options.device) if options.parent else None
     return lead(folder, options.kinds, parent)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    if (
+        is_further_rank()
+    ):  # at the interpreter's own end waiting threads of torch abort it now and then, and the leader with it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended)
+    sys.exit(ended)
