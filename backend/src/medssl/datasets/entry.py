@@ -26,3 +26,4 @@ class Entry:
     slices: tuple[int, int] | None = None  # use only these along the last axis, half open
     view: str = ""  # how a 3D image becomes 2D, see `VolumeRef`
     inverted: bool = False  # high values are dark
+    files: tuple[Path, ...] = ()  # of a DICOM series that is not all that a folder holds: its files, in any folders

@@ -28,6 +28,7 @@ class Volume:
     modality: str = ""  # CT, MR, CXR or "" (unknown)
     name: str = ""
     patient: str = ""
+    notes: tuple[str, ...] = ()  # what a reader changed or doubts: whole sentences, without the file's name
 
     def __post_init__(self) -> None:
         if self.array.ndim not in (2, 3):
