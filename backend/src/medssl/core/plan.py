@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import WeightsError
+from medssl.core.errors import ConfigError, WeightsError
+from medssl.core.geometry import Geometry
 
 VERSION = 1
 LARGEST_HEADER = 100 * 2**20  # the limit of the safetensors format
@@ -27,6 +28,7 @@ class Plan:
     normalisation: dict[str, Any] = field(default_factory=dict)  # NormalisationConfig as a dict, kind never "auto"
     input_size: tuple[int, ...] = ()  # voxels or pixels the network was trained on
     modality: str = ""
+    geometry: Geometry = Geometry()  # of volumes: orientation and spacing
     task: dict[str, Any] = field(
         default_factory=dict
     )  # of a fine-tuned model: name, classes, thresholds, how it predicts
@@ -50,8 +52,9 @@ class Plan:
             return None
         try:
             values = json.loads(metadata["medssl"])
-            plan = Plan(**{**values, "input_size": tuple(values.get("input_size", ()))})
-        except (ValueError, TypeError, AttributeError) as error:
+            size, geometry = tuple(values.get("input_size", ())), Geometry.from_dict(values.get("geometry", {}))
+            plan = Plan(**{**values, "input_size": size, "geometry": geometry})
+        except (ValueError, TypeError, AttributeError, ConfigError) as error:
             raise WeightsError("plan of a weight file", f"cannot be read ({error})", "Update MedSSL") from error
         if not isinstance(plan.network, dict) or not isinstance(plan.version, int) or plan.version > VERSION:
             raise WeightsError(f"plan of version {plan.version}", "is not known here", "Update MedSSL")

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from medssl.core.errors import VolumeError
+from medssl.images.geometry import reorient
 from medssl.images.volume import Volume, guess_modality
 
 AIR, SKIN = -1000, -300  # HU; tissue is above SKIN, couch foam, blankets and lung are below
@@ -59,23 +60,6 @@ def isolate(volume: Volume) -> Body:
     inside = mask[tuple(slice(*ends) for ends in roi)]
     cropped = ordered.crop(roi)
     return Body(replace(cropped, array=np.ascontiguousarray(cropped.array)), inside, *_box(cropped))
-
-
-def reorient(volume: Volume) -> Volume:
-    """The same volume with its axes permuted and flipped so that i, j, k run nearest to left, back and head; a view."""
-    alignment, order = np.abs(volume.direction).copy(), [0, 0, 0]
-    for _ in range(3):
-        world, axis = np.unravel_index(alignment.argmax(), (3, 3))
-        order[world] = int(axis)
-        alignment[world], alignment[:, axis] = -1, -1
-    array, origin = volume.array.transpose(order), volume.origin
-    spacing, direction = volume.spacing[order], volume.direction[:, order].copy()
-    for axis in range(3):
-        if direction[axis, axis] < 0:
-            array = np.flip(array, axis)
-            origin = origin + direction[:, axis] * spacing[axis] * (array.shape[axis] - 1)
-            direction[:, axis] *= -1
-    return replace(volume, array=array, spacing=spacing, origin=origin, direction=direction)
 
 
 def _find(hu: np.ndarray, spacing: np.ndarray) -> np.ndarray:

@@ -13,8 +13,9 @@ from medssl.datasets.catalog.from_csv import read_csv
 from medssl.datasets.samples.chest_landmarks import LANDMARKS, chest_landmarks, find_chest
 from medssl.datasets.samples.public_samples import fetch_sample
 from medssl.datasets.samples.simulated_radiographs import make_radiographs, poses
-from medssl.images.body import isolate, reorient
+from medssl.images.body import isolate
 from medssl.images.formats.reading import read_volume, write_volume
+from medssl.images.geometry import reorient
 from medssl.images.projection import Geometry, camera_of
 from medssl.images.volume import Volume
 

@@ -1,0 +1,139 @@
+"""Volumes on another grid with the same edges: antialiased where coarsened, slab by slab, whatever their size.
+
+Interpolation is torch's (`interpolate` with `antialias`, the law of Pillow): two axes at a time in the plane, the third by the
+weights that the same function gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from medssl.images.volume import Volume
+
+MODES = {"cubic": "bicubic", "linear": "bilinear"}
+SLAB = 16  # slices at a time
+
+Read = Callable[
+    [int, int], Tensor
+]  # slices first...last (half open) as (channels, i, j, slices), asked for in rising order
+
+
+def resampled_shape(shape: Sequence[int], spacing: Sequence[float], target: Sequence[float]) -> tuple[int, ...]:
+    """Voxels along each axis so that a volume keeps its edges and comes as near to the target spacing as it can."""
+    return tuple(max(round(n * float(old) / float(new)), 1) for n, old, new in zip(shape, spacing, target))
+
+
+def resample(volume: Volume, target: Sequence[float], interpolation: str = "cubic") -> Volume:
+    """A 3D volume with voxels of about `target` mm along its axes, its edges where they were.
+
+    Whole numbers stay whole numbers, and no value leaves the range of the volume's. A volume that has that many voxels
+    already is returned as it is. Beside the result only a few slices are in memory.
+
+    Args:
+        volume: 3D, of whole or other numbers.
+        target: mm along i, j, k; the result's spacing is the nearest that divides the volume's extent.
+        interpolation: cubic or linear.
+    """
+    shape = resampled_shape(volume.shape, volume.spacing, target)
+    if shape == volume.shape:
+        return volume
+    out = np.empty(shape, volume.array.dtype, order="F")
+    low, high = float(volume.array.min()), float(volume.array.max())
+    whole = volume.array.dtype.kind in "iub"
+    for first, slab in resample_slabs(array_reader(volume.array), volume.shape, shape, interpolation):
+        values = slab[0].clamp(low, high)
+        out[:, :, first : first + slab.shape[3]] = (values.round() if whole else values).numpy()
+    return on_grid(volume, out)
+
+
+def resample_labels(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """A label map (i, j, k) on a grid of another shape with the same edges: at each voxel the value that covers most of it.
+
+    Each value is interpolated by itself (linear, antialiased), so that none is invented; of equals the smaller value stays.
+    """
+    if tuple(shape) == labels.shape:
+        return labels
+    values = np.unique(labels)
+    out, best = np.full(shape, values[0], labels.dtype, order="F"), np.zeros(shape, np.float32, order="F")
+    for value in values:
+        for first, slab in resample_slabs(array_reader(labels == value), labels.shape, shape, "linear"):
+            share, place = slab[0].numpy(), (slice(None), slice(None), slice(first, first + slab.shape[3]))
+            more = share > best[place] + 1e-6
+            out[place][more], best[place] = value, np.maximum(best[place], share)
+    return out
+
+
+def on_grid(volume: Volume, array: np.ndarray) -> Volume:
+    """An array that covers the same extent as a volume, with the geometry that follows."""
+    spacing = volume.spacing * np.array(volume.shape) / np.array(array.shape)
+    return replace(
+        volume, array=array, spacing=spacing, origin=volume.origin + volume.direction @ ((spacing - volume.spacing) / 2)
+    )
+
+
+@torch.inference_mode()
+def resample_slabs(
+    read: Read, shape: Sequence[int], target: Sequence[int], interpolation: str = "linear", slab: int = SLAB
+) -> Iterator[tuple[int, Tensor]]:
+    """Resample (channels, i, j, k) onto another grid with the same edges, from the first slice to the last.
+
+    Args:
+        read: gives slices of the source, float32, on any device.
+        shape: (i, j, k) of the source.
+        target: (i, j, k) of the result.
+        interpolation: linear keeps probabilities probabilities (positive, of sum 1); cubic may overshoot.
+        slab: slices of the result at a time.
+
+    Yields:
+        Number of the first slice, and a new tensor (channels, *target[:2], slices).
+    """
+    mode = MODES[interpolation]
+    weights = axis_weights(shape[2], target[2], mode)
+    for first in range(0, target[2], slab):
+        some = weights[first : first + slab]
+        used = some.ne(0).any(dim=0).nonzero().flatten()
+        low, high = int(used[0]), int(used[-1]) + 1
+        source = read(low, high)  # (C, i, j, n)
+        planes = source.permute(3, 0, 1, 2)  # (n, C, i, j)
+        if tuple(shape[:2]) != tuple(target[:2]):
+            planes = functional.interpolate(planes.contiguous(), tuple(target[:2]), mode=mode, antialias=True)
+        part = some[:, low:high].to(planes.device)
+        yield first, torch.tensordot(planes, part, dims=([0], [1]))
+
+
+def axis_weights(old: int, new: int, mode: str = "bilinear") -> Tensor:
+    """(new, old) float32: what each of `new` voxels along an axis takes of each of `old` that cover the same length."""
+    if old == new:
+        return torch.eye(old)
+    found = functional.interpolate(torch.eye(old)[None, None], (old, new), mode=mode, antialias=True)
+    return found[0, 0].T.contiguous()
+
+
+def array_reader(array: np.ndarray) -> Read:
+    """Slices of an array (i, j, k) as float32 (1, i, j, slices)."""
+    return lambda first, last: torch.from_numpy(np.ascontiguousarray(array[:, :, first:last], np.float32))[None]
+
+
+class StreamReader:
+    """Slices of what arrives as slabs from the first to the last, such as a network's answers; kept until they are behind."""
+
+    def __init__(self, slabs: Iterator[tuple[int, Tensor]]) -> None:
+        self._slabs, self._held, self._first = slabs, None, 0
+
+    def __call__(self, first: int, last: int) -> Tensor:
+        """Slices first...last; what lies before `first` is gone afterwards."""
+        while self._held is None or self._first + self._held.shape[3] < last:
+            start, slab = next(self._slabs)
+            if self._held is None:
+                self._first, self._held = start, slab.clone()
+            else:
+                kept = self._held[..., max(first - self._first, 0) :]
+                self._first = max(first, self._first)
+                self._held = torch.cat([kept, slab], dim=3)
+        return self._held[..., first - self._first : last - self._first]
