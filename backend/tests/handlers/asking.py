@@ -29,6 +29,7 @@ class Context:
         self.home.mkdir(parents=True)
         self.folder.mkdir()
         self._volume, self._net, self.fractions, self.found = volume, net, [], SimpleNamespace()
+        self.noted: list[str] = []
 
     def volume(self, ref) -> Volume:
         return self._volume
@@ -38,6 +39,9 @@ class Context:
 
     def progress(self, fraction: float, message: str = "") -> None:
         self.fractions.append(fraction)
+
+    def note(self, notes, name: str = "") -> None:
+        self.noted += [f"{name}: {note}" if name else note for note in notes]
 
     def finish(self, files, table, info) -> None:
         self.found = SimpleNamespace(files=files, table=table, info=info)

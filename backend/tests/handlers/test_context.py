@@ -88,7 +88,7 @@ def test_progress_reaches_the_folder_and_stops_on_request(context, home):
 
 def test_the_worker_gives_what_handlers_are_promised(context):
     promised = [name for name in vars(Context) if not name.startswith("_")]
-    assert {"home", "folder", "volume", "model", "embedding", "kept", "progress", "finish"} == set(promised)
+    assert {"home", "folder", "volume", "model", "embedding", "kept", "progress", "note", "finish"} == set(promised)
     assert context.home.is_dir() and context.folder.is_dir()
     for name in promised:
         if callable(getattr(Context, name)):
@@ -96,3 +96,14 @@ def test_the_worker_gives_what_handlers_are_promised(context):
             assert [(p.name, p.default) for p in ours.parameters.values()] == [
                 (p.name, p.default) for p in theirs.parameters.values()
             ]
+
+
+def test_notes_are_there_before_the_answer_and_each_stays_once(context):
+    context.begin()
+    context.note(["Window ignored"], "chest")
+    context.note(["Voxels are large"])
+    told = read_json(context.folder / "status.json")
+    assert told["state"] == "running" and told["info"]["notes"] == ["chest: Window ignored", "Voxels are large"]
+    context.finish([], [], {"model": "m", "notes": ["Voxels are large", "Nothing was found"]})
+    info = read_json(context.folder / "status.json")["info"]
+    assert info["notes"] == ["chest: Window ignored", "Voxels are large", "Nothing was found"] and info["model"] == "m"

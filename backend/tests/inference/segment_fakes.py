@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
 from medssl.networks.network import Network
 
@@ -20,12 +21,19 @@ LEVELS = (0.4, 0.7)  # above: class 1, class 2
 class Levels(Network):
     """Class 1 above 0.4, class 2 above 0.7; of slices with neighbours by the middle one."""
 
-    def __init__(self, form: str = "3d", size: tuple[int, ...] = (16, 16, 8), modality: str = "CT", **task) -> None:
+    def __init__(
+        self,
+        form: str = "3d",
+        size: tuple[int, ...] = (16, 16, 8),
+        modality: str = "CT",
+        geometry: Geometry = Geometry("LPS", tilt=30.0),
+        **task,
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(()))
         task = {"name": "segmentation", "form": form, "segments": SEGMENTS, "overlap": 0.25, **task}
         rule = CXR if modality == "CXR" else CT
-        self.plan = Plan("levels", {}, "paper", rule, size, modality, task=task)
+        self.plan = Plan("levels", {}, "paper", rule, size, modality, task, geometry=geometry)
         self.calls = 0
 
     def forward(self, x):

@@ -14,9 +14,11 @@ from refusals import refused
 from segment_fakes import SEGMENTS, Levels, expected
 
 from medssl.core.errors import CancelledError
+from medssl.core.geometry import UNRECORDED, Geometry
 from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.volume import Volume
-from medssl.inference.volumes.segmenter import keep_largest, segment_image
+from medssl.inference.volumes.found_labels import keep_largest
+from medssl.inference.volumes.segmenter import segment_image
 
 KINDS = ("Scene", "SegmentationNode", "SegmentationStorageNode")
 
@@ -109,9 +111,17 @@ def test_values_above_a_byte_need_sixteen_bits():
 def test_other_spacing_and_an_empty_answer_are_told():
     volume = make_ct()
     dark = replace(volume, array=np.minimum(volume.array, -500))
-    notes = segment_image(dark, Levels(spacing=[0.7, 0.8, 1.0])).notes
-    assert len(notes) == 2 and "2.5 mm; the model learnt from 0.7 x 0.8 x 1 mm" in notes[0]
+    net = Levels(geometry=Geometry("LPS", finest=(0.7, 0.8, 1.0), coarsest=(0.8, 0.8, 1.0), tilt=30.0))
+    notes = segment_image(dark, net).notes
+    assert len(notes) == 2 and "0.7 x 0.8 x 2.5 mm" in notes[0] and "0.7 x 0.8 x 1 to 0.8 x 0.8 x 1 mm" in notes[0]
     assert "Nothing was found" in notes[1]
+
+
+def test_a_model_that_records_no_geometry_says_so_and_still_warns_of_another_spacing():
+    net = Levels(geometry=Geometry(), spacing=[0.7, 0.8, 1.0])
+    notes = segment_image(make_ct(), net).notes
+    assert notes[0] == UNRECORDED and "0.7 x 0.8 x 2.5 mm" in notes[1] and len(notes) == 2
+    assert segment_image(make_ct(), Levels(geometry=Geometry())).notes == (UNRECORDED,)
 
 
 def test_wrong_models_images_and_overlaps_are_refused():

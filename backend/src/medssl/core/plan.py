@@ -28,7 +28,6 @@ class Plan:
     normalisation: dict[str, Any] = field(default_factory=dict)  # NormalisationConfig as a dict, kind never "auto"
     input_size: tuple[int, ...] = ()  # voxels or pixels the network was trained on
     modality: str = ""
-    geometry: Geometry = Geometry()  # of volumes: orientation and spacing
     task: dict[str, Any] = field(
         default_factory=dict
     )  # of a fine-tuned model: name, classes, thresholds, how it predicts
@@ -36,6 +35,7 @@ class Plan:
     licence: str = ""
     sha256: str = ""  # of all tensors' bytes in name order
     version: int = VERSION
+    geometry: Geometry = Geometry()  # of volumes: the orientation and spacing that the network sees
 
     def to_metadata(self) -> dict[str, str]:
         """The safetensors `__metadata__` that carries this plan."""

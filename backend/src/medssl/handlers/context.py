@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -41,6 +41,9 @@ class Context(Protocol):
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Report how far the inspection is; raises CancelledError where the user asked to stop."""
+
+    def note(self, notes: Iterable[str], name: str = "") -> None:
+        """Tell the user something before the answer is there: sentences, about what `name` says."""
 
     def finish(self, files: list[str], table: list[dict[str, Any]], info: dict[str, Any]) -> None:
         """Report what was found; `files` are names in the folder."""

@@ -1,4 +1,4 @@
-"""The images of a request as patch grids: read, described, named."""
+"""The images of a request: as patch grids, and what is to be known of them before a model is asked."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from medssl.core.errors import InputError, VolumeError
+from medssl.core.plan import Plan
 from medssl.core.requests import CorrespondRequest, CosegmentRequest, PatchmapRequest, SimilarityRequest
 from medssl.handlers.context import Context
+from medssl.images.planes import is_flat
 
 if TYPE_CHECKING:
+    from medssl.images.volume import Volume
     from medssl.inference.patch_grid import PatchGrid
 
 READING = 0.8  # of the progress
@@ -49,3 +52,16 @@ def describe_images(
 def notes_of(grids: Sequence[PatchGrid], names: Sequence[str]) -> list[str]:
     """What the user should know of how each image was read."""
     return [f"{name}: {note}" for grid, name in zip(grids, names) for note in grid.notes]
+
+
+def note_geometry(context: Context, volume: Volume, plan: Plan, view: str = "", name: str = "") -> None:
+    """Tell at once what an image's reader changed; of volumes also of another spacing or tilt than in training.
+
+    Or that the model's file records neither.
+    """
+    from medssl.inference.volumes.model_grid import notes_before
+
+    if view or is_flat(volume.shape):
+        context.note(volume.notes, name)
+    else:
+        context.note(notes_before(volume, plan), name)

@@ -7,9 +7,11 @@ from typing import Any
 
 from medssl.core.capabilities import HEADS
 from medssl.core.errors import InputError, WeightsError
+from medssl.core.plan import Plan
 from medssl.core.requests import PredictRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
+from medssl.handlers.images import note_geometry
 from medssl.images.planes import as_plane
 from medssl.images.volume import Volume
 from medssl.inference.capabilities import can, refusal
@@ -62,7 +64,7 @@ def _by_class(request: PredictRequest, net: Network | Probe, context: Context) -
             code="no-named-heads",
         )
     predictions, names = [], []
-    for name, volume in _images(request, context):
+    for name, volume in _images(request, context, plan):
         names.append(name)
         predictions += predict_images([volume], net, request.test_time)
     return class_rows(predictions, names, plan), {
@@ -76,7 +78,7 @@ def _by_head(request: PredictRequest, net: Network, context: Context) -> TableAn
     findings = columns if request.findings else []
     table: list[dict[str, Any]] = []
     names: list[str] = []
-    for name, volume in _images(request, context):
+    for name, volume in _images(request, context, net.plan):
         probabilities = head_probabilities(volume, net, request.test_time)
         table += head_rows(len(names), name, probabilities, net, request.heads, findings)
         names.append(name)
@@ -87,10 +89,11 @@ def _by_head(request: PredictRequest, net: Network, context: Context) -> TableAn
     }  # fmt: skip
 
 
-def _images(request: PredictRequest, context: Context) -> Iterator[tuple[str, Volume]]:
+def _images(request: PredictRequest, context: Context, plan: Plan) -> Iterator[tuple[str, Volume]]:
     """Name and image of each reference, read when its turn comes."""
     for n, ref in enumerate(request.images):
         context.progress(n / len(request.images), f"image {n + 1} of {len(request.images)}")
         volume = context.volume(ref)
         name = ref.name or volume.name or f"image {n + 1}"
+        note_geometry(context, volume, plan, ref.view, name if len(request.images) > 1 else "")
         yield name, as_plane(volume, ref.view, ref.inverted) if ref.view or ref.inverted else volume

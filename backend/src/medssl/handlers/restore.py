@@ -5,6 +5,7 @@ from __future__ import annotations
 from medssl.core.requests import RestoreRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
+from medssl.handlers.images import note_geometry
 from medssl.images.formats.reading import write_volume
 from medssl.inference.volumes.restoration import restore_volume
 from medssl.reports.figures.restoration import draw_restoration
@@ -22,6 +23,7 @@ def restore(request: RestoreRequest, context: Context) -> None:
     volume = context.volume(request.volume)
     context.progress(0.0, "loading the model")
     net = context.model(request.model, request.fidelity, request.device)
+    note_geometry(context, volume, net.plan)
     found = restore_volume(
         volume, net, request.distortion, request.strength, request.seed, request.roi, request.overlap, context.progress
     )

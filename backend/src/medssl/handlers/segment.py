@@ -5,8 +5,10 @@ from __future__ import annotations
 from medssl.core.requests import SegmentRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
+from medssl.handlers.images import note_geometry
 from medssl.images.formats.segmentation_files import write_segmentation
-from medssl.inference.volumes.segmenter import COLUMNS, check_segmenter, segment_image
+from medssl.inference.volumes.found_labels import COLUMNS
+from medssl.inference.volumes.segmenter import check_segmenter, segment_image
 from medssl.reports.figures.segmentation import draw_segmentation
 
 
@@ -21,6 +23,7 @@ def segment(request: SegmentRequest, context: Context) -> None:
     check_segmenter(net)  # before the image is read: it may take long
     context.progress(0.0, "reading the image")
     volume, ref = context.volume(request.volume), request.volume
+    note_geometry(context, volume, net.plan, ref.view)
     overlap = None if request.overlap < 0 else request.overlap
     found = segment_image(volume, net, overlap, request.mirror, context.progress, view=ref.view, inverted=ref.inverted)
     context.progress(1.0, "writing the label map")

@@ -27,12 +27,12 @@ class Turn:
         """The last three axes turned; a view."""
         lead = array.ndim - 3
         turned = array.transpose([*range(lead), *(lead + n for n in self.order)])
-        return np.flip(turned, [lead + n for n in range(3) if self.flipped[n]])
+        return np.flip(turned, tuple(lead + n for n in range(3) if self.flipped[n]))
 
     def back(self, array: np.ndarray) -> np.ndarray:
         """The last three axes as they were before `apply`; a view."""
         lead = array.ndim - 3
-        turned = np.flip(array, [lead + n for n in range(3) if self.flipped[n]])
+        turned = np.flip(array, tuple(lead + n for n in range(3) if self.flipped[n]))
         return turned.transpose([*range(lead), *(lead + self.order.index(n) for n in range(3))])
 
     def box(self, roi: Sequence[Sequence[int]], shape: Sequence[int]) -> tuple[tuple[int, int], ...]:

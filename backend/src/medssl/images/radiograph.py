@@ -70,7 +70,7 @@ def as_radiograph(
     check_box(box, name)
     pixels = (inside.T.astype(np.float32) - np.float32(low)) / np.float32(high - low)
     pixels = pixels.clip(0, 1)
-    notes = []
+    notes = list(plane.notes)
     if inside.size < plane.array.size:
         whole = " x ".join(map(str, plane.shape))
         notes.append(f"Uniform borders left out: {width} x {height} of {whole} pixels are looked at")

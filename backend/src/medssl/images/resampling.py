@@ -40,7 +40,7 @@ def resample(volume: Volume, target: Sequence[float], interpolation: str = "cubi
         target: mm along i, j, k; the result's spacing is the nearest that divides the volume's extent.
         interpolation: cubic or linear.
     """
-    shape = resampled_shape(volume.shape, volume.spacing, target)
+    shape = resampled_shape(volume.shape, volume.spacing.tolist(), target)
     if shape == volume.shape:
         return volume
     out = np.empty(shape, volume.array.dtype, order="F")
@@ -124,7 +124,8 @@ class StreamReader:
     """Slices of what arrives as slabs from the first to the last, such as a network's answers; kept until they are behind."""
 
     def __init__(self, slabs: Iterator[tuple[int, Tensor]]) -> None:
-        self._slabs, self._held, self._first = slabs, None, 0
+        self._slabs, self._first = slabs, 0
+        self._held: Tensor | None = None
 
     def __call__(self, first: int, last: int) -> Tensor:
         """Slices first...last; what lies before `first` is gone afterwards."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from medssl.cli.output import err, out, print_table
 from medssl.core.errors import InputError
@@ -47,14 +48,21 @@ def run_into(kind: str, request: Any, output: Path, home: Path | None, title: st
         raise InputError(
             output, "holds an earlier result", "Give another --output, or delete it first", code="earlier-result"
         )
+    told: list[str] = []
+
+    def tell(note: str) -> None:
+        told.append(note)
+        err.print(f"[yellow]note[/] {escape(note)}", highlight=False)
+
     with err.status(title or kind) as status:
 
         def progress(share: float, text: str) -> None:
             status.update(f"{title} {share:.0%} {text}".lstrip())
 
-        result = run_here(kind, to_json(request), home_folder(home), output, progress)
+        result = run_here(kind, to_json(request), home_folder(home), output, progress, tell)
     for note in result.info.get("notes", ()):
-        err.print(f"[yellow]note[/] {note}", highlight=False)
+        if note not in told:
+            tell(note)
     return result
 
 

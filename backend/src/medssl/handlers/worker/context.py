@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ class FolderContext:
         self._embeddings = embeddings or WarmEmbeddings()
         self._status: ResultStatus = from_json(ResultStatus, read_json(folder / "status.json"))
         self.kind, self._written = self._status.kind, 0.0
+        self._notes: dict[str, None] = {}  # in order, each once
 
     def volume(self, ref: VolumeRef | dict[str, Any]) -> Volume:
         """Read a volume, from its path or from what was uploaded.
@@ -58,6 +59,13 @@ class FolderContext:
         ref = from_json(VolumeRef, ref) if isinstance(ref, dict) else ref
         volume = read_volume(ref.path or upload_path(self.home, ref))
         return dataclasses.replace(volume, modality=ref.modality) if ref.modality else volume
+
+    def note(self, notes: Iterable[str], name: str = "") -> None:
+        """Tell the user something before the answer is there: it stands in `info` at once, and stays."""
+        fresh = [note for note in (f"{name}: {note}" if name else note for note in notes) if note not in self._notes]
+        if fresh:
+            self._notes |= dict.fromkeys(fresh)
+            self._change(info={**self._status.info, "notes": list(self._notes)})
 
     def model(self, reference: str, fidelity: str, device: str, part: str = "") -> Network:
         """A model by job id or path, in evaluation mode on the device; kept warm.
@@ -106,7 +114,9 @@ class FolderContext:
             self._change(progress=min(1.0, max(0.0, fraction)), message=message)
 
     def finish(self, files: list[str], table: list[dict[str, Any]], info: dict[str, Any]) -> None:
-        """Report what was found; `files` are names in the folder."""
+        """Report what was found; `files` are names in the folder. Notes of before stay, each once."""
+        if notes := list(self._notes | dict.fromkeys(info.get("notes", ()))):
+            info = {**info, "notes": notes}
         self._change(state=FINISHED, progress=1.0, message="", files=tuple(files), table=tuple(table), info=info)
 
     def begin(self) -> None:

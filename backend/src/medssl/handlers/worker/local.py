@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,30 @@ class _LocalContext(FolderContext):
     """Reports to a callback as well as to the folder."""
 
     report: Progress
+    tell: Callable[[str], None]
 
     def progress(self, fraction: float, message: str = "") -> None:
         super().progress(fraction, message)
         self.report(fraction, message)
 
+    def note(self, notes: Iterable[str], name: str = "") -> None:
+        before = len(self._notes)
+        super().note(notes, name)
+        for note in list(self._notes)[before:]:
+            self.tell(note)
 
-def run_here(kind: str, request: dict[str, Any], home: Path, folder: Path | None, progress: Progress) -> ResultStatus:
+
+def run_here(
+    kind: str,
+    request: dict[str, Any],
+    home: Path,
+    folder: Path | None,
+    progress: Progress,
+    tell: Callable[[str], None] = lambda note: None,
+) -> ResultStatus:
     """Run one inspection and leave its outputs in `folder` (None: a temporary one); errors are raised.
+
+    `tell` is given each note that is known before the answer, as soon as it is.
 
     Raises:
         MedSSLError: whatever the inspection refuses.
@@ -41,7 +57,7 @@ def run_here(kind: str, request: dict[str, Any], home: Path, folder: Path | None
             folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "status.json", to_json(ResultStatus(folder.name, kind, QUEUED)))
         context = _LocalContext(home, folder, WarmModels(home))
-        context.report = progress
+        context.report, context.tell = progress, tell
         context.begin()
         inspection = INSPECTIONS[kind]
         load(inspection.handler)(from_json(load(inspection.request), request), context)

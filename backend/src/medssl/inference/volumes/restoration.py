@@ -17,6 +17,7 @@ from medssl.images.intensity.model_window import intensity_window
 from medssl.images.intensity.normalise import denormalise, normalise
 from medssl.images.volume import Volume, compact
 from medssl.inference.capabilities import require
+from medssl.inference.volumes.model_grid import notes_before, on_model_grid
 from medssl.inference.volumes.tiles import distort_tiles, make_distortion
 from medssl.inference.volumes.windows import apply_windows
 from medssl.networks.network import Network
@@ -31,8 +32,9 @@ class Restoration:
 
     `original`, `distorted` and `restored` are in the source's units, clipped to the model's intensity window; `error` is
     the absolute difference of restored and original where that window is 0…1. All lie where the source (or the region)
-    lies. `table` has a row each for distorted, restored and constant mean: image, mse, psnr (dB), ssim. `info`: `window`
-    (stored intensities that became 0 and 1), `tiles` (start and distortions of each), `method`, `fidelity`, `modality`.
+    lies, on its voxels. `table` has a row each for distorted, restored and constant mean: image, mse, psnr (dB), ssim, measured
+    on the voxels that the model sees. `info`: `window` (stored intensities that became 0 and 1), `tiles` (start and distortions of
+    each, on the model's grid), `method`, `fidelity`, `modality`, `geometry` of the model, `notes`.
     """
 
     original: Volume
@@ -55,7 +57,8 @@ def restore_volume(
 ) -> Restoration:
     """Distort `volume` and restore it with `net`.
 
-    The intensity window is that of the whole volume, under the rule the model was trained with; then tiles of the model's
+    The volume is seen in the orientation and spacing that the model was trained with, and what was made comes back to its own
+    voxels. The intensity window is that of the whole volume, under the rule the model was trained with; then tiles of the model's
     input size are distorted, and overlapping windows restored and blended. A network of fidelity "released" normalises
     by the statistics of its batch, so that a window's answer would depend on its neighbours: it gets one at a time.
 
@@ -76,8 +79,8 @@ def restore_volume(
     chosen = make_distortion(distortion, strength)
     low, high = intensity_window(volume, plan)
     region = volume.crop(roi) if roi is not None else volume
-    bounds = torch.tensor([[low, high]])
-    original = normalise(torch.from_numpy(np.ascontiguousarray(compact(region.array)))[None], bounds)[0].numpy()
+    grid, bounds = on_model_grid(region, plan), torch.tensor([[low, high]])
+    original = _unit(grid.volume, bounds)
     report = progress or (lambda fraction, message: None)
     distorted, tiles = distort_tiles(
         original,
@@ -93,16 +96,21 @@ def restore_volume(
     )  # fmt: skip
     images = {"distorted": distorted, "restored": restored, "constant mean": np.full_like(original, original.mean())}
     return Restoration(
-        original=_in_units(original, region, bounds),
-        distorted=_in_units(distorted, region, bounds),
-        restored=_in_units(restored, region, bounds),
-        error=region.with_array(np.abs(restored - original)),
+        original=_in_units(_unit(region, bounds), region, bounds),
+        distorted=_in_units(grid.image_back(distorted), region, bounds),
+        restored=_in_units(grid.image_back(restored), region, bounds),
+        error=region.with_array(grid.image_back(np.abs(restored - original))),
         table=[{"image": name, **_compare(image, original)} for name, image in images.items()],
         info={
             "window": [low, high], "tiles": tiles, "method": plan.method, "fidelity": plan.fidelity,
-            "modality": plan.modality,
+            "modality": plan.modality, "geometry": plan.geometry.text(), "notes": list(notes_before(volume, plan)),
         },
     )  # fmt: skip
+
+
+def _unit(volume: Volume, bounds: torch.Tensor) -> np.ndarray:
+    """The voxels in 0…1."""
+    return normalise(torch.from_numpy(np.ascontiguousarray(compact(volume.array)))[None], bounds)[0].numpy()
 
 
 def _check(volume: Volume, net: Network, overlap: float) -> Plan:

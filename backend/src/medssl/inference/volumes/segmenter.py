@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,13 +21,13 @@ from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
 from medssl.inference.capabilities import require
+from medssl.inference.volumes.found_labels import class_table, keep_largest
+from medssl.inference.volumes.model_grid import ModelGrid, notes_before, on_model_grid
 from medssl.inference.volumes.slabs import class_numbers
 from medssl.inference.volumes.sliding import image_slabs, mirrored_axes, reader
 from medssl.networks.network import Network
 
 MARGIN = 8 / 7  # a radiograph's short side over that of the network's window, as in training
-OTHER_SPACING = 1.5  # times the spacing of training, either way: worth a note
-COLUMNS = ("class", "value", "colour", "voxels", "volume_ml", "area_cm2")
 
 Progress = Callable[[float, str], None]
 
@@ -64,7 +63,9 @@ def segment_image(
 ) -> SegmentedImage:
     """Label every voxel of a volume, or pixel of a radiograph.
 
-    Memory beyond the image, its label map and the network's own is that of a window's depth of logits.
+    A volume is seen in the orientation and spacing that the model was trained with; probabilities come back to its own voxels,
+    and the largest decides there. Memory beyond the image (as stored, and resampled where it is), its label map and the network's
+    own is that of a window's depth of logits.
 
     Args:
         volume: in stored units; normalised under the rule the model was trained with.
@@ -98,12 +99,12 @@ def segment_image(
         source, numbers, notes = _radiograph(volume, plan, windows, view, inverted)
         labels = classes.values_of(numbers)
     else:
-        source, notes = volume, _spacing_notes(volume, plan)
-        labels = _slices(volume, plan, windows, classes, out)
+        source, notes = volume, notes_before(volume, plan)
+        labels = _volume(volume, plan, windows, classes, out)
     if task.get("largest_component"):
         report(1.0, "keeping the largest part of each class")
         keep_largest(labels, classes.values)
-    table = _table(labels, classes, source)
+    table = class_table(labels, classes, source)
     if not any(row["voxels"] for row in table):
         notes = (*notes, "Nothing was found: every voxel is background")
     result = replace(source, array=labels, modality="LABEL")
@@ -139,10 +140,41 @@ def check_segmenter(net: Network) -> Plan:
     return net.plan
 
 
-def _slices(
+def class_probabilities(
+    volume: Volume, net: Network, overlap: float = 0.25, mirror: bool = False, progress: Progress | None = None
+) -> np.ndarray:
+    """The probability of background and each class in every voxel of a volume, (C, i, j, k) float32, on its own grid.
+
+    All of it is in memory at once; `segment_image` needs a window's depth.
+
+    Raises:
+        WeightsError, VolumeError, InputError: see `segment_image`.
+    """
+    plan, report = check_segmenter(net), progress or (lambda fraction, message: None)
+    windows = _Windows(
+        net, tuple(plan.input_size), overlap, mirror, lambda n, of: report(n / of, f"{n} of {of} windows")
+    )
+    grid = on_model_grid(_checked(volume, plan), plan)
+    slabs = [probabilities.cpu() for _, probabilities in _probabilities(grid, plan, windows)]
+    return np.ascontiguousarray(grid.turn.back(torch.cat(slabs, dim=3).numpy()))
+
+
+def _volume(
     volume: Volume, plan: Plan, windows: _Windows, classes: SegmentClasses, out: np.ndarray | None
 ) -> np.ndarray:
     """The labels of a volume, slab by slab."""
+    grid = on_model_grid(_checked(volume, plan), plan)
+    kind = classes.values_of(np.zeros(1, np.uint8)).dtype
+    labels = np.empty(volume.shape, kind, order="F") if out is None else out  # as files have it: slice after slice
+    ordered = grid.turn.apply(labels)  # a view: what is written there is written to the labels
+    found = _probabilities(grid, plan, windows) if grid.resampled else _logits(grid, plan, windows)
+    for first, scores in found:
+        numbers = class_numbers(scores)
+        ordered[:, :, first : first + numbers.shape[2]] = classes.values_of(numbers)
+    return labels
+
+
+def _checked(volume: Volume, plan: Plan) -> Volume:
     if plan.modality == "CXR":
         raise VolumeError(
             f"{volume.name or 'volume'} of shape {volume.shape}",
@@ -150,14 +182,18 @@ def _slices(
             HOW,
             code="not-2d",
         )
-    bounds, context = intensity_window(volume, plan), int(plan.task.get("context", 0))
-    read = reader(volume.array, windows.device, bounds, context)
-    kind = classes.values_of(np.zeros(1, np.uint8)).dtype
-    labels = np.empty(volume.shape, kind, order="F") if out is None else out  # as files have it: slice after slice
-    for first, logits in windows.over(read, volume.shape, 3):
-        numbers = class_numbers(logits)
-        labels[:, :, first : first + numbers.shape[2]] = classes.values_of(numbers)
-    return labels
+    return volume
+
+
+def _logits(grid: ModelGrid, plan: Plan, windows: _Windows) -> Iterator[tuple[int, Tensor]]:
+    """Slabs of logits on the model's grid."""
+    bounds, context = intensity_window(grid.ordered, plan), int(plan.task.get("context", 0))
+    return windows.over(reader(grid.volume.array, windows.device, bounds, context), grid.volume.shape, 3)
+
+
+def _probabilities(grid: ModelGrid, plan: Plan, windows: _Windows) -> Iterator[tuple[int, Tensor]]:
+    """Slabs of probabilities on the volume's voxels, in the model's orientation."""
+    return grid.slabs_back((first, logits.softmax(dim=0)) for first, logits in _logits(grid, plan, windows))
 
 
 def _radiograph(
@@ -181,55 +217,3 @@ def _radiograph(
     inside = slice(image.x0, image.x0 + columns), slice(image.y0, image.y0 + rows)
     numbers[inside] = class_numbers(logits[..., None])[..., 0]
     return image.volume, numbers, image.notes
-
-
-def _spacing_notes(volume: Volume, plan: Plan) -> tuple[str, ...]:
-    learnt = np.asarray(plan.task.get("spacing") or volume.spacing, float)
-    ratio = volume.spacing / learnt
-    if (ratio < OTHER_SPACING).all() and (ratio > 1 / OTHER_SPACING).all():
-        return ()
-    here, there = (" x ".join(f"{side:.3g}" for side in spacing) for spacing in (volume.spacing, learnt))
-    return (f"Voxels of {here} mm; the model learnt from {there} mm: resample the volume if the result is poor",)
-
-
-def keep_largest(labels: np.ndarray, values: Sequence[int]) -> None:
-    """Turn all but the largest connected part of each value into background, in place.
-
-    Voxels that share a face are connected. Only the box around a value is looked at.
-    """
-    boxes = ndimage.find_objects(labels, max_label=max(values))
-    for value in values:
-        box = boxes[value - 1]
-        if box is None:
-            continue
-        part = labels[box]
-        numbers, count = ndimage.label(part == value)
-        if count > 1:
-            largest = 1 + int(np.bincount(numbers.ravel())[1:].argmax())
-            part[(numbers > 0) & (numbers != largest)] = 0
-
-
-def _table(labels: np.ndarray, classes: SegmentClasses, source: Volume) -> list[dict[str, Any]]:
-    counts = _counts(labels, max(classes.values))
-    flat = labels.ndim == 2
-    known = not flat or tuple(source.spacing[:2]) != (1.0, 1.0)  # what readers say of pictures
-    size = float(np.prod(source.spacing[: labels.ndim])) / (100 if flat else 1000)  # cm2, ml
-    rows = []
-    for one in classes.segments:
-        voxels = int(counts[one.value])
-        measure = voxels * size if known else None
-        rows.append(
-            {
-                "class": one.name, "value": one.value, "colour": one.colour, "voxels": voxels,
-                "volume_ml": None if flat else measure, "area_cm2": measure if flat else None,
-            }
-        )  # fmt: skip
-    return rows
-
-
-def _counts(labels: np.ndarray, largest: int) -> np.ndarray:
-    """(largest + 1,) voxels of each value, slice by slice: bincount wants 64 bits a voxel."""
-    slices = np.moveaxis(labels, -1, 0) if labels.ndim == 3 else labels[None]
-    return sum(
-        (np.bincount(part.ravel(order="K"), minlength=largest + 1) for part in slices), np.zeros(largest + 1, int)
-    )
