@@ -11,6 +11,7 @@ from refusals import refused
 
 from medssl.client.volumes import nrrd_bytes, sha256_of
 from medssl.core.errors import CancelledError, NotFoundError
+from medssl.core.files import read_json
 from medssl.core.protocol import VolumeRef
 from medssl.handlers.context import Context
 from medssl.handlers.worker.context import FolderContext
