@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,26 @@ class Geometry:
         if not self.recorded:
             return "not recorded"
         return f"{self.orientation}, {f'{millimetres(self.spacing)} ({self.interpolation})' if self.spacing else 'native spacing'}"
+
+
+def parse_spacing(text: str) -> tuple[float, ...]:
+    """Millimetres as people write them: "1 1 3", "1,1,3", "1x1x3", one number for all axes, or "native" (also "") for ().
+
+    Raises:
+        ConfigError: anything else.
+    """
+    if text.strip().lower() in ("", "native"):
+        return ()
+    try:
+        numbers = tuple(float(part) for part in re.split(r"[\s,;x×]+", text.strip().lower()))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (1, 3) or not all(0 < n < math.inf for n in numbers):
+        raise ConfigError(
+            f"spacing {text!r}", "is no spacing", "Write native, or millimetres along i, j, k: 1 1 3",
+            code="spacing-malformed",
+        )  # fmt: skip
+    return numbers * 3 if len(numbers) == 1 else numbers
 
 
 def check_orientation(orientation: str) -> None:

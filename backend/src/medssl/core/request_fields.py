@@ -46,6 +46,18 @@ def fidelity() -> Any:
     return asked("Form of the network; empty takes what the weights say", "", choices=("paper", "released"))
 
 
+def orientation() -> Any:
+    """Declare the orientation of a model's training images, for files that do not record it."""
+    return asked(
+        "Orientation of the model's training images, such as LPS or RAS, where its file does not record it", ""
+    )
+
+
+def spacing() -> Any:
+    """Declare the spacing that goes with `orientation`."""
+    return asked("Spacing in mm that goes with the orientation: native, or 1 1 3", "native")
+
+
 def device() -> Any:
     """Declare a device."""
     return asked("Device: auto, cpu, cuda, cuda:1 or mps", "auto")

@@ -37,6 +37,8 @@ class RestoreRequest(Request):
     )
     overlap: float = asked("Overlap of neighbouring windows: 0 to below 1", 0.25)
     fidelity: str = fields.fidelity()
+    orientation: str = fields.orientation()
+    spacing: str = fields.spacing()
     device: str = fields.device()
 
 
@@ -176,6 +178,8 @@ class SegmentRequest(Request):
     model: str = asked("Model: a job's id or a weight file of the task segmentation")
     overlap: float = asked("Overlap of neighbouring windows, 0 to 0.9; negative: as in training", -1.0, maximum=0.9)
     mirror: bool = asked("Mirrored images too, averaged", False)
+    orientation: str = fields.orientation()
+    spacing: str = fields.spacing()
     device: str = fields.device()
 
 
@@ -194,6 +198,8 @@ class PredictRequest(Request):
     heads: tuple[str, ...] = asked("Head of an Ark that answers; none named: all", ())
     findings: tuple[str, ...] = asked('Finding asked of an Ark: "Pleural Effusion", "TB=shenzhen:TB|vindr:TB"', ())
     part: str = asked("Network of an Ark; empty takes the teacher", "", choices=("student", "teacher"))
+    orientation: str = fields.orientation()
+    spacing: str = fields.spacing()
     device: str = fields.device()
 
 

@@ -6,14 +6,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from medssl.core.errors import InputError, VolumeError
+from medssl.core.geometry import Geometry, parse_spacing
 from medssl.core.plan import Plan
-from medssl.core.requests import CorrespondRequest, CosegmentRequest, PatchmapRequest, SimilarityRequest
+from medssl.core.requests import (
+    CorrespondRequest,
+    CosegmentRequest,
+    PatchmapRequest,
+    PredictRequest,
+    RestoreRequest,
+    SegmentRequest,
+    SimilarityRequest,
+)
 from medssl.handlers.context import Context
 from medssl.images.planes import is_flat
 
 if TYPE_CHECKING:
     from medssl.images.volume import Volume
     from medssl.inference.patch_grid import PatchGrid
+    from medssl.networks.network import Network
 
 READING = 0.8  # of the progress
 
@@ -52,6 +62,20 @@ def describe_images(
 def notes_of(grids: Sequence[PatchGrid], names: Sequence[str]) -> list[str]:
     """What the user should know of how each image was read."""
     return [f"{name}: {note}" for grid, name in zip(grids, names) for note in grid.notes]
+
+
+def stated(net: Network, request: RestoreRequest | SegmentRequest | PredictRequest) -> Network:
+    """The model with the orientation and spacing that a request states, where it states any.
+
+    Raises:
+        ConfigError: no orientation, or no spacing.
+        WeightsError: the model's file records others.
+    """
+    if not request.orientation:
+        return net
+    from medssl.networks.weights.stating import with_geometry
+
+    return with_geometry(net, Geometry(request.orientation.upper(), parse_spacing(request.spacing)))
 
 
 def note_geometry(context: Context, volume: Volume, plan: Plan, view: str = "", name: str = "") -> None:

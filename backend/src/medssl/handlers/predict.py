@@ -11,7 +11,7 @@ from medssl.core.plan import Plan
 from medssl.core.requests import PredictRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
-from medssl.handlers.images import note_geometry
+from medssl.handlers.images import note_geometry, stated
 from medssl.images.planes import as_plane
 from medssl.images.volume import Volume
 from medssl.inference.capabilities import can, refusal
@@ -45,6 +45,7 @@ def predict(request: PredictRequest, context: Context) -> None:
     net = load_predictor(
         request.model, context.home, lambda model, part: context.model(model, "", request.device, part), request.part
     )
+    net = stated(net, request) if isinstance(net, Network) else net
     if isinstance(net, Network) and can(net.plan, HEADS):  # a probe has none
         table, info = _by_head(request, net, context)
     else:

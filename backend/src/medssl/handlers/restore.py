@@ -5,7 +5,7 @@ from __future__ import annotations
 from medssl.core.requests import RestoreRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
-from medssl.handlers.images import note_geometry
+from medssl.handlers.images import note_geometry, stated
 from medssl.images.formats.reading import write_volume
 from medssl.inference.volumes.restoration import restore_volume
 from medssl.reports.figures.restoration import draw_restoration
@@ -22,7 +22,7 @@ def restore(request: RestoreRequest, context: Context) -> None:
     context.progress(0.0, "reading the volume")
     volume = context.volume(request.volume)
     context.progress(0.0, "loading the model")
-    net = context.model(request.model, request.fidelity, request.device)
+    net = stated(context.model(request.model, request.fidelity, request.device), request)
     note_geometry(context, volume, net.plan)
     found = restore_volume(
         volume, net, request.distortion, request.strength, request.seed, request.roi, request.overlap, context.progress

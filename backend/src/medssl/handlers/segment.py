@@ -5,7 +5,7 @@ from __future__ import annotations
 from medssl.core.requests import SegmentRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
-from medssl.handlers.images import note_geometry
+from medssl.handlers.images import note_geometry, stated
 from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.inference.volumes.found_labels import COLUMNS
 from medssl.inference.volumes.segmenter import check_segmenter, segment_image
@@ -19,7 +19,7 @@ def segment(request: SegmentRequest, context: Context) -> None:
         WeightsError, VolumeError, InputError, ConfigError: see `segment_image`.
     """
     context.progress(0.0, "loading the model")
-    net = context.model(request.model, "", request.device)
+    net = stated(context.model(request.model, "", request.device), request)
     check_segmenter(net)  # before the image is read: it may take long
     context.progress(0.0, "reading the image")
     volume, ref = context.volume(request.volume), request.volume

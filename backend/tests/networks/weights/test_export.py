@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,14 @@ import torch
 from closed_form import fill as closed_form
 from downstream import MONAI, NAMES, make_input, make_network, make_plan
 from refusals import refused
+from scipy import ndimage
 from small import SIZES, make_peac, write_pair
 
+from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
+from medssl.images.geometry import reorient
+from medssl.images.volume import Volume
+from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks.monai_segmenter import MonaiSegmenter
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights import export as module
@@ -95,6 +101,34 @@ def test_a_bundle_of_volumes_has_the_way_from_file_to_label_map(tmp_path: Path):
         labels = parser.get_parsed_content("postprocessing#transforms#0")({"pred": logits[0]})["pred"]
     assert labels.shape == (1, 24, 16, 16) and torch.equal(labels[0].long(), logits[0].argmax(0))
     assert parser.get("evaluator")["val_data_loader"] == "@dataloader" and parser.get("run") == ["$@evaluator.run()"]
+
+
+@pytest.mark.parametrize("spacing", [(), (1.5, 1.2, 2.0)])
+def test_a_bundle_brings_images_to_the_models_axes_and_back(tmp_path: Path, spacing: tuple[float, ...]):
+    from monai.bundle import ConfigParser
+    from monai.data import MetaTensor
+
+    network = closed_form(make("unet-segmenter"), 0.3)
+    network.plan = replace(network.plan, geometry=Geometry("LPS", spacing, "linear"), input_size=(16, 16, 16))
+    report = export(network, tmp_path / "model", "bundle", check=False)
+    assert "LPS" in report.note and ("native" in report.note) == (spacing == ())
+    noise = np.random.default_rng(0).normal(size=(30, 26, 22))
+    smooth = ndimage.gaussian_filter(noise, 4)
+    ct = (smooth / np.abs(smooth).max() * 900).astype(np.int16)
+    volume = reorient(Volume(ct, [1.0, 1.1, 1.3], [5.0, 6.0, 7.0], modality="CT"), "SRA")
+    image = MetaTensor(torch.from_numpy(volume.array.astype(np.float32))[None], affine=torch.tensor(volume.ijk_to_ras))
+    parser = ConfigParser()
+    parser.read_config(tmp_path / "model" / "configs" / "inference.json")
+    parser["preprocessing#transforms"] = parser["preprocessing#transforms"][1:]  # all but reading and writing files
+    parser["postprocessing#transforms"] = parser["postprocessing#transforms"][:3]
+    item = parser.get_parsed_content("preprocessing")({"image": image})
+    with torch.inference_mode():
+        item["pred"] = parser.get_parsed_content("inferer")(item["image"][None], network)[0]
+    theirs = parser.get_parsed_content("postprocessing")(item)["pred"][0].numpy()
+    ours = segment_image(volume, network, overlap=0.25).labels.array
+    values = {one["value"]: n for n, one in enumerate(network.plan.task["segments"], start=1)} | {0: 0}
+    same = theirs == np.vectorize(values.get)(ours)
+    assert theirs.shape == ours.shape and same.mean() > (0.9 if spacing else 0.999) and len(np.unique(ours)) > 1
 
 
 def test_a_dynunet_is_exported_as_monai_names_it(tmp_path: Path):

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Optional
 import typer
 
 from medssl.cli.help import verb
-from medssl.cli.options import AsJson
+from medssl.cli.options import AsJson, Home
 from medssl.cli.output import err, out, print_json, print_table
+from medssl.core.home import home_folder
 
 app = typer.Typer(help="Inspect, convert and export weight files.", no_args_is_help=True)
 Source = Annotated[
@@ -54,6 +55,7 @@ def _facts(opened: Any) -> dict[str, Any]:
         **_nested("normalisation", plan.normalisation),
         "input size": plan.input_size,
         "modality": plan.modality,
+        **({"images": plan.geometry.text()} if plan.modality != "CXR" else {}),
         **_nested("provenance", plan.provenance),
         "licence": plan.licence or "none stated",
         "sha256": plan.sha256 or "none stated",
@@ -83,6 +85,39 @@ def convert(
     if plan.licence:
         err.print(plan.licence, markup=False)
     print(output)
+
+
+@verb(app, "state", "medssl weights state JOB --orientation RAS --spacing 1,1,1")
+def state(
+    model: Annotated[str, typer.Argument(help="Model: a job's id or a weight file.")],
+    orientation: Annotated[
+        str, typer.Option(help="Where i, j, k of the training images ran to: LPS, RAS, ... (three letters).")
+    ],
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(help="The checkpoint to write; left out: the model's own file gets the new header."),
+    ] = None,
+    spacing: Annotated[
+        str, typer.Option(help="Spacing in mm along these axes that images are resampled to, or native.")
+    ] = "native",
+    interpolation: Annotated[str, typer.Option(help="Interpolation of images that are resampled.")] = "cubic",
+    again: Annotated[bool, typer.Option("--again", help="Replacement of what the file records already.")] = False,
+    home: Home = None,
+) -> None:
+    """State the orientation and spacing of the images that a model learnt from, where its file does not record them.
+
+    Afterwards volumes of any orientation and spacing are brought to these before the model sees them.
+    """
+    from medssl.core.geometry import Geometry, parse_spacing
+    from medssl.inference.models import model_path
+    from medssl.networks.weights.stating import state_geometry
+
+    path = model_path(home_folder(home), model)
+    plan = state_geometry(
+        path, output or path, Geometry(orientation.upper(), parse_spacing(spacing), interpolation), again
+    )
+    err.print(f"Images are brought to {plan.geometry.text()}", markup=False, highlight=False)
+    print(output or path)
 
 
 @verb(app, "export", "medssl weights export JOB model.ts --format torchscript")

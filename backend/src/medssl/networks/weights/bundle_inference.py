@@ -46,6 +46,7 @@ def inference(network: Network) -> dict[str, Any]:
             "_target_": "Compose",
             "transforms": [
                 {"_target_": "LoadImaged", "keys": "image", "ensure_channel_first": True, "dtype": "$np.float32"},
+                *_geometry(plan),
                 intensity_transform(plan),
             ],
         },
@@ -70,6 +71,20 @@ def inference(network: Network) -> dict[str, Any]:
         },
         "run": ["$@evaluator.run()"],
     }
+
+
+def _geometry(plan: Plan) -> list[dict[str, Any]]:
+    """What brings images to the orientation and spacing of training, as far as the model records them.
+
+    MONAI interpolates by B-splines and does not smooth before it coarsens: nearly what MedSSL does, not the same.
+    """
+    geometry = plan.geometry
+    if not geometry.recorded:
+        return []
+    turned = {"_target_": "Orientationd", "keys": "image", "axcodes": geometry.orientation}
+    mode = 3 if geometry.interpolation == "cubic" else "bilinear"
+    spaced = {"_target_": "Spacingd", "keys": "image", "pixdim": list(geometry.spacing), "mode": mode}
+    return [turned, spaced] if geometry.spacing else [turned]
 
 
 def network_definition(network: Network) -> dict[str, Any]:
@@ -129,7 +144,12 @@ def _postprocessing(plan: Plan) -> list[dict[str, Any]]:
     values = [segment["value"] for segment in plan.task["segments"]]
     numbers = list(range(1, len(values) + 1))
     mapped = {"_target_": "MapLabelValued", "keys": "pred", "orig_labels": numbers, "target_labels": values}
+    back = {
+        "_target_": "Invertd", "keys": "pred", "transform": "@preprocessing", "orig_keys": "image", "nearest_interp": False,
+        "to_tensor": True,
+    }  # fmt: skip
     return [
+        *([{"_target_": "Activationsd", "keys": "pred", "softmax": True}, back] if plan.geometry.recorded else []),
         {"_target_": "AsDiscreted", "keys": "pred", "argmax": True},
         *([mapped] if values != numbers else []),
         {

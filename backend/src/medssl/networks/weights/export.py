@@ -92,6 +92,8 @@ def describe(network: Network) -> str:
         takes = f"{INPUT} ({', '.join(['N', *map(str, example.shape[1:])])})"
     else:
         takes = f"{INPUT} (N, {example.shape[1]}, {sides}), sides divisible by {network.size_divisor}"
+    if example.ndim == 5:
+        takes += f", axes and voxels: {plan.geometry.text()}"
     scale = f"standardised as for {TITLES[network.standard]}" if network.standard else "0 to 1"
     return f"{takes}, {scale}; {OUTPUT}: {network.answer}." + (f" {plan.licence}." if plan.licence else "")
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from medssl.core.errors import ConfigError, WeightsError
+from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
 from medssl.core.registry import load
 from medssl.networks import MONAI, NETWORKS, family_of
@@ -36,6 +37,7 @@ class Official:
     parts: bool = False  # student and teacher in one file
     bare_swin: bool = False  # its Swin's names have no prefix, downstream networks keep theirs below `swin_model`
     input_size: tuple[int, ...] = field(default=())  # where the network does not tell
+    geometry: Geometry = Geometry()
 
 
 OFFICIAL = {
@@ -45,6 +47,8 @@ OFFICIAL = {
         {"kind": "ct", "low": -1000.0, "high": 1000.0},
         "CT",
         input_size=(64, 64, 32),
+        # Trained on LUNA16, whose MetaImages SimpleITK gives as (x, y, z) of the LPS frame, at native spacing (Setio et al., 2017)
+        geometry=Geometry("LPS", finest=(0.46, 0.46, 0.45), coarsest=(0.98, 0.98, 2.5)),
     ),
     "peac": Official(
         "swin_model.",
@@ -250,6 +254,7 @@ def official_plan(path: Path, tensors: dict[str, Tensor]) -> Plan:
         modality=OFFICIAL[best].modality,
         provenance={"source": path.name, "layout": "official"},
         licence=OFFICIAL[best].licence,
+        geometry=OFFICIAL[best].geometry,
     )
 
 
