@@ -48,10 +48,10 @@ def run_into(kind: str, request: Any, output: Path, home: Path | None, title: st
         raise InputError(
             output, "holds an earlier result", "Give another --output, or delete it first", code="earlier-result"
         )
-    told: list[str] = []
+    shown: list[str] = []
 
-    def tell(note: str) -> None:
-        told.append(note)
+    def show_note(note: str) -> None:
+        shown.append(note)
         err.print(f"[yellow]note[/] {escape(note)}", highlight=False)
 
     with err.status(title or kind) as status:
@@ -59,10 +59,10 @@ def run_into(kind: str, request: Any, output: Path, home: Path | None, title: st
         def progress(share: float, text: str) -> None:
             status.update(f"{title} {share:.0%} {text}".lstrip())
 
-        result = run_here(kind, to_json(request), home_folder(home), output, progress, tell)
+        result = run_here(kind, to_json(request), home_folder(home), output, progress, show_note)
     for note in result.info.get("notes", ()):
-        if note not in told:
-            tell(note)
+        if note not in shown:
+            show_note(note)
     return result
 
 

@@ -22,7 +22,7 @@ class _LocalContext(FolderContext):
     """Reports to a callback as well as to the folder."""
 
     report: Progress
-    tell: Callable[[str], None]
+    on_note: Callable[[str], None]
 
     def progress(self, fraction: float, message: str = "") -> None:
         super().progress(fraction, message)
@@ -32,7 +32,7 @@ class _LocalContext(FolderContext):
         before = len(self._notes)
         super().note(notes, name)
         for note in list(self._notes)[before:]:
-            self.tell(note)
+            self.on_note(note)
 
 
 def run_here(
@@ -41,11 +41,11 @@ def run_here(
     home: Path,
     folder: Path | None,
     progress: Progress,
-    tell: Callable[[str], None] = lambda note: None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> ResultStatus:
     """Run one inspection and leave its outputs in `folder` (None: a temporary one); errors are raised.
 
-    `tell` is given each note that is known before the answer, as soon as it is.
+    `on_note` is given each note that is known before the answer, as soon as it is.
 
     Raises:
         MedSSLError: whatever the inspection refuses.
@@ -57,7 +57,7 @@ def run_here(
             folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "status.json", to_json(ResultStatus(folder.name, kind, QUEUED)))
         context = _LocalContext(home, folder, WarmModels(home))
-        context.report, context.tell = progress, tell
+        context.report, context.on_note = progress, on_note
         context.begin()
         inspection = INSPECTIONS[kind]
         load(inspection.handler)(from_json(load(inspection.request), request), context)
