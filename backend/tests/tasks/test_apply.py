@@ -13,6 +13,7 @@ import torch
 from refusals import refused
 
 from medssl.core.errors import CancelledError
+from medssl.core.geometry import UNRECORDED
 from medssl.core.plan import Plan
 from medssl.core.protocol import DataSpec, JobSpec, VolumeRef
 from medssl.core.schema import as_dict, build
@@ -118,7 +119,8 @@ def test_one_label_map_each_and_a_broken_image_is_told(home, segmenter, volumes)
     assert [row["class"] for row in measured] == ["Anterior", "Posterior"] * 3
     assert float(measured[0]["volume_ml"]) == pytest.approx(int(measured[0]["voxels"]) * 3 / 1000)
     assert [row["name"] for row in rows(folder / "classes.csv")] == ["Anterior", "Posterior"]
-    warning, finished = run.events
+    noted, warning, finished = run.events
+    assert noted["code"] == "image-noted" and noted["message"].endswith(UNRECORDED)  # once, not for every image
     assert warning["code"] == "image-failed" and "broken" in warning["message"] and warning["remedy"]
     assert (finished["type"], finished["images"], finished["failed"]) == ("finished", 4, 1)
 

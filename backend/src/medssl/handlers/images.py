@@ -18,7 +18,6 @@ from medssl.core.requests import (
     SimilarityRequest,
 )
 from medssl.handlers.context import Context
-from medssl.images.planes import is_flat
 
 if TYPE_CHECKING:
     from medssl.images.volume import Volume
@@ -83,9 +82,6 @@ def note_geometry(context: Context, volume: Volume, plan: Plan, view: str = "", 
 
     Or that the model's file records neither.
     """
-    from medssl.inference.volumes.model_grid import notes_before
+    from medssl.inference.volumes.model_grid import image_notes
 
-    if view or is_flat(volume.shape):
-        context.note(volume.notes, name)
-    else:
-        context.note(notes_before(volume, plan), name)
+    context.note(image_notes(volume, plan, view), name)

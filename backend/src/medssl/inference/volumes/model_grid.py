@@ -11,6 +11,7 @@ from torch import Tensor
 from medssl.core.geometry import Geometry, geometry_notes
 from medssl.core.plan import Plan
 from medssl.images.geometry import Turn, orientation_of_volume, turn_to, turned
+from medssl.images.planes import is_flat
 from medssl.images.resampling import StreamReader, array_reader, resample, resample_slabs
 from medssl.images.volume import Volume
 
@@ -68,6 +69,11 @@ def on_model_grid(volume: Volume, plan: Plan) -> ModelGrid:
     ordered = turned(volume, turn)
     fitted = resample(ordered, geometry.spacing, geometry.interpolation) if geometry.spacing else ordered
     return ModelGrid(turn, ordered, fitted, geometry.interpolation)
+
+
+def image_notes(volume: Volume, plan: Plan, view: str = "") -> tuple[str, ...]:
+    """What to know before a model sees an image of any kind: of 2D ones and views what their reader changed."""
+    return volume.notes if view or is_flat(volume.shape) else notes_before(volume, plan)
 
 
 def notes_before(volume: Volume, plan: Plan) -> tuple[str, ...]:

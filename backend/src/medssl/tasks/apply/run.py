@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection, Sequence
 from typing import cast
@@ -19,6 +20,7 @@ from medssl.inference.capabilities import can
 from medssl.inference.classification.predict import load_predictor
 from medssl.inference.classification.probe_files import Probe
 from medssl.inference.models import WarmModels
+from medssl.inference.volumes.model_grid import image_notes
 from medssl.networks.network import Network
 from medssl.tasks.apply.appliers import CLASSES, Applier, Predicting, Segmenting
 from medssl.tasks.apply.columns import Columns, columns_of, exclusive_columns
@@ -73,7 +75,8 @@ def apply_model(
     order = {shown(entry): n for n, entry in enumerate(catalog)}
     for table in (index, applier.table):  # what was begun and not finished leaves
         table.arrange(lambda row: row["image"] in done, lambda row: order.get(row["image"], -1))
-    _apply_all(applier, [entry for entry in catalog if shown(entry) not in done], index, run, len(catalog))
+    left = [entry for entry in catalog if shown(entry) not in done]
+    _apply_all(applier, left, index, run, len(catalog), cast(Plan, net.plan))
     for table in (index, applier.table):
         table.arrange(lambda row: True, lambda row: order.get(row["image"], -1))
     failed = [row for row in index.rows if row["status"] == FAILED]
@@ -113,8 +116,10 @@ def _predicts(net: Network | Probe, config: ApplyConfig) -> bool:
     return asked or can(net.plan, capabilities.CLASSES) or can(net.plan, capabilities.HEADS)
 
 
-def _apply_all(applier: Applier, entries: Sequence[Entry], index: GrowingTable, run: Run, total: int) -> None:
-    before, started = total - len(entries), time.monotonic()
+def _apply_all(
+    applier: Applier, entries: Sequence[Entry], index: GrowingTable, run: Run, total: int, plan: Plan
+) -> None:
+    before, started, noted = total - len(entries), time.monotonic(), set[str]()
     for n, entry in enumerate(entries):
         eta = (time.monotonic() - started) / n * (len(entries) - n) if n else None
         said = f"image {before + n + 1} of {total}: {entry.name}"
@@ -127,7 +132,12 @@ def _apply_all(applier: Applier, entries: Sequence[Entry], index: GrowingTable, 
         notify(0.0, "")
         row = {"image": shown(entry), "patient": entry.patient, "status": DONE, "error": "", "output": ""}
         try:
-            row["output"] = applier.apply(entry, read_volume(entry.image, entry.modality), notify)
+            volume = read_volume(entry.image, entry.modality)
+            for note in image_notes(volume, plan, entry.view):
+                if (kind := re.sub(r"[\d.]+", "", note)) not in noted:  # the first image of each kind
+                    noted.add(kind)
+                    run.emit("warning", step=before + n, code="image-noted", message=f"{entry.name}: {note}", remedy="")
+            row["output"] = applier.apply(entry, volume, notify)
         except (InputError, NotFoundError) as error:  # of this image alone; a full disk, say, stops them all
             row |= {"status": FAILED, "error": str(error)}
             message = f"{entry.name} is left out: {error.value}: {error.rule}"
