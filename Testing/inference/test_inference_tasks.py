@@ -279,3 +279,31 @@ def test_console_refuses_before_anything_is_sent(logic, scene):
     with refused("input-missing", names="model"):
         logic.segment(phantoms.volume(), "")
     assert not logic.server.calls
+
+
+def test_a_volume_unlike_those_of_training_is_noted_before_the_run(ready, process_until):
+    """Spacing along the model's axes, whatever the storage; a model that records nothing says so."""
+    box, plan = ready.segment, ready.segment._models.model["plan"]
+    assert box.ui.segmentButton.enabled and "not record" in box.ui.segmentStatus.text
+    spacing = ready.source.GetSpacing()
+    plan["geometry"] = {"orientation": "LPS", "finest": spacing, "coarsest": spacing, "tilt": 40.0}
+    box.update()
+    assert box.ui.segmentStatus.text == ""
+    coarse = phantoms.volume("coarse", (32, 28, 16), oblique=True)
+    coarse.SetSpacing([3 * side for side in spacing])
+    box.ui.segmentSelector.setCurrentNode(coarse)
+    assert "far from those of the training images" in box.ui.segmentStatus.text and box.ui.segmentButton.enabled
+    plan["geometry"]["tilt"] = 0.0
+    box.ui.segmentSelector.setCurrentNode(ready.source)
+    assert "degrees" in box.ui.segmentStatus.text
+    ready.finish(box.ui.segmentButton, process_until)
+    assert "in the scene" in box.ui.segmentStatus.text
+    box.ui.segmentSelector.setCurrentNode(coarse)
+    assert "far from" in box.ui.segmentStatus.text
+
+
+def test_the_direction_of_a_node_is_that_of_its_file(ready):
+    from MedSSLLib.scene.volumeExport import directionLps, ijkToRas
+
+    ras = ijkToRas(ready.source)[:3, :3] / np.array(ready.source.GetSpacing())
+    assert np.allclose(directionLps(ready.source), np.diag([-1, -1, 1]) @ ras) and not np.allclose(ras, np.eye(3))

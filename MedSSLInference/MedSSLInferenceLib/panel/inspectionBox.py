@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from MedSSLLib.widgets.actionBox import ActionBox
+from MedSSLLib.scene.volumeExport import directionLps, isFlat
+from MedSSLLib.widgets.actionBox import IDLE, ActionBox
 from slicer.i18n import tr as _
+
+from medssl.core.geometry import Geometry, geometry_notes
 
 UI_FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "UI"
 
@@ -50,6 +53,27 @@ class InspectionBox(ActionBox):
         """The scene is closed: its nodes are gone, and nobody waits for the result of a run."""
         self._forgetResults()
         self.reset()
+
+    def _chose(self) -> None:
+        """Another image or setting is chosen: what the last run said no longer counts."""
+        if not self.busy:
+            self._enter(IDLE)
+
+    def _volumes(self) -> list:
+        """The volume nodes that the first action is about, as far as they are chosen."""
+        return []
+
+    def _advice(self) -> str:
+        """What sets the chosen volumes apart from those that the model learnt from."""
+        plan = (self._models.model or {}).get("plan") or {}
+        if plan.get("modality") == "CXR" or not plan:
+            return ""
+        geometry = Geometry.from_dict(plan.get("geometry") or {})
+        notes: dict[str, None] = {}
+        for node in self._volumes():
+            if node is not None and node.GetImageData() is not None and not isFlat(node):
+                notes |= dict.fromkeys(geometry_notes(node.GetSpacing(), directionLps(node), geometry))
+        return withNotes("", {"notes": notes})
 
     def _takeChoices(self, parameterNode) -> None:
         """Show the scene's choices in those widgets that are not bound by their names."""

@@ -96,6 +96,9 @@ class PredictBox(InspectionBox):
         self.ui.predictViewLabel.visible = self.ui.predictViewCombo.visible = has3d
         self.update()
 
+    def _volumes(self) -> list:
+        return [] if chosen(self.ui.predictViewCombo) else list(self.ui.predictSelector.checkedNodes())
+
     def _start(self, *callbacks):
         ui = self.ui
         return self._ask(

@@ -9,7 +9,7 @@ from MedSSLLib.widgets.actionBox import Action, unfulfilled
 from slicer.i18n import tr as _
 
 from medssl.core.capabilities import RESTORE
-from MedSSLInferenceLib.panel.inspectionBox import InspectionBox
+from MedSSLInferenceLib.panel.inspectionBox import InspectionBox, withNotes
 from MedSSLInferenceLib.panel.restoreForm import RestoreForm
 from MedSSLInferenceLib.panel.rowsTable import fillRows
 from MedSSLInferenceLib.scene.presence import requirePresent
@@ -33,7 +33,7 @@ class RestoreBox(InspectionBox):
 
     def __init__(self, ui, *common) -> None:
         super().__init__(ui, "restore", *common)
-        self._form = RestoreForm(ui, self.update)
+        self._form = RestoreForm(ui, self._chose)
         self._inputs = self._form.inputs
         ui.showButton.connect("clicked(bool)", lambda _checked: self.show())
         self._forgetResults()
@@ -61,6 +61,9 @@ class RestoreBox(InspectionBox):
         self.restoration = None
         self.ui.resultSection.visible = False
 
+    def _volumes(self) -> list:
+        return [self._form.volumeNode]
+
     def _start(self, *callbacks):
         return self._ask("restore", self._form.volumeNode, callbacks, **self._form.options())
 
@@ -74,6 +77,7 @@ class RestoreBox(InspectionBox):
     def _onRestored(self, restoration) -> None:
         self.restoration = restoration
         self.ui.resultLabel.text = _("{name}, compared with the original:").format(name=restoration.folderName)
+        self.ui.restoreStatus.text = withNotes("", restoration.info)
         showMetrics(self.ui.metricsTable, restoration.table)
         self.ui.resultSection.visible = True
         self.show()

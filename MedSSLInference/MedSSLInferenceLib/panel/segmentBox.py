@@ -34,7 +34,7 @@ class SegmentBox(InspectionBox):
         self.segmented, self._openEditor = None, openEditor
         ui = self.ui
         self._inputs = (ui.segmentSelector, ui.mirrorCheck)
-        ui.segmentSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self.update())
+        ui.segmentSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._chose())
         ui.editButton.connect("clicked(bool)", lambda _checked: self._edit())
         self._forgetResults()
         self._setActions(
@@ -48,6 +48,9 @@ class SegmentBox(InspectionBox):
     def _forgetResults(self) -> None:
         self.segmented = None
         self.ui.segmentTable.visible = self.ui.correctFrame.visible = False
+
+    def _volumes(self) -> list:
+        return [self.ui.segmentSelector.currentNode()]
 
     def _start(self, *callbacks):
         ui = self.ui

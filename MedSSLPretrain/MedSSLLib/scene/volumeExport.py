@@ -84,6 +84,14 @@ def ijkToRas(volumeNode):
     return slicer.util.arrayFromVTKMatrix(matrix)
 
 
+def directionLps(volumeNode) -> list[list[float]]:
+    """Where i, j, k run to in the LPS frame: a 3x3 matrix with a column for each."""
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASDirectionMatrix(matrix)
+    signs = (-1.0, -1.0, 1.0)  # of LPS against RAS
+    return [[signs[row] * matrix.GetElement(row, column) for column in range(3)] for row in range(3)]
+
+
 def isFlat(volumeNode) -> bool:
     """Whether the node holds a 2D image: Slicer keeps those as a single slice along k."""
     return volumeNode.GetImageData() is not None and volumeNode.GetImageData().GetDimensions()[2] == 1

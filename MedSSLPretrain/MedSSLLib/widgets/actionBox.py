@@ -139,8 +139,12 @@ class ActionBox:
 
     def _updateStatus(self, wishes: list[str]) -> None:
         if self.state == IDLE:
-            text = self._actions[0].purpose.format(wishes=", ".join(wishes)) + "." if wishes else ""
+            text = self._actions[0].purpose.format(wishes=", ".join(wishes)) + "." if wishes else self._advice()
             self._statusLabel.text = text
+
+    def _advice(self) -> str:
+        """What the user should know before the first action, which can start; nothing here."""
+        return ""
 
     def _enter(self, state: str) -> None:
         self.state = state
