@@ -11,6 +11,7 @@ from torch import Tensor
 from medssl.core.capabilities import EMBED
 from medssl.core.errors import ConfigError, InputError, VolumeError, WeightsError
 from medssl.datasets.crops.classification_images import enlarged
+from medssl.images.geometry import reorient
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve, window
 from medssl.images.intensity.volume_statistics import compute
@@ -68,6 +69,8 @@ def whole_image(volume: Volume, net: Network, view: str = "", inverted: bool = F
         raise InputError(
             f"{volume.name or 'volume'} of modality {modality}", f"does not suit a model trained on {plan.modality}",
             f"Choose a {plan.modality} volume, or a model trained on {modality}", code="modality-mismatch")  # fmt: skip
+    if plan.geometry.recorded:
+        volume = reorient(volume, plan.geometry.orientation)
     low, high = window(resolve(rule, modality, volume.name), compute(volume.array, modality), volume.name)
     scaled = (resized_to(volume.array, size).astype(np.float32) - np.float32(low)) / np.float32(high - low)
     return scaled.clip(0, 1)

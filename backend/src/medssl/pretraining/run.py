@@ -80,6 +80,8 @@ def report_start(run: Run, training_data: TrainingData, precision: str, taken: s
     )  # fmt: skip
     if taken:
         run.emit("transfer", text=taken)
+    for remark in training_data.remarks:
+        run.emit("warning", step=0, code="images", message=remark, remedy="")
     for odd in training_data.table_warnings:
         message = f"{odd['value']}: {odd['rule']}"
         run.emit("warning", step=0, code="declaration", message=message, remedy=odd["remedy"])

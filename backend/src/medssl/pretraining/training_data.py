@@ -23,6 +23,7 @@ class TrainingData:
     code: str = "one-patient"  # ... and what it is about
     several_heads: bool = False  # a step goes through one of them
     table_warnings: tuple[dict[str, str], ...] = ()  # value, rule and remedy of what is odd in the tables
+    remarks: tuple[str, ...] = ()  # what the user should know of the images
 
 
 def provenance(spec: JobSpec, run: Run, volumes: int) -> dict[str, Any]:

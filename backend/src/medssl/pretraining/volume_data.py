@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from medssl.core.geometry import Geometry
 from medssl.core.protocol import JobSpec
 from medssl.core.registry import implementation
 from medssl.core.run import Run
-from medssl.datasets.cache.volume_cache import CachedVolume, VolumeCache, common_modality
+from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
+from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import read_catalog
 from medssl.datasets.catalog.split import Split, split_by_patient
 from medssl.datasets.crops.loader import check_axes
+from medssl.datasets.geometry import in_spacing, remarks, training_geometry
+from medssl.images.geometry_config import GeometryConfig, geometry_rule
 from medssl.networks.weights.weight_files import WeightFile
 from medssl.pretraining import METHODS
 from medssl.pretraining.kind_of_data import check_kind_of_data
@@ -25,11 +29,17 @@ def read_volume_data(spec: JobSpec, run: Run, config: Any, start: WeightFile | N
     """
     check_kind_of_data(spec.method, spec.data)
     training, validation, split = cache_volumes(spec, run, config)
+    rule = geometry_rule(getattr(config, "geometry", GeometryConfig()), spec.version)
+    geometry = training_geometry(training, rule)
+    notes = remarks([*training, *validation], geometry) if geometry.recorded else ()
+    training, validation = _in_spacing(training, geometry, run), _in_spacing(validation, geometry, run)
     method = implementation(METHODS, spec.method)(
         config, common_modality([*training, *validation]), provenance(spec, run, len(training))
     )
+    if geometry.recorded:
+        method.geometry = geometry
     sizes = {"training": len(training), "validation": len(validation)}
-    return TrainingData(method, training, validation, sizes, split.note)
+    return TrainingData(method, training, validation, sizes, split.note, remarks=notes)
 
 
 def cache_volumes(spec: JobSpec, run: Run, config: Any) -> tuple[list[CachedVolume], list[CachedVolume], Split]:
@@ -42,7 +52,8 @@ def cache_volumes(spec: JobSpec, run: Run, config: Any) -> tuple[list[CachedVolu
     catalog, size = read_catalog(spec.data, run.home), config.sample_size
     depth = size[2] if len(size) == 3 else 0
     split = split_by_patient(catalog, spec.data.validation_fraction, config.training.seed, depth)
-    cache = VolumeCache(run.home / "cache")
+    rule = geometry_rule(getattr(config, "geometry", GeometryConfig()), spec.version)
+    cache = VolumeCache(run.home / "cache", rule.orientation)
     entries = [*split.training, *split.validation]
     volumes = []
     for number, entry in enumerate(entries):
@@ -51,3 +62,10 @@ def cache_volumes(spec: JobSpec, run: Run, config: Any) -> tuple[list[CachedVolu
         check_axes(volumes[-1], len(size))
     count = len(split.training)
     return volumes[:count], volumes[count:], split
+
+
+def _in_spacing(volumes: list[CachedVolume], geometry: Geometry, run: Run) -> list[CachedVolume]:
+    def progress(done: int, total: int, name: str) -> None:
+        run.progress(0, 1, f"resampling volume {done + 1} of {total}: {name}")
+
+    return list(in_spacing(volumes, geometry, VolumeCache(run.home / "cache"), progress))

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from medssl.core.errors import CancelledError, CatalogError
+from medssl.core.geometry import CANONICAL, Geometry
 from medssl.core.protocol import DataSpec
 from medssl.core.run import Run
-from medssl.datasets.cache.volume_cache import CachedVolume, VolumeCache, common_modality
+from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
+from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
 from medssl.datasets.catalog.split import ThreeSplit, folds, split_three
 from medssl.datasets.catalog.subset import subset
 from medssl.datasets.entry import Entry
+from medssl.datasets.geometry import in_spacing, remarks
 from medssl.images.volume import Volume
 from medssl.tasks.label_columns import source_columns
 from medssl.tasks.transfer_config import SelectionConfig
@@ -48,6 +51,7 @@ class LabelledSplits:
         names: of the classes of a classification.
         columns: of the catalogue, from which the classes were read.
         notes: what the user should know of the split.
+        remarks: what the user should know of the images.
     """
 
     training: LabelledSplit
@@ -58,6 +62,7 @@ class LabelledSplits:
     names: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def sizes(self) -> dict[str, int]:
         """Images and patients of each part."""
@@ -67,7 +72,12 @@ class LabelledSplits:
 
 
 def read_parts(
-    data: DataSpec, run: Run, select: SelectionConfig, seed: int, labels: LabelSpec | None = None
+    data: DataSpec,
+    run: Run,
+    select: SelectionConfig,
+    seed: int,
+    labels: LabelSpec | None = None,
+    orientation: str = CANONICAL,
 ) -> LabelledSplits:
     """Read the catalogue, split it by patient, thin out the training part, and bring every image into the cache.
 
@@ -77,6 +87,7 @@ def read_parts(
         select: which of the training patients are used.
         seed: of the split.
         labels: the columns of a classification.
+        orientation: that volumes are brought to, see `VolumeCache`.
 
     Raises:
         CatalogError: too few patients (or fewer than folds), no label map or label, one class only, an unknown class, or mixed modalities.
@@ -98,7 +109,7 @@ def read_parts(
         for name in ("training", "validation"):
             check_classes(_labels_of(chosen[name], catalog, known), name)
         _check_taught(split, catalog, known)
-    cache = VolumeCache(run.home / "cache")
+    cache = VolumeCache(run.home / "cache", orientation)
     total, done = sum(len(part) for part in chosen.values()), 0
     parts = {}
     for name, entries in chosen.items():
@@ -114,9 +125,26 @@ def read_parts(
         parts[name] = LabelledSplit(tuple(entries), tuple(images), tuple(masks), targets)
     modality = common_modality([image for part in parts.values() for image in part.images])
     return LabelledSplits(
-        **parts, modality=modality, kind=known.kind if known else "", names=known.names if known else (),
+        parts["training"], parts["validation"], parts["test"], modality=modality, kind=known.kind if known else "", names=known.names if known else (),
         columns=source_columns(labels.columns) if labels else (), notes=split.notes,
     )  # fmt: skip
+
+
+def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> LabelledSplits:
+    """The parts with the training images (and label maps) in the spacing of a geometry; the others are measured as they are.
+
+    Raises:
+        ResourceError: no room on the disk.
+    """
+    cache, training = VolumeCache(run.home / "cache"), parts.training
+
+    def progress(done: int, total: int, name: str) -> None:
+        run.progress(0, 1, f"resampling image {done + 1} of {total}: {name}")
+
+    images = in_spacing(training.images, geometry, cache, progress)
+    masks = in_spacing(training.masks, geometry, cache, progress)
+    every = [image for part in (parts.training, parts.validation, parts.test) for image in part.images]
+    return replace(parts, training=replace(training, images=images, masks=masks), remarks=remarks(every, geometry))
 
 
 def check_groups(parts: LabelledSplits, groups: Sequence[str]) -> None:

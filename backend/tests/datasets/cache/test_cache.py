@@ -9,7 +9,7 @@ import pytest
 from refusals import refused
 
 from medssl.core.errors import VolumeError
-from medssl.datasets.cache import volume_cache as cache_module
+from medssl.datasets.cache import cached_volume as opened_module
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.entry import Entry
 from medssl.images.formats.reading import write_volume
@@ -106,10 +106,10 @@ def test_travels_to_a_worker_closed(cached):
 
 
 def test_handles_do_not_pile_up(cached, ct):
-    cache_module._open.cache_clear()
-    for n in range(cache_module.OPEN_FILES + 5):
+    opened_module._open.cache_clear()
+    for n in range(opened_module.OPEN_FILES + 5):
         cached(ct.crop(((0, 9), (0, 9), (0, 9))), name=f"v{n}").crop((0, 0, 0), (4, 4, 4))
-    assert cache_module._open.cache_info().currsize == cache_module.OPEN_FILES
+    assert opened_module._open.cache_info().currsize == opened_module.OPEN_FILES
 
 
 def test_full_disk_leaves_no_half_file(tmp_path, rng, small_files_only):

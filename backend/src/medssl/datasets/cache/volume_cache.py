@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
 import json
@@ -10,84 +9,49 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import blosc2
 import numpy as np
 from filelock import FileLock
 
 from medssl.core.errors import CatalogError, ResourceError, VolumeError
+from medssl.core.geometry import CANONICAL, Geometry, orientation_of, tilt_of
+from medssl.datasets.cache.cached_volume import SPARSE, CachedVolume
 from medssl.datasets.cache.label_positions import as_file, find_places
 from medssl.datasets.cache.packing import pack
 from medssl.datasets.entry import Entry
-from medssl.images.borders import Box, box_of
+from medssl.images.borders import box_of
 from medssl.images.formats.reading import read_volume
+from medssl.images.geometry import reorient
+from medssl.images.geometry_config import STORED
 from medssl.images.intensity.volume_statistics import LEVELS, VolumeStatistics, compute
+from medssl.images.label_maps import MODALITY as MASK
 from medssl.images.label_maps import read_label_map
 from medssl.images.planes import as_plane, is_flat
-from medssl.images.volume import compact, guess_modality
+from medssl.images.resampling import on_grid, resample, resample_labels, resampled_shape
+from medssl.images.volume import Volume, compact, guess_modality
 
-VERSION = 2
-SPARSE = 4  # voxels along i and j from one sparse row to the next
-OPEN_FILES = 32
+VERSION, VERSION_STORED = 3, 2  # of the keys; as stored, what earlier versions left is used
+VOLUME_FILES, MASK_FILES = (".json", ".npy", ".b2nd"), (".json", "-places.npy", ".b2nd")
+RESAMPLED = 1  # version of resampled entries
 NO_QUANTILES = np.zeros(LEVELS, np.float32)  # label maps have none
 
 
-@dataclass(frozen=True, eq=False)
-class CachedVolume:
-    """A volume in the cache: small enough to send to a worker, opened there when the first crop is read."""
-
-    path: Path  # the .b2nd file
-    shape: tuple[int, ...]
-    spacing: tuple[float, float, float]  # mm
-    modality: str
-    statistics: VolumeStatistics
-    name: str = ""
-    patient: str = ""
-    slices: tuple[int, int] | None = None  # use only these along the last axis, half open
-    box: Box = (0, 0, 0, 0)  # of a 2D image, inside its uniform borders; the statistics are of this part
-    values: tuple[int, ...] = ()  # of a label map: those that occur, 0 too
-
-    def crop(self, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
-        """The box of `size` voxels at `start`, in stored units (int16 or float32).
-
-        What lies beyond the volume, or beyond `slices`, is filled with the volume's minimum.
-        """
-        first, last = self._inside(start, size)
-        inside = _open(self.path)[tuple(slice(a, b) for a, b in zip(first, last))]
-        if inside.shape == tuple(size):
-            return inside
-        box = np.full(size, self.statistics.minimum, dtype=inside.dtype)
-        box[tuple(slice(a - s, b - s) for a, b, s in zip(first, last, start))] = inside
-        return box
-
-    def sparse_crop(self, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
-        """Every fourth row and column of a box, all its slices, without what lies beyond: enough to judge it, and read at once."""
-        first, last = self._inside(start, size)
-        every = [SPARSE, SPARSE, 1][: len(first)]
-        return _open_sparse(self.path.with_suffix(".npy"))[
-            tuple(slice(-(-a // n), -(-b // n)) for a, b, n in zip(first, last, every))
-        ]
-
-    def places(self) -> np.ndarray:
-        """Of a label map: (P, 1 + axes) int32, value and place of a sample of its labelled voxels, by value."""
-        return _open_sparse(self.path.with_name(f"{self.path.stem}-places.npy"))
-
-    def _inside(self, start: Sequence[int], size: Sequence[int]) -> tuple[list[int], list[int]]:
-        """First and last index of the part of a box that the volume (and `slices`) holds."""
-        low, high = [0] * len(self.shape), list(self.shape)
-        if self.slices is not None:
-            low[-1], high[-1] = self.slices
-        first = [min(max(s, a), b) for s, a, b in zip(start, low, high)]
-        return first, [min(max(s + n, a), b) for s, n, a, b in zip(start, size, low, high)]
-
-
 class VolumeCache:
-    """A folder of volumes as `KEY.b2nd` (voxels), `KEY.npy` (some of them) and `KEY.json` (the rest). Processes may share it."""
+    """A folder of volumes as `KEY.b2nd` (voxels), `KEY.npy` (some of them) and `KEY.json` (the rest). Processes may share it.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    3D volumes are kept in one orientation, in their stored units and spacing; a resampled one is a further entry. To fill an
+    entry takes the memory of the volume twice (as read, and packed), to resample one also that of the result.
+
+    Args:
+        folder: made where it is not there.
+        orientation: LPS, or "stored": as the files have it, which only jobs of earlier versions want.
+    """
+
+    def __init__(self, folder: Path, orientation: str = CANONICAL) -> None:
+        self.folder, self.orientation = folder, orientation
 
     def add(self, entry: Entry) -> CachedVolume:
         """Read a volume into the cache, unless it is there already: same file, same time, same size.
@@ -96,8 +60,8 @@ class VolumeCache:
             VolumeError: the image cannot be read.
             ResourceError: no room on the disk; nothing half-written is left.
         """
-        key = _key(entry)
-        self._ensure(key, (".json", ".npy", ".b2nd"), lambda: self._write(entry, key))
+        key = self._key(entry)
+        self._ensure(key, VOLUME_FILES, lambda: self._write(entry, key))
         return _cached(self.folder / f"{key}.json", entry)
 
     def add_mask(self, entry: Entry, image: CachedVolume) -> CachedVolume:
@@ -123,10 +87,44 @@ class VolumeCache:
                 "Leave the view out, or give the view as an image of its own",
                 code="label-map-of-a-view",
             )
-        key = hashlib.sha256("\n".join(["mask", _key(entry), *_known(path)]).encode()).hexdigest()
-        self._ensure(key, (".json", "-places.npy", ".b2nd"), lambda: self._write_mask(path, entry.image, key))
+        key = hashlib.sha256("\n".join(["mask", self._key(entry), *_known(path)]).encode()).hexdigest()
+        self._ensure(key, MASK_FILES, lambda: self._write_mask(path, entry.image, key))
         mask = _cached(self.folder / f"{key}.json", entry)
         return replace(mask, slices=image.slices, box=image.box)
+
+    def resampled(self, volume: CachedVolume, geometry: Geometry) -> CachedVolume:
+        """A cached volume or label map in the spacing of a geometry: made once, kept beside it; itself where it has that already.
+
+        The statistics stay those of the volume as it was, so that intensities are normalised alike before and after.
+
+        Raises:
+            ResourceError: no room on the disk; nothing half-written is left.
+        """
+        if not geometry.spacing or len(volume.shape) != 3:
+            return volume
+        shape = resampled_shape(volume.shape, volume.spacing, geometry.spacing)
+        if shape == volume.shape:
+            return volume
+        mask = volume.modality == MASK
+        how = "labels" if mask else geometry.interpolation
+        key = hashlib.sha256(f"{RESAMPLED}|{volume.path.stem}|{shape}|{how}".encode()).hexdigest()
+        files = MASK_FILES if mask else VOLUME_FILES
+        self._ensure(key, files, lambda: self._write_resampled(volume, geometry, key))
+        about = json.loads((self.folder / f"{key}.json").read_bytes())
+        slices = volume.slices
+        if slices is not None:
+            scale = shape[2] / volume.shape[2]
+            slices = round(slices[0] * scale), round(slices[1] * scale)
+        return replace(
+            volume, path=self.folder / f"{key}.b2nd", shape=shape, spacing=tuple(about["spacing"]), slices=slices,
+            box=(0, 0, shape[0], shape[1]), values=tuple(about.get("values", ())),
+        )  # fmt: skip
+
+    def _key(self, entry: Entry) -> str:
+        """Uploads are named by their content; other files are known by path, size and time of change."""
+        how = [str(VERSION_STORED)] if self.orientation == STORED else [str(VERSION), self.orientation]
+        about = [*how, entry.modality, entry.view, str(entry.inverted), *_known(entry.image)]
+        return hashlib.sha256("\n".join(about).encode()).hexdigest()
 
     def _ensure(self, key: str, suffixes: Sequence[str], write: Callable[[], None]) -> None:
         """Write the files of a key unless all are there; one process at a time."""
@@ -139,8 +137,13 @@ class VolumeCache:
 
     def _write(self, entry: Entry, key: str) -> None:
         volume = read_volume(entry.image, entry.modality)
+        lies: dict[str, Any] = {}
         if entry.view or is_flat(volume.shape):
             volume = as_plane(volume, entry.view, entry.inverted)
+        else:
+            direction = volume.direction.tolist()
+            lies = {"orientation": orientation_of(direction), "tilt": tilt_of(direction)}
+            volume = self._ordered(volume)
         array = np.ascontiguousarray(compact(volume.array))
         modality = volume.modality or guess_modality(array)
         x0, y0, width, height = box = box_of(array, modality)
@@ -150,45 +153,50 @@ class VolumeCache:
             "modality": modality,
             "statistics": compute(array[x0 : x0 + width, y0 : y0 + height], modality).as_dict(),
             "box": list(box),
+            "notes": list(volume.notes),
+            **lies,
         }
+        self._put_volume(key, array, about)
+
+    def _write_mask(self, path: Path, image: Path, key: str) -> None:
+        labels = read_label_map(path, read_volume(image))
+        labels = labels if is_flat(labels.shape) else self._ordered(labels)
+        self._put_mask(key, np.ascontiguousarray(labels.array), labels.spacing)
+
+    def _write_resampled(self, volume: CachedVolume, geometry: Geometry, key: str) -> None:
+        whole = Volume(
+            volume.crop((0, 0, 0), volume.shape), np.array(volume.spacing)
+        )  # LPS: the direction is that of the axes
+        if volume.modality == MASK:
+            array = resample_labels(whole.array, resampled_shape(volume.shape, volume.spacing, geometry.spacing))
+            self._put_mask(key, array, on_grid(whole, array).spacing)
+            return
+        found = resample(whole, geometry.spacing, geometry.interpolation)
+        self._put_volume(key, np.ascontiguousarray(found.array), {"spacing": found.spacing.tolist()})
+
+    def _ordered(self, volume: Volume) -> Volume:
+        return volume if self.orientation == STORED else reorient(volume, self.orientation)
+
+    def _put_volume(self, key: str, array: np.ndarray, about: dict[str, Any]) -> None:
         sparse = io.BytesIO()
         np.save(sparse, array[::SPARSE, ::SPARSE])
         put(self.folder / f"{key}.b2nd", pack(array))
         put(self.folder / f"{key}.npy", sparse.getvalue())
         put(self.folder / f"{key}.json", json.dumps(about).encode())
 
-    def _write_mask(self, path: Path, image: Path, key: str) -> None:
-        labels = read_label_map(path, read_volume(image))
-        values = np.unique(labels.array).tolist()
+    def _put_mask(self, key: str, array: np.ndarray, spacing: np.ndarray) -> None:
+        values = np.unique(array).tolist()
         about = {
-            "shape": list(labels.shape),
-            "spacing": labels.spacing.tolist(),
-            "modality": labels.modality,
+            "shape": list(array.shape),
+            "spacing": spacing.tolist(),
+            "modality": MASK,
             "statistics": VolumeStatistics(0.0, float(values[-1]), 0.0, NO_QUANTILES, True).as_dict(),
-            "box": [0, 0, *labels.shape[:2]],
+            "box": [0, 0, *array.shape[:2]],
             "values": values,
         }
-        put(self.folder / f"{key}.b2nd", pack(labels.array))
-        put(self.folder / f"{key}-places.npy", as_file(find_places(labels.array)))
+        put(self.folder / f"{key}.b2nd", pack(array))
+        put(self.folder / f"{key}-places.npy", as_file(find_places(array)))
         put(self.folder / f"{key}.json", json.dumps(about).encode())
-
-
-def common_modality(volumes: Sequence[CachedVolume]) -> str:
-    """The one modality of a training set.
-
-    Raises:
-        CatalogError: CT and MR in one set: no normalisation fits both.
-    """
-    found = {volume.modality: volume.name for volume in volumes}
-    if len(found) > 1:
-        some = ", ".join(f"{name} is {modality or 'unknown'}" for modality, name in found.items())
-        raise CatalogError(
-            some,
-            "mixes modalities in one training set",
-            "Train on one modality, or state it (modality column, --modality)",
-            code="modalities-mixed",
-        )
-    return next(iter(found))
 
 
 def put(path: Path, data: bytes) -> None:
@@ -216,15 +224,9 @@ def _cached(sidecar: Path, entry: Entry) -> CachedVolume:
     return CachedVolume(
         sidecar.with_suffix(".b2nd"), tuple(about["shape"]), tuple(about["spacing"]), about["modality"],
         VolumeStatistics.from_dict(about["statistics"]), entry.name, entry.patient, entry.slices,
-        tuple(about["box"]), tuple(about.get("values", ())),
+        tuple(about["box"]), tuple(about.get("values", ())), about.get("orientation", ""), about.get("tilt", 0.0),
+        tuple(about.get("notes", ())),
     )  # fmt: skip
-
-
-def _key(entry: Entry) -> str:
-    """Uploads are named by their content; other files are known by path, size and time of change."""
-    return hashlib.sha256(
-        "\n".join([str(VERSION), entry.modality, entry.view, str(entry.inverted), *_known(entry.image)]).encode()
-    ).hexdigest()
 
 
 def _known(path: Path) -> list[str]:
@@ -233,14 +235,3 @@ def _known(path: Path) -> list[str]:
         return [path.stem]
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return [f"{file}|{file.stat().st_mtime_ns}|{file.stat().st_size}" for file in files]
-
-
-@functools.lru_cache(maxsize=OPEN_FILES)
-def _open(path: Path) -> blosc2.NDArray:
-    """Mapped read-only, decoded by one thread: pages belong to the system, not to this process."""
-    return blosc2.open(str(path), mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
-
-
-@functools.lru_cache(maxsize=OPEN_FILES)
-def _open_sparse(path: Path) -> np.ndarray:
-    return np.asarray(np.load(path, mmap_mode="r"))  # a plain view slices faster than a memmap

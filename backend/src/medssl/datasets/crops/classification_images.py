@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.cache.volume_cache import CachedVolume
+from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.crops.loader import PLACE, SampleOrder, check_axes, window_table
 from medssl.datasets.crops.radiograph_crops import as_prepared, kept_beside, prepared, prepared_windows
 from medssl.images.intensity.config import NormalisationConfig

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from medssl.core.errors import CatalogError, MedSSLError, VolumeError
-from medssl.datasets.cache.volume_cache import CachedVolume
+from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.crops.sampling import check_sampler, draw_crop
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve, window

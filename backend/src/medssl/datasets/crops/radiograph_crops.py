@@ -14,7 +14,8 @@ from filelock import FileLock
 from torch.utils.data import Dataset
 
 from medssl.core.errors import CatalogError
-from medssl.datasets.cache.volume_cache import OPEN_FILES, CachedVolume, put
+from medssl.datasets.cache.cached_volume import OPEN_FILES, CachedVolume
+from medssl.datasets.cache.volume_cache import put
 from medssl.datasets.crops.loader import PLACE, SampleOrder, check_axes
 from medssl.images.borders import check_box
 from medssl.images.intensity.config import NormalisationConfig

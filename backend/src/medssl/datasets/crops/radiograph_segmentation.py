@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from medssl.datasets.cache.volume_cache import CachedVolume
+from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.crops.loader import PLACE, SampleOrder
 from medssl.datasets.crops.radiograph_crops import as_prepared, kept_beside, prepared_windows
 from medssl.datasets.crops.segmentation_crops import check_pairs

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medssl.core.errors import InputError
-from medssl.datasets.cache.volume_cache import CachedVolume
+from medssl.datasets.cache.cached_volume import CachedVolume
 
 TRIES = 50
 MARGINS = (100, 100, 30)  # voxels along i, j, k that stay away from the border, at most a fifth of the volume

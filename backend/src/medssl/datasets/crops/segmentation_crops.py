@@ -10,8 +10,8 @@ import torch
 from torch.utils.data import Dataset
 
 from medssl.core.errors import CatalogError, VolumeError
+from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.label_positions import draw_place
-from medssl.datasets.cache.volume_cache import CachedVolume
 from medssl.datasets.crops.loader import PLACE, SampleOrder, check_axes, window_table
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.segment_classes import SegmentClasses

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.label_positions import draw_place
-from medssl.datasets.cache.volume_cache import CachedVolume
 from medssl.datasets.crops.loader import PLACE, SampleOrder, window_table
 from medssl.datasets.crops.segmentation_crops import check_pairs
 from medssl.images.intensity.config import NormalisationConfig

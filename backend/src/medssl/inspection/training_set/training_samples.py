@@ -16,10 +16,13 @@ from medssl.core import seeds
 from medssl.core.protocol import DataSpec
 from medssl.core.registry import config_class, implementation
 from medssl.core.schema import build
-from medssl.datasets.cache.volume_cache import CachedVolume, VolumeCache
+from medssl.datasets.cache.cached_volume import CachedVolume
+from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.split import split_by_patient
 from medssl.datasets.crops.loader import collate
+from medssl.datasets.geometry import in_spacing, training_geometry
+from medssl.images.geometry_config import GeometryConfig
 from medssl.images.volume import Volume
 from medssl.pretraining import METHODS
 from medssl.pretraining.spec_data import prepared_folder, read_set_parts
@@ -92,7 +95,7 @@ def _from_volumes(
 ) -> _Source:
     """Samples of a few volumes from all over the training part of a set."""
     training = split_by_patient(read_catalog(data, home), data.validation_fraction, seed).training
-    volumes = _some_volumes(training, count, home, progress)
+    volumes = _some_volumes(training, count, config, home, progress)
     made = implementation(METHODS, method)(config, volumes[0].modality)
     dataset = made.dataset(volumes, seed)
     return _Source(
@@ -116,15 +119,16 @@ def _from_specs(
     return _Source(made, made.dataset(parts, seed), name_of, (1.0, 1.0, 1.0), "CXR")
 
 
-def _some_volumes(catalog: Catalog, count: int, home: Path, progress: Progress) -> list[CachedVolume]:
+def _some_volumes(catalog: Catalog, count: int, config: Any, home: Path, progress: Progress) -> list[CachedVolume]:
     """At most `count` volumes from all over the set; they stay in the cache for the training."""
     entries = list(catalog)
     picked = [entries[n] for n in np.unique(np.linspace(0, len(entries) - 1, count).astype(int))]
-    cache, volumes = VolumeCache(home / "cache"), []
+    rule = getattr(config, "geometry", GeometryConfig())
+    cache, volumes = VolumeCache(home / "cache", rule.orientation), []
     for number, entry in enumerate(picked):
         progress(0.5 * number / len(picked), f"reading {entry.name}")
         volumes.append(cache.add(entry))
-    return volumes
+    return list(in_spacing(volumes, training_geometry(volumes, rule), cache))
 
 
 def _side_by_side(samples: torch.Tensor, spacing: Spacing, modality: str) -> Volume:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from medssl.core.errors import ConfigError
 from medssl.core.schema import setting
+from medssl.images.geometry_config import GeometryConfig
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.training.config import TrainingConfig
 
@@ -45,6 +46,7 @@ class GenesisConfig:
     outpaint_share: float = setting(
         0.8, "Share of painting that is out-painting", minimum=0.0, maximum=1.0, advanced=True
     )
+    geometry: GeometryConfig = setting(GeometryConfig(), "Orientation and spacing of volumes")
     normalisation: NormalisationConfig = setting(NormalisationConfig(), "Intensity normalisation")
     training: TrainingConfig = setting(TrainingConfig(), "Training")
 

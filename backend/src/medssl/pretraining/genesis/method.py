@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
-from medssl.datasets.cache.volume_cache import CachedVolume
+from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.crops.loader import SubVolumeDataset
 from medssl.distort import (
     BezierIntensity,
@@ -51,6 +52,8 @@ class Genesis(PlainMethod):
     Raises:
         InputError: the normalisation does not fit the modality.
     """
+
+    geometry = Geometry()  # of the training volumes; the reader of the training data sets it
 
     def __init__(self, config: GenesisConfig, modality: str, provenance: dict[str, Any] | None = None) -> None:
         self.config, self.modality, self.provenance = config, modality, provenance or {}
@@ -113,6 +116,7 @@ class Genesis(PlainMethod):
             input_size=self.config.cube,
             modality=self.modality,
             provenance=self.provenance,
+            geometry=self.geometry,
         )
 
     def _laid_out(self, sub_volumes: Tensor) -> Tensor:

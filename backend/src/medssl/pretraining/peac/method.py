@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from medssl.core.plan import Plan
-from medssl.datasets.cache.volume_cache import CachedVolume
+from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.crops.radiograph_crops import RadiographDataset
 from medssl.distort import BezierIntensity, Chain, InPainting, LocalShuffle, OneOf, OutPainting, Sometimes, describe
 from medssl.distort.views import GridViews, matched_cells

@@ -54,8 +54,8 @@ def order(study: Study) -> list[RunKey]:
     return [RunKey(arm.name, size, seed) for seed in study.seeds for size in study.sizes for arm in study.arms]
 
 
-def run_spec(study: Study, key: RunKey, data: DataSpec, start_from: str, device: str) -> JobSpec:
-    """The job of one run: the arm's settings, the study's size and seed."""
+def run_spec(study: Study, key: RunKey, data: DataSpec, start_from: str, device: str, version: int) -> JobSpec:
+    """The job of one run: the arm's settings, the study's size and seed; `version` is that of the comparison's own spec."""
     arm = study.arm(key.arm)
     config = {**arm.config, "select": {**arm.config["select"], SIZES[study.unit]: key.size, "seed": key.seed}}
     if "training" in config:
@@ -64,7 +64,7 @@ def run_spec(study: Study, key: RunKey, data: DataSpec, start_from: str, device:
         config["seed"] = key.seed
     return JobSpec(
         TASKS[study.task].kind, study.task, config, data, name=f"{key.arm} {key.size:g} {key.seed}", device=device,
-        start_from=start_from, partial_weights=arm.partial,
+        start_from=start_from, partial_weights=arm.partial, version=version,
     )  # fmt: skip
 
 

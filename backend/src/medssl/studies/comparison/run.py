@@ -184,7 +184,7 @@ class Comparison:
         """The run's job; without a device only to identify it."""
         data = self.data.spec(self.spec.data, self.study.arm(key.arm).train_on, self.run.folder)
         start = start_file(self.weights[key.arm], key.seed, self.run.home, self.run.folder) if device else ""
-        return run_spec(self.study, key, data, start, device)
+        return run_spec(self.study, key, data, start, device, self.spec.version)
 
     def _digest(self, key: RunKey) -> str:
         table = self._tables[self.study.arm(key.arm).train_on]

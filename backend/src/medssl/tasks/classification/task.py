@@ -11,13 +11,16 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from medssl.core import seeds
+from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.datasets.catalog.labels import LabelSpec
 from medssl.datasets.crops.classification_images import ClassificationDataset
 from medssl.datasets.crops.loader import micro_batches
+from medssl.datasets.geometry import training_geometry
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
+from medssl.images.geometry_config import GeometryConfig, geometry_rule
 from medssl.images.intensity.normalise import normalise
 from medssl.inference.classification.predict import predict_images
 from medssl.networks import SWIN, family_of
@@ -30,7 +33,16 @@ from medssl.tasks.classification.config import ClassificationConfig
 from medssl.tasks.classification.loss import classification_loss, positive_weights
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.label_columns import attribute_groups, label_columns
-from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, check_groups, dimension, notify, read_parts, whole
+from medssl.tasks.labelled_data import (
+    LabelledSplit,
+    LabelledSplits,
+    check_groups,
+    dimension,
+    notify,
+    read_parts,
+    whole,
+    with_geometry,
+)
 from medssl.tasks.start import check_form, start_normalisation
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
@@ -52,6 +64,7 @@ class Classification(PlainMethod):
         parts: images and targets.
         file: the weights to begin with; None: from scratch.
         provenance: what the weights' header tells of their origin.
+        geometry: the orientation of the training images, which whole images are brought to.
 
     Raises:
         ConfigError: a network that does not fit the form.
@@ -63,6 +76,7 @@ class Classification(PlainMethod):
         parts: LabelledSplits,
         file: WeightFile | None,
         provenance: dict[str, Any] | None = None,
+        geometry: Geometry = Geometry(),
     ) -> None:
         self.config, self.parts = config, parts
         axes = dimension(parts)
@@ -81,6 +95,7 @@ class Classification(PlainMethod):
             },
             provenance=provenance or {},
             licence=file.plan.licence if file else "",
+            geometry=geometry,
         )  # fmt: skip
         side = self.network().side
         self.size = (side, side) if axes == 2 else config.crop
@@ -183,8 +198,11 @@ def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dic
         CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Classification`.
     """
     labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
-    parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31, labels)
+    rule = geometry_rule(GeometryConfig(), spec.version)
+    parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31, labels, rule.orientation)
+    geometry = training_geometry(parts.training.images, rule)
+    parts = with_geometry(parts, geometry, run)
     check_groups(parts, attribute_groups(config.groups))
     file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
-    return train_and_test(Classification(config, parts, file, provenance), spec, run, file)
+    return train_and_test(Classification(config, parts, file, provenance, geometry), spec, run, file)

@@ -16,6 +16,7 @@ from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.datasets.catalog.labels import LabelSpec
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
+from medssl.images.geometry_config import STORED, GeometryConfig, geometry_rule
 from medssl.inference.classification.probe import KNearest, LinearProbe, fit_linear
 from medssl.inference.image_embedding import embed_images, whole_image
 from medssl.networks.network import Network
@@ -49,10 +50,11 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
         CatalogError, VolumeError, InputError, WeightsError: data, labels or model cannot be used.
     """
     labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
-    parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31, labels)
-    check_groups(parts, attribute_groups(config.groups))
     net = load_weights(spec.start_from).to(run.device)
     source: Plan = net.plan  # type: ignore[assignment]
+    orientation = geometry_rule(GeometryConfig(), spec.version).orientation if source.geometry.recorded else STORED
+    parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31, labels, orientation)
+    check_groups(parts, attribute_groups(config.groups))
     named = {"training": parts.training, "validation": parts.validation, "test": parts.test}
     run.emit("started", device=run.device, precision="fp32", steps=1, **parts.sizes(), config={})
     kind = "" if config.features == "auto" else config.features
@@ -78,6 +80,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
         },
         provenance={"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from},
         licence=source.licence,
+        geometry=source.geometry,
     )  # fmt: skip
     save_weights(run.folder / "results" / "model.safetensors", chosen.probe.tensors(), plan)
     calm = {name: rescaled(values, temperatures, parts) for name, values in probabilities.items()}

@@ -14,13 +14,16 @@ from torch.utils.data import Dataset
 
 from medssl.core import seeds
 from medssl.core.errors import VolumeError
+from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.datasets.crops.radiograph_segmentation import RadiographSegmentationDataset
 from medssl.datasets.crops.segmentation_crops import SegmentationDataset
 from medssl.datasets.crops.slices import SliceDataset
+from medssl.datasets.geometry import training_geometry
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics
+from medssl.images.geometry_config import geometry_rule
 from medssl.images.intensity.normalise import normalise, window
 from medssl.images.segment_classes import SegmentClasses, find_classes, read_classes
 from medssl.inference.volumes.segmenter import segment_image
@@ -40,6 +43,7 @@ from medssl.tasks.labelled_data import (
     notify,
     read_parts,
     whole,
+    with_geometry,
 )
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.results import WorstCases, write_results
@@ -68,6 +72,7 @@ class Segmentation(PlainMethod):
         parts: images and label maps.
         file: the weights to begin with; None: from scratch.
         provenance: what the weights' header tells of their origin.
+        geometry: the orientation and spacing of the training images, which whole images are brought to.
 
     Raises:
         ConfigError: a network that does not fit the form.
@@ -80,8 +85,10 @@ class Segmentation(PlainMethod):
         parts: LabelledSplits,
         file: WeightFile | None,
         provenance: dict[str, Any] | None = None,
+        geometry: Geometry = Geometry(),
     ) -> None:
         self.config, self.parts, self.provenance = config, parts, provenance or {}
+        self.geometry = geometry
         axes = dimension(parts)
         self.form = check_form(config.form, axes)
         self.classes = read_classes(config.classes) if config.classes else _classes(file, parts)
@@ -169,7 +176,7 @@ class Segmentation(PlainMethod):
                     worst.add(str(entry.image), case[-1]["dice"], image, numbers, truth, volume.spacing, bounds)
         colours = [one["colour"] for one in self.classes.as_list()]
         return self._plan, write_results(
-            run.folder / "results", rows, worst, colours, list(self.parts.notes), self.config.groups
+            run.folder / "results", rows, worst, colours, [*self.parts.notes, *self.parts.remarks], self.config.groups
         )
 
     def _segmented(self, part: LabelledSplit, network: Network) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
@@ -217,6 +224,7 @@ class Segmentation(PlainMethod):
             },
             provenance=self.provenance,
             licence=file.plan.licence if file else "",
+            geometry=self.geometry,
         )  # fmt: skip
 
 
@@ -226,11 +234,15 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
     Raises:
         CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Segmentation`.
     """
-    parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31)
+    rule = geometry_rule(config.geometry, spec.version)
+    seed = seeds.derive(0, "split") % 2**31
+    parts = read_parts(spec.data, run, config.select, seed, orientation=rule.orientation)
     check_groups(parts, attribute_groups(config.groups))
+    geometry = training_geometry(parts.training.images, rule)
+    parts = with_geometry(parts, geometry, run)
     file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
-    return train_and_test(Segmentation(config, parts, file, provenance), spec, run, file)
+    return train_and_test(Segmentation(config, parts, file, provenance, geometry), spec, run, file)
 
 
 def _classes(file: WeightFile | None, parts: LabelledSplits) -> SegmentClasses:

@@ -1,0 +1,62 @@
+"""Settings of orientation and spacing, as forms, requests and weight files hold them. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medssl.core.errors import ConfigError
+from medssl.core.geometry import CANONICAL, INTERPOLATIONS, parse_spacing
+from medssl.core.schema import setting
+
+NATIVE, MEDIAN, STORED = "native", "median", "stored"
+FIRST_VERSION = 2  # of job specs that know orientation and spacing
+
+
+@dataclass(frozen=True)
+class GeometryConfig:
+    """What volumes are brought to before a network sees them."""
+
+    spacing: str = setting(
+        NATIVE,
+        'Spacing: native; median (of the training images, the coarse axis of anisotropic sets finer); or mm along left, '
+        'posterior and superior, such as "1 1 3"',
+    )  # fmt: skip
+    interpolation: str = setting(
+        "cubic", "Interpolation of images that are resampled", choices=INTERPOLATIONS, advanced=True
+    )
+    orientation: str = setting(
+        CANONICAL,
+        "Orientation: LPS (left, posterior, superior), whatever the files have; stored: as in the files, which mixes "
+        "anatomy up where they differ",
+        choices=(CANONICAL, STORED), advanced=True,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        if self.spacing not in (NATIVE, MEDIAN):
+            parse_spacing(self.spacing)
+        if self.orientation == STORED and self.spacing != NATIVE:
+            raise ConfigError(
+                f"spacing {self.spacing!r} with the orientation {STORED!r}",
+                "cannot be: spacings belong to the patient's axes",
+                f"Take the orientation {CANONICAL}, or native spacing",
+                code="spacing-without-orientation",
+            )
+
+
+@dataclass(frozen=True)
+class TaskGeometryConfig(GeometryConfig):
+    """The same for tasks that measure on whole volumes: resampled to the median spacing."""
+
+    spacing: str = setting(
+        MEDIAN,
+        'Spacing: median (of the training images, the coarse axis of anisotropic sets finer); native; or mm along left, '
+        'posterior and superior, such as "1 1 3"',
+    )  # fmt: skip
+
+
+AS_STORED = GeometryConfig(orientation=STORED)
+
+
+def geometry_rule(config: GeometryConfig, version: int) -> GeometryConfig:
+    """The settings of a job; those that earlier versions left go on as they began, with images as they are stored."""
+    return config if version >= FIRST_VERSION else AS_STORED
