@@ -180,7 +180,7 @@ def test_tilt_beyond_that_of_training_is_noted():
 
 def test_geometry_travels_as_json_and_refuses_nonsense():
     one = Geometry("RAS", (1, 1, 3), "linear", (1, 1, 2), (1, 1, 4), 12.0)
-    assert Geometry.from_dict(one.as_dict()) == one and one.text() == "RAS, 1 x 1 x 3 (linear)"
+    assert Geometry.from_dict(one.as_dict()) == one and one.text() == "RAS, 1 x 1 x 3 mm (linear)"
     assert Geometry.from_dict({}).text() == "not recorded" and not Geometry().recorded
     for wrong in ({"spacing": (1, 1)}, {"spacing": (1, 0, 1)}, {"spacing": (1, 1, float("inf"))}):
         with refused("setting-out-of-range"):

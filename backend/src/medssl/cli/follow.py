@@ -93,7 +93,8 @@ def lines_of(event: dict[str, Any]) -> list[str]:
     kind = event["type"]
     if kind == "started":
         images = f"{event['training']} training, {event['validation']} validation images"
-        return [f"on {event['device']} in {event['precision']}: {images}"]
+        seen = f", volumes as {event['geometry']}" if event.get("geometry") else ""
+        return [f"on {event['device']} in {event['precision']}: {images}{seen}"]
     if kind == "resumed":
         return [f"resumed at step {event['step']}"]
     if kind == "run":  # of a comparison
@@ -109,7 +110,8 @@ def lines_of(event: dict[str, Any]) -> list[str]:
     if kind == "evaluation":
         return [_measured(part, event.get(part) or {}) for part in ("validation", "test")]
     if kind == "warning":
-        return [f"[yellow]warning[/] {escape(event['message'])}. {escape(event['remedy'])}."]
+        remedy = f" {escape(event['remedy'])}." if event["remedy"] else ""
+        return [f"[yellow]warning[/] {escape(event['message'])}.{remedy}"]
     return []
 
 

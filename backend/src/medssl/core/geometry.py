@@ -80,10 +80,10 @@ class Geometry:
         return Geometry(**values)
 
     def text(self) -> str:
-        """In words: "LPS, 1 x 1 x 3 mm (cubic)"."""
+        """In words: "LPS, 1 x 1 x 3 mm (cubic)"; "LPS, native spacing"."""
         if not self.recorded:
             return "not recorded"
-        return f"{self.orientation}, {f'{millimetres(self.spacing)} ({self.interpolation})' if self.spacing else 'native spacing'}"
+        return f"{self.orientation}, {f'{millimetres(self.spacing)} mm ({self.interpolation})' if self.spacing else 'native spacing'}"
 
 
 def parse_spacing(text: str) -> tuple[float, ...]:

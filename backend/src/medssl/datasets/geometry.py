@@ -71,9 +71,8 @@ def in_spacing(
 
 
 def remarks(images: Sequence[CachedVolume], geometry: Geometry) -> tuple[str, ...]:
-    """What to know of the images of a training set: what they are brought to, how they differ, what their readers changed."""
-    seen = [f"Volumes are seen in {geometry.text()}"] if geometry.recorded else []
-    return (*seen, *mixed_spacings(images, geometry), *reader_notes(images))
+    """What to know of the images of a training set: how they differ, what their readers changed."""
+    return (*mixed_spacings(images, geometry), *reader_notes(images))
 
 
 def reader_notes(images: Sequence[CachedVolume]) -> list[str]:

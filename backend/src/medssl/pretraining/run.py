@@ -73,10 +73,10 @@ def read_training_data(spec: JobSpec, run: Run, config: Any, start: WeightFile |
 
 def report_start(run: Run, training_data: TrainingData, precision: str, taken: str) -> None:
     """The `started` event, what was taken from weights, and a warning where the split is not what one would wish."""
-    config = training_data.method.config
+    config, geometry = training_data.method.config, training_data.method.plan().geometry
     run.emit(
         "started", device=run.device, precision=precision, steps=config.training.steps, **training_data.sizes,
-        config=as_dict(config),
+        config=as_dict(config), geometry=geometry.text() if geometry.recorded else "",
     )  # fmt: skip
     if taken:
         run.emit("transfer", text=taken)

@@ -52,6 +52,7 @@ class LabelledSplits:
         columns: of the catalogue, from which the classes were read.
         notes: what the user should know of the split.
         remarks: what the user should know of the images.
+        geometry: of the training images, which whole images are brought to.
     """
 
     training: LabelledSplit
@@ -63,6 +64,12 @@ class LabelledSplits:
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    geometry: Geometry = Geometry()
+
+    def for_report(self) -> list[str]:
+        """Notes of split and images, and what volumes are brought to."""
+        seen = [f"Volumes are brought to {self.geometry.text()}"] if self.geometry.recorded else []
+        return [*self.notes, *self.remarks, *seen]
 
     def sizes(self) -> dict[str, int]:
         """Images and patients of each part."""
@@ -144,7 +151,12 @@ def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> Labell
     images = in_spacing(training.images, geometry, cache, progress)
     masks = in_spacing(training.masks, geometry, cache, progress)
     every = [image for part in (parts.training, parts.validation, parts.test) for image in part.images]
-    return replace(parts, training=replace(training, images=images, masks=masks), remarks=remarks(every, geometry))
+    return replace(
+        parts,
+        training=replace(training, images=images, masks=masks),
+        geometry=geometry,
+        remarks=remarks(every, geometry),
+    )
 
 
 def check_groups(parts: LabelledSplits, groups: Sequence[str]) -> None:

@@ -127,8 +127,10 @@ def _groups(network: Any, config: Any) -> list[dict[str, Any]]:
 
 
 def _report_start(run: Run, task: Trained, network: nn.Module, precision: str) -> None:
+    geometry = task.parts.geometry
     run.emit(
         "started", device=run.device, precision=precision, steps=task.config.training.steps, **task.parts.sizes(),
+        geometry=geometry.text() if geometry.recorded else "",
         parameters=sum(p.numel() for p in network.parameters()), config=as_dict(task.config),
     )  # fmt: skip
     for note in task.parts.notes:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from medssl.core import seeds
-from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
@@ -64,7 +63,6 @@ class Classification(PlainMethod):
         parts: images and targets.
         file: the weights to begin with; None: from scratch.
         provenance: what the weights' header tells of their origin.
-        geometry: the orientation of the training images, which whole images are brought to.
 
     Raises:
         ConfigError: a network that does not fit the form.
@@ -76,7 +74,6 @@ class Classification(PlainMethod):
         parts: LabelledSplits,
         file: WeightFile | None,
         provenance: dict[str, Any] | None = None,
-        geometry: Geometry = Geometry(),
     ) -> None:
         self.config, self.parts = config, parts
         axes = dimension(parts)
@@ -95,7 +92,7 @@ class Classification(PlainMethod):
             },
             provenance=provenance or {},
             licence=file.plan.licence if file else "",
-            geometry=geometry,
+            geometry=parts.geometry,
         )  # fmt: skip
         side = self.network().side
         self.size = (side, side) if axes == 2 else config.crop
@@ -200,9 +197,8 @@ def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dic
     labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
     rule = geometry_rule(GeometryConfig(), spec.version)
     parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31, labels, rule.orientation)
-    geometry = training_geometry(parts.training.images, rule)
-    parts = with_geometry(parts, geometry, run)
+    parts = with_geometry(parts, training_geometry(parts.training.images, rule), run)
     check_groups(parts, attribute_groups(config.groups))
     file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
-    return train_and_test(Classification(config, parts, file, provenance, geometry), spec, run, file)
+    return train_and_test(Classification(config, parts, file, provenance), spec, run, file)

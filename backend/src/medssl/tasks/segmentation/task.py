@@ -14,7 +14,6 @@ from torch.utils.data import Dataset
 
 from medssl.core import seeds
 from medssl.core.errors import VolumeError
-from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
@@ -72,7 +71,6 @@ class Segmentation(PlainMethod):
         parts: images and label maps.
         file: the weights to begin with; None: from scratch.
         provenance: what the weights' header tells of their origin.
-        geometry: the orientation and spacing of the training images, which whole images are brought to.
 
     Raises:
         ConfigError: a network that does not fit the form.
@@ -85,10 +83,8 @@ class Segmentation(PlainMethod):
         parts: LabelledSplits,
         file: WeightFile | None,
         provenance: dict[str, Any] | None = None,
-        geometry: Geometry = Geometry(),
     ) -> None:
         self.config, self.parts, self.provenance = config, parts, provenance or {}
-        self.geometry = geometry
         axes = dimension(parts)
         self.form = check_form(config.form, axes)
         self.classes = read_classes(config.classes) if config.classes else _classes(file, parts)
@@ -176,7 +172,7 @@ class Segmentation(PlainMethod):
                     worst.add(str(entry.image), case[-1]["dice"], image, numbers, truth, volume.spacing, bounds)
         colours = [one["colour"] for one in self.classes.as_list()]
         return self._plan, write_results(
-            run.folder / "results", rows, worst, colours, [*self.parts.notes, *self.parts.remarks], self.config.groups
+            run.folder / "results", rows, worst, colours, self.parts.for_report(), self.config.groups
         )
 
     def _segmented(self, part: LabelledSplit, network: Network) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
@@ -224,7 +220,7 @@ class Segmentation(PlainMethod):
             },
             provenance=self.provenance,
             licence=file.plan.licence if file else "",
-            geometry=self.geometry,
+            geometry=self.parts.geometry,
         )  # fmt: skip
 
 
@@ -238,11 +234,10 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
     seed = seeds.derive(0, "split") % 2**31
     parts = read_parts(spec.data, run, config.select, seed, orientation=rule.orientation)
     check_groups(parts, attribute_groups(config.groups))
-    geometry = training_geometry(parts.training.images, rule)
-    parts = with_geometry(parts, geometry, run)
+    parts = with_geometry(parts, training_geometry(parts.training.images, rule), run)
     file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
-    return train_and_test(Segmentation(config, parts, file, provenance, geometry), spec, run, file)
+    return train_and_test(Segmentation(config, parts, file, provenance), spec, run, file)
 
 
 def _classes(file: WeightFile | None, parts: LabelledSplits) -> SegmentClasses:
