@@ -52,3 +52,57 @@ def test_restore_through_the_real_backend(server, process_until, grab, monkeypat
     from MedSSLInference import MedSSLInferenceTest
 
     MedSSLInferenceTest().runTest()  # with a model and a backend at hand it restores through them
+
+
+def save_segmenter(path) -> None:
+    """A small network of random weights whose answer depends on which way the axes run."""
+    import torch
+
+    from medssl.core.geometry import Geometry
+    from medssl.core.plan import Plan
+    from medssl.networks.unet_segmenter import UNetSegmenter
+    from medssl.networks.weights.weight_files import save_weights
+
+    torch.manual_seed(0)
+    network = UNetSegmenter(classes=2, base_width=4)
+    image = torch.from_numpy(phantoms.voxels((48, 40, 24)).T.astype(np.float32)).add(1000).div(2000).clamp(0, 1)
+    with torch.no_grad():
+        weight, bias = list(network.parameters())[-2:]
+        weight *= 300  # untrained, it says nearly the same everywhere
+        logits = network.eval()(image[None, None])[0]
+        bias[1] -= (logits[1] - logits[0]).median()  # else one class wins everywhere
+    segments = [{"value": 1, "name": "part", "colour": "#ff8800", "terminology": ""}]
+    task = {"name": "segmentation", "form": "3d", "segments": segments}
+    plan = Plan("unet-segmenter", network.arguments, "paper", {"kind": "ct"}, (32, 32, 16), "CT", task,
+                geometry=Geometry("LPS", (2.0, 2.0, 3.0), "linear", (0.1,) * 3, (9.0,) * 3, 90.0))  # fmt: skip
+    save_weights(path, network.state_dict(), plan)
+
+
+def test_nodes_of_one_patient_in_any_storage_give_one_result(server, tmp_path):
+    from MedSSLLib.scene.labelMaps import labelArray
+
+    from medssl.images.geometry import reorient
+    from medssl.images.volume import LPS_TO_RAS, Volume
+
+    save_segmenter(tmp_path / "segmenter.safetensors")
+    logic = slicer.modules.medsslinference.widgetRepresentation().self().logic
+    source = phantoms.volume("chest", shape=(48, 40, 24), oblique=True)
+    ras = phantoms.ijk_to_ras(source)
+    spacing = np.linalg.norm(ras[:3, :3], axis=0)
+    patient = Volume(
+        slicer.util.arrayFromVolume(source).T.copy(),
+        spacing,
+        LPS_TO_RAS @ ras[:3, 3],
+        LPS_TO_RAS @ ras[:3, :3] / spacing,
+    )
+    found = {}
+    for orientation in ("LPS", "RAS", "SPR"):
+        stored = reorient(patient, orientation)
+        node = slicer.util.addVolumeFromArray(np.ascontiguousarray(stored.array.T), name=orientation)
+        node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(stored.ijk_to_ras))
+        segmentation = logic.segment(node, model=str(tmp_path / "segmenter.safetensors"))
+        labels = labelArray(segmentation, node).T
+        found[orientation] = reorient(Volume(labels, stored.spacing, stored.origin, stored.direction)).array
+    assert 0.02 < (found["LPS"] > 0).mean() < 0.98
+    for orientation in ("RAS", "SPR"):
+        assert (found[orientation] == found["LPS"]).mean() > 0.999, "but for ties"
