@@ -141,6 +141,16 @@ def orientation_of(direction: Matrix) -> str:
     return "".join(letters)
 
 
+def direction_of(orientation: str) -> list[list[float]]:
+    """The direction matrix whose axes run exactly along an orientation.
+
+    Raises:
+        ConfigError: no orientation.
+    """
+    check_orientation(orientation)
+    return [[(1.0, -1.0)[pair.index(letter)] if letter in pair else 0.0 for letter in orientation] for pair in LETTERS]
+
+
 def tilt_of(direction: Matrix) -> float:
     """The largest angle in degrees between an axis of the array and the axis of the world nearest to it."""
     cosines = [abs(direction[world][axis]) for world, axis in enumerate(axis_order(direction))]

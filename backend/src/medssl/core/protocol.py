@@ -48,6 +48,7 @@ class VolumeRef(Body):
     mask_sha256: str = ""  # ... or uploaded before
     labels: dict[str, float | str] = field(default_factory=dict)  # what is known of it, as in a catalogue's columns
     split: str = ""  # training, validation, test or "" (drawn)
+    point: tuple[float, float, float] | None = None  # mm, RAS: the place in a 3D image that is asked about
 
     def __post_init__(self) -> None:
         what = self.name or repr(self.path)

@@ -9,6 +9,7 @@ SPLIT_WORDS = {  # as tables write them, in lower case -> the split
     "": "", "train": "training", "training": "training", "val": "validation", "valid": "validation",
     "validation": "validation", "test": "test",
 }  # fmt: skip
+FRAMES = ("RAS", "LPS", "voxel")
 
 
 @dataclass(frozen=True)
@@ -26,4 +27,6 @@ class Entry:
     slices: tuple[int, int] | None = None  # use only these along the last axis, half open
     view: str = ""  # how a 3D image becomes 2D, see `VolumeRef`
     inverted: bool = False  # high values are dark
+    point: tuple[float, float, float] | None = None  # the place in a 3D image that its labels are about ...
+    frame: str = "RAS"  # ... in mm of RAS or LPS, or in voxels (i, j, k) of the file: one of FRAMES
     files: tuple[Path, ...] = ()  # of a DICOM series that is not all that a folder holds: its files, in any folders

@@ -8,7 +8,7 @@ from medssl.core.errors import ConfigError
 from medssl.core.geometry import CANONICAL, INTERPOLATIONS, parse_spacing
 from medssl.core.schema import setting
 
-NATIVE, MEDIAN, STORED = "native", "median", "stored"
+NATIVE, MEDIAN, FIT, STORED = "native", "median", "fit", "stored"
 FIRST_VERSION = 2  # of job specs that know orientation and spacing
 
 
@@ -32,7 +32,7 @@ class GeometryConfig:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        if self.spacing not in (NATIVE, MEDIAN):
+        if self.spacing not in (NATIVE, MEDIAN, FIT):
             parse_spacing(self.spacing)
         if self.orientation == STORED and self.spacing != NATIVE:
             raise ConfigError(
@@ -51,6 +51,17 @@ class TaskGeometryConfig(GeometryConfig):
         MEDIAN,
         'Spacing: median (of the training images, the coarse axis of anisotropic sets finer); native; or mm along left, '
         'posterior and superior, such as "1 1 3"',
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class WholeGeometryConfig(GeometryConfig):
+    """The same for tasks that look at whole volumes, or at boxes around points, at once."""
+
+    spacing: str = setting(
+        FIT,
+        'Spacing: fit (whole volumes: so that nine of ten training volumes fit into the network\'s input; points: median); '
+        'median, native, or mm along left, posterior and superior, such as "1 1 3"',
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ class Volume:
     modality: str = ""  # CT, MR, CXR or "" (unknown)
     name: str = ""
     patient: str = ""
+    point: tuple[float, float, float] | None = None  # mm, LPS: the place in a 3D image that is asked about
     notes: tuple[str, ...] = ()  # what a reader changed or doubts: whole sentences, without the file's name
 
     def __post_init__(self) -> None:

@@ -10,18 +10,22 @@ from torch import Tensor
 
 from medssl.core.capabilities import EMBED
 from medssl.core.errors import ConfigError, InputError, VolumeError, WeightsError
+from medssl.core.plan import Plan
 from medssl.datasets.crops.classification_images import enlarged
 from medssl.images.geometry import reorient
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve, window
 from medssl.images.intensity.volume_statistics import compute
+from medssl.images.points import MARGIN, box_around, check_inside, index_of, padded_box
 from medssl.images.radiograph import as_radiograph, resized
+from medssl.images.resampling import resample
 from medssl.images.resizing import resized_to
 from medssl.images.volume import Volume, guess_modality
 from medssl.inference.capabilities import refusal
 from medssl.networks.network import Network
 
 BATCH = 16
+WHOLE_VOLUME, AROUND_POINT = "volume", "point"  # what a classifier of volumes looks at: `region` of its task
 
 
 def image_size(net: Network) -> tuple[int, ...]:
@@ -69,11 +73,48 @@ def whole_image(volume: Volume, net: Network, view: str = "", inverted: bool = F
         raise InputError(
             f"{volume.name or 'volume'} of modality {modality}", f"does not suit a model trained on {plan.modality}",
             f"Choose a {plan.modality} volume, or a model trained on {modality}", code="modality-mismatch")  # fmt: skip
-    if plan.geometry.recorded:
-        volume = reorient(volume, plan.geometry.orientation)
     low, high = window(resolve(rule, modality, volume.name), compute(volume.array, modality), volume.name)
-    scaled = (resized_to(volume.array, size).astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    array = _box(volume, plan, size) if plan.geometry.recorded else resized_to(volume.array, size)
+    scaled = (array.astype(np.float32) - np.float32(low)) / np.float32(high - low)
     return scaled.clip(0, 1)
+
+
+def _box(volume: Volume, plan: Plan, size: Sequence[int]) -> np.ndarray:
+    """What a network sees of a volume, in its orientation and spacing; what lies beyond the volume is its minimum.
+
+    A classifier sees the middle of the volume, or the box around its point. Other networks see all of it at one scale, the largest
+    at which it fits.
+    """
+    ordered, spacing = reorient(volume, plan.geometry.orientation), plan.geometry.spacing
+    fill = float(volume.array.min())
+    region = plan.task.get("region", "")
+    if region == AROUND_POINT:
+        if volume.point is None:
+            raise VolumeError(
+                volume.name or "volume",
+                "has no point, which the model looks around",
+                "Give its place: columns x, y, z of a table, or `point` of a request",
+                code="point-missing",
+            )
+        ordered = _around(ordered, size, spacing)
+    if not region:
+        spacing = (float((np.array(ordered.shape) * ordered.spacing / np.array(size)).max()),) * 3
+    fitted = resample(ordered, spacing, plan.geometry.interpolation) if spacing else ordered
+    middle = (np.array(fitted.shape) - 1) / 2
+    centre = index_of(fitted, volume.point) if region == AROUND_POINT and volume.point is not None else middle
+    return padded_box(fitted.array, box_around(centre, size), size, fill)
+
+
+def _around(volume: Volume, size: Sequence[int], spacing: Sequence[float]) -> Volume:
+    """The part of a volume that the box around its point is made of, with a margin, so that little is resampled."""
+    assert volume.point is not None
+    index = index_of(volume, volume.point)
+    check_inside(index, volume.shape, f"point of {volume.name or 'a volume'}")
+    scale = np.array(spacing) / volume.spacing if spacing else np.ones(3)
+    half = np.array(size) * scale / 2 + MARGIN * np.maximum(scale, 1)
+    first = np.clip(np.floor(index - half), 0, None).astype(int)
+    last = np.minimum(np.ceil(index + half).astype(int) + 1, volume.shape)
+    return volume.crop(tuple(zip(first.tolist(), last.tolist())))
 
 
 def centre(images: Tensor, size: Sequence[int]) -> Tensor:

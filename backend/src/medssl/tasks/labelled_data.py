@@ -19,7 +19,6 @@ from medssl.datasets.catalog.split import ThreeSplit, folds, split_three
 from medssl.datasets.catalog.subset import subset
 from medssl.datasets.entry import Entry
 from medssl.datasets.geometry import in_spacing, remarks
-from medssl.images.volume import Volume
 from medssl.tasks.label_columns import source_columns
 from medssl.tasks.transfer_config import SelectionConfig
 
@@ -32,6 +31,12 @@ class LabelledSplit:
     images: tuple[CachedVolume, ...]
     masks: tuple[CachedVolume, ...] = ()
     targets: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    places: tuple[
+        tuple[float, float, float], ...
+    ] = ()  # mm, LPS: what each row is about, where rows name a place in a volume
+    fitted: tuple[
+        CachedVolume, ...
+    ] = ()  # the images in the spacing that the network sees; () where they are as they are
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -140,6 +145,8 @@ def read_parts(
 def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> LabelledSplits:
     """The parts with the training images (and label maps) in the spacing of a geometry; the others are measured as they are.
 
+    Validation images without label maps are `fitted` too, for the loss of each validation.
+
     Raises:
         ResourceError: no room on the disk.
     """
@@ -150,10 +157,14 @@ def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> Labell
 
     images = in_spacing(training.images, geometry, cache, progress)
     masks = in_spacing(training.masks, geometry, cache, progress)
+    validation = parts.validation
+    if not validation.masks:
+        validation = replace(validation, fitted=in_spacing(validation.images, geometry, cache, progress))
     every = [image for part in (parts.training, parts.validation, parts.test) for image in part.images]
     return replace(
         parts,
         training=replace(training, images=images, masks=masks),
+        validation=validation,
         geometry=geometry,
         remarks=remarks(every, geometry),
     )
@@ -184,12 +195,6 @@ def notify(run: Run, step: int, steps: int, message: str) -> None:
     if run.cancel_requested():
         raise CancelledError(message)
     run.progress(step, steps, message)
-
-
-def whole(image: CachedVolume) -> Volume:
-    """A cached image as a volume, in its stored units."""
-    array = image.crop((0,) * len(image.shape), image.shape)
-    return Volume(array, np.array(image.spacing), modality=image.modality, name=image.name, patient=image.patient)
 
 
 def attributes(entry: Entry, without: Sequence[str] = ()) -> dict[str, str]:

@@ -91,7 +91,7 @@ def convert(
 def state(
     model: Annotated[str, typer.Argument(help="Model: a job's id or a weight file.")],
     orientation: Annotated[
-        str, typer.Option(help="Where i, j, k of the training images ran to: LPS, RAS, ... (three letters).")
+        str, typer.Option(help="Orientation of the training images: three letters for i, j and k, such as LPS or RAS.")
     ],
     output: Annotated[
         Optional[Path],  # noqa: UP045

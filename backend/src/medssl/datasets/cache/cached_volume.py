@@ -13,6 +13,7 @@ import numpy as np
 from medssl.core.errors import CatalogError
 from medssl.images.borders import Box
 from medssl.images.intensity.volume_statistics import VolumeStatistics
+from medssl.images.volume import Volume
 
 SPARSE = 4  # voxels along i and j from one sparse row to the next
 OPEN_FILES = 32
@@ -34,7 +35,20 @@ class CachedVolume:
     values: tuple[int, ...] = ()  # of a label map: those that occur, 0 too
     orientation: str = ""  # of a 3D image's file, such as RAS
     tilt: float = 0.0  # degrees between its axes and the patient's, see `tilt_of`
+    origin: tuple[float, ...] = (0.0, 0.0, 0.0)  # mm, LPS, of a 3D image
+    direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)  # row by row
     notes: tuple[str, ...] = ()  # what its reader changed or doubts
+
+    def whole(self) -> Volume:
+        """All of it, in its stored units and where it lies."""
+        array = self.crop((0,) * len(self.shape), self.shape)
+        lies = np.array(self.spacing), np.array(self.origin), np.reshape(self.direction, (3, 3))
+        return Volume(array, *lies, modality=self.modality, name=self.name, patient=self.patient)
+
+    def index_of(self, place: Sequence[float] | np.ndarray) -> np.ndarray:
+        """(3,) continuous voxel indices of a place in mm of the LPS frame."""
+        axes = np.reshape(self.direction, (3, 3)) * np.array(self.spacing)
+        return np.linalg.solve(axes, np.asarray(place, float) - np.array(self.origin))
 
     def crop(self, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
         """The box of `size` voxels at `start`, in stored units (int16 or float32).

@@ -118,6 +118,7 @@ class VolumeCache:
         return replace(
             volume, path=self.folder / f"{key}.b2nd", shape=shape, spacing=tuple(about["spacing"]), slices=slices,
             box=(0, 0, shape[0], shape[1]), values=tuple(about.get("values", ())),
+            origin=tuple(about.get("origin", volume.origin)),
         )  # fmt: skip
 
     def _key(self, entry: Entry) -> str:
@@ -144,6 +145,7 @@ class VolumeCache:
             direction = volume.direction.tolist()
             lies = {"orientation": orientation_of(direction), "tilt": tilt_of(direction)}
             volume = self._ordered(volume)
+            lies |= {"origin": volume.origin.tolist(), "direction": volume.direction.ravel().tolist()}
         array = np.ascontiguousarray(compact(volume.array))
         modality = volume.modality or guess_modality(array)
         x0, y0, width, height = box = box_of(array, modality)
@@ -164,15 +166,14 @@ class VolumeCache:
         self._put_mask(key, np.ascontiguousarray(labels.array), labels.spacing)
 
     def _write_resampled(self, volume: CachedVolume, geometry: Geometry, key: str) -> None:
-        whole = Volume(
-            volume.crop((0, 0, 0), volume.shape), np.array(volume.spacing)
-        )  # LPS: the direction is that of the axes
+        whole = volume.whole()
         if volume.modality == MASK:
             array = resample_labels(whole.array, resampled_shape(volume.shape, volume.spacing, geometry.spacing))
             self._put_mask(key, array, on_grid(whole, array).spacing)
             return
         found = resample(whole, geometry.spacing, geometry.interpolation)
-        self._put_volume(key, np.ascontiguousarray(found.array), {"spacing": found.spacing.tolist()})
+        about = {"spacing": found.spacing.tolist(), "origin": found.origin.tolist()}
+        self._put_volume(key, np.ascontiguousarray(found.array), about)
 
     def _ordered(self, volume: Volume) -> Volume:
         return volume if self.orientation == STORED else reorient(volume, self.orientation)
@@ -225,6 +226,7 @@ def _cached(sidecar: Path, entry: Entry) -> CachedVolume:
         sidecar.with_suffix(".b2nd"), tuple(about["shape"]), tuple(about["spacing"]), about["modality"],
         VolumeStatistics.from_dict(about["statistics"]), entry.name, entry.patient, entry.slices,
         tuple(about["box"]), tuple(about.get("values", ())), about.get("orientation", ""), about.get("tilt", 0.0),
+        tuple(about.get("origin", CachedVolume.origin)), tuple(about.get("direction", CachedVolume.direction)),
         tuple(about.get("notes", ())),
     )  # fmt: skip
 

@@ -143,5 +143,5 @@ def _from_ref(ref: VolumeRef, home: Path) -> Entry:
             numbers[label] = float("nan" if value is None else value)  # JSON has null for what is unknown
     return Entry(
         path, ref.patient or name, SPLIT_WORDS[ref.split.lower()], ref.modality, name,
-        mask=locate(mask, home) if mask else None, labels=numbers, attributes=texts, view=ref.view, inverted=ref.inverted,
+        mask=locate(mask, home) if mask else None, labels=numbers, attributes=texts, view=ref.view, inverted=ref.inverted, point=ref.point,
     )  # fmt: skip

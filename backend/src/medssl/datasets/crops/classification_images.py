@@ -14,14 +14,16 @@ from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.crops.loader import PLACE, SampleOrder, check_axes, window_table
 from medssl.datasets.crops.radiograph_crops import as_prepared, kept_beside, prepared, prepared_windows
 from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.points import box_around
 from medssl.images.resizing import resized_to
 
 
 class ClassificationDataset(Dataset):
     """Endless crops of a set of images with their targets. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
 
-    2D: the centre square of the image, its side 8/7 of the crop's (area). 3D: the whole volume resized to 8/7 of the crop
-    along each axis. Both are made once and kept beside the cache. A sample is a random crop, or the centre where not training.
+    2D: the centre square of the image, its side 8/7 of the crop's (area), made once and kept beside the cache. 3D: the box of
+    8/7 of the crop around the middle of the volume, or around a place in it; what lies beyond the volume is its minimum. (Volumes of
+    jobs of earlier versions are resized to that box as a whole.) A sample is a random crop of these, or the centre where not training.
     With balance "classes" each class is drawn as often, images without any being one; otherwise each image.
 
     A sample is a dict: raw (1, rows, columns) or (1, i, j, k), int16; target (C,) float32, NaN where unknown; window
@@ -37,8 +39,12 @@ class ClassificationDataset(Dataset):
         seed: int,
         balance: str = "none",
         training: bool = True,
+        centres: np.ndarray | None = None,
     ) -> None:
         """Check every image before the first crop.
+
+        Args:
+            centres: (V, 3) continuous voxel indices that the boxes of volumes lie around; None resizes whole volumes.
 
         Raises:
             CatalogError: no images.
@@ -52,18 +58,27 @@ class ClassificationDataset(Dataset):
         self.whole = enlarged(self.size)
         if len(self.size) == 2:
             self.windows = prepared_windows(self.volumes, normalisation)  # (V, 2)
-        else:
+        elif centres is None:
             self.windows = volume_windows(self.volumes, normalisation)
+        else:
+            for volume in self.volumes:
+                check_axes(volume, 3)
+            self.windows = window_table(self.volumes, normalisation)
+        self._first = None if centres is None else [box_around(centre, self.whole) for centre in centres]
         groups = class_groups(targets) if balance == "classes" else [np.arange(len(self.volumes))]
         self._order = BalancedOrder(seed, groups)
 
     def __getitem__(self, n: int) -> dict[str, Any]:
         chosen = self._order[n]
-        image = self._image(self.volumes[chosen])
-        room = [whole - size for whole, size in zip(image.shape, self.size)]
+        room = [whole - size for whole, size in zip(self.whole, self.size)]
         rng = np.random.default_rng([self.seed, PLACE, n])
         start = [int(rng.integers(0, r + 1)) if self.training else r // 2 for r in room]
-        crop = image[tuple(slice(s, s + size) for s, size in zip(start, self.size))]
+        if self._first is not None:
+            start = [first + s for first, s in zip(self._first[chosen], start)]
+            crop = self.volumes[chosen].crop(start, self.size)
+        else:
+            image = self._image(self.volumes[chosen])
+            crop = image[tuple(slice(s, s + size) for s, size in zip(start, self.size))]
         return {
             "raw": torch.from_numpy(crop.copy())[None],
             "target": self.targets[chosen],

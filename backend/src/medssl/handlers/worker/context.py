@@ -55,10 +55,12 @@ class FolderContext:
             VolumeError: it cannot be read.
         """
         from medssl.images.formats.reading import read_volume
+        from medssl.images.points import located
 
         ref = from_json(VolumeRef, ref) if isinstance(ref, dict) else ref
         volume = read_volume(ref.path or upload_path(self.home, ref))
-        return dataclasses.replace(volume, modality=ref.modality) if ref.modality else volume
+        volume = dataclasses.replace(volume, modality=ref.modality) if ref.modality else volume
+        return located(volume, ref.point, "RAS") if ref.point else volume
 
     def note(self, notes: Iterable[str], name: str = "") -> None:
         """Tell the user something before the answer is there: it stands in `info` at once, and stays."""

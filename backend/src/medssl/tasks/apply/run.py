@@ -16,6 +16,7 @@ from medssl.core.schema import build
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.entry import Entry
 from medssl.images.formats.reading import read_volume
+from medssl.images.points import located
 from medssl.inference.capabilities import can
 from medssl.inference.classification.predict import load_predictor
 from medssl.inference.classification.probe_files import Probe
@@ -133,6 +134,7 @@ def _apply_all(
         row = {"image": shown(entry), "patient": entry.patient, "status": DONE, "error": "", "output": ""}
         try:
             volume = read_volume(entry.image, entry.modality)
+            volume = located(volume, entry.point, entry.frame) if entry.point else volume
             for note in image_notes(volume, plan, entry.view):
                 if (kind := re.sub(r"[\d.]+", "", note)) not in noted:  # the first image of each kind
                     noted.add(kind)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from medssl.core.errors import ConfigError
 from medssl.core.schema import setting
+from medssl.images.geometry_config import WholeGeometryConfig
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.pretraining.peac.config import BACKBONES
 from medssl.tasks.transfer_config import SelectionConfig, TransferConfig
@@ -69,6 +70,7 @@ class ClassificationConfig:
     )
     select: SelectionConfig = setting(SelectionConfig(), "Part of the training patients")
     transfer: TransferConfig = setting(TransferConfig(), "Weights to start from")
+    geometry: WholeGeometryConfig = setting(WholeGeometryConfig(), "Orientation and spacing of volumes")
     normalisation: NormalisationConfig = setting(NormalisationConfig(), "Intensity normalisation")
     training: TrainingConfig = setting(TrainingConfig(), "Training")
 

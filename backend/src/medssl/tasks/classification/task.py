@@ -15,11 +15,11 @@ from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.datasets.catalog.labels import LabelSpec
-from medssl.datasets.crops.classification_images import ClassificationDataset
+from medssl.datasets.crops.classification_images import ClassificationDataset, enlarged
 from medssl.datasets.crops.loader import micro_batches
 from medssl.datasets.geometry import training_geometry
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
-from medssl.images.geometry_config import GeometryConfig, geometry_rule
+from medssl.images.geometry_config import AS_STORED, geometry_rule
 from medssl.images.intensity.normalise import normalise
 from medssl.inference.classification.predict import predict_images
 from medssl.networks import SWIN, family_of
@@ -30,6 +30,7 @@ from medssl.tasks.architecture import classification_network
 from medssl.tasks.augmentation import Augmentation
 from medssl.tasks.classification.config import ClassificationConfig
 from medssl.tasks.classification.loss import classification_loss, positive_weights
+from medssl.tasks.classification.places import centres_of, region_of, with_places
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.label_columns import attribute_groups, label_columns
 from medssl.tasks.labelled_data import (
@@ -39,7 +40,6 @@ from medssl.tasks.labelled_data import (
     dimension,
     notify,
     read_parts,
-    whole,
     with_geometry,
 )
 from medssl.tasks.start import check_form, start_normalisation
@@ -89,6 +89,7 @@ class Classification(PlainMethod):
             task={
                 "name": "classification", "kind": parts.kind, "labels": config.labels, "classes": list(parts.names), "form": form,
                 "test_time": config.test_time, "threshold_rule": config.threshold, "crop": list(config.crop),
+                **({"region": region_of(parts)} if parts.geometry.recorded else {}),
             },
             provenance=provenance or {},
             licence=file.plan.licence if file else "",
@@ -110,8 +111,9 @@ class Classification(PlainMethod):
         """Whole images at the network's size, with their targets."""
         balance = "classes" if self.config.balance == "sampler" and training else "none"
         return ClassificationDataset(
-            part.images, part.targets, self.size, self.normalisation, seed, balance=balance, training=training
-        )
+            part.fitted or part.images, part.targets, self.size, self.normalisation, seed, balance=balance, training=training,
+            centres=centres_of(part) if self.parts.geometry.recorded else None,
+        )  # fmt: skip
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> ClassificationViews:
         """Normalise and augment."""
@@ -175,7 +177,8 @@ class Classification(PlainMethod):
         for n, image in enumerate(part.images):
             steps = self.config.training.steps
             notify(run, steps, steps, f"classifying {name} image {n + 1} of {len(part)}")
-            found = predict_images([whole(image)], network, self.config.test_time)[0]
+            volume = replace(image.whole(), point=part.places[n]) if part.places else image.whole()
+            found = predict_images([volume], network, self.config.test_time)[0]
             rows.append([found[name][0] for name in self.parts.names])
         return np.array(rows)
 
@@ -195,9 +198,12 @@ def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dic
         CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Classification`.
     """
     labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
-    rule = geometry_rule(GeometryConfig(), spec.version)
+    rule = geometry_rule(config.geometry, spec.version)
     parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31, labels, rule.orientation)
-    parts = with_geometry(parts, training_geometry(parts.training.images, rule), run)
+    if rule != AS_STORED:
+        parts = with_places(parts)
+    looked_at = None if parts.training.places else enlarged(config.crop)
+    parts = with_geometry(parts, training_geometry(parts.training.images, rule, looked_at), run)
     check_groups(parts, attribute_groups(config.groups))
     file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}

@@ -24,7 +24,7 @@ from medssl.networks.weights.tensor_files import read_safetensors, write_safeten
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.label_columns import attribute_groups, label_columns
-from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, check_groups, notify, read_parts, whole
+from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, check_groups, notify, read_parts
 from medssl.tasks.probing.config import ProbingConfig
 
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)  # of the linear probe, tried on validation
@@ -151,4 +151,4 @@ class _Images(Sequence):
 
     def __getitem__(self, n: int) -> np.ndarray:  # type: ignore[override]
         notify(self._run, n, len(self), f"embedding {self._name} image {n + 1} of {len(self)}")
-        return whole_image(whole(self._part.images[n]), self._net)
+        return whole_image(self._part.images[n].whole(), self._net)

@@ -41,7 +41,6 @@ from medssl.tasks.labelled_data import (
     dimension,
     notify,
     read_parts,
-    whole,
     with_geometry,
 )
 from medssl.tasks.segmentation.config import SegmentationConfig
@@ -167,7 +166,7 @@ class Segmentation(PlainMethod):
                 rows[name] += [{"image": str(entry.image), "patient": entry.patient, **row, **about} for row in case]
                 if name == shown:
                     volume = part.images[n]
-                    image, truth = whole(volume).array, self._truth(part, n)
+                    image, truth = volume.whole().array, self._truth(part, n)
                     bounds = window(self.normalisation, volume.statistics, volume.name)
                     worst.add(str(entry.image), case[-1]["dice"], image, numbers, truth, volume.spacing, bounds)
         colours = [one["colour"] for one in self.classes.as_list()]
@@ -178,7 +177,7 @@ class Segmentation(PlainMethod):
     def _segmented(self, part: LabelledSplit, network: Network) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
         """Class numbers and metrics of each whole image, by the road that users take."""
         for n, image in enumerate(part.images):
-            found = segment_image(whole(image), network, self.config.overlap, self.config.mirror)
+            found = segment_image(image.whole(), network, self.config.overlap, self.config.mirror)
             numbers = self.classes.index(found.labels.array)
             truth, spacing = self._truth(part, n), image.spacing
             yield numbers, case_metrics(numbers, truth, spacing, self.classes.names, self.config.tolerance)
