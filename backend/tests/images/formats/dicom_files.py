@@ -11,6 +11,11 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 CLASSES = {"CT": "1.2.840.10008.5.1.4.1.1.2", "MR": "1.2.840.10008.5.1.4.1.1.4", "DX": "1.2.840.10008.5.1.4.1.1.1.1"}
 
 
+def series_uid(path: Path) -> str:
+    """Of all files that a test writes into one folder."""
+    return generate_uid(entropy_srcs=[str(path.parent)])
+
+
 def write_dicom(path: Path, array: np.ndarray, modality: str = "CT", **tags) -> Path:
     """Write `array` (i, j) as stored values (uint16 or int16) with further tags by keyword."""
     meta = FileMetaDataset()
@@ -19,7 +24,7 @@ def write_dicom(path: Path, array: np.ndarray, modality: str = "CT", **tags) -> 
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     image.SOPClassUID, image.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    image.Modality, image.PatientID, image.SeriesInstanceUID = modality, "P7", "1.2.3"
+    image.Modality, image.PatientID, image.SeriesInstanceUID = modality, "P7", series_uid(path)
     image.Columns, image.Rows = array.shape
     image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
     image.BitsAllocated = image.BitsStored = 16

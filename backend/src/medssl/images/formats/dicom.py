@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from medssl.core.errors import VolumeError
-from medssl.images.formats.dicom_radiograph import RADIOGRAPHS, read_radiograph
+from medssl.images.formats.dicom_header import RADIOGRAPHS, is_dicom
+from medssl.images.formats.dicom_radiograph import read_radiograph
 from medssl.images.formats.header import check_memory
 from medssl.images.volume import Volume, compact
 
@@ -24,14 +25,6 @@ PIXEL_ERRORS = (
     EOFError,
 )  # what pydicom's decoders raise
 TOLERANCE = 0.01  # of the slice distance, plus as many mm for positions that were rounded in the file
-
-
-def is_dicom(path: Path) -> bool:
-    """Does the file carry DICOM's magic word?"""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
 
 
 def read_file(path: Path) -> Volume:
@@ -65,6 +58,18 @@ def read_series(folder: Path) -> Volume:
     if len(slices) == 1 and slices[0][1].get("Modality", "") in RADIOGRAPHS:
         return read_radiograph(slices[0][0])
     return replace(_stack(slices, folder), name=folder.name)
+
+
+def read_files(files: list[Path], source: Path) -> Volume:
+    """Read the files of one series, in any folders, as one volume; `source` names it in messages.
+
+    Raises:
+        VolumeError: see `read_series`.
+    """
+    slices = [(path, _read_header(path)) for path in files]
+    if len(slices) == 1 and slices[0][1].get("Modality", "") in RADIOGRAPHS:
+        return read_radiograph(files[0])
+    return _stack(slices, source)
 
 
 def _read_header(path: Path) -> Dataset:

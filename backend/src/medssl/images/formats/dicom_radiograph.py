@@ -14,8 +14,6 @@ from medssl.core.errors import VolumeError
 from medssl.images.formats.header import check_memory
 from medssl.images.volume import Volume, compact
 
-RADIOGRAPHS = ("CR", "DX", "RG", "DR")
-
 
 def read_radiograph(path: Path) -> Volume:
     """Read one DICOM radiograph as (i, j) = (column, row), as a viewer shows it.

@@ -1,0 +1,104 @@
+"""Several images of one place in one DICOM series (contrast phases, echoes, b-values, repeats), told apart by a tag."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+# From the most telling to the least; times last, because some scanners state another one for each slice.
+PHASE_TAGS = (
+    "TemporalPositionIdentifier", "AcquisitionNumber", "EchoTime", "EchoNumbers", "DiffusionBValue", "DiffusionGradientOrientation",
+    "InversionTime", "FlipAngle", "NominalPercentageOfCardiacPhase", "KVP", "ConvolutionKernel", "SliceThickness", "ImageType",
+    "ContrastBolusAgent", "ImageComments", "TriggerTime", "AcquisitionTime", "AcquisitionDateTime", "SeriesTime", "ContentTime",
+)  # fmt: skip
+TIMES = ("TriggerTime", "AcquisitionTime", "ContentTime")
+SAME_PLACE = 2e-3  # mm
+
+
+class Placed(Protocol):
+    """A slice: where it lies, its number, and its values of PHASE_TAGS."""
+
+    @property
+    def orientation(self) -> tuple[float, ...] | None: ...
+    @property
+    def position(self) -> tuple[float, ...] | None: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def marks(self) -> tuple[str, ...]: ...
+
+
+T = TypeVar("T", bound=Placed)
+
+
+def phases(slices: list[T]) -> list[tuple[str, list[T]]]:
+    """Slices of one size and orientation as one stack per phase, each with the tag and value that tell it apart.
+
+    They stay together unless places repeat. Then the tag (or the two tags) that leave no place twice in a phase split
+    them, into as few phases as can be; failing that, the n-th image of each place is of phase n, if each has as many.
+    What nothing tells apart stays together, and reading it refuses the repeated slice.
+    """
+    places = _places(slices)
+    if places is None:
+        return [("", slices)]
+    most = int(np.bincount(places).max())
+    if most == 1:
+        return [("", slices)]
+    for number in (1, 2):
+        found = [groups for tags in combinations(range(len(PHASE_TAGS)), number) for groups in [_by_tags(slices, places, tags)] if 1 < len(groups) <= 2 * most]  # fmt: skip
+        if found:
+            return min(found, key=len)
+    return _by_turn(slices, places, most) or [("", slices)]
+
+
+def _places(slices: list[T]) -> np.ndarray | None:
+    """Which place along the normal each slice has (k,), counted from 0; None where the file does not say."""
+    first = slices[0].orientation if slices else None
+    if first is None or any(one.position is None for one in slices):
+        return None
+    normal = np.cross(first[:3], first[3:])
+    heights = np.asarray([one.position for one in slices], dtype=np.float64) @ normal
+    order = np.argsort(heights, kind="stable")
+    places = np.empty(len(slices), dtype=np.int64)
+    places[order] = np.concatenate([[0], np.cumsum(np.diff(heights[order]) > SAME_PLACE)])
+    return places
+
+
+def _by_tags(slices: list[T], places: np.ndarray, tags: tuple[int, ...]) -> list[tuple[str, list[T]]]:
+    """The slices by their values of these tags; none where a phase would hold a place twice."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for n, one in enumerate(slices):
+        groups.setdefault(tuple(one.marks[tag] for tag in tags), []).append(n)
+    if any(len(set(places[members])) < len(members) for members in groups.values()):
+        return []
+    names = {values: ", ".join(f"{PHASE_TAGS[tag]} {value or 'absent'}" for tag, value in zip(tags, values)) for values in groups}  # fmt: skip
+    return [(names[values], [slices[n] for n in members]) for values, members in sorted(groups.items(), key=lambda item: _natural(item[0]))]  # fmt: skip
+
+
+def _natural(values: tuple[str, ...]) -> list[tuple[float, str]]:
+    """Numbers in their order, then words."""
+    keys = []
+    for value in values:
+        try:
+            keys.append((float(value), value))
+        except ValueError:
+            keys.append((np.inf, value))
+    return keys
+
+
+def _by_turn(slices: list[T], places: np.ndarray, most: int) -> list[tuple[str, list[T]]]:
+    """The n-th image of each place, in order of time and number, as phase n; none where places hold differing numbers."""
+    if (np.bincount(places) != most).any():
+        return []
+    times = [PHASE_TAGS.index(name) for name in TIMES]
+    keys = [(*_natural(tuple(one.marks[t] for t in times)), one.number) for one in slices]
+    if len(set(zip(places.tolist(), keys))) < len(slices):
+        return []  # nothing orders them
+    turns: list[list[T]] = [[] for _ in range(most)]
+    for place in range(int(places.max()) + 1):
+        members = sorted(np.flatnonzero(places == place), key=lambda n: keys[n])
+        for turn, n in zip(turns, members):
+            turn.append(slices[n])
+    return [(f"image {n + 1} of {most} at each place", turn) for n, turn in enumerate(turns)]
