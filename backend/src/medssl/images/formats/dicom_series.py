@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,34 +12,17 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 
 from medssl.core.errors import VolumeError
-from medssl.images.formats.dicom_header import RADIOGRAPHS, is_projection, numbers, read_header, refusing, text, whole
-from medssl.images.formats.dicom_phases import PHASE_TAGS, phases
+from medssl.images.dicom.header import is_projection, read_header, refusing, text, whole
+from medssl.images.dicom.kinds import KIND_TAGS, colour_refused, kind_left_out
+from medssl.images.dicom.phases import phases
+from medssl.images.dicom.planes import PLANE_TAGS, Plane, planes_of
 
-TAGS = [
-    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "Modality", "ImageType", "ConversionType",
-    "SeriesDescription", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "InstanceNumber",
-    "ImagePositionPatient", "ImageOrientationPatient", *PHASE_TAGS,
-]  # fmt: skip
-STORAGE = "1.2.840.10008.5.1.4.1.1."
-LEFT_OUT = (
-    (("1.2.840.10008.1.3.10",), (), "DICOMDIR"),
-    ((f"{STORAGE}88.59",), ("KO",), "key object selection"),
-    ((f"{STORAGE}88.",), ("SR",), "structured report"),
-    ((f"{STORAGE}11.",), ("PR",), "presentation state"),
-    ((f"{STORAGE}481.3",), ("RTSTRUCT",), "RTSTRUCT"),
-    ((f"{STORAGE}481.5", f"{STORAGE}481.8"), ("RTPLAN",), "RTPLAN"),
-    ((f"{STORAGE}481.2",), ("RTDOSE",), "RTDOSE"),
-    ((f"{STORAGE}481.",), ("RTRECORD", "RTIMAGE"), "radiotherapy record or portal image"),
-    ((f"{STORAGE}66.4", f"{STORAGE}66.5"), ("SEG",), "segmentation"),
-    ((f"{STORAGE}66", f"{STORAGE}67", f"{STORAGE}30", f"{STORAGE}4.2"), ("REG", "FID", "RWV"), "registration, map or raw data"),
-    ((f"{STORAGE}104.",), ("DOC",), "document"),
-    ((f"{STORAGE}9.",), ("ECG",), "waveform"),
+TAGS = (
+    "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", *KIND_TAGS, *PLANE_TAGS,
 )  # fmt: skip
-SECONDARY = f"{STORAGE}7"
-SCOUT = re.compile(r"\b(locali[sz]ers?|scouts?|topograms?|scanograms?|surview|3[ -]?pl(ane)?[ -]?loc)\b", re.IGNORECASE)
+SAME_ORIENTATION = 0.01  # between the components of the axes' unit vectors
 
 
 @dataclass(frozen=True)
@@ -66,20 +48,32 @@ class FoundSeries:
 
 
 @dataclass(frozen=True)
-class Image:
-    """What of one file decides where it belongs; a few hundred bytes, so that a hundred thousand fit into memory."""
+class Group:
+    """A series with its planes; one plane without a place for a radiograph."""
 
+    series: Series
+    planes: tuple[Plane, ...]
+    projection: bool
+
+
+@dataclass(frozen=True)
+class SortedFiles:
+    """`FoundSeries` with the planes of each series."""
+
+    groups: tuple[Group, ...]
+    left_out: dict[str, int]
+    bad: tuple[tuple[Path, VolumeError], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
     path: Path
-    series: tuple[str, str, str]  # UIDs of series and study, patient
+    key: tuple[str, str, str]  # UIDs of series and study, patient
     instance: str
     modality: str
     description: str
-    shape: tuple[int, int, int]  # rows, columns, frames
     projection: bool
-    orientation: tuple[float, ...] | None
-    position: tuple[float, ...] | None
-    number: int
-    marks: tuple[str, ...]  # the values of PHASE_TAGS
+    planes: tuple[Plane, ...]
 
 
 def find_series(paths: Iterable[Path]) -> FoundSeries:
@@ -89,82 +83,56 @@ def find_series(paths: Iterable[Path]) -> FoundSeries:
     states, segmentations, copies of a file already seen, and single images of another size or orientation than the
     slices of their series. A series of several phases is split by the tag that tells them apart.
     """
-    kept: dict[tuple[str, str, str], list[Image]] = {}
+    found = sort_files(paths)
+    bad = tuple((path, f"{error.rule}. {error.remedy}") for path, error in found.bad)
+    return FoundSeries(tuple(group.series for group in found.groups), found.left_out, bad)
+
+
+def sort_files(paths: Iterable[Path], keep: tuple[str, ...] = ()) -> SortedFiles:
+    """`find_series`, with the planes of each series for those who read it; kinds in `keep` are not left out."""
+    kept: dict[tuple[str, str, str], list[_File]] = {}
     left_out: Counter[str] = Counter()
-    bad: list[tuple[Path, str]] = []
+    bad: list[tuple[Path, VolumeError]] = []
     seen = _Seen()
-    for path in paths:
+    for path in map(Path, paths):
         try:
-            image = _look_at(Path(path))
+            file = _look_at(path, keep)
         except VolumeError as error:
-            bad.append((Path(path), f"{error.rule}. {error.remedy}"))
+            bad.append((path, error))
             continue
-        if isinstance(image, str):
-            left_out[image] += 1
-        elif seen.is_copy(image):
+        if isinstance(file, str):
+            left_out[file] += 1
+        elif seen.is_copy(file):
             left_out["copy of another file"] += 1
         else:
-            kept.setdefault(image.series, []).append(image)
-    series = [one for images in kept.values() for one in _split(images, left_out)]
-    return FoundSeries(tuple(sorted(series, key=lambda one: str(one.files[0]))), dict(sorted(left_out.items())), tuple(bad))  # fmt: skip
+            kept.setdefault(file.key, []).append(file)
+    groups = [group for files in kept.values() for group in _split(files, left_out)]
+    groups.sort(key=lambda group: (str(group.series.files[0]), group.planes[0].frame))
+    return SortedFiles(tuple(groups), dict(sorted(left_out.items())), tuple(bad))
 
 
-def _look_at(path: Path) -> Image | str:
-    """The file as an image, or the reason why it is left out."""
+def _look_at(path: Path, keep: tuple[str, ...]) -> _File | str:
+    """What the file's header says of it, or the reason why it is left out."""
     if path.name.upper() == "DICOMDIR":
         return "DICOMDIR"
     header = read_header(path, TAGS)
     with refusing(path, "has a header that cannot be used"):
-        return _left_out(header) or _describe(path, header)
+        kind = kind_left_out(header)
+        return kind if kind and kind not in keep else _describe(path, header)
 
 
-def _left_out(header: Dataset) -> str:
-    """Why this file is no image of a patient; "" where it is one."""
-    uid = text(header, "SOPClassUID") or text(getattr(header, "file_meta", header), "MediaStorageSOPClassUID")
-    modality = text(header, "Modality")
-    for classes, modalities, reason in LEFT_OUT:
-        if any(uid == one.rstrip(".") or uid.startswith(f"{one.rstrip('.')}.") for one in classes):
-            return reason
-        if modality in modalities:
-            return reason
-    if (uid == SECONDARY or uid.startswith(f"{SECONDARY}.")) and not _is_image_after_all(header, modality):
-        return "secondary capture"
-    if not text(header, "Rows") and not text(header, "Columns") and not text(header, "SamplesPerPixel"):
-        return f"no image ({UID(uid).name})" if uid else "no image"
-    if modality in RADIOGRAPHS:
-        return ""
-    localiser = "LOCALIZER" in text(header, "ImageType").upper()
-    return "localiser" if localiser or SCOUT.search(text(header, "SeriesDescription")) else ""
-
-
-def _is_image_after_all(header: Dataset, modality: str) -> bool:
-    """Many tools write plain radiographs and slices as secondary captures: a modality, a film scan or a position tells."""
-    scanned = text(header, "ConversionType") in ("DF", "DI")
-    grey = text(header, "PhotometricInterpretation").startswith("MONOCHROME")
-    return grey and (modality in RADIOGRAPHS or scanned or bool(text(header, "ImagePositionPatient")))
-
-
-def _describe(path: Path, header: Dataset) -> Image:
-    if whole(header, "SamplesPerPixel", 1) != 1:
-        raise VolumeError(
-            path,
-            f"is a colour image ({text(header, 'PhotometricInterpretation')})",
-            "Give grey images",
-            code="colour-image",
-        )
-    uid = text(header, "SeriesInstanceUID") or f"in {path.parent}"
-    return Image(
+def _describe(path: Path, header: Dataset) -> _File:
+    if whole(header, "SamplesPerPixel", 1) != 1 or "PALETTE" in text(header, "PhotometricInterpretation"):
+        raise colour_refused(path, header)
+    series = text(header, "SeriesInstanceUID") or f"in {path.parent}"
+    return _File(
         path=path,
-        series=(uid, text(header, "StudyInstanceUID"), text(header, "PatientID")),
+        key=(series, text(header, "StudyInstanceUID"), text(header, "PatientID")),
         instance=text(header, "SOPInstanceUID"),
         modality=text(header, "Modality"),
         description=text(header, "SeriesDescription"),
-        shape=(whole(header, "Rows"), whole(header, "Columns"), whole(header, "NumberOfFrames", 1)),
         projection=is_projection(header),
-        orientation=numbers(header, "ImageOrientationPatient", 6),
-        position=numbers(header, "ImagePositionPatient", 3),
-        number=whole(header, "InstanceNumber"),
-        marks=tuple(text(header, name) for name in PHASE_TAGS),
+        planes=tuple(planes_of(path, header)),
     )
 
 
@@ -176,15 +144,15 @@ class _Seen:
         self.first: dict[tuple[str, ...], Path] = {}
         self.digests: dict[tuple[str, ...], set[bytes]] = {}
 
-    def is_copy(self, image: Image) -> bool:
-        key = (*image.series, image.instance)
-        if not image.instance:
+    def is_copy(self, file: _File) -> bool:
+        key = (*file.key, file.instance)
+        if not file.instance:
             return False
-        first = self.first.setdefault(key, image.path)
-        if first is image.path:
+        first = self.first.setdefault(key, file.path)
+        if first is file.path:
             return False
         digests = self.digests.setdefault(key, {_digest(first)})
-        digest = _digest(image.path)
+        digest = _digest(file.path)
         known = digest in digests
         digests.add(digest)
         return known
@@ -194,58 +162,65 @@ def _digest(path: Path) -> bytes:
     """Of the pixels as they are stored; of the path where there are none to be read."""
     try:
         with refusing(path):
-            pixels = pydicom.dcmread(path, force=True, specific_tags=["PixelData"]).PixelData
+            pixels = bytes(pydicom.dcmread(path, force=True, specific_tags=["PixelData"]).PixelData)
     except VolumeError:
         pixels = os.fsencode(path)
     return hashlib.sha256(pixels).digest()
 
 
-def _split(images: list[Image], left_out: Counter[str]) -> list[Series]:
-    """One series UID as its radiographs, its multi-frame files and its stacks of slices, phase by phase."""
-    flat = [image for image in images if image.projection]
-    frames = [image for image in images if not image.projection and image.shape[2] > 1]
-    slices = [image for image in images if not image.projection and image.shape[2] <= 1]
-    alone = [(_name_of(image, [*flat, *frames]), [image]) for image in (*flat, *frames)]
-    stacks = _stacks(slices)
+def _split(files: list[_File], left_out: Counter[str]) -> list[Group]:
+    """The files of one series UID as radiographs and as stacks of planes, phase by phase."""
+    flat = [file for file in files if file.projection]
+    parts = [(_name_of(file, flat), list(file.planes), True) for file in flat]
+    stacks = _stacks([plane for file in files if not file.projection for plane in file.planes])
     largest = max((len(stack) for _, stack in stacks), default=0)
-    parts = [*alone]
-    for name, stack in stacks:
-        if len(stack) <= 2 < largest:
-            left_out["another size or orientation than its series"] += len(stack)
-            continue
-        several = len([1 for _, other in stacks if len(other) > 2 or largest <= 2]) > 1
-        for phase, members in phases(stack):
-            parts.append((", ".join(part for part in (name if several else "", phase) if part), members))
-    return [_series(members, part if len(parts) > 1 else "") for part, members in parts]
+    kept = [(name, stack) for name, stack in stacks if len(stack) > 2 or largest <= 2]
+    if fewer := sum(len(stack) for _, stack in stacks) - sum(len(stack) for _, stack in kept):
+        left_out["another size or orientation than its series"] += fewer
+    for name, stack in kept:
+        for phase, planes in phases(stack):
+            words = [word for word in (name if len(kept) > 1 else "", phase) if word]
+            parts.append((", ".join(words), planes, False))
+    return [_group(files, part if len(parts) > 1 else "", planes, flat) for part, planes, flat in parts]
 
 
-def _name_of(image: Image, others: list[Image]) -> str:
-    numbers_used = {other.number for other in others}
-    return f"InstanceNumber {image.number}" if len(numbers_used) == len(others) else f"file {image.path.name}"
+def _name_of(file: _File, others: list[_File]) -> str:
+    used = {other.planes[0].number for other in others}
+    return f"InstanceNumber {file.planes[0].number[0]}" if len(used) == len(others) else f"file {file.path.name}"
 
 
-def _stacks(slices: list[Image]) -> list[tuple[str, list[Image]]]:
-    """Slices of one size and one orientation each, with what names them."""
-    stacks: list[tuple[tuple[int, int, int], np.ndarray | None, list[Image]]] = []
-    for image in slices:
-        axes = None if image.orientation is None else np.asarray(image.orientation)
-        for shape, known, members in stacks:
-            alike = axes is known if axes is None or known is None else np.abs(axes - known).max() < 0.01
-            if shape == image.shape and alike:
-                members.append(image)
+def _stacks(planes: list[Plane]) -> list[tuple[str, list[Plane]]]:
+    """Planes of one size, one orientation and one StackID each, with what names them."""
+    stacks: list[tuple[tuple, np.ndarray | None, list[Plane]]] = []
+    for plane in sorted(
+        planes, key=lambda plane: plane.orientation is None
+    ):  # without one: to the others, to be refused
+        axes = None if plane.orientation is None else np.asarray(plane.orientation)
+        for key, known, members in stacks:
+            alike = axes is None or known is None or np.abs(axes - known).max() < SAME_ORIENTATION
+            if key == (plane.shape, plane.stack) and alike:
+                members.append(plane)
                 break
         else:
-            stacks.append((image.shape, axes, [image]))
-    sizes = {shape for shape, _, _ in stacks}
-    return [
-        (f"{shape[1]}x{shape[0]}" if len(sizes) == len(stacks) else f"orientation {n + 1}, {shape[1]}x{shape[0]}", members)
-        for n, (shape, _, members) in enumerate(stacks)
-    ]  # fmt: skip
+            stacks.append(((plane.shape, plane.stack), axes, [plane]))
+    if len(stacks) > 1 and max(len(members) for _, _, members in stacks) <= 2:
+        return [
+            ("", planes)
+        ]  # turns about an axis, a localiser in three directions: no stack at all, which reading refuses
+    names = []
+    for (shape, stack), _, _ in stacks:
+        size = f"{shape[0]}x{shape[1]}" if len({key[0] for key, _, _ in stacks}) > 1 else ""
+        one = f"StackID {stack}" if len({key[1] for key, _, _ in stacks}) > 1 else ""
+        names.append(", ".join(word for word in (one, size) if word))
+    names = [name if names.count(name) == 1 else ", ".join(word for word in (name, f"orientation {n + 1}") if word) for n, name in enumerate(names)]  # fmt: skip
+    return [(name, members) for name, (_, _, members) in zip(names, stacks)]
 
 
-def _series(images: list[Image], part: str) -> Series:
-    first = images[0]
-    return Series(
-        uid=first.series[0], files=tuple(sorted(image.path for image in images)), modality=first.modality,
-        patient=first.series[2], study=first.series[1], description=first.description, part=part,
+def _group(files: list[_File], part: str, planes: list[Plane], projection: bool) -> Group:
+    of = {file.path: file for file in files}
+    first = of[planes[0].path]
+    series = Series(
+        uid=first.key[0], files=tuple(sorted({plane.path for plane in planes})), modality=first.modality,
+        patient=first.key[2], study=first.key[1], description=first.description, part=part,
     )  # fmt: skip
+    return Group(series, tuple(planes), projection)

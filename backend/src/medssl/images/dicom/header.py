@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def _begins_with_an_element(start: bytes) -> bool:
     return little and element < 0x3000 and 0 < length <= 64  # implicit VR: always little endian, and short values first
 
 
-def read_header(path: Path, tags: list[str] | None = None) -> Dataset:
+def read_header(path: Path, tags: Sequence[str] = ()) -> Dataset:
     """The file's elements before the pixels, or those named in `tags` only.
 
     Raises:
@@ -124,5 +124,6 @@ def is_projection(header: Dataset) -> bool:
     modality = text(header, "Modality")
     if modality in RADIOGRAPHS:
         return True
-    placed = text(header, "ImagePositionPatient") or text(header, "ImageOrientationPatient")
+    placed: str | bool = text(header, "ImagePositionPatient") or text(header, "ImageOrientationPatient")
+    placed = placed or "PerFrameFunctionalGroupsSequence" in header
     return modality not in SLICES and not placed and whole(header, "NumberOfFrames", 1) <= 1

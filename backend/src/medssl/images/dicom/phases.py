@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Protocol, TypeVar
 
 import numpy as np
 
-# From the most telling to the least; times last, because some scanners state another one for each slice.
-PHASE_TAGS = (
-    "TemporalPositionIdentifier", "AcquisitionNumber", "EchoTime", "EchoNumbers", "DiffusionBValue", "DiffusionGradientOrientation",
-    "InversionTime", "FlipAngle", "NominalPercentageOfCardiacPhase", "KVP", "ConvolutionKernel", "SliceThickness", "ImageType",
-    "ContrastBolusAgent", "ImageComments", "TriggerTime", "AcquisitionTime", "AcquisitionDateTime", "SeriesTime", "ContentTime",
-)  # fmt: skip
-TIMES = ("TriggerTime", "AcquisitionTime", "ContentTime")
+from medssl.images.dicom.planes import PHASE_TAGS, Plane
+
+TIMES = tuple(PHASE_TAGS.index(name) for name in ("TriggerTime", "AcquisitionTime", "ContentTime"))
 SAME_PLACE = 2e-3  # mm
 
 
-class Placed(Protocol):
-    """A slice: where it lies, its number, and its values of PHASE_TAGS."""
-
-    @property
-    def orientation(self) -> tuple[float, ...] | None: ...
-    @property
-    def position(self) -> tuple[float, ...] | None: ...
-    @property
-    def number(self) -> int: ...
-    @property
-    def marks(self) -> tuple[str, ...]: ...
-
-
-T = TypeVar("T", bound=Placed)
-
-
-def phases(slices: list[T]) -> list[tuple[str, list[T]]]:
+def phases(slices: list[Plane]) -> list[tuple[str, list[Plane]]]:
     """Slices of one size and orientation as one stack per phase, each with the tag and value that tell it apart.
 
     They stay together unless places repeat. Then the tag (or the two tags) that leave no place twice in a phase split
@@ -53,7 +32,7 @@ def phases(slices: list[T]) -> list[tuple[str, list[T]]]:
     return _by_turn(slices, places, most) or [("", slices)]
 
 
-def _places(slices: list[T]) -> np.ndarray | None:
+def _places(slices: list[Plane]) -> np.ndarray | None:
     """Which place along the normal each slice has (k,), counted from 0; None where the file does not say."""
     first = slices[0].orientation if slices else None
     if first is None or any(one.position is None for one in slices):
@@ -66,7 +45,7 @@ def _places(slices: list[T]) -> np.ndarray | None:
     return places
 
 
-def _by_tags(slices: list[T], places: np.ndarray, tags: tuple[int, ...]) -> list[tuple[str, list[T]]]:
+def _by_tags(slices: list[Plane], places: np.ndarray, tags: tuple[int, ...]) -> list[tuple[str, list[Plane]]]:
     """The slices by their values of these tags; none where a phase would hold a place twice."""
     groups: dict[tuple[str, ...], list[int]] = {}
     for n, one in enumerate(slices):
@@ -77,26 +56,25 @@ def _by_tags(slices: list[T], places: np.ndarray, tags: tuple[int, ...]) -> list
     return [(names[values], [slices[n] for n in members]) for values, members in sorted(groups.items(), key=lambda item: _natural(item[0]))]  # fmt: skip
 
 
-def _natural(values: tuple[str, ...]) -> list[tuple[float, str]]:
+def _natural(values: tuple[str, ...]) -> tuple[tuple[float, str], ...]:
     """Numbers in their order, then words."""
-    keys = []
+    keys: list[tuple[float, str]] = []
     for value in values:
         try:
             keys.append((float(value), value))
         except ValueError:
             keys.append((np.inf, value))
-    return keys
+    return tuple(keys)
 
 
-def _by_turn(slices: list[T], places: np.ndarray, most: int) -> list[tuple[str, list[T]]]:
+def _by_turn(slices: list[Plane], places: np.ndarray, most: int) -> list[tuple[str, list[Plane]]]:
     """The n-th image of each place, in order of time and number, as phase n; none where places hold differing numbers."""
     if (np.bincount(places) != most).any():
         return []
-    times = [PHASE_TAGS.index(name) for name in TIMES]
-    keys = [(*_natural(tuple(one.marks[t] for t in times)), one.number) for one in slices]
+    keys = [(_natural(tuple(one.marks[t] for t in TIMES)), one.number) for one in slices]
     if len(set(zip(places.tolist(), keys))) < len(slices):
         return []  # nothing orders them
-    turns: list[list[T]] = [[] for _ in range(most)]
+    turns: list[list[Plane]] = [[] for _ in range(most)]
     for place in range(int(places.max()) + 1):
         members = sorted(np.flatnonzero(places == place), key=lambda n: keys[n])
         for turn, n in zip(turns, members):
