@@ -43,7 +43,7 @@ def kind_left_out(header: Dataset) -> str:
     if (uid == SECONDARY or uid.startswith(f"{SECONDARY}.")) and not _is_image_after_all(header, modality):
         return "secondary capture"
     if not text(header, "Rows") and not text(header, "Columns") and not text(header, "SamplesPerPixel"):
-        return f"no image ({UID(uid).name})" if uid else "no image"
+        return f"file without pixels ({UID(uid).name})" if uid else "file without pixels"
     if modality in RADIOGRAPHS:
         return ""
     localiser = "LOCALIZER" in text(header, "ImageType").upper()

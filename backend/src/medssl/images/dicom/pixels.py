@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pydicom
+import SimpleITK as sitk
 from pydicom.dataset import Dataset
 from pydicom.pixels import iter_pixels
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
@@ -16,7 +18,7 @@ from scipy import ndimage
 
 from medssl.core.errors import VolumeError
 from medssl.images.dicom.grid import Grid
-from medssl.images.dicom.header import is_dicom, refusing, text, whole
+from medssl.images.dicom.header import is_dicom, numbers, refusing, text, whole
 from medssl.images.dicom.planes import Plane
 from medssl.images.formats.header import check_memory
 
@@ -81,7 +83,7 @@ def _check_header(path: Path, image: Dataset) -> None:
     columns, rows, frames = (max(whole(image, name, 1), 1) for name in ("Columns", "Rows", "NumberOfFrames"))
     size = columns * rows * frames * max(whole(image, "BitsAllocated") // 8, 1)
     syntax = UID(text(getattr(image, "file_meta", image), "TransferSyntaxUID") or "1.2.840.10008.1.2")
-    packed = syntax.is_private or syntax.is_compressed
+    packed = syntax.is_private or syntax.is_encapsulated or syntax.is_deflated
     if size > path.stat().st_size * (LARGEST_RATIO if packed else 1):
         raise VolumeError(
             path,
@@ -125,13 +127,11 @@ def background(array: np.ndarray, padded: np.ndarray, modality: str) -> float:
     return float(np.clip(least, *AIR)) if modality == "CT" else min(least, 0.0)
 
 
-def _frames(path: Path, planes: Sequence[Plane]):
+def _frames(path: Path, planes: Sequence[Plane]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Values (i, j) and padding of each plane of one file, in order of frames; one frame in memory at a time."""
     image = read_whole(path)
     with refusing(path, PIXELS_DAMAGED):
-        several = whole(image, "NumberOfFrames", 1) > 1
-        frames = iter_pixels(image, indices=[plane.frame for plane in planes] if several else None)
-        for plane, frame in zip(planes, frames, strict=True):
+        for plane, frame in zip(planes, stored_frames(path, image, [plane.frame for plane in planes]), strict=True):
             if frame.shape != plane.shape[::-1]:
                 raise ValueError(f"pixels of shape {frame.shape} where {plane.shape[::-1]} were announced")
             slope, intercept = plane.rescale
@@ -146,6 +146,40 @@ def _frames(path: Path, planes: Sequence[Plane]):
             else:
                 values = stored * slope + intercept
             yield values, padding_of(image, stored)
+
+
+def stored_frames(path: Path, image: Dataset, frames: Sequence[int]) -> Iterator[np.ndarray]:
+    """The pixels (rows, columns) of these frames, as stored.
+
+    pydicom's plugins decode what they can; SimpleITK brings a GDCM of its own that knows the rest (JPEG of 12 bits).
+    """
+    several = whole(image, "NumberOfFrames", 1) > 1
+    try:
+        first = next(iter_pixels(image, indices=[frames[0]])) if several else image.pixel_array
+    except Exception as error:
+        syntax = UID(text(getattr(image, "file_meta", image), "TransferSyntaxUID"))
+        if not syntax or syntax.is_private or not syntax.is_encapsulated:
+            raise
+        yield from _frames_of_itk(path, image, frames, error)
+        return
+    yield first
+    if len(frames) > 1:
+        yield from iter_pixels(image, indices=list(frames[1:]))
+
+
+def _frames_of_itk(path: Path, image: Dataset, frames: Sequence[int], reason: Exception) -> Iterator[np.ndarray]:
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(os.fspath(path))
+    try:
+        array = sitk.GetArrayFromImage(reader.Execute())
+    except RuntimeError:
+        raise reason from None
+    slope, intercept = (numbers(image, name, 1) for name in ("RescaleSlope", "RescaleIntercept"))
+    array = (array - (intercept[0] if intercept else 0.0)) / (
+        (slope[0] if slope else 0.0) or 1.0
+    )  # ITK has applied them
+    yield from (np.rint(array[frame]).astype(np.int32) for frame in frames)
 
 
 def padding_of(image: Dataset, stored: np.ndarray) -> np.ndarray:

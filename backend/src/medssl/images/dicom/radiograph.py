@@ -12,7 +12,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi, apply_windowing
 from medssl.core.errors import VolumeError
 from medssl.images.dicom.header import refusing, text, whole
 from medssl.images.dicom.kinds import colour_refused
-from medssl.images.dicom.pixels import PIXELS_DAMAGED, padding_of, read_whole
+from medssl.images.dicom.pixels import PIXELS_DAMAGED, padding_of, read_whole, stored_frames
 from medssl.images.formats.header import check_memory
 from medssl.images.volume import Volume, compact
 
@@ -35,14 +35,11 @@ def read_radiograph(path: Path) -> Volume:
             raise colour_refused(path, image)
         shape = (whole(image, "Columns"), whole(image, "Rows"))
         check_memory(path, shape, 8 * shape[0] * shape[1])
-        stored = image.pixel_array
-        if stored.ndim != 2:
+        if (frames := whole(image, "NumberOfFrames", 1)) > 1:
             raise VolumeError(
-                path,
-                f"holds {whole(image, 'NumberOfFrames', 1)} frames in one file",
-                "Give one grey image per file",
-                code="several-frames",
+                path, f"holds {frames} frames in one file", "Give one grey image per file", code="several-frames"
             )
+        stored = next(stored_frames(path, image, [0]))
         shown, notes = _windowed(np.asarray(apply_modality_lut(stored, image)), image, padding_of(image, stored))
         if text(image, "PhotometricInterpretation") == "MONOCHROME1":
             shown = _inverse(shown, whole(image, "BitsStored"))

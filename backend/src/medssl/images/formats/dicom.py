@@ -30,7 +30,8 @@ def read_file(path: Path, part: str = "", gaps: str = "refuse") -> Volume:
     if found.bad:
         raise found.bad[0][1]
     if not found.groups:
-        raise _no_image(path, found)
+        kind = next(iter(found.left_out))
+        raise VolumeError(path, f"is no image but a {kind}", "Choose a file of the image itself", code="no-dicom")
     volume = _read_group(_choose(found, path, part), path, gaps)
     header = read_header(path, TAGS)
     with refusing(path):
