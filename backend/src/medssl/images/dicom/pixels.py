@@ -13,7 +13,7 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 from pydicom.pixels import iter_pixels
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 from scipy import ndimage
 
 from medssl.core.errors import VolumeError
@@ -23,7 +23,9 @@ from medssl.images.dicom.planes import Plane
 from medssl.images.formats.header import check_memory
 
 AIR = (-1024, -1000)  # HU: what the background of a CT may be
-LARGEST_RATIO = 100_000  # a black image in JPEG 2000 is packed so
+RATIOS = {"RLE": 70, "JPEG ": 200, "Deflated": 1100}  # at most unpacked to packed, by the syntax's name
+LARGEST_RATIO = 5000  # of JPEG-LS and JPEG 2000, which pack a black image into nothing
+HARMLESS = 2**28  # bytes that may be announced whatever the ratio, where black images pack so well
 NEEDED = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation", "PhotometricInterpretation")
 PIXELS_DAMAGED = "has no readable pixels"
 
@@ -83,8 +85,7 @@ def _check_header(path: Path, image: Dataset) -> None:
     columns, rows, frames = (max(whole(image, name, 1), 1) for name in ("Columns", "Rows", "NumberOfFrames"))
     size = columns * rows * frames * max(whole(image, "BitsAllocated") // 8, 1)
     syntax = UID(text(getattr(image, "file_meta", image), "TransferSyntaxUID") or "1.2.840.10008.1.2")
-    packed = syntax.is_private or syntax.is_encapsulated or syntax.is_deflated
-    if size > path.stat().st_size * (LARGEST_RATIO if packed else 1):
+    if size > _most_bytes(path, syntax):
         raise VolumeError(
             path,
             f"is cut off or its header is wrong: {columns} x {rows} pixels in {frames} frames are announced, the file has {path.stat().st_size:,} bytes",
@@ -92,6 +93,17 @@ def _check_header(path: Path, image: Dataset) -> None:
             code="image-unreadable",
         )
     check_memory(path, (columns, rows, frames), size)
+
+
+def _most_bytes(path: Path, syntax: UID) -> int:
+    """Pixels, in bytes, that a file of this transfer syntax can hold."""
+    held = path.stat().st_size
+    if not (syntax.is_private or syntax.is_encapsulated or syntax.is_deflated):
+        return held
+    ratio = next((ratio for name, ratio in RATIOS.items() if syntax.name.startswith(name)), 0)
+    if not ratio or "JPEG 2000" in syntax.name:
+        return max(held * LARGEST_RATIO, HARMLESS)
+    return held * ratio
 
 
 def read_planes(planes: Sequence[Plane], grid: Grid, source: Path, modality: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -154,17 +166,19 @@ def stored_frames(path: Path, image: Dataset, frames: Sequence[int]) -> Iterator
     pydicom's plugins decode what they can; SimpleITK brings a GDCM of its own that knows the rest (JPEG of 12 bits).
     """
     several = whole(image, "NumberOfFrames", 1) > 1
+    syntax = UID(text(getattr(image, "file_meta", image), "TransferSyntaxUID"))
+    plugin = "pydicom" if syntax == RLELossless else ""  # the faster one for RLE aborts over damaged data
     try:
-        first = next(iter_pixels(image, indices=[frames[0]])) if several else image.pixel_array
-    except Exception as error:
-        syntax = UID(text(getattr(image, "file_meta", image), "TransferSyntaxUID"))
+        image.pixel_array_options(decoding_plugin=plugin)
+        first = next(iter_pixels(image, indices=[frames[0]], decoding_plugin=plugin)) if several else image.pixel_array
+    except (RuntimeError, NotImplementedError) as error:  # no plugin can; the file's structure itself is sound
         if not syntax or syntax.is_private or not syntax.is_encapsulated:
             raise
         yield from _frames_of_itk(path, image, frames, error)
         return
     yield first
     if len(frames) > 1:
-        yield from iter_pixels(image, indices=list(frames[1:]))
+        yield from iter_pixels(image, indices=list(frames[1:]), decoding_plugin=plugin)
 
 
 def _frames_of_itk(path: Path, image: Dataset, frames: Sequence[int], reason: Exception) -> Iterator[np.ndarray]:
