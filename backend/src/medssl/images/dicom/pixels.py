@@ -2,108 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import psutil
-import pydicom
-import SimpleITK as sitk
 from pydicom.dataset import Dataset
-from pydicom.pixels import iter_pixels
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 from scipy import ndimage
 
-from medssl.core.errors import VolumeError
+from medssl.images.dicom.decoding import PIXELS_DAMAGED, read_whole, stored_frames
 from medssl.images.dicom.grid import Grid
-from medssl.images.dicom.header import is_dicom, numbers, refusing, text, whole
+from medssl.images.dicom.header import refusing, text, whole
 from medssl.images.dicom.planes import Plane
 from medssl.images.formats.header import check_memory
 
 AIR = (-1024, -1000)  # HU: what the background of a CT may be
-RATIOS = {"RLE": 70, "JPEG ": 200, "Deflated": 1100}  # at most unpacked to packed, by the syntax's name
-LARGEST_RATIO = 5000  # of JPEG-LS and JPEG 2000, which pack a black image into nothing
-HARMLESS = 2**28  # bytes that may be announced whatever the ratio, where black images pack so well
-NEEDED = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation", "PhotometricInterpretation")
-PIXELS_DAMAGED = "has no readable pixels"
-
-
-def read_whole(path: Path) -> Dataset:
-    """A file with its pixels, as they are stored, once its header was found to announce no more than it holds.
-
-    Raises:
-        VolumeError: no DICOM, a tag that is absent or empty, or fewer bytes than announced.
-    """
-    check_packed(path)
-    with refusing(path, PIXELS_DAMAGED):
-        image = pydicom.dcmread(path, force=is_dicom(path))
-        _check_header(path, image)
-    return image
-
-
-def check_packed(path: Path) -> None:
-    """Refuse a deflated file that would not fit into memory once it is unpacked, which pydicom does in one piece."""
-    with refusing(path):
-        meta = (
-            pydicom.filereader.read_file_meta_info(path)
-            if path.stat().st_size > 132 and _has_magic(path)
-            else Dataset()
-        )
-        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-            return
-        free, unpacked = psutil.virtual_memory().available, 0
-        packer = zlib.decompressobj(-zlib.MAX_WBITS)
-        with path.open("rb") as file:
-            file.seek(132 + 12 + int(meta.get("FileMetaInformationGroupLength") or 0))
-            while (piece := file.read(2**16)) and not packer.eof:
-                while piece and not packer.eof:
-                    unpacked += len(packer.decompress(piece, 2**24))
-                    piece = packer.unconsumed_tail
-                    check_memory(path, (unpacked,), unpacked if unpacked < free // 3 else free + unpacked)
-
-
-def _has_magic(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
-def _check_header(path: Path, image: Dataset) -> None:
-    absent = [name for name in NEEDED if not text(image, name)]
-    if absent:
-        raise VolumeError(
-            path,
-            f"the tag {' and '.join(absent)} is absent or empty: the pixels cannot be read without",
-            "Export the image again from the scanner or PACS",
-            code="tag-missing",
-        )
-    if not any(name in image for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        raise VolumeError(
-            path, "the tag PixelData is absent: there are no pixels", "Take another copy", code="tag-missing"
-        )
-    columns, rows, frames = (max(whole(image, name, 1), 1) for name in ("Columns", "Rows", "NumberOfFrames"))
-    size = columns * rows * frames * max(whole(image, "BitsAllocated") // 8, 1)
-    syntax = UID(text(getattr(image, "file_meta", image), "TransferSyntaxUID") or "1.2.840.10008.1.2")
-    if size > _most_bytes(path, syntax):
-        raise VolumeError(
-            path,
-            f"is cut off or its header is wrong: {columns} x {rows} pixels in {frames} frames are announced, the file has {path.stat().st_size:,} bytes",
-            "Take another copy of the file",
-            code="image-unreadable",
-        )
-    check_memory(path, (columns, rows, frames), size)
-
-
-def _most_bytes(path: Path, syntax: UID) -> int:
-    """Pixels, in bytes, that a file of this transfer syntax can hold."""
-    held = path.stat().st_size
-    if not (syntax.is_private or syntax.is_encapsulated or syntax.is_deflated):
-        return held
-    ratio = next((ratio for name, ratio in RATIOS.items() if syntax.name.startswith(name)), 0)
-    if not ratio or "JPEG 2000" in syntax.name:
-        return max(held * LARGEST_RATIO, HARMLESS)
-    return held * ratio
 
 
 def read_planes(planes: Sequence[Plane], grid: Grid, source: Path, modality: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -143,7 +55,7 @@ def _frames(path: Path, planes: Sequence[Plane]) -> Iterator[tuple[np.ndarray, n
     """Values (i, j) and padding of each plane of one file, in order of frames; one frame in memory at a time."""
     image = read_whole(path)
     with refusing(path, PIXELS_DAMAGED):
-        for plane, frame in zip(planes, stored_frames(path, image, [plane.frame for plane in planes]), strict=True):
+        for plane, frame in zip(planes, stored_frames(image, [plane.frame for plane in planes]), strict=True):
             if frame.shape != plane.shape[::-1]:
                 raise ValueError(f"pixels of shape {frame.shape} where {plane.shape[::-1]} were announced")
             slope, intercept = plane.rescale
@@ -158,42 +70,6 @@ def _frames(path: Path, planes: Sequence[Plane]) -> Iterator[tuple[np.ndarray, n
             else:
                 values = stored * slope + intercept
             yield values, padding_of(image, stored)
-
-
-def stored_frames(path: Path, image: Dataset, frames: Sequence[int]) -> Iterator[np.ndarray]:
-    """The pixels (rows, columns) of these frames, as stored.
-
-    pydicom's plugins decode what they can; SimpleITK brings a GDCM of its own that knows the rest (JPEG of 12 bits).
-    """
-    several = whole(image, "NumberOfFrames", 1) > 1
-    syntax = UID(text(getattr(image, "file_meta", image), "TransferSyntaxUID"))
-    plugin = "pydicom" if syntax == RLELossless else ""  # the faster one for RLE aborts over damaged data
-    try:
-        image.pixel_array_options(decoding_plugin=plugin)
-        first = next(iter_pixels(image, indices=[frames[0]], decoding_plugin=plugin)) if several else image.pixel_array
-    except (RuntimeError, NotImplementedError) as error:  # no plugin can; the file's structure itself is sound
-        if not syntax or syntax.is_private or not syntax.is_encapsulated:
-            raise
-        yield from _frames_of_itk(path, image, frames, error)
-        return
-    yield first
-    if len(frames) > 1:
-        yield from iter_pixels(image, indices=list(frames[1:]), decoding_plugin=plugin)
-
-
-def _frames_of_itk(path: Path, image: Dataset, frames: Sequence[int], reason: Exception) -> Iterator[np.ndarray]:
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(os.fspath(path))
-    try:
-        array = sitk.GetArrayFromImage(reader.Execute())
-    except RuntimeError:
-        raise reason from None
-    slope, intercept = (numbers(image, name, 1) for name in ("RescaleSlope", "RescaleIntercept"))
-    array = (array - (intercept[0] if intercept else 0.0)) / (
-        (slope[0] if slope else 0.0) or 1.0
-    )  # ITK has applied them
-    yield from (np.rint(array[frame]).astype(np.int32) for frame in frames)
 
 
 def padding_of(image: Dataset, stored: np.ndarray) -> np.ndarray:

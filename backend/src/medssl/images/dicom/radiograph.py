@@ -10,9 +10,10 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi, apply_windowing
 
 from medssl.core.errors import VolumeError
+from medssl.images.dicom.decoding import PIXELS_DAMAGED, read_whole, stored_frames
 from medssl.images.dicom.header import refusing, text, whole
 from medssl.images.dicom.kinds import colour_refused
-from medssl.images.dicom.pixels import PIXELS_DAMAGED, padding_of, read_whole, stored_frames
+from medssl.images.dicom.pixels import padding_of
 from medssl.images.formats.header import check_memory
 from medssl.images.volume import Volume, compact
 
@@ -39,7 +40,7 @@ def read_radiograph(path: Path) -> Volume:
             raise VolumeError(
                 path, f"holds {frames} frames in one file", "Give one grey image per file", code="several-frames"
             )
-        stored = next(stored_frames(path, image, [0]))
+        stored = next(stored_frames(image, [0]))
         shown, notes = _windowed(np.asarray(apply_modality_lut(stored, image)), image, padding_of(image, stored))
         if text(image, "PhotometricInterpretation") == "MONOCHROME1":
             shown = _inverse(shown, whole(image, "BitsStored"))
