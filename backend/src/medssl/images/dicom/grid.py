@@ -112,7 +112,7 @@ def _check_alike(planes: Sequence[Plane], source: Path) -> None:
 
 
 def _axis_decimals(planes: Sequence[Plane]) -> int:
-    return min(max(plane.axis_decimals for plane in planes), 6)
+    return min(max(plane.axis_decimals for plane in planes) or 6, 6)  # ones and zeros alone are not rounded
 
 
 def _axes(planes: Sequence[Plane], source: Path) -> np.ndarray:
@@ -144,7 +144,7 @@ def _even_places(
             "Remove the copies, or split repeated acquisitions",
             code="slice-repeated",
         )
-    rounding = 0.5 * 10.0 ** -max(plane.decimals for plane in planes) * float(np.abs(normal).sum()) + 1e-6
+    rounding = float(_rounding(planes) @ np.abs(normal)) + 1e-6
     whole = np.arange(len(heights), dtype=np.float64)
     complete, beside = _fit(heights, whole)
     holed, spread, places = _best_with_holes(heights, steps, planes[0].distance)
@@ -168,6 +168,11 @@ def _even_places(
     distance = float((heights[-1] - heights[0]) / count)
     note = f"Unevenly spaced slices ({steps.min():g} to {steps.max():g} mm) were resampled to {distance:g} mm."
     return distance, (heights - heights[0]) / distance, (note,)
+
+
+def _rounding(planes: Sequence[Plane]) -> np.ndarray:
+    """(3,): half a step of the digits that x, y and z are stated with (mm)."""
+    return 0.5 * 10.0 ** -np.max([plane.decimals for plane in planes], axis=0).astype(np.float64)
 
 
 def _mean(distance: float, heights: np.ndarray) -> float:
@@ -215,10 +220,10 @@ def _drift(
     drift = (positions - positions[0]) @ axes[:, :2]
     height = heights - heights[0]
     slope = drift.T @ height / float(height @ height)  # mm beside for each mm of height, along i and j
-    rounding = 0.5 * 10.0 ** -max(plane.decimals for plane in planes) * math.sqrt(3)
+    rounding = float((_rounding(planes) @ np.abs(axes[:, :2])).max())
     turned = min(2 * 0.5 * 10.0 ** -_axis_decimals(planes), 0.01)  # what rounded axes make of a straight stack
     pixel = float(min(planes[0].spacing or (1.0, 1.0)))
-    unnoticed = max(2 * rounding, 0.1 * pixel, turned * float(height[-1]))
+    unnoticed = max(rounding, 0.1 * pixel, turned * float(height[-1]))
     if float(np.abs(drift - height[:, None] * slope).max()) > max(2 * rounding, 0.5 * pixel):
         raise VolumeError(
             source,

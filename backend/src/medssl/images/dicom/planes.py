@@ -38,8 +38,8 @@ class Plane:
     orientation: tuple[float, ...] | None  # the unit vectors of i and j in LPS; None where the file does not say
     position: tuple[float, ...] | None  # mm, LPS
     spacing: tuple[float, float] | None  # mm, between columns (along i) and between rows (along j)
-    decimals: int  # digits after the point in the text of the position: how it was rounded
-    axis_decimals: int  # the same of the orientation
+    decimals: tuple[int, ...]  # digits after the point in the texts of the position: how each was rounded
+    axis_decimals: int  # the most of them in the orientation
     distance: float  # mm to the next slice, as SpacingBetweenSlices or SliceThickness states it; 0 where neither does
     stack: str  # StackID of an enhanced file
     number: tuple[int, int]  # InstanceNumber, frame
@@ -104,7 +104,7 @@ def _plane(path: Path, header: Dataset, own: Dataset, frame: int) -> Plane:
         position=numbers(own, "ImagePositionPatient", 3),
         spacing=(spacing[1], spacing[0]) if spacing else None,
         decimals=_decimals(text(own, "ImagePositionPatient")),
-        axis_decimals=_decimals(text(own, "ImageOrientationPatient")),
+        axis_decimals=max(_decimals(text(own, "ImageOrientationPatient")), default=0),
         distance=next((abs(one[0]) for one in (between, thickness) if one), 0.0),
         stack=sys.intern(text(own, "StackID")),
         number=(whole(header, "InstanceNumber"), frame),
@@ -113,7 +113,7 @@ def _plane(path: Path, header: Dataset, own: Dataset, frame: int) -> Plane:
     )
 
 
-def _decimals(stated: str) -> int:
-    """The most digits after the point among the numbers of a text: trailing zeros are often dropped."""
-    exponents = [Decimal(part).as_tuple().exponent for part in stated.split("\\") if part]
-    return max((-one for one in exponents if isinstance(one, int) and one < 0), default=0)
+def _decimals(stated: str) -> tuple[int, ...]:
+    """Digits after the point of each number in a text, without trailing zeros: writers add and drop them."""
+    exponents = [Decimal(part).normalize().as_tuple().exponent for part in stated.split("\\") if part]
+    return tuple(max(-one, 0) if isinstance(one, int) else 0 for one in exponents)
