@@ -25,7 +25,7 @@ NO_IMAGES = {
     "DICOMDIR": dict(SOPClassUID="1.2.840.10008.1.3.10"),
     "presentation state": dict(SOPClassUID=f"{STORAGE}11.1", Modality="PR"),
     "key object selection": dict(SOPClassUID=f"{STORAGE}88.59", Modality="KO"),
-    "segmentation": dict(SOPClassUID=f"{STORAGE}66.4", Modality="SEG"),
+    "DICOM SEG": dict(SOPClassUID=f"{STORAGE}66.4", Modality="SEG"),
 }
 
 

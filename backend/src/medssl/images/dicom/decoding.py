@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -16,7 +14,9 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import iter_pixels
 from pydicom.uid import (
     UID,
-    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
@@ -25,7 +25,7 @@ from pydicom.uid import (
 )
 
 from medssl.core.errors import VolumeError
-from medssl.images.dicom.header import is_dicom, refusing, text, whole
+from medssl.images.dicom.header import check_packed, is_dicom, refusing, text, whole
 from medssl.images.formats.header import check_memory
 
 RATIOS = {"RLE": 70, "JPEG ": 200, "Deflated": 1100}  # at most unpacked to packed, by the syntax's name
@@ -44,34 +44,14 @@ def read_whole(path: Path) -> Dataset:
     check_packed(path)
     with refusing(path, PIXELS_DAMAGED):
         image = pydicom.dcmread(path, force=is_dicom(path))
+        if not text(getattr(image, "file_meta", image), "TransferSyntaxUID"):  # a file without preamble
+            implicit, little = image.original_encoding
+            image.file_meta = FileMetaDataset()
+            image.file_meta.TransferSyntaxUID = (
+                ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+            )
         _check_header(path, image)
     return image
-
-
-def check_packed(path: Path) -> None:
-    """Refuse a deflated file that would not fit into memory once it is unpacked, which pydicom does in one piece."""
-    with refusing(path):
-        meta = (
-            pydicom.filereader.read_file_meta_info(path)
-            if path.stat().st_size > 132 and _has_magic(path)
-            else Dataset()
-        )
-        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-            return
-        free, unpacked = psutil.virtual_memory().available, 0
-        packer = zlib.decompressobj(-zlib.MAX_WBITS)
-        with path.open("rb") as file:
-            file.seek(132 + 12 + int(meta.get("FileMetaInformationGroupLength") or 0))
-            while (piece := file.read(2**16)) and not packer.eof:
-                while piece and not packer.eof:
-                    unpacked += len(packer.decompress(piece, 2**24))
-                    piece = packer.unconsumed_tail
-                    check_memory(path, (unpacked,), unpacked if unpacked < free // 3 else free + unpacked)
-
-
-def _has_magic(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
 
 
 def _check_header(path: Path, image: Dataset) -> None:

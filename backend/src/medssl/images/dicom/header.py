@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+import psutil
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medssl.core.errors import MedSSLError, VolumeError
+from medssl.images.formats.header import check_memory
 
 RADIOGRAPHS = ("CR", "DX", "RG", "DR")
 SLICES = ("CT", "MR", "PT", "NM", "US", "IVUS", "OPT", "OCT")  # never a projection, whatever is missing
@@ -65,12 +70,39 @@ def _begins_with_an_element(start: bytes) -> bool:
     return little and element < 0x3000 and 0 < length <= 64  # implicit VR: always little endian, and short values first
 
 
+def check_packed(path: Path) -> None:
+    """Refuse a deflated file that would not fit into memory once it is unpacked, which pydicom does in one piece."""
+    with refusing(path), path.open("rb") as file:
+        if file.read(132)[128:] != b"DICM" or not _skip_meta(file):
+            return
+        packer, unpacked = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        limit = psutil.virtual_memory().available // 3
+        while (piece := file.read(2**16)) and not packer.eof:
+            while piece and not packer.eof:
+                unpacked += len(packer.decompress(piece, 2**24))
+                piece = packer.unconsumed_tail
+                check_memory(path, (unpacked,), 3 * unpacked if unpacked > limit else 0)
+
+
+def _skip_meta(file: BinaryIO) -> bool:
+    """Go behind the file meta information (group 2, explicit VR, little endian); is what follows deflated?"""
+    deflated = False
+    while (head := file.read(8))[:2] == b"\x02\0":
+        long = head[4:6] in (b"OB", b"UN", b"SQ", b"OW", b"UT")
+        length = int.from_bytes(file.read(4) if long else head[6:8], "little")
+        value = file.read(min(length, 2**16))
+        deflated |= head[2:4] == b"\x10\0" and value.strip(b"\0 ") == DeflatedExplicitVRLittleEndian.encode()
+    file.seek(-len(head), 1)
+    return deflated
+
+
 def read_header(path: Path, tags: Sequence[str] = ()) -> Dataset:
     """The file's elements before the pixels, or those named in `tags` only.
 
     Raises:
         VolumeError: no DICOM, or damaged before the pixels.
     """
+    check_packed(path)
     with refusing(path):
         header = pydicom.dcmread(path, stop_before_pixels=True, force=is_dicom(path), specific_tags=list(tags) if tags else None)  # fmt: skip
         for element in header:  # values are converted when they are looked at: here, where errors are caught

@@ -22,7 +22,7 @@ LEFT_OUT = (
     ((f"{STORAGE}481.5", f"{STORAGE}481.8"), ("RTPLAN",), "RTPLAN"),
     ((f"{STORAGE}481.2",), ("RTDOSE",), "RTDOSE"),
     ((f"{STORAGE}481.",), ("RTRECORD", "RTIMAGE"), "radiotherapy record or portal image"),
-    ((f"{STORAGE}66.4", f"{STORAGE}66.5"), ("SEG",), "segmentation"),
+    ((f"{STORAGE}66.4", f"{STORAGE}66.5"), ("SEG",), "DICOM SEG"),
     ((f"{STORAGE}66", f"{STORAGE}67", f"{STORAGE}30", f"{STORAGE}4.2"), ("REG", "FID", "RWV"), "registration, map or raw data"),
     ((f"{STORAGE}104.",), ("DOC",), "document"),
     ((f"{STORAGE}9.",), ("ECG",), "waveform"),

@@ -26,7 +26,7 @@ def read_planes(planes: Sequence[Plane], grid: Grid, source: Path, modality: str
     """
     columns, rows = planes[0].shape
     number = max(len(planes), grid.slices)
-    check_memory(source, (columns, rows, number), 4 * columns * rows * number)
+    check_memory(source, (columns, rows, number), 5 * columns * rows * number)  # with one byte for padding
     exact = all(float(value).is_integer() for plane in planes for value in plane.rescale)
     array = np.empty((columns, rows, len(planes)), np.int32 if exact else np.float32, order="F")
     padded = np.zeros(array.shape, bool, order="F")
@@ -37,8 +37,10 @@ def read_planes(planes: Sequence[Plane], grid: Grid, source: Path, modality: str
             k = at[path, plane.frame]
             array[..., k], padded[..., k] = values, padding
     fill = background(array, padded, modality)
-    changed = int(np.count_nonzero(padded & (array != fill)))
-    array[padded] = fill
+    changed = 0
+    if padded.any():
+        changed = int(np.count_nonzero(padded & (array != fill)))
+        array[padded] = fill
     notes = (f"{changed:,} voxels of padding (PixelPaddingValue) were set to {fill:g}.",) if changed else ()
     if grid.drift.any():
         array = _straighten(array, grid, fill)
