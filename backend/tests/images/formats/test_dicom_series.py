@@ -206,3 +206,10 @@ def test_phases_and_stacks_of_one_enhanced_file(tmp_path, hu):
     frames = [{"position": [0, 0, z], "stack": str(1 + n // 3)} for n, z in enumerate([*HEIGHTS[:3], 50.0, 52.5, 55.0])]
     path = write_enhanced(tmp_path / "stacks.dcm", (hu + 2000).astype(np.uint16), frames)
     assert [one.part for one in find_series([path]).series] == ["StackID 1", "StackID 2"]
+
+
+def test_a_mosaic_is_refused(tmp_path, hu):
+    folder = write_series(tmp_path / "s", hu, HEIGHTS, ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"])
+    assert len(find_series(files(folder)).bad) == 6
+    with refused("mosaic", names="mosaic"):
+        read_volume(files(folder)[0])

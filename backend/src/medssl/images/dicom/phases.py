@@ -25,8 +25,9 @@ def phases(slices: list[Plane]) -> list[tuple[str, list[Plane]]]:
     most = int(np.bincount(places).max())
     if most == 1:
         return [("", slices)]
+    telling = [tag for tag in range(len(PHASE_TAGS)) if len({one.marks[tag] for one in slices}) > 1]
     for number in (1, 2):
-        found = [groups for tags in combinations(range(len(PHASE_TAGS)), number) for groups in [_by_tags(slices, places, tags)] if 1 < len(groups) <= 2 * most]  # fmt: skip
+        found = [groups for tags in combinations(telling, number) for groups in [_by_tags(slices, places, tags)] if 1 < len(groups) <= 2 * most]  # fmt: skip
         if found:
             return min(found, key=len)
     return _by_turn(slices, places, most) or [("", slices)]

@@ -124,6 +124,13 @@ def _look_at(path: Path, keep: tuple[str, ...]) -> _File | str:
 def _describe(path: Path, header: Dataset) -> _File:
     if whole(header, "SamplesPerPixel", 1) != 1 or "PALETTE" in text(header, "PhotometricInterpretation"):
         raise colour_refused(path, header)
+    if "MOSAIC" in text(header, "ImageType").upper().split("\\"):
+        raise VolumeError(
+            path,
+            "is a mosaic (ImageType): all slices of a volume side by side in one picture",
+            "Convert the series with dcm2niix, which takes mosaics apart, and give the NIfTI file",
+            code="mosaic",
+        )
     series = text(header, "SeriesInstanceUID") or f"in {path.parent}"
     return _File(
         path=path,
