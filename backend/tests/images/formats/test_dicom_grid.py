@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from dicom_files import write_dicom, write_enhanced, write_series
@@ -110,8 +111,6 @@ def test_slices_moved_at_random_are_refused(tmp_path, hu, rng):
 @pytest.mark.parametrize("where", ["everywhere", "in one"])
 def test_absent_and_empty_tags_are_named(tmp_path, hu, tag, value, where):
     folder = write_places(tmp_path / "s", hu[..., :6], [(0, 0, 2.0 * k) for k in range(6)])
-    import pydicom
-
     for path in sorted(folder.iterdir())[: None if where == "everywhere" else 1]:
         image = pydicom.dcmread(path)
         if value is None:
@@ -127,14 +126,28 @@ def test_absent_and_empty_tags_are_named(tmp_path, hu, tag, value, where):
     "tag", ["Rows", "Columns", "BitsAllocated", "PixelRepresentation", "PhotometricInterpretation", "PixelData"]
 )
 def test_absent_tags_of_pixels_are_named(tmp_path, hu, tag):
-    import pydicom
-
     path = write_places(tmp_path / "s", hu[..., :1], [(0, 0, 0)]) / "00"
     image = pydicom.dcmread(path)
     del image[tag]
     image.save_as(path)
     with refused("tag-missing", names=tag):
         read_volume(path)
+
+
+def test_axes_beside_a_right_angle_are_turned_with_a_note(tmp_path, hu):
+    folder = write_places(tmp_path / "s", hu[..., :3], [(0, 0, k) for k in range(3)], [1, 0, 0, 0.02, 0.9998, 0])
+    volume = read_volume(folder)
+    np.testing.assert_allclose(volume.direction.T @ volume.direction, np.eye(3), atol=1e-12)
+    assert any("ImageOrientationPatient" in note for note in volume.notes)
+
+
+def test_rows_absent_in_one_slice(tmp_path, hu):
+    folder = write_places(tmp_path / "s", hu[..., :6], [(0, 0, 2.0 * k) for k in range(6)])
+    path = sorted(folder.iterdir())[0]
+    image = pydicom.dcmread(path)
+    del image.Rows
+    image.save_as(path)
+    assert any("Rows" in note for note in read_volume(folder).notes)  # an end slice, which no gap tells
 
 
 def test_axes_that_are_none(tmp_path, hu):
@@ -228,8 +241,6 @@ def test_enhanced_file_reads_as_gdcm_reads_it(tmp_path, hu):
 def test_frames_without_places(tmp_path, hu):
     frames = [{"position": [0, 0, 2.5 * k]} for k in range(3)]
     path = write_enhanced(tmp_path / "e.dcm", hu[..., :4], frames, modality="MR")
-    import pydicom
-
     image = pydicom.dcmread(path)
     image.NumberOfFrames = 4
     image.save_as(path)

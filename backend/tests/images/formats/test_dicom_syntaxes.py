@@ -116,12 +116,25 @@ def test_other_files_are_not_taken_for_dicom(tmp_path, data):
     assert not is_dicom(tmp_path)
 
 
-def test_unused_high_bits(tmp_path, rng):
-    """12 bits stored in 16: what stands above them is no part of the value."""
+@pytest.mark.parametrize("signed", [0, 1])
+def test_unused_high_bits(tmp_path, rng, signed):
+    """12 bits stored in 16: what stands above them is no part of the value, as GDCM has it too."""
     stored = rng.integers(0, 4096, (8, 8)).astype(np.uint16)
-    tags = dict(BitsStored=12, HighBit=11, Modality="CT")
-    volume = read_volume(write_dicom(tmp_path / "a", stored, **tags))
-    assert np.array_equal(volume.array[..., 0], stored)
+    place = dict(ImagePositionPatient=[0, 0, 1.5], ImageOrientationPatient=[1, 0, 0, 0, 1, 0], PixelSpacing=[1, 1])
+    path = write_dicom(tmp_path / "a", stored | 0xA000, BitsStored=12, HighBit=11, PixelRepresentation=signed, **place)
+    volume = read_volume(path)
+    assert np.array_equal(volume.array[..., 0], np.where(signed & (stored >= 2048), stored.astype(int) - 4096, stored))
+    assert foreign_files.compare(volume, path) == "equal"
+
+
+def test_a_modality_lut_instead_of_a_slope(tmp_path, rng):
+    stored = rng.integers(0, 8, (8, 8)).astype(np.uint16)
+    table = pydicom.Dataset()
+    table.LUTDescriptor, table.ModalityLUTType = [8, 0, 16], "HU"
+    values = np.asarray([10, 20, 40, 80, 160, 320, 640, 1280], np.uint16)
+    table.LUTData = values.tobytes()
+    volume = read_volume(write_dicom(tmp_path / "a", stored, ModalityLUTSequence=[table]))
+    assert np.array_equal(volume.array[..., 0], values[stored])
 
 
 @pytest.mark.parametrize(

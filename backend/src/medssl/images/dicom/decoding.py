@@ -50,6 +50,8 @@ def read_whole(path: Path) -> Dataset:
             image.file_meta.TransferSyntaxUID = (
                 ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little else ExplicitVRBigEndian
             )
+        if not text(image, "SamplesPerPixel"):
+            image.SamplesPerPixel = 1
         _check_header(path, image)
     return image
 

@@ -53,6 +53,7 @@ def lay_out(planes: Sequence[Plane], source: Path, gaps: str = "refuse") -> Grid
     heights, positions = heights[order], positions[order]
     distance, places, notes = _even_places(planes, heights, axes[:, 2], source, gaps)
     drift, tilt = _drift(planes, positions, heights, axes, source)
+    notes = (*notes, *_turned(planes[0], axes))
     return Grid(
         order=tuple(int(n) for n in order), places=places, slices=round(float(places[-1])) + 1, spacing=np.append(spacing, distance),
         origin=positions[0], direction=axes, drift=drift, notes=(*notes, *tilt),
@@ -129,6 +130,16 @@ def _axes(planes: Sequence[Plane], source: Path) -> np.ndarray:
     u, _, v = np.linalg.svd(stated, full_matrices=False)  # the nearest pair at a right angle
     i, j = u @ v if not np.allclose([*lengths, cosine], [1, 1, 0], atol=1e-9) else stated
     return np.stack([i, j, np.cross(i, j)], axis=1)
+
+
+def _turned(plane: Plane, axes: np.ndarray) -> tuple[str, ...]:
+    """A note where the axes in the file were farther from a right angle than their digits explain."""
+    wrong = float(np.abs(np.asarray(plane.orientation).reshape(2, 3) - axes[:, :2].T).max())
+    if wrong <= max(1e-3, 10.0 ** -_axis_decimals([plane])):
+        return ()
+    return (
+        f"ImageOrientationPatient is no right angle: the axes were turned by up to {np.degrees(wrong):.2f} degrees to the nearest.",
+    )
 
 
 def _even_places(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.pixels import apply_modality_lut
 from scipy import ndimage
 
 from medssl.images.dicom.decoding import PIXELS_DAMAGED, read_whole, stored_frames
@@ -63,7 +64,9 @@ def _frames(path: Path, planes: Sequence[Plane]) -> Iterator[tuple[np.ndarray, n
             slope, intercept = plane.rescale
             stored: np.ndarray = frame.T
             values: np.ndarray
-            if slope.is_integer() and intercept.is_integer() and stored.dtype.kind in "iu":
+            if image.get("ModalityLUTSequence") and not text(image, "RescaleSlope"):
+                values = np.asarray(apply_modality_lut(stored, image))
+            elif slope.is_integer() and intercept.is_integer() and stored.dtype.kind in "iu":
                 values = stored.astype(np.int64) * int(slope) + int(intercept)
                 if np.abs(values).max() > np.iinfo(np.int32).max:
                     raise ValueError(

@@ -132,14 +132,6 @@ def _check_sizes(group: Group, source: Path) -> None:
     sizes: dict[tuple[int, int], int] = {}
     for plane in group.planes:
         sizes[plane.shape] = sizes.get(plane.shape, 0) + 1
-        if min(plane.shape) < 1:
-            name = "Columns" if plane.shape[0] < 1 else "Rows"
-            raise VolumeError(
-                plane.path,
-                f"the tag {name} is absent, empty or 0",
-                "Export the image again from the scanner or PACS",
-                code="tag-missing",
-            )
     if len(sizes) > 1:
         listed = ", ".join(f"{count} of {columns}x{rows}" for (columns, rows), count in sizes.items())
         raise VolumeError(

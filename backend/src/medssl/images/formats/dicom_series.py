@@ -124,6 +124,13 @@ def _look_at(path: Path, keep: tuple[str, ...]) -> _File | str:
 def _describe(path: Path, header: Dataset) -> _File:
     if whole(header, "SamplesPerPixel", 1) != 1 or "PALETTE" in text(header, "PhotometricInterpretation"):
         raise colour_refused(path, header)
+    if absent := [name for name in ("Rows", "Columns") if whole(header, name) < 1]:
+        raise VolumeError(
+            path,
+            f"the tag {' and '.join(absent)} is absent, empty or 0",
+            "Export the image again from the scanner or PACS",
+            code="tag-missing",
+        )
     if "MOSAIC" in text(header, "ImageType").upper().split("\\"):
         raise VolumeError(
             path,
