@@ -89,12 +89,19 @@ def difference(volume: Volume, image: sitk.Image) -> str:
         return f"shape {array.shape}"
     if any("padding" in note for note in volume.notes):
         return "padding differs"
+    spacing, origin = np.asarray(image.GetSpacing()), np.asarray(image.GetOrigin())
+    direction = np.reshape(image.GetDirection(), (3, 3))
+    if (
+        direction[:, 2] @ volume.direction[:, 2] < -0.5
+    ):  # frames in the file's order: the same slices from the other end
+        origin = origin + direction[:, 2] * spacing[2] * (array.shape[2] - 1)
+        array, direction = array[..., ::-1], direction * [1, 1, -1]
     if not np.allclose(array, volume.array, rtol=1e-5, atol=1e-4):
         return f"voxels, by up to {np.abs(array.astype(np.float64) - volume.array).max():g}"
-    places = {"spacing": image.GetSpacing(), "origin": image.GetOrigin(), "direction": image.GetDirection()}
-    axes = 2 if volume.shape[-1] == 1 else 3  # GDCM calls slices of one file 1 mm thick, we ask SliceThickness
-    places["spacing"] = (*places["spacing"][:axes], *volume.spacing[axes:])
-    wrong = [name for name, value in places.items() if not np.allclose(getattr(volume, name).ravel(), value, atol=1e-4)]
+    if volume.shape[-1] == 1:  # GDCM calls slices of one file 1 mm thick, we ask SliceThickness
+        spacing[2] = volume.spacing[2]
+    places = {"spacing": spacing, "origin": origin, "direction": direction}
+    wrong = [name for name, value in places.items() if not np.allclose(getattr(volume, name), value, atol=1e-4)]
     return ", ".join(wrong) or "equal"
 
 
