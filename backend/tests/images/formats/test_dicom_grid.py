@@ -106,6 +106,23 @@ def test_slices_moved_at_random_are_refused(tmp_path, hu, rng):
         read_volume(write_places(tmp_path / "s", hu, places))
 
 
+def test_two_slices_far_beside_each_other_are_no_tilt(tmp_path, hu):
+    with refused("slice-positions-irregular"):
+        read_volume(write_places(tmp_path / "s", hu, [(0, 0, 0), (30, 0, 5)]))
+
+
+def test_a_tilt_with_a_missing_slice(tmp_path, hu):
+    """A volume that is constant along i, tilted along i: nothing but the fill may change."""
+    plain = np.repeat(hu[:1], 7, axis=0)
+    kept = [k for k in range(20) if k != 8]
+    folder = write_places(tmp_path / "s", plain[..., kept], [(0.25 * k, 0, 2.0 * k) for k in kept])
+    volume = read_volume(folder, gaps="resample")
+    assert volume.shape == (14, 5, 20) and len(volume.notes) == 2
+    for k in kept:
+        first = int(np.ceil(0.25 * k / 0.75))  # pixels of 0.75 mm along i
+        assert (volume.array[first : first + 6, :, k] == plain[0, :, k]).all()
+
+
 @pytest.mark.parametrize("tag", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"])
 @pytest.mark.parametrize("value", [None, ""])
 @pytest.mark.parametrize("where", ["everywhere", "in one"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from medssl.core.errors import VolumeError
-from medssl.images.dicom.planes import Plane
+from medssl.images.dicom.planes import Plane, axis_decimals, rounding_of
+from medssl.images.dicom.tilt import drift_of
 
 TOLERANCE = 0.01  # of the slice distance, plus as many mm: what a position may lie beside the grid without a word
 FEW_HOLES = 0.15  # of the slices: more even gaps than that in rounded positions come from the rounding
@@ -52,7 +52,7 @@ def lay_out(planes: Sequence[Plane], source: Path, gaps: str = "refuse") -> Grid
     order = np.argsort(heights, kind="stable")
     heights, positions = heights[order], positions[order]
     distance, places, notes = _even_places(planes, heights, axes[:, 2], source, gaps)
-    drift, tilt = _drift(planes, positions, heights, axes, source)
+    drift, tilt = drift_of(planes, positions, heights, axes, source)
     notes = (*notes, *_turned(planes[0], axes))
     return Grid(
         order=tuple(int(n) for n in order), places=places, slices=round(float(places[-1])) + 1, spacing=np.append(spacing, distance),
@@ -95,7 +95,7 @@ def _check_tags(planes: Sequence[Plane], source: Path) -> None:
 def _check_alike(planes: Sequence[Plane], source: Path) -> None:
     first = np.asarray([*(planes[0].orientation or ())])
     turned = max(float(np.abs(np.asarray(plane.orientation) - first).max()) for plane in planes)
-    if turned > max(2e-3, 10.0 ** -_axis_decimals(planes)):
+    if turned > max(2e-3, 10.0 ** -axis_decimals(planes)):
         raise VolumeError(
             source,
             "holds images of several orientations",
@@ -110,10 +110,6 @@ def _check_alike(planes: Sequence[Plane], source: Path) -> None:
             "Correct the tag or split the series",
             code="pixel-spacing-invalid",
         )
-
-
-def _axis_decimals(planes: Sequence[Plane]) -> int:
-    return min(max(plane.axis_decimals for plane in planes) or 6, 6)  # ones and zeros alone are not rounded
 
 
 def _axes(planes: Sequence[Plane], source: Path) -> np.ndarray:
@@ -135,7 +131,7 @@ def _axes(planes: Sequence[Plane], source: Path) -> np.ndarray:
 def _turned(plane: Plane, axes: np.ndarray) -> tuple[str, ...]:
     """A note where the axes in the file were farther from a right angle than their digits explain."""
     wrong = float(np.abs(np.asarray(plane.orientation).reshape(2, 3) - axes[:, :2].T).max())
-    if wrong <= max(1e-3, 10.0 ** -_axis_decimals([plane])):
+    if wrong <= max(1e-3, 10.0 ** -axis_decimals([plane])):
         return ()
     return (
         f"ImageOrientationPatient is no right angle: the axes were turned by up to {np.degrees(wrong):.2f} degrees to the nearest.",
@@ -155,7 +151,7 @@ def _even_places(
             "Remove the copies, or split repeated acquisitions",
             code="slice-repeated",
         )
-    rounding = float(_rounding(planes) @ np.abs(normal)) + 1e-6
+    rounding = float(rounding_of(planes) @ np.abs(normal)) + 1e-6
     whole = np.arange(len(heights), dtype=np.float64)
     complete, beside = _fit(heights, whole)
     holed, spread, places = _best_with_holes(heights, steps, planes[0].distance)
@@ -179,11 +175,6 @@ def _even_places(
     distance = float((heights[-1] - heights[0]) / count)
     note = f"Unevenly spaced slices ({steps.min():g} to {steps.max():g} mm) were resampled to {distance:g} mm."
     return distance, (heights - heights[0]) / distance, (note,)
-
-
-def _rounding(planes: Sequence[Plane]) -> np.ndarray:
-    """(3,): half a step of the digits that x, y and z are stated with (mm)."""
-    return 0.5 * 10.0 ** -np.max([plane.decimals for plane in planes], axis=0).astype(np.float64)
 
 
 def _mean(distance: float, heights: np.ndarray) -> float:
@@ -222,28 +213,3 @@ def _gap_refused(heights: np.ndarray, steps: np.ndarray, usual: float, source: P
         REMEDY,
         code="slice-spacing-irregular",
     )
-
-
-def _drift(
-    planes: Sequence[Plane], positions: np.ndarray, heights: np.ndarray, axes: np.ndarray, source: Path
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(k, 2) mm that a tilted gantry moves each slice along i and j, with the note; zeros where it stood straight."""
-    drift = (positions - positions[0]) @ axes[:, :2]
-    height = heights - heights[0]
-    slope = drift.T @ height / float(height @ height)  # mm beside for each mm of height, along i and j
-    rounding = float((_rounding(planes) @ np.abs(axes[:, :2])).max())
-    turned = min(2 * 0.5 * 10.0 ** -_axis_decimals(planes), 0.01)  # what rounded axes make of a straight stack
-    pixel = float(min(planes[0].spacing or (1.0, 1.0)))
-    unnoticed = max(rounding, 0.1 * pixel, turned * float(height[-1]))
-    if float(np.abs(drift - height[:, None] * slope).max()) > max(2 * rounding, 0.5 * pixel):
-        raise VolumeError(
-            source,
-            "holds slices that are moved beside each other, by no even tilt of the gantry",
-            "Load it in Slicer and save it as NRRD, or export the series again",
-            code="slice-positions-irregular",
-        )
-    if float(np.abs(slope).max()) * float(height[-1]) <= unnoticed:
-        return np.zeros_like(drift), ()
-    degrees = math.degrees(math.atan(float(np.hypot(*slope))))
-    note = f"The gantry was tilted by {degrees:.1f} degrees: the slices were shifted in their plane (linear interpolation) onto a straight grid."
-    return height[:, None] * slope, (note,)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut
-from scipy import ndimage
 
 from medssl.images.dicom.decoding import PIXELS_DAMAGED, read_whole, stored_frames
 from medssl.images.dicom.grid import Grid
 from medssl.images.dicom.header import refusing, text, whole
 from medssl.images.dicom.planes import Plane
+from medssl.images.dicom.tilt import straighten
 from medssl.images.formats.header import check_memory
 
 AIR = (-1024, -1000)  # HU: what the background of a CT may be
@@ -44,7 +44,7 @@ def read_planes(planes: Sequence[Plane], grid: Grid, source: Path, modality: str
         array[padded] = fill
     notes = (f"{changed:,} voxels of padding (PixelPaddingValue) were set to {fill:g}.",) if changed else ()
     if grid.drift.any():
-        array = _straighten(array, grid, fill)
+        array = straighten(array, grid.drift / grid.spacing[:2], fill)
     return (array if grid.even else _interpolate(array, grid)), notes
 
 
@@ -92,29 +92,6 @@ def _as_stored(value: int, image: Dataset) -> int:
     if whole(image, "PixelRepresentation"):
         return value - 2**bits if value >= 2 ** (bits - 1) else value
     return value + 2**bits if value < 0 else value
-
-
-def _straighten(array: np.ndarray, grid: Grid, fill: float) -> np.ndarray:
-    """Each slice moved by its drift onto the normal of the first; the plane grows, so that nothing is cut off.
-
-    The grid's origin stays that of the first slice, moved by whole pixels (`grown`).
-    """
-    low, high = grown(grid)
-    out = np.full((array.shape[0] + int(low[0] + high[0]), array.shape[1] + int(low[1] + high[1]), array.shape[2]), fill, array.dtype, order="F")  # fmt: skip
-    pixels = grid.drift / grid.spacing[:2]
-    for k in range(array.shape[2]):
-        wide = np.full(out.shape[:2], fill, np.float32)
-        wide[low[0] : low[0] + array.shape[0], low[1] : low[1] + array.shape[1]] = array[..., k]
-        moved = ndimage.shift(wide, pixels[k], order=1, mode="constant", cval=fill)
-        out[..., k] = np.rint(moved) if array.dtype.kind == "i" else moved
-    return out
-
-
-def grown(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Whole pixels (i, j) that straightening adds before and behind the plane."""
-    pixels = grid.drift / grid.spacing[:2]
-    low, high = np.ceil(np.maximum(-pixels.min(axis=0), 0)), np.ceil(np.maximum(pixels.max(axis=0), 0))
-    return low.astype(np.int64), high.astype(np.int64)
 
 
 def _interpolate(array: np.ndarray, grid: Grid) -> np.ndarray:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -19,7 +21,7 @@ PHASE_TAGS = (
     "TemporalPositionIdentifier", "TemporalPositionIndex", "AcquisitionNumber", "FrameAcquisitionNumber", "EchoTime", "EffectiveEchoTime",
     "EchoNumbers", "DiffusionBValue", "DiffusionGradientOrientation", "DiffusionDirectionality", "InversionTime", "InversionTimes", "FlipAngle",
     "NominalPercentageOfCardiacPhase", "ActualCardiacTriggerDelayTime", "KVP", "ConvolutionKernel", "SliceThickness", "ImageType", "FrameType",
-    "ContrastBolusAgent", "ContrastBolusAgentPhase", "ImageComments", "TriggerTime", "AcquisitionTime", "AcquisitionDateTime", "FrameAcquisitionDateTime",
+    "ContrastBolusAgent", "ContrastBolusAgentPhase", "ImageComments", "TriggerTime", "FrameReferenceTime", "AcquisitionTime", "AcquisitionDateTime", "FrameAcquisitionDateTime",
     "SeriesTime", "ContentTime",
 )  # fmt: skip
 PLANE_TAGS = (
@@ -117,3 +119,12 @@ def _decimals(stated: str) -> tuple[int, ...]:
     """Digits after the point of each number in a text, without trailing zeros: writers add and drop them."""
     exponents = [Decimal(part).normalize().as_tuple().exponent for part in stated.split("\\") if part]
     return tuple(max(-one, 0) if isinstance(one, int) else 0 for one in exponents)
+
+
+def rounding_of(planes: Several[Plane]) -> np.ndarray:
+    """(3,): half a step of the digits that x, y and z are stated with (mm)."""
+    return 0.5 * 10.0 ** -np.max([plane.decimals for plane in planes], axis=0).astype(np.float64)
+
+
+def axis_decimals(planes: Several[Plane]) -> int:
+    return min(max(plane.axis_decimals for plane in planes) or 6, 6)  # ones and zeros alone are not rounded

@@ -10,8 +10,9 @@ from medssl.core.errors import VolumeError
 from medssl.images.dicom.grid import lay_out, lay_out_one
 from medssl.images.dicom.header import is_dicom, read_header, refusing
 from medssl.images.dicom.kinds import kind_left_out
-from medssl.images.dicom.pixels import grown, read_planes
+from medssl.images.dicom.pixels import read_planes
 from medssl.images.dicom.radiograph import read_radiograph
+from medssl.images.dicom.tilt import grown
 from medssl.images.formats.dicom_series import TAGS, Group, SortedFiles, sort_files
 from medssl.images.formats.header import check_memory
 from medssl.images.volume import Volume, compact
@@ -31,7 +32,9 @@ def read_file(path: Path, part: str = "", gaps: str = "refuse") -> Volume:
         raise found.bad[0][1]
     if not found.groups:
         kind = next(iter(found.left_out))
-        raise VolumeError(path, f"is no image but a {kind}", "Choose a file of the image itself", code="no-dicom")
+        raise VolumeError(
+            path, f"is no image but a {kind}", "Choose a file of the image itself, or its folder", code="no-dicom"
+        )
     volume = _read_group(_choose(found, path, part), path, gaps)
     header = read_header(path, TAGS)
     with refusing(path):
@@ -120,8 +123,9 @@ def _read_group(group: Group, source: Path, gaps: str) -> Volume:
     with refusing(source, "has a header that cannot be used"):
         _check_sizes(group, source)
         grid = lay_out(group.planes, source, gaps) if len(group.planes) > 1 else lay_out_one(group.planes[0])
-    array, notes = read_planes(group.planes, grid, source, group.series.modality)
-    low, _ = grown(grid)
+    with refusing(source, "cannot be put together"):
+        array, notes = read_planes(group.planes, grid, source, group.series.modality)
+    low, _ = grown(grid.drift / grid.spacing[:2])
     return Volume(
         compact(array), spacing=grid.spacing, origin=grid.origin - grid.direction[:, :2] @ (low * grid.spacing[:2]), direction=grid.direction,
         modality=group.series.modality, name=source.stem, patient=group.series.patient, notes=(*grid.notes, *notes),
