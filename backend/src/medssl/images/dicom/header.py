@@ -67,7 +67,9 @@ def _begins_with_an_element(start: bytes) -> bool:
     if start[4:6] in VRS:
         return True
     element, length = (int.from_bytes(part, "little") for part in (start[2:4], start[4:8]))
-    return little and element < 0x3000 and 0 < length <= 64  # implicit VR: always little endian, and short values first
+    return (
+        little and element < 0x3000 and 0 < length <= 64 and length % 2 == 0
+    )  # implicit VR: always little endian, and short values first
 
 
 def check_packed(path: Path) -> None:

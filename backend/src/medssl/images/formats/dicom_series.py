@@ -22,6 +22,7 @@ from medssl.images.dicom.planes import PLANE_TAGS, Plane, planes_of
 TAGS = (
     "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", *KIND_TAGS, *PLANE_TAGS,
 )  # fmt: skip
+MOST_STACKS = 64  # of one series; more are turns about an axis
 SAME_ORIENTATION = 0.01  # between the components of the axes' unit vectors
 
 
@@ -106,7 +107,13 @@ def sort_files(paths: Iterable[Path], keep: tuple[str, ...] = ()) -> SortedFiles
             left_out["copy of another file"] += 1
         else:
             kept.setdefault(file.key, []).append(file)
-    groups = [group for files in kept.values() for group in _split(files, left_out)]
+    groups: list[Group] = []
+    for files in kept.values():
+        try:
+            with refusing(files[0].path, "belongs to a series that cannot be sorted"):
+                groups += _split(files, left_out)
+        except VolumeError as error:
+            bad += [(file.path, error) for file in files]
     groups.sort(key=lambda group: (str(group.series.files[0]), group.planes[0].frame))
     return SortedFiles(tuple(groups), dict(sorted(left_out.items())), tuple(bad))
 
@@ -206,9 +213,10 @@ def _name_of(file: _File, others: list[_File]) -> str:
 def _stacks(planes: list[Plane]) -> list[tuple[str, list[Plane]]]:
     """Planes of one size, one orientation and one StackID each, with what names them."""
     stacks: list[tuple[tuple, np.ndarray | None, list[Plane]]] = []
-    for plane in sorted(
+    known_first = sorted(
         planes, key=lambda plane: plane.orientation is None
-    ):  # without one: to the others, to be refused
+    )  # the rest joins them, to be refused by name
+    for plane in known_first:
         axes = None if plane.orientation is None else np.asarray(plane.orientation)
         for key, known, members in stacks:
             alike = axes is None or known is None or np.abs(axes - known).max() < SAME_ORIENTATION
@@ -217,10 +225,10 @@ def _stacks(planes: list[Plane]) -> list[tuple[str, list[Plane]]]:
                 break
         else:
             stacks.append(((plane.shape, plane.stack), axes, [plane]))
+        if len(stacks) > MOST_STACKS:
+            return [("", planes)]
     if len(stacks) > 1 and max(len(members) for _, _, members in stacks) <= 2:
-        return [
-            ("", planes)
-        ]  # turns about an axis, a localiser in three directions: no stack at all, which reading refuses
+        return [("", planes)]  # turns about an axis, three directions: no stack at all, which reading refuses
     names = []
     for (shape, stack), _, _ in stacks:
         size = f"{shape[0]}x{shape[1]}" if len({key[0] for key, _, _ in stacks}) > 1 else ""
