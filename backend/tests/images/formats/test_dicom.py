@@ -65,39 +65,38 @@ def test_doubled_slice(tmp_path, hu):
         read_volume(folder)
 
 
-def test_mixed_series(tmp_path, hu):
+def test_several_series(tmp_path, hu):
     folder = write_series(tmp_path / "s", hu, POSITIONS, SeriesDescription="thorax")
-    for k in range(2):
-        write_dicom(folder / f"other{k}.dcm", hu[..., k], SeriesInstanceUID="9.9", SeriesDescription="scout")
-    with refused("series-mixed", names="scout (2 images)") as caught:
+    write_series(folder / "other", hu[..., :3], POSITIONS[:3], SeriesDescription="abdomen")
+    with refused("series-mixed", names=["thorax (5 images)", "abdomen (3 images)"]) as caught:
         read_volume(folder)
-    assert "thorax (5 images)" in caught.value.rule and "folder of its own" in caught.value.remedy
+    assert "folder of its own" in caught.value.remedy
+    assert read_volume(folder / "other").shape == (7, 5, 3)  # the remedy
 
 
-def test_sizes_orientations_gantry(tmp_path, hu):
-    folder = write_series(tmp_path / "sizes", hu, POSITIONS)
+def test_single_images_of_another_size_or_orientation_are_left_out(tmp_path, hu):
+    folder = write_series(tmp_path / "s", hu, POSITIONS)
     write_dicom(folder / "big.dcm", np.zeros((9, 9), np.int16))
-    with refused("slice-sizes-differ", names="5 of 7x5, 1 of 9x9"):
-        read_volume(folder)
-    folder = write_series(tmp_path / "turns", hu, POSITIONS)
-    write_dicom(
-        folder / "turned.dcm",
-        hu[..., 0],
-        ImageOrientationPatient=[0, 1, 0, 0, 0, -1],
-        ImagePositionPatient=[0, 0, 22.5],
-    )
+    turned = dict(ImageOrientationPatient=[0, 1, 0, 0, 0, -1], ImagePositionPatient=[0, 0, 22.5])
+    write_dicom(folder / "turned.dcm", hu[..., 0], **turned)
+    volume = read_volume(folder)
+    assert np.array_equal(volume.array, hu)
+    assert any("2 x another size or orientation" in note for note in volume.notes)
+
+
+def test_slices_that_are_no_stack(tmp_path, hu):
+    for k, angle in enumerate(np.linspace(0, np.pi, 7)):  # turned about an axis
+        axes = [np.cos(angle), np.sin(angle), 0, 0, 0, -1]
+        path = tmp_path / "radial" / f"{k}.dcm"
+        path.parent.mkdir(exist_ok=True)
+        write_dicom(path, hu[..., 0], ImageOrientationPatient=[round(a, 5) for a in axes], ImagePositionPatient=[0, 0, 0], PixelSpacing=[1, 1])  # fmt: skip
     with refused("slice-orientations-differ"):
-        read_volume(folder)
-    (tmp_path / "tilt").mkdir()
-    for k in range(5):
-        write_dicom(
-            tmp_path / "tilt" / f"{k}.dcm",
-            hu[..., k],
-            ImagePositionPatient=[0, k * 1.0, k * 2.5],
-            ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
-        )
-    with refused("gantry-tilted"):
-        read_volume(tmp_path / "tilt")
+        read_volume(tmp_path / "radial")
+    (tmp_path / "sizes").mkdir()
+    for n in (5, 6):
+        write_dicom(tmp_path / "sizes" / f"{n}.dcm", np.zeros((n, n), np.int16))
+    with refused("slice-sizes-differ", names=["1 of 5x5", "1 of 6x6"]):
+        read_volume(tmp_path / "sizes")
 
 
 def test_truncated_slice_and_foreign_files(tmp_path, hu):
@@ -115,7 +114,10 @@ def test_header_of_a_giant_series(tmp_path, hu):
     for path in sorted(folder.iterdir())[1:]:
         path.unlink()
     for n in range(1, 30):
-        write_dicom(folder / f"x{n}.dcm", hu[..., 0], Rows=65535, Columns=65535, ImagePositionPatient=[0, 0, 10 + n])
+        place = dict(
+            ImageOrientationPatient=[1, 0, 0, 0, 1, 0], ImagePositionPatient=[0, 0, 10 + n], PixelSpacing=[0.9, 0.6]
+        )
+        write_dicom(folder / f"x{n}.dcm", hu[..., 0], Rows=65535, Columns=65535, **place)
     with refused("more-than-memory", names="128,845,086,750"):
         read_volume(folder)
 

@@ -9,8 +9,8 @@ import pydicom
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.entry import Entry
+from medssl.images.dicom.header import RADIOGRAPHS
 from medssl.images.formats.dicom import is_dicom
-from medssl.images.formats.dicom_radiograph import RADIOGRAPHS
 from medssl.images.formats.image_files import is_image, is_picture, stem
 
 MASK_FOLDERS = ("mask", "masks", "label", "labels", "labelstr", "labelsts", "segmentation", "segmentations")

@@ -1,182 +1,148 @@
-"""DICOM: a folder as one series of slices, a file as a slice. Radiographs are in `radiograph`."""
+"""DICOM: a folder, a file, or the files of one series as one image."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pydicom
-from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
-
 from medssl.core.errors import VolumeError
-from medssl.images.formats.dicom_radiograph import RADIOGRAPHS, read_radiograph
+from medssl.images.dicom.grid import lay_out, lay_out_one
+from medssl.images.dicom.header import is_dicom, read_header, refusing
+from medssl.images.dicom.kinds import kind_left_out
+from medssl.images.dicom.pixels import read_planes
+from medssl.images.dicom.radiograph import read_radiograph
+from medssl.images.dicom.tilt import grown
+from medssl.images.formats.dicom_series import TAGS, Group, SortedFiles, sort_files
 from medssl.images.formats.header import check_memory
 from medssl.images.volume import Volume, compact
 
-PIXEL_ERRORS = (
-    AttributeError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-    EOFError,
-)  # what pydicom's decoders raise
-TOLERANCE = 0.01  # of the slice distance, plus as many mm for positions that were rounded in the file
+__all__ = ["is_dicom", "read_file", "read_files", "read_series"]
+READABLE_ALONE = ("localiser", "secondary capture")  # left out of folders, but what is asked for by name is read
 
 
-def is_dicom(path: Path) -> bool:
-    """Does the file carry DICOM's magic word?"""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
-def read_file(path: Path) -> Volume:
-    """Read one DICOM file: a radiograph as (i, j), any other image as a volume of one slice.
+def read_file(path: Path, part: str = "", gaps: str = "refuse") -> Volume:
+    """Read one DICOM file: a radiograph as (i, j), a slice as a volume of one, an enhanced multi-frame file as its stack.
 
     Raises:
-        VolumeError: damaged, coloured, or of several frames.
+        VolumeError: damaged, coloured, no image, frames without places, or several stacks and no `part` that names one.
     """
-    header = _read_header(path)
-    return read_radiograph(path) if header.get("Modality", "") in RADIOGRAPHS else _stack([(path, header)], path)
+    found = sort_files([path], keep=READABLE_ALONE)
+    if found.bad:
+        raise found.bad[0][1]
+    if not found.groups:
+        kind = next(iter(found.left_out))
+        raise VolumeError(
+            path, f"is no image but a {kind}", "Choose a file of the image itself, or its folder", code="no-dicom"
+        )
+    volume = _read_group(_choose(found, path, part), path, gaps)
+    header = read_header(path, TAGS)
+    with refusing(path):
+        kind = kind_left_out(header)
+    return replace(volume, notes=(*volume.notes, f"The file is a {kind}.")) if kind else volume
 
 
-def read_series(folder: Path) -> Volume:
-    """Read the one series in a folder, sorted by position, in the units that the rescale tags give (HU for CT).
+def read_series(folder: Path, part: str = "", gaps: str = "refuse") -> Volume:
+    """Read the one series below a folder, sorted by position, in the units that the rescale tags give (HU for CT).
+
+    What is no image of the patient is left out and counted in the notes (see `find_series`). Slices missing between
+    others are refused, or interpolated with `gaps` = "resample". A tilted gantry is straightened.
 
     Raises:
-        VolumeError: no DICOM, several series, a missing or doubled slice, differing sizes or orientations, tilted gantry.
+        VolumeError: no DICOM, several series, a tag absent, a missing or doubled slice, or damaged pixels.
     """
-    files = sorted(path for path in folder.iterdir() if is_dicom(path))
-    slices = [(path, header) for path in files for header in [_read_header(path)] if "Rows" in header]
-    if not slices:
-        raise VolumeError(
-            folder, "holds no DICOM images", "Choose the folder that holds the slices of one series", code="no-dicom"
-        )
-    series = Counter((header.get("SeriesInstanceUID", ""), header.get("SeriesDescription", "")) for _, header in slices)
-    if len({uid for uid, _ in series}) > 1:
-        listed = ", ".join(f"{description or uid} ({count} images)" for (uid, description), count in series.items())
-        raise VolumeError(
-            folder, f"mixes {len(series)} series: {listed}", "Give each series a folder of its own", code="series-mixed"
-        )
-    if len(slices) == 1 and slices[0][1].get("Modality", "") in RADIOGRAPHS:
-        return read_radiograph(slices[0][0])
-    return replace(_stack(slices, folder), name=folder.name)
+    with refusing(folder, "cannot be listed"):
+        files = sorted(path for path in folder.rglob("*") if is_dicom(path))
+    return replace(_read(files, folder, part, gaps), name=folder.name)
 
 
-def _read_header(path: Path) -> Dataset:
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, *PIXEL_ERRORS) as error:
-        raise VolumeError(
-            path, f"is no readable DICOM file ({error})", "Take another copy of the file", code="image-unreadable"
-        ) from error
+def read_files(files: Sequence[Path], source: Path, part: str = "", gaps: str = "refuse") -> Volume:
+    """Read the files of one series, in any folders, as one volume; `source` names it in messages.
+
+    Raises:
+        VolumeError: see `read_series`.
+    """
+    for file in files:
+        if not file.exists():
+            raise VolumeError(file, "does not exist", "Check the path", code="file-not-found")
+    return _read(files, source, part, gaps)
 
 
-def _stack(slices: list[tuple[Path, Dataset]], source: Path) -> Volume:
-    first = slices[0][1]
-    _check_alike(slices, source)
-    shape = (int(first.Columns), int(first.Rows), len(slices))
-    check_memory(source, shape, 4 * shape[0] * shape[1] * shape[2])
-    axes = np.reshape(np.asarray(first.get("ImageOrientationPatient", [1, 0, 0, 0, 1, 0]), dtype=np.float64), (2, 3))
-    normal = np.cross(axes[0], axes[1])
-    positions = np.asarray(
-        [header.get("ImagePositionPatient", [0, 0, 0]) for _, header in slices], dtype=np.float64
-    )  # (k, 3)
-    order = np.argsort(positions @ normal, kind="stable")
-    positions = positions[order]
-    distance = (
-        _check_positions(positions, normal, source) if len(slices) > 1 else float(first.get("SliceThickness") or 1.0)
+def _read(files: Sequence[Path], source: Path, part: str, gaps: str) -> Volume:
+    found = sort_files(files)
+    if not found.groups:
+        raise found.bad[0][1] if found.bad else _no_image(source, found)
+    volume = _read_group(_choose(found, source, part), source, gaps)
+    notes = []
+    if found.left_out:
+        notes.append(f"Left out: {', '.join(f'{count} x {kind}' for kind, count in found.left_out.items())}.")
+    if found.bad:
+        notes.append(f"{len(found.bad)} files could not be read, the first is {found.bad[0][1]}")
+    return replace(volume, notes=(*volume.notes, *notes))
+
+
+def _no_image(source: Path, found: SortedFiles) -> VolumeError:
+    held = ", ".join(f"{count} x {kind}" for kind, count in found.left_out.items())
+    return VolumeError(
+        source,
+        f"holds no DICOM images{f', only {held}' if held else ''}",
+        "Choose the folder that holds the slices of one series",
+        code="no-dicom",
     )
-    rows, columns = (float(s) for s in first.get("PixelSpacing", [1.0, 1.0]))
-    array = np.stack([_read_pixels(slices[n][0]) for n in order], axis=-1)
+
+
+def _choose(found: SortedFiles, source: Path, part: str) -> Group:
+    """The one series there is, or the one that `part` names."""
+    named = [group for group in found.groups if group.series.part == part] if part else []
+    if len(found.groups) == 1 or len(named) == 1:
+        return (named or found.groups)[0]
+    names = [_words(group) for group in found.groups]
+    named_in = [f"{name} in {group.series.files[0].parent.name}" if names.count(name) > 1 else name for name, group in zip(names, found.groups)]  # fmt: skip
+    listed = ", ".join(named_in[:12])
+    more = f" and {len(found.groups) - 12} more" if len(found.groups) > 12 else ""
+    one_file = len({file for group in found.groups for file in group.series.files}) == 1
+    remedy = (
+        "Choose one by its part, as it stands before the bracket: read_volume(path, part=...)"
+        if one_file
+        else "Give each series a folder of its own, or a folder above as a training set, where each series is an image of its own"
+    )
+    raise VolumeError(source, f"mixes {len(found.groups)} series: {listed}{more}", remedy, code="series-mixed")
+
+
+def _words(group: Group) -> str:
+    series = group.series
+    name = ", ".join(word for word in (series.description, series.part) if word) or series.uid
+    return f"{name} ({len(group.planes)} images)"
+
+
+def _read_group(group: Group, source: Path, gaps: str) -> Volume:
+    if gaps not in ("refuse", "resample"):
+        raise VolumeError(f"gaps={gaps!r}", "is no way to treat missing slices", 'Use "refuse" or "resample"')
+    if group.projection:
+        return read_radiograph(group.series.files[0])
+    with refusing(source, "has a header that cannot be used"):
+        _check_sizes(group, source)
+        grid = lay_out(group.planes, source, gaps) if len(group.planes) > 1 else lay_out_one(group.planes[0])
+    with refusing(source, "cannot be put together"):
+        array, notes = read_planes(group.planes, grid, source, group.series.modality)
+    low, _ = grown(grid.drift / grid.spacing[:2])
     return Volume(
-        compact(array),
-        spacing=np.array([columns, rows, distance]), origin=positions[0], direction=np.stack([axes[0], axes[1], normal], axis=1),
-        modality=str(first.get("Modality", "")), name=source.stem, patient=str(first.get("PatientID", "")),
+        compact(array), spacing=grid.spacing, origin=grid.origin - grid.direction[:, :2] @ (low * grid.spacing[:2]), direction=grid.direction,
+        modality=group.series.modality, name=source.stem, patient=group.series.patient, notes=(*grid.notes, *notes),
     )  # fmt: skip
 
 
-def _check_alike(slices: list[tuple[Path, Dataset]], source: Path) -> None:
-    sizes = Counter((int(h.Columns), int(h.Rows)) for _, h in slices)
+def _check_sizes(group: Group, source: Path) -> None:
+    sizes: dict[tuple[int, int], int] = {}
+    for plane in group.planes:
+        sizes[plane.shape] = sizes.get(plane.shape, 0) + 1
     if len(sizes) > 1:
-        listed = ", ".join(f"{count} of {c}x{r}" for (c, r), count in sizes.items())
+        listed = ", ".join(f"{count} of {columns}x{rows}" for (columns, rows), count in sizes.items())
         raise VolumeError(
             source,
             f"holds images of several sizes: {listed}",
             "Remove the localiser images or split the series",
             code="slice-sizes-differ",
         )
-    for path, header in slices:
-        if int(header.get("NumberOfFrames") or 1) > 1:
-            raise VolumeError(
-                path,
-                f"holds {header.NumberOfFrames} frames in one file",
-                "Load it in Slicer and save it as NRRD",
-                code="several-frames",
-            )
-        if int(header.get("SamplesPerPixel", 1)) != 1:
-            raise VolumeError(path, "is a colour image", "Give grey images", code="colour-image")
-    orientation = np.asarray(
-        [h.get("ImageOrientationPatient", [1, 0, 0, 0, 1, 0]) for _, h in slices], dtype=np.float64
-    )
-    if np.abs(orientation - orientation[0]).max() > 1e-3:
-        raise VolumeError(
-            source,
-            "holds images of several orientations",
-            "Remove the localiser images or split the series",
-            code="slice-orientations-differ",
-        )
-
-
-def _check_positions(positions: np.ndarray, normal: np.ndarray, source: Path) -> float:
-    """Distance of neighbouring slices; `positions` (k, 3) are sorted along `normal`."""
-    heights = positions @ normal
-    gaps = np.diff(heights)
-    usual = float(np.median(gaps))
-    if gaps.min() < 1e-3:
-        n = int(gaps.argmin())
-        raise VolumeError(
-            source,
-            f"has two slices at {heights[n]:g} mm",
-            "Remove the copies, or split repeated acquisitions",
-            code="slice-repeated",
-        )
-    n = int(np.abs(gaps - usual).argmax())
-    if abs(gaps[n] - usual) > TOLERANCE * usual + TOLERANCE:
-        raise VolumeError(
-            source,
-            f"lacks slices: those at {heights[n]:g} and {heights[n + 1]:g} mm are {gaps[n]:g} mm apart, the others {usual:g} mm",
-            "Export the series again, complete and evenly spaced",
-            code="slice-spacing-irregular",
-        )
-    drift = positions[-1] - positions[0] - normal * (heights[-1] - heights[0])
-    if np.linalg.norm(drift) > TOLERANCE * (heights[-1] - heights[0]) + 0.5:
-        raise VolumeError(
-            source,
-            "was taken with a tilted gantry",
-            "Load it in Slicer, which straightens it, and save it as NRRD",
-            code="gantry-tilted",
-        )
-    return float(gaps.mean())
-
-
-def _read_pixels(path: Path) -> np.ndarray:
-    """One slice (i, j) in rescaled units; whole slope and intercept keep integers."""
-    try:
-        image = pydicom.dcmread(path)
-        stored = image.pixel_array.T
-    except PIXEL_ERRORS as error:
-        raise VolumeError(
-            path,
-            f"has no readable pixels ({error})",
-            "Take another copy: this one is cut off or packed in an unknown way",
-            code="image-unreadable",
-        ) from error
-    slope, intercept = float(image.get("RescaleSlope", 1) or 1), float(image.get("RescaleIntercept", 0) or 0)
-    if slope.is_integer() and intercept.is_integer():
-        return (stored.astype(np.int32) * int(slope) + int(intercept)).astype(np.int32)
-    return (stored * slope + intercept).astype(np.float32)
+    columns, rows = next(iter(sizes))
+    check_memory(source, (columns, rows, len(group.planes)), 4 * columns * rows * len(group.planes))

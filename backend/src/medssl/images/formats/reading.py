@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,14 @@ from medssl.core.errors import VolumeError
 from medssl.images.volume import Volume
 
 
-def read_volume(path: str | Path, modality: str = "") -> Volume:
+def read_volume(
+    path: str | Path, modality: str = "", files: Sequence[Path] = (), part: str = "", gaps: str = "refuse"
+) -> Volume:
     """Read an image: NRRD, NIfTI, MetaImage, a folder with one DICOM series, a DICOM file, PNG or JPEG.
 
-    `modality` overrides what the file says (only DICOM says anything).
+    `modality` overrides what the file says (only DICOM says anything). `files` are those of one DICOM series, where
+    `path` holds more than that or not all of it; `part` names one of several stacks or phases in them (`find_series`);
+    `gaps` = "resample" interpolates missing DICOM slices, which are refused otherwise.
 
     Raises:
         VolumeError: missing, unreadable, truncated, too large, not grey, not finite.
@@ -26,14 +31,16 @@ def read_volume(path: str | Path, modality: str = "") -> Volume:
         raise VolumeError(
             path, "does not exist", "Check the path; it is read on the machine of the backend", code="file-not-found"
         )
-    if path.is_dir():
-        volume = dicom.read_series(path)
+    if files:
+        volume = dicom.read_files([Path(file) for file in files], path, part, gaps)
+    elif path.is_dir():
+        volume = dicom.read_series(path, part, gaps)
     elif image_files.is_picture(path):
         volume = image_files.read_picture(path)
     elif image_files.is_image(path):
         volume = image_files.read_image(path)
     elif dicom.is_dicom(path):
-        volume = dicom.read_file(path)
+        volume = dicom.read_file(path, part, gaps)
     else:
         known = ", ".join((*image_files.IMAGE_SUFFIXES, *image_files.PICTURE_SUFFIXES))
         raise VolumeError(
