@@ -14,7 +14,7 @@ from refusals import refused
 from small import SIZES, make_peac, write_pair
 
 from medssl.core.plan import Plan
-from medssl.networks.monai_segmenter import MonaiSegmenter
+from medssl.networks.libraries.monai_segmenter import MonaiSegmenter
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights import export as module
 from medssl.networks.weights.bundle_inference import UnitRange, intensity_transform
