@@ -205,7 +205,7 @@ def test_the_command_line_shows_and_takes_the_parts(official: Path, tmp_path: Pa
         assert result.exit_code == 0, result.output
         return result.output
 
-    assert "student (of student and teacher)" in run("weights", "inspect", official)
+    assert "student (of student and teacher;" in run("weights", "inspect", official)
     shown = json.loads(run("weights", "inspect", official, "--part", "teacher", "--json"))
     assert (shown["part"], shown["parts"], shown["plan"]["provenance"]["part"]) == ("teacher", [], "teacher")
     run("weights", "convert", official, tmp_path / "pair.safetensors")

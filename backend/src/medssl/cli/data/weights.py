@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -15,10 +15,14 @@ app = typer.Typer(help="Inspect, convert and export weight files.", no_args_is_h
 Source = Annotated[
     Path,
     typer.Argument(
-        help="A weight file: MedSSL safetensors, an official .pt, a plain Swin, one of MONAI, or its bundle."
+        help="A weight file: MedSSL safetensors, an official .pt, a plain Swin, one of MONAI, nnU-Net or nnssl, a checkpoint of "
+        "Lightning around any of these, or a MONAI bundle."
     ),
 ]
-WeightsPart = Annotated[Optional[str], typer.Option(help="Part of a file with both: student or teacher.")]  # noqa: UP045
+WeightsPart = Annotated[
+    str | None,
+    typer.Option(help="Part of a file that holds several: student, teacher, model, ema …; inspect lists them."),
+]
 
 
 @verb(app, "inspect", "medssl weights inspect Genesis_Chest_CT.pt")
@@ -31,7 +35,7 @@ def inspect_file(file: Source, part: WeightsPart = None, as_json: AsJson = False
 
     opened, report = inspect_weights(file, part)
     if as_json:
-        parts = {"part": opened.part, "parts": list(opened.parts)}
+        parts = {"part": opened.part, "parts": list(opened.parts), "choices": list(opened.choices)}
         print_json({"layout": opened.layout, **parts, "plan": opened.plan, "report": report})
     else:
         print_table(("", "content"), _facts(opened).items(), str(file))
@@ -45,7 +49,7 @@ def _facts(opened: Any) -> dict[str, Any]:
     tensors = opened.tensors.items()
     return {
         "layout": opened.layout,
-        **({"part": f"{opened.part} (of {' and '.join(opened.parts) or 'one'})"} if opened.part else {}),
+        **({"part": _part(opened)} if opened.part else {}),
         **_task(plan.task),
         "method": plan.method,
         **_nested("network", {name: value for name, value in plan.network.items() if name != "sets"}),
@@ -59,6 +63,12 @@ def _facts(opened: Any) -> dict[str, Any]:
         "sha256": plan.sha256 or "none stated",
         "parameters": f"{sum(t.numel() for n, t in tensors if t.is_floating_point() and 'running_' not in n):,}",
     }
+
+
+def _part(opened: Any) -> str:
+    """Which part was taken, and which others there are."""
+    others = f"of {' and '.join(opened.choices)}; --part takes another" if len(opened.choices) > 1 else "of one"
+    return f"{opened.part} ({others})"
 
 
 def _nested(name: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from medssl.core.errors import WeightsError
 
 ZIP, LARGEST_HEADER = b"PK\x03\x04", 100 * 2**20  # the limit of the safetensors format
+END, END_WITHIN = b"PK\x05\x06", 2**16 + 22  # an archive's last record begins so, and this far from its end at most
 OTHERS = {  # first bytes of what people mistake for weights
     b"\x89HDF": "an HDF5 file, as Keras writes them",
     b"\x1f\x8b": "compressed with gzip: unpack it first",
@@ -20,6 +21,7 @@ OTHERS = {  # first bytes of what people mistake for weights
     b"<!DO": "a web page, such as a download that needed a login",
     b"vers": "a pointer of Git LFS, not the file itself: run git lfs pull",
 }
+ENDED = ("index out of range", "Ran out of input")  # what readers say that find nothing more
 KNOWN = "Give a .pt, .pth, .ckpt or .safetensors weight file"
 
 
@@ -109,9 +111,11 @@ def refuse_cut(path: Path, error: Exception) -> None:
     """
     with path.open("rb") as file:
         zipped = file.read(4) == ZIP
+        file.seek(max(0, path.stat().st_size - END_WITHIN))
+        ended = END in file.read()
     text = str(error)
-    ended = isinstance(error, EOFError) or "unexpected EOF" in text or "Ran out of input" in text
-    if (zipped and not zipfile.is_zipfile(path)) or (not zipped and ended):
+    short = isinstance(error, (EOFError, struct.error)) or text in ENDED or "unexpected EOF" in text
+    if (zipped and not ended) or (not zipped and short):
         raise _cut(path) from error
 
 

@@ -191,7 +191,7 @@ def build_network(plan: Plan) -> Network:
         )  # fmt: skip
     try:
         return load(NETWORKS[plan.method].network)(**plan.network, fidelity=plan.fidelity)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError, AssertionError) as error:
         raise WeightsError(
             f"network {plan.network}", f"cannot be built ({error})", "Update MedSSL, or take another copy of the file",
             code="network-not-buildable",

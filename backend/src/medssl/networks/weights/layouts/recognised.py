@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from medssl.core.errors import WeightsError
+from medssl.core.errors import MedSSLError, WeightsError
 from medssl.core.plan import Plan
 from medssl.core.registry import load
 from medssl.networks import LAYOUTS
@@ -43,8 +43,7 @@ def recognise(path: Path, part: Part, said: dict[str, Any]) -> Recognised:
     """
     for reading in readings(part):
         for name in LAYOUTS:
-            layout: Layout = load(LAYOUTS[name])
-            if (found := layout(path, reading.tensors, said)) is not None:
+            if (found := _asked(name, path, reading, said)) is not None:
                 return replace(found, left_out=(*reading.left_out, *found.left_out))
     raise WeightsError(
         path,
@@ -52,6 +51,25 @@ def recognise(path: Path, part: Part, said: dict[str, Any]) -> Recognised:
         f"Known: {', '.join(LAYOUTS)}; other networks cannot be built here",
         code="layout-unknown",
     )
+
+
+def _asked(name: str, path: Path, reading: Part, said: dict[str, Any]) -> Recognised | None:
+    """What one layout makes of the tensors.
+
+    Raises:
+        WeightsError: its names are there, but not all that its sizes are read from, or in shapes that it never has.
+    """
+    layout: Layout = load(LAYOUTS[name])
+    try:
+        return layout(path, reading.tensors, said)
+    except MedSSLError:
+        raise
+    except (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError) as error:
+        what = f"lacks {error}" if isinstance(error, KeyError) else f"has shapes that it never has ({error})"
+        raise WeightsError(
+            path, f"looks like a file of {name}, but {what}", "Take another copy of the file, or other weights",
+            code="layout-unusable",
+        ) from error  # fmt: skip
 
 
 def shapes_of(tensors: dict[str, Tensor]) -> Shapes:
