@@ -36,7 +36,7 @@ def inspect_file(file: Source, part: WeightsPart = None, as_json: AsJson = False
     opened, report = inspect_weights(file, part)
     if as_json:
         parts = {"part": opened.part, "parts": list(opened.parts), "choices": list(opened.choices)}
-        print_json({"layout": opened.layout, **parts, "plan": opened.plan, "report": report})
+        print_json({"layout": opened.layout, "holds": opened.holds, **parts, "plan": opened.plan, "report": report})
     else:
         print_table(("", "content"), _facts(opened).items(), str(file))
         out.print("\n".join(report.lines()), markup=False, highlight=False)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan
-from medssl.networks.layers import head_names, names_of
+from medssl.networks.layers import head_names
 from medssl.networks.weights.layouts.official import OFFICIAL
 from medssl.networks.weights.layouts.swin import under_swin
 from medssl.networks.weights.matching_report import DERIVED
@@ -37,6 +37,11 @@ class Transfer:
     def complete(self) -> bool:
         """Every tensor of the backbone came from the file."""
         return not self.missing
+
+    def broken(self) -> list[str]:
+        """What is missing of the network's parts that came in part only; a part is what its names begin with, as `swinViT`."""
+        begun = {_part(name) for name in self.matched}
+        return [name for name in self.missing if _part(name) in begun]
 
     def text(self) -> str:
         """What matched and what is new, in one to three sentences."""
@@ -98,12 +103,7 @@ def transfer(network: Any, file: WeightFile, partial: bool = False) -> Transfer:
         resampled=tuple(resampled),
         left_out=(*(name for name in tensors if name not in wanted), *file.left_out),
     )
-    _check(
-        found,
-        file,
-        wanted,
-        partial or (file.holds == "encoder" and not names_of(network, network.encoder()) & {*found.missing}),
-    )
+    _check(found, file, wanted, partial or (file.holds == "encoder" and not found.broken()))
     network.load_state_dict(taken, strict=False)
     return found
 
@@ -153,6 +153,10 @@ def class_names(plan: Plan) -> list[str]:
     """The classes of a fine-tuned model without background; empty where the plan names none."""
     segments = [segment["name"] for segment in plan.task.get("segments", ())]
     return segments or list(plan.task.get("classes", ()))
+
+
+def _part(name: str) -> str:
+    return ".".join(name.split(".")[:2])
 
 
 def _some(names: tuple[str, ...] | list[str]) -> str:

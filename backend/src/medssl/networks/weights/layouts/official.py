@@ -146,7 +146,10 @@ def _segments(shapes: Shapes) -> bool:
     """Whether a U-Net in the names of Models Genesis answers for classes in the place of intensities."""
     if not any(name.startswith(OFFICIAL["genesis"].begins) for name in shapes):
         return False
-    return (*shapes.get(GENESIS_HEAD, ()), 1)[0] != 1 or any(name.startswith(PROMPTED) for name in shapes)
+    headless = any(name.startswith("up_tr64.") for name in shapes) and not any(
+        name.startswith("out_tr.") for name in shapes
+    )
+    return headless or (*shapes.get(GENESIS_HEAD, ()), 1)[0] != 1 or any(name.startswith(PROMPTED) for name in shapes)
 
 
 def _segmenter(path: Path, tensors: dict[str, Tensor], shapes: Shapes) -> Recognised:
