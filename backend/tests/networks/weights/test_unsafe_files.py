@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import pickle
+import random
 import subprocess
 import sys
 import tarfile
@@ -21,11 +22,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mutations import mutated
+from downstream import MONAI, NNUNET
+from mutations import PLAIN, mutated
 from refusals import refused
 from safetensors.torch import save_file
+from small import make_peac, make_timm_swin
 
 from medssl.core.errors import MedSSLError
+from medssl.networks.libraries.monai_segmenter import MonaiSegmenter
+from medssl.networks.libraries.nnunet_segmenter import NnunetSegmenter
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights.weight_files import inspect_weights, open_weights
 
@@ -307,3 +312,59 @@ def test_damaged_files_give_only_the_projects_own_errors(tmp_path: Path):
             outcomes[error.code] += 1
     print(dict(outcomes))
     assert outcomes["weights-damaged"] > NUMBER / 4 and outcomes["weights-cut"] > NUMBER / 20
+
+
+def test_damaged_safetensors_give_only_the_projects_own_errors(tmp_path: Path):
+    save_file({f"model.{n}": t for n, t in weights()["state_dict"].items()}, tmp_path / "whole.safetensors")
+    data, path = (tmp_path / "whole.safetensors").read_bytes(), tmp_path / "damaged.safetensors"
+    rng, outcomes = random.Random(0), collections.Counter[str]()
+    for _ in range(NUMBER):
+        path.write_bytes(rng.choice(PLAIN)(data, rng))
+        try:
+            inspect_weights(path)
+            outcomes["opened"] += 1
+        except MedSSLError as error:
+            assert path.name in str(error)
+            outcomes[error.code] += 1
+    print(dict(outcomes))
+    assert outcomes["weights-damaged"] > NUMBER / 10 and outcomes["weights-cut"] > NUMBER / 20
+
+
+def states() -> dict[str, dict[str, torch.Tensor]]:
+    """Small networks of the layouts, without what our class puts before the names."""
+    built = {name: MonaiSegmenter(name, 3, 1, 2, MONAI[name]) for name in ("basic_unet", "segresnet", "dynunet")}
+    built |= {name: NnunetSegmenter(name, 3, 1, 2, NNUNET[name]) for name in NNUNET}  # type: ignore[dict-item]
+    named = {key: {n.removeprefix("network."): t for n, t in net.state_dict().items()} for key, net in built.items()}
+    return named | {
+        "unet": UNet3D(2).state_dict(),
+        "swin": make_timm_swin().state_dict(),
+        "peac": make_peac().state_dict(),
+    }
+
+
+def test_names_and_shapes_that_do_not_add_up_give_only_the_projects_own_errors(tmp_path: Path):
+    """Tensors left out, renamed, of other shapes, in files that are whole by themselves."""
+    rng, known, path, codes = random.Random(0), list(states().values()), tmp_path / "a.pt", set()
+    for _ in range(NUMBER):
+        state = dict(rng.choice(known))
+        for _ in range(rng.randint(1, 12)):
+            name = rng.choice(list(state))
+            tensor = state.pop(name)
+            shape = [rng.randint(0, 9) for _ in range(tensor.ndim)]
+            other = (
+                None,
+                tensor.reshape(-1),
+                torch.zeros(()),
+                torch.zeros(shape),
+                tensor[:1] if tensor.ndim else tensor,
+                tensor,
+            )
+            if (kept := rng.choice(other)) is not None:
+                state[
+                    name if kept is not tensor else name.replace("0", str(rng.randint(0, 12))).replace("weight", "bias")
+                ] = kept
+        try:
+            codes.add("opened" if inspect_weights(saved(path, {"state_dict": state})) else "")
+        except MedSSLError as error:
+            codes.add(error.code)
+    assert {"opened", "layout-unusable"} <= codes
