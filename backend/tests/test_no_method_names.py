@@ -22,7 +22,10 @@ NAMES = {*METHODS, *TASKS, *NETWORKS}
 REGISTRIES = ("networks/__init__.py", "pretraining/__init__.py", "tasks/__init__.py", "cli/server/demo.py")
 OWN = tuple(f"pretraining/{name}/" for name in METHODS) + tuple(f"tasks/{name}/" for name in TASKS) + ("examples/",)
 TABLES = {  # file -> the names in it, and why they may stand there
-    "networks/weights/layouts.py": "what the authors' files look like, by the method whose files they are",
+    "networks/weights/layouts/official.py": "what the authors' files look like, by the method whose files they are",
+    "networks/weights/layouts/swin.py": "the method that a plain Swin starts",
+    "networks/weights/layouts/monai.py": "the network that files of MONAI are of",
+    "networks/weights/layouts/nnunet.py": "the network that files of nnU-Net's library are of",
     "tasks/architecture.py": "the networks of the tasks, which are chosen here by family and form",
     "tasks/probing/task.py": "its own name in the plan",
     "evaluation/evaluate.py": "a stored value of evaluation.json, which is older than the registry",

@@ -13,7 +13,7 @@ from medssl.inference.volumes.tiles import NAMES
 from medssl.inspection.anatomy import landmarks, patchmap
 from medssl.inspection.saliency import maps
 from medssl.inspection.search import case_images
-from medssl.networks.weights.layouts import PARTS
+from medssl.networks.weights.containers import PAIR
 
 
 def rules(kind: type, name: str):
@@ -29,7 +29,7 @@ def rules(kind: type, name: str):
         (requests.LandmarksRequest, "unit", landmarks.UNITS),
         (requests.PredictRequest, "test_time", TEST_TIME),
         (requests.RetrieveRequest, "features", case_images.FEATURES),
-        (requests.CorrespondRequest, "part", PARTS),
+        (requests.CorrespondRequest, "part", PAIR),
     ],
 )
 def test_choices(kind, name, known):

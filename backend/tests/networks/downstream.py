@@ -19,12 +19,18 @@ MONAI = {
     "dynunet": {"filters": [4, 4, 8], "strides": [1, 2, 2]},
     "swin_unetr": {"feature_size": 12},
 }
+NNUNET = {
+    "resenc": {"n_stages": 3, "features_per_stage": [4, 8, 8], "n_blocks_per_stage": [1, 2, 1], "n_conv_per_stage_decoder": [1, 1]},
+    "plain_unet": {"n_stages": 3, "features_per_stage": [4, 8, 8], "n_conv_per_stage": [1, 2, 1], "n_conv_per_stage_decoder": [1, 1]},
+    "primus": {"embed_dim": 48, "eva_depth": 2, "eva_numheads": 2, "input_shape": [32, 32, 16]},
+}  # fmt: skip
 PLANS = {  # method -> network
     "unet-segmenter": {"base_width": 4, "inputs": 1, "classes": 3},
     "unet-classifier": {"base_width": 4, "inputs": 1, "classes": 3, "hidden": 16},
     "swin-segmenter": {**SWIN, "classes": 3, "decoder_width": 16},
     "swin-classifier": {**SWIN, "classes": 3},
     "monai-segmenter": {"name": "dynunet", "axes": 2, "inputs": 1, "classes": 3, "arguments": MONAI["dynunet"]},
+    "nnunet-segmenter": {"name": "resenc", "axes": 2, "inputs": 1, "classes": 3, "arguments": NNUNET["resenc"]},
 }
 NAMES = ["Anterior", "Posterior"]
 SEGMENTS = [{"value": n + 1, "name": name, "colour": "#ff0000", "terminology": ""} for n, name in enumerate(NAMES)]

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from medssl.core.capabilities import CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT
 from medssl.core.plan import Plan
 
-UNET, SWIN, MONAI = "unet3d", "swin", "monai"  # families: weights go from one network of a family to another
+UNET, SWIN, MONAI, NNUNET = (
+    "unet3d",
+    "swin",
+    "monai",
+    "nnunet",
+)  # families: weights go from one network of a family to another
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,14 @@ NETWORKS = {
     "unet-classifier": NetworkEntry("medssl.networks.unet_classifier:UNetClassifier", UNET, (EMBED,)),
     "swin-classifier": NetworkEntry("medssl.networks.swin_classifier:SwinClassifier", SWIN, (EMBED, EXPLAIN)),
     "swin-segmenter": NetworkEntry("medssl.networks.swin_segmenter:SwinSegmenter", SWIN, (EMBED,)),
-    "monai-segmenter": NetworkEntry("medssl.networks.monai_segmenter:MonaiSegmenter", MONAI),
+    "monai-segmenter": NetworkEntry("medssl.networks.libraries.monai_segmenter:MonaiSegmenter", MONAI),
+    "nnunet-segmenter": NetworkEntry("medssl.networks.libraries.nnunet_segmenter:NnunetSegmenter", NNUNET),
+}
+LAYOUTS = {  # of weight files that others wrote, asked in this order: see `networks.weights.layouts.recognised.Layout`
+    "plain Swin": "medssl.networks.weights.layouts.swin:recognise",
+    "MONAI": "medssl.networks.weights.layouts.monai:recognise",
+    "nnU-Net and nnssl": "medssl.networks.weights.layouts.nnunet:recognise",
+    "official Genesis, PEAC and Ark": "medssl.networks.weights.layouts.official:recognise",
 }
 ANSWERS = {"segments": SEGMENT, "classes": CLASSES}  # what a fine-tuned model or a probe names in `Plan.task`
 

@@ -56,7 +56,10 @@ def rest_norms(network: Staged) -> None:
 def head_names(network: nn.Module, last: bool = False) -> set[str]:
     """Names of the head's tensors in the network's state dict; with `last`, of the layer that answers for the classes."""
     head = network.stages()[-1]  # type: ignore[operator]
-    chosen = {
-        id(tensor) for module in head[-1 if last else 0 :] for tensor in module.state_dict(keep_vars=True).values()
-    }
+    return names_of(network, head[-1 if last else 0 :])
+
+
+def names_of(network: nn.Module, modules: list[nn.Module]) -> set[str]:
+    """Names that the tensors of some of its modules have in the network's state dict."""
+    chosen = {id(tensor) for module in modules for tensor in module.state_dict(keep_vars=True).values()}
     return {name for name, tensor in network.state_dict(keep_vars=True).items() if id(tensor) in chosen}

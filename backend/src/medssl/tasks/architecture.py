@@ -9,10 +9,11 @@ from medssl.core.plan import Plan
 from medssl.core.registry import load
 from medssl.networks import MONAI as MONAI_FAMILY
 from medssl.networks import NETWORKS, SWIN, UNET, family_of
+from medssl.networks import NNUNET as NNUNET_FAMILY
 from medssl.networks.standardisation import USUAL
 from medssl.pretraining.peac.config import BACKBONES, CELLS
 from medssl.tasks.classification.config import ClassificationConfig
-from medssl.tasks.segmentation.config import MONAI, SegmentationConfig
+from medssl.tasks.segmentation.config import MONAI, NNUNET, SegmentationConfig
 
 SWIN_ARGUMENTS = ("width", "patch", "depths", "heads", "window", "cells", "drop_path", "standard")
 Architecture = tuple[str, dict[str, Any]]  # a key of NETWORKS and its arguments
@@ -35,9 +36,12 @@ def segmentation_network(
         WeightsError: weights that no network of this form can take.
     """
     name = _choose(config.network, form, source)
-    if name in MONAI:
+    if name in (*MONAI, *NNUNET):
+        family, arguments = ("monai-segmenter", {}) if name in MONAI else ("nnunet-segmenter", _nnunet(name, config))
+        if source and source.network.get("name") == name:
+            arguments = {**source.network["arguments"], **_own_size(name, config)}
         axes = 3 if form == "3d" else 2
-        return "monai-segmenter", {"name": name, "axes": axes, "inputs": inputs, "classes": classes, "arguments": {}}
+        return family, {"name": name, "axes": axes, "inputs": inputs, "classes": classes, "arguments": arguments}
     if name == "unet3d":
         width = source.network["base_width"] if source and family_of(source) == UNET else config.base_width
         return "unet-segmenter", {"base_width": width, "inputs": inputs, "classes": classes}
@@ -47,6 +51,11 @@ def segmentation_network(
 def classification_network(config: ClassificationConfig, form: str, classes: int, source: Plan | None) -> Architecture:
     """The classification network; see `segmentation_network`."""
     name = _choose(config.network, form, source)
+    if source is not None and name in (*MONAI, *NNUNET):
+        raise WeightsError(
+            f"weights of {name}", "are of a network that segments, which no classifier here shares",
+            "Fine-tune a segmentation with them, or take other weights", code="weights-of-another-network",
+        )  # fmt: skip
     if name == "unet3d":
         width = source.network["base_width"] if source and family_of(source) == UNET else config.base_width
         return "unet-classifier", {"base_width": width, "inputs": 1, "classes": classes}
@@ -56,7 +65,7 @@ def classification_network(config: ClassificationConfig, form: str, classes: int
 def _choose(wanted: str, form: str, source: Plan | None) -> str:
     fitting = "unet3d" if form == "3d" else "swin"
     if wanted == "auto" and source is not None:
-        if family_of(source) == MONAI_FAMILY:
+        if family_of(source) in (MONAI_FAMILY, NNUNET_FAMILY):
             return str(source.network["name"])
         wanted = family_of(source) or "auto"
         if wanted not in ("auto", fitting):
@@ -75,6 +84,31 @@ def _choose(wanted: str, form: str, source: Plan | None) -> str:
             code="network-of-another-form",
         )
     return wanted
+
+
+def _nnunet(name: str, config: SegmentationConfig) -> dict[str, Any]:
+    """Arguments from scratch: the published ones, with the width of the configuration's first layer."""
+    if name == "primus":
+        return _own_size(name, config)
+    return {
+        "features_per_stage": [min(config.base_width * times, 10 * config.base_width) for times in (1, 2, 4, 8, 16, 16)]
+    }
+
+
+def _own_size(name: str, config: SegmentationConfig) -> dict[str, Any]:
+    """A Primus is built for sub-volumes of one size.
+
+    Raises:
+        ConfigError: windows of another size.
+    """
+    if name != "primus":
+        return {}
+    if all(config.window) and config.window != config.crop:
+        raise ConfigError(
+            f"window = {list(config.window)}", f"is not the size of the sub-volumes ({list(config.crop)}), the only one that "
+            "primus takes", "Leave the window at 0, 0, 0", code="network-of-one-size",
+        )  # fmt: skip
+    return {"input_shape": list(config.crop)}
 
 
 def _swin(backbone: str, source: Plan | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from medssl.core.plan import Plan
 from medssl.images.geometry import reorient
 from medssl.images.volume import Volume
 from medssl.inference.volumes.segmenter import segment_image
-from medssl.networks.monai_segmenter import MonaiSegmenter
+from medssl.networks.libraries.monai_segmenter import MonaiSegmenter
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights import export as module
 from medssl.networks.weights.bundle_inference import UnitRange, intensity_transform

@@ -6,7 +6,6 @@ import dataclasses
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from closed_form import fill as closed_form
@@ -187,15 +186,6 @@ def test_a_swin_of_impossible_sizes_is_refused(tmp_path: Path):
         open_weights(tmp_path / "swin.pth")
 
 
-def test_numbers_of_numpy_are_read_and_other_objects_of_it_refused_by_name(tmp_path: Path):
-    """Old optimiser states hold learning rates as numpy scalars; nothing else of numpy is needed to read weights."""
-    torch.save({"student": states()[0], "epoch": np.float64(3.0)}, tmp_path / "old.pth")
-    assert open_weights(tmp_path / "old.pth").plan.method == "peac"
-    torch.save({"student": states()[0], "state": np.zeros(2)}, tmp_path / "array.pth")
-    with refused("weights-unsafe", names="numpy"):
-        open_weights(tmp_path / "array.pth")
-
-
 def test_a_plan_of_a_giant_network_is_refused_before_it_is_built(tmp_path: Path):
     network = {**PLAN.network, "depths": [2, 10**9]}
     save_weights(tmp_path / "giant.safetensors", states()[0], dataclasses.replace(PLAN, network=network))
@@ -215,7 +205,7 @@ def test_the_command_line_shows_and_takes_the_parts(official: Path, tmp_path: Pa
         assert result.exit_code == 0, result.output
         return result.output
 
-    assert "student (of student and teacher)" in run("weights", "inspect", official)
+    assert "student (of student and teacher;" in run("weights", "inspect", official)
     shown = json.loads(run("weights", "inspect", official, "--part", "teacher", "--json"))
     assert (shown["part"], shown["parts"], shown["plan"]["provenance"]["part"]) == ("teacher", [], "teacher")
     run("weights", "convert", official, tmp_path / "pair.safetensors")

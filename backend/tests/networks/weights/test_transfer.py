@@ -14,7 +14,7 @@ from refusals import refused
 from small import make_peac, make_timm_swin, write_pair
 
 from medssl.networks.layers import head_names
-from medssl.networks.monai_segmenter import MonaiSegmenter
+from medssl.networks.libraries.monai_segmenter import MonaiSegmenter
 from medssl.networks.peac import PeacNetwork
 from medssl.networks.swin_classifier import SwinClassifier
 from medssl.networks.swin_segmenter import SwinSegmenter

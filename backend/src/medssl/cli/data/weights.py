@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -16,10 +16,14 @@ app = typer.Typer(help="Inspect, convert and export weight files.", no_args_is_h
 Source = Annotated[
     Path,
     typer.Argument(
-        help="A weight file: MedSSL safetensors, an official .pt, a plain Swin, one of MONAI, or its bundle."
+        help="A weight file: MedSSL safetensors, an official .pt, a plain Swin, one of MONAI, nnU-Net or nnssl, a checkpoint of "
+        "Lightning around any of these, or a MONAI bundle."
     ),
 ]
-WeightsPart = Annotated[Optional[str], typer.Option(help="Part of a file with both: student or teacher.")]  # noqa: UP045
+WeightsPart = Annotated[
+    str | None,
+    typer.Option(help="Part of a file that holds several: student, teacher, model, ema …; inspect lists them."),
+]
 
 
 @verb(app, "inspect", "medssl weights inspect Genesis_Chest_CT.pt")
@@ -32,8 +36,8 @@ def inspect_file(file: Source, part: WeightsPart = None, as_json: AsJson = False
 
     opened, report = inspect_weights(file, part)
     if as_json:
-        parts = {"part": opened.part, "parts": list(opened.parts)}
-        print_json({"layout": opened.layout, **parts, "plan": opened.plan, "report": report})
+        parts = {"part": opened.part, "parts": list(opened.parts), "choices": list(opened.choices)}
+        print_json({"layout": opened.layout, "holds": opened.holds, **parts, "plan": opened.plan, "report": report})
     else:
         print_table(("", "content"), _facts(opened).items(), str(file))
         out.print("\n".join(report.lines()), markup=False, highlight=False)
@@ -46,7 +50,7 @@ def _facts(opened: Any) -> dict[str, Any]:
     tensors = opened.tensors.items()
     return {
         "layout": opened.layout,
-        **({"part": f"{opened.part} (of {' and '.join(opened.parts) or 'one'})"} if opened.part else {}),
+        **({"part": _part(opened)} if opened.part else {}),
         **_task(plan.task),
         "method": plan.method,
         **_nested("network", {name: value for name, value in plan.network.items() if name != "sets"}),
@@ -61,6 +65,12 @@ def _facts(opened: Any) -> dict[str, Any]:
         "sha256": plan.sha256 or "none stated",
         "parameters": f"{sum(t.numel() for n, t in tensors if t.is_floating_point() and 'running_' not in n):,}",
     }
+
+
+def _part(opened: Any) -> str:
+    """Which part was taken, and which others there are."""
+    others = f"of {' and '.join(opened.choices)}; --part takes another" if len(opened.choices) > 1 else "of one"
+    return f"{opened.part} ({others})"
 
 
 def _nested(name: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +104,7 @@ def state(
         str, typer.Option(help="Orientation of the training images: three letters for i, j and k, such as LPS or RAS.")
     ],
     output: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Argument(help="The checkpoint to write; left out: the model's own file gets the new header."),
     ] = None,
     spacing: Annotated[

@@ -19,7 +19,7 @@ from medssl.core.home import home_folder
 
 PACKAGES = (
     "torch", "monai", "timm", "lightning-fabric", "SimpleITK", "numba", "numpy", "scikit-learn", "blosc2", "safetensors", "fastapi",
-    "pydicom",
+    "pydicom", "dynamic-network-architectures",
 )  # fmt: skip
 LEAST_FREE_DISK = 5 * 2**30
 LEAST_MEMORY = 4 * 2**30

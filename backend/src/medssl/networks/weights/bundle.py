@@ -23,7 +23,7 @@ from medssl.core.plan import Plan
 from medssl.networks import NETWORKS, capabilities_of
 from medssl.networks.network import Network
 from medssl.networks.weights.bundle_inference import class_channels, inference
-from medssl.networks.weights.layouts import bare_names
+from medssl.networks.weights.layouts.library_names import bare_names
 from medssl.networks.weights.tensor_files import digest
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"

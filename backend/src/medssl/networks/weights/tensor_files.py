@@ -1,16 +1,10 @@
-"""Tensor files: safe reading of foreign ones, atomic writing of our own (safetensors)."""
+"""Safetensors: reading, atomic writing, digest; and whether tensors are what weights can be."""
 
 from __future__ import annotations
 
-import codecs
 import hashlib
-import pickle
-import re
-import zipfile
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -18,66 +12,25 @@ from torch import Tensor
 
 from medssl.core.errors import WeightsError
 from medssl.core.files import write_atomic
+from medssl.networks.weights.file_kinds import refuse_cut_safetensors
+
+SPREAD = 2**24  # bytes: a tensor may repeat stored values up to this size, as position indices do
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """All tensors of a safetensors file, and its metadata.
 
     Raises:
-        WeightsError: a damaged or truncated file.
+        WeightsError: a damaged or cut file.
     """
+    refuse_cut_safetensors(path)
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, ValueError, LookupError, OverflowError, RuntimeError, TypeError) as error:
         raise WeightsError(
             path, f"is not a whole safetensors file ({error})", "Take another copy of the file", code="weights-damaged"
         ) from error
-
-
-def _numpy_scalars() -> list[Any]:
-    """What rebuilds numpy's numbers, as optimiser states often hold them, and nothing else; under numpy 1's and 2's names."""
-    rebuild = np.float64(0).__reduce__()[0]
-    kinds = {type(np.dtype(letter)) for letter in "?bhilqBHILQefd"}
-    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
-    return [np.dtype, *kinds, *((rebuild, name) for name in names), (codecs.encode, "_codecs.encode")]
-
-
-def read_torch(path: Path) -> dict[str, Any]:
-    """The content of a `torch.save` file, opened without running any code it may carry.
-
-    Raises:
-        WeightsError: the file asks for code, or is damaged.
-    """
-    if path.stat().st_size == 0:
-        raise WeightsError(path, "is empty", "Take another copy of the file", code="weights-damaged")
-    try:
-        with torch.serialization.safe_globals(_numpy_scalars()):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if zipfile.is_zipfile(path) or _is_pickle(path):
-            named = re.search(r"GLOBAL ([\w.]+)", str(error))  # torch names the first of them in its text only
-            raise WeightsError(
-                path,
-                f"carries Python objects{f' ({named[1]})' if named else ''} that would run code when opened",
-                "Ask its author for a plain state dict or safetensors",
-                code="weights-unsafe",
-            ) from error
-        raise WeightsError(
-            path, "is not a PyTorch file", "Give a .pt, .pth or .safetensors weight file", code="not-a-weight-file"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
-        # all that torch's reader raises on damaged bytes
-        raise WeightsError(
-            path, f"is damaged ({error})", "Take another copy of the file", code="weights-damaged"
-        ) from error
-
-
-def _is_pickle(path: Path) -> bool:
-    """Whether the file begins as pickles of protocol 2 and later do."""
-    with path.open("rb") as file:
-        start = file.read(2)
-    return start[:1] == b"\x80" and start[1:] in (b"\x02", b"\x03", b"\x04", b"\x05")
 
 
 def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -97,3 +50,38 @@ def digest(tensors: dict[str, Tensor]) -> str:
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()
+
+
+def check_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Refuse what no network can be filled with: values that are not there, NaN and infinite ones.
+
+    Raises:
+        WeightsError: names the first such tensor, how many of its values are wrong, and how many tensors have some.
+    """
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+            raise WeightsError(
+                path, f"holds {name} as {tensor.layout} on {tensor.device}, not as plain numbers",
+                "Let its author save a plain state dict on the CPU", code="weights-damaged",
+            )  # fmt: skip
+        announced, there = tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes()
+        if announced > max(there, SPREAD):
+            raise WeightsError(
+                path, f"announces {announced:,} bytes for {name} and holds {there:,}", "Take another copy of the file",
+                code="weights-damaged",
+            )  # fmt: skip
+    wrong = {name: count for name, tensor in tensors.items() if (count := _not_finite(tensor))}
+    if wrong:
+        name, count = next(iter(wrong.items()))
+        others = f"; so have {len(wrong) - 1} more tensors" if len(wrong) > 1 else ""
+        raise WeightsError(
+            path, f"has NaN or infinite values: {count:,} of {tensors[name].numel():,} in {name}{others}",
+            "Take weights from before the training diverged", code="weights-not-finite",
+        )  # fmt: skip
+
+
+def _not_finite(tensor: Tensor) -> int:
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return 0
+    good = torch.isfinite(tensor.float() if tensor.element_size() == 1 else tensor)  # of 8 bits torch cannot say
+    return int(tensor.numel() - good.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan
 from medssl.networks.layers import head_names
-from medssl.networks.weights.layouts import OFFICIAL, under_swin
+from medssl.networks.weights.layouts.official import OFFICIAL
+from medssl.networks.weights.layouts.swin import under_swin
 from medssl.networks.weights.matching_report import DERIVED
 from medssl.networks.weights.weight_files import WeightFile
 
@@ -28,12 +30,18 @@ class Transfer:
     missing: tuple[str, ...]  # of the backbone, left at their initialisation: only where a partial match was allowed
     reshaped: tuple[str, ...]  # of these two kinds, those that the file has in another shape
     adapted: tuple[str, ...]  # of the matched, those spread over the channels of the input
+    resampled: tuple[str, ...]  # of the matched, those interpolated from the file's grid of patches
     left_out: tuple[str, ...]  # the file has them, the network does not
 
     @property
     def complete(self) -> bool:
         """Every tensor of the backbone came from the file."""
         return not self.missing
+
+    def broken(self) -> list[str]:
+        """What is missing of the network's parts that came in part only; a part is what its names begin with, as `swinViT`."""
+        begun = {_part(name) for name in self.matched}
+        return [name for name in self.missing if _part(name) in begun]
 
     def text(self) -> str:
         """What matched and what is new, in one to three sentences."""
@@ -52,19 +60,21 @@ class Transfer:
             sentences.append(
                 f"The file's one input channel is spread evenly over those of this task ({self.adapted[0]})."
             )
+        if self.resampled:
+            sentences.append(f"Positions are interpolated from the file's grid of patches ({self.resampled[0]}).")
         return " ".join(sentences)
 
 
-def transfer(network: nn.Module, file: WeightFile, partial: bool = False) -> Transfer:
+def transfer(network: Any, file: WeightFile, partial: bool = False) -> Transfer:
     """Fill a downstream network from any weight file.
 
-    Every tensor of the backbone must be in the file. The head comes from it too where the file is of a fine-tuned model; its
+    Every tensor of the backbone must be in the file; of a layout that holds an encoder only, every tensor of that. The head comes from it too where the file is of a fine-tuned model; its
     last layer only where the classes are the same (by name, where `network.plan` and the file both name them). What is not
     taken keeps its initialisation. The first convolution of a one-channel file is repeated over several input channels and
     divided by their number.
 
     Args:
-        network: with `stages()`; on the CPU.
+        network: a `Network` with `stages()` and `encoder()`; on the CPU.
         file: from `open_weights`, which chooses between a student and a teacher.
         partial: accept a file that lacks a part of the backbone.
 
@@ -76,9 +86,10 @@ def transfer(network: nn.Module, file: WeightFile, partial: bool = False) -> Tra
     tensors = backbone_names(file)
     given = {name: tensor for name, tensor in tensors.items() if name in wanted}
     adapted = {name: spread for name, tensor in given.items() if (spread := _spread(tensor, wanted[name])) is not None}
-    given |= adapted
+    resampled = {n: moved for n, t in given.items() if (moved := network.resampled(n, t, file.plan)) is not None}
+    given |= adapted | resampled
     taken = {n: t for n, t in given.items() if t.shape == wanted[n].shape}
-    fresh = _fresh(network, file.plan)
+    fresh = head_names(network) if file.holds else _fresh(network, file.plan)
     taken = {name: tensor for name, tensor in taken.items() if name not in fresh}
     rest = [name for name in wanted if name not in taken and not name.endswith(DERIVED)]
     found = Transfer(
@@ -89,9 +100,10 @@ def transfer(network: nn.Module, file: WeightFile, partial: bool = False) -> Tra
         missing=tuple(name for name in rest if name not in head),
         reshaped=tuple(name for name in rest if name in given and given[name].shape != wanted[name].shape),
         adapted=tuple(adapted),
+        resampled=tuple(resampled),
         left_out=(*(name for name in tensors if name not in wanted), *file.left_out),
     )
-    _check(found, file, wanted, partial)
+    _check(found, file, wanted, partial or (file.holds == "encoder" and not found.broken()))
     network.load_state_dict(taken, strict=False)
     return found
 
@@ -141,6 +153,10 @@ def class_names(plan: Plan) -> list[str]:
     """The classes of a fine-tuned model without background; empty where the plan names none."""
     segments = [segment["name"] for segment in plan.task.get("segments", ())]
     return segments or list(plan.task.get("classes", ()))
+
+
+def _part(name: str) -> str:
+    return ".".join(name.split(".")[:2])
 
 
 def _some(names: tuple[str, ...] | list[str]) -> str:

@@ -14,25 +14,18 @@ from medssl.core.errors import WeightsError
 from medssl.core.files import write_atomic
 from medssl.core.plan import Plan
 from medssl.core.registry import load
-from medssl.networks import MONAI, NETWORKS, family_of
+from medssl.networks import NETWORKS
 from medssl.networks.network import Network
 from medssl.networks.teacher import StudentTeacher
-from medssl.networks.weights.layouts import (
-    PARTS,
-    ark_names,
-    bundle_plan,
-    choose,
-    flatten,
-    monai_names,
-    monai_plan,
-    official_content,
-    official_plan,
-    plain_swin,
-    separate,
-    start_plan,
-)
+from medssl.networks.weights.containers import PAIR, Part, choose, parts_of, settings_of
+from medssl.networks.weights.file_kinds import is_safetensors, refuse_folder
+from medssl.networks.weights.layouts.library_names import our_names
+from medssl.networks.weights.layouts.official import bundle_plan, official_content
+from medssl.networks.weights.layouts.recognised import Recognised, recognise
+from medssl.networks.weights.layouts.swin import ark_names
 from medssl.networks.weights.matching_report import DERIVED, WeightReport, compare
-from medssl.networks.weights.tensor_files import digest, read_safetensors, read_torch, write_safetensors
+from medssl.networks.weights.tensor_files import check_tensors, digest, read_safetensors, write_safetensors
+from medssl.networks.weights.unpickling import read_torch
 
 PLAN_KEY = "medssl"
 BUNDLED = Path("models", "model.pt")  # of a MONAI bundle
@@ -44,63 +37,87 @@ class WeightFile:
     """An opened weight file: its tensors under our names, and the plan that goes with them."""
 
     path: Path
-    layout: str  # "medssl", "official", "monai", or a plain Swin's: "timm", "swin"
+    layout: str  # "medssl", "official", or one that a layout of `LAYOUTS` names
     plan: Plan
     tensors: dict[str, Tensor]  # of one part where the file has several
     part: str = ""  # which one
-    parts: dict[str, dict[str, Tensor]] = field(default_factory=dict)  # all, where several and none was asked for
+    parts: dict[str, dict[str, Tensor]] = field(default_factory=dict)  # student and teacher, where none was asked for
     left_out: tuple[str, ...] = ()  # names that no network here wants
+    choices: tuple[str, ...] = ()  # all parts of the file, the one to prefer first
+    holds: str = ""  # "encoder" or "backbone", of layouts that never hold more; "": the whole network
 
 
 def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
     """Read a weight file of any known layout without running code from it.
 
     Args:
-        path: a MedSSL safetensors file, an official `.pt`/`.pth` (state dicts inside, `module.` prefix or not), a plain
-            Swin in timm's or the original repository's names, or a state dict of one of MONAI's segmentation networks; a
-            MONAI bundle's folder stands for its `models/model.pt`.
-        part: "student" or "teacher" where a file holds both; None opens both, the student first (of Ark the teacher).
+        path: a MedSSL safetensors file, or one of another program in a layout of `LAYOUTS`: state dicts within others and
+            under the names of wrappers, checkpoints of Lightning; a MONAI bundle's folder stands for its `models/model.pt`.
+        part: which one where a file holds several, such as "student", "teacher", "ema"; None takes the first of
+            `containers.ORDER`, and of a student and a teacher opens both, the student first (of Ark the teacher).
 
     Raises:
-        WeightsError: unsafe, damaged, of unknown layout, altered since it was written, or without the part asked for.
+        WeightsError: unsafe, cut, damaged, of unknown layout, with NaN, altered since it was written, or without the part
+            asked for.
     """
     path = Path(path)
+    refuse_folder(path)
     path = path / BUNDLED if (path / BUNDLED).is_file() else path
     if not path.is_file():
         raise WeightsError(path, "is not a file", "Give the path of a weight file", code="file-not-found")
-    safe = path.suffix == ".safetensors"
-    content, metadata = read_safetensors(path) if safe else _read_torch(path)
-    tensors = flatten(content)
-    if not tensors:
+    content, plan = _read(path)
+    parts = parts_of(path, content)
+    if not any(one.tensors for one in parts.values()):
         raise WeightsError(
             path, "holds no named tensors", "Give a file with a state dict", code="weights-without-tensors"
         )
-    plan = Plan.from_metadata(metadata) or bundle_plan(path)
-    if plan is not None and plan.sha256 and plan.sha256 != digest(tensors):
+    if plan is not None and plan.sha256 and plan.sha256 != digest(_flat(parts)):
         raise WeightsError(
             path, "was altered after it was written (its digest differs)", "Take another copy of the file",
             code="weights-altered",
         )  # fmt: skip
-    parts = separate(tensors)
+    plan = plan or bundle_plan(path)
     chosen = choose(path, parts, part)
-    tensors = parts.get(chosen, tensors)
-    if len(parts) < 2 or part is not None:
-        parts = {}
-    layout, left_out = "medssl" if safe and plan else "official", tuple[str, ...]()
-    if plan is None and (swin := plain_swin(tensors)) is not None:
-        (layout, tensors, left_out), parts = swin, {}
-        plan = start_plan(path, layout, tensors)
-    if plan is None and (found := monai_plan(path, tensors)) is not None:
-        layout, plan = "monai", found
-    if plan is not None and family_of(plan) == MONAI:
-        tensors, left_out = monai_names(tensors)
+    found = _ours(path, parts[chosen], plan) if plan else recognise(path, parts[chosen], settings_of(content))
+    check_tensors(path, found.tensors)
+    both = {name: parts[name] for name in PAIR if name in parts} if part is None else {}
+    pair = (
+        {name: _alike(path, one, found, plan) for name, one in both.items()} if chosen in both and len(both) > 1 else {}
+    )
+    plan = found.plan
+    if chosen and not pair:
+        plan = replace(plan, provenance={**plan.provenance, "part": chosen})
+    choices = tuple(name for name in parts if name)
+    return WeightFile(path, found.layout, plan, found.tensors, chosen, pair, found.left_out, choices, found.holds)
+
+
+def _read(path: Path) -> tuple[Any, Plan | None]:
+    """A file's content, and our plan where it is a file of ours or an export of one."""
+    if is_safetensors(path):
+        tensors, metadata = read_safetensors(path)
+        return tensors, Plan.from_metadata(metadata)
+    content = read_torch(path)
+    own = isinstance(content, dict) and isinstance(content.get(PLAN_KEY), str)
+    return content, Plan.from_metadata({PLAN_KEY: content[PLAN_KEY]}) if own else None
+
+
+def _flat(parts: dict[str, Part]) -> dict[str, Tensor]:
+    return {name: tensor for part, one in parts.items() for name, tensor in _named(part, one.tensors).items()}
+
+
+def _ours(path: Path, part: Part, plan: Plan) -> Recognised:
+    """A file with our plan: its names are ours, or those of the class outside MedSSL."""
+    tensors, left_out = our_names(plan, part.tensors)
     if "omni_heads.0.weight" in tensors:
         tensors, left_out = ark_names(tensors)
-        parts = {name: ark_names(named)[0] for name, named in parts.items()}
-    plan = plan or official_plan(path, tensors)
-    if chosen and not parts:
-        plan = replace(plan, provenance={**plan.provenance, "part": chosen})
-    return WeightFile(path, layout, plan, tensors, chosen, parts, left_out)
+    layout = "medssl" if path.suffix == ".safetensors" else "official"
+    return Recognised(layout, plan, tensors, (*part.left_out, *left_out))
+
+
+def _alike(path: Path, part: Part, found: Recognised, plan: Plan | None) -> dict[str, Tensor]:
+    """The tensors of a student or a teacher, read as the other one was."""
+    other = _ours(path, part, plan) if plan else recognise(path, part, {})
+    return other.tensors
 
 
 def inspect_weights(path: str | Path, part: str | None = None) -> tuple[WeightFile, WeightReport]:
@@ -174,7 +191,7 @@ def build_network(plan: Plan) -> Network:
         )  # fmt: skip
     try:
         return load(NETWORKS[plan.method].network)(**plan.network, fidelity=plan.fidelity)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError, AssertionError) as error:
         raise WeightsError(
             f"network {plan.network}", f"cannot be built ({error})", "Update MedSSL, or take another copy of the file",
             code="network-not-buildable",
@@ -225,17 +242,10 @@ def write_official(network: Network, target: Path) -> None:
 
 
 def _write_content(target: Path, content: dict[str, Any], plan: Plan) -> None:
-    plan = replace(plan, sha256=digest(flatten(content)))
+    plan = replace(plan, sha256=digest(_flat(parts_of(target, content))))
     buffer = io.BytesIO()
     torch.save({**content, **plan.to_metadata()}, buffer)
     write_atomic(target, buffer.getvalue())
-
-
-def _read_torch(path: Path) -> tuple[Any, dict[str, str]]:
-    """A torch file's content, and our plan where the file is our own export."""
-    content = read_torch(path)
-    own = isinstance(content, dict) and isinstance(content.get(PLAN_KEY), str)
-    return content, {PLAN_KEY: content[PLAN_KEY]} if own else {}
 
 
 def _filled(file: WeightFile, plan: Plan, partial: bool) -> Network:
@@ -251,7 +261,7 @@ def _tensors_for(network: nn.Module, file: WeightFile) -> dict[str, Tensor]:
     if not isinstance(network, StudentTeacher):
         return file.tensors
     found: dict[str, Tensor] = {}
-    for part in PARTS:
+    for part in PAIR:
         found.update(_named(part, file.parts.get(part, file.tensors)))
     return found
 

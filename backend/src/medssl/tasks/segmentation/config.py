@@ -14,6 +14,7 @@ from medssl.tasks.transfer_config import SelectionConfig, TransferConfig
 from medssl.training.config import TrainingConfig
 
 MONAI = ("basic_unet", "segresnet", "dynunet", "swin_unetr")
+NNUNET = ("resenc", "plain_unet", "primus")
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,15 @@ class SegmentationConfig:
     )  # fmt: skip
     network: str = setting(
         "auto", "Architecture; auto: that of the weights, else the U-Net of Models Genesis in 3D and Swin in 2D",
-        choices=("auto", "unet3d", "swin", *MONAI),
+        choices=("auto", "unet3d", "swin", *MONAI, *NNUNET),
     )  # fmt: skip
     base_width: int = setting(
         32, "Channels of the first layer of a U-Net from scratch (32 in the paper)", minimum=4, maximum=128
     )
     backbone: str = setting("swin_tiny", "Swin transformer of a 2D network from scratch", choices=tuple(BACKBONES))
     crop: tuple[int, int, int] = setting(
-        (64, 64, 32), "Sub-volume size along i, j, k; multiples of 8 (a multiple of 32 for some MONAI networks); 2D forms: "
-        "i and j for MONAI networks, Swin knows its own", unit="voxels", minimum=16, maximum=512, advanced=True,
+        (64, 64, 32), "Sub-volume size along i, j, k; multiples of 8 (of 32 for some MONAI and nnU-Net networks); 2D forms: "
+        "i and j for these networks, Swin knows its own", unit="voxels", minimum=16, maximum=512, advanced=True,
     )  # fmt: skip
     window: tuple[int, int, int] = setting(
         (0, 0, 0), "Size of the windows in which whole volumes are segmented, multiples of 8; 0: as the sub-volumes. Larger "

@@ -1,0 +1,1 @@
+"""Segmentation networks of other libraries under the face of ours."""
