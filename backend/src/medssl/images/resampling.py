@@ -1,7 +1,7 @@
-"""Volumes on another grid with the same edges: antialiased where coarsened, slab by slab, whatever their size.
+"""Volumes on another grid with the same edges: splines where made finer, antialiased where coarsened, slab by slab.
 
-Interpolation is torch's (`interpolate` with `antialias`, the law of Pillow): two axes at a time in the plane, the third by the
-weights that the same function gives.
+Along each axis the result is a matrix times the source; the matrices come from libraries: SciPy's cubic spline through the voxels, and
+torch's `interpolate` with `antialias` (the law of Pillow).
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy.interpolate import make_interp_spline
 from torch import Tensor
 from torch.nn import functional
 
 from medssl.images.volume import Volume
 
 MODES = {"cubic": "bicubic", "linear": "bilinear"}
-SLAB = 16  # slices at a time
+SLAB = 32  # slices at a time
+NEGLIGIBLE = 1e-4  # weight of a voxel in a spline, which reaches beyond all bounds
 
 Read = Callable[
     [int, int], Tensor
@@ -79,7 +81,12 @@ def on_grid(volume: Volume, array: np.ndarray) -> Volume:
 
 @torch.inference_mode()
 def resample_slabs(
-    read: Read, shape: Sequence[int], target: Sequence[int], interpolation: str = "linear", slab: int = SLAB
+    read: Read,
+    shape: Sequence[int],
+    target: Sequence[int],
+    interpolation: str = "linear",
+    smooth: bool = True,
+    slab: int = SLAB,
 ) -> Iterator[tuple[int, Tensor]]:
     """Resample (channels, i, j, k) onto another grid with the same edges, from the first slice to the last.
 
@@ -88,31 +95,45 @@ def resample_slabs(
         shape: (i, j, k) of the source.
         target: (i, j, k) of the result.
         interpolation: linear keeps probabilities probabilities (positive, of sum 1); cubic may overshoot.
+        smooth: average over what a coarser voxel covers, instead of looking at its middle.
         slab: slices of the result at a time.
 
     Yields:
         Number of the first slice, and a new tensor (channels, *target[:2], slices).
     """
-    mode = MODES[interpolation]
-    weights = axis_weights(shape[2], target[2], mode)
+    rows, columns, weights = (axis_weights(old, new, interpolation, smooth) for old, new in zip(shape, target))
+    spline = interpolation == "cubic" and any(new > old for old, new in zip(shape[:2], target[:2]))
     for first in range(0, target[2], slab):
         some = weights[first : first + slab]
         used = some.ne(0).any(dim=0).nonzero().flatten()
         low, high = int(used[0]), int(used[-1]) + 1
-        source = read(low, high)  # (C, i, j, n)
-        planes = source.permute(3, 0, 1, 2)  # (n, C, i, j)
-        if tuple(shape[:2]) != tuple(target[:2]):
-            planes = functional.interpolate(planes.contiguous(), tuple(target[:2]), mode=mode, antialias=True)
-        part = some[:, low:high].to(planes.device)
-        yield first, torch.tensordot(planes, part, dims=([0], [1]))
+        found = read(low, high)  # (C, i, j, n)
+        if spline:
+            found = torch.tensordot(rows.to(found.device), found, dims=([1], [1])).transpose(0, 1)
+            found = torch.tensordot(columns.to(found.device), found, dims=([1], [2])).permute(1, 2, 0, 3)
+        elif tuple(shape[:2]) != tuple(target[:2]):  # the same weights, applied without the zeros
+            planes = found.permute(3, 0, 1, 2).contiguous()
+            planes = functional.interpolate(planes, tuple(target[:2]), mode=MODES[interpolation], antialias=smooth)
+            found = planes.permute(1, 2, 3, 0)
+        yield first, torch.tensordot(found, some[:, low:high].to(found.device), dims=([3], [1]))
 
 
-def axis_weights(old: int, new: int, mode: str = "bilinear") -> Tensor:
+def axis_weights(old: int, new: int, interpolation: str = "linear", smooth: bool = True) -> Tensor:
     """(new, old) float32: what each of `new` voxels along an axis takes of each of `old` that cover the same length."""
     if old == new:
         return torch.eye(old)
-    found = functional.interpolate(torch.eye(old)[None, None], (old, new), mode=mode, antialias=True)
+    if interpolation == "cubic" and new > old > 3:
+        return _spline_weights(old, new)
+    found = functional.interpolate(torch.eye(old)[None, None], (old, new), mode=MODES[interpolation], antialias=smooth)
     return found[0, 0].T.contiguous()
+
+
+def _spline_weights(old: int, new: int) -> Tensor:
+    """Of the cubic spline through the voxels' centres; beyond the first and last centre it stays what it is there."""
+    places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    weights = make_interp_spline(np.arange(old), np.eye(old), k=3)(places)
+    weights[np.abs(weights) < NEGLIGIBLE] = 0.0
+    return torch.from_numpy((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def array_reader(array: np.ndarray) -> Read:

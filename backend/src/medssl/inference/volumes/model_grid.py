@@ -44,7 +44,7 @@ class ModelGrid:
         """Probabilities (C, i, j, slices) of the model's grid on the voxels of `ordered`, slab by slab; they stay of sum 1."""
         if not self.resampled:
             return slabs
-        return resample_slabs(StreamReader(slabs), self.volume.shape, self.ordered.shape, "linear")
+        return resample_slabs(StreamReader(slabs), self.volume.shape, self.ordered.shape, smooth=False)
 
     def image_back(self, image: np.ndarray) -> np.ndarray:
         """An image (i, j, k) of the model's grid on the source's own voxels, float32 within its range."""
