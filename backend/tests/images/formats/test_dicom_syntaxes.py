@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,16 @@ import psutil
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_files import write_dicom, write_series
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+from dicom_files import write_dicom, write_enhanced, write_series
+from PIL import Image
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    RLELossless,
+)
 from refusals import refused
 
 from medssl.core.errors import MedSSLError
@@ -73,14 +82,9 @@ def test_a_deflated_file_of_more_than_the_memory(ct, monkeypatch):
         read_volume(path)
 
 
-@pytest.mark.parametrize("compressor", ["JPEG", "JPEG2000", "JPEGLS"])
-@pytest.mark.parametrize("signed", [True, False])
-def test_lossless_packing_by_gdcm(ct, tmp_path, compressor, signed):
-    """Lossless JPEG, JPEG 2000 and JPEG-LS as GDCM writes them."""
-    _, hu = ct
-    stored = hu if signed else (hu + 1024).astype(np.uint16)
-    path = tmp_path / "packed.dcm"
-    image = sitk.GetImageFromArray(stored[..., 0].T[None])
+def pack(stored: np.ndarray, compressor: str, path: Path) -> pydicom.Dataset:
+    """One slice (i, j) as GDCM packs it."""
+    image = sitk.GetImageFromArray(stored.T[None])
     image.SetMetaData("0008|0060", "CT")
     image.SetMetaData("0008|0016", "1.2.840.10008.5.1.4.1.1.2")
     writer = sitk.ImageFileWriter()
@@ -89,9 +93,56 @@ def test_lossless_packing_by_gdcm(ct, tmp_path, compressor, signed):
     writer.UseCompressionOn()
     writer.SetCompressor(compressor)
     writer.Execute(image)
-    if not pydicom.dcmread(path).file_meta.TransferSyntaxUID.is_encapsulated:
+    packed = pydicom.dcmread(path)
+    if not packed.file_meta.TransferSyntaxUID.is_encapsulated:
         pytest.skip(f"this SimpleITK does not write {compressor}")
-    assert np.array_equal(read_volume(path).array[..., 0], stored[..., 0])
+    return packed
+
+
+@pytest.mark.parametrize("compressor", ["JPEG", "JPEG2000", "JPEGLS"])
+@pytest.mark.parametrize("signed", [True, False])
+def test_lossless_packing_by_gdcm(ct, tmp_path, compressor, signed):
+    """Lossless JPEG, JPEG 2000 and JPEG-LS as GDCM writes them."""
+    _, hu = ct
+    stored = hu if signed else (hu + 1024).astype(np.uint16)
+    pack(stored[..., 0], compressor, tmp_path / "packed.dcm")
+    assert np.array_equal(read_volume(tmp_path / "packed.dcm").array[..., 0], stored[..., 0])
+
+
+@pytest.mark.parametrize("compressor", ["JPEG", "JPEG2000", "RLE"])
+def test_packed_frames_of_an_enhanced_file(ct, tmp_path, compressor):
+    _, hu = ct
+    stored = (hu + 1024).astype(np.uint16)
+    order = [2, 0, 1]
+    frames = [{"position": [0, 0, 2.0 * k], "intercept": -1024 + k} for k in order]
+    path = write_enhanced(tmp_path / "e.dcm", stored[..., order], frames)
+    image = pydicom.dcmread(path)
+    if compressor == "RLE":
+        image.compress(RLELossless)
+    else:
+        packed = [pack(stored[..., k], compressor, tmp_path / "one.dcm") for k in order]
+        image.file_meta.TransferSyntaxUID = packed[0].file_meta.TransferSyntaxUID
+        image.PixelData = encapsulate([next(generate_frames(one.PixelData, number_of_frames=1)) for one in packed])
+        image["PixelData"].VR = "OB"
+    image.save_as(path)
+    assert np.array_equal(read_volume(path).array, hu + np.arange(3))
+
+
+@pytest.mark.parametrize("modality", ["CR", "CT"])
+def test_jpeg_of_eight_bits(tmp_path, modality):
+    """Baseline JPEG, as teaching files have it: near the original."""
+    smooth = np.add.outer(np.arange(64) * 2, np.arange(48) * 2).astype(np.uint8)
+    place = dict(ImagePositionPatient=[0, 0, 1.5], ImageOrientationPatient=[1, 0, 0, 0, 1, 0], PixelSpacing=[1, 1])
+    path = write_dicom(tmp_path / "a", smooth.astype(np.uint16), Modality=modality, **place)
+    image = pydicom.dcmread(path)
+    picture = io.BytesIO()
+    Image.fromarray(smooth.T).save(picture, "JPEG", quality=95)
+    image.BitsAllocated, image.BitsStored, image.HighBit = 8, 8, 7
+    image.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    image.PixelData = encapsulate([picture.getvalue()])
+    image["PixelData"].VR = "OB"
+    image.save_as(path)
+    assert np.abs(read_volume(path).array.reshape(64, 48).astype(int) - smooth).max() < 6
 
 
 @pytest.mark.parametrize("implicit", [True, False])

@@ -11,7 +11,7 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.pixels import iter_pixels
+from pydicom.pixels import get_decoder, iter_pixels
 from pydicom.uid import (
     UID,
     ExplicitVRBigEndian,
@@ -117,7 +117,7 @@ def _plugin(syntax: UID, bits: int) -> str | None:
     if syntax == RLELossless:
         return "pydicom"
     if syntax in JPEG2000TransferSyntaxes or syntax.name.startswith("High-Throughput"):
-        return "pylibjpeg"
+        return "pylibjpeg" if "pylibjpeg" in get_decoder(syntax).available_plugins else None
     if syntax == JPEGBaseline8Bit or (syntax == JPEGExtended12Bit and bits <= 8):
         return "pillow"
     return None

@@ -166,7 +166,7 @@ def _even_places(
     if hole_free:
         return _mean(complete, heights), whole, ()
     if gaps != "resample":
-        raise _gap_refused(heights, steps, holed if with_holes else float(np.median(steps)), source)
+        raise _gap_refused(heights, steps, holed if with_holes else float(np.median(steps)), bool(with_holes), source)
     if with_holes:
         missing = sorted(set(range(int(places[-1]) + 1)) - {int(place) for place in places})
         listed = ", ".join(f"{heights[0] + holed * place:g}" for place in missing[:5])
@@ -202,14 +202,14 @@ def _best_with_holes(heights: np.ndarray, steps: np.ndarray, stated: float) -> t
     return min(candidates, key=lambda one: (round(one[1] / one[0], 3), one[2][-1]))
 
 
-def _gap_refused(heights: np.ndarray, steps: np.ndarray, usual: float, source: Path) -> VolumeError:
-    wide = np.flatnonzero(steps > 1.5 * usual)
-    places = wide if len(wide) else np.abs(steps - usual).argsort()[-1:]
-    n = int(places[np.abs(steps[places] - usual).argmax()])
-    further = f" ({len(places)} such places)" if len(places) > 1 else ""
+def _gap_refused(heights: np.ndarray, steps: np.ndarray, usual: float, holes: bool, source: Path) -> VolumeError:
+    """The refusal, with the places: where slices are missing, else where the distance is farthest from the usual."""
+    odd = np.flatnonzero(steps > 1.5 * usual) if holes else np.abs(steps - usual).argsort()[-1:]
+    listed = ", ".join(f"those at {heights[n]:g} and {heights[n + 1]:g} mm are {steps[n]:g} mm apart" for n in odd[:4])
+    more = f" and {len(odd) - 4} more" if len(odd) > 4 else ""
     return VolumeError(
         source,
-        f"lacks slices: those at {heights[n]:g} and {heights[n + 1]:g} mm are {steps[n]:g} mm apart, the others {usual:g} mm{further}",
+        f"{'lacks slices' if holes else 'has slices at uneven distances'}: {listed}{more}, the others {usual:g} mm",
         REMEDY,
         code="slice-spacing-irregular",
     )

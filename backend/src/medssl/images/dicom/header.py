@@ -21,6 +21,8 @@ RADIOGRAPHS = ("CR", "DX", "RG", "DR")
 SLICES = ("CT", "MR", "PT", "NM", "US", "IVUS", "OPT", "OCT")  # never a projection, whatever is missing
 VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split())  # fmt: skip
 
+warnings.filterwarnings("ignore", module=r"pydicom\.")  # of odd values, which are refused or noted here
+
 
 @contextmanager
 def refusing(path: Path, what: str = "is no readable DICOM file") -> Iterator[None]:
@@ -31,9 +33,7 @@ def refusing(path: Path, what: str = "is no readable DICOM file") -> Iterator[No
     complete, and a file from outside is a border like a process.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom warns of odd values that are refused or noted here
-            yield
+        yield
     except MedSSLError:
         raise
     except Exception as error:
