@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import nibabel
 import numpy as np
 import SimpleITK as sitk
 from nibabel.arrayproxy import ArrayProxy
-from nibabel.fileholders import FileHolder
 from nibabel.filebasedimages import ImageFileError
+from nibabel.fileholders import FileHolder
 from nibabel.spatialimages import HeaderDataError
 
 from medssl.core.errors import VolumeError
@@ -25,7 +27,17 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 SAME = 1e-2  # voxels at the far corner
 NO_PLACE = "The header does not say where the image lies: its axes are taken for left, posterior, superior"
-ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, OverflowError)
+ERRORS = (
+    ImageFileError,
+    HeaderDataError,
+    OSError,
+    EOFError,
+    zlib.error,
+    ValueError,
+    TypeError,
+    KeyError,
+    OverflowError,
+)
 nibabel.imageglobals.logger.setLevel("CRITICAL")  # what it mends in headers is judged, and said, here
 
 
@@ -39,12 +51,11 @@ def read_nifti(path: Path, number: int | None) -> Volume:
     Raises:
         VolumeError: damaged, several volumes of which none was chosen, or colours.
     """
-    holder = _FileOpen(path)
     try:
-        with holder as image:
+        with _opened(path) as (image, slope, intercept):
             array = _voxels(image, path, number)
             spacing, origin, direction, notes = _place(image, path)
-            notes += _odd_scale(*holder.scale)
+            notes += _odd_scale(slope, intercept)
     except VolumeError:
         raise
     except ERRORS as error:
@@ -57,41 +68,26 @@ def read_nifti(path: Path, number: int | None) -> Volume:
     return Volume(array, spacing, origin, direction, notes=notes)
 
 
-class _FileOpen:
-    """A nibabel image over an open file, packed or not, whatever its name says."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.files: list[IO[bytes]] = []
-        self.scale = (1.0, 0.0)  # slope and intercept as they stand in the header
-
-    def __enter__(self) -> Any:
-        try:
-            return self._image()
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def _image(self) -> Any:
-        header = self._open(self.path)
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, float, float]]:
+    """A nibabel image over open files, packed or not, whatever their names say; slope and intercept as the header has them."""
+    with ExitStack() as stack:
+        header = _open(path, stack)
         two = header.read(4) in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
-        pair = self.path.suffix.lower() == ".hdr"
-        kind = (nibabel.Nifti2Pair if two else nibabel.Nifti1Pair) if pair else nibabel.Nifti2Image if two else nibabel.Nifti1Image
+        if path.suffix.lower() == ".hdr":
+            kind: Any = nibabel.Nifti2Pair if two else nibabel.Nifti1Pair
+            voxels = _open(next((v for v in _beside(path) if v.is_file()), path.with_suffix(".img")), stack)
+        else:
+            kind, voxels = nibabel.Nifti2Image if two else nibabel.Nifti1Image, header
         header.seek(0)
         stored = kind.header_class.from_fileobj(header, check=False)
-        self.scale = float(stored["scl_slope"]), float(stored["scl_inter"])
         header.seek(0)
-        voxels = self._open(next((v for v in _beside(self.path) if v.is_file()), self.path.with_suffix(".img"))) if pair else header
-        return kind.from_file_map({"header": FileHolder(fileobj=header), "image": FileHolder(fileobj=voxels)})
+        image = kind.from_file_map({"header": FileHolder(fileobj=header), "image": FileHolder(fileobj=voxels)})
+        yield image, float(stored["scl_slope"]), float(stored["scl_inter"])
 
-    def _open(self, path: Path) -> IO[bytes]:
-        file: IO[bytes] = gzip.open(path) if is_gzip(path) else path.open("rb")  # type: ignore[assignment]
-        self.files.append(file)
-        return file
 
-    def __exit__(self, *_: object) -> None:
-        for file in self.files:
-            file.close()
+def _open(path: Path, stack: ExitStack) -> Any:
+    return stack.enter_context(gzip.open(path) if is_gzip(path) else path.open("rb"))
 
 
 def _beside(header: Path) -> list[Path]:
@@ -163,7 +159,9 @@ def _place(image: Any, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
             )
     zooms = unit * np.array([*header.get_zooms(), 1.0, 1.0, 1.0][:3], dtype=np.float64)
     if name == "sform" and (np.abs(np.abs(zooms) - place[0]) > 0.01 * place[0])[: len(image.shape)].any():
-        notes.append(f"The header's pixdim {_list(zooms)} does not fit its sform, whose spacing {_list(place[0])} was taken")
+        notes.append(
+            f"The header's pixdim {_list(zooms)} does not fit its sform, whose spacing {_list(place[0])} was taken"
+        )
     return (*place, tuple(notes))
 
 

@@ -57,7 +57,7 @@ def read_picture(path: Path, labels: bool = False) -> Volume:
             orientation = picture.getexif().get(ORIENTATION, 1)
     except (*ERRORS, Image.DecompressionBombError) as error:
         raise _unreadable(path, error) from error
-    notes = ()
+    notes: tuple[str, ...] = ()
     if orientation in UPRIGHT:
         array = UPRIGHT[orientation](array)
         notes = (f"The picture was turned upright as its EXIF orientation {orientation} says",)
@@ -67,9 +67,11 @@ def read_picture(path: Path, labels: bool = False) -> Volume:
 def _pixels(picture: Image.Image, labels: bool) -> np.ndarray:
     if picture.mode in ("LA", "La", "1"):
         picture = picture.convert("L")
-    elif picture.mode == "PA" or (picture.mode == "P" and not labels):
-        picture = picture.convert("RGB")
-    elif picture.mode in ("RGBA", "RGBa", "CMYK", "YCbCr", "LAB", "HSV"):
+    elif (
+        picture.mode == "PA"
+        or (picture.mode == "P" and not labels)
+        or picture.mode in ("RGBA", "RGBa", "CMYK", "YCbCr", "LAB", "HSV")
+    ):
         picture = picture.convert("RGB")
     return np.asarray(picture).copy()
 

@@ -13,16 +13,31 @@ from medssl.images.volume import Volume
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a file.
+
+    Attributes:
+        number: which of several volumes, from 1; None: the only one.
+        labels: whether values are numbers of classes.
+        like: the image that labels belong to, where contours have to be filled.
+    """
+
+    number: int | None = None
+    labels: bool = False
+    like: Volume | None = None
+
+
+@dataclass(frozen=True)
 class Format:
     """A kind of files.
 
     Attributes:
         inspect: the file's header, without its voxels.
-        read: voxels as stored and their place; gets the file, which of its volumes, and whether values are class numbers.
+        read: voxels as stored and their place.
     """
 
     inspect: Callable[[Path], guards.Header]
-    read: Callable[[Path, int | None, bool], Volume]
+    read: Callable[[Path, Wanted], Volume]
 
 
 def read_volume(path: str | Path, modality: str = "") -> Volume:
@@ -37,19 +52,23 @@ def read_volume(path: str | Path, modality: str = "") -> Volume:
     Raises:
         VolumeError: missing, unreadable, truncated, too large, not grey, several volumes, missing voxels.
     """
-    return _read(path, modality, labels=False)
+    return _read(path, modality, Wanted())
 
 
-def read_labels(path: str | Path) -> Volume:
-    """Read a label map as stored: as `read_volume`, but values are class numbers, which nothing mixes or shows in colours.
+def read_labels(path: str | Path, like: Volume | None = None) -> Volume:
+    """Read a label map, a segmentation or a structure set on its own grid: nothing mixes values or shows them in colours.
+
+    Args:
+        path: any image file; .seg.nrrd with layers; DICOM SEG and RTSTRUCT, or a folder with one of them.
+        like: the image that it belongs to; a structure set is filled on its grid.
 
     Raises:
-        VolumeError: see `read_volume`.
+        VolumeError: see `read_volume`; a structure set without its image.
     """
-    return _read(path, "", labels=True)
+    return _read(path, "", Wanted(labels=True, like=like))
 
 
-def _read(path: str | Path, modality: str, labels: bool) -> Volume:
+def _read(path: str | Path, modality: str, wanted: Wanted) -> Volume:
     from medssl.images.formats.repair import repaired
 
     file, number = split_choice(path)
@@ -57,35 +76,81 @@ def _read(path: str | Path, modality: str, labels: bool) -> Volume:
         raise VolumeError(
             path, "does not exist", "Check the path; it is read on the machine of the backend", code="file-not-found"
         )
-    kind = format_of(file)
+    kind = format_of(file, wanted.labels)
     guards.check(file, kind.inspect(file))
-    volume = kind.read(file, number, labels)
+    volume = kind.read(file, replace(wanted, number=number))
     volume = replace(volume, name=volume.name or stem(Path(path)))
-    volume = repaired(volume, Path(path), modality, labels)
+    volume = repaired(volume, Path(path), modality, wanted.labels)
     return replace(volume, modality=modality or volume.modality)
 
 
-def format_of(path: Path) -> Format:
-    """How a file or folder that exists is read.
+def format_of(path: Path, labels: bool = False) -> Format:
+    """How a file or folder that exists is read, as an image or as labels.
 
     Raises:
         VolumeError: in no way.
     """
-    from medssl.images.formats import dicom, header, image_files, nifti, pictures
+    from medssl.images.formats import dicom, header, nifti, pictures
 
     name = path.name.lower()
+    if name.endswith(PICTURE_SUFFIXES) and path.is_file():
+        return Format(pictures.inspect_picture, lambda file, wanted: pictures.read_picture(file, wanted.labels))
+    if name.endswith(NIFTI_SUFFIXES) and path.is_file():
+        return Format(header.inspect_image, lambda file, wanted: nifti.read_nifti(file, wanted.number))
+    if name.endswith(IMAGE_SUFFIXES) and path.is_file():
+        segments = labels and _has_segments(path)
+        return Format(header.inspect_image, _read_segmentation if segments else _read_image)
+    if labels and (found := _dicom_labels(path)):
+        return Format(_inspect_dicom, found)
     if path.is_dir():
-        return Format(_inspect_dicom, lambda folder, _number, _labels: dicom.read_series(folder))
-    if name.endswith(PICTURE_SUFFIXES):
-        return Format(pictures.inspect_picture, lambda file, _number, labels: pictures.read_picture(file, labels))
-    if name.endswith(NIFTI_SUFFIXES):
-        return Format(header.inspect_image, lambda file, number, _labels: nifti.read_nifti(file, number))
-    if name.endswith(IMAGE_SUFFIXES):
-        return Format(header.inspect_image, lambda file, number, _labels: image_files.read_image(file, number))
+        return Format(_inspect_dicom, lambda folder, _wanted: dicom.read_series(folder))
     if dicom.is_dicom(path):
-        return Format(_inspect_dicom, lambda file, _number, _labels: dicom.read_file(file))
+        return Format(_inspect_dicom, lambda file, _wanted: dicom.read_file(file))
     known = ", ".join((*IMAGE_SUFFIXES, *PICTURE_SUFFIXES))
     raise VolumeError(path, "is in no format that MedSSL reads", f"Use DICOM or one of {known}", code="suffix-unknown")
+
+
+def _read_image(path: Path, wanted: Wanted) -> Volume:
+    from medssl.images.formats.image_files import read_image
+
+    return read_image(path, wanted.number)
+
+
+def _has_segments(path: Path) -> bool:
+    from medssl.images.formats.segments.slicer import segment_fields
+
+    return bool(segment_fields(path))
+
+
+def _read_segmentation(path: Path, _wanted: Wanted) -> Volume:
+    from medssl.images.formats.segments.slicer import read_segmentation
+
+    return read_segmentation(path)
+
+
+def _dicom_labels(path: Path) -> Callable[[Path, Wanted], Volume] | None:
+    """How DICOM segments or structures are read; None where the path holds none, or more than one."""
+    from medssl.images.formats.segments.dicom_seg import kind_of_labels, labels_file, read_segments
+
+    file = labels_file(path)
+    if file is None:
+        return None
+    if kind_of_labels(file) == "SEG":
+        return lambda _path, _wanted: read_segments(file)
+    return lambda _path, wanted: _read_structures(file, wanted.like)
+
+
+def _read_structures(path: Path, like: Volume | None) -> Volume:
+    from medssl.images.formats.segments.structures import read_structures
+
+    if like is None or like.array.ndim < 3:
+        raise VolumeError(
+            path,
+            "is a structure set, whose contours belong to a volume",
+            "Give it as the label map of its 3D image",
+            code="contours-without-image",
+        )
+    return read_structures(path, like)
 
 
 def _inspect_dicom(path: Path) -> guards.Header:

@@ -55,7 +55,7 @@ def background(array: np.ndarray, modality: str, labels: bool = False) -> float:
 def _filled(array: np.ndarray, path: Path, modality: str, labels: bool) -> tuple[np.ndarray, list[str]]:
     """Voxels that are no numbers, replaced by the background where they lie outside the field of view."""
     low, high = float(array.min()), float(array.max())  # NaN where anything is: no mask is made for a sound image
-    if -FLOAT32 <= low and high <= FLOAT32:
+    if low >= -FLOAT32 and high <= FLOAT32:
         return array, []
     missing = ~(np.abs(array) <= FLOAT32)
     count = int(missing.sum())

@@ -68,7 +68,15 @@ def _resampled(volume: Volume, corners: np.ndarray, background: float, labels: b
     how = sitk.sitkNearestNeighbor if labels else sitk.sitkLinear
     kind = image.GetPixelID()
     found = sitk.Resample(
-        image, size, sitk.Transform(), how, origin.tolist(), spacing.tolist(), rotation.ravel().tolist(), background, kind
+        image,
+        size,
+        sitk.Transform(),
+        how,
+        origin.tolist(),
+        spacing.tolist(),
+        rotation.ravel().tolist(),
+        background,
+        kind,
     )
     note = (
         f"The axes are {_angle(volume.direction):.2g} degrees off a right angle: the volume was resampled onto straight axes,"

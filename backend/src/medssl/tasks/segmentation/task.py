@@ -21,6 +21,7 @@ from medssl.datasets.crops.radiograph_segmentation import RadiographSegmentation
 from medssl.datasets.crops.segmentation_crops import SegmentationDataset
 from medssl.datasets.crops.slices import SliceDataset
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics
+from medssl.images.formats.segments.names import common_segments
 from medssl.images.intensity.normalise import normalise, window
 from medssl.images.segment_classes import SegmentClasses, find_classes, read_classes
 from medssl.inference.volumes.segmenter import segment_image
@@ -241,7 +242,9 @@ def _classes(file: WeightFile | None, parts: LabelledSplits) -> SegmentClasses:
     Raises:
         VolumeError: no label map holds anything.
     """
-    found = find_classes([mask.values for mask in (*parts.training.masks, *parts.validation.masks)])
+    looked_at = (parts.training, parts.validation)
+    named = common_segments(entry.mask for part in looked_at for entry in part.entries if entry.mask)
+    found = find_classes([mask.values for part in looked_at for mask in part.masks], named)
     if file and file.plan.task.get("segments"):
         before = SegmentClasses.from_list(file.plan.task["segments"])
         if set(found.values) <= set(before.values):
