@@ -1,27 +1,15 @@
-"""Names of image files: what they are, what they are called, and which of several volumes is meant."""
+"""Names of image files: what they are and what they are called."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+
+from medssl.core.files import CHOICE
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr")
 WRITTEN_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 IMAGE_SUFFIXES = (*WRITTEN_SUFFIXES, ".hdr")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-CHOICE = re.compile(r"(.+)#(\d+)")
-
-
-def split_choice(path: str | Path) -> tuple[Path, int | None]:
-    """The file, and which of its volumes is meant: `scan.nii.gz#3` is the third of scan.nii.gz.
-
-    A file that really has such a name is meant as a whole.
-    """
-    path = Path(path)
-    match = CHOICE.fullmatch(path.name)
-    if not match or path.exists():
-        return path, None
-    return path.with_name(match[1]), int(match[2])
 
 
 def is_image(path: Path) -> bool:

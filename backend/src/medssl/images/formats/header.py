@@ -12,7 +12,8 @@ import nrrd
 import SimpleITK as sitk
 
 from medssl.core.errors import VolumeError
-from medssl.images.formats.file_names import NIFTI_SUFFIXES, split_choice
+from medssl.core.files import split_choice
+from medssl.images.formats.file_names import NIFTI_SUFFIXES
 from medssl.images.formats.guards import TRUNCATED, Header, check, check_memory
 from medssl.images.formats.nrrd_fields import names_other_file
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medssl.core.errors import VolumeError
+from medssl.core.files import split_choice
 from medssl.images.formats import guards
-from medssl.images.formats.file_names import IMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_SUFFIXES, split_choice, stem
+from medssl.images.formats.file_names import IMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_SUFFIXES, stem
 from medssl.images.volume import Volume
 
 
