@@ -91,18 +91,15 @@ def format_of(path: Path, labels: bool = False) -> Format:
     Raises:
         VolumeError: in no way.
     """
-    from medssl.images.formats import dicom, header, nifti, pictures
-
-    name = path.name.lower()
-    if name.endswith(PICTURE_SUFFIXES) and path.is_file():
-        return Format(pictures.inspect_picture, lambda file, wanted: pictures.read_picture(file, wanted.labels))
-    if name.endswith(NIFTI_SUFFIXES) and path.is_file():
-        return Format(header.inspect_image, lambda file, wanted: nifti.read_nifti(file, wanted.number))
-    if name.endswith(IMAGE_SUFFIXES) and path.is_file():
-        segments = labels and _has_segments(path)
-        return Format(header.inspect_image, _read_segmentation if segments else _read_image)
+    name, file = path.name.lower(), path.is_file()
+    if file and name.endswith(PICTURE_SUFFIXES):
+        return _pictures()
+    if file and name.endswith(IMAGE_SUFFIXES):
+        return _volumes(path, labels)
     if labels and (found := _dicom_labels(path)):
         return Format(_inspect_dicom, found)
+    from medssl.images.formats import dicom
+
     if path.is_dir():
         return Format(_inspect_dicom, lambda folder, _wanted: dicom.read_series(folder))
     if dicom.is_dicom(path):
@@ -111,22 +108,21 @@ def format_of(path: Path, labels: bool = False) -> Format:
     raise VolumeError(path, "is in no format that MedSSL reads", f"Use DICOM or one of {known}", code="suffix-unknown")
 
 
-def _read_image(path: Path, wanted: Wanted) -> Volume:
-    from medssl.images.formats.image_files import read_image
+def _pictures() -> Format:
+    from medssl.images.formats import pictures
 
-    return read_image(path, wanted.number)
-
-
-def _has_segments(path: Path) -> bool:
-    from medssl.images.formats.segments.slicer import segment_fields
-
-    return bool(segment_fields(path))
+    return Format(pictures.inspect_picture, lambda path, wanted: pictures.read_picture(path, wanted.labels))
 
 
-def _read_segmentation(path: Path, _wanted: Wanted) -> Volume:
-    from medssl.images.formats.segments.slicer import read_segmentation
+def _volumes(path: Path, labels: bool) -> Format:
+    from medssl.images.formats import header, image_files, nifti
+    from medssl.images.formats.segments import slicer
 
-    return read_segmentation(path)
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return Format(header.inspect_image, lambda file, wanted: nifti.read_nifti(file, wanted.number))
+    if labels and slicer.segment_fields(path):
+        return Format(header.inspect_image, lambda file, _wanted: slicer.read_segmentation(file))
+    return Format(header.inspect_image, lambda file, wanted: image_files.read_image(file, wanted.number))
 
 
 def _dicom_labels(path: Path) -> Callable[[Path, Wanted], Volume] | None:

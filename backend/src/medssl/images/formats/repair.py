@@ -1,4 +1,4 @@
-"""What every volume goes through once it is read: missing voxels, wide integers, axes that are not at right angles."""
+"""What every volume goes through once it is read: missing voxels, wide integers, skewed axes, reversed greys."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from scipy import ndimage
 
 from medssl.core.errors import VolumeError
 from medssl.images.formats.straight import straightened
+from medssl.images.polarity import NOTE as INVERTED
+from medssl.images.polarity import looks_inverted
 from medssl.images.volume import Volume, compact, guess_modality
 
 CT_BACKGROUND = -1024.0  # HU: air, whatever else the image shows
@@ -39,6 +41,8 @@ def repaired(volume: Volume, path: Path, modality: str = "", labels: bool = Fals
     elif array.dtype.itemsize == 8:
         array, narrowed = _narrowed(array)
         notes += narrowed
+    if not labels and looks_inverted(array):
+        notes.append(INVERTED)
     volume = replace(volume, array=array, notes=tuple(notes))
     return straightened(volume, lambda: background(array, modality or volume.modality, labels), labels)
 
