@@ -96,7 +96,7 @@ def _inspect_nifti(path: Path) -> Header:
         raise VolumeError(path, f"is no gzip file, or cut off ({error})", TRUNCATED, code="image-truncated") from error
     shape, voxel_bytes, offset = _nifti_fields(path, start)
     size = math.prod(shape) * voxel_bytes
-    if start[344:347] == b"ni1":  # the voxels are in the .img file beside it
+    if path.suffix.lower() == ".hdr":  # the voxels are in the .img file beside it
         return Header(shape, size)
     disk = path.stat().st_size
     if not packed:
@@ -119,7 +119,7 @@ def is_gzip(path: Path) -> bool:
 def _nifti_fields(path: Path, start: bytes) -> tuple[tuple[int, ...], int, int]:
     """Shape, bytes per voxel and offset of the voxels, of NIfTI-1 and NIfTI-2 in either byte order."""
     for order in "<>":
-        if len(start) >= 352 and struct.unpack(order + "i", start[:4])[0] == 348:
+        if len(start) >= 348 and struct.unpack(order + "i", start[:4])[0] == 348:
             dims, bits = struct.unpack(order + "8h", start[40:56]), struct.unpack(order + "h", start[72:74])[0]
             offset = struct.unpack(order + "f", start[108:112])[0]
         elif len(start) >= 540 and struct.unpack(order + "i", start[:4])[0] == 540:

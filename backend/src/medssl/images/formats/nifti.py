@@ -134,7 +134,7 @@ def _place(image: Any, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     """Spacing, origin, direction in LPS, and what is odd about them."""
     header = image.header
     shape = np.array([*image.shape[:3], 1][:3])
-    stated = {"sform": header.get_sform(coded=True)[0], "qform": _qform(header)}
+    stated = {"sform": _finite(header.get_sform(coded=True)[0]), "qform": _qform(header)}
     unit = MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
     scale = np.diag([unit, unit, unit, 1.0])
     known = {name: RAS_TO_LPS @ scale @ affine for name, affine in stated.items() if affine is not None}
@@ -165,10 +165,17 @@ def _place(image: Any, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     return (*place, tuple(notes))
 
 
+def _finite(affine: np.ndarray | None) -> np.ndarray | None:
+    """Raises ValueError: numbers that are none."""
+    if affine is not None and not np.isfinite(affine).all():
+        raise ValueError("its sform or qform holds what is no number")
+    return affine
+
+
 def _qform(header: Any) -> np.ndarray | None:
     """None where it is not stated or makes no sense."""
     try:
-        return header.get_qform(coded=True)[0]
+        return _finite(header.get_qform(coded=True)[0])
     except (HeaderDataError, ValueError, ZeroDivisionError):
         return None
 
@@ -198,10 +205,10 @@ def _split(affine: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Spacing, origin and unit columns, as skewed as they are.
 
     Raises:
-        ValueError: a column without length, or numbers that are none.
+        ValueError: a column without length.
     """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.isfinite(affine).all() or not (spacing > 0).all():
+    if not (spacing > 0).all():
         raise ValueError("an axis without length in its sform or qform")
     return spacing, affine[:3, 3], affine[:3, :3] / spacing
 
