@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +27,7 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # of (rows, columns)
     7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
     8: lambda a: np.rot90(a),
 }
+GREY_AND_OPACITY, RGBA = 4, 6  # PNG's colour types
 ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, struct.error, OverflowError, KeyError, IndexError, TypeError)
 
 
@@ -84,9 +87,16 @@ def _is_deep_colour(path: Path) -> bool:
 
 
 def _deep(path: Path) -> np.ndarray:
-    """(rows, columns, channels) without transparency."""
-    array = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
-    return array[..., :1] if array.shape[-1] == 2 else array[..., :3]
+    """(rows, columns) or (rows, columns, 3), without transparency."""
+    data = bytearray(path.read_bytes())
+    if data[25] != GREY_AND_OPACITY:
+        return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[..., :3]
+    # SimpleITK has no such pixel, but four bytes are four bytes: called 8-bit RGBA, the first two are the grey
+    data[24], data[25] = 8, RGBA
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    with Image.open(io.BytesIO(data)) as picture:
+        pixels = np.asarray(picture).astype(np.uint16)
+    return pixels[..., 0] << 8 | pixels[..., 1]
 
 
 def _grey(array: np.ndarray, path: Path) -> np.ndarray:
