@@ -15,15 +15,18 @@ from medssl.core.errors import VolumeError
 from medssl.core.files import split_choice
 from medssl.images.formats.file_names import NIFTI_SUFFIXES
 from medssl.images.formats.guards import TRUNCATED, Header, check, check_memory
+from medssl.images.formats.metaimage_fields import check_beside, check_fields
 from medssl.images.formats.nrrd_fields import names_other_file
 
 __all__ = ["Header", "check_memory", "inspect_image", "read_image_header"]
 
 LARGEST_RATIO = 1100  # deflate packs at most 1032:1
+LARGEST_OFFSET = 2**31  # bytes of extensions; not a number is no offset
 VOXEL_BYTES = {
     sitk.sitkUInt8: 1, sitk.sitkInt8: 1, sitk.sitkUInt16: 2, sitk.sitkInt16: 2, sitk.sitkUInt32: 4,
     sitk.sitkInt32: 4, sitk.sitkUInt64: 8, sitk.sitkInt64: 8, sitk.sitkFloat32: 4, sitk.sitkFloat64: 8,
 }  # fmt: skip
+NRRD_ERRORS = (nrrd.NRRDError, ValueError, TypeError, KeyError, IndexError, OverflowError)  # what pynrrd raises
 NRRD_BYTES = {"char": 1, "short": 2, "int": 4, "long": 8, "float": 4, "double": 8}
 
 
@@ -51,7 +54,7 @@ def inspect_image(path: Path) -> Header:
         return _inspect_nrrd(path)
     if name.endswith(NIFTI_SUFFIXES):
         return _inspect_nifti(path)
-    return _inspect_itk(path)
+    return _inspect_metaimage(path)
 
 
 def refuse_empty(path: Path) -> None:
@@ -69,7 +72,7 @@ def _inspect_nrrd(path: Path) -> Header:
             detached = names_other_file(file.read(end))
             held = path.stat().st_size - end
         shape, kind, encoding = tuple(int(n) for n in fields["sizes"]), str(fields["type"]), fields["encoding"]
-    except (nrrd.NRRDError, ValueError, KeyError, UnicodeDecodeError) as error:
+    except NRRD_ERRORS as error:
         raise VolumeError(
             path, f"has no readable NRRD header ({error})", "Take another copy of the file", code="image-unreadable"
         ) from error
@@ -127,7 +130,7 @@ def _nifti_fields(path: Path, start: bytes) -> tuple[tuple[int, ...], int, int]:
             offset = struct.unpack(order + "q", start[168:176])[0]
         else:
             continue
-        if 1 <= dims[0] <= 7:
+        if 1 <= dims[0] <= 7 and abs(offset) < LARGEST_OFFSET:
             return tuple(int(n) for n in dims[1 : dims[0] + 1]), bits // 8, int(offset)
     raise VolumeError(path, "has no readable NIfTI header", "Take another copy of the file", code="image-unreadable")
 
@@ -151,7 +154,8 @@ def _unpacked_size(path: Path) -> int:
     return total
 
 
-def _inspect_itk(path: Path) -> Header:
+def _inspect_metaimage(path: Path) -> Header:
+    beside = check_fields(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -162,4 +166,7 @@ def _inspect_itk(path: Path) -> Header:
         ) from error
     shape = tuple(int(n) for n in reader.GetSize())
     size = math.prod(shape) * VOXEL_BYTES.get(reader.GetPixelID(), 1) * reader.GetNumberOfComponents()
-    return Header(shape, size, path.stat().st_size * LARGEST_RATIO if path.suffix.lower() == ".mha" else None)
+    if not beside:
+        return Header(shape, size, path.stat().st_size * LARGEST_RATIO)
+    check_memory(path, shape, size)  # before the other file is asked for
+    return Header(shape, size, check_beside(path, beside) * LARGEST_RATIO)

@@ -9,10 +9,12 @@ from dataclasses import replace
 import numpy as np
 import SimpleITK as sitk
 
+from medssl.core.errors import VolumeError
 from medssl.images.volume import Volume
 
 ROUNDING = 1e-5  # how far columns may be from orthonormal by rounding in the file
 SILENT = 1e-2  # voxels at the far corner: no word is lost about it
+MOST_GROWTH = 8.0  # times the voxels, on straight axes
 SLIGHT = 0.25  # voxels at the far corner: nothing is resampled for it
 
 
@@ -27,6 +29,9 @@ def straightened(volume: Volume, background: Callable[[], float], labels: bool =
         volume: any; comes back as it is where its axes are straight.
         background: the value of what the volume does not cover, asked for where it is needed.
         labels: whether values are numbers of classes.
+
+    Raises:
+        VolumeError: axes that lie nearly in one plane.
     """
     skew = volume.direction
     if np.abs(skew.T @ skew - np.eye(3)).max() <= ROUNDING or volume.array.ndim < 3:
@@ -58,7 +63,10 @@ def _resampled(volume: Volume, corners: np.ndarray, background: float, labels: b
     signs = np.sign(np.diag(upper))
     rotation, upper = rotation * signs, upper * signs[:, None]
     spacing = np.diag(upper)
-    size = [int(np.ceil(np.ptp(axis) - 1e-6)) + 1 for axis in upper @ corners.T / spacing[:, None]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spans = np.nan_to_num(np.ptp(upper @ corners.T / spacing[:, None], axis=1), nan=np.inf, posinf=1e9)
+    size = [int(np.ceil(min(span, 1e9) - 1e-6)) + 1 for span in spans]
+    _check_grid(volume, size)
     centre = volume.origin + skew @ ((np.array(volume.shape) - 1) / 2)
     origin = centre - rotation @ (spacing * (np.array(size) - 1) / 2)
     image = sitk.GetImageFromArray(np.ascontiguousarray(volume.array.T))
@@ -84,6 +92,21 @@ def _resampled(volume: Volume, corners: np.ndarray, background: float, labels: b
     )
     array = sitk.GetArrayFromImage(found).T
     return replace(volume, array=array, spacing=spacing, origin=origin, direction=rotation, notes=(*volume.notes, note))
+
+
+def _check_grid(volume: Volume, size: list[int]) -> None:
+    """Refuse axes that lie nearly in one plane: a straight grid around them is mostly empty.
+
+    Raises:
+        VolumeError: many times the voxels that there are.
+    """
+    if np.prod(size, dtype=np.float64) > MOST_GROWTH * volume.array.size:
+        raise VolumeError(
+            f"{volume.name or 'volume'} with axes {_angle(volume.direction):.3g} degrees off a right angle",
+            f"cannot be put on straight axes: {_sizes(volume.shape)} voxels would become {_sizes(size)}",
+            "Correct the orientation in its header",
+            code="axes-skewed",
+        )
 
 
 def _angle(direction: np.ndarray) -> float:

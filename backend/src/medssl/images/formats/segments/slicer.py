@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from medssl.core.errors import VolumeError
+from medssl.images.formats.header import NRRD_ERRORS
 from medssl.images.formats.segments.layers import SEGMENTATION, as_values, merge, renumbered
 from medssl.images.segment_classes import COLOUR, Segment
 from medssl.images.volume import Volume
@@ -22,7 +23,7 @@ def segment_fields(path: Path) -> list[dict[str, str]]:
     try:
         with path.open("rb") as file:
             header = nrrd.read_header(file)
-    except (nrrd.NRRDError, ValueError, KeyError, IndexError, OverflowError):
+    except NRRD_ERRORS:
         return []  # reading the voxels will tell what is wrong
     found: dict[int, dict[str, str]] = {}
     for key, value in header.items():
