@@ -164,7 +164,9 @@ def main(arguments: list[str]) -> int:
             found = outcomes(kind, count, Path(folder))
         read, refused = found.pop("read", 0), found.pop("refused", 0)
         wrong += (others := sum(found.values()))
-        print(f"{kind.name:18} read {read:5}  refused {refused:5}  other errors {others:5}  {time.perf_counter() - start:.0f} s")
+        print(
+            f"{kind.name:18} read {read:5}  refused {refused:5}  other errors {others:5}  {time.perf_counter() - start:.0f} s"
+        )
         for words, times in found.most_common(8):
             print(f"    {times} x {words[:160]}")
     return int(wrong > 0)

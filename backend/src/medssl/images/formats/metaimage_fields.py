@@ -13,7 +13,12 @@ from medssl.core.errors import VolumeError
 
 LONGEST = 2**16  # bytes of a header
 LINE = re.compile(r"[A-Za-z_][\w ()-]*?\s*=\s*[^\x00-\x08\x0b-\x1f\x7f-\x9f]*")
-NUMBERS = {"NDims": (1, 6), "HeaderSize": (-1, 2**31), "ElementNumberOfChannels": (1, 1000), "CompressedDataSize": (0, 2**40)}
+NUMBERS = {
+    "NDims": (1, 6),
+    "HeaderSize": (-1, 2**31),
+    "ElementNumberOfChannels": (1, 1000),
+    "CompressedDataSize": (0, 2**40),
+}
 
 
 def check_fields(path: Path) -> str:
@@ -27,20 +32,21 @@ def check_fields(path: Path) -> str:
     """
     fields = _fields(path)
     try:
-        for name, (low, high) in NUMBERS.items():
-            if not low <= int(fields.get(name, max(low, 1))) <= high:
-                raise ValueError(f"{name} = {fields[name]}")
+        for field, (low, high) in NUMBERS.items():
+            if not low <= int(fields.get(field, max(low, 1))) <= high:
+                raise ValueError(f"{field} = {fields[field]}")
+        name = fields["ElementDataFile"]
         axes, sizes = int(fields["NDims"]), [int(size) for size in fields["DimSize"].split()]
         if len(sizes) != axes or min(sizes) < 1:
             raise ValueError(f"DimSize = {fields['DimSize']}")
-        for name in ("ElementSpacing", "ElementSize"):
-            if name in fields and not all(0 < abs(float(step)) < 1e9 for step in fields[name].split()):
-                raise ValueError(f"{name} = {fields[name]}")
+        for field in ("ElementSpacing", "ElementSize"):
+            if field in fields and not all(0 < abs(float(step)) < 1e9 for step in fields[field].split()):
+                raise ValueError(f"{field} = {fields[field]}")
     except (ValueError, KeyError) as error:
         raise VolumeError(
             path, f"has no readable header ({error})", "Take another copy of the file", code="image-unreadable"
         ) from error
-    return _data_file(path, fields["ElementDataFile"])
+    return _data_file(path, name)
 
 
 def check_beside(path: Path, name: str) -> int:
@@ -52,7 +58,7 @@ def check_beside(path: Path, name: str) -> int:
     file = path.parent / name
     if not file.is_file():
         raise VolumeError(
-            path, f"names {ascii(name)} for its voxels, which is not there", "Keep both files together",
+            path, f"names {name!a} for its voxels, which is not there", "Keep both files together",
             code="voxels-elsewhere",
         )  # fmt: skip
     return file.stat().st_size
@@ -76,6 +82,6 @@ def _data_file(path: Path, name: str) -> str:
     plain = name.isprintable() and "%" not in name and name.upper().split()[:1] not in ([], ["LIST"])
     if not plain or path.suffix.lower() == ".mha":
         raise VolumeError(
-            path, f"keeps its voxels elsewhere ({ascii(name)})", "Save it as .mha, in one file", code="voxels-elsewhere"
+            path, f"keeps its voxels elsewhere ({name!a})", "Save it as .mha, in one file", code="voxels-elsewhere"
         )
     return name
