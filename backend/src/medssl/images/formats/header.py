@@ -21,7 +21,7 @@ from medssl.images.formats.nrrd_fields import names_other_file
 __all__ = ["Header", "check_memory", "inspect_image", "read_image_header"]
 
 LARGEST_RATIO = 1100  # deflate packs at most 1032:1
-LARGEST_OFFSET = 2**31  # bytes of extensions; not a number is no offset
+LARGEST_OFFSET = 2**31  # bytes of extensions; NaN is no offset
 VOXEL_BYTES = {
     sitk.sitkUInt8: 1, sitk.sitkInt8: 1, sitk.sitkUInt16: 2, sitk.sitkInt16: 2, sitk.sitkUInt32: 4,
     sitk.sitkInt32: 4, sitk.sitkUInt64: 8, sitk.sitkInt64: 8, sitk.sitkFloat32: 4, sitk.sitkFloat64: 8,

@@ -40,7 +40,8 @@ def read_image(path: Path, number: int | None = None) -> Volume:
             "Take another copy of the file, or save it anew with Slicer",
             code="image-unreadable",
         ) from error
-    return _from_itk(_chosen(image, path, number), _doubts(path))
+    chosen = _chosen(image, path, number)
+    return _from_itk(chosen, _doubts(path) if chosen.GetDimension() == 3 else ())
 
 
 def _chosen(image: sitk.Image, path: Path, number: int | None) -> sitk.Image:

@@ -139,11 +139,12 @@ def _place(image: Any, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     scale = np.diag([unit, unit, unit, 1.0])
     known = {name: RAS_TO_LPS @ scale @ affine for name, affine in stated.items() if affine is not None}
     seen = _seen_by_itk(path)
+    doubt = (NO_PLACE,) if len(image.shape) > 2 else ()
     if not known and seen:
-        return (*seen, (NO_PLACE,))
+        return (*seen, doubt)
     if not known:
         spacing = unit * np.array([abs(z) or 1.0 for z in (*header.get_zooms()[:3], 1.0, 1.0)][:3], dtype=np.float64)
-        return spacing, np.zeros(3), np.eye(3), (NO_PLACE,)
+        return spacing, np.zeros(3), np.eye(3), doubt
     name = next((n for n, a in known.items() if seen and _apart(a, _affine(*seen), shape) < SAME), "")
     if seen and (name or len(image.shape) == 2):
         place = seen
