@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.errors import CatalogError
+from medssl.core.files import split_choice
 from medssl.core.protocol import DataSpec, VolumeRef
 from medssl.datasets.spec.rules import closest_name
 from medssl.datasets.spec.spec import DatasetSpec
@@ -31,7 +32,7 @@ def data_spec(
     }  # fmt: skip
     if any(is_dataset_spec(path) for path in paths):
         return DataSpec(sets=tuple(one.as_dict() for one in read_dataset_specs(paths)), **common)
-    if len(paths) == 1 and (only.is_dir() or only.suffix.lower() == ".csv" or not only.exists()):
+    if len(paths) == 1 and (only.is_dir() or only.suffix.lower() == ".csv" or not split_choice(only)[0].exists()):
         return DataSpec(path=str(only), pattern=pattern, **common)
     volumes = tuple(VolumeRef(path=path, modality=modality) for path in paths)
     return DataSpec(volumes=volumes, **common)

@@ -7,6 +7,7 @@ import errno
 import json
 import math
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 UMASK = os.umask(0)
 os.umask(UMASK)  # there is no other way to ask
+CHOICE = re.compile(r"(.+)#(\d+)")  # one volume of a file with several
 REFUSED = (errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM)
 SHARING_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds; a virus scanner or a reader on Windows lets go soon
 
@@ -114,6 +116,18 @@ def inside(root: Path, name: str) -> Path:
     return path
 
 
+def split_choice(path: str | Path) -> tuple[Path, int | None]:
+    """The file, and which of its volumes is meant: `scan.nii.gz#3` is the third of scan.nii.gz.
+
+    A file that really has such a name is meant as a whole.
+    """
+    path = Path(path)
+    match = CHOICE.fullmatch(path.name)
+    if not match or path.exists():
+        return path, None
+    return path.with_name(match[1]), int(match[2])
+
+
 def existing_path(path: str, error: type[InputError]) -> str:
     """The path made absolute ("" stays), for whoever reads it in another folder.
 
@@ -123,7 +137,7 @@ def existing_path(path: str, error: type[InputError]) -> str:
     if not path:
         return ""
     found = Path(path).expanduser().absolute()
-    if not found.exists():
+    if not split_choice(found)[0].exists():
         remedy = "Check the path; it is read on the machine of the backend"
         raise error(found, "does not exist", remedy, code="file-not-found")
     return str(found)

@@ -15,8 +15,8 @@ from medssl.datasets.entry import Entry
 from medssl.evaluation.metrics.segmentation_metrics import case_metrics
 from medssl.evaluation.prediction_tables import ATTRIBUTE
 from medssl.images.formats.image_files import is_image, is_picture, stem
-from medssl.images.formats.reading import read_volume
-from medssl.images.label_maps import check_geometry
+from medssl.images.formats.reading import read_labels
+from medssl.images.label_maps import check_geometry, turned_like
 from medssl.images.planes import is_flat
 from medssl.images.segment_classes import Segment, SegmentClasses
 from medssl.images.volume import Volume
@@ -122,8 +122,10 @@ def read_pair(pair: Pair, classes: SegmentClasses) -> tuple[np.ndarray, Volume]:
     Raises:
         VolumeError: see `measure_pairs`.
     """
-    predicted, truth = (_read(path) for path in (pair.predicted, pair.truth))
+    truth = _read(pair.truth)
+    predicted = _read(pair.predicted, truth)
     if truth.array.ndim == 3:
+        predicted = turned_like(predicted, truth)
         check_geometry(predicted, truth, str(pair.predicted))
     return classes.index(predicted.array, str(pair.predicted)), truth.with_array(
         classes.index(truth.array, str(pair.truth))
@@ -151,8 +153,8 @@ def _patients(index: Path) -> dict[str, str]:
     return {row["output"]: row["patient"] for row in read_table(index).rows} if index.is_file() else {}
 
 
-def _read(path: Path) -> Volume:
-    volume = read_volume(path)
+def _read(path: Path, like: Volume | None = None) -> Volume:
+    volume = read_labels(path, like)
     if volume.array.dtype.kind == "f" and not (volume.array == np.rint(volume.array)).all():
         raise VolumeError(
             path,

@@ -5,26 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from medssl.core.errors import VolumeError
-from medssl.images.formats.image_files import is_picture
-from medssl.images.formats.reading import read_volume
+from medssl.images.formats.reading import read_labels
+from medssl.images.formats.segments.layers import SEGMENTATION
+from medssl.images.geometry import Turn, turned
 from medssl.images.planes import is_flat
 from medssl.images.segment_classes import LARGEST
 from medssl.images.volume import Volume
 
 TOLERANCE = 1e-2  # voxels
+PLACED = 0.1  # voxels: DICOM and Slicer write positions and spacings with few digits
 MODALITY = "LABEL"
 RESAMPLE = "Resample it to the image (nearest neighbour), or export it anew with the image as reference"
 
 
 def read_label_map(path: Path, like: Volume) -> Volume:
-    """Read a label map, uint8 or int16, with the array's axes of `like`.
+    """Read a label map, uint8 or int16, on the grid of `like`.
 
-    A 3D one must have the size, spacing, origin and direction of the image, within a hundredth of a voxel anywhere in it. Of
-    2D ones (PNG with grey values or a palette, or any other format) only the size tells. A map without any label is one of an
-    image that shows nothing.
+    A 3D one may have its axes in any order and direction, but must lie on the image: size, spacing, origin and direction
+    agree within a hundredth of a voxel anywhere in it. Segmentations (.seg.nrrd, DICOM SEG) may cover a part of the image's
+    grid, structure sets are filled on it. Of 2D ones (PNG with grey values or a palette, or any other format) only the size
+    tells. A map without any label is one of an image that shows nothing.
 
     Raises:
         VolumeError: unreadable, JPEG, of other geometry, not whole numbers, negative or too large.
@@ -33,13 +35,66 @@ def read_label_map(path: Path, like: Volume) -> Volume:
         raise VolumeError(
             path, "is JPEG, which blurs the borders of labels", "Save label maps as PNG or NRRD", code="label-map-jpeg"
         )
-    volume = _read(path)
-    array = volume.array[..., 0] if is_flat(volume.shape) and volume.array.ndim == 3 else volume.array
+    volume = read_labels(path, like)
     if is_flat(like.shape):
+        array = volume.array[..., 0] if is_flat(volume.shape) and volume.array.ndim == 3 else volume.array
         _check_size(path, array.shape, like.shape[:2])
+    elif volume.modality == SEGMENTATION:
+        array = placed(volume, like, str(path))
     else:
+        volume = turned_like(volume, like)
         check_geometry(volume, like, str(path))
-    return Volume(_whole(path, array), like.spacing, like.origin, like.direction, MODALITY, volume.name, like.patient)
+        array = volume.array
+    values = _whole(path, array)
+    return Volume(
+        values, like.spacing, like.origin, like.direction, MODALITY, volume.name, like.patient, notes=volume.notes
+    )
+
+
+def turned_like(labels: Volume, image: Volume) -> Volume:
+    """A 3D label map with its axes in the image's order and direction, where some permutation and flips do that."""
+    if labels.array.ndim < 3:
+        return labels
+    steps = np.rint(image.direction.T @ labels.direction)  # (image's axis, label map's axis)
+    if (np.abs(steps).sum(axis=0) != 1).any() or (np.abs(steps).sum(axis=1) != 1).any():
+        return labels
+    order = [int(np.abs(row).argmax()) for row in steps]
+    flipped = [bool(row.sum() < 0) for row in steps]
+    return turned(labels, Turn((order[0], order[1], order[2]), (flipped[0], flipped[1], flipped[2])))
+
+
+def placed(labels: Volume, image: Volume, name: str) -> np.ndarray:
+    """A label map that covers a part of an image's grid, or more than it, on that grid; 0 elsewhere.
+
+    Raises:
+        VolumeError: its voxels are not those of the image, or labels lie outside the image.
+    """
+    labels = turned_like(labels, image)
+    last = np.array(labels.shape) - 1
+    step = np.linalg.solve(image.direction * image.spacing, labels.direction * labels.spacing)
+    drift = np.abs(step - np.eye(3)) * last  # along an axis of one voxel nothing drifts
+    start = _voxels(image, labels.origin - image.origin)
+    first = np.rint(start).astype(int)
+    if drift.max() > PLACED or np.abs(start - first).max() > PLACED:
+        raise VolumeError(
+            f"{name} with the spacing {_numbers(labels.spacing)} and origin {_numbers(labels.origin)}",
+            f"does not lie on its image's voxels, whose spacing is {_numbers(image.spacing)} and origin {_numbers(image.origin)}",
+            RESAMPLE,
+            code="grid-mismatch",
+        )
+    into = [slice(max(f, 0), max(f + n, 0)) for f, n in zip(first, labels.shape)]
+    out = [slice(max(-f, 0), max(size - f, 0)) for f, size in zip(first, image.shape)]
+    array = np.zeros(image.shape, labels.array.dtype)
+    part = labels.array[tuple(out)]
+    array[tuple(into)] = part
+    if np.count_nonzero(part) < (count := np.count_nonzero(labels.array)):
+        raise VolumeError(
+            f"{name} with {count} labelled voxels",
+            f"has {count - np.count_nonzero(part)} of them outside its image",
+            "Give the segmentation of this image",
+            code="labels-outside",
+        )
+    return array
 
 
 def check_geometry(labels: Volume, image: Volume, name: str) -> None:
@@ -87,22 +142,8 @@ def _check_size(path: Path | str, found: tuple[int, ...], wanted: tuple[int, ...
         )
 
 
-def _read(path: Path) -> Volume:
-    """As any image, but a palette's numbers are kept: its colours only show them."""
-    if is_picture(path) and path.exists():
-        try:
-            with Image.open(path) as picture:
-                if picture.mode == "P":
-                    return Volume(np.asarray(picture).T, name=path.stem)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise VolumeError(
-                path, f"cannot be read ({error})", "Take another copy of the file", code="image-unreadable"
-            ) from error
-    return read_volume(path)
-
-
 def _whole(path: Path, array: np.ndarray) -> np.ndarray:
-    low, high = array.min(), array.max()
+    low, high = array.min(initial=0), array.max(initial=0)
     if array.dtype.kind == "f" and not (array == np.rint(array)).all():
         raise VolumeError(
             path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -147,11 +147,12 @@ def read_classes(text: str) -> SegmentClasses:
     return SegmentClasses(tuple(segments))
 
 
-def find_classes(masks: Sequence[Iterable[int]]) -> SegmentClasses:
-    """One class for each value that occurs in the label maps but 0, called "Segment_1" and so on.
+def find_classes(masks: Sequence[Iterable[int]], named: Mapping[int, Segment] | None = None) -> SegmentClasses:
+    """One class for each value that occurs in the label maps but 0, called as the files call it, else "Segment_1" and so on.
 
     Args:
         masks: the values of each label map.
+        named: what the files say of a value; a name that stands for several values is given to none of them.
 
     Raises:
         VolumeError: more values than classes there may be: these are no label maps.
@@ -164,7 +165,10 @@ def find_classes(masks: Sequence[Iterable[int]]) -> SegmentClasses:
             "Label something; give label maps, not images",
             code="not-a-label-map",
         )
-    return SegmentClasses(tuple(Segment(value, f"Segment_{value}") for value in values))
+    named = {value: segment for value, segment in (named or {}).items() if value in values}
+    names = [segment.name for segment in named.values()]
+    known = {value: segment for value, segment in named.items() if names.count(segment.name) == 1}
+    return SegmentClasses(tuple(known.get(value) or Segment(value, f"Segment_{value}") for value in values))
 
 
 def default_colour(number: int) -> str:

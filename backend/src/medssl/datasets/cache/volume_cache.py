@@ -17,6 +17,7 @@ import numpy as np
 from filelock import FileLock
 
 from medssl.core.errors import CatalogError, ResourceError, VolumeError
+from medssl.core.files import split_choice
 from medssl.core.geometry import CANONICAL, Geometry, orientation_of, tilt_of
 from medssl.datasets.cache.cached_volume import SPARSE, CachedVolume
 from medssl.datasets.cache.label_positions import as_file, find_places
@@ -232,8 +233,9 @@ def _cached(sidecar: Path, entry: Entry) -> CachedVolume:
 
 
 def _known(path: Path) -> list[str]:
-    path = path.resolve()
+    path, number = split_choice(path.resolve())
     if re.fullmatch(r"[0-9a-f]{64}\.nrrd", path.name):
         return [path.stem]
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [f"{file}|{file.stat().st_mtime_ns}|{file.stat().st_size}" for file in files]
+    known = [f"{file}|{file.stat().st_mtime_ns}|{file.stat().st_size}" for file in files]
+    return known if number is None else [*known, f"#{number}"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medssl.core.errors import CatalogError, InputError, NotFoundError
+from medssl.core.files import split_choice
 from medssl.core.protocol import DataSpec, VolumeRef
 from medssl.datasets.catalog.exclusion import without
 from medssl.datasets.catalog.from_csv import read_csv
@@ -110,7 +111,7 @@ def locate(ref: VolumeRef, home: Path) -> Path:
             "Give the hash of the uploaded bytes",
             code="not-a-sha256",
         )
-    if not path.exists():
+    if not split_choice(path)[0].exists():
         raise NotFoundError(
             ref.path or ref.sha256, "is not there", "Check the path, or upload the volume again", code="file-not-found"
         )
@@ -142,6 +143,6 @@ def _from_ref(ref: VolumeRef, home: Path) -> Entry:
         else:
             numbers[label] = float("nan" if value is None else value)  # JSON has null for what is unknown
     return Entry(
-        path, ref.patient or name, SPLIT_WORDS[ref.split.lower()], ref.modality, name,
+        path, ref.patient or ref.name or stem(split_choice(path)[0]), SPLIT_WORDS[ref.split.lower()], ref.modality, name,
         mask=locate(mask, home) if mask else None, labels=numbers, attributes=texts, view=ref.view, inverted=ref.inverted, point=ref.point,
     )  # fmt: skip

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from medssl.core.errors import CatalogError
+from medssl.core.files import split_choice
 from medssl.core.tables import read_table
 from medssl.datasets.entry import FRAMES, SPLIT_WORDS, Entry
 from medssl.images.formats.image_files import stem
@@ -108,7 +109,8 @@ def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
 def _find(path: Path, line: int, row: dict[str, str], column: str) -> Path:
     """The file that a field names."""
     folders = [path.parent, *(path.parent / name for name in FOLDERS[column])]
-    file = next((folder / row[column] for folder in folders if (folder / row[column]).exists()), None)
+    files = (folder / row[column] for folder in folders)
+    file = next((file for file in files if split_choice(file)[0].exists()), None)
     if file is None:
         raise CatalogError(
             f"{path.name}, line {line}: {row[column]}",

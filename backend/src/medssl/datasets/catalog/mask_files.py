@@ -17,6 +17,7 @@ PAIRS = {  # folder of images -> folders beside it that hold label maps of the s
     "imagestr": ("labelsTr",),
     "imagests": ("labelsTs",),
 }
+SEGMENTATION = ".seg"  # what Slicer writes before the suffix
 CHANNEL = "_0000"  # what nnU-Net appends to images, not to label maps
 
 
@@ -85,7 +86,8 @@ def _beside(image: Path, listed: dict[Path, list[dict[str, Path]]]) -> Path | No
 
 def _label_maps_of(folder: Path) -> dict[str, Path]:
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return {stem(file): file for file in files if is_image(file) or is_picture(file)}
+    found = [file for file in files if is_image(file) or is_picture(file) or file.suffix.lower() == ".dcm"]
+    return {stem(file).removesuffix(SEGMENTATION): file for file in found}
 
 
 def _folders(image: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medssl.core.errors import CancelledError, MedSSLError, NotFoundError
-from medssl.core.files import read_json, write_json
+from medssl.core.files import read_json, split_choice, write_json
 from medssl.core.protocol import (
     CANCELLED,
     END_STATES,
@@ -156,7 +156,8 @@ class FolderContext:
 def _identity(home: Path, ref: VolumeRef) -> tuple[Any, ...]:
     """What tells one image from another, and from a later one in the same file."""
     path = Path(ref.path) if ref.path else upload_path(home, ref)
-    time_of_change = path.stat().st_mtime_ns if path.exists() else 0  # reading it will tell what is wrong
+    file = split_choice(path)[0]
+    time_of_change = file.stat().st_mtime_ns if file.exists() else 0  # reading it will tell what is wrong
     return str(path), time_of_change, ref.modality, ref.view, ref.inverted
 
 

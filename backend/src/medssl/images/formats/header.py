@@ -1,4 +1,4 @@
-"""What a file's header announces, checked against the file and the memory before anything is allocated."""
+"""What the header of an image file announces. Nothing is refused here that `guards` can refuse."""
 
 from __future__ import annotations
 
@@ -6,70 +6,64 @@ import gzip
 import math
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import nrrd
-import psutil
 import SimpleITK as sitk
 
 from medssl.core.errors import VolumeError
+from medssl.core.files import split_choice
+from medssl.images.formats.file_names import NIFTI_SUFFIXES
+from medssl.images.formats.guards import TRUNCATED, Header, check, check_memory
+from medssl.images.formats.metaimage_fields import check_beside, check_fields
 from medssl.images.formats.nrrd_fields import names_other_file
 
+__all__ = ["Header", "check_memory", "inspect_image", "read_image_header"]
+
 LARGEST_RATIO = 1100  # deflate packs at most 1032:1
+LARGEST_OFFSET = 2**31  # bytes of extensions; NaN is no offset
 VOXEL_BYTES = {
     sitk.sitkUInt8: 1, sitk.sitkInt8: 1, sitk.sitkUInt16: 2, sitk.sitkInt16: 2, sitk.sitkUInt32: 4,
     sitk.sitkInt32: 4, sitk.sitkUInt64: 8, sitk.sitkInt64: 8, sitk.sitkFloat32: 4, sitk.sitkFloat64: 8,
 }  # fmt: skip
+NRRD_ERRORS = (nrrd.NRRDError, ValueError, TypeError, KeyError, IndexError, OverflowError)  # what pynrrd raises
 NRRD_BYTES = {"char": 1, "short": 2, "int": 4, "long": 8, "float": 4, "double": 8}
-TRUNCATED = "Take another copy of the file: this one is cut off"
-
-
-@dataclass(frozen=True)
-class Header:
-    """Shape (i, j, k) and the bytes of all voxels once read."""
-
-    shape: tuple[int, ...]
-    bytes: int
 
 
 def read_image_header(path: Path) -> Header:
-    """Shape and size of an NRRD, NIfTI or MetaImage file, without reading voxels.
+    """Shape and size of an NRRD, NIfTI or MetaImage file, checked, without reading voxels.
 
     Raises:
-        VolumeError: an empty file, no such header, or one that announces more than the file or the memory holds.
+        VolumeError: see `inspect_image` and `guards.check`.
     """
-    if path.stat().st_size == 0:
-        raise VolumeError(path, "is empty", TRUNCATED, code="image-truncated")
-    name = path.name.lower()
-    if name.endswith((".nrrd", ".nhdr")):
-        header = _read_nrrd(path)
-    elif name.endswith((".nii", ".nii.gz")):
-        header = _read_nifti(path)
-    else:
-        header = _read_itk(path)
-    check_memory(path, header.shape, header.bytes)
+    path = split_choice(path)[0]
+    header = inspect_image(path)
+    check(path, header)
     return header
 
 
-def check_memory(path: Path, shape: tuple[int, ...], size: int) -> None:
-    """Refuse an image that cannot be held in memory.
+def inspect_image(path: Path) -> Header:
+    """What an NRRD, NIfTI or MetaImage file announces.
 
     Raises:
-        VolumeError: `size` bytes are more than the memory that is free now.
+        VolumeError: an empty file, no such header, or a gzip file that ends too early.
     """
-    free = psutil.virtual_memory().available
-    if size > free:
-        voxels = math.prod(shape)
-        raise VolumeError(
-            path,
-            f"announces {voxels:,} voxels ({size / 2**30:,.1f} GiB), more than the {free / 2**30:.1f} GiB of free memory",
-            "Check the file, or crop or resample the image first",
-            code="more-than-memory",
-        )
+    refuse_empty(path)
+    name = path.name.lower()
+    if name.endswith((".nrrd", ".nhdr")):
+        return _inspect_nrrd(path)
+    if name.endswith(NIFTI_SUFFIXES):
+        return _inspect_nifti(path)
+    return _inspect_metaimage(path)
 
 
-def _read_nrrd(path: Path) -> Header:
+def refuse_empty(path: Path) -> None:
+    """Raises VolumeError: a file of no bytes."""
+    if path.stat().st_size == 0:
+        raise VolumeError(path, "is empty", TRUNCATED, code="image-truncated")
+
+
+def _inspect_nrrd(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             fields = nrrd.read_header(file)
@@ -78,15 +72,14 @@ def _read_nrrd(path: Path) -> Header:
             detached = names_other_file(file.read(end))
             held = path.stat().st_size - end
         shape, kind, encoding = tuple(int(n) for n in fields["sizes"]), str(fields["type"]), fields["encoding"]
-    except (nrrd.NRRDError, ValueError, KeyError, UnicodeDecodeError) as error:
+    except NRRD_ERRORS as error:
         raise VolumeError(
             path, f"has no readable NRRD header ({error})", "Take another copy of the file", code="image-unreadable"
         ) from error
     size = math.prod(shape) * _nrrd_voxel_bytes(kind)
     ratio = {"raw": 1, "gzip": LARGEST_RATIO, "gz": LARGEST_RATIO}.get(encoding)
-    if ratio and not detached:  # else the voxels are in other files, which ITK checks
-        _check_held(path, shape, size, held * ratio)
-    return Header(shape, size)
+    # other encodings, and voxels in other files, are left to ITK
+    return Header(shape, size, held * ratio if ratio and not detached else None)
 
 
 def _nrrd_voxel_bytes(kind: str) -> int:
@@ -97,8 +90,8 @@ def _nrrd_voxel_bytes(kind: str) -> int:
     return next((size for word, size in NRRD_BYTES.items() if word in kind.replace("long long", "long")), 1)
 
 
-def _read_nifti(path: Path) -> Header:
-    packed = path.name.lower().endswith(".gz")
+def _inspect_nifti(path: Path) -> Header:
+    packed = is_gzip(path)
     try:
         with gzip.open(path) if packed else path.open("rb") as file:
             start = file.read(540)
@@ -106,23 +99,30 @@ def _read_nifti(path: Path) -> Header:
         raise VolumeError(path, f"is no gzip file, or cut off ({error})", TRUNCATED, code="image-truncated") from error
     shape, voxel_bytes, offset = _nifti_fields(path, start)
     size = math.prod(shape) * voxel_bytes
+    if path.suffix.lower() == ".hdr":  # the voxels are in the .img file beside it
+        return Header(shape, size)
     disk = path.stat().st_size
     if not packed:
-        _check_held(path, shape, offset + size, disk)
-        return Header(shape, size)
-    _check_held(path, shape, size, disk * LARGEST_RATIO)
-    check_memory(path, shape, size)
+        return Header(shape, size, disk - offset)
+    header = Header(shape, size, disk * LARGEST_RATIO)
+    check(path, header)  # before unpacking a gigabyte to count it
     if _gzip_size(path) != (offset + size) % 2**32 and _unpacked_size(path) < offset + size:
         raise VolumeError(
             path, f"is cut off: its header announces {size:,} bytes of voxels", TRUNCATED, code="image-truncated"
         )
-    return Header(shape, size)
+    return header
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether the bytes are packed, whatever the name says."""
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
 
 
 def _nifti_fields(path: Path, start: bytes) -> tuple[tuple[int, ...], int, int]:
     """Shape, bytes per voxel and offset of the voxels, of NIfTI-1 and NIfTI-2 in either byte order."""
     for order in "<>":
-        if len(start) >= 352 and struct.unpack(order + "i", start[:4])[0] == 348:
+        if len(start) >= 348 and struct.unpack(order + "i", start[:4])[0] == 348:
             dims, bits = struct.unpack(order + "8h", start[40:56]), struct.unpack(order + "h", start[72:74])[0]
             offset = struct.unpack(order + "f", start[108:112])[0]
         elif len(start) >= 540 and struct.unpack(order + "i", start[:4])[0] == 540:
@@ -130,7 +130,7 @@ def _nifti_fields(path: Path, start: bytes) -> tuple[tuple[int, ...], int, int]:
             offset = struct.unpack(order + "q", start[168:176])[0]
         else:
             continue
-        if 1 <= dims[0] <= 7:
+        if 1 <= dims[0] <= 7 and abs(offset) < LARGEST_OFFSET:
             return tuple(int(n) for n in dims[1 : dims[0] + 1]), bits // 8, int(offset)
     raise VolumeError(path, "has no readable NIfTI header", "Take another copy of the file", code="image-unreadable")
 
@@ -154,7 +154,8 @@ def _unpacked_size(path: Path) -> int:
     return total
 
 
-def _read_itk(path: Path) -> Header:
+def _inspect_metaimage(path: Path) -> Header:
+    beside = check_fields(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -165,16 +166,7 @@ def _read_itk(path: Path) -> Header:
         ) from error
     shape = tuple(int(n) for n in reader.GetSize())
     size = math.prod(shape) * VOXEL_BYTES.get(reader.GetPixelID(), 1) * reader.GetNumberOfComponents()
-    if path.suffix.lower() == ".mha":
-        _check_held(path, shape, size, path.stat().st_size * LARGEST_RATIO)
-    return Header(shape, size)
-
-
-def _check_held(path: Path, shape: tuple[int, ...], size: int, limit: int) -> None:
-    if size > limit:
-        raise VolumeError(
-            path,
-            f"is cut off or its header is wrong: {math.prod(shape):,} voxels are announced, the file has {path.stat().st_size:,} bytes",
-            TRUNCATED,
-            code="image-truncated",
-        )
+    if not beside:
+        return Header(shape, size, path.stat().st_size * LARGEST_RATIO)
+    check_memory(path, shape, size)  # before the other file is asked for
+    return Header(shape, size, check_beside(path, beside) * LARGEST_RATIO)

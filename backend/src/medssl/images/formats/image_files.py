@@ -1,47 +1,35 @@
-"""NRRD, NIfTI and MetaImage through SimpleITK; PNG and JPEG through Pillow."""
+"""NRRD and MetaImage read, all formats of volumes written, through SimpleITK."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import nrrd
 import numpy as np
 import SimpleITK as sitk
-from PIL import Image
 
 from medssl.core.errors import ResourceError, VolumeError
-from medssl.images.formats.header import read_image_header
-from medssl.images.volume import Volume, compact
+from medssl.images.formats.choice import choose
+from medssl.images.formats.file_names import WRITTEN_SUFFIXES, is_image, is_picture, stem
+from medssl.images.volume import Volume
 
-IMAGE_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
-GREY_TOLERANCE = 2  # levels between the channels of a grey image: JPEG rounds them apart
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+__all__ = ["is_image", "is_picture", "read_image", "stem", "write_image"]
 
-
-def is_image(path: Path) -> bool:
-    """Does the name end like a volume that SimpleITK reads?"""
-    return path.name.lower().endswith(IMAGE_SUFFIXES)
+SPACES = ("ras", "las", "lps", "right-anterior-superior", "left-anterior-superior", "left-posterior-superior")
+sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what ITK finds odd is judged, and said, here
 
 
-def is_picture(path: Path) -> bool:
-    """Does the name end like a PNG or JPEG?"""
-    return path.name.lower().endswith(PICTURE_SUFFIXES)
+def read_image(path: Path, number: int | None = None) -> Volume:
+    """Read an NRRD or MetaImage file as it is stored; integers stay integers, missing voxels stay NaN.
 
-
-def stem(path: Path) -> str:
-    """The name without its suffix, of which `.nii.gz` is one."""
-    suffix = next((s for s in (*IMAGE_SUFFIXES, *PICTURE_SUFFIXES, ".dcm") if path.name.lower().endswith(s)), "")
-    suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else suffix
-    return path.name[: len(path.name) - len(suffix)]
-
-
-def read_image(path: Path) -> Volume:
-    """Read an NRRD, NIfTI or MetaImage file; integers stay integers.
+    Args:
+        path: the file.
+        number: which of several volumes, counted from 1; None: the only one.
 
     Raises:
-        VolumeError: see `read_image_header`; more than three axes, or several values per voxel.
+        VolumeError: damaged, or several volumes of which none was chosen.
     """
-    read_image_header(path)
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
@@ -52,32 +40,42 @@ def read_image(path: Path) -> Volume:
             "Take another copy of the file, or save it anew with Slicer",
             code="image-unreadable",
         ) from error
-    while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
-        image = image[..., 0]
-    if image.GetDimension() > 3:
-        raise VolumeError(
-            path,
-            f"has {image.GetDimension()} axes, sized {image.GetSize()}",
-            "Save one time point as a file of its own",
-            code="axes-unsupported",
-        )
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        raise VolumeError(
-            path,
-            f"has {image.GetNumberOfComponentsPerPixel()} values per voxel",
-            "Save one channel or time point as a grey image",
-            code="several-components",
-        )
-    return _from_itk(image, stem(path))
+    chosen = _chosen(image, path, number)
+    return _from_itk(chosen, _doubts(path) if chosen.GetDimension() == 3 else ())
 
 
-def _from_itk(image: sitk.Image, name: str) -> Volume:
+def _chosen(image: sitk.Image, path: Path, number: int | None) -> sitk.Image:
+    """One volume: further axes and several values of a voxel are volumes alike."""
+    size, parts = image.GetSize(), image.GetNumberOfComponentsPerPixel()
+    further = size[3:]
+    chosen = choose(path, size[:3], parts * int(np.prod(further)), number, size if further else size[:3])
+    if parts > 1:
+        image, chosen = sitk.VectorIndexSelectionCast(image, chosen % parts), chosen // parts
+    for axis in np.unravel_index(chosen, further, order="F")[::-1] if further else ():
+        image = image[..., int(axis)]
+    return image
+
+
+def _doubts(path: Path) -> tuple[str, ...]:
+    """What an NRRD header leaves open."""
+    if not path.name.lower().endswith((".nrrd", ".nhdr")):
+        return ()
+    with path.open("rb") as file:
+        fields = nrrd.read_header(file)
+    if "space directions" not in fields:
+        return ("The header does not say where the image lies: its axes are taken for left, posterior, superior",)
+    if str(fields.get("space", "")).lower() not in SPACES:
+        return ("The header does not name the space of its axes: it is taken for left, posterior, superior",)
+    return ()
+
+
+def _from_itk(image: sitk.Image, notes: tuple[str, ...]) -> Volume:
     array = sitk.GetArrayFromImage(image).T
     axes = image.GetDimension()
     spacing, origin, direction = np.ones(3), np.zeros(3), np.eye(3)
     spacing[:axes], origin[:axes] = image.GetSpacing(), image.GetOrigin()
     direction[:axes, :axes] = np.reshape(image.GetDirection(), (axes, axes))
-    return Volume(compact(array) if array.dtype.kind == "f" else array, spacing, origin, direction, name=name)
+    return Volume(array, spacing, origin, direction, notes=notes)
 
 
 def write_image(volume: Volume, path: Path, compress: bool = True) -> None:
@@ -87,11 +85,11 @@ def write_image(volume: Volume, path: Path, compress: bool = True) -> None:
         VolumeError: an unknown suffix.
         ResourceError: the disk is full or the folder cannot be written.
     """
-    if not is_image(path):
+    if not path.name.lower().endswith(WRITTEN_SUFFIXES):
         raise VolumeError(
             path,
             "has no suffix that MedSSL writes",
-            f"Use one of {', '.join(IMAGE_SUFFIXES)}",
+            f"Use one of {', '.join(WRITTEN_SUFFIXES)}",
             code="suffix-unknown",
         )
     partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
@@ -116,29 +114,3 @@ def _to_itk(volume: Volume) -> sitk.Image:
     image.SetOrigin(volume.origin[:axes].tolist())
     image.SetDirection(volume.direction[:axes, :axes].ravel().tolist())
     return image
-
-
-def read_picture(path: Path) -> Volume:
-    """Read a PNG or JPEG as (column, row); a grey image in colour channels is grey, transparency is dropped.
-
-    Raises:
-        VolumeError: damaged, too large, or a photograph.
-    """
-    try:
-        with Image.open(path) as file:
-            picture: Image.Image = file
-            if picture.mode in ("P", "RGBA", "CMYK", "YCbCr", "LA", "PA", "1"):
-                picture = picture.convert("L" if picture.mode in ("LA", "1") else "RGB")
-            array = np.asarray(picture).copy()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise VolumeError(
-            path, f"cannot be read ({error})", "Take another copy of the file", code="image-unreadable"
-        ) from error
-    if array.ndim == 3:
-        colours = array[..., :3]
-        if np.ptp(colours, axis=-1).max() > GREY_TOLERANCE:
-            raise VolumeError(
-                path, "is a colour picture", "Give a grey image: a radiograph has no colours", code="colour-image"
-            )
-        array = np.median(colours, axis=-1).astype(array.dtype)
-    return Volume(array.T, name=stem(path))

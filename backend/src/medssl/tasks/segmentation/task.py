@@ -22,6 +22,7 @@ from medssl.datasets.crops.segmentation_crops import SegmentationDataset
 from medssl.datasets.crops.slices import SliceDataset
 from medssl.datasets.geometry import training_geometry
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics
+from medssl.images.formats.segments.names import common_segments
 from medssl.images.geometry_config import geometry_rule
 from medssl.images.intensity.normalise import normalise, window
 from medssl.images.segment_classes import SegmentClasses, find_classes, read_classes
@@ -247,7 +248,9 @@ def _classes(file: WeightFile | None, parts: LabelledSplits) -> SegmentClasses:
     Raises:
         VolumeError: no label map holds anything.
     """
-    found = find_classes([mask.values for mask in (*parts.training.masks, *parts.validation.masks)])
+    looked_at = (parts.training, parts.validation)
+    named = common_segments(entry.mask for part in looked_at for entry in part.entries if entry.mask)
+    found = find_classes([mask.values for part in looked_at for mask in part.masks], named)
     if file and file.plan.task.get("segments"):
         before = SegmentClasses.from_list(file.plan.task["segments"])
         if set(found.values) <= set(before.values):

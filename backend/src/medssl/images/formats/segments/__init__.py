@@ -1,0 +1,1 @@
+"""Files of segments and structures: Slicer, DICOM SEG, RTSTRUCT."""
