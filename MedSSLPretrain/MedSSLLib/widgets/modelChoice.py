@@ -78,7 +78,7 @@ class ModelChoice:
         )
         self.listed = Signal()
         self._models: dict[str, dict[str, Any]] = {}  # reference -> entry of GET /models
-        pathEdit.nameFilters = [_("Weight files (*.safetensors *.pt *.pth *.tar)"), _("All files (*)")]
+        pathEdit.nameFilters = [_("Weight files (*.safetensors *.pt *.pth *.ckpt *.tar)"), _("All files (*)")]
         self._fill([])
         pathEdit.visible = not none
         combo.connect("currentIndexChanged(int)", self._onChanged)

@@ -158,6 +158,46 @@ def test_student_and_teacher_in_one_flat_dict_are_parts(tmp_path: Path):
     same(path, teacher, "teacher")
 
 
+@pytest.mark.parametrize("around", ["checkpoint", "state_dict", "model"])
+def test_choices_have_short_names_however_deep_they_lie(tmp_path: Path, around: str):
+    inner = {
+        "model": {"state_dict": below("net", unet(0))},
+        "ema": {"state_dict": below("net", unet(1)), "decay": 0.99},
+    }
+    path = saved(tmp_path / "a.pt", {around: inner, "epoch": 3})
+    assert open_weights(path).choices == ("model", "ema")
+    same(path, unet(0))
+    same(path, unet(1), "ema")
+
+
+def test_a_student_whose_backbone_and_head_lie_apart_is_one(tmp_path: Path):
+    content = {
+        part: {"backbone": unet(seed), "dino_head": {"mlp.weight": torch.ones(3)}}
+        for seed, part in enumerate(("student", "teacher"))
+    }
+    path = saved(tmp_path / "a.pt", content)
+    assert open_weights(path).choices == ("student", "teacher") and open_weights(path).left_out == (
+        "dino_head.mlp.weight",
+    )
+    same(path, unet(0))
+    same(path, unet(1), "teacher")
+
+
+def test_parts_of_one_network_are_not_taken_for_the_whole(tmp_path: Path):
+    state = unet()
+    halves = {
+        "encoder": {n: t for n, t in state.items() if "down" in n},
+        "decoder": {n: t for n, t in state.items() if "down" not in n},
+    }
+    with refused("weights-ambiguous", names=["encoder", "decoder"]):
+        open_weights(saved(tmp_path / "a.pt", {"model": halves}))
+
+
+def test_the_beginning_of_a_parts_name_will_do(tmp_path: Path):
+    path = saved(tmp_path / "a.pt", {"model_state_dict": unet(0), "ema_state_dict": unet(1)})
+    same(path, unet(1), "ema")
+
+
 def test_a_part_is_converted_alone(tmp_path: Path):
     path = saved(tmp_path / "a.pt", {"model": unet(0), "ema": {"state_dict": unet(1)}})
     convert_weights(path, tmp_path / "ema.safetensors", part="ema")

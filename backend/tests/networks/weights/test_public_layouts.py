@@ -294,6 +294,22 @@ def test_an_nnssl_checkpoint_gives_the_librarys_encoder(tmp_path: Path, kind: st
 
 
 @pytest.mark.parametrize("kind", UNETS)
+@pytest.mark.parametrize("prefix", ["", "encoder", "module.net.enc", "student.backbone"])
+@pytest.mark.parametrize("plan", [True, False])
+def test_an_encoder_by_itself_is_found_wherever_it_lies(tmp_path: Path, kind: str, prefix: str, plan: bool):
+    source = randomised(UNETS[kind]())
+    state = source.encoder.state_dict()
+    content: dict[str, Any] = {"network_weights": below(prefix, state) if prefix else state}
+    if plan:  # as it says of nnssl's checkpoints of a student, whose names come without that word
+        content["nnssl_adaptation_plan"] = adaptation(f"{prefix}.stages", f"{prefix}.stem")
+    network, found = fine_tuned(saved(tmp_path / "a.pth", content))
+    all_of_the_encoder(network, found)
+    x = torch.rand(1, 1, 16, 16, 16)
+    for had, got in zip(features(source.encoder, x), features(network.network.encoder, x), strict=True):  # type: ignore[union-attr]
+        assert torch.equal(had, got)
+
+
+@pytest.mark.parametrize("kind", UNETS)
 @pytest.mark.parametrize(
     "more",
     [{}, {"conv_bias": False}, {"norm_op": nn.BatchNorm3d, "norm_op_kwargs": {}}, {"strides": [[1, 1, 1], [1, 2, 2], [2, 2, 2]]},

@@ -189,6 +189,27 @@ def test_cut_files_are_called_cut(tmp_path: Path, kind: str, share: float):
         open_weights(path)
 
 
+def test_a_single_flipped_bit_of_a_weight_is_found(tmp_path: Path):
+    """PyTorch itself opens such a file and says nothing."""
+    path = saved(tmp_path / "a.pt", weights())
+    data, rng = path.read_bytes(), random.Random(0)
+    for _ in range(20):
+        changed = bytearray(data)
+        changed[rng.randrange(len(data) // 3, 2 * len(data) // 3)] ^= 1 << rng.randrange(8)
+        path.write_bytes(changed)
+        with refused("weights-damaged", names="a.pt"):
+            open_weights(path)
+
+
+def test_files_written_without_checksums_are_read(tmp_path: Path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        path = saved(tmp_path / "a.pt", weights())
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert inspect_weights(path)[1].complete
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16])
 def test_values_that_are_not_finite_are_named_and_counted(tmp_path: Path, value: float, kind: torch.dtype):
@@ -282,6 +303,17 @@ def test_weights_in_several_files_are_refused_with_what_to_do(tmp_path: Path):
     for path in (index, tmp_path):
         with refused("weights-in-several-files", names=[index.name, "save_file"]):
             open_weights(path)
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = saved(tmp_path / "a.pt", weights())
+
+    def forbidden(self: Path, *arguments: Any, **options: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    with refused("weights-unreadable", names=["a.pt", "Permission denied"]):
+        open_weights(path)
 
 
 def test_a_later_pickle_protocol_is_read_or_refused_as_what_it_is(tmp_path: Path):

@@ -22,7 +22,7 @@ from medssl.inspection.anatomy.similarity import check_point
 BASELINE, UNTRAINED = "same coordinates", "untrained"
 UNITS = ("auto", "mm", "percent")
 PIXEL = "pixel_mm"  # a catalogue column with a pixel's side, for images in formats that cannot say it
-WEIGHTS = (".safetensors", ".pt", ".pth")  # how names of weight files end
+WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")  # how names of weight files end
 MOST_VALUES = 8  # of a column that makes groups
 
 

@@ -57,7 +57,12 @@ def parts_of(path: Path, content: Any) -> dict[str, Part]:
         WeightsError: two tensors whose names differ in their wrappers only.
     """
     found = {place: _clean(path, tensors) for place, tensors in _state_dicts(content, ())}
-    named = {_short(place, list(found)): Part(tensors) for place, tensors in found.items()}
+    common = _common(list(found))
+    named: dict[str, Part] = {}
+    for place, tensors in found.items():
+        name, inside = _short(place, common, list(found))
+        known = named[name].tensors if name in named else {}
+        named[name] = Part({**known, **{".".join((*inside, n)): t for n, t in tensors.items()}})
     if "teacher" in named and "student" not in named and "state_dict" in named:
         named["student"] = named.pop("state_dict")  # as Ark's training script saved them
     if len(named) == 1:
@@ -75,7 +80,7 @@ def choose(path: Path, parts: dict[str, Part], part: str | None) -> str:
     """
     names = [name for name in parts if name]
     if part is not None:
-        fitting = [name for name in names if part in (name, name.split(".")[0])]
+        fitting = [name for name in names if name == part] or [name for name in names if name.startswith(part)]
         if len(fitting) != 1:
             raise WeightsError(
                 f"part {part!r} of {path}", f"is not there (the file holds {' and '.join(names) or 'no parts'})",
@@ -131,20 +136,32 @@ def _beside(key: Any) -> bool:
     return not isinstance(key, str) or any(word in key.lower() for word in OTHERWISE)
 
 
-def _short(place: tuple[str, ...], all_places: list[tuple[str, ...]]) -> str:
-    """A place's name: of a student or teacher that, else as short as tells it from the others."""
+def _common(places: list[tuple[str, ...]]) -> int:
+    """How many words all places begin with, where there are several."""
+    if len(places) < 2:
+        return 0
+    return next(n for n in range(DEEPEST + 2) if len({place[: n + 1] for place in places}) > 1)
+
+
+def _short(place: tuple[str, ...], common: int, places: list[tuple[str, ...]]) -> tuple[str, tuple[str, ...]]:
+    """A place's name, and the words that its tensors' names need before them.
+
+    Of a student or teacher that word, also where its backbone and head lie in dicts of their own; else as short as tells it
+    from the others.
+    """
     for name in PAIR:
         if name in place:
-            return name
-    for length in range(1, len(place)):
-        if sum(other[:length] == place[:length] for other in all_places) == 1:
-            return ".".join(place[:length])
-    return ".".join(place)
+            rest = place[place.index(name) + 1 :]
+            alone = sum(name in other for other in places) == 1
+            return name, () if alone else rest
+    for length in range(common + 1, len(place)):
+        if sum(other[:length] == place[:length] for other in places) == 1:
+            return ".".join(place[common:length]), ()
+    return ".".join(place[common:]), ()
 
 
 def _rank(name: str) -> int:
-    first = name.split(".")[0]
-    return ORDER.index(first) if first in ORDER else len(ORDER)
+    return ORDER.index(name) if name in ORDER else len(ORDER)
 
 
 def _by_prefix(tensors: Tensors) -> dict[str, Part]:

@@ -92,10 +92,6 @@ def read_torch(path: Path) -> Any:
     except DAMAGE as error:
         refuse_cut(path, error)
         raise damaged(path, error) from error
-    except OSError as error:
-        raise WeightsError(
-            path, f"cannot be read ({error})", "Check the disk and your rights to the file", code="weights-unreadable"
-        ) from error
 
 
 def _refusal(path: Path, error: pickle.UnpicklingError) -> WeightsError:

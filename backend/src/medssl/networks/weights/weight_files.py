@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from medssl.core.errors import WeightsError
+from medssl.core.errors import MedSSLError, WeightsError
 from medssl.core.files import write_atomic
 from medssl.core.plan import Plan
 from medssl.core.registry import load
@@ -92,11 +92,22 @@ def open_weights(path: str | Path, part: str | None = None) -> WeightFile:
 
 
 def _read(path: Path) -> tuple[Any, Plan | None]:
-    """A file's content, and our plan where it is a file of ours or an export of one."""
-    if is_safetensors(path):
-        tensors, metadata = read_safetensors(path)
-        return tensors, Plan.from_metadata(metadata)
-    content = read_torch(path)
+    """A file's content, and our plan where it is a file of ours or an export of one.
+
+    Raises:
+        WeightsError: see `open_weights`; or the disk or its rights forbid reading.
+    """
+    try:
+        if is_safetensors(path):
+            tensors, metadata = read_safetensors(path)
+            return tensors, Plan.from_metadata(metadata)
+        content = read_torch(path)
+    except MedSSLError:
+        raise
+    except OSError as error:
+        raise WeightsError(
+            path, f"cannot be read ({error})", "Check the disk and your rights to the file", code="weights-unreadable"
+        ) from error
     own = isinstance(content, dict) and isinstance(content.get(PLAN_KEY), str)
     return content, Plan.from_metadata({PLAN_KEY: content[PLAN_KEY]}) if own else None
 

@@ -79,7 +79,22 @@ def _at_usual_places(tensors: dict[str, Tensor], plan: Mapping[str, Any]) -> dic
         fitting = next(((old, new) for old, new in moves if name.startswith(old)), None)
         return fitting[1] + name.removeprefix(fitting[0]) if fitting else name
 
-    return {moved(name): tensor for name, tensor in tensors.items()}
+    return _below_encoder({moved(name): tensor for name, tensor in tensors.items()})
+
+
+def _below_encoder(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A U-Net's encoder below `encoder`, where it lies elsewhere or bare and nothing in the file says so."""
+    for stem in (RESENC_STEM, PLAIN_STEM):
+        inside = stem.removeprefix("encoder.")
+        places = sorted({name.removesuffix(inside) for name in tensors if name.endswith(inside)}, key=len)
+        if stem in tensors or not places:
+            continue
+        old = (f"{places[0]}stem.", f"{places[0]}stages.")
+        return {
+            f"encoder.{name.removeprefix(places[0])}" if name.startswith(old) else name: tensor
+            for name, tensor in tensors.items()
+        }
+    return tensors
 
 
 def _pretraining(plan: Mapping[str, Any]) -> dict[str, Any]:
