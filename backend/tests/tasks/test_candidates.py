@@ -71,7 +71,7 @@ def test_candidates_are_learnt_around_their_points_whatever_the_frame_and_storag
     assert min(predicted[0::2]) > max(predicted[1::2])
     same = predict_images([reorient(one, "RPI") for one in asked], model)
     assert [one["Nodule"][0] for one in same] == pytest.approx(predicted, abs=1e-5)
-    with refused("point-missing"):
+    with refused("point-needed"):
         predict_images([replace(asked[0], point=None)], model)
 
 
@@ -100,7 +100,7 @@ def test_a_point_outside_its_volume_is_refused_before_training(tmp_path):
     fields = text[3].split(",")
     fields[5] = "5000"
     table.write_text("\n".join([*text[:3], ",".join(fields), *text[4:]]))
-    with refused("point-outside", names=["RAS"]):
+    with refused("place-outside", names=["RAS"]):
         run(task_spec("classification", table, **SMALL), tmp_path / "run")
 
 

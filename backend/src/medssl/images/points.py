@@ -53,7 +53,7 @@ def check_inside(index: np.ndarray, shape: Sequence[int], what: str) -> None:
             what,
             f"lies outside: at voxel ({where}) of {' x '.join(map(str, shape))}",
             "Check the frame of its coordinates: RAS (as Slicer shows them), LPS, or voxel",
-            code="point-outside",
+            code="place-outside",
         )
 
 

@@ -94,7 +94,7 @@ def _box(volume: Volume, plan: Plan, size: Sequence[int]) -> np.ndarray:
                 volume.name or "volume",
                 "has no point, which the model looks around",
                 "Give its place: columns x, y, z of a table, or `point` of a request",
-                code="point-missing",
+                code="point-needed",
             )
         ordered = _around(ordered, size, spacing)
     if not region:
