@@ -123,7 +123,7 @@ class VolumeCache:
     def _key(self, entry: Entry) -> str:
         """Uploads are named by their content; other files are known by path, size and time of change."""
         how = [str(VERSION_STORED)] if self.orientation == STORED else [str(VERSION), self.orientation]
-        about = [*how, entry.modality, entry.view, str(entry.inverted), *_known(entry.image)]
+        about = [*how, entry.modality, entry.view, str(entry.inverted), *_known(entry.image, entry.files)]
         return hashlib.sha256("\n".join(about).encode()).hexdigest()
 
     def _ensure(self, key: str, suffixes: Sequence[str], write: Callable[[], None]) -> None:
@@ -229,9 +229,24 @@ def _cached(sidecar: Path, entry: Entry) -> CachedVolume:
     )  # fmt: skip
 
 
-def _known(path: Path) -> list[str]:
-    path = path.resolve()
-    if re.fullmatch(r"[0-9a-f]{64}\.nrrd", path.name):
-        return [path.stem]
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [f"{file}|{file.stat().st_mtime_ns}|{file.stat().st_size}" for file in files]
+def _known(path: Path, series: tuple[Path, ...] = ()) -> list[str]:
+    """What changes where a file changes, of a folder or a series all its files.
+
+    Raises:
+        VolumeError: a broken link, a folder that may not be read, or a name that is no text.
+    """
+    try:
+        path = path.resolve()
+        if re.fullmatch(r"[0-9a-f]{64}\.nrrd", path.name):
+            return [path.stem]
+        files = sorted(series) or (sorted(path.iterdir()) if path.is_dir() else [path])
+        known = [f"{file}|{file.stat().st_mtime_ns}|{file.stat().st_size}" for file in files]
+        "".join(known).encode()
+    except (OSError, RuntimeError) as error:  # a circle of links is a RuntimeError up to Python 3.12
+        reason = getattr(error, "strerror", None) or "a circle of links"
+        raise VolumeError(
+            path, f"cannot be read ({reason})", "Check links and permissions", code="file-unreadable"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise VolumeError(path, "has a name that is no valid text", "Rename it", code="name-unreadable") from error
+    return known

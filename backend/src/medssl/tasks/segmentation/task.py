@@ -176,7 +176,7 @@ class Segmentation(PlainMethod):
                     worst.add(str(entry.image), case[-1]["dice"], image, numbers, truth, volume.spacing, bounds)
         colours = [one["colour"] for one in self.classes.as_list()]
         return self._plan, write_results(
-            run.folder / "results", rows, worst, colours, [*self.parts.notes, *self.parts.remarks], self.config.groups
+            run.folder / "results", rows, worst, colours, self.parts.every_note(), self.config.groups
         )
 
     def _segmented(self, part: LabelledSplit, network: Network) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
