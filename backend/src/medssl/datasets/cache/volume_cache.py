@@ -245,7 +245,7 @@ def _known(path: Path, series: tuple[Path, ...] = ()) -> list[str]:
     except (OSError, RuntimeError) as error:  # a circle of links is a RuntimeError up to Python 3.12
         reason = getattr(error, "strerror", None) or "a circle of links"
         raise VolumeError(
-            path, f"cannot be read ({reason})", "Check links and permissions", code="file-unreadable"
+            path, f"cannot be read ({reason})", "Check links and permissions", code="image-unreadable"
         ) from error
     except UnicodeEncodeError as error:
         raise VolumeError(path, "has a name that is no valid text", "Rename it", code="name-unreadable") from error
