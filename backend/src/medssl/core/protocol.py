@@ -76,6 +76,7 @@ class DataSpec(Body):
     folds: int = 0  # cross-validation (tasks only): so many parts of the patients; 0: one split
     fold: int = 0  # which of them is the test set
     exclude: tuple[str, ...] = ()  # "view=LATERAL": images with this value in this column of the catalogue are left out
+    patient_ids: str = "hashed"  # how a PatientID of DICOM files is stored and shown: hashed or plain
     unreadable_share: float = 0.5  # of the images, that may be unusable and are then left out (one always may)
 
     def __post_init__(self) -> None:
@@ -99,6 +100,10 @@ class DataSpec(Body):
                 f"is not one of {self.folds} folds",
                 f"Use 0 to {self.folds - 1}",
                 code="setting-out-of-range",
+            )
+        if self.patient_ids not in ("hashed", "plain"):
+            raise ConfigError(
+                f"patient_ids = {self.patient_ids!r}", "is unknown", "Use hashed or plain", code="setting-not-a-choice"
             )
         if not 0.0 <= self.unreadable_share <= 1.0:
             raise ConfigError(

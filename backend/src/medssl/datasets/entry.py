@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medssl.images.formats.reading import read_volume
+from medssl.images.volume import Volume
+
 SPLIT_WORDS = {  # as tables write them, in lower case -> the split
     "": "", "train": "training", "training": "training", "val": "validation", "valid": "validation",
     "validation": "validation", "test": "test",
@@ -26,4 +29,15 @@ class Entry:
     slices: tuple[int, int] | None = None  # use only these along the last axis, half open
     view: str = ""  # how a 3D image becomes 2D, see `VolumeRef`
     inverted: bool = False  # high values are dark
-    files: tuple[Path, ...] = ()  # of a DICOM series that is not all that a folder holds: its files, in any folders
+    files: tuple[Path, ...] = ()  # of a DICOM series: its files, in any folders
+    part: str = ""  # which of several stacks or phases in these files, see `images.formats.dicom_series`
+    whose: str = ""  # what says whose it is: PatientID, BIDS, folder, file (nothing does); "": the table or the caller
+
+
+def read_entry(entry: Entry) -> Volume:
+    """Read the image of an entry, of a series from its files.
+
+    Raises:
+        VolumeError: see `read_volume`.
+    """
+    return read_volume(entry.image, entry.modality, files=entry.files, part=entry.part)

@@ -73,7 +73,7 @@ def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> 
     """The images that could be read, and their embeddings (N, D)."""
     import numpy as np
 
-    from medssl.images.formats.reading import read_volume
+    from medssl.datasets.entry import read_entry
     from medssl.inference.image_embedding import BATCH, embed_images, whole_image
 
     found: list[Any] = []
@@ -82,7 +82,7 @@ def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> 
     for n, entry in enumerate(entries):
         run.progress(n, len(entries), f"image {n + 1} of {len(entries)}: {entry.name}")
         try:
-            waiting.append(whole_image(read_volume(entry.image, entry.modality), net, entry.view, entry.inverted))
+            waiting.append(whole_image(read_entry(entry), net, entry.view, entry.inverted))
             found.append(entry)
         except InputError as error:  # of this image alone
             run.emit("warning", message=f"{entry.name} is left out: {error.value}: {error.rule}", remedy=error.remedy)

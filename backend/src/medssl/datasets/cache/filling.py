@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from medssl.core.errors import CatalogError, InputError, NotFoundError, VolumeError, printable
@@ -105,7 +105,14 @@ def fill_parts(
     """
     skipped: list[Skipped] = []
     while True:
-        drawn, parts = _drawn(catalog, draw, skipped)
+        try:
+            drawn, parts = _drawn(catalog, draw, skipped)
+        except VolumeError:  # a split that looks into headers met a bad file: find all of them
+            if not (found := [*fill_one(_without(catalog, skipped)).skipped]):
+                raise
+            skipped += found
+            check_share(skipped, len(catalog), largest_share)
+            continue
         filled = {name: fill_one(entries) for name, entries in parts.items()}
         found = [one for part in filled.values() for one in part.skipped]
         if not found:
@@ -166,17 +173,18 @@ def notes_of(skipped: Sequence[Skipped], total: int) -> list[str]:
 def _drawn(
     catalog: Catalog, draw: Draw[Drawn], skipped: Sequence[Skipped]
 ) -> tuple[Drawn, Mapping[str, Iterable[Entry]]]:
-    out = {_which(one.entry) for one in skipped}
-    left = Catalog(tuple(entry for entry in catalog if _which(entry) not in out))
     try:
-        return draw(left)
+        return draw(_without(catalog, skipped))
     except InputError as error:
-        if skipped:
+        if skipped and not isinstance(error, VolumeError):
             said = f" (without {len(skipped)} images that cannot be used, the first {skipped[0].entry.image}: {skipped[0].reason})"
             raise CatalogError(error.value, error.rule + said, error.remedy, code=error.code) from error
         raise
 
 
-def _which(entry: Entry) -> tuple[object, ...]:
-    """What tells an image of a catalogue from the others; a split may cut its slices."""
-    return entry.image, entry.files, entry.view
+def _without(catalog: Catalog, skipped: Sequence[Skipped]) -> Catalog:
+    """The other images; a split may have cut the slices of those skipped."""
+    out = {(one.entry.image, one.entry.part, one.entry.view) for one in skipped}
+    return replace(
+        catalog, entries=tuple(entry for entry in catalog if (entry.image, entry.part, entry.view) not in out)
+    )

@@ -21,9 +21,8 @@ from medssl.core.geometry import CANONICAL, Geometry, orientation_of, tilt_of
 from medssl.datasets.cache.cached_volume import SPARSE, CachedVolume
 from medssl.datasets.cache.label_positions import as_file, find_places
 from medssl.datasets.cache.packing import pack
-from medssl.datasets.entry import Entry
+from medssl.datasets.entry import Entry, read_entry
 from medssl.images.borders import box_of
-from medssl.images.formats.reading import read_volume
 from medssl.images.geometry import reorient
 from medssl.images.geometry_config import STORED
 from medssl.images.intensity.volume_statistics import LEVELS, VolumeStatistics, compute
@@ -88,7 +87,7 @@ class VolumeCache:
                 code="label-map-of-a-view",
             )
         key = hashlib.sha256("\n".join(["mask", self._key(entry), *_known(path)]).encode()).hexdigest()
-        self._ensure(key, MASK_FILES, lambda: self._write_mask(path, entry.image, key))
+        self._ensure(key, MASK_FILES, lambda: self._write_mask(path, entry, key))
         mask = _cached(self.folder / f"{key}.json", entry)
         return replace(mask, slices=image.slices, box=image.box)
 
@@ -123,7 +122,14 @@ class VolumeCache:
     def _key(self, entry: Entry) -> str:
         """Uploads are named by their content; other files are known by path, size and time of change."""
         how = [str(VERSION_STORED)] if self.orientation == STORED else [str(VERSION), self.orientation]
-        about = [*how, entry.modality, entry.view, str(entry.inverted), *_known(entry.image, entry.files)]
+        about = [
+            *how,
+            entry.modality,
+            entry.view,
+            str(entry.inverted),
+            *([entry.part] if entry.part else ()),
+            *_known(entry.image, entry.files),
+        ]
         return hashlib.sha256("\n".join(about).encode()).hexdigest()
 
     def _ensure(self, key: str, suffixes: Sequence[str], write: Callable[[], None]) -> None:
@@ -136,7 +142,7 @@ class VolumeCache:
                     write()
 
     def _write(self, entry: Entry, key: str) -> None:
-        volume = read_volume(entry.image, entry.modality)
+        volume = read_entry(entry)
         lies: dict[str, Any] = {}
         if entry.view or is_flat(volume.shape):
             volume = as_plane(volume, entry.view, entry.inverted)
@@ -158,8 +164,8 @@ class VolumeCache:
         }
         self._put_volume(key, array, about)
 
-    def _write_mask(self, path: Path, image: Path, key: str) -> None:
-        labels = read_label_map(path, read_volume(image))
+    def _write_mask(self, path: Path, entry: Entry, key: str) -> None:
+        labels = read_label_map(path, read_entry(entry))
         labels = labels if is_flat(labels.shape) else self._ordered(labels)
         self._put_mask(key, np.ascontiguousarray(labels.array), labels.spacing)
 

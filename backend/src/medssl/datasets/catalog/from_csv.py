@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 from medssl.core.errors import CatalogError
@@ -10,7 +12,8 @@ from medssl.datasets.entry import SPLIT_WORDS, Entry
 from medssl.images.formats.image_files import stem
 
 FOLDERS = {"image": ("images",), "mask": ("masks", "labels")}  # beside the table; file names may leave them out
-OWN_COLUMNS = ("image", "patient", "split", "modality", "name", "mask")
+OWN_COLUMNS = ("image", "patient", "split", "modality", "name", "mask", "dicom_files", "dicom_part")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 def read_csv(path: Path, modality: str = "") -> list[Entry]:
@@ -19,22 +22,23 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
     Raises:
         CatalogError: no table, a missing column, or a line (named by its number) that breaks a rule.
     """
-    rows = _read_rows(path)
-    extra = [name for name in (rows[0][1] if rows else {}) if name not in OWN_COLUMNS]
-    numeric = [name for name in extra if all(_is_number(row[name]) for _, row in rows)]
+    rows, comma = _read_rows(path)
+    extra = [name for name in (rows[0][1] if rows else {}) if name and name not in OWN_COLUMNS]
+    numeric = [name for name in extra if all(_number(row[name], comma) is not None for _, row in rows)]
     numeric = [name for name in numeric if any(row[name] for _, row in rows)]
     entries: list[Entry] = []
-    seen: dict[Path, int] = {}
+    seen: dict[tuple[Path, str], int] = {}
     for line, row in rows:
         image, split = _check_row(path, line, row)
-        if image in seen:
+        part = row.get("dicom_part", "")
+        if (image, part) in seen:
             raise CatalogError(
                 f"{path.name}, line {line}",
-                f"repeats the image of line {seen[image]}",
+                f"repeats the image of line {seen[image, part]}",
                 "List every image once",
                 code="image-repeated",
             )
-        seen[image] = line
+        seen[image, part] = line
         entries.append(
             Entry(
                 image,
@@ -43,18 +47,20 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
                 modality or row.get("modality", ""),
                 row.get("name") or stem(image),
                 _find(path, line, row, "mask") if row.get("mask") else None,
-                labels={name: float(row[name] or "nan") for name in numeric},
+                labels={name: _number(row[name], comma) or 0.0 for name in numeric},
                 attributes={name: row[name] for name in extra if name not in numeric},
+                files=_files(path, line, row.get("dicom_files", "")),
+                part=part,
             )
         )
     return entries
 
 
-def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line number, column -> text without blanks around it) of every line."""
-    table = read_table(path, needed=("image", "patient"))
+def _read_rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], bool]:
+    """(line number, column -> text without blanks around it) of every line; and whether numbers may have decimal commas."""
+    table = read_table(path, needed=("image", "patient"), known=OWN_COLUMNS)
     rows = [{name: value.strip() for name, value in row.items()} for row in table.rows]
-    return list(zip(table.lines, rows))
+    return list(zip(table.lines, rows)), table.delimiter != ","
 
 
 def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
@@ -72,9 +78,10 @@ def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
 
 
 def _find(path: Path, line: int, row: dict[str, str], column: str) -> Path:
-    """The file that a field names."""
+    """The file that a field names, with slashes of either kind."""
     folders = [path.parent, *(path.parent / name for name in FOLDERS[column])]
-    file = next((folder / row[column] for folder in folders if (folder / row[column]).exists()), None)
+    written = dict.fromkeys((row[column], row[column].replace("\\", "/")))
+    file = next((folder / name for name in written for folder in folders if _exists(folder / name)), None)
     if file is None:
         raise CatalogError(
             f"{path.name}, line {line}: {row[column]}",
@@ -85,10 +92,32 @@ def _find(path: Path, line: int, row: dict[str, str], column: str) -> Path:
     return file
 
 
-def _is_number(text: str) -> bool:
-    """An empty field is an unknown number."""
+def _exists(path: Path) -> bool:
     try:
-        float(text or "nan")
-    except ValueError:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or no name
         return False
-    return True
+
+
+def _files(path: Path, line: int, text: str) -> tuple[Path, ...]:
+    """The files of a DICOM series, as a JSON list."""
+    try:
+        listed = json.loads(text) if text else []
+        return tuple(path.parent / str(name) for name in listed)
+    except (ValueError, TypeError) as error:
+        raise CatalogError(
+            f"{path.name}, line {line}: dicom_files",
+            "is no JSON list of files",
+            "Leave it empty",
+            code="files-not-listed",
+        ) from error
+
+
+def _number(text: str, comma: bool) -> float | None:
+    """A number, with a decimal comma where the table's fields are not separated by commas; NaN of an empty field."""
+    if comma and DECIMAL_COMMA.fullmatch(text):
+        text = text.replace(",", ".")
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return None

@@ -14,8 +14,7 @@ from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.core.schema import build
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.entry import Entry
-from medssl.images.formats.reading import read_volume
+from medssl.datasets.entry import Entry, read_entry
 from medssl.inference.capabilities import can
 from medssl.inference.classification.predict import load_predictor
 from medssl.inference.classification.probe_files import Probe
@@ -132,7 +131,7 @@ def _apply_all(
         notify(0.0, "")
         row = {"image": shown(entry), "patient": entry.patient, "status": DONE, "error": "", "output": ""}
         try:
-            volume = read_volume(entry.image, entry.modality)
+            volume = read_entry(entry)
             for note in image_notes(volume, plan, entry.view):
                 if (kind := re.sub(r"[\d.]+", "", note)) not in noted:  # the first image of each kind
                     noted.add(kind)
