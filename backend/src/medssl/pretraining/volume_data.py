@@ -72,7 +72,8 @@ def cache_volumes(
 
     split, parts, skipped = fill_parts(catalog, draw, bring, spec.data.unreadable_share)
     training, validation = (list(parts[name].images) for name in ("training", "validation"))
-    return training, validation, split, warnings_of(skipped, len(catalog))
+    said = [{"code": "catalogue", "message": remark, "remedy": ""} for remark in catalog.remarks()]
+    return training, validation, split, [*said, *warnings_of(skipped, len(catalog))]
 
 
 def _in_spacing(volumes: list[CachedVolume], geometry: Geometry, run: Run) -> list[CachedVolume]:

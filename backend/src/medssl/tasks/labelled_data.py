@@ -54,6 +54,7 @@ class LabelledSplits:
         notes: what the user should know of the split.
         remarks: what the user should know of the images.
         skipped: images that cannot be used and were left out.
+        about: what the user should know of the catalogue and its labels.
     """
 
     training: LabelledSplit
@@ -66,14 +67,16 @@ class LabelledSplits:
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    about: tuple[str, ...] = ()
 
     def every_note(self) -> list[str]:
         """What reports should say of split and images."""
-        return [*self.notes, *notes_of(self.skipped, self.count + len(self.skipped)), *self.remarks]
+        return [*self.about, *self.notes, *notes_of(self.skipped, self.count + len(self.skipped)), *self.remarks]
 
     def warnings(self) -> list[dict[str, str]]:
-        """Events of images that were left out."""
-        return warnings_of(self.skipped, self.count + len(self.skipped))
+        """Events before the training: what to know of the catalogue, and images that were left out."""
+        said = [{"code": "catalogue", "message": about, "remedy": ""} for about in self.about]
+        return [*said, *warnings_of(self.skipped, self.count + len(self.skipped))]
 
     @property
     def count(self) -> int:
@@ -139,7 +142,7 @@ def read_parts(
     modality = common_modality([image for part in parts.values() for image in part.images])
     return LabelledSplits(
         parts["training"], parts["validation"], parts["test"], modality=modality, kind=known.kind if known else "", names=known.names if known else (),
-        columns=source_columns(labels.columns) if labels else (), notes=split.notes, skipped=skipped,
+        columns=source_columns(labels.columns) if labels else (), notes=split.notes, skipped=skipped, about=tuple(catalog.remarks()),
     )  # fmt: skip
 
 

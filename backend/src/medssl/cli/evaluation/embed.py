@@ -51,8 +51,10 @@ def embed(
     with err.status("loading the model") as status:
         run = TerminalRun(folder, device, status)
         net = WarmModels(folder).get(model, "", run.device, part)
-        entries = list(read_catalog(images_of(images, pattern, modality, view), folder))
-        found, rows = _embedded(entries, net, run, features)
+        catalog = read_catalog(images_of(images, pattern, modality, view), folder)
+        for remark in catalog.remarks():
+            run.emit("warning", message=remark, remedy="")
+        found, rows = _embedded(list(catalog), net, run, features)
     paths, patients = [str(entry.image) for entry in found], [entry.patient for entry in found]
     if output.suffix.lower() == ".npz":
         data = io.BytesIO()

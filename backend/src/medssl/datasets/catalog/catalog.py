@@ -11,9 +11,17 @@ from medssl.core.errors import CatalogError, InputError, NotFoundError, printabl
 from medssl.core.protocol import DataSpec, VolumeRef
 from medssl.datasets.catalog.exclusion import without
 from medssl.datasets.catalog.from_csv import read_csv
-from medssl.datasets.catalog.from_folder import FolderContents, read_folder
+from medssl.datasets.catalog.from_folder import FolderContents, patient_id_of, read_folder
 from medssl.datasets.catalog.mask_files import with_masks
-from medssl.datasets.catalog.patients import PATIENTS_UNKNOWN, patient_name, patient_notes
+from medssl.datasets.catalog.patients import (
+    BIDS,
+    FILE,
+    PATIENT_ID,
+    PATIENTS_UNKNOWN,
+    patient_name,
+    patient_notes,
+    subject_of,
+)
 from medssl.datasets.entry import SPLIT_WORDS, Entry
 from medssl.images.formats.image_files import stem
 
@@ -82,7 +90,7 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
         return Catalog(tuple(with_masks(entries, spec.masks) if spec.masks else entries))
     found = FolderContents((), {}, ())
     if spec.volumes:
-        entries = _with_distinct_names([_from_ref(ref, home) for ref in spec.volumes], spec.volumes)
+        entries = _with_distinct_names([_from_ref(ref, home, spec.patient_ids) for ref in spec.volumes], spec.volumes)
     else:
         root = Path(spec.path)
         if not root.exists():
@@ -155,12 +163,12 @@ def _with_distinct_names(entries: list[Entry], refs: tuple[VolumeRef, ...]) -> l
     for entry, ref in zip(entries, refs):
         if ref.path and not ref.name and names.count(entry.name) > 1:
             name = f"{entry.image.absolute().parent.name}/{entry.name}"
-            entry = replace(entry, name=name, patient=ref.patient or name)
+            entry = replace(entry, name=name, patient=name if entry.whose == FILE else entry.patient)
         distinct.append(entry)
     return distinct
 
 
-def _from_ref(ref: VolumeRef, home: Path) -> Entry:
+def _from_ref(ref: VolumeRef, home: Path, patient_ids: str) -> Entry:
     path = locate(ref, home)
     name = ref.name or stem(path)
     mask = VolumeRef(path=ref.mask_path, sha256=ref.mask_sha256) if ref.mask_path or ref.mask_sha256 else None
@@ -172,7 +180,17 @@ def _from_ref(ref: VolumeRef, home: Path) -> Entry:
             texts[label] = value
         else:
             numbers[label] = float("nan" if value is None else value)  # JSON has null for what is unknown
+    patient, whose = _patient_of(path, home, patient_ids) if ref.path and not ref.patient else (ref.patient, "")
     return Entry(
-        path, ref.patient or name, SPLIT_WORDS[ref.split.lower()], ref.modality, name,
+        path, patient or name, SPLIT_WORDS[ref.split.lower()], ref.modality, name,
         mask=locate(mask, home) if mask else None, labels=numbers, attributes=texts, view=ref.view, inverted=ref.inverted,
+        whose="" if ref.patient else whose or FILE,
     )  # fmt: skip
+
+
+def _patient_of(path: Path, home: Path, patient_ids: str) -> tuple[str, str]:
+    """The patient of a file that was named by itself, and what says so; "" where nothing does."""
+    if stated := patient_id_of(path):
+        return patient_name(stated, home, patient_ids), PATIENT_ID
+    subject = subject_of(path)
+    return (subject, BIDS) if subject else ("", "")

@@ -11,9 +11,9 @@ from medssl.core.errors import CatalogError
 from medssl.datasets.catalog.folder_files import MASK_FOLDERS, list_folder, list_pattern
 from medssl.datasets.catalog.patients import BIDS, FILE, FOLDER, PATIENT_ID, stated_id, subject_of
 from medssl.datasets.entry import Entry
-from medssl.images.dicom.header import RADIOGRAPHS
+from medssl.images.dicom.header import RADIOGRAPHS, is_dicom
 from medssl.images.formats.dicom_series import Series, find_series
-from medssl.images.formats.image_files import stem
+from medssl.images.formats.image_files import is_image, is_picture, stem
 
 PLAIN_FOLDERS = (*MASK_FOLDERS, "image", "images", "imagestr", "imagests", "img", "data", "scans", "volumes", "unlabelled", "unlabeled", "train", "training", "val", "validation", "test", "dicom", "dcm", "nifti", "nii", "pacs", "export", "rawdata")  # fmt: skip
 
@@ -61,6 +61,14 @@ def read_folder(root: Path, pattern: str = "", modality: str = "", named: Named 
     entries, notes = _with_patients(root, entries, ids, named)
     left_out = files.left_out + Counter(found.left_out)
     return FolderContents(tuple(entries), dict(sorted(left_out.items())), (*files.bad, *found.bad), tuple(notes))
+
+
+def patient_id_of(path: Path) -> str:
+    """The PatientID of a DICOM file, or of the first one below a folder; "" of other files, or where there is none."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [] if is_image(path) or is_picture(path) else [path]
+    first = next((file for file in files if is_dicom(file)), None)
+    series = find_series([first]).series if first else ()
+    return stated_id(series[0].patient) if series else ""
 
 
 def _key(entry: Entry) -> Path:
