@@ -139,7 +139,25 @@ def test_images_that_show_nothing_train_validate_and_are_tested(tmp_path: Path):
     _, job = run(task_spec("segmentation", data, training=training, foreground_share=1.0), tmp_path)
     rows = [row for row in rows_of(job.folder / "results" / "cases.csv") if row["patient"] == "p6"]
     assert {float(row["reference_volume_ml"]) for row in rows} == {0.0}
-    assert all(float(row["dice"]) == float(float(row["volume_ml"]) == 0) for row in rows if row["class"] != "mean")
+    assert all(row["dice"] == ("0.0" if float(row["volume_ml"]) else "") for row in rows if row["class"] != "mean")
+
+
+def test_validation_without_a_label_is_said_and_judged_by_the_loss(tmp_path: Path):
+    data = write_volumes(tmp_path / "data")
+    for number in (4, 5):
+        path = tmp_path / "data" / f"mask{number}.nrrd"
+        mask = read_volume(path)
+        write_volume(mask.with_array(mask.array * 0), path)
+    training = {**SMALL["segmentation"]["training"], "validation_samples": 2}
+    headline, job = run(task_spec("segmentation", data, training=training), tmp_path)
+    kinds = [event["type"] for event in job.events]
+    (warning,) = [e for e in job.events if e["type"] == "warning" and "validation images" in e["message"]]
+    assert job.events.index(warning) < kinds.index("metric")
+    for event in job.events:
+        if event["type"] == "metric":
+            assert "validation_dice" not in event and np.isfinite(event["validation_loss"])
+    assert headline["validation"]["dice"] in (None, 0.0) and headline["test"]["dice"] is not None
+    assert warning["message"] in (job.folder / "results" / "report.html").read_text()
 
 
 def test_training_images_that_all_show_nothing_are_refused(tmp_path: Path):

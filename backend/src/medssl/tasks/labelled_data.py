@@ -15,6 +15,7 @@ from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
 from medssl.datasets.cache.filling import Filled, Skipped, fill, fill_parts, notes_of, warnings_of
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
+from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
 from medssl.datasets.catalog.split import ThreeSplit, folds, split_three
 from medssl.datasets.catalog.subset import subset
@@ -142,7 +143,7 @@ def read_parts(
     modality = common_modality([image for part in parts.values() for image in part.images])
     return LabelledSplits(
         parts["training"], parts["validation"], parts["test"], modality=modality, kind=known.kind if known else "", names=known.names if known else (),
-        columns=source_columns(labels.columns) if labels else (), notes=split.notes, skipped=skipped, about=tuple(catalog.remarks()),
+        columns=source_columns(labels.columns) if labels else (), notes=split.notes, skipped=skipped, about=(*catalog.remarks(), *_label_notes(parts, known)),
     )  # fmt: skip
 
 
@@ -235,6 +236,13 @@ def dimension(parts: LabelledSplits) -> int:
 
 def _is_flat(image: CachedVolume) -> bool:
     return len(image.shape) == 2
+
+
+def _label_notes(parts: dict[str, LabelledSplit], known: Labels | None) -> list[str]:
+    """What of the labels will hurt later."""
+    if known:
+        return class_notes(known.names, known.kind, {name: part.targets for name, part in parts.items()})
+    return label_map_notes({name: [mask.values for mask in part.masks] for name, part in parts.items()})
 
 
 def _labels_of(part: Catalog | Sequence[Entry], catalog: Catalog, known: Labels) -> Labels:
