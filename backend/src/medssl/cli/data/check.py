@@ -10,9 +10,9 @@ import typer
 
 from medssl.cli.data.dataset_specs import Root, check_dataset_specs, spec, specs
 from medssl.cli.help import verb
-from medssl.cli.options import AsJson, Exclude, Home, Labels, Masks, Modality, Pattern, Test, Validation
+from medssl.cli.options import AsJson, Exclude, Home, Labels, Masks, Modality, Pattern, PlainIds, Test, Validation
 from medssl.cli.output import err, print_json, print_table
-from medssl.cli.training_set import data_spec, means_dataset_spec, read_dataset_specs
+from medssl.cli.training_set import data_spec, ids, means_dataset_spec, read_dataset_specs
 from medssl.core.errors import InputError, StateError
 from medssl.core.home import home_folder
 from medssl.core.protocol import QUEUED, RUNNING, ResultStatus, to_json
@@ -49,9 +49,7 @@ def check(
         typer.Option(help="Folder for pictures of some images with their labels (dataset specs).", show_default=False),
     ] = None,
     labels: Labels = "",
-    plain_ids: Annotated[
-        bool, typer.Option("--plain-ids", help="PatientIDs of DICOM files shown as they are, not hashed.")
-    ] = False,
+    plain_ids: PlainIds = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
@@ -69,7 +67,7 @@ def check(
         return
     from medssl.handlers.worker.local import run_here
 
-    more = {"test_fraction": test_fraction, "masks": masks, "patient_ids": "plain" if plain_ids else "hashed"}
+    more = {"test_fraction": test_fraction, "masks": masks, **ids(plain_ids)}
     chosen = data_spec(data, pattern, modality, validation_fraction, exclude, **more)
     request = CheckRequest(chosen, read_all, labels)
     with err.status("reading") as status:
