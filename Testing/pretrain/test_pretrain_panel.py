@@ -74,6 +74,17 @@ def test_load_check_preview_start_chart_finished(ready, process_until, grab):
     ready.grab(grab, "finished")
 
 
+def test_check_of_a_folder_names_what_is_left_out_and_what_cannot_be_used(ready, process_until, grab):
+    ui = ready.ui
+    ui.sourceCombo.currentIndex = ui.sourceCombo.findData("folder")
+    ui.folderPath.currentPath = "/data/pacs"
+    ui.checkButton.click()
+    process_until(lambda: ui.dataSummary.text != "")
+    for text in ("/data/pacs/p3/ct.nii.gz: is cut off", "2 x localiser", "median 1 x 1 x 2", "12 x LPS"):
+        assert text in ui.dataSummary.text
+    ready.grab(grab, "checked-folder")
+
+
 def test_volumes_travel_once(ready, process_until):
     ready.ui.checkButton.click()
     process_until(lambda: ready.ui.dataSummary.text != "")

@@ -297,6 +297,25 @@ def test_errors_and_events_in_words(harness):
     assert "a&lt;b.nrrd" in text and "Copy it again" in text
     summary = summaryText({"volumes": 2, "patients": 1, "modality": "CT", "notes": ["a<b.nrrd is small"]})
     assert "2 volumes of 1 patients, CT" in summary and "a&lt;b.nrrd" in summary
+    bad = [{"file": f"/d/{name}", "reason": "is cut off <here>"} for name in ("x.nii", "y.nii")]
+    mixed = {
+        "volumes": 3,
+        "patients": 2,
+        "bad": bad,
+        "left_out": {"localiser": 2},
+        "orientations": {"LPS": 2, "RAS": 1},
+    }
+    summary = summaryText({**mixed, "spacing": "1 to 3, median 2", "notes": ["2 files cannot be used: ...", "odd"]})
+    for text in (
+        "/d/x.nii: is cut off &lt;here&gt;",
+        "/d/y.nii",
+        "2 x localiser",
+        "2 x LPS, 1 x RAS",
+        "median 2",
+        "odd",
+    ):
+        assert summary.count(text) == 1
+    assert "2 files" not in summary
     assert "slip" in errorText(ZeroDivisionError("slip"))
     assert [durationText(s) for s in (40, 200, 3900)] == ["40 s", "3 min 20 s", "1 h 05 min"]
     assert eventText({"type": "loss", "time": 0.0, "step": 1, "loss": 1.0}) == ""

@@ -173,7 +173,11 @@ class TrainingServer(FakeServer):
         count = len(request.data.volumes) or 12
         held = max(1, count // 5)
         info = dict(volumes=count, patients=count, modality=request.data.modality or "CT", training=count - held,
-                    validation=held, notes=[])  # fmt: skip
+                    validation=held, spacing="1 x 1 x 1 to 1 x 1 x 5, median 1 x 1 x 2", size="96 x 96 x 72",
+                    orientations={"LPS": count}, left_out={}, bad=[], refused=0, notes=[])  # fmt: skip
+        if request.data.path:  # a folder as it comes from a PACS
+            bad = {"file": f"{request.data.path}/p3/ct.nii.gz", "reason": "is cut off"}
+            info |= {"left_out": {"localiser": 2}, "bad": [bad], "refused": 1, "notes": ["1 file cannot be used: ..."]}
         return (), info, {}
 
     def _preview(self, request):

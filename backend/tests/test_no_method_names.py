@@ -30,7 +30,7 @@ TABLES = {  # file -> the names in it, and why they may stand there
     "tasks/probing/task.py": "its own name in the plan",
     "evaluation/evaluate.py": "a stored value of evaluation.json, which is older than the registry",
     "reports/evaluation_report.py": "a page for each of these stored values",
-    "datasets/catalog/from_folder.py": "folders that people call so",
+    "datasets/catalog/folder_files.py": "folders that people call so",
     "MedSSLPretrain/MedSSLLib/widgets/modelChoice.py": "titles that can be translated, by name; unknown names are shown as they are",
 }
 DEFAULTS = {  # file -> defaults of options that users may leave out

@@ -234,8 +234,24 @@ def summaryText(info: dict) -> str:
     split = _("{training} for training, {validation} for validation").format(
         training=_count(info.get("training", 0)), validation=_count(info.get("validation", 0))
     )
-    notes = "".join(f"<br>{html.escape(note)}" for note in info.get("notes", ()))
-    return f"<b>{counts}</b>: {split}.{notes}"
+    bad = info.get("bad", ())
+    rows = [
+        (_("Spacing (mm)"), info.get("spacing", "")),
+        (_("Size"), info.get("size", "")),
+        (_("Orientations"), _counted(info.get("orientations", {}))),
+        (_("Patients by"), _counted(info.get("patients_by", {}))),
+        (_("Left out"), _counted(info.get("left_out", {}))),
+        *((_("Cannot be used"), f"{one['file']}: {one['reason']}") for one in bad),
+    ]
+    table = "".join(f"<tr><td>{name}&nbsp;</td><td>{html.escape(text)}</td></tr>" for name, text in rows if text)
+    notes = info.get("notes", ())[bool(bad) :]  # the first names the files that cannot be used once more
+    said = "".join(f"<br>{html.escape(note)}" for note in notes)
+    return f"<b>{counts}</b>: {split}.{f'<table>{table}</table>' if table else ''}{said}"
+
+
+def _counted(counts: dict) -> str:
+    """ "3 x localiser, 1 x RTSTRUCT"."""
+    return ", ".join(f"{count} x {name}" for name, count in counts.items())
 
 
 def _count(value) -> int:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from asking import Context, ask
 from inspection_fakes import make_ct
-from refusals import refused
 
 from medssl.images.formats.reading import write_volume
 
@@ -50,5 +49,5 @@ def test_without_test_set_there_is_none(tmp_path, table):
 
 def test_a_label_map_of_other_geometry_is_named(tmp_path, table):
     write_volume(make_ct((16, 14, 11), seed=0), tmp_path / "0-label.nrrd")
-    with refused("grid-mismatch", names="0-label.nrrd of size 16 x 14 x 11"):
-        looked(tmp_path, table)
+    ((bad,), rows) = (lambda found: (found.info["bad"], found.table))(looked(tmp_path, table))
+    assert "0-label.nrrd of size 16 x 14 x 11" in bad["reason"] and rows[0]["problem"] == bad["reason"]

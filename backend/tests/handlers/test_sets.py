@@ -36,21 +36,25 @@ def test_catalog_counts_and_splits_by_patient(tmp_path, folder):
         for row in context.found.table
     }
     assert all(len(side) == 1 for side in sides.values())
-    assert any("3 of 5" in note for note in info["notes"])
+    assert info["orientations"] == {"LPS": 5} and info["spacing"] == "0.7 x 0.8 x 2.5" and not info["refused"]
 
 
-def test_catalog_of_a_stated_modality_reads_no_image(tmp_path, folder):
+def test_catalog_takes_a_stated_modality_and_leaves_nothing_in_the_cache(tmp_path, folder):
     context = Context(tmp_path)
     ask("check", {"data": {"path": str(folder), "modality": "MR"}}, context)
     assert context.found.info["modality"] == "MR"
     assert not (context.home / "cache").exists()
 
 
-def test_catalog_names_a_truncated_image(tmp_path, folder):
+def test_catalog_names_a_truncated_image_and_goes_on(tmp_path, folder):
     broken = folder / "b" / "1.nrrd"
     broken.write_bytes(b"")
-    with refused("image-truncated", names="1.nrrd"):
-        ask("check", {"data": {"path": str(folder)}}, Context(tmp_path))
+    context = Context(tmp_path)
+    ask("check", {"data": {"path": str(folder)}}, context)
+    ((bad,), info) = context.found.info["bad"], context.found.info
+    assert bad["file"] == str(broken) and bad["reason"] and info["refused"] == 1 and info["volumes"] == 4
+    assert [row["image"] for row in context.found.table if row["problem"]] == ["b/1"]
+    assert str(broken) in info["notes"][0]
 
 
 def test_catalog_of_an_empty_folder(tmp_path):

@@ -216,7 +216,7 @@ def test_one_cube_alone_equals_the_same_cube_in_a_batch(data: Path, tmp_path: Pa
     run = FakeRun(tmp_path / "job", tmp_path / "home")
     spec = tiny_spec(data)
     config = pretraining.build(pretraining.config_class(pretraining.METHODS, "genesis"), spec.config)
-    training, _, _ = cache_volumes(spec, run, config)
+    training, _, _, _ = cache_volumes(spec, run, config)
     dataset = Genesis(config, "CT").dataset(training, 7)
     batch = collate([dataset[n] for n in range(4)])
     assert torch.equal(batch["raw"][2], dataset[2]["raw"])

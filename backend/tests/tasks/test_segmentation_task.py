@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +139,25 @@ def test_images_that_show_nothing_train_validate_and_are_tested(tmp_path: Path):
     _, job = run(task_spec("segmentation", data, training=training, foreground_share=1.0), tmp_path)
     rows = [row for row in rows_of(job.folder / "results" / "cases.csv") if row["patient"] == "p6"]
     assert {float(row["reference_volume_ml"]) for row in rows} == {0.0}
-    assert all(float(row["dice"]) == float(float(row["volume_ml"]) == 0) for row in rows if row["class"] != "mean")
+    assert all(row["dice"] == ("0.0" if float(row["volume_ml"]) else "") for row in rows if row["class"] != "mean")
+
+
+def test_validation_without_a_label_is_said_and_judged_by_the_loss(tmp_path: Path):
+    data = write_volumes(tmp_path / "data")
+    for number in (4, 5):
+        path = tmp_path / "data" / f"mask{number}.nrrd"
+        mask = read_volume(path)
+        write_volume(mask.with_array(mask.array * 0), path)
+    training = {**SMALL["segmentation"]["training"], "validation_samples": 2}
+    headline, job = run(task_spec("segmentation", data, training=training), tmp_path)
+    kinds = [event["type"] for event in job.events]
+    (warning,) = [e for e in job.events if e["type"] == "warning" and "validation images" in e["message"]]
+    assert job.events.index(warning) < kinds.index("metric")
+    for event in job.events:
+        if event["type"] == "metric":
+            assert "validation_dice" not in event and np.isfinite(event["validation_loss"])
+    assert headline["validation"]["dice"] in (None, 0.0) and headline["test"]["dice"] is not None
+    assert warning["message"] in (job.folder / "results" / "report.html").read_text()
 
 
 def test_training_images_that_all_show_nothing_are_refused(tmp_path: Path):
@@ -219,14 +236,12 @@ def test_a_frozen_backbone_stays_and_the_head_learns(tmp_path: Path):
     ("fields", "code", "names"),
     [
         ({"mask": ""}, "label-map-missing", "image0"),
-        ({"mask": "other.nrrd"}, "grid-mismatch", "spacing"),
         ({"mask": "three.nrrd"}, "label-value-unknown", "value 3"),
     ],
 )
 def test_label_maps_that_cannot_be_used(tmp_path: Path, fields, code, names):
     data = write_volumes(tmp_path / "data")
     mask = read_volume(tmp_path / "data" / "mask0.nrrd")
-    write_volume(replace(mask, spacing=mask.spacing * 2), tmp_path / "data" / "other.nrrd")
     write_volume(mask.with_array(np.where(mask.array == 1, 3, mask.array)), tmp_path / "data" / "three.nrrd")
     with refused(code, names):
         run(task_spec("segmentation", changed(data, 0, **fields)), tmp_path)

@@ -110,11 +110,11 @@ def lines_of(event: dict[str, Any]) -> list[str]:
     if kind == "evaluation":
         return [_measured(part, event.get(part) or {}) for part in ("validation", "test")]
     if kind == "warning":
-        remedy = f" {escape(event['remedy'])}." if event["remedy"] else ""
-        return [f"[yellow]warning[/] {escape(event['message'])}.{remedy}"]
+        remedy = f" {event['remedy']}." if event["remedy"] else ""
+        return [f"[yellow]warning[/] {escape(event['message'] + '.' + remedy)}"]
     return []
 
 
 def _measured(part: str, metrics: dict[str, float | None]) -> str:
     values = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if value is not None)
-    return f"{part}: {values or 'no images'}"
+    return f"{part}: {values or ('no metric has a value: nothing is known there' if metrics else 'no images')}"

@@ -28,6 +28,10 @@ Labels = Annotated[
 ]
 Pattern = Annotated[str, typer.Option(help='Glob below a folder, such as "*/ct.nii.gz".')]
 Masks = Annotated[str, typer.Option(help="Path of label maps, such as {folder}/../labels/{stem}.nii.gz")]
+PlainIds = Annotated[bool, typer.Option("--plain-ids", help="PatientIDs of DICOM files as they are, not hashed.")]
+UnreadableShare = Annotated[
+    float, typer.Option(help="Share of the images that may be unusable and are left out; one always may.")
+]
 Modality = Annotated[str, typer.Option(help="Modality (CT, MR or CXR) where the files do not say.")]
 View = Annotated[
     str, typer.Option(help="View of 3D files for a model of radiographs: frontal, lateral, or a slice: k:57.")

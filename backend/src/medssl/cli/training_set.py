@@ -38,6 +38,11 @@ def data_spec(
     return DataSpec(volumes=volumes, **common)
 
 
+def ids(plain: bool) -> dict[str, str]:
+    """How PatientIDs are stored and shown, as `data_spec` takes it."""
+    return {"patient_ids": "plain" if plain else "hashed"}
+
+
 def is_dataset_spec(path: str) -> bool:
     """Whether an argument names the file of a dataset spec."""
     return path.lower().endswith(SUFFIXES)

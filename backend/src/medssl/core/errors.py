@@ -34,7 +34,7 @@ class MedSSLError(Exception):
     code = "error"
 
     def __init__(self, value: Any, rule: str, remedy: str = "", *, code: str = "") -> None:
-        self.value, self.rule, self.remedy = str(value), rule, remedy
+        self.value, self.rule, self.remedy = (printable(part) for part in (str(value), rule, remedy))
         self.code = code or type(self).code
         message = f"{self.value}: {rule}."
         super().__init__(f"{message} {remedy}." if remedy else message)
@@ -123,6 +123,11 @@ class CancelledError(MedSSLError):
         self, value: Any = "run", rule: str = "cancelled on request", remedy: str = "", *, code: str = ""
     ) -> None:
         super().__init__(value, rule, remedy, code=code)
+
+
+def printable(text: str) -> str:
+    """The text with what no terminal or file can take, such as half a character of a file's name, written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def translate(error: Exception, what: str) -> MedSSLError:

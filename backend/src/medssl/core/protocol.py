@@ -77,6 +77,8 @@ class DataSpec(Body):
     folds: int = 0  # cross-validation (tasks only): so many parts of the patients; 0: one split
     fold: int = 0  # which of them is the test set
     exclude: tuple[str, ...] = ()  # "view=LATERAL": images with this value in this column of the catalogue are left out
+    patient_ids: str = "hashed"  # how a PatientID of DICOM files is stored and shown: hashed or plain
+    unreadable_share: float = 0.5  # of the images, that may be unusable and are then left out (one always may)
 
     def __post_init__(self) -> None:
         if [bool(self.path), bool(self.volumes), bool(self.sets)].count(True) != 1:
@@ -98,6 +100,17 @@ class DataSpec(Body):
                 f"fold = {self.fold}",
                 f"is not one of {self.folds} folds",
                 f"Use 0 to {self.folds - 1}",
+                code="setting-out-of-range",
+            )
+        if self.patient_ids not in ("hashed", "plain"):
+            raise ConfigError(
+                f"patient_ids = {self.patient_ids!r}", "is unknown", "Use hashed or plain", code="setting-not-a-choice"
+            )
+        if not 0.0 <= self.unreadable_share <= 1.0:
+            raise ConfigError(
+                f"unreadable_share = {self.unreadable_share}",
+                "must lie between 0 and 1",
+                "Take 0.1, or 0 to stop at the second bad file",
                 code="setting-out-of-range",
             )
         if not 0.0 <= self.test_fraction < 1.0 - self.validation_fraction:

@@ -47,7 +47,8 @@ class CheckRequest(Request):
     """What is in a training set? Answered in `ResultStatus.info`: volumes, patients, modality, training, validation, notes."""
 
     data: DataSpec = asked("Training set")
-    read_all: bool = asked("All images of dataset specs are read, not a few", False)
+    read_all: bool = asked("All images are read, not a few or their headers alone", False)
+    labels: str = asked("Label columns that each part is looked into for, such as Effusion,Edema", "")
 
 
 @dataclass(frozen=True)

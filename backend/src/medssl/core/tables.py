@@ -1,9 +1,11 @@
-"""CSV tables: the one reader and the one writer. UTF-8, with a byte order mark or without."""
+"""CSV tables: the one reader, of what spreadsheets write, and the one writer (UTF-8, commas)."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from medssl.core.errors import CatalogError, NotFoundError
 from medssl.core.files import write_atomic
 
 CRLF = "\r\n"  # between lines, as RFC 4180 has it
+DELIMITERS = (",", ";", "\t")
+LARGEST_FIELD = 2**31 - 1  # characters; csv's own limit is 131 072
 UNREADABLE = (UnicodeDecodeError, csv.Error)  # what a file that is no CSV in UTF-8 raises
 
 
@@ -23,6 +27,7 @@ class Table:
     columns: tuple[str, ...]
     rows: list[dict[str, str]]
     lines: list[int]
+    delimiter: str = ","
 
 
 class Lines(Protocol):
@@ -37,36 +42,109 @@ class Lines(Protocol):
     def __next__(self) -> list[str]: ...
 
 
-def read_table(path: Path, needed: Sequence[str] = ()) -> Table:
-    """Read a table whose first line names its columns; empty lines are left out.
+def read_table(path: Path, needed: Sequence[str] = (), known: Sequence[str] = ()) -> Table:
+    """Read a table whose first line names its columns, as spreadsheets write them.
+
+    Fields are separated by commas, semicolons or tabs, whichever the first line has most of; the text is UTF-8 or UTF-16, or
+    else Latin-1 (Windows-1252). Empty lines, lines of empty fields and separators at the end of lines are left out. Columns
+    that are needed or known are found whatever their case.
+
+    Args:
+        path: of the file.
+        needed: columns that must be there.
+        known: further columns that may be written in another case.
 
     Raises:
         NotFoundError: no such file.
-        CatalogError: no CSV in UTF-8, a needed column that is missing, or a line (named) with fewer or more fields.
+        CatalogError: no CSV, a needed column that is missing or there twice, or a line (named) with fewer or more fields.
     """
     if not path.is_file():
         raise NotFoundError(path, "is not there", "Check the path", code="file-not-found")
+    text = _decoded(path)
+    delimiter, text = _delimiter(text)
     try:
-        with path.open("rb") as file:
-            reader = csv_reader(file)
-            columns: list[str] = next(reader, [])
-            numbered = [(reader.line_num, fields) for fields in reader if fields]
-    except UNREADABLE as error:
-        raise CatalogError(
-            path, "is no CSV table in UTF-8", "Save it as CSV (UTF-8), separated by commas", code="not-a-csv-table"
-        ) from error
+        csv.field_size_limit(LARGEST_FIELD)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        written = [name.strip() for name in next(reader, [])]
+        numbered = [(reader.line_num, fields) for fields in reader if any(field.strip() for field in fields)]
+    except csv.Error as error:
+        raise _no_table(path, str(error)) from error
+    columns = _columns(path, written, (*needed, *known))
     for name in needed:
         if name not in columns:
             rule = f"has no column {name!r} (it has: {', '.join(columns)})"
-            raise CatalogError(path, rule, "Name the columns in line 1, separated by commas", code="column-missing")
-    for line, fields in numbered:
-        if len(fields) != len(columns):
-            rule = f"does not have {len(columns)} fields"
+            remedy = "Name the columns in line 1, separated by commas, semicolons or tabs"
+            raise CatalogError(path, rule, remedy, code="column-missing")
+    rows = [dict(zip(columns, _fitted(path, line, fields, len(columns)))) for line, fields in numbered]
+    return Table(tuple(columns), rows, [line for line, _ in numbered], delimiter)
+
+
+def _decoded(path: Path) -> str:
+    """The text of a file, by its byte order mark, else UTF-8, else UTF-16 where every other byte is 0, else Windows-1252."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _no_table(path, error.strerror or "unreadable") from error
+    marks = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+    encodings = [name for mark, name in marks if data.startswith(mark)] or ["utf-8", *_unmarked(data)]
+    for encoding in encodings:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise _no_table(path, "its bytes are no text")
+
+
+def _unmarked(data: bytes) -> list[str]:
+    """Encodings without a byte order mark that these bytes may be in."""
+    if data[1:2] == b"\0":
+        return ["utf-16-le"]
+    return ["utf-16-be"] if data[:1] == b"\0" else ["cp1252", "latin-1"]
+
+
+def _delimiter(text: str) -> tuple[str, str]:
+    """The separator that the first line has most of, outside quotes, and the text without Excel's line `sep=;`."""
+    text = text.lstrip("\r\n")
+    first, _, rest = text.partition("\n")
+    stated = first.strip().lower()
+    if stated.startswith("sep=") and len(stated) <= 5:
+        return stated[4:] or "\t", rest
+    unquoted = "".join(re.split("[\r\n]", text, maxsplit=1)[0].split('"')[::2])
+    return max(DELIMITERS, key=unquoted.count), text
+
+
+def _columns(path: Path, written: list[str], known: Sequence[str]) -> list[str]:
+    """Names of the columns, known ones as they are known; without the empty ones that separators at the end make."""
+    while written and not written[-1]:
+        written.pop()
+    proper = {name.casefold(): name for name in reversed(known)}
+    columns = [name if name in known else proper.get(name.casefold(), name) for name in written]
+    for name in known:
+        if columns.count(name) > 1:
             raise CatalogError(
-                f"{path.name}, line {line}", rule, "Quote fields that hold commas", code="wrong-number-of-fields"
+                path, f"has several columns {name!r}", "Leave one of them, or rename the others", code="column-repeated"
             )
-    rows = [dict(zip(columns, fields)) for _, fields in numbered]
-    return Table(tuple(columns), rows, [line for line, _ in numbered])
+    return columns
+
+
+def _fitted(path: Path, line: int, fields: list[str], count: int) -> list[str]:
+    """The fields of a line, without empty ones beyond the last column."""
+    if len(fields) < count or any(field.strip() for field in fields[count:]):
+        raise CatalogError(
+            f"{path.name}, line {line}",
+            f"does not have {count} fields",
+            "Quote fields that hold separators",
+            code="wrong-number-of-fields",
+        )
+    return fields[:count]
+
+
+def _no_table(path: Path, reason: str) -> CatalogError:
+    return CatalogError(
+        path, f"is no CSV table ({reason})", "Save it as CSV (UTF-8), separated by commas", code="not-a-csv-table"
+    )
 
 
 def csv_reader(file: BinaryIO, delimiter: str = ",", errors: str = "strict") -> Lines:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medssl.images.formats.reading import read_volume
+from medssl.images.points import located
+from medssl.images.volume import Volume
+
 SPLIT_WORDS = {  # as tables write them, in lower case -> the split
     "": "", "train": "training", "training": "training", "val": "validation", "valid": "validation",
     "validation": "validation", "test": "test",
@@ -29,4 +33,16 @@ class Entry:
     inverted: bool = False  # high values are dark
     point: tuple[float, float, float] | None = None  # the place in a 3D image that its labels are about ...
     frame: str = "RAS"  # ... in mm of RAS or LPS, or in voxels (i, j, k) of the file: one of FRAMES
-    files: tuple[Path, ...] = ()  # of a DICOM series that is not all that a folder holds: its files, in any folders
+    files: tuple[Path, ...] = ()  # of a DICOM series: its files, in any folders
+    part: str = ""  # which of several stacks or phases in these files, see `images.formats.dicom_series`
+    whose: str = ""  # what says whose it is: PatientID, BIDS, folder, file (nothing does); "": the table or the caller
+
+
+def read_entry(entry: Entry) -> Volume:
+    """Read the image of an entry, of a series from its files, with the place that its labels are about.
+
+    Raises:
+        VolumeError: see `read_volume`.
+    """
+    volume = read_volume(entry.image, entry.modality, files=entry.files, part=entry.part)
+    return located(volume, entry.point, entry.frame) if entry.point else volume

@@ -88,7 +88,7 @@ class CaseTable:
                     "images": len(dice),
                     "in both": int((~far).sum()),
                     "in one": int((far & (dice == 0)).sum()),
-                    "in neither": int((far & (dice == 1)).sum()),
+                    "in neither": int(np.isnan(dice).sum()),
                 }
         return out
 
@@ -114,7 +114,8 @@ class CaseTable:
     def worst(self, count: int) -> list[dict[str, Any]]:
         """The images of the lowest mean Dice, each with the Dice of its classes."""
         at = self.names.index(MEAN) if MEAN in self.names else 0
-        order = np.argsort(self._column(at, "dice"), kind="stable")[:count]
+        dice = self._column(at, "dice")
+        order = [n for n in np.argsort(dice, kind="stable") if not np.isnan(dice[n])][:count]
         return [
             {
                 "image": self.images[n], "patient": self.patients[n],
@@ -133,7 +134,9 @@ class CaseTable:
                     f"{name}: {row['in one']} images show it in one of the two maps only; hd95 leaves them out"
                 )
             if row["in neither"]:
-                notes.append(f"{name}: {row['in neither']} images show it in neither map and count as Dice 1")
+                notes.append(f"{name}: {row['in neither']} images show it in neither map: the means leave them out")
+            if row["in neither"] == row["images"]:
+                notes.append(f"{name}: no image shows it, so that it has no numbers")
         people = len(set(self.patients))
         if people < 5:
             notes.append(f"{people} patients are too few for intervals")

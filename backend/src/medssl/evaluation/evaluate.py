@@ -256,7 +256,11 @@ def _worst(predictions: Predictions, targets: np.ndarray, scores: np.ndarray) ->
 def _notes(counts: Mapping[str, Mapping[str, int]], kind: str, thresholds: Mapping[str, float] | None, patients: int):
     notes = []
     for name, row in counts.items():
-        if not row["positives"] or not row["negatives"]:
+        if not row["positives"] and not row["negatives"]:
+            notes.append(
+                f"{name}: no image here has a known label of it, so that it has no numbers; means leave it out"
+            )
+        elif not row["positives"] or not row["negatives"]:
             value = "no positive" if not row["positives"] else "no negative"
             notes.append(f"{name}: {value} image among these, so that AUC and the like are unknown")
         elif min(row["positive_patients"], row["negative_patients"]) < 5:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from medssl.core.requests import CheckRequest
-from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import read_catalog
+from medssl.datasets.catalog.labels import LabelSpec
 from medssl.datasets.spec.check import check_datasets
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.handlers.context import Context
@@ -17,14 +17,16 @@ def check(request: CheckRequest, context: Context) -> None:
     """Answer with a row per image, of dataset specs a row per set; info: see `catalog_overview` and `spec_overview`.
 
     Raises:
-        CatalogError: nothing found, or a set that breaks a rule.
-        VolumeError: an image that cannot be read, named.
+        CatalogError: nothing found, or a set that breaks a rule; images that cannot be read are rows.
     """
     if request.data.sets:
         return _check_specs(request, context)
     context.progress(0.0, "listing the images")
     images = read_catalog(request.data, context.home)
-    table, info = catalog_overview(images, request.data, VolumeCache(context.home / "cache"), context.progress)
+    labels = (
+        LabelSpec(tuple(one.strip() for one in request.labels.split(",") if one.strip())) if request.labels else None
+    )
+    table, info = catalog_overview(images, request.data, context.progress, labels, request.read_all)
     context.finish([], table, info)
 
 

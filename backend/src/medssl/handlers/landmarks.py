@@ -73,7 +73,7 @@ def landmarks(request: LandmarksRequest, context: Context) -> None:
         models = with_untrained_twins(asked, plan_of, request.seed)
     found = measure_models(models, queries, known, catalog, grid_of, request.unit, context.progress)
     table, differences = compare_models(found, catalog, groups, request.seed)
-    notes = []
+    notes = catalog.remarks()
     if differences and differences[0]["low"] is None:
         notes.append("Fewer than 5 patients: no interval can be stated")
     if skipped:

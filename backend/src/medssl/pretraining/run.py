@@ -80,6 +80,8 @@ def report_start(run: Run, training_data: TrainingData, precision: str, taken: s
     )  # fmt: skip
     if taken:
         run.emit("transfer", text=taken)
+    for warning in training_data.warnings:
+        run.emit("warning", step=0, **warning)
     for remark in training_data.remarks:
         run.emit("warning", step=0, code="images", message=remark, remedy="")
     for odd in training_data.table_warnings:

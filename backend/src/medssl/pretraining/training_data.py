@@ -24,6 +24,9 @@ class TrainingData:
     several_heads: bool = False  # a step goes through one of them
     table_warnings: tuple[dict[str, str], ...] = ()  # value, rule and remedy of what is odd in the tables
     remarks: tuple[str, ...] = ()  # what the user should know of the images
+    warnings: tuple[
+        dict[str, str], ...
+    ] = ()  # code, message and remedy of what else to say: files left out, for instance
 
 
 def provenance(spec: JobSpec, run: Run, volumes: int) -> dict[str, Any]:

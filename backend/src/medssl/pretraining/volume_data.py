@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from medssl.core.geometry import Geometry
@@ -9,10 +10,12 @@ from medssl.core.protocol import JobSpec
 from medssl.core.registry import implementation
 from medssl.core.run import Run
 from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
+from medssl.datasets.cache.filling import Filled, fill, fill_parts, warnings_of
 from medssl.datasets.cache.volume_cache import VolumeCache
-from medssl.datasets.catalog.catalog import read_catalog
+from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.split import Split, split_by_patient
 from medssl.datasets.crops.loader import check_axes
+from medssl.datasets.entry import Entry
 from medssl.datasets.geometry import in_spacing, remarks, training_geometry
 from medssl.images.geometry_config import GeometryConfig, geometry_rule
 from medssl.networks.weights.weight_files import WeightFile
@@ -28,7 +31,7 @@ def read_volume_data(spec: JobSpec, run: Run, config: Any, start: WeightFile | N
         CatalogError, VolumeError: see `cache_volumes`. InputError: dataset specs.
     """
     check_kind_of_data(spec.method, spec.data)
-    training, validation, split = cache_volumes(spec, run, config)
+    training, validation, split, warnings = cache_volumes(spec, run, config)
     rule = geometry_rule(getattr(config, "geometry", GeometryConfig()), spec.version)
     geometry = training_geometry(training, rule)
     notes = remarks([*training, *validation], geometry) if geometry.recorded else ()
@@ -39,29 +42,38 @@ def read_volume_data(spec: JobSpec, run: Run, config: Any, start: WeightFile | N
     if geometry.recorded:
         method.geometry = geometry
     sizes = {"training": len(training), "validation": len(validation)}
-    return TrainingData(method, training, validation, sizes, split.note, remarks=notes)
+    return TrainingData(method, training, validation, sizes, split.note, remarks=notes, warnings=tuple(warnings))
 
 
-def cache_volumes(spec: JobSpec, run: Run, config: Any) -> tuple[list[CachedVolume], list[CachedVolume], Split]:
-    """Read the catalogue, split it by patient and bring every volume into the cache: training, validation, the split.
+def cache_volumes(
+    spec: JobSpec, run: Run, config: Any
+) -> tuple[list[CachedVolume], list[CachedVolume], Split, list[dict[str, str]]]:
+    """Read the catalogue, split it by patient and bring every volume into the cache.
+
+    Images that cannot be read, are 2D where volumes are needed, or 3D without a view where images are, are stepped over.
+
+    Returns:
+        Training, validation, the split, and warnings of what was left out.
 
     Raises:
-        CatalogError: nothing usable.
-        VolumeError: an image that cannot be read, is 2D where volumes are needed, or is 3D and has no view where images are.
+        CatalogError, VolumeError: nothing usable, or too many images that are not.
     """
     catalog, size = read_catalog(spec.data, run.home), config.sample_size
     depth = size[2] if len(size) == 3 else 0
-    split = split_by_patient(catalog, spec.data.validation_fraction, config.training.seed, depth)
     rule = geometry_rule(getattr(config, "geometry", GeometryConfig()), spec.version)
     cache = VolumeCache(run.home / "cache", rule.orientation)
-    entries = [*split.training, *split.validation]
-    volumes = []
-    for number, entry in enumerate(entries):
-        run.progress(0, 1, f"reading volume {number + 1} of {len(entries)}: {entry.name}")
-        volumes.append(cache.add(entry))
-        check_axes(volumes[-1], len(size))
-    count = len(split.training)
-    return volumes[:count], volumes[count:], split
+
+    def draw(usable: Catalog) -> tuple[Split, dict[str, Catalog]]:
+        split = split_by_patient(usable, spec.data.validation_fraction, config.training.seed, depth)
+        return split, {"training": split.training, "validation": split.validation}
+
+    def bring(entries: Iterable[Entry]) -> Filled:
+        return fill(cache, entries, lambda text: run.progress(0, 1, text), check=lambda one: check_axes(one, len(size)))
+
+    split, parts, skipped = fill_parts(catalog, draw, bring, spec.data.unreadable_share)
+    training, validation = (list(parts[name].images) for name in ("training", "validation"))
+    said = [{"code": "catalogue", "message": remark, "remedy": ""} for remark in catalog.remarks()]
+    return training, validation, split, [*said, *warnings_of(skipped, len(catalog))]
 
 
 def _in_spacing(volumes: list[CachedVolume], geometry: Geometry, run: Run) -> list[CachedVolume]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,8 +12,10 @@ from medssl.core.geometry import CANONICAL, Geometry
 from medssl.core.protocol import DataSpec
 from medssl.core.run import Run
 from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
+from medssl.datasets.cache.filling import Filled, Skipped, fill, fill_parts, notes_of, warnings_of
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
+from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
 from medssl.datasets.catalog.split import ThreeSplit, folds, split_three
 from medssl.datasets.catalog.subset import subset
@@ -58,6 +60,8 @@ class LabelledSplits:
         notes: what the user should know of the split.
         remarks: what the user should know of the images.
         geometry: of the training images, which whole images are brought to.
+        skipped: images that cannot be used and were left out.
+        about: what the user should know of the catalogue and its labels.
     """
 
     training: LabelledSplit
@@ -70,11 +74,24 @@ class LabelledSplits:
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     geometry: Geometry = Geometry()
+    skipped: tuple[Skipped, ...] = ()
+    about: tuple[str, ...] = ()
 
-    def for_report(self) -> list[str]:
-        """Notes of split and images, and what volumes are brought to."""
+    def every_note(self) -> list[str]:
+        """What reports should say of split and images."""
         seen = [f"Volumes are brought to {self.geometry.text()}"] if self.geometry.recorded else []
-        return [*self.notes, *self.remarks, *seen]
+        skipped = notes_of(self.skipped, self.count + len(self.skipped))
+        return [*self.about, *self.notes, *skipped, *self.remarks, *seen]
+
+    def warnings(self) -> list[dict[str, str]]:
+        """Events before the training: what to know of the catalogue, and images that were left out."""
+        said = [{"code": "catalogue", "message": about, "remedy": ""} for about in self.about]
+        return [*said, *warnings_of(self.skipped, self.count + len(self.skipped))]
+
+    @property
+    def count(self) -> int:
+        """Images of all parts."""
+        return len(self.training) + len(self.validation) + len(self.test)
 
     def sizes(self) -> dict[str, int]:
         """Images and patients of each part."""
@@ -108,37 +125,34 @@ def read_parts(
     catalog = read_catalog(data, run.home)
     known = read_labels(catalog, labels, seed) if labels else None
     measured = read_labels(catalog, labels.hard(), seed) if labels else None  # smoothed labels are for training only
-    if data.folds:
-        split = folds(catalog, data.folds, seed)[data.fold]
-    else:
-        split = split_three(catalog, data.validation_fraction, data.test_fraction, seed)
-    training = subset(
-        split.training, select.seed, select.fraction, select.patients, select.per_class,
-        _labels_of(split.training, catalog, known) if known and select.per_class else None,
-    )  # fmt: skip
-    chosen = {"training": training, "validation": split.validation, "test": split.test}
-    if known:
-        for name in ("training", "validation"):
-            check_classes(_labels_of(chosen[name], catalog, known), name)
-        _check_taught(split, catalog, known)
     cache = VolumeCache(run.home / "cache", orientation)
-    total, done = sum(len(part) for part in chosen.values()), 0
+
+    def draw(usable: Catalog) -> tuple[ThreeSplit, dict[str, Catalog]]:
+        split = _split(usable, data, seed)
+        chosen = {
+            "training": _selected(split.training, select, catalog, known),
+            "validation": split.validation,
+            "test": split.test,
+        }
+        if known:
+            for name in ("training", "validation"):
+                check_classes(_labels_of(chosen[name], catalog, known), name)
+            _check_taught(split, catalog, known)
+        return split, chosen
+
+    def bring(entries: Iterable[Entry]) -> Filled:
+        return fill(cache, entries, lambda text: run.progress(0, 1, text), masks=known is None)
+
+    split, filled, skipped = fill_parts(catalog, draw, bring, data.unreadable_share)
     parts = {}
-    for name, entries in chosen.items():
-        images, masks = [], []
-        for entry in entries:
-            run.progress(0, 1, f"reading image {done + 1} of {total}: {entry.name}")
-            images.append(cache.add(entry))
-            if known is None:
-                masks.append(cache.add_mask(entry, images[-1]))
-            done += 1
+    for name, part in filled.items():
         truth = known if name == "training" else measured
-        targets = _labels_of(entries, catalog, truth).targets if truth else np.empty((0, 0), np.float32)
-        parts[name] = LabelledSplit(tuple(entries), tuple(images), tuple(masks), targets)
+        targets = _labels_of(part.entries, catalog, truth).targets if truth else np.empty((0, 0), np.float32)
+        parts[name] = LabelledSplit(part.entries, part.images, part.masks, targets)
     modality = common_modality([image for part in parts.values() for image in part.images])
     return LabelledSplits(
         parts["training"], parts["validation"], parts["test"], modality=modality, kind=known.kind if known else "", names=known.names if known else (),
-        columns=source_columns(labels.columns) if labels else (), notes=split.notes,
+        columns=source_columns(labels.columns) if labels else (), notes=split.notes, skipped=skipped, about=(*catalog.remarks(), *_label_notes(parts, known)),
     )  # fmt: skip
 
 
@@ -168,6 +182,18 @@ def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> Labell
         geometry=geometry,
         remarks=remarks(every, geometry),
     )
+
+
+def _split(catalog: Catalog, data: DataSpec, seed: int) -> ThreeSplit:
+    if data.folds:
+        return folds(catalog, data.folds, seed)[data.fold]
+    return split_three(catalog, data.validation_fraction, data.test_fraction, seed)
+
+
+def _selected(training: Catalog, select: SelectionConfig, catalog: Catalog, known: Labels | None) -> Catalog:
+    """The training images that are used."""
+    labels = _labels_of(training, catalog, known) if known and select.per_class else None
+    return subset(training, select.seed, select.fraction, select.patients, select.per_class, labels)
 
 
 def check_groups(parts: LabelledSplits, groups: Sequence[str]) -> None:
@@ -224,6 +250,13 @@ def dimension(parts: LabelledSplits) -> int:
 
 def _is_flat(image: CachedVolume) -> bool:
     return len(image.shape) == 2
+
+
+def _label_notes(parts: dict[str, LabelledSplit], known: Labels | None) -> list[str]:
+    """What of the labels will hurt later."""
+    if known:
+        return class_notes(known.names, known.kind, {name: part.targets for name, part in parts.items()})
+    return label_map_notes({name: [mask.values for mask in part.masks] for name, part in parts.items()})
 
 
 def _labels_of(part: Catalog | Sequence[Entry], catalog: Catalog, known: Labels) -> Labels:

@@ -135,5 +135,7 @@ def _report_start(run: Run, task: Trained, network: nn.Module, precision: str) -
     )  # fmt: skip
     for note in task.parts.notes:
         run.emit("warning", step=0, code="split", message=note, remedy="Fill the split column, or leave it out")
+    for warning in task.parts.warnings():
+        run.emit("warning", step=0, **warning)
     for remark in task.parts.remarks:
         run.emit("warning", step=0, code="images", message=remark, remedy="")

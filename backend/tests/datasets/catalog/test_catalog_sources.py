@@ -11,6 +11,8 @@ from medssl.core.protocol import DataSpec, VolumeRef
 from medssl.datasets.catalog.catalog import read_catalog
 from medssl.images.formats.reading import write_volume
 
+P7 = "P7"  # the PatientID that `write_dicom` gives
+
 
 @pytest.fixture
 def folder(tmp_path, ct):
@@ -30,11 +32,11 @@ def read(tmp_path, **spec):
 
 
 def test_folder_takes_every_image(folder, tmp_path):
-    catalog = read(tmp_path, path=str(folder), modality="CT")
+    catalog = read(tmp_path, path=str(folder), modality="CT", patient_ids="plain")
     assert [(e.name, e.patient) for e in catalog] == [
-        ("p1/ct", "p1"), ("p2/day 1/ct", "p2"), ("p3", "p3"), ("p4/series", "p4"),
+        ("p1/ct", "p1"), ("p2/day 1/ct", "p2"), ("p3", "p3"), ("p4/series", P7),
     ]  # fmt: skip
-    assert catalog.patients == ("p1", "p2", "p3", "p4")
+    assert catalog.patients == ("P7", "p1", "p2", "p3")
     assert all(e.modality == "CT" for e in catalog)
 
 
@@ -57,7 +59,7 @@ def test_single_files_of_one_name_are_patients_apart(folder, tmp_path):
 
 def test_pattern(folder, tmp_path):
     assert [e.name for e in read(tmp_path, path=str(folder), pattern="*/ct.nii.gz")] == ["p1/ct"]
-    assert [e.patient for e in read(tmp_path, path=str(folder), pattern="*/series")] == ["p4"]
+    assert [e.patient for e in read(tmp_path, path=str(folder), pattern="*/series", patient_ids="plain")] == [P7]
     with refused("no-images", names="'*.mha'"):
         read(tmp_path, path=str(folder), pattern="*.mha")
     with refused("not-a-pattern", names="'/etc/*'"):
@@ -65,8 +67,9 @@ def test_pattern(folder, tmp_path):
 
 
 def test_the_folder_itself_may_be_a_series(folder, tmp_path):
-    (entry,) = read(tmp_path, path=str(folder / "p4" / "series"))
-    assert (entry.image, entry.patient, entry.name) == (folder / "p4" / "series", "series", "series")
+    (entry,) = read(tmp_path, path=str(folder / "p4" / "series"), patient_ids="plain")
+    assert (entry.image, entry.patient, entry.name) == (folder / "p4" / "series", P7, "series")
+    assert len(entry.files) == 5
 
 
 def test_dicom_radiographs_are_an_image_each(tmp_path):
@@ -75,7 +78,8 @@ def test_dicom_radiographs_are_an_image_each(tmp_path):
     for name in ("a.dcm", "b.dcm"):
         write_dicom(root / name, np.zeros((4, 4), np.uint16), modality="DX")
     Image.new("L", (4, 4)).save(root / "c.png")
-    assert sorted((e.name, e.patient) for e in read(tmp_path, path=str(root))) == [("a", "a"), ("b", "b"), ("c", "c")]
+    found = read(tmp_path, path=str(root), patient_ids="plain")
+    assert sorted((e.name, e.patient) for e in found) == [("a", P7), ("b", P7), ("c", "c")]
 
 
 def test_empty_and_missing_folder(tmp_path):
@@ -112,7 +116,6 @@ def test_csv_may_leave_out_the_folder_images(folder, tmp_path, ct):
 @pytest.mark.parametrize(
     ("text", "code", "names"),
     [
-        ("image;patient\np3.nrrd;A\n", "column-missing", "'image'"),
         ("image\np3.nrrd\n", "column-missing", "'patient'"),
         ("image,patient\np3.nrrd,A\nabsent.nrrd,B\n", "file-not-found", "line 3: absent.nrrd"),
         ("image,patient\np3.nrrd,\n", "patient-missing", "line 2"),
@@ -131,7 +134,7 @@ def test_csv_errors_name_the_line(folder, tmp_path, text, code, names):
 
 
 def test_a_file_that_is_no_table(folder, tmp_path):
-    (folder / "bad.csv").write_bytes(b"\xff\xfe\x00image")
+    (folder / "bad.csv").write_bytes(b"image,patient\n\x00\x01")
     with refused("not-a-csv-table", names="bad.csv"):
         read(tmp_path, path=str(folder / "bad.csv"))
 

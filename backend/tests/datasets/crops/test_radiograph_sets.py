@@ -133,7 +133,7 @@ def test_views_of_one_ct_are_images_not_slabs(tmp_path):
 
 
 def load(spec: DataSpec, tmp_path: Path, config=FLAT):
-    return cache_volumes(JobSpec("pretrain", "any", {}, spec), FakeRun(tmp_path / "job", tmp_path / "home"), config)
+    return cache_volumes(JobSpec("pretrain", "any", {}, spec), FakeRun(tmp_path / "job", tmp_path / "home"), config)[:3]
 
 
 def test_a_method_for_2d_trains_on_radiographs(folder, tmp_path):

@@ -54,8 +54,8 @@ def test_volumes_are_millilitres_of_3d_maps():
 def test_classes_that_are_missing():
     nothing, something = np.zeros((6, 6), np.uint8), np.eye(6, dtype=np.uint8)
     neither, mean = case_metrics(nothing, nothing, (1, 1), ["a"])
-    assert (neither["dice"], neither["iou"], neither["surface_dice"], neither["hd95"]) == (1, 1, 1, None)
-    assert mean["hd95"] is None
+    assert (neither["dice"], neither["iou"], neither["surface_dice"], neither["hd95"]) == (None,) * 4
+    assert mean["dice"] is None and mean["hd95"] is None
     for pair in ((something, nothing), (nothing, something)):
         row = case_metrics(*pair, (1, 1), ["a"])[0]
         assert (row["dice"], row["iou"], row["surface_dice"], row["hd95"]) == (0, 0, 0, None)

@@ -10,9 +10,9 @@ import typer
 
 from medssl.cli.data.dataset_specs import Root, check_dataset_specs, spec, specs
 from medssl.cli.help import verb
-from medssl.cli.options import AsJson, Exclude, Home, Masks, Modality, Pattern, Test, Validation
+from medssl.cli.options import AsJson, Exclude, Home, Labels, Masks, Modality, Pattern, PlainIds, Test, Validation
 from medssl.cli.output import err, print_json, print_table
-from medssl.cli.training_set import data_spec, means_dataset_spec, read_dataset_specs
+from medssl.cli.training_set import data_spec, ids, means_dataset_spec, read_dataset_specs
 from medssl.core.errors import InputError, StateError
 from medssl.core.home import home_folder
 from medssl.core.protocol import QUEUED, RUNNING, ResultStatus, to_json
@@ -20,6 +20,7 @@ from medssl.core.requests import CheckRequest
 
 app = typer.Typer(help="Look at training sets, and at what MedSSL keeps on disk.", no_args_is_help=True)
 KEPT = ("cache", "volumes", "results", "indexes", "samples", "jobs")  # folders of the home folder
+SHOWN = 100  # images that are listed even without a problem
 CLEARABLE = KEPT[:4]  # the others have verbs of their own
 
 
@@ -41,19 +42,22 @@ def check(
     ] = False,
     read_all: Annotated[
         bool,
-        typer.Option("--read-all", help="Images all read, not a few, and the unreadable ones listed (dataset specs)."),
+        typer.Option("--read-all", help="Images all read, not a few (dataset specs) or their headers (from 2 GiB on)."),
     ] = False,
     sheet: Annotated[
         Optional[Path],  # noqa: UP045  typer reads the annotation at run time, on Python 3.10 too
         typer.Option(help="Folder for pictures of some images with their labels (dataset specs).", show_default=False),
     ] = None,
+    labels: Labels = "",
+    plain_ids: PlainIds = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Check a training set: volumes, patients, modalities, labels, and how it would be split.
+    """Check a training set: files, series, patients, modality, geometry, labels, and how it would be split.
 
-    Dataset specs are checked for missing files, unknown labels, duplicates and patients in two splits; the exit status is 1
-    where something is wrong.
+    Every file that cannot be used is listed with its reason. Dataset specs are checked for missing files, unknown labels,
+    duplicates and patients in two splits. The exit status is 0 where all can be used, 1 where a file cannot, or no training
+    is possible; what is left out by rule (localisers, label maps) does not count.
     """
     if root is not None or any(map(means_dataset_spec, data)):
         if not check_dataset_specs(
@@ -63,8 +67,9 @@ def check(
         return
     from medssl.handlers.worker.local import run_here
 
-    more = {"test_fraction": test_fraction, "masks": masks}
-    request = CheckRequest(data_spec(data, pattern, modality, validation_fraction, exclude, **more))
+    more = {"test_fraction": test_fraction, "masks": masks, **ids(plain_ids)}
+    chosen = data_spec(data, pattern, modality, validation_fraction, exclude, **more)
+    request = CheckRequest(chosen, read_all, labels)
     with err.status("reading") as status:
         result = run_here(
             "check",
@@ -77,20 +82,34 @@ def check(
         print_json({**result.info, "table": result.table})
     else:
         _show(result)
+    if result.info["refused"]:
+        raise typer.Exit(1)
 
 
 def _show(result: ResultStatus) -> None:
-    columns = result.info.pop("columns", {})
-    print_table(("", ""), result.info.items())
+    """The images (those with problems, and the first), the columns of a table, and last one table of all that was found."""
+    rows = [row for n, row in enumerate(result.table) if n < SHOWN or row.get("problem")]
+    if rows:
+        filled = [name for name in rows[0] if name == "image" or any(row[name] for row in rows)]
+        title = f"{len(rows)} of {len(result.table)} images" if len(rows) < len(result.table) else ""
+        print_table(filled, [[row[name] for name in filled] for row in rows], title)
+    info = dict(result.info)
+    columns, notes, bad = info.pop("columns", {}), info.pop("notes"), info.pop("bad")
     if columns:
-        rows = [
+        counts = [
             (name, ", ".join(f"{value or 'unknown'} ({n})" for value, n in found.items()))
             for name, found in columns.items()
         ]
-        print_table(("column", "values (images)"), rows)
-    if result.table:
-        names = list(result.table[0])
-        print_table(names, [[row[name] for name in names] for row in result.table])
+        print_table(("column", "values (images)"), counts)
+    found = [(name.replace("_", " "), _cell(value)) for name, value in info.items() if value or value == 0]
+    found += [("cannot be used", f"{one['file']}: {one['reason']}") for one in bad]
+    found += [("note", note) for note in notes[bool(bad) :]]  # the first names the files that cannot be used once more
+    print_table(("found", ""), found)
+
+
+def _cell(value: object) -> object:
+    """A mapping as "3 x localiser, 1 x RTSTRUCT"."""
+    return ", ".join(f"{count} x {name}" for name, count in value.items()) if isinstance(value, dict) else value
 
 
 @verb(app, "usage", "medssl data usage")

@@ -51,8 +51,10 @@ def embed(
     with err.status("loading the model") as status:
         run = TerminalRun(folder, device, status)
         net = WarmModels(folder).get(model, "", run.device, part)
-        entries = list(read_catalog(images_of(images, pattern, modality, view), folder))
-        found, rows = _embedded(entries, net, run, features)
+        catalog = read_catalog(images_of(images, pattern, modality, view), folder)
+        for remark in catalog.remarks():
+            run.emit("warning", message=remark, remedy="")
+        found, rows = _embedded(list(catalog), net, run, features)
     paths, patients = [str(entry.image) for entry in found], [entry.patient for entry in found]
     if output.suffix.lower() == ".npz":
         data = io.BytesIO()
@@ -73,7 +75,7 @@ def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> 
     """The images that could be read, and their embeddings (N, D)."""
     import numpy as np
 
-    from medssl.images.formats.reading import read_volume
+    from medssl.datasets.entry import read_entry
     from medssl.inference.image_embedding import BATCH, embed_images, whole_image
 
     found: list[Any] = []
@@ -82,7 +84,7 @@ def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> 
     for n, entry in enumerate(entries):
         run.progress(n, len(entries), f"image {n + 1} of {len(entries)}: {entry.name}")
         try:
-            waiting.append(whole_image(read_volume(entry.image, entry.modality), net, entry.view, entry.inverted))
+            waiting.append(whole_image(read_entry(entry), net, entry.view, entry.inverted))
             found.append(entry)
         except InputError as error:  # of this image alone
             run.emit("warning", message=f"{entry.name} is left out: {error.value}: {error.rule}", remedy=error.remedy)

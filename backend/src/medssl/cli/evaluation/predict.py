@@ -10,7 +10,7 @@ import typer
 from medssl.cli.evaluation.apply_options import Findings, FineTuned, Heads, Images, ModelPart, Overwrite, Split
 from medssl.cli.evaluation.applying import apply_here, ark_settings, failures, images_of
 from medssl.cli.options import Detach, Device, Home, Modality, Pattern, View
-from medssl.cli.output import err, out, print_table
+from medssl.cli.output import out, print_table
 from medssl.core.tables import read_table
 
 SHOWN = 20  # rows on the terminal
@@ -42,7 +42,6 @@ def predict(
     a finding), and its other columns: what `medssl evaluate` reads. A pretrained Ark needs no training of its own: name the
     findings before you look at results.
     """
-    from medssl.datasets.catalog.catalog import PATIENTS_UNKNOWN, patients_unknown
     from medssl.tasks.apply.output import ApplyFolder
 
     settings = {
@@ -52,8 +51,6 @@ def predict(
     rows = apply_here(model, data, settings, device, home, detach)
     if not rows:
         return
-    if data.path and patients_unknown(data, ((Path(row["image"]), row["patient"]) for row in rows)):
-        err.print(f"[yellow]note[/] {PATIENTS_UNKNOWN}", highlight=False)
     place = ApplyFolder.of(str(output), output)
     table = read_table(place.folder / place.table)
     found = table.rows

@@ -19,12 +19,14 @@ from medssl.cli.options import (  # fmt: skip
     Modality,
     PartialWeights,
     Pattern,
+    PlainIds,
     Settings,
     Test,
+    UnreadableShare,
     Validation,
 )
 from medssl.cli.settings import merge, parse_settings, read_settings
-from medssl.cli.training_set import data_spec
+from medssl.cli.training_set import data_spec, ids
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.tasks import only_task
 
@@ -57,6 +59,8 @@ def finetune(
     folds: Folds = 0,
     fold: Fold = 0,
     exclude: Exclude = [],  # noqa: B006
+    unreadable_share: UnreadableShare = 0.5,
+    plain_ids: PlainIds = False,
     partial_weights: PartialWeights = False,
     name: JobName = "",
     device: Device = "auto",
@@ -73,7 +77,8 @@ def finetune(
     over = {**over, **{key: value for key, value in set_too.items() if value}}
     chosen = data_spec(
         data, pattern, modality, validation_fraction, exclude,
-        masks=masks, test_fraction=test_fraction, folds=folds, fold=fold,
+        masks=masks, test_fraction=test_fraction, folds=folds, fold=fold, unreadable_share=unreadable_share,
+        **ids(plain_ids),
     )  # fmt: skip
     _run(
         "finetune", task, preset, over, chosen, detach, home,
@@ -97,6 +102,8 @@ def probe(
     folds: Folds = 0,
     fold: Fold = 0,
     exclude: Exclude = [],  # noqa: B006
+    unreadable_share: UnreadableShare = 0.5,
+    plain_ids: PlainIds = False,
     name: JobName = "",
     device: Device = "auto",
     detach: Detach = False,
@@ -106,8 +113,9 @@ def probe(
     over = merge(read_settings(config), parse_settings(settings)) | {"labels": labels}
     over |= {"probe": "knn"} if knn else {}
     chosen = data_spec(
-        data, pattern, modality, validation_fraction, exclude, test_fraction=test_fraction, folds=folds, fold=fold
-    )
+        data, pattern, modality, validation_fraction, exclude,
+        test_fraction=test_fraction, folds=folds, fold=fold, unreadable_share=unreadable_share, **ids(plain_ids),
+    )  # fmt: skip
     _run(PROBE, only_task(PROBE), "default", over, chosen, detach, home, start_from=model, name=name, device=device)
 
 

@@ -17,12 +17,14 @@ from medssl.cli.options import (  # fmt: skip
     Modality,
     PartialWeights,
     Pattern,
+    PlainIds,
     Prepare,
     Settings,
+    UnreadableShare,
     Validation,
 )
 from medssl.cli.settings import merge, parse_settings, read_settings
-from medssl.cli.training_set import data_spec
+from medssl.cli.training_set import data_spec, ids
 from medssl.core.protocol import JobSpec
 
 
@@ -40,6 +42,8 @@ def pretrain(
     modality: Modality = "",
     validation_fraction: Validation = 0.2,
     exclude: Exclude = [],  # noqa: B006
+    unreadable_share: UnreadableShare = 0.5,
+    plain_ids: PlainIds = False,
     name: JobName = "",
     device: Device = "auto",
     devices: Annotated[int, typer.Option(help="Devices on each machine.")] = 1,
@@ -65,7 +69,9 @@ def pretrain(
     )
     spec = JobSpec(
         "pretrain", method, as_dict(build(config_class(METHODS, method), over, preset)),
-        data_spec(data, pattern, modality, validation_fraction, exclude), name=name, device=device,
+        data_spec(
+            data, pattern, modality, validation_fraction, exclude, unreadable_share=unreadable_share, **ids(plain_ids)
+        ), name=name, device=device,
         start_from=start_from, partial_weights=partial_weights,
     )  # fmt: skip
     store = JobStore(home_folder(home))

@@ -22,9 +22,8 @@ from medssl.core.geometry import CANONICAL, Geometry, orientation_of, tilt_of
 from medssl.datasets.cache.cached_volume import SPARSE, CachedVolume
 from medssl.datasets.cache.label_positions import as_file, find_places
 from medssl.datasets.cache.packing import pack
-from medssl.datasets.entry import Entry
+from medssl.datasets.entry import Entry, read_entry
 from medssl.images.borders import box_of
-from medssl.images.formats.reading import read_volume
 from medssl.images.geometry import reorient
 from medssl.images.geometry_config import STORED
 from medssl.images.intensity.volume_statistics import LEVELS, VolumeStatistics, compute
@@ -89,7 +88,7 @@ class VolumeCache:
                 code="label-map-of-a-view",
             )
         key = hashlib.sha256("\n".join(["mask", self._key(entry), *_known(path)]).encode()).hexdigest()
-        self._ensure(key, MASK_FILES, lambda: self._write_mask(path, entry.image, key))
+        self._ensure(key, MASK_FILES, lambda: self._write_mask(path, entry, key))
         mask = _cached(self.folder / f"{key}.json", entry)
         return replace(mask, slices=image.slices, box=image.box)
 
@@ -125,7 +124,14 @@ class VolumeCache:
     def _key(self, entry: Entry) -> str:
         """Uploads are named by their content; other files are known by path, size and time of change."""
         how = [str(VERSION_STORED)] if self.orientation == STORED else [str(VERSION), self.orientation]
-        about = [*how, entry.modality, entry.view, str(entry.inverted), *_known(entry.image)]
+        about = [
+            *how,
+            entry.modality,
+            entry.view,
+            str(entry.inverted),
+            *([entry.part] if entry.part else ()),
+            *_known(entry.image, entry.files),
+        ]
         return hashlib.sha256("\n".join(about).encode()).hexdigest()
 
     def _ensure(self, key: str, suffixes: Sequence[str], write: Callable[[], None]) -> None:
@@ -138,7 +144,7 @@ class VolumeCache:
                     write()
 
     def _write(self, entry: Entry, key: str) -> None:
-        volume = read_volume(entry.image, entry.modality)
+        volume = read_entry(replace(entry, point=None))
         lies: dict[str, Any] = {}
         if entry.view or is_flat(volume.shape):
             volume = as_plane(volume, entry.view, entry.inverted)
@@ -161,8 +167,8 @@ class VolumeCache:
         }
         self._put_volume(key, array, about)
 
-    def _write_mask(self, path: Path, image: Path, key: str) -> None:
-        labels = read_label_map(path, read_volume(image))
+    def _write_mask(self, path: Path, entry: Entry, key: str) -> None:
+        labels = read_label_map(path, read_entry(replace(entry, point=None)))
         labels = labels if is_flat(labels.shape) else self._ordered(labels)
         self._put_mask(key, np.ascontiguousarray(labels.array), labels.spacing)
 
@@ -232,10 +238,24 @@ def _cached(sidecar: Path, entry: Entry) -> CachedVolume:
     )  # fmt: skip
 
 
-def _known(path: Path) -> list[str]:
-    path, number = split_choice(path.resolve())
-    if re.fullmatch(r"[0-9a-f]{64}\.nrrd", path.name):
-        return [path.stem]
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    known = [f"{file}|{file.stat().st_mtime_ns}|{file.stat().st_size}" for file in files]
+def _known(path: Path, series: tuple[Path, ...] = ()) -> list[str]:
+    """What changes where a file changes, of a folder or a series all its files.
+
+    Raises:
+        VolumeError: a broken link, a folder that may not be read, or a name that is no text.
+    """
+    try:
+        path, number = split_choice(path.resolve())
+        if re.fullmatch(r"[0-9a-f]{64}\.nrrd", path.name):
+            return [path.stem]
+        files = sorted(series) or (sorted(path.iterdir()) if path.is_dir() else [path])
+        known = [f"{file}|{file.stat().st_mtime_ns}|{file.stat().st_size}" for file in files]
+        "".join(known).encode()
+    except (OSError, RuntimeError) as error:  # a circle of links is a RuntimeError up to Python 3.12
+        reason = getattr(error, "strerror", None) or "a circle of links"
+        raise VolumeError(
+            path, f"cannot be read ({reason})", "Check links and permissions", code="image-unreadable"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise VolumeError(path, "has a name that is no valid text", "Rename it", code="name-unreadable") from error
     return known if number is None else [*known, f"#{number}"]

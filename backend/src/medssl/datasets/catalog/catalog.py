@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from medssl.core.errors import CatalogError, InputError, NotFoundError
+from medssl.core.errors import CatalogError, InputError, NotFoundError, printable
 from medssl.core.files import split_choice
 from medssl.core.protocol import DataSpec, VolumeRef
 from medssl.datasets.catalog.exclusion import without
 from medssl.datasets.catalog.from_csv import read_csv
-from medssl.datasets.catalog.from_folder import read_folder
+from medssl.datasets.catalog.from_folder import FolderContents, patient_id_of, read_folder
 from medssl.datasets.catalog.mask_files import with_masks
+from medssl.datasets.catalog.patients import (
+    BIDS,
+    FILE,
+    PATIENT_ID,
+    PATIENTS_UNKNOWN,
+    patient_name,
+    patient_notes,
+    subject_of,
+)
 from medssl.datasets.entry import SPLIT_WORDS, Entry
 from medssl.images.formats.image_files import stem
 
-__all__ = ["Catalog", "Entry", "locate", "patients_unknown", "read_catalog"]
-PATIENTS_UNKNOWN = "patients unknown: each file counts as one; give a table or a dataset spec"
+__all__ = ["PATIENTS_UNKNOWN", "Catalog", "Entry", "locate", "patients_unknown", "read_catalog"]
+NAMED = 10  # broken files that notes name
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """A training set: its images, in a fixed order."""
+    """A training set: its images, in a fixed order.
+
+    Attributes:
+        entries: the images.
+        left_out: files of a folder that are no images of the set: reason -> how many.
+        bad: files that cannot be used, and why, as far as listing the folder showed.
+        notes: what the user should know of whose images they are.
+    """
 
     entries: tuple[Entry, ...] = field(default=())
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    bad: tuple[tuple[Path, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -37,6 +56,17 @@ class Catalog:
     def patients(self) -> tuple[str, ...]:
         """Each patient once, sorted."""
         return tuple(sorted({entry.patient for entry in self.entries}))
+
+    def remarks(self) -> list[str]:
+        """What every face says of the set: files that cannot be used or were left out, and whose images they are."""
+        said = []
+        if self.bad:
+            named = "; ".join(f"{printable(str(path))}: {reason}" for path, reason in self.bad[:NAMED])
+            more = f"; and {len(self.bad) - NAMED} more" if len(self.bad) > NAMED else ""
+            said.append(f"{len(self.bad)} files cannot be used: {named}{more}")
+        if self.left_out:
+            said.append(f"Left out: {', '.join(f'{count} x {reason}' for reason, count in self.left_out.items())}")
+        return [*said, *self.notes, *patient_notes(self.entries)]
 
 
 def read_catalog(spec: DataSpec, home: Path) -> Catalog:
@@ -59,8 +89,9 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
 
         entries = without(read_specs(spec.sets, spec.modality), spec.exclude)
         return Catalog(tuple(with_masks(entries, spec.masks) if spec.masks else entries))
+    found = FolderContents((), {}, ())
     if spec.volumes:
-        entries = _with_distinct_names([_from_ref(ref, home) for ref in spec.volumes], spec.volumes)
+        entries = _with_distinct_names([_from_ref(ref, home, spec.patient_ids) for ref in spec.volumes], spec.volumes)
     else:
         root = Path(spec.path)
         if not root.exists():
@@ -70,16 +101,24 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
                 "Check the path; it is read on the machine of the backend",
                 code="file-not-found",
             )
-        entries = read_folder(root, spec.pattern, spec.modality) if root.is_dir() else read_csv(root, spec.modality)
+        if root.is_dir():
+            found = read_folder(
+                root, spec.pattern, spec.modality, lambda one: patient_name(one, home, spec.patient_ids)
+            )
+            entries = list(found.entries)
+        else:
+            entries = read_csv(root, spec.modality)
     if not entries:
         looked = f" that match {spec.pattern!r}" if spec.pattern else ""
+        looked += "".join(f"; {one}" for one in Catalog((), found.left_out, found.bad).remarks())
         raise CatalogError(
             spec.path,
             f"holds no images{looked}",
             "Choose another folder or pattern (NRRD, NIfTI, MetaImage, DICOM, PNG, JPEG)",
             code="no-images",
         )
-    return Catalog(tuple(with_masks(without(entries, spec.exclude), spec.masks)))
+    kept = tuple(with_masks(without(entries, spec.exclude), spec.masks))
+    return Catalog(kept, found.left_out, found.bad, found.notes)
 
 
 def patients_unknown(spec: DataSpec, images: Iterable[tuple[Path, str]]) -> bool:
@@ -125,12 +164,12 @@ def _with_distinct_names(entries: list[Entry], refs: tuple[VolumeRef, ...]) -> l
     for entry, ref in zip(entries, refs):
         if ref.path and not ref.name and names.count(entry.name) > 1:
             name = f"{entry.image.absolute().parent.name}/{entry.name}"
-            entry = replace(entry, name=name, patient=ref.patient or name)
+            entry = replace(entry, name=name, patient=name if entry.whose == FILE else entry.patient)
         distinct.append(entry)
     return distinct
 
 
-def _from_ref(ref: VolumeRef, home: Path) -> Entry:
+def _from_ref(ref: VolumeRef, home: Path, patient_ids: str) -> Entry:
     path = locate(ref, home)
     name = ref.name or stem(path)
     mask = VolumeRef(path=ref.mask_path, sha256=ref.mask_sha256) if ref.mask_path or ref.mask_sha256 else None
@@ -142,7 +181,17 @@ def _from_ref(ref: VolumeRef, home: Path) -> Entry:
             texts[label] = value
         else:
             numbers[label] = float("nan" if value is None else value)  # JSON has null for what is unknown
+    patient, whose = _patient_of(path, home, patient_ids) if ref.path and not ref.patient else (ref.patient, "")
     return Entry(
-        path, ref.patient or ref.name or stem(split_choice(path)[0]), SPLIT_WORDS[ref.split.lower()], ref.modality, name,
+        path, patient or ref.name or stem(split_choice(path)[0]), SPLIT_WORDS[ref.split.lower()], ref.modality, name,
         mask=locate(mask, home) if mask else None, labels=numbers, attributes=texts, view=ref.view, inverted=ref.inverted, point=ref.point,
+        whose="" if ref.patient else whose or FILE,
     )  # fmt: skip
+
+
+def _patient_of(path: Path, home: Path, patient_ids: str) -> tuple[str, str]:
+    """The patient of a file that was named by itself, and what says so; "" where nothing does."""
+    if stated := patient_id_of(path):
+        return patient_name(stated, home, patient_ids), PATIENT_ID
+    subject = subject_of(path)
+    return (subject, BIDS) if subject else ("", "")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from pathlib import Path
 
 from medssl.core.errors import CatalogError
-from medssl.core.files import split_choice
 from medssl.core.tables import read_table
 from medssl.datasets.entry import FRAMES, SPLIT_WORDS, Entry
 from medssl.images.formats.image_files import stem
 
 FOLDERS = {"image": ("images",), "mask": ("masks", "labels")}  # beside the table; file names may leave them out
-OWN_COLUMNS = ("image", "patient", "split", "modality", "name", "mask")
+OWN_COLUMNS = ("image", "patient", "split", "modality", "name", "mask", "dicom_files", "dicom_part")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 Point = tuple[float, float, float]
 POINT, FRAME = ("x", "y", "z"), "coordinates"
 
@@ -26,25 +28,26 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
     Raises:
         CatalogError: no table, a missing column, or a line (named by its number) that breaks a rule.
     """
-    rows = _read_rows(path)
-    known = list(rows[0][1] if rows else {})
+    rows, comma = _read_rows(path)
+    known = [name for name in (rows[0][1] if rows else {}) if name]
     own = (*OWN_COLUMNS, *POINT, FRAME) if set(POINT) <= set(known) else OWN_COLUMNS
     extra = [name for name in known if name not in own]
-    numeric = [name for name in extra if all(_is_number(row[name]) for _, row in rows)]
+    numeric = [name for name in extra if all(_number(row[name], comma) is not None for _, row in rows)]
     numeric = [name for name in numeric if any(row[name] for _, row in rows)]
     entries: list[Entry] = []
-    seen: dict[tuple[Path, Point | None], int] = {}
+    seen: dict[tuple[Path, str, Point | None], int] = {}
     for line, row in rows:
         image, split = _check_row(path, line, row)
-        point, frame = _point(path, line, row) if own != OWN_COLUMNS else (None, "RAS")
-        if (image, point) in seen:
+        part = row.get("dicom_part", "")
+        point, frame = _point(path, line, row, comma) if own != OWN_COLUMNS else (None, "RAS")
+        if (image, part, point) in seen:
             raise CatalogError(
                 f"{path.name}, line {line}",
-                f"repeats the image of line {seen[image, point]}",
+                f"repeats the image of line {seen[image, part, point]}",
                 "List every image once",
                 code="image-repeated",
             )
-        seen[image, point] = line
+        seen[image, part, point] = line
         entries.append(
             Entry(
                 image,
@@ -53,21 +56,20 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
                 modality or row.get("modality", ""),
                 row.get("name") or stem(image),
                 _find(path, line, row, "mask") if row.get("mask") else None,
-                labels={name: float(row[name] or "nan") for name in numeric},
+                labels={name: _number(row[name], comma) or 0.0 for name in numeric},
                 attributes={name: row[name] for name in extra if name not in numeric},
                 point=point,
                 frame=frame,
+                files=_files(path, line, row.get("dicom_files", "")),
+                part=part,
             )
         )
     return entries
 
 
-def _point(path: Path, line: int, row: dict[str, str]) -> tuple[Point, str]:
-    try:
-        x, y, z = (float(row[name]) for name in POINT)
-    except ValueError:
-        x = y = z = math.nan
-    if not all(map(math.isfinite, (x, y, z))):
+def _point(path: Path, line: int, row: dict[str, str], comma: bool) -> tuple[Point, str]:
+    x, y, z = (_number(row[name], comma) if row[name] else None for name in POINT)
+    if x is None or y is None or z is None or not all(map(math.isfinite, (x, y, z))):
         raise CatalogError(
             f"{path.name}, line {line}",
             f"has no point: x, y, z = {', '.join(repr(row[name]) for name in POINT)}",
@@ -85,11 +87,11 @@ def _point(path: Path, line: int, row: dict[str, str]) -> tuple[Point, str]:
     return (x, y, z), frame
 
 
-def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line number, column -> text without blanks around it) of every line."""
-    table = read_table(path, needed=("image", "patient"))
+def _read_rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], bool]:
+    """(line number, column -> text without blanks around it) of every line; and whether numbers may have decimal commas."""
+    table = read_table(path, needed=("image", "patient"), known=OWN_COLUMNS)
     rows = [{name: value.strip() for name, value in row.items()} for row in table.rows]
-    return list(zip(table.lines, rows))
+    return list(zip(table.lines, rows)), table.delimiter != ","
 
 
 def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
@@ -107,10 +109,10 @@ def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
 
 
 def _find(path: Path, line: int, row: dict[str, str], column: str) -> Path:
-    """The file that a field names."""
+    """The file that a field names, with slashes of either kind."""
     folders = [path.parent, *(path.parent / name for name in FOLDERS[column])]
-    files = (folder / row[column] for folder in folders)
-    file = next((file for file in files if split_choice(file)[0].exists()), None)
+    written = dict.fromkeys((row[column], row[column].replace("\\", "/")))
+    file = next((folder / name for name in written for folder in folders if _exists(folder / name)), None)
     if file is None:
         raise CatalogError(
             f"{path.name}, line {line}: {row[column]}",
@@ -121,10 +123,32 @@ def _find(path: Path, line: int, row: dict[str, str], column: str) -> Path:
     return file
 
 
-def _is_number(text: str) -> bool:
-    """An empty field is an unknown number."""
+def _exists(path: Path) -> bool:
     try:
-        float(text or "nan")
-    except ValueError:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or no name
         return False
-    return True
+
+
+def _files(path: Path, line: int, text: str) -> tuple[Path, ...]:
+    """The files of a DICOM series, as a JSON list."""
+    try:
+        listed = json.loads(text) if text else []
+        return tuple(path.parent / str(name) for name in listed)
+    except (ValueError, TypeError) as error:
+        raise CatalogError(
+            f"{path.name}, line {line}: dicom_files",
+            "is no JSON list of files",
+            "Leave it empty",
+            code="files-not-listed",
+        ) from error
+
+
+def _number(text: str, comma: bool) -> float | None:
+    """A number, with a decimal comma where the table's fields are not separated by commas; NaN of an empty field."""
+    if comma and DECIMAL_COMMA.fullmatch(text):
+        text = text.replace(",", ".")
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return None

@@ -85,7 +85,10 @@ def _beside(image: Path, listed: dict[Path, list[dict[str, Path]]]) -> Path | No
 
 
 def _label_maps_of(folder: Path) -> dict[str, Path]:
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    try:
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError:  # a folder that may not be listed: with_masks says where a label map is missing
+        files = []
     found = [file for file in files if is_image(file) or is_picture(file) or file.suffix.lower() == ".dcm"]
     return {stem(file).removesuffix(SEGMENTATION): file for file in found}
 

@@ -133,8 +133,10 @@ def depth(entry: Entry) -> int:
     image = entry.image
     if entry.view:
         return 1
+    if len(entry.files) > 1:
+        return len(entry.files)
     if image.is_dir():
-        return sum(is_dicom(path) for path in image.iterdir())
+        return sum(is_dicom(path) for path in image.rglob("*"))
     shape = read_image_header(image).shape if is_image(image) else ()
     return shape[2] if len(shape) > 2 else 1
 

@@ -76,7 +76,8 @@ class ClassificationMetrics:
         mean = mean_over_classes(np.stack([each[n] for n in self._averaged]))
         if self._table:
             counts = self._table.counts(weights)
-            mean[:, METRICS.index("accuracy")] = np.trace(counts, axis1=1, axis2=2) / counts.sum(axis=(1, 2))
+            with np.errstate(invalid="ignore"):
+                mean[:, METRICS.index("accuracy")] = np.trace(counts, axis1=1, axis2=2) / counts.sum(axis=(1, 2))
             mean[:, METRICS.index("mcc")] = confusion_mcc(counts)
         return np.concatenate([*each, mean], axis=1)
 

@@ -24,8 +24,8 @@ def case_metrics(
 ) -> list[dict[str, Any]]:
     """The metrics of one case, a row per class and at the end their mean.
 
-    A class that is in neither map scores 1 (and no distance); one that is in only one of them scores 0, and its
-    Hausdorff distance is unknown (None). The mean leaves out what is unknown. Volumes are those of 3D maps.
+    A class that is in neither map has no score (None): nothing was there to agree on. One that is in only one of them
+    scores 0, and its Hausdorff distance is unknown. The mean leaves out what is unknown. Volumes are those of 3D maps.
 
     Args:
         predicted, truth: class numbers (i, j, k) or (i, j), 0 is background, 1 the first of `classes`.
@@ -77,7 +77,7 @@ def _compare(mask: np.ndarray, truth: np.ndarray, steps: np.ndarray, tolerance: 
     litres = [size * float(np.prod(steps)) / ML if truth.ndim == 3 else None for size in sizes]
     volumes = {"volume_ml": litres[0], "reference_volume_ml": litres[1]}
     if 0 in sizes:
-        score = 1.0 if sizes == [0, 0] else 0.0
+        score = None if sizes == [0, 0] else 0.0
         return {"dice": score, "iou": score, "surface_dice": score, "hd95": None, **volumes}
     both = int(np.count_nonzero(mask & truth))
     there, back = surface_distances(mask, truth, steps)

@@ -28,7 +28,8 @@ class ScoredClass:
     def __init__(self, truth: np.ndarray, probabilities: np.ndarray, decided: np.ndarray, specificity: float) -> None:
         self._order = np.argsort(-probabilities, kind="stable")
         ordered = probabilities[self._order]
-        self._last = np.flatnonzero(np.append(np.diff(ordered) != 0, True))  # of each run of equal scores
+        ends = np.append(np.diff(ordered) != 0, True)[: len(ordered)]  # no case, no cut: every metric is nan then
+        self._last = np.flatnonzero(ends)  # of each run of equal scores
         self._truth = truth[self._order].astype(float)
         self._specificity = specificity
         self._cells = np.stack([truth & decided, ~truth & decided, truth & ~decided, ~truth & ~decided], axis=1).astype(

@@ -11,8 +11,7 @@ from itertools import islice
 import numpy as np
 
 from medssl.core.errors import ConfigError, InputError
-from medssl.datasets.entry import Entry
-from medssl.images.formats.reading import read_volume
+from medssl.datasets.entry import Entry, read_entry
 from medssl.images.planes import as_plane
 from medssl.images.thumbnail import thumbnail_of
 from medssl.images.volume import Volume
@@ -88,7 +87,7 @@ def _ahead(entries: Sequence[Entry], net: Network) -> Iterator[_Read]:
 
 def _read(entry: Entry, net: Network) -> _Read:
     try:
-        volume = replace(read_volume(entry.image, entry.modality), name=entry.name)
+        volume = replace(read_entry(entry), name=entry.name)
         image = whole_image(volume, net, entry.view, entry.inverted)
         return _Read(image, _thumbnail(volume, net, entry.view, entry.inverted))
     except InputError as error:  # of this image alone

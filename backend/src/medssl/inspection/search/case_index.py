@@ -234,15 +234,23 @@ def unit_vector(vector: np.ndarray) -> np.ndarray:
 
 def _key(entry: Entry) -> str:
     """What tells an image from the others of its set: its file, and how that is looked at."""
-    return "|".join((str(entry.image), entry.view, entry.modality, "inverted" * entry.inverted))
+    return "|".join(
+        (
+            str(entry.image),
+            *([entry.part] if entry.part else ()),
+            entry.view,
+            entry.modality,
+            "inverted" * entry.inverted,
+        )
+    )
 
 
 def _stamp(entry: Entry) -> str:
     """What changes when the file does: bytes and time of change; of a folder with a series those of all its files."""
     try:
-        files = sorted(entry.image.iterdir()) if entry.image.is_dir() else [entry.image]
+        files = entry.files or (sorted(entry.image.iterdir()) if entry.image.is_dir() else [entry.image])
         states = [file.stat() for file in files]
-    except FileNotFoundError:
+    except OSError:
         return "missing"
     return f"{len(states)} {sum(state.st_size for state in states)} {max((state.st_mtime_ns for state in states), default=0)}"
 

@@ -2,67 +2,83 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from medssl.core.errors import CatalogError, VolumeError, printable
 from medssl.core.protocol import DataSpec
 from medssl.core.registry import config_class
-from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog
-from medssl.datasets.catalog.labels import field
-from medssl.datasets.catalog.split import depth, split_by_patient, split_three
+from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
+from medssl.datasets.catalog.labels import LabelSpec, field, read_labels
+from medssl.datasets.catalog.patients import sources
+from medssl.datasets.catalog.split import folds, split_by_patient, split_three
 from medssl.datasets.entry import Entry
+from medssl.inspection.training_set.image_survey import Seen, geometry_info, look_at_all, problem_of
 from medssl.pretraining import METHODS
 
 MOST_VALUES = 12  # of a column that are counted one by one
-LOOKED_INTO = 3  # images that are read to find a modality that nobody stated
+NO_SPLIT = ("one-patient", "too-few-patients")  # what a check tells instead of failing by it
 
 Progress = Callable[[float, str], None]
 
 
 def catalog_overview(
-    catalog: Catalog, data: DataSpec, cache: VolumeCache, progress: Progress
+    catalog: Catalog, data: DataSpec, progress: Progress, labels: LabelSpec | None = None, read_all: bool = False
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """A row per image, and what they amount to: volumes, patients, modality, dimension, methods, training, validation, notes.
+    """A row per image, and what they amount to; nothing is raised for a bad file, which has a row with its problem.
 
-    `methods` are those that train on images of this dimension; `test` counts test images, where there are any. Where there
-    are label maps, `label_maps` (how many) and `label_values` (of those looked into) are there too, and rows name them; where
-    the catalogue has further columns, `columns` says what they hold, see `column_counts`.
-
-    Headers of all images are checked; only a few images and label maps are read, and stay in the cache for the training.
+    Info: volumes (that can be used), patients, modality, dimension, methods (those that train on images of this dimension),
+    training, validation and test images, size, spacing (range and median, mm), orientations {code: images}, dicom_series,
+    patients_by {source: images}, left_out {reason: files}, bad [{file, reason}], refused (how many things stand in the way
+    of a training) and notes. Where there are label maps, `label_maps` and `label_values`, and rows name them; where the
+    catalogue has further columns, `columns` says what they hold, see `column_counts`.
 
     Args:
         catalog: the images.
         data: how they are split.
-        cache: takes the images that are read.
         progress: called with (fraction, message); may raise to stop.
+        labels: the columns of a classification, to be looked into for each part.
+        read_all: read all images, however large; else headers alone from 2 GiB on.
 
     Raises:
-        VolumeError: an image that cannot be read, named.
+        CatalogError: a patient in two splits, or label columns that are not there.
     """
-    axes = set()
-    for number, entry in enumerate(catalog):
-        progress(0.5 * number / len(catalog), f"checking {entry.name}")
-        axes.add(2 if depth(entry) == 1 else 3)
-    modalities, notes = _modalities(catalog, cache, progress)
-    parts, remarks = _parts(catalog, data)
-    notes.extend(remarks)
-    part_of = {entry.image: name for name, part in parts.items() for entry in part}
-    table = [{"image": e.name, "patient": e.patient, "split": part_of.get(e.image, "unused")} for e in catalog]
-    if len(axes) > 1:
-        notes.append(
-            "The set mixes 2D and 3D images: no method trains on both. Choose a view for the 3D ones, or part them"
-        )
+    seen = look_at_all(catalog.entries, read_all, progress)
+    usable = replace(catalog, entries=tuple(one.entry for one in seen if one.error is None))
+    bad = [(printable(str(path)), printable(reason)) for path, reason in catalog.bad]
+    bad += [(printable(str(one.entry.image)), problem_of(one.error, one.entry)) for one in seen if one.error]
+    parts, notes, refused = _parts(usable, data)
+    part_of = {_which(entry): name for name, part in parts.items() for entry in part}
+    table = [one.row("" if one.error else part_of.get(_which(one.entry), "unused")) for one in seen]
+    good = [one for one in seen if one.error is None]
+    axes = {one.axes for one in good}
+    geometry, remarks = geometry_info(good)
+    modalities = sorted({one.modality for one in good if one.modality})
     info = {
-        "volumes": len(catalog), "patients": len(catalog.patients), "modality": ", ".join(modalities),
+        "volumes": len(usable), "patients": len(usable.patients), "modality": ", ".join(modalities),
         "dimension": " and ".join(f"{n}D" for n in sorted(axes)),
         "methods": ", ".join(name for name in METHODS if axes == {len(config_class(METHODS, name)().sample_size)}),
-        **{name: len(part) for name, part in parts.items() if len(part) or name != "test"}, "notes": notes,
+        **{name: len(part) for name, part in parts.items() if len(part) or name != "test"}, **geometry,
+        "dicom_series": sum(bool(one.entry.files) for one in good), "patients_by": sources(usable),
+        "left_out": dict(catalog.left_out), "bad": [{"file": file, "reason": reason} for file, reason in bad],
+        "refused": len(bad) + refused,
     }  # fmt: skip
-    if any(entry.mask for entry in catalog):
-        info |= _label_maps(catalog, cache, notes, progress)
+    info["notes"] = [
+        *_said_of_files(bad), *replace(usable, bad=()).remarks(), *notes, *_mixed(axes, modalities), *remarks,
+        *_kinds_of_notes(good), *_unread(good),
+    ]  # fmt: skip
+    if any(entry.mask for entry in usable):
+        info |= _label_maps(good, parts, info["notes"])
         table = [{**row, "label map": e.mask.name if e.mask else ""} for row, e in zip(table, catalog)]
+    if labels and len(usable):
+        known = read_labels(usable, labels.hard())
+        rows = {_which(entry): n for n, entry in enumerate(usable)}
+        targets = {name: known.targets[[rows[_which(e)] for e in part]] for name, part in parts.items() if len(part)}
+        info["notes"] += class_notes(known.names, known.kind, targets)
     if columns := column_counts(catalog):
         info["columns"] = columns
     return table, info
@@ -84,44 +100,72 @@ def column_counts(catalog: Catalog) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _parts(catalog: Catalog, data: DataSpec) -> tuple[dict[str, Catalog], list[str]]:
-    """Training, validation and test images, and what there is to say about them."""
-    if data.test_fraction or any(entry.split == "test" for entry in catalog):
-        three = split_three(catalog, data.validation_fraction, data.test_fraction, seed=0)
-        return {"training": three.training, "validation": three.validation, "test": three.test}, list(three.notes)
-    split = split_by_patient(catalog, data.validation_fraction, seed=0)
-    return {"training": split.training, "validation": split.validation}, [split.note] if split.note else []
+def _which(entry: Entry) -> tuple[object, ...]:
+    """What tells an image from the others; a split may cut its slices."""
+    return entry.image, entry.part, entry.view
 
 
-def _label_maps(catalog: Catalog, cache: VolumeCache, notes: list[str], progress: Progress) -> dict[str, Any]:
-    """How many there are, and the values of a few, which are checked against their images."""
-    labelled = [entry for entry in catalog if entry.mask]
-    values: set[int] = set()
-    looked = labelled[:: max(len(labelled) // LOOKED_INTO, 1)][:LOOKED_INTO]
-    for entry in looked:
-        progress(0.9, f"reading the label map of {entry.name}")
-        values.update(cache.add_mask(entry, cache.add(entry)).values)
-    if len(labelled) < len(catalog):
-        missing = next(entry.name for entry in catalog if not entry.mask)
-        notes.append(
-            f"{len(catalog) - len(labelled)} images have no label map ({missing}): they cannot train a segmentation"
-        )
-    if len(labelled) > len(looked):
-        notes.append(f"The values were read from {len(looked)} of {len(labelled)} label maps")
-    return {"label_maps": len(labelled), "label_values": ", ".join(map(str, sorted(values - {0})))}
+def _parts(catalog: Catalog, data: DataSpec) -> tuple[dict[str, Catalog], list[str], int]:
+    """Training, validation and test images, what there is to say about them, and 1 where they cannot be split."""
+    try:
+        if data.folds:
+            three = folds(catalog, data.folds, seed=0)[data.fold]
+        elif data.test_fraction or any(entry.split == "test" for entry in catalog):
+            three = split_three(catalog, data.validation_fraction, data.test_fraction, seed=0)
+        else:
+            split = split_by_patient(catalog, data.validation_fraction, seed=0)
+            return {"training": split.training, "validation": split.validation}, [split.note] if split.note else [], 0
+    except (CatalogError, VolumeError) as error:
+        if error.code not in NO_SPLIT:
+            raise
+        return {"training": Catalog(), "validation": Catalog()}, [f"No training is possible: {error}"], 1
+    return {"training": three.training, "validation": three.validation, "test": three.test}, list(three.notes), 0
 
 
-def _modalities(catalog: Catalog, cache: VolumeCache, progress: Progress) -> tuple[list[str], list[str]]:
-    """The modalities that are stated or found, and what there is to say about them."""
-    stated = {entry.modality for entry in catalog if entry.modality}
-    silent: list[Entry] = [entry for entry in catalog if not entry.modality]
+def _said_of_files(bad: Sequence[tuple[str, str]]) -> list[str]:
+    if not bad:
+        return []
+    listed = "; ".join(f"{file}: {reason}" for file, reason in bad)
+    return [
+        f"{len(bad)} {'file' if len(bad) == 1 else 'files'} cannot be used and are left out of a training: {listed}"
+    ]
+
+
+def _mixed(axes: set[int], modalities: Sequence[str]) -> list[str]:
     notes = []
-    looked = silent[:: max(len(silent) // LOOKED_INTO, 1)][:LOOKED_INTO]
-    for number, entry in enumerate(looked):
-        progress(0.5 + 0.5 * number / len(looked), f"reading {entry.name}")
-        stated.add(cache.add(entry).modality or "unknown")
-    if len(silent) > len(looked):
-        notes.append(f"The modality was read from {len(looked)} of {len(silent)} images that do not state it")
-    if len(stated) > 1:
-        notes.append(f"The set mixes {' and '.join(sorted(stated))}: train on one modality at a time")
-    return sorted(stated), notes
+    if len(axes) > 1:
+        notes.append(
+            "The set mixes 2D and 3D images: no method trains on both. Choose a view for the 3D ones, or part them"
+        )
+    if len(modalities) > 1:
+        notes.append(f"The set mixes {' and '.join(modalities)}: train on one modality at a time")
+    return notes
+
+
+def _kinds_of_notes(seen: Sequence[Seen]) -> list[str]:
+    """What readers changed or doubt, each kind once."""
+    kinds: dict[str, list[str]] = {}
+    for one in seen:
+        for note in one.notes:
+            kinds.setdefault(re.sub(r"[\d.]+", "", note), []).append(f"{one.entry.name}: {note}")
+    return [found[0] if len(found) == 1 else f"{len(found)} images, such as {found[0]}" for found in kinds.values()]
+
+
+def _unread(seen: Sequence[Seen]) -> list[str]:
+    unread = sum(not one.read for one in seen)
+    return [f"Headers alone were read of {unread} images; --read-all reads them too"] if unread else []
+
+
+def _label_maps(seen: Sequence[Seen], parts: Mapping[str, Catalog], notes: list[str]) -> dict[str, Any]:
+    """How many there are, and their values; images without one, and parts in which nothing is labelled, are noted."""
+    labelled = [one for one in seen if one.entry.mask]
+    if len(labelled) < len(seen):
+        missing = next(one.entry.name for one in seen if not one.entry.mask)
+        notes.append(
+            f"{len(seen) - len(labelled)} images have no label map ({missing}): they cannot train a segmentation"
+        )
+    values = {one.entry.image: one.values for one in labelled if one.values is not None}
+    of_parts = {name: [values[e.image] for e in part if e.image in values] for name, part in parts.items()}
+    notes += label_map_notes(of_parts)
+    found = sorted({value for one in values.values() for value in one} - {0})
+    return {"label_maps": len(labelled), "label_values": ", ".join(map(str, found))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyDat
         _check(study, value, counts[value])
         parts: dict[str, Iterable[Entry]] = {"training": training, "validation": validation, "test": split.test}
         _write_catalogue(parts, folder / files[value])
-    return StudyData(files, counts, tuple(split.notes))
+    return StudyData(files, counts, (*split.notes, *catalog.remarks()))
 
 
 def check_columns(study: Study, data: DataSpec, home: Path) -> None:
@@ -161,6 +162,8 @@ def _write_catalogue(parts: Mapping[str, Iterable[Entry]], path: Path) -> None:
     own: dict[str, Any] = {
         "modality": lambda e: e.modality,
         "mask": lambda e: "" if e.mask is None else str(e.mask.absolute()),
+        "dicom_files": lambda e: json.dumps([str(file.absolute()) for file in e.files]) if e.files else "",
+        "dicom_part": lambda e: e.part,
         "view": lambda e: e.view,
         "inverted": lambda e: "1" if e.inverted else "",
     }

@@ -95,8 +95,8 @@ def record_of(table: Path) -> dict[str, Any]:
 
 
 def shown(entry: Entry) -> str:
-    """How tables name an image: its path, and the view where it has one."""
-    return f"{entry.image} ({entry.view})" if entry.view else str(entry.image)
+    """How tables name an image: its path, and part and view where it has these."""
+    return str(entry.image) + "".join(f" ({one})" for one in (entry.part, entry.view) if one)
 
 
 def check_inputs_stay(files: Iterable[Path], catalog: Catalog) -> None:

@@ -14,9 +14,7 @@ from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.core.schema import build
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.entry import Entry
-from medssl.images.formats.reading import read_volume
-from medssl.images.points import located
+from medssl.datasets.entry import Entry, read_entry
 from medssl.inference.capabilities import can
 from medssl.inference.classification.predict import load_predictor
 from medssl.inference.classification.probe_files import Probe
@@ -76,6 +74,8 @@ def apply_model(
     order = {shown(entry): n for n, entry in enumerate(catalog)}
     for table in (index, applier.table):  # what was begun and not finished leaves
         table.arrange(lambda row: row["image"] in done, lambda row: order.get(row["image"], -1))
+    for remark in catalog.remarks():
+        run.emit("warning", step=0, code="catalogue", message=remark, remedy="")
     left = [entry for entry in catalog if shown(entry) not in done]
     _apply_all(applier, left, index, run, len(catalog), cast(Plan, net.plan))
     for table in (index, applier.table):
@@ -133,8 +133,7 @@ def _apply_all(
         notify(0.0, "")
         row = {"image": shown(entry), "patient": entry.patient, "status": DONE, "error": "", "output": ""}
         try:
-            volume = read_volume(entry.image, entry.modality)
-            volume = located(volume, entry.point, entry.frame) if entry.point else volume
+            volume = read_entry(entry)
             for note in image_notes(volume, plan, entry.view):
                 if (kind := re.sub(r"[\d.]+", "", note)) not in noted:  # the first image of each kind
                     noted.add(kind)

@@ -72,7 +72,7 @@ def write_results(
             table, thresholds, attribute_groups(groups), kind=parts.kind, specificity=specificity
         )
         found[name] = evaluation["headline"]
-        evaluation |= {"part": name, "notes": [*evaluation["notes"], *parts.for_report()]}
+        evaluation |= {"part": name, "notes": [*evaluation["notes"], *parts.every_note()]}
         images = {path: path for path in table.images}
         write_evaluation(evaluation, folder, f"Classification of {name} images", images)  # the last one, test, stays
     return found

@@ -57,6 +57,8 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
     check_groups(parts, attribute_groups(config.groups))
     named = {"training": parts.training, "validation": parts.validation, "test": parts.test}
     run.emit("started", device=run.device, precision="fp32", steps=1, **parts.sizes(), config={})
+    for warning in parts.warnings():
+        run.emit("warning", step=0, **warning)
     kind = "" if config.features == "auto" else config.features
     features = {name: _embedded(part, name, net, source, kind, run) for name, part in named.items()}
     chosen = choose(config, parts, features)

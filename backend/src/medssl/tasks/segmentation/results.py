@@ -39,14 +39,16 @@ class WorstCases:
     def add(
         self,
         name: str,
-        dice: float,
+        dice: float | None,
         image: np.ndarray,
         predicted: np.ndarray,
         truth: np.ndarray,
         spacing: Any,
         bounds: tuple[float, float] = (0.0, 1.0),
     ) -> None:
-        """Keep a case if it is among the worst; arrays (i, j, k) or (i, j); `bounds` are the image's values of black and white."""
+        """Keep a case if it has a Dice and is among the worst; arrays (i, j, k) or (i, j); `bounds` are the image's values of black and white."""
+        if dice is None:
+            return
         image, predicted, truth = _slice(image, predicted, truth)
         low, high = map(np.float32, bounds)
         shown = ((image - low) / (high - low)).clip(0, 1)

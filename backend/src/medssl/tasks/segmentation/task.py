@@ -17,11 +17,12 @@ from medssl.core.errors import VolumeError
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
+from medssl.datasets.crops.loader import micro_batches
 from medssl.datasets.crops.radiograph_segmentation import RadiographSegmentationDataset
 from medssl.datasets.crops.segmentation_crops import SegmentationDataset
 from medssl.datasets.crops.slices import SliceDataset
 from medssl.datasets.geometry import training_geometry
-from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics
+from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics, mean_known
 from medssl.images.formats.segments.names import common_segments
 from medssl.images.geometry_config import geometry_rule
 from medssl.images.intensity.normalise import normalise, window
@@ -130,15 +131,33 @@ class Segmentation(PlainMethod):
         """Soft Dice, with cross-entropy or focal loss as the config says."""
         return {"loss": self._loss(network(views.images).float(), views.masks.long())}
 
-    def measure(self, network: Network, _device: str) -> dict[str, float]:
-        """Mean Dice over cases and classes of the whole validation images; `validation_loss` is what lacks to 1."""
-        found: dict[str, list[float]] = {}
+    def measure(self, network: Network, device: str) -> dict[str, float]:
+        """Mean Dice over cases and classes of the whole validation images; `validation_loss` is what lacks to 1.
+
+        A class that neither truth nor answer shows has none. Where nothing at all is labelled, `validation_loss` is the
+        training's loss over fixed crops: a Dice would judge by false findings alone.
+        """
+        found: dict[str, list[float | None]] = {}
         for rows in self._cases(self.parts.validation, network):
             for row in rows:
                 found.setdefault(row["class"], []).append(row["dice"])
-        means = {name: float(np.mean(values)) for name, values in found.items()}
+        means = {name: value for name, values in found.items() if (value := mean_known(values)) is not None}
+        if not any(set(mask.values) - {0} for mask in self.parts.validation.masks):
+            return {"validation_loss": self._crop_loss(self.parts.validation, network, device)}
         per_class = {f"validation_dice_{name}": value for name, value in means.items() if name != MEAN}
         return {"validation_loss": 1.0 - means[MEAN], "validation_dice": means[MEAN], **per_class}
+
+    def _crop_loss(self, part: LabelledSplit, network: Network, device: str) -> float:
+        """The loss over fixed crops of a part, as they are."""
+        config = self.config.training
+        numbers = list(range(config.validation_samples))
+        groups = [numbers[n : n + config.batch_size] for n in range(0, len(numbers), config.batch_size)]
+        total = 0.0
+        for batch in micro_batches(self.dataset(part, 0), groups):
+            images = normalise(batch["raw"].to(device), batch["window"].to(device))
+            answers = network(self._laid_out(images)).float()
+            total += float(self._loss(answers, batch["mask"].to(device).long())) * len(images)
+        return total / len(numbers)
 
     def before_step(self, network: nn.Module, step: int) -> None:
         """A frozen backbone's batch norms keep to their statistics."""
@@ -172,7 +191,7 @@ class Segmentation(PlainMethod):
                     worst.add(str(entry.image), case[-1]["dice"], image, numbers, truth, volume.spacing, bounds)
         colours = [one["colour"] for one in self.classes.as_list()]
         return self._plan, write_results(
-            run.folder / "results", rows, worst, colours, self.parts.for_report(), self.config.groups
+            run.folder / "results", rows, worst, colours, self.parts.every_note(), self.config.groups
         )
 
     def _segmented(self, part: LabelledSplit, network: Network) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:

@@ -1,0 +1,133 @@
+"""Every image of a training set looked at: read where that is affordable, else its header; a bad one does not stop the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medssl.core.errors import InputError, MedSSLError, NotFoundError, VolumeError, printable
+from medssl.core.geometry import FAR, millimetres, orientation_of
+from medssl.datasets.catalog.split import depth
+from medssl.datasets.entry import Entry, read_entry
+from medssl.images.label_maps import read_label_map
+from medssl.images.planes import is_flat
+from medssl.images.volume import guess_modality
+
+READ_AT_MOST = 2 * 2**30  # bytes of files that are read without being asked to
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an image showed; `error` where it cannot be used. Of an image whose header alone was read, little is known."""
+
+    entry: Entry
+    axes: int = 0  # 2 or 3; 0: unknown
+    modality: str = ""
+    shape: tuple[int, ...] = ()
+    spacing: tuple[float, ...] = ()
+    orientation: str = ""
+    notes: tuple[str, ...] = ()
+    values: tuple[int, ...] | None = None  # of its label map
+    error: MedSSLError | None = None
+    read: bool = False
+
+    def row(self, split: str) -> dict[str, Any]:
+        """The image as a row of a table."""
+        return {
+            "image": printable(self.entry.name), "patient": printable(self.entry.patient), "split": split,
+            "modality": self.modality or self.entry.modality, "size": " x ".join(map(str, self.shape)),
+            "spacing": millimetres(self.spacing) if self.spacing else "", "orientation": self.orientation,
+            "problem": "" if self.error is None else problem_of(self.error, self.entry),
+        }  # fmt: skip
+
+
+def look_at_all(entries: Sequence[Entry], read_all: bool, progress: Progress) -> list[Seen]:
+    """Look at each image, in their order: all are read where their files are small enough together, or `read_all` says so.
+
+    Args:
+        entries: the images.
+        read_all: however large.
+        progress: called with (fraction, message); may raise to stop.
+    """
+    read = read_all or sum(map(_bytes_of, entries)) <= READ_AT_MOST
+    seen = []
+    for number, entry in enumerate(entries):
+        progress(0.9 * number / len(entries), printable(f"{'reading' if read else 'checking'} {entry.name}"))
+        seen.append(look_at(entry, read))
+    return seen
+
+
+def look_at(entry: Entry, read: bool) -> Seen:
+    """Look at one image."""
+    try:
+        return _read(entry) if read else Seen(entry, 2 if depth(entry) == 1 else 3, entry.modality)
+    except (InputError, NotFoundError) as error:
+        return Seen(entry, error=error)
+    except OSError as error:
+        rule = f"cannot be read ({error.strerror})"
+        return Seen(entry, error=VolumeError(entry.image, rule, "Check links and permissions", code="image-unreadable"))
+
+
+def problem_of(error: MedSSLError, entry: Entry) -> str:
+    """Why an image cannot be used, and of which file that is said where it is another one."""
+    named = "" if error.value == printable(str(entry.image)) else f"{error.value}: "
+    return f"{named}{error.rule}"
+
+
+def geometry_info(seen: Sequence[Seen]) -> tuple[dict[str, Any], list[str]]:
+    """Ranges of spacing and size and the orientations of 3D images; and what there is to say where they are mixed."""
+    volumes = [one for one in seen if one.axes == 3 and one.spacing and not one.entry.view]
+    if not volumes:
+        return {}, []
+    spacings, shapes = (np.array([getattr(one, name) for one in volumes]) for name in ("spacing", "shape"))
+    orientations = Counter(one.orientation for one in volumes)
+    info = {
+        "spacing": _range(spacings), "size": _range(shapes),
+        "orientations": {code: count for code, count in orientations.most_common()},
+    }  # fmt: skip
+    notes = []
+    if len(orientations) > 1:
+        listed = ", ".join(f"{count} {code}" for code, count in orientations.most_common())
+        notes.append(f"Volumes are stored in several orientations ({listed}): training brings all of them to LPS")
+    ratio = float((spacings.max(axis=0) / spacings.min(axis=0)).max())
+    if ratio > FAR:
+        notes.append(
+            f"Spacings differ up to {ratio:.2g} times: {info['spacing']} mm; segmentation resamples to one spacing, Genesis "
+            "keeps them as they are unless its setting geometry.spacing says otherwise"
+        )
+    return info, notes
+
+
+def _read(entry: Entry) -> Seen:
+    volume = read_entry(entry)
+    flat = bool(entry.view) or is_flat(volume.shape)
+    values = None
+    if entry.mask and not entry.view:
+        values = tuple(np.unique(read_label_map(entry.mask, volume).array).tolist())
+    return Seen(
+        entry, 2 if flat else 3, volume.modality or guess_modality(volume.array), volume.shape, tuple(volume.spacing.tolist()),
+        "" if flat else orientation_of(volume.direction.tolist()), volume.notes, values, read=True,
+    )  # fmt: skip
+
+
+def _range(values: np.ndarray) -> str:
+    low, middle, high = (
+        millimetres(edge.tolist()) for edge in (values.min(0), np.median(values, axis=0), values.max(0))
+    )
+    return low if low == high else f"{low} to {high}, median {middle}"
+
+
+def _bytes_of(entry: Entry) -> int:
+    try:
+        folder = entry.image.is_dir()
+        files: Sequence[Path] = entry.files or (list(entry.image.iterdir()) if folder else [entry.image])
+        return sum(file.stat().st_size for file in files)
+    except OSError:
+        return 0  # told when it is looked at
