@@ -175,7 +175,7 @@ def test_pretraining_steps_over_bad_volumes_of_a_folder(tmp_path, entries):
     training, validation, _, warnings = cache_volumes(spec, job, GenesisConfig())
     assert len(training) + len(validation) == 3 and len(validation)
     assert {warning["code"] for warning in warnings} == {"unreadable-image"} and len(warnings) == 2
-    with refused("image-truncated", names=["2 of 5", "0.1"]):
+    with refused("images-unreadable", names=["2 of 5", "0.1"]):
         strict = DataSpec(path=str(tmp_path / "data"), unreadable_share=0.1)
         cache_volumes(JobSpec("pretrain", "genesis", {}, strict), job, GenesisConfig())
 

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from medssl.core.errors import CatalogError
+from medssl.core.files import split_choice
 from medssl.core.tables import read_table
 from medssl.datasets.entry import FRAMES, SPLIT_WORDS, Entry
 from medssl.images.formats.image_files import stem
@@ -125,7 +126,7 @@ def _find(path: Path, line: int, row: dict[str, str], column: str) -> Path:
 
 def _exists(path: Path) -> bool:
     try:
-        return path.exists()
+        return split_choice(path)[0].exists()
     except (OSError, ValueError):  # a name that is too long, or no name
         return False
 
