@@ -26,7 +26,7 @@ def film(tmp_path):
 
 
 def test_a_table_names_volumes_and_the_cache_keeps_them_apart(tmp_path, film):
-    path, array = film
+    _, array = film
     (tmp_path / "set.csv").write_text("image,patient\nfilm.nii.gz#1,a\nfilm.nii.gz#3,b\n")
     entries = list(read_catalog(DataSpec(path=str(tmp_path / "set.csv")), tmp_path))
     assert [entry.name for entry in entries] == ["film-1", "film-3"]
