@@ -180,3 +180,10 @@ def test_the_shared_files_of_this_kind():
     sheared = read_volume(folder / "sheared.nii.gz")
     np.testing.assert_allclose(sheared.direction.T @ sheared.direction, np.eye(3), atol=1e-9)
     assert any("right angle" in note for note in sheared.notes)
+
+
+@pytest.mark.parametrize("kind", [nibabel.AnalyzeImage, nibabel.Spm99AnalyzeImage])
+def test_analyze_is_refused_since_it_does_not_tell_left_from_right(tmp_path, noise, kind):
+    nibabel.save(kind(noise, np.diag([0.7, 0.8, 2.5, 1])), tmp_path / "a.hdr")
+    with refused("analyze-format", names="a.hdr"):
+        read_volume(tmp_path / "a.hdr")

@@ -99,6 +99,13 @@ def _inspect_nifti(path: Path) -> Header:
         raise VolumeError(path, f"is no gzip file, or cut off ({error})", TRUNCATED, code="image-truncated") from error
     shape, voxel_bytes, offset = _nifti_fields(path, start)
     size = math.prod(shape) * voxel_bytes
+    if path.suffix.lower() == ".hdr" and b"ni" not in (start[4:6], start[344:346]):
+        raise VolumeError(
+            path,
+            "is Analyze, which does not say which side is left",
+            "Load it in Slicer, check left and right, and save it as .nii.gz or .nrrd",
+            code="analyze-format",
+        )
     if path.suffix.lower() == ".hdr":  # the voxels are in the .img file beside it
         return Header(shape, size)
     disk = path.stat().st_size

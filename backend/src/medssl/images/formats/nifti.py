@@ -99,8 +99,6 @@ def _voxels(image: Any, path: Path, number: int | None) -> np.ndarray:
     shape = image.shape
     if image.get_data_dtype().names:
         raise VolumeError(path, "holds colours", "Save it as a grey image", code="colour-image")
-    if image.get_data_dtype().kind == "c":
-        raise VolumeError(path, "holds complex numbers", "Save the magnitude alone", code="several-components")
     if len(shape) < 2 or 0 in shape:
         raise VolumeError(path, f"is sized {shape}", "Give an image of two or three axes", code="axes-unsupported")
     chosen = choose(path, shape[:3], math.prod(shape[3:]), number, shape)

@@ -30,11 +30,13 @@ def repaired(volume: Volume, path: Path, modality: str = "", labels: bool = Fals
         labels: whether values are numbers of classes, which are never mixed.
 
     Raises:
-        VolumeError: no voxels, or missing ones inside the image.
+        VolumeError: no voxels, complex ones, or missing ones inside the image.
     """
     if volume.array.size == 0:
         raise VolumeError(path, "holds no voxels", "Take another copy of the file", code="no-voxels")
     array, notes = volume.array, list(volume.notes)
+    if array.dtype.kind == "c":
+        raise VolumeError(path, "holds complex numbers", "Save the magnitude alone", code="several-components")
     if array.dtype.kind == "f":
         array, missing = _filled(array, path, modality or volume.modality, labels)
         array, notes = compact(array), notes + missing
