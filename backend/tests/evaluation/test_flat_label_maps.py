@@ -6,6 +6,7 @@ from labelled import labels_of, volume
 from PIL import Image
 
 from medssl.evaluation.label_map_cases import Pair, measure_pairs
+from medssl.images.formats.reading import write_volume
 from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.geometry import Turn, turned
 from medssl.images.segment_classes import read_classes
