@@ -11,10 +11,10 @@ from medssl.core.run import Run
 from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import read_catalog
-from medssl.datasets.catalog.split import Split, split_by_patient
+from medssl.datasets.catalog.split import Split, slabs_in_cache, split_by_patient
 from medssl.datasets.crops.loader import check_axes
 from medssl.datasets.geometry import in_spacing, remarks, training_geometry
-from medssl.images.geometry_config import GeometryConfig, geometry_rule
+from medssl.images.geometry_config import STORED, GeometryConfig, geometry_rule
 from medssl.networks.weights.weight_files import WeightFile
 from medssl.pretraining import METHODS
 from medssl.pretraining.kind_of_data import check_kind_of_data
@@ -61,7 +61,10 @@ def cache_volumes(spec: JobSpec, run: Run, config: Any) -> tuple[list[CachedVolu
         volumes.append(cache.add(entry))
         check_axes(volumes[-1], len(size))
     count = len(split.training)
-    return volumes[:count], volumes[count:], split
+    training, validation = volumes[:count], volumes[count:]
+    if rule.orientation == STORED:
+        return training, validation, split
+    return slabs_in_cache(training, validation, split, spec.data.validation_fraction, depth)
 
 
 def _in_spacing(volumes: list[CachedVolume], geometry: Geometry, run: Run) -> list[CachedVolume]:
