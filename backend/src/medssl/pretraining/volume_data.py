@@ -13,11 +13,11 @@ from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
 from medssl.datasets.cache.filling import Filled, fill, fill_parts, warnings_of
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.catalog.split import Split, split_by_patient
+from medssl.datasets.catalog.split import Split, slabs_in_cache, split_by_patient
 from medssl.datasets.crops.loader import check_axes
 from medssl.datasets.entry import Entry
 from medssl.datasets.geometry import in_spacing, remarks, training_geometry
-from medssl.images.geometry_config import GeometryConfig, geometry_rule
+from medssl.images.geometry_config import STORED, GeometryConfig, geometry_rule
 from medssl.networks.weights.weight_files import WeightFile
 from medssl.pretraining import METHODS
 from medssl.pretraining.kind_of_data import check_kind_of_data
@@ -73,6 +73,10 @@ def cache_volumes(
     split, parts, skipped = fill_parts(catalog, draw, bring, spec.data.unreadable_share)
     training, validation = (list(parts[name].images) for name in ("training", "validation"))
     said = [{"code": "catalogue", "message": remark, "remedy": ""} for remark in catalog.remarks()]
+    if rule.orientation != STORED:
+        training, validation, split = slabs_in_cache(
+            training, validation, split, spec.data.validation_fraction, depth
+        )
     return training, validation, split, [*said, *warnings_of(skipped, len(catalog))]
 
 

@@ -43,7 +43,8 @@ class VolumeCache:
     """A folder of volumes as `KEY.b2nd` (voxels), `KEY.npy` (some of them) and `KEY.json` (the rest). Processes may share it.
 
     3D volumes are kept in one orientation, in their stored units and spacing; a resampled one is a further entry. To fill an
-    entry takes the memory of the volume twice (as read, and packed), to resample one also that of the result.
+    entry takes the memory of the volume twice (as read and in order, then in order and sorted), or three times where it hardly
+    packs; to resample one that of both volumes and of a few slices in float32. On the disk either takes at most its voxels, a CT about half.
 
     Args:
         folder: made where it is not there.
@@ -154,6 +155,7 @@ class VolumeCache:
             volume = self._ordered(volume)
             lies |= {"origin": volume.origin.tolist(), "direction": volume.direction.ravel().tolist()}
         array = np.ascontiguousarray(compact(volume.array))
+        volume = replace(volume, array=array)  # what was read is freed before the statistics sort a copy
         modality = volume.modality or guess_modality(array)
         x0, y0, width, height = box = box_of(array, modality)
         about = {
@@ -179,8 +181,10 @@ class VolumeCache:
             self._put_mask(key, array, on_grid(whole, array).spacing)
             return
         found = resample(whole, geometry.spacing, geometry.interpolation)
+        del whole  # freed before the result is laid out anew and packed
         about = {"spacing": found.spacing.tolist(), "origin": found.origin.tolist()}
-        self._put_volume(key, np.ascontiguousarray(found.array), about)
+        found = replace(found, array=np.ascontiguousarray(found.array))
+        self._put_volume(key, found.array, about)
 
     def _ordered(self, volume: Volume) -> Volume:
         return volume if self.orientation == STORED else reorient(volume, self.orientation)

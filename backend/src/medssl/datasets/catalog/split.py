@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from medssl.core.errors import CatalogError
+from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
 from medssl.images.formats.dicom import is_dicom
@@ -101,25 +102,52 @@ def _split_images(catalog: Catalog, fraction: float) -> Split:
 
 
 def _split_slices(catalog: Catalog, fraction: float, crop_depth: int) -> Split:
-    parts = [_slabs(entry, fraction, crop_depth) for entry in catalog]
-    note = (
-        f"Only one patient ({catalog.patients[0]}): the last {parts[0][1][1] - parts[0][1][0]} slices validate. The validation loss "
-        "says nothing about other patients"
-    )
+    parts = [_slabs(depth(entry), entry.patient, entry.name, fraction, crop_depth) for entry in catalog]
     return Split(
         Catalog(tuple(replace(entry, slices=train) for entry, (train, _) in zip(catalog, parts))),
         Catalog(tuple(replace(entry, slices=last) for entry, (_, last) in zip(catalog, parts))),
-        note,
+        _one_patient(catalog.patients[0], parts[0][1]),
     )
 
 
-def _slabs(entry: Entry, fraction: float, crop_depth: int) -> tuple[tuple[int, int], tuple[int, int]]:
+def slabs_in_cache(
+    training: Sequence[CachedVolume], validation: Sequence[CachedVolume], split: Split, fraction: float, crop_depth: int
+) -> tuple[list[CachedVolume], list[CachedVolume], Split]:
+    """The volumes of one patient with their slabs along the last axis that they have in the cache, and what to know of them.
+
+    `split_by_patient` knows the axes of the files alone, which the cache turns: a slab along another axis might not even lie
+    inside the volume. Volumes that are not cut stay as they are.
+
+    Raises:
+        CatalogError: too few slices.
+    """
+
+    def cut(volume: CachedVolume, part: int) -> CachedVolume:
+        if volume.slices is None:
+            return volume
+        return replace(volume, slices=_slabs(volume.shape[2], volume.patient, volume.name, fraction, crop_depth)[part])
+
+    trains, validates = [cut(volume, 0) for volume in training], [cut(volume, 1) for volume in validation]
+    if validates and validates[0].slices is not None:
+        split = replace(split, note=_one_patient(validates[0].patient, validates[0].slices))
+    return trains, validates, split
+
+
+def _one_patient(patient: str, last: tuple[int, int]) -> str:
+    return (
+        f"Only one patient ({patient}): the last {last[1] - last[0]} slices validate. The validation loss "
+        "says nothing about other patients"
+    )
+
+
+def _slabs(
+    slices: int, patient: str, name: str, fraction: float, crop_depth: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """Slices that train and slices that validate; a scan thinner than three crops is cut in thirds."""
-    slices = depth(entry)
     if slices < 3:
         raise CatalogError(
-            f"patient {entry.patient}",
-            f"is the only one, and {entry.name} has too few slices ({slices}) to train and validate",
+            f"patient {patient}",
+            f"is the only one, and {name} has too few slices ({slices}) to train and validate",
             "Add images of a second patient",
             code="one-patient",
         )

@@ -19,10 +19,10 @@ from medssl.core.schema import build
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.catalog.split import split_by_patient
+from medssl.datasets.catalog.split import slabs_in_cache, split_by_patient
 from medssl.datasets.crops.loader import collate
 from medssl.datasets.geometry import in_spacing, training_geometry
-from medssl.images.geometry_config import GeometryConfig
+from medssl.images.geometry_config import STORED, GeometryConfig
 from medssl.images.volume import Volume
 from medssl.pretraining import METHODS
 from medssl.pretraining.spec_data import prepared_folder, read_set_parts
@@ -94,8 +94,13 @@ def _from_volumes(
     data: DataSpec, method: str, config: Any, count: int, seed: int, home: Path, progress: Progress
 ) -> _Source:
     """Samples of a few volumes from all over the training part of a set."""
-    training = split_by_patient(read_catalog(data, home), data.validation_fraction, seed).training
-    volumes = _some_volumes(training, count, config, home, progress)
+    depth = config.sample_size[2] if len(config.sample_size) == 3 else 0
+    split = split_by_patient(read_catalog(data, home), data.validation_fraction, seed, depth)
+
+    def cut(volumes: list[CachedVolume]) -> list[CachedVolume]:
+        return slabs_in_cache(volumes, (), split, data.validation_fraction, depth)[0]
+
+    volumes = _some_volumes(split.training, cut, count, config, home, progress)
     made = implementation(METHODS, method)(config, volumes[0].modality)
     dataset = made.dataset(volumes, seed)
     return _Source(
@@ -119,7 +124,14 @@ def _from_specs(
     return _Source(made, made.dataset(parts, seed), name_of, (1.0, 1.0, 1.0), "CXR")
 
 
-def _some_volumes(catalog: Catalog, count: int, config: Any, home: Path, progress: Progress) -> list[CachedVolume]:
+def _some_volumes(
+    catalog: Catalog,
+    cut: Callable[[list[CachedVolume]], list[CachedVolume]],
+    count: int,
+    config: Any,
+    home: Path,
+    progress: Progress,
+) -> list[CachedVolume]:
     """At most `count` volumes from all over the set; they stay in the cache for the training."""
     entries = list(catalog)
     picked = [entries[n] for n in np.unique(np.linspace(0, len(entries) - 1, count).astype(int))]
@@ -128,6 +140,7 @@ def _some_volumes(catalog: Catalog, count: int, config: Any, home: Path, progres
     for number, entry in enumerate(picked):
         progress(0.5 * number / len(picked), f"reading {entry.name}")
         volumes.append(cache.add(entry))
+    volumes = volumes if rule.orientation == STORED else cut(volumes)
     return list(in_spacing(volumes, training_geometry(volumes, rule), cache))
 
 
