@@ -21,8 +21,8 @@ def class_notes(names: Sequence[str], kind: str, targets: Mapping[str, np.ndarra
     for part, found in targets.items():
         if not len(found):
             continue
-        shown, absent = (found >= 0.5).any(axis=0), (found < 0.5).any(axis=0)
-        known = np.logical_or(shown, absent)
+        shown, absent = (np.atleast_1d(kind_of.any(axis=0)) for kind_of in (found >= 0.5, found < 0.5))
+        known = shown | absent
         lost = "it cannot be learnt" if part == "training" else "it is left out there and of the means"
         one = "it is hardly learnt" if part == "training" else "it has no AUC there" + _threshold(part)
         unknown = [name for name, there in zip(names, known) if not there]
