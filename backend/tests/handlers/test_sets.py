@@ -123,3 +123,14 @@ def test_preview_refuses(tmp_path, folder, change, code, names):
     }
     with refused(code, names):
         ask("preview", request, Context(tmp_path))
+
+
+def test_preview_steps_over_a_bad_file(tmp_path, folder):
+    (folder / "a" / "1.nrrd").write_bytes(b"")
+    context = Context(tmp_path)
+    ask(
+        "preview",
+        {"data": {"path": str(folder)}, "method": "genesis", "config": CONFIG, "count": 4, "seed": 5},
+        context,
+    )
+    assert len(context.found.table) == 4 and not any(row["volume"] == "a/1" for row in context.found.table)

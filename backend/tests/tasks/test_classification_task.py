@@ -182,3 +182,23 @@ def test_the_loss_equals_a_literal_one_and_unknown_labels_have_no_gradient():
 def test_rare_findings_weigh_more():
     targets = np.array([[1, 0], [0, np.nan], [0, 1], [0, 1]], np.float32)
     assert positive_weights(targets).tolist() == [3.0, 0.5]
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+@pytest.mark.parametrize("unknown", ["", "-1"])
+def test_a_class_that_a_part_knows_nothing_of_is_said_before_training_and_left_out(tmp_path: Path, part, unknown):
+    data = write_pictures(tmp_path / "data")
+    with data.open(newline="") as file:
+        splits = [row["split"] for row in csv.DictReader(file)]
+    data = with_column(data, "Other", [unknown if split == part else n // 2 % 2 for n, split in enumerate(splits)])
+    headline, job = run(task_spec("classification", data, labels="Bright,Other"), tmp_path)
+    name = {"val": "validation", "test": "test"}[part]
+    kinds = [event["type"] for event in job.events]
+    (said,) = [
+        e
+        for e in job.events
+        if e["type"] == "warning" and f"No {name} image has a known label of Other" in e["message"]
+    ]
+    assert job.events.index(said) < kinds.index("metric")
+    assert headline[name]["auc"] is not None
+    assert said["message"] in (job.folder / "results" / "report.html").read_text()

@@ -17,6 +17,7 @@ from medssl.core.files import write_atomic
 CRLF = "\r\n"  # between lines, as RFC 4180 has it
 DELIMITERS = (",", ";", "\t")
 LARGEST_FIELD = 2**31 - 1  # characters; csv's own limit is 131 072
+LATIN_1 = "medssl-latin-1"  # name of the way with bytes that are no UTF-8
 UNREADABLE = (UnicodeDecodeError, csv.Error)  # what a file that is no CSV in UTF-8 raises
 
 
@@ -147,9 +148,24 @@ def _no_table(path: Path, reason: str) -> CatalogError:
     )
 
 
-def csv_reader(file: BinaryIO, delimiter: str = ",", errors: str = "strict") -> Lines:
-    """Read a file line by line, for tables that are large or torn."""
-    return csv.reader(io.TextIOWrapper(file, "utf-8-sig", errors, newline=""), delimiter=delimiter)
+def csv_reader(file: BinaryIO, delimiter: str = ",", errors: str = "strict", encoding: str = "utf-8-sig") -> Lines:
+    """Read a file line by line, for tables that are large or torn; `errors` may be `LATIN_1`."""
+    return csv.reader(io.TextIOWrapper(file, encoding, errors, newline=""), delimiter=delimiter)
+
+
+def encoding_of(start: bytes) -> str:
+    """The encoding that the first bytes of a file tell, for a table that is not read at once."""
+    return "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+
+
+def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
+    """Bytes that are no UTF-8 as Windows-1252: what older spreadsheets wrote."""
+    if not isinstance(error, UnicodeDecodeError) or not error.encoding.startswith("utf-8"):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error(LATIN_1, _as_latin_1)
 
 
 def write_table(

@@ -74,9 +74,7 @@ def cache_volumes(
     training, validation = (list(parts[name].images) for name in ("training", "validation"))
     said = [{"code": "catalogue", "message": remark, "remedy": ""} for remark in catalog.remarks()]
     if rule.orientation != STORED:
-        training, validation, split = slabs_in_cache(
-            training, validation, split, spec.data.validation_fraction, depth
-        )
+        training, validation, split = slabs_in_cache(training, validation, split, spec.data.validation_fraction, depth)
     return training, validation, split, [*said, *warnings_of(skipped, len(catalog))]
 
 

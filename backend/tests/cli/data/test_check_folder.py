@@ -115,3 +115,10 @@ def test_one_image_is_no_training_set(tmp_path, ct):
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     found = run("data", "check", str(tmp_path / "a.png"), "--json")
     assert found.exit_code == 1 and json.loads(found.stdout)["refused"] >= 1
+
+
+def test_a_table_that_calls_one_patient_two(mixed):
+    (mixed / "t.csv").write_text("image,patient\ncd/A/ct,anna\ncd/B/ct,berta\ng/ct.nii.gz,clara\n")
+    found = run("data", "check", str(mixed / "t.csv"), "--json")
+    (note,) = [note for note in json.loads(found.stdout)["notes"] if "PatientID" in note]
+    assert "anna and berta" in note and "MRN1" not in note

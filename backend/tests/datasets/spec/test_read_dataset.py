@@ -180,6 +180,15 @@ def test_other_delimiters_and_a_byte_order_mark(tmp_path):
     assert same(made.stated, [[1, 0]])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1252", "utf-16", "utf-8-sig"])
+def test_tables_in_other_encodings(tmp_path, encoding):
+    text = "image,patient,A,B,site\n" + "".join(f"{n}.png,{n},1,0,Köln\n" for n in range(5000))
+    write(tmp_path, {"x.csv": ""})
+    (tmp_path / "x.csv").write_bytes(text.encode(encoding))
+    made = read_dataset(DatasetSpec.from_dict({**PLAIN, "root": str(tmp_path), "attributes": ["site"]}))
+    assert len(made) == 5000 and set(made.attributes["site"].values) - {""} == {"Köln"}
+
+
 HEAD = "image,patient,A,B\n"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.errors import CatalogError
-from medssl.core.tables import UNREADABLE, csv_reader
+from medssl.core.tables import LATIN_1, UNREADABLE, csv_reader, encoding_of
 from medssl.datasets.spec.rules import ColumnTemplate, TableRef, closest_name, quoted
 from medssl.datasets.spec.tabular_dataset import Codes
 
@@ -252,7 +252,7 @@ def _lines(root: Path, ref: TableRef, progress: Progress) -> Iterator[tuple[int,
     try:
         with path.open("rb") as raw:
             plain: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            reader = csv_reader(plain, ref.delimiter)
+            reader = csv_reader(plain, ref.delimiter, LATIN_1, encoding_of(plain.peek(2)))
             names = [name.strip() for name in next(reader, [])]
             while names and not names[-1]:  # a delimiter at the end of the line, as in the tables of ChestX-ray14
                 names.pop()
@@ -262,7 +262,7 @@ def _lines(root: Path, ref: TableRef, progress: Progress) -> Iterator[tuple[int,
                     progress(raw.tell() / size, f"reading {ref.file}")
                 if row:
                     yield reader.line_num, row
-    except (*UNREADABLE, gzip.BadGzipFile, EOFError) as error:
+    except (*UNREADABLE, gzip.BadGzipFile, EOFError, UnicodeError) as error:
         raise CatalogError(
             f"table {path}", f"is no CSV in UTF-8 ({error})", "Save it as CSV (UTF-8)", code="not-a-csv-table"
         ) from error

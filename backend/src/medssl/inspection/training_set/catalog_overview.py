@@ -17,7 +17,7 @@ from medssl.datasets.catalog.labels import LabelSpec, field, read_labels
 from medssl.datasets.catalog.patients import sources
 from medssl.datasets.catalog.split import folds, split_by_patient, split_three
 from medssl.datasets.entry import Entry
-from medssl.inspection.training_set.image_survey import Seen, geometry_info, look_at_all, problem_of
+from medssl.inspection.training_set.image_survey import Seen, contradictions, geometry_info, look_at_all, problem_of
 from medssl.pretraining import METHODS
 
 MOST_VALUES = 12  # of a column that are counted one by one
@@ -69,6 +69,7 @@ def catalog_overview(
     }  # fmt: skip
     info["notes"] = [
         *_said_of_files(bad), *replace(usable, bad=()).remarks(), *notes, *_mixed(axes, modalities), *remarks,
+        *contradictions(good),
         *_kinds_of_notes(good), *_unread(good),
     ]  # fmt: skip
     if any(entry.mask for entry in usable):

@@ -12,6 +12,7 @@ import numpy as np
 
 from medssl.core.errors import InputError, MedSSLError, NotFoundError, VolumeError, printable
 from medssl.core.geometry import FAR, millimetres, orientation_of
+from medssl.datasets.catalog.patients import stated_id
 from medssl.datasets.catalog.split import depth
 from medssl.datasets.entry import Entry, read_entry
 from medssl.images.label_maps import read_label_map
@@ -37,6 +38,7 @@ class Seen:
     values: tuple[int, ...] | None = None  # of its label map
     error: MedSSLError | None = None
     read: bool = False
+    patient_id: str = ""  # as the file itself states it; never shown
 
     def row(self, split: str) -> dict[str, Any]:
         """The image as a row of a table."""
@@ -105,6 +107,22 @@ def geometry_info(seen: Sequence[Seen]) -> tuple[dict[str, Any], list[str]]:
     return info, notes
 
 
+def contradictions(seen: Sequence[Seen]) -> list[str]:
+    """Patients of a table who share a PatientID in their files: one person, perhaps, who may lie on two sides."""
+    patients: dict[str, set[str]] = {}
+    for one in seen:
+        if one.patient_id:
+            patients.setdefault(one.patient_id, set()).add(one.entry.patient)
+    shared = [sorted(names) for names in patients.values() if len(names) > 1]
+    if not shared:
+        return []
+    first = " and ".join(shared[0][:2])
+    return [
+        f"{sum(map(len, shared))} patients share a PatientID in their files, such as {first}: they may be one person, on two "
+        "sides of the split; correct the table"
+    ]
+
+
 def _read(entry: Entry) -> Seen:
     volume = read_entry(entry)
     flat = bool(entry.view) or is_flat(volume.shape)
@@ -114,6 +132,7 @@ def _read(entry: Entry) -> Seen:
     return Seen(
         entry, 2 if flat else 3, volume.modality or guess_modality(volume.array), volume.shape, tuple(volume.spacing.tolist()),
         "" if flat else orientation_of(volume.direction.tolist()), volume.notes, values, read=True,
+        patient_id=stated_id(volume.patient),
     )  # fmt: skip
 
 

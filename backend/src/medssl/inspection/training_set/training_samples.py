@@ -17,6 +17,7 @@ from medssl.core.protocol import DataSpec
 from medssl.core.registry import config_class, implementation
 from medssl.core.schema import build
 from medssl.datasets.cache.cached_volume import CachedVolume
+from medssl.datasets.cache.filling import fill
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.split import slabs_in_cache, split_by_patient
@@ -132,14 +133,19 @@ def _some_volumes(
     home: Path,
     progress: Progress,
 ) -> list[CachedVolume]:
-    """At most `count` volumes from all over the set; they stay in the cache for the training."""
+    """At most `count` volumes from all over the set, bad files stepped over; they stay in the cache for the training.
+
+    Raises:
+        VolumeError: none of those tried can be used.
+    """
     entries = list(catalog)
     picked = [entries[n] for n in np.unique(np.linspace(0, len(entries) - 1, count).astype(int))]
     rule = getattr(config, "geometry", GeometryConfig())
-    cache, volumes = VolumeCache(home / "cache", rule.orientation), []
-    for number, entry in enumerate(picked):
-        progress(0.5 * number / len(picked), f"reading {entry.name}")
-        volumes.append(cache.add(entry))
+    cache = VolumeCache(home / "cache", rule.orientation)
+    found = fill(cache, picked, lambda text: progress(0.25, text))
+    if not found.images:
+        raise found.skipped[0].error
+    volumes = list(found.images)
     volumes = volumes if rule.orientation == STORED else cut(volumes)
     return list(in_spacing(volumes, training_geometry(volumes, rule), cache))
 
