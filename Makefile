@@ -36,6 +36,7 @@ bench: $(VENV)/test
 	$(BIN)/python backend/benchmarks/declared_sets.py
 	$(BIN)/python backend/benchmarks/retrieval.py
 	$(BIN)/python backend/benchmarks/memory.py
+	$(BIN)/python backend/benchmarks/hospital_volumes.py
 	$(BIN)/python backend/benchmarks/server_footprint.py
 
 screenshots: $(VENV)/test

@@ -14,7 +14,15 @@ from medssl.core.geometry import CANONICAL, Geometry
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.entry import Entry
-from medssl.datasets.geometry import in_spacing, median_spacing, mixed_spacings, reader_notes, training_geometry
+from medssl.datasets.geometry import (
+    in_spacing,
+    median_spacing,
+    mixed_orientations,
+    mixed_spacings,
+    reader_notes,
+    remarks,
+    training_geometry,
+)
 from medssl.images.formats.reading import write_volume
 from medssl.images.geometry import reorient
 from medssl.images.geometry_config import AS_STORED, STORED, GeometryConfig, TaskGeometryConfig, geometry_rule
@@ -144,6 +152,15 @@ def test_what_a_model_records_and_what_is_noted():
     assert "3 times" in note and "resampled to 1 x 1 x 1.2 mm" in note
     assert "not resampled" in mixed_spacings(images, Geometry(CANONICAL))[0]
     assert mixed_spacings([made(), made((1, 1, 1.4))], geometry) == []
+
+
+def test_mixed_orientations_are_counted():
+    images = [replace(made(), orientation=orientation) for orientation in ("RAS", "LPS", "RAS", "")]
+    assert mixed_orientations(images, Geometry(CANONICAL)) == [
+        "Volumes are stored in 2 orientations (2 RAS, 1 LPS): all are brought to LPS"
+    ]
+    assert "mixes anatomy up" in remarks(images, Geometry())[0]
+    assert mixed_orientations(images[::2], Geometry(CANONICAL)) == []
 
 
 def test_notes_of_readers_are_counted_by_kind():

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from task_sets import SPLITS, run, task_spec, write_table, write_volumes
 
-from medssl.core.geometry import UNRECORDED
-from medssl.core.plan import read_plan
+from medssl.core.geometry import UNRECORDED, Geometry
+from medssl.core.plan import Plan, read_plan
 from medssl.images.formats.reading import read_volume, write_volume
 from medssl.images.geometry import reorient
 from medssl.images.resampling import resample, resample_labels
 from medssl.inference.volumes.segmenter import segment_image
-from medssl.networks.weights.weight_files import load_weights
+from medssl.networks.weights.weight_files import WeightFile, load_weights
+from medssl.tasks.start import start_notes
 
 MIXED = ("LPS", "RAS", "SPL", "AIR", "PLI", "IRA", "RAS", "SLA")
 
@@ -58,6 +59,29 @@ def test_a_job_of_an_earlier_version_goes_on_with_files_as_they_are(tmp_path):
     assert not read_plan(model).geometry.recorded
     image = read_volume(tmp_path / "b" / "image6.nrrd", "MR")
     assert UNRECORDED in segment_image(image, load_weights(model)).notes
+    _, onward = run(task_spec("segmentation", first, start_from=str(model)), tmp_path / "onward")
+    (told,) = [event["message"] for event in onward.of("warning") if event["code"] == "start"]
+    assert "do not record" in told and "LPS, 1 x 1.5 x 2 mm" in told
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        (Geometry("LPS", (1, 1, 1)), Geometry("LPS", (1, 1, 1.4)), []),
+        (Geometry("LPS", (), "cubic", (0.5, 0.5, 0.5), (1, 1, 2.5)), Geometry("LPS", (0.8, 0.8, 1.0)), []),
+        (Geometry("LPS", (1, 1, 1)), Geometry("LPS", (1, 1, 2)), ["voxels of 1 x 1 x 1 mm, here they are of 1 x 1 x 2 mm"]),
+        (Geometry("LPS", (2, 2, 2)), Geometry("LPS", (), "cubic", (1, 1, 1), (1, 1, 1.2)), ["1 x 1 x 1 to 1 x 1 x 1.2 mm"]),
+        (Geometry("RAS", (1, 1, 1)), Geometry("LPS", (1, 1, 1)), ["orientation RAS, here it is LPS"]),
+        (Geometry("RAS"), Geometry("LPS", (3, 3, 3)), ["orientation RAS"]),
+        (Geometry(), Geometry("LPS"), ["do not record"]),
+        (Geometry(), Geometry(), []),
+    ],
+)  # fmt: skip
+def test_weights_that_learnt_in_another_geometry_are_noted(before, now, words):
+    file = WeightFile(Path("start"), "medssl", Plan("genesis", {}, input_size=(64, 64, 32), geometry=before), {})
+    notes = start_notes(file, now)
+    assert len(notes) == len(words) and all(word in note for word, note in zip(words, notes))
+    assert start_notes(None, now) == ()
 
 
 def test_a_set_of_mixed_spacings_is_resampled_for_training_and_measured_on_its_own_grid(tmp_path):

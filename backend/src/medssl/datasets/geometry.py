@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -79,7 +80,7 @@ def in_spacing(
 
 def remarks(images: Sequence[CachedVolume], geometry: Geometry) -> tuple[str, ...]:
     """What to know of the images of a training set: how they differ, what their readers changed."""
-    return (*mixed_spacings(images, geometry), *reader_notes(images))
+    return (*mixed_orientations(images, geometry), *mixed_spacings(images, geometry), *reader_notes(images))
 
 
 def reader_notes(images: Sequence[CachedVolume]) -> list[str]:
@@ -89,6 +90,16 @@ def reader_notes(images: Sequence[CachedVolume]) -> list[str]:
         for note in image.notes:
             kinds.setdefault(re.sub(r"[\d.]+", "", note), []).append(f"{image.name}: {note}")
     return [found[0] if len(found) == 1 else f"{len(found)} images, such as {found[0]}" for found in kinds.values()]
+
+
+def mixed_orientations(images: Sequence[CachedVolume], geometry: Geometry) -> list[str]:
+    """What to know of a set whose volumes are stored along several axes: how many along which, and what is done about it."""
+    found = Counter(image.orientation for image in images if image.orientation)
+    if len(found) < 2:
+        return []
+    done = f"all are brought to {geometry.orientation}" if geometry.recorded else "they stay so, which mixes anatomy up"
+    counts = ", ".join(f"{count} {orientation}" for orientation, count in found.most_common())
+    return [f"Volumes are stored in {len(found)} orientations ({counts}): {done}"]
 
 
 def mixed_spacings(images: Sequence[CachedVolume], geometry: Geometry) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medssl.core.errors import ConfigError
+from medssl.core.geometry import FAR, Geometry, millimetres
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve
 from medssl.networks.weights.weight_files import WeightFile
@@ -32,3 +33,39 @@ def start_normalisation(config: NormalisationConfig, file: WeightFile | None, mo
     if config.kind == "auto" and file and file.plan.normalisation and file.plan.modality in ("", modality):
         return NormalisationConfig(**file.plan.normalisation)
     return resolve(config, modality)
+
+
+def start_notes(file: WeightFile | None, geometry: Geometry) -> tuple[str, ...]:
+    """What to know of weights whose volumes lay otherwise than those of this training; () where nothing tells them apart.
+
+    Args:
+        file: the weights to begin with.
+        geometry: what the volumes of this training are brought to.
+    """
+    if file is None or not geometry.recorded:
+        return ()
+    before = file.plan.geometry
+    if not before.recorded:
+        unknown = "The weights to start from do not record the orientation and spacing they learnt in"
+        return (f"{unknown}; here volumes are in {geometry.text()}",) if len(file.plan.input_size) == 3 else ()
+    notes = []
+    if before.orientation != geometry.orientation:
+        notes.append(
+            f"The weights to start from learnt in the orientation {before.orientation}, here it is {geometry.orientation}"
+        )
+    (low, high), (finer, coarser) = _seen(before), _seen(geometry)
+    if any(fine > FAR * most or coarse < least / FAR for fine, coarse, least, most in zip(finer, coarser, low, high)):
+        notes.append(
+            f"The weights to start from learnt on voxels of {_span(low, high)} mm, here they are of {_span(finer, coarser)} mm: structures "
+            "have another size in voxels"
+        )
+    return tuple(notes)
+
+
+def _seen(geometry: Geometry) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The finest and coarsest voxels that a network sees."""
+    return geometry.spacing or geometry.finest, geometry.spacing or geometry.coarsest
+
+
+def _span(low: tuple[float, ...], high: tuple[float, ...]) -> str:
+    return millimetres(low) if low == high else f"{millimetres(low)} to {millimetres(high)}"

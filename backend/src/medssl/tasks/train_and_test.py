@@ -22,6 +22,7 @@ from medssl.networks.weights.rescaling import convolution_norms, rescale
 from medssl.networks.weights.transfer import transfer
 from medssl.networks.weights.weight_files import WeightFile, load_weights, open_weights, save_weights
 from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits
+from medssl.tasks.start import start_notes
 from medssl.tasks.transfer_config import TransferConfig
 from medssl.training.fabric import make_fabric
 from medssl.training.loop import Loop
@@ -77,6 +78,8 @@ def train_and_test(task: Any, spec: JobSpec, run: Run, file: WeightFile | None) 
     loop = Loop(fabric, task, network, run, _groups(network, config))
     if fabric.is_global_zero:
         _report_start(run, task, network, fabric.strategy.precision.precision)
+        for note in start_notes(file, task.parts.geometry):
+            run.emit("warning", step=0, code="start", message=note, remedy="")
         text = report.text() if report else "No weights to begin with: everything is learnt from the labels"
         run.emit(
             "transfer", text=text, matched=len(report.matched) if report else 0, new=len(report.new) if report else 0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_files import write_series
+from dicom_files import write_enhanced, write_series
 from refusals import refused
 
 from medssl.datasets.catalog.catalog import Catalog
@@ -76,3 +76,12 @@ def test_one_patient_with_one_slice_is_refused(tmp_path):
     write_volume(Volume(np.zeros((4, 5, 1), "int16")), tmp_path / "a.nrrd")
     with refused("one-patient", names="patient x"):
         split_by_patient(Catalog((Entry(tmp_path / "a.nrrd", "x"),)), 0.2, seed=0)
+
+
+@pytest.mark.parametrize("in_folder", [True, False])
+def test_an_enhanced_file_has_as_many_slices_as_frames(tmp_path, in_folder):
+    frames = [{"position": [0.0, 0.0, 2.0 * k]} for k in range(60)]
+    path = write_enhanced(tmp_path / "e.dcm", np.zeros((4, 5, 60), np.uint16), frames)
+    one = Entry(tmp_path if in_folder else path, "x", name="e")
+    split = split_by_patient(Catalog((one,)), 0.2, seed=0, crop_depth=10)
+    assert split.training.entries[0].slices == (0, 38) and split.validation.entries[0].slices == (48, 60)

@@ -11,7 +11,7 @@ from medssl.core.errors import CatalogError
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
-from medssl.images.formats.dicom import is_dicom
+from medssl.images.formats.dicom import frames_of_single, is_dicom
 from medssl.images.formats.header import read_image_header
 from medssl.images.formats.image_files import is_image
 
@@ -158,6 +158,8 @@ def _slabs(
 
 def depth(entry: Entry) -> int:
     """Slices along k, read from headers and names; 1 for what is 2D, or becomes it by a view."""
+    if frames := 0 if entry.view or is_image(entry.image) else frames_of_single(entry.image, entry.files):
+        return frames
     image = entry.image
     if entry.view:
         return 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from medssl.core.errors import VolumeError
 from medssl.images.dicom.grid import lay_out, lay_out_one
-from medssl.images.dicom.header import is_dicom, read_header, refusing
+from medssl.images.dicom.header import is_dicom, read_header, refusing, whole
 from medssl.images.dicom.kinds import kind_left_out
 from medssl.images.dicom.pixels import read_planes
 from medssl.images.dicom.radiograph import read_radiograph
@@ -17,7 +18,7 @@ from medssl.images.formats.dicom_series import TAGS, Group, SortedFiles, sort_fi
 from medssl.images.formats.header import check_memory
 from medssl.images.volume import Volume, compact
 
-__all__ = ["is_dicom", "read_file", "read_files", "read_series"]
+__all__ = ["frames_of_single", "is_dicom", "read_file", "read_files", "read_series"]
 READABLE_ALONE = ("localiser", "secondary capture")  # left out of folders, but what is asked for by name is read
 
 
@@ -54,6 +55,20 @@ def read_series(folder: Path, part: str = "", gaps: str = "refuse") -> Volume:
     with refusing(folder, "cannot be listed"):
         files = sorted(path for path in folder.rglob("*") if is_dicom(path))
     return replace(_read(files, folder, part, gaps), name=folder.name)
+
+
+def frames_of_single(path: Path, files: Sequence[Path] = ()) -> int:
+    """Frames of the one DICOM file that is all there is of an image (an enhanced CT or MR has several); 0 of several files, or none.
+
+    Raises:
+        VolumeError: its header cannot be read.
+    """
+    inside = files or (path.rglob("*") if path.is_dir() else (path,))
+    found = list(islice(filter(is_dicom, inside), 2))
+    if len(found) != 1:
+        return 0
+    with refusing(found[0]):
+        return max(whole(read_header(found[0], ("NumberOfFrames",)), "NumberOfFrames", 1), 1)
 
 
 def read_files(files: Sequence[Path], source: Path, part: str = "", gaps: str = "refuse") -> Volume:
