@@ -17,7 +17,14 @@ from medssl.datasets.catalog.labels import LabelSpec, field, read_labels
 from medssl.datasets.catalog.patients import sources
 from medssl.datasets.catalog.split import folds, split_by_patient, split_three
 from medssl.datasets.entry import Entry
-from medssl.inspection.training_set.image_survey import Seen, contradictions, geometry_info, look_at_all, problem_of
+from medssl.inspection.training_set.image_survey import (
+    Seen,
+    contradictions,
+    geometry_info,
+    is_of_dicom,
+    look_at_all,
+    problem_of,
+)
 from medssl.pretraining import METHODS
 
 MOST_VALUES = 12  # of a column that are counted one by one
@@ -63,12 +70,12 @@ def catalog_overview(
         "dimension": " and ".join(f"{n}D" for n in sorted(axes)),
         "methods": ", ".join(name for name in METHODS if axes == {len(config_class(METHODS, name)().sample_size)}),
         **{name: len(part) for name, part in parts.items() if len(part) or name != "test"}, **geometry,
-        "dicom_series": sum(bool(one.entry.files) for one in good), "patients_by": sources(usable),
+        "dicom_series": sum(is_of_dicom(one.entry) for one in good), "patients_by": sources(usable),
         "left_out": dict(catalog.left_out), "bad": [{"file": file, "reason": reason} for file, reason in bad],
         "refused": len(bad) + refused,
     }  # fmt: skip
     info["notes"] = [
-        *_said_of_files(bad), *replace(usable, bad=()).remarks(), *notes, *_mixed(axes, modalities), *remarks,
+        *_said_of_files(bad), *replace(usable, bad=(), left_out={}).remarks(), *notes, *_mixed(axes, modalities), *remarks,
         *contradictions(good),
         *_kinds_of_notes(good), *_unread(good),
     ]  # fmt: skip
