@@ -122,3 +122,16 @@ def test_a_table_that_calls_one_patient_two(mixed):
     found = run("data", "check", str(mixed / "t.csv"), "--json")
     (note,) = [note for note in json.loads(found.stdout)["notes"] if "PatientID" in note]
     assert "anna and berta" in note and "MRN1" not in note
+
+
+@pytest.mark.parametrize(("labels", "said"), [("Same", "one class only"), ("Absent", "Absent"), ("Holes", "no label")])
+def test_labels_that_prevent_a_training_are_a_note_and_status_1(tmp_path, rng, labels, said):
+    lines = ["image,patient,Same,Holes"]
+    for n in range(8):
+        Image.fromarray(rng.integers(0, 255, (20, 20)).astype(np.uint8)).save(tmp_path / f"{n}.png")
+        lines.append(f"{n}.png,p{n},1,{'' if n == 3 else n % 2}")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    found = run("data", "check", str(tmp_path / "t.csv"), "--labels", labels, "--json")
+    info = json.loads(found.stdout)
+    assert found.exit_code == 1 and info["refused"] == 1 and len(info["table"]) == 8
+    assert any("No training is possible" in note and said in note for note in info["notes"])

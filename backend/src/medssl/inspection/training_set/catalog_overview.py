@@ -8,16 +8,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from medssl.core.errors import CatalogError, VolumeError, printable
+from medssl.core.errors import CatalogError, ConfigError, VolumeError, printable
 from medssl.core.protocol import DataSpec
 from medssl.core.registry import config_class
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
-from medssl.datasets.catalog.labels import LabelSpec, field, read_labels
+from medssl.datasets.catalog.labels import LabelSpec, check_classes, field, read_labels
 from medssl.datasets.catalog.patients import sources
 from medssl.datasets.catalog.split import folds, split_by_patient, split_three
 from medssl.datasets.entry import Entry
-from medssl.inspection.training_set.image_survey import Seen, contradictions, geometry_info, look_at_all, problem_of
+from medssl.inspection.training_set.image_survey import (
+    Seen,
+    contradictions,
+    geometry_info,
+    is_of_dicom,
+    look_at_all,
+    problem_of,
+)
 from medssl.pretraining import METHODS
 
 MOST_VALUES = 12  # of a column that are counted one by one
@@ -45,7 +52,7 @@ def catalog_overview(
         read_all: read all images, however large; else headers alone from 2 GiB on.
 
     Raises:
-        CatalogError: a patient in two splits, or label columns that are not there.
+        CatalogError: a patient in two splits.
     """
     seen = look_at_all(catalog.entries, read_all, progress)
     usable = replace(catalog, entries=tuple(one.entry for one in seen if one.error is None))
@@ -63,12 +70,12 @@ def catalog_overview(
         "dimension": " and ".join(f"{n}D" for n in sorted(axes)),
         "methods": ", ".join(name for name in METHODS if axes == {len(config_class(METHODS, name)().sample_size)}),
         **{name: len(part) for name, part in parts.items() if len(part) or name != "test"}, **geometry,
-        "dicom_series": sum(bool(one.entry.files) for one in good), "patients_by": sources(usable),
+        "dicom_series": sum(is_of_dicom(one.entry) for one in good), "patients_by": sources(usable),
         "left_out": dict(catalog.left_out), "bad": [{"file": file, "reason": reason} for file, reason in bad],
         "refused": len(bad) + refused,
     }  # fmt: skip
     info["notes"] = [
-        *_said_of_files(bad), *replace(usable, bad=()).remarks(), *notes, *_mixed(axes, modalities), *remarks,
+        *_said_of_files(bad), *replace(usable, bad=(), left_out={}).remarks(), *notes, *_mixed(axes, modalities), *remarks,
         *contradictions(good),
         *_kinds_of_notes(good), *_unread(good),
     ]  # fmt: skip
@@ -76,10 +83,9 @@ def catalog_overview(
         info |= _label_maps(good, parts, info["notes"])
         table = [{**row, "label map": e.mask.name if e.mask else ""} for row, e in zip(table, catalog)]
     if labels and len(usable):
-        known = read_labels(usable, labels.hard())
-        rows = {_which(entry): n for n, entry in enumerate(usable)}
-        targets = {name: known.targets[[rows[_which(e)] for e in part]] for name, part in parts.items() if len(part)}
-        info["notes"] += class_notes(known.names, known.kind, targets)
+        said, wrong = _labels(usable, parts, labels)
+        info["notes"] += said
+        info["refused"] += wrong
     if columns := column_counts(catalog):
         info["columns"] = columns
     return table, info
@@ -155,6 +161,19 @@ def _kinds_of_notes(seen: Sequence[Seen]) -> list[str]:
 def _unread(seen: Sequence[Seen]) -> list[str]:
     unread = sum(not one.read for one in seen)
     return [f"Headers alone were read of {unread} images; --read-all reads them too"] if unread else []
+
+
+def _labels(catalog: Catalog, parts: Mapping[str, Catalog], labels: LabelSpec) -> tuple[list[str], int]:
+    """What of the labels will hurt a training, and 1 where they prevent it."""
+    try:
+        known = read_labels(catalog, labels.hard())
+        rows = {_which(entry): n for n, entry in enumerate(catalog)}
+        targets = {name: known.targets[[rows[_which(e)] for e in part]] for name, part in parts.items() if len(part)}
+        for name in targets.keys() & {"training", "validation"}:
+            check_classes(replace(known, targets=targets[name]), name)
+    except (CatalogError, ConfigError) as error:
+        return [f"No training is possible: {error}"], 1
+    return class_notes(known.names, known.kind, targets), 0
 
 
 def _label_maps(seen: Sequence[Seen], parts: Mapping[str, Catalog], notes: list[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from medssl.core.geometry import FAR, millimetres, orientation_of
 from medssl.datasets.catalog.patients import stated_id
 from medssl.datasets.catalog.split import depth
 from medssl.datasets.entry import Entry, read_entry
+from medssl.images.formats.image_files import is_image, is_picture
 from medssl.images.label_maps import read_label_map
 from medssl.images.planes import is_flat
 from medssl.images.volume import guess_modality
@@ -75,6 +76,11 @@ def look_at(entry: Entry, read: bool) -> Seen:
     except OSError as error:
         rule = f"cannot be read ({error.strerror})"
         return Seen(entry, error=VolumeError(entry.image, rule, "Check links and permissions", code="image-unreadable"))
+
+
+def is_of_dicom(entry: Entry) -> bool:
+    """A DICOM series or radiograph."""
+    return not (is_image(entry.image) or is_picture(entry.image))
 
 
 def problem_of(error: MedSSLError, entry: Entry) -> str:
