@@ -29,6 +29,9 @@ Labels = Annotated[
 Pattern = Annotated[str, typer.Option(help='Glob below a folder, such as "*/ct.nii.gz".')]
 Masks = Annotated[str, typer.Option(help="Path of label maps, such as {folder}/../labels/{stem}.nii.gz")]
 PlainIds = Annotated[bool, typer.Option("--plain-ids", help="PatientIDs of DICOM files as they are, not hashed.")]
+FillGaps = Annotated[
+    bool, typer.Option("--fill-gaps", help="Missing slices of DICOM series are interpolated, not refused.")
+]
 UnreadableShare = Annotated[
     float, typer.Option(help="Share of the images that may be unusable and are left out; one always may.")
 ]

@@ -38,9 +38,9 @@ def data_spec(
     return DataSpec(volumes=volumes, **common)
 
 
-def ids(plain: bool) -> dict[str, str]:
-    """How PatientIDs are stored and shown, as `data_spec` takes it."""
-    return {"patient_ids": "plain" if plain else "hashed"}
+def dicom_options(plain_ids: bool, fill_gaps: bool) -> dict[str, str]:
+    """How PatientIDs are stored and shown, and what becomes of missing slices, as `data_spec` takes it."""
+    return {"patient_ids": "plain" if plain_ids else "hashed", "gaps": "resample" if fill_gaps else "refuse"}
 
 
 def is_dataset_spec(path: str) -> bool:

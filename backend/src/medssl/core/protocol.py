@@ -78,6 +78,7 @@ class DataSpec(Body):
     fold: int = 0  # which of them is the test set
     exclude: tuple[str, ...] = ()  # "view=LATERAL": images with this value in this column of the catalogue are left out
     patient_ids: str = "hashed"  # how a PatientID of DICOM files is stored and shown: hashed or plain
+    gaps: str = "refuse"  # missing slices of a DICOM series: refuse the volume, or resample (interpolate) them
     unreadable_share: float = 0.5  # of the images, that may be unusable and are then left out (one always may)
 
     def __post_init__(self) -> None:
@@ -105,6 +106,10 @@ class DataSpec(Body):
         if self.patient_ids not in ("hashed", "plain"):
             raise ConfigError(
                 f"patient_ids = {self.patient_ids!r}", "is unknown", "Use hashed or plain", code="setting-not-a-choice"
+            )
+        if self.gaps not in ("refuse", "resample"):
+            raise ConfigError(
+                f"gaps = {self.gaps!r}", "is unknown", "Use refuse or resample", code="setting-not-a-choice"
             )
         if not 0.0 <= self.unreadable_share <= 1.0:
             raise ConfigError(

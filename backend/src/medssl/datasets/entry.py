@@ -35,6 +35,7 @@ class Entry:
     frame: str = "RAS"  # ... in mm of RAS or LPS, or in voxels (i, j, k) of the file: one of FRAMES
     files: tuple[Path, ...] = ()  # of a DICOM series: its files, in any folders
     part: str = ""  # which of several stacks or phases in these files, see `images.formats.dicom_series`
+    gaps: str = "refuse"  # missing slices of a DICOM series, see `DataSpec`
     whose: str = ""  # what says whose it is: PatientID, BIDS, folder, file (nothing does); "": the table or the caller
 
 
@@ -44,5 +45,5 @@ def read_entry(entry: Entry) -> Volume:
     Raises:
         VolumeError: see `read_volume`.
     """
-    volume = read_volume(entry.image, entry.modality, files=entry.files, part=entry.part)
+    volume = read_volume(entry.image, entry.modality, files=entry.files, part=entry.part, gaps=entry.gaps)
     return located(volume, entry.point, entry.frame) if entry.point else volume

@@ -10,9 +10,21 @@ import typer
 
 from medssl.cli.data.dataset_specs import Root, check_dataset_specs, spec, specs
 from medssl.cli.help import verb
-from medssl.cli.options import AsJson, Exclude, Home, Labels, Masks, Modality, Pattern, PlainIds, Test, Validation
+from medssl.cli.options import (
+    AsJson,
+    Exclude,
+    FillGaps,
+    Home,
+    Labels,
+    Masks,
+    Modality,
+    Pattern,
+    PlainIds,
+    Test,
+    Validation,
+)
 from medssl.cli.output import err, print_json, print_table
-from medssl.cli.training_set import data_spec, ids, means_dataset_spec, read_dataset_specs
+from medssl.cli.training_set import data_spec, dicom_options, means_dataset_spec, read_dataset_specs
 from medssl.core.errors import InputError, StateError
 from medssl.core.home import home_folder
 from medssl.core.protocol import QUEUED, RUNNING, ResultStatus, to_json
@@ -50,6 +62,7 @@ def check(
     ] = None,
     labels: Labels = "",
     plain_ids: PlainIds = False,
+    fill_gaps: FillGaps = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
@@ -67,7 +80,7 @@ def check(
         return
     from medssl.handlers.worker.local import run_here
 
-    more = {"test_fraction": test_fraction, "masks": masks, **ids(plain_ids)}
+    more = {"test_fraction": test_fraction, "masks": masks, **dicom_options(plain_ids, fill_gaps)}
     chosen = data_spec(data, pattern, modality, validation_fraction, exclude, **more)
     request = CheckRequest(chosen, read_all, labels)
     with err.status("reading") as status:

@@ -12,6 +12,7 @@ from medssl.cli.options import (  # fmt: skip
     Detach,
     Device,
     Exclude,
+    FillGaps,
     Home,
     JobName,
     Labels,
@@ -26,7 +27,7 @@ from medssl.cli.options import (  # fmt: skip
     Validation,
 )
 from medssl.cli.settings import merge, parse_settings, read_settings
-from medssl.cli.training_set import data_spec, ids
+from medssl.cli.training_set import data_spec, dicom_options
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.tasks import only_task
 
@@ -61,6 +62,7 @@ def finetune(
     exclude: Exclude = [],  # noqa: B006
     unreadable_share: UnreadableShare = 0.5,
     plain_ids: PlainIds = False,
+    fill_gaps: FillGaps = False,
     partial_weights: PartialWeights = False,
     name: JobName = "",
     device: Device = "auto",
@@ -78,7 +80,7 @@ def finetune(
     chosen = data_spec(
         data, pattern, modality, validation_fraction, exclude,
         masks=masks, test_fraction=test_fraction, folds=folds, fold=fold, unreadable_share=unreadable_share,
-        **ids(plain_ids),
+        **dicom_options(plain_ids, fill_gaps),
     )  # fmt: skip
     _run(
         "finetune", task, preset, over, chosen, detach, home,
@@ -104,6 +106,7 @@ def probe(
     exclude: Exclude = [],  # noqa: B006
     unreadable_share: UnreadableShare = 0.5,
     plain_ids: PlainIds = False,
+    fill_gaps: FillGaps = False,
     name: JobName = "",
     device: Device = "auto",
     detach: Detach = False,
@@ -114,7 +117,7 @@ def probe(
     over |= {"probe": "knn"} if knn else {}
     chosen = data_spec(
         data, pattern, modality, validation_fraction, exclude,
-        test_fraction=test_fraction, folds=folds, fold=fold, unreadable_share=unreadable_share, **ids(plain_ids),
+        test_fraction=test_fraction, folds=folds, fold=fold, unreadable_share=unreadable_share, **dicom_options(plain_ids, fill_gaps),
     )  # fmt: skip
     _run(PROBE, only_task(PROBE), "default", over, chosen, detach, home, start_from=model, name=name, device=device)
 

@@ -12,6 +12,7 @@ from medssl.cli.options import (  # fmt: skip
     Detach,
     Device,
     Exclude,
+    FillGaps,
     Home,
     JobName,
     Modality,
@@ -24,7 +25,7 @@ from medssl.cli.options import (  # fmt: skip
     Validation,
 )
 from medssl.cli.settings import merge, parse_settings, read_settings
-from medssl.cli.training_set import data_spec, ids
+from medssl.cli.training_set import data_spec, dicom_options
 from medssl.core.protocol import JobSpec
 
 
@@ -44,6 +45,7 @@ def pretrain(
     exclude: Exclude = [],  # noqa: B006
     unreadable_share: UnreadableShare = 0.5,
     plain_ids: PlainIds = False,
+    fill_gaps: FillGaps = False,
     name: JobName = "",
     device: Device = "auto",
     devices: Annotated[int, typer.Option(help="Devices on each machine.")] = 1,
@@ -70,7 +72,7 @@ def pretrain(
     spec = JobSpec(
         "pretrain", method, as_dict(build(config_class(METHODS, method), over, preset)),
         data_spec(
-            data, pattern, modality, validation_fraction, exclude, unreadable_share=unreadable_share, **ids(plain_ids)
+            data, pattern, modality, validation_fraction, exclude, unreadable_share=unreadable_share, **dicom_options(plain_ids, fill_gaps)
         ), name=name, device=device,
         start_from=start_from, partial_weights=partial_weights,
     )  # fmt: skip

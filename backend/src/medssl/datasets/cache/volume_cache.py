@@ -131,6 +131,7 @@ class VolumeCache:
             entry.view,
             str(entry.inverted),
             *([entry.part] if entry.part else ()),
+            *([entry.gaps] if entry.gaps != "refuse" else ()),
             *_known(entry.image, entry.files),
         ]
         return hashlib.sha256("\n".join(about).encode()).hexdigest()

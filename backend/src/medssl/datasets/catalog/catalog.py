@@ -117,6 +117,7 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
             "Choose another folder or pattern (NRRD, NIfTI, MetaImage, DICOM, PNG, JPEG)",
             code="no-images",
         )
+    entries = [replace(entry, gaps=spec.gaps) for entry in entries]
     kept = tuple(with_masks(without(entries, spec.exclude), spec.masks))
     return Catalog(kept, found.left_out, found.bad, found.notes)
 

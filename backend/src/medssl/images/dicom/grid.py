@@ -15,7 +15,7 @@ from medssl.images.dicom.tilt import drift_of
 
 TOLERANCE = 0.01  # of the slice distance, plus as many mm: what a position may lie beside the grid without a word
 FEW_HOLES = 0.15  # of the slices: more even gaps than that in rounded positions come from the rounding
-REMEDY = 'Export the series again, complete, or fill it in Python: medssl.write_volume(medssl.read_volume(folder, gaps="resample"), "filled.nrrd")'  # fmt: skip
+REMEDY = 'Export the series again, complete, or have it filled: --fill-gaps, in Python medssl.read_volume(folder, gaps="resample")'
 
 
 @dataclass(frozen=True)
