@@ -33,12 +33,8 @@ class LabelledSplit:
     images: tuple[CachedVolume, ...]
     masks: tuple[CachedVolume, ...] = ()
     targets: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    places: tuple[
-        tuple[float, float, float], ...
-    ] = ()  # mm, LPS: what each row is about, where rows name a place in a volume
-    fitted: tuple[
-        CachedVolume, ...
-    ] = ()  # the images in the spacing that the network sees; () where they are as they are
+    places: tuple[tuple[float, float, float], ...] = ()  # mm, LPS, where rows name a place in their volume
+    fitted: tuple[CachedVolume, ...] = ()  # the images in the network's spacing; () where they are as they are
 
     def __len__(self) -> int:
         return len(self.entries)
