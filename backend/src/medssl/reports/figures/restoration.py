@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medssl.images.geometry import reorient
 from medssl.inference.volumes.restoration import Restoration
 from medssl.reports.figures.montage import MontageRow, write_montage
 
@@ -16,14 +17,11 @@ def draw_restoration(found: Restoration, path: Path) -> None:
 
 
 def montage_rows(found: Restoration) -> list[MontageRow]:
-    """Three slices of the restoration, at a quarter, half and three quarters of the depth."""
+    """Three axial slices of the restoration, at a quarter, half and three quarters of the depth."""
     low, high = found.info["window"]
-    depth = found.original.shape[2]
-    aspect, rows = float(found.original.spacing[1] / found.original.spacing[0]), []
+    images = [reorient(image) for image in (found.original, found.distorted, found.restored)]
+    depth, spacing, rows = images[0].shape[2], images[0].spacing, []
     for k in sorted({depth // 4, depth // 2, 3 * depth // 4}):
-        original, distorted, restored = (
-            (v.array[:, :, k].astype(np.float32) - low) / (high - low)
-            for v in (found.original, found.distorted, found.restored)
-        )
-        rows.append(MontageRow(original, distorted, restored, f"k = {k}", aspect))
+        original, distorted, restored = ((v.array[:, :, k].astype(np.float32) - low) / (high - low) for v in images)
+        rows.append(MontageRow(original, distorted, restored, f"axial {k}", float(spacing[1] / spacing[0])))
     return rows

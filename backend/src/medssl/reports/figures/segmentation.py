@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.colors import to_rgba
 
+from medssl.images.geometry import reorient
 from medssl.images.volume import Volume
 from medssl.inference.volumes.segmenter import SegmentedImage
 from medssl.reports.figures.anatomy import overlay
@@ -16,7 +17,7 @@ SEEN = (0.25, 0.5, 0.75)  # where they lie between the first and the last slice 
 
 
 def draw_segmentation(found: SegmentedImage, path: Path) -> None:
-    """The label map over the image, in the classes' colours, with a legend: three slices of a volume."""
+    """The label map over the image, in the classes' colours, with a legend: three axial slices of a volume."""
     images, maps, names = _slices(found)
     tiles = ImageGrid(images, names, "Segmentation", foot=0.42)
     colours = np.zeros((1 + max(one["value"] for one in found.segments), 4))
@@ -37,12 +38,12 @@ def draw_segmentation(found: SegmentedImage, path: Path) -> None:
 
 def _slices(found: SegmentedImage) -> tuple[list[Volume], list[np.ndarray], list[str]]:
     """2D images, their labels (column, row) and names."""
-    source, labels = found.source, found.labels.array
-    if labels.ndim == 2:
-        return [source], [labels], [source.name]
+    if found.labels.array.ndim == 2:
+        return [found.source], [found.labels.array], [found.source.name]
+    source, labels = reorient(found.source), reorient(found.labels).array  # axial slices, however the file stores them
     shown = np.flatnonzero(labels.any(axis=(0, 1)))
     first, last = (int(shown[0]), int(shown[-1])) if shown.size else (0, labels.shape[2] - 1)
     numbers = sorted({round(first + share * (last - first)) for share in SEEN})
     spacing = np.array([*source.spacing[:2], 1.0])
     images = [Volume(np.ascontiguousarray(source.array[:, :, k]), spacing) for k in numbers]
-    return images, [labels[:, :, k] for k in numbers], [f"{source.name} k = {k}" for k in numbers]
+    return images, [labels[:, :, k] for k in numbers], [f"{source.name}, axial slice {k}" for k in numbers]
