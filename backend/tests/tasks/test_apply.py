@@ -228,3 +228,14 @@ def test_a_growing_table_forgets_a_torn_line(tmp_path):
     assert again.rows == expected == rows(table.path)
     with refused("output-of-another-model", names="columns a, b"):
         GrowingTable(tmp_path / "t.csv", ("a",))
+
+
+def test_orientation_and_spacing_can_be_stated_for_a_run(home, segmenter, volumes, tmp_path):
+    stated = {"output": str(tmp_path / "out"), "orientation": "ras", "spacing": "1 1.5 2"}
+    apply(job(segmenter, as_modality(volumes), **stated), run := FakeRun(tmp_path / "a"))
+    assert [event["code"] for event in run.events if event["type"] == "warning"] == ["image-failed"], (
+        "no note: it is stated"
+    )
+    apply(job(segmenter, as_modality(volumes), **stated), FakeRun(tmp_path / "b"))  # the same settings go on
+    with refused("output-of-another-model"):
+        apply(job(segmenter, as_modality(volumes), **{**stated, "orientation": "LPS"}), FakeRun(tmp_path / "c"))

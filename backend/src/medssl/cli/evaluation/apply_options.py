@@ -21,4 +21,9 @@ ModelPart = Annotated[str, typer.Option("--part", help="Part of weights that hol
 Split = Annotated[
     str, typer.Option(help="Split of a catalogue to which the images belong: test, validation, training.")
 ]
+Orientation = Annotated[
+    str,
+    typer.Option(help="Orientation of the model's training images, such as RAS, where its file does not record it."),
+]
+Spacing = Annotated[str, typer.Option(help="Spacing in mm that goes with the orientation: native, or 1,1,3.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Earlier results in the output are replaced.")]

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.evaluation.apply_options import Findings, FineTuned, Heads, Images, ModelPart, Overwrite, Split
+from medssl.cli.evaluation.apply_options import (
+    Findings,
+    FineTuned,
+    Heads,
+    Images,
+    ModelPart,
+    Orientation,
+    Overwrite,
+    Spacing,
+    Split,
+)
 from medssl.cli.evaluation.applying import apply_here, ark_settings, failures, images_of
 from medssl.cli.options import Detach, Device, Home, Modality, Pattern, View
 from medssl.cli.output import out, print_table
@@ -31,6 +41,8 @@ def predict(
     pattern: Pattern = "",
     modality: Modality = "",
     view: View = "",
+    orientation: Orientation = "",
+    spacing: Spacing = "native",
     overwrite: Overwrite = False,
     detach: Detach = False,
     device: Device = "auto",
@@ -45,7 +57,7 @@ def predict(
     from medssl.tasks.apply.output import ApplyFolder
 
     settings = {
-        "output": str(output), "test_time": test_time, "overwrite": overwrite, **ark_settings(findings, heads, part),
+        "output": str(output), "test_time": test_time, "overwrite": overwrite, "orientation": orientation, "spacing": spacing, **ark_settings(findings, heads, part),
     }  # fmt: skip
     data = images_of(images, pattern, modality, view, split)
     rows = apply_here(model, data, settings, device, home, detach)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medssl.cli.evaluation.apply_options import FineTuned, Images, Overwrite
+from medssl.cli.evaluation.apply_options import FineTuned, Images, Orientation, Overwrite, Spacing
 from medssl.cli.evaluation.applying import apply_here, failures, images_of
 from medssl.cli.options import Detach, Device, Home, Modality, Pattern, View
 from medssl.cli.output import out, print_table
@@ -28,6 +28,8 @@ def segment(
     pattern: Pattern = "",
     modality: Modality = "",
     view: View = "",
+    orientation: Orientation = "",
+    spacing: Spacing = "native",
     overwrite: Overwrite = False,
     detach: Detach = False,
     device: Device = "auto",
@@ -37,7 +39,15 @@ def segment(
 
     Leaves a label map per image, index.csv (what became of each), volumes.csv, and classes.csv (what the values mean).
     """
-    settings = {"output": str(output), "overlap": overlap, "mirror": mirror, "format": format, "overwrite": overwrite}
+    settings = {
+        "output": str(output),
+        "overlap": overlap,
+        "mirror": mirror,
+        "format": format,
+        "overwrite": overwrite,
+        "orientation": orientation,
+        "spacing": spacing,
+    }
     rows = apply_here(model, images_of(images, pattern, modality, view), settings, device, home, detach)
     if not rows:
         return

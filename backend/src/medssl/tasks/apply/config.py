@@ -33,6 +33,12 @@ class ApplyConfig:
         "auto", "Where weights hold both; auto: the teacher of an Ark, the student of others",
         choices=("auto", "student", "teacher"), advanced=True,
     )  # fmt: skip
+    orientation: str = setting(
+        "",
+        "Orientation of the model's training images, such as LPS or RAS, where its file does not record it",
+        advanced=True,
+    )
+    spacing: str = setting("native", "Spacing in mm that goes with the orientation: native, or 1 1 3", advanced=True)
     format: str = setting(
         "nii.gz", "Format of label maps; nrrd holds names and colours too", choices=("nii.gz", "nrrd")
     )

@@ -68,13 +68,15 @@ class ApplyFolder:
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         known = read_json(path) if path.is_file() else None
+        defaults = asdict(ApplyConfig())  # of settings that earlier versions did not have
         if known is None:  # images, or label maps that somebody drew
             _check_free(self.folder / name for name in files)
         if known is not None and config.overwrite and known.get("run") != run:
             for name in (self.index, self.table):
                 (self.folder / name).unlink(missing_ok=True)
         elif known is not None and any(
-            known.get(name) != record[name] for name in record.keys() - {"output", "overwrite", "run"}
+            known.get(name, defaults.get(name)) != record[name]
+            for name in record.keys() - {"output", "overwrite", "run"}
         ):
             raise InputError(
                 self.folder,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import cast
 
 from medssl.core import capabilities
 from medssl.core.errors import CancelledError, CatalogError, InputError, NotFoundError
+from medssl.core.geometry import Geometry, parse_spacing
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
@@ -21,6 +23,7 @@ from medssl.inference.classification.probe_files import Probe
 from medssl.inference.models import WarmModels
 from medssl.inference.volumes.model_grid import image_notes
 from medssl.networks.network import Network
+from medssl.networks.weights.stating import with_geometry
 from medssl.tasks.apply.appliers import CLASSES, Applier, Predicting, Segmenting
 from medssl.tasks.apply.columns import Columns, columns_of, exclusive_columns
 from medssl.tasks.apply.config import ApplyConfig
@@ -64,6 +67,12 @@ def apply_model(
     models = WarmModels(run.home)
     part = "" if config.part == "auto" else config.part
     net = load_predictor(reference, run.home, lambda model, part: models.get(model, "", run.device, part), part)
+    if config.orientation:
+        geometry = Geometry(config.orientation.upper(), parse_spacing(config.spacing))
+        if isinstance(net, Probe):
+            net = replace(net, net=with_geometry(net.net, geometry))
+        else:
+            net = with_geometry(net, geometry)
     output = ApplyFolder.of(config.output, run.folder / "results")
     columns = columns_of(net, catalog, config, exclusive) if _predicts(net, config) else None
     files = () if columns else (CLASSES, *file_names(catalog, f".{config.format}", {}).values())
