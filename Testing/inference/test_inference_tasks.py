@@ -281,7 +281,7 @@ def test_console_refuses_before_anything_is_sent(logic, scene):
     assert not logic.server.calls
 
 
-def test_a_volume_unlike_those_of_training_is_noted_before_the_run(ready, process_until):
+def test_a_volume_unlike_those_of_training_is_noted_before_the_run(ready, process_until, grab):
     """Spacing along the model's axes, whatever the storage; a model that records nothing says so."""
     box, plan = ready.segment, ready.segment._models.model["plan"]
     assert box.ui.segmentButton.enabled and "not record" in box.ui.segmentStatus.text
@@ -293,6 +293,7 @@ def test_a_volume_unlike_those_of_training_is_noted_before_the_run(ready, proces
     coarse.SetSpacing([3 * side for side in spacing])
     box.ui.segmentSelector.setCurrentNode(coarse)
     assert "far from those of the training images" in box.ui.segmentStatus.text and box.ui.segmentButton.enabled
+    ready.grab(grab, "segment-unlike-training")
     plan["geometry"]["tilt"] = 0.0
     box.ui.segmentSelector.setCurrentNode(ready.source)
     assert "degrees" in box.ui.segmentStatus.text
