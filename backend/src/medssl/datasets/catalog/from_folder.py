@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.catalog.folder_files import MASK_FOLDERS, list_folder, list_pattern
+from medssl.datasets.catalog.linked_patients import linked_patients, links_of
 from medssl.datasets.catalog.patients import BIDS, FILE, FOLDER, PATIENT_ID, stated_id, subject_of
 from medssl.datasets.entry import Entry
 from medssl.images.dicom.header import RADIOGRAPHS, is_dicom
@@ -36,7 +37,8 @@ def read_folder(root: Path, pattern: str = "", modality: str = "", named: Named 
     DICOM files are sorted into series by their headers, in whatever folders they lie. Without a pattern, what is plainly a
     label map is left out: files in folders called masks, labels or segmentations, and names that end in mask, seg, label
     or segmentation. The patient is the PatientID, else the BIDS subject, else the first folder that is not merely called
-    "images" or so, else the file's own name. Files without an ID in a patient's folder belong to the one ID found there.
+    "images" or so, else the file's own name. Files without an ID in a patient's folder belong to the one ID found there;
+    series without an ID that share a study or a PatientName are of one patient.
 
     Raises:
         CatalogError: a pattern that is not one.
@@ -51,14 +53,18 @@ def read_folder(root: Path, pattern: str = "", modality: str = "", named: Named 
     held = Counter(file.parent for series in found.series for file in series.files)
     shared = Counter(series.files for series in found.series)  # files that hold several phases
     ids: dict[Path, str] = {}
+    links: dict[Path, tuple[str, ...]] = {}
     entries = [_of_file(root, image, modality) for image in files.images]
     for series in found.series:
         entry = _of_series(root, series if shared[series.files] > 1 else replace(series, part=""), held, modality)
         entries.append(entry)
         if stated := stated_id(series.patient):
             ids[_key(entry)] = stated
+        links[_key(entry)] = links_of(series.study, "" if stated else series.person)
     entries = sorted(_distinct(entries), key=lambda entry: (str(entry.image), entry.part))
     entries, notes = _with_patients(root, entries, ids, named)
+    entries, linked = linked_patients(entries, [links.get(_key(entry), ()) for entry in entries])
+    notes += linked
     left_out = files.left_out + Counter(found.left_out)
     return FolderContents(tuple(entries), dict(sorted(left_out.items())), (*files.bad, *found.bad), tuple(notes))
 

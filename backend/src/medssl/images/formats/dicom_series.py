@@ -20,7 +20,7 @@ from medssl.images.dicom.phases import phases
 from medssl.images.dicom.planes import PLANE_TAGS, Plane, planes_of
 
 TAGS = (
-    "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", *KIND_TAGS, *PLANE_TAGS,
+    "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "PatientName", *KIND_TAGS, *PLANE_TAGS,
 )  # fmt: skip
 MOST_STACKS = 64  # of one series; more are turns about an axis
 SAME_ORIENTATION = 0.01  # between the components of the axes' unit vectors
@@ -36,6 +36,7 @@ class Series:
     patient: str  # PatientID as it stands in the file
     study: str
     description: str
+    person: str = ""  # PatientName, to tell whether two images are of one patient; nothing stores or shows it
     part: str = ""  # what tells this phase from the others of the same UID, for example "AcquisitionNumber 2"
 
 
@@ -73,6 +74,7 @@ class _File:
     instance: str
     modality: str
     description: str
+    person: str
     projection: bool
     planes: tuple[Plane, ...]
 
@@ -152,6 +154,7 @@ def _describe(path: Path, header: Dataset) -> _File:
         instance=text(header, "SOPInstanceUID"),
         modality=text(header, "Modality"),
         description=text(header, "SeriesDescription"),
+        person=text(header, "PatientName"),
         projection=is_projection(header),
         planes=tuple(planes_of(path, header)),
     )
@@ -243,6 +246,6 @@ def _group(files: list[_File], part: str, planes: list[Plane], projection: bool)
     first = of[planes[0].path]
     series = Series(
         uid=first.key[0], files=tuple(sorted({plane.path for plane in planes})), modality=first.modality,
-        patient=first.key[2], study=first.key[1], description=first.description, part=part,
+        patient=first.key[2], study=first.key[1], description=first.description, person=first.person, part=part,
     )  # fmt: skip
     return Group(series, tuple(planes), projection)
