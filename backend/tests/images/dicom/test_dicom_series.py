@@ -96,6 +96,15 @@ def test_one_uid_of_two_patients_stays_apart(tmp_path, hu):
     assert [series.patient for series in find_series(files(tmp_path)).series] == ["patient 0", "patient 1"]
 
 
+@pytest.mark.parametrize("empty", [{0}, {1, 2}, {5}])
+def test_slices_whose_patient_id_was_emptied_stay_in_their_series(tmp_path, hu, empty):
+    for n, z in enumerate(HEIGHTS):
+        patient = "" if n in empty else "A"
+        write_series(tmp_path / f"{n}", hu[..., n : n + 1], [z], PatientID=patient, SeriesInstanceUID="1.2")
+    (series,) = find_series(files(tmp_path)).series
+    assert series.patient == "A" and len(series.files) == len(HEIGHTS)
+
+
 def test_copies_are_left_out_but_not_other_pixels_under_the_same_uid(tmp_path, hu):
     folder = write_series(tmp_path / "s", hu, HEIGHTS)
     shutil.copytree(folder, folder / "again")

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +110,7 @@ def sort_files(paths: Iterable[Path], keep: tuple[str, ...] = ()) -> SortedFiles
         else:
             kept.setdefault(file.key, []).append(file)
     groups: list[Group] = []
-    for files in kept.values():
+    for files in _with_known_patients(kept).values():
         try:
             with refusing(files[0].path, "belongs to a series that cannot be sorted"):
                 groups += _split(files, left_out)
@@ -118,6 +118,15 @@ def sort_files(paths: Iterable[Path], keep: tuple[str, ...] = ()) -> SortedFiles
             bad += [(file.path, error) for file in files]
     groups.sort(key=lambda group: (str(group.series.files[0]), group.planes[0].frame))
     return SortedFiles(tuple(groups), dict(sorted(left_out.items())), tuple(bad))
+
+
+def _with_known_patients(kept: dict[tuple[str, str, str], list[_File]]) -> dict[tuple[str, str, str], list[_File]]:
+    """Files without a PatientID join the rest of their series, where that is of one patient."""
+    for key in [key for key in kept if not key[2]]:
+        known = [other for other in kept if other[:2] == key[:2] and other[2]]
+        if len(known) == 1:
+            kept[known[0]] += [replace(file, key=known[0]) for file in kept.pop(key)]
+    return kept
 
 
 def _look_at(path: Path, keep: tuple[str, ...]) -> _File | str:
