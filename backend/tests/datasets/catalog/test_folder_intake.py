@@ -246,3 +246,17 @@ def test_an_id_passes_to_the_images_of_its_study_and_ids_are_never_joined(tmp_pa
     for n, patient in enumerate(("A", "", "B", "C")):
         scan(root / f"CASE{n}", array + n, patient, StudyInstanceUID="1.1" if n < 2 else "1.2", PatientName="Doe^Jane")
     assert [entry.patient for entry in read(tmp_path, root)] == ["A", "A", "B", "C"]
+
+
+@pytest.mark.parametrize("above", ["visit{}", "Visit_0{}", "ses-{}", "timepoint {}", "site{}", "fold_{}"])
+@pytest.mark.parametrize("inside", ["pat{}.nrrd", "pat{}/ct.nrrd"])
+def test_folders_of_visits_and_sites_are_no_patients(tmp_path, array, above, inside):
+    root = tmp_path / "x"
+    for n in range(6):
+        path = root / above.format(n % 2) / inside.format(n // 2)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_volume(Volume(array + n), path)
+    catalog = read(tmp_path, root)
+    assert catalog.patients == ("pat0", "pat1", "pat2")
+    split = split_by_patient(catalog, 0.3, 0, 1)
+    assert not set(split.training.patients) & set(split.validation.patients)

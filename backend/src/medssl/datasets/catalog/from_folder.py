@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -17,6 +18,10 @@ from medssl.images.formats.dicom_series import Series, find_series
 from medssl.images.formats.image_files import is_image, is_picture, stem
 
 PLAIN_FOLDERS = (*MASK_FOLDERS, "image", "images", "imagestr", "imagests", "img", "data", "scans", "volumes", "unlabelled", "unlabeled", "train", "training", "val", "validation", "test", "dicom", "dcm", "nifti", "nii", "pacs", "export", "rawdata")  # fmt: skip
+NO_PATIENT = re.compile(  # what holds images of many patients: of a time or a place
+    r"(visit|ses|session|time[-_ ]?point|baseline|follow[-_ ]?up|site|cent(er|re)|hospital|batch|fold)[-_ ]?\d*",
+    re.IGNORECASE,
+)
 
 Named = Callable[[str], str]  # from a PatientID to what the patient is called
 
@@ -164,12 +169,12 @@ def _patient(
 
 
 def _folder_of(root: Path, entry: Entry) -> str:
-    """The first folder that is not merely called "images" or so; of a series that is the root itself, that one."""
+    """The first folder that is not merely called "images" or after a visit or site; of a series that is the root itself, that one."""
     parts = entry.image.relative_to(root).parts
     folders = parts if entry.files and entry.image not in entry.files else parts[:-1]
     if not parts:
         folders = (root.name,)
-    return next((folder for folder in folders if folder.lower() not in PLAIN_FOLDERS), "")
+    return next((one for one in folders if one.lower() not in PLAIN_FOLDERS and not NO_PATIENT.fullmatch(one)), "")
 
 
 def _name(root: Path, image: Path) -> str:
