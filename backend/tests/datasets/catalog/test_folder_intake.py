@@ -27,6 +27,7 @@ from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
 
 Z = [1.0, 2.0, 3.0, 4.0]
+LONG = "1.2.826.0.1.3680043.8.498"
 
 
 @pytest.fixture
@@ -214,7 +215,7 @@ def _made(path):
 @pytest.mark.parametrize("anonymous", ["", "ANON"])
 def test_series_of_one_study_without_an_id_are_of_one_patient(tmp_path, array, flat, anonymous):
     root = tmp_path / "x"
-    for n, study in enumerate(("1.1", "1.1", "1.2", "1.2")):
+    for n, study in enumerate((*[f"{LONG}.1"] * 2, *[f"{LONG}.2"] * 2)):
         folder = root / "export" if flat else root / f"SE{n}"
         scan(
             folder / f"s{n}" if flat else folder, array + n, anonymous, StudyInstanceUID=study, PatientName="Anonymous"
@@ -244,7 +245,7 @@ def test_a_name_joins_studies_without_an_id_and_is_never_shown(tmp_path, array, 
 def test_an_id_passes_to_the_images_of_its_study_and_ids_are_never_joined(tmp_path, array):
     root = tmp_path / "x"
     for n, patient in enumerate(("A", "", "B", "C")):
-        scan(root / f"CASE{n}", array + n, patient, StudyInstanceUID="1.1" if n < 2 else "1.2", PatientName="Doe^Jane")
+        scan(root / f"CASE{n}", array + n, patient, StudyInstanceUID=f"{LONG}.{n // 2}", PatientName="Doe^Jane")
     assert [entry.patient for entry in read(tmp_path, root)] == ["A", "A", "B", "C"]
 
 
@@ -260,3 +261,12 @@ def test_folders_of_visits_and_sites_are_no_patients(tmp_path, array, above, ins
     assert catalog.patients == ("pat0", "pat1", "pat2")
     split = split_by_patient(catalog, 0.3, 0, 1)
     assert not set(split.training.patients) & set(split.validation.patients)
+
+
+@pytest.mark.parametrize(
+    "tags", [{"StudyInstanceUID": "1.2.3"}, {"PatientName": "Test^Case"}, {"PatientName": "Anonymous^Patient"}]
+)
+def test_what_a_tool_writes_for_everybody_joins_nobody(tmp_path, array, tags):
+    for n in range(3):
+        scan(tmp_path / "x" / f"p{n}", array + n, "anon", **tags)
+    assert read(tmp_path, tmp_path / "x").patients == ("p0", "p1", "p2")

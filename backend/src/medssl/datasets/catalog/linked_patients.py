@@ -9,20 +9,26 @@ from medssl.datasets.catalog.patients import FILE, FOLDER, PATIENT_ID, stated_id
 from medssl.datasets.entry import Entry
 
 STUDY_OR_NAME = "study or PatientName"
+SHORTEST_UID = 16  # characters: the root of an organisation and what makes it unique
 
 
 def links_of(study: str, person: str) -> tuple[str, ...]:
-    """What an image shares with others of its patient: its study, and the name where it is one (no "Anonymous")."""
+    """What an image shares with others of its patient: its study, and the name where it is one (no "Anonymous").
+
+    A UID of a few digits is one that a tool writes for everybody.
+    """
     name = " ".join(person.replace("^", " ").split()).casefold()
-    return (*([f"study {study}"] if study else []), *([f"name {name}"] if stated_id(name) else []))
+    return (*([f"study {study}"] if len(study) >= SHORTEST_UID else []), *([f"name {name}"] if stated_id(name) else []))
 
 
 def linked_patients(entries: Sequence[Entry], links: Sequence[tuple[str, ...]]) -> tuple[list[Entry], list[str]]:
     """The entries, with one patient for those that a link joins, and a note where that changed anything.
 
     Only folders and file names give way: a PatientID or a BIDS subject stays what it is, and passes to the images without
-    one that share a study with it.
+    one that share a study with it. A name that all bear tells nobody apart: it says nothing.
     """
+    names = {link for one in links for link in one if link.startswith("name ")}
+    links = links if len(names) > 1 else [tuple(link for link in one if link not in names) for one in links]
     same: dict[str, str] = {}
     first: dict[str, Entry] = {}
 
