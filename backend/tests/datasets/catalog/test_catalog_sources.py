@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from dicom_files import write_dicom, write_series
@@ -8,6 +10,8 @@ from refusals import refused
 
 from medssl.core.errors import NotFoundError
 from medssl.core.protocol import DataSpec, VolumeRef
+from medssl.datasets.cache.filling import fill
+from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import read_catalog
 from medssl.images.formats.reading import write_volume
 
@@ -117,7 +121,8 @@ def test_csv_may_leave_out_the_folder_images(folder, tmp_path, ct):
     ("text", "code", "names"),
     [
         ("image\np3.nrrd\n", "column-missing", "'patient'"),
-        ("image,patient\np3.nrrd,A\nabsent.nrrd,B\n", "file-not-found", "line 3: absent.nrrd"),
+        ("image,patient\ngone.nrrd,A\nabsent.nrrd,B\n", "file-not-found", "line 2: gone.nrrd"),
+        ("image,patient,mask\np3.nrrd,A,\np5.nrrd,B,absent.nrrd\n", "file-not-found", "line 3: absent.nrrd"),
         ("image,patient\np3.nrrd,\n", "patient-missing", "line 2"),
         ("image,patient\np3.nrrd,A,3\n", "wrong-number-of-fields", "line 2"),
         ("image,patient\np3.nrrd\n", "wrong-number-of-fields", "line 2"),
@@ -131,6 +136,28 @@ def test_csv_errors_name_the_line(folder, tmp_path, text, code, names):
     with refused(code, names) as caught:
         read(tmp_path, path=table(folder, text))
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("column", ["image", "mask"])
+def test_one_missing_file_of_a_table_is_left_to_the_reading_which_goes_on(folder, tmp_path, ct, column):
+    names = {"image": ["p3.nrrd", "p5.nrrd"], "mask": ["m3.nrrd", "m5.nrrd"]}
+    for name in names["mask"]:
+        write_volume(replace(ct, array=(ct.array > 0).astype(np.uint8)), folder / name)
+    names[column][1] = "gone\\absent.nrrd"
+    rows = [",".join([names["image"][n], f"P{n}", names["mask"][n]]) for n in range(2)]
+    catalog = read(tmp_path, path=table(folder, "\n".join(["image,patient,mask", *rows])))
+    sound, broken = catalog
+    assert getattr(sound, column).exists() and getattr(broken, column) == folder / "gone" / "absent.nrrd"
+    filled = fill(VolumeCache(tmp_path / "cache"), catalog, lambda _: None, masks=column == "mask")
+    assert [one.entry for one in filled.skipped] == [broken]
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "nan", "NULL", "None", "-", "?"])
+def test_words_for_no_number_are_unknown_where_the_others_are_numbers(folder, tmp_path, word):
+    text = f"image,patient,edema,sex\np3.nrrd,A,1,{word}\np5.nrrd,B,{word},{word}\n"
+    first, second = read(tmp_path, path=table(folder, text))
+    assert first.labels == {"edema": 1} and np.isnan(second.labels["edema"])
+    assert first.attributes == {"sex": word}
 
 
 def test_a_file_that_is_no_table(folder, tmp_path):

@@ -27,6 +27,7 @@ from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
 
 Z = [1.0, 2.0, 3.0, 4.0]
+LONG = "1.2.826.0.1.3680043.8.498"
 
 
 @pytest.fixture
@@ -208,3 +209,64 @@ def test_linked_folders_are_read_once(tmp_path, ct):
 def _made(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("anonymous", ["", "ANON"])
+def test_series_of_one_study_without_an_id_are_of_one_patient(tmp_path, array, flat, anonymous):
+    root = tmp_path / "x"
+    for n, study in enumerate((*[f"{LONG}.1"] * 2, *[f"{LONG}.2"] * 2)):
+        folder = root / "export" if flat else root / f"SE{n}"
+        scan(
+            folder / f"s{n}" if flat else folder, array + n, anonymous, StudyInstanceUID=study, PatientName="Anonymous"
+        )
+    if flat:  # all slices in one folder
+        for n, file in enumerate(sorted(root.rglob("*.dcm"))):
+            file.rename(root / f"{n}.dcm")
+    catalog = read(tmp_path, root)
+    assert len(catalog) == 4 and len(catalog.patients) == 2
+    assert sources(catalog) == {"study or PatientName": 4} and any("study" in note for note in catalog.remarks())
+    split = split_by_patient(catalog, 0.5, 0, 1)
+    assert not set(split.training.patients) & set(split.validation.patients)
+
+
+@pytest.mark.parametrize("names", [("Doe^Jane", "DOE^JANE"), ("Müller^Ute^^Dr", "Müller^Ute^^Dr")])
+def test_a_name_joins_studies_without_an_id_and_is_never_shown(tmp_path, array, names):
+    root = tmp_path / "x"
+    for n, name in enumerate((*names, "Roe^Rick")):
+        scan(
+            root / f"CASE{n}", array + n, StudyInstanceUID=f"1.{n}", PatientName=name, SpecificCharacterSet="ISO_IR 192"
+        )
+    catalog = read(tmp_path, root)
+    assert [entry.patient for entry in catalog] == ["CASE0", "CASE0", "CASE2"]
+    assert not any("doe" in said.lower() for said in (*catalog.remarks(), *map(str, catalog)))
+
+
+def test_an_id_passes_to_the_images_of_its_study_and_ids_are_never_joined(tmp_path, array):
+    root = tmp_path / "x"
+    for n, patient in enumerate(("A", "", "B", "C")):
+        scan(root / f"CASE{n}", array + n, patient, StudyInstanceUID=f"{LONG}.{n // 2}", PatientName="Doe^Jane")
+    assert [entry.patient for entry in read(tmp_path, root)] == ["A", "A", "B", "C"]
+
+
+@pytest.mark.parametrize("above", ["visit{}", "Visit_0{}", "ses-{}", "timepoint {}", "site{}", "fold_{}"])
+@pytest.mark.parametrize("inside", ["pat{}.nrrd", "pat{}/ct.nrrd"])
+def test_folders_of_visits_and_sites_are_no_patients(tmp_path, array, above, inside):
+    root = tmp_path / "x"
+    for n in range(6):
+        path = root / above.format(n % 2) / inside.format(n // 2)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_volume(Volume(array + n), path)
+    catalog = read(tmp_path, root)
+    assert catalog.patients == ("pat0", "pat1", "pat2")
+    split = split_by_patient(catalog, 0.3, 0, 1)
+    assert not set(split.training.patients) & set(split.validation.patients)
+
+
+@pytest.mark.parametrize(
+    "tags", [{"StudyInstanceUID": "1.2.3"}, {"PatientName": "Test^Case"}, {"PatientName": "Anonymous^Patient"}]
+)
+def test_what_a_tool_writes_for_everybody_joins_nobody(tmp_path, array, tags):
+    for n in range(3):
+        scan(tmp_path / "x" / f"p{n}", array + n, "anon", **tags)
+    assert read(tmp_path, tmp_path / "x").patients == ("p0", "p1", "p2")

@@ -207,6 +207,13 @@ def test_rescale_of_each_slice(tmp_path, hu):
     np.testing.assert_allclose(volume.array, (hu[..., :5] + 1024.0) * (0.5 + np.arange(5)), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("tags", "noted"), [({}, False), ({"RescaleIntercept": 0}, True), ({"RescaleIntercept": None, "RescaleSlope": None}, True),
+    ({"RescaleIntercept": 0, "Modality": "MR"}, False)])  # fmt: skip
+def test_a_ct_that_is_hardly_in_hounsfield_units_is_noted(tmp_path, hu, tags, noted):
+    volume = read_volume(write_series(tmp_path / "s", hu, [float(k) for k in range(hu.shape[2])], **tags))
+    assert any("Hounsfield" in note for note in volume.notes) == noted
+
+
 @pytest.mark.parametrize(("kind", "padding"), [(np.uint16, 63536), (np.int16, -2000), (np.uint16, 0)])
 def test_padding_becomes_air(tmp_path, hu, kind, padding):
     stored = np.clip(hu[..., :4].astype(int) + 1024, 0, None).astype(kind)

@@ -96,6 +96,25 @@ def test_one_uid_of_two_patients_stays_apart(tmp_path, hu):
     assert [series.patient for series in find_series(files(tmp_path)).series] == ["patient 0", "patient 1"]
 
 
+def test_series_of_one_description_in_one_folder_are_told_apart_by_a_file(tmp_path, hu):
+    for n in range(2):
+        write_series(tmp_path / f"{n}", hu + n, HEIGHTS, SeriesDescription="T1")
+        for file in (tmp_path / f"{n}").iterdir():
+            file.rename(tmp_path / f"{n}-{file.name}")
+    first = [f"with {tmp_path.name}/{series.files[0].name}" for series in find_series(files(tmp_path)).series]
+    with refused("series-mixed", names=first):
+        read_volume(tmp_path)
+
+
+@pytest.mark.parametrize("empty", [{0}, {1, 2}, {5}])
+def test_slices_whose_patient_id_was_emptied_stay_in_their_series(tmp_path, hu, empty):
+    for n, z in enumerate(HEIGHTS):
+        patient = "" if n in empty else "A"
+        write_series(tmp_path / f"{n}", hu[..., n : n + 1], [z], PatientID=patient, SeriesInstanceUID="1.2")
+    (series,) = find_series(files(tmp_path)).series
+    assert series.patient == "A" and len(series.files) == len(HEIGHTS)
+
+
 def test_copies_are_left_out_but_not_other_pixels_under_the_same_uid(tmp_path, hu):
     folder = write_series(tmp_path / "s", hu, HEIGHTS)
     shutil.copytree(folder, folder / "again")

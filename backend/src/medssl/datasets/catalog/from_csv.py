@@ -16,6 +16,7 @@ from medssl.images.formats.image_files import stem
 FOLDERS = {"image": ("images",), "mask": ("masks", "labels")}  # beside the table; file names may leave them out
 OWN_COLUMNS = ("image", "patient", "split", "modality", "name", "mask", "dicom_files", "dicom_part")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+UNKNOWN = ("na", "n/a", "nan", "null", "none", "-", "?", ".")  # what programs write for no number
 Point = tuple[float, float, float]
 POINT, FRAME = ("x", "y", "z"), "coordinates"
 
@@ -23,6 +24,7 @@ POINT, FRAME = ("x", "y", "z"), "coordinates"
 def read_csv(path: Path, modality: str = "") -> list[Entry]:
     """Read a catalogue; `modality` overrides the table's.
 
+    Files that do not exist are left to the reading, which names them and goes on, unless all are missing.
     Columns x, y and z name a place in the image that the row's labels are about, in mm (RAS, as Slicer shows them) or as the column
     `coordinates` says: RAS, LPS or voxel. Only then an image may have several rows.
 
@@ -34,7 +36,7 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
     own = (*OWN_COLUMNS, *POINT, FRAME) if set(POINT) <= set(known) else OWN_COLUMNS
     extra = [name for name in known if name not in own]
     numeric = [name for name in extra if all(_number(row[name], comma) is not None for _, row in rows)]
-    numeric = [name for name in numeric if any(row[name] for _, row in rows)]
+    numeric = [name for name in numeric if any(row[name] and row[name].lower() not in UNKNOWN for _, row in rows)]
     entries: list[Entry] = []
     seen: dict[tuple[Path, str, Point | None], int] = {}
     for line, row in rows:
@@ -56,7 +58,7 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
                 split,
                 modality or row.get("modality", ""),
                 row.get("name") or stem(image),
-                _find(path, line, row, "mask") if row.get("mask") else None,
+                _find(path, row, "mask") if row.get("mask") else None,
                 labels={name: _number(row[name], comma) or 0.0 for name in numeric},
                 attributes={name: row[name] for name in extra if name not in numeric},
                 point=point,
@@ -65,6 +67,7 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
                 part=part,
             )
         )
+    _check_some_exist(path, rows, entries)
     return entries
 
 
@@ -102,26 +105,35 @@ def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
             raise CatalogError(
                 where, f"has no {name}", "Fill the field: patients keep the splits apart", code="patient-missing"
             )
-    image = _find(path, line, row, "image")
+    image = _find(path, row, "image")
     split = row.get("split", "").lower()
     if split not in SPLIT_WORDS:
         raise CatalogError(f"{where}: split {split!r}", "is unknown", "Use train, val or test", code="split-unknown")
     return image, SPLIT_WORDS[split]
 
 
-def _find(path: Path, line: int, row: dict[str, str], column: str) -> Path:
-    """The file that a field names, with slashes of either kind."""
+def _find(path: Path, row: dict[str, str], column: str) -> Path:
+    """The file that a field names, with slashes of either kind; beside the table where it is in none of the folders."""
     folders = [path.parent, *(path.parent / name for name in FOLDERS[column])]
     written = dict.fromkeys((row[column], row[column].replace("\\", "/")))
-    file = next((folder / name for name in written for folder in folders if _exists(folder / name)), None)
-    if file is None:
-        raise CatalogError(
-            f"{path.name}, line {line}: {row[column]}",
-            "does not exist",
-            f"Give a full path or one relative to {path.parent}",
-            code="file-not-found",
-        )
-    return file
+    there = (folder / name for name in written for folder in folders if _exists(folder / name))
+    return next(there, path.parent / row[column].replace("\\", "/"))
+
+
+def _check_some_exist(path: Path, rows: list[tuple[int, dict[str, str]]], entries: list[Entry]) -> None:
+    """A missing file is one bad image of several; where all are missing, the paths are meant otherwise."""
+    for column in ("image", "mask"):
+        named = [
+            (line, row[column], getattr(entry, column)) for (line, row), entry in zip(rows, entries) if row.get(column)
+        ]
+        if named and not any(_exists(file) for _, _, file in named):
+            line, written, _ = named[0]
+            raise CatalogError(
+                f"{path.name}, line {line}: {written}",
+                "does not exist" if len(named) == 1 else f"does not exist, nor does the {column} of any other line",
+                f"Give a full path or one relative to {path.parent}",
+                code="file-not-found",
+            )
 
 
 def _exists(path: Path) -> bool:
@@ -146,10 +158,10 @@ def _files(path: Path, line: int, text: str) -> tuple[Path, ...]:
 
 
 def _number(text: str, comma: bool) -> float | None:
-    """A number, with a decimal comma where the table's fields are not separated by commas; NaN of an empty field."""
+    """A number, with a decimal comma where the table's fields are not separated by commas; NaN of an empty field or `UNKNOWN`."""
     if comma and DECIMAL_COMMA.fullmatch(text):
         text = text.replace(",", ".")
     try:
-        return float(text or "nan")
+        return float("nan" if not text or text.lower() in UNKNOWN else text)
     except ValueError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from medssl.core.errors import CatalogError
 from medssl.datasets.catalog.folder_files import MASK_FOLDERS, list_folder, list_pattern
+from medssl.datasets.catalog.linked_patients import linked_patients, links_of
 from medssl.datasets.catalog.patients import BIDS, FILE, FOLDER, PATIENT_ID, stated_id, subject_of
 from medssl.datasets.entry import Entry
 from medssl.images.dicom.header import RADIOGRAPHS, is_dicom
@@ -16,6 +18,10 @@ from medssl.images.formats.dicom_series import Series, find_series
 from medssl.images.formats.image_files import is_image, is_picture, stem
 
 PLAIN_FOLDERS = (*MASK_FOLDERS, "image", "images", "imagestr", "imagests", "img", "data", "scans", "volumes", "unlabelled", "unlabeled", "train", "training", "val", "validation", "test", "dicom", "dcm", "nifti", "nii", "pacs", "export", "rawdata")  # fmt: skip
+NO_PATIENT = re.compile(  # what holds images of many patients: of a time or a place
+    r"(visit|ses|session|time[-_ ]?point|baseline|follow[-_ ]?up|site|cent(er|re)|hospital|batch|fold)[-_ ]?\d*",
+    re.IGNORECASE,
+)
 
 Named = Callable[[str], str]  # from a PatientID to what the patient is called
 
@@ -36,7 +42,8 @@ def read_folder(root: Path, pattern: str = "", modality: str = "", named: Named 
     DICOM files are sorted into series by their headers, in whatever folders they lie. Without a pattern, what is plainly a
     label map is left out: files in folders called masks, labels or segmentations, and names that end in mask, seg, label
     or segmentation. The patient is the PatientID, else the BIDS subject, else the first folder that is not merely called
-    "images" or so, else the file's own name. Files without an ID in a patient's folder belong to the one ID found there.
+    "images" or so, else the file's own name. Files without an ID in a patient's folder belong to the one ID found there;
+    series without an ID that share a study or a PatientName are of one patient.
 
     Raises:
         CatalogError: a pattern that is not one.
@@ -51,14 +58,18 @@ def read_folder(root: Path, pattern: str = "", modality: str = "", named: Named 
     held = Counter(file.parent for series in found.series for file in series.files)
     shared = Counter(series.files for series in found.series)  # files that hold several phases
     ids: dict[Path, str] = {}
+    links: dict[Path, tuple[str, ...]] = {}
     entries = [_of_file(root, image, modality) for image in files.images]
     for series in found.series:
         entry = _of_series(root, series if shared[series.files] > 1 else replace(series, part=""), held, modality)
         entries.append(entry)
         if stated := stated_id(series.patient):
             ids[_key(entry)] = stated
+        links[_key(entry)] = links_of(series.study, "" if stated else series.person)
     entries = sorted(_distinct(entries), key=lambda entry: (str(entry.image), entry.part))
     entries, notes = _with_patients(root, entries, ids, named)
+    entries, linked = linked_patients(entries, [links.get(_key(entry), ()) for entry in entries])
+    notes += linked
     left_out = files.left_out + Counter(found.left_out)
     return FolderContents(tuple(entries), dict(sorted(left_out.items())), (*files.bad, *found.bad), tuple(notes))
 
@@ -158,12 +169,12 @@ def _patient(
 
 
 def _folder_of(root: Path, entry: Entry) -> str:
-    """The first folder that is not merely called "images" or so; of a series that is the root itself, that one."""
+    """The first folder that is not merely called "images" or after a visit or site; of a series that is the root itself, that one."""
     parts = entry.image.relative_to(root).parts
     folders = parts if entry.files and entry.image not in entry.files else parts[:-1]
     if not parts:
         folders = (root.name,)
-    return next((folder for folder in folders if folder.lower() not in PLAIN_FOLDERS), "")
+    return next((one for one in folders if one.lower() not in PLAIN_FOLDERS and not NO_PATIENT.fullmatch(one)), "")
 
 
 def _name(root: Path, image: Path) -> str:

@@ -43,6 +43,8 @@ def read_planes(planes: Sequence[Plane], grid: Grid, source: Path, modality: str
         changed = int(np.count_nonzero(padded & (array != fill)))
         array[padded] = fill
     notes = (f"{changed:,} voxels of padding (PixelPaddingValue) were set to {fill:g}.",) if changed else ()
+    if modality == "CT" and all(plane.rescale == (1, 0) for plane in planes) and not (array[~padded] < 0).any():
+        notes = (*notes, "No value is below 0 and no RescaleIntercept lowers them: these are hardly Hounsfield units.")
     if grid.drift.any():
         array = straighten(array, grid.drift / grid.spacing[:2], fill)
     return (array if grid.even else _interpolate(array, grid)), notes

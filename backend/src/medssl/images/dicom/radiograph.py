@@ -81,7 +81,9 @@ def _windows(image: Dataset) -> tuple[list[tuple[float, float]], str]:
     """Pairs of centre and width; a note where there are centres without widths, or words."""
     centers, widths = (_floats(text(image, name)) for name in ("WindowCenter", "WindowWidth"))
     if centers is None or widths is None or len(centers) != len(widths):
-        return list(zip(centers or [], widths or [])), "The window's centres and widths are no pairs of numbers."
+        pairs = list(zip(centers or [], widths or []))
+        rest = "only whole pairs count" if pairs else "they were ignored"
+        return pairs, f"The window's centres and widths are no pairs of numbers: {rest}."
     return list(zip(centers, widths)), ""
 
 

@@ -112,7 +112,7 @@ def _choose(found: SortedFiles, source: Path, part: str) -> Group:
     if len(found.groups) == 1 or len(named) == 1:
         return (named or found.groups)[0]
     names = [_words(group) for group in found.groups]
-    named_in = [f"{name} in {group.series.files[0].parent.name}" if names.count(name) > 1 else name for name, group in zip(names, found.groups)]  # fmt: skip
+    named_in = [f"{name} with {group.series.files[0].parent.name}/{group.series.files[0].name}" if names.count(name) > 1 else name for name, group in zip(names, found.groups)]  # fmt: skip
     listed = ", ".join(named_in[:12])
     more = f" and {len(found.groups) - 12} more" if len(found.groups) > 12 else ""
     one_file = len({file for group in found.groups for file in group.series.files}) == 1

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from medssl.images.dicom.phases import phases
 from medssl.images.dicom.planes import PLANE_TAGS, Plane, planes_of
 
 TAGS = (
-    "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", *KIND_TAGS, *PLANE_TAGS,
+    "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "PatientName", *KIND_TAGS, *PLANE_TAGS,
 )  # fmt: skip
 MOST_STACKS = 64  # of one series; more are turns about an axis
 SAME_ORIENTATION = 0.01  # between the components of the axes' unit vectors
@@ -36,6 +36,7 @@ class Series:
     patient: str  # PatientID as it stands in the file
     study: str
     description: str
+    person: str = ""  # PatientName, to tell whether two images are of one patient; nothing stores or shows it
     part: str = ""  # what tells this phase from the others of the same UID, for example "AcquisitionNumber 2"
 
 
@@ -73,6 +74,7 @@ class _File:
     instance: str
     modality: str
     description: str
+    person: str
     projection: bool
     planes: tuple[Plane, ...]
 
@@ -108,7 +110,7 @@ def sort_files(paths: Iterable[Path], keep: tuple[str, ...] = ()) -> SortedFiles
         else:
             kept.setdefault(file.key, []).append(file)
     groups: list[Group] = []
-    for files in kept.values():
+    for files in _with_known_patients(kept).values():
         try:
             with refusing(files[0].path, "belongs to a series that cannot be sorted"):
                 groups += _split(files, left_out)
@@ -116,6 +118,15 @@ def sort_files(paths: Iterable[Path], keep: tuple[str, ...] = ()) -> SortedFiles
             bad += [(file.path, error) for file in files]
     groups.sort(key=lambda group: (str(group.series.files[0]), group.planes[0].frame))
     return SortedFiles(tuple(groups), dict(sorted(left_out.items())), tuple(bad))
+
+
+def _with_known_patients(kept: dict[tuple[str, str, str], list[_File]]) -> dict[tuple[str, str, str], list[_File]]:
+    """Files without a PatientID join the rest of their series, where that is of one patient."""
+    for key in [key for key in kept if not key[2]]:
+        known = [other for other in kept if other[:2] == key[:2] and other[2]]
+        if len(known) == 1:
+            kept[known[0]] += [replace(file, key=known[0]) for file in kept.pop(key)]
+    return kept
 
 
 def _look_at(path: Path, keep: tuple[str, ...]) -> _File | str:
@@ -152,6 +163,7 @@ def _describe(path: Path, header: Dataset) -> _File:
         instance=text(header, "SOPInstanceUID"),
         modality=text(header, "Modality"),
         description=text(header, "SeriesDescription"),
+        person=text(header, "PatientName"),
         projection=is_projection(header),
         planes=tuple(planes_of(path, header)),
     )
@@ -243,6 +255,6 @@ def _group(files: list[_File], part: str, planes: list[Plane], projection: bool)
     first = of[planes[0].path]
     series = Series(
         uid=first.key[0], files=tuple(sorted({plane.path for plane in planes})), modality=first.modality,
-        patient=first.key[2], study=first.key[1], description=first.description, part=part,
+        patient=first.key[2], study=first.key[1], description=first.description, person=first.person, part=part,
     )  # fmt: skip
     return Group(series, tuple(planes), projection)

@@ -57,7 +57,11 @@ def catalog_overview(
     seen = look_at_all(catalog.entries, read_all, progress)
     usable = replace(catalog, entries=tuple(one.entry for one in seen if one.error is None))
     bad = [(printable(str(path)), printable(reason)) for path, reason in catalog.bad]
-    bad += [(printable(str(one.entry.image)), problem_of(one.error, one.entry)) for one in seen if one.error]
+    bad += [
+        (printable(str(one.entry.image)), f"{problem_of(one.error, one.entry)}. {one.error.remedy}")
+        for one in seen
+        if one.error
+    ]
     parts, notes, refused = _parts(usable, data)
     part_of = {_which(entry): name for name, part in parts.items() for entry in part}
     table = [one.row("" if one.error else part_of.get(_which(one.entry), "unused")) for one in seen]
