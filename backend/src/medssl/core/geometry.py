@@ -123,14 +123,24 @@ def check_orientation(orientation: str) -> None:
 
 
 def axis_order(direction: Matrix) -> tuple[int, int, int]:
-    """Which axis of the array runs nearest to each of left-right, posterior-anterior, superior-inferior; each once."""
-    left = {(world, axis): abs(direction[world][axis]) for world in range(3) for axis in range(3)}
+    """Which axis of the array runs nearest to each of left-right, posterior-anterior, superior-inferior; each once.
+
+    Of equally near ones (at 45 degrees) an axis is taken for its line in the world, so that every storage of an image gets the same.
+    """
+    left = {(world, axis): _nearness(direction, world, axis) for world in range(3) for axis in range(3)}
     order = [0, 0, 0]
     while left:
-        world, axis = max(left, key=lambda pair: left[pair])  # the first of equals
+        world, axis = max(left, key=lambda pair: left[pair])
         order[world] = axis
         left = {pair: value for pair, value in left.items() if pair[0] != world and pair[1] != axis}
     return order[0], order[1], order[2]
+
+
+def _nearness(direction: Matrix, world: int, axis: int) -> tuple[float, int, list[float]]:
+    """How near an axis runs to one of the world; then what tells equals apart, whatever their number or sign."""
+    line = [round(row[axis], 6) for row in direction]
+    sign = next((math.copysign(1.0, part) for part in line if part), 1.0)
+    return abs(line[world]), -world, [sign * part for part in line]
 
 
 def orientation_of(direction: Matrix) -> str:
