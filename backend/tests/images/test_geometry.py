@@ -106,6 +106,11 @@ def test_resampling_keeps_edges_and_a_ramp(target, interpolation):
     np.testing.assert_allclose(found.array[inner], wanted[inner], rtol=0.01, atol=0.5)
 
 
+def test_a_grid_that_memory_cannot_hold_is_refused_before_it_is_made():
+    with refused("more-than-memory", names=["thin"]):
+        resample(Volume(np.zeros((50, 50, 50), np.int16), (10, 10, 10), name="thin"), (0.002, 0.002, 0.002))
+
+
 def test_a_coarser_grid_averages_and_does_not_pick():
     noise = np.random.default_rng(0).normal(0, 100, (48, 48, 48)).astype(np.float32)
     found = resample(Volume(noise), (4.0, 4.0, 4.0))

@@ -11,7 +11,8 @@ from refusals import refused
 
 from medssl.images.formats.reading import read_volume
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.images.radiograph import as_radiograph, looks_inverted
+from medssl.images.polarity import NOTE, looks_inverted
+from medssl.images.radiograph import as_radiograph
 from medssl.images.volume import Volume
 
 CHEST = chest()
@@ -81,16 +82,19 @@ def test_inverted_images_are_turned_round_on_request(bits):
 def test_an_image_that_looks_inverted_is_noted_not_changed():
     image = stored(1 - CHEST, 8)
     radiograph = as_radiograph(Volume(image))
-    assert "inverted" in radiograph.notes[0]
+    assert radiograph.notes == (NOTE,)
     np.testing.assert_allclose(radiograph.pixels, image.T / 255, atol=1e-6)
+    noted = Volume(image, notes=("Window ignored", NOTE))  # as its reader left it
+    assert as_radiograph(noted).notes == ("Window ignored", NOTE)
+    assert as_radiograph(noted, inverted=True).notes == ("Window ignored",)
 
 
 def test_the_note_is_never_wrong_and_seldom_missing_on_real_radiographs(shared_data):
     pictures = sorted((shared_data / "cxr-nih" / "images").iterdir())[::15]
     pixels = [as_radiograph(read_volume(picture)).pixels for picture in pictures]
     assert len(pixels) > 40
-    assert not any(looks_inverted(image) for image in pixels)
-    assert np.mean([looks_inverted(1 - image) for image in pixels]) > 0.9
+    assert not any(looks_inverted(image.T) for image in pixels)
+    assert np.mean([looks_inverted(1 - image.T) for image in pixels]) > 0.9
 
 
 def test_borders_are_left_out_and_their_place_is_known():

@@ -6,8 +6,10 @@ torch's `interpolate` with `antialias` (the law of Pillow).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from scipy.interpolate import make_interp_spline
 from torch import Tensor
 from torch.nn import functional
 
+from medssl.images.formats.guards import check_memory
 from medssl.images.volume import Volume
 
 MODES = {"cubic": "bicubic", "linear": "bilinear"}
@@ -41,10 +44,14 @@ def resample(volume: Volume, target: Sequence[float], interpolation: str = "cubi
         volume: 3D, of whole or other numbers.
         target: mm along i, j, k; the result's spacing is the nearest that divides the volume's extent.
         interpolation: cubic or linear.
+
+    Raises:
+        VolumeError: the result would not fit into memory.
     """
     shape = resampled_shape(volume.shape, volume.spacing.tolist(), target)
     if shape == volume.shape:
         return volume
+    check_memory(Path(volume.name or "volume"), shape, math.prod(shape) * volume.array.dtype.itemsize)
     out = np.empty(shape, volume.array.dtype, order="F")
     low, high = float(volume.array.min()), float(volume.array.max())
     whole = volume.array.dtype.kind in "iub"
