@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from medssl.core.geometry import CANONICAL, Geometry
+from medssl.core.geometry import CANONICAL, Geometry, parse_spacing
+from medssl.core.schema import build
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.entry import Entry
@@ -175,3 +176,12 @@ def test_settings_that_cannot_be():
         GeometryConfig("thin")
     with refused("spacing-without-orientation"):
         TaskGeometryConfig("median", orientation=STORED)
+
+
+@pytest.mark.parametrize("written", ["1 1 3", "1,1,3", [1, 1, 3], (1.0, 1, 3)])
+def test_a_spacing_may_be_written_as_people_do(written):
+    assert parse_spacing(build(TaskGeometryConfig, {"spacing": written}).spacing) == (1, 1, 3)
+    assert parse_spacing(build(TaskGeometryConfig, {"spacing": 1.5}).spacing) == (1.5,) * 3
+    for wrong in (True, None, {"x": 1}, [], [1, "a"]):
+        with refused("setting-type", names=["spacing"]):
+            build(TaskGeometryConfig, {"spacing": wrong})

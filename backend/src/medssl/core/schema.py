@@ -161,11 +161,21 @@ def _build(config_class: Any, values: dict[str, Any], path: str) -> Any:
 def _checked(where: str, value: Any, hint: Any, rules: typing.Mapping[str, Any]) -> Any:
     if typing.get_origin(hint) is tuple:
         return _checked_tuple(where, value, hint, rules)
+    if hint is str:
+        value = _as_text(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not hint or (hint is float and not math.isfinite(value)):
         raise ConfigError(f"{where} = {value!r}", f"must be {KINDS[hint]}", rules["description"], code="setting-type")
     _check_range(where, value, rules)
+    return value
+
+
+def _as_text(value: Any) -> Any:
+    """Numbers where text is wanted: a spacing may be written 1.5 or [1, 1, 3]. What is no number stays as it is."""
+    numbers = value if isinstance(value, (list, tuple)) and value else [value]
+    if all(type(number) in (int, float) for number in numbers):
+        return " ".join(f"{number:g}" for number in numbers)
     return value
 
 
