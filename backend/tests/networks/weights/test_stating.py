@@ -66,6 +66,10 @@ def test_one_request_can_state_it_without_changing_the_warm_model(old: Path):
     with refused("geometry-recorded", names=["LPS", "RAS"]):
         with_geometry(once, Geometry("LPS"))
     assert with_geometry(once, Geometry("RAS")).plan == once.plan
+    fine = with_geometry(net, Geometry("RAS", (1.2503, 1, 2.4545)))
+    assert with_geometry(fine, Geometry("RAS", (1.25, 1, 2.45))).plan == fine.plan  # as it is shown
+    with refused("geometry-recorded"):
+        with_geometry(fine, Geometry("RAS", (1.25, 1, 2.5)))
 
 
 def test_the_command_writes_in_place_or_beside_and_keeps_what_is_recorded(old: Path, tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from medssl.networks.network import Network
 from medssl.networks.weights.tensor_files import read_safetensors, write_safetensors
 from medssl.networks.weights.weight_files import convert_weights
 
+NEARLY = 0.005  # of a spacing, which people write with three digits
 STATED = {"geometry": "stated afterwards"}
 
 
@@ -65,7 +67,11 @@ def with_geometry(network: Network, geometry: Geometry) -> Network:
 
 def _stated(plan: Plan, geometry: Geometry, again: bool) -> Plan:
     known = plan.geometry
-    same = (known.orientation, known.spacing) == (geometry.orientation, geometry.spacing)
+    same = (
+        known.orientation == geometry.orientation
+        and len(known.spacing) == len(geometry.spacing)
+        and all(math.isclose(a, b, rel_tol=NEARLY) for a, b in zip(known.spacing, geometry.spacing))
+    )
     if known.recorded and not (again or same):
         raise WeightsError(
             f"orientation and spacing {geometry.text()}",
