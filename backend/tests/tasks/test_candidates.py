@@ -141,3 +141,36 @@ def test_a_model_of_an_earlier_version_sees_what_it_saw():
     ct = Volume(np.random.default_rng(0).integers(-900, 900, (40, 30, 20)).astype(np.int16), modality="CT")
     wanted = ((resized_to(ct.array, (18, 18, 9)) - np.float32(-1000)) / np.float32(2000)).clip(0, 1)
     np.testing.assert_array_equal(whole_image(ct, Sees(Geometry())), wanted)
+
+
+def test_each_candidate_of_a_scan_has_its_row_also_after_a_stop(tmp_path):
+    from fakes import FakeRun
+
+    from medssl.core.protocol import DataSpec
+    from medssl.core.tables import read_table
+    from medssl.datasets.catalog.catalog import read_catalog
+    from medssl.tasks.apply.config import ApplyConfig
+    from medssl.tasks.apply.run import apply_model
+
+    table = scans(tmp_path / "a", "voxel", ("RAS", "SPL"))
+    _, job = run(
+        task_spec("classification", table, **{**SMALL, "training": {**LOOP, "steps": 4, "validate_every": 4}}), tmp_path
+    )
+    named = read_table(job.folder / "results" / "predictions.csv").rows
+    assert len({row["image"] for row in named}) == len(named) == 4 and "voxel" in named[0]["image"]
+    model, catalog = (
+        str(job.folder / "results" / "model.safetensors"),
+        read_catalog(DataSpec(path=str(table)), tmp_path),
+    )
+    config = ApplyConfig(output=str(tmp_path / "out" / "predictions.csv"))
+    apply_model(model, catalog, config, FakeRun(tmp_path / "b", tmp_path / "home"))
+    rows = (tmp_path / "out" / "predictions.csv").read_bytes().splitlines(keepends=True)
+    index = next((tmp_path / "out").glob("*index*.csv"))
+    lines = index.read_bytes().splitlines(keepends=True)
+    assert len(rows) == len(lines) == 17
+    (tmp_path / "out" / "predictions.csv").write_bytes(
+        b"".join(rows[:4])
+    )  # stopped after the third: one of a scan's two
+    index.write_bytes(b"".join(lines[:4]))
+    apply_model(model, catalog, config, FakeRun(tmp_path / "c", tmp_path / "home"))
+    assert (tmp_path / "out" / "predictions.csv").read_bytes() == b"".join(rows)

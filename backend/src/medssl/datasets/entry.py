@@ -47,3 +47,9 @@ def read_entry(entry: Entry) -> Volume:
     """
     volume = read_volume(entry.image, entry.modality, files=entry.files, part=entry.part, gaps=entry.gaps)
     return located(volume, entry.point, entry.frame) if entry.point else volume
+
+
+def shown(entry: Entry) -> str:
+    """How tables name an image: its path, and part, view and place where it has these."""
+    place = f"{' '.join(f'{p:g}' for p in entry.point)} {entry.frame}" if entry.point else ""
+    return str(entry.image) + "".join(f" ({one})" for one in (entry.part, entry.view, place) if one)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog
-from medssl.datasets.entry import Entry
+from medssl.datasets.entry import Entry, shown
 from medssl.evaluation.prediction_tables import ATTRIBUTE, LABEL
 from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.planes import as_plane
@@ -18,7 +18,7 @@ from medssl.networks.network import Network
 from medssl.tasks.apply.columns import Columns
 from medssl.tasks.apply.config import ApplyConfig
 from medssl.tasks.apply.growing_table import GrowingTable, Row
-from medssl.tasks.apply.output import ApplyFolder, check_inputs_stay, file_names, shown
+from medssl.tasks.apply.output import ApplyFolder, check_inputs_stay, file_names
 
 CLASSES = "classes.csv"
 VOLUMES = ("image", "patient", "class", "value", "voxels", "volume_ml", "area_cm2")

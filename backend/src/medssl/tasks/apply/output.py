@@ -12,7 +12,7 @@ from medssl.core.errors import InputError
 from medssl.core.files import disk_errors, read_json, write_json
 from medssl.core.plan import Plan
 from medssl.datasets.catalog.catalog import Catalog
-from medssl.datasets.entry import Entry
+from medssl.datasets.entry import shown
 from medssl.tasks.apply.config import ApplyConfig
 
 UNSAFE = re.compile(r'[<>:"\\|?*/\x00-\x1f]+')  # in a file name, on any system
@@ -94,11 +94,6 @@ def record_of(table: Path) -> dict[str, Any]:
         if output.table == table.name and path.is_file():
             return read_json(path)
     return {}
-
-
-def shown(entry: Entry) -> str:
-    """How tables name an image: its path, and part and view where it has these."""
-    return str(entry.image) + "".join(f" ({one})" for one in (entry.part, entry.view) if one)
 
 
 def check_inputs_stay(files: Iterable[Path], catalog: Catalog) -> None:

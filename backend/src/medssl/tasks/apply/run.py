@@ -16,7 +16,7 @@ from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.core.schema import build
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.entry import Entry, read_entry
+from medssl.datasets.entry import Entry, read_entry, shown
 from medssl.inference.capabilities import can
 from medssl.inference.classification.predict import load_predictor
 from medssl.inference.classification.probe_files import Probe
@@ -28,7 +28,7 @@ from medssl.tasks.apply.appliers import CLASSES, Applier, Predicting, Segmenting
 from medssl.tasks.apply.columns import Columns, columns_of, exclusive_columns
 from medssl.tasks.apply.config import ApplyConfig
 from medssl.tasks.apply.growing_table import GrowingTable
-from medssl.tasks.apply.output import ApplyFolder, file_names, shown
+from medssl.tasks.apply.output import ApplyFolder, file_names
 
 COLUMNS = ("image", "patient", "status", "error", "output")
 DONE, FAILED = "done", "failed"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medssl.datasets.entry import shown
 from medssl.evaluation.evaluate import evaluate_classification
 from medssl.evaluation.metrics.calibration import logits_of, temperature
 from medssl.evaluation.metrics.thresholds import choose_thresholds
@@ -39,7 +40,7 @@ def as_predictions(part: LabelledSplit, parts: LabelledSplits, probabilities: np
     about = [attributes(entry, parts.columns) for entry in part.entries]
     known = sorted({name for row in about for name in row})
     return Predictions(
-        images=tuple(str(entry.image) for entry in part.entries),
+        images=tuple(shown(entry) if entry.point else str(entry.image) for entry in part.entries),
         patients=tuple(entry.patient for entry in part.entries),
         names=parts.names,
         probabilities=probabilities,
