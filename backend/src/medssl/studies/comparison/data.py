@@ -164,6 +164,8 @@ def _write_catalogue(parts: Mapping[str, Iterable[Entry]], path: Path) -> None:
         "mask": lambda e: "" if e.mask is None else str(e.mask.absolute()),
         "dicom_files": lambda e: json.dumps([str(file.absolute()) for file in e.files]) if e.files else "",
         "dicom_part": lambda e: e.part,
+        **{name: lambda e, n=n: f"{e.point[n]:.12g}" if e.point else "" for n, name in enumerate("xyz")},
+        "coordinates": lambda e: e.frame if e.point else "",
         "view": lambda e: e.view,
         "inverted": lambda e: "1" if e.inverted else "",
     }
