@@ -174,6 +174,9 @@ def test_notes_of_readers_are_counted_by_kind():
 def test_settings_that_cannot_be():
     with refused("spacing-malformed", names=["'thin'"]):
         GeometryConfig("thin")
+    for config in (GeometryConfig, TaskGeometryConfig):
+        with refused("spacing-malformed", names=["'fit'"]):
+            config("fit")  # offered where whole volumes are looked at
     with refused("spacing-without-orientation"):
         TaskGeometryConfig("median", orientation=STORED)
 

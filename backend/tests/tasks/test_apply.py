@@ -239,3 +239,18 @@ def test_orientation_and_spacing_can_be_stated_for_a_run(home, segmenter, volume
     apply(job(segmenter, as_modality(volumes), **stated), FakeRun(tmp_path / "b"))  # the same settings go on
     with refused("output-of-another-model"):
         apply(job(segmenter, as_modality(volumes), **{**stated, "orientation": "LPS"}), FakeRun(tmp_path / "c"))
+
+
+def test_what_is_stated_afterwards_is_not_mixed_with_what_was_done_before(home, segmenter, volumes, tmp_path):
+    from medssl.core.geometry import Geometry
+    from medssl.core.plan import read_plan
+    from medssl.inspection.search.case_search import index_folder
+    from medssl.networks.weights.stating import state_geometry
+
+    data, output = as_modality(volumes), {"output": str(tmp_path / "out")}
+    apply(job(segmenter, data, **output), FakeRun(tmp_path / "a"))
+    before = index_folder(home, data, read_plan(segmenter), segmenter, "", "")
+    state_geometry(segmenter, segmenter, Geometry("RAS"))
+    with refused("output-of-another-model"):
+        apply(job(segmenter, data, **output), FakeRun(tmp_path / "b"))
+    assert index_folder(home, data, read_plan(segmenter), segmenter, "", "") != before

@@ -106,6 +106,25 @@ def parse_spacing(text: str) -> tuple[float, ...]:
     return numbers * 3 if len(numbers) == 1 else numbers
 
 
+def stated_geometry(orientation: str, spacing: str) -> Geometry:
+    """What a user states of a model's training images; nothing where neither is stated.
+
+    Raises:
+        ConfigError: no orientation, no spacing, or a spacing without the orientation that its axes belong to.
+    """
+    millimetres_stated = parse_spacing(spacing)
+    if orientation:
+        return Geometry(orientation.upper(), millimetres_stated)
+    if millimetres_stated:
+        raise ConfigError(
+            f"spacing {spacing!r}",
+            "is stated without an orientation, whose axes it belongs to",
+            "State the orientation too, such as LPS or RAS",
+            code="orientation-missing",
+        )
+    return Geometry()
+
+
 def check_orientation(orientation: str) -> None:
     """Refuse what is no orientation.
 

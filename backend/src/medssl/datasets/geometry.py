@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -85,11 +85,20 @@ def remarks(images: Sequence[CachedVolume], geometry: Geometry) -> tuple[str, ..
 
 def reader_notes(images: Sequence[CachedVolume]) -> list[str]:
     """What readers changed or doubt, each kind once, with the number of images and the first."""
+    return notes_by_kind((image.name, note) for image in images for note in image.notes)
+
+
+def notes_by_kind(named: Iterable[tuple[str, str]]) -> list[str]:
+    """Notes on images (name, note), each kind once: those that differ in numbers alone are of one."""
     kinds: dict[str, list[str]] = {}
-    for image in images:
-        for note in image.notes:
-            kinds.setdefault(re.sub(r"[\d.]+", "", note), []).append(f"{image.name}: {note}")
+    for name, note in named:
+        kinds.setdefault(kind_of_note(note), []).append(f"{name}: {note}")
     return [found[0] if len(found) == 1 else f"{len(found)} images, such as {found[0]}" for found in kinds.values()]
+
+
+def kind_of_note(note: str) -> str:
+    """A note without its numbers."""
+    return re.sub(r"[\d.]+", "", note)
 
 
 def mixed_orientations(images: Sequence[CachedVolume], geometry: Geometry) -> list[str]:

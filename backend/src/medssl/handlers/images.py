@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from medssl.core.errors import InputError, VolumeError
-from medssl.core.geometry import Geometry, parse_spacing
+from medssl.core.geometry import stated_geometry
 from medssl.core.plan import Plan
 from medssl.core.requests import (
     CorrespondRequest,
     CosegmentRequest,
     PatchmapRequest,
-    PredictRequest,
     RestoreRequest,
     SegmentRequest,
     SimilarityRequest,
@@ -63,18 +62,16 @@ def notes_of(grids: Sequence[PatchGrid], names: Sequence[str]) -> list[str]:
     return [f"{name}: {note}" for grid, name in zip(grids, names) for note in grid.notes]
 
 
-def stated(net: Network, request: RestoreRequest | SegmentRequest | PredictRequest) -> Network:
+def stated(net: Network, request: RestoreRequest | SegmentRequest) -> Network:
     """The model with the orientation and spacing that a request states, where it states any.
 
     Raises:
         ConfigError: no orientation, or no spacing.
         WeightsError: the model's file records others.
     """
-    if not request.orientation:
-        return net
     from medssl.networks.weights.stating import with_geometry
 
-    return with_geometry(net, Geometry(request.orientation.upper(), parse_spacing(request.spacing)))
+    return with_geometry(net, stated_geometry(request.orientation, request.spacing))
 
 
 def note_geometry(context: Context, volume: Volume, plan: Plan, view: str = "", name: str = "") -> None:

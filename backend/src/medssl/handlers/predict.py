@@ -7,11 +7,12 @@ from typing import Any
 
 from medssl.core.capabilities import HEADS
 from medssl.core.errors import InputError, WeightsError
+from medssl.core.geometry import stated_geometry
 from medssl.core.plan import Plan
 from medssl.core.requests import PredictRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
-from medssl.handlers.images import note_geometry, stated
+from medssl.handlers.images import note_geometry
 from medssl.images.planes import as_plane
 from medssl.images.volume import Volume
 from medssl.inference.capabilities import can, refusal
@@ -23,6 +24,7 @@ from medssl.inference.classification.predict import (
     class_rows,
     load_predictor,
     predict_images,
+    predictor_with_geometry,
 )
 from medssl.inference.classification.probe_files import Probe
 from medssl.inference.classification.views import interval_notes
@@ -45,7 +47,7 @@ def predict(request: PredictRequest, context: Context) -> None:
     net = load_predictor(
         request.model, context.home, lambda model, part: context.model(model, "", request.device, part), request.part
     )
-    net = stated(net, request) if isinstance(net, Network) else net
+    net = predictor_with_geometry(net, stated_geometry(request.orientation, request.spacing))
     if isinstance(net, Network) and can(net.plan, HEADS):  # a probe has none
         table, info = _by_head(request, net, context)
     else:

@@ -10,6 +10,7 @@ from medssl.core.requests import RetrieveRequest
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import read_catalog
 from medssl.handlers.context import Context
+from medssl.handlers.images import note_geometry
 from medssl.inspection.search.case_images import describe_query, features_of
 from medssl.inspection.search.case_index import CaseIndex, Changes
 from medssl.inspection.search.case_search import (
@@ -48,7 +49,9 @@ def retrieve(request: RetrieveRequest, context: Context) -> None:
     context.progress(0.0, "loading the model")
     net, ref = context.model(request.model, "", request.device, request.part), request.volume
     features = features_of(net, request.features)
-    vector, thumbnail = describe_query(context.volume(ref), net, features, ref.view, ref.inverted)
+    query = context.volume(ref)
+    note_geometry(context, query, net.plan, ref.view, "query")
+    vector, thumbnail = describe_query(query, net, features, ref.view, ref.inverted)
     index, changes, seconds = _updated_index(request, features, net, context)
     begun = time.perf_counter()
     found = find_cases(index, vector, ref, request.count, request.same_patient)

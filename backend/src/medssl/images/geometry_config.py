@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from medssl.core.errors import ConfigError
 from medssl.core.geometry import CANONICAL, INTERPOLATIONS, parse_spacing
@@ -15,6 +16,8 @@ FIRST_VERSION = 2  # of job specs that know orientation and spacing
 @dataclass(frozen=True)
 class GeometryConfig:
     """What volumes are brought to before a network sees them."""
+
+    WORDS: ClassVar[tuple[str, ...]] = (NATIVE, MEDIAN)  # spacings that are no millimetres
 
     spacing: str = setting(
         NATIVE,
@@ -32,7 +35,7 @@ class GeometryConfig:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        if self.spacing not in (NATIVE, MEDIAN, FIT):
+        if self.spacing not in self.WORDS:
             parse_spacing(self.spacing)
         if self.orientation == STORED and self.spacing != NATIVE:
             raise ConfigError(
@@ -57,6 +60,8 @@ class TaskGeometryConfig(GeometryConfig):
 @dataclass(frozen=True)
 class WholeGeometryConfig(GeometryConfig):
     """The same for tasks that look at whole volumes, or at boxes around points, at once."""
+
+    WORDS = (NATIVE, MEDIAN, FIT)
 
     spacing: str = setting(
         FIT,

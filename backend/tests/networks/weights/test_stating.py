@@ -13,7 +13,7 @@ from refusals import refused
 from typer.testing import CliRunner
 
 from medssl.cli.app import app
-from medssl.core.geometry import UNRECORDED, Geometry, parse_spacing
+from medssl.core.geometry import UNRECORDED, Geometry, parse_spacing, stated_geometry
 from medssl.core.plan import Plan, read_plan
 from medssl.images.geometry import reorient
 from medssl.inference.volumes.segmenter import segment_image
@@ -95,7 +95,10 @@ def test_a_foreign_file_becomes_a_checkpoint(tmp_path: Path):
     torch.save(UNet3D(4).state_dict(), tmp_path / "genesis.pt")
     with refused("weights-not-safetensors", names=["new.pt"]):
         state_geometry(tmp_path / "genesis.pt", tmp_path / "new.pt", Geometry("LPS"))
-    plan = state_geometry(tmp_path / "genesis.pt", tmp_path / "new.safetensors", Geometry("RAS", (1, 1, 1)))
+    with refused("geometry-recorded", names=["LPS"]):  # which official Genesis files state
+        state_geometry(tmp_path / "genesis.pt", tmp_path / "new.safetensors", Geometry("RAS", (1, 1, 1)))
+    assert not (tmp_path / "new.safetensors").exists()
+    plan = state_geometry(tmp_path / "genesis.pt", tmp_path / "new.safetensors", Geometry("RAS", (1, 1, 1)), again=True)
     assert read_plan(tmp_path / "new.safetensors").geometry == plan.geometry == Geometry("RAS", (1, 1, 1))
 
 
@@ -110,6 +113,12 @@ def test_official_genesis_weights_state_the_frame_of_their_training(tmp_path: Pa
 @pytest.mark.parametrize("text", ["1 1 3", "1,1,3", "1x1x3", " 1; 1; 3.0 "])
 def test_spacings_as_people_write_them(text: str):
     assert parse_spacing(text) == (1, 1, 3)
+
+
+def test_a_spacing_belongs_to_an_orientation():
+    assert stated_geometry("", "native") == Geometry() and stated_geometry("ras", "1 1 2") == Geometry("RAS", (1, 1, 2))
+    with refused("orientation-missing", names=["'1 1 2'"]):
+        stated_geometry("", "1 1 2")
 
 
 def test_one_number_is_all_axes_and_nonsense_is_refused():

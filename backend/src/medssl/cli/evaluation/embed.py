@@ -76,15 +76,23 @@ def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> 
     import numpy as np
 
     from medssl.datasets.entry import read_entry
+    from medssl.datasets.geometry import kind_of_note
     from medssl.inference.image_embedding import BATCH, embed_images, whole_image
+    from medssl.inference.volumes.model_grid import image_notes
 
     found: list[Any] = []
     waiting: list[np.ndarray] = []
     rows: list[np.ndarray] = []
+    noted: set[str] = set()
     for n, entry in enumerate(entries):
         run.progress(n, len(entries), f"image {n + 1} of {len(entries)}: {entry.name}")
         try:
-            waiting.append(whole_image(read_entry(entry), net, entry.view, entry.inverted))
+            image = read_entry(entry)
+            for note in image_notes(image, net.plan, entry.view):
+                if (kind := kind_of_note(note)) not in noted:  # the first image of each kind
+                    noted.add(kind)
+                    run.emit("warning", message=f"{entry.name}: {note}", remedy="")
+            waiting.append(whole_image(image, net, entry.view, entry.inverted))
             found.append(entry)
         except InputError as error:  # of this image alone
             run.emit("warning", message=f"{entry.name} is left out: {error.value}: {error.rule}", remedy=error.remedy)

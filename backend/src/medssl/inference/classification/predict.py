@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from scipy import special
 from torch import Tensor
 
 from medssl.core.capabilities import CLASSES
+from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
 from medssl.evaluation.metrics.calibration import logits_of
 from medssl.images.volume import Volume
@@ -21,6 +23,7 @@ from medssl.inference.classification.views import Prediction, check_test_time, m
 from medssl.inference.image_embedding import as_input, embedding_of, image_size, whole_image
 from medssl.inference.models import model_path
 from medssl.networks.network import Network
+from medssl.networks.weights.stating import with_geometry
 
 
 def predict_images(
@@ -94,6 +97,18 @@ def load_predictor(reference: str, home: Path, model: Callable[[str, str], Netwo
     """
     path = model_path(home, reference)
     return open_probe(path, lambda source: model(source, "")) if is_probe(path) else model(reference, part)
+
+
+def predictor_with_geometry(net: Network | Probe, geometry: Geometry) -> Network | Probe:
+    """The same with what a user states of the training images, where its file records nothing; of a probe the model below it.
+
+    Raises:
+        WeightsError: the file records another geometry.
+    """
+    if not isinstance(net, Probe):
+        return with_geometry(net, geometry)
+    below = with_geometry(net.net, geometry)
+    return replace(net, net=below, plan=replace(net.plan, geometry=below.plan.geometry))
 
 
 def class_rows(predictions: Sequence[Prediction], names: Sequence[str], plan: Plan) -> list[dict[str, Any]]:

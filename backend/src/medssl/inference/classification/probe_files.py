@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,10 +63,11 @@ def open_probe(path: Path, model: Callable[[str], Network]) -> Probe:
             "Bring back the model it was made with, or probe this one",
             code="probe-of-another-model",
         )
+    plan = replace(file.plan, geometry=source.geometry)  # images are brought to what the model below sees
     arrays = {name: tensor.float().numpy() for name, tensor in file.tensors.items()}
     try:
         if "weight" in arrays:
-            return Probe(file.plan, net, LinearProbe(**arrays))
-        return Probe(file.plan, net, KNearest(**arrays, neighbours=int(task["neighbours"])))
+            return Probe(plan, net, LinearProbe(**arrays))
+        return Probe(plan, net, KNearest(**arrays, neighbours=int(task["neighbours"])))
     except (TypeError, KeyError) as error:
         raise WeightsError(path, f"holds no complete probe ({error})", "Take another copy of the file") from error

@@ -65,7 +65,8 @@ def index_folder(home: Path, data: DataSpec, plan: Plan, model: str, part: str, 
     data = with_full_paths(data)
     which = (data.path, data.pattern, data.modality, data.sets, data.exclude)
     volumes = [(one.path or one.sha256, one.view, one.inverted, one.modality) for one in data.volumes]
-    text = to_text([plan.sha256 or model, plan.fidelity, part, features, to_json(which), volumes])
+    lies = [plan.geometry.as_dict()] if plan.geometry.recorded else []  # it may be stated after an index was made
+    text = to_text([plan.sha256 or model, plan.fidelity, part, features, to_json(which), volumes, *lies])
     return home / FOLDER / hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from medssl.datasets.catalog.labels import LabelSpec, check_classes, field, read
 from medssl.datasets.catalog.patients import sources
 from medssl.datasets.catalog.split import folds, split_by_patient, split_three
 from medssl.datasets.entry import Entry
+from medssl.datasets.geometry import notes_by_kind
 from medssl.inspection.training_set.image_survey import (
     Seen,
     contradictions,
@@ -81,7 +81,7 @@ def catalog_overview(
     info["notes"] = [
         *_said_of_files(bad), *replace(usable, bad=(), left_out={}).remarks(), *notes, *_mixed(axes, modalities), *remarks,
         *contradictions(good),
-        *_kinds_of_notes(good), *_unread(good),
+        *notes_by_kind((one.entry.name, note) for one in good for note in one.notes), *_unread(good),
     ]  # fmt: skip
     if any(entry.mask for entry in usable):
         info |= _label_maps(good, parts, info["notes"])
@@ -151,15 +151,6 @@ def _mixed(axes: set[int], modalities: Sequence[str]) -> list[str]:
     if len(modalities) > 1:
         notes.append(f"The set mixes {' and '.join(modalities)}: train on one modality at a time")
     return notes
-
-
-def _kinds_of_notes(seen: Sequence[Seen]) -> list[str]:
-    """What readers changed or doubt, each kind once."""
-    kinds: dict[str, list[str]] = {}
-    for one in seen:
-        for note in one.notes:
-            kinds.setdefault(re.sub(r"[\d.]+", "", note), []).append(f"{one.entry.name}: {note}")
-    return [found[0] if len(found) == 1 else f"{len(found)} images, such as {found[0]}" for found in kinds.values()]
 
 
 def _unread(seen: Sequence[Seen]) -> list[str]:

@@ -12,7 +12,7 @@ from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
 from medssl.networks.network import Network
 from medssl.networks.weights.tensor_files import read_safetensors, write_safetensors
-from medssl.networks.weights.weight_files import convert_weights
+from medssl.networks.weights.weight_files import convert_weights, open_weights
 
 NEARLY = 0.005  # of a spacing, which people write with three digits
 STATED = {"geometry": "stated afterwards"}
@@ -39,8 +39,9 @@ def state_geometry(source: str | Path, target: str | Path, geometry: Geometry, a
                 "Name a .safetensors file to write",
                 code="weights-not-safetensors",
             )
+        _stated(open_weights(source).plan, geometry, again)  # before anything is written
         convert_weights(source, target)
-        source, again = target, True
+        source = target
     tensors, metadata = read_safetensors(source)
     plan = Plan.from_metadata(metadata)
     if plan is None:

@@ -65,6 +65,8 @@ class ApplyFolder:
         """
         path = self.folder / self.record
         record = {**asdict(config), "model_sha256": plan.sha256, "method": plan.method, "run": run, **(about or {})}
+        if plan.geometry.recorded:  # which may be stated after a part of the images is done
+            record["geometry"] = plan.geometry.as_dict()
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         known = read_json(path) if path.is_file() else None

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import cast
 
 from medssl.core import capabilities
 from medssl.core.errors import CancelledError, CatalogError, InputError, NotFoundError
-from medssl.core.geometry import Geometry, parse_spacing
+from medssl.core.geometry import stated_geometry
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.core.schema import build
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.entry import Entry, read_entry, shown
+from medssl.datasets.geometry import kind_of_note
 from medssl.inference.capabilities import can
-from medssl.inference.classification.predict import load_predictor
+from medssl.inference.classification.predict import load_predictor, predictor_with_geometry
 from medssl.inference.classification.probe_files import Probe
 from medssl.inference.models import WarmModels
 from medssl.inference.volumes.model_grid import image_notes
 from medssl.networks.network import Network
-from medssl.networks.weights.stating import with_geometry
 from medssl.tasks.apply.appliers import CLASSES, Applier, Predicting, Segmenting
 from medssl.tasks.apply.columns import Columns, columns_of, exclusive_columns
 from medssl.tasks.apply.config import ApplyConfig
@@ -67,12 +65,7 @@ def apply_model(
     models = WarmModels(run.home)
     part = "" if config.part == "auto" else config.part
     net = load_predictor(reference, run.home, lambda model, part: models.get(model, "", run.device, part), part)
-    if config.orientation:
-        geometry = Geometry(config.orientation.upper(), parse_spacing(config.spacing))
-        if isinstance(net, Probe):
-            net = replace(net, net=with_geometry(net.net, geometry))
-        else:
-            net = with_geometry(net, geometry)
+    net = predictor_with_geometry(net, stated_geometry(config.orientation, config.spacing))
     output = ApplyFolder.of(config.output, run.folder / "results")
     columns = columns_of(net, catalog, config, exclusive) if _predicts(net, config) else None
     files = () if columns else (CLASSES, *file_names(catalog, f".{config.format}", {}).values())
@@ -144,7 +137,7 @@ def _apply_all(
         try:
             volume = read_entry(entry)
             for note in image_notes(volume, plan, entry.view):
-                if (kind := re.sub(r"[\d.]+", "", note)) not in noted:  # the first image of each kind
+                if (kind := kind_of_note(note)) not in noted:  # the first image of each kind
                     noted.add(kind)
                     run.emit("warning", step=before + n, code="image-noted", message=f"{entry.name}: {note}", remedy="")
             row["output"] = applier.apply(entry, volume, notify)

@@ -137,6 +137,7 @@ def _key(part: LabelledSplit, plan: Plan, kind: str) -> str:
         kind,
         str(plan.normalisation),
         plan.fidelity,
+        *([str(plan.geometry)] if plan.geometry.recorded else ()),
         *(image.path.stem for image in part.images),
     ]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
