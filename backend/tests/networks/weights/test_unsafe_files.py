@@ -383,14 +383,8 @@ def test_names_and_shapes_that_do_not_add_up_give_only_the_projects_own_errors(t
             name = rng.choice(list(state))
             tensor = state.pop(name)
             shape = [rng.randint(0, 9) for _ in range(tensor.ndim)]
-            other = (
-                None,
-                tensor.reshape(-1),
-                torch.zeros(()),
-                torch.zeros(shape),
-                tensor[:1] if tensor.ndim else tensor,
-                tensor,
-            )
+            first = tensor[:1] if tensor.ndim else tensor
+            other = (None, tensor.reshape(-1), torch.zeros(()), torch.zeros(shape), first, tensor)
             if (kept := rng.choice(other)) is not None:
                 state[
                     name if kept is not tensor else name.replace("0", str(rng.randint(0, 12))).replace("weight", "bias")
