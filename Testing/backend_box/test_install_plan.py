@@ -187,7 +187,7 @@ def test_what_pip_is_set_to_holds_for_uv(bare, places):
 def test_too_little_space(linux, places):
     with pytest.raises(ResourceError) as error:
         planEnvironment(replace(linux, freeBytes=5 * 10**9), Choices(), places, {})
-    assert "5.0 GB free" in error.value.rule and "10 GB" in error.value.rule
+    assert "5.0 GB free" in error.value.rule and "11 GB" in error.value.rule
     assert planEnvironment(replace(linux, freeBytes=5 * 10**9), Choices(build="cpu"), places, {})
 
 

@@ -10,16 +10,16 @@ import slicer
 from slicer.i18n import tr as _
 
 from medssl.client import api
-from medssl.core.errors import InputError, ResourceError
-from medssl.jobs.cards import NO_GPU
+from medssl.core.errors import InputError
 from MedSSLLib.backend.backendProcess import DOWN, STARTING, UP, BackendProcess
+from MedSSLLib.backend.deviceChoice import DeviceChoice
 from MedSSLLib.backend.environments import OTHER, OWN, Environment, environments
 from MedSSLLib.backend.qtTransport import LOOPBACK, QtTransport
 from MedSSLLib.install.environmentBox import EnvironmentBox
 from MedSSLLib.install.environmentBuilder import EnvironmentBuilder
 from MedSSLLib.install.machineProbe import MachineProbe
 from MedSSLLib.widgets.errorText import showError
-from MedSSLLib.widgets.fitting import breakable, elideMiddle, fitCombo, softLabel
+from MedSSLLib.widgets.fitting import elideMiddle, fitCombo, softLabel
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
 
@@ -54,13 +54,13 @@ class BackendBox:
     def __init__(self, frame, process=None, builder=None, makeTransport=QtTransport, probe=None, confirm=None) -> None:
         self.changed = Signal()
         self._remote, self._remoteError, self._makeTransport = None, None, makeTransport
-        self._deviceError, self._askedDevices, self._devices = None, None, []
         self.process = process or BackendProcess()
         self.ui = loadInto(frame, UI_FILE)
         confirm = confirm or slicer.util.confirmOkCancelDisplay
         self.installing = EnvironmentBox(
             self.ui.environmentFrame, builder or EnvironmentBuilder(), probe or MachineProbe(), confirm
         )
+        self._devices = DeviceChoice(self.ui.deviceCombo, self.ui.hintLabel)
         self._fill()
         self._connect()
         self.process.watch()
@@ -74,7 +74,7 @@ class BackendBox:
     @property
     def device(self) -> str:
         """The chosen device: auto, cpu, cuda:0, ..."""
-        return self.ui.deviceCombo.currentData or "auto"
+        return self._devices.device
 
     @property
     def _elsewhere(self) -> bool:
@@ -108,23 +108,19 @@ class BackendBox:
         ui.environmentFrame.visible = not self._elsewhere and (missing or opened or self.installing.builder.running)
         self.installing.show(environment, opened, self.process.state != DOWN)
         self._updateStart(running, environment)
-        self._updateHint(running)
+        self._devices.update(running)
         error = self._remoteError if self._elsewhere else self.process.error
-        showError(ui.errorLabel, error or (self._deviceError if running else None))
-        ui.deviceCombo.enabled = running
-        if not running:
-            ui.deviceCombo.toolTip = _("Start the backend first: it knows its devices")
+        showError(ui.errorLabel, error or (self._devices.error if running else None))
 
     def _fill(self) -> None:
         ui = self.ui
         for label in (ui.stateLabel, ui.hintLabel, ui.errorLabel):
             softLabel(label)
-        for combo in (ui.placeCombo, ui.environmentCombo, ui.deviceCombo):
+        for combo in (ui.placeCombo, ui.environmentCombo):
             fitCombo(combo)
         ui.placeCombo.addItems([_("This computer"), _("Another computer")])
         ui.otherPath.currentPath = str(qt.QSettings().value("MedSSL/OtherPython", "") or "")
         ui.addressEdit.text = str(qt.QSettings().value("MedSSL/RemoteAddress", "") or "")
-        ui.deviceCombo.addItem(_("Automatic"), "auto")
         self._fillEnvironments(str(qt.QSettings().value("MedSSL/Environment", "") or ""))
 
     def _fillEnvironments(self, key: str) -> None:
@@ -148,7 +144,7 @@ class BackendBox:
         ui.otherPath.connect("currentPathChanged(QString)", lambda _path: self._environmentChanged())
         ui.addressEdit.connect("textChanged(QString)", lambda _text: self.update())
         ui.tokenEdit.connect("textChanged(QString)", lambda _text: self.update())
-        ui.deviceCombo.connect("currentIndexChanged(int)", lambda _index: self.update())
+        self._devices.changed.connect(self.update)
 
     def _stateText(self) -> tuple[str, str]:
         """The line, and its tooltip."""
@@ -156,39 +152,11 @@ class BackendBox:
             line = (
                 _("<b>Connected</b>, {device}") if self._elsewhere else _("<b>Running</b> on this computer, {device}")
             )
-            return line.format(
-                device=elideMiddle(self._deviceText(), GPU_NAME)
-            ), f"{self._deviceText()}\n{self.transport.address.url}"
+            used = self._devices.text()
+            return line.format(device=elideMiddle(used, GPU_NAME)), f"{used}\n{self.transport.address.url}"
         if self._elsewhere:
             return _("Not connected"), ""
         return (_("Starting...") if self.process.state == STARTING else _("Not running")), ""
-
-    def _deviceText(self) -> str:
-        """What the backend computes on, in a few words."""
-        if not self._devices:
-            return _("looking for a GPU...") if self._deviceError is None else _("no usable device")
-        used = self._used()
-        if used is None or used["name"] == "cpu":
-            return _("without a GPU")
-        return _("GPU {name} {gb:.0f} GB").format(name=used["description"], gb=used["memory_bytes"] / 2**30)
-
-    def _used(self) -> dict | None:
-        """The device that the next job will take; automatic takes no Apple GPU."""
-        usable = {device["name"]: device for device in self._devices if device["available"]}
-        return usable.get(self.device) or next(
-            (d for name, d in usable.items() if name.startswith("cuda")), usable.get("cpu")
-        )
-
-    def _updateHint(self, running: bool) -> None:
-        """Why no GPU is used, and what helps; a computer without one needs no advice."""
-        notes = [device["note"] for device in self._devices if device["note"]] if running else []
-        mendable = bool(notes) and not notes[0].startswith(NO_GPU) and self._deviceError is None
-        self.ui.hintLabel.visible = mendable
-        if mendable:
-            reason, _semicolon, remedy = notes[0].partition("; ")
-            self.ui.hintLabel.text = breakable(
-                f"{reason[:1].upper()}{reason[1:]}. {remedy[:1].upper()}{remedy[1:]}".strip()
-            )
 
     def _updateStart(self, running: bool, environment: Environment) -> None:
         ui, missing = self.ui, ""
@@ -253,39 +221,12 @@ class BackendBox:
             self._changed()
 
     def _changed(self) -> None:
-        if self.transport is not self._askedDevices:
-            self._askedDevices, self._devices, self._deviceError = self.transport, [], None
+        if self.transport is not self._devices.transport:
             self.ui.settingsButton.checked = False
             self.ui.settingsSection.collapsed = True
-            if self.transport is not None:
-                self.transport.send(api.devices(), self._showDevices, self._devicesFailed)
+            self._devices.ask(self.transport)
         self.update()
         self.changed.emit()
-
-    def _showDevices(self, devices: list[dict]) -> None:
-        combo = self.ui.deviceCombo
-        combo.blockSignals(True)
-        combo.clear()
-        combo.addItem(_("Automatic"), "auto")
-        usable = [d for d in devices if d["available"]]
-        for device in usable:
-            text = _("{name}: {description}, {free:.0f} of {all:.0f} GB free")
-            gigabytes = dict(free=device["free_bytes"] / 1e9, all=device["memory_bytes"] / 1e9)
-            combo.addItem(
-                text.format(name=device["name"], description=device["description"], **gigabytes), device["name"]
-            )
-        combo.blockSignals(False)
-        note = next((d["note"] for d in devices if d["note"]), "")
-        self._devices, self._deviceError = devices, None
-        if not usable:
-            remedy = _("Install or update the backend under 'Where it runs'")
-            self._deviceError = ResourceError(_("backend environment"), note or _("has no usable device"), remedy)
-        combo.toolTip = note or _("Device of the backend; automatic takes a free GPU if there is one")
-        self.update()
-
-    def _devicesFailed(self, error: Exception) -> None:
-        self._deviceError = error
-        self.update()
 
 
 def addressError(url: str) -> InputError | None:

@@ -60,11 +60,11 @@ class EnvironmentChoices:
         self._machine = machine
         if machine.torchIndex and machine.system != "Darwin" and not self._sourceChosen:
             self._setCurrent(self.ui.sourceCombo, ORDINARY)
-        pythons = [
-            (_("Python {version}: {path}").format(version=".".join(map(str, p.version)), path=p.path), p.path)
-            for p in machine.pythons
+        versions = [
+            _("Python {version}").format(version=".".join(map(str, python.version))) for python in machine.pythons
         ]
-        automatic = pythons[0][0] if pythons else _("Python 3.12, brought by uv")
+        automatic = versions[0] if versions else _("Python 3.12, brought by uv")
+        pythons = [(f"{name}: {python.path}", python.path) for name, python in zip(versions, machine.pythons)]
         self._fill(self.ui.pythonCombo, [(_("Automatic: {choice}").format(choice=automatic), ""), *pythons], "Python")
         self.update()
 

@@ -29,7 +29,7 @@ CUDA_12_OLD_CARDS = ",<2.8"  # CUDA 12.6; later builds leave out cards before Tu
 TURING, MAXWELL = (7, 5), (5, 0)  # compute capability: the oldest of the CUDA 13 builds, and of the 12.6 build
 GIB = 2**30
 SIZES = {
-    "cuda": 9 * GIB,
+    "cuda": 10 * GIB,
     "rocm": 24 * GIB,
     CPU: 4 * GIB,
 }  # of the whole environment and what installing it takes for a while
