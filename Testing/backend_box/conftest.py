@@ -51,13 +51,14 @@ def places() -> Places:
 class Box:
     """A backend box over stand-ins, as a panel builds it, in an empty home folder."""
 
-    def __init__(self, machine: Machine, server=None) -> None:
+    def __init__(self, machine: Machine, server=None, builder=None, process=None) -> None:
         from MedSSLLib.backend.backendBox import BackendBox
         from scaffold.server import FakeServer
         from scaffold.transports import FakeBuilder, FakeProbe, FakeProcess
 
         self.server = server or FakeServer()
-        self.process, self.builder, self.probe = FakeProcess(self.server), FakeBuilder(), FakeProbe(machine)
+        self.process, self.builder = process or FakeProcess(self.server), builder or FakeBuilder()
+        self.probe = FakeProbe(machine)
         self.questions: list[str] = []
         self.frame = qt.QWidget()
         qt.QVBoxLayout(self.frame)
@@ -84,8 +85,8 @@ def make_box(harness, tmp_path, monkeypatch):
     qt.QSettings().clear()
     made = []
 
-    def make(machine: Machine, server=None) -> Box:
-        made.append(Box(machine, server))
+    def make(machine: Machine, server=None, **shared) -> Box:
+        made.append(Box(machine, server, **shared))
         return made[-1]
 
     yield make

@@ -46,8 +46,10 @@ def test_one_glance_and_one_button(made, grab):
     assert made.frame.minimumSizeHint.width() <= 380
 
 
-def test_nothing_is_started_before_the_click(made):
-    assert not made.builder.built and not ownFolder().exists()
+def test_nothing_is_started_or_asked_outside_before_the_click(made):
+    assert not made.builder.built and not ownFolder().exists() and made.probe.reached == [False]
+    made.env.installButton.click()
+    assert made.probe.reached == [False, True] and len(made.builder.built) == 1
 
 
 def test_what_was_found_is_shown_and_can_be_changed(made):
@@ -129,6 +131,9 @@ def test_a_newer_extension_asks_for_an_update(make_box, process_until, windows):
 def test_pytorchs_index_out_of_reach_is_said_and_another_way_offered(make_box, process_until, windows):
     box = make_box(replace(windows, torchIndex="[Errno 11001] getaddrinfo failed"))
     process_until(lambda: box.env.installButton.enabled)
+    assert "RTX 4090, 24 GB will be used" in box.env.messageLabel.text and not box.seen(box.env.sourceCombo)
+    box.env.installButton.click()
+    assert not box.builder.built
     assert "cannot be reached ([Errno 11001] getaddrinfo failed)" in box.env.messageLabel.text
     assert box.seen(box.env.sourceCombo) and box.env.sourceCombo.currentData == "ordinary"
     assert "RTX 4090 will not be used" in box.env.messageLabel.text
@@ -139,6 +144,7 @@ def test_pytorchs_index_out_of_reach_is_said_and_another_way_offered(make_box, p
 def test_a_folder_of_wheels(make_box, process_until, bare, tmp_path):
     box = make_box(replace(bare, torchIndex="no route"))
     process_until(lambda: box.env.installButton.enabled)
+    box.env.installButton.click()
     box.env.sourceCombo.currentIndex = box.env.sourceCombo.findData("folder")
     assert box.seen(box.env.wheelsPath) and not box.env.installButton.enabled
     assert "holds no wheel of torch, torchvision, uv" in box.env.installError.text
@@ -164,7 +170,7 @@ def test_proxy_and_certificate_are_used_for_looking_and_remembered_without_the_p
     pem = tmp_path / "own.pem"
     pem.write_text("-----BEGIN CERTIFICATE-----\n")
     made.env.certificatePath.currentPath = str(pem)
-    assert made.probe.asked[-1]["SSL_CERT_FILE"] == str(pem)
+    assert made.probe.asked[-1]["SSL_CERT_FILE"] == str(pem) and not any(made.probe.reached)
     again = make_box(windows)
     assert again.env.proxyEdit.text == "http://proxy.example:3128" and again.env.certificatePath.currentPath == str(pem)
 
@@ -213,3 +219,23 @@ def test_no_state_is_wider_than_the_panel(made, process_until, width, grab):
     slicer.app.processEvents()
     assert made.frame.minimumSizeHint.width() <= 380
     grab(made.frame, f"backend-details-{width}", width, 700)
+
+
+def test_both_modules_share_an_installation(make_box, process_until, windows):
+    first = make_box(windows)
+    second = make_box(windows, builder=first.builder, process=first.process)
+    process_until(lambda: first.env.installButton.enabled and second.env.installButton.enabled)
+    first.env.installButton.click()
+    assert second.env.installButton.text == "Cancel" and "Part 1 of 5" in second.env.messageLabel.text
+    pretend(first.builder.built[0], "tool", "python", "torch", "packages", complete=True)
+    starts = []
+    first.process.start = lambda environment: starts.append(environment.key)
+    first.builder.end()
+    assert starts == ["own"]  # by the one that was clicked
+    assert not second.seen(second.env.installError) and not second.seen(second.env.installButton)
+
+
+def test_the_modules_builder_is_one(harness):
+    from MedSSLLib.install.environmentBuilder import sharedBuilder
+
+    assert sharedBuilder() is sharedBuilder()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -203,14 +204,12 @@ def test_an_address_that_does_not_answer(capsys, monkeypatch):
 
 
 def test_looking_at_this_computer(harness, tmp_path, process_until):
-    """The real programs of whatever computer this is; only PyTorch's index is left out."""
-    import sys
-
+    """The real programs of whatever computer this is; the proxy is one that nobody has."""
     probe, found = MachineProbe(), []
     probe.found.connect(found.append)
-    probe.start(tmp_path / "not" / "there", sys.executable, {"HTTPS_PROXY": "http://127.0.0.1:9"})
+    probe.start(tmp_path / "not" / "there", sys.executable, {"HTTPS_PROXY": "http://127.0.0.1:9"}, reach=True)
     process_until(lambda: found, 60)
-    assert found[0].freeBytes > 0 and found[0].system and found[0].torchIndex
+    assert found[0].freeBytes > 0 and (found[0].torchIndex or found[0].system == "Darwin")
     assert all(Path(python.path).is_file() for python in found[0].pythons)
     probe.start(tmp_path, sys.executable, {})
     probe.close()

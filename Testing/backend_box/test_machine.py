@@ -10,7 +10,7 @@ SMI = r"C:\Windows\System32\nvidia-smi.exe"
 
 
 def commands(system, variables, there, which=lambda name, path: None):
-    asked = probes(system, variables, "/opt/PythonSlicer", which, lambda path: path in there)
+    asked = probes(system, variables, "/opt/PythonSlicer", True, which, lambda path: path in there)
     return {probe.key: probe.command for probe in asked}
 
 
@@ -32,7 +32,12 @@ def test_linux_is_asked_for_amd_and_a_mac_for_no_card(harness, monkeypatch):
     rocm = "/opt/rocm/bin/rocm_agent_enumerator"
     asked = commands("Linux", {"PATH": ""}, {rocm})
     assert asked["amd"] == (rocm,) and "cards" not in asked
-    assert list(commands("Darwin", {"PATH": ""}, {rocm})) == ["pip", "torchIndex"]
+    assert list(commands("Darwin", {"PATH": ""}, {rocm})) == ["pip"]
+
+
+def test_nothing_goes_out_before_it_is_wanted(harness):
+    asked = probes("Linux", {"PATH": ""}, "/opt/PythonSlicer")
+    assert "reach" not in str(asked) and "http" not in str(asked)
 
 
 def test_the_answers_become_a_machine(harness):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import qt
 from MedSSLLib.widgets.signal import Signal
 
@@ -111,17 +113,21 @@ class FakeBuilder:
 
 
 class FakeProbe:
-    """A MachineProbe that finds the machine it was given as soon as it is asked."""
+    """A MachineProbe that finds the machine it was given as soon as it is asked.
+
+    Attribute: `asked`, the network settings of each question; `reached`, whether PyTorch's index was part of it.
+    """
 
     def __init__(self, machine=None) -> None:
         from MedSSLLib.install.machine import Machine
 
-        self.found, self.running, self.asked = Signal(), False, []
+        self.found, self.running, self.asked, self.reached = Signal(), False, [], []
         self.machine = machine or Machine(freeBytes=100 * 2**30, torchIndex="")
 
-    def start(self, folder, slicerPython, network) -> None:
+    def start(self, folder, slicerPython, network, reach=False) -> None:
         self.asked.append(dict(network))
-        self.found.emit(self.machine)
+        self.reached.append(reach)
+        self.found.emit(self.machine if reach else dataclasses.replace(self.machine, torchIndex=None))
 
     def close(self) -> None:
         """Nothing runs."""

@@ -16,7 +16,7 @@ from MedSSLLib.backend.deviceChoice import DeviceChoice
 from MedSSLLib.backend.environments import OTHER, OWN, Environment, environments
 from MedSSLLib.backend.qtTransport import LOOPBACK, QtTransport
 from MedSSLLib.install.environmentBox import EnvironmentBox
-from MedSSLLib.install.environmentBuilder import EnvironmentBuilder
+from MedSSLLib.install.environmentBuilder import sharedBuilder
 from MedSSLLib.install.machineProbe import MachineProbe
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.fitting import elideMiddle, fitCombo, softLabel
@@ -58,7 +58,7 @@ class BackendBox:
         self.ui = loadInto(frame, UI_FILE)
         confirm = confirm or slicer.util.confirmOkCancelDisplay
         self.installing = EnvironmentBox(
-            self.ui.environmentFrame, builder or EnvironmentBuilder(), probe or MachineProbe(), confirm
+            self.ui.environmentFrame, builder or sharedBuilder(), probe or MachineProbe(), confirm
         )
         self._devices = DeviceChoice(self.ui.deviceCombo, self.ui.hintLabel)
         self._fill()
@@ -205,9 +205,10 @@ class BackendBox:
         self._changed()
 
     def _built(self, error) -> None:
-        """An installation that went well is started; what was removed is offered again."""
+        """An installation of this box that went well is started; what was removed is offered again."""
         self._fillEnvironments(self.ui.environmentCombo.currentData)
-        if error is None and self.environment().exists and not self._elsewhere and self.process.state == DOWN:
+        wanted = self.installing.mine and not self._elsewhere and self.process.state == DOWN
+        if error is None and wanted and self.environment().exists:
             self.process.start(self.environment())
         self.update()
 

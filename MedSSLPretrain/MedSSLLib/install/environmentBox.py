@@ -20,8 +20,9 @@ from MedSSLLib.install.environmentBuilder import writableCopy
 from MedSSLLib.install.environmentChoices import EnvironmentChoices
 from MedSSLLib.install.folderSize import FolderSize
 from MedSSLLib.install.installPlan import PACKAGES, Plan, planEnvironment, planExisting, planRemoval, repaired
+from MedSSLLib.install.torchBuild import INDEXES
 from MedSSLLib.widgets.errorText import showError
-from MedSSLLib.widgets.fitting import softLabel
+from MedSSLLib.widgets.fitting import breakable, softLabel
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
 
@@ -32,7 +33,8 @@ LOOK_AFTER_MS = 300  # the window is drawn first
 class EnvironmentBox:
     """Fills a frame with what creates and keeps environments.
 
-    Signal: `built(error)` when an installation or a removal has ended. Attribute: `machine`, None until it was looked at.
+    Signal: `built(error)` when an installation or a removal has ended, whichever module began it. Attributes: `machine`,
+    None until it was looked at; `mine`, whether this box began the last installation.
 
     Args:
         frame: an empty widget with a layout.
@@ -42,7 +44,7 @@ class EnvironmentBox:
     """
 
     def __init__(self, frame, builder, probe, confirm) -> None:
-        self.built, self.machine = Signal(), None
+        self.built, self.machine, self.mine, self._wanted = Signal(), None, False, False
         self.builder, self._probe, self._confirm = builder, probe, confirm
         self._environment, self._shown, self._backendRuns = Environment(OWN, "", ""), False, False
         self._error, self._step, self._begun = None, (0, 0, ""), 0.0
@@ -64,7 +66,7 @@ class EnvironmentBox:
         self._size.close()
         for signal, slot in self._slots:
             signal.disconnect(slot)
-        if self.builder.running:
+        if self.builder.running and self.mine:
             self.builder.cancel()
 
     def show(self, environment: Environment, settings: bool, backendRuns: bool) -> None:
@@ -80,9 +82,10 @@ class EnvironmentBox:
             self._timer.start(LOOK_AFTER_MS)
         self.update()
 
-    def look(self) -> None:
-        """Find out what this computer has."""
-        self._probe.start(ownFolder(), ownPlaces().slicerPython, self.choices.network.variables())
+    def look(self, reach: bool = False) -> None:
+        """Find out what this computer has, and (`reach`) whether PyTorch's index answers: only after a click."""
+        asked = reach or (self.machine is not None and self.machine.torchIndex is not None)
+        self._probe.start(ownFolder(), ownPlaces().slicerPython, self.choices.network.variables(), asked)
         self.update()
 
     def update(self) -> None:
@@ -135,6 +138,8 @@ class EnvironmentBox:
             return words.stepText(*self._step, time.monotonic() - self._begun)
         if self._outdated():
             return _("The extension is newer than its environment: some packages are missing or too old.")
+        if self._wanted:
+            return _("Asking whether PyTorch's index can be reached...")
         if self.machine is None:
             return _("<b>Not installed yet:</b> Python with PyTorch. Looking at this computer...")
         if plan is None or plan.build is None:
@@ -161,7 +166,7 @@ class EnvironmentBox:
             _("Update") if self._outdated() else _("Continue") if plan and plan.done else _("Create environment")
         )
         button.toolTip = _("Downloads PyTorch and other packages (several GB)")
-        if plan is None:
+        if plan is None or self._wanted:
             button.enabled = False
             button.toolTip = str(problem) if problem is not None else _("Looking at this computer first")
 
@@ -185,8 +190,11 @@ class EnvironmentBox:
             self._size.ask(ownPlaces(), self._showSize)
 
     def _showSize(self, size: int) -> None:
-        text = _("{gb:.1f} GB in {folder} and beside it")
-        self.ui.sizeLabel.text = text.format(gb=size / 1e9, folder=ownFolder())
+        text = _("{gb:.1f} GB in {folder} and beside it").format(gb=size / 1e9, folder=ownFolder())
+        state = readState(ownFolder())
+        if state is not None and state.gpu:
+            text += "\n" + _("At its check, GPU {used}").format(used=state.gpu)
+        self.ui.sizeLabel.text = breakable(text)
 
     def _connect(self) -> None:
         ui = self.ui
@@ -203,7 +211,7 @@ class EnvironmentBox:
         self._timer.connect("timeout()", self.look)
         self._clock.connect("timeout()", self.update)
         ui.installButton.connect("clicked(bool)", lambda _on: self._install())
-        ui.lookButton.connect("clicked(bool)", lambda _on: self.look())
+        ui.lookButton.connect("clicked(bool)", lambda _on: self.look(reach=True))
         ui.repairButton.connect("clicked(bool)", lambda _on: self._repair())
         ui.removeButton.connect("clicked(bool)", lambda _on: self._remove())
         ui.detailsSection.connect("contentsCollapsed(bool)", lambda _collapsed: self._opened())
@@ -217,12 +225,23 @@ class EnvironmentBox:
         self.machine = machine
         self.choices.fill(machine)
         self.update()
+        wanted, self._wanted = self._wanted, False
+        if wanted and not machine.torchIndex and (plan := self._plan()[0]) is not None:
+            self._run(plan)
 
     def _install(self) -> None:
         if self.builder.running:
             self.builder.cancel()
             return
         plan = self._plan()[0]
+        if (
+            self._environment.key == OWN
+            and self.machine.torchIndex is None
+            and self.choices.choices().source == INDEXES
+        ):
+            self._wanted = True  # goes on when the index has answered
+            self.look(reach=True)
+            return
         if self._environment.key != OWN:
             places, network = ownPlaces(), self.choices.network
             plan = planExisting(
@@ -245,7 +264,7 @@ class EnvironmentBox:
             self._run(planRemoval(ownPlaces()), needsSource=False)
 
     def _run(self, plan: Plan, needsSource: bool = True) -> None:
-        self._error, self._begun = None, time.monotonic()
+        self._error, self._begun, self.mine = None, time.monotonic(), True
         self.ui.installLog.clear()
         try:
             if needsSource:
@@ -265,8 +284,9 @@ class EnvironmentBox:
 
     def _finished(self, error) -> None:
         self._clock.stop()
-        self._error = error
+        self._error = error if self.mine else None
         self._size.forget()
         self.ui.sizeLabel.text = ""
         self._log(_("Done.") if error is None else str(error))
         self.built.emit(error)
+        self.mine = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
+from functools import cache
 from pathlib import Path
 
 import qt
@@ -126,6 +127,12 @@ class EnvironmentBuilder:
         self.running = False
         self._waiting.clear()
         self.finished.emit(error)
+
+
+@cache
+def sharedBuilder() -> EnvironmentBuilder:
+    """The one of both modules: what one of them installs, the other sees."""
+    return EnvironmentBuilder()
 
 
 def writableCopy() -> Path:

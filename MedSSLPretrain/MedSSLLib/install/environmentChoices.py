@@ -29,6 +29,9 @@ class EnvironmentChoices:
         ui.wheelsPath.filters = ui.placePath.filters = ctk.ctkPathLineEdit.Dirs
         for combo in (ui.sourceCombo, ui.buildCombo, ui.pythonCombo):
             fitCombo(combo)
+        for path in (ui.wheelsPath, ui.placePath, ui.certificatePath):  # otherwise as wide as what they hold at first
+            path.setMinimumWidth(80)
+            path.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
         for name, key in self._sources():
             addItem(ui.sourceCombo, name, key)
         self._restore()

@@ -74,7 +74,12 @@ class Probe:
 
 
 def probes(
-    system: str, variables: Mapping[str, str], slicerPython: str, which: Callable = shutil.which, isFile=os.path.isfile
+    system: str,
+    variables: Mapping[str, str],
+    slicerPython: str,
+    reach: bool = False,
+    which: Callable = shutil.which,
+    isFile=os.path.isfile,
 ) -> list[Probe]:
     """The questions, in the order in which they are asked; the last may take seconds.
 
@@ -82,6 +87,7 @@ def probes(
         system: as `platform.system()` names it.
         variables: the environment with which Slicer was started.
         slicerPython: Slicer's own Python.
+        reach: whether PyTorch's index is asked, too; nothing goes out before the user wants it.
         which: finds a program on a path: (name, path=...).
         isFile: whether there is such a file.
     """
@@ -95,7 +101,8 @@ def probes(
     for number, python in enumerate(_pythonPlaces(system, variables, path, which, isFile)):
         asked.append(Probe(f"python{number}", (python, "-c", DESCRIBE)))
     asked.append(Probe("pip", (slicerPython, "-m", "pip", "config", "list"), slicer=True))
-    asked.append(Probe("torchIndex", (slicerPython, str(TOOLS), "reach", TORCH_INDEX), slicer=True))
+    if reach and system != "Darwin":  # whose PyTorch is in the ordinary index
+        asked.append(Probe("torchIndex", (slicerPython, str(TOOLS), "reach", TORCH_INDEX), slicer=True))
     return asked
 
 

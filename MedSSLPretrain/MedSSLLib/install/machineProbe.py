@@ -36,20 +36,21 @@ class MachineProbe:
         self._timer.setSingleShot(True)
         self._timer.connect("timeout()", lambda: self._process.kill())
 
-    def start(self, folder: Path, slicerPython: str, network: Mapping[str, str]) -> None:
+    def start(self, folder: Path, slicerPython: str, network: Mapping[str, str], reach: bool = False) -> None:
         """Look; `found` follows.
 
         Args:
             folder: where the environment will lie; it need not exist.
             slicerPython: Slicer's own Python.
             network: variables of proxy and certificate.
+            reach: whether PyTorch's own index is asked, too.
         """
         if self.running:
             return
         self.running, self._answers = True, {}
         self._folder, self._network = folder, dict(network)
         self._started = slicer.util.startupEnvironment()
-        self._waiting = probes(platform.system(), self._started, slicerPython)
+        self._waiting = probes(platform.system(), self._started, slicerPython, reach)
         self._next()
 
     def close(self) -> None:
