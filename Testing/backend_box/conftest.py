@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import qt
+import slicer
 from MedSSLLib.backend.environments import Places
 from MedSSLLib.install.machine import FoundPython, Machine
 
@@ -67,6 +68,16 @@ class Box:
             confirm=lambda question: self.questions.append(question) or True,
         )  # fmt: skip
         self.ui, self.env = self.box.ui, self.box.installing.ui
+
+    def install(self) -> None:
+        """Click the one button, and let it ask what it wants to know."""
+        self.env.installButton.click()
+        self.wait()
+
+    def wait(self) -> None:
+        """Until the computer has been looked at."""
+        while self.probe.running:
+            slicer.app.processEvents()
 
     def seen(self, widget) -> bool:
         """Whether a widget would be seen in a shown panel."""

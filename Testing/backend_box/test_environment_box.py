@@ -48,7 +48,7 @@ def test_one_glance_and_one_button(made, grab):
 
 def test_nothing_is_started_or_asked_outside_before_the_click(made):
     assert not made.builder.built and not ownFolder().exists() and made.probe.reached == [False]
-    made.env.installButton.click()
+    made.install()
     assert made.probe.reached == [False, True] and len(made.builder.built) == 1
 
 
@@ -59,23 +59,23 @@ def test_what_was_found_is_shown_and_can_be_changed(made):
     assert "brought by uv" in made.env.pythonCombo.itemText(0)
     made.env.buildCombo.currentIndex = made.env.buildCombo.findData("cu128")
     assert "CUDA 12.8" in made.env.messageLabel.text
-    made.env.installButton.click()
+    made.install()
     assert "--torch-backend=cu128" in made.builder.built[0].steps[2].command
 
 
 def test_cancel_and_continue(made):
-    made.env.installButton.click()
+    made.install()
     assert made.env.installButton.text == "Cancel" and "Part 1 of 5" in made.env.messageLabel.text
     pretend(made.builder.built[0], "tool", "python")
-    made.env.installButton.click()
+    made.install()
     assert "was cancelled" in made.env.installError.text and made.env.installButton.text == "Continue"
     assert "2 of 5 parts are done" in made.env.messageLabel.text and not made.seen(made.ui.startButton)
-    made.env.installButton.click()
+    made.install()
     assert made.builder.built[1].done == ("tool", "python")
 
 
 def test_when_it_is_installed_it_starts_and_folds_to_a_line(made, process_until, grab):
-    made.env.installButton.click()
+    made.install()
     pretend(made.builder.built[0], "tool", "python", "torch", "packages", complete=True)
     made.builder.end()
     process_until(lambda: "GPU" in made.ui.stateLabel.text)
@@ -89,7 +89,7 @@ def test_when_it_is_installed_it_starts_and_folds_to_a_line(made, process_until,
 
 
 def test_the_backend_that_runs_is_neither_repaired_nor_removed(made, process_until):
-    made.env.installButton.click()
+    made.install()
     pretend(made.builder.built[0], "tool", "python", "torch", "packages", complete=True)
     made.builder.end()
     made.ui.settingsButton.checked = True
@@ -121,10 +121,11 @@ def test_a_newer_extension_asks_for_an_update(make_box, process_until, windows):
     )
     box = make_box(windows)
     box.box.installing.look()
+    box.wait()
     assert "newer than its environment" in box.env.messageLabel.text or not box.seen(box.env.messageLabel)
     box.ui.settingsSection.collapsed = False
     assert box.seen(box.env.messageLabel) and box.env.installButton.text == "Update"
-    box.env.installButton.click()
+    box.install()
     assert box.builder.built[0].done == ("tool", "python", "torch")
 
 
@@ -132,19 +133,19 @@ def test_pytorchs_index_out_of_reach_is_said_and_another_way_offered(make_box, p
     box = make_box(replace(windows, torchIndex="[Errno 11001] getaddrinfo failed"))
     process_until(lambda: box.env.installButton.enabled)
     assert "RTX 4090, 24 GB will be used" in box.env.messageLabel.text and not box.seen(box.env.sourceCombo)
-    box.env.installButton.click()
+    box.install()
     assert not box.builder.built
     assert "cannot be reached ([Errno 11001] getaddrinfo failed)" in box.env.messageLabel.text
     assert box.seen(box.env.sourceCombo) and box.env.sourceCombo.currentData == "ordinary"
     assert "RTX 4090 will not be used" in box.env.messageLabel.text
-    box.env.installButton.click()
+    box.install()
     assert not [part for part in box.builder.built[0].steps[2].command if part.startswith("--torch-backend")]
 
 
 def test_a_folder_of_wheels(make_box, process_until, bare, tmp_path):
     box = make_box(replace(bare, torchIndex="no route"))
     process_until(lambda: box.env.installButton.enabled)
-    box.env.installButton.click()
+    box.install()
     box.env.sourceCombo.currentIndex = box.env.sourceCombo.findData("folder")
     assert box.seen(box.env.wheelsPath) and not box.env.installButton.enabled
     assert "holds no wheel of torch, torchvision, uv" in box.env.installError.text
@@ -156,7 +157,7 @@ def test_a_folder_of_wheels(make_box, process_until, bare, tmp_path):
         (tmp_path / name).write_text("")
     box.env.wheelsPath.currentPath = str(tmp_path)
     assert box.env.installButton.enabled and not box.seen(box.env.installError)
-    box.env.installButton.click()
+    box.install()
     assert "--no-index" in box.builder.built[0].steps[2].command
 
 
@@ -166,10 +167,12 @@ def test_proxy_and_certificate_are_used_for_looking_and_remembered_without_the_p
     made.env.detailsSection.collapsed = False
     made.env.proxyEdit.text = "http://me:secret@proxy.example:3128"
     made.env.proxyEdit.editingFinished.emit()
+    made.wait()
     assert made.probe.asked[-1]["HTTPS_PROXY"] == "http://me:secret@proxy.example:3128"
     pem = tmp_path / "own.pem"
     pem.write_text("-----BEGIN CERTIFICATE-----\n")
     made.env.certificatePath.currentPath = str(pem)
+    made.wait()
     assert made.probe.asked[-1]["SSL_CERT_FILE"] == str(pem) and not any(made.probe.reached)
     again = make_box(windows)
     assert again.env.proxyEdit.text == "http://proxy.example:3128" and again.env.certificatePath.currentPath == str(pem)
@@ -183,6 +186,7 @@ def test_too_little_space_and_another_place(make_box, process_until, windows, tm
     (tmp_path / "big disk").mkdir()
     box.probe.machine = windows
     box.env.placePath.currentPath = str(tmp_path / "big disk")
+    box.wait()
     assert box.env.installButton.enabled and ownFolder() == tmp_path / "big disk" / "environment"
     ownFolder().mkdir()
     (ownFolder() / "thesis.docx").write_text("")
@@ -198,7 +202,7 @@ def test_other_environments_stay(made, tmp_path):
     assert not made.env.installButton.enabled and not made.seen(made.env.detailsSection)
     made.ui.otherPath.currentPath = str(python)
     assert made.env.installButton.text == "Install or update the backend there" and made.ui.startButton.enabled
-    made.env.installButton.click()
+    made.install()
     assert made.builder.built[0].steps[0].command[:4] == (str(python), "-m", "pip", "install")
     made.builder.end()
     made.ui.placeCombo.currentIndex = 1
@@ -207,7 +211,7 @@ def test_other_environments_stay(made, tmp_path):
 
 def test_a_home_folder_that_cannot_be_written(made, tmp_path):
     (tmp_path / "home").write_text("in the way")
-    made.env.installButton.click()
+    made.install()
     assert "cannot be prepared" in made.env.installError.text and not made.builder.built
 
 
@@ -225,7 +229,7 @@ def test_both_modules_share_an_installation(make_box, process_until, windows):
     first = make_box(windows)
     second = make_box(windows, builder=first.builder, process=first.process)
     process_until(lambda: first.env.installButton.enabled and second.env.installButton.enabled)
-    first.env.installButton.click()
+    first.install()
     assert second.env.installButton.text == "Cancel" and "Part 1 of 5" in second.env.messageLabel.text
     pretend(first.builder.built[0], "tool", "python", "torch", "packages", complete=True)
     starts = []

@@ -234,6 +234,7 @@ def test_creating_the_environment(panel, process_until, grab):
     process_until(lambda: box.ui.installButton.enabled)
     assert box.ui.installButton.text == "Create environment"
     box.ui.installButton.click()
+    process_until(lambda: panel.builder.built)
     assert [step.key for step in panel.builder.built[0].steps] == ["tool", "python", "torch", "packages", "check"]
     assert "Collecting uv" in box.ui.installLog.plainText and box.ui.installButton.text == "Cancel"
     panel.grab(grab, "creating-environment")

@@ -113,7 +113,7 @@ class FakeBuilder:
 
 
 class FakeProbe:
-    """A MachineProbe that finds the machine it was given as soon as it is asked.
+    """A MachineProbe that finds the machine it was given; as there, the answer comes from the event loop.
 
     Attribute: `asked`, the network settings of each question; `reached`, whether PyTorch's index was part of it.
     """
@@ -125,9 +125,19 @@ class FakeProbe:
         self.machine = machine or Machine(freeBytes=100 * 2**30, torchIndex="")
 
     def start(self, folder, slicerPython, network, reach=False) -> None:
+        if self.running:
+            return
         self.asked.append(dict(network))
         self.reached.append(reach)
-        self.found.emit(self.machine if reach else dataclasses.replace(self.machine, torchIndex=None))
+        self.running = True
+
+        def answer() -> None:
+            if self.running:
+                self.running = False
+                self.found.emit(self.machine if reach else dataclasses.replace(self.machine, torchIndex=None))
+
+        qt.QTimer.singleShot(0, answer)
 
     def close(self) -> None:
-        """Nothing runs."""
+        """No answer follows."""
+        self.running = False

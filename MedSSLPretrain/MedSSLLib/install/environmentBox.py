@@ -224,8 +224,8 @@ class EnvironmentBox:
     def _found(self, machine) -> None:
         self.machine = machine
         self.choices.fill(machine)
-        self.update()
         wanted, self._wanted = self._wanted, False
+        self.update()
         if wanted and not machine.torchIndex and (plan := self._plan()[0]) is not None:
             self._run(plan)
 
