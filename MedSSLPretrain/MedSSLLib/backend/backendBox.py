@@ -104,9 +104,9 @@ class BackendBox:
         ui.settingsButton.visible = running
         ui.settingsSection.visible = not running or ui.settingsButton.checked
         opened = not ui.settingsSection.collapsed and (not running or ui.settingsButton.checked)
-        missing = not self._elsewhere and not running and not environment.exists
-        ui.environmentFrame.visible = not self._elsewhere and (missing or opened or self.installing.builder.running)
         self.installing.show(environment, opened, self.process.state != DOWN)
+        needed = not running and (not environment.exists or self.installing.outdated())
+        ui.environmentFrame.visible = not self._elsewhere and (needed or opened or self.installing.builder.running)
         self._updateStart(running, environment)
         self._devices.update(running)
         error = self._remoteError if self._elsewhere else self.process.error

@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from medssl.core.files import read_json, write_json
 from medssl.core.home import home_folder, make_home
 from MedSSLLib.backend.installState import readState
+from MedSSLLib.backendLocator import backendFolder
 
 VARIABLE, OWN, SLICER, OTHER = "variable", "own", "slicer", "other"
 PLACE_FILE = "environment-place.json"  # in the home folder, where another place was chosen
@@ -43,12 +44,14 @@ class Places:
     Attributes:
         environment: the environment's folder.
         installer: uv, the Python that it brings and its downloads.
-        source: the backend's source, writable: with pyproject.toml.
+        original: the backend's source as it came with the extension: with pyproject.toml.
+        source: its copy, from which it is built.
         slicerPython: Slicer's own Python, which has pip.
     """
 
     environment: Path
     installer: Path
+    original: Path
     source: Path
     slicerPython: str
 
@@ -102,7 +105,9 @@ def ownFolder() -> Path:
 
 def ownPlaces() -> Places:
     """Where an installation puts what."""
-    return Places(ownFolder(), ownPlace() / "installer", home_folder() / "backend-source", slicerPython())
+    return Places(
+        ownFolder(), ownPlace() / "installer", backendFolder(), home_folder() / "backend-source", slicerPython()
+    )
 
 
 def ownPython() -> Path:

@@ -12,11 +12,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from medssl.core.errors import InputError, MedSSLError
+from medssl.core.home import home_folder, make_home
 from MedSSLLib.backend.environments import OWN, SLICER, Environment, ownFolder, ownPlaces
 from MedSSLLib.backend.installState import isOurs, readState, requirementsMark, trueState
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install import environmentText as words
-from MedSSLLib.install.environmentBuilder import writableCopy
+from MedSSLLib.install.environmentBuilder import written
 from MedSSLLib.install.environmentChoices import EnvironmentChoices
 from MedSSLLib.install.folderSize import FolderSize
 from MedSSLLib.install.installPlan import PACKAGES, Plan, planEnvironment, planExisting, planRemoval, repaired
@@ -78,7 +79,7 @@ class EnvironmentBox:
             backendRuns: on this computer; what it uses cannot be repaired or removed.
         """
         self._environment, self._shown, self._backendRuns = environment, settings, backendRuns
-        if self._isFirst() and self.machine is None and not self._probe.running:
+        if (self._isFirst() or self.outdated()) and self.machine is None and not self._probe.running:
             self._timer.start(LOOK_AFTER_MS)
         self.update()
 
@@ -96,7 +97,7 @@ class EnvironmentBox:
         detailed = own and not running and (self._isFirst() or self._shown)
         unreachable = bool(self.machine is not None and words.indexText(self.machine))
         ui.messageLabel.text = self._message(plan)
-        ui.messageLabel.visible = running or self._isFirst() or self._outdated()
+        ui.messageLabel.visible = running or self._isFirst() or self.outdated()
         showError(ui.installError, None if running else self._error or (problem if self._isFirst() else None))
         ui.installProgress.visible = running
         ui.installLog.visible = running or self._error is not None
@@ -112,7 +113,7 @@ class EnvironmentBox:
     def _isFirst(self) -> bool:
         return self._environment.key == OWN and not self._environment.exists
 
-    def _outdated(self) -> bool:
+    def outdated(self) -> bool:
         """Whether the extension is newer than its environment."""
         state = readState(ownFolder()) if self._environment.key == OWN and self._environment.exists else None
         return state is not None and state.requirements != requirementsMark(backendFolder())
@@ -123,7 +124,7 @@ class EnvironmentBox:
             return None, None
         places, folder = ownPlaces(), ownFolder()
         state = trueState(folder, places.python(platform.system()), places.uv(platform.system()))
-        if state is not None and self._outdated():
+        if state is not None and self.outdated():
             state = replace(state, done={key: mark for key, mark in state.done.items() if key != PACKAGES})
         try:
             if folder.is_dir() and any(folder.iterdir()) and not isOurs(folder):
@@ -136,7 +137,7 @@ class EnvironmentBox:
     def _message(self, plan: Plan | None) -> str:
         if self.builder.running:
             return words.stepText(*self._step, time.monotonic() - self._begun)
-        if self._outdated():
+        if self.outdated():
             return _("The extension is newer than its environment: some packages are missing or too old.")
         if self._wanted:
             return _("Asking whether PyTorch's index can be reached...")
@@ -151,7 +152,7 @@ class EnvironmentBox:
 
     def _updateButtons(self, plan: Plan | None, problem) -> None:
         button, own = self.ui.installButton, self._environment.key == OWN
-        button.visible = self.builder.running or self._isFirst() or self._outdated() or (not own and self._shown)
+        button.visible = self.builder.running or self._isFirst() or self.outdated() or (not own and self._shown)
         button.enabled, button.toolTip = True, ""
         if self.builder.running:
             button.text = _("Cancel")
@@ -163,7 +164,7 @@ class EnvironmentBox:
             button.toolTip = "" if button.enabled else _("Choose a Python executable first")
             return
         button.text = (
-            _("Update") if self._outdated() else _("Continue") if plan and plan.done else _("Create environment")
+            _("Update") if self.outdated() else _("Continue") if plan and plan.done else _("Create environment")
         )
         button.toolTip = _("Downloads PyTorch and other packages (several GB)")
         if plan is None or self._wanted:
@@ -261,14 +262,14 @@ class EnvironmentBox:
             "Delete MedSSL's environment in {folder}, and what was downloaded for it? Jobs, models and images stay."
         )
         if self._confirm(question.format(folder=ownFolder())):
-            self._run(planRemoval(ownPlaces()), needsSource=False)
+            self._run(planRemoval(ownPlaces()))
 
-    def _run(self, plan: Plan, needsSource: bool = True) -> None:
+    def _run(self, plan: Plan) -> None:
         self._error, self._begun, self.mine = None, time.monotonic(), True
         self.ui.installLog.clear()
         try:
-            if needsSource:
-                writableCopy()
+            with written(home_folder()):
+                make_home(home_folder())
             self._clock.start(1000)
             self.builder.build(plan)
         except MedSSLError as error:
