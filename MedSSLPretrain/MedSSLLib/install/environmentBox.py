@@ -19,11 +19,11 @@ from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install import environmentText as words
 from MedSSLLib.install.environmentBuilder import written
 from MedSSLLib.install.environmentChoices import EnvironmentChoices
-from MedSSLLib.install.folderSize import FolderSize
-from MedSSLLib.install.installPlan import PACKAGES, Plan, planEnvironment, planExisting, planRemoval, repaired
+from MedSSLLib.install.environmentKeeping import EnvironmentKeeping
+from MedSSLLib.install.installPlan import PACKAGES, Plan, planEnvironment, planExisting
 from MedSSLLib.install.torchBuild import INDEXES
 from MedSSLLib.widgets.errorText import showError
-from MedSSLLib.widgets.fitting import breakable, softLabel
+from MedSSLLib.widgets.fitting import softLabel
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
 
@@ -46,14 +46,14 @@ class EnvironmentBox:
 
     def __init__(self, frame, builder, probe, confirm) -> None:
         self.built, self.machine, self.mine, self._wanted = Signal(), None, False, False
-        self.builder, self._probe, self._confirm = builder, probe, confirm
+        self.builder, self._probe = builder, probe
         self._environment, self._shown, self._backendRuns = Environment(OWN, "", ""), False, False
         self._error, self._step, self._begun = None, (0, 0, ""), 0.0
-        self._size = FolderSize()
         self.ui = loadInto(frame, UI_FILE)
-        for label in (self.ui.messageLabel, self.ui.installError, self.ui.foundLabel, self.ui.sizeLabel):
+        for label in (self.ui.messageLabel, self.ui.installError, self.ui.foundLabel):
             softLabel(label)
         self.choices = EnvironmentChoices(self.ui)
+        self.keeping = EnvironmentKeeping(self.ui, confirm, self._run)
         self._timer, self._clock = qt.QTimer(), qt.QTimer()
         self._timer.setSingleShot(True)
         self._connect()
@@ -64,7 +64,7 @@ class EnvironmentBox:
         self._clock.stop()
         self._probe.found.disconnect(self._found)
         self._probe.close()
-        self._size.close()
+        self.keeping.close()
         for signal, slot in self._slots:
             signal.disconnect(slot)
         if self.builder.running and self.mine:
@@ -108,7 +108,11 @@ class EnvironmentBox:
             words.foundText(self.machine) if self.machine is not None else _("Looking at this computer...")
         )
         self._updateButtons(plan, problem)
-        self._updateKeeping(whole or readState(ownFolder()) is not None, plan)
+        ui.lookButton.enabled = not self._probe.running
+        something = whole or readState(ownFolder()) is not None
+        self.choices.lockPlace(_("Remove the environment first") if something else "")
+        opened = self._shown and not ui.detailsSection.collapsed and not running
+        self.keeping.update(something, plan, self._backendRuns, opened)
 
     def _isFirst(self) -> bool:
         return self._environment.key == OWN and not self._environment.exists
@@ -171,32 +175,6 @@ class EnvironmentBox:
             button.enabled = False
             button.toolTip = str(problem) if problem is not None else _("Looking at this computer first")
 
-    def _updateKeeping(self, something: bool, plan: Plan | None) -> None:
-        """Repair, remove, size."""
-        ui, running = self.ui, _("Stop the backend first") if self._backendRuns else ""
-        absent = "" if something else _("There is nothing yet")
-        ui.removeButton.enabled = not (running or absent)
-        ui.removeButton.toolTip = (
-            running or absent or _("Deletes the environment and what was downloaded for it; jobs and models stay")
-        )
-        looking = _("Looking at this computer first") if plan is None else ""
-        ui.repairButton.enabled = not (running or absent or looking)
-        ui.repairButton.toolTip = (
-            running or absent or looking or _("Makes the environment anew; what was downloaded is used again")
-        )
-        ui.lookButton.enabled = not self._probe.running
-        self.choices.lockPlace(_("Remove the environment first") if something else "")
-        ui.sizeLabel.visible = something
-        if something and self._shown and not ui.detailsSection.collapsed and not self.builder.running:
-            self._size.ask(ownPlaces(), self._showSize)
-
-    def _showSize(self, size: int) -> None:
-        text = _("{gb:.1f} GB in {folder} and beside it").format(gb=size / 1e9, folder=ownFolder())
-        state = readState(ownFolder())
-        if state is not None and state.gpu:
-            text += "\n" + _("At its check, GPU {used}").format(used=state.gpu)
-        self.ui.sizeLabel.text = breakable(text)
-
     def _connect(self) -> None:
         ui = self.ui
         self._probe.found.connect(self._found)
@@ -213,8 +191,6 @@ class EnvironmentBox:
         self._clock.connect("timeout()", self.update)
         ui.installButton.connect("clicked(bool)", lambda _on: self._install())
         ui.lookButton.connect("clicked(bool)", lambda _on: self.look(reach=True))
-        ui.repairButton.connect("clicked(bool)", lambda _on: self._repair())
-        ui.removeButton.connect("clicked(bool)", lambda _on: self._remove())
         ui.detailsSection.connect("contentsCollapsed(bool)", lambda _collapsed: self._opened())
 
     def _opened(self) -> None:
@@ -254,16 +230,6 @@ class EnvironmentBox:
             )
         self._run(plan)
 
-    def _repair(self) -> None:
-        self._run(repaired(self._plan()[0], ownPlaces()))
-
-    def _remove(self) -> None:
-        question = _(
-            "Delete MedSSL's environment in {folder}, and what was downloaded for it? Jobs, models and images stay."
-        )
-        if self._confirm(question.format(folder=ownFolder())):
-            self._run(planRemoval(ownPlaces()))
-
     def _run(self, plan: Plan) -> None:
         self._error, self._begun, self.mine = None, time.monotonic(), True
         self.ui.installLog.clear()
@@ -286,8 +252,7 @@ class EnvironmentBox:
     def _finished(self, error) -> None:
         self._clock.stop()
         self._error = error if self.mine else None
-        self._size.forget()
-        self.ui.sizeLabel.text = ""
+        self.keeping.forget()
         self._log(_("Done.") if error is None else str(error))
         self.built.emit(error)
         self.mine = False
