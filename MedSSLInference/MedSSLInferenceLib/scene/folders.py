@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import slicer
+import vtk
+
+MADE_HERE = "MedSSL.folder"  # attribute of an item
 
 
 def createFolder(name: str, besideNode) -> int:
@@ -14,7 +17,18 @@ def createFolder(name: str, besideNode) -> int:
     while hierarchy.GetItemChildWithName(parent, name):
         count += 1
         name = f"{base} ({count})"
-    return hierarchy.CreateFolderItem(parent, name)
+    folder = hierarchy.CreateFolderItem(parent, name)
+    hierarchy.SetItemAttribute(folder, MADE_HERE, "1")
+    return folder
+
+
+def removeEmptyFolders() -> None:
+    """Remove the folders made here that hold nothing any more."""
+    hierarchy, items = _hierarchy(), vtk.vtkIdList()
+    hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, True)
+    for item in [items.GetId(number) for number in range(items.GetNumberOfIds())]:
+        if hierarchy.GetItemAttribute(item, MADE_HERE) and not hierarchy.GetNumberOfItemChildren(item):
+            hierarchy.RemoveItem(item)
 
 
 def folderName(folder: int) -> str:
