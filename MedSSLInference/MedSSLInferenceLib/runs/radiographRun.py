@@ -17,6 +17,7 @@ from medssl.core.errors import InputError
 from medssl.core.requests import CorrespondRequest, CosegmentRequest, PatchmapRequest, SimilarityRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
 from MedSSLInferenceLib.runs.radiographImages import pictures, planeSteps
+from MedSSLInferenceLib.scene.clearing import removeNode
 from MedSSLInferenceLib.scene.comparison.heatMaps import showHeatMaps
 from MedSSLInferenceLib.scene.comparison.partSegmentations import partSteps
 from MedSSLInferenceLib.scene.comparison.patchMapNodes import patchMapSteps
@@ -36,7 +37,7 @@ from MedSSLInferenceLib.scene.comparison.radiographGroup import (
 )
 from MedSSLInferenceLib.scene.pixelGeometry import insideImage, middle, pixelsToWorld, worldToPixel
 from MedSSLInferenceLib.scene.presence import requirePresent
-from MedSSLInferenceLib.scene.results import removeNode, revealKind
+from MedSSLInferenceLib.scene.results import revealKind
 
 LIVE_WAIT_S = 2.0  # how long the server may keep a question about one point before it answers "later"
 LIVE_POLL_S = 0.1

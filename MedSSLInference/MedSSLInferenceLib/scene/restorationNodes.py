@@ -14,10 +14,11 @@ from MedSSLLib.steps import Pause, Steps
 from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
+from MedSSLInferenceLib.scene.clearing import removeNode
 from MedSSLInferenceLib.scene.folders import createFolder, folderName, folderOf, placeInFolder
 from MedSSLInferenceLib.scene.heatColours import errorColours
 from MedSSLInferenceLib.scene.presence import requirePresent
-from MedSSLInferenceLib.scene.results import RESTORATION, Result, mark, removeNode
+from MedSSLInferenceLib.scene.results import RESTORATION, Result, mark
 from MedSSLInferenceLib.scene.tableNodes import createTable, rowsOf
 
 IMAGES = ("original", "distorted", "restored", "error")

@@ -21,7 +21,6 @@ from MedSSLInferenceLib.scene.comparison.radiographGroup import (
     RadiographGroup,
     groups,
 )  # fmt: skip
-from MedSSLInferenceLib.scene.folders import removeEmptyFolders
 from MedSSLInferenceLib.scene.overlayViews import HIDDEN, bindOverlays, imageOf, layOver
 
 RESTORATION, SEGMENTATION, SALIENCY, PREDICTION, CASES, LANDMARKS = (
@@ -156,37 +155,6 @@ def revealKind(group: RadiographGroup, kind: str) -> None:
 def comparisonKey(group: RadiographGroup, kind: str) -> str:
     """The key of a comparison's result."""
     return f"{group.key}.{kind}"
-
-
-def remove(result: Result) -> None:
-    """Take a result out of the scene, with what belongs to its nodes alone; images and the user's own nodes stay."""
-    planes = [image for image in result.images if image is not None and image.GetAttribute("MedSSL.view")]
-    for layer in result.layers:
-        layer.SetAttribute(HIDDEN, "1")
-    layOver(result.layers)
-    kept = [image for other in results() if other.key != result.key for image in other.images]
-    for node in (node for node in result.nodes if node not in kept):  # a similar case may have been compared since
-        removeNode(node)
-    if result.group is not None and result.group.node.GetScene() is not None and result.group.empty:
-        slicer.mrmlScene.RemoveNode(result.group.node)
-    for plane in (plane for plane in planes if plane not in kept):
-        removeNode(plane)
-    removeEmptyFolders()
-
-
-def removeNode(node) -> None:
-    """Remove a node with its display and storage nodes."""
-    if node.GetScene() is None:
-        return
-    own = []
-    if isinstance(node, slicer.vtkMRMLDisplayableNode):
-        own += [node.GetNthDisplayNode(number) for number in range(node.GetNumberOfDisplayNodes())]
-    if isinstance(node, slicer.vtkMRMLStorableNode):
-        own.append(node.GetStorageNode())
-    slicer.mrmlScene.RemoveNode(node)
-    for one in own:
-        if one is not None and one.GetScene() is not None:
-            slicer.mrmlScene.RemoveNode(one)
 
 
 def _visible(node) -> bool:

@@ -11,11 +11,12 @@ from MedSSLLib.steps import Pause, Steps
 from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
+from MedSSLInferenceLib.scene.clearing import removeNode
 from MedSSLInferenceLib.scene.folders import folderOf, placeInFolder
 from MedSSLInferenceLib.scene.labelMapSegments import describe, importLabels
 from MedSSLInferenceLib.scene.overlayViews import bindOverlay
 from MedSSLInferenceLib.scene.presence import requirePresent
-from MedSSLInferenceLib.scene.results import MADE, now, removeNode, resultOf, reveal
+from MedSSLInferenceLib.scene.results import MADE, now, resultOf, reveal
 
 
 @dataclass(frozen=True)
