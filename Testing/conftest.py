@@ -87,6 +87,7 @@ def scene(harness, qapp):
 
     qapp.moduleManager().unload()
     slicer.mrmlScene.Clear(0)
+    qapp.layoutManager()._restart()
     yield slicer.mrmlScene
     wrong = misplaced()
     if overlays := sys.modules.get("MedSSLInferenceLib.scene.overlayViews"):

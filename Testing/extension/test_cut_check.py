@@ -65,8 +65,11 @@ def test_a_label_that_wraps_may_be_long_unless_a_word_is(panel):
     label = add(panel, qt.QLabel("Tick at least two volumes with a segmentation each. " * 4))
     label.wordWrap = True
     assert cut(panel) == ""
-    label.setText(f"not found: {LONG * 2}")
+    word = "a" * 80
+    label.setText(f"not found: {word}")
     assert "the word" in cut(panel) and "QLabel" in cut(panel)
+    label.setText(f"not found: <b>{word[:30]}\u200b{word[30:50]}</b>")
+    assert cut(panel) == ""
 
 
 def test_an_elided_text_needs_its_tooltip(panel):

@@ -5,6 +5,7 @@ Works on the stand-in's widgets and on those of the real application, as both re
 
 from __future__ import annotations
 
+import html
 import re
 
 import qt
@@ -75,8 +76,8 @@ def label(widget) -> str:
 
 
 def plain(text: str) -> str:
-    """A text without marks of rich text and keyboard shortcuts."""
-    return re.sub(r"&(?!&)", "", re.sub(r"<[^>]+>", " ", str(text))).strip()
+    """A text without marks of rich text, keyboard shortcuts and places where a word may break."""
+    return re.sub(r"&(?!&)", "", html.unescape(re.sub(r"<[^>]+>", " ", str(text).replace("\u200b", "")))).strip()
 
 
 def _isText(widget, name: str) -> bool:
@@ -134,7 +135,7 @@ def _cutLabel(widget) -> str:
     if re.search(r"\w…\w", text) and not re.search(r"\d…[-−\d]", text) and not widget.toolTip:
         return "elided without a tooltip"
     if widget.wordWrap:
-        longest = max(plain(text).split(), key=len, default="")
+        longest = max(plain(re.sub("[\u200b-]", " ", text)).split(), key=len, default="")
         if textWidth(widget, longest) > widget.width and not saysWhole(widget, text):
             return f"the word {longest!r} needs {textWidth(widget, longest)} px of {widget.width}"
         lacking = widget.heightForWidth(widget.width) - widget.height
