@@ -9,6 +9,7 @@ from MedSSLLib.backend.backendBox import BackendBox
 from MedSSLPretrainLib.consoleVerbs import ConsoleVerbs
 from MedSSLPretrainLib.panel.pretrainPanel import PretrainPanel
 from MedSSLPretrainLib.sampleData import registerSampleData
+from MedSSLPretrainLib.views.previewLayout import registerPreviewLayout
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import parameterNodeWrapper
@@ -42,6 +43,8 @@ class MedSSLPretrain(ScriptedLoadableModule):
             "Research software, not a medical device."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", registerPreviewLayout)
+        registerPreviewLayout()  # where the module is loaded later
 
 
 @parameterNodeWrapper
