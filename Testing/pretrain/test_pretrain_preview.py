@@ -27,7 +27,8 @@ def preview(panel, process_until):
     """Click, and wait until it is shown."""
     panel.panel.dataBox.previewNodes = ()
     panel.ui.previewButton.click()
-    process_until(lambda: panel.panel.dataBox.previewNodes)
+    process_until(lambda: panel.panel.dataBox.previewNodes or panel.ui.dataError.text)
+    assert not panel.ui.dataError.text, panel.ui.dataError.text
     return panel.panel.dataBox.previewNodes
 
 
@@ -126,7 +127,8 @@ def test_a_scene_saved_in_the_preview_reopens_with_it(manager, ready, process_un
     shown = slicer.mrmlScene.GetNodeByID(widget.mrmlSliceCompositeNode().GetBackgroundVolumeID())
     assert shown.GetName() == "Preview: samples" and shown.GetImageData() is not None
     assert widget.mrmlSliceNode().GetSliceOffset() == pytest.approx(offset, abs=0.01)
-    ready.parent.show()
+    ready.widget.enter()
+    assert ready.ui.previewButton.enabled, ready.ui.previewButton.toolTip
     again = preview(ready, process_until)
     assert [node.GetID() for node in again] == [node.GetID() for node in nodes], "found again"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from medssl.core.errors import InputError
+from medssl.core.errors import InputError, be, counted
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
 from medssl.evaluation.prediction_tables import ATTRIBUTE
 from medssl.evaluation.statistics.bootstrap import Statistic, mean_of
@@ -139,7 +139,7 @@ class CaseTable:
                 notes.append(f"{name}: no image shows it, so that it has no numbers")
         people = len(set(self.patients))
         if people < 5:
-            notes.append(f"{people} patients are too few for intervals")
+            notes.append(f"{counted(people, 'patient')} {be(people)} too few for intervals")
         return notes
 
     def _column(self, number: int, name: str) -> np.ndarray:

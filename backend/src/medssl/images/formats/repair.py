@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from medssl.core.errors import VolumeError
+from medssl.core.errors import VolumeError, be, counted
 from medssl.images.formats.straight import straightened
 from medssl.images.polarity import NOTE as INVERTED
 from medssl.images.polarity import looks_inverted
@@ -81,7 +81,7 @@ def _filled(array: np.ndarray, path: Path, modality: str, labels: bool) -> tuple
             code="image-nan",
         )
     value = background(array[~missing], modality if array.ndim < 3 else modality or _kind(array[~missing]), labels)
-    note = f"{count} voxels outside the field of view are not numbers: they were filled with {value:g}"
+    note = f"{counted(count, 'voxel')} outside the field of view {be(count)} no number{'s' * (count != 1)}: filled with {value:g}"
     return np.where(missing, array.dtype.type(value), array), [note]
 
 
