@@ -130,11 +130,9 @@ class CaseTable:
         notes = []
         for name, row in self.counts().items():
             if row["in one"]:
-                notes.append(
-                    f"{name}: {row['in one']} images show it in one of the two maps only; hd95 leaves them out"
-                )
+                notes.append(f"{name}: {_shown(row['in one'])} in one of the two maps only: without hd95")
             if row["in neither"]:
-                notes.append(f"{name}: {row['in neither']} images show it in neither map: the means leave them out")
+                notes.append(f"{name}: {_shown(row['in neither'])} in neither map: not in the means")
             if row["in neither"] == row["images"]:
                 notes.append(f"{name}: no image shows it, so that it has no numbers")
         people = len(set(self.patients))
@@ -145,3 +143,7 @@ class CaseTable:
     def _column(self, number: int, name: str) -> np.ndarray:
         values = [rows[number].get(name) for rows in self._cases]
         return np.array([np.nan if value is None else value for value in values], float)
+
+
+def _shown(images: int) -> str:
+    return f"{counted(images, 'image')} {'shows' if images == 1 else 'show'} it"
