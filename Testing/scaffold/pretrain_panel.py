@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import qt
-import slicer
 
 from scaffold.jobs import TrainingServer
 from scaffold.transports import FakeBuilder, FakeProcess, FakeTransport
@@ -43,10 +42,8 @@ class PretrainPanel:
             self.parent.deleteLater()
 
     def grab(self, grab, name: str) -> None:
-        self.parent.resize(WIDTH, 400)
-        self.parent.show()
-        slicer.app.processEvents()
-        grab(self.parent, f"pretrain-{name}", WIDTH, self.parent.layout().totalHeightForWidth(WIDTH))
+        """Pictures of the panel."""
+        grab.panel(self.parent, f"pretrain-{name}")
 
 
 @pytest.fixture
