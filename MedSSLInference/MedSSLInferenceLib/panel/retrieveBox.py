@@ -5,6 +5,7 @@ from __future__ import annotations
 import qt
 from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.widgets.actionBox import Action, unfulfilled
+from MedSSLLib.widgets.counted import counted
 from MedSSLLib.widgets.modelChoice import chosen, fillCombo
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
@@ -97,7 +98,7 @@ class RetrieveBox(InspectionBox):
         self.found = found
         self.gallery.show(found.table, found.pictures)
         info = found.info
-        text = _("{count} images searched.").format(count=info["images"])
+        text = counted(info["images"], _("{count} image searched."), _("{count} images searched."))
         if new := info["added"] + info["changed"]:
             described = _("{new} of them were described now, in {seconds:.0f} s.")
             text = f"{text} {described.format(new=new, seconds=info['index_s'])}"

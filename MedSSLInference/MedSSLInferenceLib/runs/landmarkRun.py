@@ -9,6 +9,7 @@ from typing import Any
 from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.scene.volumeExport import uploadSteps
 from MedSSLLib.steps import Steps, resultSteps
+from MedSSLLib.widgets.counted import counted
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -41,7 +42,7 @@ def landmarksRun(nodes, models, pointLists, onProgress: Callable = lambda *_: No
     pictures(nodes)
     if len(pointLists) != len(nodes):
         value = _("{lists} point lists").format(lists=len(pointLists))
-        rule = _("do not fit {images} radiographs").format(images=len(nodes))
+        rule = counted(len(nodes), _("do not fit {count} radiograph"), _("do not fit {count} radiographs"))
         raise InputError(value, rule, _("Give one for each"), code="point-lists-missing")
     models = (models,) if isinstance(models, str) else tuple(models)
     points = tuple(
