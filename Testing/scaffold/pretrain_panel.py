@@ -32,7 +32,14 @@ class PretrainPanel:
         self.widget.setup()
         self.ui, self.panel = self.widget.ui, self.widget.panel
         self.sets = self.panel.dataBox.sets
-        self.backendUi = self.widget.backend.ui
+        self.backendUi, self.closed = self.widget.backend.ui, False
+
+    def close(self) -> None:
+        """The user closes the application."""
+        if not self.closed:
+            self.closed = True
+            self.widget.cleanup()
+            self.parent.deleteLater()
 
     def grab(self, grab, name: str) -> None:
         """Pictures of the panel."""
@@ -55,8 +62,7 @@ def make_pretrain(scene, tmp_path, monkeypatch):
 
     yield make
     for panel in panels:
-        panel.widget.cleanup()
-        panel.parent.deleteLater()
+        panel.close()
 
 
 def start(panel, process_until, until: str) -> None:
