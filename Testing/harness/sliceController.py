@@ -13,7 +13,6 @@ import vtk
 from .ctkWidgets import ctkSliderWidget
 from .qtNamespace import QtCore, QtWidgets, emitter, registerCustomWidget
 
-
 ROUNDED = 0.001  # mm that the slider's spin box may be off
 
 
