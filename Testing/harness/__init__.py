@@ -30,8 +30,11 @@ def install(mainWindow: bool = True):
     sys.modules["qt"] = qtNamespace.build()
     import slicer
 
-    from . import ctkWidgets
+    import slicer.util
 
+    from . import ctkWidgets, signatures
+
+    signatures.guard(slicer.util)
     sys.modules["ctk"] = ctkWidgets.build()
     from . import (
         application,

@@ -89,7 +89,7 @@ class InferencePanel:
         """The user closes the application."""
         if not self.closed:
             self.closed = True
-            self.widget.cleanup()
+            self.widget._onModuleAboutToBeUnloaded(self.widget.moduleName)
             self.parent.close()
             self.parent.deleteLater()
 
