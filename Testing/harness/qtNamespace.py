@@ -174,8 +174,9 @@ def _singleShot(milliseconds: int, slot) -> None:
 
 
 def _setter(target: str):
-    if target == "contentsMargins":
-        return lambda self, *sides: setattr(self, target, QtCore.QMargins(*sides))
+    made = {"contentsMargins": QtCore.QMargins, "sizePolicy": QtWidgets.QSizePolicy}.get(target)
+    if made is not None:  # as there, the parts will do
+        return lambda self, *parts: setattr(self, target, parts[0] if len(parts) == 1 else made(*parts))
     return lambda self, value: setattr(self, target, value)
 
 

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 from medssl.networks import NETWORKS
 from medssl.pretraining import METHODS
 from medssl.tasks import TASKS
+from MedSSLLib.widgets.fitting import addItem, fitCombo
 from MedSSLLib.widgets.signal import Signal
 
 WEIGHT_FILE = "file"
@@ -20,9 +21,10 @@ def chosen(combo):
 
 
 def fillCombo(combo, titles: dict[Any, str]) -> None:
-    """Add items to a combo box: their data and titles."""
+    """Add items to a combo box: their data and titles; it gets no wider for them."""
+    fitCombo(combo)
     for data, title in titles.items():
-        combo.addItem(title, data)
+        addItem(combo, title, data)
 
 
 def methodTitle(name: str) -> str:

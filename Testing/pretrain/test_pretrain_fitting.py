@@ -1,0 +1,95 @@
+"""What a narrow panel does with long texts, and steps that fold."""
+
+from __future__ import annotations
+
+import pytest
+
+LONG = "lidc-idri-0314-chest-with-contrast-thin-slices-reconstruction-2.nii.gz"
+
+
+@pytest.fixture
+def column(harness):
+    """A widget with a box layout and a section in it."""
+    import ctk
+    import qt
+
+    root = qt.QWidget()
+    layout = qt.QVBoxLayout(root)
+    section = ctk.ctkCollapsibleButton()
+    section.text = "1. Data"
+    qt.QVBoxLayout(section).addWidget(qt.QLabel("contents"))
+    layout.addWidget(section)
+    layout.addWidget(qt.QLabel("next"))
+    root.resize(380, 300)
+    root.show()
+    yield root, section
+    root.close()
+
+
+def test_a_long_name_keeps_its_two_ends():
+    from MedSSLLib.widgets.fitting import elideMiddle
+
+    short = elideMiddle(LONG, 21)
+    assert len(short) == 21 and LONG.startswith(short.split("…")[0]) and LONG.endswith(short.split("…")[1])
+    assert elideMiddle("chest", 21) == "chest"
+
+
+def test_no_name_makes_a_label_or_a_combo_box_wider_than_the_panel(column, qapp):
+    import qt
+    from MedSSLLib.widgets.fitting import addItem, breakable, fitCombo, softLabel
+
+    root, _section = column
+    label, combo = qt.QLabel(), qt.QComboBox()
+    softLabel(label)
+    label.text = breakable(LONG * 3)
+    fitCombo(combo)
+    addItem(combo, LONG * 3, "file")
+    for widget in (label, combo):
+        root.layout().addWidget(widget)
+    qapp.processEvents()
+    assert root.minimumSizeHint.width() < 200
+    assert label.height > 2 * label.fontMetrics().height()  # in lines, none of them cut
+    assert combo.itemData(0, qt.Qt.ToolTipRole) == LONG * 3
+
+
+def test_an_error_breaks_its_paths_but_no_entity():
+    from MedSSLLib.widgets.errorText import errorText
+
+    from medssl.core.errors import InputError
+
+    text = errorText(InputError("/data/" + "a&b" * 20, "is not a folder", "Choose another"))
+    assert "&\u200b" not in text and text.count("&amp;") == 20 and "\u200b" in text
+
+
+def test_a_step_folds_once_and_says_what_was_chosen(column, qapp):
+    from MedSSLLib.widgets.step import Step
+
+    root, section = column
+    step = Step(section)
+    step.summarize("3 volumes, CT")
+    assert not step.label.visible and root.layout().indexOf(step.label) == 1
+    step.done()
+    assert section.collapsed and step.label.visible and "3 volumes" in step.label.text
+    section.collapsed = False  # the user looks again
+    step.done("4 volumes, CT")
+    assert not section.collapsed and not step.label.visible
+    step.startOver()
+    step.done()
+    assert section.collapsed and "4 volumes" in step.label.text
+
+
+def test_unticked_boxes_stand_out_in_a_dark_style(column):
+    import qt
+    from MedSSLLib.widgets.fitting import readableBoxes
+
+    root, section = column
+    box = qt.QCheckBox("Same patient")
+    section.layout().addWidget(box)
+    before = box.palette.color(qt.QPalette.Base).lightness()
+    readableBoxes(root)
+    assert box.palette.color(qt.QPalette.Base).lightness() == before  # a light style needs no help
+    dark = qt.QPalette(root.palette)
+    dark.setColor(qt.QPalette.Window, qt.QColor(50, 50, 50))
+    root.setPalette(dark)
+    readableBoxes(root)
+    assert box.palette.color(qt.QPalette.Base).lightness() > 90
