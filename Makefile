@@ -30,7 +30,7 @@ test: lint
 
 # make test-slicer SLICER=/path/to/Slicer [SCENARIOS="restoring comparing"]: both modules in the real application; 77 is "skipped".
 test-slicer: $(VENV)/test
-	$(BIN)/python Testing/slicer/run.py --slicer "$(SLICER)" $(SCENARIOS) || test $$? -eq 77
+	$(BIN)/python Testing/slicer/play/run.py --slicer "$(SLICER)" $(SCENARIOS) || test $$? -eq 77
 
 bench: $(VENV)/test
 	$(BIN)/python backend/benchmarks/distortion.py

@@ -7,7 +7,7 @@ import runpy
 import sys
 from pathlib import Path
 
-TESTING = Path(__file__).resolve().parents[1]
+TESTING = Path(__file__).resolve().parents[2]
 ROOT = TESTING.parent
 sys.path.insert(0, str(TESTING))
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

@@ -9,7 +9,7 @@ from pathlib import Path
 import harness as harness_package
 import pytest
 
-FOLDER = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parents[1] / "play"
 sys.path.insert(0, str(FOLDER))
 
 import applications  # noqa: E402
@@ -40,6 +40,11 @@ def test_every_scenario_is_known_with_as_many_acts_as_it_has():
     for name, text in files.items():
         acts = text[text.index("\nACTS = (") :].split("(", 1)[1].count("(")
         assert acts == scenarios.FACTS[name].acts, name
+
+
+def test_no_module_lies_where_the_package_slicer_would_take_it_for_its_own():
+    """The stand-in's package `slicer` imports every module of every folder of its name on the path."""
+    assert not [*FOLDER.parent.glob("*.py"), *FOLDER.parent.glob("*/__init__.py")]
 
 
 def test_without_an_application_all_is_skipped_with_the_reason(capsys, tmp_path):

@@ -128,6 +128,7 @@ class Pretrain(_Panel):
 
     def check(self, stage):
         """Click *Check* and wait; returns the summary."""
+        assert self.ui.checkButton.enabled, f"cannot check: {self.ui.checkButton.toolTip}"
         self.ui.checkButton.click()
         yield from stage.until(lambda: self.ui.checkButton.enabled or self.ui.dataError.visible, "the check", 300)
         yield 0.3
@@ -136,6 +137,7 @@ class Pretrain(_Panel):
 
     def preview(self, stage):
         """Click *Preview* and wait; returns the nodes."""
+        assert self.ui.previewButton.enabled, f"cannot preview: {self.ui.previewButton.toolTip}"
         self.ui.previewButton.click()
         yield 0.1
         yield from stage.until(lambda: self.ui.previewButton.enabled, "the preview", 300)

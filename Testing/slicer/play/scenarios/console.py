@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import slicer
+from scaffold import phantoms
 from stage import images, models
 from stage.driver import Skipped
 from stage.panels import inference, pretrain
 
+from medssl.core.home import home_folder
+
 
 def selfTests(stage):
     """`runTest` of both modules: a real volume is restored, a correspondence found"""
+    sample = home_folder() / "samples" / "chest-ct" / "images" / "chest-ct.nii.gz"  # where a fetched one lies
+    phantoms.save(images.volumes(stage, 1)[0], sample)
     for name in ("MedSSLPretrain", "MedSSLInference"):
         test = getattr(__import__(name), f"{name}Test")
         test().runTest()

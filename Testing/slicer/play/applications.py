@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-TESTING, ROOT = FOLDER.parent, FOLDER.parents[1]
+TESTING, ROOT = FOLDER.parents[1], FOLDER.parents[2]
 SCREEN = "-screen 0 1680x1050x24 +extension GLX"
 LIMIT_S = 1800.0  # of one act
 

@@ -72,17 +72,18 @@ def segmented(stage) -> list[tuple]:
 
 
 def declaredSet(stage, name: str) -> Path:
-    """A dataset spec in a YAML file, with its table."""
-    folder, classes = radiographFolder(stage), SETS[name]
-    table, spec = stage.work / f"{name}.csv", stage.work / f"{name}.yaml"
-    with table.open("w", newline="") as file:
+    """A dataset spec in a YAML file, with its table and its images beside it."""
+    source, folder, classes = radiographFolder(stage), stage.work / "sets" / name, SETS[name]
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = _labelledRows(stage, classes)
+    for image, *_others in rows:
+        (folder / image).write_bytes((source / image).read_bytes())
+    with (folder / "labels.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("image", "patient", *classes))
-        writer.writerows(_labelledRows(stage, classes))
-    lines = (
-        f"name: {name}", f"tables: ['{table}']", f"images: '{folder}/{{image}}'", "kind: multi-label",
-        f"labels: [{', '.join(classes)}]",
-    )  # fmt: skip
+        writer.writerows(rows)
+    spec = folder / f"{name}.yaml"
+    lines = (f"name: {name}", "tables: [labels.csv]", "kind: multi-label", f"labels: [{', '.join(classes)}]")
     spec.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return spec
 
