@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from pathlib import Path
 
 import qt
@@ -63,8 +64,11 @@ def saveScene(path: Path) -> bool:
 
 def loadScene(path: Path) -> bool:
     """Replace the scene by a saved one."""
-    if isStandIn():
-        return bool(slicer.mrmlScene.ReadFromMRB(str(path), True))
+    if isStandIn():  # which has no cache folder, into which the scene would unpack the file
+        folder = path.with_suffix("")
+        zipfile.ZipFile(path).extractall(folder)
+        slicer.mrmlScene.SetURL(str(next(folder.rglob("*.mrml"))))
+        return bool(slicer.mrmlScene.Connect())
     return bool(slicer.util.loadScene(str(path), {"clear": True}))
 
 
