@@ -23,6 +23,7 @@ from medssl.training import monitors as monitors
 from medssl.training.curve_log import CurveLog
 from medssl.training.method import Measure, Method
 from medssl.training.optimisers import learning_rate, make_optimizer, set_rate
+from medssl.training.stopwatch import Stopwatch
 
 EVENTS_IN_ALL = 1000  # loss events of a whole training; the curve needs no more
 
@@ -50,6 +51,7 @@ class Loop:
         self.progress = checkpoints.Progress()
         self.cancelled = False
         self.waited = self.busy = 0.0  # seconds since the last loss event: for data, and in all
+        self.changing = Stopwatch(fabric.device)  # what the method does to the samples since then
         self.measured = 0  # steps since then
 
     def train(self, training: Dataset, validation: Dataset | Measure) -> None:
@@ -106,7 +108,8 @@ class Loop:
         for part in range(config.accumulate):
             batch = self._next(batches)
             generator = seeds.generator(config.seed, "views", self._micro(step, part), self.fabric.device)
-            views = self.method.views(batch, generator)
+            with self.changing:
+                views = self.method.views(batch, generator)
             with self.fabric.no_backward_sync(self.network, enabled=part < config.accumulate - 1):
                 terms = self.method.loss(self.network, views)
                 self.fabric.backward(terms["loss"] / config.accumulate)
@@ -225,7 +228,8 @@ class Loop:
             return
         config, step, seconds, steps = self.config, self.progress.step, max(self.busy, 1e-9), self.measured
         samples = steps * config.batch_size * config.accumulate * self.fabric.world_size
-        speed = {"samples_per_s": samples / seconds, "data_wait": min(1.0, self.waited / seconds)}
+        shares = {"data_wait": self.waited / seconds, "augmenting": self.changing.seconds() / seconds}
+        speed = {"samples_per_s": samples / seconds, **{name: min(1.0, share) for name, share in shares.items()}}
         self.run.emit("loss", step=step, learning_rate=rate, **terms, **speed)
         self.run.progress(
             step, config.steps, f"loss {terms['loss']:.4f}", eta_s=(config.steps - step) * seconds / steps

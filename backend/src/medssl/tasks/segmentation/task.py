@@ -12,6 +12,7 @@ from monai.losses import DiceCELoss, DiceLoss, GeneralizedDiceFocalLoss
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from medssl.augment import Augmentation
 from medssl.core import seeds
 from medssl.core.errors import VolumeError
 from medssl.core.plan import Plan
@@ -33,7 +34,6 @@ from medssl.networks.network import Network
 from medssl.networks.standardisation import standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import segmentation_network
-from medssl.tasks.augmentation import Augmentation
 from medssl.tasks.label_columns import attribute_groups
 from medssl.tasks.labelled_data import (
     LabelledSplit,
@@ -100,7 +100,8 @@ class Segmentation(PlainMethod):
         window = config.window if self.form == "3d" and all(config.window) else self.size
         self._plan = replace(self._plan, input_size=window)
         self._loss = LOSSES[config.loss](softmax=True, to_onehot_y=True)
-        self._augment = Augmentation(config.augmentation, len(self.size), mirror=axes == 3)
+        spacing = tuple(self._plan.task["spacing"]) if self.form == "3d" else ()
+        self._augment = Augmentation(config.augmentation, len(self.size), mirror=axes == 3, spacing=spacing)
 
     def network(self) -> Network:
         """The network with a new head; its backbone untrained."""
