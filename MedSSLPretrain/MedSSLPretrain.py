@@ -1,16 +1,15 @@
 """The module MedSSLPretrain: pretrain a network on the volumes of the scene, a folder or a table."""
 
 # No `from __future__ import annotations` here: parameterNodeWrapper reads the annotations as types.
-import json
 import os
 import sys
 
-import qt
 import slicer
 from MedSSLLib.backend.backendBox import BackendBox
 from MedSSLPretrainLib.consoleVerbs import ConsoleVerbs
 from MedSSLPretrainLib.panel.pretrainPanel import PretrainPanel
 from MedSSLPretrainLib.sampleData import registerSampleData
+from MedSSLPretrainLib.views.previewLayout import registerPreviewLayout
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import parameterNodeWrapper
@@ -44,6 +43,8 @@ class MedSSLPretrain(ScriptedLoadableModule):
             "Research software, not a medical device."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", registerPreviewLayout)
+        registerPreviewLayout()  # where the module is loaded later
 
 
 @parameterNodeWrapper
@@ -59,7 +60,13 @@ class MedSSLPretrainParameterNode:
     exclude: str
     view: str
     sets: str  # specs as JSON
+    setsWeights: str
+    method: str
+    preset: str
+    config: str  # as JSON
     task: str = "segmentation"
+    taskPreset: str
+    taskConfig: str  # as JSON
     labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
     labelColumns: str
     startFrom: str
@@ -87,7 +94,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = MedSSLPretrainLogic()
         self.backend = self._makeBackend(self.ui.backendFrame)
         self.panel = PretrainPanel(self.ui, self.backend, **self._panelOptions)
-        self.panel.dataBox.changed.connect(self._store)
+        self.panel.choices.changed.connect(self._store)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self._onSceneStartImport)
@@ -131,30 +138,14 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _restore(self) -> None:
         """From the scene to the widgets that connectGui does not know."""
-        node, ui = self._parameterNode, self.ui
         self._restoring = True
-        chosen = [volume for volume in node.volumes if volume is not None]  # None: removed from the scene meanwhile
-        for volume in ui.volumesSelector.checkedNodes():
-            ui.volumesSelector.setCheckState(volume, qt.Qt.Unchecked)
-        for volume in chosen:
-            ui.volumesSelector.setCheckState(volume, qt.Qt.Checked)
-        ui.sourceCombo.currentIndex = max(0, ui.sourceCombo.findData(node.source))
-        ui.modalityCombo.currentIndex = max(0, ui.modalityCombo.findData(node.modality))
-        ui.folderPath.currentPath, ui.csvPath.currentPath = node.folder, node.table
-        ui.viewCombo.currentIndex, ui.excludeEdit.text = max(0, ui.viewCombo.findData(node.view)), node.exclude
-        self.panel.dataBox.sets.setSpecs(json.loads(node.sets or "[]"))
+        self.panel.choices.restore(self._parameterNode)
         self._restoring = False
 
     def _store(self) -> None:
         """From those widgets to the scene."""
-        node, ui = self._parameterNode, self.ui
-        if node is None or self._restoring:
-            return
-        node.volumes = list(ui.volumesSelector.checkedNodes())
-        node.source, node.modality = ui.sourceCombo.currentData, ui.modalityCombo.currentData
-        node.folder, node.table = ui.folderPath.currentPath, ui.csvPath.currentPath
-        node.view, node.exclude = ui.viewCombo.currentData, ui.excludeEdit.text
-        node.sets = json.dumps(self.panel.dataBox.sets.specs)
+        if self._parameterNode is not None and not self._restoring:
+            self.panel.choices.store(self._parameterNode)
 
     def _onSceneStartClose(self, _caller, _event) -> None:
         self._unbind()

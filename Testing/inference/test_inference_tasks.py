@@ -236,6 +236,8 @@ def showSlice(volume) -> None:
     """Show a volume in the red view."""
     widget = slicer.app.layoutManager().sliceWidget("Red")
     widget.mrmlSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
+    for _ in range(4):  # the slider of a view that has just opened answers late
+        slicer.app.processEvents()
     widget.fitSliceToBackground()
 
 

@@ -73,6 +73,17 @@ def test_start_ask_stop(process, transport, home, process_until):
     assert process.error is None
 
 
+def test_a_stop_in_one_module_is_no_error_in_the_other(process, transport, process_until):
+    other, seen = BackendProcess(), []
+    other.changed.connect(lambda: seen.append(other.error))
+    other.watch()
+    process_until(lambda: other.state == "up")
+    process.stop()
+    process_until(lambda: other.state == "down", 20)
+    other.unwatch()
+    assert seen == [None, None] and other.error is None
+
+
 def test_the_server_imports_nothing_from_the_home(process, home, tmp_path, process_until, monkeypatch):
     home.mkdir()
     marker = tmp_path / "marker.txt"

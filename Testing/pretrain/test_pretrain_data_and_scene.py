@@ -71,10 +71,13 @@ def test_the_chart_needs_no_view_of_the_layout(panel):
 def test_closing_the_scene(ready, process_until):
     start(ready, process_until, "finished")
     slicer.mrmlScene.Clear(0)
-    assert ready.panel.runBox.chart.points("loss") == [] and not ready.ui.startButton.enabled
+    assert not ready.ui.startButton.enabled
     ready.ui.volumesSelector.check(phantoms.volume())
-    start(ready, process_until, "finished")
-    assert len(ready.panel.runBox.chart.points("loss")) == STEPS
+    ready.ui.startButton.click()
+    process_until(lambda: len(ready.server.jobs) == 2)
+    job, runBox = ready.server.jobs[1].id, ready.panel.runBox
+    process_until(lambda: runBox.view is not None and runBox.view.id == job and not runBox.active)
+    assert len(runBox.chart.points("loss")) == STEPS
 
 
 def test_radiographs_of_the_scene(ready, process_until, grab):

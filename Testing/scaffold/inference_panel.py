@@ -65,10 +65,8 @@ class InferencePanel:
         process_until(lambda: not self.box.find.busy)
 
     def grab(self, grab, name: str, least: int = LEAST_HEIGHT) -> None:
-        """A picture of the panel."""
-        for _ in range(4):  # sections that have just opened are laid out from the inside
-            slicer.app.processEvents()
-        grab(self.parent, name, WIDTH, max(least, self.parent.layout().totalHeightForWidth(WIDTH)))
+        """Pictures of the panel."""
+        grab.panel(self.parent, name, least)
 
     def grabBeside(self, grab, name: str, height: int) -> None:
         """A picture of the panel beside the views, as a user sees them."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import qt
-import slicer
+from MedSSLLib.scene.sliceOffsets import holdOffsets, middleOffset
 
 from MedSSLInferenceLib.scene.restorationNodes import imageTitles
 
@@ -36,26 +35,36 @@ def showFourUp(restoration, layoutManager) -> bool:
     """
     if layoutManager is None:
         return False
-    _addLayout(layoutManager.layoutLogic().GetLayoutNode())
+    registerLayout(layoutManager)
     layoutManager.setLayout(LAYOUT_ID)
-    widgets = {key: layoutManager.sliceWidget(name) for key, (name, _colour) in VIEWS.items()}
-    for key, widget in widgets.items():
-        _show(widget, getattr(restoration, key))
-    for widget in widgets.values():
-        widget.mrmlSliceCompositeNode().SetLinkedControl(True)
-    qt.QTimer.singleShot(0, slicer.util.resetSliceViews)  # new views have their size only when the event loop has run
+    widgets = {name: layoutManager.sliceWidget(name) for name, _colour in VIEWS.values()}
+    volumes = {name: getattr(restoration, key) for key, (name, _colour) in VIEWS.items()}
+    for name, widget in widgets.items():
+        _show(widget, volumes[name])
+    offsets = {name: middleOffset(widget.mrmlSliceNode(), volumes[name]) for name, widget in widgets.items()}
+    holdOffsets(layoutManager, offsets, lambda: _link(widgets.values()))
     return True
 
 
-def _addLayout(layoutNode) -> None:
+def registerLayout(layoutManager) -> None:
+    """Make the layout known, so that a scene that was saved in it opens in it."""
+    if layoutManager is None:
+        return
+    layoutNode = layoutManager.layoutLogic().GetLayoutNode()
     if layoutNode.IsLayoutDescription(LAYOUT_ID):
         layoutNode.SetLayoutDescription(LAYOUT_ID, layoutXml())
     else:
         layoutNode.AddLayoutDescription(LAYOUT_ID, layoutXml())
 
 
+def _link(widgets) -> None:
+    """Not before: a view that still has to settle would take the others with it."""
+    for widget in widgets:
+        widget.mrmlSliceCompositeNode().SetLinkedControl(True)
+
+
 def _show(widget, volumeNode) -> None:
-    """Background, orientation along the voxel axes, centre and zoom; unlinked meanwhile, so that each view acts alone."""
+    """Background, and orientation along the voxel axes; unlinked meanwhile, so that each view acts alone."""
     composite = widget.mrmlSliceCompositeNode()
     composite.SetLinkedControl(False)
     composite.SetBackgroundVolumeID(volumeNode.GetID())
@@ -64,10 +73,6 @@ def _show(widget, volumeNode) -> None:
     sliceNode = widget.mrmlSliceNode()
     sliceNode.SetOrientation("Axial")
     sliceNode.RotateToVolumePlane(volumeNode)
-    widget.fitSliceToBackground()
-    bounds = [0.0] * 6
-    volumeNode.GetRASBounds(bounds)
-    sliceNode.JumpSliceByCentering(*((bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3)))
 
 
 def _rowXml(keys: tuple[str, ...]) -> str:

@@ -22,6 +22,7 @@ from MedSSLLib.widgets.signal import Signal
 
 DOWN, STARTING, UP = "down", "starting", "up"
 POLL_STARTING_MS, POLL_MS = 200, 2000
+SILENCES = 2  # one that is just ending has closed its port, and its server.json is there for a moment yet
 START_TIMEOUT_S = 60.0  # importing the web framework from a cold network disk
 
 
@@ -41,6 +42,7 @@ class BackendProcess:
         self._launch, self._makeTransport = launch or launchServer, makeTransport
         self._child, self._environment, self._deadline, self._asking = None, None, 0.0, None
         self._stopping = False  # asked to end, but its server.json is still there
+        self._silences = 0  # polls in a row without an answer of a server whose server.json is there
         self._timer = qt.QTimer()
         self._timer.connect("timeout()", self.poll)
 
@@ -80,7 +82,7 @@ class BackendProcess:
             return
         address = backend.read_address()
         if address is None:
-            self._notThere()
+            self._notThere(endedWell=True)
             return
         asking = self._asking = self._makeTransport(address)
         asking.send(api.health(), lambda _answer: self._there(asking), lambda _error: self._silent())
@@ -90,7 +92,7 @@ class BackendProcess:
         self._set(DOWN, None, None)
 
     def _there(self, transport) -> None:
-        self._asking = None
+        self._asking, self._silences = None, 0
         if self._stopping:
             return
         if self.transport is None or self.transport.address != transport.address:
@@ -101,7 +103,8 @@ class BackendProcess:
         self._asking = None
         self._notThere()
 
-    def _notThere(self) -> None:
+    def _notThere(self, endedWell: bool = False) -> None:
+        """Nobody answers. A server that ends well takes its server.json with it: somebody stopped it, e.g. the other module."""
         self._stopping = False
         if self.state == STARTING:
             if self._child.poll() is not None:
@@ -113,7 +116,12 @@ class BackendProcess:
             else:
                 return
             self._timer.start(POLL_MS)
+        elif self.state == UP and endedWell:
+            self._set(DOWN, None, None)
         elif self.state == UP:
+            self._silences += 1
+            if self._silences < SILENCES:
+                return
             gone = ResourceError(_("backend"), _("has ended"), _("Start it again; its jobs went on meanwhile"))
             self._set(DOWN, None, gone)
 

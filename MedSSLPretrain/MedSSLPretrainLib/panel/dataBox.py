@@ -6,7 +6,8 @@ import html
 from collections.abc import Callable
 
 import ctk
-import slicer
+from MedSSLLib.scene.madeNodes import isMade
+from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.steps import StepRunner
 from MedSSLLib.widgets.errorText import showError
@@ -16,8 +17,9 @@ from slicer.i18n import tr as _
 
 from MedSSLPretrainLib.datasets.setReport import setsText
 from MedSSLPretrainLib.datasets.setsBox import SetsBox
+from MedSSLPretrainLib.labels.labelledVolumes import volumesOfScene
 from MedSSLPretrainLib.runs.trainingSteps import TrainingSet, checkSteps, previewSteps
-from MedSSLPretrainLib.views.previewNodes import showPreview
+from MedSSLPretrainLib.views.previewNodes import previewNodeSteps
 
 SCENE, FOLDER, TABLE = "scene", "folder", "table"
 
@@ -58,7 +60,8 @@ class DataBox:
         ui.checkButton.connect("clicked(bool)", lambda _on: self.check())
         ui.previewButton.connect("clicked(bool)", lambda _on: self.preview())
         backend.changed.connect(self.update)
-        self.update()
+        self._watch = SceneWatch(self._sceneChanged)
+        self._sceneChanged()
 
     def chosen(self) -> TrainingSet:
         """The user's choice; it may be empty.
@@ -147,14 +150,19 @@ class DataBox:
     def preview(self) -> None:
         """Ask the backend for samples and their distortions."""
 
-        def steps(loopback: bool):
-            return previewSteps(self.chosen(), loopback, *self._method())
+        def show(conversation):
+            _result, files = yield from conversation
+            return (yield from previewNodeSteps(files))
 
-        self._run("preview", steps, self._showPreview)
+        def steps(loopback: bool):
+            return show(previewSteps(self.chosen(), loopback, *self._method()))
+
+        self._run("preview", steps, self._previewed)
 
     def close(self) -> None:
         """Stop asking."""
         self._backend.changed.disconnect(self.update)
+        self._watch.close()
         self.sets.close()
         self._stop()
 
@@ -203,11 +211,17 @@ class DataBox:
         self.ui.dataSummary.text = setsText(info["sets"]) if self._usesSpecs else summaryText(info)
         self.ui.dataSummary.visible = True
 
-    def _showPreview(self, answer) -> None:
+    def _previewed(self, nodes) -> None:
+        self.previewNodes = nodes
         self._done()
-        _result, files = answer
-        with slicer.util.tryWithErrorDisplay(_("The preview cannot be shown."), waitCursor=True):
-            self.previewNodes = showPreview(files, self.previewNodes)
+
+    def _sceneChanged(self) -> None:
+        """Only volumes of the user's are offered."""
+        selector = self.ui.volumesSelector
+        made = [node.GetID() for node in volumesOfScene(everything=True) if isMade(node)]
+        if list(selector.sortFilterProxyModel().hiddenNodeIDs) != made:
+            selector.sortFilterProxyModel().hiddenNodeIDs = made
+        self.update()
 
 
 def modalityTitles() -> dict[str, str]:

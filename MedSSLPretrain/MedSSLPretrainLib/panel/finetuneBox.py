@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import slicer
 from MedSSLLib.scene.labelMaps import isCorrected, isPrediction
+from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.steps import Steps
 from MedSSLLib.widgets.actionBox import Action
 from MedSSLLib.widgets.modelChoice import ModelChoice, chosen, fillCombo, purpose
@@ -62,11 +62,7 @@ class FinetuneBox(JobBox):
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
         for part in (self.tasks, self.table, self.columns):
             part.changed.connect(self._chosen)
-        self._observed = [
-            slicer.mrmlScene.AddObserver(event, lambda *_: self.refresh())
-            for event in (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent,
-                          slicer.vtkMRMLScene.EndBatchProcessEvent)
-        ]  # fmt: skip
+        self._watch = SceneWatch(self.refresh)
         self._setJob(
             ui.finetuneButton, _("Fine-tune"), _("Train the model on the ticked volumes"), _("Stop at the next step")
         )
@@ -106,10 +102,9 @@ class FinetuneBox(JobBox):
 
     def refresh(self) -> None:
         """The scene has changed, or the user comes back from another module."""
-        if not slicer.mrmlScene.IsBatchProcessing():
-            self.table.refresh()
-            self.update()
-            self.chosenChanged.emit()
+        self.table.refresh()
+        self.update()
+        self.chosenChanged.emit()
 
     def refreshModels(self) -> None:
         """Ask the backend for its tasks and models."""
@@ -162,8 +157,7 @@ class FinetuneBox(JobBox):
     def close(self) -> None:
         """The panel goes away: nobody asks any more; jobs go on."""
         super().close()
-        for tag in self._observed:
-            slicer.mrmlScene.RemoveObserver(tag)
+        self._watch.close()
 
     def _title(self, action: Action) -> str:
         return _("Probe") if taskEntry(self.tasks.name).needs_model else action.title

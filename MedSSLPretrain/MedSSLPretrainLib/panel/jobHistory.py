@@ -132,6 +132,7 @@ class JobHistory:
         prepareTable(table, [_("State"), _("Name"), _("Kind"), _("Steps"), _("Loss"), _("Created")])
         table.horizontalHeader().setSectionResizeMode(NAME, qt.QHeaderView.Stretch)
         table.connect("itemSelectionChanged()", self._selectionChanged)
+        table.connect("itemClicked(QTableWidgetItem*)", lambda _item: self._selectionChanged())  # the selected one, too
 
     def _selectionChanged(self) -> None:
         self.update()

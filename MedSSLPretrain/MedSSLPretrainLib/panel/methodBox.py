@@ -29,6 +29,8 @@ class MethodBox:
 
     Signal: `changed()` when a setting changed.
 
+    Attributes: `methods`, the descriptions; `form` of the chosen one.
+
     Args:
         ui: widgets of the panel.
         methods: descriptions as of `GET /methods` or `GET /tasks`.
@@ -37,16 +39,17 @@ class MethodBox:
 
     def __init__(self, ui, methods: list[dict[str, Any]], hidden: tuple[str, ...] = ()) -> None:
         self.changed = Signal()
-        self.ui, self._methods, self._hidden, self.form = ui, [], hidden, None
+        self.ui, self.methods, self._hidden, self.form = ui, [], hidden, None
         ui.methodCombo.connect("currentIndexChanged(int)", lambda _index: self._showMethod())
         ui.presetCombo.connect("activated(int)", lambda _index: self._takePreset())
         self.setMethods(methods)
 
     def setMethods(self, methods: list[dict[str, Any]]) -> None:
-        """Show other methods; nothing happens where they are the same, so that edits stay."""
-        if methods == self._methods:
+        """Show other methods; the choice and edits stay as far as these know them."""
+        if methods == self.methods:
             return
-        self._methods = methods
+        before = self.choice() if self.methods else None
+        self.methods = methods
         combo = self.ui.methodCombo
         combo.blockSignals(True)
         combo.clear()
@@ -54,6 +57,25 @@ class MethodBox:
             combo.addItem(method["title"], method["name"])
         combo.blockSignals(False)
         self._showMethod()
+        if before is not None:
+            self.setChoice(*before)
+
+    def choice(self) -> tuple[str, str, dict[str, Any]]:
+        """Method, preset, and the settings; those of the preset while the form holds a text that is no number."""
+        preset = self.ui.presetCombo.currentData
+        values, _error = checkedForm(self.form)
+        return self.name, preset, values if values is not None else self._method()["presets"][preset]
+
+    def setChoice(self, name: str, preset: str, config: dict[str, Any]) -> None:
+        """Show a choice that was kept, maybe by another version: what is not known here stays as it is."""
+        row = self.ui.methodCombo.findData(name)
+        if row < 0:
+            return
+        self.ui.methodCombo.setCurrentIndex(row)
+        if preset in self._method()["presets"]:
+            self.setPreset(preset)
+        self.form.setValues(_merged(self._method()["presets"][self.ui.presetCombo.currentData], config))
+        self._edited()
 
     def spec(self) -> tuple[str, dict[str, Any]]:
         """Method name and complete config.
@@ -89,7 +111,7 @@ class MethodBox:
         self._takePreset()
 
     def _method(self) -> dict[str, Any]:
-        return self._methods[max(0, self.ui.methodCombo.currentIndex)]
+        return self.methods[max(0, self.ui.methodCombo.currentIndex)]
 
     def _showMethod(self) -> None:
         method = self._method()
@@ -118,3 +140,22 @@ class MethodBox:
             if row == combo.currentIndex:
                 combo.toolTip = _("Changed: {settings}").format(settings=", ".join(changed)) if changed else ""
         self.changed.emit()
+
+
+def _merged(known: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+    """A complete tree with those kept values that it has a place for."""
+    found = {}
+    for name, value in known.items():
+        other = kept.get(name, value)
+        if isinstance(value, dict):
+            found[name] = _merged(value, other if isinstance(other, dict) else {})
+        else:
+            found[name] = other if _alike(value, other) else value
+    return found
+
+
+def _alike(value: Any, other: Any) -> bool:
+    numbers = (int, float)
+    if isinstance(value, list):
+        return isinstance(other, list) and len(other) == len(value)
+    return type(other) is type(value) or (type(value) in numbers and type(other) in numbers)

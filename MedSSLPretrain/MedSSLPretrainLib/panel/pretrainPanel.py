@@ -12,12 +12,15 @@ from MedSSLPretrainLib.panel.finetuneBox import FinetuneBox
 from MedSSLPretrainLib.panel.jobHistory import JobHistory
 from MedSSLPretrainLib.panel.methodBox import MethodBox, knownMethods
 from MedSSLPretrainLib.panel.runBox import RunBox
+from MedSSLPretrainLib.panel.sceneChoices import SceneChoices
 from MedSSLPretrainLib.panel.startBox import StartBox
 from MedSSLPretrainLib.runs.trainingSteps import JOB_POLL_S
 
 
 class PretrainPanel:
     """Connects the boxes of the .ui file.
+
+    Attribute: `choices`, what of them the scene keeps.
 
     Args:
         ui: widgets of MedSSLPretrain.ui.
@@ -38,6 +41,7 @@ class PretrainPanel:
         self.finetuneBox = FinetuneBox(ui.finetuneFrame, backend, self._runs)
         self.compareBox = CompareBox(ui.compareFrame, backend, self._runs, self.finetuneBox)
         self._jobBoxes = (self.startBox, self.finetuneBox, self.compareBox)
+        self.choices = SceneChoices(self)
         backend.changed.connect(self._backendChanged)
         self.dataBox.changed.connect(self.update)
         self.methodBox.changed.connect(self._methodChanged)
@@ -67,15 +71,15 @@ class PretrainPanel:
             box.close()
 
     def sceneClosing(self) -> None:
-        """Nodes go; forget them."""
+        """Nodes go; forget them. Jobs go on, and the followed one stays so."""
         self.dataBox.forgetNodes()
         for box in (self.finetuneBox, self.compareBox):
             box.forget()
-        self.runBox.follow("")
+        self.runBox.sceneClosing()
 
     def sceneClosed(self) -> None:
         """Make the chart's nodes anew."""
-        self.runBox.buildChart()
+        self.runBox.sceneClosed()
         self.dataBox.update()
         self.finetuneBox.refresh()
         self.update()
@@ -100,7 +104,8 @@ class PretrainPanel:
             self._follow(jobId)
 
     def _follow(self, jobId: str) -> None:
-        self.runBox.follow(jobId)
+        if not jobId or not self.runBox.shows(jobId):
+            self.runBox.follow(jobId)
         self.update()
 
     def _seen(self) -> None:

@@ -48,7 +48,7 @@ class RunBox:
         self._plotView = slicer.qMRMLPlotView()  # made here: Slicer's .ui loader does not know this class
         ui.lossPlot.layout().addWidget(self._plotView)
         ui.curvesCombo.connect("activated(int)", lambda _index: self.chart.show(chosen(ui.curvesCombo)))
-        self.buildChart()
+        self._buildChart()
         backend.changed.connect(self._backendChanged)
         self.update()
 
@@ -57,21 +57,38 @@ class RunBox:
         """Whether the followed job waits or runs."""
         return self.view is not None and self.view.status.state in (QUEUED, RUNNING)
 
-    def buildChart(self) -> None:
-        """Make the chart's nodes in the scene and show them."""
-        self.chart = LossChart()
-        self.chart.attach(self._plotView)
-        self._offerCurves()
+    def sceneClosing(self) -> None:
+        """The chart's nodes go: no event may reach them."""
+        self._stop()
+
+    def sceneClosed(self) -> None:
+        """The followed job is not of the scene: its curve comes back, read once more."""
+        self._buildChart()
+        self._readAgain()
+
+    def shows(self, jobId: str) -> bool:
+        """Whether this job is followed, or was to its end."""
+        return jobId == self._jobId and (self._runner is not None or (self.view is not None and not self.active))
 
     def follow(self, jobId: str) -> None:
         """Show a job from its first event on; "" shows none."""
         self._stop()
-        self._jobId, self._next, self.view = jobId, 0, None
+        self._jobId, self.view = jobId, None
         self.chart.clear()
+        self.update()
+        self._readAgain()
+
+    def _readAgain(self) -> None:
+        self._next = 0
         self._offerCurves()
         self.ui.logEdit.clear()
-        self.update()
         self.followOn()
+
+    def _buildChart(self) -> None:
+        """Make the chart's nodes in the scene and show them."""
+        self.chart = LossChart()
+        self.chart.attach(self._plotView)
+        self._offerCurves()
 
     def followOn(self) -> None:
         """Go on reading: after a resume, or when the backend is back."""

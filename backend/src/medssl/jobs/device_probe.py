@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import psutil
 
 from medssl.core.home import NEUTRAL_FOLDER
+from medssl.jobs.cards import REPAIR, known_cards, too_old, why_unused
 from medssl.jobs.devices import visible_gpus
 
 PROBE_TIMEOUT_S = 120.0  # the first import of torch on a slow disk
@@ -61,8 +63,10 @@ def devices() -> list[dict[str, Any]]:
 
 
 def _cuda(torch: Any, n: int) -> dict[str, Any]:
+    name, capability = torch.cuda.get_device_name(n), torch.cuda.get_device_capability(n)
+    note = too_old(name, capability, torch.cuda.get_arch_list()) if torch.version.cuda else ""
     free, total = torch.cuda.mem_get_info(n)
-    return _entry(f"cuda:{n}", torch.cuda.get_device_name(n), total, free)
+    return _entry(f"cuda:{n}", name, total, free, available=not note, note=note)
 
 
 def _cpu(available: bool, note: str) -> dict[str, Any]:
@@ -81,11 +85,13 @@ def _entry(
 
 
 def _why_no_gpu(torch: Any) -> str:
-    if not visible_gpus():
-        return ""
-    if torch.version.cuda is None and torch.version.hip is None:
-        return "a GPU is here, but this torch is built for the CPU only; install a CUDA build of torch"
-    return "a GPU is here, but torch cannot use it; update its driver"
+    cards = known_cards()
+    if not cards and visible_gpus():  # an AMD card, or an NVIDIA driver that does not answer
+        if torch.version.cuda is None and torch.version.hip is None:
+            return f"a GPU is here, but this PyTorch is built for the CPU only; {REPAIR}"
+        return "a GPU is here, but PyTorch cannot use it; restart the computer, then update the driver"
+    hidden = bool(cards) and os.environ.get("CUDA_VISIBLE_DEVICES") is not None and not visible_gpus()
+    return why_unused(cards, torch.version.cuda, hidden)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from medssl.core.errors import CancelledError, ConfigError, ResourceError
+from medssl.jobs.cards import nvidia_smi
 
 DEVICE = re.compile(r"auto|none|cpu|mps|cuda(:\d+)?")
 MASKED = re.compile(r"\d+|(GPU|MIG)-.+")  # an entry of CUDA_VISIBLE_DEVICES that names a GPU
@@ -79,8 +79,8 @@ def visible_gpus() -> list[str]:
     nodes = sorted((node.name[len("nvidia") :] for node in Path("/dev").glob("nvidia[0-9]*")), key=int)
     if nodes:
         return [str(n) for n in range(len(nodes))]
-    if shutil.which("nvidia-smi"):  # Windows and WSL have no /dev/nvidia0
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if program := nvidia_smi():  # Windows and WSL have no /dev/nvidia0
+        listing = subprocess.run([program, "-L"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         return [str(n) for n, _ in enumerate(re.findall(r"^GPU \d+:", listing.stdout, re.MULTILINE))]
     return ["0"] if Path("/dev/kfd").exists() else []
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from medssl.cli.options import AsJson, Home
 from medssl.cli.output import err, out, print_json, print_table
-from medssl.core.home import home_folder
+from medssl.core.home import NEUTRAL_FOLDER, home_folder
+from medssl.jobs.cards import REPAIR, known_cards
 
 PACKAGES = (
     "torch", "monai", "timm", "lightning-fabric", "SimpleITK", "numba", "numpy", "scikit-learn", "blosc2", "safetensors", "fastapi",
@@ -41,7 +45,7 @@ def doctor(as_json: AsJson = False, home: Home = None) -> None:
     The exit status is 1 where something must be mended.
     """
     folder = home_folder(home)
-    findings = [*_python(), *_packages(), *_devices(), *_memory(), *_disk(folder), *_server(folder)]
+    findings = [*_python(), *_packages(), *_torchvision(), *_devices(), *_memory(), *_disk(folder), *_server(folder)]
     if as_json:
         print_json(findings)
     else:
@@ -74,11 +78,39 @@ def _packages() -> Iterator[Diagnosis]:
 def _devices() -> Iterator[Diagnosis]:
     from medssl.jobs.device_probe import probe
 
-    for device in probe():
+    devices = probe()
+    for device in devices:
         found = f"{device['description']}, {device['free_bytes'] / 2**30:.1f} of {device['memory_bytes'] / 2**30:.1f} GiB free"
+        remedy = "" if device["available"] else device["note"]
+        yield Diagnosis(f"device {device['name']}", found, device["available"], remedy)
+    yield _gpu(devices, card_is_here=bool(known_cards()))
+
+
+def _gpu(devices: list[dict[str, Any]], card_is_here: bool) -> Diagnosis:
+    """Whether a GPU is used, and if not, why; bad where there is a card that could be."""
+    used = [device for device in devices if device["available"] and device["name"] != "cpu"]
+    if used:
+        names = ", ".join(f"{device['description']} ({device['memory_bytes'] / 2**30:.0f} GiB)" for device in used)
+        return Diagnosis("GPU", f"used: {names}", True)
+    notes = [device["note"] for device in devices if device["note"]]
+    reason, _, remedy = (notes[0] if notes else "no GPU was found").partition("; ")
+    return Diagnosis("GPU", f"not used: {reason}", not card_is_here, remedy[:1].upper() + remedy[1:])
+
+
+def _torchvision() -> Iterator[Diagnosis]:
+    """One of another build than torch is installed without complaint, and fails at its import."""
+    if any(find_spec(name) is None for name in ("torch", "torchvision")):
+        return
+    command = [sys.executable, "-c", "import torchvision"]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=NEUTRAL_FOLDER)
+    reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    found = metadata.version("torchvision")
+    if done.returncode:
         yield Diagnosis(
-            f"device {device['name']}", f"{found}. {device['note']}".rstrip(". "), device["available"], device["note"]
+            "torchvision", f"{found} does not fit torch {metadata.version('torch')} ({reason})", False, REPAIR
         )
+    else:
+        yield Diagnosis("torchvision", found, True)
 
 
 def _memory() -> Iterator[Diagnosis]:
