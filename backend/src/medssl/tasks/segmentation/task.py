@@ -56,6 +56,15 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
 }  # fmt: skip
 
 
+def make_loss(name: str) -> nn.Module:
+    """A loss of (logits (N, classes, *spatial), class numbers (N, 1, *spatial)).
+
+    Its Dice leaves the background out, which is nearly everything and would hide what is missed, and is that of the batch as a
+    whole: a crop without a class says nothing of it.
+    """
+    return LOSSES[name](softmax=True, to_onehot_y=True, include_background=False, batch=True)
+
+
 @dataclass(frozen=True)
 class SegmentationViews:
     """What the network sees, (N, channels, *spatial) in 0...1 (standardised for Swin), and class numbers (N, 1, *spatial)."""
@@ -99,7 +108,7 @@ class Segmentation(PlainMethod):
         self.size = self._sample_size(axes)
         window = config.window if self.form == "3d" and all(config.window) else self.size
         self._plan = replace(self._plan, input_size=window)
-        self._loss = LOSSES[config.loss](softmax=True, to_onehot_y=True)
+        self._loss = make_loss(config.loss)
         spacing = tuple(self._plan.task["spacing"]) if self.form == "3d" else ()
         self._augment = Augmentation(config.augmentation, len(self.size), mirror=axes == 3, spacing=spacing)
 
@@ -129,7 +138,7 @@ class Segmentation(PlainMethod):
         return SegmentationViews(self._laid_out(images), masks)
 
     def loss(self, network: nn.Module, views: SegmentationViews) -> dict[str, Tensor]:
-        """Soft Dice, with cross-entropy or focal loss as the config says."""
+        """Soft Dice of the classes over the batch as a whole, with cross-entropy or focal loss as the config says."""
         return {"loss": self._loss(network(views.images).float(), views.masks.long())}
 
     def measure(self, network: Network, device: str) -> dict[str, float]:
