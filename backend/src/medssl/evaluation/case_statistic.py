@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from medssl.core.errors import InputError
+from medssl.core.errors import InputError, be, counted
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
 from medssl.evaluation.prediction_tables import ATTRIBUTE
 from medssl.evaluation.statistics.bootstrap import Statistic, mean_of
@@ -132,19 +132,20 @@ class CaseTable:
         notes = []
         for name, row in self.counts().items():
             if row["in one"]:
-                notes.append(
-                    f"{name}: {row['in one']} of {row['images']} images show it in one of the two maps only; their HD95 is the "
-                    "image's diagonal"
-                )
+                notes.append(f"{name}: {_shown(row['in one'])} in one of the two maps only: HD95 is the image's diagonal")
             if row["in neither"]:
-                notes.append(f"{name}: {row['in neither']} images show it in neither map: the means leave them out")
+                notes.append(f"{name}: {_shown(row['in neither'])} in neither map: not in the means")
             if row["in neither"] == row["images"]:
                 notes.append(f"{name}: no image shows it, so that it has no numbers")
         people = len(set(self.patients))
         if people < 5:
-            notes.append(f"{people} patients are too few for intervals")
+            notes.append(f"{counted(people, 'patient')} {be(people)} too few for intervals")
         return notes
 
     def _column(self, number: int, name: str) -> np.ndarray:
         values = [rows[number].get(name) for rows in self._cases]
         return np.array([np.nan if value is None else value for value in values], float)
+
+
+def _shown(images: int) -> str:
+    return f"{counted(images, 'image')} {'shows' if images == 1 else 'show'} it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from medssl.core.errors import counted
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
 from medssl.reports.figures.plots import draw_boxes
 from medssl.reports.html import Report
@@ -15,7 +16,10 @@ from medssl.reports.sections import TITLES, add_groups, add_method, name_of
 def page(evaluation: Mapping[str, Any], title: str) -> Report:
     """Everything but the worst cases."""
     metrics, classes = evaluation["metrics"], evaluation["classes"]
-    report = Report(title, f"{evaluation['images']} images of {evaluation['patients']} patients; {', '.join(classes)}.")
+    report = Report(
+        title,
+        f"{counted(evaluation['images'], 'image')} of {counted(evaluation['patients'], 'patient')}; {', '.join(classes)}.",
+    )
     report.verdict(f"Mean Dice {with_interval(metrics[MEAN]['dice'])}.", True)
     report.heading("Agreement with the truth")
     report.table(
