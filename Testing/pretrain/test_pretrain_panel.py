@@ -179,12 +179,14 @@ def test_history_survives_a_restart_of_slicer(ready, make_pretrain, process_unti
     again = make_pretrain(ready.server)
     again.backendUi.startButton.click()
     process_until(lambda: again.ui.jobsTable.rowCount == 1)
-    assert (
-        again.ui.jobsTable.item(0, 0).text() == "finished"
-        and again.ui.jobsTable.item(0, 3).text() == f"{STEPS}/{STEPS}"
-    )
-    process_until(lambda: again.ui.jobsTable.item(0, 4).text() == "0.0340")
+    cells = [again.ui.jobsTable.item(0, column).text() for column in range(3)]
+    assert cells[0].startswith("pretrain of") and cells[1:] == ["finished", "100 %"]
+    assert "Select a job" in again.ui.jobCard.text
     again.ui.jobsTable.selectRow(0)
+    process_until(lambda: "Last loss 0.0340" in again.ui.jobCard.text)
+    for text in ("pretrain: Models Genesis", "2 volumes (chest 1, chest 2)", f"{STEPS} of {STEPS} steps"):
+        assert text in again.ui.jobCard.text
+    assert ready.server.jobs[0].id in again.ui.jobCard.toolTip and ready.server.jobs[0].id not in again.ui.jobCard.text
     process_until(lambda: len(again.panel.runBox.chart.points("loss")) == STEPS)
     assert "Finished" in again.ui.logEdit.plainText
 

@@ -13,7 +13,8 @@ from slicer.i18n import tr as _
 
 from medssl.core.errors import ConfigError
 from MedSSLLib.widgets.configField import ConfigField, makeField
-from MedSSLLib.widgets.fitting import fitForm, softLabel
+from MedSSLLib.widgets.fitting import fitForm, readableBoxes, softLabel
+from MedSSLLib.widgets.keyboard import orderByParts
 from MedSSLLib.widgets.signal import Signal
 
 Tree = dict[str, Any]
@@ -46,7 +47,9 @@ class ConfigForm:
         self._made: dict[str, ConfigField] = {}
         self._rows: dict[str, tuple] = {}  # dotted name -> label, place for a note
         self._notes: dict[str, str] = {}  # dotted name -> why it does not count
-        self._waiting: dict[Any, list[str]] = {}  # section that nobody has opened yet -> what belongs into it
+        self._waiting: dict[
+            Any, tuple[Any, list[str]]
+        ] = {}  # section not opened yet -> place, names of what belongs there
         _clear(parent.layout())
         box = qt.QWidget()
         parent.layout().addWidget(box)
@@ -111,35 +114,34 @@ class ConfigForm:
         others = [name for name in self._described if name not in first]
         if not others:
             return
-        section = self._section(form, _("All settings"))
-        layout = qt.QVBoxLayout(section)
-        self._waiting[section] = [name for name in others if "." not in name]
+        section = self._section(form, _("All settings"), [name for name in others if "." not in name])
+        layout = section.layout()
         for group, described in groups.items():
             names = [name for name in others if name.startswith(f"{group}.")]
             if names:
-                inner = self._section(layout, title(group))
-                inner.toolTip = described["description"]
-                qt.QVBoxLayout(inner)
-                self._waiting[inner] = names
+                self._section(layout, title(group), names).toolTip = described["description"]
 
-    def _section(self, layout, text: str):
-        section = ctk.ctkCollapsibleButton()
+    def _section(self, layout, text: str, names: list[str]):
+        """A folded section with a place for the rows of some settings."""
+        section, place = ctk.ctkCollapsibleButton(), qt.QWidget()
         section.text, section.collapsed = text, True
+        qt.QVBoxLayout(section).addWidget(place)
+        self._waiting[section] = (place, names)
         section.connect("contentsCollapsed(bool)", lambda collapsed: None if collapsed else self._open(section))
         layout.addRow(section) if layout.inherits("QFormLayout") else layout.addWidget(section)
         return section
 
     def _open(self, section) -> None:
         """Make the rows of a section that is opened for the first time."""
-        names = self._waiting.pop(section, ())
-        if not names:
+        place, names = self._waiting.pop(section, (None, ()))
+        if place is None:
             return
-        box = qt.QWidget()
-        form = self._formIn(box)
+        form = self._formIn(place)
         form.setContentsMargins(0, 0, 0, 0)
         for name in names:
             self._addRow(form, name)
-        section.layout().insertWidget(0, box)
+        readableBoxes(place)
+        orderByParts(section)
 
     def _addRow(self, form, name: str) -> None:
         description = self._described[name]

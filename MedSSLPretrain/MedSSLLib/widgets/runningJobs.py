@@ -27,12 +27,14 @@ class RunningJobs:
         frame: an empty widget of the panel with a layout.
         backend: has `transport` and `changed`.
         show: shows a job by its id; left out: in the module MedSSL Pretrain.
-        asks: whether it asks the backend by itself; otherwise somebody who does calls `show`.
+        ask: asks the backend for its jobs and hands them to `show`; left out: this does, every few seconds.
     """
 
-    def __init__(self, frame, backend, show: Callable[[str], None] | None = None, asks: bool = True) -> None:
+    def __init__(
+        self, frame, backend, show: Callable[[str], None] | None = None, ask: Callable[[], None] | None = None
+    ) -> None:
         self._frame, self._backend, self._show = frame, backend, show or showInPretrain
-        self._asks, self._asking, self._timer = asks, None, None
+        self._ask, self._asking, self._timer = ask or self._askBackend, None, None
         self.rows = [_JobRow(frame, self.cancel, self._show) for _number in range(MOST)]
         self.moreLabel, self.errorLabel = qt.QLabel(), qt.QLabel()
         for label in (self.moreLabel, self.errorLabel):
@@ -40,7 +42,7 @@ class RunningJobs:
             frame.layout().addWidget(label)
         showError(self.errorLabel, None)
         backend.changed.connect(self.refresh)
-        if asks:
+        if ask is None:
             self._timer = qt.QTimer()
             self._timer.connect("timeout()", self.refresh)
             self._timer.start(REFRESH_MS)
@@ -48,12 +50,10 @@ class RunningJobs:
 
     def refresh(self) -> None:
         """Ask the backend for its jobs."""
-        transport = self._backend.transport
-        if transport is None:
+        if self._backend.transport is None:
             self.show([])
-        elif self._asks and transport is not self._asking:
-            self._asking = transport
-            transport.send(api.jobs(), self._answered, self._failed)
+        else:
+            self._ask()
 
     def show(self, views: list[JobView]) -> None:
         """Show those of these jobs that wait or run."""
@@ -76,6 +76,12 @@ class RunningJobs:
         if self._timer is not None:
             self._timer.stop()
         self._backend.changed.disconnect(self.refresh)
+
+    def _askBackend(self) -> None:
+        transport = self._backend.transport
+        if transport is not self._asking:
+            self._asking = transport
+            transport.send(api.jobs(), self._answered, self._failed)
 
     def _answered(self, views: list[JobView]) -> None:
         self._asking = None

@@ -77,6 +77,11 @@ class CompareBox(JobBox):
             ui.seedsSpin.value, chosen(ui.metricCombo), chosen(ui.referenceCombo) or "", ui.testSpin.value,
         )  # fmt: skip
 
+    def summary(self) -> str:
+        """The choice in a few words; "" while there is nothing to compare with."""
+        names = [arm["name"] for arm in self.arms.arms]
+        return _("Arms: {names}").format(names=", ".join(names)) if len(names) > 1 else ""
+
     def missing(self) -> str:
         """Why no comparison can start now, or ""."""
         if self._backend.transport is None:

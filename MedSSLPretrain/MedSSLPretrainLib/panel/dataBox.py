@@ -12,6 +12,7 @@ from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.steps import StepRunner
 from MedSSLLib.widgets.counted import counted
 from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.fitting import narrow, softLabel
 from MedSSLLib.widgets.modelChoice import fillCombo
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
@@ -48,6 +49,8 @@ class DataBox:
         fillCombo(ui.sourceCombo, {SCENE: _("Volumes of the scene"), FOLDER: _("Folder"), TABLE: _("Table (CSV)")})
         fillCombo(ui.modalityCombo, modalityTitles())
         fillCombo(ui.viewCombo, viewTitles())
+        for widget in (ui.volumesSelector, ui.folderPath, ui.csvPath):
+            narrow(widget)
         ui.folderPath.filters = ctk.ctkPathLineEdit.Dirs
         ui.csvPath.nameFilters = [_("Tables (*.csv)")]
         for signal, widget in (
@@ -61,6 +64,7 @@ class DataBox:
         ui.checkButton.connect("clicked(bool)", lambda _on: self.check())
         ui.previewButton.connect("clicked(bool)", lambda _on: self.preview())
         backend.changed.connect(self.update)
+        softLabel(ui.dataSummary)
         self._watch = SceneWatch(self._sceneChanged)
         self._sceneChanged()
 
@@ -112,6 +116,19 @@ class DataBox:
         if self._needsView() and not chosen.view:
             return _("Choose what becomes of 3D volumes")
         return ""
+
+    def summary(self) -> str:
+        """The choice in a few words."""
+        if self._usesSpecs:
+            names = ", ".join(values.get("name") or _("(new)") for values in self.sets.specs)
+            sets = counted(len(self.sets.specs), _("{count} set"), _("{count} sets"))
+            return f"{sets}: {names}" if names else ""
+        chosen = self.chosen()
+        text = chosen.path
+        if chosen.volumes:
+            names = ", ".join(volume.GetName() for volume in chosen.volumes)
+            text = f"{imagesText(len(chosen.volumes), self._flat)}: {names}"
+        return ", ".join(part for part in (text, chosen.modality) if part) if text else ""
 
     def _needsView(self) -> bool:
         """Whether 3D volumes are ticked for a method that learns from 2D images."""

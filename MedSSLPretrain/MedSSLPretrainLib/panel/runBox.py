@@ -8,6 +8,8 @@ from typing import Any
 import slicer
 from MedSSLLib.steps import StepRunner
 from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.fitting import breakable, fitCombo, softLabel
+from MedSSLLib.widgets.jobTexts import nameOf, progressText, stateTitles
 from MedSSLLib.widgets.modelChoice import chosen
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
@@ -15,20 +17,12 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.core.errors import ResourceError, from_dict
 from medssl.core.polling import follow_job
-from medssl.core.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RUNNING, JobView
-from MedSSLPretrainLib.runs.eventText import durationText, eventText
+from medssl.core.protocol import FAILED, INTERRUPTED, QUEUED, RUNNING, JobView
+from MedSSLPretrainLib.runs.eventText import eventText
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
 from MedSSLPretrainLib.views.setCurves import familyTitles
 
 LOG_TAIL = 8000  # characters of log.txt shown after a failure
-
-
-def stateTitles() -> dict[str, str]:
-    """States in the user's language."""
-    return {
-        QUEUED: _("queued"), RUNNING: _("running"), FINISHED: _("finished"), FAILED: _("failed"),
-        CANCELLED: _("cancelled"), INTERRUPTED: _("interrupted"),
-    }  # fmt: skip
 
 
 class RunBox:
@@ -47,6 +41,8 @@ class RunBox:
         self.chart = None
         self._plotView = slicer.qMRMLPlotView()  # made here: Slicer's .ui loader does not know this class
         ui.lossPlot.layout().addWidget(self._plotView)
+        softLabel(ui.jobLabel)
+        fitCombo(ui.curvesCombo)
         ui.curvesCombo.connect("activated(int)", lambda _index: self.chart.show(chosen(ui.curvesCombo)))
         self._buildChart()
         backend.changed.connect(self._backendChanged)
@@ -104,6 +100,14 @@ class RunBox:
         self._backend.changed.disconnect(self._backendChanged)
         self._stop()
 
+    def summary(self) -> str:
+        """The followed job in a few words."""
+        if self.view is None:
+            return ""
+        status = self.view.status
+        course = f", {progressText(status)}" if self.active else ""
+        return f"{nameOf(self.view)}: {stateTitles()[status.state]}{course}"
+
     def update(self) -> None:
         """Bring every widget up to date."""
         ui, view = self.ui, self.view
@@ -113,10 +117,10 @@ class RunBox:
             showError(ui.runError, None)
             return
         status = view.status
-        name = html.escape(view.spec.name or view.id)
+        name = html.escape(breakable(nameOf(view)))
         ui.jobLabel.text = f"<b>{name}</b>: {stateTitles()[status.state]}{html.escape(self._detail(status))}"
         ui.progressBar.maximum, ui.progressBar.value = 1000, round(1000 * status.progress)
-        ui.progressBar.format = _progressFormat(status)
+        ui.progressBar.format = progressText(status) if status.state == RUNNING and status.steps else "%p%"
         error = from_dict(status.error) if status.state == FAILED and status.error else None
         if status.state == INTERRUPTED:
             error = ResourceError(
@@ -179,10 +183,3 @@ class RunBox:
         if self._runner is not None:
             self._runner.stop()
             self._runner = None
-
-
-def _progressFormat(status) -> str:
-    if status.state != RUNNING or not status.steps:
-        return "%p%"
-    text = _("step {step} of {steps}").format(step=status.step, steps=status.steps)
-    return text + (_(", {time} left").format(time=durationText(status.eta_s)) if status.eta_s is not None else "")
