@@ -112,6 +112,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The user opens the module."""
         self._bind()
         self.panel.finetuneBox.refresh()  # segments were painted meanwhile
+        self.panel.finetuneBox.refreshModels()  # weight files were put into the folder
 
     def exit(self) -> None:
         """The user opens another module."""

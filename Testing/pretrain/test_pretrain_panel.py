@@ -154,7 +154,7 @@ def test_a_killed_job_reads_interrupted_and_resumes(ready, process_until, grab):
 def test_a_refused_start_is_shown_and_nothing_is_lost(ready, process_until):
     ready.server.refusal = CatalogError("training set", "has one patient", "Add another patient")
     ready.ui.startButton.click()
-    process_until(lambda: "has one patient" in ready.ui.runError.text)
+    process_until(lambda: "has one patient" in ready.ui.startError.text)
     assert ready.ui.startButton.enabled and len(ready.ui.volumesSelector.checkedNodes()) == 2
     ready.ui.checkButton.click()
     process_until(lambda: "Add another patient" in ready.ui.dataError.text)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from MedSSLLib.widgets.errorText import errorText, showError
+from MedSSLLib.widgets.fitting import fitCombo, narrow, softLabel
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
 from medssl.core.errors import MedSSLError
-from medssl.datasets.spec.spec import DatasetSpec, check_names, key_of
+from medssl.datasets.spec.spec import DatasetSpec, check_names
 from MedSSLPretrainLib.datasets.datasetSpecForm import DatasetSpecForm
 from MedSSLPretrainLib.datasets.datasetSpecText import complete
 from MedSSLPretrainLib.datasets.reportView import ReportView
@@ -48,6 +49,11 @@ class SetsBox:
         self.weights = StartingWeights(ui, backend, self._onWeights)
         self._files = SetFiles(ui, backend, self.add, self._current, self._showError, askPath)
         self._table.selected.connect(self.select)
+        for combo in (ui.addSetCombo, ui.weightsCombo):
+            fitCombo(combo)
+        narrow(ui.weightsPath)
+        for label in (ui.reportLabel, ui.headsLabel):
+            softLabel(label)
         self.form.changed.connect(self._onEdited)
         ui.removeSetButton.connect("clicked(bool)", lambda _on: self._remove())
         backend.changed.connect(self._backendChanged)
@@ -145,16 +151,18 @@ class SetsBox:
         values = self.specs[row]
         name, labels = values.get("name") or _("(new)"), labelsText(values)
         if spec is None or error is not None:
-            return SetRow(name, labels, "", WRONG, f"{key_of(error)} {error.rule}".strip(), errorText(error))
+            tip = f"{labels}<br>{errorText(error)}"
+            return SetRow(name, "", WRONG, _("incomplete") if "missing" in error.code else _("wrong"), tip)
         report = self._reports.of(spec.as_dict())
         if report is None:
-            return SetRow(name, labels, "", OPEN, _("not checked"), _("Check reads its tables and looks for its files"))
+            tip = _("Check reads its tables and looks for its files")
+            return SetRow(name, "", OPEN, _("not checked"), f"{labels}<br>{tip}")
         images = f"{report['images']:,}" if report["images"] else ""
         if report["errors"]:
             text = _("errors: {count}").format(count=len(report["errors"]))
-            return SetRow(name, labels, images, WRONG, text, report["errors"][0]["value"])
+            return SetRow(name, images, WRONG, text, f"{labels}<br>{report['errors'][0]['value']}")
         text = _("warnings: {count}").format(count=len(report["warnings"])) if report["warnings"] else _("fine")
-        return SetRow(name, labels, images, FINE, text, splitText(report))
+        return SetRow(name, images, FINE, text, f"{labels}<br>{splitText(report)}")
 
     def _remove(self) -> None:
         del self.specs[self._row]

@@ -62,7 +62,7 @@ class FinetuneBox(JobBox):
             narrow(widget)
         for button, slot in (
             (ui.tickAllButton, self.tickComplete), (ui.untickButton, lambda: self.table.tick(())),
-            (ui.refreshModelsButton, self.refreshModels), (ui.continueButton, self.goOn),
+            (ui.continueButton, self.goOn),
         ):  # fmt: skip
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
         for part in (self.tasks, self.table, self.columns):

@@ -58,7 +58,7 @@ class PretrainPanel:
         for box in self._jobBoxes:
             box.submitted.connect(self._submitted)
             box.cancelled.connect(self._cancel)
-        self._asked, self._following = None, ""
+        self._asked, self._following, self._ended = None, "", None
         self.dataBox.setMethod(self.methodBox.flat, self.methodBox.usesSpecs)
         self._backendChanged()
         root = ui.dataSection.parentWidget()
@@ -115,6 +115,11 @@ class PretrainPanel:
         self._follow(view.id)
 
     def _listed(self, views) -> None:
+        """Models of jobs that ended meanwhile are offered to start from, whoever started those."""
+        ended = {view.id for view in views if view.status.state == FINISHED}
+        if self._ended is not None and ended - self._ended:
+            self._refreshModels()
+        self._ended = ended
         self.running.show(views)
         self.steps.update()
 
@@ -142,10 +147,14 @@ class PretrainPanel:
             self._following = view.id
         elif view.status.state == FINISHED and self._following == view.id:
             self._following = ""
-            self.finetuneBox.refreshModels()
-            self.dataBox.sets.refreshModels()
+            self._refreshModels()
+
+    def _refreshModels(self) -> None:
+        self.finetuneBox.refreshModels()
+        self.dataBox.sets.refreshModels()
 
     def _failed(self, error: Exception) -> None:
+        self.steps.run.open()
         showError(self.ui.runError, error)
         self.update()
 
