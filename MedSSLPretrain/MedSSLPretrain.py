@@ -6,6 +6,7 @@ import sys
 
 import slicer
 from MedSSLLib.backend.backendBox import BackendBox
+from MedSSLLib.selfTest import CONFIG, lookThrough, realVolume, secondPatient
 from MedSSLPretrainLib.consoleVerbs import ConsoleVerbs
 from MedSSLPretrainLib.panel.pretrainPanel import PretrainPanel
 from MedSSLPretrainLib.sampleData import registerSampleData
@@ -186,7 +187,7 @@ class MedSSLPretrainLogic(ConsoleVerbs, ScriptedLoadableModuleLogic):
 
 
 class MedSSLPretrainTest(ScriptedLoadableModuleTest):
-    """Pretrains a few steps through the backend that MEDSSL_PYTHON names; without it, only builds the panel."""
+    """With MEDSSL_PYTHON set: pretrains on a real volume and looks through the model. Without: only builds the panel."""
 
     def setUp(self) -> None:
         """An empty scene."""
@@ -207,16 +208,14 @@ class MedSSLPretrainTest(ScriptedLoadableModuleTest):
         self.assertTrue(widget.ui.startButton.toolTip)
 
     def test_pretrain(self) -> None:
-        """Two steps on two synthetic CT volumes end with a model."""
-        import numpy as np
-
-        random = np.random.default_rng(0)
-        nodes = [
-            slicer.util.addVolumeFromArray(random.normal(0, 200, (40, 72, 72)).astype(np.int16), name=f"ct{n}")
-            for n in range(2)
-        ]
-        training = {"steps": 2, "batch_size": 2, "warmup_steps": 1, "validate_every": 1, "validation_samples": 2}
+        """Three steps on a volume and its like end with a model, which restores it in the other module."""
+        volumeNode = realVolume()
         logic = slicer.util.getModuleLogic("MedSSLPretrain")
-        job = logic.pretrain(nodes, config={"base_width": 4, "training": training}, modality="CT")
+        nodes = [volumeNode, secondPatient(volumeNode)]
+        job = logic.pretrain(nodes, config=CONFIG, modality="CT")
         self.assertEqual(job.state, "finished")
         self.assertTrue(any(event["type"] == "loss" for event in job.events))
+        if hasattr(slicer.modules, "medsslinference"):
+            restored, found = lookThrough(slicer.util.getModuleLogic("MedSSLInference"), volumeNode, job.model)
+            self.assertEqual(restored.table[1]["image"], "restored")
+            self.assertTrue(all(points.GetNumberOfControlPoints() for points in found.lists))

@@ -15,7 +15,7 @@ from MedSSLInferenceLib.panel.caseGallery import CaseGallery, caseText
 from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER, InspectionBox, withNotes
 from MedSSLInferenceLib.runs.radiographImages import viewTitles
 from MedSSLInferenceLib.runs.retrieveRun import caseRun
-from MedSSLInferenceLib.views.caseNodes import showBeside
+from MedSSLInferenceLib.views.caseNodes import besideSteps
 
 
 class RetrieveBox(InspectionBox):
@@ -115,7 +115,7 @@ class RetrieveBox(InspectionBox):
 
     def _onLoaded(self, node) -> None:
         self.loaded = node
-        showBeside(self.found.volume, node, self._layoutManager())
+        self._show(besideSteps(self.found.volume, node, self._layoutManager()))
         self.ui.retrieveStatus.text = _("{name} is in the scene.").format(name=node.GetName())
 
     def _onCase(self) -> None:

@@ -19,6 +19,7 @@ from medssl.core.requests import LandmarksRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
 from MedSSLInferenceLib.runs.radiographImages import pictures
 from MedSSLInferenceLib.scene.pixelGeometry import worldToPixel
+from MedSSLInferenceLib.scene.results import LANDMARKS, mark
 from MedSSLInferenceLib.scene.tableNodes import createTable
 
 
@@ -81,6 +82,7 @@ def catalogueLandmarksRun(images: str, landmarks: str, models, onProgress: Calla
 
 def _createNodes(status) -> LandmarkErrors:
     tableNode = createTable(status.table, _("Landmark retrieval error"))
+    mark({"table": tableNode}, LANDMARKS, ())
     return LandmarkErrors(tableNode, status.table, status.info)
 
 
