@@ -85,15 +85,18 @@ def fitForm(layout) -> None:
     layout.setFieldGrowthPolicy(qt.QFormLayout.AllNonFixedFieldsGrow)
 
 
-def readableBoxes(root) -> None:
+def readableBoxes(root) -> list:
     """Make the unticked boxes below a widget stand out in a dark style, whose boxes are nearly as dark as the panel.
 
     Args:
         root: any QWidget of a panel; its check boxes, radio buttons and lists with boxes get a lighter base colour.
+
+    Returns:
+        The widgets that got other colours.
     """
-    window = root.palette.color(qt.QPalette.Window)
+    window, changed = root.palette.color(qt.QPalette.Window), []
     if window.lightness() > 127:
-        return
+        return changed
     for kind in ("QCheckBox", "QRadioButton", "QTableWidget", "QListWidget", "QTreeWidget"):
         for widget in _below(root, kind):
             palette = qt.QPalette(widget.palette)
@@ -102,6 +105,8 @@ def readableBoxes(root) -> None:
             else:  # the box of a row is drawn on the base colour of the rows
                 palette.setColor(qt.QPalette.Window, window.lighter(300))
             widget.setPalette(palette)
+            changed.append(widget)
+    return changed
 
 
 def _below(widget, kind: str):

@@ -94,7 +94,7 @@ class RunningJobs:
 
 
 class _JobRow:
-    """Name and kind, below them the progress and two buttons."""
+    """Name and kind beside two buttons, the progress below."""
 
     def __init__(self, frame, cancel: Callable[[str], None], show: Callable[[str], None]) -> None:
         self.view: JobView | None = None
@@ -107,10 +107,10 @@ class _JobRow:
         self.bar.maximum = 1000
         self.bar.setMinimumWidth(1)
         self.bar.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Preferred)
-        grid.addWidget(self.label, 0, 0, 1, 3)
-        grid.addWidget(self.bar, 1, 0)
-        grid.addWidget(self.showButton, 1, 1)
-        grid.addWidget(self.cancelButton, 1, 2)
+        grid.addWidget(self.label, 0, 0)
+        grid.addWidget(self.showButton, 0, 1)
+        grid.addWidget(self.cancelButton, 0, 2)
+        grid.addWidget(self.bar, 1, 0, 1, 3)
         grid.setColumnStretch(0, 1)
         self.showButton.toolTip = _("Show its curves and its log")
         self.showButton.connect("clicked(bool)", lambda _on: show(self.view.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,8 @@ class SetsBox:
 
     def _tableRow(self, row: int, spec: DatasetSpec | None, error: MedSSLError | None) -> SetRow:
         values = self.specs[row]
-        name, labels = values.get("name") or _("(new)"), labelsText(values)
+        name = values.get("name") or _("(new)")
+        labels = f"{html.escape(name)}: {labelsText(values)}"
         if spec is None or error is not None:
             tip = f"{labels}<br>{errorText(error)}"
             return SetRow(name, "", WRONG, _("incomplete") if "missing" in error.code else _("wrong"), tip)

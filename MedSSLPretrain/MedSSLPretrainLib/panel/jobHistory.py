@@ -19,12 +19,12 @@ from medssl.client import api
 from medssl.core.home import home_folder
 from medssl.core.protocol import QUEUED, RESUMABLE_STATES, RUNNING, JobView
 from MedSSLPretrainLib.panel.jobCard import cardText, cardTip
+from MedSSLPretrainLib.panel.runBox import REPORT
 
 REFRESH_MS = 3000
 NAME, STATE, PROGRESS, WHEN = range(4)
 SHOWN = 7  # rows; more scroll
 LONGEST = 80  # characters of a name in the table; the whole one stands in its tooltip
-REPORT = "results/report.html"
 TAIL = 30  # events in which the last loss of a job is looked for
 
 
@@ -52,8 +52,8 @@ class JobHistory:
         self._prepareTable()
         for button, slot in (
             (ui.showJobButton, lambda: self.shown.emit(self.current().id)),
-            (ui.cancelJobButton, self._cancel), (ui.resumeJobButton, self._resume),
-            (ui.deleteJobButton, self._delete), (ui.revealJobButton, self._reveal), (ui.reportJobButton, self._report),
+            (ui.cancelJobButton, self._cancel), (ui.resumeJobButton, lambda: self.resume(self.current())),
+            (ui.deleteJobButton, self._delete), (ui.revealJobButton, self._reveal), (ui.reportJobButton, lambda: self.report(self.current())),
         ):  # fmt: skip
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
         self._timer = qt.QTimer()
@@ -195,8 +195,9 @@ class JobHistory:
     def _cancel(self) -> None:
         self._send(api.cancel(self.current().id), lambda _view: self.refresh())
 
-    def _resume(self) -> None:
-        self._send(api.resume(self.current().id), lambda view: self.resumed.emit(view.id))
+    def resume(self, view: JobView) -> None:
+        """Let a job go on from its last checkpoint."""
+        self._send(api.resume(view.id), lambda again: self.resumed.emit(again.id))
 
     def _delete(self) -> None:
         view = self.current()
@@ -211,9 +212,8 @@ class JobHistory:
     def _reveal(self) -> None:
         self._openUrl(str(home_folder() / "jobs" / self.current().id))
 
-    def _report(self) -> None:
-        """The report holds its pictures: it can be read from a copy as well."""
-        view = self.current()
+    def report(self, view: JobView) -> None:
+        """Open a job's report; it holds its pictures, so that a copy can be read as well."""
         if self._backend.transport.sharesFiles:
             self._openUrl(str(home_folder() / "jobs" / view.id / REPORT))
         else:

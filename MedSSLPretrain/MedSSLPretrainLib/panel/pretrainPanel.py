@@ -51,6 +51,8 @@ class PretrainPanel:
         self.dataBox.changed.connect(self.update)
         self.methodBox.changed.connect(self._methodChanged)
         self.runBox.changed.connect(self._seen)
+        self.runBox.resumeWanted.connect(self.history.resume)
+        self.runBox.reportWanted.connect(self.history.report)
         self.history.selected.connect(self._follow)
         self.history.shown.connect(self.showJob)
         self.history.listed.connect(self._listed)

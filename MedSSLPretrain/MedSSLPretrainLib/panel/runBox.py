@@ -17,24 +17,25 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.core.errors import ResourceError, from_dict
 from medssl.core.polling import follow_job
-from medssl.core.protocol import FAILED, INTERRUPTED, QUEUED, RUNNING, JobView
+from medssl.core.protocol import FAILED, INTERRUPTED, QUEUED, RESUMABLE_STATES, RUNNING, JobView
 from MedSSLPretrainLib.runs.eventText import eventText
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
 from MedSSLPretrainLib.views.setCurves import familyTitles
 
+REPORT = "results/report.html"
 LOG_TAIL = 8000  # characters of log.txt shown after a failure
 
 
 class RunBox:
     """The widgets of the section "Progress".
 
-    Signals: `changed()` at every look at the job.
+    Signals: `changed()` at every look at the job; `resumeWanted(JobView)`, `reportWanted(JobView)`.
 
     Attributes: `view`, the JobView last seen (None: no job).
     """
 
     def __init__(self, ui, backend, pollSeconds: float) -> None:
-        self.changed = Signal()
+        self.changed, self.resumeWanted, self.reportWanted = Signal(), Signal(), Signal()
         self.ui, self._backend, self._poll = ui, backend, pollSeconds
         self.view: JobView | None = None
         self._jobId, self._next, self._runner, self._transport = "", 0, None, None
@@ -44,6 +45,8 @@ class RunBox:
         softLabel(ui.jobLabel)
         fitCombo(ui.curvesCombo)
         ui.curvesCombo.connect("activated(int)", lambda _index: self.chart.show(chosen(ui.curvesCombo)))
+        ui.resumeRunButton.connect("clicked(bool)", lambda _on: self.resumeWanted.emit(self.view))
+        ui.reportRunButton.connect("clicked(bool)", lambda _on: self.reportWanted.emit(self.view))
         self._buildChart()
         backend.changed.connect(self._backendChanged)
         self.update()
@@ -111,6 +114,9 @@ class RunBox:
     def update(self) -> None:
         """Bring every widget up to date."""
         ui, view = self.ui, self.view
+        up = self._backend.transport is not None
+        ui.resumeRunButton.visible = up and view is not None and view.status.state in RESUMABLE_STATES
+        ui.reportRunButton.visible = up and view is not None and REPORT in view.files
         if view is None:
             ui.jobLabel.text = _("No job yet") if not self._jobId else self._jobId
             ui.progressBar.maximum, ui.progressBar.value, ui.progressBar.format = 100, 0, "%p%"
