@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from MedSSLLib.widgets.errorText import errorText, showError
-from MedSSLLib.widgets.fitting import fitCombo, narrow, softLabel
+from MedSSLLib.widgets.fitting import fitCombo, narrow, readableBoxes, softLabel
+from MedSSLLib.widgets.keyboard import orderByParts
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
@@ -44,9 +45,8 @@ class SetsBox:
         self.ui = ui = loadInto(frame, UI_FILE)
         self._backend = backend
         self.specs: list[dict[str, Any]] = []
-        self._row, self._asked, self.weights = -1, None, None
+        self._row, self._asked, self.weights, self._form = -1, None, None, None
         self._table, self._reports = SetsTable(ui.setsTable), ReportView(ui.reportLabel, ui.sheetLabel)
-        self.form = DatasetSpecForm(ui.setFormFrame)
         self.weights = StartingWeights(ui, backend, self._onWeights)
         self._files = SetFiles(ui, backend, self.add, self._current, self._showError, askPath)
         self._table.selected.connect(self.select)
@@ -55,10 +55,19 @@ class SetsBox:
         narrow(ui.weightsPath)
         for label in (ui.reportLabel, ui.headsLabel):
             softLabel(label)
-        self.form.changed.connect(self._onEdited)
         ui.removeSetButton.connect("clicked(bool)", lambda _on: self._remove())
         backend.changed.connect(self._backendChanged)
         self._backendChanged()
+
+    @property
+    def form(self) -> DatasetSpecForm:
+        """The form, made when there is a set to show: it has twenty fields."""
+        if self._form is None:
+            self._form = DatasetSpecForm(self.ui.setFormFrame)
+            self._form.changed.connect(self._onEdited)
+            orderByParts(self.ui.setSection)
+            readableBoxes(self.ui.setFormFrame)
+        return self._form
 
     def chosen(self) -> tuple[dict[str, Any], ...]:
         """The specs, complete.
@@ -117,7 +126,8 @@ class SetsBox:
         spec, error = looks[row] if row >= 0 else (None, None)
         title = self.specs[row].get("name") or _("new set") if row >= 0 else ""
         ui.setSection.text = _("Dataset spec of {name}").format(name=title)
-        self.form.showError(error)
+        if row >= 0:
+            self.form.showError(error)
         self._reports.show(spec.as_dict() if spec is not None else None)
         self.weights.show([values.get("name", "") for values in self.specs])
         self._files.update()

@@ -38,7 +38,7 @@ def _length(values: dict[str, Any]) -> dict[str, str]:
 def _rate(values: dict[str, Any], training: dict[str, Any]) -> dict[str, str]:
     found = {}
     if training.get("optimizer", "sgd") != "sgd":
-        found["training.momentum"] = _("Counts where the optimizer is sgd")
+        found["training.momentum"] = found["training.nesterov"] = _("Counts where the optimizer is sgd")
     schedule = training.get("schedule", "step")
     if values.get("fidelity") == "released" and "epochs" in values:
         found["training.schedule"] = _("The released code follows the validation loss")

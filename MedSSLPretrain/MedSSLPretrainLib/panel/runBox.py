@@ -40,8 +40,8 @@ class RunBox:
         self.view: JobView | None = None
         self._jobId, self._next, self._runner, self._transport = "", 0, None, None
         self.chart = None
-        self._plotView = slicer.qMRMLPlotView()  # made here: Slicer's .ui loader does not know this class
-        ui.lossPlot.layout().addWidget(self._plotView)
+        self._plotView = None
+        ui.runSection.connect("contentsCollapsed(bool)", lambda collapsed: None if collapsed else self._showChart())
         softLabel(ui.jobLabel)
         fitCombo(ui.curvesCombo)
         ui.curvesCombo.connect("activated(int)", lambda _index: self.chart.show(chosen(ui.curvesCombo)))
@@ -84,10 +84,18 @@ class RunBox:
         self.followOn()
 
     def _buildChart(self) -> None:
-        """Make the chart's nodes in the scene and show them."""
+        """Make the chart's nodes in the scene."""
         self.chart = LossChart()
-        self.chart.attach(self._plotView)
+        if self._plotView is not None:
+            self.chart.attach(self._plotView)
         self._offerCurves()
+
+    def _showChart(self) -> None:
+        """Make the view when the section is opened for the first time: it takes a while, and a panel opens without it."""
+        if self._plotView is None:
+            self._plotView = slicer.qMRMLPlotView()  # Slicer's .ui loader does not know this class
+            self.ui.lossPlot.layout().addWidget(self._plotView)
+            self.chart.attach(self._plotView)
 
     def followOn(self) -> None:
         """Go on reading: after a resume, or when the backend is back."""
