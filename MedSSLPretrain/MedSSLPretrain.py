@@ -68,6 +68,7 @@ class MedSSLPretrainParameterNode:
     task: str = "segmentation"
     taskPreset: str
     taskConfig: str  # as JSON
+    comparison: str  # as JSON
     labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
     labelColumns: str
     startFrom: str

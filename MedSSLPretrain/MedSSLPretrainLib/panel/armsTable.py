@@ -36,6 +36,11 @@ class ArmsTable:
         """As a study takes them."""
         return [{"name": name, "weights": weights} for name, weights in self._arms]
 
+    def set(self, arms: list[tuple[str, str]]) -> None:
+        """Show these arms: names and weights."""
+        self._arms = list(arms)
+        self._changed()
+
     def setModels(self, models: list[dict[str, Any]]) -> None:
         """Offer the backend's models as weights."""
         self._models = models
