@@ -14,7 +14,7 @@ from MedSSLLib.widgets.configForm import ConfigForm
 from MedSSLLib.widgets.errorText import errorText
 from MedSSLLib.widgets.jobTexts import durationText
 from MedSSLLib.widgets.signal import Signal
-from MedSSLPretrainLib.panel.dataBox import summaryText
+from MedSSLPretrainLib.panel.dataTexts import summaryText
 from MedSSLPretrainLib.runs.eventText import eventText
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
 from refusals import refused

@@ -22,7 +22,7 @@ from MedSSLPretrainLib.labels.labelColumns import LabelColumns
 from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, taskEntry
 from MedSSLPretrainLib.labels.labelledVolumes import labelsOf, segmentationOf, volumesOfScene
 from MedSSLPretrainLib.labels.volumesTable import VolumesTable
-from MedSSLPretrainLib.panel.dataBox import modalityTitles
+from MedSSLPretrainLib.panel.dataTexts import modalityTitles
 from MedSSLPretrainLib.panel.jobBox import UI_FOLDER, JobBox
 from MedSSLPretrainLib.panel.methodBox import MethodBox, knownTasks
 from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps
