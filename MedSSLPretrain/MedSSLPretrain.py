@@ -69,6 +69,7 @@ class MedSSLPretrainParameterNode:
     task: str = "segmentation"
     taskPreset: str
     taskConfig: str  # as JSON
+    comparison: str  # as JSON
     labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
     labelColumns: str
     startFrom: str
@@ -118,6 +119,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The user opens the module."""
         self._bind()
         self.panel.finetuneBox.refresh()  # segments were painted meanwhile
+        self.panel.finetuneBox.refreshModels()  # weight files were put into the folder
 
     def exit(self) -> None:
         """The user opens another module."""

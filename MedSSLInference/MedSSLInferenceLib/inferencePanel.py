@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.modelChoice import ModelChoice, makers, methodTitle
+from MedSSLLib.widgets.runningJobs import RunningJobs
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib.panel.predictBox import PredictBox
@@ -39,6 +40,7 @@ class InferencePanel:
         self.predict = PredictBox(ui.predictFrame, *common)
         self.retrieve = RetrieveBox(ui.retrieveFrame, *common)
         self._boxes = (self.restore, self.radiographs, self.segment, self.predict, self.retrieve)
+        self.running = RunningJobs(ui.runningFrame, backend)
         ui.refreshButton.connect("clicked(bool)", lambda _checked: self.refreshModels())
         showError(ui.modelError, None)
         backend.changed.connect(self._onBackend)
@@ -62,6 +64,7 @@ class InferencePanel:
     def close(self) -> None:
         """The panel goes away."""
         self._backend.changed.disconnect(self._onBackend)
+        self.running.close()
         for box in self._boxes:
             box.close()
 
