@@ -12,6 +12,7 @@ from MedSSLLib.widgets.actionBox import IDLE, ActionBox
 from slicer.i18n import tr as _
 
 from medssl.core.geometry import Geometry, geometry_notes
+from MedSSLInferenceLib.panel.sectionFit import fitSection
 
 UI_FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "UI"
 
@@ -37,6 +38,7 @@ class InspectionBox(ActionBox):
         super().__init__(ui, name)
         self._logic, self._models, self._layoutManager, self._device = logic, models, layoutManager, device
         self._transport = self._parameterNode = self._showing = None
+        fitSection(self.section)
 
     def setTransport(self, transport) -> None:
         """The backend is up, and this asynchronous transport reaches it; None: it is down."""

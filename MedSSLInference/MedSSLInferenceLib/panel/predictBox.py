@@ -149,10 +149,14 @@ class PredictBox(InspectionBox):
         self.update()
 
     def _onSaliency(self, found) -> None:
-        self.saliency = found
-        showSaliency(found, self._layoutManager(), self.ui.saliencyOpacitySlider.value)
+        self.showMap(found)
         text = " ".join([f"{found.text}.", _("This is no segmentation, and no proof.")])
         self.ui.predictStatus.text = withNotes(text, found.info)
+
+    def showMap(self, found) -> None:
+        """Show a saliency map over its image."""
+        self.saliency = found
+        showSaliency(found, self._layoutManager(), self.ui.saliencyOpacitySlider.value)
 
     def _onOpacity(self, value: float) -> None:
         if self.saliency is not None:

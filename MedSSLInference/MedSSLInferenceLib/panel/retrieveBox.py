@@ -115,8 +115,12 @@ class RetrieveBox(InspectionBox):
 
     def _onLoaded(self, node) -> None:
         self.loaded = node
-        self._show(besideSteps(self.found.volume, node, self._layoutManager()))
+        self.showCase(self.found.volume, node)
         self.ui.retrieveStatus.text = _("{name} is in the scene.").format(name=node.GetName())
+
+    def showCase(self, image, case) -> None:
+        """Show a loaded case beside the image that was asked about."""
+        self._show(besideSteps(image, case, self._layoutManager()))
 
     def _onCase(self) -> None:
         row = self.gallery.row

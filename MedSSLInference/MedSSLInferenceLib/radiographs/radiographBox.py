@@ -86,6 +86,13 @@ class RadiographBox(InspectionBox):
             self._show(steps, lambda _value: self.find.layoutShown())
             self.update()
 
+    def showResult(self, result) -> None:
+        """Show a result of a comparison, and take that comparison up again."""
+        self.group = None
+        self.form.choose(result.group.images)
+        self._take(result.group)
+        self.show(withMap=result.kind == CHART)
+
     def update(self) -> None:
         """Bring buttons, tooltips and progress in line with choices and backend."""
         if not self._actions:  # the parts are still being built

@@ -55,6 +55,12 @@ def fitCombo(combo, characters: int = 8) -> None:
     combo.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)
 
 
+def narrow(widget) -> None:
+    """Let a node selector or a path edit be as narrow as its place."""
+    widget.setMinimumWidth(1)
+    widget.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
+
+
 def addItem(combo, title: str, data) -> None:
     """Add an item to a QComboBox: its title shortened, the whole one as tooltip."""
     combo.addItem(elideMiddle(title), data)
