@@ -47,6 +47,7 @@ class InferencePanel:
         views = ResultViews(self.restore, self.radiographs, self.predict, self.retrieve, layoutManager)
         self.results = ResultsBox(ui.resultsFrame, views.show, self._modelNames, slicer.util.confirmYesNoDisplay)
         self._modelStep = Step(ui.modelSection)
+        self.models.used.connect(self._modelStep.done)
         softLabel(ui.modelCard)
         softLabel(ui.modelError)
         ui.refreshButton.connect("clicked(bool)", lambda _checked: self.refreshModels())

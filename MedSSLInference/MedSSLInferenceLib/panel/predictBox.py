@@ -28,7 +28,7 @@ def testTimeTitles() -> dict[str, str]:
 
 def saliencyTitles() -> dict[str, str]:
     """How a map can be made, by the name that a SaliencyRequest uses."""
-    return {"grad-cam": _("Grad-CAM (seconds)"), "occlusion": _("Occlusion (slower)")}
+    return {"grad-cam": _("Grad-CAM"), "occlusion": _("Occlusion (slower)")}
 
 
 class PredictBox(InspectionBox):
@@ -146,6 +146,10 @@ class PredictBox(InspectionBox):
         self.ui.saliencyFrame.visible = self._models.can(EXPLAIN)
         text = _("The table {name} is in the scene.").format(name=predicted.tableNode.GetName())
         self.ui.predictStatus.text = withNotes(text, predicted.info)
+        likeliest = max(predicted.table, key=lambda row: row["probability"], default=None)
+        if likeliest is not None:
+            summary = _("{name}: {finding} {probability:.2f} is the highest")
+            self.step.summarize(summary.format(finding=likeliest["class"], **likeliest))
         self.update()
 
     def _onSaliency(self, found) -> None:

@@ -84,6 +84,11 @@ class RestoreBox(InspectionBox):
 
     def _onRestored(self, restoration) -> None:
         self.ui.restoreStatus.text = withNotes("", restoration.info)
+        numbers = {row["image"]: row.get("psnr") for row in restoration.table}
+        known = {name: value for name, value in numbers.items() if value is not None}
+        text = _("{name}: PSNR {distorted:.1f} dB distorted, {restored:.1f} dB restored")
+        if {"distorted", "restored"} <= known.keys():
+            self.step.summarize(text.format(name=self._form.volumeNode.GetName(), **known))
         self.showRestoration(restoration)
 
 

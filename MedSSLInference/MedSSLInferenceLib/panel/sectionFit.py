@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import qt
 from MedSSLLib.widgets.fitting import fitCombo, fitForm, narrow, softLabel
 
 NARROW = ("qMRMLNodeComboBox", "qMRMLCheckableNodeComboBox", "ctkPathLineEdit")
@@ -19,6 +20,19 @@ def fitSection(section) -> None:
             fitCombo(widget)
         elif widget.inherits("QLabel") and widget.wordWrap:
             softLabel(widget)
+
+
+def fitTabs(tabs) -> None:
+    """Let a QTabWidget be as high as its current page, not as its highest one."""
+    tabs.connect("currentChanged(int)", lambda _number: _fitPages(tabs))
+    _fitPages(tabs)
+
+
+def _fitPages(tabs) -> None:
+    for number in range(tabs.count):
+        policy = qt.QSizePolicy.Preferred if number == tabs.currentIndex else qt.QSizePolicy.Ignored
+        tabs.widget(number).setSizePolicy(qt.QSizePolicy.Preferred, policy)
+    tabs.updateGeometry()
 
 
 def _inside(widget):

@@ -70,7 +70,7 @@ def makers(*capabilities: str) -> list[str]:
 class ModelChoice:
     """Keeps the combo box and the path edit together; `reference` is what a request names.
 
-    Signal: `listed(models)` when the backend has listed its models.
+    Signals: `listed(models)` when the backend has listed its models; `used()` when something was asked of the chosen one.
 
     Args:
         combo: a QComboBox.
@@ -88,7 +88,7 @@ class ModelChoice:
             none,
             needed,
         )
-        self.listed, self._toolTip = Signal(), combo.toolTip
+        self.listed, self.used, self._toolTip = Signal(), Signal(), combo.toolTip
         self._models: dict[str, dict[str, Any]] = {}  # reference -> entry of GET /models
         fitCombo(combo)
         narrow(pathEdit)
