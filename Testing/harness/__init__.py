@@ -30,7 +30,6 @@ def install(mainWindow: bool = True):
 
     sys.modules["qt"] = qtNamespace.build()
     import slicer
-
     import slicer.util
 
     from . import ctkWidgets, signatures

@@ -79,16 +79,18 @@ class CaseTable:
         return out
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Per class: images that show it, in which it was found, both, or neither."""
+        """Per class: images whose two maps show it both, only one of them (it was missed, or found where it is not), or neither."""
         out = {}
         for n, name in enumerate(self.names):
             if name != MEAN:
-                dice, far = self._column(n, "dice"), np.isnan(self._column(n, "hd95"))
+                dice, missed = self._column(n, "dice"), self._column(n, "missed") == 1
+                missed |= (dice == 0) & np.isnan(self._column(n, "hd95"))  # tables written before there was that column
+                neither = np.isnan(dice)
                 out[name] = {
                     "images": len(dice),
-                    "in both": int((~far).sum()),
-                    "in one": int((far & (dice == 0)).sum()),
-                    "in neither": int(np.isnan(dice).sum()),
+                    "in both": int((~missed & ~neither).sum()),
+                    "in one": int(missed.sum()),
+                    "in neither": int(neither.sum()),
                 }
         return out
 
@@ -130,7 +132,7 @@ class CaseTable:
         notes = []
         for name, row in self.counts().items():
             if row["in one"]:
-                notes.append(f"{name}: {_shown(row['in one'])} in one of the two maps only: without hd95")
+                notes.append(f"{name}: {_shown(row['in one'])} in one of the two maps only: HD95 is the image's diagonal")
             if row["in neither"]:
                 notes.append(f"{name}: {_shown(row['in neither'])} in neither map: not in the means")
             if row["in neither"] == row["images"]:
