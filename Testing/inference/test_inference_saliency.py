@@ -157,7 +157,7 @@ def test_other_models(ready, process_until):
     assert not ready.ui.saliencyFrame.visible and not ready.ui.predictSearchEdit.visible
     ready.choose(ARK)
     ready.finish(ready.ui.predictButton, process_until)
-    assert ready.ui.predictTable.columnCount == 4 and ready.ui.saliencyFrame.visible
+    assert ready.ui.predictTable.columnCount == 3 and ready.ui.saliencyFrame.visible
     slicer.mrmlScene.Clear(0)
     assert ready.box.predicted is None and not ready.ui.predictTable.visible and not ready.ui.saliencyFrame.visible
 

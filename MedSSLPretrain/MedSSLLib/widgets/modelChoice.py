@@ -175,5 +175,6 @@ class ModelChoice:
 
     def _onChanged(self, *_arguments) -> None:
         self._pathEdit.visible = chosen(self._combo) == WEIGHT_FILE
-        self._combo.toolTip = f"{self.title}\n{self.card}" if self.model is not None else self._toolTip
+        about = (self.title, self.card) if self.model is not None else (self._combo.currentText, self._toolTip)
+        self._combo.toolTip = "\n".join(filter(None, about))
         self._changed()
