@@ -1,10 +1,11 @@
 # make demo: pretrain on public CT and write demo/report.html.   make test: everything that can be tested here.
+# make test-slicer SLICER=/path/to/Slicer: the scenarios in the real application.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint bench screenshots clean
+.PHONY: demo test test-slicer lint bench screenshots clean
 
 $(VENV)/backend: backend/pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -26,6 +27,10 @@ lint: $(VENV)/test
 test: lint
 	cd backend && OMP_NUM_THREADS=1 ../$(BIN)/python -m pytest tests --numprocesses 2
 	$(BIN)/python -m pytest --quiet Testing
+
+# make test-slicer SLICER=/path/to/Slicer [SCENARIOS="restoring comparing"]: both modules in the real application; 77 is "skipped".
+test-slicer: $(VENV)/test
+	$(BIN)/python Testing/slicer/play/run.py --slicer "$(SLICER)" $(SCENARIOS) || test $$? -eq 77
 
 bench: $(VENV)/test
 	$(BIN)/python backend/benchmarks/distortion.py

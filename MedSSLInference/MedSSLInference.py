@@ -28,14 +28,16 @@ from MedSSLInferenceLib.consoleVerbs import ConsoleVerbs
 from MedSSLInferenceLib.inferencePanel import InferencePanel
 from MedSSLInferenceLib.scene.overlayViews import overlayViews
 from MedSSLInferenceLib.scene.regionOfInterest import ijkBounds
-from MedSSLInferenceLib.selfTest import createPhantom, loadSample, trainForThreeSteps
+from MedSSLInferenceLib.views.layouts import reopening
 from MedSSLInferenceLib.views.segmentViews import openSegmentEditor
 from MedSSLLib.backend.backendBox import BackendBox
 from MedSSLLib.backend.backendProcess import localTransport
 from MedSSLLib.scene.volumeExport import isFlat
+from MedSSLLib.selfTest import UNTRAINED, createPhantom, lookThrough, realVolume, trainForThreeSteps
+from MedSSLLib.widgets.uiFile import discard
 
 from medssl.client import api
-from medssl.core.capabilities import RESTORE
+from medssl.core.capabilities import PATCHES, RESTORE
 
 
 class MedSSLInference(ScriptedLoadableModule):
@@ -55,9 +57,9 @@ class MedSSLInference(ScriptedLoadableModule):
             "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. PEAC: Zhou et al., BMVC 2023. "
             "Research software, not a medical device."
         )
-        slicer.app.connect(
-            "startupCompleted()", overlayViews.start
-        )  # saved results are bound before the panel is opened
+        slicer.app.connect("startupCompleted()", watchScene)  # for scenes that are opened before the panel
+        if slicer.app.layoutManager() is not None:  # the module is loaded later
+            watchScene()
 
 
 @parameterNodeWrapper
@@ -97,7 +99,7 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def __init__(self, parent=None, makeBackend=BackendBox, openEditor=openSegmentEditor) -> None:
         self._makeBackend, self._openEditor = makeBackend, openEditor
-        self.logic = self.backendBox = self.panel = None
+        self.logic = self.backendBox = self.panel = self._uiWidget = None
         self._parameterNode, self._parameterNodeGuiTags = None, ()
         self._entered = True  # unless the user has left it: a panel is built to be shown
         VTKObservationMixin.__init__(self)
@@ -106,7 +108,7 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self) -> None:
         """Build the panel; needs neither main window nor backend."""
         ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSSLInference.ui"))
+        self._uiWidget = uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSSLInference.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         for widget in (uiWidget, self.ui.inputSelector, self.ui.roiSelector):
@@ -121,12 +123,18 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(self.logic.getParameterNode())
 
     def cleanup(self) -> None:
-        """The application exits or the module is reloaded."""
+        """The application exits or the module is reloaded, maybe one that could not be built."""
         self.removeObservers()
         overlayViews.stop()
-        self.setParameterNode(None)
-        self.panel.close()
-        self.backendBox.close()
+        reopening.stop()
+        if self.panel is not None:
+            self.setParameterNode(None)
+            self.panel.close()
+        if self.backendBox is not None:
+            self.backendBox.close()
+        if self._uiWidget is not None:
+            discard(self._uiWidget)
+        self.panel = self.backendBox = self.logic = self._uiWidget = None
 
     def onReload(self) -> None:
         """The developer's reload button: the packages go with the module."""
@@ -152,7 +160,6 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartImport(self, _caller, _event) -> None:
         """A scene is being loaded: its choices are not to be overwritten by those on the screen."""
         self.setParameterNode(None)
-        self.panel.radiographs.sceneImporting()
 
     def onSceneEndImport(self, caller, event) -> None:
         """Show what the scene brought: its choices, its comparisons."""
@@ -180,6 +187,12 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.setParameterNode(parameterNode)
 
 
+def watchScene() -> None:
+    """Keep results over their own images and layouts known, also while the panel is closed."""
+    overlayViews.start()
+    reopening.start()
+
+
 def firstVolume():
     """A 3D volume to begin with, or None; segmentations' label maps and colour images are of derived classes."""
     nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
@@ -204,7 +217,7 @@ class MedSSLInferenceLogic(ConsoleVerbs, ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        overlayViews.start()
+        watchScene()
 
     def getParameterNode(self):
         """The singleton parameter node, typed."""
@@ -212,7 +225,7 @@ class MedSSLInferenceLogic(ConsoleVerbs, ScriptedLoadableModuleLogic):
 
 
 class MedSSLInferenceTest(ScriptedLoadableModuleTest):
-    """With MEDSSL_PYTHON set: a volume goes through the backend. Without: the result's place in the scene only."""
+    """With MEDSSL_PYTHON set: a real volume goes through the backend. Without: the result's place in the scene only."""
 
     def runTest(self) -> None:
         """Run what can be run here."""
@@ -220,7 +233,8 @@ class MedSSLInferenceTest(ScriptedLoadableModuleTest):
         self.test_panel()
         self.test_regionOfInterest()
         if os.environ.get("MEDSSL_PYTHON"):
-            self.test_restoreThroughTheBackend()
+            slicer.mrmlScene.Clear(0)
+            self.test_throughTheBackend()
 
     def test_panel(self) -> None:
         """The panel can be built without a backend."""
@@ -234,13 +248,19 @@ class MedSSLInferenceTest(ScriptedLoadableModuleTest):
         bounds = ijkBounds(roiNode, volumeNode)
         self.assertEqual([stop - start for start, stop in bounds], [64, 64, 32])
 
-    def test_restoreThroughTheBackend(self) -> None:
-        """Restore a volume with the newest model, or with one trained for three steps."""
-        volumeNode = loadSample() or createPhantom()
-        transport = localTransport()
-        models = [model for model in transport.send(api.models()) if RESTORE in (model["can"] or ())]
-        model = models[0]["model"] if models else trainForThreeSteps(transport, volumeNode)
-        result = MedSSLInferenceLogic().restore(volumeNode, model, transport, distortion="outpaint")
-        self.assertEqual(result.table[1]["image"], "restored")
-        for node in (result.original, result.distorted, result.restored, result.error):
+    def test_throughTheBackend(self) -> None:
+        """Restore a volume with the newest model, or with one trained for three steps, and find places of it elsewhere."""
+        volumeNode, transport = realVolume(), localTransport()
+        models = transport.send(api.models())
+
+        def newest(capability: str) -> str:
+            return next((model["model"] for model in models if capability in (model["can"] or ())), "")
+
+        model = newest(RESTORE) or trainForThreeSteps(transport, volumeNode)
+        restored, found = lookThrough(MedSSLInferenceLogic(), volumeNode, model, newest(PATCHES) or UNTRAINED)
+        self.assertEqual(restored.table[1]["image"], "restored")
+        for node in (restored.original, restored.distorted, restored.restored, restored.error):
             self.assertEqual(node.GetImageData().GetDimensions(), volumeNode.GetImageData().GetDimensions())
+        self.assertTrue(found.table)
+        for points in found.lists:
+            self.assertGreaterEqual(points.GetNumberOfControlPoints(), 1)

@@ -1,16 +1,17 @@
 """The module MedSSLPretrain: pretrain a network on the volumes of the scene, a folder or a table."""
 
 # No `from __future__ import annotations` here: parameterNodeWrapper reads the annotations as types.
-import json
 import os
 import sys
 
-import qt
 import slicer
 from MedSSLLib.backend.backendBox import BackendBox
+from MedSSLLib.selfTest import CONFIG, lookThrough, realVolume, secondPatient
+from MedSSLLib.widgets.uiFile import discard
 from MedSSLPretrainLib.consoleVerbs import ConsoleVerbs
 from MedSSLPretrainLib.panel.pretrainPanel import PretrainPanel
 from MedSSLPretrainLib.sampleData import registerSampleData
+from MedSSLPretrainLib.views.previewLayout import registerPreviewLayout
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import parameterNodeWrapper
@@ -44,6 +45,8 @@ class MedSSLPretrain(ScriptedLoadableModule):
             "Research software, not a medical device."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", registerPreviewLayout)
+        registerPreviewLayout()  # where the module is loaded later
 
 
 @parameterNodeWrapper
@@ -59,7 +62,14 @@ class MedSSLPretrainParameterNode:
     exclude: str
     view: str
     sets: str  # specs as JSON
+    setsWeights: str
+    method: str
+    preset: str
+    config: str  # as JSON
     task: str = "segmentation"
+    taskPreset: str
+    taskConfig: str  # as JSON
+    comparison: str  # as JSON
     labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
     labelColumns: str
     startFrom: str
@@ -69,7 +79,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel."""
 
     def __init__(self, parent=None, makeBackend=BackendBox, **panelOptions) -> None:
-        self.logic = self.panel = self.backend = None
+        self.logic = self.panel = self.backend = self._uiWidget = None
         self._makeBackend, self._panelOptions = makeBackend, panelOptions
         self._parameterNode = self._parameterNodeGuiTag = None
         self._restoring = False
@@ -79,7 +89,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self) -> None:
         """Build the panel; needs neither main window nor backend."""
         ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSSLPretrain.ui"))
+        self._uiWidget = uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSSLPretrain.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
@@ -87,7 +97,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = MedSSLPretrainLogic()
         self.backend = self._makeBackend(self.ui.backendFrame)
         self.panel = PretrainPanel(self.ui, self.backend, **self._panelOptions)
-        self.panel.dataBox.changed.connect(self._store)
+        self.panel.choices.changed.connect(self._store)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self._onSceneStartImport)
@@ -95,16 +105,21 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._bind()
 
     def cleanup(self) -> None:
-        """The application exits or the module is reloaded."""
+        """The application exits or the module is reloaded, maybe one that could not be built."""
         self.removeObservers()
         self._unbind()
-        self.panel.close()
-        self.backend.close()
+        for part in (self.panel, self.backend):
+            if part is not None:
+                part.close()
+        if self._uiWidget is not None:
+            discard(self._uiWidget)
+        self.panel = self.backend = self.logic = self._uiWidget = None
 
     def enter(self) -> None:
         """The user opens the module."""
         self._bind()
         self.panel.finetuneBox.refresh()  # segments were painted meanwhile
+        self.panel.finetuneBox.refreshModels()  # weight files were put into the folder
 
     def exit(self) -> None:
         """The user opens another module."""
@@ -131,30 +146,14 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _restore(self) -> None:
         """From the scene to the widgets that connectGui does not know."""
-        node, ui = self._parameterNode, self.ui
         self._restoring = True
-        chosen = [volume for volume in node.volumes if volume is not None]  # None: removed from the scene meanwhile
-        for volume in ui.volumesSelector.checkedNodes():
-            ui.volumesSelector.setCheckState(volume, qt.Qt.Unchecked)
-        for volume in chosen:
-            ui.volumesSelector.setCheckState(volume, qt.Qt.Checked)
-        ui.sourceCombo.currentIndex = max(0, ui.sourceCombo.findData(node.source))
-        ui.modalityCombo.currentIndex = max(0, ui.modalityCombo.findData(node.modality))
-        ui.folderPath.currentPath, ui.csvPath.currentPath = node.folder, node.table
-        ui.viewCombo.currentIndex, ui.excludeEdit.text = max(0, ui.viewCombo.findData(node.view)), node.exclude
-        self.panel.dataBox.sets.setSpecs(json.loads(node.sets or "[]"))
+        self.panel.choices.restore(self._parameterNode)
         self._restoring = False
 
     def _store(self) -> None:
         """From those widgets to the scene."""
-        node, ui = self._parameterNode, self.ui
-        if node is None or self._restoring:
-            return
-        node.volumes = list(ui.volumesSelector.checkedNodes())
-        node.source, node.modality = ui.sourceCombo.currentData, ui.modalityCombo.currentData
-        node.folder, node.table = ui.folderPath.currentPath, ui.csvPath.currentPath
-        node.view, node.exclude = ui.viewCombo.currentData, ui.excludeEdit.text
-        node.sets = json.dumps(self.panel.dataBox.sets.specs)
+        if self._parameterNode is not None and not self._restoring:
+            self.panel.choices.store(self._parameterNode)
 
     def _onSceneStartClose(self, _caller, _event) -> None:
         self._unbind()
@@ -194,7 +193,7 @@ class MedSSLPretrainLogic(ConsoleVerbs, ScriptedLoadableModuleLogic):
 
 
 class MedSSLPretrainTest(ScriptedLoadableModuleTest):
-    """Pretrains a few steps through the backend that MEDSSL_PYTHON names; without it, only builds the panel."""
+    """With MEDSSL_PYTHON set: pretrains on a real volume and looks through the model. Without: only builds the panel."""
 
     def setUp(self) -> None:
         """An empty scene."""
@@ -215,16 +214,14 @@ class MedSSLPretrainTest(ScriptedLoadableModuleTest):
         self.assertTrue(widget.ui.startButton.toolTip)
 
     def test_pretrain(self) -> None:
-        """Two steps on two synthetic CT volumes end with a model."""
-        import numpy as np
-
-        random = np.random.default_rng(0)
-        nodes = [
-            slicer.util.addVolumeFromArray(random.normal(0, 200, (40, 72, 72)).astype(np.int16), name=f"ct{n}")
-            for n in range(2)
-        ]
-        training = {"steps": 2, "batch_size": 2, "warmup_steps": 1, "validate_every": 1, "validation_samples": 2}
+        """Three steps on a volume and its like end with a model, which restores it in the other module."""
+        volumeNode = realVolume()
         logic = slicer.util.getModuleLogic("MedSSLPretrain")
-        job = logic.pretrain(nodes, config={"base_width": 4, "training": training}, modality="CT")
+        nodes = [volumeNode, secondPatient(volumeNode)]
+        job = logic.pretrain(nodes, config=CONFIG, modality="CT")
         self.assertEqual(job.state, "finished")
         self.assertTrue(any(event["type"] == "loss" for event in job.events))
+        if hasattr(slicer.modules, "medsslinference"):
+            restored, found = lookThrough(slicer.util.getModuleLogic("MedSSLInference"), volumeNode, job.model)
+            self.assertEqual(restored.table[1]["image"], "restored")
+            self.assertTrue(all(points.GetNumberOfControlPoints() for points in found.lists))

@@ -16,13 +16,7 @@ sys.path.append(str(ROOT / "backend" / "tests"))  # `refusals`, which the tests 
 
 import harness as harness_package  # noqa: E402
 
-PANEL_FOLDERS = (
-    "backend_box",
-    "pretrain",
-    "inference",
-    "correspond",
-    "end_to_end",
-)  # what lies there needs qt and slicer
+PANEL_FOLDERS = ("backend_box", "pretrain", "inference", "correspond", "lifecycle", "end_to_end")  # what lies there needs qt and slicer
 MISSING = harness_package.missing()
 DEFERRED_DELETE = 52  # QEvent.DeferredDelete, which an event loop that is only polled leaves for later
 if not MISSING:
@@ -46,6 +40,18 @@ def keep_singletons() -> None:
 
 def pytest_addoption(parser):
     parser.addoption("--screenshots", help="folder for a picture of every widget state (also $MEDSSL_SCREENSHOTS)")
+    parser.addoption(
+        "--report-cut", action="store_true", help="list what is cut in the panels' states at 400 and 550 px"
+    )
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if not MISSING and config.getoption("--report-cut"):
+        from scaffold.pictures import cutReport
+
+        terminalreporter.section("cut in the panels")
+        for line in cutReport() or ["nothing"]:
+            terminalreporter.line(line)
 
 
 def pytest_ignore_collect(collection_path):
@@ -81,6 +87,7 @@ def scene(harness, qapp):
 
     qapp.moduleManager().unload()
     slicer.mrmlScene.Clear(0)
+    qapp.layoutManager()._restart()
     yield slicer.mrmlScene
     wrong = misplaced()
     if overlays := sys.modules.get("MedSSLInferenceLib.scene.overlayViews"):
@@ -132,17 +139,14 @@ def process_until(qapp):
 
 @pytest.fixture
 def grab(request, qapp):
-    """`grab(widget, "name")` writes name.png where --screenshots or $MEDSSL_SCREENSHOTS says so, else checks that it paints."""
-    folder = request.config.getoption("--screenshots") or os.environ.get("MEDSSL_SCREENSHOTS")
+    """A `Camera`: `grab(views, "name", width, height)` and `grab.panel(panel, "name")` write pictures where --screenshots or
+    $MEDSSL_SCREENSHOTS says so, else check that things paint. A panel is also looked through for what is cut."""
+    from scaffold import pictures
 
-    def take(widget, name: str, width: int = 0, height: int = 0) -> None:
-        widget.resize(width or widget.width, height or widget.height)
-        widget.show()
-        qapp.processEvents()
-        pixmap = widget.grab()
-        assert not pixmap.isNull()
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            assert pixmap.save(str(Path(folder) / f"{name.removesuffix('.png')}.png"))
+    folder = request.config.getoption("--screenshots") or os.environ.get("MEDSSL_SCREENSHOTS") or ""
+    return pictures.Camera(folder, pictures.CUT_IS_AN_ERROR or "nothing_cut" in request.fixturenames)
 
-    return take
+
+@pytest.fixture
+def nothing_cut(grab):
+    """Fails the test at the first state of a panel in which something is cut at 400 or 550 pixels."""

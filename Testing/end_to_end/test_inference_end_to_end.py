@@ -24,9 +24,9 @@ def server(load_module, monkeypatch, tmp_path):
     backend.stop(address)
 
 
-def test_restore_through_the_real_backend(server, process_until, grab, monkeypatch):
-    from MedSSLInferenceLib.selfTest import trainForThreeSteps
+def test_restore_through_the_real_backend(server, process_until, grab):
     from MedSSLLib.backend.backendProcess import localTransport
+    from MedSSLLib.selfTest import trainForThreeSteps
 
     source = phantoms.volume("chest", shape=(96, 96, 48), oblique=True)
     job = trainForThreeSteps(localTransport(), source)
@@ -48,10 +48,6 @@ def test_restore_through_the_real_backend(server, process_until, grab, monkeypat
     again = panel.logic.restore(source, model=job, distortion="outpaint")
     assert np.array_equal(slicer.util.arrayFromVolume(again.distorted), slicer.util.arrayFromVolume(result.distorted))
     grab(slicer.app.layoutManager().viewport(), "inference-end-to-end", 900, 760)
-    monkeypatch.setenv("MEDSSL_PYTHON", sys.executable)
-    from MedSSLInference import MedSSLInferenceTest
-
-    MedSSLInferenceTest().runTest()  # with a model and a backend at hand it restores through them
 
 
 def save_segmenter(path) -> None:

@@ -15,7 +15,8 @@ _installed = None
 def missing() -> str:
     """Why the harness cannot run here, or ""."""
     for module, package in (("slicer", "slicer-core"), ("PySide6", "PySide6")):
-        if importlib.util.find_spec(module) is None:
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:  # a folder of that name, as `Testing/slicer`, is no package
             return f"{package} is not installed"
     return ""
 
@@ -29,9 +30,11 @@ def install(mainWindow: bool = True):
 
     sys.modules["qt"] = qtNamespace.build()
     import slicer
+    import slicer.util
 
-    from . import ctkWidgets
+    from . import ctkWidgets, signatures
 
+    signatures.guard(slicer.util)
     sys.modules["ctk"] = ctkWidgets.build()
     from . import (
         application,

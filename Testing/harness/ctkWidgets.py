@@ -7,26 +7,30 @@ import types
 
 from .qtNamespace import QtCore, QtWidgets, emitter, registerCustomWidget
 
+TITLE_STYLE = "QToolButton { font-weight: bold; background: palette(button); border: 1px solid palette(mid); }"
+
 
 @registerCustomWidget
 class ctkCollapsibleButton(QtWidgets.QWidget):
-    """A titled section whose contents fold away."""
+    """A titled section whose contents fold away.
+
+    As there, it is at least as wide as its title, and a child that is shown while the section is folded appears with the rest.
+    """
 
     contentsCollapsed = emitter(bool)
     clicked = emitter(bool)
     toggled = emitter(bool)
     TITLE = 26  # height of the title bar, pixels
+    INDICATOR = 36  # beside the title's text, pixels
 
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
-        self._text, self._collapsed = "", False
+        self._text, self._collapsed, self._forcing = "", False, False
         self._title = QtWidgets.QToolButton(self)
         self._title.objectName = "ctkTitle"
         self._title.toolButtonStyle = QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon
         self._title.arrowType = QtCore.Qt.ArrowType.DownArrow
-        self._title.styleSheet = (
-            "QToolButton { font-weight: bold; background: palette(button); border: 1px solid palette(mid); }"
-        )
+        self._title.styleSheet = TITLE_STYLE
         self._title.clicked.connect(lambda: self._setCollapsed(not self._collapsed))
         self.setContentsMargins(0, self.TITLE, 0, 0)
 
@@ -36,16 +40,34 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
     def showEvent(self, event) -> None:
         self._foldChildren()
 
+    def changeEvent(self, event) -> None:
+        if event.type() == QtCore.QEvent.Type.PaletteChange:  # a style sheet keeps the colours that it was read with
+            self._title.styleSheet = TITLE_STYLE
+
+    def eventFilter(self, child, event) -> bool:
+        if not self._forcing and self._collapsed and event.type() == QtCore.QEvent.Type.ShowToParent:
+            self._foldChildren()
+        elif not self._forcing and event.type() == QtCore.QEvent.Type.HideToParent:
+            child.setProperty("ctkFolded", None)  # hidden on purpose: it stays so when the section opens
+        return False
+
     def _foldChildren(self) -> None:
+        self._forcing = True
         for child in self.children():
-            if child is not self._title and child.isWidgetType():
-                if self._collapsed and not child.isHidden():
-                    child.setProperty("ctkFolded", True)
-                    child.hide()
-                elif not self._collapsed and child.property("ctkFolded"):
-                    child.setProperty("ctkFolded", None)
-                    child.show()
+            if child is self._title or not child.isWidgetType():
+                continue
+            if not child.property("ctkWatched"):
+                child.setProperty("ctkWatched", True)
+                child.installEventFilter(self)
+            if self._collapsed and not child.isHidden():
+                child.setProperty("ctkFolded", True)
+                child.hide()
+                child.setAttribute(QtCore.Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
+            elif not self._collapsed and child.property("ctkFolded"):
+                child.setProperty("ctkFolded", None)
+                child.show()
         self.maximumHeight = self.TITLE if self._collapsed else 16777215
+        self._forcing = False
 
     def _getCollapsed(self) -> bool:
         return self._collapsed
@@ -64,6 +86,7 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
 
     def _setText(self, text: str) -> None:
         self._text = self._title.text = text
+        self.minimumWidth = self._title.fontMetrics().horizontalAdvance(text) + self.INDICATOR
 
     collapsed = QtCore.Property(bool, _getCollapsed, _setCollapsed)
     checked = QtCore.Property(bool, lambda self: not self._collapsed, lambda self, on: self._setCollapsed(not on))

@@ -1,4 +1,7 @@
-"""A stand-in for qSlicerLayoutManager: the real vtkMRMLLayoutLogic decides, this class makes the widgets."""
+"""A stand-in for qSlicerLayoutManager: the real vtkMRMLLayoutLogic decides, this class makes the widgets.
+
+As there, a layout that was not registered shows no views at all, and asking for the current one again does nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,14 @@ from .plotView import qMRMLPlotWidget
 from .qtNamespace import QtCore, QtWidgets
 from .sliceView import qMRMLSliceWidget
 
+OWN_LAYOUTS = 100  # those of the application have smaller numbers
+OWN_VIEWS = ("Red", "Green", "Yellow", "1", "PlotView1", "TableView1")  # names of the views that it begins with
+
 
 class LayoutManager(QtCore.QObject):
     """Views of the main window."""
+
+    layoutChanged = QtCore.Signal(int)
 
     def __init__(self, scene, applicationLogic) -> None:
         super().__init__()
@@ -28,13 +36,19 @@ class LayoutManager(QtCore.QObject):
         applicationLogic.SetSliceLogics(self._sliceLogics)
         self._arranged = None
         self._logic.GetLayoutNode().AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._arrange())
+        for event in (slicer.vtkMRMLScene.EndBatchProcessEvent, slicer.vtkMRMLScene.EndCloseEvent):
+            scene.AddObserver(event, lambda *_: self._arrange())
+        scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, lambda *_: self._clear())
         self._arrange()
 
     def layoutLogic(self):
         return self._logic
 
     def setLayout(self, identifier: int) -> None:
-        self._logic.GetLayoutNode().SetViewArrangement(identifier)
+        node = self._logic.GetLayoutNode()
+        if node.GetViewArrangement() != identifier:
+            known = node.IsLayoutDescription(identifier)
+            node.SetViewArrangement(identifier if known else slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
 
     def viewport(self):
         return self._viewport
@@ -69,16 +83,39 @@ class LayoutManager(QtCore.QObject):
     def _arrange(self) -> None:
         root = self._logic.GetLayoutNode().GetLayoutRootElement()
         state = (self._logic.GetLayoutNode().GetViewArrangement(), root)
-        if root is None or state == self._arranged:
+        if state == self._arranged or self._scene.IsBatchProcessing():
             return
+        self._clear()
         self._arranged = state
-        frame = self._viewport.layout()
-        old = frame.takeAt(0)
+        if root is not None:
+            self._viewport.layout().addWidget(self._build(root))
+        self.layoutChanged.emit(state[0])
+
+    def _clear(self) -> None:
+        """No views are shown; they are kept for the next layout that has them."""
+        self._arranged = None
+        old = self._viewport.layout().takeAt(0)
         for widget in self._widgets.values():
             widget.setParent(None)
         if old is not None:
             old.widget().deleteLater()
-        frame.addWidget(self._build(root))
+
+    def _restart(self) -> None:
+        """Harness only: as after the start of the application, whatever an earlier test registered and opened."""
+        node = self._logic.GetLayoutNode()
+        node.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutInitialView)
+        for identifier in [n for n in node.GetLayoutIndices() if n > OWN_LAYOUTS]:
+            node.SetLayoutDescription(identifier, "")
+        self._clear()
+        self._sliceLogics.RemoveAllItems()
+        for widget in self._widgets.values():
+            widget._close() if isinstance(widget, qMRMLSliceWidget) else widget.deleteLater()
+        self._widgets.clear()
+        for kind in ("vtkMRMLAbstractViewNode", "vtkMRMLSliceCompositeNode"):
+            for view in slicer.util.getNodesByClass(kind):
+                if view.GetLayoutName() not in OWN_VIEWS:
+                    self._scene.RemoveNode(view)
+        self._arrange()
 
     def _build(self, element):
         if element.GetName() == "view":

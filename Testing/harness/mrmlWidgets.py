@@ -59,11 +59,29 @@ class qMRMLWidget(_SceneAware, QtWidgets.QWidget):
         super().__init__(parent)
 
 
+class _NodeFilter(QtCore.QObject):
+    """The part of qMRMLSortFilterProxyModel that hides single nodes from a selector."""
+
+    def __init__(self, selector) -> None:
+        super().__init__(selector)
+        self._selector, self._hidden = selector, []
+
+    def _hide(self, ids) -> None:
+        self._hidden = list(ids)
+        self._selector._sceneEvent()
+
+    hiddenNodeIDs = QtCore.Property("QStringList", lambda self: tuple(self._hidden), _hide)
+
+
 class _NodeSelector(_SceneAware):
     """The node list shared by both combo boxes."""
 
     def _prepare(self) -> None:
         self._nodeTypes, self._noneEnabled, self._settings, self._ids = [], False, {}, []
+        self._filter = _NodeFilter(self)
+
+    def sortFilterProxyModel(self) -> _NodeFilter:
+        return self._filter
 
     def _candidates(self) -> list:
         if self._scene is None:
@@ -75,6 +93,7 @@ class _NodeSelector(_SceneAware):
             listed = [nodes.GetItemAsObject(i) for i in range(nodes.GetNumberOfItems())]
             found += [node for node in listed if node not in found]  # a derived class may be named too
         exact = self._settings.get("showChildNodeTypes", True)
+        found = [node for node in found if node.GetID() not in self._filter.hiddenNodeIDs]
         return [n for n in found if not n.GetHideFromEditors() and (exact or n.GetClassName() in self._nodeTypes)]
 
     def nodeCount(self) -> int:

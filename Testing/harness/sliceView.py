@@ -9,6 +9,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from . import sliceOverlay
 from .qtNamespace import QtGui, QtWidgets, emitter, registerCustomWidget
+from .sliceController import qMRMLSliceControllerWidget
 
 BAR = 18  # height of the coloured view bar, pixels
 
@@ -22,7 +23,7 @@ class qMRMLSliceWidget(QtWidgets.QWidget):
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
         self._logic = slicer.vtkMRMLSliceLogic()
-        self._node = None
+        self._node = self._controller = None
         self._tags: list[tuple] = []
 
     def setMRMLScene(self, scene) -> None:
@@ -32,8 +33,20 @@ class qMRMLSliceWidget(QtWidgets.QWidget):
     def setMRMLSliceNode(self, node) -> None:
         self._node = node
         self._logic.SetSliceNode(node)
-        for source in (node, self._logic):
-            source.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.update())
+        event = vtk.vtkCommand.ModifiedEvent
+        self._tags = [(source, source.AddObserver(event, lambda *_: self.update())) for source in (node, self._logic)]
+        self._controller = qMRMLSliceControllerWidget(self._logic, self)
+
+    def sliceController(self) -> qMRMLSliceControllerWidget:
+        return self._controller
+
+    def _close(self) -> None:
+        """The view goes away; its node may stay."""
+        for source, tag in self._tags:
+            source.RemoveObserver(tag)
+        self._controller._close()
+        self._logic.SetMRMLScene(None)
+        self.deleteLater()
 
     def mrmlSliceNode(self):
         return self._node

@@ -178,24 +178,46 @@ def test_a_metric_that_is_infinite_is_shown_as_none(load_module):
     assert [widget.item(0, c).text() for c in range(3)] == ["Distorted", "0.0000", "-"]
 
 
-def test_four_up_shows_each_image_in_its_view(restore):
-    from MedSSLInferenceLib.views.restorationLayout import LAYOUT_ID, VIEWS, showFourUp
+def test_four_up_shows_each_image_in_its_view(restore, process_until):
+    from MedSSLInferenceLib.views.restorationLayout import LAYOUT_ID, VIEWS, fourUpSteps
+    from MedSSLLib.steps import runSteps
 
     manager = slicer.app.layoutManager()
     result = restore(phantoms.volume(oblique=True))
     for _repeated in range(2):
-        assert showFourUp(result, manager)
+        runSteps(fourUpSteps(result, manager))
         assert manager.layout == LAYOUT_ID
         assert set(manager.sliceViewNames()) == {name for name, _ in VIEWS.values()}
+    widgets = [manager.sliceWidget(name) for name, _colour in VIEWS.values()]
+    process_until(lambda: all(widget.mrmlSliceCompositeNode().GetLinkedControl() for widget in widgets))
     for key, (name, _colour) in VIEWS.items():
         widget = manager.sliceWidget(name)
         assert widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() == getattr(result, key).GetID()
-        assert widget.mrmlSliceCompositeNode().GetLinkedControl()
     offsets = {manager.sliceWidget(name).mrmlSliceNode().GetSliceOffset() for name, _ in VIEWS.values()}
     assert len({round(offset, 3) for offset in offsets}) == 1, "all four show the same slice"
 
 
-def test_without_main_window_nothing_is_shown(restore):
-    from MedSSLInferenceLib.views.restorationLayout import showFourUp
+def test_four_up_opens_at_the_region_although_the_sliders_answer_late(restore, process_until):
+    import qt
+    from MedSSLInferenceLib.views.restorationLayout import VIEWS, fourUpSteps
+    from MedSSLLib.steps import runSteps
 
-    assert showFourUp(restore(phantoms.volume()), None) is False
+    manager, result = slicer.app.layoutManager(), restore(phantoms.volume())
+    runSteps(fourUpSteps(result, manager))
+    nodes = [manager.sliceWidget(name).mrmlSliceNode() for name, _colour in VIEWS.values()]
+    bounds = [0.0] * 6
+    result.restored.GetRASBounds(bounds)
+    assert bounds[4] > 0 or bounds[5] < 0, "at 0 there is nothing of the volume"
+    for node in nodes:  # as a new view's controller does, from the event loop
+        qt.QTimer.singleShot(0, lambda node=node: node.SetSliceOffset(0.0))
+    process_until(lambda: manager.sliceWidget("MedSSLError").mrmlSliceCompositeNode().GetLinkedControl())
+    assert all(bounds[4] < node.GetSliceOffset() < bounds[5] for node in nodes)
+
+
+def test_without_main_window_nothing_is_shown(restore):
+    from MedSSLInferenceLib.views.restorationLayout import fourUpSteps
+    from MedSSLLib.steps import runSteps
+
+    before = slicer.app.layoutManager().layout
+    runSteps(fourUpSteps(restore(phantoms.volume()), None))
+    assert slicer.app.layoutManager().layout == before

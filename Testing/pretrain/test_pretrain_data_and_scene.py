@@ -64,6 +64,7 @@ def test_a_loaded_scene_brings_its_choices(panel, tmp_path):
 
 def test_the_chart_needs_no_view_of_the_layout(panel):
     """Slicer's layout makes a widget for every view node that has no other parent."""
+    panel.ui.runSection.collapsed = False
     chart = panel.panel.runBox.chart
     assert chart.viewNode.GetParentLayoutNode() is chart.chart
 
@@ -71,10 +72,13 @@ def test_the_chart_needs_no_view_of_the_layout(panel):
 def test_closing_the_scene(ready, process_until):
     start(ready, process_until, "finished")
     slicer.mrmlScene.Clear(0)
-    assert ready.panel.runBox.chart.points("loss") == [] and not ready.ui.startButton.enabled
+    assert not ready.ui.startButton.enabled
     ready.ui.volumesSelector.check(phantoms.volume())
-    start(ready, process_until, "finished")
-    assert len(ready.panel.runBox.chart.points("loss")) == STEPS
+    ready.ui.startButton.click()
+    process_until(lambda: len(ready.server.jobs) == 2)
+    job, runBox = ready.server.jobs[1].id, ready.panel.runBox
+    process_until(lambda: runBox.view is not None and runBox.view.id == job and not runBox.active)
+    assert len(runBox.chart.points("loss")) == STEPS
 
 
 def test_radiographs_of_the_scene(ready, process_until, grab):

@@ -154,7 +154,7 @@ def test_a_killed_job_reads_interrupted_and_resumes(ready, process_until, grab):
 def test_a_refused_start_is_shown_and_nothing_is_lost(ready, process_until):
     ready.server.refusal = CatalogError("training set", "has one patient", "Add another patient")
     ready.ui.startButton.click()
-    process_until(lambda: "has one patient" in ready.ui.runError.text)
+    process_until(lambda: "has one patient" in ready.ui.startError.text)
     assert ready.ui.startButton.enabled and len(ready.ui.volumesSelector.checkedNodes()) == 2
     ready.ui.checkButton.click()
     process_until(lambda: "Add another patient" in ready.ui.dataError.text)
@@ -179,12 +179,14 @@ def test_history_survives_a_restart_of_slicer(ready, make_pretrain, process_unti
     again = make_pretrain(ready.server)
     again.backendUi.startButton.click()
     process_until(lambda: again.ui.jobsTable.rowCount == 1)
-    assert (
-        again.ui.jobsTable.item(0, 0).text() == "finished"
-        and again.ui.jobsTable.item(0, 3).text() == f"{STEPS}/{STEPS}"
-    )
-    process_until(lambda: again.ui.jobsTable.item(0, 4).text() == "0.0340")
+    cells = [again.ui.jobsTable.item(0, column).text() for column in range(3)]
+    assert cells[0].startswith("pretrain of") and cells[1:] == ["finished", "100 %"]
+    assert "Select a job" in again.ui.jobCard.text
     again.ui.jobsTable.selectRow(0)
+    process_until(lambda: "Last loss 0.0340" in again.ui.jobCard.text)
+    for text in ("pretrain: Models Genesis", "2 volumes (chest 1, chest 2)", f"{STEPS} of {STEPS} steps"):
+        assert text in again.ui.jobCard.text
+    assert ready.server.jobs[0].id in again.ui.jobCard.toolTip and ready.server.jobs[0].id not in again.ui.jobCard.text
     process_until(lambda: len(again.panel.runBox.chart.points("loss")) == STEPS)
     assert "Finished" in again.ui.logEdit.plainText
 

@@ -8,9 +8,10 @@ import slicer
 from MedSSLLib.steps import Pause, StepRunner, runSteps
 from MedSSLLib.widgets.configForm import ConfigForm
 from MedSSLLib.widgets.errorText import errorText
+from MedSSLLib.widgets.jobTexts import durationText
 from MedSSLLib.widgets.signal import Signal
-from MedSSLPretrainLib.panel.dataBox import summaryText
-from MedSSLPretrainLib.runs.eventText import durationText, eventText
+from MedSSLPretrainLib.panel.dataTexts import summaryText
+from MedSSLPretrainLib.runs.eventText import eventText
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
 from refusals import refused
 
@@ -32,7 +33,8 @@ def frame(harness):
 def test_form_shows_every_preset_exactly(frame, name):
     """Over the whole registry: what the form returns builds the same config."""
     config = config_class(METHODS, name)
-    form = ConfigForm(frame, describe(config))
+    form = ConfigForm(frame, describe(config), ("base_width", "training.steps"))
+    assert len(form.fields) == len(describe(config))
     for preset, tree in presets(config).items():
         form.setValues(tree)
         assert form.differences(tree) == [], preset
@@ -52,6 +54,57 @@ def test_form_reports_edits_and_explains_itself(frame):
     form.fields["training"].fields["learning_rate"].widget.text = "1e-3x"
     with refused("setting-type", names="'1e-3x'"):
         form.values()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_form_keeps_what_nobody_has_opened(frame, name):
+    """Folded settings are made when they are opened; until then they count as they were set."""
+    config = config_class(METHODS, name)
+    form = ConfigForm(frame, describe(config), ("training.steps",))
+    assert list(form._made) == ["training.steps"]
+    for preset, tree in presets(config).items():
+        form.setValues(tree)
+        assert form.differences(tree) == [] and build(config, form.values()) == build(config, {}, preset=preset)
+    form.setValues(as_dict(build(config, {"training": {"seed": 9}})))
+    assert form.fields["training"].fields["seed"].widget.value == 9
+
+
+def test_what_is_folded_is_made_when_it_is_opened(frame):
+    form = ConfigForm(frame, describe(config_class(METHODS, "genesis")), ("training.steps",))
+    (everything,) = [section for section in form._waiting if section.text == "All settings"]
+    everything.collapsed = False
+    assert "base_width" in form._made and "training.seed" not in form._made
+    (training,) = [section for section in form._waiting if section.text == "Training"]
+    training.collapsed = False
+    assert "training.seed" in form._made and "normalisation.kind" not in form._made
+
+
+def test_settings_that_exclude_each_other_say_which_counts(frame):
+    """Held against what the backend makes of them."""
+    from MedSSLPretrainLib.panel.restingSettings import restingSettings
+
+    config = config_class(METHODS, "ark")
+    form = ConfigForm(frame, describe(config), ("epochs", "training.steps"))
+    for epochs in (3, 0):
+        asked = build(config, {"epochs": epochs, "training": {"steps": 50, "warmup_steps": 7}})
+        form.setValues(as_dict(asked))
+        form.rest(restingSettings(form.values()))
+        steps = form.fields["training"].fields["steps"].widget
+        assert steps.enabled == (asked.with_total_steps(11).training.steps == 50)
+        assert ("Epochs say how long" in steps.toolTip) == bool(epochs)
+        assert form.fields["warmup_epochs"].widget.enabled == bool(epochs)
+    released = restingSettings(as_dict(build(config, {}, preset="released")))
+    assert "training.schedule" in released and "training.schedule" not in restingSettings(form.values())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_setting_that_rests_exists(frame, name):
+    from MedSSLPretrainLib.panel.restingSettings import restingSettings
+
+    config = config_class(METHODS, name)
+    for tree in presets(config).values():
+        form = ConfigForm(frame, describe(config))
+        assert form.fields and restingSettings(tree).keys() <= form._made.keys()
 
 
 def test_chart_drops_what_a_resume_repeats(scene):
@@ -210,7 +263,7 @@ def test_errors_and_events_in_words(harness):
     text = errorText(ResourceError("a<b.nrrd", "is truncated", "Copy it again"))
     assert "a&lt;b.nrrd" in text and "Copy it again" in text
     summary = summaryText({"volumes": 2, "patients": 1, "modality": "CT", "notes": ["a<b.nrrd is small"]})
-    assert "2 volumes of 1 patients, CT" in summary and "a&lt;b.nrrd" in summary
+    assert "2 volumes of 1 patient, CT" in summary and "a&lt;b.nrrd" in summary
     bad = [{"file": f"/d/{name}", "reason": "is cut off <here>"} for name in ("x.nii", "y.nii")]
     mixed = {
         "volumes": 3,
@@ -240,4 +293,33 @@ def test_errors_and_events_in_words(harness):
         "message": "Constant output.",
         "remedy": "Lower the rate.",
     }
-    assert "Constant output. Lower the rate." in eventText(warning)
+    assert eventText(warning).splitlines()[0].endswith("Warning: Constant output.")
+    assert eventText(warning).splitlines()[1].strip() == "Lower the rate."
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"config": {"cube": [64, 64, 32]}, "training": 3}, "5 steps, 3 volumes for training, 1 for validation"),
+        ({"config": {"backbone": "swin"}, "training": 1}, "5 steps, 1 radiograph for training, 1 for validation"),
+        ({"config": {"loss": "dice"}, "parameters": 9, "training": 1}, "5 steps, 1 image for training"),
+    ],
+)
+def test_the_log_says_what_a_training_learns_from(harness, fields, said):
+    event = {
+        "type": "started",
+        "time": 0.0,
+        "device": "cpu",
+        "precision": "bf16",
+        "steps": 5,
+        "validation": 1,
+        **fields,
+    }
+    assert said in eventText(event)
+
+
+def test_a_remedy_is_a_sentence_and_a_line_of_its_own(harness):
+    warning = {"type": "warning", "time": 0.0, "message": "one radiograph is inverted", "remedy": "Say so in the spec"}
+    first, second = eventText(warning).splitlines()
+    assert first.endswith("Warning: one radiograph is inverted.") and second.strip() == "Say so in the spec."
+    assert len(eventText({**warning, "remedy": ""}).splitlines()) == 1

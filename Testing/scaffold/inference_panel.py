@@ -56,7 +56,7 @@ class InferencePanel:
         """Click a button and wait for the end of what it starts."""
         box = box or self.box
         button.click()
-        process_until(lambda: box.state in ("finished", "failed"))
+        process_until(lambda: box.state in ("finished", "failed") and not box.showing)
         assert box.state == state, box._errorLabel.text
         assert state != "finished" or not box._errorLabel.visible, box._errorLabel.text
 
@@ -65,10 +65,8 @@ class InferencePanel:
         process_until(lambda: not self.box.find.busy)
 
     def grab(self, grab, name: str, least: int = LEAST_HEIGHT) -> None:
-        """A picture of the panel."""
-        for _ in range(4):  # sections that have just opened are laid out from the inside
-            slicer.app.processEvents()
-        grab(self.parent, name, WIDTH, max(least, self.parent.layout().totalHeightForWidth(WIDTH)))
+        """Pictures of the panel."""
+        grab.panel(self.parent, name, least)
 
     def grabBeside(self, grab, name: str, height: int) -> None:
         """A picture of the panel beside the views, as a user sees them."""
@@ -91,7 +89,7 @@ class InferencePanel:
         """The user closes the application."""
         if not self.closed:
             self.closed = True
-            self.widget.cleanup()
+            self.widget._onModuleAboutToBeUnloaded(self.widget.moduleName)
             self.parent.close()
             self.parent.deleteLater()
 

@@ -15,7 +15,9 @@ def misplaced() -> list[str]:
     found = []
     for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
         name = composite.GetLayoutName()
-        view = next(v for v in slicer.util.getNodesByClass("vtkMRMLSliceNode") if v.GetLayoutName() == name)
+        view = next((v for v in slicer.util.getNodesByClass("vtkMRMLSliceNode") if v.GetLayoutName() == name), None)
+        if view is None:
+            continue
         layers = [composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()]
         for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode"):
             if isResult(node) and not isinstance(node, slicer.vtkMRMLVolumeNode) and isDrawn(node, view):

@@ -18,6 +18,14 @@ def volume(name: str = "phantom", shape: tuple[int, int, int] = (96, 80, 48), ob
     return node
 
 
+def save(node, path) -> None:
+    """Write a volume node to a file."""
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert storage.WriteData(node), f"{path} cannot be written"
+
+
 def voxels(shape: tuple[int, int, int]) -> np.ndarray:
     """HU, indexed [k, j, i]: a body with two lungs, a heart, a spine, ribs and vessels."""
     k, j, i = np.meshgrid(*(np.linspace(-1, 1, side) for side in reversed(shape)), indexing="ij")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import qt
-import slicer
 
 from scaffold.jobs import TrainingServer
 from scaffold.transports import FakeBuilder, FakeProbe, FakeProcess, FakeTransport
@@ -34,13 +33,18 @@ class PretrainPanel:
         self.widget.setup()
         self.ui, self.panel = self.widget.ui, self.widget.panel
         self.sets = self.panel.dataBox.sets
-        self.backendUi = self.widget.backend.ui
+        self.backendUi, self.closed = self.widget.backend.ui, False
+
+    def close(self) -> None:
+        """The user closes the application."""
+        if not self.closed:
+            self.closed = True
+            self.widget._onModuleAboutToBeUnloaded(self.widget.moduleName)
+            self.parent.deleteLater()
 
     def grab(self, grab, name: str) -> None:
-        self.parent.resize(WIDTH, 400)
-        self.parent.show()
-        slicer.app.processEvents()
-        grab(self.parent, f"pretrain-{name}", WIDTH, self.parent.layout().totalHeightForWidth(WIDTH))
+        """Pictures of the panel."""
+        grab.panel(self.parent, f"pretrain-{name}")
 
 
 @pytest.fixture
@@ -59,8 +63,7 @@ def make_pretrain(scene, tmp_path, monkeypatch):
 
     yield make
     for panel in panels:
-        panel.widget.cleanup()
-        panel.parent.deleteLater()
+        panel.close()
 
 
 def start(panel, process_until, until: str) -> None:

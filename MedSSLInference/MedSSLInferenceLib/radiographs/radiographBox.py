@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from medssl.core.capabilities import PATCHES
 from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER, InspectionBox, withNotes
+from MedSSLInferenceLib.panel.sectionFit import fitTabs
 from MedSSLInferenceLib.radiographs.findBox import FindBox
 from MedSSLInferenceLib.radiographs.landmarkTab import LandmarkTab
 from MedSSLInferenceLib.radiographs.radiographForm import RadiographForm
@@ -20,7 +21,7 @@ from MedSSLInferenceLib.scene.comparison.partSegmentations import partNames
 from MedSSLInferenceLib.scene.comparison.pointLists import highlight
 from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, TABLE, RadiographGroup, findGroup, groups
 from MedSSLInferenceLib.scene.tableNodes import rowsOf
-from MedSSLInferenceLib.views.radiographLayout import registerLayouts, showGroup
+from MedSSLInferenceLib.views.radiographLayout import groupViewSteps, isShown
 
 
 class RadiographBox(InspectionBox):
@@ -47,8 +48,8 @@ class RadiographBox(InspectionBox):
             ui, self._landmarkOptions, lambda: self._transport, self._missingModel, self.update
         )
         ui.radiographShowButton.connect("clicked(bool)", lambda _checked: self.show())
+        fitTabs(ui.tabs)
         ui.correspondTable.connect("itemSelectionChanged()", self._onRow)
-        registerLayouts(self._layoutManager())
         self._setActions(*self._comparisons(), self.landmarks.action)
         self.sceneReady()
 
@@ -62,10 +63,6 @@ class RadiographBox(InspectionBox):
         self.form.setParameterNode(parameterNode)
         self.landmarks.setParameterNode(parameterNode)
 
-    def sceneImporting(self) -> None:
-        """A scene is about to be loaded, perhaps one that was saved in our layout."""
-        registerLayouts(self._layoutManager())
-
     def sceneReady(self) -> None:
         """A scene was loaded: its comparisons are alive again."""
         complete = [group for group in groups() if group.complete]
@@ -74,8 +71,8 @@ class RadiographBox(InspectionBox):
         if complete and self.group is None:
             self._take(complete[-1])
             self.form.choose(complete[-1].images)
-            if self.group.node.GetAttribute("MedSSL.shown"):
-                self.show()
+            if isShown(self.group, self._layoutManager()):
+                self.find.layoutShown()
         self.update()
 
     def close(self) -> None:
@@ -87,10 +84,16 @@ class RadiographBox(InspectionBox):
         """Show the images side by side, with the patch map where there is one."""
         if self.group is not None and self.group.complete:
             withMap = self.group.get(CHART) is not None if withMap is None else withMap
-            self.group.node.SetAttribute("MedSSL.shown", "1")
-            showGroup(self.group, self._layoutManager(), self.ui.opacitySlider.value, withMap)
-            self.find.layoutShown()
+            steps = groupViewSteps(self.group, self._layoutManager(), self.ui.opacitySlider.value, withMap)
+            self._show(steps, lambda _value: self.find.layoutShown())
             self.update()
+
+    def showResult(self, result) -> None:
+        """Show a result of a comparison, and take that comparison up again."""
+        self.group = None
+        self.form.choose(result.group.images)
+        self._take(result.group)
+        self.show(withMap=result.kind == CHART)
 
     def update(self) -> None:
         """Bring buttons, tooltips and progress in line with choices and backend."""
@@ -174,6 +177,8 @@ class RadiographBox(InspectionBox):
         self.group = None
         self._take(result.group)
         self._showNotes(result)
+        names = ", ".join(image.GetName() for image in result.group.images)
+        self.step.summarize(_("{names} compared").format(names=names))
         self.show()
 
     def _onFound(self, result) -> None:

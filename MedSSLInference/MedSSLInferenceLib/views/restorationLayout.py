@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import qt
-import slicer
+from MedSSLLib.scene.sliceOffsets import holdOffsets, middleOffset
+from MedSSLLib.steps import Pause, Steps
+from slicer.i18n import tr as _
 
+from MedSSLInferenceLib.scene.presence import requirePresent
 from MedSSLInferenceLib.scene.restorationNodes import imageTitles
 
 LAYOUT_ID = 7310  # any number above 100 that other extensions are unlikely to have taken
@@ -24,38 +26,34 @@ def layoutXml() -> str:
     return f'<layout type="vertical" split="true">{body}</layout>'
 
 
-def showFourUp(restoration, layoutManager) -> bool:
-    """Switch to the four-up layout and show the restoration's volumes in it, fitted and linked.
+def fourUpSteps(restoration, layoutManager) -> Steps:
+    """Switch to the four-up layout and show the restoration's volumes in it, fitted and linked, one view an event loop.
 
     Args:
         restoration: has the volume nodes `original`, `distorted`, `restored`, `error`.
         layoutManager: a qMRMLLayoutManager, or None where Slicer runs without a main window.
-
-    Returns:
-        Whether there was a layout manager to show it in.
     """
     if layoutManager is None:
-        return False
-    _addLayout(layoutManager.layoutLogic().GetLayoutNode())
+        return
     layoutManager.setLayout(LAYOUT_ID)
-    widgets = {key: layoutManager.sliceWidget(name) for key, (name, _colour) in VIEWS.items()}
-    for key, widget in widgets.items():
-        _show(widget, getattr(restoration, key))
-    for widget in widgets.values():
+    widgets = {name: layoutManager.sliceWidget(name) for name, _colour in VIEWS.values()}
+    volumes = {name: getattr(restoration, key) for key, (name, _colour) in VIEWS.items()}
+    for name, widget in widgets.items():
+        yield Pause(0.0)
+        requirePresent(volumes.values(), _("Restore the volume again"))
+        _show(widget, volumes[name])
+    offsets = {name: middleOffset(widget.mrmlSliceNode(), volumes[name]) for name, widget in widgets.items()}
+    holdOffsets(layoutManager, offsets, lambda: _link(widgets.values()))
+
+
+def _link(widgets) -> None:
+    """Not before: a view that still has to settle would take the others with it."""
+    for widget in widgets:
         widget.mrmlSliceCompositeNode().SetLinkedControl(True)
-    qt.QTimer.singleShot(0, slicer.util.resetSliceViews)  # new views have their size only when the event loop has run
-    return True
-
-
-def _addLayout(layoutNode) -> None:
-    if layoutNode.IsLayoutDescription(LAYOUT_ID):
-        layoutNode.SetLayoutDescription(LAYOUT_ID, layoutXml())
-    else:
-        layoutNode.AddLayoutDescription(LAYOUT_ID, layoutXml())
 
 
 def _show(widget, volumeNode) -> None:
-    """Background, orientation along the voxel axes, centre and zoom; unlinked meanwhile, so that each view acts alone."""
+    """Background, and orientation along the voxel axes; unlinked meanwhile, so that each view acts alone."""
     composite = widget.mrmlSliceCompositeNode()
     composite.SetLinkedControl(False)
     composite.SetBackgroundVolumeID(volumeNode.GetID())
@@ -64,10 +62,6 @@ def _show(widget, volumeNode) -> None:
     sliceNode = widget.mrmlSliceNode()
     sliceNode.SetOrientation("Axial")
     sliceNode.RotateToVolumePlane(volumeNode)
-    widget.fitSliceToBackground()
-    bounds = [0.0] * 6
-    volumeNode.GetRASBounds(bounds)
-    sliceNode.JumpSliceByCentering(*((bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3)))
 
 
 def _rowXml(keys: tuple[str, ...]) -> str:

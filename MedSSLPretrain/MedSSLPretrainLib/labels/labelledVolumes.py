@@ -6,18 +6,23 @@ import math
 
 import slicer
 from MedSSLLib.scene.labelMaps import referenceVolume
+from MedSSLLib.scene.madeNodes import isMade
 from MedSSLLib.scene.volumeExport import isFlat
 
 SEGMENTATION, PATIENT, LABEL = "MedSSL.segmentation", "MedSSL.Patient", "MedSSL.label."
 NAME_COLUMNS = ("volume", "image", "name")  # of a table of labels: which volume a row is about
 
 
-def volumesOfScene() -> list:
-    """Volumes and radiographs that the user sees; label maps are of a derived class."""
+def volumesOfScene(everything: bool = False) -> list:
+    """Volumes and radiographs of the user's; label maps are of a derived class.
+
+    Args:
+        everything: also those that this extension made: heat maps, restorations, previews.
+    """
     scalar = [n for n in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if _plain(n)]
     vector = [n for n in slicer.util.getNodesByClass("vtkMRMLVectorVolumeNode") if isFlat(n)]
     nodes = {node.GetID(): node for node in (*scalar, *vector)}  # the second class may derive from the first
-    return [node for node in nodes.values() if not node.GetHideFromEditors()]
+    return [node for node in nodes.values() if not node.GetHideFromEditors() and (everything or not isMade(node))]
 
 
 def _plain(node) -> bool:

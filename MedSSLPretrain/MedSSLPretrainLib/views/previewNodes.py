@@ -4,65 +4,59 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
+from MedSSLLib.scene.madeNodes import PREVIEW
+from MedSSLLib.steps import Pause, Steps
 from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
+from MedSSLPretrainLib.views.previewLayout import LAYOUT_ID, registerPreviewLayout, showInViews
 
-LAYOUT_ID = 4711
-VIEWS = ("MedSSLOriginal", "MedSSLDistorted")
-GROUP = '<property name="viewgroup" action="default">4711</property>'  # the user's own slice views do not follow
-LAYOUT = f"""<layout type="vertical">
- <item><view class="vtkMRMLSliceNode" singletontag="MedSSLOriginal"><property name="orientation" action="default">Axial</property>
-  <property name="viewlabel" action="default">O</property><property name="viewcolor" action="default">#6B8FB5</property>{GROUP}</view></item>
- <item><view class="vtkMRMLSliceNode" singletontag="MedSSLDistorted"><property name="orientation" action="default">Axial</property>
-  <property name="viewlabel" action="default">D</property><property name="viewcolor" action="default">#D9A05B</property>{GROUP}</view></item>
-</layout>"""
+ORIGINAL, DISTORTED = "original", "distorted"
 
 
-def showPreview(files: dict[str, bytes], previous: tuple = ()) -> tuple:
-    """Make the two nodes, remove those of the preview before, show them; returns (original, distorted).
+def previewNodeSteps(files: dict[str, bytes]) -> Steps:
+    """Show a preview in place of the one before; returns its nodes (original, distorted).
 
     Args:
-        files: NRRD bytes under "original" and "distorted": sub-volumes, or crops of radiographs, side by side along i.
-        previous: nodes of the last preview.
+        files: NRRD bytes by ORIGINAL and DISTORTED: sub-volumes, or crops of radiographs, side by side along i.
     """
-    for node in previous:
-        if slicer.mrmlScene.IsNodePresent(node):
-            slicer.mrmlScene.RemoveNode(node)
-    original = _node(files["original"], _("Preview: samples"))
-    distorted = _node(files["distorted"], _("Preview: distorted"))
-    low, high = original.GetImageData().GetScalarRange()
-    for node in (original, distorted):
+    titles = {ORIGINAL: _("Preview: samples"), DISTORTED: _("Preview: distorted")}
+    nodes = []
+    for key, title in titles.items():
+        nodes.append(_keep(key, title, files[key]))
+        yield Pause(0.0)  # each on its own: together they would be felt
+    low, high = nodes[0].GetImageData().GetScalarRange()
+    for node in nodes:
         node.GetDisplayNode().SetAutoWindowLevel(False)
         node.GetDisplayNode().SetWindowLevelMinMax(low, high)
     if slicer.app.layoutManager() is not None:
-        _showInViews(original, distorted)
-    return original, distorted
+        registerPreviewLayout()
+        slicer.app.layoutManager().setLayout(LAYOUT_ID)
+        yield Pause(0.0)
+        showInViews(nodes)
+    return tuple(nodes)
 
 
-def _node(data: bytes, name: str):
+def previewNode(key: str):
+    """The scene's preview node: ORIGINAL or DISTORTED; None: there is none."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return next((node for node in nodes if node.GetAttribute(PREVIEW) == key), None)
+
+
+def _keep(key: str, title: str, data: bytes):
     array, ijkToRas = read_nrrd_bytes(data)
     if array.ndim == 2:  # crops of radiographs, rows down: Slicer's axial view shows that with i to L and j to P
         array, ijkToRas = array[None], np.diag([-1.0, -1.0, 1.0, 1.0])
-    matrix = slicer.util.vtkMatrixFromArray(ijkToRas)
-    node = slicer.util.addVolumeFromArray(array, ijkToRAS=matrix, name=slicer.mrmlScene.GenerateUniqueName(name))
-    node.CreateDefaultDisplayNodes()
-    node.SetSaveWithScene(False)
+    node = previewNode(key)
+    isNew = node is None
+    if isNew:
+        node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScalarVolumeNode")
+        node.UnRegister(None)
+        node.SetName(title)
+        node.SetAttribute(PREVIEW, key)  # before it is in the scene: it is no volume of the user's
+    slicer.util.updateVolumeFromArray(node, array)
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijkToRas))
+    if isNew:
+        slicer.mrmlScene.AddNode(node)
+        node.CreateDefaultDisplayNodes()
     return node
-
-
-def _showInViews(original, distorted) -> None:
-    manager = slicer.app.layoutManager()
-    layoutNode = manager.layoutLogic().GetLayoutNode()
-    if not layoutNode.IsLayoutDescription(LAYOUT_ID):
-        layoutNode.AddLayoutDescription(LAYOUT_ID, LAYOUT)
-    manager.setLayout(LAYOUT_ID)
-    for view, node in zip(VIEWS, (original, distorted)):
-        widget = manager.sliceWidget(view)
-        composite = widget.sliceLogic().GetSliceCompositeNode()
-        composite.SetBackgroundVolumeID(node.GetID())
-        composite.SetForegroundVolumeID(None)
-        composite.SetLabelVolumeID(None)
-        composite.SetLinkedControl(True)
-        widget.mrmlSliceNode().RotateToVolumePlane(node)
-        widget.sliceLogic().FitSliceToBackground()

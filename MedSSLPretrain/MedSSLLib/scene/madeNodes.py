@@ -1,0 +1,15 @@
+"""Which volumes of the scene are the user's, and which this extension made of them."""
+
+from __future__ import annotations
+
+PREVIEW = "MedSSL.preview"  # attribute: which of the two images of a preview a volume is
+MADE_BY = (PREVIEW, "MedSSL.overlay", "MedSSL.group", "MedSSL.saliency")  # attributes
+MADE_OF = ("MedSSL.source", "MedSSL.image")  # references: the image that a result was computed from
+
+
+def isMade(node) -> bool:
+    """Whether this extension made a volume: a restoration, a heat map, a preview, a simulated radiograph.
+
+    Learning from those would teach a network what a network has drawn.
+    """
+    return any(node.GetAttribute(name) for name in MADE_BY) or any(node.GetNodeReferenceID(role) for role in MADE_OF)

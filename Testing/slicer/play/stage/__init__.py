@@ -1,0 +1,1 @@
+"""What scenarios are made of: a driver of their steps, access to both panels, images and small models."""
