@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import qt
 import slicer
-from MedSSLLib.backend.environments import Places
+from MedSSLLib.install.environments import Places
 from MedSSLLib.install.machine import FoundPython, Machine
 
 from medssl.jobs.cards import Card

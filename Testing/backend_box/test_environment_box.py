@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import qt
 import slicer
-from MedSSLLib.backend.environments import ownFolder, ownPlaces, ownPython
-from MedSSLLib.backend.installState import InstallState, markOf, readState, requirementsMark, writeState
 from MedSSLLib.backendLocator import backendFolder
+from MedSSLLib.install.environments import ownFolder, ownPlaces, ownPython
+from MedSSLLib.install.installState import InstallState, markOf, readState, requirementsMark, writeState
 
 from medssl.core.errors import ResourceError
 

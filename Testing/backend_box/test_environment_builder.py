@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from MedSSLLib.backend.environments import OWN, SLICER, environments, ownFolder, ownPlace, ownPython, setOwnPlace
-from MedSSLLib.backend.installState import FILE, InstallState, isOurs, markOf, readState, trueState, writeState
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install import childTools
 from MedSSLLib.install.environmentBuilder import EnvironmentBuilder
+from MedSSLLib.install.environments import OWN, SLICER, environments, ownFolder, ownPlace, ownPython, setOwnPlace
 from MedSSLLib.install.failureReason import checked, failed
 from MedSSLLib.install.installPlan import Plan, Step
+from MedSSLLib.install.installState import FILE, InstallState, isOurs, markOf, readState, trueState, writeState
 from MedSSLLib.install.machineProbe import MachineProbe
 
 from medssl.core.home import NEUTRAL_FOLDER

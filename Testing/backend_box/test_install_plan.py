@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from MedSSLLib.backend.installState import InstallState, markOf
 from MedSSLLib.install.installPlan import (
     Choices,
     planEnvironment,
@@ -15,6 +14,7 @@ from MedSSLLib.install.installPlan import (
     repaired,
     slicerVariables,
 )  # fmt: skip
+from MedSSLLib.install.installState import InstallState, markOf
 from MedSSLLib.install.machine import TOOLS, FoundPython
 from MedSSLLib.install.networkSettings import NetworkSettings
 from MedSSLLib.install.torchBuild import FOLDER, FOLDER_FIRST, ORDINARY

@@ -13,10 +13,10 @@ from medssl.client import api
 from medssl.core.errors import InputError
 from MedSSLLib.backend.backendProcess import DOWN, STARTING, UP, BackendProcess
 from MedSSLLib.backend.deviceChoice import DeviceChoice
-from MedSSLLib.backend.environments import OTHER, OWN, Environment, environments
 from MedSSLLib.backend.qtTransport import LOOPBACK, QtTransport
 from MedSSLLib.install.environmentBox import EnvironmentBox
 from MedSSLLib.install.environmentBuilder import sharedBuilder
+from MedSSLLib.install.environments import OTHER, OWN, Environment, environments
 from MedSSLLib.install.machineProbe import MachineProbe
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.fitting import elideMiddle, fitCombo, softLabel

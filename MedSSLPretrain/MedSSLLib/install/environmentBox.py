@@ -13,14 +13,14 @@ from slicer.i18n import tr as _
 
 from medssl.core.errors import InputError, MedSSLError
 from medssl.core.home import home_folder, make_home
-from MedSSLLib.backend.environments import OWN, SLICER, Environment, ownFolder, ownPlaces
-from MedSSLLib.backend.installState import isOurs, readState, requirementsMark, trueState
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install import environmentText as words
 from MedSSLLib.install.environmentBuilder import written
 from MedSSLLib.install.environmentChoices import EnvironmentChoices
 from MedSSLLib.install.environmentKeeping import EnvironmentKeeping
+from MedSSLLib.install.environments import OWN, SLICER, Environment, ownFolder, ownPlaces
 from MedSSLLib.install.installPlan import PACKAGES, Plan, planEnvironment, planExisting
+from MedSSLLib.install.installState import isOurs, readState, requirementsMark, trueState
 from MedSSLLib.install.torchBuild import INDEXES
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.fitting import softLabel

@@ -13,10 +13,10 @@ from slicer.i18n import tr as _
 
 from medssl.core.errors import MedSSLError, ResourceError
 from medssl.core.home import NEUTRAL_FOLDER
-from MedSSLLib.backend.installState import InstallState, markOf, readState, requirementsMark, writeState
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install.failureReason import cancelled, checked, failed
 from MedSSLLib.install.installPlan import CHECK, CLEAR, SOURCE, Plan, Step, slicerVariables
+from MedSSLLib.install.installState import InstallState, markOf, readState, requirementsMark, writeState
 from MedSSLLib.install.machineProbe import setVariables
 from MedSSLLib.widgets.signal import Signal
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import qt
 from slicer.i18n import tr as _
 
-from MedSSLLib.backend.environments import Places, ownFolder, ownPlaces
-from MedSSLLib.backend.installState import readState
+from MedSSLLib.install.environments import Places, ownFolder, ownPlaces
 from MedSSLLib.install.installPlan import Plan, planRemoval, repaired
+from MedSSLLib.install.installState import readState
 from MedSSLLib.install.machine import TOOLS
 from MedSSLLib.widgets.fitting import breakable, softLabel
 

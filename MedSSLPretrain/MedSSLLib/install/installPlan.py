@@ -14,8 +14,8 @@ from slicer.i18n import tr as _
 
 from medssl.client import backend
 from medssl.core.errors import InputError, ResourceError
-from MedSSLLib.backend.environments import Places
-from MedSSLLib.backend.installState import InstallState, markOf
+from MedSSLLib.install.environments import Places
+from MedSSLLib.install.installState import InstallState, markOf
 from MedSSLLib.install.machine import BEST, TOOLS, Machine
 from MedSSLLib.install.networkSettings import CERTIFICATE_VARIABLES, PROXY_VARIABLES, NetworkSettings, forUv
 from MedSSLLib.install.torchBuild import AUTO, FOLDER, FOLDER_FIRST, INDEXES, Build, chosenBuild

@@ -13,8 +13,8 @@ from slicer.i18n import tr as _
 
 from medssl.core.files import read_json, write_json
 from medssl.core.home import home_folder, make_home
-from MedSSLLib.backend.installState import readState
 from MedSSLLib.backendLocator import backendFolder
+from MedSSLLib.install.installState import readState
 
 VARIABLE, OWN, SLICER, OTHER = "variable", "own", "slicer", "other"
 PLACE_FILE = "environment-place.json"  # in the home folder, where another place was chosen
