@@ -13,7 +13,6 @@ from .plotView import qMRMLPlotWidget
 from .qtNamespace import QtCore, QtWidgets
 from .sliceView import qMRMLSliceWidget
 
-
 OWN_LAYOUTS = 100  # those of the application have smaller numbers
 OWN_VIEWS = ("Red", "Green", "Yellow", "1", "PlotView1", "TableView1")  # names of the views that it begins with
 

@@ -113,7 +113,7 @@ def landmarks(stage):
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("image", "landmark", "x", "y"))
-        for path in sorted(folder.glob("*.png"))[:6]:
+        for path in sorted(folder.iterdir())[:6]:
             writer.writerows((path.name, name, x, y) for name, x, y in (("apex", 60, 40), ("base", 70, 110)))
     inference.showTab(LANDMARKS)
     ui.landmarkImages.currentPath, ui.landmarkTable.currentPath = str(folder), str(table)
