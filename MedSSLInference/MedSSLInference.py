@@ -28,6 +28,7 @@ from MedSSLInferenceLib.consoleVerbs import ConsoleVerbs
 from MedSSLInferenceLib.inferencePanel import InferencePanel
 from MedSSLInferenceLib.scene.overlayViews import overlayViews
 from MedSSLInferenceLib.scene.regionOfInterest import ijkBounds
+from MedSSLInferenceLib.views.layouts import reopening
 from MedSSLInferenceLib.views.segmentViews import openSegmentEditor
 from MedSSLLib.backend.backendBox import BackendBox
 from MedSSLLib.backend.backendProcess import localTransport
@@ -55,9 +56,9 @@ class MedSSLInference(ScriptedLoadableModule):
             "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. PEAC: Zhou et al., BMVC 2023. "
             "Research software, not a medical device."
         )
-        slicer.app.connect(
-            "startupCompleted()", overlayViews.start
-        )  # saved results are bound before the panel is opened
+        slicer.app.connect("startupCompleted()", watchScene)  # for scenes that are opened before the panel
+        if slicer.app.layoutManager() is not None:  # the module is loaded later
+            watchScene()
 
 
 @parameterNodeWrapper
@@ -124,6 +125,7 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The application exits or the module is reloaded."""
         self.removeObservers()
         overlayViews.stop()
+        reopening.stop()
         self.setParameterNode(None)
         self.panel.close()
         self.backendBox.close()
@@ -152,7 +154,6 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartImport(self, _caller, _event) -> None:
         """A scene is being loaded: its choices are not to be overwritten by those on the screen."""
         self.setParameterNode(None)
-        self.panel.radiographs.sceneImporting()
 
     def onSceneEndImport(self, caller, event) -> None:
         """Show what the scene brought: its choices, its comparisons."""
@@ -180,6 +181,12 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.setParameterNode(parameterNode)
 
 
+def watchScene() -> None:
+    """Keep results over their own images and layouts known, also while the panel is closed."""
+    overlayViews.start()
+    reopening.start()
+
+
 def firstVolume():
     """A 3D volume to begin with, or None; segmentations' label maps and colour images are of derived classes."""
     nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
@@ -204,7 +211,7 @@ class MedSSLInferenceLogic(ConsoleVerbs, ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        overlayViews.start()
+        watchScene()
 
     def getParameterNode(self):
         """The singleton parameter node, typed."""

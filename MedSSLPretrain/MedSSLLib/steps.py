@@ -32,13 +32,20 @@ def patientSleep(seconds: float) -> None:
         slicer.app.processEvents()
 
 
-def runSteps(steps: Steps, transport, sleep: Callable[[float], None] = patientSleep) -> Any:
+def runSteps(steps: Steps, transport=None, sleep: Callable[[float], None] = patientSleep) -> Any:
     """Carry out a conversation through a blocking transport; returns what it returns.
+
+    Args:
+        transport: None: the conversation only pauses.
 
     Raises:
         MedSSLError: what the backend reported, or that it does not answer.
     """
-    return polling.converse(steps, transport.send, sleep)
+    return polling.converse(steps, transport.send if transport is not None else _refuse, sleep)
+
+
+def _refuse(call) -> None:
+    raise AssertionError(f"a conversation without a backend asks for {call}")
 
 
 def resultSteps(

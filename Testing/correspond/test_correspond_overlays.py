@@ -16,10 +16,26 @@ from medssl.client.volumes import nrrd_bytes
 
 @pytest.fixture
 def compared(found, process_until):
-    """Points, a search with heat map and match, and parts of two radiographs."""
+    """Points, a search with heat map and match, and parts of two radiographs; the user has made all of them visible."""
     for button in (found.ui.correspondButton, found.ui.cosegmentButton):
         found.finish(button, process_until)
+    showAll()
     return found
+
+
+def showAll() -> None:
+    from MedSSLInferenceLib.scene.results import results, setShown
+
+    for result in results():
+        setShown(result, True)
+
+
+def beside(first, second) -> None:
+    """As after *Load case*."""
+    from MedSSLInferenceLib.views.caseNodes import besideSteps
+    from MedSSLLib.steps import runSteps
+
+    runSteps(besideSteps(first, second, slicer.app.layoutManager()))
 
 
 @pytest.fixture
@@ -45,24 +61,21 @@ def show(name: str, image) -> None:
     composite.SetBackgroundVolumeID(image.GetID() if image is not None else None)
 
 
-def test_a_loaded_case_is_covered_by_nothing(compared, other):
-    from MedSSLInferenceLib.views.caseNodes import showBeside
-
+def test_a_loaded_case_is_covered_by_nothing(compared, other, process_until):
     nodes, images = results(compared.box.group), compared.images
     assert drawnIn("MedSSLImage1", nodes) and drawnIn("MedSSLImage2", nodes) and len(nodes) == 6
-    showBeside(images[0], other, slicer.app.layoutManager())
+    beside(images[0], other)
     assert not misplaced()
     assert drawnIn("MedSSLImage2", nodes) == [], "nothing lies over the other patient"
     assert all(name.startswith("first") for name in drawnIn("MedSSLImage1", nodes))
     compared.box.show()
+    process_until(lambda: not compared.box.showing)
     assert all(name.startswith("second") for name in drawnIn("MedSSLImage2", nodes)) and not misplaced()
     assert len(drawnIn("MedSSLImage1", nodes)) + len(drawnIn("MedSSLImage2", nodes)) == 6, "all of them are there again"
 
 
 def test_it_holds_after_saving_and_loading(compared, other, scene, tmp_path):
-    from MedSSLInferenceLib.views.caseNodes import showBeside
-
-    showBeside(other, compared.images[1], slicer.app.layoutManager())
+    beside(other, compared.images[1])
     save(scene, tmp_path / "kept")
     scene.Clear(0)
     compared.widget.cleanup()  # not even with the module there
@@ -150,14 +163,16 @@ def test_without_views_nothing_is_bound(compared, monkeypatch):
 
 @pytest.mark.parametrize("flat", [True, False])
 def test_a_segmentation_lies_over_its_own_image_only(found, other, flat):
-    from MedSSLInferenceLib.scene.segmentationNodes import createSegmentation
+    from MedSSLInferenceLib.scene.segmentationNodes import segmentationSteps
     from MedSSLInferenceLib.views.segmentViews import showSegmented
+    from MedSSLLib.steps import runSteps
 
     image = found.images[0] if flat else phantoms.volume("ct", (24, 20, 16))
     array = np.ones(slicer.util.arrayFromVolume(image).shape, np.uint8)
     classes = [{"value": 1, "name": "lung", "colour": "#ff0000"}]
     result = SimpleNamespace(table=(), info={"segments": classes})
-    node = createSegmentation(image, SimpleNamespace(model="m"), result, nrrd_bytes(array, np.eye(4))).node
+    steps = segmentationSteps(image, SimpleNamespace(model="m"), result, nrrd_bytes(array, np.eye(4)))
+    node = runSteps(steps).node
     show("Red", other)
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
     showSegmented(image, slicer.app.layoutManager())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import harness as harness_package
 import pytest
-from harness import api, scan
+from harness import api, scan, signatures
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = [ROOT / "MedSSLPretrain", ROOT / "MedSSLInference"]
@@ -54,11 +54,45 @@ def test_added_modules_offer_only_what_the_real_ones_have(module, harness):
 
 
 @pytest.mark.skipif(bool(harness_package.missing()), reason=harness_package.missing() or "complete")
-@pytest.mark.parametrize("name", ["registerCustomSampleDataSource", "isSampleDataSourceRegistered"])
-def test_the_sample_data_stand_in_has_the_real_signatures(name, harness):
-    from SampleData import SampleDataLogic
+def test_the_python_stand_ins_have_the_real_signatures(harness):
+    import SampleData
+    from slicer import ScriptedLoadableModule
 
-    assert str(inspect.signature(getattr(SampleDataLogic, name))) == api.signature(f"SampleData.SampleDataLogic.{name}")
+    found = {}
+    for place, kinds in ((SampleData, ["SampleDataLogic"]), (ScriptedLoadableModule, signatures.BASES[:3])):
+        prefix = "SampleData." if place is SampleData else ""
+        for kind in kinds:
+            for name, function in vars(getattr(place, kind)).items():
+                recorded = signatures.recorded(f"{prefix}{kind}.{name}")
+                if recorded is not None:
+                    found[f"{kind}.{name}"] = (
+                        shape(inspect.signature(getattr(getattr(place, kind), name))),
+                        shape(recorded),
+                    )
+    assert len(found) >= 9
+    assert {name: both for name, both in found.items() if both[0] != both[1]} == {}
+
+
+def shape(signature) -> list:
+    """Names, kinds and whether they may be left out."""
+    return [(p.name, p.kind, p.default is inspect.Parameter.empty) for p in signature.parameters.values()]
+
+
+@pytest.mark.skipif(bool(harness_package.missing()), reason=harness_package.missing() or "complete")
+@pytest.mark.parametrize(
+    ("name", "arguments", "keywords"),
+    [
+        ("loadVolume", ("x",), {"returnNode": True, "kind": "CT"}),
+        ("arrayFromVolume", (), {}),
+        ("setSliceViewerLayers", (), {"volume": None}),
+        ("addVolumeFromArray", (1, 2, 3, 4, 5), {}),
+    ],
+)
+def test_a_call_that_the_application_would_refuse_fails(harness, name, arguments, keywords):
+    import slicer
+
+    with pytest.raises(TypeError, match=name):
+        getattr(slicer.util, name)(*arguments, **keywords)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)
@@ -91,6 +125,18 @@ def test_a_ui_file_with_a_class_that_the_loader_does_not_know_is_reported(tmp_pa
         ("import slicer\ndef f():\n    slicer.util.loadVolumes('x')\n", "loadVolumes"),
         ("class P:\n    def f(self):\n        self.ui.startButton.txt = 1\n", "has no txt"),
         ("import qt\nx = qt.QSignalSpy\n", "missing"),
+        ("import slicer\nslicer.util.loadVolume('x', returnNode=1, kind=2)\n", "unexpected keyword argument 'kind'"),
+        ("import slicer\nslicer.util.arrayFromVolume()\n", "missing a required argument: 'volumeNode'"),
+        (
+            "from SampleData import SampleDataLogic as S\nimport SampleData\nSampleData.SampleDataLogic"
+            ".registerCustomSampleDataSource(name='x')\n",
+            "unexpected keyword argument 'name'",
+        ),
+        (
+            "class W(ScriptedLoadableModuleWidget):\n    def setup(self):\n"
+            "        ScriptedLoadableModuleWidget.setup(self, 1)\n",
+            "too many positional",
+        ),
     ],
 )
 def test_the_scan_finds_what_would_fail_in_slicer(tmp_path, source, complaint):

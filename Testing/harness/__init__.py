@@ -30,9 +30,11 @@ def install(mainWindow: bool = True):
 
     sys.modules["qt"] = qtNamespace.build()
     import slicer
+    import slicer.util
 
-    from . import ctkWidgets
+    from . import ctkWidgets, signatures
 
+    signatures.guard(slicer.util)
     sys.modules["ctk"] = ctkWidgets.build()
     from . import (
         application,

@@ -75,11 +75,15 @@ class SlicerApplication(QtWidgets.QApplication):
     temporaryPath = QtCore.Property(str, lambda self: self._temporary.name)
 
 
-class ModuleManager:
+class ModuleManager(QtCore.QObject):
     """Loads scripted modules by name; they become `slicer.modules.<lower case>`."""
 
+    moduleAboutToBeUnloaded = QtCore.Signal(str)
+
     def __init__(self) -> None:
+        super().__init__()
         self._modules: dict[str, qSlicerScriptedLoadableModule] = {}
+        self._selected = ""
 
     def module(self, name: str):
         return self._modules.get(name)
@@ -88,20 +92,32 @@ class ModuleManager:
         return tuple(self._modules)
 
     def load(self, name: str, folder: Path) -> qSlicerScriptedLoadableModule:
-        """Harness only: what the module factory does at start."""
+        """Harness only: what the module factory does."""
         module = qSlicerScriptedLoadableModule(name, folder / f"{name}.py")
         self._modules[name] = module
         setattr(slicer.modules, name.lower(), module)
         return module
 
+    def select(self, name: str) -> None:
+        """Harness only: the user switches to a module, "" for one of the application's own."""
+        if self._selected:
+            self._modules[self._selected].widgetRepresentation().exit()
+            self._modules[self._selected].widgetRepresentation().hide()
+        self._selected = name
+        if name:
+            self._modules[name].widgetRepresentation().show()
+            self._modules[name].widgetRepresentation().enter()
+
     def unload(self) -> None:
         """Harness only: forget every module, closing its panel."""
         for name, module in self._modules.items():
+            self.moduleAboutToBeUnloaded.emit(name)
             if module._widget is not None:
-                module._widget.self().cleanup()
                 module._widget.deleteLater()
+                delattr(slicer.modules, f"{name}Widget")
             delattr(slicer.modules, name.lower())
         self._modules.clear()
+        self._selected = ""
 
 
 class CoreIOManager:

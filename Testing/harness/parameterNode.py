@@ -2,6 +2,9 @@
 
 Types: str, int, float, bool, an MRML node class (maybe None) and a list of one. The default stands after `=`. Bindings
 of `connectGui`: the widget whose dynamic property `SlicerParameterName` names the parameter.
+
+As there, a wrapper observes its node once for every plain parameter until nobody holds the wrapper, and what `connectGui` connects
+holds it until `disconnectGui`: a forgotten connection keeps all of it alive, through reloads and closed scenes.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import json
 import types
 import typing
+import weakref
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -46,13 +50,45 @@ def parameterNodeWrapper(wrapped: type) -> type:
 
     def __init__(self, parameterNode) -> None:
         self.parameterNode = parameterNode
-        self._connections: dict[int, list] = {}
+        self._connections, self._tags, self._nextTag, self._updating = {}, {}, 0, False
         for parameter in parameters.values():
             parameter.initialise(parameterNode)
+        self._cached = {name: _Cached(p, parameterNode) for name, p in parameters.items() if not p.isNode}
 
-    methods = {name: property(p.read, p.write) for name, p in parameters.items()}
+    methods = {name: property(_reader(p), _writer(p)) for name, p in parameters.items()}
     kept = {k: v for k, v in vars(wrapped).items() if k not in parameters and k not in ("__dict__", "__weakref__")}
     return type(wrapped.__name__, (_Wrapper,), {**kept, **methods, "__init__": __init__, "_parameters": parameters})
+
+
+def _reader(parameter: _Parameter):
+    return lambda self: parameter.read(self.parameterNode) if parameter.isNode else self._cached[parameter.name].value
+
+
+def _writer(parameter: _Parameter):
+    if parameter.isNode:
+        return lambda self, value: parameter.write(self.parameterNode, value)
+    return lambda self, value: self._cached[parameter.name].write(value)
+
+
+class _Cached:
+    """The value of one plain parameter, read again whenever the node changes."""
+
+    def __init__(self, parameter: _Parameter, node) -> None:
+        self.parameter, self.node, self.value = parameter, node, parameter.read(node)
+        this = weakref.ref(self)
+        self.tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: this().refresh())
+
+    def __del__(self) -> None:
+        self.node.RemoveObserver(self.tag)
+
+    def refresh(self) -> None:
+        self.value = self.parameter.read(self.node)
+
+    def write(self, value) -> None:
+        modified = self.node.StartModify()
+        self.parameter.write(self.node, value)
+        self.refresh()
+        self.node.EndModify(modified)
 
 
 class _Wrapper:
@@ -61,24 +97,44 @@ class _Wrapper:
     def AddObserver(self, event, callback, priority: float = 0.0):
         return self.parameterNode.AddObserver(event, callback, priority)
 
-    def HasObserver(self, event, *rest):
-        return self.parameterNode.HasObserver(event, *rest)
-
     def RemoveObserver(self, tag) -> None:
         self.parameterNode.RemoveObserver(tag)
+
+    def StartModify(self):
+        return self.parameterNode.StartModify()
+
+    def EndModify(self, wasModified) -> None:
+        self.parameterNode.EndModify(wasModified)
+
+    def Modified(self) -> None:
+        self.parameterNode.Modified()
 
     def connectGui(self, gui) -> int:
         """Bind the widgets below `gui` (a widget or the answer of childWidgetVariables); returns a tag."""
         widgets = vars(gui).values() if not hasattr(gui, "children") else gui.findChildren(_widgetClass())
         bound = [(w, self._parameters[w.property(SlicerParameterNamePropertyName)]) for w in widgets if _isBound(w)]
-        tag = len(self._connections) + 1
-        links = [_Link(self, widget, parameter) for widget, parameter in bound]
-        self._connections[tag] = links
+        tag, self._nextTag = self._nextTag, self._nextTag + 1
+        self._connections[tag] = [_Link(self, widget, parameter) for widget, parameter in bound]
+        self._tags[tag] = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._toWidgets())
         return tag
 
     def disconnectGui(self, tag: int) -> None:
-        for link in self._connections.pop(tag):
+        for link in self._connections.pop(tag, ()):
             link.close()
+        if tag in self._tags:
+            self.RemoveObserver(self._tags.pop(tag))
+
+    def _toWidgets(self) -> None:
+        if self._updating:
+            return
+        self._updating = True
+        modified = self.StartModify()
+        try:
+            for link in [link for links in self._connections.values() for link in links]:
+                link.toWidget()
+        finally:
+            self._updating = False
+            self.EndModify(modified)
 
 
 @dataclass(frozen=True)
@@ -94,16 +150,15 @@ class _Parameter:
         if not self.isNode and node.GetParameter(self.name) == "":
             node.SetParameter(self.name, json.dumps(self.default))
 
-    def read(self, wrapper):
-        node = wrapper.parameterNode
+    def read(self, node):
         if not self.isNode:
+            self.initialise(node)  # closing the scene resets its singletons
             return json.loads(node.GetParameter(self.name))
         count = node.GetNumberOfNodeReferences(self.name)
         found = [node.GetNthNodeReference(self.name, i) for i in range(count)]
         return found if self.isList else node.GetNodeReference(self.name)
 
-    def write(self, wrapper, value) -> None:
-        node = wrapper.parameterNode
+    def write(self, node, value) -> None:
         if self.isList and self.isNode:
             modified = node.StartModify()
             node.RemoveNodeReferenceIDs(self.name)
@@ -172,10 +227,9 @@ class _Link:
                 widget.addItems([str(c) for c in rule.choices])
         self.toWidget()
         widget.connect(self.signal, self.toNode)
-        self.tag = wrapper.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.toWidget())
 
     def toWidget(self) -> None:
-        value = self.parameter.read(self.wrapper)
+        value = getattr(self.wrapper, self.parameter.name)
         if self.attribute == "node":
             if self.widget.currentNode() is not value:
                 self.widget.setCurrentNode(value)
@@ -183,12 +237,15 @@ class _Link:
             setattr(self.widget, self.attribute, value)
 
     def toNode(self, *_) -> None:
+        if self.wrapper._updating:
+            return
         value = self.widget.currentNode() if self.attribute == "node" else getattr(self.widget, self.attribute)
-        self.parameter.write(self.wrapper, value)
+        modified = self.wrapper.StartModify()
+        setattr(self.wrapper, self.parameter.name, value)
+        self.wrapper.EndModify(modified)
 
     def close(self) -> None:
         self.widget.disconnect(self.signal, self.toNode)
-        self.wrapper.RemoveObserver(self.tag)
 
 
 def _isBound(item) -> bool:

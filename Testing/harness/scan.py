@@ -6,7 +6,7 @@ import ast
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from . import api
+from . import api, signatures
 
 FORBIDDEN = {
     "QSignalBlocker",
@@ -79,11 +79,20 @@ class SourceScan(ast.NodeVisitor):
         name = _dotted(node.func)
         if name.startswith(("qt.Q", "ctk.ctk", "slicer.qMRML")) and name.count(".") == 1 and node.keywords:
             self.report(node, f"{name}: PythonQt knows no constructor keywords")
+        self._checkCall(node, name)
         if name == "isinstance" and _dotted(node.args[1]).startswith(("qt.", "ctk.")):
             self.report(node, "isinstance is False for PythonQt objects; use inherits")
         if name in ("threading.Thread", "exec_"):
             self.report(node, "Python threads starve while Qt's loop runs")
         self.generic_visit(node)
+
+    def _checkCall(self, node: ast.Call, name: str) -> None:
+        """Calls of recorded functions: `slicer.util.x(…)`, `SampleData.x(…)`, `SampleDataLogic.x(…)`, `Base.x(self, …)`."""
+        name = f"SampleData.{name}" if name.startswith("SampleDataLogic.") else name
+        open_ended = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
+        wrong = signatures.complaint(name, len(node.args), [k.arg for k in node.keywords]) if not open_ended else ""
+        if wrong:
+            self.report(node, wrong)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         parts = _dotted(node).split(".")

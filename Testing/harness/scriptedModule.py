@@ -41,6 +41,16 @@ class ScriptedLoadableModuleWidget:
         else:
             self.parent = parent
         self.layout = self.parent.layout()
+        slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
+
+    def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
+        if moduleName == self.moduleName:
+            self.cleanup()
+            slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
+
+    def onReload(self) -> None:
+        """What the button of developer mode does."""
+        slicer.util.reloadScriptedModule(self.moduleName)
 
     def resourcePath(self, filename: str) -> str:
         return str(Path(sys.modules[type(self).__module__].__file__).parent / "Resources" / filename)
@@ -96,13 +106,30 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
 class qSlicerScriptedLoadableModuleWidget(QtWidgets.QWidget):
     """The C++ panel that holds the Python one."""
 
-    def __init__(self) -> None:
+    def __init__(self, className: str) -> None:
         super().__init__()
         QtWidgets.QVBoxLayout(self)
-        self._python = None
+        self._className, self._python = className, None
+        self._instantiate()
 
     def self(self):
         return self._python
+
+    def reload(self) -> None:
+        """A new Python panel of the source as it is now; what the old one put into this widget stays, hidden."""
+        self._instantiate()
+
+    def enter(self) -> None:
+        self._python.enter()
+
+    def exit(self) -> None:
+        self._python.exit()
+
+    def _instantiate(self) -> None:
+        source = sys.modules[self._className.removesuffix("Widget")]
+        self._python = getattr(source, self._className)(self)
+        setattr(slicer.modules, self._className, self._python)
+        self._python.setup()
 
 
 class qSlicerScriptedLoadableModule:
@@ -113,9 +140,7 @@ class qSlicerScriptedLoadableModule:
         self.title, self.categories, self.dependencies, self.contributors = name, [], [], []
         self.helpText, self.acknowledgementText, self.hidden, self.icon = "", "", False, QtGui.QIcon()
         self._widget = None
-        source = importlib.import_module(name)
-        self._source = source
-        self._module = getattr(source, name)(self)
+        self._module = getattr(importlib.import_module(name), name)(self)
 
     def widgetRepresentation(self) -> qSlicerScriptedLoadableModuleWidget:
         if self._widget is None:
@@ -123,10 +148,7 @@ class qSlicerScriptedLoadableModule:
         return self._widget
 
     def createNewWidgetRepresentation(self) -> qSlicerScriptedLoadableModuleWidget:
-        widget = qSlicerScriptedLoadableModuleWidget()
-        widget._python = getattr(self._source, f"{self.name}Widget")(widget)
-        widget._python.setup()
-        return widget
+        return qSlicerScriptedLoadableModuleWidget(f"{self.name}Widget")
 
 
 def buildBase() -> types.ModuleType:

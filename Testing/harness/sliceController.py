@@ -13,6 +13,8 @@ import vtk
 from .ctkWidgets import ctkSliderWidget
 from .qtNamespace import QtCore, QtWidgets, emitter, registerCustomWidget
 
+ROUNDED = 0.001  # mm that the slider's spin box may be off
+
 
 @registerCustomWidget
 class qMRMLSliderWidget(ctkSliderWidget):
@@ -30,6 +32,7 @@ class qMRMLSliceControllerWidget(QtWidgets.QWidget):
         self._logic, self._answering = logic, False
         self._slider = qMRMLSliderWidget(self)
         self._slider.minimum, self._slider.maximum, self._slider.decimals = 0.0, 99.99, 3
+        self._limits = [0.0, 99.99]
         self._slider.connect("valueChanged(double)", self._queue)
         self._tag = logic.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._follow())
         self._answerLater(0.0)
@@ -51,13 +54,13 @@ class qMRMLSliceControllerWidget(QtWidgets.QWidget):
         limits, resolution = [0.0, 0.0], vtk.reference(0.0)
         if not shiboken6.isValid(self) or not self._logic.GetSliceOffsetRangeResolution(limits, resolution):
             return
-        before, changed = self._slider.value, limits != [self._slider.minimum, self._slider.maximum]
+        before, changed, self._limits = self._slider.value, limits != self._limits, limits
         self._slider.blockSignals(True)
         self._slider.minimum, self._slider.maximum = limits
         self._slider.singleStep = max(resolution.get(), 1e-8)
         self._slider.value = self._logic.GetSliceOffset()
         self._slider.blockSignals(False)
-        if changed and not limits[0] <= before <= limits[1]:
+        if changed and not limits[0] - ROUNDED <= before <= limits[1] + ROUNDED:
             self._answerLater(min(max(before, limits[0]), limits[1]))
 
     def _answerLater(self, value: float) -> None:

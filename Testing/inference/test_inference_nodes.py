@@ -179,12 +179,13 @@ def test_a_metric_that_is_infinite_is_shown_as_none(load_module):
 
 
 def test_four_up_shows_each_image_in_its_view(restore, process_until):
-    from MedSSLInferenceLib.views.restorationLayout import LAYOUT_ID, VIEWS, showFourUp
+    from MedSSLInferenceLib.views.restorationLayout import LAYOUT_ID, VIEWS, fourUpSteps
+    from MedSSLLib.steps import runSteps
 
     manager = slicer.app.layoutManager()
     result = restore(phantoms.volume(oblique=True))
     for _repeated in range(2):
-        assert showFourUp(result, manager)
+        runSteps(fourUpSteps(result, manager))
         assert manager.layout == LAYOUT_ID
         assert set(manager.sliceViewNames()) == {name for name, _ in VIEWS.values()}
     widgets = [manager.sliceWidget(name) for name, _colour in VIEWS.values()]
@@ -198,10 +199,11 @@ def test_four_up_shows_each_image_in_its_view(restore, process_until):
 
 def test_four_up_opens_at_the_region_although_the_sliders_answer_late(restore, process_until):
     import qt
-    from MedSSLInferenceLib.views.restorationLayout import VIEWS, showFourUp
+    from MedSSLInferenceLib.views.restorationLayout import VIEWS, fourUpSteps
+    from MedSSLLib.steps import runSteps
 
     manager, result = slicer.app.layoutManager(), restore(phantoms.volume())
-    showFourUp(result, manager)
+    runSteps(fourUpSteps(result, manager))
     nodes = [manager.sliceWidget(name).mrmlSliceNode() for name, _colour in VIEWS.values()]
     bounds = [0.0] * 6
     result.restored.GetRASBounds(bounds)
@@ -213,6 +215,9 @@ def test_four_up_opens_at_the_region_although_the_sliders_answer_late(restore, p
 
 
 def test_without_main_window_nothing_is_shown(restore):
-    from MedSSLInferenceLib.views.restorationLayout import showFourUp
+    from MedSSLInferenceLib.views.restorationLayout import fourUpSteps
+    from MedSSLLib.steps import runSteps
 
-    assert showFourUp(restore(phantoms.volume()), None) is False
+    before = slicer.app.layoutManager().layout
+    runSteps(fourUpSteps(restore(phantoms.volume()), None))
+    assert slicer.app.layoutManager().layout == before

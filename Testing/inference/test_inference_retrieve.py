@@ -90,7 +90,7 @@ def test_a_double_click_loads_a_case_beside_the_image(found, scene, process_unti
     gallery.setCurrentRow(2)
     assert found.ui.caseLabel.text.startswith("Case 3: case_3")
     gallery.itemDoubleClicked.emit(gallery.item(2))
-    process_until(lambda: found.box.state == "finished" and found.box.loaded is not None)
+    process_until(lambda: found.box.state == "finished" and found.box.loaded is not None and not found.box.showing)
     node, manager = found.box.loaded, slicer.app.layoutManager()
     assert node.GetName() == "case_3" and node.GetImageData().GetDimensions() == (120, 100, 1), (
         "numbered files stay single"

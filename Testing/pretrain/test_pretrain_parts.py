@@ -296,7 +296,7 @@ def test_errors_and_events_in_words(harness):
     text = errorText(ResourceError("a<b.nrrd", "is truncated", "Copy it again"))
     assert "a&lt;b.nrrd" in text and "Copy it again" in text
     summary = summaryText({"volumes": 2, "patients": 1, "modality": "CT", "notes": ["a<b.nrrd is small"]})
-    assert "2 volumes of 1 patients, CT" in summary and "a&lt;b.nrrd" in summary
+    assert "2 volumes of 1 patient, CT" in summary and "a&lt;b.nrrd" in summary
     bad = [{"file": f"/d/{name}", "reason": "is cut off <here>"} for name in ("x.nii", "y.nii")]
     mixed = {
         "volumes": 3,
@@ -326,4 +326,33 @@ def test_errors_and_events_in_words(harness):
         "message": "Constant output.",
         "remedy": "Lower the rate.",
     }
-    assert "Constant output. Lower the rate." in eventText(warning)
+    assert eventText(warning).splitlines()[0].endswith("Warning: Constant output.")
+    assert eventText(warning).splitlines()[1].strip() == "Lower the rate."
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"config": {"cube": [64, 64, 32]}, "training": 3}, "5 steps, 3 volumes for training, 1 for validation"),
+        ({"config": {"backbone": "swin"}, "training": 1}, "5 steps, 1 radiograph for training, 1 for validation"),
+        ({"config": {"loss": "dice"}, "parameters": 9, "training": 1}, "5 steps, 1 image for training"),
+    ],
+)
+def test_the_log_says_what_a_training_learns_from(harness, fields, said):
+    event = {
+        "type": "started",
+        "time": 0.0,
+        "device": "cpu",
+        "precision": "bf16",
+        "steps": 5,
+        "validation": 1,
+        **fields,
+    }
+    assert said in eventText(event)
+
+
+def test_a_remedy_is_a_sentence_and_a_line_of_its_own(harness):
+    warning = {"type": "warning", "time": 0.0, "message": "one radiograph is inverted", "remedy": "Say so in the spec"}
+    first, second = eventText(warning).splitlines()
+    assert first.endswith("Warning: one radiograph is inverted.") and second.strip() == "Say so in the spec."
+    assert len(eventText({**warning, "remedy": ""}).splitlines()) == 1

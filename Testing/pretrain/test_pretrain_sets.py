@@ -201,7 +201,7 @@ def test_files(panel, server, make_pretrain, process_until, tmp_path):
     panel.paths.append(str(tmp_path / "absent.yaml"))
     panel.sets.ui.addSetButton.click()
     process_until(lambda: not panel.sets.ui.setsError.isHidden())
-    assert "absent.yaml" in panel.sets.ui.setsError.text and len(panel.sets.specs) == 1
+    assert "absent.yaml" in panel.sets.ui.setsError.text.replace("\u200b", "") and len(panel.sets.specs) == 1
     panel.paths.append("")  # cancelled
     panel.sets.ui.addSetButton.click()
     assert panel.sets.ui.setsError.isHidden()

@@ -56,7 +56,7 @@ class InferencePanel:
         """Click a button and wait for the end of what it starts."""
         box = box or self.box
         button.click()
-        process_until(lambda: box.state in ("finished", "failed"))
+        process_until(lambda: box.state in ("finished", "failed") and not box.showing)
         assert box.state == state, box._errorLabel.text
         assert state != "finished" or not box._errorLabel.visible, box._errorLabel.text
 
@@ -89,7 +89,7 @@ class InferencePanel:
         """The user closes the application."""
         if not self.closed:
             self.closed = True
-            self.widget.cleanup()
+            self.widget._onModuleAboutToBeUnloaded(self.widget.moduleName)
             self.parent.close()
             self.parent.deleteLater()
 

@@ -38,7 +38,7 @@ class PretrainPanel:
         """The user closes the application."""
         if not self.closed:
             self.closed = True
-            self.widget.cleanup()
+            self.widget._onModuleAboutToBeUnloaded(self.widget.moduleName)
             self.parent.deleteLater()
 
     def grab(self, grab, name: str) -> None:

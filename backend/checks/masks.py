@@ -15,7 +15,7 @@ from PIL import Image
 
 MASKED_FIELDS = {  # of JSON objects: times, durations, rates, processes and hosts
     "time", "created", "started", "ended", "heartbeat", "eta_s", "seconds", "index_s", "query_ms", "samples_per_s",
-    "data_wait", "host", "pid", "pid_started",
+    "data_wait", "augmenting", "host", "pid", "pid_started",
 }  # fmt: skip
 EXEMPT_FIELDS = {"error": "code"}  # parent -> a field below it that may come or go: error codes
 EXEMPT_FILES = {  # pattern of names -> why their content does not count; that they are there does, but for locks

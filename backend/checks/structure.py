@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MOST_FILES = 16  # of Python in a folder
 ROOMS = (
-    "core", "jobs", "distort", "images", "datasets", "networks", "evaluation", "training", "pretraining", "inference",
+    "core", "jobs", "distort", "augment", "images", "datasets", "networks", "evaluation", "training", "pretraining", "inference",
     "inspection", "reports", "tasks", "studies", "handlers", "server", "client", "cli", "examples",
 )  # fmt: skip  # of the backend, lowest first
 LIBRARIES = {  # of the extension: their folders, lowest first; "" are the files beside them. MedSSLLib lies below the two others

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from MedSSLLib.scene.volumeExport import directionLps, isFlat
+from MedSSLLib.steps import StepRunner, Steps
 from MedSSLLib.widgets.actionBox import IDLE, ActionBox
 from slicer.i18n import tr as _
 
@@ -35,7 +36,7 @@ class InspectionBox(ActionBox):
     def __init__(self, ui, name: str, logic, models, layoutManager: Callable, device: Callable[[], str]) -> None:
         super().__init__(ui, name)
         self._logic, self._models, self._layoutManager, self._device = logic, models, layoutManager, device
-        self._transport = self._parameterNode = None
+        self._transport = self._parameterNode = self._showing = None
 
     def setTransport(self, transport) -> None:
         """The backend is up, and this asynchronous transport reaches it; None: it is down."""
@@ -53,6 +54,24 @@ class InspectionBox(ActionBox):
         """The scene is closed: its nodes are gone, and nobody waits for the result of a run."""
         self._forgetResults()
         self.reset()
+
+    @property
+    def showing(self) -> bool:
+        """Whether views are still being filled."""
+        return self._showing is not None and self._showing.running
+
+    def close(self) -> None:
+        """The panel goes away: nobody asks any more how a run gets on."""
+        super().close()
+        if self._showing is not None:
+            self._showing.stop()
+
+    def _show(self, steps: Steps, onShown: Callable = lambda _value: None) -> None:
+        """Fill views over several event loops; what was being shown before is dropped."""
+        if self._showing is not None:
+            self._showing.stop()
+        self._showing = StepRunner(steps, None, onShown, self.showError)
+        self._showing.start()
 
     def _chose(self) -> None:
         """Another image or setting is chosen: what the last run said no longer counts."""

@@ -14,7 +14,7 @@ from MedSSLInferenceLib.panel.restoreForm import RestoreForm
 from MedSSLInferenceLib.panel.rowsTable import fillRows
 from MedSSLInferenceLib.scene.presence import requirePresent
 from MedSSLInferenceLib.scene.restorationNodes import IMAGES
-from MedSSLInferenceLib.views.restorationLayout import showFourUp
+from MedSSLInferenceLib.views.restorationLayout import fourUpSteps
 
 FORMATS = {"mse": "{:.4f}", "psnr": "{:.1f}", "ssim": "{:.3f}"}
 
@@ -53,7 +53,7 @@ class RestoreBox(InspectionBox):
         """Show the four views: at the end of a run, and after the user has looked at something else."""
         try:
             requirePresent([getattr(self.restoration, name) for name in IMAGES], _("Restore the volume again"))
-            showFourUp(self.restoration, self._layoutManager())
+            self._show(fourUpSteps(self.restoration, self._layoutManager()))
         except Exception as error:  # the border of a Qt slot: what is raised beyond it is only printed
             self.showError(error)
 

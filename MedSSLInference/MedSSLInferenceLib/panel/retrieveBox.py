@@ -5,6 +5,7 @@ from __future__ import annotations
 import qt
 from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.widgets.actionBox import Action, unfulfilled
+from MedSSLLib.widgets.counted import counted
 from MedSSLLib.widgets.modelChoice import chosen, fillCombo
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
@@ -14,7 +15,7 @@ from MedSSLInferenceLib.panel.caseGallery import CaseGallery, caseText
 from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER, InspectionBox, withNotes
 from MedSSLInferenceLib.runs.radiographImages import viewTitles
 from MedSSLInferenceLib.runs.retrieveRun import caseRun
-from MedSSLInferenceLib.views.caseNodes import showBeside
+from MedSSLInferenceLib.views.caseNodes import besideSteps
 
 
 class RetrieveBox(InspectionBox):
@@ -97,7 +98,7 @@ class RetrieveBox(InspectionBox):
         self.found = found
         self.gallery.show(found.table, found.pictures)
         info = found.info
-        text = _("{count} images searched.").format(count=info["images"])
+        text = counted(info["images"], _("{count} image searched."), _("{count} images searched."))
         if new := info["added"] + info["changed"]:
             described = _("{new} of them were described now, in {seconds:.0f} s.")
             text = f"{text} {described.format(new=new, seconds=info['index_s'])}"
@@ -114,7 +115,7 @@ class RetrieveBox(InspectionBox):
 
     def _onLoaded(self, node) -> None:
         self.loaded = node
-        showBeside(self.found.volume, node, self._layoutManager())
+        self._show(besideSteps(self.found.volume, node, self._layoutManager()))
         self.ui.retrieveStatus.text = _("{name} is in the scene.").format(name=node.GetName())
 
     def _onCase(self) -> None:

@@ -14,6 +14,7 @@ from MedSSLInferenceLib.scene.comparison.patchMapNodes import patchAt, select
 from MedSSLInferenceLib.scene.comparison.pointLists import findPoint, movePoint
 from MedSSLInferenceLib.scene.comparison.radiographGroup import FIND, RadiographGroup, groups
 from MedSSLInferenceLib.scene.pixelGeometry import pixelsToWorld
+from MedSSLInferenceLib.scene.results import revealKind
 from MedSSLInferenceLib.views.radiographLayout import setOpacity, showResults
 
 
@@ -90,7 +91,7 @@ class FindBox:
         """Let the user click into a view; the point of the chosen image goes there."""
         node = findPoint(self._group, self.source)
         self._follow()
-        showResults(self._group, self._layoutManager(), self._ui.opacitySlider.value)
+        self._reveal()
         node.RemoveAllControlPoints()
         slicer.modules.markups.logic().SetActiveList(node)
         slicer.modules.markups.logic().StartPlaceMode(False)
@@ -113,6 +114,11 @@ class FindBox:
         """The panel goes away."""
         self._search.follow(None)
         self._links.close()
+
+    def _reveal(self) -> None:
+        """Show the point with its maps, and hide the other results of these images."""
+        revealKind(self._group, FIND)
+        showResults(self._group, self._layoutManager(), self._ui.opacitySlider.value)
 
     def _follow(self) -> None:
         self._search.follow(self._group)
@@ -138,7 +144,7 @@ class FindBox:
         image = self._group.images[number]
         movePoint(self._group, number, pixelsToWorld(image, [(row["x"], row["y"])])[0])
         self._follow()
-        showResults(self._group, self._layoutManager(), self._ui.opacitySlider.value)
+        self._reveal()
         select(self._group, row)
         self._search.moved(number)
 

@@ -20,7 +20,7 @@ from MedSSLInferenceLib.scene.comparison.partSegmentations import partNames
 from MedSSLInferenceLib.scene.comparison.pointLists import highlight
 from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, TABLE, RadiographGroup, findGroup, groups
 from MedSSLInferenceLib.scene.tableNodes import rowsOf
-from MedSSLInferenceLib.views.radiographLayout import registerLayouts, showGroup
+from MedSSLInferenceLib.views.radiographLayout import groupViewSteps, isShown
 
 
 class RadiographBox(InspectionBox):
@@ -48,7 +48,6 @@ class RadiographBox(InspectionBox):
         )
         ui.radiographShowButton.connect("clicked(bool)", lambda _checked: self.show())
         ui.correspondTable.connect("itemSelectionChanged()", self._onRow)
-        registerLayouts(self._layoutManager())
         self._setActions(*self._comparisons(), self.landmarks.action)
         self.sceneReady()
 
@@ -62,10 +61,6 @@ class RadiographBox(InspectionBox):
         self.form.setParameterNode(parameterNode)
         self.landmarks.setParameterNode(parameterNode)
 
-    def sceneImporting(self) -> None:
-        """A scene is about to be loaded, perhaps one that was saved in our layout."""
-        registerLayouts(self._layoutManager())
-
     def sceneReady(self) -> None:
         """A scene was loaded: its comparisons are alive again."""
         complete = [group for group in groups() if group.complete]
@@ -74,8 +69,8 @@ class RadiographBox(InspectionBox):
         if complete and self.group is None:
             self._take(complete[-1])
             self.form.choose(complete[-1].images)
-            if self.group.node.GetAttribute("MedSSL.shown"):
-                self.show()
+            if isShown(self.group, self._layoutManager()):
+                self.find.layoutShown()
         self.update()
 
     def close(self) -> None:
@@ -87,9 +82,8 @@ class RadiographBox(InspectionBox):
         """Show the images side by side, with the patch map where there is one."""
         if self.group is not None and self.group.complete:
             withMap = self.group.get(CHART) is not None if withMap is None else withMap
-            self.group.node.SetAttribute("MedSSL.shown", "1")
-            showGroup(self.group, self._layoutManager(), self.ui.opacitySlider.value, withMap)
-            self.find.layoutShown()
+            steps = groupViewSteps(self.group, self._layoutManager(), self.ui.opacitySlider.value, withMap)
+            self._show(steps, lambda _value: self.find.layoutShown())
             self.update()
 
     def update(self) -> None:

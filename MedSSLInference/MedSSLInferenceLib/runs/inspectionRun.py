@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import isgenerator
 from typing import Any
 
 from MedSSLLib.steps import StepRunner, Steps, runSteps
+from slicer.i18n import tr as _
+
+from medssl.core.errors import CancelledError
 
 
 class InspectionRun:
@@ -13,7 +17,8 @@ class InspectionRun:
 
     Args:
         conversation: function (transport, stopped) -> Steps; `stopped()` says whether the user wants to stop.
-        createNodes: makes the nodes of what the conversation returns; called in the event loop or by `wait`.
+        createNodes: makes the nodes of what the conversation returns; a generator makes them over several event loops, and
+            takes them back where it is closed before its end.
     """
 
     def __init__(self, conversation: Callable[[Any, Callable[[], bool]], Steps], createNodes: Callable) -> None:
@@ -22,20 +27,11 @@ class InspectionRun:
 
     def wait(self, transport) -> Any:
         """Run to the end through a blocking transport, and make the nodes."""
-        return self._createNodes(runSteps(self._steps(transport), transport))
+        return runSteps(self._steps(transport), transport)
 
     def start(self, transport, onFinished: Callable, onFailed: Callable) -> InspectionRun:
         """Run through an asynchronous transport; `onFinished(nodes)` or `onFailed(error)` follows."""
-
-        def finished(value) -> None:
-            try:
-                nodes = self._createNodes(value)
-            except Exception as error:  # the border of a Qt slot: what is raised beyond it is only printed
-                onFailed(error)
-            else:
-                onFinished(nodes)
-
-        self._runner = StepRunner(self._steps(transport), transport, finished, onFailed)
+        self._runner = StepRunner(self._steps(transport), transport, onFinished, onFailed)
         self._runner.start()
         return self
 
@@ -48,4 +44,17 @@ class InspectionRun:
         self._runner.stop()
 
     def _steps(self, transport) -> Steps:
-        return self._conversation(transport, lambda: self._stopped)
+        value = yield from self._conversation(transport, lambda: self._stopped)
+        made = self._createNodes(value)
+        return (yield from self._creation(made)) if isgenerator(made) else made
+
+    def _creation(self, steps: Steps) -> Steps:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return end.value
+            yield step
+            if self._stopped:
+                steps.close()
+                raise CancelledError(_("result"))

@@ -9,6 +9,7 @@ from typing import Any
 from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.scene.volumeExport import uploadSteps
 from MedSSLLib.steps import Steps, resultSteps
+from MedSSLLib.widgets.counted import counted
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -18,6 +19,7 @@ from medssl.core.requests import LandmarksRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
 from MedSSLInferenceLib.runs.radiographImages import pictures
 from MedSSLInferenceLib.scene.pixelGeometry import worldToPixel
+from MedSSLInferenceLib.scene.results import LANDMARKS, mark
 from MedSSLInferenceLib.scene.tableNodes import createTable
 
 
@@ -40,7 +42,7 @@ def landmarksRun(nodes, models, pointLists, onProgress: Callable = lambda *_: No
     pictures(nodes)
     if len(pointLists) != len(nodes):
         value = _("{lists} point lists").format(lists=len(pointLists))
-        rule = _("do not fit {images} radiographs").format(images=len(nodes))
+        rule = counted(len(nodes), _("do not fit {count} radiograph"), _("do not fit {count} radiographs"))
         raise InputError(value, rule, _("Give one for each"), code="point-lists-missing")
     models = (models,) if isinstance(models, str) else tuple(models)
     points = tuple(
@@ -80,6 +82,7 @@ def catalogueLandmarksRun(images: str, landmarks: str, models, onProgress: Calla
 
 def _createNodes(status) -> LandmarkErrors:
     tableNode = createTable(status.table, _("Landmark retrieval error"))
+    mark({"table": tableNode}, LANDMARKS, ())
     return LandmarkErrors(tableNode, status.table, status.info)
 
 

@@ -10,6 +10,7 @@ import slicer
 from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.scene.volumeExport import greyVoxels, ijkToRas, isFlat, uploadSteps
 from MedSSLLib.steps import Steps, resultSteps
+from MedSSLLib.widgets.counted import counted
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -54,9 +55,15 @@ def pictures(volumeNodes, view: str = "", least: int = 2) -> list[Picture]:
     """
     nodes = list(volumeNodes)
     if len(nodes) < least:
-        rule = _("are too few: {least} at least are compared").format(least=least)
+        rule = counted(
+            len(nodes), _("is too few: {least} at least are compared"), _("are too few: {least} at least are compared"),
+            least=least,
+        )  # fmt: skip
         raise InputError(
-            _("{count} radiographs").format(count=len(nodes)), rule, _("Choose another one"), code="too-few-images"
+            counted(len(nodes), _("{count} radiograph"), _("{count} radiographs")),
+            rule,
+            _("Choose another one"),
+            code="too-few-images",
         )
     if len(set(node.GetID() for node in nodes)) < len(nodes):
         raise InputError(_("radiographs"), _("hold one twice"), _("Choose different ones"), code="radiograph-repeated")

@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.scene.volumeExport import uploadSteps
-from MedSSLLib.steps import Steps, fileSteps, resultSteps
+from MedSSLLib.steps import Pause, Steps, fileSteps, resultSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -17,20 +17,27 @@ from medssl.core.errors import InputError
 from medssl.core.requests import CorrespondRequest, CosegmentRequest, PatchmapRequest, SimilarityRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
 from MedSSLInferenceLib.runs.radiographImages import pictures, planeSteps
+from MedSSLInferenceLib.scene.clearing import removeNode
 from MedSSLInferenceLib.scene.comparison.heatMaps import showHeatMaps
-from MedSSLInferenceLib.scene.comparison.partSegmentations import createPartSegmentations
-from MedSSLInferenceLib.scene.comparison.patchMapNodes import createPatchMap
-from MedSSLInferenceLib.scene.comparison.pointLists import createPointLists, movePoint, showMatch
+from MedSSLInferenceLib.scene.comparison.partSegmentations import partSteps
+from MedSSLInferenceLib.scene.comparison.patchMapNodes import patchMapSteps
+from MedSSLInferenceLib.scene.comparison.pointLists import movePoint, pointListSteps, showMatch
 from MedSSLInferenceLib.scene.comparison.radiographGroup import (
     CHART,
+    FIND,
+    HEAT,
+    MATCH,
     PART_TABLE,
+    PARTS,
     PATCHES,
+    POINTS,
     TABLE,
     RadiographGroup,
     groupOf,
 )
 from MedSSLInferenceLib.scene.pixelGeometry import insideImage, middle, pixelsToWorld, worldToPixel
 from MedSSLInferenceLib.scene.presence import requirePresent
+from MedSSLInferenceLib.scene.results import revealKind
 
 LIVE_WAIT_S = 2.0  # how long the server may keep a question about one point before it answers "later"
 LIVE_POLL_S = 0.1
@@ -86,8 +93,9 @@ def correspondRun(
 ) -> InspectionRun:
     """Its nodes are a Correspondence; `options` are further fields of CorrespondRequest: count, dense, seed, ..."""
 
-    def create(group, status, _files) -> Correspondence:
-        lists = createPointLists(group, status.table)
+    def create(group, status, _files) -> Steps:
+        lists = yield from pointListSteps(group, status.table)
+        revealKind(group, POINTS)
         return Correspondence(group, lists, group.get(TABLE), status.table, status.info)
 
     def ask(refs, _images):
@@ -113,10 +121,13 @@ def similarityRun(
         x, y = middle(images[number]) if pointRas is None else pixelInside(images[number], pointRas)
         return api.similarity(SimilarityRequest(refs, model, x, y, source=number, **options), LIVE_WAIT_S)
 
-    def create(group, status, _files) -> Similarity:
+    def create(group, status, _files) -> Steps:
         image = group.images[number]
         movePoint(group, number, pixelsToWorld(image, [middle(image)])[0] if pointRas is None else pointRas)
-        return showSimilarity(group, number, status)
+        yield Pause(0.0)
+        found = showSimilarity(group, number, status)
+        revealKind(group, FIND)
+        return found
 
     return _run(nodes, model, view, ask, create, onProgress)
 
@@ -124,9 +135,10 @@ def similarityRun(
 def cosegmentRun(nodes, model: str, view: str = "", onProgress: Callable = lambda *_: None, **options) -> InspectionRun:
     """Its nodes are Parts; `options` are further fields of CosegmentRequest: parts, dense, seed, ..."""
 
-    def create(group, status, files) -> Parts:
+    def create(group, status, files) -> Steps:
         maps = [files[f"segmentation-{number}"] for number in range(len(group.images))]
-        segmentations = createPartSegmentations(group, status.table, maps)
+        segmentations = yield from partSteps(group, status.table, maps)
+        revealKind(group, PARTS)
         return Parts(group, segmentations, group.get(PART_TABLE), status.table, status.info)
 
     def ask(refs, _images):
@@ -138,8 +150,9 @@ def cosegmentRun(nodes, model: str, view: str = "", onProgress: Callable = lambd
 def patchmapRun(nodes, model: str, view: str = "", onProgress: Callable = lambda *_: None, **options) -> InspectionRun:
     """Its nodes are a PatchMap; `options` are further fields of PatchmapRequest: method, dense, perplexity, ..."""
 
-    def create(group, status, _files) -> PatchMap:
-        series = createPatchMap(group, status.table)
+    def create(group, status, _files) -> Steps:
+        series = yield from patchMapSteps(group, status.table)
+        revealKind(group, CHART)
         return PatchMap(group, group.get(PATCHES), series, group.get(CHART), status.table, status.info)
 
     def ask(refs, _images):
@@ -149,7 +162,10 @@ def patchmapRun(nodes, model: str, view: str = "", onProgress: Callable = lambda
 
 
 def showSimilarity(group: RadiographGroup, source: int, status) -> Similarity:
-    """Heat maps and matches of an answered question, in place."""
+    """Heat maps and matches of an answered question, in place; those that the source got from another one go."""
+    for stale in (group.get(HEAT, source), group.get(MATCH, source)):
+        if stale is not None:
+            removeNode(stale)
     heatMaps = showHeatMaps(group, status.info["maps"], source)
     matches = [showMatch(group, row["image"], row) for row in status.table if row["image"] != source]
     return Similarity(group, heatMaps, matches, status.table, status.info)
@@ -178,7 +194,7 @@ def pixelInside(image, pointRas) -> tuple[float, float]:
 
 
 def _run(nodes, model: str, view: str, ask: Callable, create: Callable, onProgress: Callable) -> InspectionRun:
-    """One comparison: `ask(refs, images)` makes the call, `create(group, status, files)` the nodes of its answer."""
+    """One comparison: `ask(refs, images)` makes the call, the steps of `create(group, status, files)` the nodes of its answer."""
     chosen = pictures(nodes, view)
 
     def conversation(transport, stopped) -> Steps:
@@ -190,15 +206,18 @@ def _run(nodes, model: str, view: str, ask: Callable, create: Callable, onProgre
         status = yield from resultSteps((yield ask(refs, images)), stopped, onProgress)
         return images, status, (yield from fileSteps(status, ".nrrd"))
 
-    def createNodes(value):
+    def createNodes(value) -> Steps:
         images, status, files = value
         requirePresent(images, _("Load it and compare again"))
         group = groupOf(images)
         group.node.SetAttribute("MedSSL.model", model)
+        before = group.results()
         try:
-            return create(group, status, files)
-        except Exception:
-            if group.empty:
+            return (yield from create(group, status, files))
+        except BaseException:  # GeneratorExit too: nobody waits for it any more
+            for node in [node for node in group.results() if node not in before]:
+                removeNode(node)
+            if group.node.GetScene() is not None and group.empty:
                 slicer.mrmlScene.RemoveNode(group.node)
             raise
 

@@ -14,9 +14,10 @@ from medssl.client import api
 from medssl.core.errors import InputError
 from medssl.core.requests import RestoreRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
+from MedSSLInferenceLib.scene.overlayViews import bindRegion
 from MedSSLInferenceLib.scene.presence import requirePresent
 from MedSSLInferenceLib.scene.regionOfInterest import ijkBounds
-from MedSSLInferenceLib.scene.restorationNodes import Restoration, createRestoration
+from MedSSLInferenceLib.scene.restorationNodes import restorationSteps
 
 
 def restorationRun(
@@ -44,9 +45,11 @@ def restorationRun(
         status = yield from resultSteps((yield api.restore(request)), stopped, onProgress)
         return request, status, (yield from fileSteps(status, ".nrrd"))
 
-    def createNodes(value) -> Restoration:
+    def createNodes(value) -> Steps:
         requirePresent([volumeNode], _("Load it and restore it again"))
-        return createRestoration(volumeNode, *value)
+        if roi is not None and roi.GetScene() is not None:
+            bindRegion(roi, volumeNode)
+        return (yield from restorationSteps(volumeNode, *value))
 
     return InspectionRun(conversation, createNodes)
 

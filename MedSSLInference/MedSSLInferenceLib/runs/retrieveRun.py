@@ -21,6 +21,7 @@ from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
 from MedSSLInferenceLib.runs.radiographImages import viewOf
 from MedSSLInferenceLib.scene.folders import createFolder, folderName, placeInFolder
 from MedSSLInferenceLib.scene.presence import requireGiven, requirePresent
+from MedSSLInferenceLib.scene.results import CASES, joinResult, mark
 from MedSSLInferenceLib.scene.tableNodes import createTable
 from MedSSLInferenceLib.views.caseNodes import createFromBytes, isCase, loadedBefore, loadFile, markCase
 
@@ -85,6 +86,7 @@ def retrieveRun(
         tableNode = createTable(status.table, folderName(folder))
         tableNode.SetAttribute("MedSSL.model", model)
         placeInFolder(tableNode, folder)
+        mark({"table": tableNode}, CASES, [node])
         return Retrieved(node, tableNode, tuple(status.table), pictures, status.info, shared, folder)
 
     return InspectionRun(conversation, createNodes)
@@ -130,6 +132,7 @@ def caseRun(found: Retrieved, rank: int, onProgress: Callable = lambda *_: None)
         if not isCase(node):
             markCase(node, row, found.volume)
             placeInFolder(node, found.folder)
+            joinResult(node, found.tableNode, "case")
         return node
 
     return InspectionRun(conversation, createNodes)

@@ -17,7 +17,8 @@ from medssl.core.requests import PredictRequest, SegmentRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
 from MedSSLInferenceLib.runs.radiographImages import viewOf
 from MedSSLInferenceLib.scene.presence import requireGiven, requirePresent
-from MedSSLInferenceLib.scene.segmentationNodes import Segmented, createSegmentation
+from MedSSLInferenceLib.scene.results import PREDICTION, mark
+from MedSSLInferenceLib.scene.segmentationNodes import segmentationSteps
 from MedSSLInferenceLib.scene.tableNodes import createTable
 
 LABEL_MAP = "segmentation.nrrd"
@@ -58,9 +59,9 @@ def segmentRun(volumeNode, model: str, onProgress: Callable = lambda *_: None, *
         status = yield from resultSteps((yield api.segment(request)), stopped, onProgress)
         return request, status, (yield api.result_file(status.id, LABEL_MAP))
 
-    def createNodes(value) -> Segmented:
+    def createNodes(value) -> Steps:
         requirePresent([volumeNode], _("Load it and segment it again"))
-        return createSegmentation(volumeNode, *value)
+        return (yield from segmentationSteps(volumeNode, *value))
 
     return InspectionRun(conversation, createNodes)
 
@@ -105,6 +106,7 @@ def _createPrediction(nodes, view: str, status) -> Predicted:
     name = title.format(name=nodes[0].GetName(), others=len(nodes) - 1)
     tableNode = createTable(status.table, name)
     tableNode.SetAttribute("MedSSL.model", status.info.get("model", ""))
+    mark({"table": tableNode}, PREDICTION, [node for node in nodes if node.GetScene() is not None])
     return Predicted(tableNode, tuple(status.table), status.info, tuple(nodes), view)
 
 

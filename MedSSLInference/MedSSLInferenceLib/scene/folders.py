@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import slicer
+import vtk
+
+MADE_HERE = "MedSSL.folder"  # attribute of an item
 
 
 def createFolder(name: str, besideNode) -> int:
@@ -14,7 +17,31 @@ def createFolder(name: str, besideNode) -> int:
     while hierarchy.GetItemChildWithName(parent, name):
         count += 1
         name = f"{base} ({count})"
-    return hierarchy.CreateFolderItem(parent, name)
+    folder = hierarchy.CreateFolderItem(parent, name)
+    hierarchy.SetItemAttribute(folder, MADE_HERE, "1")
+    return folder
+
+
+def restoreFolder(item: int, name: str, parent: int) -> int:
+    """The folder with this name below an item: the one that is there, or a new one."""
+    hierarchy, known = _hierarchy(), _items()
+    if item in known and hierarchy.GetItemName(item) == name:
+        return item
+    parent = parent if parent in known else hierarchy.GetSceneItemID()
+    found = hierarchy.GetItemChildWithName(parent, name)
+    if found:
+        return found
+    folder = hierarchy.CreateFolderItem(parent, name)
+    hierarchy.SetItemAttribute(folder, MADE_HERE, "1")
+    return folder
+
+
+def removeEmptyFolders() -> None:
+    """Remove the folders made here that hold nothing any more."""
+    hierarchy = _hierarchy()
+    for item in _items():
+        if hierarchy.GetItemAttribute(item, MADE_HERE) and not hierarchy.GetNumberOfItemChildren(item):
+            hierarchy.RemoveItem(item)
 
 
 def folderName(folder: int) -> str:
@@ -38,6 +65,13 @@ def placeInFolder(node, folder: int) -> None:
         hierarchy.SetItemParent(item, folder)
     else:
         hierarchy.CreateItem(folder, node)
+
+
+def _items() -> list[int]:
+    """All items of the hierarchy."""
+    hierarchy, items = _hierarchy(), vtk.vtkIdList()
+    hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, True)
+    return [items.GetId(number) for number in range(items.GetNumberOfIds())]
 
 
 def _hierarchy():

@@ -13,6 +13,7 @@ from MedSSLLib.scene.volumeExport import isFlat
 IMAGE, SOURCE = "MedSSL.image", "MedSSL.source"  # references: the image that a result was computed from
 OVERLAY = "MedSSL.overlay"  # attribute of a result that was bound: it stays one when its image is gone
 MADE_BY = (OVERLAY, "MedSSL.group", "MedSSL.saliency")  # attributes, also in scenes saved before there was the first
+HIDDEN = "MedSSL.hidden"  # attribute of a heat map: "1" where it lies over no image for now
 NOWHERE = "vtkMRMLSliceNodeMedSSLNowhere"  # there is no such view; an empty list of views would mean all
 
 
@@ -31,15 +32,41 @@ def bindOverlay(node) -> None:
     Views are named in the display nodes, so that a saved scene keeps it. A scene without slice views, as of Slicer without a
     main window, has nothing that a result could lie over.
     """
-    if node.GetAttribute(OVERLAY) != "1":
+    image = imageOf(node)
+    isFree = image is None and isinstance(node, slicer.vtkMRMLMarkupsROINode)  # the volume of a user's region is gone
+    if isFree:
+        node.RemoveAttribute(OVERLAY)
+    elif node.GetAttribute(OVERLAY) != "1":
         node.SetAttribute(OVERLAY, "1")
     if not _composites():
         return
-    views = _viewsOf(imageOf(node)) or [NOWHERE]
+    views = [] if isFree else _viewsOf(image) or [NOWHERE]
     for number in range(node.GetNumberOfDisplayNodes()):
         display = node.GetNthDisplayNode(number)
         if display is not None and list(display.GetViewNodeIDs()) != views:
             display.SetViewNodeIDs(views)
+
+
+def bindRegion(roiNode, volumeNode) -> None:
+    """Show a region where the volume is shown that it was drawn in or used for, not over the results of using it."""
+    roiNode.SetNodeReferenceID(IMAGE, volumeNode.GetID())
+    bindOverlay(roiNode)
+
+
+def layOver(layers) -> None:
+    """Lay heat maps over the slice views that show their images, and take away those that are hidden.
+
+    What the user has laid over an image stays.
+    """
+    for composite in _composites():
+        upper = slicer.mrmlScene.GetNodeByID(composite.GetForegroundVolumeID() or "")
+        for layer in layers:
+            image = imageOf(layer)
+            if layer.GetAttribute(HIDDEN) == "1":
+                if upper is layer:
+                    composite.SetForegroundVolumeID(None)
+            elif image is not None and composite.GetBackgroundVolumeID() == image.GetID() and _mayLeave(upper):
+                composite.SetForegroundVolumeID(layer.GetID())
 
 
 def imageOf(node):
@@ -124,14 +151,28 @@ class OverlayViews:
             bindOverlays()
 
 
+def _isLayer(volumeNode) -> bool:
+    """Whether a volume is a result that may lie over its image, and over no other."""
+    return any(volumeNode.GetAttribute(name) for name in (*MADE_BY, "MedSSL.result"))
+
+
+def _mayLeave(upper) -> bool:
+    """Whether what lies over an image is no volume that the user has put there."""
+    return upper is None or _isLayer(upper)
+
+
 def _dropForeign(composite) -> None:
-    """Take a heat map of another image out of a view's upper layer."""
-    upper = slicer.mrmlScene.GetNodeByID(composite.GetForegroundVolumeID() or "")
-    if upper is None or not any(upper.GetAttribute(name) for name in MADE_BY):
-        return
-    image = imageOf(upper)
-    if image is None or image.GetID() != composite.GetBackgroundVolumeID():
-        composite.SetForegroundVolumeID(None)
+    """Take results of another image out of a view's upper layers."""
+    below = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
+    for upper, drop in (
+        (composite.GetForegroundVolumeID(), composite.SetForegroundVolumeID),
+        (composite.GetLabelVolumeID(), composite.SetLabelVolumeID),
+    ):
+        node = slicer.mrmlScene.GetNodeByID(upper or "")
+        if node is not None and _isLayer(node):
+            image = imageOf(node)
+            if image is None or below is None or (image is not below and image is not imageOf(below)):
+                drop(None)
 
 
 overlayViews = OverlayViews()  # one for panel and console

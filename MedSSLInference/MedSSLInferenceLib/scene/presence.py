@@ -28,5 +28,6 @@ def requirePresent(nodes, remedy: str) -> None:
         InputError: one was removed from the scene.
     """
     for node in nodes:
-        if node.GetScene() is None:
-            raise InputError(node.GetName(), _("was removed from the scene meanwhile"), remedy, code="node-removed")
+        if node is None or node.GetScene() is None:
+            name = node.GetName() if node is not None else _("an image")
+            raise InputError(name, _("was removed from the scene meanwhile"), remedy, code="node-removed")

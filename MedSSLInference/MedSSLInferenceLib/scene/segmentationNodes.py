@@ -7,12 +7,16 @@ from typing import Any
 
 import slicer
 from MedSSLLib.scene.labelMaps import markPrediction, segmentsOf
+from MedSSLLib.steps import Pause, Steps
 from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
+from MedSSLInferenceLib.scene.clearing import removeNode
 from MedSSLInferenceLib.scene.folders import folderOf, placeInFolder
 from MedSSLInferenceLib.scene.labelMapSegments import describe, importLabels
 from MedSSLInferenceLib.scene.overlayViews import bindOverlay
+from MedSSLInferenceLib.scene.presence import requirePresent
+from MedSSLInferenceLib.scene.results import MADE, now, resultOf, reveal
 
 
 @dataclass(frozen=True)
@@ -25,26 +29,42 @@ class Segmented:
     info: dict[str, Any]  # segments, notes
 
 
-def createSegmentation(volumeNode, request, result, labelMap: bytes) -> Segmented:
-    """Make a new segmentation node; earlier ones of the same volume stay.
+def segmentationSteps(volumeNode, request, result, labelMap: bytes) -> Steps:
+    """Make a new segmentation node; earlier ones of the same volume stay, but are not shown.
+
+    A conversation that only pauses, since the segments of a whole CT take their time; ended early it leaves nothing behind.
 
     Args:
         volumeNode: what was segmented; it stays as it is.
         request: the SegmentRequest.
         result: its ResultStatus, with table and info.
         labelMap: NRRD bytes, of the volume's size.
+
+    Returns:
+        A Segmented.
     """
-    array = read_nrrd_bytes(labelMap)[0]  # before the scene changes: it may be damaged
+    array = read_nrrd_bytes(labelMap, copy=False)[0]  # before the scene changes: it may be damaged
     name = slicer.mrmlScene.GenerateUniqueName(_("{name} segmentation").format(name=volumeNode.GetName()))
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    importLabels(node, volumeNode, array)
-    _complete(node, result.info["segments"])
-    folder = folderOf(volumeNode)
-    if folder:
-        placeInFolder(node, folder)
     node.SetNodeReferenceID("MedSSL.source", volumeNode.GetID())
-    markPrediction(node, volumeNode, request.model)
-    bindOverlay(node)
+    try:
+        yield Pause(0.0)
+        importLabels(node, volumeNode, array)
+        bindOverlay(node)
+        yield Pause(0.0)
+        requirePresent([volumeNode, node], _("Load it and segment it again"))
+        _complete(node, result.info["segments"])
+        folder = folderOf(volumeNode)
+        if folder:
+            placeInFolder(node, folder)
+        yield Pause(0.0)
+        requirePresent([volumeNode, node], _("Load it and segment it again"))
+        markPrediction(node, volumeNode, request.model)
+    except BaseException:  # GeneratorExit too: nobody waits for it any more
+        removeNode(node)
+        raise
+    node.SetAttribute(MADE, now())
+    reveal(resultOf(node))
     return Segmented(node, volumeNode, tuple(result.table), result.info)
 
 

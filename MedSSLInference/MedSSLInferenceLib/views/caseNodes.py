@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
+from MedSSLLib.scene.sliceOffsets import holdOffsets, middleOffset
 from MedSSLLib.scene.volumeExport import isFlat
+from MedSSLLib.steps import Pause, Steps
 from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
 from medssl.core.errors import InputError
 from MedSSLInferenceLib.scene.overlayViews import bindOverlays
-from MedSSLInferenceLib.views.radiographLayout import IMAGES_ID, facePixels, fitViews, registerLayouts, viewName
+from MedSSLInferenceLib.scene.presence import requirePresent
+from MedSSLInferenceLib.views.radiographLayout import facePixels, layoutId, viewName
 
 CASE = "MedSSL.case"  # attribute: the file that a node was loaded from
 DISPLAYED = ("MedSSL.Patient", "patient"), ("MedSSL.findings", "findings")
@@ -65,17 +67,19 @@ def loadedBefore(path: str):
     return next((node for node in nodes if node.GetAttribute(CASE) == path), None)
 
 
-def showBeside(query, case, layoutManager) -> bool:
-    """Show the image that was asked about and a case side by side.
+def besideSteps(query, case, layoutManager) -> Steps:
+    """Show the image that was asked about and a case side by side, one view an event loop.
 
-    Returns:
-        Whether there was a layout manager to show them in.
+    Args:
+        layoutManager: a qMRMLLayoutManager, or None where Slicer runs without a main window.
     """
     if layoutManager is None:
-        return False
-    registerLayouts(layoutManager, 2)
-    layoutManager.setLayout(IMAGES_ID)
+        return
+    layoutManager.setLayout(layoutId(2))
+    offsets = {}
     for number, node in enumerate((query, case)):
+        yield Pause(0.0)
+        requirePresent([query, case], _("Load it and search again"))
         widget = layoutManager.sliceWidget(viewName(number))
         composite = widget.mrmlSliceCompositeNode()
         composite.SetLinkedControl(False)
@@ -86,8 +90,6 @@ def showBeside(query, case, layoutManager) -> bool:
             facePixels(widget.mrmlSliceNode(), node)
         else:
             widget.mrmlSliceNode().SetOrientation("Axial")
-        widget.fitSliceToBackground()
+        offsets[viewName(number)] = middleOffset(widget.mrmlSliceNode(), node)
     bindOverlays()
-    # New views have their size only when the event loop has run.
-    qt.QTimer.singleShot(0, lambda: fitViews(layoutManager, 2))
-    return True
+    holdOffsets(layoutManager, offsets)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 
-import qt
 import slicer
 import vtk
+from MedSSLLib.scene.sliceOffsets import holdOffsets
+from MedSSLLib.steps import Pause, Steps
 
 from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, HEAT, RadiographGroup
-from MedSSLInferenceLib.scene.overlayViews import bindOverlays
+from MedSSLInferenceLib.scene.overlayViews import bindOverlays, layOver
 from MedSSLInferenceLib.scene.pixelGeometry import middle, pixelsToWorld
 
-IMAGES_ID, MAP_ID = 7320, 7321  # any numbers above 100 that other extensions are unlikely to have taken
+IMAGES_ID = 7320  # of two images; more images and the map have the next numbers, which other extensions hardly take
 VIEW_GROUP = 7320  # linking stays inside the group: the user's own slice views do not follow
 PLOT_VIEW = "MedSSLPatchMap"
 COLOURS = ("#4D9DE0", "#E1A32F", "#3BB273", "#C0504D", "#8E6BBF", "#4FB0AE")
 MOST = 12  # views
+
+
+def layoutId(count: int, withMap: bool = False) -> int:
+    """The number of the layout with so many images, with or without the patch map."""
+    return IMAGES_ID + 2 * (min(max(count, 2), MOST) - 2) + withMap
 
 
 def viewName(number: int) -> str:
@@ -42,77 +48,75 @@ def layoutXml(count: int, withMap: bool = False) -> str:
     )
 
 
-def registerLayouts(layoutManager, count: int = 2) -> None:
-    """Make both layouts known, so that a scene that was saved in one of them opens in it."""
-    if layoutManager is None:
-        return
-    layoutNode = layoutManager.layoutLogic().GetLayoutNode()
-    for identifier, withMap in ((IMAGES_ID, False), (MAP_ID, True)):
-        description = layoutXml(count, withMap)
-        if layoutNode.IsLayoutDescription(identifier):
-            layoutNode.SetLayoutDescription(identifier, description)
-        else:
-            layoutNode.AddLayoutDescription(identifier, description)
+def isOurs(layout: int) -> bool:
+    """Whether a layout is one of those with radiographs side by side."""
+    return layoutId(2) <= layout <= layoutId(MOST, True)
 
 
-def showGroup(group: RadiographGroup, layoutManager, opacity: float, withMap: bool = False) -> bool:
-    """Switch to the side-by-side layout and show the group's images and results in it.
+def descriptions() -> dict[int, str]:
+    """All layouts of radiographs, by their numbers."""
+    return {layoutId(n, withMap): layoutXml(n, withMap) for n in range(2, MOST + 1) for withMap in (False, True)}
+
+
+def groupViewSteps(group: RadiographGroup, layoutManager, opacity: float, withMap: bool = False) -> Steps:
+    """Switch to the side-by-side layout and show the group's images in it, one view an event loop.
 
     Args:
         layoutManager: a qMRMLLayoutManager, or None where Slicer runs without a main window.
         opacity: of the heat maps, 0...1.
         withMap: with the patch map below the images.
-
-    Returns:
-        Whether there was a layout manager to show it in.
     """
-    if layoutManager is None:
-        return False
-    images = group.images[:MOST]
-    registerLayouts(layoutManager, len(images))
-    layoutManager.setLayout(MAP_ID if withMap else IMAGES_ID)
-    for number in range(len(images)):
+    if layoutManager is None or not group.complete:
+        return
+    count = len(group.images[:MOST])
+    layoutManager.setLayout(layoutId(count, withMap))
+    for number in range(count):
+        yield Pause(0.0)
+        if not group.complete:
+            return
         _showImage(group, number, layoutManager.sliceWidget(viewName(number)), opacity)
     bindOverlays()
+    layOver(heatMaps(group))
     if withMap and group.get(CHART) is not None:
         plotViewNode().SetPlotChartNodeID(group.get(CHART).GetID())
-    # New views have their size only when the event loop has run.
-    qt.QTimer.singleShot(0, lambda: fitViews(layoutManager, len(images)))
-    return True
+    holdViews(layoutManager, map(viewName, range(count)))
+
+
+def holdViews(layoutManager, names, fit: bool = True) -> None:
+    """Keep slice views where they are now, also after their sliders have answered."""
+    nodes = {name: layoutManager.sliceWidget(name).mrmlSliceNode() for name in names}
+    holdOffsets(layoutManager, {name: node.GetSliceOffset() for name, node in nodes.items()}, fit=fit)
+
+
+def heatMaps(group: RadiographGroup) -> list:
+    """The heat maps of a group that are there."""
+    return group.having(HEAT)
 
 
 def showResults(group: RadiographGroup, layoutManager, opacity: float) -> None:
-    """Bring new results into the views that show the group's images already; elsewhere nothing changes."""
-    if not isShown(group, layoutManager):
-        return
-    for number in range(min(len(group.images), MOST)):
-        widget = layoutManager.sliceWidget(viewName(number))
-        _showLayers(group, number, widget.mrmlSliceCompositeNode(), opacity)
-    bindOverlays()
+    """Bring new results into the views that show the group's images, if its layout is shown."""
+    if layoutManager is not None and isOurs(layoutManager.layout) and group.complete:
+        bindOverlays()
+        layOver(heatMaps(group))
+        setOpacity(group, layoutManager, opacity)
 
 
 def isShown(group: RadiographGroup, layoutManager) -> bool:
-    """Whether the views show this group."""
-    if layoutManager is None or layoutManager.layout not in (IMAGES_ID, MAP_ID) or not group.complete:
+    """Whether the group's images are in the views of the current layout."""
+    if layoutManager is None or not isOurs(layoutManager.layout) or not group.complete:
         return False
-    widget = layoutManager.sliceWidget(viewName(0))
-    shown = widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() if widget is not None else None
-    return shown == group.images[0].GetID()
+    widgets = [layoutManager.sliceWidget(viewName(number)) for number in range(len(group.images[:MOST]))]
+    shown = [w.mrmlSliceCompositeNode().GetBackgroundVolumeID() if w is not None else None for w in widgets]
+    return shown == [image.GetID() for image in group.images[:MOST]]
 
 
 def setOpacity(group: RadiographGroup, layoutManager, opacity: float) -> None:
     """Of the heat maps in the views."""
-    if isShown(group, layoutManager):
-        for number in range(min(len(group.images), MOST)):
-            layoutManager.sliceWidget(viewName(number)).mrmlSliceCompositeNode().SetForegroundOpacity(opacity)
-
-
-def fitViews(layoutManager, count: int) -> None:
-    """Zoom each view to its image."""
-    for number in range(count):
-        widget = layoutManager.sliceWidget(viewName(number))
-        if widget is not None and widget.mrmlSliceCompositeNode().GetBackgroundVolumeID():
-            widget.fitSliceToBackground()
+    own = {node.GetID() for node in heatMaps(group)}
+    for name in layoutManager.sliceViewNames() if layoutManager is not None else ():
+        composite = layoutManager.sliceWidget(name).mrmlSliceCompositeNode()
+        if composite.GetForegroundVolumeID() in own:
+            composite.SetForegroundOpacity(opacity)
 
 
 def plotViewNode():
@@ -136,19 +140,14 @@ def facePixels(sliceNode, image) -> None:
 
 
 def _showImage(group: RadiographGroup, number: int, widget, opacity: float) -> None:
-    composite, sliceNode, image = widget.mrmlSliceCompositeNode(), widget.mrmlSliceNode(), group.images[number]
+    composite, image = widget.mrmlSliceCompositeNode(), group.images[number]
     composite.SetLinkedControl(False)
     composite.SetBackgroundVolumeID(image.GetID())
+    composite.SetForegroundVolumeID(None)
     composite.SetLabelVolumeID(None)
-    _showLayers(group, number, composite, opacity)
-    facePixels(sliceNode, image)
-    widget.fitSliceToBackground()
-
-
-def _showLayers(group: RadiographGroup, number: int, composite, opacity: float) -> None:
-    heat = group.get(HEAT, number)
-    composite.SetForegroundVolumeID(heat.GetID() if heat is not None else None)
     composite.SetForegroundOpacity(opacity)
+    facePixels(widget.mrmlSliceNode(), image)
+    widget.fitSliceToBackground()
 
 
 def _rowXml(numbers) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from MedSSLLib.scene.sliceOffsets import holdOffsets, middleOffset
+from MedSSLLib.steps import Pause, Steps
+from slicer.i18n import tr as _
 
+from MedSSLInferenceLib.scene.presence import requirePresent
 from MedSSLInferenceLib.scene.restorationNodes import imageTitles
 
 LAYOUT_ID = 7310  # any number above 100 that other extensions are unlikely to have taken
@@ -23,38 +26,24 @@ def layoutXml() -> str:
     return f'<layout type="vertical" split="true">{body}</layout>'
 
 
-def showFourUp(restoration, layoutManager) -> bool:
-    """Switch to the four-up layout and show the restoration's volumes in it, fitted and linked.
+def fourUpSteps(restoration, layoutManager) -> Steps:
+    """Switch to the four-up layout and show the restoration's volumes in it, fitted and linked, one view an event loop.
 
     Args:
         restoration: has the volume nodes `original`, `distorted`, `restored`, `error`.
         layoutManager: a qMRMLLayoutManager, or None where Slicer runs without a main window.
-
-    Returns:
-        Whether there was a layout manager to show it in.
     """
     if layoutManager is None:
-        return False
-    registerLayout(layoutManager)
+        return
     layoutManager.setLayout(LAYOUT_ID)
     widgets = {name: layoutManager.sliceWidget(name) for name, _colour in VIEWS.values()}
     volumes = {name: getattr(restoration, key) for key, (name, _colour) in VIEWS.items()}
     for name, widget in widgets.items():
+        yield Pause(0.0)
+        requirePresent(volumes.values(), _("Restore the volume again"))
         _show(widget, volumes[name])
     offsets = {name: middleOffset(widget.mrmlSliceNode(), volumes[name]) for name, widget in widgets.items()}
     holdOffsets(layoutManager, offsets, lambda: _link(widgets.values()))
-    return True
-
-
-def registerLayout(layoutManager) -> None:
-    """Make the layout known, so that a scene that was saved in it opens in it."""
-    if layoutManager is None:
-        return
-    layoutNode = layoutManager.layoutLogic().GetLayoutNode()
-    if layoutNode.IsLayoutDescription(LAYOUT_ID):
-        layoutNode.SetLayoutDescription(LAYOUT_ID, layoutXml())
-    else:
-        layoutNode.AddLayoutDescription(LAYOUT_ID, layoutXml())
 
 
 def _link(widgets) -> None:

@@ -14,11 +14,14 @@ from medssl.client.volumes import read_nrrd_bytes
 from medssl.core.errors import MedSSLError
 from MedSSLInferenceLib.scene.folders import folderOf, placeInFolder
 from MedSSLInferenceLib.scene.heatColours import heatColours
-from MedSSLInferenceLib.scene.overlayViews import bindOverlay, bindOverlays
+from MedSSLInferenceLib.scene.overlayViews import bindOverlay, imageOf
 from MedSSLInferenceLib.scene.pixelGeometry import imageSize, pixelsToWorld
-from MedSSLInferenceLib.views.radiographLayout import facePixels
+from MedSSLInferenceLib.scene.results import MADE, Result, now, resultOf, reveal
+from MedSSLInferenceLib.scene.results import SALIENCY_KEY as KEY
+from MedSSLInferenceLib.scene.results import SALIENCY_LABEL as LABEL
+from MedSSLInferenceLib.views.radiographLayout import facePixels, holdViews
 
-IMAGE, KEY, LABEL = "MedSSL.source", "MedSSL.saliency", "MedSSL.saliencyLabel"
+IMAGE = "MedSSL.source"
 CORNER = ((0.02, 0.07), (0.02, 0.12))  # of the image's width and height: where the lines of the text stand
 PLAIN, FAILED_CHECK = (1.0, 1.0, 1.0), (1.0, 0.45, 0.2)  # colours of the text; over any image, so not from the palette
 LEAST = 0.25  # share of the maximum below which the image is left clear: Slicer's layers are clear or not, never half
@@ -67,7 +70,16 @@ def createSaliency(image, model: str, status, data: bytes) -> Saliency:
         node.GetDisplayNode().SetAndObserveColorNodeID(heatColours())
         node.GetDisplayNode().SetAutoWindowLevel(False)
     node.GetDisplayNode().SetWindowLevelMinMax(LEAST, 1.0)
-    return Saliency(node, _label(node, image, info), image, info["text"], info)
+    label = _label(node, image, info)
+    node.SetAttribute(MADE, now())
+    reveal(resultOf(node))
+    return Saliency(node, label, image, info["text"], info)
+
+
+def saliencyOf(result: Result) -> Saliency:
+    """A saliency map of the scene, such as one that was loaded with it."""
+    node, label = result.layers[0], next(iter(result.overlays), None)
+    return Saliency(node, label, imageOf(node), node.GetDescription() or "", {})
 
 
 def showSaliency(found: Saliency, layoutManager, opacity: float) -> bool:
@@ -90,11 +102,8 @@ def showSaliency(found: Saliency, layoutManager, opacity: float) -> bool:
     composite.SetLabelVolumeID(None)
     composite.SetForegroundOpacity(opacity)
     facePixels(widget.mrmlSliceNode(), found.image)
-    widget.fitSliceToBackground()
-    for node in slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode"):
-        if node.GetAttribute(KEY):
-            node.GetDisplayNode().SetVisibility(node is found.label)
-    bindOverlays()
+    holdViews(layoutManager, [VIEW])
+    reveal(resultOf(found.node))
     return True
 
 

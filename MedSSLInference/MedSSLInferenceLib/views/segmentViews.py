@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import slicer
+from MedSSLLib.scene.sliceOffsets import holdOffsets, middleOffset
 
 from MedSSLInferenceLib.scene.overlayViews import bindOverlays
 
@@ -13,6 +14,7 @@ def showSegmented(volumeNode, layoutManager) -> None:
     Args:
         layoutManager: a qMRMLLayoutManager, or None where Slicer runs without a main window.
     """
+    offsets = {}
     for name in layoutManager.sliceViewNames() if layoutManager is not None else ():
         widget = layoutManager.sliceWidget(name)
         composite = widget.mrmlSliceCompositeNode()
@@ -20,8 +22,10 @@ def showSegmented(volumeNode, layoutManager) -> None:
             composite.SetBackgroundVolumeID(volumeNode.GetID())
             composite.SetForegroundVolumeID(None)
             composite.SetLabelVolumeID(None)
-            widget.fitSliceToBackground()
+            offsets[name] = middleOffset(widget.mrmlSliceNode(), volumeNode)
     bindOverlays()
+    if offsets:
+        holdOffsets(layoutManager, offsets)
 
 
 def openSegmentEditor(segmentationNode, volumeNode) -> None:

@@ -37,25 +37,28 @@ def middleOffset(sliceNode, volumeNode) -> float:
     return float(normal @ toWorld.TransformPoint((matrix @ [*middle, 1.0])[:3]))
 
 
-def holdOffsets(layoutManager, offsets: dict[str, float], settled: Callable[[], None] = lambda: None) -> None:
-    """Fit slice views to their background and show them at these offsets, also after their sliders have answered.
+def holdOffsets(
+    layoutManager, offsets: dict[str, float], settled: Callable[[], None] = lambda: None, fit: bool = True
+) -> None:
+    """Show slice views at these offsets, also after their sliders have answered.
 
     Args:
         layoutManager: a qMRMLLayoutManager.
         offsets: in mm, by the layout names of views that are shown.
         settled: called once the views stay as they are, such as to link them; not called if others are held instead.
+        fit: zoom them to their background too, also when they get their size later.
     """
     for old in [hold for hold in _holds if hold.offsets.keys() & offsets.keys()]:
         old.letGo()
-    _holds.append(_Hold(layoutManager, dict(offsets), settled))
+    _holds.append(_Hold(layoutManager, dict(offsets), settled, fit))
     _holds[-1].start()
 
 
 class _Hold:
     """Views that are held at their offsets."""
 
-    def __init__(self, layoutManager, offsets: dict[str, float], settled: Callable[[], None]) -> None:
-        self.offsets, self._settled = offsets, settled
+    def __init__(self, layoutManager, offsets: dict[str, float], settled: Callable[[], None], fit: bool) -> None:
+        self.offsets, self._settled, self._fits = offsets, settled, fit
         self._widgets = {name: layoutManager.sliceWidget(name) for name in offsets}
         self._nodes = {name: widget.mrmlSliceNode() for name, widget in self._widgets.items()}
         self._sizes: dict[str, tuple] = {}
@@ -69,7 +72,7 @@ class _Hold:
             for name, node in self._nodes.items()
         }
         for name in self.offsets:
-            self._fit(name)
+            self._put(name)
         self._wait()
 
     def letGo(self) -> None:
@@ -91,7 +94,7 @@ class _Hold:
             return
         for name, node in self._nodes.items():
             if tuple(node.GetDimensions()) != self._sizes[name]:  # a new view gets its size late
-                self._fit(name)
+                self._put(name)
         self._looks, self._quiet = self._looks + 1, self._quiet + 1
         if self._quiet >= QUIET_LOOKS or self._looks >= MOST_LOOKS:
             self.letGo()
@@ -99,10 +102,11 @@ class _Hold:
         else:
             self._wait()
 
-    def _fit(self, name: str) -> None:
+    def _put(self, name: str) -> None:
         self._quiet = 0
         self._sizes[name] = tuple(self._nodes[name].GetDimensions())
-        self._widgets[name].fitSliceToBackground()
+        if self._fits:
+            self._widgets[name].fitSliceToBackground()
         self._nodes[name].SetSliceOffset(self.offsets[name])
 
     def _onModified(self, name: str) -> None:

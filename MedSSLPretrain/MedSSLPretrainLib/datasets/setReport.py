@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from MedSSLLib.widgets.counted import counted
 from MedSSLLib.widgets.errorText import errorText
 from slicer.i18n import tr as _
 
@@ -18,11 +19,11 @@ def labelsText(values: dict[str, Any]) -> str:
     """How many classes of which kind a dataset spec, complete or not, has."""
     count = len(rowsOf(values.get("labels")))
     titles = {
-        "multi-label": _("{count} findings") if count != 1 else _("1 finding"),
-        "multi-class": _("one of {count} classes"),
+        "multi-label": counted(count, _("{count} finding"), _("{count} findings")),
+        "multi-class": _("one of {count} classes").format(count=count),
         "binary": _("yes or no"),
     }
-    return titles.get(values.get("kind", ""), "{count}").format(count=count)
+    return titles.get(values.get("kind", ""), str(count))
 
 
 def splitText(report: dict[str, Any]) -> str:
@@ -37,14 +38,17 @@ def splitText(report: dict[str, Any]) -> str:
 def setsText(reports: list[dict[str, Any]]) -> str:
     """All sets together, for the line under the buttons."""
     images, errors = sum(report["images"] for report in reports), sum(len(report["errors"]) for report in reports)
-    text = _("{sets} sets, {images} images").format(sets=len(reports), images=f"{images:,}")
-    return f"<b>{text}</b>" + (": " + _("errors: {count}").format(count=errors) if errors else "")
+    sets = counted(len(reports), _("{count} set"), _("{count} sets"))
+    return f"<b>{sets}, {counted(images, _('{count} image'), _('{count} images'))}</b>" + (
+        ": " + _("errors: {count}").format(count=errors) if errors else ""
+    )
 
 
 def reportText(report: dict[str, Any]) -> str:
     """One set: counts, errors, warnings, and a table of its classes."""
-    counts = _("{images} images of {patients} patients").format(
-        images=f"{report['images']:,}", patients=f"{report['patients']:,}"
+    counts = _("{images} of {patients}").format(
+        images=counted(report["images"], _("{count} image"), _("{count} images")),
+        patients=counted(report["patients"], _("{count} patient"), _("{count} patients")),
     )
     splits = splitText(report)
     parts = [f"<b>{counts}</b>" + (f": {splits}." if splits else "")] if report["images"] else []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from MedSSLLib.scene.labelMaps import isEmpty, segmentFacts
+from MedSSLLib.widgets.counted import counted
 from MedSSLLib.widgets.modelChoice import methodTitle, purpose
 from slicer.i18n import tr as _
 
@@ -172,6 +173,6 @@ def _checkClasses(chosen: LabelledSet) -> None:
 def _asMany(nodes, found, what: str) -> tuple:
     found = tuple(found)
     if len(found) != len(nodes):
-        rule = _("do not fit {volumes} volumes").format(volumes=len(nodes))
+        rule = counted(len(nodes), _("do not fit {count} volume"), _("do not fit {count} volumes"))
         raise CatalogError(f"{len(found)} {what}", rule, _("Give one for each"), code="counts-differ")
     return found

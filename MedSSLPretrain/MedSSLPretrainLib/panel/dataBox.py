@@ -10,6 +10,7 @@ from MedSSLLib.scene.madeNodes import isMade
 from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.steps import StepRunner
+from MedSSLLib.widgets.counted import counted
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.modelChoice import fillCombo
 from MedSSLLib.widgets.signal import Signal
@@ -241,8 +242,9 @@ def viewTitles() -> dict[str, str]:
 
 def summaryText(info: dict) -> str:
     """What `POST /inspect/check` found, as rich text."""
-    counts = _("{volumes} volumes of {patients} patients, {modality}").format(
-        volumes=_count(info.get("volumes", 0)), patients=_count(info.get("patients", 0)),
+    counts = _("{images} of {patients}, {modality}").format(
+        images=imagesText(_count(info.get("volumes", 0)), info.get("modality") == "CXR"),
+        patients=counted(_count(info.get("patients", 0)), _("{count} patient"), _("{count} patients")),
         modality=info.get("modality") or _("modality unknown"),
     )  # fmt: skip
     split = _("{training} for training, {validation} for validation").format(
@@ -261,6 +263,13 @@ def summaryText(info: dict) -> str:
     notes = info.get("notes", ())[bool(bad) :]  # the first names the files that cannot be used once more
     said = "".join(f"<br>{html.escape(note)}" for note in notes)
     return f"<b>{counts}</b>: {split}.{f'<table>{table}</table>' if table else ''}{said}"
+
+
+def imagesText(count: int, flat: bool) -> str:
+    """How many volumes or radiographs."""
+    if flat:
+        return counted(count, _("{count} radiograph"), _("{count} radiographs"))
+    return counted(count, _("{count} volume"), _("{count} volumes"))
 
 
 def _counted(counts: dict) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from MedSSLLib.widgets.counted import counted, sentence
 from slicer.i18n import tr as _
 
 
@@ -29,10 +30,21 @@ def durationText(seconds: float) -> str:
 
 
 def _started(event) -> str:
-    text = _(
-        "Started on {device} ({precision}): {steps} steps, {training} volumes for training, {validation} for validation"
-    )
-    return text.format(**{k: event.get(k, "?") for k in ("device", "precision", "steps", "training", "validation")})
+    steps = counted(event.get("steps", 0), _("{count} step"), _("{count} steps"))
+    return _("Started on {device} ({precision}): {steps}, {images} for training, {validation} for validation").format(
+        device=event.get("device", "?"), precision=event.get("precision", "?"), steps=steps, images=_images(event),
+        validation=event.get("validation", "?"),
+    )  # fmt: skip
+
+
+def _images(event) -> str:
+    """How many volumes or radiographs train; images, where the event does not tell which."""
+    config, count = event.get("config") or {}, event.get("training", 0)
+    if "cube" in config:
+        return counted(count, _("{count} volume"), _("{count} volumes"))
+    if config and "parameters" not in event:  # tasks, which learn from both, say how many parameters there are
+        return counted(count, _("{count} radiograph"), _("{count} radiographs"))
+    return counted(count, _("{count} image"), _("{count} images"))
 
 
 def _metric(event) -> str:
@@ -58,7 +70,10 @@ def _numbers(event, within: str = "") -> str:
 
 
 def _warning(event) -> str:
-    return _("Warning: {message} {remedy}").format(message=event.get("message", ""), remedy=event.get("remedy", ""))
+    """What is wrong, and in a line of its own what to do."""
+    text = _("Warning: {message}").format(message=sentence(event.get("message", "")))
+    remedy = sentence(event.get("remedy", ""))
+    return f"{text}\n          {remedy}" if remedy else text
 
 
 _MAKERS = {

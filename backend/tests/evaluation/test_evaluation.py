@@ -171,7 +171,9 @@ def test_segmentation():
     assert found["headline"]["dice"] == pytest.approx(np.mean(by_image))
     assert found["metrics"]["mean"]["dice"]["low"] < np.mean(by_image) < found["metrics"]["mean"]["dice"]["high"]
     assert found["counts"]["Tail"] == {"images": 12, "in both": 11, "in one": 1, "in neither": 0}
-    assert found["worst"][0]["dice"] == min(by_image) and any("Tail: 1 images" in note for note in found["notes"])
+    assert found["worst"][0]["dice"] == min(by_image) and any(
+        "Tail: 1 image shows it" in note for note in found["notes"]
+    )
     assert found["volumes"]["Body"]["bias_ml"] == 0 and found["volumes"]["Tail"]["bias_ml"] < 0
     assert {row["group"] for row in found["groups"]} == {"F", "M"}
     with refused("class-row-missing", names=["11.nrrd", "'mean'"]):

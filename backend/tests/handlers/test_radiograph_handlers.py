@@ -49,7 +49,7 @@ def test_the_same_image_twice_is_allowed(tmp_path):
 @pytest.mark.parametrize(
     ("change", "code", "names"),
     [
-        ({"images": references(1)}, "too-few-images", "1 image(s)"),
+        ({"images": references(1)}, "too-few-images", "1 image"),
         ({"count": 0}, "setting-out-of-range", "count = 0"),
         ({"dense": 3}, "setting-not-a-choice", "dense = 3"),
         ({"colour": 1}, "field-unknown", "colour"),
@@ -112,7 +112,7 @@ def test_similarity_maps_lie_where_the_image_lies(tmp_path):
         ({"x": float("nan")}, "point-outside", ""),
         ({"source": 2}, "image-number-unknown", "source = 2"),
         ({"source": -1}, "image-number-unknown", "source = -1"),
-        ({"images": []}, "too-few-images", "0 image(s)"),
+        ({"images": []}, "too-few-images", "0 images"),
     ],
 )
 def test_similarity_refuses(tmp_path, change, code, names):

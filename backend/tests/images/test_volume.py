@@ -81,7 +81,7 @@ def test_not_a_number_is_refused(tmp_path, ct):
     array = ct.array.astype(np.float32) / 3
     array[1, 2, 3] = np.nan
     medssl.write_volume(ct.with_array(array), tmp_path / "n.nrrd")
-    with refused("image-nan", names=["n.nrrd", "1 voxels"]) as caught:
+    with refused("image-nan", names=["n.nrrd", "1 voxel "]) as caught:
         medssl.read_volume(tmp_path / "n.nrrd")
     assert "n.nrrd" in caught.value.value and caught.value.remedy
 

@@ -245,7 +245,7 @@ def test_a_checked_study_is_complete_and_stays_as_it_is():
 @pytest.mark.parametrize(
     ("change", "code", "names"),
     [
-        ({"arms": [{"name": "scratch"}]}, "too-few-arms", "1 arm(s)"),
+        ({"arms": [{"name": "scratch"}]}, "too-few-arms", "1 arm"),
         ({"arms": [{"name": "a"}, {"name": "A"}], "reference": "a"}, "arm-repeated", "'A'"),
         ({"arms": [{"name": "a"}, {"name": "b"}]}, "arm-unknown", "reference"),
         ({"reference": "peac"}, "arm-unknown", "reference"),

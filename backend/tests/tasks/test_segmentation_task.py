@@ -22,6 +22,7 @@ from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.tasks.run import run_task
 from medssl.tasks.segmentation.results import WorstCases
+from medssl.tasks.segmentation.task import make_loss
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -51,6 +52,36 @@ def test_it_learns_and_leaves_model_tables_and_report(tmp_path: Path):
         2.0,
     ]
     assert job.of("transfer")[0]["matched"] == 0 and job.of("finished")
+
+
+@pytest.mark.parametrize("name", ["dice", "dice-ce"])
+def test_the_loss_is_the_dice_of_the_classes_over_the_batch(name: str):
+    """Neither the background nor the mean over samples of their own Dice: a sample without a class would count as a failure."""
+    logits = 3 * torch.randn(3, 3, 8, 8, 8, generator=torch.Generator().manual_seed(0))
+    masks = torch.randint(0, 3, (3, 1, 8, 8, 8), generator=torch.Generator().manual_seed(1))
+    masks[2] = 0  # a crop of background
+    found, dice = logits.softmax(1), []
+    for number in (1, 2):
+        truth, answer = (masks[:, 0] == number).float(), found[:, number]
+        dice.append(float(2 * (truth * answer).sum() / (truth.sum() + answer.sum())))
+    entropy = float(torch.nn.functional.cross_entropy(logits, masks[:, 0])) if name == "dice-ce" else 0.0
+    assert float(make_loss(name)(logits, masks)) == pytest.approx(1 - np.mean(dice) + entropy, abs=1e-4)
+
+
+def test_the_average_of_the_weights_is_what_is_kept_and_survives_a_stop(tmp_path: Path):
+    training = {**SMALL["segmentation"]["training"], "steps": 8, "validate_every": 8, "checkpoint_every": 1}
+    data = write_volumes(tmp_path / "data")
+    run(task_spec("segmentation", data, training=training), tmp_path / "plain")
+    spec = task_spec("segmentation", data, training={**training, "ema": 0.9})
+    whole, _ = run(spec, tmp_path / "whole")
+    with pytest.raises(CancelledError):
+        run(spec, tmp_path / "cut", cancel_at=5)
+    assert run_task(spec, FakeRun(tmp_path / "cut" / "job", tmp_path / "cut" / "home", resume=True)) == whole
+    plain, averaged, resumed = (
+        load_weights(tmp_path / name / "job" / "results" / "model.safetensors").state_dict() for name in ("plain", "whole", "cut")
+    )  # fmt: skip
+    assert all(torch.equal(averaged[name], resumed[name]) for name in averaged)
+    assert any(not torch.equal(averaged[name], plain[name]) for name in averaged)
 
 
 def test_the_tables_say_what_the_saved_model_does(tmp_path: Path):

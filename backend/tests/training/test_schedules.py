@@ -39,6 +39,20 @@ def test_step_halves_and_constant_stays():
     assert set(rates("constant", warmup_steps=0)) == {0.8}
 
 
+def test_poly_falls_with_the_power_of_what_is_left():
+    found = rates("poly", warmup_steps=0)
+    assert (
+        found[0] == 0.8 and found[50] == pytest.approx(0.8 * 0.5**0.9) and found[99] == pytest.approx(0.8 * 0.01**0.9)
+    )
+
+
+def test_sgd_has_nesterovs_momentum_where_it_is_asked_for():
+    network = torch.nn.Linear(3, 4)
+    for nesterov in (False, True):
+        config = dataclasses.replace(BASE, optimizer="sgd", nesterov=nesterov)
+        assert make_optimizer(network, config).param_groups[0]["nesterov"] is nesterov
+
+
 def test_plateau_halves_as_often_as_told():
     assert learning_rate(dataclasses.replace(BASE, schedule="plateau"), 50, halvings=2) == 0.2
 

@@ -5,24 +5,31 @@ from __future__ import annotations
 import slicer
 import vtk
 from MedSSLLib.scene.labelMaps import segmentsOf
+from MedSSLLib.steps import Pause, Steps
 from slicer.i18n import tr as _
 
 from medssl.client.volumes import read_nrrd_bytes
 from MedSSLInferenceLib.scene.comparison.radiographGroup import PART_TABLE, PARTS, RadiographGroup, groups
 from MedSSLInferenceLib.scene.labelMapSegments import describe, importLabels
 from MedSSLInferenceLib.scene.overlayViews import bindOverlay
+from MedSSLInferenceLib.scene.presence import requirePresent
 from MedSSLInferenceLib.scene.tableNodes import createTable, fillTable
 
 TAG = "MedSSL.part"  # the part's number, by which segments of different images belong together
 OPACITY = 0.35  # of the fill: the radiograph shows through
 
 
-def createPartSegmentations(group: RadiographGroup, rows, labelMaps: list[bytes]) -> list:
+def partSteps(group: RadiographGroup, rows, labelMaps: list[bytes]) -> Steps:
     """A vtkMRMLSegmentationNode per image; those of an earlier run are filled anew.
+
+    A conversation that only pauses: the views draw one segmentation after the other.
 
     Args:
         rows: of a CosegmentRequest's answer: part, name, colour, ...
         labelMaps: NRRD bytes per image, of the image's size.
+
+    Returns:
+        The segmentations.
     """
     partNames.leave(group)
     arrays = [read_nrrd_bytes(data)[0] for data in labelMaps]  # all before the scene changes: one may be damaged
@@ -33,6 +40,8 @@ def createPartSegmentations(group: RadiographGroup, rows, labelMaps: list[bytes]
         _fill(node, image, array)
         _describe(node, rows)
         nodes.append(node)
+        yield Pause(0.0)
+        requirePresent([*group.images, *nodes], _("Load it and compare again"))
     table = group.get(PART_TABLE)
     if table is not None:
         fillTable(table, rows)

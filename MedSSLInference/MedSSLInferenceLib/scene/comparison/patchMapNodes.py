@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import slicer
+from MedSSLLib.steps import Pause, Steps
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib.scene.comparison.radiographGroup import (
@@ -19,14 +20,17 @@ from MedSSLInferenceLib.scene.comparison.radiographGroup import (
 )
 from MedSSLInferenceLib.scene.labelMapSegments import rgb
 from MedSSLInferenceLib.scene.pixelGeometry import imageSize
+from MedSSLInferenceLib.scene.presence import requirePresent
 from MedSSLInferenceLib.scene.tableNodes import createTable, fillTable, rowsOf
 
 REGIONS = 3  # a plot series has one colour: the image is parted into 3 x 3 regions of one colour each
 MARKER_SIZE, SELECTED_SIZE = 7.0, 16.0
 
 
-def createPatchMap(group: RadiographGroup, rows) -> list:
+def patchMapSteps(group: RadiographGroup, rows) -> Steps:
     """Table, series and chart of a PatchmapRequest's answer; those of an earlier run are replaced.
+
+    A conversation that only pauses: there are many series.
 
     Returns:
         The vtkMRMLPlotSeriesNodes, one per image and region.
@@ -39,13 +43,20 @@ def createPatchMap(group: RadiographGroup, rows) -> list:
         {"u": row["u"], **{name: row["v"] if key == own else None for key, name in columns.items()}}
         for row, own in zip(rows, keys)
     ]
+    yield Pause(0.0)
+    requirePresent(group.images, _("Load it and compare again"))
     table = _table(group, SERIES_TABLE, sparse, _("Patch map of {names}").format(names=names))
+    yield Pause(0.0)
+    requirePresent([*group.images, table], _("Load it and compare again"))
     for old in group.several(SERIES):
         slicer.mrmlScene.RemoveNode(old)
     group.node.RemoveNodeReferenceIDs(SERIES)
     for key, name in columns.items():
         colours = [rgb(row["colour"]) for row, own in zip(rows, keys) if own == key]
         group.add(SERIES, _series(group, key, name, table, np.mean(colours, axis=0)))
+        if not key[1]:
+            yield Pause(0.0)
+            requirePresent([*group.images, table], _("Load it and compare again"))
     _chart(group, names)
     return group.several(SERIES)
 

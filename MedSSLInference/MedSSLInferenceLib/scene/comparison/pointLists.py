@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from MedSSLLib.steps import Pause, Steps
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib.scene.comparison.radiographGroup import FIND, MATCH, POINTS, TABLE, RadiographGroup
 from MedSSLInferenceLib.scene.overlayViews import bindOverlay
 from MedSSLInferenceLib.scene.pixelGeometry import middle, pixelsToRas
+from MedSSLInferenceLib.scene.presence import requirePresent
 from MedSSLInferenceLib.scene.tableNodes import createTable, fillTable
 
 # Control points of a list share one colour, so all lists have the same; the table keeps a colour per label.
@@ -15,16 +17,23 @@ OTHERS = "MedSSL.correspondsTo"
 BEST, RUNNER_UP = 0, 1  # control points of a match list
 
 
-def createPointLists(group: RadiographGroup, rows) -> list:
+def pointListSteps(group: RadiographGroup, rows) -> Steps:
     """A vtkMRMLMarkupsFiducialNode per image, and the table; those of an earlier run are filled anew.
+
+    A conversation that only pauses: the views draw one list after the other.
 
     Args:
         rows: of a CorrespondRequest's answer: label, image, x, y, similarity, confidence, colour.
+
+    Returns:
+        The lists.
     """
     lists = []
     for number, image in enumerate(group.images):
         name = _("{image} correspondences").format(image=image.GetName())
         node = pointList(group, POINTS, number, name)
+        yield Pause(0.0)
+        requirePresent([image, node], _("Load it and compare again"))
         modified = node.StartModify()
         node.RemoveAllControlPoints()
         for row in (row for row in rows if row["image"] == number):
@@ -34,6 +43,8 @@ def createPointLists(group: RadiographGroup, rows) -> list:
         node.SetLocked(True)  # they are findings; a moved one would still bear its label
         node.EndModify(modified)
         lists.append(node)
+        yield Pause(0.0)
+    requirePresent([*group.images, *lists], _("Load it and compare again"))
     for node in lists:
         node.RemoveNodeReferenceIDs(OTHERS)
         for other in lists:
@@ -50,6 +61,7 @@ def findPoint(group: RadiographGroup, number: int):
     node.SetMaximumNumberOfControlPoints(1)
     if node.GetNumberOfControlPoints() == 0:
         node.AddControlPoint(*pixelsToRas(image, [middle(image)])[0], _("find"))
+    node.SetControlPointLabelFormat(_("find"))  # also of the point that the user places anew
     return node
 
 
@@ -63,8 +75,10 @@ def movePoint(group: RadiographGroup, number: int, pointRas):
 def highlight(group: RadiographGroup, label: str) -> None:
     """Show one place brighter than the others in every image; "": all alike."""
     for node in (node for node in group.all(POINTS) if node is not None):
+        modified = node.StartModify()
         for index in range(node.GetNumberOfControlPoints()):
             node.SetNthControlPointSelected(index, label in ("", node.GetNthControlPointLabel(index)))
+        node.EndModify(modified)
 
 
 def showMatch(group: RadiographGroup, number: int, row):

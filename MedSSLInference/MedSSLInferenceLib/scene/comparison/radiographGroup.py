@@ -6,19 +6,26 @@ where it belongs by itself: attribute `MedSSL.group`, references `MedSSL.group` 
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import slicer
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib.scene.folders import createFolder, folderOf, placeInFolder
 
 KEY = "MedSSL.group"
-IMAGE = "MedSSL.image"
+IMAGE, MADE = "MedSSL.image", "MedSSL.made"
 # Roles of results. One an image, with its number behind the role:
 POINTS, FIND, MATCH, HEAT, PARTS = "points", "find", "match", "heat", "parts"
 # One a group, but for the series, of which there are many:
 TABLE, PART_TABLE, PATCHES, SERIES, SERIES_TABLE, CHART, SELECTED, SELECTED_TABLE = (
     "table", "partTable", "patches", "series", "seriesTable", "chart", "selected", "selectedTable",
 )  # fmt: skip
+RESULTS = {  # kinds of results, each with the roles of its nodes
+    POINTS: (POINTS, TABLE), FIND: (FIND, MATCH, HEAT), PARTS: (PARTS, PART_TABLE),
+    CHART: (CHART, PATCHES, SERIES, SERIES_TABLE, SELECTED, SELECTED_TABLE),
+}  # fmt: skip
+PER_IMAGE = (POINTS, FIND, MATCH, HEAT, PARTS)
 
 
 class RadiographGroup:
@@ -74,10 +81,17 @@ class RadiographGroup:
         """The result of each image; None where there is none."""
         return [self.get(role, number) for number in range(len(self.images))]
 
+    def having(self, role: str) -> list:
+        """All nodes of a role, of whichever image."""
+        if role in PER_IMAGE:
+            return [node for node in self.all(role) if node is not None]
+        return self.several(role)
+
     def set(self, role: str, node, number: int | None = None) -> None:
         """Take a node in as a result, of an image or of all."""
         self.node.SetNodeReferenceID(_role(role, number), node.GetID())
         node.SetAttribute(KEY, self.key)
+        node.SetAttribute(MADE, datetime.now().isoformat(timespec="milliseconds"))
         node.SetNodeReferenceID(KEY, self.node.GetID())
         if number is not None:
             image = self.images[number]

@@ -65,11 +65,12 @@ def nrrd_bytes(array_kji: np.ndarray, ijk_to_ras: np.ndarray) -> bytes:
     return b"".join((start, voxels.reshape(-1).view(np.uint8).data))  # one copy: the GUI thread waits for it
 
 
-def read_nrrd_bytes(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+def read_nrrd_bytes(data: bytes, copy: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """The voxels of an NRRD file and where they lie.
 
     Args:
         data: a file with its data attached, raw or gzip.
+        copy: False: the voxels may be read only and stay those of `data`, so that nobody waits for a copy of them.
 
     Returns:
         The array, indexed [k, j, i] (a vector image has its components last), and the 4x4 IJK-to-RAS matrix in mm.
@@ -95,7 +96,7 @@ def read_nrrd_bytes(data: bytes) -> tuple[np.ndarray, np.ndarray]:
             code="nrrd-truncated",
         )
     voxels = np.frombuffer(body, kind, count)
-    array = voxels.astype(kind.newbyteorder("=")).reshape(sizes[::-1])
+    array = voxels.astype(kind.newbyteorder("="), copy=copy).reshape(sizes[::-1])
     return array, _ijk_to_ras(fields)
 
 
@@ -120,7 +121,7 @@ def _vector(values: np.ndarray) -> str:
     return "(" + ",".join(repr(float(value)) for value in values) + ")"
 
 
-def _split(data: bytes) -> tuple[dict[str, str], bytes]:
+def _split(data: bytes) -> tuple[dict[str, str], memoryview]:
     ends = [(data.find(mark), len(mark)) for mark in (b"\n\n", b"\r\n\r\n")]
     found = min(((at, size) for at, size in ends if at >= 0), default=None)
     if not data.startswith(b"NRRD") or found is None:
@@ -130,10 +131,11 @@ def _split(data: bytes) -> tuple[dict[str, str], bytes]:
     at, size = found
     lines = data[:at].decode("utf-8", "replace").splitlines()[1:]
     parts = (line.partition(": ") for line in lines if not line.startswith("#") and ":=" not in line)
-    return {name.strip().lower(): value.strip() for name, _, value in parts}, data[at + size :]
+    return {name.strip().lower(): value.strip() for name, _, value in parts}, memoryview(data)[at + size :]
 
 
-def _decoded(body: bytes, encoding: str) -> bytes:
+def _decoded(body: memoryview, encoding: str) -> bytes | memoryview:
+    whole: bytes | memoryview
     if encoding == "raw":
         whole = body
     elif encoding in ("gzip", "gz"):

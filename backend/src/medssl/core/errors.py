@@ -28,6 +28,21 @@ from typing import Any
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # what the system says of a full disk or quota
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun as a sentence says it: 1 image, 3 images."""
+    return f"{count} {noun if count == 1 else noun + 's'}"
+
+
+def be(count: int) -> str:
+    """The verb after it: 1 image is, 3 images are."""
+    return "is" if count == 1 else "are"
+
+
+def have(count: int) -> str:
+    """The verb after it: 1 image has, 3 images have."""
+    return "has" if count == 1 else "have"
+
+
 class MedSSLError(Exception):
     """Base class; `value`, `rule` and `remedy` are complete phrases without a final stop, `code` is for programs."""
 

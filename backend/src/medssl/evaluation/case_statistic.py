@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from medssl.core.errors import InputError
+from medssl.core.errors import InputError, be, counted
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
 from medssl.evaluation.prediction_tables import ATTRIBUTE
 from medssl.evaluation.statistics.bootstrap import Statistic, mean_of
@@ -79,16 +79,18 @@ class CaseTable:
         return out
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Per class: images that show it, in which it was found, both, or neither."""
+        """Per class: images whose two maps show it both, only one of them (it was missed, or found where it is not), or neither."""
         out = {}
         for n, name in enumerate(self.names):
             if name != MEAN:
-                dice, far = self._column(n, "dice"), np.isnan(self._column(n, "hd95"))
+                dice, missed = self._column(n, "dice"), self._column(n, "missed") == 1
+                missed |= (dice == 0) & np.isnan(self._column(n, "hd95"))  # tables written before there was that column
+                neither = np.isnan(dice)
                 out[name] = {
                     "images": len(dice),
-                    "in both": int((~far).sum()),
-                    "in one": int((far & (dice == 0)).sum()),
-                    "in neither": int(np.isnan(dice).sum()),
+                    "in both": int((~missed & ~neither).sum()),
+                    "in one": int(missed.sum()),
+                    "in neither": int(neither.sum()),
                 }
         return out
 
@@ -130,18 +132,20 @@ class CaseTable:
         notes = []
         for name, row in self.counts().items():
             if row["in one"]:
-                notes.append(
-                    f"{name}: {row['in one']} images show it in one of the two maps only; hd95 leaves them out"
-                )
+                notes.append(f"{name}: {_shown(row['in one'])} in one of the two maps only: HD95 is the image's diagonal")
             if row["in neither"]:
-                notes.append(f"{name}: {row['in neither']} images show it in neither map: the means leave them out")
+                notes.append(f"{name}: {_shown(row['in neither'])} in neither map: not in the means")
             if row["in neither"] == row["images"]:
                 notes.append(f"{name}: no image shows it, so that it has no numbers")
         people = len(set(self.patients))
         if people < 5:
-            notes.append(f"{people} patients are too few for intervals")
+            notes.append(f"{counted(people, 'patient')} {be(people)} too few for intervals")
         return notes
 
     def _column(self, number: int, name: str) -> np.ndarray:
         values = [rows[number].get(name) for rows in self._cases]
         return np.array([np.nan if value is None else value for value in values], float)
+
+
+def _shown(images: int) -> str:
+    return f"{counted(images, 'image')} {'shows' if images == 1 else 'show'} it"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from medssl.core.errors import InputError
+from medssl.core.errors import InputError, be, counted
 from medssl.evaluation.case_statistic import CaseTable
 from medssl.evaluation.metrics import segmentation_metrics as segmentation
 from medssl.evaluation.metrics.calibration import reliability
@@ -269,5 +269,5 @@ def _notes(counts: Mapping[str, Mapping[str, int]], kind: str, thresholds: Mappi
     if kind != "multi-class" and not thresholds:
         notes.append("Thresholds are 0.5: none were chosen on validation images")
     if patients < 5:
-        notes.append(f"{patients} patients are too few for intervals")
+        notes.append(f"{counted(patients, 'patient')} {be(patients)} too few for intervals")
     return notes

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from medssl.core.errors import CatalogError, NotFoundError, VolumeError
+from medssl.core.errors import CatalogError, NotFoundError, VolumeError, be, counted, have
 from medssl.core.tables import read_table
 from medssl.datasets.entry import Entry
 from medssl.evaluation.metrics.segmentation_metrics import case_metrics
@@ -68,10 +68,10 @@ def pairs_of_folders(predictions: Path, truth: Path, entries: Sequence[Entry] = 
         attributes = attributes_of(entry) if entry else {}
         pairs.append(Pair(name, patient or name, predicted[name], true[name], attributes))
     notes = []
-    if len(predicted) > len(true):
-        notes.append(f"{len(predicted) - len(true)} predictions have no truth and are left out")
+    if (more := len(predicted) - len(true)) > 0:
+        notes.append(f"{counted(more, 'prediction')} {have(more)} no truth and {be(more)} left out")
     if unknown:
-        notes.append(f"The patients of {unknown} images are unknown: each counts as a patient of its own")
+        notes.append(f"The patients of {counted(unknown, 'image')} are unknown: each counts as a patient of its own")
     return pairs, notes
 
 

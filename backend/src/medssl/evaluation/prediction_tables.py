@@ -14,7 +14,7 @@ from medssl.core.tables import read_table, write_table
 
 LABEL, ATTRIBUTE = "label_", "attribute_"
 OWN_COLUMNS = ("image", "patient", "name", "split")
-NUMBERS = ("dice", "iou", "surface_dice", "hd95", "volume_ml", "reference_volume_ml")
+NUMBERS = ("dice", "iou", "surface_dice", "hd95", "missed", "volume_ml", "reference_volume_ml")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def write_cases(path: Path, cases: Sequence[Mapping[str, Any]]) -> None:
-    """Write `image, patient, class, dice, iou, surface_dice, hd95, volume_ml, reference_volume_ml, attribute_<name>...`.
+    """Write `image, patient, class, dice, iou, surface_dice, hd95, missed, volume_ml, reference_volume_ml, attribute_<name>...`.
 
     A case is a row of `segmentation.case_metrics` with `image`, `patient` and attributes; None becomes an empty field.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medssl.core.errors import ConfigError
+from medssl.core.errors import ConfigError, be, counted
 from medssl.core.requests import CorrespondRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
@@ -27,7 +27,9 @@ def correspond(request: CorrespondRequest, context: Context) -> None:
     places = find_correspondences(grids, request.count, request.seed)
     table, notes = correspondence_rows(places, names), notes_of(grids, names)
     if len(places) < request.count:
-        notes.append(f"Only {len(places)} places are each other's nearest, of {request.count} wanted")
+        notes.append(
+            f"Only {counted(len(places), 'place')} {be(len(places))} each other's nearest, of {request.count} wanted"
+        )
     context.progress(0.9, "drawing")
     write_table(table, context.folder / "correspondences.csv", COLUMNS)
     draw_correspondences(grids, names, table, context.folder / "montage.png")

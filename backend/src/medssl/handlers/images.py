@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from medssl.core.errors import InputError, VolumeError
+from medssl.core.errors import InputError, VolumeError, be, counted
 from medssl.core.geometry import stated_geometry
 from medssl.core.plan import Plan
 from medssl.core.requests import (
@@ -41,8 +41,8 @@ def describe_images(
     refs = request.images
     if len(refs) < least:
         raise InputError(
-            f"{len(refs)} image(s)",
-            f"are too few: {least} at least are needed here",
+            counted(len(refs), "image"),
+            f"{be(len(refs))} too few: {least} at least are needed here",
             "Choose another image too",
             code="too-few-images",
         )

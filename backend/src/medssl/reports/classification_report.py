@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from medssl.core.errors import counted
 from medssl.evaluation.metrics.classification_metrics import MEAN
 from medssl.reports.figures.plots import draw_intervals, draw_reliability, draw_roc_curves
 from medssl.reports.html import Report
@@ -21,7 +22,7 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
     label = MEAN if MEAN in metrics else names[0]
     report = Report(
         title,
-        f"{evaluation['images']} images of {evaluation['patients']} patients; {evaluation['kind']}: {', '.join(names)}.",
+        f"{counted(evaluation['images'], 'image')} of {counted(evaluation['patients'], 'patient')}; {evaluation['kind']}: {', '.join(names)}.",
     )
     auc = metrics[label]["auc"]
     if auc["value"] is not None:

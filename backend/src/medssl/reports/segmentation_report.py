@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from medssl.core.errors import counted
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
 from medssl.reports.figures.plots import draw_boxes
 from medssl.reports.html import Report
@@ -15,13 +16,16 @@ from medssl.reports.sections import TITLES, add_groups, add_method, name_of
 def page(evaluation: Mapping[str, Any], title: str) -> Report:
     """Everything but the worst cases."""
     metrics, classes = evaluation["metrics"], evaluation["classes"]
-    report = Report(title, f"{evaluation['images']} images of {evaluation['patients']} patients; {', '.join(classes)}.")
+    report = Report(
+        title,
+        f"{counted(evaluation['images'], 'image')} of {counted(evaluation['patients'], 'patient')}; {', '.join(classes)}.",
+    )
     report.verdict(f"Mean Dice {with_interval(metrics[MEAN]['dice'])}.", True)
     report.heading("Agreement with the truth")
     report.table(
-        ["class", *(TITLES[metric] for metric in METRICS)],
+        ["class", *(TITLES[metric] for metric in METRICS), "missed"],
         [
-            [name, *(in_cell(values[m], digits=2 if m == "hd95" else 3) for m in METRICS)]
+            [name, *(in_cell(values[m], digits=2 if m == "hd95" else 3) for m in METRICS), _missed(evaluation, name)]
             for name, values in metrics.items()
         ],
         MEAN,
@@ -51,6 +55,13 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
     return report
 
 
+def _missed(evaluation: Mapping[str, Any], name: str) -> str:
+    """Of how many images a class is in one of both maps only; of the mean: all classes together."""
+    counts = evaluation["counts"]
+    chosen = [counts[name]] if name in counts else counts.values()
+    return f"{sum(row['in one'] for row in chosen)} of {sum(row['images'] for row in chosen)}"
+
+
 def captions(evaluation: Mapping[str, Any]) -> dict[str, str]:
     """image -> its scores."""
     return {
@@ -61,8 +72,8 @@ def captions(evaluation: Mapping[str, Any]) -> dict[str, str]:
 
 
 STATEMENTS = (
-    "Each image's mean over classes enters the mean over images. A class that is in neither map of an image counts as 1, one "
-    "that is in only one of them as 0; its HD95 is then unknown and left out.",
+    "Each image's mean over classes enters the mean over images. A class that is in neither map of an image has no score, one "
+    "that is in only one of them scores 0; it counts as missed, and its HD95 is the image's diagonal.",
     "Surface Dice is the share of both surfaces within the tolerance (1 mm unless said) of the other; HD95 the larger of the "
     "two 95th percentiles of surface distances. Both follow the voxel spacing.",
 )

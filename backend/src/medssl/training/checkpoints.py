@@ -30,10 +30,22 @@ class Progress:
     precision: dict[str, Any] | None = None  # the gradient scaler's state (fp16)
 
 
-def save_checkpoint(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> Path:
-    """Write `step-<n>.safetensors` atomically, then delete all but the newest two."""
+def save_checkpoint(
+    folder: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    average: nn.Module | None = None,
+) -> Path:
+    """Write `step-<n>.safetensors` atomically, then delete all but the newest two; `average`: of the weights, where one is kept."""
     state = optimizer.state_dict()
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    parts = {"network": network, "average": average}
+    tensors = {
+        f"{part}.{name}": tensor
+        for part, module in parts.items()
+        if module is not None
+        for name, tensor in module.state_dict().items()
+    }
     for index, values in state["state"].items():
         tensors.update(
             {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in values.items() if value is not None}
@@ -68,13 +80,16 @@ def load_newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None
 
 
 def restore(
-    loaded: tuple[dict[str, Tensor], dict[str, Any]], network: nn.Module, optimizer: torch.optim.Optimizer
+    loaded: tuple[dict[str, Tensor], dict[str, Any]],
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: nn.Module | None = None,
 ) -> Progress:
-    """Put a loaded checkpoint into network and optimiser."""
+    """Put a loaded checkpoint into network, optimiser and the average of the weights, where one is kept."""
     tensors, header = loaded
-    network.load_state_dict(
-        {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-    )
+    for part, module in (("network.", network), ("average.", average)):
+        if module is not None:
+            module.load_state_dict({name.removeprefix(part): t for name, t in tensors.items() if name.startswith(part)})
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):

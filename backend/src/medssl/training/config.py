@@ -20,10 +20,12 @@ class TrainingConfig:
     learning_rate: float = setting(1e-3, "Peak learning rate", minimum=1e-9, maximum=100.0)
     weight_decay: float = setting(0.01, "Weight decay", minimum=0.0, maximum=10.0, advanced=True)
     momentum: float = setting(0.9, "Momentum (SGD only)", minimum=0.0, maximum=0.9999, advanced=True)
+    nesterov: bool = setting(False, "Nesterov's momentum (SGD only)", advanced=True)
     schedule: str = setting(
         "cosine",
-        "Learning-rate schedule; validation-loss: peak times the last validation loss / 20, as Ark's released code",
-        choices=("cosine", "step", "plateau", "constant", "validation-loss"),
+        "Learning-rate schedule; poly: falls with the power 0.9 of what is left, as nnU-Net; validation-loss: peak times the last "
+        "validation loss / 20, as Ark's released code",
+        choices=("cosine", "poly", "step", "plateau", "constant", "validation-loss"),
         advanced=True,
     )
     warmup_steps: int = setting(
@@ -39,6 +41,13 @@ class TrainingConfig:
     )
     clip_gradient: float = setting(
         1.0, "Largest gradient norm; 0 switches clipping off", minimum=0.0, maximum=1e6, advanced=True
+    )
+    ema: float = setting(
+        0.0,
+        "Decay of an average over the weights of all steps, which is then what is validated and kept; 0: the weights themselves",
+        minimum=0.0,
+        maximum=0.99999,
+        advanced=True,
     )
     patience: int = setting(
         0,

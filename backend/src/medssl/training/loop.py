@@ -20,9 +20,11 @@ from medssl.networks.memory_format import channels_last
 from medssl.networks.weights.weight_files import save_weights
 from medssl.training import checkpoints
 from medssl.training import monitors as monitors
+from medssl.training.average import Average
 from medssl.training.curve_log import CurveLog
 from medssl.training.method import Measure, Method
 from medssl.training.optimisers import learning_rate, make_optimizer, set_rate
+from medssl.training.stopwatch import Stopwatch
 
 EVENTS_IN_ALL = 1000  # loss events of a whole training; the curve needs no more
 
@@ -47,9 +49,11 @@ class Loop:
         optimizer = make_optimizer(network, self.config, groups)
         self.bare = network
         self.network, self.optimizer = fabric.setup(network, optimizer)
+        self.average = Average(network, self.config.ema) if self.config.ema else None
         self.progress = checkpoints.Progress()
         self.cancelled = False
         self.waited = self.busy = 0.0  # seconds since the last loss event: for data, and in all
+        self.changing = Stopwatch(fabric.device)  # what the method does to the samples since then
         self.measured = 0  # steps since then
 
     def train(self, training: Dataset, validation: Dataset | Measure) -> None:
@@ -106,7 +110,8 @@ class Loop:
         for part in range(config.accumulate):
             batch = self._next(batches)
             generator = seeds.generator(config.seed, "views", self._micro(step, part), self.fabric.device)
-            views = self.method.views(batch, generator)
+            with self.changing:
+                views = self.method.views(batch, generator)
             with self.fabric.no_backward_sync(self.network, enabled=part < config.accumulate - 1):
                 terms = self.method.loss(self.network, views)
                 self.fabric.backward(terms["loss"] / config.accumulate)
@@ -122,6 +127,8 @@ class Loop:
         if self._are_numbers(means["loss"]):
             self.optimizer.step()
             self.method.after_step(self.bare, step, config.steps)
+            if self.average is not None:
+                self.average.update_parameters(self.bare)
         else:
             for buffer, before in zip(self.bare.buffers(), buffers):
                 buffer.copy_(before)
@@ -141,6 +148,7 @@ class Loop:
     def _validate(self, validation: Dataset | Measure, log: Any) -> None:
         """Measure; keep the best weights; look for collapse."""
         self.network.eval()
+        self._kept.eval()
         values = self._measured(validation) if callable(validation) else self._mean_over_samples(validation)
         self._judge(values)
         if self.fabric.is_global_zero:
@@ -152,7 +160,7 @@ class Loop:
         values: dict[str, float] = {}
         if self.fabric.is_global_zero:
             with self.fabric.autocast():
-                values = measure(self.bare)
+                values = measure(self._kept)
         return self.fabric.broadcast(values)
 
     def _mean_over_samples(self, dataset: Dataset) -> dict[str, float]:
@@ -168,7 +176,7 @@ class Loop:
                 self._to_device(batch), seeds.generator(config.seed, "validation", n, self.fabric.device)
             )
             share = len(groups[n]) / len(numbers) * self.fabric.world_size if counts else 0.0
-            for name, value in self.method.evaluate(self.network, views).items():
+            for name, value in self.method.evaluate(self._kept if self.average else self.network, views).items():
                 sums[name] = sums.get(name, 0.0) + value.float() * share
         return self.method.summarise(self._mean(sums))
 
@@ -178,7 +186,7 @@ class Loop:
         if loss < progress.best:
             progress.best, progress.since_best = loss, 0
             if self.fabric.is_global_zero:
-                save_weights(self.model_file, self.bare.state_dict(), self.method.plan())
+                save_weights(self.model_file, self._kept.state_dict(), self.method.plan())
         else:
             progress.since_best += 1
             waited = progress.since_best * self.config.validate_every  # steps without improvement
@@ -190,6 +198,11 @@ class Loop:
         if warning and not progress.collapsed:
             self._warn(warning)
         progress.collapsed = warning is not None
+
+    @property
+    def _kept(self) -> nn.Module:
+        """The network whose weights are validated and kept: that which learns, or the average over its steps."""
+        return self.bare if self.average is None else self.average.module
 
     @property
     def model_file(self) -> Path:
@@ -225,7 +238,8 @@ class Loop:
             return
         config, step, seconds, steps = self.config, self.progress.step, max(self.busy, 1e-9), self.measured
         samples = steps * config.batch_size * config.accumulate * self.fabric.world_size
-        speed = {"samples_per_s": samples / seconds, "data_wait": min(1.0, self.waited / seconds)}
+        shares = {"data_wait": self.waited / seconds, "augmenting": self.changing.seconds() / seconds}
+        speed = {"samples_per_s": samples / seconds, **{name: min(1.0, share) for name, share in shares.items()}}
         self.run.emit("loss", step=step, learning_rate=rate, **terms, **speed)
         self.run.progress(
             step, config.steps, f"loss {terms['loss']:.4f}", eta_s=(config.steps - step) * seconds / steps
@@ -245,14 +259,14 @@ class Loop:
         if self.fabric.is_global_zero and all(t.isfinite().all() for t in self.bare.state_dict().values()):
             self.progress.precision = self.fabric.strategy.precision.state_dict()
             path = checkpoints.save_checkpoint(
-                self.run.folder / "checkpoints", self.bare, self.optimizer.optimizer, self.progress
+                self.run.folder / "checkpoints", self.bare, self.optimizer.optimizer, self.progress, self.average
             )
             self.run.emit("checkpoint", step=self.progress.step, file=f"checkpoints/{path.name}")
 
     def _restore(self) -> None:
         loaded = checkpoints.load_newest(self.run.folder / "checkpoints") if self.run.resume else None
         if loaded is not None:
-            self.progress = checkpoints.restore(loaded, self.bare, self.optimizer.optimizer)
+            self.progress = checkpoints.restore(loaded, self.bare, self.optimizer.optimizer, self.average)
             if self.progress.precision:
                 self.fabric.strategy.precision.load_state_dict(self.progress.precision)
             if self.fabric.is_global_zero:

@@ -11,6 +11,7 @@ from torch import nn
 from medssl.training.config import TrainingConfig
 
 LOWEST, RELEASED_WARMUP = 1e-6, 20  # of Ark's released schedule: the first rate, epochs of warm-up
+POWER = 0.9  # of the schedule "poly" (Isensee et al., Nature Methods 18, 2021)
 
 
 def make_optimizer(
@@ -25,7 +26,8 @@ def make_optimizer(
         plain = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+        nesterov = config.nesterov and config.momentum > 0
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=nesterov)
     return torch.optim.AdamW(groups, lr=config.learning_rate)
 
 
@@ -55,7 +57,9 @@ def learning_rate(config: TrainingConfig, step: int, halvings: int = 0, validati
         return peak * 0.5 ** (step // config.decay_every)
     if config.schedule == "plateau":
         return peak * 0.5**halvings
+    share = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     if config.schedule == "cosine":
-        share = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
         return peak * 0.5 * (1.0 + math.cos(math.pi * share))
+    if config.schedule == "poly":
+        return peak * (1.0 - share) ** POWER
     return peak

@@ -13,5 +13,5 @@ def test_an_image_that_trains_in_one_set_may_not_be_held_out_in_another():
     leakage.add("b", ["1.png"], ["3.png", "4.png"])
     leakage.check()  # the same in both
     leakage.add("c", ["5.png"], ["2.png"])
-    with refused("leakage-between-datasets", names=["1 images, the first 2.png", "set a", "set c"]):
+    with refused("leakage-between-datasets", names=["1 image, the first 2.png", "set a", "set c"]):
         leakage.check()

@@ -46,7 +46,7 @@ def test_every_part_gets_a_patient_of_three():
     assert [len(p) for p in patients(split_three(catalog("abc"), 0.9, 0.05, 0))] == [1, 1, 1]
     with refused("too-few-patients", names="2 patients"):
         split_three(catalog("aabb"), 0.2, 0.2, 0)
-    with refused("too-few-patients", names="1 patients"):
+    with refused("too-few-patients", names="1 patient:"):
         split_three(catalog("aaaa"), 0.2, 0.0, 0)
 
 

@@ -57,10 +57,18 @@ def test_classes_that_are_missing():
     assert (neither["dice"], neither["iou"], neither["surface_dice"], neither["hd95"]) == (None,) * 4
     assert mean["dice"] is None and mean["hd95"] is None
     for pair in ((something, nothing), (nothing, something)):
-        row = case_metrics(*pair, (1, 1), ["a"])[0]
-        assert (row["dice"], row["iou"], row["surface_dice"], row["hd95"]) == (0, 0, 0, None)
+        row, mean = case_metrics(*pair, (1, 2), ["a"])
+        assert (row["dice"], row["iou"], row["surface_dice"], row["missed"]) == (0, 0, 0, 1)
+        assert row["hd95"] == mean["hd95"] == pytest.approx((6**2 + 12**2) ** 0.5)  # the image's diagonal
     *_, mean = case_metrics(something, something, (1, 1), ["a", "b"])
-    assert mean["dice"] == 1 and mean["hd95"] == 0
+    assert mean["dice"] == 1 and mean["hd95"] == 0 and mean["missed"] == 0
+
+
+def test_finding_nothing_is_never_better_than_finding_the_wrong_place():
+    truth, far = np.zeros((2, 30, 30), np.uint8)
+    truth[:3, :3], far[-3:, -3:] = 1, 1
+    wrong, nothing = (case_metrics(found, truth, (1, 1), ["a"])[0] for found in (far, np.zeros_like(far)))
+    assert nothing["hd95"] > wrong["hd95"] and wrong["missed"] == 0
 
 
 def test_maps_of_other_shape():

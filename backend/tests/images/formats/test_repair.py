@@ -52,7 +52,7 @@ def test_a_missing_voxel_inside_is_refused(tmp_path, rng, suffix):
     array = rng.normal(0, 9, (12, 11, 10)).astype(np.float32)
     array[:2] = np.nan
     array[6, 5, 5] = np.nan
-    with refused("image-nan", names=[f"a{suffix}", "holds 1 voxels"]):
+    with refused("image-nan", names=[f"a{suffix}", "holds 1 voxel "]):
         read_volume(write(tmp_path / f"a{suffix}", array))
 
 

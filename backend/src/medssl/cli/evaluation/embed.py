@@ -12,7 +12,7 @@ from medssl.cli.evaluation.apply_options import Images
 from medssl.cli.evaluation.applying import TerminalRun, images_of
 from medssl.cli.options import Device, Home, Modality, Pattern, View
 from medssl.cli.output import err, out
-from medssl.core.errors import CatalogError, ConfigError, InputError
+from medssl.core.errors import CatalogError, ConfigError, InputError, counted
 from medssl.core.home import home_folder
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def embed(
             for path, patient, vector in zip(paths, patients, rows)
         ]
         write_table(table, output)
-    out.print(f"{len(rows)} embeddings of {rows.shape[1]} numbers in {output}", highlight=False)
+    out.print(f"{counted(len(rows), 'embedding')} of {rows.shape[1]} numbers in {output}", highlight=False)
 
 
 def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> tuple[list[Any], np.ndarray]:
@@ -101,5 +101,5 @@ def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> 
             waiting = []
     if not found:
         rule = "cannot be embedded, not one of them"
-        raise CatalogError(f"{len(entries)} images", rule, "See the warnings above", code="no-usable-image")
+        raise CatalogError(counted(len(entries), "image"), rule, "See the warnings above", code="no-usable-image")
     return found, np.concatenate(rows)

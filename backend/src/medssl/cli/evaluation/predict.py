@@ -21,6 +21,7 @@ from medssl.cli.evaluation.apply_options import (
 from medssl.cli.evaluation.applying import apply_here, ark_settings, failures, images_of
 from medssl.cli.options import Detach, Device, Home, Modality, Pattern, View
 from medssl.cli.output import out, print_table
+from medssl.core.errors import counted
 from medssl.core.tables import read_table
 
 SHOWN = 20  # rows on the terminal
@@ -68,7 +69,7 @@ def predict(
     found = table.rows
     columns = [name for name in table.columns if name != "patient" and not name.startswith(("label_", "attribute_"))]
     _show(columns, found[:SHOWN])
-    out.print(f"{len(found)} predictions in {place.folder / place.table}", highlight=False)
+    out.print(f"{counted(len(found), 'prediction')} in {place.folder / place.table}", highlight=False)
     raise typer.Exit(failures(rows))
 
 

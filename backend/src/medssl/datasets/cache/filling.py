@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from medssl.core.errors import CatalogError, InputError, NotFoundError, VolumeError, printable
+from medssl.core.errors import CatalogError, InputError, NotFoundError, VolumeError, be, counted, printable
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog
@@ -139,8 +139,8 @@ def check_share(skipped: Sequence[Skipped], total: int, largest_share: float) ->
     )
     remedy = f"{first.error.remedy}; `medssl data check` lists all of them"
     if len({one.error.code for one in skipped}) == 1:  # one fault in all of them: a set for another method, perhaps
-        raise type(first.error)(f"{count} of {total} images", rule, remedy, code=first.error.code)
-    raise CatalogError(f"{count} of {total} images", rule, remedy, code="images-unreadable")
+        raise type(first.error)(f"{count} of {counted(total, 'image')}", rule, remedy, code=first.error.code)
+    raise CatalogError(f"{count} of {counted(total, 'image')}", rule, remedy, code="images-unreadable")
 
 
 def warnings_of(skipped: Sequence[Skipped], total: int) -> list[dict[str, str]]:
@@ -148,13 +148,13 @@ def warnings_of(skipped: Sequence[Skipped], total: int) -> list[dict[str, str]]:
     named = [
         {
             "code": "unreadable-image",
-            "message": f"{printable(str(one.entry.image))} is left out ({number} of {total} images so far): {one.reason}",
+            "message": f"{printable(str(one.entry.image))} is left out ({number} of {counted(total, 'image')} so far): {one.reason}",
             "remedy": one.error.remedy,
         }
         for number, one in enumerate(skipped[:NAMED], 1)
     ]
-    if len(skipped) > NAMED:
-        message = f"{len(skipped) - NAMED} further images are left out ({len(skipped)} of {total} images)"
+    if (more := len(skipped) - NAMED) > 0:
+        message = f"{counted(more, 'further image')} {be(more)} left out ({len(skipped)} of {total} images)"
         remedy = "medssl data check lists them with their reasons"
         named.append({"code": "unreadable-image", "message": message, "remedy": remedy})
     return named
@@ -167,7 +167,7 @@ def notes_of(skipped: Sequence[Skipped], total: int) -> list[str]:
     listed = "; ".join(f"{printable(str(one.entry.image))}: {one.reason}" for one in skipped[:NAMED])
     more = f"; and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
     verb = "was" if len(skipped) == 1 else "were"
-    return [f"{len(skipped)} of {total} images {verb} left out because they cannot be used: {listed}{more}"]
+    return [f"{len(skipped)} of {counted(total, 'image')} {verb} left out because they cannot be used: {listed}{more}"]
 
 
 def _drawn(
@@ -177,7 +177,7 @@ def _drawn(
         return draw(_without(catalog, skipped))
     except InputError as error:
         if skipped and not isinstance(error, VolumeError):
-            said = f" (without {len(skipped)} images that cannot be used, the first {skipped[0].entry.image}: {skipped[0].reason})"
+            said = f" (without {counted(len(skipped), 'image')} that cannot be used, the first {skipped[0].entry.image}: {skipped[0].reason})"
             raise CatalogError(error.value, error.rule + said, error.remedy, code=error.code) from error
         raise
 

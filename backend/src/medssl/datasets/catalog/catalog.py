@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from medssl.core.errors import CatalogError, InputError, NotFoundError, printable
+from medssl.core.errors import CatalogError, InputError, NotFoundError, counted, printable
 from medssl.core.files import split_choice
 from medssl.core.protocol import DataSpec, VolumeRef
 from medssl.datasets.catalog.exclusion import without
@@ -63,7 +63,7 @@ class Catalog:
         if self.bad:
             named = "; ".join(f"{printable(str(path))}: {reason}" for path, reason in self.bad[:NAMED])
             more = f"; and {len(self.bad) - NAMED} more" if len(self.bad) > NAMED else ""
-            said.append(f"{len(self.bad)} files cannot be used: {named}{more}")
+            said.append(f"{counted(len(self.bad), 'file')} cannot be used: {named}{more}")
         if self.left_out:
             said.append(f"Left out: {', '.join(f'{count} x {reason}' for reason, count in self.left_out.items())}")
         return [*said, *self.notes, *patient_notes(self.entries)]

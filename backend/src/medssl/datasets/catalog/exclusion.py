@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, counted
 from medssl.datasets.entry import SPLIT_WORDS, Entry
 
 
@@ -39,7 +39,7 @@ def without(entries: Sequence[Entry], rules: Sequence[str]) -> list[Entry]:
         _check_split(entries, rules)
         raise CatalogError(
             f"exclude {', '.join(rules)}",
-            f"leaves none of {len(entries)} images",
+            f"leaves none of {counted(len(entries), 'image')}",
             "Exclude less",
             code="no-images-left",
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, be, counted
 from medssl.datasets.spec.tabular_dataset import TEST, TabularDataset
 
 
@@ -32,8 +32,9 @@ class LeakageCheck:
         if both:
             first = min(both)
             raise CatalogError(
-                f"{len(both)} images, the first {first},",
-                f"train in set {self._training[first]} and are held out in set {self._held_out[first]}",
+                f"{counted(len(both), 'image')}, the first {first},",
+                f"{'trains' if len(both) == 1 else 'train'} in set {self._training[first]} and "
+                f"{be(len(both))} held out in set {self._held_out[first]}",
                 "Give both the same split, or name their patients alike",
                 code="leakage-between-datasets",
             )

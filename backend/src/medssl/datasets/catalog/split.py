@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, be, counted
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
@@ -200,8 +200,8 @@ def split_three(catalog: Catalog, validation_fraction: float, test_fraction: flo
     patients = parts["training"].patients
     if len(patients) <= len(missing):
         raise CatalogError(
-            f"{len(patients)} patients",
-            f"are too few for training, {' and '.join(missing)}",
+            counted(len(patients), "patient"),
+            f"{be(len(patients))} too few for training, {' and '.join(missing)}",
             "Add images of further patients, or draw no test set",
             code="too-few-patients",
         )
@@ -210,7 +210,9 @@ def split_three(catalog: Catalog, validation_fraction: float, test_fraction: flo
         count = min(max(1, round(wanted[name] * len(catalog.patients))), len(order) - left)
         parts[name], order = _of_patients(parts["training"], order[:count]), order[count:]
         if any(entry.split for entry in catalog):
-            notes.append(f"The catalogue names no {name} images: {count} training patients were drawn")
+            notes.append(
+                f"The catalogue names no {name} images: {counted(count, 'training patient')} {'was' if count == 1 else 'were'} drawn"
+            )
     training = _of_patients(parts["training"], order)
     return ThreeSplit(training, parts["validation"], parts.get("test", Catalog()), tuple(notes))
 
@@ -233,7 +235,10 @@ def folds(catalog: Catalog, count: int, seed: int) -> list[ThreeSplit]:
         )
     if len(patients) < count:
         raise CatalogError(
-            f"{len(patients)} patients", f"are fewer than {count} folds", "Take fewer folds", code="too-few-patients"
+            counted(len(patients), "patient"),
+            f"{be(len(patients))} fewer than {count} folds",
+            "Take fewer folds",
+            code="too-few-patients",
         )
     order = np.random.default_rng([seed, len(patients)]).permutation(patients).tolist()
     parts = [_of_patients(catalog, order[n::count]) for n in range(count)]

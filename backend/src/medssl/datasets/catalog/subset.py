@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, be, counted
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.catalog.labels import Labels
 
@@ -40,8 +40,8 @@ def subset(
         return _of_each_class(catalog, order, per_class, labels)
     if patients > len(order):
         raise CatalogError(
-            f"{patients} patients",
-            f"are more than the {len(order)} training patients",
+            counted(patients, "patient"),
+            f"{be(patients)} more than the {counted(len(order), 'training patient')}",
             "Take fewer",
             code="too-few-patients",
         )

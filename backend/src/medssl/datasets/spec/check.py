@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, counted, have
 from medssl.datasets.spec.duplicates import Duplicate, same_contents, same_files
 from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.readability import read_images
@@ -143,8 +143,8 @@ def _warn_of_labels(one: Checked, dataset: TabularDataset) -> None:
     if unknown and (dataset.missing == "ignore" or dataset.kind == "multi-class"):
         _warn(
             one,
-            f"{unknown} images",
-            "have no label at all: nothing is learnt from them",
+            counted(unknown, "image"),
+            f"{have(unknown)} no label at all: nothing is learnt from {'it' if unknown == 1 else 'them'}",
             "Leave them out, or set missing",
         )
     training = len((one.splits or {}).get("training", ()))

@@ -24,8 +24,9 @@ def case_metrics(
 ) -> list[dict[str, Any]]:
     """The metrics of one case, a row per class and at the end their mean.
 
-    A class that is in neither map has no score (None): nothing was there to agree on. One that is in only one of them
-    scores 0, and its Hausdorff distance is unknown. The mean leaves out what is unknown. Volumes are those of 3D maps.
+    A class that is in neither map has no score (None): nothing was there to agree on. One that is in only one of them is
+    missed: it scores 0, and its Hausdorff distance is the image's diagonal, so that finding nothing never looks better than
+    finding the wrong place. The mean leaves out what is unknown. Volumes are those of 3D maps.
 
     Args:
         predicted, truth: class numbers (i, j, k) or (i, j), 0 is background, 1 the first of `classes`.
@@ -34,7 +35,7 @@ def case_metrics(
         tolerance_mm: how far a surface may be off without counting as wrong in `surface_dice`.
 
     Returns:
-        class, dice, iou, surface_dice, hd95 (mm), volume_ml, reference_volume_ml.
+        class, dice, iou, surface_dice, hd95 (mm), missed (1 or 0; of the mean: how many classes), volume_ml, reference_volume_ml.
 
     Raises:
         VolumeError: the maps differ in shape.
@@ -50,7 +51,7 @@ def case_metrics(
         rows.append({"class": name, **_compare(predicted == number, truth == number, steps, tolerance_mm)})
     means = {metric: mean_known([row[metric] for row in rows]) for metric in METRICS}
     volumes = {name: _total([row[name] for row in rows]) for name in ("volume_ml", "reference_volume_ml")}
-    return [*rows, {"class": MEAN, **means, **volumes}]
+    return [*rows, {"class": MEAN, **means, "missed": sum(row["missed"] for row in rows), **volumes}]
 
 
 def mean_known(values: Sequence[float | None]) -> float | None:
@@ -77,8 +78,10 @@ def _compare(mask: np.ndarray, truth: np.ndarray, steps: np.ndarray, tolerance: 
     litres = [size * float(np.prod(steps)) / ML if truth.ndim == 3 else None for size in sizes]
     volumes = {"volume_ml": litres[0], "reference_volume_ml": litres[1]}
     if 0 in sizes:
-        score = None if sizes == [0, 0] else 0.0
-        return {"dice": score, "iou": score, "surface_dice": score, "hd95": None, **volumes}
+        if sizes == [0, 0]:
+            return {**dict.fromkeys(METRICS), "missed": 0, **volumes}
+        diagonal = float(np.linalg.norm(np.array(truth.shape) * steps))
+        return {"dice": 0.0, "iou": 0.0, "surface_dice": 0.0, "hd95": diagonal, "missed": 1, **volumes}
     both = int(np.count_nonzero(mask & truth))
     there, back = surface_distances(mask, truth, steps)
     near = np.count_nonzero(there <= tolerance) + np.count_nonzero(back <= tolerance)
@@ -87,6 +90,7 @@ def _compare(mask: np.ndarray, truth: np.ndarray, steps: np.ndarray, tolerance: 
         "iou": both / (sum(sizes) - both),
         "surface_dice": near / (len(there) + len(back)),
         "hd95": float(max(np.percentile(there, 95), np.percentile(back, 95))),
+        "missed": 0,
         **volumes,
     }
 

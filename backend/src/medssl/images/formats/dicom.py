@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from medssl.core.errors import VolumeError
+from medssl.core.errors import VolumeError, counted
 from medssl.images.dicom.grid import lay_out, lay_out_one
 from medssl.images.dicom.header import is_dicom, read_header, refusing, whole
 from medssl.images.dicom.kinds import kind_left_out
@@ -92,7 +92,7 @@ def _read(files: Sequence[Path], source: Path, part: str, gaps: str) -> Volume:
     if found.left_out:
         notes.append(f"Left out: {', '.join(f'{count} x {kind}' for kind, count in found.left_out.items())}.")
     if found.bad:
-        notes.append(f"{len(found.bad)} files could not be read, the first is {found.bad[0][1]}")
+        notes.append(f"{counted(len(found.bad), 'file')} could not be read, the first is {found.bad[0][1]}")
     return replace(volume, notes=(*volume.notes, *notes))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from medssl.core.errors import VolumeError
+from medssl.core.errors import VolumeError, counted, have
 from medssl.images.formats.straight import straightened
 from medssl.images.polarity import NOTE as INVERTED
 from medssl.images.polarity import looks_inverted
@@ -68,7 +68,7 @@ def _filled(array: np.ndarray, path: Path, modality: str, labels: bool) -> tuple
     if count > MOST_MISSING * array.size:
         raise VolumeError(
             path,
-            f"holds {count} voxels that are not numbers (NaN or infinite), of {array.size}",
+            f"holds {counted(count, 'voxel')} without a number (NaN or infinite), of {array.size}",
             "Export it again: nothing is left to look at",
             code="image-nan",
         )
@@ -76,12 +76,12 @@ def _filled(array: np.ndarray, path: Path, modality: str, labels: bool) -> tuple
     if inside:
         raise VolumeError(
             path,
-            f"holds {inside} voxels that are not numbers (NaN or infinite) inside the image",
+            f"holds {counted(inside, 'voxel')} without a number (NaN or infinite) inside the image",
             "Replace them, for example by the mean of their neighbours; only those that reach the image's border are filled",
             code="image-nan",
         )
     value = background(array[~missing], modality if array.ndim < 3 else modality or _kind(array[~missing]), labels)
-    note = f"{count} voxels outside the field of view are not numbers: they were filled with {value:g}"
+    note = f"{counted(count, 'voxel')} outside the field of view {have(count)} no number: filled with {value:g}"
     return np.where(missing, array.dtype.type(value), array), [note]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from medssl.core.errors import be, counted
 from medssl.core.files import to_text
 from medssl.core.plan import Plan
 from medssl.core.protocol import DataSpec, VolumeRef, to_json
@@ -99,14 +100,14 @@ def name_of_set(data: DataSpec) -> str:
     """What to call a set: its file or folder, or its dataset specs."""
     if data.path:
         return stem(Path(data.path))
-    return ", ".join(str(one.get("name", "")) for one in data.sets) or f"{len(data.volumes)} images"
+    return ", ".join(str(one.get("name", "")) for one in data.sets) or counted(len(data.volumes), "image")
 
 
 def search_notes(data: DataSpec, index: CaseIndex, same: Sequence[str]) -> list[str]:
     """What the user should know of a search: images that were left out, and whether patients are known."""
     notes = [f"{name} is left out of the search: {why}" for name, why in index.problems[:NAMED]]
-    if len(index.problems) > NAMED:
-        notes.append(f"{len(index.problems) - NAMED} further images are left out of the search")
+    if (more := len(index.problems) - NAMED) > 0:
+        notes.append(f"{counted(more, 'further image')} {be(more)} left out of the search")
     if patients_unknown(data, ((entry.image, entry.patient) for entry in index.entries)):
         notes.append(PATIENTS_UNKNOWN)
     if same:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from medssl.core.errors import CatalogError, ConfigError, VolumeError, printable
+from medssl.core.errors import CatalogError, ConfigError, VolumeError, counted, have, printable
 from medssl.core.protocol import DataSpec
 from medssl.core.registry import config_class
 from medssl.datasets.catalog.catalog import Catalog
@@ -155,7 +155,7 @@ def _mixed(axes: set[int], modalities: Sequence[str]) -> list[str]:
 
 def _unread(seen: Sequence[Seen]) -> list[str]:
     unread = sum(not one.read for one in seen)
-    return [f"Headers alone were read of {unread} images; --read-all reads them too"] if unread else []
+    return [f"Headers alone were read of {counted(unread, 'image')}; --read-all reads them too"] if unread else []
 
 
 def _labels(catalog: Catalog, parts: Mapping[str, Catalog], labels: LabelSpec) -> tuple[list[str], int]:
@@ -174,10 +174,10 @@ def _labels(catalog: Catalog, parts: Mapping[str, Catalog], labels: LabelSpec) -
 def _label_maps(seen: Sequence[Seen], parts: Mapping[str, Catalog], notes: list[str]) -> dict[str, Any]:
     """How many there are, and their values; images without one, and parts in which nothing is labelled, are noted."""
     labelled = [one for one in seen if one.entry.mask]
-    if len(labelled) < len(seen):
+    if lacking := len(seen) - len(labelled):
         missing = next(one.entry.name for one in seen if not one.entry.mask)
         notes.append(
-            f"{len(seen) - len(labelled)} images have no label map ({missing}): they cannot train a segmentation"
+            f"{counted(lacking, 'image')} {have(lacking)} no label map ({missing}): no segmentation can be learnt from {'it' if lacking == 1 else 'them'}"
         )
     values = {one.entry.image: one.values for one in labelled if one.values is not None}
     of_parts = {name: [values[e.image] for e in part if e.image in values] for name, part in parts.items()}

@@ -23,7 +23,7 @@ _PAPER: dict[str, Any] = {  # as published
     "epochs": 200,
     "warmup_epochs": 20,
     "training": {
-        "batch_size": 200, "optimizer": "sgd", "learning_rate": 0.3, "momentum": 0.9, "weight_decay": 0.0,
+        "batch_size": 200, "optimizer": "sgd", "learning_rate": 0.3, "momentum": 0.9, "nesterov": True, "weight_decay": 0.0,
         "clip_gradient": 0.0, "checkpoint_every": 500, "validation_samples": 1_000, "workers": 8,
     },
 }  # fmt: skip

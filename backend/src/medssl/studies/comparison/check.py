@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import ConfigError, WeightsError
+from medssl.core.errors import ConfigError, WeightsError, be, counted
 from medssl.core.protocol import JobSpec
 from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build
@@ -220,7 +220,7 @@ def _reference(config: dict[str, Any], arms: tuple[Arm, ...], task: str) -> str:
 def _check_names(arms: tuple[Arm, ...]) -> None:
     if len(arms) < 2:
         raise ConfigError(
-            f"{len(arms)} arm(s)", "are too few to compare", "Give two arms or more, such as scratch and a model",
+            counted(len(arms), "arm"), f"{be(len(arms))} too few to compare", "Give two arms or more, such as scratch and a model",
             code="too-few-arms",
         )  # fmt: skip
     seen: set[str] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from medssl.core.errors import counted
 from medssl.core.files import write_atomic, write_json
 from medssl.core.tables import write_table
 from medssl.reports.html import Report
@@ -58,7 +59,8 @@ def _page(study: Study, found: list[RunResult], tables: dict[str, Any], about: d
     counts = next(iter(about["data"]["counts"].values()))
     report = Report(
         f"Comparison: {study.task}, {metric_title(study.metric)}",
-        f"{len(study.arms)} arms, {len(study.sizes)} sizes, {len(study.seeds)} seeds; {counts['test']} test patients.{missing}",
+        f"{counted(len(study.arms), 'arm')}, {counted(len(study.sizes), 'size')}, {counted(len(study.seeds), 'seed')}; "
+        f"{counted(counts['test'], 'test patient')}.{missing}",
     )
     _results(report, study, found, tables)
     if tables["groups"]:

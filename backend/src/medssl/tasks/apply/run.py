@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import cast
 
 from medssl.core import capabilities
-from medssl.core.errors import CancelledError, CatalogError, InputError, NotFoundError
+from medssl.core.errors import CancelledError, CatalogError, InputError, NotFoundError, counted
 from medssl.core.geometry import stated_geometry
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
@@ -85,7 +85,7 @@ def apply_model(
     failed = [row for row in index.rows if row["status"] == FAILED]
     if len(failed) == len(catalog):
         raise CatalogError(
-            f"{len(catalog)} images",
+            counted(len(catalog), "image"),
             f"cannot be used; the first: {failed[0]['error']}",
             f"See {index.path}",
             code="no-usable-image",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from medssl.augment import Augmentation
 from medssl.core import seeds
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
@@ -27,7 +28,6 @@ from medssl.networks.network import Network
 from medssl.networks.standardisation import standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import classification_network
-from medssl.tasks.augmentation import Augmentation
 from medssl.tasks.classification.config import ClassificationConfig
 from medssl.tasks.classification.loss import classification_loss, positive_weights
 from medssl.tasks.classification.places import centres_of, region_of, with_places

@@ -51,7 +51,8 @@ class SegmentationConfig:
         0.5, "Share of sub-volumes centred on a labelled voxel", minimum=0.0, maximum=1.0, advanced=True
     )
     augmentation: str = setting(
-        "light", "light: intensity and noise; strong: rotation, scale and mirroring too",
+        "light", "light: intensity and noise; strong: as nnU-Net trains, with rotation, scale, bending, blur, low resolution and "
+        "mirroring (never of radiographs) too",
         choices=("none", "light", "strong"), advanced=True,
     )  # fmt: skip
     overlap: float = setting(

@@ -12,6 +12,7 @@ from monai.losses import DiceCELoss, DiceLoss, GeneralizedDiceFocalLoss
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from medssl.augment import Augmentation
 from medssl.core import seeds
 from medssl.core.errors import VolumeError
 from medssl.core.plan import Plan
@@ -33,7 +34,6 @@ from medssl.networks.network import Network
 from medssl.networks.standardisation import standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import segmentation_network
-from medssl.tasks.augmentation import Augmentation
 from medssl.tasks.label_columns import attribute_groups
 from medssl.tasks.labelled_data import (
     LabelledSplit,
@@ -54,6 +54,15 @@ from medssl.training.method import PlainMethod
 LOSSES: dict[str, Callable[..., nn.Module]] = {
     "dice": DiceLoss, "dice-ce": DiceCELoss, "dice-focal": GeneralizedDiceFocalLoss,
 }  # fmt: skip
+
+
+def make_loss(name: str) -> nn.Module:
+    """A loss of (logits (N, classes, *spatial), class numbers (N, 1, *spatial)).
+
+    Its Dice leaves the background out, which is nearly everything and would hide what is missed, and is that of the batch as a
+    whole: a crop without a class says nothing of it.
+    """
+    return LOSSES[name](softmax=True, to_onehot_y=True, include_background=False, batch=True)
 
 
 @dataclass(frozen=True)
@@ -99,8 +108,9 @@ class Segmentation(PlainMethod):
         self.size = self._sample_size(axes)
         window = config.window if self.form == "3d" and all(config.window) else self.size
         self._plan = replace(self._plan, input_size=window)
-        self._loss = LOSSES[config.loss](softmax=True, to_onehot_y=True)
-        self._augment = Augmentation(config.augmentation, len(self.size), mirror=axes == 3)
+        self._loss = make_loss(config.loss)
+        spacing = tuple(self._plan.task["spacing"]) if self.form == "3d" else ()
+        self._augment = Augmentation(config.augmentation, len(self.size), mirror=axes == 3, spacing=spacing)
 
     def network(self) -> Network:
         """The network with a new head; its backbone untrained."""
@@ -128,7 +138,7 @@ class Segmentation(PlainMethod):
         return SegmentationViews(self._laid_out(images), masks)
 
     def loss(self, network: nn.Module, views: SegmentationViews) -> dict[str, Tensor]:
-        """Soft Dice, with cross-entropy or focal loss as the config says."""
+        """Soft Dice of the classes over the batch as a whole, with cross-entropy or focal loss as the config says."""
         return {"loss": self._loss(network(views.images).float(), views.masks.long())}
 
     def measure(self, network: Network, device: str) -> dict[str, float]:
