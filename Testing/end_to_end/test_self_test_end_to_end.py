@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def server(load_module, monkeypatch, tmp_path):
     """A real server over an empty home folder, both modules, and nothing that can be fetched."""
-    from MedSSLLib import selfTest
+    from MedSSLLib.backend import selfTest
 
     monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
     monkeypatch.setenv("MEDSSL_PYTHON", sys.executable)
