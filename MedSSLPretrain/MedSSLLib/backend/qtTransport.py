@@ -100,7 +100,7 @@ class _Reply:
         self._transport._replies.discard(self)
         status = self._reply.attribute(qt.QNetworkRequest.HttpStatusCodeAttribute)
         reason = self._reply.errorString()
-        body = b"" if self._aborted else self._reply.readAll().data()  # an aborted one is closed: Qt would warn
+        body = self._reply.readAll().data()
         self._reply.deleteLater()
         if self._aborted:
             return
