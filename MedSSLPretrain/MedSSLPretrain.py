@@ -6,7 +6,7 @@ import sys
 
 import slicer
 from MedSSLLib.backend.backendBox import BackendBox
-from MedSSLLib.selfTest import CONFIG, lookThrough, realVolume, secondPatient
+from MedSSLLib.backend.selfTest import CONFIG, lookThrough, realVolume, secondPatient
 from MedSSLLib.widgets.uiFile import discard
 from MedSSLPretrainLib.consoleVerbs import ConsoleVerbs
 from MedSSLPretrainLib.panel.pretrainPanel import PretrainPanel

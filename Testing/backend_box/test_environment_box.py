@@ -200,6 +200,8 @@ def test_other_environments_stay(made, tmp_path):
     made.install()
     assert made.builder.built[0].steps[1].command[:4] == (str(python), "-m", "pip", "install")
     made.builder.end()
+    assert made.process.state == "up" and not made.seen(made.ui.settingsSection)
+    made.ui.settingsButton.checked = True
     made.ui.placeCombo.currentIndex = 1
     assert not made.seen(made.ui.environmentFrame) and made.seen(made.ui.addressEdit)
 

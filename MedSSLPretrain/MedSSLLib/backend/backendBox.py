@@ -202,6 +202,7 @@ class BackendBox:
 
     def _setRemote(self, transport, error) -> None:
         self._remote, self._remoteError = transport, error
+        self._fold()
         self._changed()
 
     def _built(self, error) -> None:
@@ -219,12 +220,17 @@ class BackendBox:
 
     def _processChanged(self) -> None:
         if not self._elsewhere:
+            self._fold()
             self._changed()
+
+    def _fold(self) -> None:
+        """A backend that has come up needs no settings any more; while the user chooses another, they stay open."""
+        if self.transport is not None and self.transport is not self._devices.transport:
+            self.ui.settingsButton.checked = False
+            self.ui.settingsSection.collapsed = True
 
     def _changed(self) -> None:
         if self.transport is not self._devices.transport:
-            self.ui.settingsButton.checked = False
-            self.ui.settingsSection.collapsed = True
             self._devices.ask(self.transport)
         self.update()
         self.changed.emit()
