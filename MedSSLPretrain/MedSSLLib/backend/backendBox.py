@@ -60,6 +60,7 @@ class BackendBox:
         self.installing = EnvironmentBox(
             self.ui.environmentFrame, builder or sharedBuilder(), probe or MachineProbe(), confirm
         )
+        self.ui = slicer.util.childWidgetVariables(frame)  # with those of the environment
         self._devices = DeviceChoice(self.ui.deviceCombo, self.ui.hintLabel)
         self._fill()
         self._connect()
