@@ -43,6 +43,8 @@ def test_one_glance_and_one_button(made, grab):
     grab(made.frame, "backend-first-run", WIDTH, 300)
     buttons = [button.text for button in made.frame.findChildren(qt.QPushButton) if made.seen(button)]
     assert buttons == ["Create environment"]
+    made.box.update()  # what is shown inside a section that is folded would look out of it
+    assert not made.seen(made.ui.environmentCombo) and not made.seen(made.env.foundLabel)
     assert made.frame.minimumSizeHint.width() <= 380
 
 

@@ -67,7 +67,14 @@ class Places:
 def environments(variables: Mapping[str, str] = os.environ, otherPython: str = "") -> list[Environment]:
     """The choices, the recommended one first."""
     own = ownPython()
-    title = _("MedSSL's own") if own.is_file() else _("MedSSL's own (to be created)")
+    whole = Environment(OWN, "", str(own)).exists
+    title = (
+        _("MedSSL's own")
+        if whole
+        else _("MedSSL's own (not finished)")
+        if own.is_file()
+        else _("MedSSL's own (to be created)")
+    )
     found = [
         Environment(OWN, title, str(own)),
         Environment(SLICER, _("Slicer's Python"), slicerPython()),
