@@ -77,7 +77,12 @@ def test_a_restoration_reopens_as_it_was_seen(logic, scene, tmp_path, how):
 
     runSteps(fourUpSteps(logic.restore(phantoms.volume("ct"), GENESIS), slicer.app.layoutManager()))
     before = seen()
-    assert [name for name, _offset in before["views"].values()] == ["ct original", "ct distorted", "ct restored", "ct error"]
+    assert [name for name, _offset in before["views"].values()] == [
+        "ct original",
+        "ct distorted",
+        "ct restored",
+        "ct error",
+    ]
     assert all(offset for _name, offset in before["views"].values())
     assert reopened(scene, tmp_path / "kept", how) == before
 

@@ -230,17 +230,18 @@ def test_another_computer(panel, process_until, grab):
     assert panel.widget.backend.transport is None
 
 
-def test_creating_the_environment(panel, grab):
-    ui = panel.backendUi
-    ui.settingsSection.collapsed = False
+def test_creating_the_environment(panel, process_until, grab):
+    ui, box = panel.backendUi, panel.widget.backend.installing
     ui.environmentCombo.currentIndex = ui.environmentCombo.findData("own")
-    assert not ui.startButton.enabled and "Create the environment first" in ui.startButton.toolTip
-    assert ui.installButton.text == "Create environment"
-    ui.installButton.click()
-    assert panel.builder.built == ["own"] and "Collecting torch" in ui.installLog.plainText
+    process_until(lambda: box.ui.installButton.enabled)
+    assert box.ui.installButton.text == "Create environment"
+    box.ui.installButton.click()
+    process_until(lambda: panel.builder.built)
+    assert [step.key for step in panel.builder.built[0].steps] == ["tool", "python", "torch", "packages", "check"]
+    assert "Collecting uv" in box.ui.installLog.plainText and box.ui.installButton.text == "Cancel"
     panel.grab(grab, "creating-environment")
-    panel.builder.end(ResourceError("backend environment", "cannot be installed (no space left)", "Free some space"))
-    assert "no space left" in ui.errorLabel.text and not panel.builder.running
+    panel.builder.end(ResourceError("PyTorch", "cannot be installed (no space left)", "Free some space"))
+    assert "no space left" in box.ui.installError.text and not panel.builder.running
 
 
 def test_overview(ready, process_until, grab):

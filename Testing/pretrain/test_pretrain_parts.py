@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import stat
-
 import pytest
 import qt
 import slicer
-from MedSSLLib.backend.environmentBuilder import EnvironmentBuilder
-from MedSSLLib.backend.environments import OTHER, OWN, Environment, environments, installCommands
 from MedSSLLib.steps import Pause, StepRunner, runSteps
 from MedSSLLib.widgets.configForm import ConfigForm
 from MedSSLLib.widgets.errorText import errorText
@@ -20,7 +16,6 @@ from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
 from refusals import refused
 
 from medssl.core.errors import MedSSLError, ResourceError
-from medssl.core.home import NEUTRAL_FOLDER
 from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build, describe, presets
 from medssl.pretraining import METHODS
@@ -262,87 +257,6 @@ def test_a_conversation_may_be_stopped_by_its_callback(harness, qapp):
     for _ in range(20):
         qapp.processEvents()
     assert not asked and not runner.running
-
-
-def test_environment_choices(harness, tmp_path, monkeypatch):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    keys = [e.key for e in environments({"MEDSSL_PYTHON": "/opt/python"})]
-    assert keys == ["variable", "own", "slicer", "other"]
-    own = environments({})[0]
-    assert own.key == OWN and not own.exists and "to be created" in own.title
-    commands = installCommands(own, tmp_path / "source", "/usr/bin/python3")
-    assert [c[:3] for c in commands] == [["/usr/bin/python3", "-m", "venv"], [own.python, "-m", "pip"]]
-    assert commands[1][-1] == str(tmp_path / "source")
-
-
-@pytest.mark.parametrize("code, complaint", [(0, None), (1, "No matching distribution")])
-def test_building_an_environment(harness, tmp_path, monkeypatch, process_until, code, complaint):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "Straße 1"))
-    python = script(tmp_path / "python", f"echo Collecting torch\necho No matching distribution\nexit {code}")
-    builder, lines, ends = EnvironmentBuilder(), [], []
-    builder.output.connect(lines.append)
-    builder.finished.connect(ends.append)
-    builder.build(Environment(OTHER, "other", str(python)))
-    process_until(lambda: ends)
-    assert "Collecting torch" in "\n".join(lines) and not builder.running
-    assert ends == [None] if complaint is None else complaint in str(ends[0])
-
-
-def test_what_builds_an_environment_starts_where_nothing_can_be_imported(harness, tmp_path, monkeypatch, process_until):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-    builder, lines, ends = EnvironmentBuilder(), [], []
-    builder.output.connect(lines.append)
-    builder.finished.connect(ends.append)
-    builder.build(Environment(OTHER, "other", str(script(tmp_path / "python", "pwd"))))
-    process_until(lambda: ends)
-    assert lines[-1] == str(NEUTRAL_FOLDER)
-
-
-def test_half_an_environment_does_not_stay(harness, tmp_path, monkeypatch, process_until):
-    """As on a Debian without ensurepip: a Python is there already when making the environment fails."""
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
-    base = script(
-        tmp_path / "python3", '/bin/mkdir -p "$3/bin"; : > "$3/bin/python"; echo ensurepip is missing; exit 1'
-    )
-    monkeypatch.setitem(slicer.app._startup, "PATH", str(base.parent))
-    builder, ends = EnvironmentBuilder(), []
-    builder.finished.connect(ends.append)
-    builder.build(environments({})[0])
-    process_until(lambda: ends)
-    assert "ensurepip is missing" in str(ends[0]) and not environments({})[0].exists
-
-
-def test_building_an_environment_can_be_cancelled(harness, tmp_path, monkeypatch, process_until):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
-    slow = Environment(OTHER, "other", str(script(tmp_path / "python", "echo Collecting torch; exec /bin/sleep 60")))
-    builder, lines, ends = EnvironmentBuilder(), [], []
-    builder.output.connect(lines.append)
-    builder.finished.connect(ends.append)
-    for _ in range(2):  # and it works again afterwards
-        ends.clear()
-        lines.clear()
-        builder.build(slow)
-        process_until(lambda: "Collecting torch" in lines)
-        builder.cancel()
-        process_until(lambda: ends)
-        assert "cancelled" in str(ends[0]) and not builder.running
-
-
-def test_an_environment_is_refused_where_the_home_folder_cannot_be_written(harness, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "file"))
-    builder, ends = EnvironmentBuilder(), []
-    builder.finished.connect(ends.append)
-    builder.build(Environment(OTHER, "other", str(script(tmp_path / "python", "exit 0"))))
-    assert "cannot be prepared" in str(ends[0]) and not builder.running
-
-
-def script(path, text):
-    """A program that stands in for a Python."""
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
 
 
 def test_errors_and_events_in_words(harness):

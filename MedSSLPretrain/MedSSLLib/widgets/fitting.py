@@ -43,9 +43,9 @@ def showName(label, text: str, most: int = NAME) -> None:
 
 def softLabel(label) -> None:
     """Let a QLabel break its text into lines, and never make the panel wider."""
-    label.wordWrap = True
     label.setMinimumWidth(1)
     label.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Preferred)
+    label.wordWrap = True  # last: a new policy forgets that the height follows from the width
 
 
 def fitCombo(combo, characters: int = 8) -> None:

@@ -57,8 +57,9 @@ class RunBox:
         return self.view is not None and self.view.status.state in (QUEUED, RUNNING)
 
     def sceneClosing(self) -> None:
-        """The chart's nodes go: no event may reach them."""
+        """The chart's nodes go, also its view's, which would outlive the scene: no event may reach them."""
         self._stop()
+        self.chart.remove()
 
     def sceneClosed(self) -> None:
         """The followed job is not of the scene: its curve comes back, read once more."""
@@ -107,9 +108,10 @@ class RunBox:
         self._runner = StepRunner(steps, self._transport, self._ended, self._failed).start()
 
     def close(self) -> None:
-        """Stop asking."""
+        """Stop asking, and take the chart out of the scene."""
         self._backend.changed.disconnect(self._backendChanged)
         self._stop()
+        self.chart.remove()
 
     def summary(self) -> str:
         """The followed job in a few words."""
