@@ -78,9 +78,12 @@ class ModelChoice:
         changed: called whenever the choice changes.
         none: title of the first item, which stands for no model at all; "": one must be chosen.
         needed: only models that can be asked for one of these are offered; empty: all.
+        nameLength: characters of a model's name in the list; the whole one stands in the tooltip.
     """
 
-    def __init__(self, combo, pathEdit, changed, none: str = "", needed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, combo, pathEdit, changed, none: str = "", needed: tuple[str, ...] = (), nameLength: int = NAME
+    ) -> None:
         self._combo, self._pathEdit, self._changed, self._none, self._needed = (
             combo,
             pathEdit,
@@ -89,6 +92,7 @@ class ModelChoice:
             needed,
         )
         self.listed, self.used, self._toolTip = Signal(), Signal(), combo.toolTip
+        self._nameLength = nameLength
         self._models: dict[str, dict[str, Any]] = {}  # reference -> entry of GET /models
         fitCombo(combo)
         narrow(pathEdit)
@@ -165,7 +169,7 @@ class ModelChoice:
         if self._none:
             self._combo.addItem(self._none, "")
         for model in wanted:
-            self._combo.addItem(modelTitle(model, NAME), model["model"])
+            self._combo.addItem(modelTitle(model, self._nameLength), model["model"])
             tip = "\n".join((modelTitle(model), self._card(model)))
             self._combo.setItemData(self._combo.count - 1, tip, qt.Qt.ToolTipRole)
         self._combo.addItem(_("Weight file..."), WEIGHT_FILE)
