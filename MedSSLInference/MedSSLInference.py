@@ -32,8 +32,8 @@ from MedSSLInferenceLib.views.layouts import reopening
 from MedSSLInferenceLib.views.segmentViews import openSegmentEditor
 from MedSSLLib.backend.backendBox import BackendBox
 from MedSSLLib.backend.backendProcess import localTransport
+from MedSSLLib.backend.selfTest import UNTRAINED, createPhantom, lookThrough, realVolume, trainForThreeSteps
 from MedSSLLib.scene.volumeExport import isFlat
-from MedSSLLib.selfTest import UNTRAINED, createPhantom, lookThrough, realVolume, trainForThreeSteps
 from MedSSLLib.widgets.uiFile import discard
 
 from medssl.client import api

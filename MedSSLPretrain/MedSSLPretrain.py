@@ -6,7 +6,7 @@ import sys
 
 import slicer
 from MedSSLLib.backend.backendBox import BackendBox
-from MedSSLLib.selfTest import CONFIG, lookThrough, realVolume, secondPatient
+from MedSSLLib.backend.selfTest import CONFIG, lookThrough, realVolume, secondPatient
 from MedSSLLib.widgets.uiFile import discard
 from MedSSLPretrainLib.consoleVerbs import ConsoleVerbs
 from MedSSLPretrainLib.panel.pretrainPanel import PretrainPanel
@@ -69,6 +69,7 @@ class MedSSLPretrainParameterNode:
     task: str = "segmentation"
     taskPreset: str
     taskConfig: str  # as JSON
+    comparison: str  # as JSON
     labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
     labelColumns: str
     startFrom: str
@@ -118,6 +119,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The user opens the module."""
         self._bind()
         self.panel.finetuneBox.refresh()  # segments were painted meanwhile
+        self.panel.finetuneBox.refreshModels()  # weight files were put into the folder
 
     def exit(self) -> None:
         """The user opens another module."""

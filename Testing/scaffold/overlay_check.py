@@ -46,7 +46,9 @@ def misplaced() -> list[str]:
             found += _wrongLayers(composite, image)
         if view is not None and image is not None:
             shown = {image.GetID()} if _isFlat(image) else {image.GetID(), composite.GetForegroundVolumeID()}
-            found += [f"{n.GetName()} in {view.GetName()}, which shows {image.GetName()}" for n in _foreign(view, shown)]
+            found += [
+                f"{n.GetName()} in {view.GetName()}, which shows {image.GetName()}" for n in _foreign(view, shown)
+            ]
     return found
 
 
@@ -88,7 +90,9 @@ def isResult(node) -> bool:
 
 def _isImage(node) -> bool:
     """A volume of the user's that the extension noted something about, such as its modality or a label."""
-    return isinstance(node, slicer.vtkMRMLVolumeNode) and imageOf(node) is None and not node.GetAttribute("MedSSL.group")
+    return (
+        isinstance(node, slicer.vtkMRMLVolumeNode) and imageOf(node) is None and not node.GetAttribute("MedSSL.group")
+    )
 
 
 def isDrawn(node, view) -> bool:

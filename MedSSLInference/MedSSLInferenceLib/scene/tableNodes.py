@@ -8,7 +8,8 @@ from typing import Any
 import slicer
 import vtk
 
-HASH, SHARP = "#", "\N{MUSIC SHARP SIGN}"  # what MRML's table files hold after the first is lost as a comment when they are read
+# MRML's table files lose, when they are read, what stands behind the first of these, as a comment
+HASH, SHARP = "#", "\N{MUSIC SHARP SIGN}"
 
 
 def createTable(rows, name: str):

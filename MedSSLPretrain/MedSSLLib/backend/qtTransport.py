@@ -102,12 +102,13 @@ class _Reply:
 
     def _finished(self) -> None:
         self._transport._replies.discard(self)
+        if self._aborted:  # there is nothing to be read, and Qt warns
+            self._reply.deleteLater()
+            return
         status = self._reply.attribute(qt.QNetworkRequest.HttpStatusCodeAttribute)
         reason = self._reply.errorString()
         body = self._reply.readAll().data()
         self._reply.deleteLater()
-        if self._aborted:
-            return
         try:
             if status is None:
                 url = self._transport.address.url

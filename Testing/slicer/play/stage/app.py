@@ -42,9 +42,27 @@ def leave():
     yield 0.5
 
 
-def picture(path: Path) -> bool:
-    """Write a picture of the main window."""
-    return slicer.util.mainWindow().grab().save(str(path))
+def picture(widget, path: Path) -> bool:
+    """Write a picture of a widget, as the main window."""
+    return widget.grab().save(str(path))
+
+
+def setPanelWidth(width: int) -> None:
+    """Make the module panel so wide."""
+    window = slicer.util.mainWindow()
+    if isStandIn():
+        window.setPanelWidth(width)
+    else:
+        window.resizeDocks([slicer.util.findChild(window, "PanelDockWidget")], [width], qt.Qt.Horizontal)
+
+
+def style(name: str):
+    """Choose a style of the application, light or dark."""
+    if isStandIn():
+        slicer.util.mainWindow().setDark("Dark" in name)
+    else:
+        slicer.app.setStyle(name)
+    yield 1.0
 
 
 def scrollTo(widget) -> None:
@@ -80,7 +98,7 @@ def layout() -> int:
 def viewNames() -> list[str]:
     """The layout names of the slice views that are seen."""
     manager = slicer.app.layoutManager()
-    return [name for name in manager.sliceViewNames() if manager.sliceWidget(name).isVisible()]
+    return [name for name in manager.sliceViewNames() if manager.sliceWidget(name).visible]
 
 
 def viewsOf(volume) -> list:
