@@ -42,9 +42,9 @@ class qMRMLSliceWidget(QtWidgets.QWidget):
 
     def _render(self, *_event) -> None:
         """As there, the pipeline runs at every change of a view that the layout shows, and complains if it lacks something."""
-        if self.parent() is not None and self._logic.GetMRMLScene() is not None:
-            if not self._logic.GetMRMLScene().IsBatchProcessing():
-                _image(self._logic)
+        scene = self._logic.GetMRMLScene()
+        if self.parent() is not None and scene is not None and not scene.IsBatchProcessing():
+            _image(self._logic)
         self.update()
 
     def _close(self) -> None:
