@@ -21,7 +21,7 @@ TICKED = ("QCheckBox", "QRadioButton", "ctkCollapsibleButton")
 def cutAt(panel, width: int) -> list[str]:
     """Lay a panel out as in a module panel of a width, and name what is cut; it stays at that size."""
     room = width - SCROLL_BAR
-    for _ in range(3):  # sections are laid out from the inside, so their height is known one loop later
+    for _ in range(6):  # sections are laid out from the inside, so their height is known one loop later
         layout = panel.layout()
         height = layout.totalHeightForWidth(room) if layout.hasHeightForWidth() else panel.sizeHint.height()
         panel.resize(room, max(height, 200))
