@@ -25,9 +25,11 @@ def misplaced() -> list[str]:
                 allowed = layers[:1] if image is not None and image.GetImageData().GetDimensions()[2] == 1 else layers
                 if layers[0] and (image is None or image.GetID() not in allowed):
                     found.append(f"{node.GetName()} in {name}, which shows {layers[0]}")
-        upper = slicer.mrmlScene.GetNodeByID(layers[1] or "")
-        if upper is not None and upper.GetAttribute("MedSSL.group") and imageOf(upper).GetID() != layers[0]:
-            found.append(f"heat map {upper.GetName()} in {name}, which shows {layers[0]}")
+        below = slicer.mrmlScene.GetNodeByID(layers[0] or "")
+        for upper in map(slicer.mrmlScene.GetNodeByID, (layers[1] or "", composite.GetLabelVolumeID() or "")):
+            own = [] if upper is None or below is None else [below, imageOf(below)]
+            if own and isLayer(upper) and (imageOf(upper) is None or imageOf(upper) not in own):
+                found.append(f"volume {upper.GetName()} in {name}, which shows {layers[0]}")
     return found
 
 
@@ -39,6 +41,12 @@ def imageOf(node):
 def isResult(node) -> bool:
     """Whether this extension made it."""
     return any(name.startswith("MedSSL.") for name in node.GetAttributeNames()) or imageOf(node) is not None
+
+
+def isLayer(volume) -> bool:
+    """Whether a volume is a result that may lie over its image, or over another result of it."""
+    made = any(volume.GetAttribute(name) for name in ("MedSSL.group", "MedSSL.saliency", "MedSSL.result"))
+    return made and not volume.GetAttribute("MedSSL.case")
 
 
 def isDrawn(node, view) -> bool:
