@@ -168,6 +168,6 @@ def test_landmark_error_of_tables(ready, process_until, grab):
         "/data/landmarks.csv",
         ("sex", "view"),
     )
-    assert request.models == (PEAC,) and ui.landmarksTable.item(0, 3).text() == "2.0 (1.0 to 3.0)"
+    assert request.models == (PEAC,) and ui.landmarksTable.item(0, 2).text() == "2.0 (1.0 to 3.0)"
     assert ready.widget.logic.getParameterNode().landmarkGroups == "sex, view"
     ready.grab(grab, "correspond-landmarks")

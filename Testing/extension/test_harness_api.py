@@ -62,7 +62,7 @@ def test_the_python_stand_ins_have_the_real_signatures(harness):
     for place, kinds in ((SampleData, ["SampleDataLogic"]), (ScriptedLoadableModule, signatures.BASES[:3])):
         prefix = "SampleData." if place is SampleData else ""
         for kind in kinds:
-            for name, function in vars(getattr(place, kind)).items():
+            for name in vars(getattr(place, kind)):
                 recorded = signatures.recorded(f"{prefix}{kind}.{name}")
                 if recorded is not None:
                     found[f"{kind}.{name}"] = (

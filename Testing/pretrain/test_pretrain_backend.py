@@ -118,10 +118,11 @@ def test_all_transports_share_one_network_manager(transport):
     assert QtTransport(backend.ServerAddress("http://127.0.0.1:9", "x"))._manager is transport._manager
 
 
-def test_abort_calls_nothing_back(transport, process_until):
+def test_abort_calls_nothing_back(transport, process_until, capfd):
     heard = []
     transport.send(api.jobs(), heard.append, heard.append).abort()
     assert ask(transport, api.health(), process_until) and not heard
+    assert "device not open" not in capfd.readouterr().err  # Qt's word for reading from an aborted reply
 
 
 def test_why_a_start_failed_is_shown(process, tmp_path, process_until):

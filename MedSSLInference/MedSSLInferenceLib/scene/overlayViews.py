@@ -47,6 +47,11 @@ def bindOverlay(node) -> None:
             display.SetViewNodeIDs(views)
 
 
+def isBound(node) -> bool:
+    """Whether a node is drawn over its image alone."""
+    return node.GetAttribute(OVERLAY) == "1"
+
+
 def bindRegion(roiNode, volumeNode) -> None:
     """Show a region where the volume is shown that it was drawn in or used for, not over the results of using it."""
     roiNode.SetNodeReferenceID(IMAGE, volumeNode.GetID())

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from medssl.core.home import home_folder
+from medssl.core.files import read_json, write_json
+from medssl.core.home import home_folder, make_home
+from MedSSLLib.backend.installState import readState
 
 VARIABLE, OWN, SLICER, OTHER = "variable", "own", "slicer", "other"
-MAKE_ENVIRONMENT = ["-m", "venv"]
-BASE_NAMES = ("python3.12", "python3.11", "python3.13", "python3.10", "python3", "python")
+PLACE_FILE = "environment-place.json"  # in the home folder, where another place was chosen
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,42 @@ class Environment:
 
     @property
     def exists(self) -> bool:
-        """Whether there is such a Python; it may still lack packages."""
-        return bool(self.python) and Path(self.python).is_file()
+        """Whether there is such a Python; another's may still lack packages, the own one counts when it is whole."""
+        if not (self.python and Path(self.python).is_file()):
+            return False
+        state = readState(ownFolder()) if self.key == OWN else None
+        return state is None or state.complete
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders and programs of an installation.
+
+    Attributes:
+        environment: the environment's folder.
+        installer: uv, the Python that it brings and its downloads.
+        source: the backend's source, writable: with pyproject.toml.
+        slicerPython: Slicer's own Python, which has pip.
+    """
+
+    environment: Path
+    installer: Path
+    source: Path
+    slicerPython: str
+
+    def python(self, system: str) -> str:
+        """The environment's Python."""
+        return str(self.environment / ("Scripts/python.exe" if system == "Windows" else "bin/python"))
+
+    def uv(self, system: str) -> str:
+        """The program uv."""
+        return str(self.installer / "uv" / "bin" / ("uv.exe" if system == "Windows" else "uv"))
 
 
 def environments(variables: Mapping[str, str] = os.environ, otherPython: str = "") -> list[Environment]:
     """The choices, the recommended one first."""
     own = ownPython()
-    title = _("MedSSL's own environment") if own.is_file() else _("MedSSL's own environment (to be created)")
+    title = _("MedSSL's own") if own.is_file() else _("MedSSL's own (to be created)")
     found = [
         Environment(OWN, title, str(own)),
         Environment(SLICER, _("Slicer's Python"), slicerPython()),
@@ -45,9 +74,35 @@ def environments(variables: Mapping[str, str] = os.environ, otherPython: str = "
     return [Environment(VARIABLE, _("From MEDSSL_PYTHON"), named), *found] if named else found
 
 
+def ownPlace() -> Path:
+    """The folder below which MedSSL's own environment and what installed it lie: the home folder, or where the user wants it."""
+    try:
+        return Path(read_json(home_folder() / PLACE_FILE)["place"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return home_folder()
+
+
+def setOwnPlace(folder: str) -> None:
+    """Choose another place; "" returns to the home folder.
+
+    Raises:
+        ResourceError: the home folder cannot be written.
+    """
+    if folder and Path(folder) != home_folder():
+        make_home(home_folder())
+        write_json(home_folder() / PLACE_FILE, {"place": folder})
+    else:
+        (home_folder() / PLACE_FILE).unlink(missing_ok=True)
+
+
 def ownFolder() -> Path:
-    """Where the own environment lies; deleting the folder removes it."""
-    return home_folder() / "environment"
+    """MedSSL's own environment; it need not exist."""
+    return ownPlace() / "environment"
+
+
+def ownPlaces() -> Places:
+    """Where an installation puts what."""
+    return Places(ownFolder(), ownPlace() / "installer", home_folder() / "backend-source", slicerPython())
 
 
 def ownPython() -> Path:
@@ -58,28 +113,3 @@ def ownPython() -> Path:
 def slicerPython() -> str:
     """Slicer's own Python with its launcher."""
     return shutil.which("PythonSlicer") or sys.executable
-
-
-def basePython(path: str) -> str:
-    """A Python on the user's PATH to make the own environment from; Slicer's where there is none.
-
-    Args:
-        path: the PATH with which Slicer was started. What Windows keeps in WindowsApps only opens its store.
-    """
-    found = (shutil.which(name, path=path) for name in BASE_NAMES)
-    return next((python for python in found if python and "WindowsApps" not in Path(python).parts), slicerPython())
-
-
-def installCommands(environment: Environment, source: Path, base: str) -> list[list[str]]:
-    """Argument lists that, one after another, make the environment able to run the backend.
-
-    Args:
-        environment: what to install into.
-        source: the folder with the backend's pyproject.toml.
-        base: the Python that makes the own environment.
-    """
-    pip = ["-m", "pip", "install", "--no-input", "--progress-bar", "off", "--disable-pip-version-check"]
-    install = [environment.python, *pip, str(source)]
-    if environment.key == OWN and not environment.exists:
-        return [[base, *MAKE_ENVIRONMENT, str(ownFolder())], install]
-    return [install]

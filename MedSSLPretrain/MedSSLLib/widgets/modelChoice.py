@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import qt
 from slicer.i18n import tr as _
 
 from medssl.networks import NETWORKS
 from medssl.pretraining import METHODS
 from medssl.tasks import TASKS
-from MedSSLLib.widgets.fitting import addItem, fitCombo
+from MedSSLLib.widgets.fitting import NAME, addItem, elideMiddle, fitCombo, narrow
+from MedSSLLib.widgets.modelCard import cardText, day
 from MedSSLLib.widgets.signal import Signal
 
 WEIGHT_FILE = "file"
@@ -51,6 +54,13 @@ def can(model: dict[str, Any] | None, *capabilities: str) -> bool:
     return known is None or any(one in known for one in capabilities)
 
 
+def modelTitle(model: dict[str, Any], most: int = 1000) -> str:
+    """How a model is called in lists: its name, what it is and when it was made, its name in so many characters."""
+    facts = ", ".join(part for part in (methodTitle(purpose(model)), day(model)) if part)
+    name = elideMiddle(model["name"], most)
+    return _("{name} ({facts})").format(name=name, facts=facts) if facts else name
+
+
 def makers(*capabilities: str) -> list[str]:
     """The methods and tasks whose models can be asked for one of these."""
     pretrained = [name for name in METHODS if name in NETWORKS and {*NETWORKS[name].can} & {*capabilities}]
@@ -60,7 +70,7 @@ def makers(*capabilities: str) -> list[str]:
 class ModelChoice:
     """Keeps the combo box and the path edit together; `reference` is what a request names.
 
-    Signal: `listed(models)` when the backend has listed its models.
+    Signals: `listed(models)` when the backend has listed its models; `used()` when something was asked of the chosen one.
 
     Args:
         combo: a QComboBox.
@@ -78,8 +88,10 @@ class ModelChoice:
             none,
             needed,
         )
-        self.listed = Signal()
+        self.listed, self.used, self._toolTip = Signal(), Signal(), combo.toolTip
         self._models: dict[str, dict[str, Any]] = {}  # reference -> entry of GET /models
+        fitCombo(combo)
+        narrow(pathEdit)
         pathEdit.nameFilters = [_("Weight files (*.safetensors *.pt *.pth *.ckpt *.tar)"), _("All files (*)")]
         self._fill([])
         pathEdit.visible = not none
@@ -101,6 +113,18 @@ class ModelChoice:
     def model(self) -> dict[str, Any] | None:
         """The chosen model's entry of `GET /models`; None for a weight file and for none."""
         return self._models.get(self.reference)
+
+    @property
+    def title(self) -> str:
+        """The chosen model's name, what it is and its date; the name of a weight file; "" while nothing is chosen."""
+        return modelTitle(self.model) if self.model is not None else Path(self.reference).name
+
+    @property
+    def card(self) -> str:
+        """What is known of the chosen model, in a few sentences."""
+        if self.model is not None:
+            return self._card(self.model)
+        return _("A weight file: it is looked into when it is used.") if self.reference else ""
 
     @property
     def models(self) -> list[dict[str, Any]]:
@@ -141,11 +165,16 @@ class ModelChoice:
         if self._none:
             self._combo.addItem(self._none, "")
         for model in wanted:
-            method = methodTitle(purpose(model))
-            title = _("{name} ({method})").format(name=model["name"], method=method) if method else model["name"]
-            self._combo.addItem(title, model["model"])
+            self._combo.addItem(modelTitle(model, NAME), model["model"])
+            tip = "\n".join((modelTitle(model), self._card(model)))
+            self._combo.setItemData(self._combo.count - 1, tip, qt.Qt.ToolTipRole)
         self._combo.addItem(_("Weight file..."), WEIGHT_FILE)
+
+    def _card(self, model: dict[str, Any]) -> str:
+        return cardText(model, methodTitle(purpose(model)))
 
     def _onChanged(self, *_arguments) -> None:
         self._pathEdit.visible = chosen(self._combo) == WEIGHT_FILE
+        about = (self.title, self.card) if self.model is not None else (self._combo.currentText, self._toolTip)
+        self._combo.toolTip = "\n".join(filter(None, about))
         self._changed()

@@ -152,15 +152,19 @@ class Pretrain(_Panel):
         self.ui.startButton.click()
         yield from self.follow(stage, name)
 
+    @property
+    def _errors(self) -> tuple:
+        """Where it stands why a job did not start."""
+        return self.ui.startError, self.ui.runError, self.tuning.ui.finetuneError
+
     def follow(self, stage, name: str):
         """Wait until the job of this name is followed and runs, or has ended."""
         yield from stage.until(
-            lambda: self._named(name) or self.ui.runError.visible or self.tuning.ui.finetuneError.visible,
+            lambda: self._named(name) or any(label.visible for label in self._errors),
             "the job",
             300,
         )
-        errors = (self.ui.runError, self.tuning.ui.finetuneError)
-        assert self._named(name), "; ".join(label.text for label in errors if label.visible)
+        assert self._named(name), "; ".join(label.text for label in self._errors if label.visible)
         yield from stage.until(lambda: self.state in ("running", *END), "the job to run", 300)
 
     def ended(self, stage, state: str = "finished", seconds: float = 600.0):
