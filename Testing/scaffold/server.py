@@ -78,6 +78,7 @@ class FakeServer:
             "models": [listed(model) for model in self.models],
             "devices": self.devices,
             "health": {"app": "medssl"},
+            "jobs": [],
             "shutdown": {},
         }
 
