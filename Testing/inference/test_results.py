@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import slicer
 from scaffold import phantoms
-from scaffold.overlay_check import isDrawn, misplaced
 from scaffold.radiographs import PEAC, RadiographServer
 from scaffold.restoring import GENESIS
+from watch.overlay_check import isDrawn, misplaced
 
 COMPARISONS = ("correspond", "similarity", "cosegment", "patchmap")
 

@@ -6,8 +6,8 @@ import pytest
 import qt
 import slicer
 from scaffold import phantoms
-from scaffold.overlay_check import isDrawn
 from scaffold.radiographs import RadiographServer
+from watch.overlay_check import isDrawn
 
 
 @pytest.fixture

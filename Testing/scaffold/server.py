@@ -79,7 +79,6 @@ class FakeServer:
             "models": [listed(model) for model in self.models],
             "devices": self.devices,
             "health": {"app": "medssl"},
-            "jobs": [],
             "shutdown": {},
         }
 

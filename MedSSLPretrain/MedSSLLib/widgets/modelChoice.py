@@ -79,11 +79,11 @@ class ModelChoice:
         changed: called whenever the choice changes.
         none: title of the first item, which stands for no model at all; "": one must be chosen.
         needed: only models that can be asked for one of these are offered; empty: all.
-        nameLength: characters of a model's name in the list; the whole one stands in the tooltip.
+        nameLength: characters of a title in the list; the whole one stands in the tooltip.
     """
 
     def __init__(
-        self, combo, pathEdit, changed, none: str = "", needed: tuple[str, ...] = (), nameLength: int = NAME
+        self, combo, pathEdit, changed, none: str = "", needed: tuple[str, ...] = (), nameLength: int = TITLE
     ) -> None:
         self._combo, self._pathEdit, self._changed, self._none, self._needed = (
             combo,
