@@ -132,7 +132,9 @@ class CaseTable:
         notes = []
         for name, row in self.counts().items():
             if row["in one"]:
-                notes.append(f"{name}: {_shown(row['in one'])} in one of the two maps only: HD95 is the image's diagonal")
+                notes.append(
+                    f"{name}: {_shown(row['in one'])} in one of the two maps only: HD95 is the image's diagonal"
+                )
             if row["in neither"]:
                 notes.append(f"{name}: {_shown(row['in neither'])} in neither map: not in the means")
             if row["in neither"] == row["images"]:
