@@ -126,6 +126,7 @@ def build() -> types.ModuleType:
     bare = QtCore.QTimer().setSingleShot  # comes unbound: the static singleShot has taken the property's name
     QtCore.QTimer.setSingleShot = lambda self, on: bare(self, on)
     QtCore.QTimer.singleShot = staticmethod(_singleShot)
+    QtWidgets.QHeaderView.setSectionResizeMode = _sectionResizeMode(QtWidgets.QHeaderView.setSectionResizeMode)
     qt = types.ModuleType("qt", "PySide6 as Slicer's qt")
     for source in (QtCore, QtGui, QtWidgets, QtNetwork):
         for name in dir(source):
@@ -174,6 +175,16 @@ def _singleShot(milliseconds: int, slot) -> None:
 
     _bareGetattribute(timer, "timeout").connect(fire)
     timer.start(milliseconds)
+
+
+def _sectionResizeMode(bare):
+    """Qt 5 crashes where the mode of a column is set that does not exist, which Qt 6 overlooks."""
+
+    def setSectionResizeMode(self, *arguments) -> None:
+        assert len(arguments) == 1 or 0 <= arguments[0] < self.count(), f"there is no section {arguments[0]}"
+        bare(self, *arguments)
+
+    return setSectionResizeMode
 
 
 def _setter(target: str):
