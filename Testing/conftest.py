@@ -22,8 +22,7 @@ MISSING = harness_package.missing()
 DEFERRED_DELETE = 52  # QEvent.DeferredDelete, which an event loop that is only polled leaves for later
 if not MISSING:
     harness_package.install()
-    from harness import watchdog
-    from scaffold import complaints
+    from watch import complaints, watchdog
 
     complaints.listen()
     sys.path[:0] = [str(ROOT / "MedSSLPretrain"), str(ROOT / "MedSSLInference")]
@@ -55,7 +54,7 @@ def pytest_addoption(parser):
 def pytest_terminal_summary(terminalreporter, config):
     if MISSING:
         return
-    from scaffold import pictures
+    from watch import pictures
 
     for option, lines in {"--report-cut": pictures.cutReport, "--report-blocks": watchdog.table}.items():
         if config.getoption(option):
@@ -97,7 +96,7 @@ def harness(request, qapp):
 def scene(harness, qapp):
     """An empty scene without module panels, before and after; at the end nothing may lie over an image that it is not of."""
     import slicer
-    from scaffold import overlay_check
+    from watch import overlay_check
 
     qapp.moduleManager().unload()
     slicer.mrmlScene.Clear(0)
@@ -157,7 +156,7 @@ def process_until(qapp):
 def grab(request, qapp):
     """A `Camera`: `grab(views, "name", width, height)` and `grab.panel(panel, "name")` write pictures where --screenshots or
     $MEDSSL_SCREENSHOTS says so, else check that things paint. A panel is also looked through for what is cut."""
-    from scaffold import pictures
+    from watch import pictures
 
     folder = request.config.getoption("--screenshots") or os.environ.get("MEDSSL_SCREENSHOTS") or ""
     return pictures.Camera(folder, pictures.CUT_IS_AN_ERROR or "nothing_cut" in request.fixturenames)

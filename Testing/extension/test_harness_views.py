@@ -158,7 +158,7 @@ def pixels(view) -> np.ndarray:
 
 
 def test_a_view_that_shows_a_volume_without_voxels_is_complained_about(manager, scene):
-    from scaffold import complaints
+    from watch import complaints
 
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
     node.CreateDefaultDisplayNodes()
@@ -169,7 +169,7 @@ def test_a_view_that_shows_a_volume_without_voxels_is_complained_about(manager, 
 @pytest.mark.parametrize(("points", "wrong"), [(0, True), (1, True), (2, False)])
 def test_a_curve_that_makes_no_line_is_complained_about(scene, points, wrong):
     import slicer
-    from scaffold import complaints
+    from watch import complaints
 
     table = scene.AddNewNodeByClass("vtkMRMLTableNode")
     slicer.util.updateTableFromArray(table, np.random.default_rng(0).random((points, 2)), ["x", "y"])

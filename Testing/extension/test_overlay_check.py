@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(bool(harness_package.missing()), reason=harness_
 @pytest.fixture
 def found(scene):
     """What the invariant says; the scene is cleaned before the fixture `scene` asks by itself."""
-    from scaffold.overlay_check import misplaced
+    from watch.overlay_check import misplaced
 
     yield misplaced
     scene.Clear(0)

@@ -18,8 +18,9 @@ import PySide6  # isort: skip  # the feature switch exists only after this impor
 from shibokensupport import feature  # isort: skip
 from __feature__ import true_property  # noqa: F401  # isort: skip
 from PySide6 import QtCore, QtGui, QtNetwork, QtUiTools, QtWidgets
+from watch import watchdog
 
-from . import api, watchdog
+from . import api
 
 if sys.version_info < (3, 12):  # PySide6 6.12 takes a reference to None in every call that returns nothing; make None
     ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40  # immortal, as later Pythons do by themselves

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import slicer
-from scaffold.observers import living, observerCounts
+from watch.observers import living, observerCounts
 
 MODULES = ("MedSSLPretrain", "MedSSLInference")
 PARTS = {

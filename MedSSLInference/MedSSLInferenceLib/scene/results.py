@@ -24,7 +24,7 @@ from MedSSLInferenceLib.scene.comparison.radiographGroup import (
 from MedSSLInferenceLib.scene.overlayViews import HIDDEN, bindOverlays, imageOf, layOver
 
 RESTORATION, SEGMENTATION, SALIENCY, PREDICTION, CASES, LANDMARKS = (
-    "restoration", "segmentation", "saliency", "prediction", "cases", "landmarks",
+    "restoration", "segments", "saliency", "prediction", "cases", "landmarks",
 )  # fmt: skip
 KIND, ROLE, MADE = "MedSSL.result", "MedSSL.role", "MedSSL.made"  # attributes of result nodes
 KEY = "MedSSL.resultKey"  # attribute: equal for the nodes of one result

@@ -10,7 +10,7 @@ import re
 
 import qt
 
-from scaffold.cut_tables import tableCuts
+from watch.cut_tables import tableCuts
 
 SCROLL_BAR = 20  # pixels that the module panel's own scroll bar takes
 INDICATOR, ARROW, EDGE = 22, 26, 6  # pixels of a tick box with its gap, of a combo's arrow, of a frame

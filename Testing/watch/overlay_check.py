@@ -83,7 +83,9 @@ def imageOf(node):
 
 
 def isResult(node) -> bool:
-    """Whether this extension made it."""
+    """Whether this extension made it; a case that it found is an image like any other."""
+    if node.GetAttribute("MedSSL.case"):
+        return False
     marked = any(name.startswith("MedSSL.") for name in node.GetAttributeNames()) or imageOf(node) is not None
     return node.GetID() in _made or (marked and not _isImage(node))
 
