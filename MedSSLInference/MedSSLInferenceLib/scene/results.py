@@ -158,7 +158,8 @@ def comparisonKey(group: RadiographGroup, kind: str) -> str:
 
 
 def _visible(node) -> bool:
-    return any(node.GetNthDisplayNode(n).GetVisibility() for n in range(node.GetNumberOfDisplayNodes()))
+    displays = [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]  # None while a scene is read
+    return any(display is not None and display.GetVisibility() for display in displays)
 
 
 def _comparisons() -> list[Result]:

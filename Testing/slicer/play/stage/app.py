@@ -66,9 +66,11 @@ def style(name: str):
 
 
 def scrollTo(widget) -> None:
-    """Bring a widget of a panel into view."""
+    """Bring a widget of a panel into view, and open the sections that it lies in."""
     parent = widget.parent()
     while parent is not None:
+        if parent.inherits("ctkCollapsibleButton"):
+            parent.collapsed = False
         if parent.inherits("QScrollArea"):
             parent.ensureWidgetVisible(widget, 10, 60)
             return

@@ -98,7 +98,8 @@ class Pretrain(_Panel):
 
     @property
     def plotView(self):
-        """Where the chart is drawn."""
+        """Where the chart is drawn, once its section was opened."""
+        self.ui.runSection.collapsed = False
         return self.panel.runBox._plotView
 
     def choose(self, volumes) -> None:
