@@ -76,7 +76,8 @@ def fitTable(table, nameColumn: int = 0) -> None:
     header = table.horizontalHeader()
     header.minimumSectionSize = 24
     header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-    header.setSectionResizeMode(nameColumn, qt.QHeaderView.Stretch)
+    if nameColumn < table.columnCount:  # a section that is not there ends the application
+        header.setSectionResizeMode(nameColumn, qt.QHeaderView.Stretch)
 
 
 def fitForm(layout) -> None:

@@ -59,7 +59,10 @@ class FolderContext:
 
         ref = from_json(VolumeRef, ref) if isinstance(ref, dict) else ref
         volume = read_volume(ref.path or upload_path(self.home, ref))
-        name, modality = ref.name or volume.name, ref.modality or volume.modality  # the user knows the node, not its file
+        name, modality = (
+            ref.name or volume.name,
+            ref.modality or volume.modality,
+        )  # the user knows the node, not its file
         volume = dataclasses.replace(volume, name=name, modality=modality)
         return located(volume, ref.point, "RAS") if ref.point else volume
 
