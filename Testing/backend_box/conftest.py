@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import qt
 import slicer
-from MedSSLLib.backend.environments import Places
+from MedSSLLib.install.environments import Places
 from MedSSLLib.install.machine import FoundPython, Machine
 
 from medssl.jobs.cards import Card
@@ -46,7 +46,13 @@ def mac() -> Machine:
 def places() -> Places:
     """Folders of a home folder with a space and an umlaut."""
     home = Path("/home/Jörg M/medssl")
-    return Places(home / "environment", home / "installer", home / "backend-source", "/opt/Slicer/bin/PythonSlicer")
+    return Places(
+        home / "environment",
+        home / "installer",
+        Path("/opt/Slicer/MedSSLBackend"),
+        home / "backend-source",
+        "/opt/Slicer/bin/PythonSlicer",
+    )
 
 
 class Box:

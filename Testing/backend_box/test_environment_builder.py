@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from MedSSLLib.backend.environments import OWN, SLICER, environments, ownFolder, ownPlace, ownPython, setOwnPlace
-from MedSSLLib.backend.installState import FILE, InstallState, isOurs, markOf, readState, trueState, writeState
+from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install import childTools
-from MedSSLLib.install.environmentBuilder import EnvironmentBuilder, writableCopy
+from MedSSLLib.install.environmentBuilder import EnvironmentBuilder
+from MedSSLLib.install.environments import OWN, SLICER, environments, ownFolder, ownPlace, ownPython, setOwnPlace
 from MedSSLLib.install.failureReason import checked, failed
 from MedSSLLib.install.installPlan import Plan, Step
+from MedSSLLib.install.installState import FILE, InstallState, isOurs, markOf, readState, trueState, writeState
 from MedSSLLib.install.machineProbe import MachineProbe
 
-from medssl.core.errors import ResourceError
 from medssl.core.home import NEUTRAL_FOLDER
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the programs are shell scripts")
@@ -143,7 +143,7 @@ def test_a_failed_check_leaves_an_environment_that_does_not_count(builder, folde
     builder.build(plan(folder, ("packages", program("a", "exit 0")), ("check", program("c", "echo broken; exit 1"))))
     process_until(lambda: builder.ends)
     own = next(e for e in environments({}) if e.key == OWN)
-    assert "does not work (broken)" in builder.ends[0].rule and not own.exists
+    assert "does not work (broken)" in builder.ends[0].rule and not own.exists and "not finished" in own.title
     assert list(readState(folder).done) == ["packages"]
 
 
@@ -173,13 +173,14 @@ def test_environment_choices(harness, folder, tmp_path):
     assert next(e for e in environments({}) if e.key == SLICER).exists
 
 
-def test_a_copy_of_the_source_that_can_be_written(harness, folder, monkeypatch):
-    copy = writableCopy()
+def test_a_copy_of_the_source_that_can_be_built(tmp_path, capsys):
+    copy = tmp_path / "copy"
+    (copy / "old").mkdir(parents=True)
+    assert childTools.main(["copy", str(backendFolder()), str(copy)]) == 0
     assert (copy / "pyproject.toml").is_file() and (copy / "src" / "medssl" / "core" / "home.py").is_file()
-    monkeypatch.setenv("MEDSSL_HOME", str(copy / "pyproject.toml"))
-    with pytest.raises(ResourceError) as error:
-        writableCopy()
-    assert "cannot be prepared" in error.value.rule
+    assert not (copy / "old").exists() and not (copy / "tests").exists()
+    assert childTools.main(["copy", str(tmp_path / "gone"), str(copy)]) == 1
+    assert "gone: No such file" in capsys.readouterr().out
 
 
 def test_sizes_and_removal(tmp_path, capsys):

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from MedSSLLib.backend.environments import Places
-from MedSSLLib.backend.installState import InstallState, markOf
 from MedSSLLib.install.installPlan import (
     Choices,
     planEnvironment,
@@ -16,7 +14,8 @@ from MedSSLLib.install.installPlan import (
     repaired,
     slicerVariables,
 )  # fmt: skip
-from MedSSLLib.install.machine import FoundPython
+from MedSSLLib.install.installState import InstallState, markOf
+from MedSSLLib.install.machine import TOOLS, FoundPython
 from MedSSLLib.install.networkSettings import NetworkSettings
 from MedSSLLib.install.torchBuild import FOLDER, FOLDER_FIRST, ORDINARY
 
@@ -26,6 +25,7 @@ HOME = "/home/Jörg M/medssl"
 UV, PYTHON = f"{HOME}/installer/uv/bin/uv", f"{HOME}/environment/bin/python"
 PIP = ["/opt/Slicer/bin/PythonSlicer", "-m", "pip", "install", "--no-input", "--progress-bar", "off", "--disable-pip-version-check",
        "--upgrade", "--target", f"{HOME}/installer/uv"]  # fmt: skip
+COPY = ["/opt/Slicer/bin/PythonSlicer", str(TOOLS), "copy", "/opt/Slicer/MedSSLBackend", f"{HOME}/backend-source"]
 ANEW = ["--reinstall-package", "torch", "--reinstall-package", "torchvision"]
 CHECK = ["-c", "from medssl.cli import main; main()", "doctor", "--json"]
 WHEELS = (
@@ -46,6 +46,7 @@ def expected(
         [*PIP, "uv>=0.11"],
         [uv, "venv", "--allow-existing", "--python", venv, f"{HOME}/environment"],
         [*install, *ANEW, *requirements],
+        COPY,
         [*install, "--reinstall-package", "medssl", *requirements, f"{HOME}/backend-source"],
         [python, *CHECK],
     ]
@@ -60,7 +61,7 @@ def test_windows_with_a_card(windows, places):
     assert plan.variables["UV_CUDA_DRIVER_VERSION"] == "560.94"  # found outside PATH, where uv does not look
     assert plan.variables["UV_SYSTEM_CERTS"] == "true"
     assert not {"PYTHONHOME", "UV_TORCH_BACKEND"} & set(plan.variables)
-    assert plan.build.usesGpu and [step.slicer for step in plan.steps] == [True, False, False, False, False]
+    assert plan.build.usesGpu and [step.slicer for step in plan.steps] == [True, False, False, True, False, False]
 
 
 def test_linux_with_a_card(linux, places):
@@ -218,7 +219,7 @@ def test_another_build_repeats_pytorch_and_another_python_everything(linux, plac
 
 def test_a_new_slicer_fetches_uv_again_and_nothing_else(linux, places):
     whole = state_after(planEnvironment(linux, Choices(), places, {}), "tool", "python", "torch", "packages")
-    newer = Places(places.environment, places.installer, places.source, "/opt/Slicer-5.12/bin/PythonSlicer")
+    newer = replace(places, slicerPython="/opt/Slicer-5.12/bin/PythonSlicer")
     assert planEnvironment(linux, Choices(), newer, {}, whole).done == ("python", "torch", "packages")
 
 
@@ -230,6 +231,7 @@ def test_repair_begins_with_an_empty_folder(linux, places):
         "tool",
         "python",
         "torch",
+        "source",
         "packages",
         "check",
     ] and not anew.done
@@ -248,6 +250,7 @@ def test_an_existing_python_gets_the_backend_by_pip(places):
     )
     pip = ["-m", "pip", "install", "--no-input", "--progress-bar", "off", "--disable-pip-version-check"]
     assert commands(plan) == [
+        COPY,
         ["/opt/conda/bin/python", *pip, f"{HOME}/backend-source"],
         ["/opt/conda/bin/python", *CHECK],
     ]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import slicer
 from MedSSLLib.backend.backendProcess import BackendProcess
-from MedSSLLib.backend.environments import OTHER, Environment
 from MedSSLLib.backend.qtTransport import QtTransport
+from MedSSLLib.install.environments import OTHER, Environment
 from MedSSLLib.scene.volumeExport import unmodifiedFile, uploadSteps
 from MedSSLLib.steps import StepRunner
 from scaffold import phantoms

@@ -9,8 +9,8 @@ from scaffold import phantoms
 from scaffold.datasets import CLINIC, HOSPITAL, SetsServer
 from scaffold.finetuning import FinetuneServer
 from scaffold.inference_panel import choose
-from scaffold.pictures import darkColours
 from scaffold.pretrain_panel import start
+from watch.pictures import darkColours
 
 LONG = "lidc-idri-0314-chest-with-contrast-thin-slices-reconstruction"
 pytestmark = pytest.mark.usefixtures("nothing_cut")

@@ -237,7 +237,14 @@ def test_creating_the_environment(panel, process_until, grab):
     assert box.ui.installButton.text == "Create environment"
     box.ui.installButton.click()
     process_until(lambda: panel.builder.built)
-    assert [step.key for step in panel.builder.built[0].steps] == ["tool", "python", "torch", "packages", "check"]
+    assert [step.key for step in panel.builder.built[0].steps] == [
+        "tool",
+        "python",
+        "torch",
+        "source",
+        "packages",
+        "check",
+    ]
     assert "Collecting uv" in box.ui.installLog.plainText and box.ui.installButton.text == "Cancel"
     panel.grab(grab, "creating-environment")
     panel.builder.end(ResourceError("PyTorch", "cannot be installed (no space left)", "Free some space"))

@@ -13,10 +13,10 @@ from medssl.client import api
 from medssl.core.errors import InputError
 from MedSSLLib.backend.backendProcess import DOWN, STARTING, UP, BackendProcess
 from MedSSLLib.backend.deviceChoice import DeviceChoice
-from MedSSLLib.backend.environments import OTHER, OWN, Environment, environments
 from MedSSLLib.backend.qtTransport import LOOPBACK, QtTransport
 from MedSSLLib.install.environmentBox import EnvironmentBox
 from MedSSLLib.install.environmentBuilder import sharedBuilder
+from MedSSLLib.install.environments import OTHER, OWN, Environment, environments
 from MedSSLLib.install.machineProbe import MachineProbe
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.fitting import elideMiddle, fitCombo, softLabel
@@ -60,6 +60,7 @@ class BackendBox:
         self.installing = EnvironmentBox(
             self.ui.environmentFrame, builder or sharedBuilder(), probe or MachineProbe(), confirm
         )
+        self.ui = slicer.util.childWidgetVariables(frame)  # with those of the environment
         self._devices = DeviceChoice(self.ui.deviceCombo, self.ui.hintLabel)
         self._fill()
         self._connect()
@@ -104,9 +105,9 @@ class BackendBox:
         ui.settingsButton.visible = running
         ui.settingsSection.visible = not running or ui.settingsButton.checked
         opened = not ui.settingsSection.collapsed and (not running or ui.settingsButton.checked)
-        missing = not self._elsewhere and not running and not environment.exists
-        ui.environmentFrame.visible = not self._elsewhere and (missing or opened or self.installing.builder.running)
         self.installing.show(environment, opened, self.process.state != DOWN)
+        needed = not running and (not environment.exists or self.installing.outdated())
+        ui.environmentFrame.visible = not self._elsewhere and (needed or opened or self.installing.builder.running)
         self._updateStart(running, environment)
         self._devices.update(running)
         error = self._remoteError if self._elsewhere else self.process.error
@@ -202,6 +203,7 @@ class BackendBox:
 
     def _setRemote(self, transport, error) -> None:
         self._remote, self._remoteError = transport, error
+        self._fold()
         self._changed()
 
     def _built(self, error) -> None:
@@ -219,12 +221,17 @@ class BackendBox:
 
     def _processChanged(self) -> None:
         if not self._elsewhere:
+            self._fold()
             self._changed()
+
+    def _fold(self) -> None:
+        """A backend that has come up needs no settings any more; while the user chooses another, they stay open."""
+        if self.transport is not None and self.transport is not self._devices.transport:
+            self.ui.settingsButton.checked = False
+            self.ui.settingsSection.collapsed = True
 
     def _changed(self) -> None:
         if self.transport is not self._devices.transport:
-            self.ui.settingsButton.checked = False
-            self.ui.settingsSection.collapsed = True
             self._devices.ask(self.transport)
         self.update()
         self.changed.emit()

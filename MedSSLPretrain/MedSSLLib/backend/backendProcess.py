@@ -15,9 +15,9 @@ from slicer.i18n import tr as _
 from medssl.client import api, backend
 from medssl.core.errors import ResourceError
 from medssl.core.home import NEUTRAL_FOLDER, home_folder, make_home
-from MedSSLLib.backend.environments import SLICER, Environment, environments
 from MedSSLLib.backend.qtTransport import QtTransport
 from MedSSLLib.backendLocator import backendFolder
+from MedSSLLib.install.environments import SLICER, Environment, environments
 from MedSSLLib.widgets.signal import Signal
 
 DOWN, STARTING, UP = "down", "starting", "up"

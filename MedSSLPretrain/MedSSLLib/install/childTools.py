@@ -3,6 +3,7 @@
 childTools.py reach ADDRESS      prints "" where an HTTPS address answers, else why not
 childTools.py size FOLDER...     prints the bytes that the folders take; what is linked twice counts once
 childTools.py remove FOLDER...   deletes them
+childTools.py copy FROM TO       copies the backend's source: it is built there, and an installed one may be read-only
 """
 
 from __future__ import annotations
@@ -74,17 +75,28 @@ def _makeWritable(function, path: str, _error) -> None:
     function(path)
 
 
+def copy(source: str, target: str) -> None:
+    """Copy a package's source anew, without what its build leaves and what its users do not need."""
+    remove([target])
+    leave = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "tests", "benchmarks")
+    shutil.copytree(source, target, ignore=leave)
+
+
 def main(arguments: list[str]) -> int:
     """Do what the arguments say; what fails is printed in one line."""
     verb, *rest = arguments
+    verbs = {
+        "reach": lambda: reach(rest[0]),
+        "size": lambda: size(rest),
+        "remove": lambda: remove(rest),
+        "copy": lambda: copy(*rest),
+    }
     try:
-        answer = {"reach": lambda: reach(rest[0]), "size": lambda: size(rest), "remove": lambda: remove(rest) or ""}[
-            verb
-        ]()
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}")
+        answer = verbs[verb]()
+    except OSError as error:  # shutil's has a list in place of a reason where several files fail
+        print(f"error: {error.filename}: {error.strerror}" if error.strerror else f"error: {error}")
         return 1
-    print(answer)
+    print("" if answer is None else answer)
     return 0
 
 

@@ -12,17 +12,18 @@ import slicer
 from slicer.i18n import tr as _
 
 from medssl.core.errors import InputError, MedSSLError
-from MedSSLLib.backend.environments import OWN, SLICER, Environment, ownFolder, ownPlaces
-from MedSSLLib.backend.installState import isOurs, readState, requirementsMark, trueState
+from medssl.core.home import home_folder, make_home
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install import environmentText as words
-from MedSSLLib.install.environmentBuilder import writableCopy
+from MedSSLLib.install.environmentBuilder import written
 from MedSSLLib.install.environmentChoices import EnvironmentChoices
-from MedSSLLib.install.folderSize import FolderSize
-from MedSSLLib.install.installPlan import PACKAGES, Plan, planEnvironment, planExisting, planRemoval, repaired
+from MedSSLLib.install.environmentKeeping import EnvironmentKeeping
+from MedSSLLib.install.environments import OWN, SLICER, Environment, ownFolder, ownPlaces
+from MedSSLLib.install.installPlan import PACKAGES, Plan, planEnvironment, planExisting
+from MedSSLLib.install.installState import isOurs, readState, requirementsMark, trueState
 from MedSSLLib.install.torchBuild import INDEXES
 from MedSSLLib.widgets.errorText import showError
-from MedSSLLib.widgets.fitting import breakable, softLabel
+from MedSSLLib.widgets.fitting import softLabel
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
 
@@ -45,14 +46,14 @@ class EnvironmentBox:
 
     def __init__(self, frame, builder, probe, confirm) -> None:
         self.built, self.machine, self.mine, self._wanted = Signal(), None, False, False
-        self.builder, self._probe, self._confirm = builder, probe, confirm
+        self.builder, self._probe = builder, probe
         self._environment, self._shown, self._backendRuns = Environment(OWN, "", ""), False, False
         self._error, self._step, self._begun = None, (0, 0, ""), 0.0
-        self._size = FolderSize()
         self.ui = loadInto(frame, UI_FILE)
-        for label in (self.ui.messageLabel, self.ui.installError, self.ui.foundLabel, self.ui.sizeLabel):
+        for label in (self.ui.messageLabel, self.ui.installError, self.ui.foundLabel):
             softLabel(label)
         self.choices = EnvironmentChoices(self.ui)
+        self.keeping = EnvironmentKeeping(self.ui, confirm, self._run)
         self._timer, self._clock = qt.QTimer(), qt.QTimer()
         self._timer.setSingleShot(True)
         self._connect()
@@ -63,7 +64,7 @@ class EnvironmentBox:
         self._clock.stop()
         self._probe.found.disconnect(self._found)
         self._probe.close()
-        self._size.close()
+        self.keeping.close()
         for signal, slot in self._slots:
             signal.disconnect(slot)
         if self.builder.running and self.mine:
@@ -78,7 +79,7 @@ class EnvironmentBox:
             backendRuns: on this computer; what it uses cannot be repaired or removed.
         """
         self._environment, self._shown, self._backendRuns = environment, settings, backendRuns
-        if self._isFirst() and self.machine is None and not self._probe.running:
+        if (self._isFirst() or self.outdated()) and self.machine is None and not self._probe.running:
             self._timer.start(LOOK_AFTER_MS)
         self.update()
 
@@ -96,7 +97,7 @@ class EnvironmentBox:
         detailed = own and not running and (self._isFirst() or self._shown)
         unreachable = bool(self.machine is not None and words.indexText(self.machine))
         ui.messageLabel.text = self._message(plan)
-        ui.messageLabel.visible = running or self._isFirst() or self._outdated()
+        ui.messageLabel.visible = running or self._isFirst() or self.outdated()
         showError(ui.installError, None if running else self._error or (problem if self._isFirst() else None))
         ui.installProgress.visible = running
         ui.installLog.visible = running or self._error is not None
@@ -107,12 +108,16 @@ class EnvironmentBox:
             words.foundText(self.machine) if self.machine is not None else _("Looking at this computer...")
         )
         self._updateButtons(plan, problem)
-        self._updateKeeping(whole or readState(ownFolder()) is not None, plan)
+        ui.lookButton.enabled = not self._probe.running
+        something = whole or readState(ownFolder()) is not None
+        self.choices.lockPlace(_("Remove the environment first") if something else "")
+        opened = self._shown and not ui.detailsSection.collapsed and not running
+        self.keeping.update(something, plan, self._backendRuns, opened)
 
     def _isFirst(self) -> bool:
         return self._environment.key == OWN and not self._environment.exists
 
-    def _outdated(self) -> bool:
+    def outdated(self) -> bool:
         """Whether the extension is newer than its environment."""
         state = readState(ownFolder()) if self._environment.key == OWN and self._environment.exists else None
         return state is not None and state.requirements != requirementsMark(backendFolder())
@@ -123,7 +128,7 @@ class EnvironmentBox:
             return None, None
         places, folder = ownPlaces(), ownFolder()
         state = trueState(folder, places.python(platform.system()), places.uv(platform.system()))
-        if state is not None and self._outdated():
+        if state is not None and self.outdated():
             state = replace(state, done={key: mark for key, mark in state.done.items() if key != PACKAGES})
         try:
             if folder.is_dir() and any(folder.iterdir()) and not isOurs(folder):
@@ -136,7 +141,7 @@ class EnvironmentBox:
     def _message(self, plan: Plan | None) -> str:
         if self.builder.running:
             return words.stepText(*self._step, time.monotonic() - self._begun)
-        if self._outdated():
+        if self.outdated():
             return _("The extension is newer than its environment: some packages are missing or too old.")
         if self._wanted:
             return _("Asking whether PyTorch's index can be reached...")
@@ -151,7 +156,7 @@ class EnvironmentBox:
 
     def _updateButtons(self, plan: Plan | None, problem) -> None:
         button, own = self.ui.installButton, self._environment.key == OWN
-        button.visible = self.builder.running or self._isFirst() or self._outdated() or (not own and self._shown)
+        button.visible = self.builder.running or self._isFirst() or self.outdated() or (not own and self._shown)
         button.enabled, button.toolTip = True, ""
         if self.builder.running:
             button.text = _("Cancel")
@@ -163,38 +168,12 @@ class EnvironmentBox:
             button.toolTip = "" if button.enabled else _("Choose a Python executable first")
             return
         button.text = (
-            _("Update") if self._outdated() else _("Continue") if plan and plan.done else _("Create environment")
+            _("Update") if self.outdated() else _("Continue") if plan and plan.done else _("Create environment")
         )
         button.toolTip = _("Downloads PyTorch and other packages (several GB)")
         if plan is None or self._wanted:
             button.enabled = False
             button.toolTip = str(problem) if problem is not None else _("Looking at this computer first")
-
-    def _updateKeeping(self, something: bool, plan: Plan | None) -> None:
-        """Repair, remove, size."""
-        ui, running = self.ui, _("Stop the backend first") if self._backendRuns else ""
-        absent = "" if something else _("There is nothing yet")
-        ui.removeButton.enabled = not (running or absent)
-        ui.removeButton.toolTip = (
-            running or absent or _("Deletes the environment and what was downloaded for it; jobs and models stay")
-        )
-        looking = _("Looking at this computer first") if plan is None else ""
-        ui.repairButton.enabled = not (running or absent or looking)
-        ui.repairButton.toolTip = (
-            running or absent or looking or _("Makes the environment anew; what was downloaded is used again")
-        )
-        ui.lookButton.enabled = not self._probe.running
-        self.choices.lockPlace(_("Remove the environment first") if something else "")
-        ui.sizeLabel.visible = something
-        if something and self._shown and not ui.detailsSection.collapsed and not self.builder.running:
-            self._size.ask(ownPlaces(), self._showSize)
-
-    def _showSize(self, size: int) -> None:
-        text = _("{gb:.1f} GB in {folder} and beside it").format(gb=size / 1e9, folder=ownFolder())
-        state = readState(ownFolder())
-        if state is not None and state.gpu:
-            text += "\n" + _("At its check, GPU {used}").format(used=state.gpu)
-        self.ui.sizeLabel.text = breakable(text)
 
     def _connect(self) -> None:
         ui = self.ui
@@ -212,8 +191,6 @@ class EnvironmentBox:
         self._clock.connect("timeout()", self.update)
         ui.installButton.connect("clicked(bool)", lambda _on: self._install())
         ui.lookButton.connect("clicked(bool)", lambda _on: self.look(reach=True))
-        ui.repairButton.connect("clicked(bool)", lambda _on: self._repair())
-        ui.removeButton.connect("clicked(bool)", lambda _on: self._remove())
         ui.detailsSection.connect("contentsCollapsed(bool)", lambda _collapsed: self._opened())
 
     def _opened(self) -> None:
@@ -253,22 +230,12 @@ class EnvironmentBox:
             )
         self._run(plan)
 
-    def _repair(self) -> None:
-        self._run(repaired(self._plan()[0], ownPlaces()))
-
-    def _remove(self) -> None:
-        question = _(
-            "Delete MedSSL's environment in {folder}, and what was downloaded for it? Jobs, models and images stay."
-        )
-        if self._confirm(question.format(folder=ownFolder())):
-            self._run(planRemoval(ownPlaces()), needsSource=False)
-
-    def _run(self, plan: Plan, needsSource: bool = True) -> None:
+    def _run(self, plan: Plan) -> None:
         self._error, self._begun, self.mine = None, time.monotonic(), True
         self.ui.installLog.clear()
         try:
-            if needsSource:
-                writableCopy()
+            with written(home_folder()):
+                make_home(home_folder())
             self._clock.start(1000)
             self.builder.build(plan)
         except MedSSLError as error:
@@ -285,8 +252,7 @@ class EnvironmentBox:
     def _finished(self, error) -> None:
         self._clock.stop()
         self._error = error if self.mine else None
-        self._size.forget()
-        self.ui.sizeLabel.text = ""
+        self.keeping.forget()
         self._log(_("Done.") if error is None else str(error))
         self.built.emit(error)
         self.mine = False

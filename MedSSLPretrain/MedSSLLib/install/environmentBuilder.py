@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -11,11 +12,11 @@ import qt
 from slicer.i18n import tr as _
 
 from medssl.core.errors import MedSSLError, ResourceError
-from medssl.core.home import NEUTRAL_FOLDER, home_folder, make_home
-from MedSSLLib.backend.installState import InstallState, markOf, readState, requirementsMark, writeState
+from medssl.core.home import NEUTRAL_FOLDER
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install.failureReason import cancelled, checked, failed
-from MedSSLLib.install.installPlan import CHECK, CLEAR, Plan, Step, slicerVariables
+from MedSSLLib.install.installPlan import CHECK, CLEAR, SOURCE, Plan, Step, slicerVariables
+from MedSSLLib.install.installState import InstallState, markOf, readState, requirementsMark, writeState
 from MedSSLLib.install.machineProbe import setVariables
 from MedSSLLib.widgets.signal import Signal
 
@@ -93,7 +94,7 @@ class EnvironmentBuilder:
             error = failed(step.title, list(self._lines), code)
         try:
             self._note(step, error)
-        except (OSError, MedSSLError) as reason:  # a full disk
+        except MedSSLError as reason:  # a full disk
             error = error or reason
         if error is None and self._waiting:
             self._next()
@@ -107,11 +108,12 @@ class EnvironmentBuilder:
             return
         if step.key == CLEAR:
             done = {}
-        elif step.key != CHECK:
+        elif step.key not in (SOURCE, CHECK):
             done[step.key] = markOf(step.command)
         complete = step.key == CHECK and error is None
         self._state = InstallState(done, complete, requirementsMark(backendFolder()) if complete else "", self.gpu)
-        folder.mkdir(parents=True, exist_ok=True)
+        with written(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         writeState(folder, self._state)
 
     def _failedToStart(self, kind) -> None:
@@ -129,25 +131,17 @@ class EnvironmentBuilder:
         self.finished.emit(error)
 
 
+@contextmanager
+def written(folder: Path) -> Iterator[None]:
+    """Turn what the system says while a folder is made into an error that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        rule = _("cannot be written ({reason})").format(reason=error.strerror)
+        raise ResourceError(folder, rule, _("Check disk space and permissions, or choose another place")) from error
+
+
 @cache
 def sharedBuilder() -> EnvironmentBuilder:
     """The one of both modules: what one of them installs, the other sees."""
     return EnvironmentBuilder()
-
-
-def writableCopy() -> Path:
-    """A copy of the backend's source in the home folder: it is built there, and an installed extension's may be read-only.
-
-    Raises:
-        ResourceError: the home folder cannot be written.
-    """
-    copy = home_folder() / "backend-source"
-    leave = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "tests", "benchmarks")
-    try:
-        make_home(home_folder())
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(backendFolder(), copy, ignore=leave)
-    except OSError as error:  # shutil's has a list in place of a reason where several files fail
-        rule = _("cannot be prepared ({reason})").format(reason=error.strerror or error)
-        raise ResourceError(home_folder(), rule, _("Check disk space and permissions")) from error
-    return copy

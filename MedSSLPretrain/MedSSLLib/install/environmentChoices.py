@@ -8,7 +8,7 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
-from MedSSLLib.backend.environments import ownPlace, setOwnPlace
+from MedSSLLib.install.environments import ownPlace, setOwnPlace
 from MedSSLLib.install.installPlan import Choices
 from MedSSLLib.install.machine import Machine
 from MedSSLLib.install.networkSettings import NetworkSettings, withoutPassword

@@ -67,4 +67,4 @@ def stepText(number: int, count: int, title: str, seconds: float) -> str:
     text = _("<b>Part {n} of {all}:</b> {title}, {minutes} min").format(
         n=number, all=count, title=_plain(title), minutes=int(seconds // 60)
     )
-    return text if number != count - 2 else text + _(". The largest part; it may take a while.")
+    return text if number != count - 3 else text + _(". The largest part; it may take a while.")

@@ -33,12 +33,12 @@ def failed(title: str, lines: Sequence[str], code: int) -> ResourceError:
         lines: the last ones it printed.
         code: its exit status.
     """
-    told = [line for line in (re.sub(r"^[\s×╰─▶│├>]+", "", line).strip() for line in lines) if line]
+    said = [line for line in (re.sub(r"^[\s×╰─▶│├>]+", "", line).strip() for line in lines) if line]
     reason = next(
-        (line for line in reversed(told) if re.match(r"(error|ERROR|Caused by|Because)", line)),
-        told[-1] if told else "",
+        (line for line in reversed(said) if re.match(r"(error|ERROR|Caused by|Because)", line)),
+        said[-1] if said else "",
     )
-    text = "\n".join(told[-12:])
+    text = "\n".join(said[-12:])
     remedy = next(
         (help() for pattern, help in KNOWN if re.search(pattern, text, re.IGNORECASE)),
         _("Read the log below, then Continue"),

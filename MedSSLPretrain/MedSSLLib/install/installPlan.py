@@ -14,15 +14,15 @@ from slicer.i18n import tr as _
 
 from medssl.client import backend
 from medssl.core.errors import InputError, ResourceError
-from MedSSLLib.backend.environments import Places
-from MedSSLLib.backend.installState import InstallState, markOf
+from MedSSLLib.install.environments import Places
+from MedSSLLib.install.installState import InstallState, markOf
 from MedSSLLib.install.machine import BEST, TOOLS, Machine
 from MedSSLLib.install.networkSettings import CERTIFICATE_VARIABLES, PROXY_VARIABLES, NetworkSettings, forUv
 from MedSSLLib.install.torchBuild import AUTO, FOLDER, FOLDER_FIRST, INDEXES, Build, chosenBuild
 
 UV = "uv>=0.11"  # --torch-backend is out of its trial since 0.7.14, the system's certificates are UV_SYSTEM_CERTS since 0.11
 PIP = ("-m", "pip", "install", "--no-input", "--progress-bar", "off", "--disable-pip-version-check")
-CLEAR, TOOL, PYTHON, TORCH, PACKAGES, CHECK = "clear", "tool", "python", "torch", "packages", "check"
+CLEAR, TOOL, PYTHON, TORCH, SOURCE, PACKAGES, CHECK = "clear", "tool", "python", "torch", "source", "packages", "check"
 REST_BYTES = 3 * 2**30  # what follows PyTorch
 DOCTOR = "from medssl.cli import main; main()"
 NOT_OURS = (
@@ -119,7 +119,8 @@ def planExisting(
     network.check()
     command = (python, *PIP, str(places.source))
     check = (python, "-c", DOCTOR, "doctor", "--json")
-    steps = (Step(PACKAGES, _("MedSSL and its packages"), command, slicer), Step(CHECK, _("Check"), check, slicer))
+    packages = Step(PACKAGES, _("MedSSL and its packages"), command, slicer)
+    steps = (_copy(places), packages, Step(CHECK, _("Check"), check, slicer))
     return Plan(steps, backend.environment(started) | network.variables())
 
 
@@ -187,9 +188,15 @@ def _steps(machine: Machine, choices: Choices, places: Places, build: Build) -> 
         Step(TOOL, _("The installer uv"), (*tool, *(offline if choices.source == FOLDER else ()), UV), slicer=True),
         Step(PYTHON, _("Python"), venv),
         Step(TORCH, torch, (*install, *anew, *build.requirements)),
+        _copy(places),
         Step(PACKAGES, _("MedSSL and its packages"), packages),
         Step(CHECK, _("Check"), (python, "-c", DOCTOR, "doctor", "--json")),
     )
+
+
+def _copy(places: Places) -> Step:
+    command = (places.slicerPython, str(TOOLS), "copy", str(places.original), str(places.source))
+    return Step(SOURCE, _("MedSSL's source"), command, slicer=True)
 
 
 def _clear(places: Places) -> Step:
@@ -198,12 +205,12 @@ def _clear(places: Places) -> Step:
 
 
 def _done(steps: Sequence[Step], state: InstallState | None) -> tuple[str, ...]:
-    """The steps that are done as they would be done today, up to the first that is not; uv alone can be fetched again."""
+    """The steps that are done as they would be done today, up to the first that is not; uv and the source are fetched again without harm."""
     done: list[str] = []
     for step in steps if state is not None else ():
         if state.done.get(step.key) == markOf(step.command):
             done.append(step.key)
-        elif step.key != TOOL:
+        elif step.key not in (TOOL, SOURCE):
             break
     return tuple(done)
 

@@ -156,7 +156,7 @@ def _viewPoint(widget, place) -> tuple[int, int]:
 
 def drawnOver(volume) -> list[str]:
     """Names of this extension's results that are drawn in the views of a volume."""
-    from scaffold.overlay_check import isDrawn, isResult
+    from watch.overlay_check import isDrawn, isResult
 
     views = [widget.mrmlSliceNode() for widget in viewsOf(volume)]
     nodes = [n for n in slicer.util.getNodesByClass("vtkMRMLDisplayableNode") if not n.IsA("vtkMRMLVolumeNode")]

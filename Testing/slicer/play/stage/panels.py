@@ -38,6 +38,11 @@ class _Panel:
         """The backend box."""
         raise NotImplementedError
 
+    @property
+    def installing(self):
+        """The widgets that create an environment, with `installButton`."""
+        return getattr(self.backend, "installing", self.backend).ui
+
     def open(self):
         """Select the module."""
         yield from app.open(self.MODULE)

@@ -13,7 +13,8 @@ from slicer.i18n import tr as _
 
 from medssl.core.files import read_json, write_json
 from medssl.core.home import home_folder, make_home
-from MedSSLLib.backend.installState import readState
+from MedSSLLib.backendLocator import backendFolder
+from MedSSLLib.install.installState import readState
 
 VARIABLE, OWN, SLICER, OTHER = "variable", "own", "slicer", "other"
 PLACE_FILE = "environment-place.json"  # in the home folder, where another place was chosen
@@ -43,12 +44,14 @@ class Places:
     Attributes:
         environment: the environment's folder.
         installer: uv, the Python that it brings and its downloads.
-        source: the backend's source, writable: with pyproject.toml.
+        original: the backend's source as it came with the extension: with pyproject.toml.
+        source: its copy, from which it is built.
         slicerPython: Slicer's own Python, which has pip.
     """
 
     environment: Path
     installer: Path
+    original: Path
     source: Path
     slicerPython: str
 
@@ -64,7 +67,14 @@ class Places:
 def environments(variables: Mapping[str, str] = os.environ, otherPython: str = "") -> list[Environment]:
     """The choices, the recommended one first."""
     own = ownPython()
-    title = _("MedSSL's own") if own.is_file() else _("MedSSL's own (to be created)")
+    whole = Environment(OWN, "", str(own)).exists
+    title = (
+        _("MedSSL's own")
+        if whole
+        else _("MedSSL's own (not finished)")
+        if own.is_file()
+        else _("MedSSL's own (to be created)")
+    )
     found = [
         Environment(OWN, title, str(own)),
         Environment(SLICER, _("Slicer's Python"), slicerPython()),
@@ -102,7 +112,9 @@ def ownFolder() -> Path:
 
 def ownPlaces() -> Places:
     """Where an installation puts what."""
-    return Places(ownFolder(), ownPlace() / "installer", home_folder() / "backend-source", slicerPython())
+    return Places(
+        ownFolder(), ownPlace() / "installer", backendFolder(), home_folder() / "backend-source", slicerPython()
+    )
 
 
 def ownPython() -> Path:
