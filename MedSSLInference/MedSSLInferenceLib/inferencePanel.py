@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import slicer
 from MedSSLLib.widgets.errorText import showError
-from MedSSLLib.widgets.fitting import breakable, softLabel
+from MedSSLLib.widgets.fitting import breakable, readableBoxes, softLabel
+from MedSSLLib.widgets.keyboard import orderByParts
 from MedSSLLib.widgets.modelChoice import ModelChoice, makers, methodTitle
 from MedSSLLib.widgets.runningJobs import RunningJobs
 from MedSSLLib.widgets.step import Step
@@ -24,7 +25,7 @@ from MedSSLInferenceLib.radiographs.radiographBox import RadiographBox
 class InferencePanel:
     """Keeps model, sections and backend together.
 
-    Attributes: `models`, `restore`, `radiographs`, `segment`, `predict`, `retrieve`, `results`.
+    Attributes: `models`, `restore`, `radiographs`, `segment`, `predict`, `retrieve`, `results`; `running`, the strip of running jobs.
 
     Args:
         ui: widgets of MedSSLInference.ui.
@@ -49,6 +50,8 @@ class InferencePanel:
         views = ResultViews(self.restore, self.radiographs, self.predict, self.retrieve, layoutManager)
         self.results = ResultsBox(ui.resultsFrame, views.show, self._modelNames, slicer.util.confirmYesNoDisplay)
         self._modelStep = Step(ui.modelSection)
+        orderByParts(ui.modelSection.parentWidget())
+        readableBoxes(ui.modelSection.parentWidget())
         self.models.used.connect(self._modelStep.done)
         softLabel(ui.modelCard)
         softLabel(ui.modelError)

@@ -18,6 +18,7 @@ import PySide6  # isort: skip  # the feature switch exists only after this impor
 from shibokensupport import feature  # isort: skip
 from __feature__ import true_property  # noqa: F401  # isort: skip
 from PySide6 import QtCore, QtGui, QtNetwork, QtUiTools, QtWidgets
+from watch import watchdog
 
 from . import api
 
@@ -58,14 +59,14 @@ def connect(self, signature: str, slot) -> bool:
     asPython = re.sub(r"vtk\w+\*", "PyObject", normal)
     if asPython not in known:
         raise AssertionError(f"{type(self).__name__} has no signal {normal}; signals of that name: {known}")
-    _bareGetattribute(self, name).connect(slot)
+    _bareGetattribute(self, name).connect(watchdog.watched(slot))
     return True
 
 
 def disconnect(self, signature: str, slot=None) -> bool:
     """PythonQt's `object.disconnect("signal(types)", slot)`."""
     signal = _bareGetattribute(self, signature.partition("(")[0])
-    return bool(signal.disconnect(slot) if slot is not None else signal.disconnect())
+    return bool(signal.disconnect(watchdog.known(slot)) if slot is not None else signal.disconnect())
 
 
 def _signals(self):
@@ -165,11 +166,13 @@ def _singleShot(milliseconds: int, slot) -> None:
     timer.setSingleShot(True)
     _waiting.append(timer)
 
+    watched = watchdog.timed(slot) if watchdog.active else slot
+
     def fire() -> None:
         _waiting.remove(timer)
-        slot()
+        watched()
 
-    timer.connect("timeout()", fire)
+    _bareGetattribute(timer, "timeout").connect(fire)
     timer.start(milliseconds)
 
 

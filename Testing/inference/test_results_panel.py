@@ -6,8 +6,8 @@ import pytest
 import qt
 import slicer
 from scaffold import phantoms
-from scaffold.overlay_check import isDrawn
 from scaffold.radiographs import RadiographServer
+from watch.overlay_check import isDrawn
 
 
 @pytest.fixture
@@ -121,6 +121,15 @@ def test_an_image_that_is_gone(ready, scene, process_until):
     assert radiographs.ui.correspondTable.rowCount == 0
     ui.clearButton.click()
     assert [row[0] for row in rows(ready)] == ["Restoration", "Parts", "Find"]
+
+
+def test_closing_the_scene_while_a_result_is_being_shown(ready, scene, process_until):
+    choose(ready, "Restoration")
+    ready.box.ui.showResultButton.click()
+    assert ready.sections.restore.showing
+    scene.Clear(0)
+    assert not ready.sections.restore.showing and not ready.box.ui.resultsSection.visible
+    assert not ready.box.ui.undoButton.enabled and not ready.top.restoreError.visible
 
 
 def test_a_renamed_image_is_listed_by_its_new_name(ready, process_until):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import slicer
-from scaffold.observers import living, observerCounts
+from watch.observers import living, observerCounts
 
 MODULES = ("MedSSLPretrain", "MedSSLInference")
 PARTS = {
@@ -43,11 +43,16 @@ def state(names) -> dict:
 
 
 def grown(before: dict, names) -> list[str]:
-    """What is not as it was."""
+    """What there is more of; what earlier tests have left may go meanwhile."""
     now = state(names)
-    return [
-        f"{key}: {now.get(key)}, before {before.get(key)}" for key in now | before if now.get(key) != before.get(key)
-    ]
+    return [f"{key}: {now[key]}, before {before.get(key)}" for key in now if more(now[key], before.get(key))]
+
+
+def more(now, before) -> bool:
+    """Counts, or pairs of counts."""
+    if isinstance(now, tuple):
+        return any(a > b for a, b in zip(now, before or (0, 0)))
+    return now > (before or 0)
 
 
 def closeScene(qapp) -> None:
@@ -60,7 +65,7 @@ def test_reloaded_ten_times(modules, qapp, name):
     modules.select(name)
     settle(qapp)
     before = state(PARTS[name])
-    assert before[f"{name}Widget"] == 1
+    assert before[f"{name}Widget"] > 0
     for _ in range(10):
         slicer.util.getModuleWidget(name).onReload()
         settle(qapp)

@@ -63,6 +63,7 @@ def test_starting_from_a_pretrained_model(tuning, process_until, grab):
     process_until(lambda: ui.startFromCombo.count == 3)
     pretrained = tuning.server.jobs[0].id
     tuning.box.models.select(pretrained)
+    assert ui.startFromCard.visible and "Models Genesis" in ui.startFromCard.text
     ui.tickAllButton.click()
     ui.nameEdit.text = "lungs"
     tuning.grab(grab, "finetune-three")

@@ -10,6 +10,7 @@ from scaffold.datasets import CLINIC, HOSPITAL, SetsServer
 from scaffold.finetuning import FinetuneServer
 from scaffold.inference_panel import choose
 from scaffold.pretrain_panel import start
+from watch.pictures import darkColours
 
 LONG = "lidc-idri-0314-chest-with-contrast-thin-slices-reconstruction"
 pytestmark = pytest.mark.usefixtures("nothing_cut")
@@ -180,3 +181,27 @@ def test_a_disabled_button_says_why(long, process_until):
     long.process.stop()
     look("backend down")
     assert not silent
+
+
+def test_a_panel_opens_without_what_nobody_sees(panel):
+    """The chart's view, the form of datasets and folded settings are made when they are first shown."""
+    assert panel.panel.runBox._plotView is None and panel.sets._form is None
+    assert len(panel.panel.methodBox.form._made) < 5 and len(panel.panel.finetuneBox.tasks.form._made) < 5
+    panel.ui.runSection.collapsed = False
+    assert panel.panel.runBox._plotView is not None
+    panel.sets.add(HOSPITAL)
+    assert panel.sets._form is not None
+
+
+def test_unticked_boxes_are_seen_in_a_dark_style(make_pretrain):
+    with darkColours():
+        panel = make_pretrain()
+        boxes = [panel.panel.finetuneBox.ui.partialCheck]
+        form = panel.panel.methodBox.form
+        assert form.fields
+        boxes += [one.widget for one in form._made.values() if one.widget.inherits("QCheckBox")]
+        assert len(boxes) > 1
+        for box in boxes:
+            window = panel.parent.palette.color(qt.QPalette.Window).lightness()
+            assert box.palette.color(qt.QPalette.Base).lightness() > window + 40
+        panel.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import qt
 from MedSSLLib.widgets.jobTexts import nameOf, whenText
 from MedSSLLib.widgets.runningJobs import MOST
 from scaffold.jobs import TrainingServer
@@ -116,6 +115,7 @@ def test_times_and_names_are_short(ready, process_until):
 
 def test_the_strip_ends_with_its_panel(make_pretrain, process_until):
     panel = make_pretrain(TrainingServer())
-    timers = len(panel.parent.findChildren(qt.QTimer))
+    backend, strip = panel.widget.backend, panel.panel.running
+    assert strip.refresh in backend.changed._slots
     panel.close()
-    assert timers >= 0 and panel.widget.backend.changed._slots.count(panel.panel.running.refresh) == 0
+    assert strip.refresh not in backend.changed._slots

@@ -56,6 +56,8 @@ class InspectionBox(ActionBox):
 
     def forgetScene(self) -> None:
         """The scene is closed: its nodes are gone, and nobody waits for the result of a run."""
+        if self._showing is not None:
+            self._showing.stop()
         self._forgetResults()
         self.step.summarize("")
         self.reset()

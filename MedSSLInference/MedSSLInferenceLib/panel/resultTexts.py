@@ -27,6 +27,17 @@ def kindTitles() -> dict[str, str]:
     }  # fmt: skip
 
 
+def _sentences() -> dict[str, str]:
+    """What each kind of result is, in a sentence."""
+    return {
+        RESTORATION: _("Restoration of {images}."), POINTS: _("Points of equal anatomy in {images}."),
+        FIND: _("A point, and what is like it, in {images}."), PARTS: _("Anatomical parts of {images}."),
+        CHART: _("Map of the patches of {images}."), SEGMENTATION: _("Segments of {images}."),
+        SALIENCY: _("Where in {images} a finding is seen."), PREDICTION: _("Prediction of {images}."),
+        CASES: _("Cases similar to {images}."), LANDMARKS: _("Errors at landmarks."),
+    }  # fmt: skip
+
+
 def imageNames(result: Result) -> str:
     """The images that a result is of."""
     names = [image.GetName() if image is not None else _("(removed)") for image in result.images]
@@ -39,8 +50,8 @@ def resultCard(result: Result, models: dict[str, str]) -> str:
     Args:
         models: names of models by their references.
     """
-    title = kindTitles().get(result.kind, result.kind)
-    parts = [_("{kind} of {images}.").format(kind=title, images=imageNames(result))]
+    title = _sentences().get(result.kind, _("Result of {images}."))
+    parts = [title.format(images=imageNames(result))]
     model = modelOf(result)
     if model:
         parts.append(_("By {model}.").format(model=models.get(model) or Path(model).name))

@@ -43,5 +43,5 @@ class ResultViews:
             self._predict.showMap(saliencyOf(result))
         elif result.kind == CASES and result.node("case") is not None:
             self._retrieve.showCase(result.images[0], result.node("case"))
-        else:
+        elif result.node("table") is not None:
             showTable(result.node("table"), self._layoutManager())

@@ -9,7 +9,7 @@ import qt
 import vtk
 from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.widgets.errorText import showError
-from MedSSLLib.widgets.fitting import breakable, fitTable, softLabel
+from MedSSLLib.widgets.fitting import breakable, fitTable, narrow, softLabel
 from MedSSLLib.widgets.tables import fitHeight, prepareTable
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
@@ -51,6 +51,7 @@ class ResultsBox:
             (ui.undoButton, self.undo),
         ):  # fmt: skip
             button.connect("clicked(bool)", lambda _checked, slot=slot: slot())
+            narrow(button)
         self._watch = SceneWatch(self.refresh)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)

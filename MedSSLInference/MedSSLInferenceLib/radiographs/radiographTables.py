@@ -29,7 +29,7 @@ def fillMatches(widget, rows, source: int) -> None:
 def fillLandmarks(widget, rows, unit: str) -> None:
     """Mean error with its interval, per model, landmark and group; in the tooltip the share within one patch."""
     headers = (_("Model"), _("Landmark"), _("Error ({unit})").format(unit=unit))
-    texts = [(row["model"], _place(row), f"{row['mean']:.1f} ({row['low']:.1f} to {row['high']:.1f})") for row in rows]
+    texts = [(row["model"], _place(row), _error(row)) for row in rows]
     tips = [_("{share:.0%} lie within a patch").format(share=row["within_cell"]) for row in rows]
     fillRows(widget, headers, texts, tips=tips)
     widget.visible = bool(rows)
@@ -43,6 +43,12 @@ def pixelText(x: float, y: float) -> str:
 def _place(row) -> str:
     """The landmark, and the group of patients where it is not all of them."""
     return row["landmark"] if row["group"] == "all" else _("{landmark}, {group}").format(**row)
+
+
+def _error(row) -> str:
+    """Mean and interval; of few patients there is no interval."""
+    interval = "" if row["low"] is None else f" ({row['low']:.1f} to {row['high']:.1f})"
+    return f"{row['mean']:.1f}{interval}"
 
 
 def _number(value) -> str:

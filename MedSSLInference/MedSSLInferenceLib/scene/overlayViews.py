@@ -157,8 +157,10 @@ class OverlayViews:
 
 
 def _isLayer(volumeNode) -> bool:
-    """Whether a volume is a result that may lie over its image, and over no other."""
-    return any(volumeNode.GetAttribute(name) for name in (*MADE_BY, "MedSSL.result"))
+    """Whether a volume is a result that may lie over its image, and over no other; a case that was found is an image."""
+    return not volumeNode.GetAttribute("MedSSL.case") and any(
+        volumeNode.GetAttribute(name) for name in (*MADE_BY, "MedSSL.result")
+    )
 
 
 def _mayLeave(upper) -> bool:

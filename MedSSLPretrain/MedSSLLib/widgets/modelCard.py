@@ -20,6 +20,14 @@ def day(model: dict[str, Any]) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(created)) if created > 86400 else ""
 
 
+def shortDay(model: dict[str, Any]) -> str:
+    """The same, short enough for a list: the day of this year, or the month of another."""
+    if not day(model):
+        return ""
+    made = time.localtime(model["created"])
+    return time.strftime("%d %b" if made.tm_year == time.localtime().tm_year else "%b %Y", made)
+
+
 def cardText(model: dict[str, Any], method: str) -> str:
     """The sentences.
 

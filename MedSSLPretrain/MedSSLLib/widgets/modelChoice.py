@@ -11,11 +11,12 @@ from slicer.i18n import tr as _
 from medssl.networks import NETWORKS
 from medssl.pretraining import METHODS
 from medssl.tasks import TASKS
-from MedSSLLib.widgets.fitting import NAME, addItem, elideMiddle, fitCombo, narrow
-from MedSSLLib.widgets.modelCard import cardText, day
+from MedSSLLib.widgets.fitting import addItem, elideMiddle, fitCombo, narrow
+from MedSSLLib.widgets.modelCard import cardText, shortDay
 from MedSSLLib.widgets.signal import Signal
 
 WEIGHT_FILE = "file"
+LEAST, TITLE = 12, 40  # characters of a name that are always shown, and of a title in a combo box
 
 
 def chosen(combo):
@@ -55,9 +56,9 @@ def can(model: dict[str, Any] | None, *capabilities: str) -> bool:
 
 
 def modelTitle(model: dict[str, Any], most: int = 1000) -> str:
-    """How a model is called in lists: its name, what it is and when it was made, its name in so many characters."""
-    facts = ", ".join(part for part in (methodTitle(purpose(model)), day(model)) if part)
-    name = elideMiddle(model["name"], most)
+    """How a model is called in lists: its name, what it is and when it was made, in so many characters."""
+    facts = ", ".join(part for part in (methodTitle(purpose(model)), shortDay(model)) if part)
+    name = elideMiddle(model["name"], max(LEAST, most - len(facts)))
     return _("{name} ({facts})").format(name=name, facts=facts) if facts else name
 
 
@@ -78,9 +79,12 @@ class ModelChoice:
         changed: called whenever the choice changes.
         none: title of the first item, which stands for no model at all; "": one must be chosen.
         needed: only models that can be asked for one of these are offered; empty: all.
+        nameLength: characters of a title in the list; the whole one stands in the tooltip.
     """
 
-    def __init__(self, combo, pathEdit, changed, none: str = "", needed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, combo, pathEdit, changed, none: str = "", needed: tuple[str, ...] = (), nameLength: int = TITLE
+    ) -> None:
         self._combo, self._pathEdit, self._changed, self._none, self._needed = (
             combo,
             pathEdit,
@@ -89,6 +93,7 @@ class ModelChoice:
             needed,
         )
         self.listed, self.used, self._toolTip = Signal(), Signal(), combo.toolTip
+        self._nameLength = nameLength
         self._models: dict[str, dict[str, Any]] = {}  # reference -> entry of GET /models
         fitCombo(combo)
         narrow(pathEdit)
@@ -165,7 +170,7 @@ class ModelChoice:
         if self._none:
             self._combo.addItem(self._none, "")
         for model in wanted:
-            self._combo.addItem(modelTitle(model, NAME), model["model"])
+            self._combo.addItem(modelTitle(model, self._nameLength), model["model"])
             tip = "\n".join((modelTitle(model), self._card(model)))
             self._combo.setItemData(self._combo.count - 1, tip, qt.Qt.ToolTipRole)
         self._combo.addItem(_("Weight file..."), WEIGHT_FILE)

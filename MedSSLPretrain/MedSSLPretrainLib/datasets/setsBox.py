@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from MedSSLLib.widgets.errorText import errorText, showError
-from MedSSLLib.widgets.fitting import fitCombo, narrow, readableBoxes, softLabel
+from MedSSLLib.widgets.fitting import fitCombo, readableBoxes, softLabel
 from MedSSLLib.widgets.keyboard import orderByParts
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
@@ -52,7 +52,6 @@ class SetsBox:
         self._table.selected.connect(self.select)
         for combo in (ui.addSetCombo, ui.weightsCombo):
             fitCombo(combo)
-        narrow(ui.weightsPath)
         for label in (ui.reportLabel, ui.headsLabel):
             softLabel(label)
         ui.removeSetButton.connect("clicked(bool)", lambda _on: self._remove())

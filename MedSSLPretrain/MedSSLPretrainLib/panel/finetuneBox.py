@@ -10,7 +10,7 @@ from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.steps import Steps
 from MedSSLLib.widgets.actionBox import Action
 from MedSSLLib.widgets.counted import counted
-from MedSSLLib.widgets.fitting import narrow
+from MedSSLLib.widgets.fitting import breakable, narrow, softLabel
 from MedSSLLib.widgets.modelChoice import ModelChoice, chosen, fillCombo, purpose
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
@@ -28,6 +28,7 @@ from MedSSLPretrainLib.panel.methodBox import MethodBox, knownTasks
 from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps
 
 HIDDEN = ("classes", "labels")  # settings that the table of volumes answers
+MODEL_NAME = 14  # characters, beside what the model is and its date
 CHIEF = ("probe", "training.steps", "training.batch_size")
 
 
@@ -56,10 +57,12 @@ class FinetuneBox(JobBox):
         self.tasks = MethodBox(ui, knownTasks(), HIDDEN, CHIEF)
         self.table = VolumesTable(ui.volumesTable)
         self.columns = LabelColumns(ui, self.showError)
-        self.models = ModelChoice(ui.startFromCombo, ui.startFromPath, self._chosen, none=_("Nothing (from scratch)"))
+        self.models = ModelChoice(
+            ui.startFromCombo, ui.startFromPath, self._chosen, none=_("Nothing (from scratch)"), nameLength=MODEL_NAME
+        )
         fillCombo(ui.modalityCombo, modalityTitles())
-        for widget in (ui.labelTableSelector, ui.startFromPath):
-            narrow(widget)
+        narrow(ui.labelTableSelector)
+        softLabel(ui.startFromCard)
         for button, slot in (
             (ui.tickAllButton, self.tickComplete), (ui.untickButton, lambda: self.table.tick(())),
             (ui.continueButton, self.goOn),
@@ -197,6 +200,8 @@ class FinetuneBox(JobBox):
         self.showError(None)
         isSegmentation, node = learnsSegments(self.tasks.name), self._parameterNode
         self.ui.labelsFrame.visible = not isSegmentation
+        self.ui.startFromCard.text = breakable(self.models.card)
+        self.ui.startFromCard.visible = bool(self.models.card)
         self.table.setColumns(None if isSegmentation else self.columns.names)
         if node is not None:
             node.task, node.labelColumns = self.tasks.name, ",".join(self.columns.names)

@@ -47,7 +47,7 @@ class JobHistory:
         self._openUrl = openUrl or (lambda path: qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path)))
         self._confirm = confirm or slicer.util.confirmOkCancelDisplay
         self.views: list[JobView] = []
-        self._losses: dict[str, tuple[int, float]] = {}  # job id -> (number of events known, last loss)
+        self._losses: dict[str, tuple[int, float | None]] = {}  # job id -> (number of events asked for, last loss)
         self._asking = None
         self._prepareTable()
         for button, slot in (
@@ -146,9 +146,6 @@ class JobHistory:
         self._asking = None
         showError(self.ui.jobsError, None)
         self._show(views)
-        for view in views:
-            if view.events and self._losses.get(view.id, (0, 0.0))[0] != view.events:
-                self._askLoss(view)
 
     def _askLoss(self, view: JobView) -> None:
         """The list says nothing of losses; the job's last events do."""
@@ -158,8 +155,9 @@ class JobHistory:
             best = next((e for e in reversed(found) if "validation_loss" in e), found[-1] if found else None)
             if best is not None:
                 self._losses[view.id] = (view.events, best.get("validation_loss", best.get("loss")))
-                self._show(self.views)
+                self.update()
 
+        self._losses[view.id] = (view.events, self._losses.get(view.id, (0, None))[1])
         call = api.events(view.id, max(0, view.events - TAIL))
         self._backend.transport.send(call, answered, lambda _error: None)  # it may have been deleted meanwhile
 
@@ -169,12 +167,14 @@ class JobHistory:
         self.update()
 
     def _show(self, views: list[JobView]) -> None:
-        chosen = self.current()
+        chosen, before = self.current(), self.views
         table = self.ui.jobsTable
         table.blockSignals(True)
         self.views = views
         table.rowCount = len(views)
         for row, view in enumerate(views):
+            if row < len(before) and before[row] == view:  # written already: of hundreds of jobs one or two change
+                continue
             for column, text in enumerate(_cells(view)):
                 _setCell(table, row, column, text)
                 table.item(row, column).setToolTip(f"{nameOf(view)}\n{cardTip(view)}")
@@ -185,9 +185,12 @@ class JobHistory:
 
     def _showCard(self, view: JobView | None) -> None:
         card = self.ui.jobCard
-        known = self._losses.get(view.id) if view is not None else None
-        card.text = cardText(view, known[1] if known else None) if view is not None else _("Select a job in the table")
-        card.toolTip = cardTip(view) if view is not None else ""
+        if view is None:
+            card.text, card.toolTip = _("Select a job in the table"), ""
+            return
+        card.text, card.toolTip = cardText(view, self._losses.get(view.id, (0, None))[1]), cardTip(view)
+        if view.events and self._backend.transport is not None and self._losses.get(view.id, (0,))[0] != view.events:
+            self._askLoss(view)
 
     def _send(self, call, onDone: Callable) -> None:
         self._backend.transport.send(call, onDone, self._failed)

@@ -15,7 +15,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import conftest  # noqa: E402  # makes the stand-in, as for the panel tests
 import qt  # noqa: E402
 import slicer  # noqa: E402
-from scaffold.pictures import darkPalette  # noqa: E402
+from watch.pictures import darkPalette  # noqa: E402
 
 PANEL_WIDTH = 400
 

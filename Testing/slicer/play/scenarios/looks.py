@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scaffold.cut_check import cuts, tooWide
 from stage import app, images
 from stage.panels import inference, pretrain
+from watch.cut_check import cuts, tooWide
 
 WIDTHS = (400, 550)
 

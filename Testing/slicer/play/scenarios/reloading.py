@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 
 import slicer
-from scaffold.observers import observersOf
 from stage import app, images
 from stage.panels import inference, pretrain
+from watch.observers import observersOf
 
 TIMES, SWITCHES = 10, 100
 PANELS = {"MedSSLPretrain": pretrain, "MedSSLInference": inference}

@@ -66,9 +66,11 @@ def style(name: str):
 
 
 def scrollTo(widget) -> None:
-    """Bring a widget of a panel into view."""
+    """Bring a widget of a panel into view, and open the sections that it lies in."""
     parent = widget.parent()
     while parent is not None:
+        if parent.inherits("ctkCollapsibleButton"):
+            parent.collapsed = False
         if parent.inherits("QScrollArea"):
             parent.ensureWidgetVisible(widget, 10, 60)
             return
@@ -154,7 +156,7 @@ def _viewPoint(widget, place) -> tuple[int, int]:
 
 def drawnOver(volume) -> list[str]:
     """Names of this extension's results that are drawn in the views of a volume."""
-    from scaffold.overlay_check import isDrawn, isResult
+    from watch.overlay_check import isDrawn, isResult
 
     views = [widget.mrmlSliceNode() for widget in viewsOf(volume)]
     nodes = [n for n in slicer.util.getNodesByClass("vtkMRMLDisplayableNode") if not n.IsA("vtkMRMLVolumeNode")]

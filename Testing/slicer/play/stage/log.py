@@ -8,7 +8,7 @@ from pathlib import Path
 TRACEBACK = "Traceback (most recent call last)"
 WARNINGS = re.compile(
     r"\b(?:WARNING|Warning|ERROR|Error|CRITICAL)\b\s*:|^Q[A-Z]\w+::|^Q[A-Z]\w+: |Generic Warning|No input data"
-    r"|\b(?:ERR|WARN)\||line with < 2 points|Could not parse|does not have a property|No such (?:signal|slot)|Segmentation fault"
+    r"|\b(?:ERR|WARN)\||line with < 2 points|Could not parse|QFormBuilder was unable|does not have a property|No such (?:signal|slot)|Segmentation fault"
 )
 COLOURS = re.compile(r"\x1b\[\d*m")  # of a terminal
 NOT_OURS = re.compile(  # what the application, its platform plugin or a library says by itself

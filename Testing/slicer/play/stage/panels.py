@@ -38,6 +38,11 @@ class _Panel:
         """The backend box."""
         raise NotImplementedError
 
+    @property
+    def installing(self):
+        """The widgets that create an environment, with `installButton`."""
+        return getattr(self.backend, "installing", self.backend).ui
+
     def open(self):
         """Select the module."""
         yield from app.open(self.MODULE)
@@ -98,7 +103,8 @@ class Pretrain(_Panel):
 
     @property
     def plotView(self):
-        """Where the chart is drawn."""
+        """Where the chart is drawn, once its section was opened."""
+        self.ui.runSection.collapsed = False
         return self.panel.runBox._plotView
 
     def choose(self, volumes) -> None:

@@ -122,7 +122,9 @@ def _vector(values: np.ndarray) -> str:
 
 
 def _split(data: bytes) -> tuple[dict[str, str], memoryview]:
-    ends = [(data.find(mark), len(mark)) for mark in (b"\n\n", b"\r\n\r\n")]
+    plain = data.find(b"\n\n")
+    other = data.find(b"\r\n\r\n", 0, plain if plain >= 0 else len(data))  # not through all voxels
+    ends = [(plain, 2), (other, 4)]
     found = min(((at, size) for at, size in ends if at >= 0), default=None)
     if not data.startswith(b"NRRD") or found is None:
         raise VolumeError(

@@ -14,7 +14,7 @@ import qt
 import slicer
 from PIL import Image
 
-from scaffold.cut_check import cutAt
+from watch.cut_check import cutAt
 
 WIDTHS = (400, 550)  # of the module panel, pixels: as Slicer opens it, and widened
 CHIEF = frozenset({
