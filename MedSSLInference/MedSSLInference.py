@@ -32,8 +32,9 @@ from MedSSLInferenceLib.views.layouts import reopening
 from MedSSLInferenceLib.views.segmentViews import openSegmentEditor
 from MedSSLLib.backend.backendBox import BackendBox
 from MedSSLLib.backend.backendProcess import localTransport
+from MedSSLLib.backend.selfTest import UNTRAINED, createPhantom, lookThrough, realVolume, trainForThreeSteps
 from MedSSLLib.scene.volumeExport import isFlat
-from MedSSLLib.selfTest import UNTRAINED, createPhantom, lookThrough, realVolume, trainForThreeSteps
+from MedSSLLib.widgets.uiFile import discard
 
 from medssl.client import api
 from medssl.core.capabilities import PATCHES, RESTORE
@@ -98,7 +99,7 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def __init__(self, parent=None, makeBackend=BackendBox, openEditor=openSegmentEditor) -> None:
         self._makeBackend, self._openEditor = makeBackend, openEditor
-        self.logic = self.backendBox = self.panel = None
+        self.logic = self.backendBox = self.panel = self._uiWidget = None
         self._parameterNode, self._parameterNodeGuiTags = None, ()
         self._entered = True  # unless the user has left it: a panel is built to be shown
         VTKObservationMixin.__init__(self)
@@ -107,7 +108,7 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self) -> None:
         """Build the panel; needs neither main window nor backend."""
         ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSSLInference.ui"))
+        self._uiWidget = uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSSLInference.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         for widget in (uiWidget, self.ui.inputSelector, self.ui.roiSelector):
@@ -122,13 +123,18 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(self.logic.getParameterNode())
 
     def cleanup(self) -> None:
-        """The application exits or the module is reloaded."""
+        """The application exits or the module is reloaded, maybe one that could not be built."""
         self.removeObservers()
         overlayViews.stop()
         reopening.stop()
-        self.setParameterNode(None)
-        self.panel.close()
-        self.backendBox.close()
+        if self.panel is not None:
+            self.setParameterNode(None)
+            self.panel.close()
+        if self.backendBox is not None:
+            self.backendBox.close()
+        if self._uiWidget is not None:
+            discard(self._uiWidget)
+        self.panel = self.backendBox = self.logic = self._uiWidget = None
 
     def onReload(self) -> None:
         """The developer's reload button: the packages go with the module."""

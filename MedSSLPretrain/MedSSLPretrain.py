@@ -6,7 +6,8 @@ import sys
 
 import slicer
 from MedSSLLib.backend.backendBox import BackendBox
-from MedSSLLib.selfTest import CONFIG, lookThrough, realVolume, secondPatient
+from MedSSLLib.backend.selfTest import CONFIG, lookThrough, realVolume, secondPatient
+from MedSSLLib.widgets.uiFile import discard
 from MedSSLPretrainLib.consoleVerbs import ConsoleVerbs
 from MedSSLPretrainLib.panel.pretrainPanel import PretrainPanel
 from MedSSLPretrainLib.sampleData import registerSampleData
@@ -68,6 +69,7 @@ class MedSSLPretrainParameterNode:
     task: str = "segmentation"
     taskPreset: str
     taskConfig: str  # as JSON
+    comparison: str  # as JSON
     labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
     labelColumns: str
     startFrom: str
@@ -77,7 +79,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel."""
 
     def __init__(self, parent=None, makeBackend=BackendBox, **panelOptions) -> None:
-        self.logic = self.panel = self.backend = None
+        self.logic = self.panel = self.backend = self._uiWidget = None
         self._makeBackend, self._panelOptions = makeBackend, panelOptions
         self._parameterNode = self._parameterNodeGuiTag = None
         self._restoring = False
@@ -87,7 +89,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self) -> None:
         """Build the panel; needs neither main window nor backend."""
         ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSSLPretrain.ui"))
+        self._uiWidget = uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSSLPretrain.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
@@ -103,16 +105,21 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._bind()
 
     def cleanup(self) -> None:
-        """The application exits or the module is reloaded."""
+        """The application exits or the module is reloaded, maybe one that could not be built."""
         self.removeObservers()
         self._unbind()
-        self.panel.close()
-        self.backend.close()
+        for part in (self.panel, self.backend):
+            if part is not None:
+                part.close()
+        if self._uiWidget is not None:
+            discard(self._uiWidget)
+        self.panel = self.backend = self.logic = self._uiWidget = None
 
     def enter(self) -> None:
         """The user opens the module."""
         self._bind()
         self.panel.finetuneBox.refresh()  # segments were painted meanwhile
+        self.panel.finetuneBox.refreshModels()  # weight files were put into the folder
 
     def exit(self) -> None:
         """The user opens another module."""

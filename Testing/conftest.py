@@ -16,11 +16,15 @@ sys.path.append(str(ROOT / "backend" / "tests"))  # `refusals`, which the tests 
 
 import harness as harness_package  # noqa: E402
 
-PANEL_FOLDERS = ("pretrain", "inference", "correspond", "end_to_end")  # what lies there needs qt and slicer
+# what lies there needs qt and slicer
+PANEL_FOLDERS = ("backend_box", "pretrain", "inference", "correspond", "lifecycle", "end_to_end")
 MISSING = harness_package.missing()
 DEFERRED_DELETE = 52  # QEvent.DeferredDelete, which an event loop that is only polled leaves for later
 if not MISSING:
     harness_package.install()
+    from watch import complaints, watchdog
+
+    complaints.listen()
     sys.path[:0] = [str(ROOT / "MedSSLPretrain"), str(ROOT / "MedSSLInference")]
     from scaffold.inference_panel import make_inference  # noqa: F401
     from scaffold.pretrain_panel import make_pretrain  # noqa: F401
@@ -28,7 +32,10 @@ if not MISSING:
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
+    config.addinivalue_line("markers", "complains(pattern): Qt or VTK complain so in this test, as they should")
     keep_singletons()
+    if not MISSING and config.getoption("--report-blocks"):
+        watchdog.begin()
 
 
 def keep_singletons() -> None:
@@ -40,18 +47,20 @@ def keep_singletons() -> None:
 
 def pytest_addoption(parser):
     parser.addoption("--screenshots", help="folder for a picture of every widget state (also $MEDSSL_SCREENSHOTS)")
-    parser.addoption(
-        "--report-cut", action="store_true", help="list what is cut in the panels' states at 400 and 550 px"
-    )
+    parser.addoption("--report-cut", action="store_true", help="list what is cut in the panels at 400 and 550 pixels")
+    parser.addoption("--report-blocks", action="store_true", help="list how long which step held the event loop")
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    if not MISSING and config.getoption("--report-cut"):
-        from scaffold.pictures import cutReport
+    if MISSING:
+        return
+    from watch import pictures
 
-        terminalreporter.section("cut in the panels")
-        for line in cutReport() or ["nothing"]:
-            terminalreporter.line(line)
+    for option, lines in {"--report-cut": pictures.cutReport, "--report-blocks": watchdog.table}.items():
+        if config.getoption(option):
+            terminalreporter.section(option.removeprefix("--report-"))
+            for line in lines() or ["nothing"]:
+                terminalreporter.line(line)
 
 
 def pytest_ignore_collect(collection_path):
@@ -68,28 +77,34 @@ def qapp():
 
 
 @pytest.fixture
-def harness(qapp):
-    """The harness; a test in which a slot raised fails at its end."""
+def harness(request, qapp):
+    """The harness; a test in which a slot raised, or Qt or VTK complained, fails at its end."""
     from harness import qtNamespace
 
     qtNamespace.slotErrors.clear()
+    complaints.heard()
     yield harness_package
     qapp.processEvents()
     errors, qtNamespace.slotErrors[:] = list(qtNamespace.slotErrors), []
+    expected = [mark.args[0] for mark in request.node.iter_markers("complains")]
+    heard = complaints.heard(*expected)
     assert not errors, f"a slot raised {errors[0]!r}"
+    assert not heard, f"Qt or VTK complained: {heard[0]}"
 
 
 @pytest.fixture
 def scene(harness, qapp):
     """An empty scene without module panels, before and after; at the end nothing may lie over an image that it is not of."""
     import slicer
-    from scaffold.overlay_check import misplaced
+    from watch import overlay_check
 
     qapp.moduleManager().unload()
     slicer.mrmlScene.Clear(0)
     qapp.layoutManager()._restart()
+    tag = overlay_check.watch(slicer.mrmlScene)
     yield slicer.mrmlScene
-    wrong = misplaced()
+    slicer.mrmlScene.RemoveObserver(tag)
+    wrong = overlay_check.misplaced()
     if overlays := sys.modules.get("MedSSLInferenceLib.scene.overlayViews"):
         overlays.overlayViews.stop()  # a logic alone never does: its observers would watch every later test's scene
     qapp.moduleManager().unload()
@@ -141,7 +156,7 @@ def process_until(qapp):
 def grab(request, qapp):
     """A `Camera`: `grab(views, "name", width, height)` and `grab.panel(panel, "name")` write pictures where --screenshots or
     $MEDSSL_SCREENSHOTS says so, else check that things paint. A panel is also looked through for what is cut."""
-    from scaffold import pictures
+    from watch import pictures
 
     folder = request.config.getoption("--screenshots") or os.environ.get("MEDSSL_SCREENSHOTS") or ""
     return pictures.Camera(folder, pictures.CUT_IS_AN_ERROR or "nothing_cut" in request.fixturenames)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import slicer
 from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.fitting import breakable, readableBoxes, softLabel
+from MedSSLLib.widgets.keyboard import orderByParts
 from MedSSLLib.widgets.modelChoice import ModelChoice, makers, methodTitle
+from MedSSLLib.widgets.runningJobs import RunningJobs
+from MedSSLLib.widgets.step import Step
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib.panel.predictBox import PredictBox
 from MedSSLInferenceLib.panel.restoreBox import RestoreBox
+from MedSSLInferenceLib.panel.resultsBox import ResultsBox
+from MedSSLInferenceLib.panel.resultViews import ResultViews
 from MedSSLInferenceLib.panel.retrieveBox import RetrieveBox
 from MedSSLInferenceLib.panel.segmentBox import SegmentBox
 from MedSSLInferenceLib.radiographs.radiographBox import RadiographBox
@@ -18,7 +25,7 @@ from MedSSLInferenceLib.radiographs.radiographBox import RadiographBox
 class InferencePanel:
     """Keeps model, sections and backend together.
 
-    Attributes: `models`, `restore`, `radiographs`, `segment`, `predict`, `retrieve`.
+    Attributes: `models`, `restore`, `radiographs`, `segment`, `predict`, `retrieve`, `results`; `running`, the strip of running jobs.
 
     Args:
         ui: widgets of MedSSLInference.ui.
@@ -39,6 +46,15 @@ class InferencePanel:
         self.predict = PredictBox(ui.predictFrame, *common)
         self.retrieve = RetrieveBox(ui.retrieveFrame, *common)
         self._boxes = (self.restore, self.radiographs, self.segment, self.predict, self.retrieve)
+        self.running = RunningJobs(ui.runningFrame, backend)
+        views = ResultViews(self.restore, self.radiographs, self.predict, self.retrieve, layoutManager)
+        self.results = ResultsBox(ui.resultsFrame, views.show, self._modelNames, slicer.util.confirmYesNoDisplay)
+        self._modelStep = Step(ui.modelSection)
+        orderByParts(ui.modelSection.parentWidget())
+        readableBoxes(ui.modelSection.parentWidget())
+        self.models.used.connect(self._modelStep.done)
+        softLabel(ui.modelCard)
+        softLabel(ui.modelError)
         ui.refreshButton.connect("clicked(bool)", lambda _checked: self.refreshModels())
         showError(ui.modelError, None)
         backend.changed.connect(self._onBackend)
@@ -56,13 +72,13 @@ class InferencePanel:
 
     def forgetScene(self) -> None:
         """The scene is closed."""
-        for box in self._boxes:
+        for box in (*self._boxes, self.results):
             box.forgetScene()
 
     def close(self) -> None:
         """The panel goes away."""
         self._backend.changed.disconnect(self._onBackend)
-        for box in self._boxes:
+        for box in (self.running, *self._boxes, self.results):
             box.close()
 
     def refreshModels(self) -> None:
@@ -77,6 +93,9 @@ class InferencePanel:
     def _onBackend(self) -> None:
         transport = self._backend.transport
         self.ui.refreshButton.enabled = transport is not None
+        self.ui.refreshButton.toolTip = (
+            _("Ask the backend again which models there are") if transport is not None else _("Start the backend first")
+        )
         for box in self._boxes:
             box.setTransport(transport)
         self.refreshModels()
@@ -86,9 +105,16 @@ class InferencePanel:
             return
         if self._parameterNode is not None:
             self._parameterNode.model = self.models.reference
+        card, title = self.models.card, self.models.title
+        self.ui.modelCard.text = breakable(card)
+        self.ui.modelCard.visible = bool(card)
+        self._modelStep.summarize(title or _("No model chosen"))
         for box in self._boxes:
             self._setSection(box)
             box.update()
+
+    def _modelNames(self) -> dict[str, str]:
+        return {model["model"]: model["name"] for model in self.models.models}
 
     def _setSection(self, box) -> None:
         """A section that the chosen model cannot serve is closed and says why; one that it can serve opens."""

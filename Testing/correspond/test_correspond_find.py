@@ -81,3 +81,14 @@ def test_placing_a_point_with_the_mouse(found):
     found.ui.placeButton.click()
     selection = slicer.app.applicationLogic().GetSelectionNode()
     assert selection.GetActivePlaceNodeID() == found.box.group.get("find", 0).GetID()
+
+
+def test_a_point_placed_anew_has_the_plain_name(found):
+    """The application labels what is placed by the list's format, which would be its name and a number."""
+    found.ui.placeButton.click()
+    node = found.box.group.get("find", 0)
+    assert node.GetNumberOfControlPoints() == 0
+    for _placed in range(2):
+        node.RemoveAllControlPoints()
+        node.AddControlPoint(1.0, 2.0, 0.0)
+        assert node.GetNthControlPointLabel(0) == "find"

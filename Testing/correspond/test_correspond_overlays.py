@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import slicer
 from scaffold import phantoms
-from scaffold.overlay_check import isDrawn, misplaced
 from test_correspond_scene import load, save
+from watch.overlay_check import isDrawn, misplaced
 
 from medssl.client.volumes import nrrd_bytes
 

@@ -168,6 +168,14 @@ def test_landmark_error_of_tables(ready, process_until, grab):
         "/data/landmarks.csv",
         ("sex", "view"),
     )
-    assert request.models == (PEAC,) and ui.landmarksTable.item(0, 3).text() == "2.0 (1.0 to 3.0)"
+    assert request.models == (PEAC,) and ui.landmarksTable.item(0, 2).text() == "2.0 (1.0 to 3.0)"
     assert ready.widget.logic.getParameterNode().landmarkGroups == "sex, view"
     ready.grab(grab, "correspond-landmarks")
+
+
+def test_landmark_errors_of_few_patients_have_no_interval(ready):
+    from MedSSLInferenceLib.radiographs.radiographTables import fillLandmarks
+
+    row = dict(model="m", landmark="apex", group="all", mean=2.04, low=None, high=None, within_cell=0.5)
+    fillLandmarks(ready.ui.landmarksTable, [row, row | {"low": 1.0, "high": 3.0}], "mm")
+    assert [ready.ui.landmarksTable.item(n, 2).text() for n in range(2)] == ["2.0", "2.0 (1.0 to 3.0)"]

@@ -124,8 +124,8 @@ def test_describe_check_train_add_a_set(server, process_until, tmp_path, grab):
     assert panel.ui.dataError.isHidden(), panel.ui.dataError.text
     assert panel.ui.startButton.enabled, panel.ui.startButton.toolTip
     panel.ui.startButton.click()
-    process_until(lambda: panel.runBox.view is not None or panel.ui.runError.text, 60)
-    assert not panel.ui.runError.text, panel.ui.runError.text
+    process_until(lambda: panel.runBox.view is not None or panel.ui.startError.text, 60)
+    assert not panel.ui.startError.text, panel.ui.startError.text
     process_until(lambda: not panel.runBox.active, 300)
     assert panel.runBox.view.status.state == "finished", panel.ui.runError.text
     curves = panel.runBox.chart.sets

@@ -26,7 +26,7 @@ def server(load_module, monkeypatch, tmp_path):
 
 def test_restore_through_the_real_backend(server, process_until, grab):
     from MedSSLLib.backend.backendProcess import localTransport
-    from MedSSLLib.selfTest import trainForThreeSteps
+    from MedSSLLib.backend.selfTest import trainForThreeSteps
 
     source = phantoms.volume("chest", shape=(96, 96, 48), oblique=True)
     job = trainForThreeSteps(localTransport(), source)

@@ -28,7 +28,7 @@ def add(panel, widget, width: int = 0):
 
 
 def cut(panel, width: int = 400) -> str:
-    from scaffold.cut_check import cutAt
+    from watch.cut_check import cutAt
 
     return "; ".join(cutAt(panel, width))
 
@@ -157,13 +157,14 @@ def test_what_is_shown_while_its_section_is_folded_appears_when_it_opens(panel, 
     section.collapsed = True
     status.show()
     other.hide()
+    qapp.processEvents()
     assert not status.visible and not other.visible
     section.collapsed = False
     assert status.visible and not other.visible
 
 
 def test_dark_colours_come_and_go(panel, qapp):
-    from scaffold.pictures import darkColours
+    from watch.pictures import darkColours
 
     add(panel, button("Start"))
     light = panel.grab().toImage().pixelColor(2, 2).lightness()

@@ -68,7 +68,7 @@ def toy(scene, qapp, tmp_path, monkeypatch):
 
 
 def observers(thing) -> int:
-    from scaffold.observers import observersOf
+    from watch.observers import observersOf
 
     gc.collect()
     return len(observersOf(thing))

@@ -39,6 +39,7 @@ def volume(first: float = 100.0, slices: int = 20):
     return node
 
 
+@pytest.mark.complains("Can't find layout")
 def test_a_layout_is_unknown_until_it_is_registered(manager, layoutNode):
     assert len(shown(manager)) == 3
     layoutNode.SetViewArrangement(OWN)  # as a saved scene does
@@ -57,6 +58,7 @@ def test_asking_for_an_unknown_layout_gives_the_conventional_one(manager, layout
     assert layoutNode.GetViewArrangement() == layoutNode.SlicerLayoutConventionalView
 
 
+@pytest.mark.complains("Can't find layout")
 def test_a_loaded_scene_that_names_an_unknown_layout_shows_nothing(manager, layoutNode, scene, tmp_path):
     layoutNode.AddLayoutDescription(OWN, LAYOUT)
     manager.setLayout(OWN)
@@ -70,6 +72,7 @@ def test_a_loaded_scene_that_names_an_unknown_layout_shows_nothing(manager, layo
     assert layoutNode.GetViewArrangement() == OWN and shown(manager) == []
 
 
+@pytest.mark.complains("Can't find layout")
 def test_every_test_begins_without_layouts_of_others(manager, layoutNode):
     assert not [n for n in layoutNode.GetLayoutIndices() if n > 100]
     assert manager.sliceWidget("Own") is None
@@ -152,3 +155,35 @@ def pixels(view) -> np.ndarray:
 
     image = view.grab().toImage().convertToFormat(qt.QImage.Format_RGB32)
     return np.frombuffer(image.constBits(), np.uint8).copy()
+
+
+def test_a_view_that_shows_a_volume_without_voxels_is_complained_about(manager, scene):
+    from watch import complaints
+
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    node.CreateDefaultDisplayNodes()
+    manager.sliceWidget("Red").mrmlSliceCompositeNode().SetBackgroundVolumeID(node.GetID())
+    assert any("is not optional" in one for one in complaints.heard())
+
+
+@pytest.mark.parametrize(("points", "wrong"), [(0, True), (1, True), (2, False)])
+def test_a_curve_that_makes_no_line_is_complained_about(scene, points, wrong):
+    import slicer
+    from watch import complaints
+
+    table = scene.AddNewNodeByClass("vtkMRMLTableNode")
+    slicer.util.updateTableFromArray(table, np.random.default_rng(0).random((points, 2)), ["x", "y"])
+    series = scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", "loss")
+    series.SetAndObserveTableNodeID(table.GetID())
+    series.SetXColumnName("x")
+    series.SetYColumnName("y")
+    series.SetMarkerStyle(series.MarkerStyleNone)
+    chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode")
+    chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    view = slicer.qMRMLPlotWidget()
+    node = scene.AddNewNodeByClass("vtkMRMLPlotViewNode")
+    node.SetPlotChartNodeID(chart.GetID())
+    view.setMRMLPlotViewNode(node)
+    view.resize(300, 200)
+    assert not view.grab().isNull()
+    assert any("line with < 2 points" in one for one in complaints.heard()) == wrong

@@ -51,3 +51,22 @@ def members(name: str) -> frozenset[str] | None:
     own = {n for group in ("properties", "methods", "signals") for n in listed.get(group, ())}
     shared = {n for group in ("properties", "methods", "signals") for n in classes()["qt.QWidget"].get(group, ())}
     return frozenset(own | shared | {"name"})  # childWidgetVariables of slicer.util relies on `name`
+
+
+@functools.cache
+def signals(name: str) -> frozenset[str] | None:
+    """Names of the signals of a class, or None where the reference does not hold it."""
+    listed = classes().get(name)
+    if listed is None or "signals" not in listed:
+        return None
+    return frozenset(
+        {*listed["signals"], *classes()["qt.QWidget"].get("signals", ()), "destroyed", "objectNameChanged"}
+    )
+
+
+@functools.cache
+def everySignal() -> frozenset[str]:
+    """Names of the signals of all classes, and of the application."""
+    return frozenset(
+        {one for listed in classes().values() for one in listed.get("signals", ())} | set(reference()["slicer.app"])
+    )

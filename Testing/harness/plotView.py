@@ -46,7 +46,7 @@ class qMRMLPlotView(QtWidgets.QWidget):
     """Shows the chart that its vtkMRMLPlotViewNode names, repainted when the chart or a table changes.
 
     As in Slicer the axes are fitted when another chart is shown and when `fitToContent` is called, never by themselves; an
-    empty curve in the chart is a warning at every paint, here counted.
+    curve that makes no line is a warning of VTK's at every paint, also counted here.
     """
 
     mrmlSceneChanged = emitter(object)
@@ -98,7 +98,12 @@ class qMRMLPlotView(QtWidgets.QWidget):
         painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
         painter.fillRect(self.rect, QtGui.QColor("white"))
         curves = self._curves()
-        self._warnings += sum(not len(x) for _, x, _ in curves)
+        for series, x, _ in curves:
+            if len(x) < 2 and series.GetMarkerStyle() == slicer.vtkMRMLPlotSeriesNode.MarkerStyleNone:
+                self._warnings += 1
+                vtk.vtkOutputWindow.GetInstance().DisplayWarningText(
+                    f"Can't draw {series.GetName()}: line with < 2 points"
+                )
         curves = [curve for curve in curves if len(curve[1])]
         if curves:
             _paintChart(painter, self.rect, self._chart(), curves, self._extent)

@@ -18,6 +18,7 @@ import PySide6  # isort: skip  # the feature switch exists only after this impor
 from shibokensupport import feature  # isort: skip
 from __feature__ import true_property  # noqa: F401  # isort: skip
 from PySide6 import QtCore, QtGui, QtNetwork, QtUiTools, QtWidgets
+from watch import watchdog
 
 from . import api
 
@@ -58,14 +59,14 @@ def connect(self, signature: str, slot) -> bool:
     asPython = re.sub(r"vtk\w+\*", "PyObject", normal)
     if asPython not in known:
         raise AssertionError(f"{type(self).__name__} has no signal {normal}; signals of that name: {known}")
-    _bareGetattribute(self, name).connect(slot)
+    _bareGetattribute(self, name).connect(watchdog.watched(slot))
     return True
 
 
 def disconnect(self, signature: str, slot=None) -> bool:
     """PythonQt's `object.disconnect("signal(types)", slot)`."""
     signal = _bareGetattribute(self, signature.partition("(")[0])
-    return bool(signal.disconnect(slot) if slot is not None else signal.disconnect())
+    return bool(signal.disconnect(watchdog.known(slot)) if slot is not None else signal.disconnect())
 
 
 def _signals(self):
@@ -125,6 +126,7 @@ def build() -> types.ModuleType:
     bare = QtCore.QTimer().setSingleShot  # comes unbound: the static singleShot has taken the property's name
     QtCore.QTimer.setSingleShot = lambda self, on: bare(self, on)
     QtCore.QTimer.singleShot = staticmethod(_singleShot)
+    QtWidgets.QHeaderView.setSectionResizeMode = _sectionResizeMode(QtWidgets.QHeaderView.setSectionResizeMode)
     qt = types.ModuleType("qt", "PySide6 as Slicer's qt")
     for source in (QtCore, QtGui, QtWidgets, QtNetwork):
         for name in dir(source):
@@ -134,9 +136,22 @@ def build() -> types.ModuleType:
     for kind in [k for k in kinds if "__getattribute__" in vars(k)]:  # some classes bring their own look-up
         _replaceConnect(kind)
     qt.QUiLoader = QUiLoader
+    _guardHeader(qt.QHeaderView)
     _restoreMethods(qt)
     sys.excepthook = _collect
     return qt
+
+
+def _guardHeader(kind: type) -> None:
+    """A section that is not there ends the application; here it is an error."""
+    bare = kind.setSectionResizeMode
+
+    def setSectionResizeMode(self, *arguments) -> None:
+        if len(arguments) == 2 and not 0 <= arguments[0] < self.count():
+            raise AssertionError(f"a header of {self.count()} sections has no section {arguments[0]}")
+        bare(self, *arguments)
+
+    kind.setSectionResizeMode = setSectionResizeMode
 
 
 def _restoreMethods(qt) -> None:
@@ -165,12 +180,24 @@ def _singleShot(milliseconds: int, slot) -> None:
     timer.setSingleShot(True)
     _waiting.append(timer)
 
+    watched = watchdog.timed(slot) if watchdog.active else slot
+
     def fire() -> None:
         _waiting.remove(timer)
-        slot()
+        watched()
 
-    timer.connect("timeout()", fire)
+    _bareGetattribute(timer, "timeout").connect(fire)
     timer.start(milliseconds)
+
+
+def _sectionResizeMode(bare):
+    """Qt 5 crashes where the mode of a column is set that does not exist, which Qt 6 overlooks."""
+
+    def setSectionResizeMode(self, *arguments) -> None:
+        assert len(arguments) == 1 or 0 <= arguments[0] < self.count(), f"there is no section {arguments[0]}"
+        bare(self, *arguments)
+
+    return setSectionResizeMode
 
 
 def _setter(target: str):

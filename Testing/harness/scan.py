@@ -80,6 +80,8 @@ class SourceScan(ast.NodeVisitor):
         if name.startswith(("qt.Q", "ctk.ctk", "slicer.qMRML")) and name.count(".") == 1 and node.keywords:
             self.report(node, f"{name}: PythonQt knows no constructor keywords")
         self._checkCall(node, name)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("connect", "disconnect") and node.args:
+            self._checkSignal(node, _dotted(node.func.value), node.args[0])
         if name == "isinstance" and _dotted(node.args[1]).startswith(("qt.", "ctk.")):
             self.report(node, "isinstance is False for PythonQt objects; use inherits")
         if name in ("threading.Thread", "exec_"):
@@ -94,6 +96,19 @@ class SourceScan(ast.NodeVisitor):
         if wrong:
             self.report(node, wrong)
 
+    def _checkSignal(self, node: ast.Call, owner: str, signature: ast.AST) -> None:
+        """The signal that is named must exist in the class, or, where the class is not known here, in some class."""
+        if not isinstance(signature, ast.Constant) or not isinstance(signature.value, str):
+            return
+        signal, parts = signature.value.partition("(")[0], owner.split(".")
+        if "(" not in signature.value or not signature.value.endswith(")"):
+            self.report(node, f"{signature.value!r} is no signature: PythonQt returns False and connects nothing")
+        isUi = parts[:-1] in (["self", "ui"], ["ui"])
+        kind = self.ui.get(parts[-1]) if isUi else self.locals.get(owner)
+        known = api.signals(kind) if kind else None
+        if signal not in (known if known is not None else api.everySignal()):
+            self.report(node, f"{owner or 'nothing known'} ({kind}) has no signal {signal}")
+
     def visit_Attribute(self, node: ast.Attribute) -> None:
         parts = _dotted(node).split(".")
         if parts[0] in ("qt", "ctk") and len(parts) > 1:
@@ -102,6 +117,9 @@ class SourceScan(ast.NodeVisitor):
             self.report(node, f"slicer.util has no {parts[2]}")
         elif parts[:2] == ["slicer", "app"] and len(parts) == 3 and parts[2] not in api.reference()["slicer.app"]:
             self.report(node, f"slicer.app has no {parts[2]}")
+        elif parts[0] == "slicer" and len(parts) > 1 and parts[1].startswith(("qMRML", "qSlicer")):
+            if not api.reference()["classes"].get(".".join(parts[:2])):
+                self.report(node, f"real Slicer has no {'.'.join(parts[:2])}, as far as was read")
         elif parts[:2] == ["self", "ui"] and len(parts) == 4:
             self._checkMember(node, self.ui.get(parts[2]), parts[2], parts[3])
         elif parts[0] == "ui" and len(parts) == 3:

@@ -34,11 +34,18 @@ class qMRMLSliceWidget(QtWidgets.QWidget):
         self._node = node
         self._logic.SetSliceNode(node)
         event = vtk.vtkCommand.ModifiedEvent
-        self._tags = [(source, source.AddObserver(event, lambda *_: self.update())) for source in (node, self._logic)]
+        self._tags = [(source, source.AddObserver(event, self._render)) for source in (node, self._logic)]
         self._controller = qMRMLSliceControllerWidget(self._logic, self)
 
     def sliceController(self) -> qMRMLSliceControllerWidget:
         return self._controller
+
+    def _render(self, *_event) -> None:
+        """As there, the pipeline runs at every change of a view that the layout shows, and complains if it lacks something."""
+        scene = self._logic.GetMRMLScene()
+        if self.parent() is not None and scene is not None and not scene.IsBatchProcessing():
+            _image(self._logic)
+        self.update()
 
     def _close(self) -> None:
         """The view goes away; its node may stay."""

@@ -197,9 +197,10 @@ def test_predict(ready, radiographs, process_until, grab):
     assert table.GetName() == "Prediction of first and 1 more" and table.GetNumberOfRows() == 4
     columns = [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())]
     assert columns == ["image", "name", "class", "probability", "low", "high", "threshold", "positive"]
-    assert ui.predictTable.item(0, 2).text() == "0.800 (0.750-0.850)"
-    verdicts = [ui.predictTable.item(n, 3).text() for n in range(4)]
-    assert verdicts == [*["positive (from 0.41)"] * 3, "negative (below 0.41)"]
+    assert ui.predictTable.item(0, 0).text() == "first: Pneumonia", "several images: each row names its own"
+    assert "0.800 (0.750-0.850); positive from 0.41" in ui.predictTable.item(0, 1).toolTip()
+    verdicts = [ui.predictTable.item(n, 2).text() for n in range(4)]
+    assert verdicts == ["positive"] * 3 + ["negative"]
     assert "over 10 looks" in ui.predictStatus.text
     ready.grab(grab, "predict-finished")
     ready.predict.ui.predictSelector.check(ready.source)
@@ -246,7 +247,7 @@ def test_one_look_has_no_interval(ready, radiographs, process_until):
     ui = ready.predict.ui
     ui.testTimeCombo.currentIndex = ui.testTimeCombo.findData("none")
     ready.finish(ui.predictButton, process_until, ready.predict)
-    assert ready.server.asked[0].test_time == "none" and ui.predictTable.item(0, 2).text() == "0.800"
+    assert ready.server.asked[0].test_time == "none" and ui.predictTable.item(0, 1).text() == "0.800"
     table = ready.predict.predicted.tableNode.GetTable()
     assert np.isnan(table.GetColumnByName("low").GetValue(0)), "an empty number, not a text"
 

@@ -77,7 +77,12 @@ def test_a_restoration_reopens_as_it_was_seen(logic, scene, tmp_path, how):
 
     runSteps(fourUpSteps(logic.restore(phantoms.volume("ct"), GENESIS), slicer.app.layoutManager()))
     before = seen()
-    assert [name for name, _offset in before["views"].values()] == ["ct original", "ct distorted", "ct restored", "ct error"]
+    assert [name for name, _offset in before["views"].values()] == [
+        "ct original",
+        "ct distorted",
+        "ct restored",
+        "ct error",
+    ]
     assert all(offset for _name, offset in before["views"].values())
     assert reopened(scene, tmp_path / "kept", how) == before
 
@@ -95,6 +100,7 @@ def test_radiographs_reopen_side_by_side(logic, scene, tmp_path, count, withMap)
     assert reopened(scene, tmp_path / "kept") == before
 
 
+@pytest.mark.complains("Can't find layout")
 def test_a_scene_loaded_before_the_layouts_were_known(scene, load_module):
     from MedSSLInferenceLib.views.layouts import registerLayouts
     from MedSSLInferenceLib.views.restorationLayout import LAYOUT_ID

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import slicer
 from scaffold import phantoms
-from scaffold.overlay_check import isDrawn, misplaced
 from scaffold.radiographs import PEAC, RadiographServer
 from scaffold.restoring import GENESIS
+from watch.overlay_check import isDrawn, misplaced
 
 COMPARISONS = ("correspond", "similarity", "cosegment", "patchmap")
 
@@ -189,7 +189,7 @@ def test_a_corrected_segmentation_is_the_users(make_logic, scene):
     volume = phantoms.volume("ct")
     node = logic.segment(volume, LUNGS)
     (result,) = results()
-    assert result.kind == "segmentation" and not isUsers(result)
+    assert result.kind == "segments" and not isUsers(result)
     array = np.ones(slicer.util.arrayFromVolume(volume).shape, np.uint8)
     identifier = node.GetSegmentation().GetNthSegmentID(0)
     slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, identifier, volume)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import slicer
 from MedSSLLib.backend.backendProcess import BackendProcess
-from MedSSLLib.backend.environments import OTHER, Environment
 from MedSSLLib.backend.qtTransport import QtTransport
+from MedSSLLib.install.environments import OTHER, OWN, Environment
 from MedSSLLib.scene.volumeExport import unmodifiedFile, uploadSteps
 from MedSSLLib.steps import StepRunner
 from scaffold import phantoms
@@ -118,10 +118,11 @@ def test_all_transports_share_one_network_manager(transport):
     assert QtTransport(backend.ServerAddress("http://127.0.0.1:9", "x"))._manager is transport._manager
 
 
-def test_abort_calls_nothing_back(transport, process_until):
+def test_abort_calls_nothing_back(transport, process_until, capfd):
     heard = []
     transport.send(api.jobs(), heard.append, heard.append).abort()
     assert ask(transport, api.health(), process_until) and not heard
+    assert "device not open" not in capfd.readouterr().err  # Qt's word for reading from an aborted reply
 
 
 def test_why_a_start_failed_is_shown(process, tmp_path, process_until):
@@ -131,6 +132,9 @@ def test_why_a_start_failed_is_shown(process, tmp_path, process_until):
     process.start(Environment(OTHER, "broken", str(broken)))
     process_until(lambda: process.state == "down", 20)
     assert "No module named 'fastapi'" in str(process.error) and "pip install" in process.error.remedy
+    process.start(Environment(OWN, "own", str(broken)))
+    process_until(lambda: process.state == "down", 20)
+    assert "Repair" in process.error.remedy
     process.start(Environment(OTHER, "gone", str(tmp_path / "nothing")))
     assert "cannot be run" in str(process.error)
 

@@ -62,7 +62,7 @@ def test_a_comparison(panel, process_until, grab):
     assert (study["patients"], study["seeds"]) == ([1], 3) and study["arms"] == panel.box.arms.arms
     assert [entry["name"] for entry in json.loads(study["config"]["classes"])] == ["left lung", "right lung"]
     assert all(ref.mask_sha256 for ref in spec.data.volumes)
-    assert panel.ui.jobsTable.item(0, 2).text() == "compare"
+    assert "compare: 2 arms of segmentation" in panel.ui.jobCard.text
     panel.ui.reportJobButton.click()
     process_until(lambda: panel.opened)
 

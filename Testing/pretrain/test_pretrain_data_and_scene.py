@@ -64,6 +64,7 @@ def test_a_loaded_scene_brings_its_choices(panel, tmp_path):
 
 def test_the_chart_needs_no_view_of_the_layout(panel):
     """Slicer's layout makes a widget for every view node that has no other parent."""
+    panel.ui.runSection.collapsed = False
     chart = panel.panel.runBox.chart
     assert chart.viewNode.GetParentLayoutNode() is chart.chart
 

@@ -63,6 +63,7 @@ def test_starting_from_a_pretrained_model(tuning, process_until, grab):
     process_until(lambda: ui.startFromCombo.count == 3)
     pretrained = tuning.server.jobs[0].id
     tuning.box.models.select(pretrained)
+    assert ui.startFromCard.visible and "Models Genesis" in ui.startFromCard.text
     ui.tickAllButton.click()
     ui.nameEdit.text = "lungs"
     tuning.grab(grab, "finetune-three")
@@ -70,7 +71,8 @@ def test_starting_from_a_pretrained_model(tuning, process_until, grab):
     assert tuning.server.jobs[1].spec.start_from == pretrained and len(tuning.server.jobs[1].spec.data.volumes) == 3
     assert f"of {pretrained} matched" in tuning.ui.logEdit.plainText
     process_until(lambda: tuning.ui.reportJobButton.enabled)
-    assert [tuning.ui.jobsTable.item(row, 2).text() for row in (0, 1)] == ["fine-tune", "pretrain"]
+    assert [tuning.ui.jobsTable.item(row, 0).text() for row in (0, 1)] == ["lungs", "chests"]
+    assert "fine-tune: segmentation, starts from" in tuning.ui.jobCard.text
     tuning.grab(grab, "finetune-three-finished")
 
 
@@ -191,7 +193,7 @@ def test_classes_of_the_model_keep_their_values(scene):
 def test_reports_are_opened(two, process_until):
     finish(two, process_until)
     process_until(lambda: two.ui.reportJobButton.enabled)
-    assert two.ui.jobsTable.item(0, 2).text() == "fine-tune"
+    assert "fine-tune: segmentation" in two.ui.jobCard.text
     two.ui.reportJobButton.click()
     process_until(lambda: two.opened)
     assert two.opened[0].endswith("-report.html")

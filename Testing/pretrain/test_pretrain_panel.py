@@ -154,7 +154,7 @@ def test_a_killed_job_reads_interrupted_and_resumes(ready, process_until, grab):
 def test_a_refused_start_is_shown_and_nothing_is_lost(ready, process_until):
     ready.server.refusal = CatalogError("training set", "has one patient", "Add another patient")
     ready.ui.startButton.click()
-    process_until(lambda: "has one patient" in ready.ui.runError.text)
+    process_until(lambda: "has one patient" in ready.ui.startError.text)
     assert ready.ui.startButton.enabled and len(ready.ui.volumesSelector.checkedNodes()) == 2
     ready.ui.checkButton.click()
     process_until(lambda: "Add another patient" in ready.ui.dataError.text)
@@ -179,12 +179,14 @@ def test_history_survives_a_restart_of_slicer(ready, make_pretrain, process_unti
     again = make_pretrain(ready.server)
     again.backendUi.startButton.click()
     process_until(lambda: again.ui.jobsTable.rowCount == 1)
-    assert (
-        again.ui.jobsTable.item(0, 0).text() == "finished"
-        and again.ui.jobsTable.item(0, 3).text() == f"{STEPS}/{STEPS}"
-    )
-    process_until(lambda: again.ui.jobsTable.item(0, 4).text() == "0.0340")
+    cells = [again.ui.jobsTable.item(0, column).text() for column in range(3)]
+    assert cells[0].startswith("pretrain of") and cells[1:] == ["finished", "100 %"]
+    assert "Select a job" in again.ui.jobCard.text
     again.ui.jobsTable.selectRow(0)
+    process_until(lambda: "Last loss 0.0340" in again.ui.jobCard.text)
+    for text in ("pretrain: Models Genesis", "2 volumes (chest 1, chest 2)", f"{STEPS} of {STEPS} steps"):
+        assert text in again.ui.jobCard.text
+    assert ready.server.jobs[0].id in again.ui.jobCard.toolTip and ready.server.jobs[0].id not in again.ui.jobCard.text
     process_until(lambda: len(again.panel.runBox.chart.points("loss")) == STEPS)
     assert "Finished" in again.ui.logEdit.plainText
 
@@ -228,17 +230,25 @@ def test_another_computer(panel, process_until, grab):
     assert panel.widget.backend.transport is None
 
 
-def test_creating_the_environment(panel, grab):
-    ui = panel.backendUi
-    ui.settingsSection.collapsed = False
+def test_creating_the_environment(panel, process_until, grab):
+    ui, box = panel.backendUi, panel.widget.backend.installing
     ui.environmentCombo.currentIndex = ui.environmentCombo.findData("own")
-    assert not ui.startButton.enabled and "Create the environment first" in ui.startButton.toolTip
-    assert ui.installButton.text == "Create environment"
-    ui.installButton.click()
-    assert panel.builder.built == ["own"] and "Collecting torch" in ui.installLog.plainText
+    process_until(lambda: box.ui.installButton.enabled)
+    assert box.ui.installButton.text == "Create environment"
+    box.ui.installButton.click()
+    process_until(lambda: panel.builder.built)
+    assert [step.key for step in panel.builder.built[0].steps] == [
+        "tool",
+        "python",
+        "torch",
+        "source",
+        "packages",
+        "check",
+    ]
+    assert "Collecting uv" in box.ui.installLog.plainText and box.ui.installButton.text == "Cancel"
     panel.grab(grab, "creating-environment")
-    panel.builder.end(ResourceError("backend environment", "cannot be installed (no space left)", "Free some space"))
-    assert "no space left" in ui.errorLabel.text and not panel.builder.running
+    panel.builder.end(ResourceError("PyTorch", "cannot be installed (no space left)", "Free some space"))
+    assert "no space left" in box.ui.installError.text and not panel.builder.running
 
 
 def test_overview(ready, process_until, grab):

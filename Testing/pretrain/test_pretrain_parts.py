@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import stat
-
 import pytest
 import qt
 import slicer
-from MedSSLLib.backend.environmentBuilder import EnvironmentBuilder
-from MedSSLLib.backend.environments import OTHER, OWN, Environment, environments, installCommands
 from MedSSLLib.steps import Pause, StepRunner, runSteps
 from MedSSLLib.widgets.configForm import ConfigForm
 from MedSSLLib.widgets.errorText import errorText
+from MedSSLLib.widgets.jobTexts import durationText
 from MedSSLLib.widgets.signal import Signal
-from MedSSLPretrainLib.panel.dataBox import summaryText
-from MedSSLPretrainLib.runs.eventText import durationText, eventText
+from MedSSLPretrainLib.panel.dataTexts import summaryText
+from MedSSLPretrainLib.runs.eventText import eventText
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
 from refusals import refused
 
 from medssl.core.errors import MedSSLError, ResourceError
-from medssl.core.home import NEUTRAL_FOLDER
 from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build, describe, presets
 from medssl.pretraining import METHODS
@@ -37,7 +33,8 @@ def frame(harness):
 def test_form_shows_every_preset_exactly(frame, name):
     """Over the whole registry: what the form returns builds the same config."""
     config = config_class(METHODS, name)
-    form = ConfigForm(frame, describe(config))
+    form = ConfigForm(frame, describe(config), ("base_width", "training.steps"))
+    assert len(form.fields) == len(describe(config))
     for preset, tree in presets(config).items():
         form.setValues(tree)
         assert form.differences(tree) == [], preset
@@ -57,6 +54,57 @@ def test_form_reports_edits_and_explains_itself(frame):
     form.fields["training"].fields["learning_rate"].widget.text = "1e-3x"
     with refused("setting-type", names="'1e-3x'"):
         form.values()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_form_keeps_what_nobody_has_opened(frame, name):
+    """Folded settings are made when they are opened; until then they count as they were set."""
+    config = config_class(METHODS, name)
+    form = ConfigForm(frame, describe(config), ("training.steps",))
+    assert list(form._made) == ["training.steps"]
+    for preset, tree in presets(config).items():
+        form.setValues(tree)
+        assert form.differences(tree) == [] and build(config, form.values()) == build(config, {}, preset=preset)
+    form.setValues(as_dict(build(config, {"training": {"seed": 9}})))
+    assert form.fields["training"].fields["seed"].widget.value == 9
+
+
+def test_what_is_folded_is_made_when_it_is_opened(frame):
+    form = ConfigForm(frame, describe(config_class(METHODS, "genesis")), ("training.steps",))
+    (everything,) = [section for section in form._waiting if section.text == "All settings"]
+    everything.collapsed = False
+    assert "base_width" in form._made and "training.seed" not in form._made
+    (training,) = [section for section in form._waiting if section.text == "Training"]
+    training.collapsed = False
+    assert "training.seed" in form._made and "normalisation.kind" not in form._made
+
+
+def test_settings_that_exclude_each_other_say_which_counts(frame):
+    """Held against what the backend makes of them."""
+    from MedSSLPretrainLib.panel.restingSettings import restingSettings
+
+    config = config_class(METHODS, "ark")
+    form = ConfigForm(frame, describe(config), ("epochs", "training.steps"))
+    for epochs in (3, 0):
+        asked = build(config, {"epochs": epochs, "training": {"steps": 50, "warmup_steps": 7}})
+        form.setValues(as_dict(asked))
+        form.rest(restingSettings(form.values()))
+        steps = form.fields["training"].fields["steps"].widget
+        assert steps.enabled == (asked.with_total_steps(11).training.steps == 50)
+        assert ("Epochs say how long" in steps.toolTip) == bool(epochs)
+        assert form.fields["warmup_epochs"].widget.enabled == bool(epochs)
+    released = restingSettings(as_dict(build(config, {}, preset="released")))
+    assert "training.schedule" in released and "training.schedule" not in restingSettings(form.values())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_setting_that_rests_exists(frame, name):
+    from MedSSLPretrainLib.panel.restingSettings import restingSettings
+
+    config = config_class(METHODS, name)
+    for tree in presets(config).values():
+        form = ConfigForm(frame, describe(config))
+        assert form.fields and restingSettings(tree).keys() <= form._made.keys()
 
 
 def test_chart_drops_what_a_resume_repeats(scene):
@@ -209,87 +257,6 @@ def test_a_conversation_may_be_stopped_by_its_callback(harness, qapp):
     for _ in range(20):
         qapp.processEvents()
     assert not asked and not runner.running
-
-
-def test_environment_choices(harness, tmp_path, monkeypatch):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
-    keys = [e.key for e in environments({"MEDSSL_PYTHON": "/opt/python"})]
-    assert keys == ["variable", "own", "slicer", "other"]
-    own = environments({})[0]
-    assert own.key == OWN and not own.exists and "to be created" in own.title
-    commands = installCommands(own, tmp_path / "source", "/usr/bin/python3")
-    assert [c[:3] for c in commands] == [["/usr/bin/python3", "-m", "venv"], [own.python, "-m", "pip"]]
-    assert commands[1][-1] == str(tmp_path / "source")
-
-
-@pytest.mark.parametrize("code, complaint", [(0, None), (1, "No matching distribution")])
-def test_building_an_environment(harness, tmp_path, monkeypatch, process_until, code, complaint):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "Straße 1"))
-    python = script(tmp_path / "python", f"echo Collecting torch\necho No matching distribution\nexit {code}")
-    builder, lines, ends = EnvironmentBuilder(), [], []
-    builder.output.connect(lines.append)
-    builder.finished.connect(ends.append)
-    builder.build(Environment(OTHER, "other", str(python)))
-    process_until(lambda: ends)
-    assert "Collecting torch" in "\n".join(lines) and not builder.running
-    assert ends == [None] if complaint is None else complaint in str(ends[0])
-
-
-def test_what_builds_an_environment_starts_where_nothing_can_be_imported(harness, tmp_path, monkeypatch, process_until):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-    builder, lines, ends = EnvironmentBuilder(), [], []
-    builder.output.connect(lines.append)
-    builder.finished.connect(ends.append)
-    builder.build(Environment(OTHER, "other", str(script(tmp_path / "python", "pwd"))))
-    process_until(lambda: ends)
-    assert lines[-1] == str(NEUTRAL_FOLDER)
-
-
-def test_half_an_environment_does_not_stay(harness, tmp_path, monkeypatch, process_until):
-    """As on a Debian without ensurepip: a Python is there already when making the environment fails."""
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
-    base = script(
-        tmp_path / "python3", '/bin/mkdir -p "$3/bin"; : > "$3/bin/python"; echo ensurepip is missing; exit 1'
-    )
-    monkeypatch.setitem(slicer.app._startup, "PATH", str(base.parent))
-    builder, ends = EnvironmentBuilder(), []
-    builder.finished.connect(ends.append)
-    builder.build(environments({})[0])
-    process_until(lambda: ends)
-    assert "ensurepip is missing" in str(ends[0]) and not environments({})[0].exists
-
-
-def test_building_an_environment_can_be_cancelled(harness, tmp_path, monkeypatch, process_until):
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "home"))
-    slow = Environment(OTHER, "other", str(script(tmp_path / "python", "echo Collecting torch; exec /bin/sleep 60")))
-    builder, lines, ends = EnvironmentBuilder(), [], []
-    builder.output.connect(lines.append)
-    builder.finished.connect(ends.append)
-    for _ in range(2):  # and it works again afterwards
-        ends.clear()
-        lines.clear()
-        builder.build(slow)
-        process_until(lambda: "Collecting torch" in lines)
-        builder.cancel()
-        process_until(lambda: ends)
-        assert "cancelled" in str(ends[0]) and not builder.running
-
-
-def test_an_environment_is_refused_where_the_home_folder_cannot_be_written(harness, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("MEDSSL_HOME", str(tmp_path / "file"))
-    builder, ends = EnvironmentBuilder(), []
-    builder.finished.connect(ends.append)
-    builder.build(Environment(OTHER, "other", str(script(tmp_path / "python", "exit 0"))))
-    assert "cannot be prepared" in str(ends[0]) and not builder.running
-
-
-def script(path, text):
-    """A program that stands in for a Python."""
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
 
 
 def test_errors_and_events_in_words(harness):

@@ -53,6 +53,7 @@ def test_a_module_loaded_later_makes_its_layout_known(manager, load_module):
     assert manager.layoutLogic().GetLayoutNode().IsLayoutDescription(LAYOUT_ID)
 
 
+@pytest.mark.complains("Can't find layout")
 def test_a_scene_that_was_opened_before_gets_its_views(manager, load_module):
     manager.layoutLogic().GetLayoutNode().SetViewArrangement(LAYOUT_ID)  # as reading a scene does
     assert not set(VIEWS) & set(manager.sliceViewNames())

@@ -88,6 +88,23 @@ def test_edited_settings_come_back_with_the_scene(make_pretrain, tmp_path):
     assert name == "classification" and config["training"]["steps"] == 33
 
 
+def test_a_comparison_comes_back_with_the_scene(make_pretrain, tmp_path):
+    panel = make_pretrain()
+    panel.parent.show()
+    box = panel.panel.compareBox
+    box.arms.add("Ark", "/models/ark.safetensors")
+    box.ui.sizesEdit.text, box.ui.seedsSpin.value = "0.1, 1", 3
+    choose(box.ui.unitCombo, "fractions")
+    choose(box.ui.referenceCombo, "Ark")
+    before = box.choices()
+    panel.close()
+    again = make_pretrain()
+    again.parent.show()
+    assert len(again.panel.compareBox.arms.arms) == 2, "the scene is still there"
+    reopen(again, tmp_path)
+    assert again.panel.compareBox.choices() == before and before["reference"] == "Ark"
+
+
 def test_settings_of_another_version_are_taken_as_far_as_they_are_known(panel):
     node = panel.widget.logic.getParameterNode()
     panel.widget.exit()
@@ -132,6 +149,10 @@ def test_a_closed_scene_leaves_the_ended_job_with_its_curve(ready, process_until
     slicer.mrmlScene.Clear(0)
     process_until(lambda: len(runBox.chart.points("loss")) == STEPS)
     assert "finished" in ready.ui.jobLabel.text
+    ready.parent.show()
+    slicer.app.processEvents()
+    (first, last), _losses = runBox._plotView._extent
+    assert (first, last) == (1, STEPS) and runBox._plotView._warnings == 0, "the axes fit, and no curve is empty"
 
 
 def test_a_click_on_the_selected_row_shows_its_job(ready, process_until):

@@ -71,7 +71,8 @@ def test_a_ready_made_set_needs_only_its_folder(panel, grab):
     assert not errorAt(panel, "root") and panel.ui.startButton.enabled
     (chosen,) = panel.sets.chosen()
     assert DatasetSpec.from_dict(chosen).rules == ready_made()["rsna-pneumonia"].rules
-    assert cell(panel, 0, 0) == "rsna-pneumonia" and cell(panel, 0, 1) == "one of 3 classes"
+    assert cell(panel, 0, 0) == "rsna-pneumonia"
+    assert "one of 3 classes" in panel.sets.ui.setsTable.item(0, 0).toolTip()
 
 
 def test_a_dataset_spec_by_hand(panel, grab):
@@ -123,17 +124,18 @@ def test_classes_are_edited_as_a_table(panel):
 
 def test_two_sets_of_one_name(panel, grab):
     addSets(panel, HOSPITAL, {**CLINIC, "name": "hospital-a"})
-    assert "the name of two datasets" in panel.sets.missing() and "the name of two datasets" in cell(panel, 1, 3)
+    assert "the name of two datasets" in panel.sets.missing() and cell(panel, 1, 2) == "wrong"
+    assert "the name of two datasets" in panel.sets.ui.setsTable.item(1, 2).toolTip()
     widget(panel, "name").text = "clinic-b"
     assert panel.sets.missing() == ""
 
 
 def test_check_shows_counts_warnings_and_a_contact_sheet(panel, process_until, grab):
     addSets(panel, HOSPITAL, CLINIC, TB)
-    assert [cell(panel, row, 3) for row in range(3)] == ["not checked"] * 3
+    assert [cell(panel, row, 2) for row in range(3)] == ["not checked"] * 3
     panel.ui.checkButton.click()
     process_until(lambda: panel.ui.dataSummary.text != "")
-    assert "3 sets" in panel.ui.dataSummary.text and [cell(panel, n, 3) for n in range(3)] == [
+    assert "3 sets" in panel.ui.dataSummary.text and [cell(panel, n, 2) for n in range(3)] == [
         "warnings: 1",
         "fine",
         "fine",
@@ -143,7 +145,7 @@ def test_check_shows_counts_warnings_and_a_contact_sheet(panel, process_until, g
     assert "sex: F 700, M 700" in panel.sets.ui.reportLabel.text and not panel.sets.ui.sheetLabel.pixmap.isNull()
     panel.grab(grab, "sets-checked")
     widget(panel, "missing").setCurrentIndex(1)  # what was checked was another spec
-    assert cell(panel, 0, 3) == "not checked" and panel.sets.ui.reportLabel.isHidden() and cell(panel, 1, 3) == "fine"
+    assert cell(panel, 0, 2) == "not checked" and panel.sets.ui.reportLabel.isHidden() and cell(panel, 1, 2) == "fine"
 
 
 def test_what_the_backend_refuses_is_shown(panel, process_until):
@@ -159,7 +161,7 @@ def test_a_check_that_cannot_read_a_set(panel):
     error = {"value": "set hospital-a: tables[0]", "rule": "a.csv is not there", "remedy": "Check the folder"}
     report = {"name": "hospital-a", "images": 0, "patients": 0, "duplicates": 0, "errors": [error], "warnings": []}
     panel.sets.showReports({"sets": [report]}, {})
-    assert cell(panel, 0, 3) == "errors: 1" and "is not there" in panel.sets.ui.reportLabel.text
+    assert cell(panel, 0, 2) == "errors: 1" and "is not there" in panel.sets.ui.reportLabel.text
 
 
 def test_weights_to_begin_with(panel, server, process_until, grab):

@@ -6,7 +6,7 @@ import pytest
 import qt
 
 from scaffold.jobs import TrainingServer
-from scaffold.transports import FakeBuilder, FakeProcess, FakeTransport
+from scaffold.transports import FakeBuilder, FakeProbe, FakeProcess, FakeTransport
 
 WIDTH = 470
 
@@ -25,7 +25,8 @@ class PretrainPanel:
         qt.QVBoxLayout(self.parent)
         self.widget = MedSSLPretrainWidget(
             self.parent,
-            makeBackend=lambda frame: BackendBox(frame, self.process, self.builder, lambda address: FakeTransport(server)),
+            makeBackend=lambda frame: BackendBox(
+                frame, self.process, self.builder, lambda address: FakeTransport(server), FakeProbe(), lambda question: True),
             pollSeconds=0.01, openUrl=self.opened.append, confirm=lambda question: self.questions.append(question) or True,
             askPath=lambda save: self.paths.pop(0),
         )  # fmt: skip

@@ -75,6 +75,7 @@ class FakeServer:
     def listings(self) -> dict[str, Any]:
         """What is answered to a plain GET, by path."""
         return {
+            "jobs": [],
             "models": [listed(model) for model in self.models],
             "devices": self.devices,
             "health": {"app": "medssl"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import qt
 from MedSSLLib.widgets.signal import Signal
 
@@ -87,19 +89,55 @@ class FakeProcess:
 
 
 class FakeBuilder:
-    """An EnvironmentBuilder that prints two lines."""
+    """An EnvironmentBuilder that prints two lines and then waits for `end`.
+
+    Attribute: `built`, the plans it got.
+    """
 
     def __init__(self) -> None:
-        self.output, self.finished, self.running, self.built = Signal(), Signal(), False, []
+        self.output, self.progress, self.finished = Signal(), Signal(), Signal()
+        self.running, self.built = False, []
 
-    def build(self, environment) -> None:
+    def build(self, plan) -> None:
         self.running = True
-        self.built.append(environment.key)
-        self.output.emit("$ python -m venv environment\n$ python -m pip install backend\nCollecting torch")
+        self.built.append(plan)
+        self.progress.emit(1, len(plan.steps), plan.steps[0].title)
+        self.output.emit("$ python -m pip install uv\nCollecting uv")
 
     def cancel(self) -> None:
-        self.end(ResourceError("backend environment", "cannot be installed (cancelled)"))
+        self.end(ResourceError("PyTorch", "was cancelled", "Press Continue to go on: what is done is kept"))
 
     def end(self, error=None) -> None:
         self.running = False
         self.finished.emit(error)
+
+
+class FakeProbe:
+    """A MachineProbe that finds the machine it was given; as there, the answer comes from the event loop.
+
+    Attribute: `asked`, the network settings of each question; `reached`, whether PyTorch's index was part of it.
+    """
+
+    def __init__(self, machine=None) -> None:
+        from MedSSLLib.install.machine import Machine
+
+        self.found, self.running, self.asked, self.reached = Signal(), False, [], []
+        self.machine = machine or Machine(freeBytes=100 * 2**30, torchIndex="")
+
+    def start(self, folder, slicerPython, network, reach=False) -> None:
+        if self.running:
+            return
+        self.asked.append(dict(network))
+        self.reached.append(reach)
+        self.running = True
+
+        def answer() -> None:
+            if self.running:
+                self.running = False
+                self.found.emit(self.machine if reach else dataclasses.replace(self.machine, torchIndex=None))
+
+        qt.QTimer.singleShot(0, answer)
+
+    def close(self) -> None:
+        """No answer follows."""
+        self.running = False

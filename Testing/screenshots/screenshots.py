@@ -84,7 +84,7 @@ def takePretraining(widget, files: list[Path], folder: Path, steps: int) -> list
     ui.methodSection.collapsed = True
     ui.startButton.click()
     stage.process_until(
-        lambda: ui.runError.text or (panel.runBox.view is not None and panel.runBox.view.status.step > 0.7 * steps)
+        lambda: ui.startError.text or (panel.runBox.view is not None and panel.runBox.view.status.step > 0.7 * steps)
     )
     assert not ui.runError.text, ui.runError.text
     overview = stage.saveBeside(widget, folder / "pretrain-overview.png", VIEWS_WIDTH)

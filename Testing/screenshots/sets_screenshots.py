@@ -68,7 +68,7 @@ def train(panel, steps: int) -> None:
     fields["training"].fields["validate_every"].widget.value = max(1, steps // VALIDATIONS)
     panel.ui.nameEdit.text = "dataset specs"
     panel.ui.startButton.click()
-    stage.process_until(lambda: panel.ui.runError.text or (panel.runBox.view is not None and not panel.runBox.active))
+    stage.process_until(lambda: panel.ui.startError.text or (panel.runBox.view is not None and not panel.runBox.active))
     assert panel.runBox.view is not None and panel.runBox.view.status.state == "finished", panel.ui.runError.text
 
 

@@ -9,9 +9,11 @@ from typing import Any
 from MedSSLLib.scene.volumeExport import directionLps, isFlat
 from MedSSLLib.steps import StepRunner, Steps
 from MedSSLLib.widgets.actionBox import IDLE, ActionBox
+from MedSSLLib.widgets.step import Step
 from slicer.i18n import tr as _
 
 from medssl.core.geometry import Geometry, geometry_notes
+from MedSSLInferenceLib.panel.sectionFit import fitSection
 
 UI_FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "UI"
 
@@ -37,6 +39,8 @@ class InspectionBox(ActionBox):
         super().__init__(ui, name)
         self._logic, self._models, self._layoutManager, self._device = logic, models, layoutManager, device
         self._transport = self._parameterNode = self._showing = None
+        fitSection(self.section)
+        self.step = Step(self.section)
 
     def setTransport(self, transport) -> None:
         """The backend is up, and this asynchronous transport reaches it; None: it is down."""
@@ -52,7 +56,10 @@ class InspectionBox(ActionBox):
 
     def forgetScene(self) -> None:
         """The scene is closed: its nodes are gone, and nobody waits for the result of a run."""
+        if self._showing is not None:
+            self._showing.stop()
         self._forgetResults()
+        self.step.summarize("")
         self.reset()
 
     @property
@@ -108,6 +115,7 @@ class InspectionBox(ActionBox):
         """
         onProgress, onFinished, onFailed = callbacks
         model = options.pop("model", self._models.reference)
+        self._models.used.emit()
         run = self._logic.run(name, nodes, model, onProgress=onProgress, device=self._device(), **options)
         return run.start(self._transport, onFinished, onFailed)
 

@@ -28,7 +28,7 @@ def testTimeTitles() -> dict[str, str]:
 
 def saliencyTitles() -> dict[str, str]:
     """How a map can be made, by the name that a SaliencyRequest uses."""
-    return {"grad-cam": _("Grad-CAM (seconds)"), "occlusion": _("Occlusion (slower)")}
+    return {"grad-cam": _("Grad-CAM"), "occlusion": _("Occlusion (slower)")}
 
 
 class PredictBox(InspectionBox):
@@ -146,13 +146,21 @@ class PredictBox(InspectionBox):
         self.ui.saliencyFrame.visible = self._models.can(EXPLAIN)
         text = _("The table {name} is in the scene.").format(name=predicted.tableNode.GetName())
         self.ui.predictStatus.text = withNotes(text, predicted.info)
+        likeliest = max(predicted.table, key=lambda row: row["probability"], default=None)
+        if likeliest is not None:
+            summary = _("{name}: {finding} {probability:.2f} is the highest")
+            self.step.summarize(summary.format(finding=likeliest["class"], **likeliest))
         self.update()
 
     def _onSaliency(self, found) -> None:
-        self.saliency = found
-        showSaliency(found, self._layoutManager(), self.ui.saliencyOpacitySlider.value)
+        self.showMap(found)
         text = " ".join([f"{found.text}.", _("This is no segmentation, and no proof.")])
         self.ui.predictStatus.text = withNotes(text, found.info)
+
+    def showMap(self, found) -> None:
+        """Show a saliency map over its image."""
+        self.saliency = found
+        showSaliency(found, self._layoutManager(), self.ui.saliencyOpacitySlider.value)
 
     def _onOpacity(self, value: float) -> None:
         if self.saliency is not None:

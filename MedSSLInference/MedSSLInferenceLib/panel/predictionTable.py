@@ -47,21 +47,23 @@ class PredictionTable:
         self.clear()
         self._rows = tuple(rows)
         byHead = any("head" in row for row in rows)
+        names = self._names(rows)
         if byHead:
-            titles = (_("Finding"), _("Head"), _("Image"), _("Probability"))
-            texts = [(row["class"], row["head"], row["name"], probabilityText(row)) for row in rows]
+            titles = (_("Finding"), _("Head"), _("Probability"))
+            texts = [(name, row["head"], f"{row['probability']:.3f}") for name, row in zip(names, rows)]
         else:
-            titles = (_("Image"), _("Class"), _("Probability"), _("Result"))
-            texts = [(row["name"], row["class"], probabilityText(row), _verdict(row)) for row in rows]
-        fillRows(self._widget, titles, texts)
-        if byHead:
-            self._widget.setColumnHidden(2, len({row["image"] for row in rows}) == 1)
-            for number, row in enumerate(rows):
-                self._widget.setCellWidget(number, 3, _bar(row))
-        else:
-            self._widget.setColumnHidden(2, False)
+            titles = (_("Class"), _("Probability"), _("Result"))
+            texts = [(name, f"{row['probability']:.3f}", _verdict(row)) for name, row in zip(names, rows)]
+        fillRows(self._widget, titles, texts, tips=[_rowText(row) for row in rows])
+        for number, row in enumerate(rows if byHead else ()):
+            self._widget.setCellWidget(number, 2, _bar(row))
         self._widget.visible, self._searchEdit.visible = True, byHead
         self._search()
+
+    def _names(self, rows) -> list[str]:
+        """What each row is about; with its image where there are several."""
+        several = len({row["image"] for row in rows}) > 1
+        return [f"{row['name']}: {row['class']}" if several else row["class"] for row in rows]
 
     def _search(self) -> None:
         words = self._searchEdit.text.lower().split()
@@ -78,11 +80,20 @@ def probabilityText(row) -> str:
     return text if row["low"] is None else f"{text} ({row['low']:.3f}-{row['high']:.3f})"
 
 
+def _rowText(row) -> str:
+    """All that is known of a row, for its tooltip."""
+    text = _("{name}: {finding} {probability}").format(
+        name=row["name"], finding=row["class"], probability=probabilityText(row)
+    )
+    return text if row["threshold"] is None else _("{text}; positive from {threshold:.2f}").format(text=text, **row)
+
+
 def _bar(row):
     bar = qt.QProgressBar()
+    bar.toolTip = _rowText(row)
     bar.setRange(0, FULL)
     bar.value = round(FULL * row["probability"])
-    bar.format = probabilityText(row)
+    bar.format = f"{row['probability']:.3f}"
     bar.setAttribute(qt.Qt.WA_TransparentForMouseEvents, True)  # a click on it chooses the row
     return bar
 
@@ -90,5 +101,4 @@ def _bar(row):
 def _verdict(row) -> str:
     if row["threshold"] is None:
         return _("likeliest") if row["positive"] else ""
-    title = _("positive (from {threshold:.2f})") if row["positive"] else _("negative (below {threshold:.2f})")
-    return title.format(threshold=row["threshold"])
+    return _("positive") if row["positive"] else _("negative")

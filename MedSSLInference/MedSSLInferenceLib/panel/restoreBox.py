@@ -57,6 +57,14 @@ class RestoreBox(InspectionBox):
         except Exception as error:  # the border of a Qt slot: what is raised beyond it is only printed
             self.showError(error)
 
+    def showRestoration(self, restoration) -> None:
+        """Show a restoration of the scene, its numbers too."""
+        self.restoration = restoration
+        self.ui.resultLabel.text = _("{name}, compared with the original:").format(name=restoration.folderName)
+        showMetrics(self.ui.metricsTable, restoration.table)
+        self.ui.resultSection.visible = True
+        self.show()
+
     def _forgetResults(self) -> None:
         self.restoration = None
         self.ui.resultSection.visible = False
@@ -75,12 +83,13 @@ class RestoreBox(InspectionBox):
         )
 
     def _onRestored(self, restoration) -> None:
-        self.restoration = restoration
-        self.ui.resultLabel.text = _("{name}, compared with the original:").format(name=restoration.folderName)
         self.ui.restoreStatus.text = withNotes("", restoration.info)
-        showMetrics(self.ui.metricsTable, restoration.table)
-        self.ui.resultSection.visible = True
-        self.show()
+        numbers = {row["image"]: row.get("psnr") for row in restoration.table}
+        known = {name: value for name, value in numbers.items() if value is not None}
+        text = _("{name}: PSNR {distorted:.1f} dB distorted, {restored:.1f} dB restored")
+        if {"distorted", "restored"} <= known.keys():
+            self.step.summarize(text.format(name=self._form.volumeNode.GetName(), **known))
+        self.showRestoration(restoration)
 
 
 def showMetrics(widget, rows) -> None:

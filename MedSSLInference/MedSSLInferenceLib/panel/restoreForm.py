@@ -8,6 +8,8 @@ from typing import Any
 from MedSSLLib.widgets.modelChoice import chosen, fillCombo
 from slicer.i18n import tr as _
 
+from MedSSLInferenceLib.scene.overlayViews import bindRegion, isBound
+
 
 def distortionTitles() -> dict[str, str]:
     """Distortions by the name that a RestoreRequest uses."""
@@ -34,7 +36,8 @@ class RestoreForm:
         for combo, titles in ((ui.distortionCombo, distortionTitles()), (ui.fidelityCombo, fidelityTitles())):
             fillCombo(combo, titles)
             combo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
-        ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: changed())
+        ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._onVolume())
+        ui.roiSelector.connect("nodeAddedByUser(vtkMRMLNode*)", self._onRegion)
 
     @property
     def volumeNode(self):
@@ -73,6 +76,17 @@ class RestoreForm:
                 combo.setCurrentIndex(max(0, combo.findData(value)))
         self._parameterNode = parameterNode
         self._onChoice()
+
+    def _onVolume(self) -> None:
+        roi = self._ui.roiSelector.currentNode()
+        if roi is not None and isBound(roi):
+            self._onRegion(roi)
+        self._changed()
+
+    def _onRegion(self, roi) -> None:
+        """A region that was drawn here belongs to the chosen volume: it is drawn over that one alone."""
+        if self.volumeNode is not None:
+            bindRegion(roi, self.volumeNode)
 
     def _onChoice(self) -> None:
         node = self._parameterNode

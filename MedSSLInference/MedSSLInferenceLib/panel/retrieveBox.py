@@ -103,6 +103,8 @@ class RetrieveBox(InspectionBox):
             described = _("{new} of them were described now, in {seconds:.0f} s.")
             text = f"{text} {described.format(new=new, seconds=info['index_s'])}"
         self.ui.retrieveStatus.text = withNotes(text, info)
+        count = counted(len(found.table), _("{count} case"), _("{count} cases"))
+        self.step.summarize(_("{count} similar to {name}").format(count=count, name=found.volume.GetName()))
 
     def _startLoading(self, onProgress, onFinished, onFailed):
         return caseRun(self.found, self.gallery.row["rank"], onProgress).start(self._transport, onFinished, onFailed)
@@ -115,8 +117,12 @@ class RetrieveBox(InspectionBox):
 
     def _onLoaded(self, node) -> None:
         self.loaded = node
-        self._show(besideSteps(self.found.volume, node, self._layoutManager()))
+        self.showCase(self.found.volume, node)
         self.ui.retrieveStatus.text = _("{name} is in the scene.").format(name=node.GetName())
+
+    def showCase(self, image, case) -> None:
+        """Show a loaded case beside the image that was asked about."""
+        self._show(besideSteps(image, case, self._layoutManager()))
 
     def _onCase(self) -> None:
         row = self.gallery.row

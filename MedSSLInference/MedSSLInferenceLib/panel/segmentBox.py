@@ -71,6 +71,7 @@ class SegmentBox(InspectionBox):
         ui.segmentTable.visible = ui.correctFrame.visible = True
         text = _("{name} is in the scene.").format(name=segmented.node.GetName())
         ui.segmentStatus.text = withNotes(text, segmented.info)
+        self.step.summarize(text)
         showSegmented(segmented.volume, self._layoutManager())
 
     def _edit(self) -> None:

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from medssl.core.capabilities import PATCHES
 from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER, InspectionBox, withNotes
+from MedSSLInferenceLib.panel.sectionFit import fitTabs
 from MedSSLInferenceLib.radiographs.findBox import FindBox
 from MedSSLInferenceLib.radiographs.landmarkTab import LandmarkTab
 from MedSSLInferenceLib.radiographs.radiographForm import RadiographForm
@@ -47,6 +48,7 @@ class RadiographBox(InspectionBox):
             ui, self._landmarkOptions, lambda: self._transport, self._missingModel, self.update
         )
         ui.radiographShowButton.connect("clicked(bool)", lambda _checked: self.show())
+        fitTabs(ui.tabs)
         ui.correspondTable.connect("itemSelectionChanged()", self._onRow)
         self._setActions(*self._comparisons(), self.landmarks.action)
         self.sceneReady()
@@ -85,6 +87,13 @@ class RadiographBox(InspectionBox):
             steps = groupViewSteps(self.group, self._layoutManager(), self.ui.opacitySlider.value, withMap)
             self._show(steps, lambda _value: self.find.layoutShown())
             self.update()
+
+    def showResult(self, result) -> None:
+        """Show a result of a comparison, and take that comparison up again."""
+        self.group = None
+        self.form.choose(result.group.images)
+        self._take(result.group)
+        self.show(withMap=result.kind == CHART)
 
     def update(self) -> None:
         """Bring buttons, tooltips and progress in line with choices and backend."""
@@ -168,6 +177,8 @@ class RadiographBox(InspectionBox):
         self.group = None
         self._take(result.group)
         self._showNotes(result)
+        names = ", ".join(image.GetName() for image in result.group.images)
+        self.step.summarize(_("{names} compared").format(names=names))
         self.show()
 
     def _onFound(self, result) -> None:

@@ -1,46 +1,38 @@
-"""Rows of comparisons in the panel's tables."""
+"""Rows of comparisons in the panel's tables: what tells them apart and how sure they are; the rest stands in the tooltips."""
 
 from __future__ import annotations
 
-import qt
 from slicer.i18n import tr as _
+
+from MedSSLInferenceLib.panel.rowsTable import fillRows
 
 
 def fillCorrespondences(widget, rows) -> None:
-    """Label, image, pixel, similarity, confidence."""
-    headers = [_("Place"), _("Image"), _("x, y"), _("Similarity"), _("Confidence")]
-    texts = [
-        [
-            row["label"],
-            row["name"],
-            pixelText(row["x"], row["y"]),
-            f"{row['similarity']:.2f}",
-            f"{row['confidence']:.2f}",
-        ]
-        for row in rows
-    ]
-    _fill(widget, headers, texts)
+    """Label, image and similarity; in the tooltip the pixel and the confidence."""
+    texts = [(row["label"], row["name"], f"{row['similarity']:.2f}") for row in rows]
+    tip = _("{label} in {name} at {where}: similarity {similarity:.2f}, confidence {confidence:.2f}")
+    tips = [tip.format(where=pixelText(row["x"], row["y"]), **row) for row in rows]
+    fillRows(widget, (_("Place"), _("Image"), _("Similarity")), texts, name=1, tips=tips)
+    widget.visible = bool(rows)
 
 
 def fillMatches(widget, rows, source: int) -> None:
-    """Best place and runner-up of every image but the source."""
-    headers = [_("Image"), _("Best at x, y"), _("Similarity"), _("Runner-up"), _("Confidence")]
-    texts = [
-        [row["name"], pixelText(row["x"], row["y"]), f"{row['similarity']:.2f}",
-         "-" if row["runner_up_similarity"] is None else f"{row['runner_up_similarity']:.2f}", f"{row['confidence']:.2f}"]
-        for row in rows if row["image"] != source
-    ]  # fmt: skip
-    _fill(widget, headers, texts)
+    """Similarity of the best place and of the runner-up in every image but the source; in the tooltip where they are."""
+    others = [row for row in rows if row["image"] != source]
+    texts = [(row["name"], f"{row['similarity']:.2f}", _number(row["runner_up_similarity"])) for row in others]
+    tip = _("{name}: best at {where}, confidence {confidence:.2f}")
+    tips = [tip.format(where=pixelText(row["x"], row["y"]), **row) for row in others]
+    fillRows(widget, (_("Image"), _("Similarity"), _("Runner-up")), texts, tips=tips)
+    widget.visible = bool(others)
 
 
 def fillLandmarks(widget, rows, unit: str) -> None:
-    """Mean error with its interval and share within one patch, per model, landmark and group."""
-    headers = [_("Model"), _("Landmark"), _("Group"), _("Error ({unit})").format(unit=unit), _("Within a patch")]
-    texts = [
-        [row["model"], row["landmark"], row["group"], f"{row['mean']:.1f} ({row['low']:.1f} to {row['high']:.1f})",
-         f"{row['within_cell']:.0%}"] for row in rows
-    ]  # fmt: skip
-    _fill(widget, headers, texts)
+    """Mean error with its interval, per model, landmark and group; in the tooltip the share within one patch."""
+    headers = (_("Model"), _("Landmark"), _("Error ({unit})").format(unit=unit))
+    texts = [(row["model"], _place(row), _error(row)) for row in rows]
+    tips = [_("{share:.0%} lie within a patch").format(share=row["within_cell"]) for row in rows]
+    fillRows(widget, headers, texts, tips=tips)
+    widget.visible = bool(rows)
 
 
 def pixelText(x: float, y: float) -> str:
@@ -48,17 +40,16 @@ def pixelText(x: float, y: float) -> str:
     return f"{x:.0f}, {y:.0f}"
 
 
-def _fill(widget, headers, texts) -> None:
-    """Rows are filled in place while a point moves."""
-    before = widget.blockSignals(True)
-    widget.setRowCount(len(texts))
-    widget.setColumnCount(len(headers))
-    widget.setHorizontalHeaderLabels(headers)
-    for r, row in enumerate(texts):
-        for c, text in enumerate(row):
-            if widget.item(r, c) is None:
-                widget.setItem(r, c, qt.QTableWidgetItem(text))
-            else:
-                widget.item(r, c).setText(text)
-    widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
-    widget.blockSignals(before)
+def _place(row) -> str:
+    """The landmark, and the group of patients where it is not all of them."""
+    return row["landmark"] if row["group"] == "all" else _("{landmark}, {group}").format(**row)
+
+
+def _error(row) -> str:
+    """Mean and interval; of few patients there is no interval."""
+    interval = "" if row["low"] is None else f" ({row['low']:.1f} to {row['high']:.1f})"
+    return f"{row['mean']:.1f}{interval}"
+
+
+def _number(value) -> str:
+    return "-" if value is None else f"{value:.2f}"

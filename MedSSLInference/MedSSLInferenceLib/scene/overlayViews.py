@@ -47,6 +47,11 @@ def bindOverlay(node) -> None:
             display.SetViewNodeIDs(views)
 
 
+def isBound(node) -> bool:
+    """Whether a node is drawn over its image alone."""
+    return node.GetAttribute(OVERLAY) == "1"
+
+
 def bindRegion(roiNode, volumeNode) -> None:
     """Show a region where the volume is shown that it was drawn in or used for, not over the results of using it."""
     roiNode.SetNodeReferenceID(IMAGE, volumeNode.GetID())
@@ -152,8 +157,10 @@ class OverlayViews:
 
 
 def _isLayer(volumeNode) -> bool:
-    """Whether a volume is a result that may lie over its image, and over no other."""
-    return any(volumeNode.GetAttribute(name) for name in (*MADE_BY, "MedSSL.result"))
+    """Whether a volume is a result that may lie over its image, and over no other; a case that was found is an image."""
+    return not volumeNode.GetAttribute("MedSSL.case") and any(
+        volumeNode.GetAttribute(name) for name in (*MADE_BY, "MedSSL.result")
+    )
 
 
 def _mayLeave(upper) -> bool:

@@ -24,7 +24,7 @@ from MedSSLInferenceLib.scene.comparison.radiographGroup import (
 from MedSSLInferenceLib.scene.overlayViews import HIDDEN, bindOverlays, imageOf, layOver
 
 RESTORATION, SEGMENTATION, SALIENCY, PREDICTION, CASES, LANDMARKS = (
-    "restoration", "segmentation", "saliency", "prediction", "cases", "landmarks",
+    "restoration", "segments", "saliency", "prediction", "cases", "landmarks",
 )  # fmt: skip
 KIND, ROLE, MADE = "MedSSL.result", "MedSSL.role", "MedSSL.made"  # attributes of result nodes
 KEY = "MedSSL.resultKey"  # attribute: equal for the nodes of one result
@@ -158,7 +158,8 @@ def comparisonKey(group: RadiographGroup, kind: str) -> str:
 
 
 def _visible(node) -> bool:
-    return any(node.GetNthDisplayNode(n).GetVisibility() for n in range(node.GetNumberOfDisplayNodes()))
+    displays = [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]  # None while a scene is read
+    return any(display is not None and display.GetVisibility() for display in displays)
 
 
 def _comparisons() -> list[Result]:

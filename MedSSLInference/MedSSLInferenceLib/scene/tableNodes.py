@@ -8,6 +8,9 @@ from typing import Any
 import slicer
 import vtk
 
+# MRML's table files lose, when they are read, what stands behind the first of these, as a comment
+HASH, SHARP = "#", "\N{MUSIC SHARP SIGN}"
+
 
 def createTable(rows, name: str):
     """A table node with a row per dict; texts, whole numbers and other numbers get columns of their kind."""
@@ -33,10 +36,10 @@ def fillTable(node, rows) -> None:
 
 
 def rowsOf(node) -> list[dict[str, Any]]:
-    """What a table node holds; whole numbers come back as such."""
+    """What a table node holds; whole numbers come back as such, and so do texts with a hash."""
     table = node.GetTable()
     columns = [table.GetColumn(number) for number in range(table.GetNumberOfColumns())]
-    values = {column.GetName(): [column.GetValue(n) for n in range(column.GetNumberOfValues())] for column in columns}
+    values = {one.GetName(): [_plain(one.GetValue(n)) for n in range(one.GetNumberOfValues())] for one in columns}
     return [dict(zip(values, row)) for row in zip(*values.values())]
 
 
@@ -49,4 +52,10 @@ def _array(values):
 
 def _cell(value: Any) -> Any:
     """JSON has no infinity and no NaN: they arrive as null."""
+    if isinstance(value, str):
+        return value.replace(HASH, SHARP)
     return math.nan if value is None else int(value) if isinstance(value, bool) else value
+
+
+def _plain(value: Any) -> Any:
+    return value.replace(SHARP, HASH) if isinstance(value, str) else value

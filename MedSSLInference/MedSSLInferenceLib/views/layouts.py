@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import qt
 import slicer
 
 from MedSSLInferenceLib.views import radiographLayout, restorationLayout
@@ -50,8 +51,12 @@ class Reopening:
             self._tag = None
 
     def _onImported(self, *_event) -> None:
+        """The views of the scene's layout are made after this event."""
+        qt.QTimer.singleShot(0, self._hold)
+
+    def _hold(self) -> None:
         manager = slicer.app.layoutManager()
-        if manager is None or manager.layout not in descriptions():
+        if self._tag is None or manager is None or manager.layout not in descriptions():
             return
         registerLayouts(manager)
         radiographLayout.holdViews(manager, manager.sliceViewNames(), fit=False)

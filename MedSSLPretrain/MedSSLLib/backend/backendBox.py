@@ -1,4 +1,4 @@
-"""The backend box of both panels: start and stop, environment, another machine, device."""
+"""The backend box of both panels: what is missing, start and stop; another machine, device. Folded to one line while it runs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from medssl.client import api
-from medssl.core.errors import InputError, ResourceError
-from MedSSLLib.backend.backendProcess import STARTING, UP, BackendProcess
-from MedSSLLib.backend.environmentBuilder import EnvironmentBuilder
-from MedSSLLib.backend.environments import OTHER, OWN, Environment, environments
+from medssl.core.errors import InputError
+from MedSSLLib.backend.backendProcess import DOWN, STARTING, UP, BackendProcess
+from MedSSLLib.backend.deviceChoice import DeviceChoice
 from MedSSLLib.backend.qtTransport import LOOPBACK, QtTransport
+from MedSSLLib.install.environmentBox import EnvironmentBox
+from MedSSLLib.install.environmentBuilder import sharedBuilder
+from MedSSLLib.install.environments import OTHER, OWN, Environment, environments
+from MedSSLLib.install.machineProbe import MachineProbe
 from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.fitting import elideMiddle, fitCombo, softLabel
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
 
 UI_FILE = Path(__file__).resolve().parents[2] / "Resources" / "UI" / "MedSSLBackendBox.ui"
 HERE, ELSEWHERE = 0, 1  # rows of the place combo
+GPU_NAME = 30  # characters of a card's name in the line
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,21 @@ class BackendBox:
         process: a BackendProcess or a stand-in.
         builder: an EnvironmentBuilder or a stand-in.
         makeTransport: address -> asynchronous transport, for a remote backend.
+        probe: a MachineProbe or a stand-in.
+        confirm: asks before something is deleted.
     """
 
-    def __init__(self, frame, process=None, builder=None, makeTransport=QtTransport) -> None:
+    def __init__(self, frame, process=None, builder=None, makeTransport=QtTransport, probe=None, confirm=None) -> None:
         self.changed = Signal()
         self._remote, self._remoteError, self._makeTransport = None, None, makeTransport
-        self._deviceError, self._askedDevices = None, None
-        self.process, self.builder = process or BackendProcess(), builder or EnvironmentBuilder()
+        self.process = process or BackendProcess()
         self.ui = loadInto(frame, UI_FILE)
+        confirm = confirm or slicer.util.confirmOkCancelDisplay
+        self.installing = EnvironmentBox(
+            self.ui.environmentFrame, builder or sharedBuilder(), probe or MachineProbe(), confirm
+        )
+        self.ui = slicer.util.childWidgetVariables(frame)  # with those of the environment
+        self._devices = DeviceChoice(self.ui.deviceCombo, self.ui.hintLabel)
         self._fill()
         self._connect()
         self.process.watch()
@@ -57,20 +70,22 @@ class BackendBox:
     @property
     def transport(self):
         """What sends calls to the chosen backend, or None."""
-        return self._remote if self.ui.placeCombo.currentIndex == ELSEWHERE else self.process.transport
+        return self._remote if self._elsewhere else self.process.transport
 
     @property
     def device(self) -> str:
         """The chosen device: auto, cpu, cuda:0, ..."""
-        return self.ui.deviceCombo.currentData or "auto"
+        return self._devices.device
+
+    @property
+    def _elsewhere(self) -> bool:
+        return self.ui.placeCombo.currentIndex == ELSEWHERE
 
     def close(self) -> None:
         """Let go of timers and connections; the backend goes on, an installation does not."""
         self.process.changed.disconnect(self._processChanged)
-        self.builder.finished.disconnect(self._built)
-        self.builder.output.disconnect(self._log)
-        if self.builder.running:
-            self.builder.cancel()
+        self.installing.built.disconnect(self._built)
+        self.installing.close()
         self.process.unwatch()
         if self._remote is not None:
             self._remote.close()
@@ -82,22 +97,31 @@ class BackendBox:
 
     def update(self) -> None:
         """Make every widget say what is the case."""
-        ui, elsewhere = self.ui, self.ui.placeCombo.currentIndex == ELSEWHERE
-        ui.localPage.visible, ui.remotePage.visible = not elsewhere, elsewhere
-        ui.otherPath.visible = ui.otherLabel.visible = ui.environmentCombo.currentData == OTHER
-        ui.installProgress.visible = self.builder.running
-        ui.stateLabel.text = self._stateText()
-        self._updateButtons(elsewhere)
-        error = self._remoteError if elsewhere else self.process.error
-        showError(ui.errorLabel, error or (self._deviceError if self.transport is not None else None))
-        ui.deviceCombo.enabled = self.transport is not None
+        ui, running, environment = self.ui, self.transport is not None, self.environment()
+        ui.localPage.visible, ui.remotePage.visible = not self._elsewhere, self._elsewhere
+        ui.otherPath.visible = ui.otherLabel.visible = environment.key == OTHER
+        ui.stateLabel.text, ui.stateLabel.toolTip = self._stateText()
+        ui.stateLabel.visible = running or self._elsewhere or environment.key != OWN or environment.exists
+        ui.settingsButton.visible = running
+        ui.settingsSection.visible = not running or ui.settingsButton.checked
+        opened = not ui.settingsSection.collapsed and (not running or ui.settingsButton.checked)
+        self.installing.show(environment, opened, self.process.state != DOWN)
+        needed = not running and (not environment.exists or self.installing.outdated())
+        ui.environmentFrame.visible = not self._elsewhere and (needed or opened or self.installing.builder.running)
+        self._updateStart(running, environment)
+        self._devices.update(running)
+        error = self._remoteError if self._elsewhere else self.process.error
+        showError(ui.errorLabel, error or (self._devices.error if running else None))
 
     def _fill(self) -> None:
         ui = self.ui
+        for label in (ui.stateLabel, ui.hintLabel, ui.errorLabel):
+            softLabel(label)
+        for combo in (ui.placeCombo, ui.environmentCombo):
+            fitCombo(combo)
         ui.placeCombo.addItems([_("This computer"), _("Another computer")])
         ui.otherPath.currentPath = str(qt.QSettings().value("MedSSL/OtherPython", "") or "")
         ui.addressEdit.text = str(qt.QSettings().value("MedSSL/RemoteAddress", "") or "")
-        ui.deviceCombo.addItem(_("Automatic"), "auto")
         self._fillEnvironments(str(qt.QSettings().value("MedSSL/Environment", "") or ""))
 
     def _fillEnvironments(self, key: str) -> None:
@@ -112,47 +136,50 @@ class BackendBox:
     def _connect(self) -> None:
         ui = self.ui
         self.process.changed.connect(self._processChanged)
-        self.builder.output.connect(self._log)
-        self.builder.finished.connect(self._built)
+        self.installing.built.connect(self._built)
         ui.startButton.connect("clicked(bool)", lambda _on: self._startOrStop())
-        ui.installButton.connect("clicked(bool)", lambda _on: self._install())
-        ui.placeCombo.connect("currentIndexChanged(int)", lambda _index: self._placeChanged())
+        ui.settingsButton.connect("toggled(bool)", self._openSettings)
+        ui.settingsSection.connect("contentsCollapsed(bool)", lambda _collapsed: self.update())
+        ui.placeCombo.connect("currentIndexChanged(int)", lambda _index: self._changed())
         ui.environmentCombo.connect("currentIndexChanged(int)", lambda _index: self._environmentChanged())
         ui.otherPath.connect("currentPathChanged(QString)", lambda _path: self._environmentChanged())
         ui.addressEdit.connect("textChanged(QString)", lambda _text: self.update())
         ui.tokenEdit.connect("textChanged(QString)", lambda _text: self.update())
+        self._devices.changed.connect(self.update)
 
-    def _stateText(self) -> str:
+    def _stateText(self) -> tuple[str, str]:
+        """The line, and its tooltip."""
         if self.transport is not None:
-            return _("<b>Running</b> at {url}").format(url=self.transport.address.url)
-        if self.ui.placeCombo.currentIndex == ELSEWHERE:
-            return _("Not connected")
-        return _("Starting...") if self.process.state == STARTING else _("Not running")
+            line = (
+                _("<b>Connected</b>, {device}") if self._elsewhere else _("<b>Running</b> on this computer, {device}")
+            )
+            used = self._devices.text()
+            return line.format(device=elideMiddle(used, GPU_NAME)), f"{used}\n{self.transport.address.url}"
+        if self._elsewhere:
+            return _("Not connected"), ""
+        return (_("Starting...") if self.process.state == STARTING else _("Not running")), ""
 
-    def _updateButtons(self, elsewhere: bool) -> None:
-        ui, running = self.ui, self.transport is not None
-        environment = self.environment()
-        missing = ""
-        if elsewhere and not running and not (ui.addressEdit.text.strip() and ui.tokenEdit.text.strip()):
+    def _updateStart(self, running: bool, environment: Environment) -> None:
+        ui, missing = self.ui, ""
+        if self._elsewhere and not running and not (ui.addressEdit.text.strip() and ui.tokenEdit.text.strip()):
             missing = _("Enter the address and the token of the backend")
-        elif not elsewhere and not running and not environment.exists:
-            missing = _("Create the environment first, below under 'Where it runs'")
-            if environment.key == OTHER:
+        elif not self._elsewhere and not running and not environment.exists:
+            missing = _("Create the environment first")
+            if environment.key != OWN:
                 missing = _("Choose a Python executable, below under 'Where it runs'")
-        busy = self.builder.running or (not elsewhere and self.process.state == STARTING)
+        busy = not self._elsewhere and (self.installing.builder.running or self.process.state == STARTING)
         ui.startButton.enabled = not missing and not busy
-        ui.startButton.toolTip = missing
-        words = (_("Connect"), _("Disconnect")) if elsewhere else (_("Start"), _("Stop"))
+        ui.startButton.toolTip = missing or (_("Wait until it is done") if busy else "")
+        ui.startButton.visible = self._elsewhere or running or environment.key != OWN or environment.exists
+        words = (_("Connect"), _("Disconnect")) if self._elsewhere else (_("Start"), _("Stop"))
         ui.startButton.text = words[running]
-        ui.installButton.enabled = self.builder.running or environment.key == OWN or environment.exists
-        create = environment.key == OWN and not environment.exists
-        ui.installButton.text = _("Create environment") if create else _("Install or update the backend there")
-        if self.builder.running:
-            ui.installButton.text = _("Cancel")
-        ui.installButton.toolTip = _("Downloads PyTorch and other packages (several GB) from the Python package index")
+
+    def _openSettings(self, opened: bool) -> None:
+        self.ui.settingsSection.collapsed = not opened
+        self.update()
 
     def _startOrStop(self) -> None:
-        if self.ui.placeCombo.currentIndex == ELSEWHERE:
+        if self._elsewhere:
             self._connectRemote() if self._remote is None else self._disconnectRemote()
         elif self.process.state == UP:
             self.process.stop()
@@ -176,28 +203,16 @@ class BackendBox:
 
     def _setRemote(self, transport, error) -> None:
         self._remote, self._remoteError = transport, error
+        self._fold()
         self._changed()
-
-    def _install(self) -> None:
-        if self.builder.running:
-            self.builder.cancel()
-            return
-        self.ui.installLog.visible = True
-        self.ui.installLog.clear()
-        self.builder.build(self.environment())
-        self.update()
-
-    def _log(self, text: str) -> None:
-        self.ui.installLog.appendPlainText(text)
 
     def _built(self, error) -> None:
+        """An installation of this box that went well is started; what was removed is offered again."""
         self._fillEnvironments(self.ui.environmentCombo.currentData)
-        self.process.error = error
-        self.ui.installLog.appendPlainText(_("Done.") if error is None else str(error))
+        wanted = self.installing.mine and not self._elsewhere and self.process.state == DOWN
+        if error is None and wanted and self.environment().exists:
+            self.process.start(self.environment())
         self.update()
-
-    def _placeChanged(self) -> None:
-        self._changed()
 
     def _environmentChanged(self) -> None:
         qt.QSettings().setValue("MedSSL/Environment", self.ui.environmentCombo.currentData)
@@ -205,38 +220,21 @@ class BackendBox:
         self.update()
 
     def _processChanged(self) -> None:
-        if self.ui.placeCombo.currentIndex == HERE:
+        if not self._elsewhere:
+            self._fold()
             self._changed()
 
+    def _fold(self) -> None:
+        """A backend that has come up needs no settings any more; while the user chooses another, they stay open."""
+        if self.transport is not None and self.transport is not self._devices.transport:
+            self.ui.settingsButton.checked = False
+            self.ui.settingsSection.collapsed = True
+
     def _changed(self) -> None:
+        if self.transport is not self._devices.transport:
+            self._devices.ask(self.transport)
         self.update()
-        if self.transport is not None and self.transport is not self._askedDevices:
-            self._askedDevices = self.transport
-            self.transport.send(api.devices(), self._showDevices, self._devicesFailed)
         self.changed.emit()
-
-    def _showDevices(self, devices: list[dict]) -> None:
-        combo = self.ui.deviceCombo
-        combo.clear()
-        combo.addItem(_("Automatic"), "auto")
-        usable = [d for d in devices if d["available"]]
-        for device in usable:
-            text = _("{name}: {description}, {free:.0f} of {all:.0f} GB free")
-            gigabytes = dict(free=device["free_bytes"] / 1e9, all=device["memory_bytes"] / 1e9)
-            combo.addItem(
-                text.format(name=device["name"], description=device["description"], **gigabytes), device["name"]
-            )
-        note = next((d["note"] for d in devices if d["note"]), "")
-        self._deviceError = None
-        if not usable:
-            remedy = _("Install or update the backend under 'Where it runs'")
-            self._deviceError = ResourceError(_("backend environment"), note or _("has no usable device"), remedy)
-        combo.toolTip = note or _("Device of the backend; automatic takes a free GPU if there is one")
-        self.update()
-
-    def _devicesFailed(self, error: Exception) -> None:
-        self._deviceError = error
-        self.update()
 
 
 def addressError(url: str) -> InputError | None:

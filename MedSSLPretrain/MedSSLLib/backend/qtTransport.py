@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from medssl.core.errors import MedSSLError, ResourceError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+MANAGER = "MedSSLNetwork"  # name of the object
 TIMEOUT_S = 60  # without any byte; GET /devices imports torch in a child
 
 
-@functools.cache
 def networkManager():
-    """Qt's network stack, one for all transports.
+    """Qt's network stack, one for all transports, and for those of a module that was reloaded.
 
-    It must outlive every reply: replies are its children, and PythonQt deletes an object with its last Python
-    reference, which a transport of its own would lose while its reply is being deleted.
+    It must outlive every reply: replies are its children, and PythonQt deletes an object without a parent with its last
+    Python reference, which a transport of its own would lose while its reply is being deleted, and a reload would, too.
     """
-    manager = qt.QNetworkAccessManager()
+    for child in slicer.app.children():
+        if child.objectName == MANAGER:
+            return child
+    manager = qt.QNetworkAccessManager(slicer.app)
+    manager.objectName = MANAGER
     manager.setProxy(qt.QNetworkProxy(qt.QNetworkProxy.NoProxy))  # loopback must not go through a proxy
     manager.setRedirectPolicy(qt.QNetworkRequest.ManualRedirectPolicy)  # the token is for this host alone
     return manager
@@ -98,12 +102,13 @@ class _Reply:
 
     def _finished(self) -> None:
         self._transport._replies.discard(self)
+        if self._aborted:  # there is nothing to be read, and Qt warns
+            self._reply.deleteLater()
+            return
         status = self._reply.attribute(qt.QNetworkRequest.HttpStatusCodeAttribute)
         reason = self._reply.errorString()
         body = self._reply.readAll().data()
         self._reply.deleteLater()
-        if self._aborted:
-            return
         try:
             if status is None:
                 url = self._transport.address.url

@@ -12,8 +12,8 @@ from slicer.i18n import tr as _
 from medssl.client import backend
 from medssl.core.errors import ResourceError
 from medssl.core.home import NEUTRAL_FOLDER, home_folder
-from MedSSLLib.backend.environments import SLICER, environments
 from MedSSLLib.backendLocator import backendFolder
+from MedSSLLib.install.environments import SLICER, environments
 from MedSSLLib.steps import patientSleep
 
 COMMAND_LINE = "import sys; from medssl.cli import main; sys.exit(main())"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ctk
@@ -11,6 +11,7 @@ import qt
 from slicer.i18n import tr as _
 
 from medssl.core.errors import ConfigError
+from MedSSLLib.widgets.fitting import fitCombo
 
 LARGEST_SPIN = 2**31 - 1
 
@@ -23,6 +24,7 @@ class ConfigField:
     widget: Any
     values: Callable[[], Any]
     setValues: Callable[[Any], None]
+    toolTip: str = ""  # what the setting means
 
     def equals(self, value: Any) -> bool:
         """Whether the widget shows this value, as exactly as it can show it."""
@@ -40,8 +42,8 @@ def makeField(field: dict[str, Any], changed: Callable[[], None]) -> ConfigField
         field: the description.
         changed: called when the user edits.
     """
-    made = _maker(field)(field, changed)
-    made.widget.toolTip = toolTip(field)
+    made = replace(_maker(field)(field, changed), toolTip=toolTip(field))
+    made.widget.toolTip = made.toolTip
     made.setValues(field["default"])
     return made
 
@@ -141,6 +143,7 @@ def _check(field, changed) -> ConfigField:
 
 def _combo(field, changed) -> ConfigField:
     widget = qt.QComboBox()
+    fitCombo(widget)
     widget.addItems(list(field["choices"]))
     widget.connect("currentIndexChanged(int)", lambda _index: changed())
     return ConfigField(

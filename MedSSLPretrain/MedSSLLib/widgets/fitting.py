@@ -43,9 +43,9 @@ def showName(label, text: str, most: int = NAME) -> None:
 
 def softLabel(label) -> None:
     """Let a QLabel break its text into lines, and never make the panel wider."""
-    label.wordWrap = True
     label.setMinimumWidth(1)
     label.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Preferred)
+    label.wordWrap = True  # last: a new policy forgets that the height follows from the width
 
 
 def fitCombo(combo, characters: int = 8) -> None:
@@ -53,6 +53,12 @@ def fitCombo(combo, characters: int = 8) -> None:
     combo.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
     combo.minimumContentsLength = characters
     combo.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)
+
+
+def narrow(widget) -> None:
+    """Let a node selector or a path edit be as narrow as its place."""
+    widget.setMinimumWidth(1)
+    widget.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
 
 
 def addItem(combo, title: str, data) -> None:
@@ -70,7 +76,8 @@ def fitTable(table, nameColumn: int = 0) -> None:
     header = table.horizontalHeader()
     header.minimumSectionSize = 24
     header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-    header.setSectionResizeMode(nameColumn, qt.QHeaderView.Stretch)
+    if nameColumn < table.columnCount:  # Qt 5 crashes where there is no such column yet
+        header.setSectionResizeMode(nameColumn, qt.QHeaderView.Stretch)
 
 
 def fitForm(layout) -> None:
@@ -79,15 +86,18 @@ def fitForm(layout) -> None:
     layout.setFieldGrowthPolicy(qt.QFormLayout.AllNonFixedFieldsGrow)
 
 
-def readableBoxes(root) -> None:
+def readableBoxes(root) -> list:
     """Make the unticked boxes below a widget stand out in a dark style, whose boxes are nearly as dark as the panel.
 
     Args:
         root: any QWidget of a panel; its check boxes, radio buttons and lists with boxes get a lighter base colour.
+
+    Returns:
+        The widgets that got other colours.
     """
-    window = root.palette.color(qt.QPalette.Window)
+    window, changed = root.palette.color(qt.QPalette.Window), []
     if window.lightness() > 127:
-        return
+        return changed
     for kind in ("QCheckBox", "QRadioButton", "QTableWidget", "QListWidget", "QTreeWidget"):
         for widget in _below(root, kind):
             palette = qt.QPalette(widget.palette)
@@ -96,6 +106,8 @@ def readableBoxes(root) -> None:
             else:  # the box of a row is drawn on the base colour of the rows
                 palette.setColor(qt.QPalette.Window, window.lighter(300))
             widget.setPalette(palette)
+            changed.append(widget)
+    return changed
 
 
 def _below(widget, kind: str):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import qt
 from slicer.i18n import tr as _
 
 from medssl.networks import NETWORKS
 from medssl.pretraining import METHODS
 from medssl.tasks import TASKS
-from MedSSLLib.widgets.fitting import addItem, fitCombo
+from MedSSLLib.widgets.fitting import addItem, elideMiddle, fitCombo, narrow
+from MedSSLLib.widgets.modelCard import cardText, shortDay
 from MedSSLLib.widgets.signal import Signal
 
 WEIGHT_FILE = "file"
+LEAST, TITLE = 12, 40  # characters of a name that are always shown, and of a title in a combo box
 
 
 def chosen(combo):
@@ -51,6 +55,21 @@ def can(model: dict[str, Any] | None, *capabilities: str) -> bool:
     return known is None or any(one in known for one in capabilities)
 
 
+def modelTitle(model: dict[str, Any], nameLength: int = 1000) -> str:
+    """How a model is called in lists: its name in so many characters, what it is and when it was made."""
+    facts, name = _facts(model), elideMiddle(model["name"], nameLength)
+    return _("{name} ({facts})").format(name=name, facts=facts) if facts else name
+
+
+def nameRoom(model: dict[str, Any]) -> int:
+    """Characters of a model's name that a combo box as wide as the panel has room for."""
+    return max(LEAST, TITLE - len(_facts(model)))
+
+
+def _facts(model: dict[str, Any]) -> str:
+    return ", ".join(part for part in (methodTitle(purpose(model)), shortDay(model)) if part)
+
+
 def makers(*capabilities: str) -> list[str]:
     """The methods and tasks whose models can be asked for one of these."""
     pretrained = [name for name in METHODS if name in NETWORKS and {*NETWORKS[name].can} & {*capabilities}]
@@ -60,7 +79,7 @@ def makers(*capabilities: str) -> list[str]:
 class ModelChoice:
     """Keeps the combo box and the path edit together; `reference` is what a request names.
 
-    Signal: `listed(models)` when the backend has listed its models.
+    Signals: `listed(models)` when the backend has listed its models; `used()` when something was asked of the chosen one.
 
     Args:
         combo: a QComboBox.
@@ -68,9 +87,12 @@ class ModelChoice:
         changed: called whenever the choice changes.
         none: title of the first item, which stands for no model at all; "": one must be chosen.
         needed: only models that can be asked for one of these are offered; empty: all.
+        nameLength: characters of a model's name in the list, the whole one stands in the tooltip; 0: as many as there is room for.
     """
 
-    def __init__(self, combo, pathEdit, changed, none: str = "", needed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, combo, pathEdit, changed, none: str = "", needed: tuple[str, ...] = (), nameLength: int = 0
+    ) -> None:
         self._combo, self._pathEdit, self._changed, self._none, self._needed = (
             combo,
             pathEdit,
@@ -78,8 +100,11 @@ class ModelChoice:
             none,
             needed,
         )
-        self.listed = Signal()
+        self.listed, self.used, self._toolTip = Signal(), Signal(), combo.toolTip
+        self._nameLength = nameLength
         self._models: dict[str, dict[str, Any]] = {}  # reference -> entry of GET /models
+        fitCombo(combo)
+        narrow(pathEdit)
         pathEdit.nameFilters = [_("Weight files (*.safetensors *.pt *.pth *.ckpt *.tar)"), _("All files (*)")]
         self._fill([])
         pathEdit.visible = not none
@@ -101,6 +126,18 @@ class ModelChoice:
     def model(self) -> dict[str, Any] | None:
         """The chosen model's entry of `GET /models`; None for a weight file and for none."""
         return self._models.get(self.reference)
+
+    @property
+    def title(self) -> str:
+        """The chosen model's name, what it is and its date; the name of a weight file; "" while nothing is chosen."""
+        return modelTitle(self.model) if self.model is not None else Path(self.reference).name
+
+    @property
+    def card(self) -> str:
+        """What is known of the chosen model, in a few sentences."""
+        if self.model is not None:
+            return self._card(self.model)
+        return _("A weight file: it is looked into when it is used.") if self.reference else ""
 
     @property
     def models(self) -> list[dict[str, Any]]:
@@ -141,11 +178,16 @@ class ModelChoice:
         if self._none:
             self._combo.addItem(self._none, "")
         for model in wanted:
-            method = methodTitle(purpose(model))
-            title = _("{name} ({method})").format(name=model["name"], method=method) if method else model["name"]
-            self._combo.addItem(title, model["model"])
+            self._combo.addItem(modelTitle(model, self._nameLength or nameRoom(model)), model["model"])
+            tip = "\n".join((modelTitle(model), self._card(model)))
+            self._combo.setItemData(self._combo.count - 1, tip, qt.Qt.ToolTipRole)
         self._combo.addItem(_("Weight file..."), WEIGHT_FILE)
+
+    def _card(self, model: dict[str, Any]) -> str:
+        return cardText(model, methodTitle(purpose(model)))
 
     def _onChanged(self, *_arguments) -> None:
         self._pathEdit.visible = chosen(self._combo) == WEIGHT_FILE
+        about = (self.title, self.card) if self.model is not None else (self._combo.currentText, self._toolTip)
+        self._combo.toolTip = "\n".join(filter(None, about))
         self._changed()

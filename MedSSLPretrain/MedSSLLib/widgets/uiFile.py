@@ -21,3 +21,13 @@ def loadInto(frame, path: Path, *selectors: str):
     for needsScene in (widget, *(getattr(ui, name) for name in selectors)):
         needsScene.setMRMLScene(slicer.mrmlScene)
     return ui
+
+
+def discard(widget) -> None:
+    """Take a panel's widgets away for good.
+
+    A reloaded module's old widgets would stay in the panel, hidden, and go on calling the old Python objects.
+    """
+    widget.hide()
+    widget.setParent(None)
+    widget.deleteLater()

@@ -58,7 +58,13 @@ class LabelsEditor:
         self._changed()
 
     def _prepare(self, table) -> None:
-        prepareTable(table, [_("Class"), _("Column"), _("Yes where"), _("Word")], editable=True, several=True)
+        prepareTable(table, [_("Class"), _("Column"), _("Yes if"), _("Word")], editable=True, several=True)
+        header = table.horizontalHeader()
+        header.minimumSectionSize = 24
+        header.setSectionResizeMode(READ, qt.QHeaderView.ResizeToContents)
+        table.setTextElideMode(qt.Qt.ElideMiddle)
+        table.setMinimumWidth(1)
+        table.setProperty("nameColumn", -1)  # a class is often named as its column, which is hidden then
         table.connect("itemChanged(QTableWidgetItem*)", self._onItem)
 
     def _fill(self) -> None:
@@ -75,6 +81,7 @@ class LabelsEditor:
             if row.how == NUMBERS:
                 table.item(number, VALUE).setFlags(qt.Qt.ItemIsSelectable)
             self._showHow(number, row.how)
+        table.setColumnHidden(VALUE, all(row.how == NUMBERS for row in self._rows))  # nothing to write there
         table.blockSignals(wasBlocked)
         fitHeight(table, SHOWN)
         self.removeButton.enabled = bool(self._rows)
@@ -88,14 +95,14 @@ class LabelsEditor:
 
     def _makeCombo(self, number: int):
         titles = {
-            NUMBERS: _("it is 1"), EQUALS: _("is the word"), CONTAINS: _("has the word"), PATTERN: _("fits pattern"),
+            NUMBERS: _("is 1"), EQUALS: _("is"), CONTAINS: _("has"), PATTERN: _("fits"),
         }  # fmt: skip
         combo = qt.QComboBox()
         for how in HOW:
             combo.addItem(titles[how], how)
         combo.toolTip = _(
-            "it is 1: 0 is no, -1 uncertain, empty missing; has the word: several words in a field, separated by |; fits "
-            "pattern: a regular expression that is looked for in the column or, without one, in the image's path"
+            "is 1: 0 is no, -1 uncertain, empty missing; is: the column holds the word; has: the word is one of several in "
+            "it, separated by |; fits: a regular expression that is looked for in the column or, without one, in the image's path"
         )
         combo.connect("activated(int)", lambda index: self._onHow(number, HOW[index]))
         return combo

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from MedSSLPretrainLib.datasets.setReport import reportText
 
-SHEET_WIDTH = 400  # pixels
+SHEET_WIDTH = 310  # pixels, of which a panel of 400 has room
 
 
 class ReportView:

@@ -8,6 +8,7 @@ from typing import Any
 import qt
 import slicer
 from MedSSLLib.steps import StepRunner
+from MedSSLLib.widgets.fitting import addItem
 from MedSSLLib.widgets.modelChoice import chosen
 from slicer.i18n import tr as _
 
@@ -116,10 +117,10 @@ class SetFiles:
         before = chosen(combo)
         wasBlocked = combo.blockSignals(True)
         combo.clear()
-        combo.addItem(_("New dataset spec"), NEW)
-        combo.addItem(_("From a file..."), FILE)
+        addItem(combo, _("New dataset spec"), NEW)
+        addItem(combo, _("From a file..."), FILE)
         for name, entry in self._ready.items():
-            combo.addItem(_("Ready-made: {title}").format(title=entry["title"]), READY + name)
+            addItem(combo, _("Ready-made: {title}").format(title=entry["title"]), READY + name)
         combo.setCurrentIndex(max(0, combo.findData(before)))
         combo.blockSignals(wasBlocked)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from MedSSLLib.widgets.errorText import errorText, showError
+from MedSSLLib.widgets.fitting import fitCombo, readableBoxes, softLabel
+from MedSSLLib.widgets.keyboard import orderByParts
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
 from medssl.core.errors import MedSSLError
-from medssl.datasets.spec.spec import DatasetSpec, check_names, key_of
+from medssl.datasets.spec.spec import DatasetSpec, check_names
 from MedSSLPretrainLib.datasets.datasetSpecForm import DatasetSpecForm
 from MedSSLPretrainLib.datasets.datasetSpecText import complete
 from MedSSLPretrainLib.datasets.reportView import ReportView
@@ -42,16 +45,28 @@ class SetsBox:
         self.ui = ui = loadInto(frame, UI_FILE)
         self._backend = backend
         self.specs: list[dict[str, Any]] = []
-        self._row, self._asked, self.weights = -1, None, None
+        self._row, self._asked, self.weights, self._form = -1, None, None, None
         self._table, self._reports = SetsTable(ui.setsTable), ReportView(ui.reportLabel, ui.sheetLabel)
-        self.form = DatasetSpecForm(ui.setFormFrame)
         self.weights = StartingWeights(ui, backend, self._onWeights)
         self._files = SetFiles(ui, backend, self.add, self._current, self._showError, askPath)
         self._table.selected.connect(self.select)
-        self.form.changed.connect(self._onEdited)
+        for combo in (ui.addSetCombo, ui.weightsCombo):
+            fitCombo(combo)
+        for label in (ui.reportLabel, ui.headsLabel):
+            softLabel(label)
         ui.removeSetButton.connect("clicked(bool)", lambda _on: self._remove())
         backend.changed.connect(self._backendChanged)
         self._backendChanged()
+
+    @property
+    def form(self) -> DatasetSpecForm:
+        """The form, made when there is a set to show: it has twenty fields."""
+        if self._form is None:
+            self._form = DatasetSpecForm(self.ui.setFormFrame)
+            self._form.changed.connect(self._onEdited)
+            orderByParts(self.ui.setSection)
+            readableBoxes(self.ui.setFormFrame)
+        return self._form
 
     def chosen(self) -> tuple[dict[str, Any], ...]:
         """The specs, complete.
@@ -110,7 +125,8 @@ class SetsBox:
         spec, error = looks[row] if row >= 0 else (None, None)
         title = self.specs[row].get("name") or _("new set") if row >= 0 else ""
         ui.setSection.text = _("Dataset spec of {name}").format(name=title)
-        self.form.showError(error)
+        if row >= 0:
+            self.form.showError(error)
         self._reports.show(spec.as_dict() if spec is not None else None)
         self.weights.show([values.get("name", "") for values in self.specs])
         self._files.update()
@@ -143,18 +159,21 @@ class SetsBox:
 
     def _tableRow(self, row: int, spec: DatasetSpec | None, error: MedSSLError | None) -> SetRow:
         values = self.specs[row]
-        name, labels = values.get("name") or _("(new)"), labelsText(values)
+        name = values.get("name") or _("(new)")
+        labels = f"{html.escape(name)}: {labelsText(values)}"
         if spec is None or error is not None:
-            return SetRow(name, labels, "", WRONG, f"{key_of(error)} {error.rule}".strip(), errorText(error))
+            tip = f"{labels}<br>{errorText(error)}"
+            return SetRow(name, "", WRONG, _("incomplete") if "missing" in error.code else _("wrong"), tip)
         report = self._reports.of(spec.as_dict())
         if report is None:
-            return SetRow(name, labels, "", OPEN, _("not checked"), _("Check reads its tables and looks for its files"))
+            tip = _("Check reads its tables and looks for its files")
+            return SetRow(name, "", OPEN, _("not checked"), f"{labels}<br>{tip}")
         images = f"{report['images']:,}" if report["images"] else ""
         if report["errors"]:
             text = _("errors: {count}").format(count=len(report["errors"]))
-            return SetRow(name, labels, images, WRONG, text, report["errors"][0]["value"])
+            return SetRow(name, images, WRONG, text, f"{labels}<br>{report['errors'][0]['value']}")
         text = _("warnings: {count}").format(count=len(report["warnings"])) if report["warnings"] else _("fine")
-        return SetRow(name, labels, images, FINE, text, splitText(report))
+        return SetRow(name, images, FINE, text, f"{labels}<br>{splitText(report)}")
 
     def _remove(self) -> None:
         del self.specs[self._row]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import qt
+from MedSSLLib.widgets.fitting import fitTable
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.tables import fitHeight, prepareTable
 from slicer.i18n import tr as _
 
 SHOWN = 7  # rows; more scroll
 FINE, OPEN, WRONG = "fine", "open", "wrong"  # states of a row
+IMAGES, STATE = 1, 2  # columns
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,6 @@ class SetRow:
     """What a row shows; `state` is FINE, OPEN (not checked) or WRONG, `text` says it in a few words, `tip` in full."""
 
     name: str
-    labels: str
     images: str
     state: str
     text: str
@@ -34,9 +35,8 @@ class SetsTable:
     def __init__(self, table) -> None:
         self.selected = Signal()
         self._table = table
-        prepareTable(table, [_("Set"), _("Labels"), _("Images"), _("State")])
-        for column in (0, 3):
-            table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Stretch)
+        prepareTable(table, [_("Set"), _("Images"), _("State")])
+        fitTable(table)
         table.connect("itemSelectionChanged()", self._onSelection)
 
     @property
@@ -51,12 +51,12 @@ class SetsTable:
         wasBlocked = table.blockSignals(True)
         table.rowCount = len(rows)
         for number, row in enumerate(rows):
-            for column, text in enumerate((row.name, row.labels, row.images, row.text)):
+            for column, text in enumerate((row.name, row.images, row.text)):
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(row.tip)
-                if column == 2:
+                if column == IMAGES:
                     item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-                if row.state == WRONG and column == 3:
+                if row.state == WRONG and column == STATE:
                     item.setForeground(qt.QBrush(qt.QColor("#d9822b")))  # legible on dark and light themes alike
                 table.setItem(number, column, item)
         fitHeight(table, SHOWN)

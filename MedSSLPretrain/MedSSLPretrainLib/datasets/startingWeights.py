@@ -28,7 +28,9 @@ class StartingWeights(ModelChoice):
     """
 
     def __init__(self, ui, backend, changed: Callable[[], None]) -> None:
-        super().__init__(ui.weightsCombo, ui.weightsPath, changed, none=_("Nothing (new)"), needed=STARTS)
+        super().__init__(
+            ui.weightsCombo, ui.weightsPath, changed, none=_("Nothing (new)"), needed=STARTS, nameLength=14
+        )
         self._ui, self._backend = ui, backend
 
     def refresh(self, onError: Callable[[Exception], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from MedSSLLib.widgets.fitting import fitCombo
 from MedSSLLib.widgets.modelChoice import chosen
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
@@ -32,6 +33,7 @@ class LabelColumns:
         ui.removeColumnButton.connect("clicked(bool)", lambda _on: self._remove(chosen(ui.columnCombo)))
         ui.takeTableButton.connect("clicked(bool)", lambda _on: self.take(ui.labelTableSelector.currentNode()))
         ui.labelTableSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._update())
+        fitCombo(ui.columnCombo)
         self._update()
 
     def add(self, name: str) -> None:
@@ -78,4 +80,12 @@ class LabelColumns:
         for name in self.names:
             ui.columnCombo.addItem(name, name)
         ui.columnCombo.enabled = ui.removeColumnButton.enabled = bool(self.names)
-        ui.takeTableButton.enabled = ui.labelTableSelector.currentNode() is not None
+        ui.columnCombo.toolTip = _("The columns there are") if self.names else _("There is no column yet")
+        ui.removeColumnButton.toolTip = (
+            _("Show the column no more; its labels stay at the volumes") if self.names else _("There is no column yet")
+        )
+        known = ui.labelTableSelector.currentNode() is not None
+        ui.takeTableButton.enabled = known
+        ui.takeTableButton.toolTip = (
+            _("Keep the labels of its rows at the volumes") if known else _("Choose a table of the scene first")
+        )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import qt
+from MedSSLLib.widgets.fitting import fitCombo, fitTable
 from MedSSLLib.widgets.modelChoice import chosen
 from MedSSLLib.widgets.signal import Signal
+from MedSSLLib.widgets.tables import fitHeight
 from slicer.i18n import tr as _
 
 from MedSSLPretrainLib.labels.labelledVolumes import (
@@ -17,6 +19,10 @@ from MedSSLPretrainLib.labels.labelledVolumes import (
     setSegmentation,
     volumesOfScene,
 )
+
+SHOWN = 6  # rows; more scroll
+SEGMENTATION, PATIENT, SCROLLED = 106, 62, 150  # widths of columns, pixels; the last of the names where labels scroll
+MOST_LABELS = 2  # columns of labels that fit beside the names
 
 
 class VolumesTable:
@@ -32,7 +38,7 @@ class VolumesTable:
         table.verticalHeader().visible = False
         table.alternatingRowColors = True
         table.selectionMode = qt.QAbstractItemView.NoSelection
-        table.wordWrap = False
+        fitTable(table)
         table.connect("itemChanged(QTableWidgetItem*)", self._onItem)
 
     @property
@@ -81,11 +87,25 @@ class VolumesTable:
         table.setHorizontalHeaderLabels(titles)
         for row, node in enumerate(self._nodes):
             self._fillRow(row, node)
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.Stretch)
-        if self._columns is not None and len(self._columns) > 2:  # many labels scroll
-            header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        self._fitColumns()
+        fitHeight(table, SHOWN)
         table.blockSignals(False)
+
+    def _fitColumns(self) -> None:
+        """The names take what the others leave; many labels scroll."""
+        table, header, last = self._table, self._table.horizontalHeader(), self._table.columnCount - 1
+        scrolls = self._columns is not None and len(self._columns) > MOST_LABELS
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(0, qt.QHeaderView.Interactive if scrolls else qt.QHeaderView.Stretch)
+        header.setSectionResizeMode(last, qt.QHeaderView.Fixed)
+        table.setColumnWidth(last, PATIENT)
+        if scrolls:
+            table.setColumnWidth(0, SCROLLED)
+        table.setHorizontalScrollBarPolicy(qt.Qt.ScrollBarAsNeeded if scrolls else qt.Qt.ScrollBarAlwaysOff)
+        table.setProperty("nameColumn", 0 if len(self._columns or ()) < MOST_LABELS else -1)  # labels need their room
+        if self._columns is None:
+            header.setSectionResizeMode(1, qt.QHeaderView.Fixed)
+            table.setColumnWidth(1, SEGMENTATION)
 
     def _titles(self) -> list[str]:
         middle = [_("Segmentation")] if self._columns is None else list(self._columns)
@@ -102,18 +122,19 @@ class VolumesTable:
         for number, column in enumerate(self._columns or ()):
             self._table.setItem(row, 1 + number, qt.QTableWidgetItem(label(node, column)))
         patient = qt.QTableWidgetItem(patientOf(node))
-        patient.setToolTip(
-            _("Volumes of one patient are never split between training and validation; empty: one of its own")
-        )
+        rule = _("Volumes of one patient are never split between training and validation; empty: one of its own")
+        patient.setToolTip(f"{patient.text()}\n{rule}" if patient.text() else rule)
         self._table.setItem(row, self._table.columnCount - 1, patient)
 
     def _segmentationCombo(self, volumeNode):
         combo, current = qt.QComboBox(), segmentationOf(volumeNode)
+        fitCombo(combo, 4)
         combo.addItem(_("(none)"), "")
         for node in segmentationsOfScene():
             combo.addItem(node.GetName(), node.GetID())
         combo.setCurrentIndex(max(0, combo.findData(_idOf(current))))
-        combo.toolTip = _("What is segmented in {name}").format(name=volumeNode.GetName())
+        what = _("What is segmented in {name}").format(name=volumeNode.GetName())
+        combo.toolTip = f"{what}: {combo.currentText}"
         combo.connect("activated(int)", lambda _index: self._onSegmentation(volumeNode, chosen(combo)))
         return combo
 

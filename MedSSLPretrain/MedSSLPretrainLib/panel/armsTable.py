@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import qt
+from MedSSLLib.widgets.fitting import fitCombo
 from MedSSLLib.widgets.modelChoice import methodTitle, purpose
 from MedSSLLib.widgets.signal import Signal
-from MedSSLLib.widgets.tables import prepareTable
+from MedSSLLib.widgets.tables import fitHeight, prepareTable
 from slicer.i18n import tr as _
 
 SCRATCH = "scratch"
+SHOWN = 5  # rows; more scroll
 
 
 class ArmsTable:
@@ -24,6 +26,8 @@ class ArmsTable:
         self._table, self._models = table, []
         self._arms: list[tuple[str, str]] = [(SCRATCH, "")]  # name, weights
         prepareTable(table, [_("Arm"), _("Weights to start from")], editable=True)
+        table.setTextElideMode(qt.Qt.ElideMiddle)
+        table.setMinimumWidth(1)
         table.connect("itemChanged(QTableWidgetItem*)", self._onItem)
         self._fill()
 
@@ -31,6 +35,11 @@ class ArmsTable:
     def arms(self) -> list[dict[str, str]]:
         """As a study takes them."""
         return [{"name": name, "weights": weights} for name, weights in self._arms]
+
+    def set(self, arms: list[tuple[str, str]]) -> None:
+        """Show these arms: names and weights."""
+        self._arms = list(arms)
+        self._changed()
 
     def setModels(self, models: list[dict[str, Any]]) -> None:
         """Offer the backend's models as weights."""
@@ -68,12 +77,15 @@ class ArmsTable:
         table.rowCount = len(self._arms)
         for row, (name, weights) in enumerate(self._arms):
             table.setItem(row, 0, qt.QTableWidgetItem(name))
+            table.item(row, 0).setToolTip(name)
             table.setCellWidget(row, 1, self._combo(row, weights))
+        fitHeight(table, SHOWN)
         table.blockSignals(False)
 
     def _combo(self, row: int, weights: str):
         """The models of the backend; another text is the path of a weight file."""
         combo = qt.QComboBox()
+        fitCombo(combo, 4)
         combo.editable = True
         combo.addItem(_("nothing (from scratch)"), "")
         for model in self._models:
@@ -81,7 +93,10 @@ class ArmsTable:
         if combo.findData(weights) < 0:
             combo.addItem(weights, weights)
         combo.setCurrentIndex(combo.findData(weights))
-        combo.toolTip = _("A model of the backend, or the path of a weight file on its computer")
+        combo.lineEdit().cursorPosition = 0  # names begin with what tells them apart
+        combo.toolTip = "\n".join(
+            (combo.currentText, _("A model of the backend, or the path of a weight file on its computer"))
+        )
         combo.connect("editTextChanged(QString)", lambda text: self._onWeights(row, combo, text))
         return combo
 

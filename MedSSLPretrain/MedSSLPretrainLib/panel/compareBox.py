@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from MedSSLLib.steps import Steps
+from MedSSLLib.widgets.fitting import narrow
 from MedSSLLib.widgets.modelChoice import chosen, fillCombo
+from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
@@ -19,6 +21,8 @@ from MedSSLPretrainLib.runs.compareSteps import Comparison, checkComparison, com
 
 class CompareBox(JobBox):
     """Fills a frame with the section; task, settings and volumes are those of the section "Fine-tune".
+
+    Signal: `changed()` when the user chose something; see JobBox for the others.
 
     Args:
         frame: an empty widget of the panel with a layout.
@@ -34,14 +38,18 @@ class CompareBox(JobBox):
         self._finetune, self._task = finetune, ""
         self.arms = ArmsTable(ui.armsTable)
         fillCombo(ui.unitCombo, unitTitles())
+        narrow(ui.tablePath)
         ui.tablePath.nameFilters = [_("Tables (*.csv)"), _("All files (*)")]
         for button, slot in ((ui.addArmButton, self.arms.add), (ui.removeArmButton, self.arms.removeSelected)):
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
-        self.arms.changed.connect(self.update)
+        self.changed = Signal()
+        self.arms.changed.connect(self._onChoice)
         for signal, widget in (
             ("textChanged(QString)", ui.sizesEdit), ("currentPathChanged(QString)", ui.tablePath),
             ("validInputChanged(bool)", ui.tablePath), ("textChanged(QString)", ui.tableLabelsEdit),
             ("currentIndexChanged(int)", ui.unitCombo), ("currentIndexChanged(int)", ui.referenceCombo),
+            ("currentIndexChanged(int)", ui.metricCombo), ("valueChanged(int)", ui.seedsSpin),
+            ("valueChanged(double)", ui.testSpin),
         ):  # fmt: skip
             widget.connect(signal, lambda _value: self._onChoice())
         finetune.chosenChanged.connect(self.update)
@@ -77,6 +85,35 @@ class CompareBox(JobBox):
             ui.seedsSpin.value, chosen(ui.metricCombo), chosen(ui.referenceCombo) or "", ui.testSpin.value,
         )  # fmt: skip
 
+    def choices(self) -> dict[str, Any]:
+        """What the user has put together, for the scene to keep."""
+        ui = self.ui
+        return {
+            "arms": self.arms.arms, "unit": chosen(ui.unitCombo), "sizes": ui.sizesEdit.text, "seeds": ui.seedsSpin.value,
+            "test": ui.testSpin.value, "metric": chosen(ui.metricCombo), "reference": chosen(ui.referenceCombo),
+            "table": ui.tablePath.currentPath, "labels": ui.tableLabelsEdit.text,
+        }  # fmt: skip
+
+    def setChoices(self, kept: dict[str, Any]) -> None:
+        """Show what `choices` said, maybe in another version; the task has its metrics by now."""
+        ui = self.ui
+        if kept.get("arms"):
+            self.arms.set([(arm["name"], arm["weights"]) for arm in kept["arms"]])
+        ui.sizesEdit.text, ui.tablePath.currentPath = kept.get("sizes", ""), kept.get("table", "")
+        ui.tableLabelsEdit.text = kept.get("labels", "")
+        ui.seedsSpin.value, ui.testSpin.value = (
+            kept.get("seeds", ui.seedsSpin.value),
+            kept.get("test", ui.testSpin.value),
+        )
+        self.update()
+        for key, combo in (("unit", ui.unitCombo), ("metric", ui.metricCombo), ("reference", ui.referenceCombo)):
+            combo.setCurrentIndex(max(0, combo.findData(kept.get(key))))
+
+    def summary(self) -> str:
+        """The choice in a few words; "" while there is nothing to compare with."""
+        names = [arm["name"] for arm in self.arms.arms]
+        return _("Arms: {names}").format(names=", ".join(names)) if len(names) > 1 else ""
+
     def missing(self) -> str:
         """Why no comparison can start now, or ""."""
         if self._backend.transport is None:
@@ -104,6 +141,7 @@ class CompareBox(JobBox):
     def _onChoice(self) -> None:
         self.showError(None)
         self.update()
+        self.changed.emit()
 
 
 def _refill(combo, titles: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 
 import ctk
@@ -12,6 +11,7 @@ from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.steps import StepRunner
 from MedSSLLib.widgets.counted import counted
 from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.fitting import narrow, softLabel
 from MedSSLLib.widgets.modelChoice import fillCombo
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
@@ -19,6 +19,7 @@ from slicer.i18n import tr as _
 from MedSSLPretrainLib.datasets.setReport import setsText
 from MedSSLPretrainLib.datasets.setsBox import SetsBox
 from MedSSLPretrainLib.labels.labelledVolumes import volumesOfScene
+from MedSSLPretrainLib.panel.dataTexts import imagesText, modalityTitles, summaryText, viewTitles
 from MedSSLPretrainLib.runs.trainingSteps import TrainingSet, checkSteps, previewSteps
 from MedSSLPretrainLib.views.previewNodes import previewNodeSteps
 
@@ -48,6 +49,8 @@ class DataBox:
         fillCombo(ui.sourceCombo, {SCENE: _("Volumes of the scene"), FOLDER: _("Folder"), TABLE: _("Table (CSV)")})
         fillCombo(ui.modalityCombo, modalityTitles())
         fillCombo(ui.viewCombo, viewTitles())
+        for widget in (ui.volumesSelector, ui.folderPath, ui.csvPath):
+            narrow(widget)
         ui.folderPath.filters = ctk.ctkPathLineEdit.Dirs
         ui.csvPath.nameFilters = [_("Tables (*.csv)")]
         for signal, widget in (
@@ -61,6 +64,7 @@ class DataBox:
         ui.checkButton.connect("clicked(bool)", lambda _on: self.check())
         ui.previewButton.connect("clicked(bool)", lambda _on: self.preview())
         backend.changed.connect(self.update)
+        softLabel(ui.dataSummary)
         self._watch = SceneWatch(self._sceneChanged)
         self._sceneChanged()
 
@@ -112,6 +116,19 @@ class DataBox:
         if self._needsView() and not chosen.view:
             return _("Choose what becomes of 3D volumes")
         return ""
+
+    def summary(self) -> str:
+        """The choice in a few words."""
+        if self._usesSpecs:
+            names = ", ".join(values.get("name") or _("(new)") for values in self.sets.specs)
+            sets = counted(len(self.sets.specs), _("{count} set"), _("{count} sets"))
+            return f"{sets}: {names}" if names else ""
+        chosen = self.chosen()
+        text = chosen.path
+        if chosen.volumes:
+            names = ", ".join(volume.GetName() for volume in chosen.volumes)
+            text = f"{imagesText(len(chosen.volumes), self._flat)}: {names}"
+        return ", ".join(part for part in (text, chosen.modality) if part) if text else ""
 
     def _needsView(self) -> bool:
         """Whether 3D volumes are ticked for a method that learns from 2D images."""
@@ -223,59 +240,3 @@ class DataBox:
         if list(selector.sortFilterProxyModel().hiddenNodeIDs) != made:
             selector.sortFilterProxyModel().hiddenNodeIDs = made
         self.update()
-
-
-def modalityTitles() -> dict[str, str]:
-    """What images may be of, by the name that a DataSpec uses."""
-    return {"": _("As the files say"), "CT": "CT", "MR": "MR", "CXR": _("Radiographs (CXR)")}
-
-
-def viewTitles() -> dict[str, str]:
-    """What a 3D volume of the scene may become."""
-    return {
-        "": _("(choose)"),
-        "frontal": _("Frontal projection (simulated)"),
-        "lateral": _("Lateral projection (simulated)"),
-        "k": _("Middle slice"),
-    }
-
-
-def summaryText(info: dict) -> str:
-    """What `POST /inspect/check` found, as rich text."""
-    counts = _("{images} of {patients}, {modality}").format(
-        images=imagesText(_count(info.get("volumes", 0)), info.get("modality") == "CXR"),
-        patients=counted(_count(info.get("patients", 0)), _("{count} patient"), _("{count} patients")),
-        modality=info.get("modality") or _("modality unknown"),
-    )  # fmt: skip
-    split = _("{training} for training, {validation} for validation").format(
-        training=_count(info.get("training", 0)), validation=_count(info.get("validation", 0))
-    )
-    bad = info.get("bad", ())
-    rows = [
-        (_("Spacing (mm)"), info.get("spacing", "")),
-        (_("Size"), info.get("size", "")),
-        (_("Orientations"), _counted(info.get("orientations", {}))),
-        (_("Patients by"), _counted(info.get("patients_by", {}))),
-        (_("Left out"), _counted(info.get("left_out", {}))),
-        *((_("Cannot be used"), f"{one['file']}: {one['reason']}") for one in bad),
-    ]
-    table = "".join(f"<tr><td>{name}&nbsp;</td><td>{html.escape(text)}</td></tr>" for name, text in rows if text)
-    notes = info.get("notes", ())[bool(bad) :]  # the first names the files that cannot be used once more
-    said = "".join(f"<br>{html.escape(note)}" for note in notes)
-    return f"<b>{counts}</b>: {split}.{f'<table>{table}</table>' if table else ''}{said}"
-
-
-def imagesText(count: int, flat: bool) -> str:
-    """How many volumes or radiographs."""
-    if flat:
-        return counted(count, _("{count} radiograph"), _("{count} radiographs"))
-    return counted(count, _("{count} volume"), _("{count} volumes"))
-
-
-def _counted(counts: dict) -> str:
-    """ "3 x localiser, 1 x RTSTRUCT"."""
-    return ", ".join(f"{count} x {name}" for name, count in counts.items())
-
-
-def _count(value) -> int:
-    return value if isinstance(value, int) else len(value)

@@ -9,6 +9,8 @@ from MedSSLLib.scene.labelMaps import isCorrected, isPrediction
 from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.steps import Steps
 from MedSSLLib.widgets.actionBox import Action
+from MedSSLLib.widgets.counted import counted
+from MedSSLLib.widgets.fitting import breakable, narrow, softLabel
 from MedSSLLib.widgets.modelChoice import ModelChoice, chosen, fillCombo, purpose
 from MedSSLLib.widgets.signal import Signal
 from MedSSLLib.widgets.uiFile import loadInto
@@ -20,12 +22,14 @@ from MedSSLPretrainLib.labels.labelColumns import LabelColumns
 from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, taskEntry
 from MedSSLPretrainLib.labels.labelledVolumes import labelsOf, segmentationOf, volumesOfScene
 from MedSSLPretrainLib.labels.volumesTable import VolumesTable
-from MedSSLPretrainLib.panel.dataBox import modalityTitles
+from MedSSLPretrainLib.panel.dataTexts import modalityTitles
 from MedSSLPretrainLib.panel.jobBox import UI_FOLDER, JobBox
 from MedSSLPretrainLib.panel.methodBox import MethodBox, knownTasks
 from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps
 
 HIDDEN = ("classes", "labels")  # settings that the table of volumes answers
+MODEL_NAME = 14  # characters, beside what the model is and its date
+CHIEF = ("probe", "training.steps", "training.batch_size")
 
 
 class FinetuneBox(JobBox):
@@ -50,14 +54,18 @@ class FinetuneBox(JobBox):
         ui = self.ui
         self._parameterNode = self.models = None
         self._inputs = (ui.volumesTable,)
-        self.tasks = MethodBox(ui, knownTasks(), HIDDEN)
+        self.tasks = MethodBox(ui, knownTasks(), HIDDEN, CHIEF)
         self.table = VolumesTable(ui.volumesTable)
         self.columns = LabelColumns(ui, self.showError)
-        self.models = ModelChoice(ui.startFromCombo, ui.startFromPath, self._chosen, none=_("Nothing (from scratch)"))
+        self.models = ModelChoice(
+            ui.startFromCombo, ui.startFromPath, self._chosen, none=_("Nothing (from scratch)"), nameLength=MODEL_NAME
+        )
         fillCombo(ui.modalityCombo, modalityTitles())
+        narrow(ui.labelTableSelector)
+        softLabel(ui.startFromCard)
         for button, slot in (
             (ui.tickAllButton, self.tickComplete), (ui.untickButton, lambda: self.table.tick(())),
-            (ui.refreshModelsButton, self.refreshModels), (ui.continueButton, self.goOn),
+            (ui.continueButton, self.goOn),
         ):  # fmt: skip
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
         for part in (self.tasks, self.table, self.columns):
@@ -74,6 +82,12 @@ class FinetuneBox(JobBox):
         if learnsSegments(self.tasks.name):
             return LabelledSet(segmentations=self.table.segmentations, **common)
         return LabelledSet(columns=self.columns.names, **common)
+
+    def summary(self) -> str:
+        """The choice in a few words; "" while no volume is ticked."""
+        count = len(self.table.volumes)
+        images = counted(count, _("{count} volume"), _("{count} volumes"))
+        return f"{self.tasks.summary()}: {images}" if count else ""
 
     def missing(self) -> str:
         """Why nothing can start now, or ""."""
@@ -186,6 +200,8 @@ class FinetuneBox(JobBox):
         self.showError(None)
         isSegmentation, node = learnsSegments(self.tasks.name), self._parameterNode
         self.ui.labelsFrame.visible = not isSegmentation
+        self.ui.startFromCard.text = breakable(self.models.card)
+        self.ui.startFromCard.visible = bool(self.models.card)
         self.table.setColumns(None if isSegmentation else self.columns.names)
         if node is not None:
             node.task, node.labelColumns = self.tasks.name, ",".join(self.columns.names)

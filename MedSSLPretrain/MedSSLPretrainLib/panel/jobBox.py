@@ -7,6 +7,7 @@ from pathlib import Path
 
 from MedSSLLib.steps import StepRunner, Steps
 from MedSSLLib.widgets.actionBox import IDLE, Action, ActionBox
+from MedSSLLib.widgets.fitting import breakable, softLabel
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
 
@@ -30,6 +31,7 @@ class JobBox(ActionBox):
 
     def __init__(self, ui, name: str, backend, running: Callable[..., bool]) -> None:
         super().__init__(ui, name)
+        softLabel(self._statusLabel)
         self.submitted, self.cancelled = Signal(), Signal()
         self._backend, self._running, self._cancelTip = backend, running, ""
         backend.changed.connect(self.update)
@@ -91,7 +93,7 @@ class JobBox(ActionBox):
             action.button.text, action.button.enabled, action.button.toolTip = _("Sending..."), False, ""
 
     def _updateStatus(self, wishes: list[str]) -> None:
-        self._statusLabel.text = "" if self.busy or self._running(*self.KINDS) else ", ".join(wishes)
+        self._statusLabel.text = "" if self.busy or self._running(*self.KINDS) else breakable(", ".join(wishes))
         self._statusLabel.visible = bool(self._statusLabel.text)
 
     def _runFinished(self, view) -> None:

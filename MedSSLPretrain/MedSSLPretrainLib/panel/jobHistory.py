@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import qt
 import slicer
 from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.fitting import elideMiddle, fitTable, softLabel
+from MedSSLLib.widgets.jobTexts import nameOf, stateTitles, whenText
 from MedSSLLib.widgets.signal import Signal
-from MedSSLLib.widgets.tables import prepareTable
+from MedSSLLib.widgets.tables import fitHeight, prepareTable
 from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.core.home import home_folder
 from medssl.core.protocol import QUEUED, RESUMABLE_STATES, RUNNING, JobView
-from MedSSLPretrainLib.panel.runBox import stateTitles
+from MedSSLPretrainLib.panel.jobCard import cardText, cardTip
+from MedSSLPretrainLib.panel.runBox import REPORT
 
 REFRESH_MS = 3000
-STATE, NAME, KIND, STEPS, LOSS, DATE = range(6)
-REPORT = "results/report.html"
+NAME, STATE, PROGRESS, WHEN = range(4)
+SHOWN = 7  # rows; more scroll
+LONGEST = 80  # characters of a name in the table; the whole one stands in its tooltip
 TAIL = 30  # events in which the last loss of a job is looked for
-
-
-def kindTitles() -> dict[str, str]:
-    """Kinds of jobs in the user's language."""
-    return {
-        "pretrain": _("pretrain"), "finetune": _("fine-tune"), "probe": _("probe"), "apply": _("apply"),
-        "compare": _("compare"), "batch": _("batch"),
-    }  # fmt: skip
 
 
 class JobHistory:
     """The widgets of the section "Jobs".
 
-    Signals: `selected(jobId)`, `resumed(jobId)`.
+    Signals: `selected(jobId)`, `resumed(jobId)`; `shown(jobId)`, its curves are wanted; `listed(views)`, the jobs as they
+    are now.
 
     Args:
         ui: widgets of the panel.
@@ -45,17 +42,18 @@ class JobHistory:
     """
 
     def __init__(self, ui, backend, openUrl: Callable | None = None, confirm: Callable | None = None) -> None:
-        self.selected, self.resumed = Signal(), Signal()
+        self.selected, self.resumed, self.shown, self.listed = Signal(), Signal(), Signal(), Signal()
         self.ui, self._backend = ui, backend
         self._openUrl = openUrl or (lambda path: qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path)))
         self._confirm = confirm or slicer.util.confirmOkCancelDisplay
         self.views: list[JobView] = []
-        self._losses: dict[str, tuple[int, float]] = {}  # job id -> (number of events known, last loss)
+        self._losses: dict[str, tuple[int, float | None]] = {}  # job id -> (number of events asked for, last loss)
         self._asking = None
         self._prepareTable()
         for button, slot in (
-            (ui.cancelJobButton, self._cancel), (ui.resumeJobButton, self._resume),
-            (ui.deleteJobButton, self._delete), (ui.revealJobButton, self._reveal), (ui.reportJobButton, self._report),
+            (ui.showJobButton, lambda: self.shown.emit(self.current().id)),
+            (ui.cancelJobButton, self._cancel), (ui.resumeJobButton, lambda: self.resume(self.current())),
+            (ui.deleteJobButton, self._delete), (ui.revealJobButton, self._reveal), (ui.reportJobButton, lambda: self.report(self.current())),
         ):  # fmt: skip
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
         self._timer = qt.QTimer()
@@ -76,7 +74,7 @@ class JobHistory:
     def current(self) -> JobView | None:
         """The selected job."""
         rows = enumerate(self.views)
-        return next((view for row, view in rows if self.ui.jobsTable.item(row, STATE).isSelected()), None)
+        return next((view for row, view in rows if self.ui.jobsTable.item(row, NAME).isSelected()), None)
 
     def select(self, jobId: str) -> None:
         """Select a job of the list without emitting `selected`."""
@@ -109,12 +107,14 @@ class JobHistory:
     def update(self) -> None:
         """Enable the buttons that fit the selected job; the others say why not."""
         ui, view = self.ui, self.current()
+        self._showCard(view)
         state = view.status.state if view is not None else ""
         down = _("Start the backend first") if self._backend.transport is None else ""
         none = down or ("" if view is not None else _("Select a job in the table"))
         here = self._backend.transport is not None and self._backend.transport.sharesFiles
         running = state in (QUEUED, RUNNING)
         rules = {
+            ui.showJobButton: "",
             ui.cancelJobButton: "" if running else _("Only a queued or running job can be cancelled"),
             ui.resumeJobButton: ""
             if state in RESUMABLE_STATES
@@ -129,8 +129,10 @@ class JobHistory:
 
     def _prepareTable(self) -> None:
         table = self.ui.jobsTable
-        prepareTable(table, [_("State"), _("Name"), _("Kind"), _("Steps"), _("Loss"), _("Created")])
-        table.horizontalHeader().setSectionResizeMode(NAME, qt.QHeaderView.Stretch)
+        prepareTable(table, [_("Name"), _("State"), _("Done"), _("When")])
+        fitTable(table, NAME)
+        fitHeight(table, SHOWN)
+        softLabel(self.ui.jobCard)
         table.connect("itemSelectionChanged()", self._selectionChanged)
         table.connect("itemClicked(QTableWidgetItem*)", lambda _item: self._selectionChanged())  # the selected one, too
 
@@ -144,9 +146,6 @@ class JobHistory:
         self._asking = None
         showError(self.ui.jobsError, None)
         self._show(views)
-        for view in views:
-            if view.events and self._losses.get(view.id, (0, 0.0))[0] != view.events:
-                self._askLoss(view)
 
     def _askLoss(self, view: JobView) -> None:
         """The list says nothing of losses; the job's last events do."""
@@ -156,8 +155,9 @@ class JobHistory:
             best = next((e for e in reversed(found) if "validation_loss" in e), found[-1] if found else None)
             if best is not None:
                 self._losses[view.id] = (view.events, best.get("validation_loss", best.get("loss")))
-                self._show(self.views)
+                self.update()
 
+        self._losses[view.id] = (view.events, self._losses.get(view.id, (0, None))[1])
         call = api.events(view.id, max(0, view.events - TAIL))
         self._backend.transport.send(call, answered, lambda _error: None)  # it may have been deleted meanwhile
 
@@ -167,19 +167,30 @@ class JobHistory:
         self.update()
 
     def _show(self, views: list[JobView]) -> None:
-        chosen = self.current()
+        chosen, before = self.current(), self.views
         table = self.ui.jobsTable
         table.blockSignals(True)
         self.views = views
         table.rowCount = len(views)
         for row, view in enumerate(views):
-            for column, text in enumerate(_cells(view, self._losses.get(view.id))):
+            if row < len(before) and before[row] == view:  # written already: of hundreds of jobs one or two change
+                continue
+            for column, text in enumerate(_cells(view)):
                 _setCell(table, row, column, text)
-            table.item(row, NAME).setToolTip(view.spec.name or view.id)
-            table.item(row, KIND).setToolTip(view.spec.method)
-            table.item(row, DATE).setToolTip(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(view.status.created)))
+                table.item(row, column).setToolTip(f"{nameOf(view)}\n{cardTip(view)}")
+        fitHeight(table, SHOWN)
         table.blockSignals(False)
         self.select(chosen.id if chosen is not None else "")
+        self.listed.emit(views)
+
+    def _showCard(self, view: JobView | None) -> None:
+        card = self.ui.jobCard
+        if view is None:
+            card.text, card.toolTip = _("Select a job in the table"), ""
+            return
+        card.text, card.toolTip = cardText(view, self._losses.get(view.id, (0, None))[1]), cardTip(view)
+        if view.events and self._backend.transport is not None and self._losses.get(view.id, (0,))[0] != view.events:
+            self._askLoss(view)
 
     def _send(self, call, onDone: Callable) -> None:
         self._backend.transport.send(call, onDone, self._failed)
@@ -187,8 +198,9 @@ class JobHistory:
     def _cancel(self) -> None:
         self._send(api.cancel(self.current().id), lambda _view: self.refresh())
 
-    def _resume(self) -> None:
-        self._send(api.resume(self.current().id), lambda view: self.resumed.emit(view.id))
+    def resume(self, view: JobView) -> None:
+        """Let a job go on from its last checkpoint."""
+        self._send(api.resume(view.id), lambda again: self.resumed.emit(again.id))
 
     def _delete(self) -> None:
         view = self.current()
@@ -203,9 +215,8 @@ class JobHistory:
     def _reveal(self) -> None:
         self._openUrl(str(home_folder() / "jobs" / self.current().id))
 
-    def _report(self) -> None:
-        """The report holds its pictures: it can be read from a copy as well."""
-        view = self.current()
+    def report(self, view: JobView) -> None:
+        """Open a job's report; it holds its pictures, so that a copy can be read as well."""
         if self._backend.transport.sharesFiles:
             self._openUrl(str(home_folder() / "jobs" / view.id / REPORT))
         else:
@@ -217,13 +228,10 @@ class JobHistory:
         self._openUrl(str(path))
 
 
-def _cells(view: JobView, known: tuple[int, float] | None) -> tuple[str, ...]:
+def _cells(view: JobView) -> tuple[str, ...]:
     status = view.status
-    steps = f"{status.step}/{status.steps}" if status.steps else ""
-    date = time.strftime("%m-%d %H:%M", time.localtime(status.created))
-    kind = kindTitles().get(view.spec.kind, view.spec.kind)
-    loss = f"{known[1]:.4f}" if known is not None else ""
-    return stateTitles()[status.state], view.spec.name or view.id, kind, steps, loss, date
+    share = f"{math.floor(100 * status.progress)} %" if status.state != QUEUED else ""
+    return elideMiddle(nameOf(view), LONGEST), stateTitles()[status.state], share, whenText(status.created)
 
 
 def _setCell(table, row: int, column: int, text: str) -> None:

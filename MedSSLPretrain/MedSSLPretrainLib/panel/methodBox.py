@@ -6,12 +6,16 @@ import json
 from typing import Any
 
 from MedSSLLib.widgets.configForm import ConfigForm, checkedForm
+from MedSSLLib.widgets.counted import counted
+from MedSSLLib.widgets.fitting import fitCombo
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
 
 from medssl.tasks.described import describe_methods, describe_tasks
+from MedSSLPretrainLib.panel.restingSettings import restingSettings
 
 FIRST_PRESET = "laptop"  # finishes within minutes anywhere
+CHIEF = ("backbone", "base_width", "epochs", "training.steps", "training.batch_size")  # settings that are shown at once
 
 
 def knownMethods() -> list[dict[str, Any]]:
@@ -35,11 +39,16 @@ class MethodBox:
         ui: widgets of the panel.
         methods: descriptions as of `GET /methods` or `GET /tasks`.
         hidden: settings that the form leaves out, because the panel asks for them elsewhere.
+        chief: dotted names of the settings that the form shows at once.
     """
 
-    def __init__(self, ui, methods: list[dict[str, Any]], hidden: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, ui, methods: list[dict[str, Any]], hidden: tuple[str, ...] = (), chief: tuple[str, ...] = CHIEF
+    ) -> None:
         self.changed = Signal()
-        self.ui, self.methods, self._hidden, self.form = ui, [], hidden, None
+        self.ui, self.methods, self._hidden, self._chief, self.form = ui, [], hidden, chief, None
+        for combo in (ui.methodCombo, ui.presetCombo):
+            fitCombo(combo)
         ui.methodCombo.connect("currentIndexChanged(int)", lambda _index: self._showMethod())
         ui.presetCombo.connect("activated(int)", lambda _index: self._takePreset())
         self.setMethods(methods)
@@ -100,6 +109,16 @@ class MethodBox:
         """The chosen method's or task's name."""
         return self._method()["name"]
 
+    def summary(self) -> str:
+        """The choice in a few words."""
+        values, _error = checkedForm(self.form)
+        parts = [self._method()["title"], self.ui.presetCombo.currentText]
+        if values and values.get("epochs"):
+            parts.append(counted(values["epochs"], _("{count} epoch"), _("{count} epochs")))
+        elif values and "training" in values:
+            parts.append(counted(values["training"]["steps"], _("{count} step"), _("{count} steps")))
+        return ", ".join(parts)
+
     def missing(self) -> str:
         """What is wrong with the form, or ""."""
         _values, error = checkedForm(self.form)
@@ -116,7 +135,8 @@ class MethodBox:
     def _showMethod(self) -> None:
         method = self._method()
         self.ui.methodCombo.toolTip = method["description"]
-        self.form = ConfigForm(self.ui.formFrame, [f for f in method["fields"] if f["name"] not in self._hidden])
+        fields = [one for one in method["fields"] if one["name"] not in self._hidden]
+        self.form = ConfigForm(self.ui.formFrame, fields, self._chief)
         self.form.changed.connect(self._edited)
         combo = self.ui.presetCombo
         combo.blockSignals(True)
@@ -131,7 +151,10 @@ class MethodBox:
         self._edited()
 
     def _edited(self) -> None:
-        """Mark the preset's name while the form says something else."""
+        """Mark the preset's name while the form says something else; let settings rest that do not count."""
+        values, _error = checkedForm(self.form)
+        if values is not None:
+            self.form.rest(restingSettings(values))
         combo = self.ui.presetCombo
         for row in range(combo.count):
             name = combo.itemData(row)

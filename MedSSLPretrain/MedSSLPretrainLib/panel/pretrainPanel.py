@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.fitting import readableBoxes
+from MedSSLLib.widgets.keyboard import orderByParts
+from MedSSLLib.widgets.runningJobs import RunningJobs
 
 from medssl.client import api
 from medssl.core.protocol import FINISHED, QUEUED, RUNNING
@@ -11,6 +14,7 @@ from MedSSLPretrainLib.panel.dataBox import DataBox
 from MedSSLPretrainLib.panel.finetuneBox import FinetuneBox
 from MedSSLPretrainLib.panel.jobHistory import JobHistory
 from MedSSLPretrainLib.panel.methodBox import MethodBox, knownMethods
+from MedSSLPretrainLib.panel.panelSteps import PanelSteps
 from MedSSLPretrainLib.panel.runBox import RunBox
 from MedSSLPretrainLib.panel.sceneChoices import SceneChoices
 from MedSSLPretrainLib.panel.startBox import StartBox
@@ -41,19 +45,33 @@ class PretrainPanel:
         self.finetuneBox = FinetuneBox(ui.finetuneFrame, backend, self._runs)
         self.compareBox = CompareBox(ui.compareFrame, backend, self._runs, self.finetuneBox)
         self._jobBoxes = (self.startBox, self.finetuneBox, self.compareBox)
-        self.choices = SceneChoices(self)
+        self.choices, self.steps = SceneChoices(self), PanelSteps(self)
+        self.running = RunningJobs(ui.runningFrame, backend, self.showJob, self.history.refresh)
         backend.changed.connect(self._backendChanged)
         self.dataBox.changed.connect(self.update)
         self.methodBox.changed.connect(self._methodChanged)
         self.runBox.changed.connect(self._seen)
+        self.runBox.resumeWanted.connect(self.history.resume)
+        self.runBox.reportWanted.connect(self.history.report)
         self.history.selected.connect(self._follow)
+        self.history.shown.connect(self.showJob)
+        self.history.listed.connect(self._listed)
         self.history.resumed.connect(self._resumed)
         for box in self._jobBoxes:
             box.submitted.connect(self._submitted)
             box.cancelled.connect(self._cancel)
-        self._asked, self._following = None, ""
+        self._asked, self._following, self._ended = None, "", None
         self.dataBox.setMethod(self.methodBox.flat, self.methodBox.usesSpecs)
         self._backendChanged()
+        root = ui.dataSection.parentWidget()
+        readableBoxes(root)
+        orderByParts(root)
+
+    def showJob(self, jobId: str) -> None:
+        """Show a job's progress, wherever it was started."""
+        self.history.select(jobId)
+        self._follow(jobId)
+        self.steps.run.open()
 
     def _methodChanged(self) -> None:
         self.dataBox.setMethod(self.methodBox.flat, self.methodBox.usesSpecs)
@@ -63,11 +81,12 @@ class PretrainPanel:
         """Bring the buttons that start jobs up to date."""
         for box in self._jobBoxes:
             box.update()
+        self.steps.update()
 
     def close(self) -> None:
         """Let go of timers and connections; jobs go on."""
         self.backend.changed.disconnect(self._backendChanged)
-        for box in (self.history, self.runBox, self.dataBox, *self._jobBoxes):
+        for box in (self.running, self.history, self.runBox, self.dataBox, *self._jobBoxes):
             box.close()
 
     def sceneClosing(self) -> None:
@@ -93,8 +112,18 @@ class PretrainPanel:
         self.backend.transport.send(call, lambda _view: self.history.refresh(), self._failed)
 
     def _submitted(self, view) -> None:
+        self.steps.started(view.spec.kind)
         self.history.add(view)
         self._follow(view.id)
+
+    def _listed(self, views) -> None:
+        """Models of jobs that ended meanwhile are offered to start from, whoever started those."""
+        ended = {view.id for view in views if view.status.state == FINISHED}
+        if self._ended is not None and ended - self._ended:
+            self._refreshModels()
+        self._ended = ended
+        self.running.show(views)
+        self.steps.update()
 
     def _resumed(self, jobId: str) -> None:
         self.history.refresh()
@@ -120,10 +149,14 @@ class PretrainPanel:
             self._following = view.id
         elif view.status.state == FINISHED and self._following == view.id:
             self._following = ""
-            self.finetuneBox.refreshModels()
-            self.dataBox.sets.refreshModels()
+            self._refreshModels()
+
+    def _refreshModels(self) -> None:
+        self.finetuneBox.refreshModels()
+        self.dataBox.sets.refreshModels()
 
     def _failed(self, error: Exception) -> None:
+        self.steps.run.open()
         showError(self.ui.runError, error)
         self.update()
 

@@ -8,6 +8,8 @@ from typing import Any
 import slicer
 from MedSSLLib.steps import StepRunner
 from MedSSLLib.widgets.errorText import showError
+from MedSSLLib.widgets.fitting import breakable, fitCombo, softLabel
+from MedSSLLib.widgets.jobTexts import nameOf, progressText, stateTitles
 from MedSSLLib.widgets.modelChoice import chosen
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
@@ -15,39 +17,36 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.core.errors import ResourceError, from_dict
 from medssl.core.polling import follow_job
-from medssl.core.protocol import CANCELLED, FAILED, FINISHED, INTERRUPTED, QUEUED, RUNNING, JobView
-from MedSSLPretrainLib.runs.eventText import durationText, eventText
+from medssl.core.protocol import FAILED, INTERRUPTED, QUEUED, RESUMABLE_STATES, RUNNING, JobView
+from MedSSLPretrainLib.runs.eventText import eventText
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
 from MedSSLPretrainLib.views.setCurves import familyTitles
 
+REPORT = "results/report.html"
 LOG_TAIL = 8000  # characters of log.txt shown after a failure
-
-
-def stateTitles() -> dict[str, str]:
-    """States in the user's language."""
-    return {
-        QUEUED: _("queued"), RUNNING: _("running"), FINISHED: _("finished"), FAILED: _("failed"),
-        CANCELLED: _("cancelled"), INTERRUPTED: _("interrupted"),
-    }  # fmt: skip
 
 
 class RunBox:
     """The widgets of the section "Progress".
 
-    Signals: `changed()` at every look at the job.
+    Signals: `changed()` at every look at the job; `resumeWanted(JobView)`, `reportWanted(JobView)`.
 
     Attributes: `view`, the JobView last seen (None: no job).
     """
 
     def __init__(self, ui, backend, pollSeconds: float) -> None:
-        self.changed = Signal()
+        self.changed, self.resumeWanted, self.reportWanted = Signal(), Signal(), Signal()
         self.ui, self._backend, self._poll = ui, backend, pollSeconds
         self.view: JobView | None = None
         self._jobId, self._next, self._runner, self._transport = "", 0, None, None
         self.chart = None
-        self._plotView = slicer.qMRMLPlotView()  # made here: Slicer's .ui loader does not know this class
-        ui.lossPlot.layout().addWidget(self._plotView)
+        self._plotView = None
+        ui.runSection.connect("contentsCollapsed(bool)", lambda collapsed: None if collapsed else self._showChart())
+        softLabel(ui.jobLabel)
+        fitCombo(ui.curvesCombo)
         ui.curvesCombo.connect("activated(int)", lambda _index: self.chart.show(chosen(ui.curvesCombo)))
+        ui.resumeRunButton.connect("clicked(bool)", lambda _on: self.resumeWanted.emit(self.view))
+        ui.reportRunButton.connect("clicked(bool)", lambda _on: self.reportWanted.emit(self.view))
         self._buildChart()
         backend.changed.connect(self._backendChanged)
         self.update()
@@ -58,8 +57,9 @@ class RunBox:
         return self.view is not None and self.view.status.state in (QUEUED, RUNNING)
 
     def sceneClosing(self) -> None:
-        """The chart's nodes go: no event may reach them."""
+        """The chart's nodes go, also its view's, which would outlive the scene: no event may reach them."""
         self._stop()
+        self.chart.remove()
 
     def sceneClosed(self) -> None:
         """The followed job is not of the scene: its curve comes back, read once more."""
@@ -85,10 +85,18 @@ class RunBox:
         self.followOn()
 
     def _buildChart(self) -> None:
-        """Make the chart's nodes in the scene and show them."""
+        """Make the chart's nodes in the scene."""
         self.chart = LossChart()
-        self.chart.attach(self._plotView)
+        if self._plotView is not None:
+            self.chart.attach(self._plotView)
         self._offerCurves()
+
+    def _showChart(self) -> None:
+        """Make the view when the section is opened for the first time: it takes a while, and a panel opens without it."""
+        if self._plotView is None:
+            self._plotView = slicer.qMRMLPlotView()  # Slicer's .ui loader does not know this class
+            self.ui.lossPlot.layout().addWidget(self._plotView)
+            self.chart.attach(self._plotView)
 
     def followOn(self) -> None:
         """Go on reading: after a resume, or when the backend is back."""
@@ -100,23 +108,35 @@ class RunBox:
         self._runner = StepRunner(steps, self._transport, self._ended, self._failed).start()
 
     def close(self) -> None:
-        """Stop asking."""
+        """Stop asking, and take the chart out of the scene."""
         self._backend.changed.disconnect(self._backendChanged)
         self._stop()
+        self.chart.remove()
+
+    def summary(self) -> str:
+        """The followed job in a few words."""
+        if self.view is None:
+            return ""
+        status = self.view.status
+        course = f", {progressText(status)}" if self.active else ""
+        return f"{nameOf(self.view)}: {stateTitles()[status.state]}{course}"
 
     def update(self) -> None:
         """Bring every widget up to date."""
         ui, view = self.ui, self.view
+        up = self._backend.transport is not None
+        ui.resumeRunButton.visible = up and view is not None and view.status.state in RESUMABLE_STATES
+        ui.reportRunButton.visible = up and view is not None and REPORT in view.files
         if view is None:
             ui.jobLabel.text = _("No job yet") if not self._jobId else self._jobId
             ui.progressBar.maximum, ui.progressBar.value, ui.progressBar.format = 100, 0, "%p%"
             showError(ui.runError, None)
             return
         status = view.status
-        name = html.escape(view.spec.name or view.id)
+        name = html.escape(breakable(nameOf(view)))
         ui.jobLabel.text = f"<b>{name}</b>: {stateTitles()[status.state]}{html.escape(self._detail(status))}"
         ui.progressBar.maximum, ui.progressBar.value = 1000, round(1000 * status.progress)
-        ui.progressBar.format = _progressFormat(status)
+        ui.progressBar.format = progressText(status) if status.state == RUNNING and status.steps else "%p%"
         error = from_dict(status.error) if status.state == FAILED and status.error else None
         if status.state == INTERRUPTED:
             error = ResourceError(
@@ -179,10 +199,3 @@ class RunBox:
         if self._runner is not None:
             self._runner.stop()
             self._runner = None
-
-
-def _progressFormat(status) -> str:
-    if status.state != RUNNING or not status.steps:
-        return "%p%"
-    text = _("step {step} of {steps}").format(step=status.step, steps=status.steps)
-    return text + (_(", {time} left").format(time=durationText(status.eta_s)) if status.eta_s is not None else "")

@@ -21,7 +21,7 @@ class SceneChoices:
     def __init__(self, panel) -> None:
         self.changed = Signal()
         self._panel, self._ui = panel, panel.ui
-        for box in (panel.dataBox, panel.methodBox, panel.finetuneBox.tasks):
+        for box in (panel.dataBox, panel.methodBox, panel.finetuneBox.tasks, panel.compareBox):
             box.changed.connect(self.changed.emit)
 
     def restore(self, node) -> None:
@@ -42,6 +42,7 @@ class SceneChoices:
         ui.excludeEdit.text = node.exclude
         panel.dataBox.sets.weights.select(node.setsWeights)
         panel.dataBox.sets.setSpecs(json.loads(node.sets or "[]"))
+        panel.compareBox.setChoices(json.loads(node.comparison or "{}"))
         panel.dataBox.update()
         panel.update()
 
@@ -55,6 +56,7 @@ class SceneChoices:
         node.sets = json.dumps(panel.dataBox.sets.specs)
         node.setsWeights = panel.dataBox.sets.weights.reference
         node.method, node.preset, node.config = _kept(panel.methodBox)
+        node.comparison = json.dumps(panel.compareBox.choices())
         _task, node.taskPreset, node.taskConfig = _kept(panel.finetuneBox.tasks)
 
 

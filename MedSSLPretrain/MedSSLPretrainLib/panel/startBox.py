@@ -12,7 +12,7 @@ from MedSSLPretrainLib.runs.trainingSteps import submitSteps
 
 
 class StartBox(JobBox):
-    """The button; what goes wrong stands in the section "Progress".
+    """The button, and below it what is missing or went wrong.
 
     Args:
         ui: widgets of MedSSLPretrain.ui.
@@ -24,7 +24,7 @@ class StartBox(JobBox):
     KINDS = ("pretrain",)
 
     def __init__(self, ui, backend, running: Callable[..., bool], dataBox, methodBox) -> None:
-        super().__init__(ui, "run", backend, running)
+        super().__init__(ui, "start", backend, running)
         self._dataBox, self._methodBox = dataBox, methodBox
         self._setJob(
             ui.startButton, _("Start pretraining"), _("Train the network with this method and these settings"),

@@ -19,16 +19,6 @@ def eventText(event: dict[str, Any]) -> str:
     return f"{clock}  {maker(event)}"
 
 
-def durationText(seconds: float) -> str:
-    """1 h 05 min, 3 min 20 s, 40 s."""
-    seconds = round(seconds)
-    if seconds >= 3600:
-        return _("{h} h {m:02d} min").format(h=seconds // 3600, m=seconds % 3600 // 60)
-    if seconds >= 60:
-        return _("{m} min {s:02d} s").format(m=seconds // 60, s=seconds % 60)
-    return _("{s} s").format(s=seconds)
-
-
 def _started(event) -> str:
     steps = counted(event.get("steps", 0), _("{count} step"), _("{count} steps"))
     return _("Started on {device} ({precision}): {steps}, {images} for training, {validation} for validation").format(

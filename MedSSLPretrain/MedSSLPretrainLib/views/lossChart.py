@@ -30,6 +30,7 @@ class LossChart:
 
     def __init__(self, name: str = "MedSSL loss") -> None:
         self.name, self.family, self._view = name, WHOLE, None
+        self._made: list[str] = []  # IDs of its nodes
         self.tables = {kind: self._makeTable(kind, columns) for kind, columns in TABLES.items()}
         self._series: dict[str, Any] = {}
         self.chart = self._makeChart()
@@ -50,6 +51,15 @@ class LossChart:
         plotView.setMRMLScene(slicer.mrmlScene)
         plotView.setMRMLPlotViewNode(node)
         self.viewNode, self._view = node, plotView
+
+    def remove(self) -> None:
+        """Take its nodes out of the scene."""
+        if self._view is not None:
+            self._view.setMRMLPlotViewNode(None)
+        for node in [slicer.mrmlScene.GetNodeByID(identifier) for identifier in reversed(self._made)]:
+            if node is not None:
+                slicer.mrmlScene.RemoveNode(node)
+        self._view, self._made = None, []
 
     def clear(self) -> None:
         """Drop every point: another job is shown."""
@@ -173,8 +183,7 @@ class LossChart:
         series.SetColor(*PALETTE[column])
         return series
 
-    @staticmethod
-    def _add(kind: str, name: str, parentLayout=None):
+    def _add(self, kind: str, name: str, parentLayout=None):
         node = slicer.mrmlScene.CreateNodeByClass(kind)
         node.UnRegister(None)
         node.SetName(name)
@@ -182,7 +191,8 @@ class LossChart:
         node.SetSaveWithScene(False)
         if parentLayout is not None:  # before it is in the scene: Slicer's layout makes a view for one without
             node.SetAndObserveParentLayoutNodeID(parentLayout.GetID())
-        return slicer.mrmlScene.AddNode(node)
+        self._made.append(slicer.mrmlScene.AddNode(node).GetID())
+        return node
 
     @staticmethod
     def _touch(node) -> None:

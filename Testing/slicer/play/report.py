@@ -53,6 +53,7 @@ def _step(step: dict[str, Any]) -> str:
     notes = "<br>".join(html.escape(text) for text in step.get("notes", ()))
     pictures = "".join(f'<a href="{p}"><img src="{p}" loading=lazy></a>' for p in step.get("pictures", ()))
     block = f"{step['blockWall']:.2f}, {step['blockCpu']:.2f} s" if "blockWall" in step else ""
+    block += f"<br><span class=note>{html.escape(step.get('blockWhere', ''))}</span>"
     return (
         f'<tr class="{step["state"]}"><td>{html.escape(step["title"])}<td>{step["state"]}<td>{step.get("seconds", "")} s'
         f"<td>{block}<td>{faults}{reason}<span class=note>{notes}</span><td>{pictures}"

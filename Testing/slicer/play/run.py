@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     output = Path(options.output).resolve()
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
-    data = None if options.phantoms or not Path(options.data).is_dir() else Path(options.data)
+    data = None if options.phantoms or options.stand_in or not Path(options.data).is_dir() else Path(options.data)
     results = []
     try:
         for name in options.scenarios or NAMES:
@@ -56,7 +56,9 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="*", help=f"which ones; all: {', '.join(NAMES)}")
     parser.add_argument("--slicer", default="", help="the application")
-    parser.add_argument("--stand-in", action="store_true", help="run them in the stand-in of the panel tests")
+    parser.add_argument(
+        "--stand-in", action="store_true", help="run them in the stand-in of the panel tests, on phantoms"
+    )
     parser.add_argument("--output", default=str(ROOT / "test-slicer"), help="folder of the report; it is emptied")
     parser.add_argument("--data", default=str(REAL_DATA), help="folder of real images; where there is none: phantoms")
     parser.add_argument("--phantoms", action="store_true", help="phantoms in any case")

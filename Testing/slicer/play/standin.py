@@ -15,6 +15,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import conftest  # noqa: E402  # makes the stand-in, as for the panel tests
 import qt  # noqa: E402
 import slicer  # noqa: E402
+from watch.pictures import darkPalette  # noqa: E402
 
 PANEL_WIDTH = 400
 
@@ -51,8 +52,9 @@ class MainWindow(qt.QMainWindow):
 
     def __init__(self) -> None:
         super().__init__()
+        self._palette = qt.QPalette(slicer.app.palette())
         self.objectName = "qSlicerMainWindow"  # as `slicer.util` looks for it
-        area = qt.QScrollArea()
+        area = self._area = qt.QScrollArea()
         area.widgetResizable = True
         area.setFixedWidth(PANEL_WIDTH)
         self._selector = ModuleSelector(area)
@@ -61,6 +63,14 @@ class MainWindow(qt.QMainWindow):
         row.addWidget(area)
         row.addWidget(slicer.app.layoutManager().viewport(), 1)
         self.setCentralWidget(body)
+
+    def setPanelWidth(self, width: int) -> None:
+        """As a user drags the border between panel and views."""
+        self._area.setFixedWidth(width)
+
+    def setDark(self, dark: bool) -> None:
+        """The palette of the dark style."""
+        slicer.app.setPalette(darkPalette() if dark else self._palette)
 
     def moduleSelector(self) -> ModuleSelector:
         """The list of modules."""

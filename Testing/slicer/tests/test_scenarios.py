@@ -17,7 +17,7 @@ import run  # noqa: E402
 import scenarios  # noqa: E402
 from stage.log import Log, faultsOf  # noqa: E402
 
-SHORT = ("stopping", "pretraining")
+SHORT = ("first_run", "stopping")
 
 
 @pytest.mark.slow

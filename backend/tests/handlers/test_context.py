@@ -43,6 +43,8 @@ def test_a_volume_comes_from_its_path_or_from_the_uploads(context, home):
         volume = context.volume(ref)
         np.testing.assert_array_equal(volume.array.T, ARRAY)
         assert volume.modality == "CT" and list(volume.spacing) == [1.0, 2.0, 3.0]
+    named = context.volume(VolumeRef(sha256=sha256_of(data), name="chest of patient 7"))
+    assert named.name == "chest of patient 7", "errors name what the user knows, not the file of the voxels"
     with refused("not-uploaded", names="000000000000"):
         context.volume(VolumeRef(sha256="0" * 64))
 

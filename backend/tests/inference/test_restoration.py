@@ -138,6 +138,13 @@ def test_what_cannot_be_done_is_refused(ct, change, arguments, code, names):
         restore_volume(replace(ct, **change), Identity(), **arguments)
 
 
+def test_the_remedy_is_one_for_whoever_uses_a_model(ct):
+    positive = replace(ct, array=np.arange(24 * 20 * 12).reshape(24, 20, 12), modality="", name="knee")
+    with refused("not-hounsfield", names="knee") as caught:
+        restore_volume(positive, Identity())
+    assert "normalisation" not in caught.value.remedy and "a model that was trained on" in caught.value.remedy
+
+
 def test_a_model_of_another_method_is_refused(ct):
     with refused("model-unsuitable", names="peac"):
         restore_volume(ct, Identity(method="peac"))

@@ -26,6 +26,7 @@ FACTS = {
     "predicting": Facts("findings, saliency, similar cases; save, and open in a fresh application", acts=2),
     "finetuning": Facts("fine-tune on the scene, segment, correct, go on"),
     "closing": Facts("close the scene while a job runs"),
+    "looks": Facts("both panels at two widths, light and dark"),
     "stopping": Facts("stop the backend in one module"),
     "console": Facts("self-tests, console verbs, sample data"),
     "reloading": Facts("reload modules, close scenes and switch modules, again and again"),

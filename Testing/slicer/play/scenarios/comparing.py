@@ -108,12 +108,12 @@ def patchMap(stage):
 
 def landmarks(stage):
     """Errors at known landmarks of a table are measured"""
-    folder, ui = images.searchFolder(stage, 6), inference.radiographs.ui
+    folder, ui = images.searchFolder(stage), inference.radiographs.ui
     table = stage.work / "landmarks.csv"
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("image", "landmark", "x", "y"))
-        for path in sorted(folder.glob("*.png"))[:6]:
+        for path in sorted(folder.iterdir())[:3]:
             writer.writerows((path.name, name, x, y) for name, x, y in (("apex", 60, 40), ("base", 70, 110)))
     inference.showTab(LANDMARKS)
     ui.landmarkImages.currentPath, ui.landmarkTable.currentPath = str(folder), str(table)

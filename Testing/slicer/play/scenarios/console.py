@@ -8,6 +8,7 @@ from stage import images, models
 from stage.driver import Skipped
 from stage.panels import inference, pretrain
 
+from medssl.core.errors import CancelledError
 from medssl.core.home import home_folder
 
 
@@ -45,7 +46,10 @@ def verbs(stage):
         waitForCompletion=False,
     )  # fmt: skip
     begun.cancel()
-    stage.note(f"pretrain without waiting: {begun.wait().state if hasattr(begun, 'wait') else ''}")
+    try:
+        begun.wait()
+    except CancelledError as error:
+        stage.note(f"pretrain without waiting: {error}")
 
 
 def samples(stage):

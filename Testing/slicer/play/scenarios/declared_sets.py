@@ -51,7 +51,7 @@ def curves(stage):
     combo = pretrain.ui.curvesCombo
     families = [combo.itemText(row) for row in range(combo.count)]
     stage.note(families)
-    assert combo.isVisible() and len(families) > 1, "there is no choice of curves"
+    assert combo.visible and len(families) > 1, "there is no choice of curves"
     for row in range(len(families)):
         pretrain.chart.show(combo.itemData(row))
         yield from stage.shot(f"curves-{row}")

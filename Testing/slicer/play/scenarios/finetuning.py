@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import slicer
 from stage import app, images, models
-from stage.panels import TINY, fill, inference, pretrain
+from stage.forms import TINY, fill
+from stage.panels import inference, pretrain
 
 NAME = "tiny segmenter"
 SETTINGS = {**TINY, "base_width": 4, "crop": (16, 16, 16)}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import slicer
 from stage import app, images, models
-from stage.panels import inference, tick
+from stage.forms import tick
+from stage.panels import inference
 
 SCENE = "predicting.mrb"
 

@@ -33,7 +33,7 @@ def region(stage):
 
 def overlays(stage):
     """The region of interest does not lie over what was restored"""
-    from scaffold.overlay_check import isDrawn
+    from watch.overlay_check import isDrawn
 
     views = [slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode() for name in VIEWS]
     drawn = [view.GetLayoutName() for view in views if isDrawn(stage["region"], view)]

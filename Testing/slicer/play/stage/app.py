@@ -42,15 +42,35 @@ def leave():
     yield 0.5
 
 
-def picture(path: Path) -> bool:
-    """Write a picture of the main window."""
-    return slicer.util.mainWindow().grab().save(str(path))
+def picture(widget, path: Path) -> bool:
+    """Write a picture of a widget, as the main window."""
+    return widget.grab().save(str(path))
+
+
+def setPanelWidth(width: int) -> None:
+    """Make the module panel so wide."""
+    window = slicer.util.mainWindow()
+    if isStandIn():
+        window.setPanelWidth(width)
+    else:
+        window.resizeDocks([slicer.util.findChild(window, "PanelDockWidget")], [width], qt.Qt.Horizontal)
+
+
+def style(name: str):
+    """Choose a style of the application, light or dark."""
+    if isStandIn():
+        slicer.util.mainWindow().setDark("Dark" in name)
+    else:
+        slicer.app.setStyle(name)
+    yield 1.0
 
 
 def scrollTo(widget) -> None:
-    """Bring a widget of a panel into view."""
+    """Bring a widget of a panel into view, and open the sections that it lies in."""
     parent = widget.parent()
     while parent is not None:
+        if parent.inherits("ctkCollapsibleButton"):
+            parent.collapsed = False
         if parent.inherits("QScrollArea"):
             parent.ensureWidgetVisible(widget, 10, 60)
             return
@@ -80,7 +100,7 @@ def layout() -> int:
 def viewNames() -> list[str]:
     """The layout names of the slice views that are seen."""
     manager = slicer.app.layoutManager()
-    return [name for name in manager.sliceViewNames() if manager.sliceWidget(name).isVisible()]
+    return [name for name in manager.sliceViewNames() if manager.sliceWidget(name).visible]
 
 
 def viewsOf(volume) -> list:
@@ -136,7 +156,7 @@ def _viewPoint(widget, place) -> tuple[int, int]:
 
 def drawnOver(volume) -> list[str]:
     """Names of this extension's results that are drawn in the views of a volume."""
-    from scaffold.overlay_check import isDrawn, isResult
+    from watch.overlay_check import isDrawn, isResult
 
     views = [widget.mrmlSliceNode() for widget in viewsOf(volume)]
     nodes = [n for n in slicer.util.getNodesByClass("vtkMRMLDisplayableNode") if not n.IsA("vtkMRMLVolumeNode")]

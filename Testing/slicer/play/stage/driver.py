@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import qt
-import slicer
 
-WATCH_MS, DRIVE_MS = 10, 30
+from stage.watchdog import Watchdog
+
+DRIVE_MS = 30
 SETTLE_S = 0.4  # after a step, so that what it has left for the event loop counts as its own
 
 
@@ -25,44 +26,6 @@ class Until:
 
     def __init__(self, condition: Callable[[], Any], what: str, seconds: float) -> None:
         self.condition, self.what, self.end = condition, what, time.monotonic() + seconds
-
-
-class Watchdog:
-    """A timer of 10 ms that finds out how long the application's event loop stood still.
-
-    Attributes: `wall` and `cpu`, the longest such time since `begin`, in seconds.
-    """
-
-    def __init__(self, onTick: Callable[[], None] = lambda: None) -> None:
-        self._timer, self._onTick = qt.QTimer(), onTick
-        self._timer.setTimerType(qt.Qt.PreciseTimer)
-        self._timer.setInterval(WATCH_MS)
-        self._timer.connect("timeout()", self._tick)
-        self.begin()
-        self._timer.start()
-
-    def begin(self) -> None:
-        """Count from now on."""
-        self.wall = self.cpu = 0.0
-        self.forget()
-
-    def forget(self) -> None:
-        """What has passed since the last tick does not count: the scenario itself took it, for a picture or a check."""
-        self._last = time.perf_counter(), time.thread_time()
-
-    def look(self) -> None:
-        """Count what has passed since the last tick."""
-        now = time.perf_counter(), time.thread_time()
-        self.wall, self.cpu = max(self.wall, now[0] - self._last[0]), max(self.cpu, now[1] - self._last[1])
-        self._last = now
-
-    def stop(self) -> None:
-        """Let go of the timer."""
-        self._timer.stop()
-
-    def _tick(self) -> None:
-        self.look()
-        self._onTick()
 
 
 class Driver:
@@ -172,6 +135,7 @@ class Driver:
         self.watchdog.look()
         self._settled, record = 0.0, self.records[-1]
         record |= {"blockWall": round(self.watchdog.wall, 3), "blockCpu": round(self.watchdog.cpu, 3)}
+        record["blockWhere"] = self.watchdog.where
         record |= {"notes": self._stage.notes, "pictures": self._stage.pictures}
         record["faults"] += self._stage.dialogs + self._check()
         if record["faults"]:
@@ -184,7 +148,7 @@ class Driver:
 
     def _closeDialog(self) -> None:
         """Nobody is there to answer a dialog: it would stop the scenario for good."""
-        dialog = slicer.app.activeModalWidget()
+        dialog = qt.QApplication.activeModalWidget()
         if dialog is not None and self._inside:
             text = dialog.text if hasattr(dialog, "text") else dialog.windowTitle
             self._stage.dialogs.append(f"a dialog stood in the way: {text}")

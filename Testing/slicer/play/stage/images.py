@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
-import vtk
 from scaffold import phantoms
-from vtk.util.numpy_support import numpy_to_vtk
 
 SETS = {"findings": ("Effusion", "Infiltration"), "others": ("Cardiomegaly", "Mass", "Nodule")}
 IMAGES = 16  # of a declared set
@@ -29,31 +27,27 @@ def volumes(stage, count: int = 3) -> list:
 
 def radiographs(stage) -> list:
     """Two radiographs of different patients."""
-    folder = radiographFolder(stage)
-    names = RADIOGRAPHS if stage.data is not None else ("phantom-00", "phantom-01")
-    return [_load(folder / f"{name}.png", name) for name in names]
+    return [_load(path, path.stem) for path in radiographFiles(stage)[:2]]
 
 
-def radiographFolder(stage) -> Path:
-    """A folder of radiographs as PNG files."""
+def radiographFiles(stage) -> list[Path]:
+    """Files of radiographs; the first two are of different patients."""
     if stage.data is not None:
-        return stage.data / "cxr-nih" / "images"
-    folder = stage.work / "radiographs"
-    for number in range(2 * IMAGES):
-        path = folder / f"phantom-{number:02d}.png"
-        if not path.exists():
-            folder.mkdir(exist_ok=True)
-            _writePng(phantoms.pixels((160, 150 + 4 * (number % 3)), number) // 16, path)
-    return folder
+        folder = stage.data / "cxr-nih" / "images"
+        first = [folder / f"{name}.png" for name in RADIOGRAPHS]
+        return first + [path for path in sorted(folder.glob("*.png")) if path not in first]
+    files = [stage.work / "radiographs" / f"phantom-{number:02d}.nrrd" for number in range(IMAGES)]
+    for number, path in enumerate(files):
+        if not path.exists():  # no PNG: the stand-in reads none
+            node = phantoms.radiograph(path.stem, (160, 150 + 4 * (number % 3)), number)
+            phantoms.save(node, path)
+            slicer.mrmlScene.RemoveNode(node)
+    return files
 
 
 def searchFolder(stage, count: int = 12) -> Path:
     """A folder of few radiographs, the one that is asked about among them."""
-    source, folder = radiographFolder(stage), stage.work / "search"
-    folder.mkdir(exist_ok=True)
-    for path in sorted(source.glob("*.png"))[:count]:
-        (folder / path.name).write_bytes(path.read_bytes())
-    return folder
+    return _copied(radiographFiles(stage)[:count], stage.work / "search")
 
 
 def segmented(stage) -> list[tuple]:
@@ -73,11 +67,9 @@ def segmented(stage) -> list[tuple]:
 
 def declaredSet(stage, name: str) -> Path:
     """A dataset spec in a YAML file, with its table and its images beside it."""
-    source, folder, classes = radiographFolder(stage), stage.work / "sets" / name, SETS[name]
-    folder.mkdir(parents=True, exist_ok=True)
+    classes, files = SETS[name], {path.name: path for path in radiographFiles(stage)}
     rows = _labelledRows(stage, classes)
-    for image, *_others in rows:
-        (folder / image).write_bytes((source / image).read_bytes())
+    folder = _copied([files[image] for image, *_others in rows], stage.work / "sets" / name)
     with (folder / "labels.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("image", "patient", *classes))
@@ -92,8 +84,8 @@ def _labelledRows(stage, classes) -> list[tuple]:
     """Image, patient and labels of some radiographs, with each class both there and absent."""
     if stage.data is None:
         return [
-            (f"phantom-{n:02d}.png", f"p{n // 2}", *((n >> bit) & 1 for bit in range(len(classes))))
-            for n in range(IMAGES)
+            (path.name, f"p{n // 2}", *((n >> bit) & 1 for bit in range(len(classes))))
+            for n, path in enumerate(radiographFiles(stage))
         ]
     with (stage.data / "cxr-nih" / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -101,6 +93,13 @@ def _labelledRows(stage, classes) -> list[tuple]:
     negative = [row for row in rows if not any(row[name] == "1" for name in classes)]
     chosen = [*positive[: 3 * IMAGES // 2], *negative[: IMAGES // 2]]
     return [(row["image"], row["patient"], *(row[name] for name in classes)) for row in chosen]
+
+
+def _copied(files, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
 
 
 def _load(path: Path, name: str):
@@ -121,16 +120,3 @@ def _segmentation(path: Path, name: str, image):
     slicer.mrmlScene.RemoveNode(labels)
     slicer.util.setSliceViewerLayers(background=image, fit=True)
     return node
-
-
-def _writePng(array: np.ndarray, path: Path) -> None:
-    """An 8-bit grey picture; rows run from the top."""
-    rows, columns = array.shape
-    data = np.ascontiguousarray(array[::-1].clip(0, 255).astype(np.uint8))
-    picture = vtk.vtkImageData()
-    picture.SetDimensions(columns, rows, 1)
-    picture.GetPointData().SetScalars(numpy_to_vtk(data.ravel(), deep=True))
-    writer = vtk.vtkPNGWriter()
-    writer.SetFileName(str(path))
-    writer.SetInputData(picture)
-    writer.Write()

@@ -13,7 +13,7 @@ import importlib  # noqa: E402
 
 import qt  # noqa: E402
 import slicer  # noqa: E402
-from scaffold.overlay_check import misplaced  # noqa: E402
+from watch.overlay_check import misplaced  # noqa: E402
 
 from stage import app  # noqa: E402
 from stage.driver import Driver  # noqa: E402

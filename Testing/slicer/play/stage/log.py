@@ -8,10 +8,11 @@ from pathlib import Path
 TRACEBACK = "Traceback (most recent call last)"
 WARNINGS = re.compile(
     r"\b(?:WARNING|Warning|ERROR|Error|CRITICAL)\b\s*:|^Q[A-Z]\w+::|^Q[A-Z]\w+: |Generic Warning|No input data"
-    r"|\b(?:ERR|WARN)\||line with < 2 points|Could not parse|does not have a property|No such (?:signal|slot)|Segmentation fault"
+    r"|\b(?:ERR|WARN)\||line with < 2 points|Could not parse|QFormBuilder was unable|does not have a property|No such (?:signal|slot)|Segmentation fault"
 )
+COLOURS = re.compile(r"\x1b\[\d*m")  # of a terminal
 NOT_OURS = re.compile(  # what the application, its platform plugin or a library says by itself
-    r"QStandardPaths: |propagateSizeHints|This plugin does not support|libGL|MESA|QXcbConnection|dbus|DBus|XDG_RUNTIME_DIR"
+    r"QStandardPaths: |propagateSizeHints|This plugin does not support|libGL|MESA|QXcbConnection|dbus|DBus|XDG_RUNTIME_DIR|FileGenericColors"
     r"|Fontconfig|QSslSocket|qt\.qpa|sippyutil|OpenGL|Switch to module|Loading Slicer RC"
 )
 
@@ -37,7 +38,7 @@ class Log:
 
 def faultsOf(text: str) -> list[str]:
     """Tracebacks, each as its last line, and warnings; the same one once."""
-    found, lines, number = [], text.splitlines(), 0
+    found, lines, number = [], COLOURS.sub("", text).splitlines(), 0
     while number < len(lines):
         line = lines[number]
         number += 1

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import qt
 import slicer
 
 from stage import app
 from stage.driver import Skipped
+from stage.forms import TINY, fill, tick
 
 END = ("finished", "failed", "cancelled", "interrupted")
-TINY = {  # settings of a training that takes seconds on a processor
-    "training.steps": 6, "training.batch_size": 2, "training.warmup_steps": 1, "training.validate_every": 3,
-    "training.validation_samples": 2, "training.workers": 0, "training.checkpoint_every": 3,
-}  # fmt: skip
 
 
 class _Panel:
@@ -41,6 +37,11 @@ class _Panel:
     def backend(self):
         """The backend box."""
         raise NotImplementedError
+
+    @property
+    def installing(self):
+        """The widgets that create an environment, with `installButton`."""
+        return getattr(self.backend, "installing", self.backend).ui
 
     def open(self):
         """Select the module."""
@@ -102,7 +103,8 @@ class Pretrain(_Panel):
 
     @property
     def plotView(self):
-        """Where the chart is drawn."""
+        """Where the chart is drawn, once its section was opened."""
+        self.ui.runSection.collapsed = False
         return self.panel.runBox._plotView
 
     def choose(self, volumes) -> None:
@@ -151,19 +153,25 @@ class Pretrain(_Panel):
         self.ui.startButton.click()
         yield from self.follow(stage, name)
 
+    @property
+    def _errors(self) -> tuple:
+        """Where it stands why a job did not start."""
+        return self.ui.startError, self.ui.runError, self.tuning.ui.finetuneError
+
     def follow(self, stage, name: str):
         """Wait until the job of this name is followed and runs, or has ended."""
         yield from stage.until(
-            lambda: self._named(name) or self.ui.runError.visible or self.tuning.ui.finetuneError.visible,
+            lambda: self._named(name) or any(label.visible for label in self._errors),
             "the job",
             300,
         )
-        errors = (self.ui.runError, self.tuning.ui.finetuneError)
-        assert self._named(name), "; ".join(label.text for label in errors if label.visible)
+        assert self._named(name), "; ".join(label.text for label in self._errors if label.visible)
         yield from stage.until(lambda: self.state in ("running", *END), "the job to run", 300)
 
     def ended(self, stage, state: str = "finished", seconds: float = 600.0):
         """Wait for the end of the followed job."""
+        if self.job is None:
+            raise Skipped("no job was started")
         yield from stage.until(lambda: self.state in END, "the job's end", seconds)
         yield 1.0
         assert self.state == state, f"{self.state}, not {state}: {self.ui.runError.text}"
@@ -244,27 +252,6 @@ class Inference(_Panel):
         if group is None:
             raise Skipped("nothing was compared")
         return group.get("find", number)
-
-
-def tick(selector, nodes) -> None:
-    """Tick these nodes of a qMRMLCheckableNodeComboBox and no others."""
-    wanted = {node.GetID() for node in nodes}
-    for node in selector.checkedNodes():
-        if node.GetID() not in wanted:
-            selector.setCheckState(node, qt.Qt.Unchecked)
-    for node in nodes:
-        selector.setCheckState(node, qt.Qt.Checked)
-
-
-def fill(form, values: dict[str, Any]) -> None:
-    """Enter settings into a generated form; those that it does not have are left out."""
-    for dotted, value in values.items():
-        *groups, name = dotted.split(".")
-        part = form
-        for group in groups:
-            part = part.fields.get(group) if part is not None else None
-        if part is not None and name in part.fields:
-            part.fields[name].setValues(value)
 
 
 pretrain, inference = Pretrain(), Inference()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import slicer
+
 from stage import app
 from stage.driver import Skipped, Until
 
@@ -59,9 +61,17 @@ class Stage:
     def shot(self, name: str, settle: float = 0.3):
         """`yield from` this for a picture of the main window."""
         yield settle
+        self._take(slicer.util.mainWindow(), name)
+
+    def pages(self, panel, name: str):
+        """`yield from` this for a picture of a whole module panel, however long it is."""
+        yield 0.2
+        self._take(panel, name)
+
+    def _take(self, widget, name: str) -> None:
         self._count += 1
         path = self._output / f"{self._name}-{self._count:02d}-{name}.png"
         self.watchdog.look()
-        if app.picture(path):
+        if app.picture(widget, path):
             self.pictures.append(path.name)
         self.watchdog.forget()

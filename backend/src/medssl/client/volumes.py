@@ -78,7 +78,7 @@ def read_nrrd_bytes(data: bytes, copy: bool = True) -> tuple[np.ndarray, np.ndar
     Raises:
         VolumeError: not such a file, or a truncated one.
     """
-    fields, body = _split(data)
+    fields, rest = _split(data)
     name = fields.get("type", "").lower().removesuffix("_t")
     sizes = [int(size) for size in fields.get("sizes", "").split()]
     if name not in TYPES or not sizes or min(sizes) < 1:
@@ -87,7 +87,7 @@ def read_nrrd_bytes(data: bytes, copy: bool = True) -> tuple[np.ndarray, np.ndar
         )
     order = ">" if fields.get("endian", "little") == "big" else "<"
     count, kind = math.prod(sizes), np.dtype(order + TYPES[name])
-    body = _decoded(body, fields.get("encoding", "raw").lower())
+    body = _decoded(rest, fields.get("encoding", "raw").lower())
     if len(body) < count * kind.itemsize:
         raise VolumeError(
             f"NRRD of {len(body)} bytes",
@@ -122,7 +122,9 @@ def _vector(values: np.ndarray) -> str:
 
 
 def _split(data: bytes) -> tuple[dict[str, str], memoryview]:
-    ends = [(data.find(mark), len(mark)) for mark in (b"\n\n", b"\r\n\r\n")]
+    plain = data.find(b"\n\n")
+    other = data.find(b"\r\n\r\n", 0, plain if plain >= 0 else len(data))  # not through all voxels
+    ends = [(plain, 2), (other, 4)]
     found = min(((at, size) for at, size in ends if at >= 0), default=None)
     if not data.startswith(b"NRRD") or found is None:
         raise VolumeError(

@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
+from medssl.core.home import NEUTRAL_FOLDER
+
 FIELDS = ("name", "memory.total", "driver_version", "compute_cap")  # old drivers do not know the last
 QUERY_TIMEOUT_S = 20.0  # a sleeping card wakes up first
 MIB = 2**20
 # The oldest driver for each major version of CUDA, on Linux and on Windows (NVIDIA's table of minor version compatibility)
 LEAST_DRIVERS = {13: ("580", "580"), 12: ("525.60.13", "528.33"), 11: ("450.80.02", "452.39")}
+NO_GPU = "no GPU was found that PyTorch can use"
 BUILD_FOR_OLD_DRIVERS = {12: "12.6", 11: "11.8"}
 REPAIR = (
     "press Repair in the panel's Backend section, or run: "
@@ -82,6 +85,7 @@ def known_cards() -> tuple[Card, ...]:
                 capture_output=True,
                 text=True,
                 stdin=subprocess.DEVNULL,
+                cwd=NEUTRAL_FOLDER,
                 timeout=QUERY_TIMEOUT_S,
             )
         except (OSError, subprocess.TimeoutExpired):
@@ -114,7 +118,7 @@ def why_unused(cards: Sequence[Card], cuda: str | None, hidden: bool = False, sy
     if hidden:
         return "CUDA_VISIBLE_DEVICES hides every GPU; unset it to use one"
     if not cards:
-        return "no GPU was found that PyTorch can use; presets such as laptop are made for that"
+        return f"{NO_GPU}; presets such as laptop are made for that"
     card = cards[0]
     if cuda is None:
         return f"{shown(card)} is here, but this PyTorch is built for the CPU only; {REPAIR}"

@@ -72,7 +72,13 @@ def _packages() -> Iterator[Diagnosis]:
         try:
             yield Diagnosis(name, metadata.version(name), True)
         except metadata.PackageNotFoundError:
-            yield Diagnosis(name, "not installed", False, f"Run: {sys.executable} -m pip install {name}")
+            run = f"Run: {sys.executable} -m pip install {name}"  # an environment made by uv has no pip
+            remedy = (
+                run
+                if find_spec("pip")
+                else f"Press Repair in the panel's Backend section, or run: uv pip install --python {sys.executable} {name}"
+            )
+            yield Diagnosis(name, "not installed", False, remedy)
 
 
 def _devices() -> Iterator[Diagnosis]:

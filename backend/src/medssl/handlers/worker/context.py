@@ -59,7 +59,11 @@ class FolderContext:
 
         ref = from_json(VolumeRef, ref) if isinstance(ref, dict) else ref
         volume = read_volume(ref.path or upload_path(self.home, ref))
-        volume = dataclasses.replace(volume, modality=ref.modality) if ref.modality else volume
+        name, modality = (
+            ref.name or volume.name,
+            ref.modality or volume.modality,
+        )  # the user knows the node, not its file
+        volume = dataclasses.replace(volume, name=name, modality=modality)
         return located(volume, ref.point, "RAS") if ref.point else volume
 
     def note(self, notes: Iterable[str], name: str = "") -> None:

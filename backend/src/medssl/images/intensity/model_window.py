@@ -25,8 +25,19 @@ def intensity_window(volume: Volume, plan: Plan) -> tuple[float, float]:
             f"Choose a {plan.modality} volume, or a model trained on {modality}",
             code="modality-mismatch",
         )
-    rule = resolve(NormalisationConfig(**plan.normalisation), modality, volume.name or "volume")
-    return window(rule, compute(volume.array, modality), volume.name or "volume")
+    name = volume.name or "volume"
+    try:
+        rule = resolve(NormalisationConfig(**plan.normalisation), modality, name)
+        return window(rule, compute(volume.array, modality), name)
+    except InputError as error:  # its remedy is for a training: whoever uses a model cannot choose a normalisation
+        raise InputError(error.value, error.rule, _remedy(plan), code=error.code) from error
+
+
+def _remedy(plan: Plan) -> str:
+    kind = {"CT": "a CT in Hounsfield units", "MR": "an MR volume"}.get(
+        plan.modality, "an image such as the model was trained on"
+    )
+    return f"Choose {kind}, or a model that was trained on images like this one"
 
 
 def _unstated_modality(volume: Volume, plan: Plan) -> str:

@@ -12,13 +12,15 @@ def observersOf(thing) -> list:
     return [one for one in gc.get_referents(thing) if callable(one) and not isinstance(one, type)]
 
 
-def observerCounts() -> dict[str, int]:
-    """How many observe the scene, each of its nodes, and the application's logics; only those that somebody observes."""
-    found = {"scene": len(observersOf(slicer.mrmlScene))}
+def observerCounts() -> dict[str, tuple[int, int]]:
+    """Class of node -> how many there are in the scene, and how many observe them; "scene": who observes the scene."""
+    gc.collect()
+    found = {"scene": (1, len(observersOf(slicer.mrmlScene)))}
     for number in range(slicer.mrmlScene.GetNumberOfNodes()):
         node = slicer.mrmlScene.GetNthNode(number)
-        found[node.GetID()] = len(observersOf(node))
-    return {name: count for name, count in found.items() if count}
+        nodes, observers = found.get(node.GetClassName(), (0, 0))
+        found[node.GetClassName()] = nodes + 1, observers + len(observersOf(node))
+    return found
 
 
 def living(*names: str) -> dict[str, int]:

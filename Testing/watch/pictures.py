@@ -14,11 +14,11 @@ import qt
 import slicer
 from PIL import Image
 
-from scaffold.cut_check import cutAt
+from watch.cut_check import cutAt
 
 WIDTHS = (400, 550)  # of the module panel, pixels: as Slicer opens it, and widened
 CHIEF = frozenset({
-    "pretrain-nothing-loaded", "pretrain-backend-down", "pretrain-running", "pretrain-finished", "pretrain-failed",
+    "backend-first-run", "backend-idle-card", "pretrain-nothing-loaded", "pretrain-backend-down", "pretrain-running", "pretrain-finished", "pretrain-failed",
     "pretrain-sets-checked", "pretrain-finetune-three", "pretrain-compare-finished", "inference-nothing-loaded",
     "inference-finished", "correspond-find", "correspond-finished", "segment-finished", "predict-finished", "retrieve-finished",
 })  # fmt: skip  # also taken in dark colours
@@ -54,6 +54,8 @@ class Camera:
 
     def panel(self, panel, name: str, least: int = 0) -> None:
         """A panel's state at every width, at least `least` pixels high; what is cut there is kept and, if strict, an error."""
+        from MedSSLLib.widgets.fitting import readableBoxes
+
         panel.show()
         wrong = []
         for width in WIDTHS:
@@ -65,7 +67,10 @@ class Camera:
             self._save(panel, f"{name}-{width}", colours=256)
             if name in CHIEF and width == WIDTHS[0]:
                 with darkColours():
+                    lightened = readableBoxes(panel)  # as when a panel is built in a dark style
                     self._save(panel, f"{name}-{width}-dark", colours=256)
+                for widget in lightened:
+                    widget.setPalette(qt.QPalette())
         assert not (wrong and self.strict), "cut: " + "; ".join(wrong)
 
     def _save(self, widget, name: str, colours: int = 0) -> None:

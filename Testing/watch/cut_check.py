@@ -10,7 +10,7 @@ import re
 
 import qt
 
-from scaffold.cut_tables import tableCuts
+from watch.cut_tables import tableCuts
 
 SCROLL_BAR = 20  # pixels that the module panel's own scroll bar takes
 INDICATOR, ARROW, EDGE = 22, 26, 6  # pixels of a tick box with its gap, of a combo's arrow, of a frame
@@ -21,7 +21,7 @@ TICKED = ("QCheckBox", "QRadioButton", "ctkCollapsibleButton")
 def cutAt(panel, width: int) -> list[str]:
     """Lay a panel out as in a module panel of a width, and name what is cut; it stays at that size."""
     room = width - SCROLL_BAR
-    for _ in range(3):  # sections are laid out from the inside, so their height is known one loop later
+    for _ in range(6):  # sections are laid out from the inside, so their height is known one loop later
         layout = panel.layout()
         height = layout.totalHeightForWidth(room) if layout.hasHeightForWidth() else panel.sizeHint.height()
         panel.resize(room, max(height, 200))

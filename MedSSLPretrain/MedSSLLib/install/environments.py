@@ -1,0 +1,127 @@
+"""Which Python runs the backend: one named by the user, an environment of its own, or Slicer's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from medssl.core.files import read_json, write_json
+from medssl.core.home import home_folder, make_home
+from MedSSLLib.backendLocator import backendFolder
+from MedSSLLib.install.installState import readState
+
+VARIABLE, OWN, SLICER, OTHER = "variable", "own", "slicer", "other"
+PLACE_FILE = "environment-place.json"  # in the home folder, where another place was chosen
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python that may run the backend."""
+
+    key: str
+    title: str
+    python: str
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a Python; another's may still lack packages, the own one counts when it is whole."""
+        if not (self.python and Path(self.python).is_file()):
+            return False
+        state = readState(ownFolder()) if self.key == OWN else None
+        return state is None or state.complete
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders and programs of an installation.
+
+    Attributes:
+        environment: the environment's folder.
+        installer: uv, the Python that it brings and its downloads.
+        original: the backend's source as it came with the extension: with pyproject.toml.
+        source: its copy, from which it is built.
+        slicerPython: Slicer's own Python, which has pip.
+    """
+
+    environment: Path
+    installer: Path
+    original: Path
+    source: Path
+    slicerPython: str
+
+    def python(self, system: str) -> str:
+        """The environment's Python."""
+        return str(self.environment / ("Scripts/python.exe" if system == "Windows" else "bin/python"))
+
+    def uv(self, system: str) -> str:
+        """The program uv."""
+        return str(self.installer / "uv" / "bin" / ("uv.exe" if system == "Windows" else "uv"))
+
+
+def environments(variables: Mapping[str, str] = os.environ, otherPython: str = "") -> list[Environment]:
+    """The choices, the recommended one first."""
+    own = ownPython()
+    whole = Environment(OWN, "", str(own)).exists
+    title = (
+        _("MedSSL's own")
+        if whole
+        else _("MedSSL's own (not finished)")
+        if own.is_file()
+        else _("MedSSL's own (to be created)")
+    )
+    found = [
+        Environment(OWN, title, str(own)),
+        Environment(SLICER, _("Slicer's Python"), slicerPython()),
+        Environment(OTHER, _("Another Python..."), otherPython),
+    ]
+    named = variables.get("MEDSSL_PYTHON", "")
+    return [Environment(VARIABLE, _("From MEDSSL_PYTHON"), named), *found] if named else found
+
+
+def ownPlace() -> Path:
+    """The folder below which MedSSL's own environment and what installed it lie: the home folder, or where the user wants it."""
+    try:
+        return Path(read_json(home_folder() / PLACE_FILE)["place"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return home_folder()
+
+
+def setOwnPlace(folder: str) -> None:
+    """Choose another place; "" returns to the home folder.
+
+    Raises:
+        ResourceError: the home folder cannot be written.
+    """
+    if folder and Path(folder) != home_folder():
+        make_home(home_folder())
+        write_json(home_folder() / PLACE_FILE, {"place": folder})
+    else:
+        (home_folder() / PLACE_FILE).unlink(missing_ok=True)
+
+
+def ownFolder() -> Path:
+    """MedSSL's own environment; it need not exist."""
+    return ownPlace() / "environment"
+
+
+def ownPlaces() -> Places:
+    """Where an installation puts what."""
+    return Places(
+        ownFolder(), ownPlace() / "installer", backendFolder(), home_folder() / "backend-source", slicerPython()
+    )
+
+
+def ownPython() -> Path:
+    """The Python of the own environment, which may not exist yet."""
+    return ownFolder() / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def slicerPython() -> str:
+    """Slicer's own Python with its launcher."""
+    return shutil.which("PythonSlicer") or sys.executable
