@@ -157,6 +157,7 @@ def test_what_is_shown_while_its_section_is_folded_appears_when_it_opens(panel, 
     section.collapsed = True
     status.show()
     other.hide()
+    qapp.processEvents()
     assert not status.visible and not other.visible
     section.collapsed = False
     assert status.visible and not other.visible

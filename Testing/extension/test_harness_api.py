@@ -16,7 +16,7 @@ MODULES = [ROOT / "MedSSLPretrain", ROOT / "MedSSLInference"]
 SOURCES = [p for m in MODULES for p in sorted(m.rglob("*.py"))]
 UI_FILES = [p for m in MODULES for p in sorted(m.rglob("*.ui"))]
 # C++ virtual functions that a stand-in overrides are not reachable in PythonQt and need no entry.
-VIRTUAL = {"paintEvent", "resizeEvent", "showEvent", "changeEvent", "eventFilter", "staticMetaObject"}
+VIRTUAL = {"paintEvent", "resizeEvent", "showEvent", "changeEvent", "event", "staticMetaObject"}
 UNKNOWN = """<ui version="4.0"><class>Panel</class><widget class="qMRMLWidget" name="Panel"><layout class="QVBoxLayout">
 <item><widget class="{name}" name="view"/></item><item><widget class="Line" name="line"/></item></layout></widget></ui>"""
 DECLARED = """<ui version="4.0"><class>Panel</class><widget class="qMRMLWidget" name="Panel"/><customwidgets><customwidget>

@@ -25,7 +25,7 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
 
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
-        self._text, self._collapsed, self._forcing = "", False, False
+        self._text, self._collapsed = "", False
         self._title = QtWidgets.QToolButton(self)
         self._title.objectName = "ctkTitle"
         self._title.toolButtonStyle = QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon
@@ -44,30 +44,27 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
         if event.type() == QtCore.QEvent.Type.PaletteChange:  # a style sheet keeps the colours that it was read with
             self._title.styleSheet = TITLE_STYLE
 
-    def eventFilter(self, child, event) -> bool:
-        if not self._forcing and self._collapsed and event.type() == QtCore.QEvent.Type.ShowToParent:
+    def event(self, event) -> bool:
+        """A child that was shown meanwhile asks for a new layout; no event filter: Python would see widgets that half are gone."""
+        done = super().event(event)
+        if self._collapsed and event.type() == QtCore.QEvent.Type.LayoutRequest:
             self._foldChildren()
-        elif not self._forcing and event.type() == QtCore.QEvent.Type.HideToParent:
-            child.setProperty("ctkFolded", None)  # hidden on purpose: it stays so when the section opens
-        return False
+        return done
 
     def _foldChildren(self) -> None:
-        self._forcing = True
+        explicit = QtCore.Qt.WidgetAttribute.WA_WState_ExplicitShowHide
         for child in self.children():
             if child is self._title or not child.isWidgetType():
                 continue
-            if not child.property("ctkWatched"):
-                child.setProperty("ctkWatched", True)
-                child.installEventFilter(self)
             if self._collapsed and not child.isHidden():
                 child.setProperty("ctkFolded", True)
                 child.hide()
-                child.setAttribute(QtCore.Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
+                child.setAttribute(explicit, False)
             elif not self._collapsed and child.property("ctkFolded"):
                 child.setProperty("ctkFolded", None)
-                child.show()
+                if not child.testAttribute(explicit):  # otherwise it was hidden on purpose meanwhile
+                    child.show()
         self.maximumHeight = self.TITLE if self._collapsed else 16777215
-        self._forcing = False
 
     def _getCollapsed(self) -> bool:
         return self._collapsed

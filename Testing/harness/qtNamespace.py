@@ -136,9 +136,22 @@ def build() -> types.ModuleType:
     for kind in [k for k in kinds if "__getattribute__" in vars(k)]:  # some classes bring their own look-up
         _replaceConnect(kind)
     qt.QUiLoader = QUiLoader
+    _guardHeader(qt.QHeaderView)
     _restoreMethods(qt)
     sys.excepthook = _collect
     return qt
+
+
+def _guardHeader(kind: type) -> None:
+    """A section that is not there ends the application; here it is an error."""
+    bare = kind.setSectionResizeMode
+
+    def setSectionResizeMode(self, *arguments) -> None:
+        if len(arguments) == 2 and not 0 <= arguments[0] < self.count():
+            raise AssertionError(f"a header of {self.count()} sections has no section {arguments[0]}")
+        bare(self, *arguments)
+
+    kind.setSectionResizeMode = setSectionResizeMode
 
 
 def _restoreMethods(qt) -> None:

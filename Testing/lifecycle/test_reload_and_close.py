@@ -104,3 +104,18 @@ def test_switched_a_hundred_times(modules, qapp):
     modules.select("")
     settle(qapp)
     assert grown(before, ALL) == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_panel_that_could_not_be_built_can_be_reloaded(modules, qapp, monkeypatch, name):
+    modules.select(name)
+    widget = slicer.util.getModuleWidget(name)
+    kind = type(widget)
+    monkeypatch.setattr(kind, "resourcePath", lambda self, path: "/nowhere/absent.ui")
+    widget.cleanup()
+    with pytest.raises(RuntimeError, match=r"absent\.ui"):
+        widget.setup()
+    monkeypatch.undo()
+    widget.onReload()
+    settle(qapp)
+    assert slicer.util.getModuleWidget(name) is not widget and living(f"{name}Widget")[f"{name}Widget"] > 0

@@ -93,3 +93,17 @@ def test_unticked_boxes_stand_out_in_a_dark_style(column):
     root.setPalette(dark)
     readableBoxes(root)
     assert box.palette.color(qt.QPalette.Base).lightness() > 90
+
+
+def test_a_table_may_be_fitted_before_it_has_columns(harness):
+    """In the application a section that is not there is a crash."""
+    import qt
+    from MedSSLLib.widgets.fitting import fitTable
+
+    table = qt.QTableWidget()
+    with pytest.raises(AssertionError, match="no section 0"):
+        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
+    fitTable(table)
+    table.columnCount = 2
+    fitTable(table, 1)
+    assert table.horizontalHeader().sectionResizeMode(1) == qt.QHeaderView.Stretch
