@@ -150,7 +150,7 @@ class Driver:
     def _closeDialog(self) -> None:
         """Nobody is there to answer a dialog: it would stop the scenario for good."""
         dialog = qt.QApplication.activeModalWidget()
-        if dialog is not None and self._inside:
+        if dialog is not None and self._inside and not dialog.inherits("QProgressDialog"):
             text = dialog.text if hasattr(dialog, "text") else dialog.windowTitle
             self._stage.dialogs.append(f"a dialog stood in the way: {text}")
             dialog.close()
