@@ -61,7 +61,8 @@ def style(name: str):
     if isStandIn():
         slicer.util.mainWindow().setDark("Dark" in name)
     else:
-        slicer.app.setStyle(name)
+        qt.QApplication.setStyle(name)
+        qt.QApplication.setPalette(qt.QApplication.style().standardPalette())  # else the colours stay
     yield 1.0
 
 
