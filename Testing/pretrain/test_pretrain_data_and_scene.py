@@ -123,3 +123,11 @@ def test_rows_of_a_table_are_left_out(panel, process_until):
 def test_without_radiographs(panel):
     choose(panel.ui.methodCombo, "peac")
     assert panel.panel.dataBox.missing() == "Load radiographs first (or take sample data)"
+
+
+def test_a_volume_that_comes_is_noticed_at_the_start_button_too(make_pretrain, process_until):
+    panel = make_pretrain()
+    panel.backendUi.startButton.click()
+    process_until(lambda: "Load a CT or MR volume" in panel.ui.startButton.toolTip)
+    phantoms.volume("chest")
+    process_until(lambda: panel.ui.startButton.toolTip == "Tick at least one volume")
