@@ -231,10 +231,7 @@ class qMRMLCheckableNodeComboBox(_NodeSelector, QtWidgets.QWidget):
         self._combo.addItems([n.GetName() for n in self._candidates()])
         self._combo.placeholderText = ", ".join(names) or " "
         self._combo.currentIndex = -1
-        gone = self._checked - {n.GetID() for n in self._candidates()}
-        if gone:
-            self._checked -= gone
-            self.checkedNodesChanged.emit()
+        self._checked &= {n.GetID() for n in self._candidates()}  # and nobody is told, as there
         before, self._ids = self._ids, [n.GetID() for n in self._candidates()]
         for added in (n for n in self._candidates() if n.GetID() not in before):
             self.nodeAdded.emit(added)

@@ -94,7 +94,7 @@ def test_edit(ready, scene, process_until):
 
 
 def test_the_segment_editor_opens_with_the_segmentation(load_module, scene, monkeypatch):
-    """On entering, Slicer's editor chooses the scene's first segmentation; the one meant is chosen after that."""
+    """On entering, Slicer's editor chooses the scene's first segmentation and shows its image, perhaps another patient's."""
     load_module("MedSSLInference")
     from MedSSLInferenceLib.views.segmentViews import openSegmentEditor
 
@@ -106,7 +106,11 @@ def test_the_segment_editor_opens_with_the_segmentation(load_module, scene, monk
     with pytest.raises(RuntimeError, match="main window"):
         openSegmentEditor(node, volume)
     window = MainWindow()
+    slicer.util.setSliceViewerLayers(background=phantoms.volume("another patient"))
     openSegmentEditor(node, volume)
+    manager = slicer.app.layoutManager()
+    composites = [manager.sliceWidget(name).mrmlSliceCompositeNode() for name in manager.sliceViewNames()]
+    assert {one.GetBackgroundVolumeID() for one in composites} == {volume.GetID()}
     editor = slicer.util.getModuleWidget("SegmentEditor").editor
     assert (editor.segmentation, editor.volume, window.entered) == (node, volume, ["SegmentEditor"])
     window.deleteLater()

@@ -123,3 +123,12 @@ def test_rows_of_a_table_are_left_out(panel, process_until):
 def test_without_radiographs(panel):
     choose(panel.ui.methodCombo, "peac")
     assert panel.panel.dataBox.missing() == "Load radiographs first (or take sample data)"
+
+
+def test_a_volume_that_comes_is_told_to_the_start_button(make_pretrain, process_until):
+    """Other parts of the panel hear the signal; in the application nothing else told them."""
+    told, box = [], make_pretrain().panel.dataBox
+    box.changed.connect(lambda: told.append(box.missing()))
+    phantoms.volume("chest")
+    process_until(lambda: told)
+    assert told[-1] == "Tick at least one volume"

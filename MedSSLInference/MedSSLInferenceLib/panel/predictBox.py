@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from MedSSLLib.scene.tickedNodes import TickedNodes
 from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.widgets.actionBox import Action, unfulfilled
 from MedSSLLib.widgets.modelChoice import chosen, fillCombo
@@ -54,7 +55,7 @@ class PredictBox(InspectionBox):
         fillCombo(ui.testTimeCombo, testTimeTitles())
         fillCombo(ui.predictViewCombo, {**viewTitles(), "": _("3D volumes (as they are)")})
         fillCombo(ui.saliencyMethodCombo, saliencyTitles())
-        ui.predictSelector.connect("checkedNodesChanged()", self._onChoice)
+        self._ticked = TickedNodes(ui.predictSelector, self._onChoice)
         ui.predictViewCombo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
         ui.saliencyOpacitySlider.connect("valueChanged(double)", self._onOpacity)
         ui.saliencyFrame.visible = False
@@ -70,6 +71,11 @@ class PredictBox(InspectionBox):
         )  # fmt: skip
         self._setActions(predict, where)
         self._onChoice()
+
+    def close(self) -> None:
+        """The panel goes away: nobody asks any more how a run gets on."""
+        super().close()
+        self._ticked.close()
 
     def update(self) -> None:
         """Bring buttons, tooltips and progress in line with choices and backend."""

@@ -79,6 +79,7 @@ class RadiographBox(InspectionBox):
         """The panel goes away: nobody asks any more how a run gets on."""
         super().close()
         self.find.close()
+        self.form.close()
 
     def show(self, withMap: bool | None = None) -> None:
         """Show the images side by side, with the patch map where there is one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import qt
+from MedSSLLib.scene.tickedNodes import TickedNodes
 from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.widgets.modelChoice import chosen, fillCombo
 from slicer.i18n import tr as _
@@ -38,8 +39,12 @@ class RadiographForm:
             fillCombo(combo, titles)
             combo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
         ui.partsSpin.specialValueText = _("automatic")
-        ui.imagesSelector.connect("checkedNodesChanged()", self._onChoice)
+        self._ticked = TickedNodes(ui.imagesSelector, self._onChoice)
         ui.imagesSelector.connect("nodeAdded(vtkMRMLNode*)", lambda _node: changed())
+
+    def close(self) -> None:
+        """The panel goes away."""
+        self._ticked.close()
 
     @property
     def images(self) -> list:

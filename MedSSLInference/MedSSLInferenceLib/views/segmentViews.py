@@ -38,3 +38,4 @@ def openSegmentEditor(segmentationNode, volumeNode) -> None:
     editor = slicer.util.getModuleWidget("SegmentEditor").editor
     editor.setSegmentationNode(segmentationNode)
     editor.setSourceVolumeNode(volumeNode)
+    showSegmented(volumeNode, slicer.app.layoutManager())  # the nodes it chose were another patient's: so are the views

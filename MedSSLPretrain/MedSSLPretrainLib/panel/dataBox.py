@@ -240,3 +240,4 @@ class DataBox:
         if list(selector.sortFilterProxyModel().hiddenNodeIDs) != made:
             selector.sortFilterProxyModel().hiddenNodeIDs = made
         self.update()
+        self.changed.emit()  # the start button says what is missing, too

@@ -53,7 +53,7 @@ def move(stage):
     start = node.GetNthControlPointPositionWorld(0)
     end = [start[axis] + delta for axis, delta in enumerate(_step(stage["pair"][0]))]
     if app.canPointInViews():
-        app.drag(app.viewsOf(stage["pair"][0])[0], start, end)
+        yield from app.drag(app.viewsOf(stage["pair"][0])[0], start, end)
     else:
         for part in range(1, 13):
             place = [a + (b - a) * part / 12 for a, b in zip(start, end)]

@@ -68,6 +68,8 @@ def edit(stage):
         inference.segment.ui.editButton.click()
         yield 1.5
         yield from stage.shot("segment-editor")
+        seen, all_ = app.viewsOf(image), app.viewNames()
+        assert len(seen) == len(all_), f"{len(seen)} of {len(all_)} views show the image that is edited"
     identifier = node.GetSegmentation().GetNthSegmentID(0)
     array = np.zeros(slicer.util.arrayFromVolume(image).shape, np.uint8)
     array[tuple(slice(side // 4, side // 2) for side in array.shape)] = 1

@@ -61,7 +61,8 @@ def style(name: str):
     if isStandIn():
         slicer.util.mainWindow().setDark("Dark" in name)
     else:
-        slicer.app.setStyle(name)
+        qt.QApplication.setStyle(name)
+        qt.QApplication.setPalette(qt.QApplication.style().standardPalette())  # else the colours stay
     yield 1.0
 
 
@@ -132,17 +133,28 @@ def canPointInViews() -> bool:
     return not isStandIn()
 
 
-def drag(widget, start, end, steps: int = 12) -> None:
-    """Drag the left mouse button between two places of the world in a slice view."""
-    slicer.util.clickAndDrag(widget, "Left", _viewPoint(widget, start), _viewPoint(widget, end), steps)
+def drag(widget, start, end, steps: int = 12):
+    """`yield from` this to drag the left mouse button between two places of the world in a slice view."""
+    (x0, y0), (x1, y1) = _viewPoint(widget, start), _viewPoint(widget, end)
+    _mouse(widget, (x0, y0), "MouseMoveEvent")  # else nothing lies below the pointer yet
+    yield 0.3
+    _mouse(widget, (x0, y0), "LeftButtonPressEvent")
+    for part in range(1, steps + 1):
+        _mouse(widget, (x0 + (x1 - x0) * part // steps, y0 + (y1 - y0) * part // steps), "MouseMoveEvent")
+        yield 0.05
+    _mouse(widget, (x1, y1), "LeftButtonReleaseEvent")
 
 
 def click(widget, place) -> None:
     """Click at a place of the world in a slice view."""
-    interactor, point = widget.sliceView().interactor(), _viewPoint(widget, place)
-    interactor.SetEventInformation(*point)
     for event in ("MouseMoveEvent", "LeftButtonPressEvent", "LeftButtonReleaseEvent"):
-        interactor.InvokeEvent(event)
+        _mouse(widget, _viewPoint(widget, place), event)
+
+
+def _mouse(widget, point: tuple[int, int], event: str) -> None:
+    interactor = widget.sliceView().interactor()
+    interactor.SetEventInformation(*point)
+    interactor.InvokeEvent(event)
 
 
 def _viewPoint(widget, place) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import qt
 
+from stage import app
 from stage.watchdog import Watchdog
 
 DRIVE_MS = 30
@@ -46,7 +47,7 @@ class Driver:
         self._check, self._onEnd = check, onEnd
         self.records: list[dict[str, Any]] = []
         self._generator, self._wait, self._inside, self._settled, self._begun = None, None, False, 0.0, 0.0
-        self.watchdog = stage.watchdog = Watchdog(self._closeDialog)
+        self.watchdog = stage.watchdog = Watchdog(self._closeDialog, samples=app.isStandIn())
         self._timer = qt.QTimer()
         self._timer.setInterval(DRIVE_MS)
         self._timer.connect("timeout()", self._advance)
@@ -149,7 +150,7 @@ class Driver:
     def _closeDialog(self) -> None:
         """Nobody is there to answer a dialog: it would stop the scenario for good."""
         dialog = qt.QApplication.activeModalWidget()
-        if dialog is not None and self._inside:
+        if dialog is not None and self._inside and not dialog.inherits("QProgressDialog"):
             text = dialog.text if hasattr(dialog, "text") else dialog.windowTitle
             self._stage.dialogs.append(f"a dialog stood in the way: {text}")
             dialog.close()

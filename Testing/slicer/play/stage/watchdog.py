@@ -23,9 +23,11 @@ class Watchdog:
 
     Args:
         onTick: called at each tick.
+        samples: whether a thread looks at the stack meanwhile. Not in the real application: there VTK lets other threads run
+            while it calls back into Python, which a Qt slot does not survive.
     """
 
-    def __init__(self, onTick: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, onTick: Callable[[], None], samples: bool) -> None:
         self._timer, self._onTick = qt.QTimer(), onTick
         self._timer.setTimerType(qt.Qt.PreciseTimer)
         self._timer.setInterval(WATCH_MS)
@@ -34,7 +36,8 @@ class Watchdog:
         self._running = True
         self.begin()
         self._timer.start()
-        threading.Thread(target=self._sample, args=(threading.get_ident(),), daemon=True).start()
+        if samples:
+            threading.Thread(target=self._sample, args=(threading.get_ident(),), daemon=True).start()
 
     @property
     def where(self) -> str:
