@@ -111,3 +111,14 @@ def test_slice_view_shows_the_volume(scene, grab):
     image = slicer.app.layoutManager().sliceWidget("Red").grab().toImage()
     colors = {image.pixel(x, image.height() // 2) for x in range(0, image.width(), 3)}
     assert len(colors) > 10
+
+
+def test_the_mode_of_a_column_that_does_not_exist_is_refused(harness):
+    """The application ends there with a segmentation fault."""
+    import qt
+
+    table = qt.QTableWidget()
+    table.columnCount = 1
+    table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
+    with pytest.raises(AssertionError, match="section 1"):
+        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)

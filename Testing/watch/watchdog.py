@@ -58,8 +58,13 @@ def timed(slot):
                 spent = 1000 * (time.thread_time() - begun)
                 longest[test, step] = max(longest.get((test, step), 0.0), spent)
 
+    return sameShape(slot, run)
+
+
+def sameShape(slot, run):
+    """A function that calls `run`, with as many parameters as a slot: Qt passes as many of the signal's arguments."""
     shapes = {0: lambda: run(), 1: lambda a: run(a), 2: lambda a, b: run(a, b), 3: lambda a, b, c: run(a, b, c)}
-    return shapes.get(_parameters(slot), run)
+    return shapes.get(_parameters(slot), lambda *arguments: run(*arguments))
 
 
 def _parameters(slot) -> int | None:

@@ -76,7 +76,7 @@ def fitTable(table, nameColumn: int = 0) -> None:
     header = table.horizontalHeader()
     header.minimumSectionSize = 24
     header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-    if nameColumn < table.columnCount:  # a section that is not there ends the application
+    if nameColumn < table.columnCount:  # Qt 5 crashes where there is no such column yet
         header.setSectionResizeMode(nameColumn, qt.QHeaderView.Stretch)
 
 

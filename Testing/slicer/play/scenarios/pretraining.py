@@ -12,7 +12,6 @@ NAME = "tiny genesis"
 def opens(stage):
     """The module opens, complete, and says what it waits for"""
     yield from pretrain.open()
-    assert pretrain.plotView.inherits("qMRMLPlotView"), "the chart has no plot view"
     assert pretrain.ui.startButton.toolTip, "a start button that says nothing"
     yield from stage.shot("opened")
     yield from pretrain.connect(stage)
@@ -60,6 +59,7 @@ def start(stage):
     pretrain.setTiny(base_width=4, training__steps=60, training__validate_every=10, training__checkpoint_every=5)
     yield from pretrain.start(stage, NAME)
     yield from stage.until(lambda: pretrain.job.status.step >= 12 or pretrain.state != "running", "step 12", 300)
+    assert pretrain.plotView.inherits("qMRMLPlotView"), "the chart has no plot view"
     app.scrollTo(pretrain.ui.logEdit)
     yield from stage.shot("running")
     assert pretrain.state == "running", pretrain.ui.runError.text

@@ -170,6 +170,8 @@ class Pretrain(_Panel):
 
     def ended(self, stage, state: str = "finished", seconds: float = 600.0):
         """Wait for the end of the followed job."""
+        if self.job is None:
+            raise Skipped("no job was started")
         yield from stage.until(lambda: self.state in END, "the job's end", seconds)
         yield 1.0
         assert self.state == state, f"{self.state}, not {state}: {self.ui.runError.text}"
