@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import types
+import warnings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -65,11 +66,15 @@ def connect(self, signature: str, slot) -> bool:
 
 
 def disconnect(self, signature: str, slot=None) -> bool:
-    """PythonQt's `object.disconnect("signal(types)", slot)`."""
-    signal = _bareGetattribute(self, signature.partition("(")[0])
-    return bool(
-        signal.disconnect(_held(slot, signature.partition("(")[0])) if slot is not None else signal.disconnect()
-    )
+    """PythonQt's `object.disconnect("signal(types)", slot)`: False where nothing was connected."""
+    name = signature.partition("(")[0]
+    signal = _bareGetattribute(self, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return bool(signal.disconnect(_held(slot, name)) if slot is not None else signal.disconnect())
+        except (RuntimeError, RuntimeWarning):
+            return False
 
 
 def _held(slot, signal: str):
@@ -139,7 +144,6 @@ def build() -> types.ModuleType:
     bare = QtCore.QTimer().setSingleShot  # comes unbound: the static singleShot has taken the property's name
     QtCore.QTimer.setSingleShot = lambda self, on: bare(self, on)
     QtCore.QTimer.singleShot = staticmethod(_singleShot)
-    QtWidgets.QHeaderView.setSectionResizeMode = _sectionResizeMode(QtWidgets.QHeaderView.setSectionResizeMode)
     qt = types.ModuleType("qt", "PySide6 as Slicer's qt")
     for source in (QtCore, QtGui, QtWidgets, QtNetwork):
         for name in dir(source):
@@ -161,7 +165,7 @@ def _guardHeader(kind: type) -> None:
 
     def setSectionResizeMode(self, *arguments) -> None:
         if len(arguments) == 2 and not 0 <= arguments[0] < self.count():
-            raise AssertionError(f"a header of {self.count()} sections has no section {arguments[0]}")
+            raise AssertionError(f"a header of {self.count()} sections has no section {arguments[0]}: Qt 5 crashes")
         bare(self, *arguments)
 
     kind.setSectionResizeMode = setSectionResizeMode
@@ -201,16 +205,6 @@ def _singleShot(milliseconds: int, slot) -> None:
 
     _bareGetattribute(timer, "timeout").connect(fire)
     timer.start(milliseconds)
-
-
-def _sectionResizeMode(bare):
-    """Qt 5 crashes where the mode of a column is set that does not exist, which Qt 6 overlooks."""
-
-    def setSectionResizeMode(self, *arguments) -> None:
-        assert len(arguments) == 1 or 0 <= arguments[0] < self.count(), f"there is no section {arguments[0]}"
-        bare(self, *arguments)
-
-    return setSectionResizeMode
 
 
 def _setter(target: str):

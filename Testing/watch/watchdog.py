@@ -10,6 +10,7 @@ import os
 import time
 import types
 
+ABSENT = object()  # an argument that the signal does not have
 active = False
 longest: dict[tuple[str, str], float] = {}  # (test, step) -> milliseconds
 _depth = 0
@@ -63,7 +64,11 @@ def timed(slot):
 
 def sameShape(slot, run):
     """A function that calls `run`, with as many parameters as a slot: Qt passes as many of the signal's arguments."""
-    shapes = {0: lambda: run(), 1: lambda a: run(a), 2: lambda a, b: run(a, b), 3: lambda a, b, c: run(a, b, c)}
+    some = lambda *arguments: run(*(one for one in arguments if one is not ABSENT))  # noqa: E731
+    shapes = {
+        0: lambda: run(), 1: lambda a=ABSENT: some(a), 2: lambda a=ABSENT, b=ABSENT: some(a, b),
+        3: lambda a=ABSENT, b=ABSENT, c=ABSENT: some(a, b, c),
+    }  # fmt: skip
     return shapes.get(_parameters(slot), lambda *arguments: run(*arguments))
 
 
