@@ -8,6 +8,7 @@ from scaffold.jobs import DEVICES
 from medssl.jobs.cards import Card, why_unused
 
 CPU = dict(name="cpu", description="8 cores", memory_bytes=2**35, free_bytes=2**34, available=True, note="")
+pytestmark = pytest.mark.usefixtures("nothing_cut")
 GEFORCE = Card("NVIDIA GeForce RTX 4090", 24 * 2**30, "560.94", (8, 9))
 
 
@@ -52,16 +53,17 @@ def test_without_a_card_nothing_is_advised(running):
     assert "without a GPU" in box.ui.stateLabel.text and not box.seen(box.ui.hintLabel)
 
 
-def test_a_card_that_lies_idle_is_named_with_what_to_do(running):
+def test_a_card_that_lies_idle_is_named_with_what_to_do(running, grab):
     box = running([dict(CPU, note=why_unused([GEFORCE], None))])
     assert "without a GPU" in box.ui.stateLabel.text and box.seen(box.ui.hintLabel)
     assert "built for the CPU only" in box.ui.hintLabel.text and "Repair" in box.ui.hintLabel.text
-    assert box.frame.minimumSizeHint.width() <= 380
+    grab.panel(box.frame, "backend-idle-card")
 
 
-def test_settings_open_from_the_line_and_fold_again(running):
+def test_settings_open_from_the_line_and_fold_again(running, grab):
     box = running(DEVICES)
     box.ui.settingsButton.checked = True
+    grab.panel(box.frame, "backend-settings")
     assert box.seen(box.ui.deviceCombo) and box.seen(box.ui.environmentCombo)
     box.ui.settingsButton.checked = False
     assert not box.seen(box.ui.settingsSection)

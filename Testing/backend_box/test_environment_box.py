@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 import qt
-import slicer
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install.environments import ownFolder, ownPlaces, ownPython
 from MedSSLLib.install.installState import InstallState, markOf, readState, requirementsMark, writeState
 
 from medssl.core.errors import ResourceError
 
-WIDTH = 400
+pytestmark = pytest.mark.usefixtures("nothing_cut")
 
 
 @pytest.fixture
@@ -40,12 +39,11 @@ def pretend(plan, *keys: str, complete: bool = False) -> None:
 def test_one_glance_and_one_button(made, grab):
     text = made.env.messageLabel.text
     assert "Not installed yet" in text and "NVIDIA GeForce RTX 4090, 24 GB will be used" in text and "CUDA 12" in text
-    grab(made.frame, "backend-first-run", WIDTH, 300)
+    grab.panel(made.frame, "backend-first-run")
     buttons = [button.text for button in made.frame.findChildren(qt.QPushButton) if made.seen(button)]
     assert buttons == ["Create environment"]
     made.box.update()  # what is shown inside a section that is folded would look out of it
     assert not made.seen(made.ui.environmentCombo) and not made.seen(made.env.foundLabel)
-    assert made.frame.minimumSizeHint.width() <= 380
 
 
 def test_nothing_is_started_or_asked_outside_before_the_click(made):
@@ -54,24 +52,27 @@ def test_nothing_is_started_or_asked_outside_before_the_click(made):
     assert made.probe.reached == [False, True] and len(made.builder.built) == 1
 
 
-def test_what_was_found_is_shown_and_can_be_changed(made):
+def test_what_was_found_is_shown_and_can_be_changed(made, grab):
     made.env.detailsSection.collapsed = False
+    grab.panel(made.frame, "backend-what-was-found")
     assert "driver 560.94, compute capability 8.9" in made.env.foundLabel.text
     assert made.env.buildCombo.itemText(0) == "Automatic: CUDA 12"
-    assert "brought by uv" in made.env.pythonCombo.itemText(0)
+    assert "by uv" in made.env.pythonCombo.itemText(0)
     made.env.buildCombo.currentIndex = made.env.buildCombo.findData("cu128")
     assert "CUDA 12.8" in made.env.messageLabel.text
     made.install()
     assert "--torch-backend=cu128" in made.builder.built[0].steps[2].command
 
 
-def test_cancel_and_continue(made):
+def test_cancel_and_continue(made, grab):
     made.install()
     assert made.env.installButton.text == "Cancel" and "Part 1 of 6" in made.env.messageLabel.text
+    grab.panel(made.frame, "backend-installing")
     pretend(made.builder.built[0], "tool", "python")
     made.install()
     assert "was cancelled" in made.env.installError.text and made.env.installButton.text == "Continue"
     assert "2 of 6 parts are done" in made.env.messageLabel.text and not made.seen(made.ui.startButton)
+    grab.panel(made.frame, "backend-cancelled")
     made.install()
     assert made.builder.built[1].done == ("tool", "python")
 
@@ -87,10 +88,10 @@ def test_when_it_is_installed_it_starts_and_folds_to_a_line(made, process_until,
         if made.seen(w)
     ]
     assert seen == [made.ui.startButton] and made.ui.startButton.text == "Stop"
-    grab(made.frame, "backend-running", WIDTH)
+    grab.panel(made.frame, "backend-running")
 
 
-def test_the_backend_that_runs_is_neither_repaired_nor_removed(made, process_until):
+def test_the_backend_that_runs_is_neither_repaired_nor_removed(made, process_until, grab):
     made.install()
     pretend(made.builder.built[0], "tool", "python", "torch", "packages", complete=True)
     made.builder.end()
@@ -102,6 +103,7 @@ def test_the_backend_that_runs_is_neither_repaired_nor_removed(made, process_unt
     assert made.env.removeButton.enabled and made.env.repairButton.enabled
     assert not made.env.placePath.enabled and "Remove" in made.env.placePath.toolTip
     process_until(lambda: "GB in" in made.env.sizeLabel.text)
+    grab.panel(made.frame, "backend-own-environment")
     made.env.repairButton.click()
     assert [step.key for step in made.builder.built[1].steps][:2] == ["clear", "tool"] and not made.builder.built[
         1
@@ -126,7 +128,7 @@ def test_a_newer_extension_asks_for_an_update(make_box, process_until, windows):
     assert box.builder.built[0].done == ("tool", "python", "torch")
 
 
-def test_pytorchs_index_out_of_reach_is_said_and_another_way_offered(make_box, process_until, windows):
+def test_pytorchs_index_out_of_reach_is_said_and_another_way_offered(make_box, process_until, windows, grab):
     box = make_box(replace(windows, torchIndex="[Errno 11001] getaddrinfo failed"))
     process_until(lambda: box.env.installButton.enabled)
     assert "RTX 4090, 24 GB will be used" in box.env.messageLabel.text and not box.seen(box.env.sourceCombo)
@@ -135,6 +137,7 @@ def test_pytorchs_index_out_of_reach_is_said_and_another_way_offered(make_box, p
     assert "cannot be reached ([Errno 11001] getaddrinfo failed)" in box.env.messageLabel.text
     assert box.seen(box.env.sourceCombo) and box.env.sourceCombo.currentData == "ordinary"
     assert "RTX 4090 will not be used" in box.env.messageLabel.text
+    grab.panel(box.frame, "backend-index-out-of-reach")
     box.install()
     assert not [part for part in box.builder.built[0].steps[2].command if part.startswith("--torch-backend")]
 
@@ -214,14 +217,15 @@ def test_a_home_folder_that_cannot_be_written(made, tmp_path):
     assert "cannot be written" in made.env.installError.text and not made.builder.built
 
 
-@pytest.mark.parametrize("width", [400, 550])
-def test_no_state_is_wider_than_the_panel(made, process_until, width, grab):
-    made.env.detailsSection.collapsed = False
-    made.ui.settingsSection.collapsed = False
-    made.env.sourceCombo.currentIndex = 2
-    slicer.app.processEvents()
-    assert made.frame.minimumSizeHint.width() <= 380
-    grab(made.frame, f"backend-details-{width}", width, 700)
+def test_long_names_fit(made, grab, tmp_path):
+    folder = tmp_path / "a folder with a very long name, as they come from a network drive of a hospital"
+    folder.mkdir()
+    made.env.detailsSection.collapsed = made.ui.settingsSection.collapsed = False
+    made.env.sourceCombo.currentIndex = made.env.sourceCombo.findData("folder-first")
+    made.env.wheelsPath.currentPath = str(folder)
+    made.env.placePath.currentPath = str(folder)
+    made.wait()
+    grab.panel(made.frame, "backend-folder-of-wheels")
 
 
 def test_both_modules_share_an_installation(make_box, process_until, windows):

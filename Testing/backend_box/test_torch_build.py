@@ -36,7 +36,7 @@ def test_without_a_card_uv_is_never_asked_to_choose(bare, windows):
     """It would take an Intel GPU, whose build is several GB and of no use to MedSSL."""
     for machine in (bare, replace(windows, cards=())):
         build = chosenBuild(machine)
-        assert (build.backend, build.usesGpu) == ("cpu", False) and "no NVIDIA or AMD" in build.reason
+        assert (build.backend, build.usesGpu) == ("cpu", False) and "no NVIDIA card" in build.reason
     assert "restart" in chosenBuild(replace(bare, silentDriver=True)).reason
 
 

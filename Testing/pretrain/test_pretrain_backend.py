@@ -12,7 +12,7 @@ import pytest
 import slicer
 from MedSSLLib.backend.backendProcess import BackendProcess
 from MedSSLLib.backend.qtTransport import QtTransport
-from MedSSLLib.install.environments import OTHER, Environment
+from MedSSLLib.install.environments import OTHER, OWN, Environment
 from MedSSLLib.scene.volumeExport import unmodifiedFile, uploadSteps
 from MedSSLLib.steps import StepRunner
 from scaffold import phantoms
@@ -132,6 +132,9 @@ def test_why_a_start_failed_is_shown(process, tmp_path, process_until):
     process.start(Environment(OTHER, "broken", str(broken)))
     process_until(lambda: process.state == "down", 20)
     assert "No module named 'fastapi'" in str(process.error) and "pip install" in process.error.remedy
+    process.start(Environment(OWN, "own", str(broken)))
+    process_until(lambda: process.state == "down", 20)
+    assert "Repair" in process.error.remedy
     process.start(Environment(OTHER, "gone", str(tmp_path / "nothing")))
     assert "cannot be run" in str(process.error)
 

@@ -18,7 +18,7 @@ from watch.cut_check import cutAt
 
 WIDTHS = (400, 550)  # of the module panel, pixels: as Slicer opens it, and widened
 CHIEF = frozenset({
-    "pretrain-nothing-loaded", "pretrain-backend-down", "pretrain-running", "pretrain-finished", "pretrain-failed",
+    "backend-first-run", "backend-idle-card", "pretrain-nothing-loaded", "pretrain-backend-down", "pretrain-running", "pretrain-finished", "pretrain-failed",
     "pretrain-sets-checked", "pretrain-finetune-three", "pretrain-compare-finished", "inference-nothing-loaded",
     "inference-finished", "correspond-find", "correspond-finished", "segment-finished", "predict-finished", "retrieve-finished",
 })  # fmt: skip  # also taken in dark colours

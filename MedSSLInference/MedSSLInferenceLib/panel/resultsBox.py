@@ -116,9 +116,10 @@ class ResultsBox:
 
     def forgetScene(self) -> None:
         """The scene is closed: nothing of it can be brought back."""
-        self._cleared = None
+        self._cleared, self._rows = None, []
         self._observe([])
-        self.refresh()
+        self.ui.resultsTable.setRowCount(0)
+        self._update()
 
     def close(self) -> None:
         """The panel goes away."""

@@ -47,7 +47,5 @@ def _inside(widget):
 def _fitForms(layout) -> None:
     if layout.inherits("QFormLayout"):
         fitForm(layout)
-    for number in range(layout.count()):
-        inner = layout.itemAt(number).layout()
-        if inner is not None:
-            _fitForms(inner)
+    for inner in layout.children():  # the layouts in it
+        _fitForms(inner)

@@ -17,7 +17,7 @@ from medssl.core.errors import ResourceError
 from medssl.core.home import NEUTRAL_FOLDER, home_folder, make_home
 from MedSSLLib.backend.qtTransport import QtTransport
 from MedSSLLib.backendLocator import backendFolder
-from MedSSLLib.install.environments import SLICER, Environment, environments
+from MedSSLLib.install.environments import OWN, SLICER, Environment, environments
 from MedSSLLib.widgets.signal import Signal
 
 DOWN, STARTING, UP = "down", "starting", "up"
@@ -109,7 +109,7 @@ class BackendProcess:
         self._stopping = False
         if self.state == STARTING:
             if self._child.poll() is not None:
-                self._set(DOWN, None, backend.why_not(home_folder(), self._environment.python))
+                self._set(DOWN, None, whyNot(self._environment))
             elif time.monotonic() > self._deadline:
                 rule = _("did not answer within {s:.0f} s").format(s=START_TIMEOUT_S)
                 remedy = _("Look into {log}").format(log=home_folder() / "server.log")
@@ -134,6 +134,14 @@ class BackendProcess:
             self.transport.close()
         self.state, self.transport, self.error = state, transport, error
         self.changed.emit()
+
+
+def whyNot(environment: Environment) -> ResourceError:
+    """Why a backend that was started has ended."""
+    error = backend.why_not(home_folder(), environment.python)
+    if environment.key == OWN:
+        error.remedy = _("Open 'Where it runs' and 'MedSSL's own environment', and press Repair")
+    return error
 
 
 def launchServer(environment: Environment):
@@ -200,7 +208,7 @@ def startAndWait(timeoutSeconds: float = START_TIMEOUT_S):
         if (address := backend.find()) is not None:
             return address
         if child.poll() is not None:
-            raise backend.why_not(home_folder(), environment.python)
+            raise whyNot(environment)
     child.kill()
     raise ResourceError(environment.python, _("did not answer in time"), _("Look into server.log in the home folder"))
 

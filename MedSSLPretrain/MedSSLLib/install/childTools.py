@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 
 TIMEOUT_S = 6.0
+ON_ERROR = "onexc" if sys.version_info >= (3, 12) else "onerror"
 ABSENT = (404, 405)  # the server answers; what it has there does not matter
 
 
@@ -66,7 +67,7 @@ def remove(folders: list[str]) -> None:
     """Delete folders with all in them; links are deleted, not followed."""
     for folder in folders:
         if os.path.lexists(folder):
-            shutil.rmtree(folder, onerror=_makeWritable)
+            shutil.rmtree(folder, **{ON_ERROR: _makeWritable})
 
 
 def _makeWritable(function, path: str, _error) -> None:

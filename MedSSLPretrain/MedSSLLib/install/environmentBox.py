@@ -145,6 +145,8 @@ class EnvironmentBox:
             return words.stepText(*self._step, time.monotonic() - self._begun)
         if self.outdated():
             return _("The extension is newer than its environment: some packages are missing or too old.")
+        if self._environment.key == OWN and self._environment.exists:
+            return ""
         if self._wanted:
             return _("Asking whether PyTorch's index can be reached...")
         if self.machine is None:
@@ -167,7 +169,11 @@ class EnvironmentBox:
         button.text = _("Install or update the backend there")
         if not own:
             button.enabled = self._environment.exists
-            button.toolTip = "" if button.enabled else _("Choose a Python executable first")
+            button.toolTip = _(
+                "Installs with pip what is missing there; for Windows, pip brings PyTorch for the CPU alone"
+            )
+            if not button.enabled:
+                button.toolTip = _("Choose a Python executable first")
             return
         button.text = (
             _("Update") if self.outdated() else _("Continue") if plan and plan.done else _("Create environment")

@@ -66,7 +66,7 @@ class EnvironmentChoices:
         versions = [
             _("Python {version}").format(version=".".join(map(str, python.version))) for python in machine.pythons
         ]
-        automatic = versions[0] if versions else _("Python 3.12, brought by uv")
+        automatic = versions[0] if versions else _("Python 3.12, by uv")
         pythons = [(f"{name}: {python.path}", python.path) for name, python in zip(versions, machine.pythons)]
         self._fill(self.ui.pythonCombo, [(_("Automatic: {choice}").format(choice=automatic), ""), *pythons], "Python")
         self.update()

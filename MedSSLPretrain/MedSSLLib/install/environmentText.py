@@ -27,7 +27,7 @@ def foundText(machine: Machine) -> str:
     if machine.system == "Darwin":
         lines.append(_("Apple GPU") if not machine.intelMac else _("Mac with an Intel processor"))
     elif not lines:
-        lines.append(_("No NVIDIA or AMD graphics card"))
+        lines.append(_("No NVIDIA card, no AMD card with ROCm"))
     lines.append(_("{system}, {gb:.0f} GB free on the disk").format(system=machine.system, gb=machine.freeBytes / 1e9))
     return "<br>".join(_plain(line) for line in lines)
 

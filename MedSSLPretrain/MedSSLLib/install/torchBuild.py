@@ -90,7 +90,7 @@ def _automatic(machine: Machine) -> Build:
 def _noCard(machine: Machine) -> str:
     if machine.silentDriver:
         return _("NVIDIA's driver is installed but shows no card: restart the computer or install the driver again")
-    return _("no NVIDIA or AMD graphics card was found")
+    return _("no NVIDIA card and no AMD card with ROCm was found")
 
 
 def _forCard(card: Card, system: str) -> Build:

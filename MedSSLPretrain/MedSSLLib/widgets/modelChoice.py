@@ -55,11 +55,19 @@ def can(model: dict[str, Any] | None, *capabilities: str) -> bool:
     return known is None or any(one in known for one in capabilities)
 
 
-def modelTitle(model: dict[str, Any], most: int = 1000) -> str:
-    """How a model is called in lists: its name, what it is and when it was made, in so many characters."""
-    facts = ", ".join(part for part in (methodTitle(purpose(model)), shortDay(model)) if part)
-    name = elideMiddle(model["name"], max(LEAST, most - len(facts)))
+def modelTitle(model: dict[str, Any], nameLength: int = 1000) -> str:
+    """How a model is called in lists: its name in so many characters, what it is and when it was made."""
+    facts, name = _facts(model), elideMiddle(model["name"], nameLength)
     return _("{name} ({facts})").format(name=name, facts=facts) if facts else name
+
+
+def nameRoom(model: dict[str, Any]) -> int:
+    """Characters of a model's name that a combo box as wide as the panel has room for."""
+    return max(LEAST, TITLE - len(_facts(model)))
+
+
+def _facts(model: dict[str, Any]) -> str:
+    return ", ".join(part for part in (methodTitle(purpose(model)), shortDay(model)) if part)
 
 
 def makers(*capabilities: str) -> list[str]:
@@ -79,11 +87,11 @@ class ModelChoice:
         changed: called whenever the choice changes.
         none: title of the first item, which stands for no model at all; "": one must be chosen.
         needed: only models that can be asked for one of these are offered; empty: all.
-        nameLength: characters of a title in the list; the whole one stands in the tooltip.
+        nameLength: characters of a model's name in the list, the whole one stands in the tooltip; 0: as many as there is room for.
     """
 
     def __init__(
-        self, combo, pathEdit, changed, none: str = "", needed: tuple[str, ...] = (), nameLength: int = TITLE
+        self, combo, pathEdit, changed, none: str = "", needed: tuple[str, ...] = (), nameLength: int = 0
     ) -> None:
         self._combo, self._pathEdit, self._changed, self._none, self._needed = (
             combo,
@@ -170,7 +178,7 @@ class ModelChoice:
         if self._none:
             self._combo.addItem(self._none, "")
         for model in wanted:
-            self._combo.addItem(modelTitle(model, self._nameLength), model["model"])
+            self._combo.addItem(modelTitle(model, self._nameLength or nameRoom(model)), model["model"])
             tip = "\n".join((modelTitle(model), self._card(model)))
             self._combo.setItemData(self._combo.count - 1, tip, qt.Qt.ToolTipRole)
         self._combo.addItem(_("Weight file..."), WEIGHT_FILE)

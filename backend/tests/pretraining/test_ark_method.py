@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from pathlib import Path
 
@@ -27,7 +28,10 @@ from medssl.training.optimisers import learning_rate
 
 NAN = float("nan")
 SMALL = ArkConfig(
-    backbone="swin_micro_112", projector=16, training=TrainingConfig(steps=20, batch_size=4, precision="fp32")
+    drop_path=0.0,
+    backbone="swin_micro_112",
+    projector=16,
+    training=TrainingConfig(steps=20, batch_size=4, precision="fp32"),
 )
 
 
@@ -114,12 +118,24 @@ def test_a_step_is_what_the_paper_writes(method: Ark, share: float):
         teacher = pair.teacher(ArkNetwork.standardise(views.original))
         logits = student @ pair.student.omni_heads[number].weight.T + pair.student.omni_heads[number].bias
         prediction = prediction_loss(logits, views.targets, part.kind == "multi-class")
-        c = 0.5 * 0.5 * (1 - math.cos(math.pi * share))
+        begun = method.schedule.began(round(share * 20)) / 20
+        c = 0.5 * 0.5 * (1 - math.cos(math.pi * begun))
         wanted = (1 - c) * prediction + c * (student - teacher).square().mean()
         assert terms["loss"].item() == pytest.approx(wanted.item(), rel=1e-5)
         assert terms[f"loss_{part.name}"].item() == pytest.approx(prediction.item(), rel=1e-5)
         assert [name for name in terms if name.startswith("loss_")] == [f"loss_{part.name}"]
     method.before_step(pair, 0)
+
+
+def test_the_consistency_counts_alike_within_a_pass_and_more_in_the_next(method: Ark):
+    shares = []
+    for step in range(2 * method.schedule.epoch):
+        method.before_step(method.network, step)
+        shares.append(method._share)
+    places = [method.schedule[step].set for step in range(len(shares))]
+    for before, after in itertools.pairwise(range(len(shares))):
+        same = places[before] == places[after]
+        assert (shares[before] == shares[after]) == same and shares[before] <= shares[after]
 
 
 def test_labels_of_one_set_never_reach_another_head(method: Ark):

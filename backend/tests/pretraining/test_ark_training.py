@@ -54,6 +54,17 @@ def test_sets_are_visited_in_turn_and_every_event_names_its_set(two: list[dict[s
     assert network.plan.provenance["sets"] == {name: started["sets"][name]["training"] for name in ("one", "two")}
 
 
+def test_the_released_rate_follows_the_loss_of_the_student(two: list[dict[str, Any]], tmp_path: Path):
+    run = FakeRun(tmp_path / "job", tmp_path / "home")
+    pretrain(spec_of(two, epochs=2, fidelity="released"), run)
+    metric, peak = run.of("metric")[0], run.of("started")[0]["config"]["training"]["learning_rate"]
+    student = (metric["student_loss_one"] + metric["student_loss_two"]) / 2
+    assert student != metric["validation_loss"]  # which is the teacher's
+    rates = [event["learning_rate"] for event in run.of("loss")]
+    assert rates[:4] == [pytest.approx(1e-6)] * 4  # before the first validation
+    assert rates[4:] == pytest.approx([1e-6 + student / 20 * (peak - 1e-6)] * 4, rel=1e-4)
+
+
 def test_what_is_odd_in_the_tables_is_told_before_the_first_step(tmp_path: Path):
     odd = write_dataset_specs(tmp_path / "one", 8, "one", exclude={"sex": ["X"]})
     run = FakeRun(tmp_path / "job", tmp_path / "home")

@@ -68,7 +68,9 @@ def test_two_processes_of_an_ark_equal_one_that_accumulates(tmp_path: Path):
 
     def spec(*names: str, start: str = "", **training: int) -> JobSpec:
         loop = {"steps": 3, "batch_size": 2, "precision": "fp32", "validate_every": 3, "warmup_steps": 1, **training}
-        tree = {"backbone": "swin_micro_112", "projector": 16, "teacher_update": "step", "training": loop}
+        tree = {
+            "backbone": "swin_micro_112", "projector": 16, "drop_path": 0.0, "teacher_update": "step", "training": loop,
+        }  # fmt: skip
         chosen = tuple(sets[name] for name in names)
         return JobSpec("pretrain", "ark", as_dict(build(ArkConfig, tree)), DataSpec(sets=chosen), start_from=start)
 

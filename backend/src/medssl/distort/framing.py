@@ -39,6 +39,7 @@ class Framing:
         zoom: share by which a crop grows or shrinks.
         degrees: largest turn.
         intensity: probability of a change of intensities.
+        moving: probability of shift, zoom and turn, all three together.
     """
 
     side: int
@@ -47,6 +48,7 @@ class Framing:
     zoom: float = 0.1
     degrees: float = 10.0
     intensity: float = 0.3
+    moving: float = 1.0
 
     def draw(self, batch: Tensor, generator: torch.Generator) -> FramingParams:
         """Draw for `batch` (N, C, rows, columns); only its length and device are read."""
@@ -57,9 +59,12 @@ class Framing:
 
         area, ratio = uniform(self.smallest, 1.0), uniform(math.log(RATIO[0]), math.log(RATIO[1])).exp()
         sides = torch.stack([(area * ratio).sqrt(), (area / ratio).sqrt()], dim=1).clamp(max=1.0)  # width, height
-        middle = (1.0 - sides) * uniform(-1.0, 1.0, 2) + 2 * uniform(-self.shift, self.shift, 2)
-        sides = sides * uniform(1.0 - self.zoom, 1.0 + self.zoom, 1)
-        turn = uniform(-self.degrees, self.degrees) * math.pi / 180
+        middle, shift = (1.0 - sides) * uniform(-1.0, 1.0, 2), 2 * uniform(-self.shift, self.shift, 2)
+        zoom, turn = uniform(1.0 - self.zoom, 1.0 + self.zoom, 1), uniform(-self.degrees, self.degrees) * math.pi / 180
+        if self.moving < 1.0:
+            moved = (torch.rand(count, generator=generator, device=device) < self.moving).float()
+            shift, zoom, turn = shift * moved[:, None], 1 + (zoom - 1) * moved[:, None], turn * moved
+        middle, sides = middle + shift, sides * zoom
         cosine, sine = turn.cos(), turn.sin()
         rotation = torch.stack([torch.stack([cosine, -sine], 1), torch.stack([sine, cosine], 1)], dim=1)  # (N, 2, 2)
         affine = torch.cat([rotation * sides[:, None, :], middle[:, :, None]], dim=2)

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
+from medssl.core.home import NEUTRAL_FOLDER
+
 FIELDS = ("name", "memory.total", "driver_version", "compute_cap")  # old drivers do not know the last
 QUERY_TIMEOUT_S = 20.0  # a sleeping card wakes up first
 MIB = 2**20
@@ -83,6 +85,7 @@ def known_cards() -> tuple[Card, ...]:
                 capture_output=True,
                 text=True,
                 stdin=subprocess.DEVNULL,
+                cwd=NEUTRAL_FOLDER,
                 timeout=QUERY_TIMEOUT_S,
             )
         except (OSError, subprocess.TimeoutExpired):

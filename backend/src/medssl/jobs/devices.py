@@ -17,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from medssl.core.errors import CancelledError, ConfigError, ResourceError
+from medssl.core.home import NEUTRAL_FOLDER
 from medssl.jobs.cards import nvidia_smi
 
 DEVICE = re.compile(r"auto|none|cpu|mps|cuda(:\d+)?")
@@ -80,7 +81,9 @@ def visible_gpus() -> list[str]:
     if nodes:
         return [str(n) for n in range(len(nodes))]
     if program := nvidia_smi():  # Windows and WSL have no /dev/nvidia0
-        listing = subprocess.run([program, "-L"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        listing = subprocess.run(
+            [program, "-L"], capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=NEUTRAL_FOLDER
+        )
         return [str(n) for n, _ in enumerate(re.findall(r"^GPU \d+:", listing.stdout, re.MULTILINE))]
     return ["0"] if Path("/dev/kfd").exists() else []
 

@@ -31,6 +31,14 @@ class TrainingConfig:
     warmup_steps: int = setting(
         500, "Steps of linear warm-up", unit="steps", minimum=0, maximum=1_000_000, advanced=True
     )
+    rate_every: int = setting(
+        1, "Steps for which the learning rate stays the same: those of an epoch, where it changes per epoch", unit="steps",
+        minimum=1, maximum=100_000_000, advanced=True,
+    )  # fmt: skip
+    rate_ahead: int = setting(
+        0, "Steps by which the schedule is ahead of the training, as where a release begins it at a later epoch", unit="steps",
+        minimum=0, maximum=100_000_000, advanced=True,
+    )  # fmt: skip
     decay_every: int = setting(
         5_000,
         "Step schedule: halve the rate every so many steps; plateau: after so many without improvement",

@@ -182,7 +182,7 @@ class Loop:
 
     def _judge(self, values: dict[str, float]) -> None:
         progress, loss = self.progress, values["validation_loss"]
-        progress.validation_loss = loss
+        progress.validation_loss = values.get("student_validation_loss", loss)
         if loss < progress.best:
             progress.best, progress.since_best = loss, 0
             if self.fabric.is_global_zero:

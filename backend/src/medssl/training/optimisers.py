@@ -51,13 +51,14 @@ def learning_rate(config: TrainingConfig, step: int, halvings: int = 0, validati
     peak = config.learning_rate
     if config.schedule == "validation-loss":
         return LOWEST + min(validation_loss / RELEASED_WARMUP, 1.0) * (peak - LOWEST)
+    step = step // config.rate_every * config.rate_every + config.rate_ahead
     if step < config.warmup_steps:
         return peak * (step + 1) / config.warmup_steps
     if config.schedule == "step":
         return peak * 0.5 ** (step // config.decay_every)
     if config.schedule == "plateau":
         return peak * 0.5**halvings
-    share = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    share = min(1.0, (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps))
     if config.schedule == "cosine":
         return peak * 0.5 * (1.0 + math.cos(math.pi * share))
     if config.schedule == "poly":

@@ -38,10 +38,19 @@ def test_lung_keeps_aerated_cubes(cached, rng):
 
 
 def test_tissue_weight_counts_half_below_tissue(cached):
-    cube = np.full((2, 2, 4), -1000, np.int16)
+    cube = np.full((2, 2, 5), -1000, np.int16)  # four slices, and one that is only looked at
     cube[0, 0, 2] = 0  # tissue at k = 2: weight 1 there, 0.5 at k = 1
     cube[1, 1, 0] = -150  # the threshold itself is tissue; nothing lies before k = 0
-    assert _tissue_weight(cube, cached()) == pytest.approx((1 + 0.5 + 1) / 16)
+    cube[0, 1, 4] = 0  # behind the last slice: 0.5 in that
+    assert _tissue_weight(cube, cached()) == pytest.approx((1 + 0.5 + 1 + 0.5) / 16)
+
+
+def test_the_lung_sampler_looks_one_slice_behind_the_cube(cached, rng):
+    volume, sizes = cached(Volume(np.full((40, 40, 30), -900, np.int16), modality="CT")), []
+    look = volume.sparse_crop
+    object.__setattr__(volume, "sparse_crop", lambda start, size: sizes.append(tuple(size)) or look(start, size))
+    _start, crop = draw_crop(volume, (16, 16, 8), "lung", rng)
+    assert sizes == [(16, 16, 9)] and crop.shape == (16, 16, 8)
 
 
 def test_best_of_fifty_where_nothing_fits(cached, rng):

@@ -22,6 +22,7 @@ class Sampler:
     score: Callable[[np.ndarray, CachedVolume], float]
     limit: float
     modality: str = ""
+    beyond: int = 0  # further slices that the score looks at
 
 
 def _air_share(crop: np.ndarray, volume: CachedVolume) -> float:
@@ -29,15 +30,17 @@ def _air_share(crop: np.ndarray, volume: CachedVolume) -> float:
 
 
 def _tissue_weight(crop: np.ndarray, volume: CachedVolume) -> float:
-    """Mean of 1 for tissue, 0.5 for what has tissue only in the next slice (k + 1); the last slice has no next."""
+    """Mean of 1 for tissue, 0.5 for what has tissue only in the next slice (k + 1); the last slice is looked at as that alone."""
     tissue = crop >= TISSUE
-    below = np.count_nonzero(~tissue[..., :-1] & tissue[..., 1:])
-    return (np.count_nonzero(tissue) + 0.5 * below) / crop.size
+    own, following = tissue[..., :-1], tissue[..., 1:]
+    return (np.count_nonzero(own) + 0.5 * np.count_nonzero(~own & following)) / max(own.size, 1)
 
 
 SAMPLERS = {
     "body": Sampler(_air_share, limit=0.85),  # rejects crops of air
-    "lung": Sampler(_tissue_weight, limit=0.15, modality="CT"),  # keeps mostly aerated lung, as the paper's release
+    "lung": Sampler(
+        _tissue_weight, limit=0.15, modality="CT", beyond=1
+    ),  # keeps mostly aerated lung, as the paper's release
     "uniform": Sampler(lambda crop, volume: 0.0, limit=0.0),  # keeps all
 }
 
@@ -76,9 +79,10 @@ def draw_crop(
     rule, best_score = SAMPLERS[sampler], np.inf
     best: tuple[int, ...] = ()
     bounds = _bounds(volume, size)
+    judged = (*size[:-1], size[-1] + rule.beyond)
     for _ in range(TRIES):
         start = tuple(int(rng.integers(low, high + 1)) for low, high in bounds)
-        score = rule.score(volume.sparse_crop(start, size), volume)
+        score = rule.score(volume.sparse_crop(start, judged), volume)
         if not best or score < best_score:
             best, best_score = start, score
         if score <= rule.limit or all(low == high for low, high in bounds):

@@ -58,3 +58,9 @@ class SetSchedule:
             chosen = bisect_right(self._ends, place)
             turn = epoch * self.passes[chosen] + place - (self._ends[chosen] - self.passes[chosen])
         return ScheduledStep(chosen, turn, (turn + 1) % self.passes[chosen] == 0)
+
+    def began(self, step: int) -> int:
+        """The step with which the pass began that a step belongs to; of the balanced order, whose passes overlap, the epoch's."""
+        epoch, place = divmod(step, self.epoch)
+        chosen = bisect_right(self._ends, place) if self.order == "cyclic" else 0
+        return epoch * self.epoch + (self._ends[chosen] - self.passes[chosen] if self.order == "cyclic" else 0)

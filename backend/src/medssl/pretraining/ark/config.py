@@ -73,10 +73,13 @@ class ArkConfig:
     )  # fmt: skip
     projector: int = setting(1376, "Numbers of an embedding", minimum=1, maximum=65_536, advanced=True)
     drop_path: float = setting(
-        0.0, "Share of residual branches left out in training", minimum=0.0, maximum=0.9, advanced=True
+        0.1, "Share of residual branches left out in training", minimum=0.0, maximum=0.9, advanced=True
     )
     smallest_crop: float = setting(
-        0.5, "Share of an image's area that a crop has at least", minimum=0.05, maximum=1.0, advanced=True
+        0.08, "Share of an image's area that a crop has at least", minimum=0.05, maximum=1.0, advanced=True
+    )
+    framing_probability: float = setting(
+        0.5, "Probability of shift, zoom and turn", minimum=0.0, maximum=1.0, advanced=True
     )
     shift: float = setting(
         0.0625, "Largest shift, as a share of the sides", minimum=0.0, maximum=0.5, advanced=True
@@ -146,6 +149,9 @@ class ArkConfig:
             "order": "balanced",
             "teacher_update": "step",
             "projector": 128,
+            "drop_path": 0.0,
+            "smallest_crop": 0.5,
+            "framing_probability": 1.0,
             "epochs": 20,
             "warmup_epochs": 1,
             "training": {

@@ -80,7 +80,13 @@ class Ark(PlainMethod):
         self._arguments = {**config.network, "sets": self.heads}
         self.prepared = PreparedImages(folder if config.keep_images else None, config.kept_side, self.normalisation)
         self._framing = Framing(
-            config.side, config.smallest_crop, config.shift, config.zoom, config.degrees, config.intensity_probability
+            config.side,
+            config.smallest_crop,
+            config.shift,
+            config.zoom,
+            config.degrees,
+            config.intensity_probability,
+            config.framing_probability,
         )
         processes = config.training.devices * config.training.nodes  # each counts its own
         self._unreadable = UnreadableImages(self.sets, config.unreadable_share / processes)
@@ -156,8 +162,8 @@ class Ark(PlainMethod):
         return self._numbers[set_number]
 
     def before_step(self, network: nn.Module, step: int) -> None:
-        """The weight of the consistency is that of this step."""
-        self._share = step / self.config.training.steps
+        """The weight of the consistency is that of the first step of this pass over a set: it changes between passes."""
+        self._share = self.schedule.began(step) / self.config.training.steps
 
     def after_step(self, network: nn.Module, step: int, steps: int) -> None:
         """The teacher follows, after each pass over a set or each step, ever more slowly."""

@@ -47,14 +47,15 @@ def validate(method: ValidatedArk, network: nn.Module, sets: Sequence[SetPart], 
     """Loss and mean AUC of every set: `loss_<set>`, `auc_<set>` of the teacher, `student_...` of the student.
 
     At most `training.validation_samples` images of a set are seen, the same every time. `validation_loss`, which chooses the
-    weights, is the mean of the sets' losses of the teacher: the one that is used afterwards. A set whose labels do not vary
+    weights, is the mean of the sets' losses of the teacher: the one that is used afterwards; `student_validation_loss`, which the
+    released learning rate follows, is the student's. A set whose labels do not vary
     there has no AUC, one whose labels are all unknown there counts for nothing.
 
     Raises:
         CatalogError: a set has too many unreadable images, or no label is known in any.
     """
     values: dict[str, float] = {}
-    counted: list[float] = []
+    counted: dict[str, list[float]] = {begin: [] for _, begin in PARTS}
     for number, part in enumerate(sets):
         answers, targets = _answers(method, network, number, part, seed)
         if not targets.isfinite().any():
@@ -66,10 +67,12 @@ def validate(method: ValidatedArk, network: nn.Module, sets: Sequence[SetPart], 
             auc = mean_auc(targets.numpy(), activated(answers[name], method.heads[head]).numpy())
             if auc is not None:
                 values[f"{begin}auc_{part.name}"] = auc
-        counted.append(values[f"loss_{part.name}"])
-    if not counted:
+        for _, begin in PARTS:
+            counted[begin].append(values[f"{begin}loss_{part.name}"])
+    if not counted[""]:
         raise CatalogError("validation images of all sets", "have no known label", "Raise training.validation_samples")
-    return {"validation_loss": sum(counted) / len(counted), **values}
+    means = {f"{begin}validation_loss": sum(losses) / len(losses) for begin, losses in counted.items()}
+    return {**means, **values}
 
 
 def mean_auc(targets: np.ndarray, scores: np.ndarray) -> float | None:

@@ -11,6 +11,11 @@ from medssl.images.geometry_config import GeometryConfig
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.training.config import TrainingConfig
 
+EPOCH, TWO_FOLDS = (
+    2_370,
+    5_700,
+)  # of the release: steps of an epoch (LUNA16 folds 0-4, 32 cubes a scan, batches of 6); cubes
+
 
 @dataclass(frozen=True)
 class GenesisConfig:
@@ -90,11 +95,12 @@ class GenesisConfig:
                 "weight_decay": 0.0,
                 "schedule": "step",
                 "warmup_steps": 0,
-                "decay_every": 40 * 1_500,
+                "decay_every": 40 * EPOCH,
                 "clip_gradient": 0.0,
                 "patience": 50,
-                "validate_every": 1_500,
-                "checkpoint_every": 1_500,
+                "validate_every": EPOCH,
+                "validation_samples": TWO_FOLDS,
+                "checkpoint_every": 500,
                 "precision": "fp32",
                 "workers": 4,
             },

@@ -16,11 +16,13 @@ BACKBONES: dict[str, dict[str, Any]] = {  # Swin transformers whose last stage h
     "swin_micro": {"width": 64, "patch": 4, "depths": (2, 4), "heads": (2, 4)},  # 112 px, cells of 8
 }
 
+EPOCH = 10_816  # steps of 8 images
+
 _BASE: dict[str, Any] = {  # as published, for the 86 524 training images of ChestX-ray14
     "backbone": "swin_base",
     "training": {
-        "steps": 400 * 10_816, "batch_size": 8, "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9,
-        "weight_decay": 0.0, "warmup_steps": 5 * 10_816, "clip_gradient": 0.0, "validate_every": 10_816,
+        "steps": 400 * EPOCH, "batch_size": 8, "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9,
+        "weight_decay": 0.0, "warmup_steps": 5 * EPOCH, "rate_every": EPOCH, "clip_gradient": 0.0, "validate_every": EPOCH,
         "checkpoint_every": 1_000, "workers": 8,
     },
 }  # fmt: skip
@@ -102,11 +104,13 @@ class PeacConfig:
         "default": _TINY,
         "swin_tiny_224": _TINY,
         "swin_base_448": _BASE,
-        "released": {**_BASE, "fidelity": "released"},
+        "released": {  # its schedule begins at epoch 8, behind the warm-up
+            **_BASE, "fidelity": "released", "training": {**_BASE["training"], "rate_ahead": 8 * EPOCH},
+        },
         "swin_base_448_adamw": {
             **_BASE,
             "training": {
-                **_BASE["training"], "optimizer": "adamw", "learning_rate": 5e-4, "weight_decay": 0.05, "clip_gradient": 1.0,
+                **_BASE["training"], "optimizer": "adamw", "learning_rate": 5e-4, "weight_decay": 0.05,
             },
         },
         "laptop": {
