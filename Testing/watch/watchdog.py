@@ -83,7 +83,10 @@ def _step(slot) -> str:
     """Where a conversation stands that the slot goes on with, otherwise the slot's name."""
     cells = [cell.cell_contents for cell in getattr(slot, "__closure__", None) or ()]
     for one in (slot, *cells):
-        steps = getattr(getattr(one, "__self__", None), "_steps", None)
+        try:
+            steps = getattr(getattr(one, "__self__", None), "_steps", None)
+        except RuntimeError:  # a widget that is gone
+            continue
         if isinstance(steps, types.GeneratorType) and steps.gi_frame is not None:
             while isinstance(steps.gi_yieldfrom, types.GeneratorType) and steps.gi_yieldfrom.gi_frame is not None:
                 steps = steps.gi_yieldfrom
