@@ -157,12 +157,13 @@ def pixels(view) -> np.ndarray:
     return np.frombuffer(image.constBits(), np.uint8).copy()
 
 
-def test_a_view_that_shows_a_volume_without_voxels_is_complained_about(manager, scene):
+def test_a_view_that_shows_a_volume_without_voxels_is_complained_about(manager, scene, qapp):
     from watch import complaints
 
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
     node.CreateDefaultDisplayNodes()
     manager.sliceWidget("Red").mrmlSliceCompositeNode().SetBackgroundVolumeID(node.GetID())
+    settle(qapp)
     assert any("is not optional" in one for one in complaints.heard())
 
 

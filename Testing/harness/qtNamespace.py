@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import types
+import warnings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -44,6 +45,7 @@ MISSING_IN_PYTHONQT = (
     "QThread",
     "QSignalBlocker",
 )
+HELD = "_pythonQtSlots"  # attribute of objects whose methods were connected
 _waiting: list = []  # timers of singleShot
 _customWidgets: dict[str, type] = {}
 _bareGetattribute = QtCore.QObject.__getattribute__
@@ -59,14 +61,30 @@ def connect(self, signature: str, slot) -> bool:
     asPython = re.sub(r"vtk\w+\*", "PyObject", normal)
     if asPython not in known:
         raise AssertionError(f"{type(self).__name__} has no signal {normal}; signals of that name: {known}")
-    _bareGetattribute(self, name).connect(watchdog.watched(slot))
+    _bareGetattribute(self, name).connect(_held(slot, name))
     return True
 
 
 def disconnect(self, signature: str, slot=None) -> bool:
-    """PythonQt's `object.disconnect("signal(types)", slot)`."""
-    signal = _bareGetattribute(self, signature.partition("(")[0])
-    return bool(signal.disconnect(watchdog.known(slot)) if slot is not None else signal.disconnect())
+    """PythonQt's `object.disconnect("signal(types)", slot)`: False where nothing was connected."""
+    name = signature.partition("(")[0]
+    signal = _bareGetattribute(self, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return bool(signal.disconnect(_held(slot, name)) if slot is not None else signal.disconnect())
+        except (RuntimeError, RuntimeWarning):
+            return False
+
+
+def _held(slot, signal: str):
+    """What to connect: as there, a connection keeps the object of a method alive until the sender goes or it is disconnected,
+    and the garbage collector does not see it. PySide6 itself would forget the object."""
+    owner = getattr(slot, "__self__", None)
+    if watchdog.active or not isinstance(slot, types.MethodType) or isinstance(owner, (QtCore.QObject, type)):
+        return watchdog.watched(slot)
+    kept = vars(owner).setdefault(HELD, {})
+    return kept.setdefault((signal, slot.__func__), watchdog.sameShape(slot, slot))
 
 
 def _signals(self):
@@ -126,7 +144,6 @@ def build() -> types.ModuleType:
     bare = QtCore.QTimer().setSingleShot  # comes unbound: the static singleShot has taken the property's name
     QtCore.QTimer.setSingleShot = lambda self, on: bare(self, on)
     QtCore.QTimer.singleShot = staticmethod(_singleShot)
-    QtWidgets.QHeaderView.setSectionResizeMode = _sectionResizeMode(QtWidgets.QHeaderView.setSectionResizeMode)
     qt = types.ModuleType("qt", "PySide6 as Slicer's qt")
     for source in (QtCore, QtGui, QtWidgets, QtNetwork):
         for name in dir(source):
@@ -148,7 +165,7 @@ def _guardHeader(kind: type) -> None:
 
     def setSectionResizeMode(self, *arguments) -> None:
         if len(arguments) == 2 and not 0 <= arguments[0] < self.count():
-            raise AssertionError(f"a header of {self.count()} sections has no section {arguments[0]}")
+            raise AssertionError(f"a header of {self.count()} sections has no section {arguments[0]}: Qt 5 crashes")
         bare(self, *arguments)
 
     kind.setSectionResizeMode = setSectionResizeMode
@@ -188,16 +205,6 @@ def _singleShot(milliseconds: int, slot) -> None:
 
     _bareGetattribute(timer, "timeout").connect(fire)
     timer.start(milliseconds)
-
-
-def _sectionResizeMode(bare):
-    """Qt 5 crashes where the mode of a column is set that does not exist, which Qt 6 overlooks."""
-
-    def setSectionResizeMode(self, *arguments) -> None:
-        assert len(arguments) == 1 or 0 <= arguments[0] < self.count(), f"there is no section {arguments[0]}"
-        bare(self, *arguments)
-
-    return setSectionResizeMode
 
 
 def _setter(target: str):

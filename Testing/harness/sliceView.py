@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import shiboken6
 import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 from . import sliceOverlay
-from .qtNamespace import QtGui, QtWidgets, emitter, registerCustomWidget
+from .qtNamespace import QtCore, QtGui, QtWidgets, emitter, registerCustomWidget
 from .sliceController import qMRMLSliceControllerWidget
 
 BAR = 18  # height of the coloured view bar, pixels
@@ -23,7 +24,7 @@ class qMRMLSliceWidget(QtWidgets.QWidget):
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
         self._logic = slicer.vtkMRMLSliceLogic()
-        self._node = self._controller = None
+        self._node, self._controller, self._scheduled = None, None, False
         self._tags: list[tuple] = []
 
     def setMRMLScene(self, scene) -> None:
@@ -34,18 +35,25 @@ class qMRMLSliceWidget(QtWidgets.QWidget):
         self._node = node
         self._logic.SetSliceNode(node)
         event = vtk.vtkCommand.ModifiedEvent
-        self._tags = [(source, source.AddObserver(event, self._render)) for source in (node, self._logic)]
+        self._tags = [(source, source.AddObserver(event, self._scheduleRender)) for source in (node, self._logic)]
         self._controller = qMRMLSliceControllerWidget(self._logic, self)
 
     def sliceController(self) -> qMRMLSliceControllerWidget:
         return self._controller
 
-    def _render(self, *_event) -> None:
-        """As there, the pipeline runs at every change of a view that the layout shows, and complains if it lacks something."""
-        scene = self._logic.GetMRMLScene()
+    def _scheduleRender(self, *_event) -> None:
+        """As there, a view that the layout shows runs its pipeline an event loop after a change, and complains if it lacks something."""
+        self.update()
+        if not self._scheduled:
+            self._scheduled = True
+            QtCore.QTimer.singleShot(0, self._render)
+
+    def _render(self) -> None:
+        if not shiboken6.isValid(self):
+            return
+        self._scheduled, scene = False, self._logic.GetMRMLScene()
         if self.parent() is not None and scene is not None and not scene.IsBatchProcessing():
             _image(self._logic)
-        self.update()
 
     def _close(self) -> None:
         """The view goes away; its node may stay."""

@@ -29,7 +29,7 @@ DARK = {
     "Highlight": "#3ca4ff", "HighlightedText": "#ffffff", "Link": "#5aa9ff", "PlaceholderText": "#c0c0c0",
 }  # fmt: skip  # of Slicer's dark style
 DIMMED = {"WindowText": "#6d6d6d", "Text": "#6d6d6d", "ButtonText": "#b4b4b4"}  # of disabled widgets
-CUT_IS_AN_ERROR = False  # True: every state of every test is held to it, not only those with the fixture `nothing_cut`
+CUT_IS_AN_ERROR = True  # in every state of every test; False: only in tests with the fixture `nothing_cut`
 
 cutStates: dict[str, list[str]] = {}  # name of a state with its width -> what is cut, of the whole run
 

@@ -10,6 +10,7 @@ import os
 import time
 import types
 
+ABSENT = object()  # an argument that the signal does not have
 active = False
 longest: dict[tuple[str, str], float] = {}  # (test, step) -> milliseconds
 _depth = 0
@@ -58,8 +59,17 @@ def timed(slot):
                 spent = 1000 * (time.thread_time() - begun)
                 longest[test, step] = max(longest.get((test, step), 0.0), spent)
 
-    shapes = {0: lambda: run(), 1: lambda a: run(a), 2: lambda a, b: run(a, b), 3: lambda a, b, c: run(a, b, c)}
-    return shapes.get(_parameters(slot), run)
+    return sameShape(slot, run)
+
+
+def sameShape(slot, run):
+    """A function that calls `run`, with as many parameters as a slot: Qt passes as many of the signal's arguments."""
+    some = lambda *arguments: run(*(one for one in arguments if one is not ABSENT))  # noqa: E731
+    shapes = {
+        0: lambda: run(), 1: lambda a=ABSENT: some(a), 2: lambda a=ABSENT, b=ABSENT: some(a, b),
+        3: lambda a=ABSENT, b=ABSENT, c=ABSENT: some(a, b, c),
+    }  # fmt: skip
+    return shapes.get(_parameters(slot), lambda *arguments: run(*arguments))
 
 
 def _parameters(slot) -> int | None:
@@ -73,7 +83,10 @@ def _step(slot) -> str:
     """Where a conversation stands that the slot goes on with, otherwise the slot's name."""
     cells = [cell.cell_contents for cell in getattr(slot, "__closure__", None) or ()]
     for one in (slot, *cells):
-        steps = getattr(getattr(one, "__self__", None), "_steps", None)
+        try:
+            steps = getattr(getattr(one, "__self__", None), "_steps", None)
+        except RuntimeError:  # a widget that is gone
+            continue
         if isinstance(steps, types.GeneratorType) and steps.gi_frame is not None:
             while isinstance(steps.gi_yieldfrom, types.GeneratorType) and steps.gi_yieldfrom.gi_frame is not None:
                 steps = steps.gi_yieldfrom

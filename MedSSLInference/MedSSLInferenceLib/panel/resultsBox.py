@@ -125,6 +125,7 @@ class ResultsBox:
         """The panel goes away."""
         self._watch.close()
         self._timer.stop()
+        self._timer.disconnect("timeout()", self._tick)  # a connection left would keep this object for ever
         self._observe([])
 
     def _fill(self, row: int, result: Result) -> None:

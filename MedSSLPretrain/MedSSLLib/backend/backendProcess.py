@@ -54,6 +54,7 @@ class BackendProcess:
     def unwatch(self) -> None:
         """Stop looking; a running backend goes on."""
         self._timer.stop()
+        self._timer.disconnect("timeout()", self.poll)  # a connection left would keep this object for ever
         for transport in (self._asking, self.transport):
             if transport is not None:
                 transport.close()

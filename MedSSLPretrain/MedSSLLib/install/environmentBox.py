@@ -62,6 +62,8 @@ class EnvironmentBox:
         """Let go of timers and programs; an installation ends, and goes on when it is asked to."""
         self._timer.stop()
         self._clock.stop()
+        self._timer.disconnect("timeout()", self.look)  # a connection left would keep this object for ever
+        self._clock.disconnect("timeout()", self.update)
         self._probe.found.disconnect(self._found)
         self._probe.close()
         self.keeping.close()

@@ -101,6 +101,7 @@ class FolderSize:
         if self._process.state() != qt.QProcess.NotRunning:
             self._process.kill()
             self._process.waitForFinished(2000)
+        self._process.disconnect("finished(int,QProcess::ExitStatus)", self._ended)
 
     def _ended(self, code: int, _status) -> None:
         text = self._process.readAllStandardOutput().data().decode("utf-8", "replace").strip()

@@ -34,7 +34,7 @@ class MachineProbe:
         self._process.connect("finished(int,QProcess::ExitStatus)", self._ended)
         self._process.connect("errorOccurred(QProcess::ProcessError)", self._failed)
         self._timer.setSingleShot(True)
-        self._timer.connect("timeout()", lambda: self._process.kill())
+        self._timer.connect("timeout()", self._kill)
 
     def start(self, folder: Path, slicerPython: str, network: Mapping[str, str], reach: bool = False) -> None:
         """Look; `found` follows.
@@ -54,12 +54,18 @@ class MachineProbe:
         self._next()
 
     def close(self) -> None:
-        """Stop looking; no signal follows."""
+        """Stop looking; no signal follows. A connection left would keep this object for ever."""
         self.running, self._waiting = False, []
         self._timer.stop()
         if self._process.state() != qt.QProcess.NotRunning:
             self._process.kill()
             self._process.waitForFinished(2000)
+        self._timer.disconnect("timeout()", self._kill)
+        self._process.disconnect("finished(int,QProcess::ExitStatus)", self._ended)
+        self._process.disconnect("errorOccurred(QProcess::ProcessError)", self._failed)
+
+    def _kill(self) -> None:
+        self._process.kill()
 
     def _next(self) -> None:
         if not self.running:

@@ -28,6 +28,7 @@ class SceneWatch:
     def close(self) -> None:
         """Call no more."""
         self._timer.stop()
+        self._timer.disconnect("timeout()", self._notify)  # a connection left would keep this object for ever
         for tag in self._tags:
             self._scene.RemoveObserver(tag)
         self._tags = []

@@ -75,6 +75,7 @@ class RunningJobs:
         """Stop asking."""
         if self._timer is not None:
             self._timer.stop()
+            self._timer.disconnect("timeout()", self.refresh)  # a connection left would keep this object for ever
         self._backend.changed.disconnect(self.refresh)
 
     def _askBackend(self) -> None:

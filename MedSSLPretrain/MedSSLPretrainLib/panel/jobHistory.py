@@ -102,6 +102,7 @@ class JobHistory:
     def close(self) -> None:
         """Stop asking."""
         self._timer.stop()
+        self._timer.disconnect("timeout()", self.refresh)  # a connection left would keep this object for ever
         self._backend.changed.disconnect(self.refresh)
 
     def update(self) -> None:
