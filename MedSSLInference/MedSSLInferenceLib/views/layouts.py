@@ -59,7 +59,7 @@ class Reopening:
         if self._tag is None or manager is None or manager.layout not in descriptions():
             return
         registerLayouts(manager)
-        radiographLayout.holdViews(manager, manager.sliceViewNames(), fit=False)
+        radiographLayout.holdViews(manager, radiographLayout.sliceNames(manager), fit=False)
 
 
 reopening = Reopening()  # one for panel and console

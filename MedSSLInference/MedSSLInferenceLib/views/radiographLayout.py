@@ -88,6 +88,16 @@ def holdViews(layoutManager, names, fit: bool = True) -> None:
     holdOffsets(layoutManager, {name: node.GetSliceOffset() for name, node in nodes.items()}, fit=fit)
 
 
+def sliceNames(layoutManager) -> list[str]:
+    """Names of the slice views that the current layout shows; the application also knows those of other layouts."""
+    if layoutManager is None:
+        return []
+    nodes = layoutManager.layoutLogic().GetViewNodes()
+    shown = [nodes.GetItemAsObject(number).GetID() for number in range(nodes.GetNumberOfItems())]
+    names = layoutManager.sliceViewNames()
+    return [name for name in names if layoutManager.sliceWidget(name).mrmlSliceNode().GetID() in shown]
+
+
 def heatMaps(group: RadiographGroup) -> list:
     """The heat maps of a group that are there."""
     return group.having(HEAT)
@@ -113,7 +123,7 @@ def isShown(group: RadiographGroup, layoutManager) -> bool:
 def setOpacity(group: RadiographGroup, layoutManager, opacity: float) -> None:
     """Of the heat maps in the views."""
     own = {node.GetID() for node in heatMaps(group)}
-    for name in layoutManager.sliceViewNames() if layoutManager is not None else ():
+    for name in sliceNames(layoutManager):
         composite = layoutManager.sliceWidget(name).mrmlSliceCompositeNode()
         if composite.GetForegroundVolumeID() in own:
             composite.SetForegroundOpacity(opacity)

@@ -6,6 +6,8 @@ import slicer
 from MedSSLLib.scene.sliceOffsets import holdOffsets, middleOffset
 
 from MedSSLInferenceLib.scene.overlayViews import bindOverlays
+from MedSSLInferenceLib.views.layouts import descriptions
+from MedSSLInferenceLib.views.radiographLayout import sliceNames
 
 
 def showSegmented(volumeNode, layoutManager) -> None:
@@ -15,7 +17,9 @@ def showSegmented(volumeNode, layoutManager) -> None:
         layoutManager: a qMRMLLayoutManager, or None where Slicer runs without a main window.
     """
     offsets = {}
-    for name in layoutManager.sliceViewNames() if layoutManager is not None else ():
+    if layoutManager is not None and layoutManager.layout in descriptions():  # those views are for other results
+        layoutManager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    for name in sliceNames(layoutManager):
         widget = layoutManager.sliceWidget(name)
         composite = widget.mrmlSliceCompositeNode()
         if composite.GetBackgroundVolumeID() != volumeNode.GetID():
