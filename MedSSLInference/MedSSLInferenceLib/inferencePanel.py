@@ -46,6 +46,8 @@ class InferencePanel:
         self.predict = PredictBox(ui.predictFrame, *common)
         self.retrieve = RetrieveBox(ui.retrieveFrame, *common)
         self._boxes = (self.restore, self.radiographs, self.segment, self.predict, self.retrieve)
+        for box in self._boxes[1:]:  # one thing at a time: the others open with a model that is made for them
+            box.section.collapsed = True
         self.running = RunningJobs(ui.runningFrame, backend)
         views = ResultViews(self.restore, self.radiographs, self.predict, self.retrieve, layoutManager)
         self.results = ResultsBox(ui.resultsFrame, views.show, self._modelNames, slicer.util.confirmYesNoDisplay)

@@ -131,6 +131,15 @@ def test_results_of_an_image_that_is_removed_lie_over_no_other(compared, other, 
     assert not misplaced() and drawnIn("MedSSLImage1", nodes) == ["first correspondences"]
 
 
+def test_a_heat_map_never_stands_for_an_image_that_is_gone(compared, scene):
+    """Where an image is deleted the application shows another volume, whichever it finds."""
+    heat = compared.box.group.get("heat", 1)
+    scene.RemoveNode(compared.images[1])
+    show("MedSSLImage2", heat)
+    composite = slicer.app.layoutManager().sliceWidget("MedSSLImage2").mrmlSliceCompositeNode()
+    assert not composite.GetBackgroundVolumeID() and not misplaced()
+
+
 def test_a_point_placed_while_other_images_are_shown(compared, other, process_until):
     from MedSSLInferenceLib.scene.comparison.pointLists import findPoint
 

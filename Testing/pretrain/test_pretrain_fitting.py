@@ -78,6 +78,30 @@ def test_a_step_folds_once_and_says_what_was_chosen(column, qapp):
     assert section.collapsed and "4 volumes" in step.label.text
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_selector_says_the_whole_names_of_what_is_chosen(column, scene, several):
+    import slicer
+    from MedSSLLib.widgets.fitting import narrow
+    from scaffold import phantoms
+
+    root, _section = column
+    kind = slicer.qMRMLCheckableNodeComboBox if several else slicer.qMRMLNodeComboBox
+    selector = kind()
+    selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    selector.toolTip = "What is restored"
+    selector.setMRMLScene(scene)
+    root.layout().addWidget(selector)
+    narrow(selector)
+    nodes = [phantoms.volume(f"{LONG} {number}") for number in (1, 2)]
+    if several:
+        for node in nodes:
+            selector.check(node)
+    else:
+        selector.setCurrentNode(nodes[0])
+    shown = nodes if several else nodes[:1]
+    assert selector.toolTip == ", ".join(node.GetName() for node in shown) + "\nWhat is restored"
+
+
 def test_unticked_boxes_stand_out_in_a_dark_style(column):
     import qt
     from MedSSLLib.widgets.fitting import readableBoxes

@@ -169,8 +169,14 @@ def _mayLeave(upper) -> bool:
 
 
 def _dropForeign(composite) -> None:
-    """Take results of another image out of a view's upper layers."""
+    """Take results of another image out of a view's upper layers, and a heat map whose image is gone out of the lowest.
+
+    Slicer shows any other volume where one is deleted.
+    """
     below = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
+    if below is not None and any(below.GetAttribute(name) for name in MADE_BY) and imageOf(below) is None:
+        composite.SetBackgroundVolumeID(None)
+        below = None
     for upper, drop in (
         (composite.GetForegroundVolumeID(), composite.SetForegroundVolumeID),
         (composite.GetLabelVolumeID(), composite.SetLabelVolumeID),

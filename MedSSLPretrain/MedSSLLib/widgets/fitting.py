@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import qt
 
@@ -56,9 +57,22 @@ def fitCombo(combo, characters: int = 8) -> None:
 
 
 def narrow(widget) -> None:
-    """Let a node selector or a path edit be as narrow as its place."""
+    """Let a node selector or a path edit be as narrow as its place; the whole names of chosen nodes stand in its tooltip."""
     widget.setMinimumWidth(1)
     widget.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
+    if widget.inherits("qMRMLCheckableNodeComboBox"):
+        widget.connect("checkedNodesChanged()", partial(_tipNames, widget, widget.toolTip))
+    elif widget.inherits("qMRMLNodeComboBox"):
+        widget.connect("currentNodeChanged(vtkMRMLNode*)", partial(_tipNames, widget, widget.toolTip))
+
+
+def _tipNames(selector, purpose: str, *_signal) -> None:
+    """Slicer's selectors shorten long names, and say the whole ones nowhere."""
+    several = selector.inherits("qMRMLCheckableNodeComboBox")
+    nodes = selector.checkedNodes() if several else [selector.currentNode()]
+    names = ", ".join(node.GetName() for node in nodes if node is not None)
+    for box in (selector, *(child for child in selector.children() if child.inherits("QComboBox"))):
+        box.setToolTip("\n".join(text for text in (names, purpose) if text))
 
 
 def addItem(combo, title: str, data) -> None:
