@@ -157,6 +157,8 @@ def _cutButton(widget) -> str:
 
 
 def _cutCombo(widget) -> str:
+    if widget.inherits("ctkCheckableComboBox"):  # it shows what is ticked, which it does not tell
+        return ""
     text = str(widget.currentText)
     needed, room = textWidth(widget, text), widget.width - ARROW - EDGE
     return _lacking(widget, needed, room) if text and not saysWhole(widget, text) else ""

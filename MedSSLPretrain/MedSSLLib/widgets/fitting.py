@@ -63,7 +63,10 @@ def narrow(widget) -> None:
     if widget.inherits("qMRMLCheckableNodeComboBox"):
         widget.connect("checkedNodesChanged()", partial(_tipNames, widget, widget.toolTip))
     elif widget.inherits("qMRMLNodeComboBox"):
-        widget.connect("currentNodeChanged(vtkMRMLNode*)", partial(_tipNames, widget, widget.toolTip))
+        tip = partial(_tipNames, widget, widget.toolTip)
+        widget.connect("currentNodeChanged(vtkMRMLNode*)", tip)
+        for box in _boxesOf(widget):
+            box.connect("currentTextChanged(QString)", tip)  # the node was renamed
 
 
 def _tipNames(selector, purpose: str, *_signal) -> None:
@@ -71,8 +74,13 @@ def _tipNames(selector, purpose: str, *_signal) -> None:
     several = selector.inherits("qMRMLCheckableNodeComboBox")
     nodes = selector.checkedNodes() if several else [selector.currentNode()]
     names = ", ".join(node.GetName() for node in nodes if node is not None)
-    for box in (selector, *(child for child in selector.children() if child.inherits("QComboBox"))):
+    for box in (selector, *_boxesOf(selector)):
         box.setToolTip("\n".join(text for text in (names, purpose) if text))
+
+
+def _boxesOf(selector) -> list:
+    """The combo box inside a node selector."""
+    return [child for child in selector.children() if child.inherits("QComboBox")]
 
 
 def addItem(combo, title: str, data) -> None:
