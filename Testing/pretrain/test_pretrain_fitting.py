@@ -91,7 +91,11 @@ def test_a_selector_says_the_whole_names_of_what_is_chosen(column, scene, severa
     selector.toolTip = "What is restored"
     selector.setMRMLScene(scene)
     root.layout().addWidget(selector)
+    first = phantoms.volume("first")
+    if not several:
+        selector.setCurrentNode(first)
     narrow(selector)
+    assert selector.toolTip == "What is restored" if several else "first\nWhat is restored"
     nodes = [phantoms.volume(f"{LONG} {number}") for number in (1, 2)]
     if several:
         for node in nodes:

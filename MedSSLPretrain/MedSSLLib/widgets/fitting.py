@@ -60,13 +60,16 @@ def narrow(widget) -> None:
     """Let a node selector or a path edit be as narrow as its place; the whole names of chosen nodes stand in its tooltip."""
     widget.setMinimumWidth(1)
     widget.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
+    if not widget.inherits("qMRMLNodeComboBox") and not widget.inherits("qMRMLCheckableNodeComboBox"):
+        return
+    tip = partial(_tipNames, widget, widget.toolTip)
     if widget.inherits("qMRMLCheckableNodeComboBox"):
-        widget.connect("checkedNodesChanged()", partial(_tipNames, widget, widget.toolTip))
-    elif widget.inherits("qMRMLNodeComboBox"):
-        tip = partial(_tipNames, widget, widget.toolTip)
+        widget.connect("checkedNodesChanged()", tip)
+    else:
         widget.connect("currentNodeChanged(vtkMRMLNode*)", tip)
         for box in _boxesOf(widget):
             box.connect("currentTextChanged(QString)", tip)  # the node was renamed
+    tip()  # one may be chosen already
 
 
 def _tipNames(selector, purpose: str, *_signal) -> None:
