@@ -35,6 +35,7 @@ test-slicer: $(VENV)/test
 bench: $(VENV)/test
 	$(BIN)/python backend/benchmarks/distortion.py
 	$(BIN)/python backend/benchmarks/distortion.py --radiographs
+	$(BIN)/python backend/benchmarks/augmentation.py
 	$(BIN)/python backend/benchmarks/training.py
 	$(BIN)/python backend/benchmarks/peac_training.py
 	$(BIN)/python backend/benchmarks/correspondence.py

@@ -73,9 +73,8 @@ def test_a_step_folds_once_and_says_what_was_chosen(column, qapp):
     section.collapsed = False  # the user looks again
     step.done("4 volumes, CT")
     assert not section.collapsed and not step.label.visible
-    step.startOver()
-    step.done()
-    assert section.collapsed and "4 volumes" in step.label.text
+    section.collapsed = True
+    assert step.label.visible and "4 volumes" in step.label.text
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -88,14 +87,14 @@ def test_a_selector_says_the_whole_names_of_what_is_chosen(column, scene, severa
     kind = slicer.qMRMLCheckableNodeComboBox if several else slicer.qMRMLNodeComboBox
     selector = kind()
     selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
-    selector.toolTip = "What is restored"
+    selector.toolTip = "<p>What is restored</p>"  # as the application has turned it into rich text
     selector.setMRMLScene(scene)
     root.layout().addWidget(selector)
     first = phantoms.volume("first")
     if not several:
         selector.setCurrentNode(first)
     narrow(selector)
-    assert selector.toolTip == "What is restored" if several else "first\nWhat is restored"
+    assert selector.toolTip == ("What is restored" if several else "first\nWhat is restored")
     nodes = [phantoms.volume(f"{LONG} {number}") for number in (1, 2)]
     if several:
         for node in nodes:

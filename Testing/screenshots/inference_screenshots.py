@@ -13,7 +13,7 @@ from pathlib import Path
 import stage
 
 DEPTH = 32  # slices of the slab that is restored: one sub-volume, seconds on a CPU
-PANEL, VIEWS = (440, 700), (1000, 760)  # pixels
+VIEWS = (1000, 760)  # pixels
 
 
 def capture(panel, volume: Path, folder: Path, model: str = "", distortion: str = "outpaint") -> list[Path]:
@@ -36,7 +36,7 @@ def capture(panel, volume: Path, folder: Path, model: str = "", distortion: str 
     panel.setParameterNode(parameters)
     stage.finish(panel.panel.restore, panel.ui.applyButton, panel.ui.restoreError)
     return [
-        stage.save(panel.parent, folder / "inference-panel.png", PANEL),
+        stage.savePanel(panel.parent, folder / "inference-panel.png"),
         stage.save(slicer.app.layoutManager().viewport(), folder / "four-up.png", VIEWS),
     ]
 

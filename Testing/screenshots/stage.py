@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "pictures"
+SETTLING_S = 3.0  # results are shown over several event loops, and views answer later
 WIDTH = 470  # of the panel, pixels
 sys.path[:0] = [str(ROOT / folder) for folder in ("Testing", "MedSSLPretrain", "MedSSLInference")]
 
@@ -70,11 +71,13 @@ def process_until(condition, timeout_s: float = 3600.0) -> None:
 
 
 def finish(box, button, error) -> None:
-    """Click a section's button as soon as it can be, and wait for the end."""
+    """Click a section's button as soon as it can be, and wait for the end, until views and panel have settled too."""
     process_until(lambda: button.enabled)
     button.click()
     process_until(lambda: box.state in ("finished", "failed"))
     assert box.state == "finished", error.text
+    end = time.monotonic() + SETTLING_S
+    process_until(lambda: time.monotonic() > end)
 
 
 def save(widget, path: Path, size: tuple[int, int] | None = None) -> Path:

@@ -157,11 +157,14 @@ def _cutButton(widget) -> str:
 
 
 def _cutCombo(widget) -> str:
-    if widget.inherits("ctkCheckableComboBox"):  # it shows what is ticked, which it does not tell
-        return ""
-    text = str(widget.currentText)
+    text = _tickedNames(widget) if widget.parent().inherits("qMRMLCheckableNodeComboBox") else str(widget.currentText)
     needed, room = textWidth(widget, text), widget.width - ARROW - EDGE
     return _lacking(widget, needed, room) if text and not saysWhole(widget, text) else ""
+
+
+def _tickedNames(widget) -> str:
+    """What the box of a selector of several nodes shows."""
+    return ", ".join(node.GetName() for node in widget.parent().checkedNodes())
 
 
 def _cutTabs(widget) -> str:

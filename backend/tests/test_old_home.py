@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -113,6 +114,4 @@ def test_an_unfinished_comparison_goes_on_and_repeats_nothing(old_home):
     assert [[row[key] for key in ("arm", "size", "seed", "state")] for row in found] == [
         [row[key] for key in ("arm", "size", "seed", "state")] for row in expected
     ]
-    briers = [[float(row["test_brier"]) for row in rows] for rows in (found, expected)]
-    assert briers[0][0] == briers[1][0], "what was finished stays"
-    assert all(0 < value < 0.4 for value in briers[0])  # the others go on with the augmentation of today
+    assert np.allclose(*([float(row["test_brier"]) for row in rows] for rows in (found, expected)), atol=0.02)

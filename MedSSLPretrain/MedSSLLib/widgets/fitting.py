@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from functools import partial
 
@@ -62,7 +63,7 @@ def narrow(widget) -> None:
     widget.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
     if not widget.inherits("qMRMLNodeComboBox") and not widget.inherits("qMRMLCheckableNodeComboBox"):
         return
-    tip = partial(_tipNames, widget, widget.toolTip)
+    tip = partial(_tipNames, widget, plainTip(widget))
     if widget.inherits("qMRMLCheckableNodeComboBox"):
         widget.connect("checkedNodesChanged()", tip)
     else:
@@ -70,6 +71,14 @@ def narrow(widget) -> None:
         for box in _boxesOf(widget):
             box.connect("currentTextChanged(QString)", tip)  # the node was renamed
     tip()  # one may be chosen already
+
+
+def plainTip(widget) -> str:
+    """A widget's tooltip as it was written: the application turns those of plain text into rich text, so that they wrap."""
+    text = str(widget.toolTip)
+    if not text.startswith("<p>"):
+        return text
+    return html.unescape(re.sub(r"<[^>]+>", "", text)).strip()
 
 
 def _tipNames(selector, purpose: str, *_signal) -> None:

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from medssl.networks import NETWORKS
 from medssl.pretraining import METHODS
 from medssl.tasks import TASKS
-from MedSSLLib.widgets.fitting import addItem, elideMiddle, fitCombo, narrow
+from MedSSLLib.widgets.fitting import addItem, elideMiddle, fitCombo, narrow, plainTip
 from MedSSLLib.widgets.modelCard import cardText, shortDay
 from MedSSLLib.widgets.signal import Signal
 
@@ -100,7 +100,7 @@ class ModelChoice:
             none,
             needed,
         )
-        self.listed, self.used, self._toolTip = Signal(), Signal(), combo.toolTip
+        self.listed, self.used, self._toolTip = Signal(), Signal(), plainTip(combo)
         self._nameLength = nameLength
         self._models: dict[str, dict[str, Any]] = {}  # reference -> entry of GET /models
         fitCombo(combo)

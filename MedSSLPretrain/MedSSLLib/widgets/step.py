@@ -51,10 +51,5 @@ class Step:
         """It is this step's turn."""
         self.section.collapsed = False
 
-    def startOver(self) -> None:
-        """Other work begins: the step opens, and folds once more when that is done."""
-        self._folded = False
-        self.open()
-
     def _update(self) -> None:
         self.label.visible = bool(self._text) and bool(self.section.collapsed)

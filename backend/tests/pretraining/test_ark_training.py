@@ -46,7 +46,8 @@ def test_sets_are_visited_in_turn_and_every_event_names_its_set(two: list[dict[s
     assert started["sets"]["one"]["training"] + started["sets"]["one"]["validation"] == 8
     epoch = [["loss_one"]] * 2 + [["loss_two"]] * 2
     assert named == epoch * 2 and started["steps"] == 8
-    assert all(0 <= event["data_wait"] <= 1 for event in run.of("loss"))
+    assert all(0 <= event[share] <= 1 for event in run.of("loss") for share in ("data_wait", "augmenting"))
+    assert all(event["augmenting"] > 0 for event in run.of("loss"))
     metrics = run.of("metric")
     assert len(metrics) == 2 and {"validation_loss", "loss_one", "loss_two", "student_loss_one"} <= metrics[0].keys()
     network = load_weights(run.folder / "results" / "model.safetensors")

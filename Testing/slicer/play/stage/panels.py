@@ -41,7 +41,7 @@ class _Panel:
     @property
     def installing(self):
         """The widgets that create an environment, with `installButton`."""
-        return getattr(self.backend, "installing", self.backend).ui
+        return self.backend.installing.ui
 
     def open(self):
         """Select the module."""

@@ -53,12 +53,10 @@ class Blur:
 def _along(batch: Tensor, axis: int, weights: Tensor) -> Tensor:
     """Shifted copies, two of a weight at a time."""
     reach, side = weights.shape[1] - 1, batch.shape[axis]
-    padding = [0, 0] * (batch.ndim - 1 - axis) + [reach, reach]
-    padded = functional.pad(batch.flatten(0, 1), padding, mode="constant") if reach else batch.flatten(0, 1)
-    padded = padded.view(*batch.shape[:2], *padded.shape[1:])
-    for n in range(reach):  # the border, repeated
-        padded.select(axis, n).copy_(batch.select(axis, 0))
-        padded.select(axis, reach + side + n).copy_(batch.select(axis, side - 1))
+    padding = [0, 0] * (batch.ndim - 2)  # before and after each axis, the last one first
+    last = 2 * (batch.ndim - 1 - axis)
+    padding[last : last + 2] = [reach, reach]
+    padded = functional.pad(batch, padding, mode="replicate")
     out = batch * weights[:, 0]
     for n in range(1, reach + 1):
         pair = padded.narrow(axis, reach - n, side) + padded.narrow(axis, reach + n, side)

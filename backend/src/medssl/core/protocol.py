@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from medssl.core.errors import ConfigError, InputError
 
 T = TypeVar("T")
-VERSION = 2  # of job specs; since 2 volumes are brought to one orientation
+VERSION = 3  # of job specs; since 2 volumes are brought to one orientation, since 3 tasks augment whole batches
 
 QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, INTERRUPTED = (
     "queued", "running", "finished", "failed", "cancelled", "interrupted",

@@ -176,7 +176,9 @@ class Loop:
                 self._to_device(batch), seeds.generator(config.seed, "validation", n, self.fabric.device)
             )
             share = len(groups[n]) / len(numbers) * self.fabric.world_size if counts else 0.0
-            for name, value in self.method.evaluate(self._kept if self.average else self.network, views).items():
+            for name, value in self.method.evaluate(
+                self.network if self.average is None else self._kept, views
+            ).items():
                 sums[name] = sums.get(name, 0.0) + value.float() * share
         return self.method.summarise(self._mean(sums))
 

@@ -61,6 +61,8 @@ class SetSchedule:
 
     def began(self, step: int) -> int:
         """The step with which the pass began that a step belongs to; of the balanced order, whose passes overlap, the epoch's."""
-        epoch, place = divmod(step, self.epoch)
-        chosen = bisect_right(self._ends, place) if self.order == "cyclic" else 0
-        return epoch * self.epoch + (self._ends[chosen] - self.passes[chosen] if self.order == "cyclic" else 0)
+        place = step % self.epoch
+        if self.order == "balanced":
+            return step - place
+        chosen = bisect_right(self._ends, place)
+        return step - place + self._ends[chosen] - self.passes[chosen]

@@ -22,6 +22,7 @@ KEPT_LARGER = 8 / 7  # kept images to views: 256 pixels for 224
 _PAPER: dict[str, Any] = {  # as published
     "epochs": 200,
     "warmup_epochs": 20,
+    "framing_probability": 0.5,
     "training": {
         "batch_size": 200, "optimizer": "sgd", "learning_rate": 0.3, "momentum": 0.9, "nesterov": True, "weight_decay": 0.0,
         "clip_gradient": 0.0, "checkpoint_every": 500, "validation_samples": 1_000, "workers": 8,
@@ -79,7 +80,7 @@ class ArkConfig:
         0.08, "Share of an image's area that a crop has at least", minimum=0.05, maximum=1.0, advanced=True
     )
     framing_probability: float = setting(
-        0.5, "Probability of shift, zoom and turn", minimum=0.0, maximum=1.0, advanced=True
+        1.0, "Probability of shift, zoom and turn", minimum=0.0, maximum=1.0, advanced=True
     )
     shift: float = setting(
         0.0625, "Largest shift, as a share of the sides", minimum=0.0, maximum=0.5, advanced=True
@@ -137,6 +138,7 @@ class ArkConfig:
         "released": {**_PAPER, "fidelity": "released"},
         "swin_tiny_224": {
             "backbone": "swin_tiny_224",
+            "framing_probability": 0.5,
             "epochs": 100,
             "warmup_epochs": 5,
             "training": {
@@ -151,7 +153,6 @@ class ArkConfig:
             "projector": 128,
             "drop_path": 0.0,
             "smallest_crop": 0.5,
-            "framing_probability": 1.0,
             "epochs": 20,
             "warmup_epochs": 1,
             "training": {

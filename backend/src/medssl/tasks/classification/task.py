@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from medssl.augment import Augmentation
 from medssl.core import seeds
 from medssl.core.plan import Plan
-from medssl.core.protocol import JobSpec
+from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Run
 from medssl.datasets.catalog.labels import LabelSpec
 from medssl.datasets.crops.classification_images import ClassificationDataset, enlarged
@@ -32,6 +31,7 @@ from medssl.tasks.classification.config import ClassificationConfig
 from medssl.tasks.classification.loss import classification_loss, positive_weights
 from medssl.tasks.classification.places import centres_of, region_of, with_places
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
+from medssl.tasks.earlier import augmentation
 from medssl.tasks.label_columns import attribute_groups, label_columns
 from medssl.tasks.labelled_data import (
     LabelledSplit,
@@ -63,6 +63,7 @@ class Classification(PlainMethod):
         parts: images and targets.
         file: the weights to begin with; None: from scratch.
         provenance: what the weights' header tells of their origin.
+        version: of the job's spec.
 
     Raises:
         ConfigError: a network that does not fit the form.
@@ -74,6 +75,7 @@ class Classification(PlainMethod):
         parts: LabelledSplits,
         file: WeightFile | None,
         provenance: dict[str, Any] | None = None,
+        version: int = VERSION,
     ) -> None:
         self.config, self.parts = config, parts
         axes = dimension(parts)
@@ -98,7 +100,7 @@ class Classification(PlainMethod):
         side = self.network().side
         self.size = (side, side) if axes == 2 else config.crop
         self._plan = replace(self._plan, input_size=self.size)
-        self._augment = Augmentation(config.augmentation, axes, mirror=axes == 3)
+        self._augment = augmentation(config.augmentation, axes, axes == 3, (), version)
         self._weights = positive_weights(parts.training.targets) if config.balance == "weights" else None
 
     def network(self) -> Network:
@@ -207,4 +209,4 @@ def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dic
     check_groups(parts, attribute_groups(config.groups))
     file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
-    return train_and_test(Classification(config, parts, file, provenance), spec, run, file)
+    return train_and_test(Classification(config, parts, file, provenance, spec.version), spec, run, file)

@@ -12,11 +12,10 @@ from monai.losses import DiceCELoss, DiceLoss, GeneralizedDiceFocalLoss
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from medssl.augment import Augmentation
 from medssl.core import seeds
 from medssl.core.errors import VolumeError
 from medssl.core.plan import Plan
-from medssl.core.protocol import JobSpec
+from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Run
 from medssl.datasets.crops.loader import micro_batches
 from medssl.datasets.crops.radiograph_segmentation import RadiographSegmentationDataset
@@ -34,6 +33,7 @@ from medssl.networks.network import Network
 from medssl.networks.standardisation import standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import segmentation_network
+from medssl.tasks.earlier import BATCHED, augmentation
 from medssl.tasks.label_columns import attribute_groups
 from medssl.tasks.labelled_data import (
     LabelledSplit,
@@ -56,12 +56,14 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
 }  # fmt: skip
 
 
-def make_loss(name: str) -> nn.Module:
+def make_loss(name: str, version: int = VERSION) -> nn.Module:
     """A loss of (logits (N, classes, *spatial), class numbers (N, 1, *spatial)).
 
     Its Dice leaves the background out, which is nearly everything and would hide what is missed, and is that of the batch as a
-    whole: a crop without a class says nothing of it.
+    whole: a crop without a class says nothing of it. (Jobs of earlier versions go on with what they began with.)
     """
+    if version < BATCHED:
+        return LOSSES[name](softmax=True, to_onehot_y=True)
     return LOSSES[name](softmax=True, to_onehot_y=True, include_background=False, batch=True)
 
 
@@ -81,6 +83,7 @@ class Segmentation(PlainMethod):
         parts: images and label maps.
         file: the weights to begin with; None: from scratch.
         provenance: what the weights' header tells of their origin.
+        version: of the job's spec.
 
     Raises:
         ConfigError: a network that does not fit the form.
@@ -93,6 +96,7 @@ class Segmentation(PlainMethod):
         parts: LabelledSplits,
         file: WeightFile | None,
         provenance: dict[str, Any] | None = None,
+        version: int = VERSION,
     ) -> None:
         self.config, self.parts, self.provenance = config, parts, provenance or {}
         axes = dimension(parts)
@@ -108,9 +112,9 @@ class Segmentation(PlainMethod):
         self.size = self._sample_size(axes)
         window = config.window if self.form == "3d" and all(config.window) else self.size
         self._plan = replace(self._plan, input_size=window)
-        self._loss = make_loss(config.loss)
+        self._loss = make_loss(config.loss, version)
         spacing = tuple(self._plan.task["spacing"]) if self.form == "3d" else ()
-        self._augment = Augmentation(config.augmentation, len(self.size), mirror=axes == 3, spacing=spacing)
+        self._augment = augmentation(config.augmentation, len(self.size), axes == 3, spacing, version)
 
     def network(self) -> Network:
         """The network with a new head; its backbone untrained."""
@@ -266,7 +270,7 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
     parts = with_geometry(parts, training_geometry(parts.training.images, rule), run)
     file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
-    return train_and_test(Segmentation(config, parts, file, provenance), spec, run, file)
+    return train_and_test(Segmentation(config, parts, file, provenance, spec.version), spec, run, file)
 
 
 def _classes(file: WeightFile | None, parts: LabelledSplits) -> SegmentClasses:
