@@ -22,7 +22,7 @@ from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.tasks.run import run_task
 from medssl.tasks.segmentation.results import WorstCases
-from medssl.tasks.segmentation.task import make_loss
+from medssl.tasks.segmentation.loss import make_loss
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -38,7 +38,8 @@ def changed(catalogue: Path, line: int, **fields: str) -> Path:
 
 def test_it_learns_and_leaves_model_tables_and_report(tmp_path: Path):
     training = {**SMALL["segmentation"]["training"], "steps": 40, "validate_every": 20}
-    headline, job = run(task_spec("segmentation", write_volumes(tmp_path / "data"), training=training), tmp_path)
+    spec = task_spec("segmentation", write_volumes(tmp_path / "data"), training=training, base_width=8)
+    headline, job = run(spec, tmp_path)
     assert headline["test"]["dice"] > 0.7 and headline["validation"]["dice"] > 0.7  # two boxes brighter than all else
     results = job.folder / "results"
     cases = rows_of(results / "cases.csv")

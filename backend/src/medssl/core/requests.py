@@ -66,6 +66,20 @@ class PreviewRequest(Request):
 
 
 @dataclass(frozen=True)
+class PlanRequest(Request):
+    """How a segmentation would be trained: crop, stages, width and batch, planned from its images and the device.
+
+    Table: what, which. Answered in `ResultStatus.info`: network, plan, fingerprint, text, notes, split.
+    """
+
+    data: DataSpec = asked("Training set with label maps")
+    config: dict[str, Any] = asked("Settings of the task, the complete tree or a part of it")
+    task: str = asked("Task", "segmentation")
+    start_from: str = asked("Weights to begin with: a job's id or a file; empty: from scratch", "")
+    device: str = fields.device()
+
+
+@dataclass(frozen=True)
 class PlaneRequest(Request):
     """The 2D image that a view makes of a 3D volume, as the radiograph inspections would see it: plane.nrrd."""
 

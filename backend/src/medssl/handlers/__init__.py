@@ -41,6 +41,10 @@ INSPECTIONS = {
         "medssl.core.requests:CheckRequest", "medssl.handlers.check:check", "What is in a training set.",
         command=False,
     ),
+    "plan": Inspection(
+        "medssl.core.requests:PlanRequest", "medssl.handlers.plan:plan", "How a segmentation would be trained.",
+        command=False,
+    ),
     "plane": Inspection(
         "medssl.core.requests:PlaneRequest", "medssl.handlers.plane:plane",
         "The 2D image that a view makes of a 3D volume.", command=False,

@@ -10,17 +10,29 @@ from medssl.core.registry import load
 from medssl.networks import MONAI as MONAI_FAMILY
 from medssl.networks import NETWORKS, SWIN, UNET, family_of
 from medssl.networks import NNUNET as NNUNET_FAMILY
+from medssl.networks.libraries.nnunet_segmenter import PLAIN, RESENC_L
 from medssl.networks.standardisation import USUAL
 from medssl.pretraining.peac.config import BACKBONES, CELLS
 from medssl.tasks.classification.config import ClassificationConfig
+from medssl.tasks.planning.pooling import Pooling
 from medssl.tasks.segmentation.config import MONAI, NNUNET, SegmentationConfig
 
 SWIN_ARGUMENTS = ("width", "patch", "depths", "heads", "window", "cells", "drop_path", "standard")
+WIDTH = 32  # channels of the first layer in the papers
+LESS_BLOCKS = 2  # in a stage of a network that is narrower than in the paper
+BLOCKS = {"resenc": RESENC_L["n_blocks_per_stage"], "plain_unet": PLAIN["n_conv_per_stage"]}
+BLOCKS_NAME = {"resenc": "n_blocks_per_stage", "plain_unet": "n_conv_per_stage"}
+DECODER = {"resenc": RESENC_L["n_conv_per_stage_decoder"], "plain_unet": PLAIN["n_conv_per_stage_decoder"]}
 Architecture = tuple[str, dict[str, Any]]  # a key of NETWORKS and its arguments
 
 
 def segmentation_network(
-    config: SegmentationConfig, form: str, classes: int, inputs: int, source: Plan | None
+    config: SegmentationConfig,
+    form: str,
+    classes: int,
+    inputs: int,
+    source: Plan | None,
+    stages: Pooling | None = None,
 ) -> Architecture:
     """The segmentation network.
 
@@ -30,20 +42,25 @@ def segmentation_network(
         classes: with background.
         inputs: channels of the image.
         source: of the weights to begin with.
+        stages: of an nnU-Net network from scratch, as planned; None: the published ones, as jobs of earlier versions.
 
     Raises:
         ConfigError: a network that does not fit the form.
         WeightsError: weights that no network of this form can take.
     """
-    name = _choose(config.network, form, source)
+    name = _choose(config.network, form, source, "resenc" if stages is not None else "")
     if name in (*MONAI, *NNUNET):
-        family, arguments = ("monai-segmenter", {}) if name in MONAI else ("nnunet-segmenter", _nnunet(name, config))
+        family, arguments = (
+            ("monai-segmenter", {}) if name in MONAI else ("nnunet-segmenter", _nnunet(name, config, stages))
+        )
         if source and source.network.get("name") == name:
             arguments = {**source.network["arguments"], **_own_size(name, config)}
+            if name in BLOCKS and stages is not None:
+                arguments["deep_supervision"] = config.deep_supervision
         axes = 3 if form == "3d" else 2
         return family, {"name": name, "axes": axes, "inputs": inputs, "classes": classes, "arguments": arguments}
     if name == "unet3d":
-        width = source.network["base_width"] if source and family_of(source) == UNET else config.base_width
+        width = source.network["base_width"] if source and family_of(source) == UNET else config.base_width or WIDTH
         return "unet-segmenter", {"base_width": width, "inputs": inputs, "classes": classes}
     return "swin-segmenter", {**_swin(config.backbone, source), "classes": classes}
 
@@ -62,7 +79,8 @@ def classification_network(config: ClassificationConfig, form: str, classes: int
     return "swin-classifier", {**_swin(config.backbone, source), "classes": classes}
 
 
-def _choose(wanted: str, form: str, source: Plan | None) -> str:
+def _choose(wanted: str, form: str, source: Plan | None, fresh: str = "") -> str:
+    """`fresh`: what "auto" means from scratch; "": a network of the pretraining methods."""
     fitting = "unet3d" if form == "3d" else "swin"
     if wanted == "auto" and source is not None:
         if family_of(source) in (MONAI_FAMILY, NNUNET_FAMILY):
@@ -75,7 +93,7 @@ def _choose(wanted: str, form: str, source: Plan | None) -> str:
                 code="weights-of-another-network",
             )  # fmt: skip
     if wanted == "auto":
-        return fitting
+        return fresh if fresh and source is None else fitting
     if wanted in ("unet3d", "swin") and wanted != fitting:
         raise ConfigError(
             f"network = {wanted!r}",
@@ -86,13 +104,22 @@ def _choose(wanted: str, form: str, source: Plan | None) -> str:
     return wanted
 
 
-def _nnunet(name: str, config: SegmentationConfig) -> dict[str, Any]:
-    """Arguments from scratch: the published ones, with the width of the configuration's first layer."""
+def _nnunet(name: str, config: SegmentationConfig, stages: Pooling | None) -> dict[str, Any]:
+    """Arguments from scratch: the published ones, with the width of the configuration's first layer, and the planned stages."""
     if name == "primus":
         return _own_size(name, config)
+    width = config.base_width or WIDTH
+    features = [min(width * times, 10 * width) for times in (1, 2, 4, 8, 16, 16)]
+    if stages is None:
+        return {"features_per_stage": features}
+    count = len(stages.strides)
+    published = BLOCKS[name]
+    blocks = published if width >= WIDTH else [min(LESS_BLOCKS, block) for block in published]
     return {
-        "features_per_stage": [min(config.base_width * times, 10 * config.base_width) for times in (1, 2, 4, 8, 16, 16)]
-    }
+        "n_stages": count, "features_per_stage": features[:count], BLOCKS_NAME[name]: blocks[:count],
+        "n_conv_per_stage_decoder": DECODER[name][: count - 1], "strides": [list(sides) for sides in stages.strides],
+        "kernel_sizes": [list(sides) for sides in stages.kernels], "deep_supervision": config.deep_supervision,
+    }  # fmt: skip
 
 
 def _own_size(name: str, config: SegmentationConfig) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from torch import Tensor
 from medssl.augment import Augmentation
 
 BATCHED = 3  # the first version of job specs whose fine-tunings change whole batches, and whose Dice leaves out the background
+PLANNED = 3  # the first whose segmentations are planned from their data
 TURN, ZOOM = math.radians(15), 0.15  # strong: largest rotation and scaling
 
 

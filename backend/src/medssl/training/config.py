@@ -12,7 +12,7 @@ class TrainingConfig:
     """How long, how fast and on what a network is trained."""
 
     steps: int = setting(20_000, "Optimiser steps in all", minimum=1, maximum=100_000_000)
-    batch_size: int = setting(8, "Samples in one micro-batch on one device", minimum=1, maximum=4096)
+    batch_size: int = setting(8, "Samples in one micro-batch on one device; 0: as many as fit", minimum=0, maximum=4096)
     accumulate: int = setting(
         1, "Micro-batches whose gradients are summed before a step", minimum=1, maximum=1024, advanced=True
     )

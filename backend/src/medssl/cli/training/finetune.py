@@ -27,6 +27,7 @@ from medssl.cli.options import (  # fmt: skip
     Validation,
 )
 from medssl.cli.settings import merge, parse_settings, read_settings
+from medssl.cli.training.plan import show_plan
 from medssl.cli.training_set import data_spec, dicom_options
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.tasks import only_task
@@ -68,6 +69,9 @@ def finetune(
     device: Device = "auto",
     devices: Annotated[int, typer.Option(help="Devices on this machine.")] = 1,
     detach: Detach = False,
+    plan_only: Annotated[
+        bool, typer.Option("--plan-only", help="Say how it would be trained (crop, stages, batch), and train nothing.")
+    ] = False,
     home: Home = None,
 ) -> None:
     """Fine-tune a model on labelled images, and measure it on patients it never saw.
@@ -82,6 +86,8 @@ def finetune(
         masks=masks, test_fraction=test_fraction, folds=folds, fold=fold, unreadable_share=unreadable_share,
         **dicom_options(plain_ids, fill_gaps),
     )  # fmt: skip
+    if plan_only:
+        return show_plan(task, preset, over, chosen, start_from, device, home)
     _run(
         "finetune", task, preset, over, chosen, detach, home,
         start_from=start_from, partial_weights=partial_weights, name=name, device=device,

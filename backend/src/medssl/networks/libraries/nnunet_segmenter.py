@@ -50,7 +50,8 @@ class NnunetSegmenter(Network):
         inputs: channels of the image.
         classes: with background, which is class 0.
         arguments: further arguments of the library's class, as it names them, and `norm`, "instance" or "batch"; those of
-            ResEnc L, nnU-Net's plain U-Net and Primus M where left out.
+            ResEnc L, nnU-Net's plain U-Net and Primus M where left out. With `deep_supervision` a U-Net in training mode
+            answers at every resolution but the lowest.
         fidelity: recorded with the weights; the network is the same in both.
 
     Attributes:
@@ -86,7 +87,7 @@ class NnunetSegmenter(Network):
                 "Install it with pip install dynamic-network-architectures", code="package-missing",
             )  # fmt: skip
         further = dict(arguments or {})
-        self.name, self.axes = name, axes
+        self.name, self.axes, self.deep = name, axes, bool(further.get("deep_supervision"))
         self.arguments: dict[str, Any] = {
             "name": name, "axes": axes, "inputs": inputs, "classes": classes, "arguments": further,
         }  # fmt: skip
@@ -97,7 +98,9 @@ class NnunetSegmenter(Network):
                 f"{name} with {further}", f"cannot be built ({error})", "See the manual of dynamic-network-architectures",
                 code="network-arguments",
             ) from error  # fmt: skip
-        _once(self.network)
+        if name != "primus":
+            self.network.apply(self.network.initialize)  # as nnU-Net draws them
+        _once(self.network, self.deep)
         self.size_divisor = _divisor(self.network, name, further)
         self.least_side = 2 * self.size_divisor
         if name == "primus":
@@ -115,9 +118,17 @@ class NnunetSegmenter(Network):
         moved = functional.interpolate(volume, grid, mode="trilinear", align_corners=False)
         return moved.flatten(2).transpose(1, 2).contiguous()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, classes, …) of x (N, inputs, …), sides divisible by `size_divisor`."""
-        return self.network(x)
+    def forward(self, x: Tensor) -> Any:
+        """Logits (N, classes, …) of x (N, inputs, …), sides divisible by `size_divisor`.
+
+        In training mode with deep supervision a list of them, of full resolution first.
+        """
+        if not self.deep:
+            return self.network(x)
+        decoder: Any = self.network.decoder
+        decoder.deep_supervision = self.training
+        answers = self.network(x)
+        return answers[: max(1, len(answers) - 1)] if self.training else answers
 
     def outputs(self, x: Tensor, **inputs: Any) -> dict[str, Tensor]:
         """`logits` (N, classes, …)."""
@@ -209,8 +220,8 @@ class RotaryPositions(nn.Module):
         return waves
 
 
-def _once(network: nn.Module) -> None:
-    """Take out second names of layers, which files would hold twice, and the heads that deep supervision alone needs."""
+def _once(network: nn.Module, deep: bool) -> None:
+    """Take out second names of layers, which files would hold twice, and the heads that nothing is learnt by."""
     for module in network.modules():
         inside = module._modules
         second = "all_modules" if "conv" in inside else "encoder" if "seg_layers" in inside else ""
@@ -218,7 +229,8 @@ def _once(network: nn.Module) -> None:
             module.__dict__[second] = inside.pop(second)  # as a plain attribute it goes on working
         if "seg_layers" in inside:
             *lower, last = inside["seg_layers"].children()  # type: ignore[union-attr]
-            inside["seg_layers"] = nn.ModuleList([*(nn.Identity() for _ in lower), last])
+            kept = [nn.Identity() if n == 0 or not deep else head for n, head in enumerate(lower)]  # lowest first
+            inside["seg_layers"] = nn.ModuleList([*kept, last])
 
 
 def _divisor(network: Any, name: str, further: Settings) -> int:
@@ -231,7 +243,7 @@ def _unet_stages(network: Any) -> Stages:
     encoder, decoder = network.encoder, network.decoder
     stem = [[encoder.stem]] if getattr(encoder, "stem", None) is not None else []
     up = [list(pair) for pair in zip(decoder.transpconvs, decoder.stages, strict=True)]
-    return [*stem, *([stage] for stage in encoder.stages), *up, [decoder.seg_layers[-1]]]
+    return [*stem, *([stage] for stage in encoder.stages), *up, list(decoder.seg_layers)]
 
 
 def _primus_stages(network: Any) -> Stages:

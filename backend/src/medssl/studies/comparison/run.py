@@ -16,6 +16,7 @@ from medssl.jobs.folder_run import run_here
 from medssl.studies.comparison.check import read_study
 from medssl.studies.comparison.config import Study, study_from_json
 from medssl.studies.comparison.data import StudyData, data_from_json, fix_data
+from medssl.studies.comparison.networks import with_equal_networks
 from medssl.studies.comparison.old_layout import upgrade_runs
 from medssl.studies.comparison.plan import FAILED, FINISHED, RunKey, RunResult, digest, expand, order, outcome, run_spec
 from medssl.studies.comparison.run_folder import RunFolder, tidy
@@ -57,7 +58,9 @@ def fix_study(spec: JobSpec, run: Run) -> None:
     study = read_study(spec.config)
     data = fix_data(study, spec.data, run.home, run.folder)
     study = expand(study, data.values)
-    fixed = {"study": study, "data": data, "weights": freeze_weights(study, run.home), "modality": spec.data.modality}
+    weights = freeze_weights(study, run.home)
+    study = with_equal_networks(study, weights)
+    fixed = {"study": study, "data": data, "weights": weights, "modality": spec.data.modality}
     write_json(run.folder / STUDY, to_json(fixed))
 
 

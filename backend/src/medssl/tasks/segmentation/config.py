@@ -26,16 +26,19 @@ class SegmentationConfig:
         "volumes, 2d for radiographs", choices=("auto", "3d", "2.5d", "2d"),
     )  # fmt: skip
     network: str = setting(
-        "auto", "Architecture; auto: that of the weights, else the U-Net of Models Genesis in 3D and Swin in 2D",
+        "auto", "Architecture; auto: that of the weights, else a residual U-Net as nnU-Net's (resenc), planned for the data",
         choices=("auto", "unet3d", "swin", *MONAI, *NNUNET),
     )  # fmt: skip
     base_width: int = setting(
-        32, "Channels of the first layer of a U-Net from scratch (32 in the paper)", minimum=4, maximum=128
+        0,
+        "Channels of the first layer of a U-Net from scratch (32 in the papers); 0: as many as the device can train",
+        minimum=0,
+        maximum=128,
     )
     backbone: str = setting("swin_tiny", "Swin transformer of a 2D network from scratch", choices=tuple(BACKBONES))
     crop: tuple[int, int, int] = setting(
-        (64, 64, 32), "Sub-volume size along i, j, k; multiples of 8 (of 32 for some MONAI and nnU-Net networks); 2D forms: "
-        "i and j for these networks, Swin knows its own", unit="voxels", minimum=16, maximum=512, advanced=True,
+        (0, 0, 0), "Sub-volume size along i, j, k; multiples of 8; 2D forms: i and j, Swin knows its own; 0: planned from the "
+        "images and what the device can take", unit="voxels", minimum=0, maximum=512, advanced=True,
     )  # fmt: skip
     window: tuple[int, int, int] = setting(
         (0, 0, 0), "Size of the windows in which whole volumes are segmented, multiples of 8; 0: as the sub-volumes. Larger "
@@ -47,6 +50,11 @@ class SegmentationConfig:
         advanced=True,
     )
     loss: str = setting("dice-ce", "Loss", choices=("dice", "dice-ce", "dice-focal"), advanced=True)
+    deep_supervision: bool = setting(True, "resenc and plain_unet learn at several resolutions at once", advanced=True)
+    reestimate_norms: bool = setting(
+        True, "Before each validation batch norms' statistics are estimated anew over training crops, where batches hold fewer "
+        "than eight (Genesis U-Net)", advanced=True,
+    )  # fmt: skip
     foreground_share: float = setting(
         0.5, "Share of sub-volumes centred on a labelled voxel", minimum=0.0, maximum=1.0, advanced=True
     )
@@ -85,12 +93,12 @@ class SegmentationConfig:
 
     PRESETS: ClassVar[dict[str, dict]] = {
         "default": {
-            "training": {"steps": 10_000, "batch_size": 4, "learning_rate": 5e-4, "warmup_steps": 200, "workers": 4,
+            "training": {"steps": 10_000, "batch_size": 0, "learning_rate": 5e-4, "warmup_steps": 200, "workers": 4,
                          "validate_every": 500, "checkpoint_every": 500},
         },
         "laptop": {
-            "base_width": 8, "backbone": "swin_micro",
-            "training": {"steps": 150, "batch_size": 4, "learning_rate": 1e-3, "warmup_steps": 10, "validate_every": 50,
+            "backbone": "swin_micro",
+            "training": {"steps": 150, "batch_size": 0, "learning_rate": 1e-3, "warmup_steps": 10, "validate_every": 50,
                          "checkpoint_every": 50},
         },
     }  # fmt: skip

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from monai.losses import DiceCELoss, DiceLoss, GeneralizedDiceFocalLoss
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from medssl.core import seeds
-from medssl.core.errors import VolumeError
 from medssl.core.plan import Plan
 from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Run
@@ -23,17 +21,16 @@ from medssl.datasets.crops.segmentation_crops import SegmentationDataset
 from medssl.datasets.crops.slices import SliceDataset
 from medssl.datasets.geometry import training_geometry
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics, mean_known
-from medssl.images.formats.segments.names import common_segments
 from medssl.images.geometry_config import geometry_rule
 from medssl.images.intensity.normalise import normalise, window
-from medssl.images.segment_classes import SegmentClasses, find_classes, read_classes
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks import SWIN, family_of
 from medssl.networks.network import Network
+from medssl.networks.reestimation import reestimate
 from medssl.networks.standardisation import standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import segmentation_network
-from medssl.tasks.earlier import BATCHED, augmentation
+from medssl.tasks.earlier import PLANNED, augmentation
 from medssl.tasks.label_columns import attribute_groups
 from medssl.tasks.labelled_data import (
     LabelledSplit,
@@ -45,26 +42,19 @@ from medssl.tasks.labelled_data import (
     read_parts,
     with_geometry,
 )
+from medssl.tasks.planning.plan import Planned
+from medssl.tasks.planning.plan_text import plan_text
+from medssl.tasks.segmentation.classes import classes_of, form_of
 from medssl.tasks.segmentation.config import SegmentationConfig
+from medssl.tasks.segmentation.loss import loss_of, make_loss
+from medssl.tasks.segmentation.planning import Setup, planned_for, settled
 from medssl.tasks.segmentation.results import WorstCases, write_results
-from medssl.tasks.start import check_form, start_normalisation
+from medssl.tasks.start import start_normalisation
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
 
-LOSSES: dict[str, Callable[..., nn.Module]] = {
-    "dice": DiceLoss, "dice-ce": DiceCELoss, "dice-focal": GeneralizedDiceFocalLoss,
-}  # fmt: skip
-
-
-def make_loss(name: str, version: int = VERSION) -> nn.Module:
-    """A loss of (logits (N, classes, *spatial), class numbers (N, 1, *spatial)).
-
-    Its Dice leaves the background out, which is nearly everything and would hide what is missed, and is that of the batch as a
-    whole: a crop without a class says nothing of it. (Jobs of earlier versions go on with what they began with.)
-    """
-    if version < BATCHED:
-        return LOSSES[name](softmax=True, to_onehot_y=True)
-    return LOSSES[name](softmax=True, to_onehot_y=True, include_background=False, batch=True)
+FEW = 8  # samples of a batch below which batch norms' statistics are estimated anew
+LOOKED_AT = 32  # crops that this takes
 
 
 @dataclass(frozen=True)
@@ -84,6 +74,7 @@ class Segmentation(PlainMethod):
         file: the weights to begin with; None: from scratch.
         provenance: what the weights' header tells of their origin.
         version: of the job's spec.
+        plan: what was planned; None: of an earlier version, everything is in the settings.
 
     Raises:
         ConfigError: a network that does not fit the form.
@@ -97,17 +88,17 @@ class Segmentation(PlainMethod):
         file: WeightFile | None,
         provenance: dict[str, Any] | None = None,
         version: int = VERSION,
+        plan: Planned | None = None,
     ) -> None:
-        self.config, self.parts, self.provenance = config, parts, provenance or {}
+        self.config, self.parts, self.provenance, self.planned = config, parts, provenance or {}, plan
         axes = dimension(parts)
-        self.form = check_form(config.form, axes)
-        self.classes = read_classes(config.classes) if config.classes else _classes(file, parts)
-        _check_label_maps(parts, self.classes)
-        self.context = 1 if self.form == "2.5d" else 0
+        self.form, self.context = form_of(config, parts)
+        self.classes = classes_of(config, file, parts)
         self.normalisation = start_normalisation(config.normalisation, file, parts.modality)
         method, arguments = segmentation_network(
-            config, self.form, self.classes.count + 1, 1 + 2 * self.context, file.plan if file else None
-        )
+            config, self.form, self.classes.count + 1, 1 + 2 * self.context, file.plan if file else None,
+            plan.pooling if plan else None,
+        )  # fmt: skip
         self._plan = self._first_plan(method, arguments, file)
         self.size = self._sample_size(axes)
         window = config.window if self.form == "3d" and all(config.window) else self.size
@@ -143,7 +134,7 @@ class Segmentation(PlainMethod):
 
     def loss(self, network: nn.Module, views: SegmentationViews) -> dict[str, Tensor]:
         """Soft Dice of the classes over the batch as a whole, with cross-entropy or focal loss as the config says."""
-        return {"loss": self._loss(network(views.images).float(), views.masks.long())}
+        return {"loss": loss_of(self._loss, network(views.images), views.masks)}
 
     def measure(self, network: Network, device: str) -> dict[str, float]:
         """Mean Dice over cases and classes of the whole validation images; `validation_loss` is what lacks to 1.
@@ -151,6 +142,8 @@ class Segmentation(PlainMethod):
         A class that neither truth nor answer shows has none. Where nothing at all is labelled, `validation_loss` is the
         training's loss over fixed crops: a Dice would judge by false findings alone.
         """
+        if self._reestimated():
+            reestimate(network, self._crops(device))
         found: dict[str, list[float | None]] = {}
         for rows in self._cases(self.parts.validation, network):
             for row in rows:
@@ -169,9 +162,21 @@ class Segmentation(PlainMethod):
         total = 0.0
         for batch in micro_batches(self.dataset(part, 0), groups):
             images = normalise(batch["raw"].to(device), batch["window"].to(device))
-            answers = network(self._laid_out(images)).float()
-            total += float(self._loss(answers, batch["mask"].to(device).long())) * len(images)
+            answers = network(self._laid_out(images))
+            total += float(loss_of(self._loss, answers, batch["mask"].to(device))) * len(images)
         return total / len(numbers)
+
+    def _reestimated(self) -> bool:
+        config = self.config
+        small = config.training.batch_size < FEW and config.transfer.freeze == "none"
+        return self.planned is not None and config.reestimate_norms and small
+
+    def _crops(self, device: str) -> Iterator[Tensor]:
+        """Fixed training crops as they are, batch by batch."""
+        size = self.config.training.batch_size
+        numbers = [list(range(n * size, (n + 1) * size)) for n in range(max(1, LOOKED_AT // size))]
+        for batch in micro_batches(self.dataset(self.parts.training, 0), numbers):
+            yield self._laid_out(normalise(batch["raw"].to(device), batch["window"].to(device)))
 
     def before_step(self, network: nn.Module, step: int) -> None:
         """A frozen backbone's batch norms keep to their statistics."""
@@ -249,7 +254,7 @@ class Segmentation(PlainMethod):
             task={
                 "name": "segmentation", "form": self.form, "segments": self.classes.as_list(), "context": self.context,
                 "spacing": np.median(spacings, axis=0).tolist(), "overlap": config.overlap, "mirror": config.mirror,
-                "largest_component": config.largest_component,
+                "largest_component": config.largest_component, **({"plan": self.planned.as_dict()} if self.planned else {}),
             },
             provenance=self.provenance,
             licence=file.plan.licence if file else "",
@@ -270,34 +275,11 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
     parts = with_geometry(parts, training_geometry(parts.training.images, rule), run)
     file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
-    return train_and_test(Segmentation(config, parts, file, provenance, spec.version), spec, run, file)
-
-
-def _classes(file: WeightFile | None, parts: LabelledSplits) -> SegmentClasses:
-    """Those of the model that goes on learning where they suffice, else those that the label maps hold.
-
-    Validation counts too: the few training images of a small share may lack a class. Test images tell nothing.
-
-    Raises:
-        VolumeError: no label map holds anything.
-    """
-    looked_at = (parts.training, parts.validation)
-    named = common_segments(entry.mask for part in looked_at for entry in part.entries if entry.mask)
-    found = find_classes([mask.values for part in looked_at for mask in part.masks], named)
-    if file and file.plan.task.get("segments"):
-        before = SegmentClasses.from_list(file.plan.task["segments"])
-        if set(found.values) <= set(before.values):
-            return before
-    return found
-
-
-def _check_label_maps(parts: LabelledSplits, classes: SegmentClasses) -> None:
-    """Before any training, of test images too: what is no class would else be met after it."""
-    for part in (parts.training, parts.validation, parts.test):
-        for mask in part.masks:
-            classes.check_values(mask.values, f"label map of {mask.name}")
-    if not any(set(mask.values) - {0} for mask in parts.training.masks):
-        raise VolumeError(
-            f"{len(parts.training)} training label maps", "are all empty", "Label something in one of them at least",
-            code="label-maps-empty",
-        )  # fmt: skip
+    made = None
+    if spec.version >= PLANNED:
+        form, context = form_of(config, parts)
+        setup = Setup(config, form, classes_of(config, file, parts), 1 + 2 * context, file, run.device)
+        made, fingerprint = planned_for(setup, parts.training, parts.geometry, run)
+        config = settled(config, made, fingerprint, fresh=file is None)
+        run.emit("plan", text=plan_text(made, fingerprint), **made.as_dict())
+    return train_and_test(Segmentation(config, parts, file, provenance, spec.version, made), spec, run, file)

@@ -1,0 +1,62 @@
+"""How a segmentation would be trained, before it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medssl.core.errors import ConfigError
+from medssl.core.protocol import JobSpec
+from medssl.core.requests import PlanRequest
+from medssl.handlers.context import Context
+from medssl.jobs.devices import claims
+from medssl.tasks.segmentation.plan_preview import preview_plan, start_path
+
+PLANNED = ("segmentation",)
+
+
+def plan(request: PlanRequest, context: Context) -> None:
+    """Answer with a row per decision; info: plan, fingerprint, text, notes, split.
+
+    Raises:
+        ConfigError: a task that is not planned, or a setting that is wrong.
+        CatalogError, VolumeError, WeightsError, ResourceError: what the training would refuse.
+    """
+    if request.task not in PLANNED:
+        raise ConfigError(
+            f"task {request.task!r}",
+            "is not planned from its data",
+            f"Use {', '.join(PLANNED)}",
+            code="task-not-planned",
+        )
+    start_from = start_path(request.start_from, context.home)
+    spec = JobSpec("finetune", request.task, request.config, request.data, start_from=start_from)
+    table, info = preview_plan(spec, _Looking(context, claims(request.device)[0].device))
+    context.finish([], table, info)
+
+
+@dataclass
+class _Looking:
+    """What reading the images needs of a job, over an inspection."""
+
+    context: Context
+    device: str
+    resume: bool = False
+
+    @property
+    def home(self) -> Path:
+        return self.context.home
+
+    @property
+    def folder(self) -> Path:
+        return self.context.folder
+
+    def emit(self, type: str, **fields: Any) -> None:
+        """Events of a job that is not there."""
+
+    def progress(self, step: int, steps: int, message: str = "", eta_s: float | None = None) -> None:
+        self.context.progress(step / max(1, steps), message)
+
+    def cancel_requested(self) -> bool:
+        return False  # progress raises where the user asked to stop
