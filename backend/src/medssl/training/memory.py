@@ -110,7 +110,7 @@ def step_memory(
     Args:
         network: channels-last is assumed of one on "meta", as the loop lays it out.
         step: makes its own images (inside, tensors have no numbers) and gives the loss.
-        precision: fp32, bf16 or fp16, as autocast computes it on a CPU.
+        precision: fp32, bf16 or fp16.
         optimizer: adamw or sgd.
         ema: whether an average of the weights is kept too.
         computed: the step is really computed, on the CPU.
@@ -118,7 +118,8 @@ def step_memory(
     Raises:
         RuntimeError: a step that looks at numbers which are not there.
     """
-    fabric = Fabric(accelerator="cpu", devices=1, precision=FABRIC_PRECISION[precision])
+    kind = FABRIC_PRECISION["fp32" if precision == "fp32" else "bf16"]  # a CPU has no fp16, which is as large
+    fabric = Fabric(accelerator="cpu", devices=1, precision=kind)
     with warnings.catch_warnings(), nullcontext() if computed else FakeTensorMode(allow_non_fake_inputs=True):
         warnings.simplefilter("ignore")
         rehearsed = (copy.deepcopy(network) if computed else _without_numbers(network)).train()
