@@ -24,7 +24,7 @@ from medssl.core.run import Run
 from medssl.datasets.crops.loader import micro_batches
 from medssl.training.config import TrainingConfig
 from medssl.training.fabric import choose_precision
-from medssl.training.memory import GB, PROCESS, views_memory
+from medssl.training.memory import GB, views_memory
 from medssl.training.method import Method
 from medssl.training.shortage import REMEDY
 
@@ -33,7 +33,7 @@ LARGEST = {"cpu": 16}  # by the kind of device: a processor gains no speed by mo
 TRIAL = 4  # samples of the batch from which the memory of others is worked out
 WORKER = 700_000_000  # bytes of a loader process
 SPARE = 0.9  # of what is free, that is taken: others need some too
-GROWTH = 300_000_000  # bytes by which a process on a CPU grows beside the step: code of kernels, tables, logs
+GROWTH = 100_000_000  # bytes by which a process on a CPU grows beside its steps: code of kernels, samples, logs
 FILE, WAIT_S = "batch.json", 600.0
 MMAP_THRESHOLD = -3  # of glibc's mallopt
 
@@ -125,7 +125,7 @@ def step_budget(training: TrainingConfig, device: str) -> int:
     held = psutil.Process().memory_info().rss
     whole = held + int(SPARE * free_memory(device))
     limit = min(stated, whole) if stated else whole
-    return limit - max(PROCESS, held + GROWTH) - training.workers * WORKER
+    return limit - held - GROWTH - training.workers * WORKER
 
 
 def free_memory(device: str) -> int:
@@ -157,7 +157,7 @@ def _chosen(training: TrainingConfig, needed: Callable[[int], int], budget: int,
     fitting = bisect_right(sizes, budget, key=needed)
     if not fitting:
         raise ResourceError(
-            f"a step on one sample, {_gb(needed(1))}", f"does not fit into the {_gb(budget)} that it may take on {device}",
+            f"a step on one sample, {_gb(needed(1))}", f"does not fit into the {_gb(budget)} that are left for it on {device}",
             f"{REMEDY}; or raise training.memory", code="memory-short",
         )  # fmt: skip
     return ChosenBatch(sizes[fitting - 1], needed(sizes[fitting - 1]), budget)

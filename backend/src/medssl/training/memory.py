@@ -129,7 +129,7 @@ def step_memory(
             for tensor in (*rehearsed.parameters(), *rehearsed.buffers()):
                 ledger.hold(tensor)
             held = ledger.live
-            step(wrapped).backward()
+            fabric.backward(step(wrapped))
     learning = sum(_bytes(p) for p in rehearsed.parameters() if p.requires_grad)
     kept = held + learning * STATES[optimizer] + (held if ema else 0)
     return StepMemory(network=kept + learning, step=max(0, ledger.peak - held - learning))
