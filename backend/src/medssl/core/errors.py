@@ -28,6 +28,15 @@ from typing import Any
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # what the system says of a full disk or quota
 
 
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "alloc_failed",
+    "bad_alloc",
+    "bad allocation",
+)  # what libraries call it
+
+
 def counted(count: int, noun: str) -> str:
     """A count with its noun as a sentence says it: 1 image, 3 images."""
     return f"{count} {noun if count == 1 else noun + 's'}"
@@ -145,6 +154,13 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, of a device or of the machine; torch raises a plain RuntimeError where it is the machine's."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
+
+
 def translate(error: Exception, what: str) -> MedSSLError:
     """Any exception as one that users can read; `what` it stopped ("the run") stands in the rule."""
     if isinstance(error, MedSSLError):
@@ -152,7 +168,7 @@ def translate(error: Exception, what: str) -> MedSSLError:
     if isinstance(error, ImportError):
         remedy = f"Install MedSSL with its packages into {sys.executable}, or choose another backend environment"
         return ResourceError(error.name or "package", f"cannot be imported ({error})", remedy, code="package-missing")
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if out_of_memory(error):
         return ResourceError("memory", "is used up", "Take a smaller batch, network or region", code="out-of-memory")
     if isinstance(error, OSError) and error.errno in FULL:
         return ResourceError(error.filename or "disk", "is full", "Free some space and go on", code="disk-full")

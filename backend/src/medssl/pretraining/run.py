@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.utils.data import Dataset
 
 from medssl.core import seeds
 from medssl.core.errors import TrainingError
@@ -15,8 +16,10 @@ from medssl.core.schema import as_dict, build
 from medssl.networks.weights.weight_files import WeightFile, open_weights
 from medssl.pretraining import METHODS
 from medssl.pretraining.training_data import TrainingData
+from medssl.training.batch_size import choose_batch
 from medssl.training.fabric import make_fabric
 from medssl.training.loop import Loop
+from medssl.training.method import Method
 
 READERS = {  # by the kind of data; only the one that is needed is imported
     CATALOGUE: "medssl.pretraining.volume_data:read_volume_data",
@@ -38,6 +41,8 @@ def pretrain(spec: JobSpec, run: Run) -> None:
     """
     config = build(config_class(METHODS, spec.method), spec.config)
     start = open_weights(spec.start_from) if spec.start_from else None
+    chosen = choose_batch(config, run, lambda trial: _trial(spec, run, trial, start))
+    config = chosen.applied(config) if chosen else config
     training_data = read_training_data(spec, run, config, start)
     method, seed = training_data.method, config.training.seed
     fabric = make_fabric(method.config.training, run.device, training_data.several_heads)
@@ -48,6 +53,8 @@ def pretrain(spec: JobSpec, run: Run) -> None:
     loop = Loop(fabric, method, network, run)
     if fabric.is_global_zero:
         report_start(run, training_data, fabric.strategy.precision.precision, taken)
+        for warning in chosen.warnings() if chosen else ():
+            run.emit("warning", step=0, **warning)
     loop.train(
         method.dataset(training_data.training, seeds.derive(seed, "training")),
         method.validation(training_data.validation, seeds.derive(seed, "validation")),
@@ -69,6 +76,11 @@ def read_training_data(spec: JobSpec, run: Run, config: Any, start: WeightFile |
         CatalogError: no usable training set. InputError: the method trains on another kind of data.
     """
     return load(READERS[entry(METHODS, spec.method).data])(spec, run, config, start)
+
+
+def _trial(spec: JobSpec, run: Run, config: Any, start: WeightFile | None) -> tuple[Method, Dataset]:
+    data = read_training_data(spec, run, config, start)
+    return data.method, data.method.dataset(data.training, seed=0)
 
 
 def report_start(run: Run, training_data: TrainingData, precision: str, taken: str) -> None:

@@ -24,6 +24,7 @@ from medssl.networks.weights.weight_files import WeightFile, load_weights, open_
 from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits
 from medssl.tasks.start import start_notes
 from medssl.tasks.transfer_config import TransferConfig
+from medssl.training.batch_size import choose_batch
 from medssl.training.fabric import make_fabric
 from medssl.training.loop import Loop
 
@@ -66,6 +67,9 @@ def train_and_test(task: Any, spec: JobSpec, run: Run, file: WeightFile | None) 
         TrainingError: the validation loss was NaN or infinite at every validation.
         CancelledError: a cancel was asked for; a checkpoint was written.
     """
+    chosen = choose_batch(task.config, run, lambda _: (task, task.dataset(task.parts.training, 0)))
+    if chosen:
+        task.config = chosen.applied(task.config)
     config = task.config
     fabric = make_fabric(config.training, run.device)
     fabric.launch()
@@ -78,6 +82,8 @@ def train_and_test(task: Any, spec: JobSpec, run: Run, file: WeightFile | None) 
     loop = Loop(fabric, task, network, run, _groups(network, config))
     if fabric.is_global_zero:
         _report_start(run, task, network, fabric.strategy.precision.precision)
+        for warning in chosen.warnings() if chosen else ():
+            run.emit("warning", step=0, **warning)
         for note in start_notes(file, task.parts.geometry):
             run.emit("warning", step=0, code="start", message=note, remedy="")
         text = report.text() if report else "No weights to begin with: everything is learnt from the labels"

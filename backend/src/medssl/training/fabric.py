@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from medssl.core.errors import ConfigError, ResourceError
 from medssl.training.config import TrainingConfig
@@ -50,6 +51,14 @@ def _check_gpus(device: str, count: int, last: int) -> None:
         raise ResourceError(
             f"{count} GPUs from {device}", f"exceed the {found} here", "Ask for fewer devices", code="device-missing"
         )
+
+
+def mean_over_processes(fabric: Fabric, sums: dict[str, Tensor]) -> dict[str, float]:
+    """Means over processes, with one exchange and one wait for the device."""
+    stacked = torch.stack(list(sums.values()))
+    if fabric.world_size > 1:
+        stacked = torch.as_tensor(fabric.all_reduce(stacked, reduce_op="mean"))
+    return dict(zip(sums, stacked.tolist()))
 
 
 def choose_precision(wanted: str, kind: str) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from medssl.core import seeds
-from medssl.core.errors import CancelledError, MedSSLError, TrainingError
+from medssl.core.errors import CancelledError, ResourceError
 from medssl.core.run import Run
 from medssl.datasets.crops.loader import micro_batches
 from medssl.networks.memory_format import channels_last
@@ -22,9 +22,12 @@ from medssl.training import checkpoints
 from medssl.training import monitors as monitors
 from medssl.training.average import Average
 from medssl.training.curve_log import CurveLog
+from medssl.training.fabric import mean_over_processes
 from medssl.training.method import Measure, Method
-from medssl.training.optimisers import learning_rate, make_optimizer, set_rate
-from medssl.training.stopwatch import Stopwatch
+from medssl.training.optimisers import learning_rate, make_optimizer
+from medssl.training.shortage import REMEDY, in_memory
+from medssl.training.step import OptimiserStep
+from medssl.training.views import divided
 
 EVENTS_IN_ALL = 1000  # loss events of a whole training; the curve needs no more
 
@@ -51,9 +54,8 @@ class Loop:
         self.network, self.optimizer = fabric.setup(network, optimizer)
         self.average = Average(network, self.config.ema) if self.config.ema else None
         self.progress = checkpoints.Progress()
-        self.cancelled = False
-        self.waited = self.busy = 0.0  # seconds since the last loss event: for data, and in all
-        self.changing = Stopwatch(fabric.device)  # what the method does to the samples since then
+        self.step = OptimiserStep(fabric, method, run, network, self.network, self.optimizer, self.average)
+        self.busy = 0.0  # seconds since the last loss event
         self.measured = 0  # steps since then
 
     def train(self, training: Dataset, validation: Dataset | Measure) -> None:
@@ -77,7 +79,7 @@ class Loop:
         every = max(1, config.steps // EVENTS_IN_ALL)
         while progress.step < config.steps and not self._out_of_patience():
             start, rate = time.monotonic(), self._rate()
-            terms = self._step(batches, rate)
+            terms = self.step.take(batches, progress, rate)
             progress.step += 1
             self.busy += time.monotonic() - start
             self.measured += 1
@@ -87,7 +89,7 @@ class Loop:
                 self._validate(validation, log)
             if progress.step % config.checkpoint_every == 0 or progress.step == config.steps:
                 self._save()
-            if self.cancelled:
+            if self.step.cancelled:
                 self._save()
                 raise CancelledError(f"training at step {progress.step}")
 
@@ -98,62 +100,37 @@ class Loop:
     def _out_of_patience(self) -> bool:
         return bool(self.config.patience) and self.progress.since_best >= self.config.patience
 
-    def _step(self, batches: Iterator[dict[str, Tensor]], rate: float) -> dict[str, float]:
-        """One optimiser step over `accumulate` micro-batches; the mean of each loss term over all processes."""
-        config, step = self.config, self.progress.step
-        sums: dict[str, Any] = {}
-        set_rate(self.optimizer, rate, step)
-        self.network.train()
-        self.method.before_step(self.bare, step)
-        torch.manual_seed(seeds.derive(config.seed, "network", step * self.fabric.world_size + self.fabric.global_rank))
-        buffers = [buffer.clone() for buffer in self.bare.buffers()]  # running statistics, should the step be skipped
-        for part in range(config.accumulate):
-            batch = self._next(batches)
-            generator = seeds.generator(config.seed, "views", self._micro(step, part), self.fabric.device)
-            with self.changing:
-                views = self.method.views(batch, generator)
-            with self.fabric.no_backward_sync(self.network, enabled=part < config.accumulate - 1):
-                terms = self.method.loss(self.network, views)
-                self.fabric.backward(terms["loss"] / config.accumulate)
-            for name, value in terms.items():
-                sums[name] = sums.get(name, 0.0) + value.detach().float() / config.accumulate
-        failure = self._monitored()
-        wanted = self.fabric.is_global_zero and self.run.cancel_requested()  # sent to all in the same exchange
-        flags = {"cancel": float(wanted), "failed": float(failure is not None)}
-        means = self._mean({**sums, **{n: torch.tensor(v, device=self.fabric.device) for n, v in flags.items()}})
-        self.cancelled = means.pop("cancel") > 0.0
-        if means.pop("failed") > 0.0:
-            raise failure or TrainingError("another process", "stopped this run", "Its log has the reason")
-        if self._are_numbers(means["loss"]):
-            self.optimizer.step()
-            self.method.after_step(self.bare, step, config.steps)
-            if self.average is not None:
-                self.average.update_parameters(self.bare)
-        else:
-            for buffer, before in zip(self.bare.buffers(), buffers):
-                buffer.copy_(before)
-        self.optimizer.zero_grad(set_to_none=True)
-        return means
-
-    def _monitored(self) -> MedSSLError | None:
-        """Warn of what the method's monitors found; the error where it wants to stop, which all processes must receive."""
-        try:
-            for warning in self.method.monitors():
-                self._warn(warning)
-        except MedSSLError as error:
-            return error
-        return None
-
     @torch.no_grad()
     def _validate(self, validation: Dataset | Measure, log: Any) -> None:
         """Measure; keep the best weights; look for collapse."""
         self.network.eval()
         self._kept.eval()
-        values = self._measured(validation) if callable(validation) else self._mean_over_samples(validation)
+        values = self._in_memory(validation)
         self._judge(values)
         if self.fabric.is_global_zero:
             self.run.emit("metric", step=self.progress.step, **values)
             log.write(self.progress.step, values)
+
+    def _in_memory(self, validation: Dataset | Measure) -> dict[str, float]:
+        """What validation gives; in smaller parts where memory runs out.
+
+        Raises:
+            ResourceError: a single sample is too much, or the method measures by itself. What was learnt is in a checkpoint.
+        """
+
+        def smaller(said: str) -> None:
+            if callable(validation) or self.progress.parts >= self.config.batch_size:
+                self._save()
+                raise ResourceError(
+                    "memory", f"does not suffice to measure the network on validation images ({said})",
+                    f"{REMEDY}; resumed, the run goes on after this step", code="out-of-memory",
+                )  # fmt: skip
+            self.step.divide(self.progress, said)
+
+        def measure() -> dict[str, float]:
+            return self._measured(validation) if callable(validation) else self._mean_over_samples(validation)
+
+        return in_memory(measure, smaller, self.fabric.device)
 
     def _measured(self, measure: Measure) -> dict[str, float]:
         """What the first process measures, sent to all."""
@@ -173,14 +150,14 @@ class Loop:
         batches = micro_batches(dataset, [groups[n] for n, _ in mine], workers=0, pin=False)
         for (n, counts), batch in zip(mine, batches):
             views = self.method.views(
-                self._to_device(batch), seeds.generator(config.seed, "validation", n, self.fabric.device)
+                self.step.to_device(batch), seeds.generator(config.seed, "validation", n, self.fabric.device)
             )
             share = len(groups[n]) / len(numbers) * self.fabric.world_size if counts else 0.0
-            for name, value in self.method.evaluate(
-                self.network if self.average is None else self._kept, views
-            ).items():
-                sums[name] = sums.get(name, 0.0) + value.float() * share
-        return self.method.summarise(self._mean(sums))
+            network = self.network if self.average is None else self._kept
+            for weight, part in divided(views, self.progress.parts):
+                for name, value in self.method.evaluate(network, part).items():
+                    sums[name] = sums.get(name, 0.0) + value.float() * (share * weight)
+        return self.method.summarise(mean_over_processes(self.fabric, sums))
 
     def _judge(self, values: dict[str, float]) -> None:
         progress, loss = self.progress, values["validation_loss"]
@@ -198,7 +175,7 @@ class Loop:
         started = progress.step > max(self.config.warmup_steps, self.config.steps // 10)
         warning = monitors.collapse(values) if started and "constant_mean_loss" in values else None
         if warning and not progress.collapsed:
-            self._warn(warning)
+            self.step.warn(warning, progress)
         progress.collapsed = warning is not None
 
     @property
@@ -211,50 +188,20 @@ class Loop:
         """The best weights so far."""
         return self.run.folder / "results" / "model.safetensors"
 
-    def _are_numbers(self, loss: float) -> bool:
-        """Are loss and gradient numbers? The gradient is clipped on the way; one step with a broken one would ruin all weights."""
-        in_a_row = self.progress.non_finite + 1
-        warning = monitors.non_finite(loss, in_a_row)
-        if warning is None and self.config.clip_gradient:
-            norm = self.fabric.clip_gradients(
-                self.network, self.optimizer, max_norm=self.config.clip_gradient, error_if_nonfinite=False
-            )
-            scaler = getattr(self.fabric.strategy.precision, "scaler", None)  # fp16: it skips such steps by itself
-            if norm is not None and scaler is None:
-                warning = monitors.non_finite(float(norm), in_a_row, "gradient")
-        self.progress.non_finite = self.progress.non_finite + 1 if warning else 0
-        if warning is None:
-            return True
-        self._warn(warning)
-        if self.progress.non_finite >= monitors.MOST_NON_FINITE:
-            raise TrainingError(
-                f"loss or gradient at step {self.progress.step}",
-                f"was NaN or infinite {self.progress.non_finite} times in a row",
-                warning.remedy,
-                code="loss-nan",
-            )
-        return False
-
     def _report_loss(self, log: Any, terms: dict[str, float], rate: float) -> None:
         if not self.fabric.is_global_zero:
             return
         config, step, seconds, steps = self.config, self.progress.step, max(self.busy, 1e-9), self.measured
         samples = steps * config.batch_size * config.accumulate * self.fabric.world_size
-        shares = {"data_wait": self.waited / seconds, "augmenting": self.changing.seconds() / seconds}
+        shares = {"data_wait": self.step.waited / seconds, "augmenting": self.step.changing.seconds() / seconds}
         speed = {"samples_per_s": samples / seconds, **{name: min(1.0, share) for name, share in shares.items()}}
         self.run.emit("loss", step=step, learning_rate=rate, **terms, **speed)
         self.run.progress(
             step, config.steps, f"loss {terms['loss']:.4f}", eta_s=(config.steps - step) * seconds / steps
         )
         log.write(step, {**terms, "learning_rate": rate})
-        self.waited = self.busy = 0.0
+        self.step.waited = self.busy = 0.0
         self.measured = 0
-
-    def _warn(self, warning: monitors.MonitorWarning) -> None:
-        if self.fabric.is_global_zero:
-            self.run.emit(
-                "warning", step=self.progress.step, code=warning.code, message=warning.message, remedy=warning.remedy
-            )
 
     def _save(self) -> None:
         """Write a checkpoint, unless weights are no longer numbers: the last good one is worth more."""
@@ -275,36 +222,15 @@ class Loop:
                 self.run.emit("resumed", step=self.progress.step)
 
     def _batches(self, dataset: Dataset) -> Iterator[dict[str, Tensor]]:
-        """This process's micro-batches from the current step to the end, on the device."""
+        """This process's micro-batches from the current step to the end."""
         size, first = self.config.batch_size, self.progress.step
         numbers = (
-            [self._micro(step, part) * size + n for n in range(size)]
+            [self.step.micro(step, part) * size + n for n in range(size)]
             for step in range(first, self.config.steps)
             for part in range(self.config.accumulate)
         )
         pin = self.fabric.device.type == "cuda"
-        for batch in micro_batches(dataset, numbers, workers=self.config.workers, pin=pin):
-            yield self._to_device(batch)
-
-    def _next(self, batches: Iterator[dict[str, Tensor]]) -> dict[str, Tensor]:
-        start = time.monotonic()
-        batch = next(batches)
-        self.waited += time.monotonic() - start
-        return batch
-
-    def _micro(self, step: int, part: int) -> int:
-        """The global number of a micro-batch: what it holds depends on nothing else."""
-        return (step * self.config.accumulate + part) * self.fabric.world_size + self.fabric.global_rank
-
-    def _to_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: value.to(self.fabric.device, non_blocking=True) for name, value in batch.items()}
-
-    def _mean(self, sums: dict[str, Tensor]) -> dict[str, float]:
-        """Means over processes, with one exchange and one wait for the device."""
-        stacked = torch.stack(list(sums.values()))
-        if self.fabric.world_size > 1:
-            stacked = torch.as_tensor(self.fabric.all_reduce(stacked, reduce_op="mean"))
-        return dict(zip(sums, stacked.tolist()))
+        return micro_batches(dataset, numbers, workers=self.config.workers, pin=pin)
 
 
 def shared_out(groups: int, rank: int, processes: int) -> list[tuple[int, bool]]:

@@ -6,16 +6,21 @@ import copy
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from medssl.networks.memory_format import FORMATS
+from medssl.training.fabric import FABRIC_PRECISION
+from medssl.training.views import divided, emptied, samples
 
 GB = 10**9
 PROCESS = (
@@ -25,9 +30,9 @@ MARGIN = (
     1.2  # what allocators lose by fragments and kernels need beside: measured peaks lie below, see docs/experiments.md
 )
 STATES = {"adamw": 2, "sgd": 1}  # copies of the parameters that an optimiser keeps
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 Step = Callable[[nn.Module], Tensor]  # from a network to the loss of one micro-batch
+Loss = Callable[[nn.Module, Any], Tensor]  # from a network and views
 
 
 @dataclass(frozen=True)
@@ -65,33 +70,66 @@ def network_memory(
     return step_memory(network, step, precision, optimizer, ema)
 
 
+def views_memory(
+    network: nn.Module, views: Any, loss: Loss, precision: str = "fp32", optimizer: str = "adamw", ema: bool = False
+) -> Callable[[int], StepMemory]:
+    """The memory of a training step on so many samples like those of `views` (at least two).
+
+    Where a network or loss looks at numbers, which a rehearsal lacks, steps on one half and on all of the views are computed on
+    the CPU, and others follow in proportion.
+    """
+
+    @cache
+    def rehearsed(count: int) -> StepMemory:
+        return step_memory(network, lambda net: loss(net, emptied(views, count)), precision, optimizer, ema)
+
+    try:
+        rehearsed(samples(views))
+        return rehearsed
+    except RuntimeError:
+        halves = divided(views, 2)[0][1], views
+    few, many = (
+        step_memory(network, lambda net, seen=seen: loss(net, seen), precision, optimizer, ema, computed=True)  # type: ignore[misc]
+        for seen in halves
+    )
+    first, last = (samples(seen) for seen in halves)
+    slope = (many.step - few.step) / (last - first)
+    return lambda count: replace(many, step=max(0, int(many.step + slope * (count - last))))
+
+
 def step_memory(
-    network: nn.Module, step: Step, precision: str = "fp32", optimizer: str = "adamw", ema: bool = False
+    network: nn.Module,
+    step: Step,
+    precision: str = "fp32",
+    optimizer: str = "adamw",
+    ema: bool = False,
+    computed: bool = False,
 ) -> StepMemory:
     """The memory of `step`, forwards and backwards, on a copy of `network` without numbers.
 
     Args:
-        network: in any layout; channels-last is assumed where it has been brought there.
+        network: channels-last is assumed of one on "meta", as the loop lays it out.
         step: makes its own images (inside, tensors have no numbers) and gives the loss.
-        precision: fp32, bf16 or fp16, as autocast computes it on a CPU.
+        precision: fp32, bf16 or fp16.
         optimizer: adamw or sgd.
         ema: whether an average of the weights is kept too.
+        computed: the step is really computed, on the CPU.
 
     Raises:
-        RuntimeError: a step that looks at numbers, which are not there.
+        RuntimeError: a step that looks at numbers which are not there.
     """
-    with warnings.catch_warnings(), FakeTensorMode(allow_non_fake_inputs=True):
+    kind = FABRIC_PRECISION["fp32" if precision == "fp32" else "bf16"]  # a CPU has no fp16, which is as large
+    fabric = Fabric(accelerator="cpu", devices=1, precision=kind)
+    with warnings.catch_warnings(), nullcontext() if computed else FakeTensorMode(allow_non_fake_inputs=True):
         warnings.simplefilter("ignore")
-        rehearsed = _without_numbers(network).train()
+        rehearsed = (copy.deepcopy(network) if computed else _without_numbers(network)).train()
+        wrapped = fabric.setup_module(rehearsed, move_to_device=False)
         ledger = _Ledger()
         with ledger:
             for tensor in (*rehearsed.parameters(), *rehearsed.buffers()):
                 ledger.hold(tensor)
             held = ledger.live
-            cast = torch.autocast("cpu", AUTOCAST.get(precision, torch.bfloat16), enabled=precision in AUTOCAST)
-            with cast:
-                loss = step(rehearsed)
-            loss.backward()
+            fabric.backward(step(wrapped))
     learning = sum(_bytes(p) for p in rehearsed.parameters() if p.requires_grad)
     kept = held + learning * STATES[optimizer] + (held if ema else 0)
     return StepMemory(network=kept + learning, step=max(0, ledger.peak - held - learning))

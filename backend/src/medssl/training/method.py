@@ -14,7 +14,7 @@ from medssl.networks.weights.weight_files import WeightFile, fill
 from medssl.training.monitors import MonitorWarning
 
 Measure = Callable[[nn.Module], dict[str, float]]  # `validation_loss` and whatever else is worth a curve
-Views = Any  # what `views` makes and `loss` reads: the method's own business
+Views = Any  # what `views` makes and `loss` reads: a dataclass; the first axis of its tensors, lists of them too, is that of samples
 
 
 class Method(Protocol):

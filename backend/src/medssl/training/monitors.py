@@ -46,3 +46,13 @@ def non_finite(value: float, in_a_row: int, what: str = "loss") -> MonitorWarnin
         f"the {what} is {value} ({in_a_row} in a row); this step is skipped",
         "Lower the learning rate, clip gradients, or train in fp32",
     )
+
+
+def retried(wrong: MonitorWarning, precision: str, count: int) -> MonitorWarning:
+    """A step that failed in bf16 or fp16 was computed again in fp32; `count`: so many so far."""
+    what = wrong.message.partition(" (")[0]
+    return MonitorWarning(
+        "fp32-retry",
+        f"{what} in {precision}; the step was computed again in fp32 and taken ({count} so far)",
+        "Train in fp32 (training.precision) if this goes on",
+    )

@@ -1,0 +1,181 @@
+"""The batch size that fits into memory, where a configuration leaves it open; kept in the job folder, so that a resume uses it too."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import json
+import os
+import time
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from torch.utils.data import Dataset
+
+from medssl.core import seeds
+from medssl.core.errors import ResourceError
+from medssl.core.files import read_json, write_atomic
+from medssl.core.run import Run
+from medssl.datasets.crops.loader import micro_batches
+from medssl.training.config import TrainingConfig
+from medssl.training.fabric import choose_precision
+from medssl.training.memory import GB, views_memory
+from medssl.training.method import Method
+from medssl.training.shortage import REMEDY
+
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+LARGEST = {"cpu": 16}  # by the kind of device: a processor gains no speed by more; 64 on others
+TRIAL = 4  # samples of the batch from which the memory of others is worked out
+WORKER = 700_000_000  # bytes of a loader process
+SPARE = 0.9  # of what is free, that is taken: others need some too
+GROWTH = 100_000_000  # bytes by which a process on a CPU grows beside its steps: code of kernels, samples, logs
+FILE, WAIT_S = "batch.json", 600.0
+MMAP_THRESHOLD = -3  # of glibc's mallopt
+
+Prepare = Callable[[Any], tuple[Method, Dataset]]
+
+
+@dataclass(frozen=True)
+class ChosenBatch:
+    """`batch_size` samples, whose step needs so many bytes of those that it may take; `stated`: the size was not chosen here."""
+
+    batch_size: int
+    needed: int
+    budget: int
+    stated: bool = False
+
+    def applied(self, config: Any) -> Any:
+        """The configuration of a method or task with this batch size."""
+        training = dataclasses.replace(config.training, batch_size=self.batch_size)
+        return dataclasses.replace(config, training=training)
+
+    def warnings(self) -> list[dict[str, str]]:
+        """What the run says at its start: code, message, remedy."""
+        need = f"a step is estimated to need {_gb(self.needed)} of the {_gb(self.budget)} that it may take"
+        if not self.stated:
+            said = f"batch size {self.batch_size} was chosen: {need}"
+            return [
+                {"code": "batch-size", "message": said, "remedy": "Set training.batch_size where runs are compared"}
+            ]
+        if self.needed <= self.budget:
+            return []
+        remedy = "Set training.batch_size to 0, which takes what fits, or raise training.memory"
+        return [{"code": "memory-short", "message": f"batch size {self.batch_size}: {need}", "remedy": remedy}]
+
+
+def choose_batch(config: Any, run: Run, prepare: Prepare) -> ChosenBatch | None:
+    """The batch size of a run, the same after a resume; None where the configuration states it and no limit of memory.
+
+    Args:
+        config: of a method or task, with `training`.
+        run: the first process decides, the others of a run read what it wrote.
+        prepare: method and training samples of a configuration whose batch size is `TRIAL`.
+
+    Raises:
+        ResourceError: not even one sample fits.
+    """
+    training: TrainingConfig = config.training
+    if training.batch_size and not training.memory:
+        return None
+    if run.device.partition(":")[0] == "cpu":
+        give_back_at_once()
+    path = run.folder / FILE
+    if not path.exists():
+        if _is_further_process():
+            _wait_for(path)
+        else:
+            run.progress(0, training.steps, "estimating the memory of a step")
+            trial = dataclasses.replace(training, batch_size=training.batch_size or TRIAL)
+            method, samples = prepare(dataclasses.replace(config, training=trial))
+            needed = step_bytes(method, samples, run.device)
+            budget = step_budget(training, run.device)
+            chosen = _chosen(training, needed, budget, run.device)
+            write_atomic(path, json.dumps(dataclasses.asdict(chosen)).encode())
+    return ChosenBatch(**read_json(path))
+
+
+def step_bytes(method: Method, samples: Dataset, device: str) -> Callable[[int], int]:
+    """Bytes of a step of so many samples: rehearsed with the views of a few real ones."""
+    training: TrainingConfig = method.config.training
+    batch = next(micro_batches(samples, [list(range(TRIAL))]))
+    views = method.views(batch, seeds.generator(training.seed, "views"))
+    precision = choose_precision(training.precision, device.partition(":")[0])
+    memory = views_memory(
+        method.network(),
+        views,
+        lambda net, seen: method.loss(net, seen)["loss"],
+        precision,
+        training.optimizer,
+        training.ema > 0,
+    )
+    return lambda count: memory(count).total
+
+
+def step_budget(training: TrainingConfig, device: str) -> int:
+    """Bytes that a step may take: of what is stated, or else free, without what the process holds anyway."""
+    stated = int(training.memory * GB)
+    if device.partition(":")[0] != "cpu":
+        free = int(SPARE * free_memory(device))
+        return min(stated, free) if stated else free
+    held = psutil.Process().memory_info().rss
+    whole = held + int(SPARE * free_memory(device))
+    limit = min(stated, whole) if stated else whole
+    return limit - held - GROWTH - training.workers * WORKER
+
+
+def free_memory(device: str) -> int:
+    """Bytes of a device that nobody holds; on a CPU also within what a container allows."""
+    kind, _, number = device.partition(":")
+    if kind == "cuda":
+        return int(torch.cuda.mem_get_info(int(number or 0))[0])
+    if kind == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    free = psutil.virtual_memory().available
+    try:
+        allowed, used = (Path("/sys/fs/cgroup", f"memory.{name}").read_text().strip() for name in ("max", "current"))
+    except OSError:
+        return free
+    return free if allowed == "max" else min(free, int(allowed) - int(used))
+
+
+def give_back_at_once() -> None:
+    """Let glibc take memory for tensors from the system and give it back: its heap would keep a tenth or a third in fragments."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None:
+        mallopt(MMAP_THRESHOLD, 1 << 20)
+
+
+def _chosen(training: TrainingConfig, needed: Callable[[int], int], budget: int, device: str) -> ChosenBatch:
+    if training.batch_size:
+        return ChosenBatch(training.batch_size, needed(training.batch_size), budget, stated=True)
+    sizes = [size for size in SIZES if size <= LARGEST.get(device.partition(":")[0], SIZES[-1])]
+    fitting = bisect_right(sizes, budget, key=needed)
+    if not fitting:
+        raise ResourceError(
+            f"a step on one sample, {_gb(needed(1))}", f"does not fit into the {_gb(budget)} that are left for it on {device}",
+            f"{REMEDY}; or raise training.memory", code="memory-short",
+        )  # fmt: skip
+    return ChosenBatch(sizes[fitting - 1], needed(sizes[fitting - 1]), budget)
+
+
+def _is_further_process() -> bool:
+    return any(int(os.environ.get(name) or 0) > 0 for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise ResourceError(
+                path, "was not written by the first process of the run", "See its log", code="rank-alone"
+            )
+        time.sleep(0.2)
+
+
+def _gb(count: int) -> str:
+    return f"{max(0, count) / GB:.1f} GB"
