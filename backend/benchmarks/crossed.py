@@ -22,7 +22,11 @@ from medssl.studies.results.scores import mean_of_runs
 
 REPLICATES = 1000
 TRUTH = 0.02
-SPREADS = {"patients": (0.06, 0.003, 0.02), "seeds": (0.02, 0.02, 0.02), "both": (0.06, 0.015, 0.02)}  # patient, seed, both
+SPREADS = {
+    "patients": (0.06, 0.003, 0.02),
+    "seeds": (0.02, 0.02, 0.02),
+    "both": (0.06, 0.015, 0.02),
+}  # patient, seed, both
 DESIGNS = ((3, 10), (3, 40), (5, 20), (5, 40), (10, 40))  # seeds, test patients
 
 
@@ -31,7 +35,9 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=1000, help="simulated comparisons of each kind")
     studies = parser.parse_args().studies
     start = time.perf_counter()
-    print("| most variance from | seeds | patients | crossed bootstrap | patient bootstrap | paired t |\n|---|---|---|---|---|---|")
+    print(
+        "| most variance from | seeds | patients | crossed bootstrap | patient bootstrap | paired t |\n|---|---|---|---|---|---|"
+    )
     for name, spreads in SPREADS.items():
         for seeds, patients in DESIGNS:
             found = [study(n, seeds, patients, spreads) for n in range(studies)]

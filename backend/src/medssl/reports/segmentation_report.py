@@ -7,10 +7,11 @@ from typing import Any
 
 from medssl.core.errors import counted
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
+from medssl.evaluation.verdicts import TITLES
 from medssl.reports.figures.plots import draw_boxes
 from medssl.reports.html import Report
-from medssl.reports.numbers import in_cell, number, with_interval
-from medssl.reports.sections import TITLES, add_groups, add_method, name_of
+from medssl.reports.numbers import in_cell, number
+from medssl.reports.sections import add_groups, add_method, add_rivals, name_of
 
 
 def page(evaluation: Mapping[str, Any], title: str) -> Report:
@@ -20,7 +21,8 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
         title,
         f"{counted(evaluation['images'], 'image')} of {counted(evaluation['patients'], 'patient')}; {', '.join(classes)}.",
     )
-    report.verdict(f"Mean Dice {with_interval(metrics[MEAN]['dice'])}.", True)
+    report.lead(**evaluation["verdict"])
+    add_rivals(report, evaluation)
     report.heading("Agreement with the truth")
     report.table(
         ["class", *(TITLES[metric] for metric in METRICS), "missed"],
