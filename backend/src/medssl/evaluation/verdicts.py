@@ -174,7 +174,7 @@ def of_embeddings(images: int, cosine: float | None) -> Verdict:
 
 
 def of_search(found: float, everyone: float, images: int) -> Verdict:
-    """Are the cases found more alike than any of the set?
+    """How much nearer to the image are the cases found than any of the set?
 
     Args:
         found: mean cosine similarity of the cases that are shown.
@@ -186,7 +186,7 @@ def of_search(found: float, everyone: float, images: int) -> Verdict:
         return Verdict(
             f"The order of these cases says little, since all of the set are nearly alike to the model: {said}.", False
         )
-    return Verdict(f"These cases are more alike than the set: {said}.", True)
+    return Verdict(f"These cases are near to the image as the model sees it: {said}; whether that is medical likeness was not tested.", None)
 
 
 def _least(row: Mapping[str, Any], sign: int) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medssl.core.errors import counted
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
+from medssl.evaluation.statistics.interval import FEWEST
 from medssl.evaluation.verdicts import TITLES
 from medssl.reports.figures.plots import draw_boxes
 from medssl.reports.html import Report
@@ -38,7 +39,7 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
         }
         if any(value is not None for column in values.values() for value in column):
             report.picture(
-                draw_boxes(values, TITLES[metric], top), f"{TITLES[metric]} of each image; the red line is the median."
+                draw_boxes(values, TITLES[metric], top), f"{TITLES[metric]} of each image{_boxes(values)}."
             )
     if evaluation["volumes"]:
         report.heading("Volumes")
@@ -52,9 +53,21 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
                 for name, row in evaluation["volumes"].items()
             ],
         )  # fmt: skip
+        if any(row["low_ml"] is None for row in evaluation["volumes"].values()):
+            report.text(f"Limits of agreement need {FEWEST} images: the deviation of fewer says nothing.")
     add_groups(report, evaluation, "dice", MEAN, METRICS)
     add_method(report, evaluation, STATEMENTS)
     return report
+
+
+def _boxes(values: Mapping[str, Sequence[float | None]]) -> str:
+    """What is drawn beside the points."""
+    counts = [sum(value is not None for value in column) for column in values.values()]
+    if all(count >= FEWEST for count in counts):
+        return "; the red line is the median"
+    if any(count >= FEWEST for count in counts):
+        return f"; the red line is the median. Classes of under {FEWEST} images have no box, which would say nothing of so few"
+    return f"; no boxes are drawn, since quartiles of under {FEWEST} images say nothing"
 
 
 def _missed(evaluation: Mapping[str, Any], name: str) -> str:

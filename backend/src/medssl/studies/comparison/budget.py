@@ -44,13 +44,11 @@ def training_amounts(study: Study, specs: Mapping[str, DataSpec], home: Path) ->
             labels = read_labels(
                 training, LabelSpec(label_columns(config["labels"]), config["kind"], config["uncertain"]), 0
             )
+        asked: dict[float, dict[str, Any]] = {size: {SIZES[study.unit]: size} for size in study.sizes}
         found[value] = {
-            f"{size:g}": {
-                str(seed): len(subset(training, seed, labels=labels, **{SIZES[study.unit]: size}))
-                for seed in study.seeds
-            }
-            for size in study.sizes
-        }  # type: ignore[arg-type]
+            f"{size:g}": {str(seed): len(subset(training, seed, labels=labels, **part)) for seed in study.seeds}
+            for size, part in asked.items()
+        }
     return found
 
 

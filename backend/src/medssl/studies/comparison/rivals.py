@@ -13,7 +13,7 @@ from medssl.core import seeds
 from medssl.core.capabilities import SEGMENT
 from medssl.core.errors import InputError, NotFoundError
 from medssl.core.files import read_json, write_json
-from medssl.core.protocol import JobSpec
+from medssl.core.protocol import JobSpec, from_json
 from medssl.core.registry import config_class
 from medssl.core.run import Run
 from medssl.core.schema import build
@@ -58,7 +58,7 @@ def read_rivals(folder: Path) -> Rivals:
     """What the job's folder says of them; none in comparisons that ended before there were any."""
     if not (folder / FILE).is_file():
         return Rivals(reason="this comparison was made before trivial rivals were")
-    return Rivals(**{name: tuple(v) if isinstance(v, list) else v for name, v in read_json(folder / FILE).items()})
+    return from_json(Rivals, read_json(folder / FILE))
 
 
 def measure_rivals(study: Study, spec: JobSpec, data: StudyData, run: Run) -> Rivals:
@@ -139,7 +139,8 @@ def _parts(
         of_value = data.spec(spec.data, value, run.folder)
         for size in study.sizes:
             for seed in study.seeds:
-                select = SelectionConfig(**{SIZES[study.unit]: size}, seed=seed)
+                asked: dict[str, Any] = {SIZES[study.unit]: size, "seed": seed}
+                select = SelectionConfig(**asked)
                 parts = read_parts(of_value, run, select, split, labels, rule.orientation)
                 pointed = not segments and hasattr(config, "crop") and rule != AS_STORED
                 yield value, size, seed, with_places(parts) if pointed else parts

@@ -35,9 +35,9 @@ def draw_learning_curves(study: Study, lines: Sequence[Summary], rivals: Sequenc
         )
     for number, name in enumerate(dict.fromkeys(line.arm for line in rivals)):
         of_rival = [line for line in rivals if line.arm == name and line.mean is not None]
-        x = [places[study.sizes.index(line.size)] for line in of_rival]
-        shown = {"marker": MARKERS[number % len(MARKERS)], "markersize": 5, "color": INK, "linewidth": 1.0}
-        axes.plot(x, [line.mean for line in of_rival], linestyle="--", label=name, **shown)
+        places_of = [places[study.sizes.index(line.size)] for line in of_rival]
+        how = f"{MARKERS[number % len(MARKERS)]}--"
+        axes.plot(places_of, [line.mean or 0.0 for line in of_rival], how, color=INK, linewidth=1.0, label=name)
     _finish(figure, axes, study)
     return to_png(figure, metadata={"Software": None})
 
