@@ -12,7 +12,9 @@ from medssl.evaluation.verdicts import against_rivals, of_arms, of_embeddings, o
 from medssl.reports.evaluation_report import write_evaluation
 
 
-def row(rival: str, value: float, low: float | None, high: float | None, model: float = 0.8, patients: int = 30) -> dict:
+def row(
+    rival: str, value: float, low: float | None, high: float | None, model: float = 0.8, patients: int = 30
+) -> dict:
     return {
         "rival": rival, "metric": "dice", "value": value, "model": model, "patients": patients, "difference": model - value,
         "difference_low": low, "difference_high": high,

@@ -186,7 +186,10 @@ def of_search(found: float, everyone: float, images: int) -> Verdict:
         return Verdict(
             f"The order of these cases says little, since all of the set are nearly alike to the model: {said}.", False
         )
-    return Verdict(f"These cases are near to the image as the model sees it: {said}; whether that is medical likeness was not tested.", None)
+    return Verdict(
+        f"These cases are near to the image as the model sees it: {said}; whether that is medical likeness was not tested.",
+        None,
+    )
 
 
 def _least(row: Mapping[str, Any], sign: int) -> float:

@@ -35,5 +35,12 @@ def restore(request: RestoreRequest, context: Context) -> None:
     draw_restoration(found, context.folder / "montage.png")
     write_table(found.table, context.folder / "table.csv")
     verdict = of_restoration(found.table)
-    info = {**found.info, "verdict": verdict.text, "good": verdict.good, "model": request.model, "volume": volume.name, "distortion": request.distortion}
+    info = {
+        **found.info,
+        "verdict": verdict.text,
+        "good": verdict.good,
+        "model": request.model,
+        "volume": volume.name,
+        "distortion": request.distortion,
+    }
     context.finish([*files, "montage.png", "table.csv"], found.table, info)

@@ -38,9 +38,7 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
             name: columns[metric] for name, columns in evaluation["cases"].items() if name != MEAN or len(classes) > 1
         }
         if any(value is not None for column in values.values() for value in column):
-            report.picture(
-                draw_boxes(values, TITLES[metric], top), f"{TITLES[metric]} of each image{_boxes(values)}."
-            )
+            report.picture(draw_boxes(values, TITLES[metric], top), f"{TITLES[metric]} of each image{_boxes(values)}.")
     if evaluation["volumes"]:
         report.heading("Volumes")
         report.table(

@@ -96,8 +96,10 @@ def _classifications(study: Study, spec: JobSpec, data: StudyData, run: Run) -> 
             folder = RunKey(rival_arm(study, name, value), size, seed).folder(run.folder) / "results"
             folder.mkdir(parents=True, exist_ok=True)
             truth = parts.validation.targets
-            heats, thresholds = calibrated(of_parts["validation"], parts, truth, config.threshold, config.specificity)
-            table = as_predictions(parts.test, parts, rescaled(of_parts["test"], heats, parts))
+            temperatures, thresholds = calibrated(
+                of_parts["validation"], parts, truth, config.threshold, config.specificity
+            )
+            table = as_predictions(parts.test, parts, rescaled(of_parts["test"], temperatures, parts))
             write_predictions(folder / "predictions.csv", table)
             about = {"kind": parts.kind, "thresholds": thresholds, "specificity": config.specificity}
             write_json(folder / "evaluation.json", about)
