@@ -137,6 +137,19 @@ def test_a_case_that_one_run_lacks_is_left_out_of_all_and_named(tmp_path):
     )
 
 
+def test_a_mean_distance_stands_beside_the_number_of_missed_objects(tmp_path):
+    run, _ = compared(tmp_path, write_catalog(tmp_path / "data"), patients=[5], seeds=1, metric="hd95")
+    file = run.folder / "runs/genesis/5/0/results/cases.csv"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    place = lines[0].split(",").index("missed")
+    cells = lines[1].split(",")
+    cells[place] = "1"
+    file.write_text("\n".join([lines[0], ",".join(cells), *lines[2:]]) + "\n", encoding="utf-8")
+    report(run.folder)
+    page = (run.folder / "results/report.html").read_text(encoding="utf-8")
+    assert "scratch (5 patients) 0 of 28; genesis (5 patients) 1 of 28" in page
+
+
 def test_equal_passes_give_smaller_training_sets_fewer_steps(tmp_path):
     data = write_catalog(tmp_path / "data")
     run, _ = compared(tmp_path, data, patients=[5, 10], seeds=1, budget="passes", config={"training": {"steps": 90}})

@@ -25,7 +25,7 @@ from medssl.studies.results.rival_differences import (
     rival_summaries,
     rival_verdict,
 )
-from medssl.studies.results.scores import StudyScores
+from medssl.studies.results.scores import CaseScores, StudyScores
 from medssl.studies.results.summaries import Summary, on_same_images, run_rows, summarise, summary_rows, timing_rows
 from medssl.studies.results.training_sizes import size_caution, size_rows
 from medssl.studies.results.verdicts import verdicts
@@ -71,6 +71,8 @@ def write_study(folder: Path, about: dict[str, Any]) -> Path:
     if lead:
         page.lead(lead.text, lead.good)
     _rivals(page, study, tables["rivals"], rivals)
+    if missed := _missed(study, scores):
+        page.text(missed)
     if beside.left_out:
         page.text(_left_out(beside.left_out))
     page.write(results / "report.html")
@@ -145,6 +147,25 @@ def _rivals(report: Report, study: Study, rows: list[dict[str, Any]], rivals: Ri
         report.text("No intervals were asked for (replicates: 0), so that nothing is said of differences to rivals.")
     if rows:
         report.table(*rival_rows(study, rows))
+
+
+def _missed(study: Study, scores: StudyScores) -> str:
+    """What is missed counts with the image's diagonal in HD95, so that a mean of it is read beside its number; "" of other metrics."""
+    if study.metric != "hd95":
+        return ""
+    found = []
+    for size in study.sizes:
+        for arm in study.arms:
+            runs = scores.runs(arm.name, size, scores.seeds(arm.name, size))
+            counts = [run.missed() for run in runs if isinstance(run, CaseScores)]
+            if counts:
+                missed, of = (sum(numbers) for numbers in zip(*counts))
+                found.append(f"{arm.name} ({describe_size(study, size)}) {missed} of {of}")
+    return (
+        f"Missed, which counts as the image's diagonal, over all cases, classes and seeds: {'; '.join(found)}."
+        if found
+        else ""
+    )
 
 
 def _left_out(images: tuple[str, ...]) -> str:

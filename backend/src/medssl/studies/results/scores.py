@@ -77,6 +77,11 @@ class CaseScores(RunScores):
         self.images, self.patients = tuple(table.images), tuple(table.patients)
         self.attributes = table.attributes
 
+    def missed(self) -> tuple[int, int]:
+        """Of how many cases and classes the two maps show one and the other does not, and of how many there are."""
+        counts = self._table.counts().values()
+        return sum(row["in one"] for row in counts), sum(row["images"] for row in counts)
+
     def statistic(self, rows: np.ndarray) -> Statistic:
         table, column = self._table.rows(rows), self._column
         return lambda weights: table.statistic(weights)[:, [column]]
