@@ -19,9 +19,9 @@ from medssl.studies.comparison.check import check_study
 from medssl.studies.comparison.run import compare, report
 
 
-def write_images(folder: Path, strength: float) -> Path:
-    """The catalogue of the fake task with pictures that are brighter above where there is pneumonia; 50 patients."""
-    table = write_catalog(folder, 50)
+def write_images(folder: Path, strength: float, patients: int = 50) -> Path:
+    """The catalogue of the fake task with pictures that are brighter above where there is pneumonia."""
+    table = write_catalog(folder, patients)
     for n, row in enumerate(read_table(table).rows):
         pixels = np.random.default_rng(n).normal(110, 25, (70, 66))
         pixels[:35] += strength * int(row["Pneumonia"])
@@ -90,8 +90,8 @@ def test_rivals_are_measured_once_and_again_where_they_are_gone(bright):
 
 
 def test_arms_that_beat_all_are_called_so(tmp_path):
-    data = write_images(tmp_path / "data", 0)
-    run, found = compared(tmp_path, data, task="classification", patients=[10], seeds=2)
+    data = write_images(tmp_path / "data", 0, patients=120)
+    run, found = compared(tmp_path, data, task="classification", patients=[20], seeds=3)
     assert found["verdict"]["good"] is True and first_line(run) == found["verdict"]["text"]
     assert "every arm is better than every trivial rival" in first_line(run)
 
@@ -135,6 +135,16 @@ def test_a_case_that_one_run_lacks_is_left_out_of_all_and_named(tmp_path):
         f"1 test image is left out of every comparison and of the means, since not every run has a value of it: {Path(gone).name}"
         in page
     )
+
+
+def test_runs_from_before_the_data_moved_are_compared_with_those_after(tmp_path):
+    run, before = compared(tmp_path, write_catalog(tmp_path / "data"), patients=[5], seeds=2)
+    file = run.folder / "runs/genesis/5/1/results/cases.csv"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace(str(tmp_path / "data"), "/elsewhere"), encoding="utf-8")
+    report(run.folder)
+    after = read_json(run.folder / "results/comparison.json")
+    assert after["differences"] == before["differences"] and after["left_out"] == []
 
 
 def test_a_mean_distance_stands_beside_the_number_of_missed_objects(tmp_path):

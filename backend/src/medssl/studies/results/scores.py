@@ -153,9 +153,12 @@ class StudyScores:
         read: dict[RunKey, RunScores] = {
             key: kind(key.folder(self._root) / "results", self.study.metric) for key in self._finished
         }
-        rows = {key: _rows_of(run.images) for key, run in read.items()}
-        every = list(dict.fromkeys(image for of_run in rows.values() for image in of_run))
-        shared = [image for image in every if all(image in of_run for of_run in rows.values())]
+        for moved in (False, True):  # paths of runs before and after the data moved have only their ends in common
+            rows = {key: _rows_of(run, moved) for key, run in read.items()}
+            every = list(dict.fromkeys(image for of_run in rows.values() for image in of_run))
+            shared = [image for image in every if all(image in of_run for of_run in rows.values())]
+            if shared:
+                break
         known = [image for image in shared if all(run.known[rows[key][image]] for key, run in read.items())]
         chosen = known or shared  # an image cannot be left out for a metric that no image has
         taken = {key: run.take(np.array([rows[key][image] for image in chosen], int)) for key, run in read.items()}
@@ -201,13 +204,14 @@ class StudyScores:
         return self._resampled[key]
 
 
-def _rows_of(images: Sequence[str]) -> dict[tuple[str, int], int]:
-    """(image, how often it came before) -> its row."""
+def _rows_of(run: RunScores, moved: bool) -> dict[tuple[str, int], int]:
+    """(image, how often it came before) -> its row; of data that moved, (the file's name and the patient, how often) -> row."""
     before: Counter[str] = Counter()
     rows = {}
-    for row, image in enumerate(images):
-        rows[image, before[image]] = row
-        before[image] += 1
+    for row, (image, patient) in enumerate(zip(run.images, run.patients)):
+        name = f"{Path(image).name} of {patient}" if moved else image
+        rows[name, before[name]] = row
+        before[name] += 1
     return rows
 
 
