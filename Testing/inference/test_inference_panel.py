@@ -64,6 +64,7 @@ def test_click_through_to_four_nodes(ready, process_until, grab):
         assert np.array_equal(phantoms.ijk_to_ras(node), phantoms.ijk_to_ras(ready.source))
     assert ui.metricsTable.rowCount == 3 and ui.metricsTable.item(1, 0).text() == "Restored"
     assert ui.metricsTable.horizontalHeaderItem(2).text() == "PSNR (dB)"
+    assert ui.restoreStatus.text.startswith("Restoring did better than doing nothing")
     assert ui.resultSection.visible and "Restoration of chest" in ui.resultLabel.text
     assert ui.applyButton.text == "Restore" and ui.applyButton.enabled and not ui.restoreProgress.visible
     manager = slicer.app.layoutManager()

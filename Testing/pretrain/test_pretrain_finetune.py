@@ -37,6 +37,8 @@ def test_segmentations_are_found_by_themselves_and_sent_as_label_maps(two, proce
     )
     log = two.ui.logEdit.plainText
     assert "From scratch" in log and "validation dice 0.8" in log and "Evaluation: validation dice 0.8100" in log
+    assert "better than every trivial rival" in log
+    process_until(lambda: "better than every trivial rival" in two.ui.jobCard.text)
     two.grab(grab, "finetune-finished")
 
 

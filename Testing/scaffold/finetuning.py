@@ -11,6 +11,7 @@ from medssl.client.volumes import read_nrrd_bytes
 from scaffold.jobs import FakeJob, TrainingServer
 
 REPORT = "results/report.html"
+VERDICT = "The model is better than every trivial rival, the best being mean shape: Dice 0.810 against 0.430 (+0.380, +0.350 to +0.410)."
 
 
 class TaskJob(FakeJob):
@@ -49,6 +50,7 @@ class TaskJob(FakeJob):
             fields[score] = 0.9 - 0.6 * 0.99 ** fields["step"]
         elif kind == "finished":
             super().emit("evaluation", validation={"dice": 0.81})
+            super().emit("verdict", text=VERDICT, good=True)
         super().emit(kind, **fields)
 
     def view(self):

@@ -6,6 +6,7 @@ import numpy as np
 
 from medssl.client.volumes import nrrd_bytes, read_nrrd_bytes
 from medssl.core.errors import InputError
+from medssl.evaluation.verdicts import of_restoration
 from scaffold.server import FakeServer
 
 GENESIS, OTHER = "20261123-genesis-a1", "/models/other.safetensors"
@@ -30,7 +31,7 @@ class RestoreServer(FakeServer):
         images = distort_and_restore(original)
         guesses = {"distorted": images["distorted"], "restored": images["restored"], "constant mean": original.mean()}
         table = [metrics(name, guess - original) for name, guess in guesses.items()]
-        info = {"window": [-1000.0, 1000.0], "model": request.model, "distortion": request.distortion}
+        info = {"window": [-1000.0, 1000.0], "model": request.model, "distortion": request.distortion, **said(table)}
         return table, info, {f"{name}.nrrd": nrrd_bytes(image, geometry) for name, image in images.items()}
 
 
@@ -43,6 +44,12 @@ def distort_and_restore(original: np.ndarray) -> dict[str, np.ndarray]:
     restored = original + 0.12 * (distorted - original)
     error = np.abs(restored - original)
     return {"original": original, "distorted": distorted, "restored": restored, "error": error}
+
+
+def said(table: list[dict]) -> dict:
+    """The verdict, as the backend words it."""
+    verdict = of_restoration(table)
+    return {"verdict": verdict.text, "good": verdict.good}
 
 
 def metrics(name: str, difference: np.ndarray) -> dict:

@@ -129,5 +129,6 @@ class InspectionBox(ActionBox):
 
 
 def withNotes(text: str, info: dict[str, Any]) -> str:
-    """A status line, and behind it the notes of an answer as sentences."""
-    return " ".join([text, *(f"{note}." for note in info.get("notes", ()))]).strip()
+    """A status line, and behind it the verdict and the notes of an answer as sentences."""
+    sentences = [text, info.get("verdict", ""), *(f"{note}." for note in info.get("notes", ()))]
+    return " ".join(filter(None, sentences))

@@ -19,12 +19,13 @@ from medssl.core.protocol import QUEUED, RUNNING, DataSpec, JobView
 NAMES = 3  # volumes or datasets that are named
 
 
-def cardText(view: JobView, loss: float | None) -> str:
+def cardText(view: JobView, loss: float | None, verdict: str = "") -> str:
     """A job as rich text.
 
     Args:
         view: the job.
         loss: its last validation loss, or its last loss; None: not known.
+        verdict: its result in a sentence; "": none.
     """
     lines = [
         f"<b>{_safe(nameOf(view))}</b>",
@@ -34,6 +35,8 @@ def cardText(view: JobView, loss: float | None) -> str:
     ]
     if loss is not None:
         lines.append(_("Last loss {loss}").format(loss=f"{loss:.4f}"))
+    if verdict:
+        lines.append(_safe(verdict))
     if view.status.error:
         lines.append(errorText(from_dict(view.status.error)))
     return "<br>".join(line for line in lines if line)

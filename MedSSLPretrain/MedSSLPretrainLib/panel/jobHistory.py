@@ -48,6 +48,7 @@ class JobHistory:
         self._confirm = confirm or slicer.util.confirmOkCancelDisplay
         self.views: list[JobView] = []
         self._losses: dict[str, tuple[int, float | None]] = {}  # job id -> (number of events asked for, last loss)
+        self._verdicts: dict[str, str] = {}  # job id -> its result in a sentence
         self._asking = None
         self._prepareTable()
         for button, slot in (
@@ -95,7 +96,8 @@ class JobHistory:
     def seen(self, view: JobView, loss: float | None) -> None:
         """A later look at one of the jobs, and its last loss."""
         if loss is not None:
-            self._losses[view.id] = (view.events, loss)
+            ended = view.status.state not in (QUEUED, RUNNING)
+            self._losses[view.id] = (0 if ended else view.events, loss)  # one that has ended may have a verdict too
         if any(known.id == view.id and known != view for known in self.views):
             self._show([view if known.id == view.id else known for known in self.views])
 
@@ -149,9 +151,12 @@ class JobHistory:
         self._show(views)
 
     def _askLoss(self, view: JobView) -> None:
-        """The list says nothing of losses; the job's last events do."""
+        """The list says nothing of losses and verdicts; the job's last events do."""
 
         def answered(answer: dict) -> None:
+            if said := [event["text"] for event in answer["events"] if event["type"] == "verdict"]:
+                self._verdicts[view.id] = said[-1]
+                self.update()
             found = [event for event in answer["events"] if {"validation_loss", "loss"} & event.keys()]
             best = next((e for e in reversed(found) if "validation_loss" in e), found[-1] if found else None)
             if best is not None:
@@ -189,7 +194,8 @@ class JobHistory:
         if view is None:
             card.text, card.toolTip = _("Select a job in the table"), ""
             return
-        card.text, card.toolTip = cardText(view, self._losses.get(view.id, (0, None))[1]), cardTip(view)
+        loss = self._losses.get(view.id, (0, None))[1]
+        card.text, card.toolTip = cardText(view, loss, self._verdicts.get(view.id, "")), cardTip(view)
         if view.events and self._backend.transport is not None and self._losses.get(view.id, (0,))[0] != view.events:
             self._askLoss(view)
 

@@ -74,6 +74,7 @@ _MAKERS = {
     "warning": _warning,
     "transfer": lambda e: e.get("text", ""),
     "evaluation": lambda e: _("Evaluation: {values}").format(values=_numbers(e)),
+    "verdict": lambda e: e.get("text", ""),
     "finished": lambda e: _("Finished at step {step}").format(step=e["step"]),
     "failed": lambda e: _("Failed: {message}").format(message=e["error"].get("message", "")),
     "cancelled": lambda e: _("Cancelled at step {step}").format(step=e["step"]),

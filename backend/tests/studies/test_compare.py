@@ -121,7 +121,8 @@ def test_an_arm_whose_weights_do_not_fit_fails_with_its_reason_and_others_go_on(
     compare(study_spec(data, arms=arms), run, FAKE)
     states = [(event["arm"], event["state"]) for event in run.of("run")]
     assert states == [("scratch", "finished"), ("bad", "failed")] * 6
-    assert len(run.of("warning")) == 6 and "does not fit" in run.of("warning")[-1]["message"]
+    failures = [event for event in run.of("warning") if event["code"] == "run-failed"]
+    assert len(failures) == 6 and "does not fit" in failures[-1]["message"]
     assert not any("bad" in call for call in calls(run))
     assert {row["error"] for row in rows(run, "runs.csv") if row["arm"] == "bad"} == {
         f"{tmp_path / 'unfit.safetensors'}: does not fit. Take other weights."

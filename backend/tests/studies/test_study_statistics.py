@@ -14,11 +14,12 @@ from study_fakes import FAKE, study_spec, write_catalog
 from medssl.core.files import read_json
 from medssl.evaluation.prediction_tables import Predictions, read_predictions, write_predictions
 from medssl.evaluation.statistics.bootstrap import PatientBootstrap
+from medssl.evaluation.statistics.crossed import CROSSED
 from medssl.studies.comparison.check import read_study
 from medssl.studies.comparison.plan import FINISHED, RunKey, RunResult
 from medssl.studies.comparison.run import compare
 from medssl.studies.report.paper_tables import markdown, result_rows
-from medssl.studies.results.differences import verdict
+from medssl.studies.results.differences import BOOTSTRAP, PAIRED, verdict
 from medssl.studies.results.numbers import mean_sd
 from medssl.studies.results.scores import PredictionScores
 from medssl.studies.results.summaries import summary
@@ -84,7 +85,7 @@ def test_the_patient_bootstrap_compares_means_over_seeds_on_the_same_patients(fi
 
 def test_auc_is_tested_by_delong_on_probabilities_averaged_over_seeds(tmp_path):
     run, told = studied(tmp_path, task="classification", patients=[5], seeds=3, config={"labels": "Pneumonia,Mass"})
-    rows = [row for row in told["differences"] if row["test"] == "DeLong"]
+    rows = [row for row in told["differences"] if row["test"] == "DeLong (ensemble)"]
     assert [row["class"] for row in rows] == ["Pneumonia", "Mass"]
     areas = {}
     for arm in ("genesis", "scratch"):
@@ -156,16 +157,18 @@ def test_the_cross_table_compares_with_the_arm_trained_on_the_tested_group(tmp_p
     }  # fmt: skip
 
 
-def rows(*differences: float, p: float = 0.001) -> list[dict]:
-    return [{"difference": value, "adjusted_p": p, "class": ""} for value in differences]
+def rows(difference: float, p: float = 0.001, test: str = CROSSED) -> list[dict]:
+    return [{"difference": difference, "adjusted_p": p, "class": "", "test": test}]
 
 
-def test_better_is_said_only_where_all_tests_agree():
+def test_the_crossed_bootstrap_decides_and_where_there_is_none_the_patients_do():
     study = read_study({"task": "segmentation", "arms": [{"name": "scratch"}, {"name": "b"}]})
     distance = read_study({"task": "segmentation", "metric": "hd95", "arms": [{"name": "scratch"}, {"name": "b"}]})
-    assert verdict(study, rows(0.1, 0.1)) == "better" and verdict(study, rows(-0.1, -0.1)) == "worse"
+    assert verdict(study, rows(0.1)) == "better" and verdict(study, rows(-0.1)) == "worse"
     assert verdict(distance, rows(0.1)) == "worse" and verdict(distance, rows(-2.0)) == "better"
-    assert verdict(study, [*rows(0.1), *rows(0.1, p=0.06)]) == verdict(study, []) == "open"
+    others = [*rows(0.1, 0.001, BOOTSTRAP), *rows(0.1, 0.001, PAIRED)]
+    assert verdict(study, [*others, *rows(0.1, 0.06)]) == verdict(study, []) == "open"
+    assert verdict(study, [*rows(0.1, 0.06, PAIRED), *rows(0.1, 0.001, BOOTSTRAP)]) == "better"
 
 
 def test_the_report_states_its_choices_and_marks_what_is_better(five_seeds):

@@ -49,6 +49,8 @@ def watch_job(store: Any, job: str) -> int:
         err.print(f"\nThe job goes on. Stop it with: medssl jobs cancel {job}", highlight=False)
         return 130
     if view.status.state == FINISHED:
+        if display.verdict:
+            err.print(display.verdict, highlight=False, markup=False)
         results = store.folder(job) / "results"
         print(next((results / name for name in PRODUCTS if (results / name).is_file()), results))
         return 0
@@ -65,6 +67,7 @@ class JobDisplay:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.progress = Progress(*columns, console=err)
         self.task = self.progress.add_task("waiting", total=None)
+        self.verdict = ""  # in a sentence, of a job that has one
 
     def __enter__(self) -> JobDisplay:
         self.progress.start()
@@ -82,6 +85,8 @@ class JobDisplay:
             self.progress.update(self.task, total=event["steps"], description="batch")
         elif kind == "loss":
             self.progress.update(self.task, completed=event["step"], description=f"loss {event['loss']:.4f}")
+        elif kind == "verdict":
+            self.verdict = event["text"]
         elif kind in ("resumed", "run", "item"):
             self.progress.update(self.task, completed=event["step"])
         for line in lines_of(event):

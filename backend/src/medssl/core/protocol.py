@@ -139,6 +139,9 @@ class JobSpec(Body):
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
     start_from: str = ""  # a weight file to begin with
     partial_weights: bool = False  # accept a start_from file that matches only in part
+    rivals: bool = (
+        True  # hold a fine-tuned model against trivial rivals; a comparison does that once for all of its runs
+    )
     version: int = VERSION
 
 

@@ -11,6 +11,7 @@ from medssl.core.errors import InputError, be, counted
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
 from medssl.evaluation.prediction_tables import ATTRIBUTE
 from medssl.evaluation.statistics.bootstrap import Statistic, mean_of
+from medssl.evaluation.statistics.interval import FEWEST
 
 
 class CaseTable:
@@ -97,6 +98,8 @@ class CaseTable:
     def volumes(self) -> dict[str, dict[str, float | None]]:
         """Per class of 3D images: mean volume, mean of reference - measured, and its 95 % limits of agreement, in ml.
 
+        Under 5 images there are no limits: a deviation of so few says nothing.
+
         Bland and Altman, "Statistical methods for assessing agreement", The Lancet 327, 1986.
         """
         out = {}
@@ -104,7 +107,7 @@ class CaseTable:
             measured, reference = self._column(n, "volume_ml"), self._column(n, "reference_volume_ml")
             off = (measured - reference)[~np.isnan(measured - reference)]
             if name != MEAN and len(off):
-                spread = 1.96 * float(np.std(off, ddof=1)) if len(off) > 1 else None
+                spread = 1.96 * float(np.std(off, ddof=1)) if len(off) >= FEWEST else None
                 bias = float(np.mean(off))
                 out[name] = {
                     "mean_ml": float(np.nanmean(measured)), "reference_mean_ml": float(np.nanmean(reference)),

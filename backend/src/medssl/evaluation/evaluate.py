@@ -17,6 +17,7 @@ from medssl.evaluation.metrics.classification_metrics import MEAN, Classificatio
 from medssl.evaluation.prediction_tables import Predictions
 from medssl.evaluation.statistics.bootstrap import METHOD, PatientBootstrap
 from medssl.evaluation.subgroups import Grouping, evaluate_groups, group_by, hold_back
+from medssl.evaluation.verdicts import of_classification, of_segmentation
 
 WORST = 12
 POINTS = 400  # of a curve
@@ -47,7 +48,7 @@ def evaluate_classification(
 
     Returns:
         headline {metric: value} over all classes; metrics {class: {metric: {value, low, high}}}; counts, confusion, curves,
-        groups, gaps, worst, notes and what was set.
+        groups, gaps, worst, notes, what was set, and the verdict {text, good}.
 
     Raises:
         InputError: labels are missing altogether, probabilities are none, an unknown group or kind.
@@ -74,7 +75,7 @@ def evaluate_classification(
         found = evaluate_groups(grouping, bootstrap, partial(measure, averaged=averaged))
         table, gaps, notes = table + found[0], gaps + found[1], notes + note
     counts = {name: _counts(targets[:, n], predictions.patients) for n, name in enumerate(names)}
-    return {
+    evaluation = {
         "task": "classification", "kind": kind, "classes": list(names),
         "images": len(predictions), "patients": bootstrap.patients,
         "headline": {metric: row["value"] for metric, row in metrics[MEAN if MEAN in metrics else names[0]].items()},
@@ -86,6 +87,8 @@ def evaluate_classification(
         "notes": _notes(counts, kind, thresholds, bootstrap.patients) + notes,
         "intervals": METHOD.format(replicates=replicates), "replicates": replicates, "seed": seed,
     }  # fmt: skip
+    whole = metrics[MEAN if MEAN in metrics else names[0]]["auc"]
+    return evaluation | {"verdict": of_classification(evaluation, whole).as_dict()}
 
 
 def evaluate_segmentation(
@@ -100,7 +103,8 @@ def evaluate_segmentation(
 
     Returns:
         headline {metric: value}, the means over images of each image's mean over classes; metrics {class: {metric: {value,
-        low, high}}}; counts, cases (the values, for plots), volumes, groups, gaps, worst, notes and what was set.
+        low, high}}}; counts, cases (the values, for plots), volumes, groups, gaps, worst, notes, what was set, and the verdict
+        {text, good}.
 
     Raises:
         InputError: no case, or an unknown group.
@@ -120,13 +124,14 @@ def evaluate_segmentation(
     for asked in groups:
         found = evaluate_groups(group_by(asked, table.attributes), bootstrap, measure)
         rows, gaps = rows + found[0], gaps + found[1]
-    return {
+    evaluation = {
         "task": "segmentation", "classes": table.classes, "images": len(table.images), "patients": bootstrap.patients,
         "headline": {metric: metrics[MEAN][metric]["value"] for metric in segmentation.METRICS},
         "metrics": metrics, "counts": table.counts(), "cases": table.values(), "volumes": table.volumes(),
         "groups": rows, "gaps": gaps, "worst": table.worst(WORST), "notes": table.notes(),
         "intervals": METHOD.format(replicates=replicates), "replicates": replicates, "seed": seed,
     }  # fmt: skip
+    return evaluation | {"verdict": of_segmentation(evaluation, metrics[MEAN]["dice"]).as_dict()}
 
 
 def guess_kind(targets: np.ndarray) -> str:

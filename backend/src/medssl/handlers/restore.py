@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medssl.core.requests import RestoreRequest
 from medssl.core.tables import write_table
+from medssl.evaluation.verdicts import of_restoration
 from medssl.handlers.context import Context
 from medssl.handlers.images import note_geometry, stated
 from medssl.images.formats.reading import write_volume
@@ -33,5 +34,13 @@ def restore(request: RestoreRequest, context: Context) -> None:
         write_volume(getattr(found, name), context.folder / file, compress=False)  # decoding costs more than loopback
     draw_restoration(found, context.folder / "montage.png")
     write_table(found.table, context.folder / "table.csv")
-    info = {**found.info, "model": request.model, "volume": volume.name, "distortion": request.distortion}
+    verdict = of_restoration(found.table)
+    info = {
+        **found.info,
+        "verdict": verdict.text,
+        "good": verdict.good,
+        "model": request.model,
+        "volume": volume.name,
+        "distortion": request.distortion,
+    }
     context.finish([*files, "montage.png", "table.csv"], found.table, info)

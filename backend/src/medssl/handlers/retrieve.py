@@ -9,6 +9,7 @@ from medssl.core.errors import CatalogError, ConfigError
 from medssl.core.requests import RetrieveRequest
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import read_catalog
+from medssl.evaluation.verdicts import of_search
 from medssl.handlers.context import Context
 from medssl.handlers.images import note_geometry
 from medssl.inspection.search.case_images import describe_query, features_of
@@ -66,8 +67,10 @@ def retrieve(request: RetrieveRequest, context: Context) -> None:
     table, thumbnails = case_rows(found.cases), [index.thumbnail(case) for case in found.cases]
     files = write_pictures(context.folder, thumbnail, ref.name or "query", thumbnails, table)
     write_table(table, context.folder / "table.csv")
+    shown = sum(case.similarity for case in found.cases) / len(found.cases)
+    verdict = of_search(shown, found.everyone, len(index))
     info = {
-        "images": len(index), "added": changes.added, "changed": changes.changed, "removed": changes.removed,
+        "verdict": verdict.text, "good": verdict.good, "images": len(index), "added": changes.added, "changed": changes.changed, "removed": changes.removed,
         "skipped": changes.skipped, "index_s": seconds, "query_ms": query_ms, "features": features, "model": request.model,
         "set": name_of_set(request.data), "patient": found.patient, "left_out": found.same,
         "notes": search_notes(request.data, index, found.same),

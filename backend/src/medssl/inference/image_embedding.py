@@ -184,3 +184,11 @@ def embed_images(
         if progress is not None:
             progress(min(first + batch, len(images)), len(images))
     return np.concatenate(rows)
+
+
+def mean_cosine(rows: np.ndarray) -> float | None:
+    """The mean cosine of two different embeddings of (N, D); None of a single one."""
+    if len(rows) < 2:
+        return None
+    unit = rows.astype(float) / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return float(((unit.sum(axis=0) ** 2).sum() - (unit**2).sum()) / (len(rows) * (len(rows) - 1)))

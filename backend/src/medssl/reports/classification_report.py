@@ -7,10 +7,11 @@ from typing import Any
 
 from medssl.core.errors import counted
 from medssl.evaluation.metrics.classification_metrics import MEAN
+from medssl.evaluation.verdicts import TITLES
 from medssl.reports.figures.plots import draw_intervals, draw_reliability, draw_roc_curves
 from medssl.reports.html import Report
-from medssl.reports.numbers import in_cell, number, with_interval
-from medssl.reports.sections import TITLES, add_groups, add_method, name_of
+from medssl.reports.numbers import in_cell, number
+from medssl.reports.sections import add_groups, add_method, add_rivals, name_of
 
 OF_SCORES = ("auc", "average_precision", "sensitivity_at_specificity", "brier", "ece")
 OF_DECISIONS = ("accuracy", "mcc", "f1", "sensitivity", "specificity")
@@ -24,11 +25,8 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
         title,
         f"{counted(evaluation['images'], 'image')} of {counted(evaluation['patients'], 'patient')}; {evaluation['kind']}: {', '.join(names)}.",
     )
-    auc = metrics[label]["auc"]
-    if auc["value"] is not None:
-        which = "Mean AUC" if label == MEAN else "AUC"
-        better = auc["low"] is not None and auc["low"] > 0.5
-        report.verdict(f"{which} {with_interval(auc)}{'' if better else ': not told apart from chance'}.", better)
+    report.lead(**evaluation["verdict"])
+    add_rivals(report, evaluation)
     _tables(report, evaluation)
     drawn = {name: curve for name, curve in evaluation["curves"].items() if curve}
     if drawn:

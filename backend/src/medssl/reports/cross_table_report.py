@@ -8,10 +8,10 @@ from typing import Any
 
 from medssl.core.files import write_json
 from medssl.evaluation.statistics.bootstrap import METHOD
+from medssl.evaluation.verdicts import TITLES
 from medssl.reports.figures.plots import draw_intervals
 from medssl.reports.html import Report
 from medssl.reports.numbers import in_cell, p_value
-from medssl.reports.sections import TITLES
 
 
 def write_cross_table(rows: Sequence[Mapping[str, Any]], folder: Path, title: str, replicates: int) -> Path:

@@ -19,7 +19,7 @@ PAGES = {"classification": classification_page, "segmentation": segmentation_pag
 def write_evaluation(
     evaluation: Mapping[str, Any], folder: Path, title: str, pictures: Mapping[str, str | Path] | None = None
 ) -> Path:
-    """Write report.html, evaluation.json, metrics.csv, and groups.csv and gaps.csv where there are groups.
+    """Write report.html, evaluation.json, metrics.csv, rivals.csv where there are any, and groups.csv and gaps.csv of groups.
 
     Args:
         evaluation: of `evaluate_classification` or `evaluate_segmentation`.
@@ -38,7 +38,8 @@ def write_evaluation(
         for name, metrics in evaluation["metrics"].items()
         for metric, bounds in metrics.items()
     ]
-    for name, table in (("metrics", rows), ("groups", evaluation["groups"]), ("gaps", evaluation["gaps"])):
+    tables = {"metrics": rows, **{name: evaluation.get(name) for name in ("rivals", "groups", "gaps")}}
+    for name, table in tables.items():
         if table:
             write_table(table, folder / f"{name}.csv")
     page = PAGES[evaluation["task"]].page(evaluation, title)

@@ -18,7 +18,7 @@ table { border-collapse: collapse; margin: 1rem 0; } td, th { padding: .35rem .9
 td small { white-space: nowrap; opacity: .75; } td.number { font-variant-numeric: tabular-nums; } tr.best td { background: var(--soft); font-weight: 600; }
 img { max-width: 100%; } figure { margin: 1rem 0; } figcaption, .note { color: #777; font-size: .92rem; }
 figure.case { display: inline-block; width: 14rem; margin: .5rem; vertical-align: top; overflow-wrap: anywhere; } .case a { color: inherit; }
-.verdict { padding: .7rem 1rem; border-left: 4px solid #2a9d5c; background: var(--soft); } .verdict.bad { border-color: #c8443c; }
+.verdict { padding: .7rem 1rem; border-left: 4px solid #2a9d5c; background: var(--soft); } .verdict.bad { border-color: #c8443c; } .verdict.open { border-color: #888; }
 """
 
 
@@ -37,9 +37,13 @@ class Report:
         """A paragraph."""
         self._parts.append(f"<p>{html.escape(text)}</p>")
 
-    def verdict(self, text: str, good: bool) -> None:
-        """The answer, framed in green or red."""
-        self._parts.append(f'<p class="verdict{"" if good else " bad"}">{html.escape(text)}</p>')
+    def lead(self, text: str, good: bool | None) -> None:
+        """The answer, as the first line below the title."""
+        self._parts.insert(1, _framed(text, good))
+
+    def verdict(self, text: str, good: bool | None) -> None:
+        """An answer, framed in green or red; None: neither."""
+        self._parts.append(_framed(text, good))
 
     def picture(self, png: bytes, caption: str) -> None:
         """A PNG with a caption."""
@@ -71,6 +75,11 @@ class Report:
         head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(self.title)}</title>'
         page = f"<!doctype html><html lang='en'><head>{head}<style>{STYLE}</style></head><body>{''.join(self._parts)}</body></html>"
         write_atomic(path, page.encode())
+
+
+def _framed(text: str, good: bool | None) -> str:
+    how = {True: "", False: " bad", None: " open"}[good]
+    return f'<p class="verdict{how}">{html.escape(text)}</p>'
 
 
 def _cell(value: Any) -> str:

@@ -7,16 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from medssl.evaluation.statistics.interval import SIGNIFICANT
+from medssl.evaluation.verdicts import TITLES
 from medssl.reports.figures.plots import draw_intervals
 from medssl.reports.html import Report
-from medssl.reports.numbers import in_cell, p_sentence, p_value, with_interval
-
-TITLES = {
-    "auc": "AUC", "average_precision": "average precision", "accuracy": "accuracy", "mcc": "MCC", "f1": "F1",
-    "sensitivity": "sensitivity", "specificity": "specificity", "brier": "Brier score", "ece": "calibration error",
-    "sensitivity_at_specificity": "sensitivity at fixed specificity", "dice": "Dice", "iou": "IoU",
-    "surface_dice": "surface Dice", "hd95": "HD95 (mm)",
-}  # fmt: skip
+from medssl.reports.numbers import in_cell, number, p_sentence, p_value, with_interval
 
 
 def add_groups(page: Report, evaluation: Mapping[str, Any], main: str, label: str, shown: Sequence[str]) -> None:
@@ -94,6 +88,38 @@ def gap_sentence(row: Mapping[str, Any], title: str) -> str:
     if row["adjusted_p"] < SIGNIFICANT:
         return f"{pair}: {title} is {'higher' if row['difference'] > 0 else 'lower'} ({bounds})."
     return f"{pair}: no difference in {title} can be told ({bounds})."
+
+
+def add_rivals(page: Report, evaluation: Mapping[str, Any]) -> None:
+    """Trivial rivals beside the model: values, and paired differences over test patients."""
+    rows = evaluation.get("rivals") or []
+    if not rows:
+        return
+    title = TITLES[rows[0]["metric"]]
+    page.heading("Trivial rivals")
+    named = [
+        (row["rival"], {"value": row["difference"], "low": row["difference_low"], "high": row["difference_high"]})
+        for row in rows
+    ]
+    page.picture(
+        draw_intervals(named, f"{title} of the model less that of the rival", 0.0),
+        "Right of the line the model is better. 95 % intervals, paired over test patients.",
+    )
+    page.table(
+        ["rival", title, "of the model", "difference", "p", "what it is"],
+        [
+            [
+                row["rival"], in_cell(row), number(row["model"]),
+                in_cell({"value": row["difference"], "low": row["difference_low"], "high": row["difference_high"]}, sign="+"),
+                p_value(row["p"]), row.get("what", ""),
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
+    page.text(
+        "Rivals learn from the training part alone and choose their strength on validation. A model is called better where the "
+        "interval of its difference to each of them lies above 0."
+    )
 
 
 def add_method(page: Report, evaluation: Mapping[str, Any], statements: Sequence[str]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medssl.core.errors import counted
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
+from medssl.evaluation.statistics.interval import FEWEST
+from medssl.evaluation.verdicts import TITLES
 from medssl.reports.figures.plots import draw_boxes
 from medssl.reports.html import Report
-from medssl.reports.numbers import in_cell, number, with_interval
-from medssl.reports.sections import TITLES, add_groups, add_method, name_of
+from medssl.reports.numbers import in_cell, number
+from medssl.reports.sections import add_groups, add_method, add_rivals, name_of
 
 
 def page(evaluation: Mapping[str, Any], title: str) -> Report:
@@ -20,7 +22,8 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
         title,
         f"{counted(evaluation['images'], 'image')} of {counted(evaluation['patients'], 'patient')}; {', '.join(classes)}.",
     )
-    report.verdict(f"Mean Dice {with_interval(metrics[MEAN]['dice'])}.", True)
+    report.lead(**evaluation["verdict"])
+    add_rivals(report, evaluation)
     report.heading("Agreement with the truth")
     report.table(
         ["class", *(TITLES[metric] for metric in METRICS), "missed"],
@@ -35,9 +38,7 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
             name: columns[metric] for name, columns in evaluation["cases"].items() if name != MEAN or len(classes) > 1
         }
         if any(value is not None for column in values.values() for value in column):
-            report.picture(
-                draw_boxes(values, TITLES[metric], top), f"{TITLES[metric]} of each image; the red line is the median."
-            )
+            report.picture(draw_boxes(values, TITLES[metric], top), f"{TITLES[metric]} of each image{_boxes(values)}.")
     if evaluation["volumes"]:
         report.heading("Volumes")
         report.table(
@@ -50,9 +51,21 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
                 for name, row in evaluation["volumes"].items()
             ],
         )  # fmt: skip
+        if any(row["low_ml"] is None for row in evaluation["volumes"].values()):
+            report.text(f"Limits of agreement need {FEWEST} images: the deviation of fewer says nothing.")
     add_groups(report, evaluation, "dice", MEAN, METRICS)
     add_method(report, evaluation, STATEMENTS)
     return report
+
+
+def _boxes(values: Mapping[str, Sequence[float | None]]) -> str:
+    """What is drawn beside the points."""
+    counts = [sum(value is not None for value in column) for column in values.values()]
+    if all(count >= FEWEST for count in counts):
+        return "; the red line is the median"
+    if any(count >= FEWEST for count in counts):
+        return f"; the red line is the median. Classes of under {FEWEST} images have no box, which would say nothing of so few"
+    return f"; no boxes are drawn, since quartiles of under {FEWEST} images say nothing"
 
 
 def _missed(evaluation: Mapping[str, Any], name: str) -> str:

@@ -16,6 +16,7 @@ from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.core.schema import as_dict
+from medssl.evaluation.verdicts import UNDERTRAINED
 from medssl.networks.layers import parameter_groups, rest_norms
 from medssl.networks.memory_format import channels_last
 from medssl.networks.weights.rescaling import convolution_norms, rescale
@@ -29,6 +30,7 @@ from medssl.training.fabric import make_fabric
 from medssl.training.loop import Loop
 
 MODEL = "results/model.safetensors"
+FEWEST_VALIDATIONS = 3  # before the last one can say that training was too short
 NEVER = 2**31  # the step at which what stays frozen begins to learn
 
 
@@ -37,6 +39,8 @@ class Trained(Protocol):
 
     config: Any
     parts: LabelledSplits
+    rivals: bool
+    remarks: tuple[str, ...]
 
     def network(self) -> nn.Module:
         """With a new head, untrained."""
@@ -51,7 +55,7 @@ class Trained(Protocol):
         """The header of the weights."""
 
     def finish(self, network: nn.Module, run: Run) -> tuple[Plan, dict[str, Any]]:
-        """Tables and report in the run's results; the final header and the headline numbers."""
+        """Tables and report in the run's results; the final header, and the headline numbers with the verdict."""
 
 
 def open_start(spec: JobSpec) -> WeightFile | None:
@@ -92,6 +96,7 @@ def train_and_test(task: Any, spec: JobSpec, run: Run, file: WeightFile | None) 
         )
     dataset = task.dataset(task.parts.training, seeds.derive(config.training.seed, "training"))
     loop.train(dataset, lambda bare: task.measure(bare, str(fabric.device)))
+    task.rivals, task.remarks = spec.rivals, (UNDERTRAINED,) if _best_was_last(loop) else ()
     if not fabric.is_global_zero:
         return {}
     headline = finish(task, run, fabric)
@@ -116,8 +121,17 @@ def finish(task: Trained, run: Run, fabric: Fabric) -> dict[str, Any]:
     with fabric.autocast():
         plan, headline = task.finish(network, run)
     save_weights(path, {name: tensor.cpu() for name, tensor in network.state_dict().items()}, plan)
-    run.emit("evaluation", **{part: values for part, values in headline.items()})
+    verdict = headline.pop("verdict")
+    run.emit("evaluation", **headline)
+    run.emit("verdict", **verdict)
     return headline
+
+
+def _best_was_last(loop: Loop) -> bool:
+    """Whether a training of several validations ended with its best."""
+    config, progress = loop.config, loop.progress
+    enough = progress.step >= config.steps and progress.step // config.validate_every >= FEWEST_VALIDATIONS
+    return enough and progress.since_best == 0
 
 
 def rest_frozen(network: Any, config: TransferConfig, step: int) -> None:

@@ -45,6 +45,8 @@ def embed(
 
     from medssl.core.files import write_atomic
     from medssl.datasets.catalog.catalog import read_catalog
+    from medssl.evaluation.verdicts import of_embeddings
+    from medssl.inference.image_embedding import mean_cosine
     from medssl.inference.models import WarmModels
 
     folder = home_folder(home)
@@ -69,6 +71,7 @@ def embed(
         ]
         write_table(table, output)
     out.print(f"{counted(len(rows), 'embedding')} of {rows.shape[1]} numbers in {output}", highlight=False)
+    out.print(of_embeddings(len(rows), mean_cosine(rows)).text, highlight=False, markup=False)
 
 
 def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> tuple[list[Any], np.ndarray]:

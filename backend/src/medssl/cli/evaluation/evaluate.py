@@ -212,7 +212,8 @@ def _thresholds(validation: Path, rule: str, specificity: float) -> dict[str, fl
 
 def _show(evaluation: Mapping[str, Any], report: Path, metrics: tuple[str, ...]) -> None:
     """The table on the terminal."""
-    from medssl.reports.sections import TITLES, with_interval
+    from medssl.evaluation.verdicts import TITLES
+    from medssl.reports.numbers import with_interval
 
     rows = [[name, *(with_interval(values[m]) for m in metrics)] for name, values in evaluation["metrics"].items()]
     print_table(("class", *(TITLES[m] for m in metrics)), rows, f"{evaluation['images']} images")
@@ -220,7 +221,7 @@ def _show(evaluation: Mapping[str, Any], report: Path, metrics: tuple[str, ...])
         err.print(
             "[bold red]warning[/]" if note.startswith(NO_TEST) else "[yellow]note[/]", escape(note), highlight=False
         )
-    out.print(f"{report}", highlight=False)
+    out.print(f"{report}\n{evaluation['verdict']['text']}", highlight=False, markup=False)
 
 
 def _entries(path: str, home: Path | None) -> list[Entry]:

@@ -10,7 +10,7 @@ import typer
 from medssl.cli.inspection.radiographs import run_into
 from medssl.cli.inspection.request_options import with_options
 from medssl.cli.options import Home
-from medssl.cli.output import print_table
+from medssl.cli.output import out, print_table
 from medssl.core.errors import InputError
 from medssl.core.protocol import VolumeRef
 from medssl.core.requests import RestoreRequest
@@ -31,6 +31,7 @@ def restore(
         result = run_into("restore", request, folder, home, f"restoring {path.name}")
         columns = list(result.table[0])
         print_table(columns, [[row[name] for name in columns] for row in result.table], title=str(folder))
+        out.print(result.info["verdict"], highlight=False, markup=False)
 
 
 def result_folders(volumes: list[Path], output: Path) -> dict[Path, Path]:

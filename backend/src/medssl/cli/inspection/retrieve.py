@@ -11,7 +11,7 @@ import typer
 from medssl.cli.inspection.radiographs import View, run_into, show
 from medssl.cli.inspection.request_options import with_options
 from medssl.cli.options import Exclude, Home, Modality, Pattern
-from medssl.cli.output import err
+from medssl.cli.output import err, out
 from medssl.cli.training_set import data_spec
 from medssl.core.protocol import VolumeRef
 from medssl.core.requests import RetrieveRequest
@@ -59,3 +59,4 @@ def retrieve(
         f": {changes} in {result.info['index_s']:.1f} s" if changes else ""
     )
     err.print(f"{index}; searched in {result.info['query_ms']:.1f} ms", highlight=False)
+    out.print(result.info["verdict"], highlight=False, markup=False)

@@ -81,6 +81,13 @@ def compare(
     name: JobName = "",
     device: Device = "auto",
     devices: Annotated[str, typer.Option(help="Devices for runs side by side: cuda:0,cuda:1.")] = "",
+    budget: Annotated[
+        str,
+        typer.Option(
+            help="Budget of runs on training sets of different size: steps (equal steps, unless said) or passes (equal passes over "
+            "their images)."
+        ),
+    ] = "",
     keep_models: Annotated[bool, typer.Option("--keep-models", help="Weights of every run are kept.")] = False,
     detach: Detach = False,
     prepare: Prepare = False,
@@ -102,7 +109,7 @@ def compare(
         return
     given: dict[str, Any] = {
         "task": task, "metric": metric, "reference": reference, "preset": preset, "seeds": seeds, "train_on": train_on,
-        "groups": groups, "keep_models": keep_models, "devices": [d for d in devices.split(",") if d],
+        "groups": groups, "keep_models": keep_models, "budget": budget, "devices": [d for d in devices.split(",") if d],
         "arms": _arms(arms, arm_settings, partial_weights), "fractions": _numbers("fractions", fractions),
         "patients": _numbers("patients", patients), "per_class": _numbers("per_class", per_class),
     }  # fmt: skip

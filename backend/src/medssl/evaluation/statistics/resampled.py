@@ -51,6 +51,15 @@ class Resampled:
             found.append(Test(name, bounds.value, bounds.low, bounds.high, p))
         return found
 
+    def variance(self, n: int) -> float:
+        """The jackknife's, of one number, between groups of patients."""
+        left_out = _known(self.left_out[:, n])
+        return float(left_out.var()) * (len(left_out) - 1) if len(left_out) else 0.0
+
+    def freedom(self, n: int) -> float:
+        """Degrees of freedom of that variance, Satterthwaite's."""
+        return self._shape(n, corrected=False).freedom
+
     def _interval(self, n: int, patients: int, corrected: bool) -> Interval:
         known = _known(self.replicates[:, n])
         if np.isnan(self.values[n]):

@@ -32,11 +32,13 @@ class SimilarCases:
         cases: the best first.
         patient: the query's own, as stated or as the set says; "": unknown.
         same: names of the set's images that are the query itself; they are no cases.
+        everyone: mean cosine similarity of all images of the set to the query.
     """
 
     cases: list[Case]
     patient: str
     same: list[str]
+    everyone: float = 0.0
 
 
 def find_cases(
@@ -58,7 +60,7 @@ def find_cases(
     same = _same_image(query, index.entries, similarities)
     patient = query.patient or (index.entries[same[0]].patient if same else "")
     cases = index.query(vector, count, "" if same_patient else patient, same)
-    return SimilarCases(cases, patient, [index.entries[n].name for n in same])
+    return SimilarCases(cases, patient, [index.entries[n].name for n in same], float(np.mean(similarities)))
 
 
 def index_folder(home: Path, data: DataSpec, plan: Plan, model: str, part: str, features: str) -> Path:

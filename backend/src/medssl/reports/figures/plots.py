@@ -10,6 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medssl.evaluation.statistics.interval import FEWEST
 from medssl.reports.figures.canvas import COLOURS, INK, SOFT, to_png
 
 FEWEST_IN_BIN = 5  # images: thinner bins of a reliability curve are drawn hollow
@@ -70,20 +71,22 @@ def draw_reliability(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
 
 
 def draw_boxes(values: Mapping[str, Sequence[float | None]], label: str, top: float | None = None) -> bytes:
-    """A PNG: a box per class (quartiles, whiskers to 1.5 times their distance) and a dot per image."""
+    """A PNG: a dot per image, and of 5 images or more a box per class (quartiles, whiskers to 1.5 times their distance)."""
     figure = Figure(figsize=(7.5, 0.9 + 0.55 * len(values)), layout="constrained")
     axes = figure.subplots()
     for place, (_, column) in enumerate(values.items()):
         known = np.array([value for value in column if value is not None])
         if not len(known):
             continue
-        axes.boxplot(
-            known, positions=[place], widths=0.5, orientation="horizontal", showfliers=False, patch_artist=True,
-            boxprops={"facecolor": "#1f77b433", "edgecolor": "#1f77b4"}, whiskerprops={"color": "#1f77b4"},
-            capprops={"color": "#1f77b4"}, medianprops={"color": "#c8443c", "linewidth": 1.8},
-        )  # fmt: skip
+        boxed = len(known) >= FEWEST
+        if boxed:
+            axes.boxplot(
+                known, positions=[place], widths=0.5, orientation="horizontal", showfliers=False, patch_artist=True,
+                boxprops={"facecolor": "#1f77b433", "edgecolor": "#1f77b4"}, whiskerprops={"color": "#1f77b4"},
+                capprops={"color": "#1f77b4"}, medianprops={"color": "#c8443c", "linewidth": 1.8},
+            )  # fmt: skip
         spread = np.random.default_rng(0).uniform(-0.16, 0.16, len(known))
-        axes.plot(known, place + spread, "o", color=INK, markersize=2.5, alpha=0.4)
+        axes.plot(known, place + spread, "o", color=INK, markersize=2.5 if boxed else 5, alpha=0.4 if boxed else 0.8)
     axes.set_yticks(range(len(values)), [_short(name) for name in values], fontsize=9)
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.set_xlim(right=top)

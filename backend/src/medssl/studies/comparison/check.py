@@ -14,11 +14,14 @@ from medssl.datasets.submitted_sets import with_complete_sets
 from medssl.jobs.devices import DEVICE
 from medssl.studies.comparison.config import (  # fmt: skip
     ARM_NAME,
+    BUDGETS,
     DEFAULT_REPLICATES,
     DEFAULT_SEEDS,
     JOB_ID,
+    PASSES,
     SEED_LIMIT,
     SIZES,
+    STEPS,
     UNTRAINED,
     Arm,
     Study,
@@ -69,7 +72,7 @@ def read_study(config: dict[str, Any]) -> Study:
         _reference(config, arms, task), str(config.get("preset", "default")), dict(config.get("config") or {}),
         tuple(str(group) for group in _list(config, "groups")), str(config.get("train_on", "")),
         _whole(config, "replicates", DEFAULT_REPLICATES, 0), _whole(config, "split_seed", 0, 0),
-        _devices(config), bool(config.get("keep_models", False)),
+        _devices(config), bool(config.get("keep_models", False)), _budget(config, task),
     )  # fmt: skip
 
 
@@ -241,6 +244,20 @@ def _devices(config: dict[str, Any]) -> tuple[str, ...]:
                 code="devices-not-exact",
             )  # fmt: skip
     return devices
+
+
+def _budget(config: dict[str, Any], task: str) -> str:
+    budget = str(config.get("budget") or STEPS)
+    if budget not in BUDGETS:
+        raise ConfigError(
+            f"budget = {budget!r}", "is unknown", f"Use {' or '.join(BUDGETS)}", code="setting-not-a-choice"
+        )
+    if budget == PASSES and TASKS[task].needs_model:
+        raise ConfigError(
+            f"budget = {budget!r}", "means nothing to probes, which are fitted to convergence", "Leave it out",
+            code="budget-without-training",
+        )  # fmt: skip
+    return budget
 
 
 def _whole(config: dict[str, Any], name: str, default: int, minimum: int) -> int:

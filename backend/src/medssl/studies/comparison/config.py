@@ -21,6 +21,7 @@ SIZES = {
     "patients": "patients",
     "per_class": "per_class",
 }  # of the study -> of SelectionConfig
+STEPS, PASSES = BUDGETS = ("steps", "passes")
 ARM_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 _.+=-]{0,58}[A-Za-z0-9_+=-])?")
 JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 UNTRAINED = "untrained:"
@@ -64,6 +65,7 @@ class Study:
     split_seed: int = 0  # of the split, where the catalogue fixes none
     devices: tuple[str, ...] = ()  # further runs at the same time; (): the job's device alone
     keep_models: bool = False  # keep the weights of every run
+    budget: str = STEPS  # equal steps for all runs; passes: over the training images, where their number differs
 
     @property
     def higher_is_better(self) -> bool:

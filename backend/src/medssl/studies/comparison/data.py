@@ -18,7 +18,8 @@ from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.split import folds, split_three
 from medssl.datasets.entry import Entry
 from medssl.evaluation.subgroups import group_by
-from medssl.studies.comparison.config import Study
+from medssl.studies.comparison.budget import Amounts, training_amounts
+from medssl.studies.comparison.config import PASSES, Study
 from medssl.tasks.label_columns import label_columns, source_columns
 
 ALL = ""  # the value of an arm that trains on everybody
@@ -31,11 +32,13 @@ class StudyData:
     Attributes:
         files: value of the `train_on` attribute ("": everybody) -> table with a split column.
         counts: the same -> {"training": patients, "validation": patients, "test": patients, "test images": images}.
+        amounts: training images of each run, where the budget is in passes.
     """
 
     files: dict[str, str]
     counts: dict[str, dict[str, int]]
     notes: tuple[str, ...] = ()
+    amounts: Amounts = dataclasses.field(default_factory=dict)
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -55,7 +58,7 @@ class StudyData:
 
 def data_from_json(tree: dict[str, Any]) -> StudyData:
     """Read a `StudyData`."""
-    return StudyData(tree["files"], tree["counts"], tuple(tree["notes"]))
+    return StudyData(tree["files"], tree["counts"], tuple(tree["notes"]), tree.get("amounts", {}))
 
 
 def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyData:
@@ -88,7 +91,11 @@ def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyDat
         _check(study, value, counts[value])
         parts: dict[str, Iterable[Entry]] = {"training": training, "validation": validation, "test": split.test}
         _write_catalogue(parts, folder / files[value])
-    return StudyData(files, counts, (*split.notes, *catalog.remarks()))
+    found = StudyData(files, counts, (*split.notes, *catalog.remarks()))
+    if study.budget != PASSES:
+        return found
+    specs = {value: found.spec(data, value, folder) for value in files}
+    return dataclasses.replace(found, amounts=training_amounts(study, specs, home))
 
 
 def check_columns(study: Study, data: DataSpec, home: Path) -> None:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.protocol import FAILED, FINISHED, DataSpec, JobSpec, to_json
+from medssl.studies.comparison.budget import shortened
 from medssl.studies.comparison.config import SIZES, Arm, Study
 from medssl.studies.comparison.run_folder import read_done, read_failure
 from medssl.studies.comparison.weights import FrozenWeights
 from medssl.tasks import TASKS
 
 MISSING = "missing"  # beside FINISHED and FAILED
+RIVAL = " (rival)"  # behind the name of a trivial rival, where arms are named; no arm may be called so
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class RunKey:
     seed: int
 
     def folder(self, root: Path) -> Path:
-        """Where the run lives below the job folder."""
-        return root / "runs" / self.arm / f"{self.size:g}" / str(self.seed)
+        """Where the run, or what a trivial rival answered in its place, lives below the job folder."""
+        return root / ("rivals" if RIVAL in self.arm else "runs") / self.arm / f"{self.size:g}" / str(self.seed)
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,25 @@ def order(study: Study) -> list[RunKey]:
     return [RunKey(arm.name, size, seed) for seed in study.seeds for size in study.sizes for arm in study.arms]
 
 
-def run_spec(study: Study, key: RunKey, data: DataSpec, start_from: str, device: str, version: int) -> JobSpec:
-    """The job of one run: the arm's settings, the study's size and seed; `version` is that of the comparison's own spec."""
+def run_spec(
+    study: Study, key: RunKey, data: DataSpec, start_from: str, device: str, version: int, share: float = 1.0
+) -> JobSpec:
+    """The job of one run: the arm's settings, the study's size and seed.
+
+    Args:
+        version: of the comparison's own spec.
+        share: of the steps that it trains.
+    """
     arm = study.arm(key.arm)
-    config = {**arm.config, "select": {**arm.config["select"], SIZES[study.unit]: key.size, "seed": key.seed}}
+    config = shortened(arm.config, share)
+    config = {**config, "select": {**config["select"], SIZES[study.unit]: key.size, "seed": key.seed}}
     if "training" in config:
         config["training"] = {**config["training"], "seed": key.seed}
     else:
         config["seed"] = key.seed
     return JobSpec(
         TASKS[study.task].kind, study.task, config, data, name=f"{key.arm} {key.size:g} {key.seed}", device=device,
-        start_from=start_from, partial_weights=arm.partial, version=version,
+        start_from=start_from, partial_weights=arm.partial, version=version, rivals=False,
     )  # fmt: skip
 
 
@@ -104,6 +114,11 @@ def expand(study: Study, values: tuple[str, ...]) -> Study:
 def base_name(study: Study, arm: Arm) -> str:
     """What the user calls the arm, whatever it trains on."""
     return arm.name.removesuffix(_suffix(study, arm.train_on)) if arm.train_on else arm.name
+
+
+def rival_arm(study: Study, name: str, value: str) -> str:
+    """What stands for an arm where a trivial rival, trained on the same value of the attribute, is held against arms."""
+    return name + RIVAL + (_suffix(study, value) if value else "")
 
 
 def reference_of(study: Study, arm: Arm) -> str:

@@ -13,12 +13,14 @@ from medssl.core.run import Run
 from medssl.jobs import process
 from medssl.jobs.child import KINDS, Parent
 from medssl.jobs.folder_run import run_here
+from medssl.studies.comparison.budget import share_of
 from medssl.studies.comparison.check import read_study
 from medssl.studies.comparison.config import Study, study_from_json
 from medssl.studies.comparison.data import StudyData, data_from_json, fix_data
 from medssl.studies.comparison.networks import with_equal_networks
 from medssl.studies.comparison.old_layout import upgrade_runs
 from medssl.studies.comparison.plan import FAILED, FINISHED, RunKey, RunResult, digest, expand, order, outcome, run_spec
+from medssl.studies.comparison.rivals import measure_rivals
 from medssl.studies.comparison.run_folder import RunFolder, tidy
 from medssl.studies.comparison.side_by_side import side_by_side
 from medssl.studies.comparison.weights import FrozenWeights, check_unchanged, freeze_weights, start_file
@@ -47,6 +49,8 @@ def compare(spec: JobSpec, run: Run, kinds: str = KINDS) -> None:
     comparison = Comparison(study_from_json(fixed["study"]), spec, data_from_json(fixed["data"]), weights, run, kinds)
     comparison.do()
     report(run.folder)
+    if verdict := read_json(run.folder / "results" / "comparison.json")["verdict"]:
+        run.emit("verdict", **verdict)
     run.emit("finished", step=len(comparison.keys), report="results/report.html", table="results/table.md")
 
 
@@ -105,6 +109,7 @@ class Comparison:
         for key in done:
             tidy(key.folder(self.run.folder), self.study.keep_models)  # a kill may have come before
         self._report_start(len(done))
+        measure_rivals(self.study, self.spec, self.data, self.run)
         todo = [key for key in self.keys if key not in set(done)]
         ended, reported = len(done), time.monotonic()
         for key in self._performed(todo):
@@ -187,7 +192,8 @@ class Comparison:
         """The run's job; without a device only to identify it."""
         data = self.data.spec(self.spec.data, self.study.arm(key.arm).train_on, self.run.folder)
         start = start_file(self.weights[key.arm], key.seed, self.run.home, self.run.folder) if device else ""
-        return run_spec(self.study, key, data, start, device, self.spec.version)
+        share = share_of(self.data.amounts, self.study.arm(key.arm).train_on, key.size, key.seed)
+        return run_spec(self.study, key, data, start, device, self.spec.version, share)
 
     def _digest(self, key: RunKey) -> str:
         table = self._tables[self.study.arm(key.arm).train_on]

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from medssl.studies.comparison.config import Study
+from medssl.studies.comparison.config import PASSES, Study
 from medssl.studies.comparison.plan import FINISHED, RunResult, reference_of
 from medssl.studies.results.numbers import metric_title
 
@@ -90,7 +90,12 @@ def _budget(study: Study) -> str:
     if config is None:
         return "a probe is fitted to convergence"
     shared = ", ".join(f"{name.replace('_', ' ')} {config[name]}" for name in BUDGET)
-    return f"{shared} (first arm; equal for all arms unless their settings say otherwise)"
+    passes = ""
+    if study.budget == PASSES:
+        passes = (
+            "; equal passes: runs on fewer training images have fewer steps in proportion, the largest has all of them"
+        )
+    return f"{shared} (first arm; equal for all arms unless their settings say otherwise{passes})"
 
 
 def _statistics(study: Study) -> list[str]:
@@ -98,6 +103,12 @@ def _statistics(study: Study) -> list[str]:
         f"{metric_title(study.metric)} is that of the whole test set in each run. Tables show means over seeds, standard deviations "
         "(n - 1) and 95 % t intervals of the mean: they tell how much training varies, on these test patients.",
     ]
+    if study.replicates and len(study.seeds) > 1:
+        lines.append(
+            "The crossed bootstrap draws test patients and, independently of them, seeds, all arms alike, and gives Student's "
+            "interval of the difference with Satterthwaite's degrees of freedom: it tells whether a difference would be there with "
+            "other patients and other seeds. It decides."
+        )
     if study.replicates:
         lines.append(
             f"The patient bootstrap draws test patients {study.replicates} times, all arms alike, and compares means over "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from medssl.studies.comparison.config import Study
@@ -18,14 +19,14 @@ from medssl.studies.results.numbers import (
     signed,
     signed_bounds,
 )
-from medssl.studies.results.summaries import summarise
+from medssl.studies.results.summaries import Summary, summarise
 
 ESCAPED = {"\\": r"\textbackslash{}", **{sign: "\\" + sign for sign in "&%$#_{}"}, "±": r"$\pm$", "<": "$<$"}
 Table = tuple[list[str], list[list[Any]]]
 
 
-def result_rows(study: Study, outcomes: list[RunResult]) -> Table:
-    """A row per size and arm."""
+def result_rows(study: Study, outcomes: list[RunResult], rivals: Sequence[Summary] = ()) -> Table:
+    """A row per size and arm, and behind them per size and trivial rival."""
     heads = ["arm", "size", "runs", f"{metric_title(study.metric)} mean", "sd", "95 % interval of the mean"]
     return heads, [
         [
@@ -36,8 +37,31 @@ def result_rows(study: Study, outcomes: list[RunResult]) -> Table:
             IDENTICAL if line.sd == 0 else plain(line.sd),
             bounds(line.low, line.high),
         ]
-        for line in summarise(study, outcomes)
+        for line in (*summarise(study, outcomes), *rivals)
     ]
+
+
+def rival_rows(study: Study, rows: list[dict[str, Any]]) -> Table:
+    """A row per size, arm and trivial rival."""
+    heads = [
+        "arm",
+        "size",
+        "rival",
+        metric_title(study.metric),
+        "of the rival",
+        "difference",
+        "95 % interval",
+        "p",
+        "test",
+    ]
+    return heads, [
+        [
+            row["arm"], describe_size(study, row["size"]), row["rival"], plain(row["model"]), plain(row["value"]),
+            signed(row["difference"]), signed_bounds(row["difference_low"], row["difference_high"]), p_value(row["p"]),
+            row["test"],
+        ]
+        for row in rows
+    ]  # fmt: skip
 
 
 def difference_rows(study: Study, rows: list[dict[str, Any]]) -> Table:
@@ -53,9 +77,15 @@ def difference_rows(study: Study, rows: list[dict[str, Any]]) -> Table:
     ]  # fmt: skip
 
 
-def markdown(study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]]) -> str:
-    """Mean and standard deviation of each arm (rows) at each size (columns), and every test."""
+def markdown(
+    study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]], rivals: Sequence[Summary] = ()
+) -> str:
+    """Mean and standard deviation of each arm and trivial rival (rows) at each size (columns), and every test."""
     heads, cells = _grid(study, outcomes, rows, "**")
+    of_rivals = {(line.arm, line.size): line for line in rivals}
+    for name in dict.fromkeys(line.arm for line in rivals):
+        known = [of_rivals[name, size] for size in study.sizes]
+        cells.append([name, *(f"{mean_sd(line.mean, line.sd)} ({line.runs})" for line in known)])
     text = f"{metric_title(study.metric)} on the test set, mean ± standard deviation over seeds (number of runs). {_legend('bold')}\n\n"
     text += _markdown(heads, cells)
     if rows:
@@ -105,7 +135,7 @@ def _verdict(study: Study, rows: list[dict[str, Any]], arm: str, size: float) ->
 
 
 def _legend(how: str) -> str:
-    return f"In {how}: better than the reference by every test at p < 0.05 (Holm)."
+    return f"In {how}: better than the reference by the deciding test at p < 0.05 (Holm)."
 
 
 def _markdown(heads: list[str], rows: list[list[Any]]) -> str:

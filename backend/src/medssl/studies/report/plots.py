@@ -17,10 +17,11 @@ from medssl.studies.results.summaries import Summary, values_of
 
 ARMS = (COLOURS[-1], *COLOURS[:-1])  # colours; the first arm is the reference, in grey
 JITTER = 0.05
+MARKERS = "x+^v"  # of trivial rivals
 
 
-def draw_learning_curves(study: Study, lines: Sequence[Summary]) -> bytes:
-    """A PNG: mean with 95 % interval of each arm against the size."""
+def draw_learning_curves(study: Study, lines: Sequence[Summary], rivals: Sequence[Summary] = ()) -> bytes:
+    """A PNG: mean with 95 % interval of each arm against the size; trivial rivals dashed."""
     figure, axes = _figure(7.5, 4.2)
     places = np.arange(len(study.sizes))
     for number, arm in enumerate(study.arms):
@@ -32,6 +33,11 @@ def draw_learning_curves(study: Study, lines: Sequence[Summary]) -> bytes:
         axes.errorbar(
             x, means, spread, fmt="o-", color=_colour(number), capsize=3, markersize=5, linewidth=1.6, label=arm.name
         )
+    for number, name in enumerate(dict.fromkeys(line.arm for line in rivals)):
+        of_rival = [line for line in rivals if line.arm == name and line.mean is not None]
+        places_of = [places[study.sizes.index(line.size)] for line in of_rival]
+        how = f"{MARKERS[number % len(MARKERS)]}--"
+        axes.plot(places_of, [line.mean or 0.0 for line in of_rival], how, color=INK, linewidth=1.0, label=name)
     _finish(figure, axes, study)
     return to_png(figure, metadata={"Software": None})
 

@@ -5,22 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import counted
+from medssl.core.errors import be, counted
 from medssl.core.files import write_atomic, write_json
 from medssl.core.tables import write_table
 from medssl.reports.html import Report
+from medssl.reports.sections import name_of
 from medssl.studies.comparison.config import Study, study_from_json
 from medssl.studies.comparison.plan import FAILED, FINISHED, RunResult, describe_size, outcomes
+from medssl.studies.comparison.rivals import Rivals, read_rivals
 from medssl.studies.report.methods_text import arm_rows, budget_notes, statements, versions
-from medssl.studies.report.paper_tables import difference_rows, latex, markdown, result_rows
+from medssl.studies.report.paper_tables import difference_rows, latex, markdown, result_rows, rival_rows
 from medssl.studies.report.plots import draw_differences, draw_groups, draw_learning_curves, draw_runs
 from medssl.studies.results.differences import WHAT, differences
 from medssl.studies.results.groups import cross_table, group_tables
 from medssl.studies.results.numbers import bounds, metric_title, p_value, plain, signed, signed_bounds
-from medssl.studies.results.scores import StudyScores
-from medssl.studies.results.summaries import run_rows, summarise, summary_rows, timing_rows
+from medssl.studies.results.rival_differences import (
+    rival_differences,
+    rival_keys,
+    rival_summaries,
+    rival_verdict,
+)
+from medssl.studies.results.scores import CaseScores, StudyScores
+from medssl.studies.results.summaries import Summary, on_same_images, run_rows, summarise, summary_rows, timing_rows
 from medssl.studies.results.training_sizes import size_caution, size_rows
 from medssl.studies.results.verdicts import verdicts
+from medssl.tasks.rivals import classifiers, segmenters
+
+NAMED = 8  # images in a sentence
 
 
 def write_study(folder: Path, about: dict[str, Any]) -> Path:
@@ -32,12 +43,18 @@ def write_study(folder: Path, about: dict[str, Any]) -> Path:
     """
     study = study_from_json(about["study"])
     found, results = outcomes(study, folder), folder / "results"
-    scores = StudyScores(study, folder, found)
+    scores = StudyScores(study, folder, [outcome.key for outcome in found if outcome.state == FINISHED])
+    found = on_same_images(study, found, scores)
     tables: dict[str, Any] = {
         "runs": run_rows(found),
         "summary": summary_rows(study, found),
         "differences": differences(study, found, scores),
     }
+    rivals = read_rivals(folder)
+    beside = scores.with_more(rival_keys(study, rivals.names))
+    tables["rivals"] = rival_differences(study, beside, rivals.names)
+    lines = rival_summaries(study, beside, rivals.names)
+    lead = rival_verdict(study, tables["rivals"], rivals.place)
     tables["groups"], tables["gaps"] = group_tables(study, scores)
     tables["cross"] = cross_table(study, scores)
     results.mkdir(exist_ok=True)
@@ -45,15 +62,26 @@ def write_study(folder: Path, about: dict[str, Any]) -> Path:
         if rows:
             write_table(rows, results / f"{name}.csv", line_end="\n", digits=8)
     write_table(timing_rows(found), results / "timing.csv", line_end="\n", digits=8)
-    write_json(results / "comparison.json", {**about, **tables, "versions": versions()})
-    write_atomic(results / "table.md", markdown(study, found, tables["differences"]).encode())
+    said = {"verdict": lead and lead.as_dict(), "left_out": beside.left_out}
+    write_json(results / "comparison.json", {**about, **tables, **said, "versions": versions()})
+    first = f"{lead.text}\n\n" if lead else ""
+    write_atomic(results / "table.md", (first + markdown(study, found, tables["differences"], lines)).encode())
     write_atomic(results / "table.tex", latex(study, found, tables["differences"]).encode())
-    page = _page(study, found, tables, about)
+    page = _page(study, found, tables, about, lines)
+    if lead:
+        page.lead(lead.text, lead.good)
+    _rivals(page, study, tables["rivals"], rivals)
+    if missed := _missed(study, scores):
+        page.text(missed)
+    if beside.left_out:
+        page.text(_left_out(beside.left_out))
     page.write(results / "report.html")
     return results / "report.html"
 
 
-def _page(study: Study, found: list[RunResult], tables: dict[str, Any], about: dict[str, Any]) -> Report:
+def _page(
+    study: Study, found: list[RunResult], tables: dict[str, Any], about: dict[str, Any], rivals: list[Summary]
+) -> Report:
     done = sum(outcome.state == FINISHED for outcome in found)
     missing = "" if done == len(found) else f" {done} of {len(found)} runs are finished: what follows is about these."
     counts = next(iter(about["data"]["counts"].values()))
@@ -62,7 +90,7 @@ def _page(study: Study, found: list[RunResult], tables: dict[str, Any], about: d
         f"{counted(len(study.arms), 'arm')}, {counted(len(study.sizes), 'size')}, {counted(len(study.seeds), 'seed')}; "
         f"{counted(counts['test'], 'test patient')}.{missing}",
     )
-    _results(report, study, found, tables)
+    _results(report, study, found, tables, rivals)
     if tables["groups"]:
         _groups(report, study, tables)
     if tables["cross"]:
@@ -82,15 +110,18 @@ def _page(study: Study, found: list[RunResult], tables: dict[str, Any], about: d
     return report
 
 
-def _results(report: Report, study: Study, found: list[RunResult], tables: dict[str, Any]) -> None:
+def _results(
+    report: Report, study: Study, found: list[RunResult], tables: dict[str, Any], rivals: list[Summary]
+) -> None:
     report.heading("What can be said")
     for text, good in verdicts(study, found, tables["differences"]):
         report.text(text) if good is None else report.verdict(text, good)
     lines = summarise(study, found)
     if any(line.runs for line in lines):
         report.heading("Results")
-        report.picture(draw_learning_curves(study, lines), "Mean over seeds with its 95 % t interval.")
-        report.table(*result_rows(study, found))
+        dashed = " Dashed: trivial rivals." if rivals else ""
+        report.picture(draw_learning_curves(study, lines, rivals), f"Mean over seeds with its 95 % t interval.{dashed}")
+        report.table(*result_rows(study, found, rivals))
         report.picture(draw_runs(study, found), "Every run; runs of one seed are joined, bars are means.")
     if tables["differences"]:
         report.heading("Differences")
@@ -98,6 +129,52 @@ def _results(report: Report, study: Study, found: list[RunResult], tables: dict[
         report.table(*difference_rows(study, tables["differences"]))
         for test in dict.fromkeys(row["test"] for row in tables["differences"]):
             report.text(f"{test}: {WHAT[test]}.")
+
+
+def _rivals(report: Report, study: Study, rows: list[dict[str, Any]], rivals: Rivals) -> None:
+    report.heading("Trivial rivals")
+    if rivals.reason:
+        report.verdict(f"No arm was held against trivial rivals: {rivals.reason}.", good=None)
+    if not rivals.names:
+        return
+    what = {**classifiers.WHAT, **segmenters.WHAT}
+    report.table(["rival", "what it is"], [[name, what[name]] for name in rivals.names])
+    report.text(
+        "Rivals learn from the training images of each run and choose their strength on validation. An arm is called better where "
+        "the 95 % interval of its difference to each of them, by the deciding test, lies on the better side of 0."
+    )
+    if not study.replicates:
+        report.text("No intervals were asked for (replicates: 0), so that nothing is said of differences to rivals.")
+    if rows:
+        report.table(*rival_rows(study, rows))
+
+
+def _missed(study: Study, scores: StudyScores) -> str:
+    """What is missed counts with the image's diagonal in HD95, so that a mean of it is read beside its number; "" of other metrics."""
+    if study.metric != "hd95":
+        return ""
+    found = []
+    for size in study.sizes:
+        for arm in study.arms:
+            runs = scores.runs(arm.name, size, scores.seeds(arm.name, size))
+            counts = [run.missed() for run in runs if isinstance(run, CaseScores)]
+            if counts:
+                missed, of = (sum(numbers) for numbers in zip(*counts))
+                found.append(f"{arm.name} ({describe_size(study, size)}) {missed} of {of}")
+    return (
+        f"Missed, which counts as the image's diagonal, over all cases, classes and seeds: {'; '.join(found)}."
+        if found
+        else ""
+    )
+
+
+def _left_out(images: tuple[str, ...]) -> str:
+    """Which test images are not compared."""
+    named = ", ".join(name_of(image) for image in images[:NAMED]) + (", …" if len(images) > NAMED else "")
+    return (
+        f"{counted(len(images), 'test image')} {be(len(images))} left out of every comparison and of the means, since not every run "
+        f"has a value of it: {named}. Other metrics in summary.csv are over the images of each run."
+    )
 
 
 def _groups(report: Report, study: Study, tables: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from medssl.evaluation.statistics.interval import LEVEL
 from medssl.evaluation.statistics.significance import LEAST_SPREAD
 from medssl.studies.comparison.config import Study
 from medssl.studies.comparison.plan import FINISHED, RunResult
+from medssl.studies.results.scores import StudyScores
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,18 @@ def values_of(outcomes: Iterable[RunResult], arm: str, size: float, metric: str)
         o.key.seed: o.test.get(metric) for o in outcomes if (o.key.arm, o.key.size, o.state) == (arm, size, FINISHED)
     }
     return {seed: value for seed, value in found.items() if value is not None}
+
+
+def on_same_images(study: Study, outcomes: Sequence[RunResult], scores: StudyScores) -> list[RunResult]:
+    """The outcomes with the study's metric over the images that are compared, where some were left out."""
+    if not scores.left_out:
+        return list(outcomes)
+
+    def measured(outcome: RunResult) -> RunResult:
+        run = scores.run(outcome.key)
+        return replace(outcome, test={**outcome.test, study.metric: run.value(np.arange(len(run.images)))})
+
+    return [measured(outcome) if outcome.state == FINISHED else outcome for outcome in outcomes]
 
 
 def summarise(study: Study, outcomes: Sequence[RunResult], metric: str = "") -> list[Summary]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from medssl.evaluation.statistics.crossed import CROSSED
 from medssl.evaluation.statistics.interval import SIGNIFICANT
 from medssl.reports.numbers import p_sentence
 from medssl.studies.comparison.config import Study
 from medssl.studies.comparison.plan import RunResult, describe_size, reference_of
-from medssl.studies.results.differences import verdict
+from medssl.studies.results.differences import HEADLINES, verdict
 from medssl.studies.results.numbers import metric_title, signed, signed_bounds
 from medssl.studies.results.summaries import values_of
 
@@ -19,7 +20,7 @@ Verdict = tuple[str, bool | None]
 def verdicts(study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]]) -> list[Verdict]:
     """A sentence per arm and size, and whether it is good news (None: neither).
 
-    An arm is called better or worse only where every test says so after Holm's correction.
+    An arm is called better or worse only where the deciding test says so after Holm's correction.
     """
     sentences = []
     for arm in study.arms:
@@ -27,10 +28,18 @@ def verdicts(study: Study, outcomes: list[RunResult], rows: list[dict[str, Any]]
             of_pair = [row for row in rows if (row["arm"], row["size"]) == (arm.name, size) and not row["class"]]
             sentences.append(_sentence(study, outcomes, of_pair, arm.name, reference_of(study, arm), size))
     sentences.append((
-        f"An arm is called better or worse where every test in the table below agrees on it at p < {SIGNIFICANT} after Holm's "
-        "correction for all comparisons of this study.", None,
+        f"An arm is called better or worse where the test that decides, the first that is named, says so at p < {SIGNIFICANT} after "
+        f"Holm's correction for all comparisons of this study. {_decides(rows)}", None,
     ))  # fmt: skip
     return sentences
+
+
+def _decides(rows: list[dict[str, Any]]) -> str:
+    """What the deciding tests hold for."""
+    found = dict.fromkeys(row["test"] for row in rows if row["test"] in HEADLINES)
+    if CROSSED in found or not found:
+        return "The crossed bootstrap decides: it asks for other seeds and other patients; the others stand beside it."
+    return f"There is no crossed bootstrap (it needs two seeds and replicates), so that {next(iter(found))} decides."
 
 
 def _sentence(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +13,12 @@ from medssl.evaluation.evaluate import evaluate_classification
 from medssl.evaluation.metrics.calibration import logits_of, temperature
 from medssl.evaluation.metrics.thresholds import choose_thresholds
 from medssl.evaluation.prediction_tables import Predictions, write_predictions
+from medssl.evaluation.rivals import carriers_of_auc, classification_rows, judge
 from medssl.inference.classification.predict import calibrate
 from medssl.reports.evaluation_report import write_evaluation
 from medssl.tasks.label_columns import attribute_groups
 from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, attributes
+from medssl.tasks.rivals.classifiers import WHAT, Answers
 
 
 def calibrated(
@@ -56,13 +60,19 @@ def write_results(
     thresholds: dict[str, float],
     specificity: float,
     groups: str = "",
-) -> dict[str, dict[str, float | None]]:
-    """Write predictions.csv (test), validation_predictions.csv, evaluation.json and report.html.
+    rivals: Answers | None = None,
+    more: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Write predictions.csv (test), validation_predictions.csv, evaluation.json, rivals.csv and report.html.
+
+    Args:
+        rivals: what trivial rivals answer to validation and test images.
+        more: sentences that stand behind the verdict.
 
     Returns:
-        {"validation": {metric: value}, "test": {...}}.
+        {"validation": {metric: value}, "test": {...}, "verdict": {text, good}}.
     """
-    found: dict[str, dict[str, float | None]] = {}
+    found: dict[str, Any] = {}
     for name, file in (("validation", "validation_predictions.csv"), ("test", "predictions.csv")):
         table = tables[name]
         if table is None:
@@ -73,6 +83,10 @@ def write_results(
             table, thresholds, attribute_groups(groups), kind=parts.kind, specificity=specificity
         )
         found[name] = evaluation["headline"]
+        answers = {rival: of_parts[name] for rival, of_parts in (rivals or {}).items()}
+        rows = classification_rows(table, answers, parts.kind, carriers_of_auc(evaluation))
+        evaluation = judge(evaluation, [{**row, "what": WHAT[row["rival"]]} for row in rows], more)
+        found["verdict"] = evaluation["verdict"]
         evaluation |= {"part": name, "notes": [*evaluation["notes"], *parts.every_note()]}
         images = {path: path for path in table.images}
         write_evaluation(evaluation, folder, f"Classification of {name} images", images)  # the last one, test, stays

@@ -42,6 +42,7 @@ from medssl.tasks.labelled_data import (
     read_parts,
     with_geometry,
 )
+from medssl.tasks.rivals.classifiers import RivalClassifiers
 from medssl.tasks.start import check_form, start_normalisation
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
@@ -68,6 +69,9 @@ class Classification(PlainMethod):
     Raises:
         ConfigError: a network that does not fit the form.
     """
+
+    rivals = True  # are to be held against the model
+    remarks: tuple[str, ...] = ()  # on the training, for the verdict
 
     def __init__(
         self,
@@ -170,7 +174,10 @@ class Classification(PlainMethod):
             for name, part in named.items()
         }
         task = {**self._plan.task, "temperature": temperatures, "thresholds": thresholds}
-        headline = write_results(run.folder / "results", tables, parts, thresholds, config.specificity, config.groups)
+        rivals = RivalClassifiers(self.normalisation, run).answers(parts) if self.rivals else None
+        headline = write_results(
+            run.folder / "results", tables, parts, thresholds, config.specificity, config.groups, rivals, self.remarks
+        )
         return replace(self._plan, task=task), headline
 
     def _predicted(self, part: LabelledSplit, network: Network, run: Run, name: str) -> np.ndarray:

@@ -17,6 +17,7 @@ from medssl.core.run import Run
 from medssl.datasets.catalog.labels import LabelSpec
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
 from medssl.images.geometry_config import STORED, GeometryConfig, geometry_rule
+from medssl.images.intensity.config import NormalisationConfig
 from medssl.inference.classification.probe import KNearest, LinearProbe, fit_linear
 from medssl.inference.image_embedding import embed_images, whole_image
 from medssl.networks.network import Network
@@ -26,6 +27,7 @@ from medssl.tasks.classification.results import as_predictions, calibrated, resc
 from medssl.tasks.label_columns import attribute_groups, label_columns
 from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, check_groups, notify, read_parts
 from medssl.tasks.probing.config import ProbingConfig
+from medssl.tasks.rivals.classifiers import RivalClassifiers
 
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)  # of the linear probe, tried on validation
 NEIGHBOURS = (1, 3, 5, 10, 20, 50)
@@ -90,9 +92,15 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
         name: as_predictions(named[name], parts, calm[name]) if name in calm else None
         for name in ("validation", "test")
     }
-    headline = write_results(run.folder / "results", tables, parts, thresholds, config.specificity, config.groups)
+    seen = NormalisationConfig(**source.normalisation) if source.normalisation else NormalisationConfig()
+    rivals = RivalClassifiers(seen, run).answers(parts) if spec.rivals else None
+    headline = write_results(
+        run.folder / "results", tables, parts, thresholds, config.specificity, config.groups, rivals
+    )
+    verdict = headline.pop("verdict")
     run.emit("metric", step=1, validation_loss=1.0 - chosen.auc, validation_auc=chosen.auc)
     run.emit("evaluation", **headline)
+    run.emit("verdict", **verdict)
     run.emit("finished", step=1, model="results/model.safetensors", validation_loss=1.0 - chosen.auc)
     return headline
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import numpy as np
 from medssl.evaluation.evaluate import evaluate_segmentation
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS, mean_known
 from medssl.evaluation.prediction_tables import write_cases
+from medssl.evaluation.rivals import judge, segmentation_rows
 from medssl.reports.evaluation_report import write_evaluation
 from medssl.reports.figures.case_pictures import draw_overlay
 from medssl.tasks.label_columns import attribute_groups
+from medssl.tasks.rivals.segmenters import WHAT
 
 WORST = 6  # cases with a picture
 Rows = list[dict[str, Any]]
@@ -67,20 +70,34 @@ class WorstCases:
 
 
 def write_results(
-    folder: Path, rows: dict[str, Rows], worst: WorstCases, colours: list[str], notes: list[str], groups: str = ""
-) -> dict[str, dict[str, float | None]]:
-    """Write cases.csv (test), validation_cases.csv, evaluation.json and report.html.
+    folder: Path,
+    rows: dict[str, Rows],
+    worst: WorstCases,
+    colours: list[str],
+    notes: list[str],
+    groups: str = "",
+    rivals: Mapping[str, Rows] | None = None,
+    more: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Write cases.csv (test), validation_cases.csv, evaluation.json, rivals.csv and report.html.
+
+    Args:
+        rivals: cases of trivial rivals on the part that is reported: test, else validation.
+        more: sentences that stand behind the verdict.
 
     Returns:
-        {"validation": {metric: mean over cases}, "test": {...}}; the mean over classes of each case counts.
+        {"validation": {metric: mean over cases}, "test": {...}, "verdict": {text, good}}; the mean over classes of each case
+        counts.
     """
     write_cases(folder / "validation_cases.csv", rows["validation"])
     if rows["test"]:
         write_cases(folder / "cases.csv", rows["test"])
     part = "test" if rows["test"] else "validation"
     evaluation = {**evaluate_segmentation(rows[part], attribute_groups(groups)), "part": part, "notes": notes}
+    beside = segmentation_rows(rows[part], rivals or {})
+    evaluation = judge(evaluation, [{**row, "what": WHAT[row["rival"]]} for row in beside], more)
     write_evaluation(evaluation, folder, f"Segmentation of {part} images", worst.draw(folder / "pictures", colours))
-    return {name: _headline(cases) for name, cases in rows.items()}
+    return {**{name: _headline(cases) for name, cases in rows.items()}, "verdict": evaluation["verdict"]}
 
 
 def _headline(rows: Rows) -> dict[str, float | None]:

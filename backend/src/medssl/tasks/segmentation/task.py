@@ -45,6 +45,7 @@ from medssl.tasks.labelled_data import (
 from medssl.tasks.planning.plan import Planned
 from medssl.tasks.planning.plan_text import plan_text
 from medssl.tasks.segmentation.classes import classes_of, form_of
+from medssl.tasks.rivals.segmenters import RivalSegmentation
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.loss import loss_of, make_loss
 from medssl.tasks.segmentation.planning import Setup, planned_for, settled
@@ -80,6 +81,9 @@ class Segmentation(PlainMethod):
         ConfigError: a network that does not fit the form.
         VolumeError: a label map of any part with a value that is no class, or nothing labelled in the training images.
     """
+
+    rivals = True  # are to be held against the model
+    remarks: tuple[str, ...] = ()  # on the training, for the verdict
 
     def __init__(
         self,
@@ -209,9 +213,19 @@ class Segmentation(PlainMethod):
                     bounds = window(self.normalisation, volume.statistics, volume.name)
                     worst.add(str(entry.image), case[-1]["dice"], image, numbers, truth, volume.spacing, bounds)
         colours = [one["colour"] for one in self.classes.as_list()]
+        rivals, place = self._rivals(shown, run) if self.rivals else ({}, "")
         return self._plan, write_results(
-            run.folder / "results", rows, worst, colours, self.parts.every_note(), self.config.groups
-        )
+            run.folder / "results", rows, worst, colours, self.parts.every_note(), self.config.groups, rivals,
+            (place, *self.remarks),
+        )  # fmt: skip
+
+    def _rivals(self, part: str, run: Run) -> tuple[dict[str, list[dict[str, Any]]], str]:
+        """Cases of each trivial rival on a part, and a sentence where the images are cropped around the target."""
+        rivals = RivalSegmentation(self.classes, self.normalisation, run)
+        fitted = rivals.fit(self.parts)
+        measured = self.parts.test if part == "test" else self.parts.validation
+        (cases,) = rivals.measure([fitted], measured, self.parts.modality, self.config.tolerance, surfaces=False)
+        return cases, fitted.place_sentence(dimension(self.parts))
 
     def _segmented(self, part: LabelledSplit, network: Network) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
         """Class numbers and metrics of each whole image, by the road that users take."""
