@@ -62,5 +62,12 @@ def _of_job(view: JobView, what: str, home: Path) -> MedSSLError:
 
 def _inside(folder: Path) -> str:
     """The weight file in a folder, the job's own where it is a job's folder."""
-    found = next((path for path in (folder / "results" / "model.safetensors", *sorted(folder.glob("*.safetensors"))) if path.is_file()), None)
+    found = next(
+        (
+            path
+            for path in (folder / "results" / "model.safetensors", *sorted(folder.glob("*.safetensors")))
+            if path.is_file()
+        ),
+        None,
+    )
     return str(found) if found else "the file in it"

@@ -23,8 +23,9 @@ from medssl.cli.options import (
     Test,
     Validation,
 )
-from medssl.cli.output import err, print_json, print_table
+from medssl.cli.output import print_json, print_table
 from medssl.cli.training_set import data_spec, dicom_options, means_dataset_spec, read_dataset_specs
+from medssl.cli.working import working
 from medssl.core.errors import InputError, StateError
 from medssl.core.home import home_folder
 from medssl.core.protocol import QUEUED, RUNNING, ResultStatus, to_json
@@ -83,7 +84,7 @@ def check(
     more = {"test_fraction": test_fraction, "masks": masks, **dicom_options(plain_ids, fill_gaps)}
     chosen = data_spec(data, pattern, modality, validation_fraction, exclude, **more)
     request = CheckRequest(chosen, read_all, labels)
-    with err.status("reading") as status:
+    with working("reading") as status:
         result = run_here(
             "check",
             to_json(request),

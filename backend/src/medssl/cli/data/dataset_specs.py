@@ -9,6 +9,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from medssl.cli.output import complain, err, out, print_json, print_table
+from medssl.cli.working import working
 from medssl.core.errors import CatalogError, from_dict
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.spec_files import ready_made, ready_made_text, template
@@ -63,7 +64,7 @@ def check_dataset_specs(
     from medssl.datasets.spec.check import check_datasets
     from medssl.reports.figures.contact_sheet import contact_sheet
 
-    with err.status("reading") as status:
+    with working("reading") as status:
 
         def show(share: float, text: str) -> None:
             status.update(f"{share:.0%} {text}")

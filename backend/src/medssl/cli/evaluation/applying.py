@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.status import Status
 
 from medssl.cli.output import err
 from medssl.cli.training_set import data_spec
+from medssl.cli.working import Working, working
 from medssl.core.errors import ConfigError
 from medssl.core.home import home_folder
 from medssl.core.protocol import DataSpec, JobSpec, VolumeRef
+from medssl.jobs.pace import duration_text
 
 SPLITS = ("training", "validation", "test")
 
@@ -22,7 +23,7 @@ SPLITS = ("training", "validation", "test")
 class TerminalRun:
     """The `core.run.Run` of a command that does the work itself."""
 
-    def __init__(self, home: Path, device: str, status: Status) -> None:
+    def __init__(self, home: Path, device: str, status: Working) -> None:
         from medssl.jobs.devices import claims
 
         self.home, self.device, self.resume, self._status = home, claims(device)[0].device, False, status
@@ -36,8 +37,8 @@ class TerminalRun:
 
     def progress(self, step: int, steps: int, message: str = "", eta_s: float | None = None) -> None:
         """Show how far it is."""
-        left = f", {eta_s:.0f} s left" if eta_s else ""
-        self._status.update(escape(message + left))
+        left = f", about {duration_text(eta_s)} left" if eta_s else ""
+        self._status.update(message + left)
 
     def cancel_requested(self) -> bool:
         """Ctrl-C ends the command; what is done stays, and the next run goes on from there."""
@@ -87,7 +88,7 @@ def apply_here(
         spec = JobSpec("apply", "apply", as_dict(config), data, device=device, start_from=model)
         print(process.submit(JobStore(folder), spec))
         return []
-    with err.status("reading the list of images") as status:
+    with working("reading the list of images") as status:
         from medssl.tasks.apply.columns import exclusive_columns
         from medssl.tasks.apply.run import apply_model
 

@@ -15,6 +15,7 @@ from medssl.cli.evaluation.evaluate_applied import apply_first, heads_note, kind
 from medssl.cli.evaluation.evaluate_seen import NO_TEST, TRAINED_TOO
 from medssl.cli.options import Device, Home
 from medssl.cli.output import err, out, print_table
+from medssl.cli.working import working
 from medssl.core.errors import InputError
 from medssl.core.home import home_folder
 
@@ -153,7 +154,7 @@ def _measured(pairs: list[Pair], classes: SegmentClasses, tolerance: float, outp
     from medssl.evaluation.label_map_cases import measure_pairs
     from medssl.evaluation.prediction_tables import write_cases
 
-    with err.status("measuring") as status:
+    with working("measuring") as status:
         rows = measure_pairs(
             pairs, classes, tolerance, lambda n, image: status.update(f"measuring {n + 1} of {len(pairs)}: {image}")
         )

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from medssl.cli.output import err
+from medssl.cli.working import working
 from medssl.core.errors import CatalogError, MedSSLError
 from medssl.core.protocol import JobSpec
 
@@ -43,7 +43,7 @@ def notes_on_seen(home: Path, job: str, images: Iterable[str | Path], allowed: b
     Raises:
         CatalogError: some of the images were trained on, and that is not allowed.
     """
-    with err.status("looking up what the model was trained on"):
+    with working("looking up what the model was trained on"):
         seen = seen_by(home, job)
     paths = {os.path.realpath(image) for image in images}
     found = Counter(seen.sets[path] for path in paths if path in seen.sets)
