@@ -13,7 +13,7 @@ from medssl.core.home import home_folder
 
 if TYPE_CHECKING:
     from medssl.datasets.entry import Entry
-    from medssl.evaluation.label_map_cases import Pair
+    from medssl.evaluation.label_map_pairs import Pair
     from medssl.evaluation.prediction_tables import Predictions
     from medssl.images.segment_classes import SegmentClasses
 
@@ -63,7 +63,7 @@ def apply_first(
 
 
 def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -> list[Pair]:
-    from medssl.evaluation.label_map_cases import Pair, attributes_of
+    from medssl.evaluation.label_map_pairs import Pair, attributes_of
 
     masks = {str(entry.image): entry for entry in entries if entry.mask}
     known = [row for row in rows if row["image"] in masks]
@@ -71,7 +71,7 @@ def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -
         remedy = "Add a column mask, or use --truth"
         raise CatalogError(f"{len(rows)} images", "have no label map in the data", remedy, code="no-label-maps")
     return [
-        Pair(row["image"], row["patient"], applied / row["output"], entry.mask, attributes_of(entry))
+        Pair(row["image"], row["patient"], applied / row["output"], entry.mask, attributes_of(entry), entry.image)
         for row in known
         if (entry := masks[row["image"]]).mask
     ]
