@@ -13,6 +13,7 @@ from medssl.cli.options import (  # fmt: skip
     Device,
     Exclude,
     FillGaps,
+    Folds,
     Home,
     JobName,
     Labels,
@@ -37,7 +38,6 @@ Data = Annotated[
     list[str], typer.Argument(help="A catalogue CSV (columns image, patient, mask or labels), or a folder.")
 ]
 Preset = Annotated[str, typer.Option(help="Preset of the task, see `medssl tasks`.")]
-Folds = Annotated[int, typer.Option(help="Folds of a cross-validation, of which --fold is the test set.")]
 Fold = Annotated[int, typer.Option(help="Fold that is the test set, counted from 0.")]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from medssl.core.errors import CatalogError, be, counted
+from medssl.core.protocol import DataSpec
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
@@ -215,6 +216,17 @@ def split_three(catalog: Catalog, validation_fraction: float, test_fraction: flo
             )
     training = _of_patients(parts["training"], order)
     return ThreeSplit(training, parts["validation"], parts.get("test", Catalog()), tuple(notes))
+
+
+def split_for_task(catalog: Catalog, data: DataSpec, seed: int) -> ThreeSplit:
+    """The split that tasks (fine-tuning, probing) train, choose and test on.
+
+    Raises:
+        CatalogError: see `split_three` and `folds`.
+    """
+    if data.folds:
+        return folds(catalog, data.folds, seed)[data.fold]
+    return split_three(catalog, data.validation_fraction, data.test_fraction, seed)
 
 
 def folds(catalog: Catalog, count: int, seed: int) -> list[ThreeSplit]:
