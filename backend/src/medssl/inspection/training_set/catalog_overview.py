@@ -13,8 +13,9 @@ from medssl.core.registry import config_class
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import LabelSpec, check_classes, field, read_labels
+from medssl.datasets.catalog.mask_files import template_of
 from medssl.datasets.catalog.patients import sources
-from medssl.datasets.entry import Entry
+from medssl.datasets.entry import LABEL_MAP_NOTE, Entry
 from medssl.datasets.geometry import notes_by_kind
 from medssl.inspection.training_set.image_survey import (
     Seen,
@@ -91,7 +92,7 @@ def catalog_overview(
     info["notes"] = [
         *_said_of_files(bad), *replace(usable, bad=(), left_out={}).remarks(), *notes, *_mixed(axes, modalities), *remarks,
         *contradictions(good),
-        *notes_by_kind((one.entry.name, note) for one in good for note in one.notes), *_unread(good),
+        *notes_by_kind((one.entry.name, note) for one in good for note in one.notes), *_label_maps_as_images(good), *_unread(good),
     ]  # fmt: skip
     if any(entry.mask for entry in usable):
         info |= _label_maps(good, parts, info["notes"])
@@ -158,6 +159,19 @@ def _mixed(axes: set[int], modalities: Sequence[str]) -> list[str]:
     if len(modalities) > 1:
         notes.append(f"The set mixes {' and '.join(modalities)}: train on one modality at a time")
     return notes
+
+
+def _label_maps_as_images(seen: Sequence[Seen]) -> list[str]:
+    """How to part images from what looks like label maps among them, and to pair them."""
+    maps = [one.entry.image for one in seen if LABEL_MAP_NOTE in one.notes]
+    images = [one.entry.image for one in seen if LABEL_MAP_NOTE not in one.notes]
+    template, names = template_of(images, maps), {path.name for path in images}
+    if not template:
+        return []
+    pattern = f"--pattern {f'**/{next(iter(names))}'!r} " if len(names) == 1 else ""
+    return [
+        f"{counted(len(maps), 'image')} of these may be label maps of the others: try {pattern}--masks {template!r}"
+    ]
 
 
 def _unread(seen: Sequence[Seen]) -> list[str]:
