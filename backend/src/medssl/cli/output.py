@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -32,16 +32,27 @@ def print_json(value: Any) -> None:
     print(json.dumps(to_json(value), indent=2))
 
 
+def plain(value: Any) -> Any:
+    """A value as people write it: yes and no, lists with commas, mappings as name: value; nothing for None."""
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {plain(one)}" for name, one in value.items())
+    if isinstance(value, (list, tuple, set)):
+        return ", ".join(str(plain(one)) for one in value)
+    return value
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "", names: int = 1) -> None:
     """Print a table; floats with four digits.
 
     Args:
         columns: headings.
-        rows: a cell for each column.
+        rows: a cell for each column, any value: see `plain`.
         title: a line above it.
         names: so many columns, from the first on, hold what users type or copy: never cut or wrapped, the others wrap.
     """
-    cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(plain(cell)) for cell in row] for row in rows]
     table = Table(header_style="bold")
     for number, heading in enumerate(columns):
         width = max((cell_len(line) for row in cells for line in row[number].split("\n")), default=0)

@@ -27,7 +27,7 @@ from medssl.cli.options import (  # fmt: skip
     UnreadableShare,
     Validation,
 )
-from medssl.cli.settings import merge, parse_settings, read_settings
+from medssl.cli.settings import merge, parse_settings, read_settings, with_options
 from medssl.cli.training_set import data_spec, dicom_options
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.tasks import only_task
@@ -66,7 +66,9 @@ def finetune(
     partial_weights: PartialWeights = False,
     name: JobName = "",
     device: Device = "auto",
-    devices: Annotated[int, typer.Option(help="Devices on this machine.")] = 1,
+    devices: Annotated[
+        int | None, typer.Option(help="Devices on this machine; 1 unless said.", show_default=False)
+    ] = None,
     detach: Detach = False,
     home: Home = None,
 ) -> None:
@@ -74,9 +76,12 @@ def finetune(
 
     The job runs on by itself; Ctrl-C only stops watching.
     """
-    set_too = {"labels": labels} | {"classes": classes}
-    over = merge(read_settings(config), parse_settings([*settings, f"training.devices={devices}"]))
-    over = {**over, **{key: value for key, value in set_too.items() if value}}
+    options = {
+        "labels": ("--labels", labels),
+        "classes": ("--classes", classes),
+        "training.devices": ("--devices", devices),
+    }
+    over = with_options(merge(read_settings(config), parse_settings(settings)), options)
     chosen = data_spec(
         data, pattern, modality, validation_fraction, exclude,
         masks=masks, test_fraction=test_fraction, folds=folds, fold=fold, unreadable_share=unreadable_share,
@@ -113,8 +118,8 @@ def probe(
     home: Home = None,
 ) -> None:
     """Fit a linear probe, or let nearest neighbours vote, on a model's embeddings as they are."""
-    over = merge(read_settings(config), parse_settings(settings)) | {"labels": labels}
-    over |= {"probe": "knn"} if knn else {}
+    options = {"labels": ("--labels", labels), "probe": ("--knn", "knn" if knn else "")}
+    over = with_options(merge(read_settings(config), parse_settings(settings)), options)
     chosen = data_spec(
         data, pattern, modality, validation_fraction, exclude,
         test_fraction=test_fraction, folds=folds, fold=fold, unreadable_share=unreadable_share, **dicom_options(plain_ids, fill_gaps),
