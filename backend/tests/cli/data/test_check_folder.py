@@ -14,9 +14,12 @@ from typer.testing import CliRunner
 from medssl.cli.app import app
 from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import read_catalog
-from medssl.datasets.catalog.split import split_for_task
+from medssl.datasets.catalog.split import SPLIT_SEED, split_for_task
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
+from medssl.tasks.classification import task as classification
+from medssl.tasks.probing import task as probing
+from medssl.tasks.segmentation import task as segmentation
 
 
 @pytest.fixture(autouse=True)
@@ -150,8 +153,9 @@ def test_each_use_has_its_split_and_it_is_the_one_that_it_draws(tmp_path, rng):
         "pretraining": {"training": 8, "validation": 2}, "fine-tuning": {"training": 5, "validation": 2, "test": 3},
     }  # fmt: skip
     data = DataSpec(path=str(tmp_path), test_fraction=0.3)
-    drawn = split_for_task(read_catalog(data, tmp_path), data, seed=0)
+    drawn = split_for_task(read_catalog(data, tmp_path), data)
     assert {row["image"] for row in answer["table"] if row["split"] == "test"} == {e.name for e in drawn.test}
+    assert all(SPLIT_SEED is task.SPLIT_SEED for task in (segmentation, classification, probing))
     folds = json.loads(run("data", "check", str(tmp_path), "--folds", "5", "--json").stdout)["splits"]
     assert list(folds) == ["pretraining", *(f"fine-tuning, fold {n}" for n in range(5))]
     shown = run("data", "check", str(tmp_path)).output

@@ -50,7 +50,7 @@ def check(
     validation_fraction: Validation = 0.2,
     test_fraction: Test = 0.2,
     folds: Folds = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the split: training.seed of the run.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of a pretraining (training.seed), which draws its split.")] = 0,
     masks: Masks = "",
     exclude: Exclude = [],  # noqa: B006
     root: Root = None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from medssl.core import seeds
 from medssl.core.errors import CatalogError, be, counted
 from medssl.core.protocol import DataSpec
 from medssl.datasets.cache.cached_volume import CachedVolume
@@ -15,6 +16,8 @@ from medssl.datasets.entry import Entry
 from medssl.images.formats.dicom import frames_of_single, is_dicom
 from medssl.images.formats.header import read_image_header
 from medssl.images.formats.image_files import is_image
+
+SPLIT_SEED = seeds.derive(0, "split") % 2**31  # of every task: all are measured on the same patients
 
 
 @dataclass(frozen=True)
@@ -218,8 +221,8 @@ def split_three(catalog: Catalog, validation_fraction: float, test_fraction: flo
     return ThreeSplit(training, parts["validation"], parts.get("test", Catalog()), tuple(notes))
 
 
-def split_for_task(catalog: Catalog, data: DataSpec, seed: int) -> ThreeSplit:
-    """The split that tasks (fine-tuning, probing) train, choose and test on.
+def split_for_task(catalog: Catalog, data: DataSpec, seed: int = SPLIT_SEED) -> ThreeSplit:
+    """The split that tasks (fine-tuning, probing) train, choose and test on, whatever the seed of their training.
 
     Raises:
         CatalogError: see `split_three` and `folds`.

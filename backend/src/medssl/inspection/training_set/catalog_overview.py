@@ -55,7 +55,7 @@ def catalog_overview(
         progress: called with (fraction, message); may raise to stop.
         labels: the columns of a classification, to be looked into for each part.
         read_all: read all images, however large; else headers alone from 2 GiB on.
-        seed: of the split.
+        seed: of a pretraining, see `planned_splits`.
 
     Raises:
         CatalogError: a patient in two splits.

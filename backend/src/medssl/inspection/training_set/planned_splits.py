@@ -36,19 +36,19 @@ def planned_splits(catalog: Catalog, data: DataSpec, seed: int = 0) -> list[Plan
     Args:
         catalog: the images that can be used.
         data: fractions and folds.
-        seed: `training.seed` of the run.
+        seed: `training.seed` of the pretraining; the split of a fine-tuning does not depend on its own.
 
     Raises:
         CatalogError: a patient in two splits, or a split column that is wrong.
     """
     uses: dict[str, Callable[[], ThreeSplit]] = {
         PRETRAINING: lambda: _of_pretraining(catalog, data, seed),
-        FINE_TUNING: lambda: split_for_task(catalog, data, seed),
+        FINE_TUNING: lambda: split_for_task(catalog, data),
     }
     if data.folds:
         del uses[FINE_TUNING]
     for one in (replace(data, fold=fold) for fold in range(data.folds)):
-        uses[f"{FINE_TUNING}, fold {one.fold}"] = partial(split_for_task, catalog, one, seed)
+        uses[f"{FINE_TUNING}, fold {one.fold}"] = partial(split_for_task, catalog, one)
     return [_planned(use, draw) for use, draw in uses.items()]
 
 

@@ -12,11 +12,11 @@ from monai.losses import DiceCELoss, DiceLoss, GeneralizedDiceFocalLoss
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from medssl.core import seeds
 from medssl.core.errors import VolumeError
 from medssl.core.plan import Plan
 from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Run
+from medssl.datasets.catalog.split import SPLIT_SEED
 from medssl.datasets.crops.loader import micro_batches
 from medssl.datasets.crops.radiograph_segmentation import RadiographSegmentationDataset
 from medssl.datasets.crops.segmentation_crops import SegmentationDataset
@@ -264,8 +264,7 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
         CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Segmentation`.
     """
     rule = geometry_rule(config.geometry, spec.version)
-    seed = seeds.derive(0, "split") % 2**31
-    parts = read_parts(spec.data, run, config.select, seed, orientation=rule.orientation)
+    parts = read_parts(spec.data, run, config.select, SPLIT_SEED, orientation=rule.orientation)
     check_groups(parts, attribute_groups(config.groups))
     parts = with_geometry(parts, training_geometry(parts.training.images, rule), run)
     file = open_start(spec)
