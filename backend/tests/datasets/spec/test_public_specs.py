@@ -141,7 +141,7 @@ def test_the_template_is_a_dataset_spec_and_explains_every_key(tmp_path):
 def test_the_template_reads_a_table_with_its_label_columns_alone(tmp_path):
     """Lines that name columns which not every table has (split, sex, view) begin as comments."""
     (tmp_path / "mine.yaml").write_text(template(), encoding="utf-8")
-    rows = ["image,patient,nodule,findings,effusion", "a.png,1,1,mass;fibrosis,yes", "b.png,2,0,,no"]
+    rows = ["image,patient,nodule,findings,effusion", "a.png,1,1,mass;fibrosis,yes", "b.png,2,0,fibrosis,no"]
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     warnings: list[dict[str, str]] = []
     made = read_dataset(read_dataset_spec(tmp_path / "mine.yaml"), lambda share, text: None, warnings)

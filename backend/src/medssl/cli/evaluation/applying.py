@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,15 +68,22 @@ def ark_settings(findings: list[str], heads: list[str], part: str) -> dict[str, 
 
 
 def apply_here(
-    model: str, data: DataSpec, settings: dict[str, Any], device: str, home: Path | None, detach: bool
+    model: str,
+    data: DataSpec,
+    settings: dict[str, Any],
+    device: str,
+    home: Path | None,
+    detach: bool,
+    keep: Container[str] | None = None,
 ) -> list[dict[str, str]]:
-    """Apply a model to images; the rows of the index, none where it runs as a job.
+    """Apply a model to images, of these to the ones that `keep` names as tables do; the rows of the index, none of a job.
 
     Raises:
         MedSSLError: see `medssl.tasks.apply.run.apply_model`.
     """
     from medssl.core.schema import as_dict, build
     from medssl.datasets.catalog.catalog import read_catalog
+    from medssl.datasets.entry import shown
     from medssl.tasks.apply.config import ApplyConfig
 
     config = build(ApplyConfig, settings)
@@ -93,6 +101,8 @@ def apply_here(
         from medssl.tasks.apply.run import apply_model
 
         run, catalog = TerminalRun(folder, device, status), read_catalog(data, folder)
+        if keep is not None:
+            catalog = replace(catalog, entries=tuple(entry for entry in catalog if shown(entry) in keep))
         index = apply_model(model, catalog, config, run, exclusive_columns(data))
     return index.rows
 
