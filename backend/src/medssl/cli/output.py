@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from medssl.core.errors import MedSSLError
 from medssl.core.protocol import JobView, to_json
+from medssl.reports.numbers import plain
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
@@ -30,17 +31,6 @@ def complain(error: MedSSLError) -> None:
 def print_json(value: Any) -> None:
     """Print any protocol value as JSON on standard output."""
     print(json.dumps(to_json(value), indent=2))
-
-
-def plain(value: Any) -> Any:
-    """A value as people write it: yes and no, lists with commas, mappings as name: value; nothing for None."""
-    if value is None or isinstance(value, bool):
-        return {None: "", True: "yes", False: "no"}[value]
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {plain(one)}" for name, one in value.items())
-    if isinstance(value, (list, tuple, set)):
-        return ", ".join(str(plain(one)) for one in value)
-    return value
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "", names: int = 1) -> None:

@@ -27,7 +27,7 @@ from medssl.cli.options import (
 from medssl.cli.output import print_json, print_table
 from medssl.cli.training_set import data_spec, dicom_options, means_dataset_spec, read_dataset_specs
 from medssl.cli.working import working
-from medssl.core.errors import InputError, StateError
+from medssl.core.errors import InputError, StateError, counted
 from medssl.core.home import home_folder
 from medssl.core.protocol import QUEUED, RUNNING, ResultStatus, to_json
 from medssl.core.requests import CheckRequest
@@ -109,7 +109,7 @@ def _show(result: ResultStatus) -> None:
     rows = [row for n, row in enumerate(result.table) if n < SHOWN or row.get("problem")]
     if rows:
         filled = [name for name in rows[0] if name == "image" or any(row[name] for row in rows)]
-        title = f"{len(rows)} of {len(result.table)} images; " if len(rows) < len(result.table) else ""
+        title = f"{len(rows)} of {counted(len(result.table), 'image')}; " if len(rows) < len(result.table) else ""
         title += f"the column split is that of {result.info['split_shown']}"
         print_table(filled, [[row[name] for name in filled] for row in rows], title)
     info = dict(result.info)

@@ -10,7 +10,7 @@ import typer
 
 from medssl.cli.output import complain, err, out, print_json, print_table
 from medssl.cli.working import working
-from medssl.core.errors import CatalogError, from_dict
+from medssl.core.errors import CatalogError, counted, from_dict
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.spec_files import ready_made, ready_made_text, template
 
@@ -85,7 +85,7 @@ def check_dataset_specs(
 
 def _show(report: dict[str, Any]) -> None:
     facts = {key: report[key] for key in ("title", "kind", "root", "images", "patients") if report[key]}
-    facts |= {part: f"{count} images" for part, count in report.get("splits", {}).items()}
+    facts |= {part: counted(count, "image") for part, count in report.get("splits", {}).items()}
     facts |= {f"attribute {name}": _values(found) for name, found in report.get("attributes", {}).items()}
     if "missing" in report:
         read = f"{report['looked_into']} of {report['images']} read"

@@ -13,7 +13,7 @@ from rich.markup import escape
 from medssl.cli.output import err
 from medssl.cli.training_set import data_spec
 from medssl.cli.working import Working, working
-from medssl.core.errors import ConfigError
+from medssl.core.errors import ConfigError, counted
 from medssl.core.home import home_folder
 from medssl.core.protocol import DataSpec, JobSpec, VolumeRef
 from medssl.jobs.pace import duration_text
@@ -111,5 +111,5 @@ def failures(rows: list[dict[str, str]]) -> int:
     """The exit status: 1 where an image failed, which was said when it did."""
     failed = sum(row["status"] != "done" for row in rows)
     if failed:
-        err.print(f"{failed} of {len(rows)} images failed", highlight=False)
+        err.print(f"{failed} of {counted(len(rows), 'image')} failed", highlight=False)
     return int(failed > 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medssl.cli.evaluation.applying import apply_here, images_of
 from medssl.cli.evaluation.evaluate_seen import NO_TEST, notes_on_seen
 from medssl.cli.evaluation.recorded_split import recorded_split
-from medssl.core.errors import CatalogError, InputError
+from medssl.core.errors import CatalogError, InputError, counted, have
 from medssl.core.home import home_folder
 from medssl.core.protocol import DataSpec
 
@@ -55,7 +55,7 @@ def apply_first(
     if failed:
         rule = f"failed; the first: {failed[0]['error']}"
         remedy = "Correct them or take them out of the dataset"
-        raise CatalogError(f"{len(failed)} of {len(rows)} images", rule, remedy, code="images-failed")
+        raise CatalogError(f"{len(failed)} of {counted(len(rows), 'image')}", rule, remedy, code="images-failed")
     if not (applied / "predictions.csv").is_file():
         return (_pairs_of(rows, entries, applied), written_classes(applied), []), {}, "auto", seen
     path = applied / "predictions.csv"
@@ -92,7 +92,9 @@ def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -
     known = [row for row in rows if row["image"] in masks]
     if not known:
         remedy = "Add a column mask, or use --truth"
-        raise CatalogError(f"{len(rows)} images", "have no label map in the data", remedy, code="no-label-maps")
+        raise CatalogError(
+            counted(len(rows), "image"), f"{have(len(rows))} no label map in the data", remedy, code="no-label-maps"
+        )
     return [
         Pair(row["image"], row["patient"], applied / row["output"], entry.mask, attributes_of(entry), entry.image)
         for row in known

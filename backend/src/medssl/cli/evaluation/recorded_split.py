@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medssl.core.errors import CatalogError, MedSSLError
+from medssl.core.errors import CatalogError, MedSSLError, counted
 from medssl.core.protocol import JobSpec
 from medssl.datasets.entry import Entry
 from medssl.jobs.store import JobStore
@@ -30,13 +30,13 @@ class RecordedSplit:
         chosen = [entry for entry, part in zip(entries, found) if part == split]
         if not chosen:
             there = ", ".join(f"{found.count(part)} {part}" for part in sorted({*found} - {""})) or "none of them"
-            rule = f"has none of these {len(entries)} images: the data name no splits, and job {self.job} drew {there}"
+            rule = f"has none of these {counted(len(entries), 'image')}: the data name no splits, and job {self.job} drew {there}"
             raise CatalogError(f"split {split}", rule, "Name one of these, or leave --split out", code="split-empty")
         return chosen
 
     def note(self, split: str, count: int) -> str:
         """What a report says of a part."""
-        return f"The data name no splits: these are the {count} {split} images of the split that job {self.job} drew itself"
+        return f"The data name no splits: here is the {split} part ({counted(count, 'image')}) of the split that job {self.job} drew itself"
 
 
 def recorded_split(home: Path, job: str) -> RecordedSplit | None:
