@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 
 from medssl.cli.app import app
 from medssl.core.errors import MedSSLError
+from medssl.core.protocol import DataSpec, JobSpec
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
+from medssl.jobs.store import JobStore
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +117,17 @@ def greys(path: Path) -> set[int]:
     grey = pixels[(np.ptp(pixels.astype(int), axis=1) == 0)][:, 0]
     counts = np.bincount(grey, minlength=256)
     return set(np.flatnonzero(counts > len(pixels) / 200)) - {255}
+
+
+def test_label_maps_of_images_that_trained_the_model_are_no_test():
+    predicted, true = label_maps("predicted", range(6)), label_maps("true", range(6))
+    Path("scans").mkdir()
+    for n in range(6):
+        write_volume(
+            Volume(np.arange(720, dtype=np.int16).reshape(12, 10, 6), (1, 1, 2)), Path("scans") / f"case {n}.nrrd"
+        )
+    data = DataSpec(path=str(Path("scans").absolute()), test_fraction=0.3)
+    job = JobStore(Path("home")).create(JobSpec("finetune", "segmentation", {}, data))
+    Path("predicted/apply.json").write_text(json.dumps({"job": job}))
+    evaluation = evaluated(predicted, "--truth", true, "--images", "scans")
+    assert about(evaluation, "NOT A TEST", "3 trained the model, 1 chose its weights, 2 are of its own test", job)

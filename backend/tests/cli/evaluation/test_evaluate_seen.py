@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from medssl.cli.app import app
 from medssl.cli.evaluation.evaluate_seen import NO_TEST, notes_on_seen
-from medssl.cli.evaluation.recorded_split import recorded_split
+from medssl.cli.evaluation.recorded_split import recorded_split, training_notes
 from medssl.core.errors import CatalogError
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.schema import as_dict, build
@@ -162,6 +162,9 @@ def test_a_fine_tuned_models_own_test_images(home, tmp_path):
     entries = list(read_catalog(data, home))
     found = recorded_split(home, job)
     assert found is not None
+    (note,) = training_notes(home, job, [entry.image for entry in entries])
+    assert note.startswith(NO_TEST) and "5 trained the model, 2 chose its weights, 3 are of its own test" in note
+    assert not training_notes(home, job, [entry.image for entry in found.of(entries, "test")])
     assert [e.name for e in found.of(entries, "test")] == [
         e.name for e in split_for_task(Catalog(tuple(entries)), data).test
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medssl.cli.evaluation.applying import apply_here, images_of
 from medssl.cli.evaluation.evaluate_seen import NO_TEST, notes_on_seen
-from medssl.cli.evaluation.recorded_split import recorded_split
+from medssl.cli.evaluation.recorded_split import recorded_split, training_notes
 from medssl.core.errors import CatalogError, InputError, counted, have
 from medssl.core.home import home_folder
 from medssl.core.protocol import DataSpec
@@ -49,6 +49,8 @@ def apply_first(
     data, entries, seen = _asked(home_folder(home), source, split, job)
     if plan and HEADS in capabilities_of(plan):
         seen += notes_on_seen(home_folder(home), job, (one.image for one in entries), trained_too or bool(seen))
+    elif not seen:
+        seen = training_notes(home_folder(home), job, (one.image for one in entries))
     keep = {shown(entry) for entry in entries}
     rows = apply_here(model, data, {"output": str(applied), **settings}, device, home, False, keep)
     failed = [row for row in rows if row["status"] != "done"]
@@ -57,7 +59,7 @@ def apply_first(
         remedy = "Correct them or take them out of the dataset"
         raise CatalogError(f"{len(failed)} of {counted(len(rows), 'image')}", rule, remedy, code="images-failed")
     if not (applied / "predictions.csv").is_file():
-        return (_pairs_of(rows, entries, applied), written_classes(applied), []), {}, "auto", seen
+        return (_pairs_of(rows, entries, applied), written_classes(applied), seen), {}, "auto", seen
     path = applied / "predictions.csv"
     table = _with_findings(read_predictions(path), record_of(path)) if labels else read_predictions(path)
     columns, kind = labels or task.get("labels", ""), task.get("kind") or kind_of(path, table.names)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medssl.cli.evaluation.evaluate_applied import written_classes
+from medssl.cli.evaluation.recorded_split import training_notes
 from medssl.core.errors import InputError, counted
 from medssl.core.home import home_folder
 
@@ -29,12 +30,15 @@ def pairs_in(
     from medssl.evaluation.label_map_cases import classes_that_occur
     from medssl.evaluation.label_map_pairs import pairs_of_folders
     from medssl.images.segment_classes import read_classes
+    from medssl.tasks.apply.output import ApplyFolder, record_of
 
     if truth is None:
         rule = "is a folder of label maps, and the true label maps are not named"
         raise InputError(predictions, rule, "Add --truth FOLDER", code="truth-missing")
     entries = list(read_catalog(DataSpec(path=str(catalog)), home_folder(home))) if catalog else []
     pairs, notes = pairs_of_folders(predictions, truth, entries, images)
+    job = str(record_of(predictions / ApplyFolder.table).get("job", ""))
+    notes = training_notes(home_folder(home), job, (pair.source for pair in pairs)) + notes
     known = read_classes(classes) if classes else written_classes(predictions) or classes_that_occur(pairs)
     return pairs, known, notes
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medssl.cli.evaluation.evaluate_seen import NO_TEST
 from medssl.core.errors import CatalogError, MedSSLError, counted
 from medssl.core.protocol import JobSpec
 from medssl.datasets.entry import Entry
@@ -37,6 +39,19 @@ class RecordedSplit:
     def note(self, split: str, count: int) -> str:
         """What a report says of a part."""
         return f"The data name no splits: here is the {split} part ({counted(count, 'image')}) of the split that job {self.job} drew itself"
+
+
+def training_notes(home: Path, job: str, images: Iterable[Path | None]) -> list[str]:
+    """The note on images that a fine-tuned model learnt from or was chosen by; none where no such image is known."""
+    recorded = recorded_split(home, job) if job else None
+    if recorded is None:
+        return []
+    found = Counter(recorded.parts.get(os.path.realpath(image), "") for image in images if image)
+    said = {"training": "trained the model", "validation": "chose its weights", "test": "are of its own test"}
+    parts = [f"{found[part]} {text}" for part, text in said.items() if found[part]]
+    if not found["training"] + found["validation"]:
+        return []
+    return [f"{NO_TEST}: of {counted(sum(found.values()), 'image')}, {', '.join(parts)} (job {job})"]
 
 
 def recorded_split(home: Path, job: str) -> RecordedSplit | None:
