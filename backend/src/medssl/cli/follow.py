@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from medssl.cli.output import complain, err, out
 from medssl.cli.working import Lines
 from medssl.core.errors import from_dict
-from medssl.core.protocol import FINISHED, QUEUED, RUNNING, JobSpec, JobStatus
+from medssl.core.protocol import FINISHED, QUEUED, RESUMABLE_STATES, RUNNING, JobSpec, JobStatus
 from medssl.jobs.pace import duration_text
 
 PRODUCTS = ("model.safetensors", "report.html", "batch.md")  # what a job is run for
@@ -58,6 +58,8 @@ def watch_job(store: Any, job: str) -> int:
     if view.status.error:
         complain(from_dict(view.status.error))
     err.print(f"{view.status.state}; log: {store.folder(job) / 'log.txt'}", highlight=False)
+    if view.status.state in RESUMABLE_STATES:
+        err.print(f"Go on with it: medssl jobs resume {job}", highlight=False)
     return 1
 
 
