@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -108,7 +108,7 @@ def _show(result: ResultStatus) -> None:
     """The images (those with problems, and the first), the columns of a table, and last one table of all that was found."""
     rows = [row for n, row in enumerate(result.table) if n < SHOWN or row.get("problem")]
     if rows:
-        filled = [name for name in rows[0] if name == "image" or any(row[name] for row in rows)]
+        filled = [name for name in rows[0] if _differs(name, rows)]
         title = f"{len(rows)} of {counted(len(result.table), 'image')}; " if len(rows) < len(result.table) else ""
         title += f"the column split is that of {result.info['split_shown']}"
         print_table(filled, [[row[name] for name in filled] for row in rows], title)
@@ -127,6 +127,15 @@ def _show(result: ResultStatus) -> None:
     found += [("cannot be used", f"{one['file']}: {one['reason']}") for one in bad]
     found += [("note", note) for note in notes[bool(bad) :]]  # the first names the files that cannot be used once more
     print_table(("found", ""), found)
+
+
+def _differs(name: str, rows: list[dict[str, Any]]) -> bool:
+    """Whether a column of the images is worth its width: what is the same in all of them stands in the summary."""
+    if name in ("image", "split") or len(rows) == 1:
+        return any(row[name] for row in rows)
+    if name == "patient" and all(row["patient"] == row["image"] for row in rows):
+        return False
+    return len({str(row[name]) for row in rows}) > 1 or (name == "problem" and bool(rows[0][name]))
 
 
 def _images(counts: dict[str, int]) -> str:
