@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from medssl.core.registry import config_class
-from medssl.core.schema import as_dict, build, describe, not_counting
+from medssl.core.schema import as_dict, build, build_asked, describe, not_counting
 from medssl.pretraining import METHODS
 from medssl.pretraining.ark.config import ArkConfig
 from medssl.tasks import TASKS
@@ -100,6 +100,14 @@ def test_steps_win_over_the_epochs_of_a_preset_and_keep_its_shares():
 def test_steps_and_epochs_that_were_both_given_contradict():
     with refused("setting-overridden", ["training.steps = 10", "epochs = 3"]):
         build(ArkConfig, {"epochs": 3, "training": {"steps": 10}}, "laptop")
+
+
+def test_a_part_of_a_tree_was_meant_and_a_whole_one_is_taken_as_it_is():
+    part = {"epochs": 3, "training": {"steps": 10}}
+    with refused("setting-overridden", ["training.steps = 10", "epochs = 3"]):
+        build_asked(ArkConfig, part)
+    whole = as_dict(build(ArkConfig, part))
+    assert as_dict(build_asked(ArkConfig, whole)) == whole
 
 
 def test_stored_settings_are_built_whatever_they_say():

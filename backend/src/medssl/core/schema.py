@@ -108,6 +108,21 @@ def build(config_class: Any, values: dict[str, Any], preset: str | None = None) 
     return made
 
 
+def build_asked(config_class: Any, values: dict[str, Any]) -> Any:
+    """Make a config from what somebody asked for, over the defaults.
+
+    A whole tree is taken as it is: forms hold settings that do not count, and say so. In a part of one every setting was
+    meant, and those that do not count are refused.
+
+    Raises:
+        ConfigError: see `build` and `check_counting`.
+    """
+    made = build(config_class, values)
+    if not _is_whole(as_dict(made), values):
+        check_counting(made, values)
+    return made
+
+
 def check_counting(config: Any, values: dict[str, Any], base: dict[str, Any] | None = None) -> None:
     """Refuse settings that were given and do not count under the others, see `ONLY_WHILE` in the module's docstring.
 
@@ -147,6 +162,12 @@ def not_counting(config: Any, path: str = "") -> dict[str, tuple[str, Any, str]]
         if dataclasses.is_dataclass(value):
             found |= not_counting(value, f"{path}{field.name}.")
     return found
+
+
+def _is_whole(tree: dict[str, Any], values: dict[str, Any]) -> bool:
+    return all(
+        name in values and (not isinstance(one, dict) or _is_whole(one, values[name])) for name, one in tree.items()
+    )
 
 
 MISSING = object()
