@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from refusals import refused
 
 from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build, build_asked, describe, not_counting
@@ -13,7 +14,6 @@ from medssl.pretraining import METHODS
 from medssl.pretraining.ark.config import ArkConfig
 from medssl.tasks import TASKS
 from medssl.tasks.apply.config import ApplyConfig
-from tests.refusals import refused
 
 CONFIGS = [config_class(table, name) for table in (METHODS, TASKS) for name in table] + [ApplyConfig]
 PRESETS = [(one, preset) for one in CONFIGS for preset in one.PRESETS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from refusals import refused
 
 from medssl.core.errors import StateError
 from medssl.core.files import write_json
@@ -13,7 +14,6 @@ from medssl.inference.models import model_path
 from medssl.jobs.check import checked
 from medssl.jobs.missing_model import missing_model
 from medssl.jobs.store import JobStore
-from tests.refusals import refused
 
 
 def ended(home, name, state, kind="finetune", **status):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from refusals import refused
 from typer.testing import CliRunner
 
 from medssl.cli.app import app
 from medssl.cli.settings import parse_settings, with_options
 from medssl.core.errors import MedSSLError
-from tests.refusals import refused
 
 
 def refusal(*arguments: object) -> MedSSLError:
