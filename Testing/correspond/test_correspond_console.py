@@ -98,7 +98,7 @@ def test_similarity_maps_lie_over_their_images(logic, two):
     expected = (30 / 120 * 90, 40 / 100 * 110)
     assert np.allclose(pixel(two[1], best), expected, atol=2.5), "the map's maximum is where the match is"
     assert np.allclose(pixel(two[1], match.GetNthControlPointPositionWorld(0)), expected)
-    assert [match.GetNthControlPointLabel(n) for n in range(2)] == ["best 0.90", "runner-up 0.60"]
+    assert [match.GetNthControlPointLabel(n) for n in range(2)] == ["best, confidence 0.75", "runner-up"]
     assert "confidence 0.75" in match.GetNthControlPointDescription(0)
     display, colour = heat.GetDisplayNode(), [0.0] * 4
     assert display.GetWindowLevelMax() == pytest.approx(values.max())

@@ -18,7 +18,7 @@ def test_moving_the_point_changes_the_map(found, scene, process_until, grab):
     found.idle(process_until)
     assert not np.array_equal(before, slicer.util.arrayFromVolume(heat)) and scene.GetNumberOfNodes() == nodes
     assert np.allclose((found.server.asked[-1].x, found.server.asked[-1].y), (30, 40))
-    assert "0.90" in match.GetNthControlPointLabel(0) and found.ui.findTable.item(0, 0).text() == "second"
+    assert "0.75" in match.GetNthControlPointLabel(0) and found.ui.findTable.item(0, 0).text() == "second"
     found.ui.opacitySlider.value = 0.3
     assert composite.GetForegroundOpacity() == 0.3
     found.ui.opacitySlider.value = 0.6

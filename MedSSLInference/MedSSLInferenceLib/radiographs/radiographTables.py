@@ -8,21 +8,25 @@ from MedSSLInferenceLib.panel.rowsTable import fillRows
 
 
 def fillCorrespondences(widget, rows) -> None:
-    """Label, image and similarity; in the tooltip the pixel and the confidence."""
-    texts = [(row["label"], row["name"], f"{row['similarity']:.2f}") for row in rows]
-    tip = _("{label} in {name} at {where}: similarity {similarity:.2f}, confidence {confidence:.2f}")
+    """Label, image and confidence; in the tooltip the pixel, and the similarity, which is high anywhere in some models."""
+    texts = [(row["label"], row["name"], f"{row['confidence']:.2f}") for row in rows]
+    tip = _(
+        "{label} in {name} at {where}: confidence {confidence:.2f} (0: as alike elsewhere), similarity {similarity:.4f}"
+    )
     tips = [tip.format(where=pixelText(row["x"], row["y"]), **row) for row in rows]
-    fillRows(widget, (_("Place"), _("Image"), _("Similarity")), texts, name=1, tips=tips)
+    fillRows(widget, (_("Place"), _("Image"), _("Confidence")), texts, name=1, tips=tips)
     widget.visible = bool(rows)
 
 
 def fillMatches(widget, rows, source: int) -> None:
-    """Similarity of the best place and of the runner-up in every image but the source; in the tooltip where they are."""
+    """How far the best place stands out from the runner-up, in every image but the source; in the tooltip where they are."""
     others = [row for row in rows if row["image"] != source]
-    texts = [(row["name"], f"{row['similarity']:.2f}", _number(row["runner_up_similarity"])) for row in others]
-    tip = _("{name}: best at {where}, confidence {confidence:.2f}")
-    tips = [tip.format(where=pixelText(row["x"], row["y"]), **row) for row in others]
-    fillRows(widget, (_("Image"), _("Similarity"), _("Runner-up")), texts, tips=tips)
+    texts = [(row["name"], pixelText(row["x"], row["y"]), f"{row['confidence']:.2f}") for row in others]
+    tip = _(
+        "{name}: confidence {confidence:.2f} (0: as alike elsewhere); similarity {similarity:.4f}, of the runner-up {other}"
+    )
+    tips = [tip.format(other=_number(row["runner_up_similarity"]), **row) for row in others]
+    fillRows(widget, (_("Image"), _("Best at"), _("Confidence")), texts, tips=tips)
     widget.visible = bool(others)
 
 

@@ -5,7 +5,8 @@ import pytest
 from labelled import labels_of, volume
 from PIL import Image
 
-from medssl.evaluation.label_map_cases import Pair, measure_pairs
+from medssl.evaluation.label_map_cases import measure_pairs
+from medssl.evaluation.label_map_pairs import Pair
 from medssl.images.formats.reading import write_volume
 from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.geometry import Turn, turned

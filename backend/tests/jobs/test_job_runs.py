@@ -108,3 +108,11 @@ assert not {{"torch", "SimpleITK"}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_run_says_how_long_it_goes_on(store, spec, home, monkeypatch):
+    monkeypatch.setattr("medssl.jobs.pace.FIRST_S", 0.05)
+    job = store.create(spec(name="count to 10"))
+    run_here(store.folder(job), home, "cpu", never, FAKES)
+    estimates = [event for event in store.events(job)[0] if event["type"] == "estimate"]
+    assert estimates and all(event["steps"] == 10 and 0 < event["left_s"] < 10 for event in estimates)

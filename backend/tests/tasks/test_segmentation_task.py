@@ -21,8 +21,8 @@ from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.tasks.run import run_task
-from medssl.tasks.segmentation.results import WorstCases
 from medssl.tasks.segmentation.loss import make_loss
+from medssl.tasks.segmentation.results import WorstCases
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -93,7 +93,7 @@ def showMatch(group: RadiographGroup, number: int, row):
         node.RemoveNthControlPoint(node.GetNumberOfControlPoints() - 1)
     for index, (prefix, title) in enumerate(places):
         position = pixelsToRas(image, [(row[f"{prefix}x"], row[f"{prefix}y"])])[0]
-        label = _("{title} {similarity:.2f}").format(title=title, similarity=row[f"{prefix}similarity"])
+        label = title if prefix else _("{title}, confidence {confidence:.2f}").format(title=title, **row)
         if index < node.GetNumberOfControlPoints():
             node.SetNthControlPointPosition(index, *position)
         else:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from medssl.cli.output import complain, err, out
+from medssl.cli.working import Lines
 from medssl.core.errors import from_dict
-from medssl.core.protocol import FINISHED, JobSpec
+from medssl.core.protocol import FINISHED, QUEUED, RESUMABLE_STATES, RUNNING, JobSpec, JobStatus
+from medssl.jobs.pace import duration_text
 
 PRODUCTS = ("model.safetensors", "report.html", "batch.md")  # what a job is run for
 METRICS = ("validation_loss", "constant_mean_loss", "distorted_loss", "validation_dice", "validation_auc")
@@ -44,7 +47,7 @@ def watch_job(store: Any, job: str) -> int:
     err.print(f"job {job}", highlight=False)
     try:
         with JobDisplay() as display:
-            view = process.wait(store, job, display.show)
+            view = process.wait(store, job, display.show, display.look)
     except KeyboardInterrupt:
         err.print(f"\nThe job goes on. Stop it with: medssl jobs cancel {job}", highlight=False)
         return 130
@@ -57,16 +60,27 @@ def watch_job(store: Any, job: str) -> int:
     if view.status.error:
         complain(from_dict(view.status.error))
     err.print(f"{view.status.state}; log: {store.folder(job) / 'log.txt'}", highlight=False)
+    if view.status.state in RESUMABLE_STATES:
+        err.print(f"Go on with it: medssl jobs resume {job}", highlight=False)
     return 1
 
 
 class JobDisplay:
-    """A progress bar for a running job, with its validations and warnings as lines above it."""
+    """A progress bar for a running job, with its validations and warnings as lines above it.
+
+    Where no terminal shows bars (a pipe, a file), what the job is at and how long it goes on are lines too.
+    """
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, console=err)
-        self.task = self.progress.add_task("waiting", total=None)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+        )
+        self.progress = Progress(*columns, console=err, disable=not err.is_terminal)
+        self.task = self.progress.add_task("waiting", total=None, left="")
+        self.lines, self.estimated = Lines(), False
         self.verdict = ""  # in a sentence, of a job that has one
 
     def __enter__(self) -> JobDisplay:
@@ -75,6 +89,14 @@ class JobDisplay:
 
     def __exit__(self, *error: object) -> None:
         self.progress.stop()
+
+    def look(self, status: JobStatus) -> None:
+        """Take a look at the job between its events: what it is at before its first step, and what is left then."""
+        left = f"about {duration_text(status.eta_s)} left" if status.eta_s else ""
+        if status.state in (QUEUED, RUNNING) and not status.step and status.message:
+            self.progress.update(self.task, description=escape(status.message))
+            self.lines.update(status.message)
+        self.progress.update(self.task, left=left)
 
     def show(self, event: dict[str, Any]) -> None:
         """Take one event of the job."""
@@ -89,8 +111,18 @@ class JobDisplay:
             self.verdict = event["text"]
         elif kind in ("resumed", "run", "item"):
             self.progress.update(self.task, completed=event["step"])
+        if kind == "estimate" and (not err.is_terminal or not self.estimated):  # a bar shows the further ones
+            self.estimated = True
+            err.print(escape(estimate_line(event)), highlight=False)
         for line in lines_of(event):
             self.progress.console.print(line)
+
+
+def estimate_line(event: Mapping[str, Any]) -> str:
+    """Of a running job: "step 12 of 60 (20 %), about 4 min left, loss 0.5120"."""
+    step, steps = event["step"], event["steps"]
+    said = f", {event['message']}" if event["message"] else ""
+    return f"step {step} of {steps} ({100 * step // steps} %), about {duration_text(event['left_s'])} left{said}"
 
 
 def lines_of(event: dict[str, Any]) -> list[str]:

@@ -10,9 +10,15 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand
 
+from medssl.core.errors import ConfigError
+
 TRAIN, INSPECT, APPLY = "Train", "Inspect", "Apply and evaluate"
 DATA, SERVER = "Data and models", "Server and jobs"
 EXAMPLE = "Example:\n"
+OVERRIDDEN = (  # an option that does not count where the other one is given (True), or is not (False)
+    ("test_fraction", "folds", True), ("validation_fraction", "folds", True), ("fold", "folds", False),
+)  # fmt: skip
+COMMANDLINE = "COMMANDLINE"  # the name that click has for it
 
 
 class Verb(TyperCommand):
@@ -22,7 +28,19 @@ class Verb(TyperCommand):
         """Read the arguments."""
         flags = {name for p in self.params if getattr(p, "is_flag", False) and not p.secondary_opts for name in p.opts}
         negations = {f"--no-{name[2:]}" for name in flags}
-        return super().parse_args(ctx, [argument for argument in args if argument not in negations])
+        rest = super().parse_args(ctx, [argument for argument in args if argument not in negations])
+        for option, governor, overridden in OVERRIDDEN:
+            if (
+                getattr(ctx.get_parameter_source(option), "name", "") == COMMANDLINE
+                and bool(ctx.params.get(governor)) == overridden
+            ):
+                flag, other = (f"--{name.replace('_', '-')}" for name in (option, governor))
+                while_ = f"{other} {ctx.params[governor]} draws the parts" if overridden else f"there is no {other}"
+                remedy = f"Leave {flag} out" if overridden else f"Add {other}, or leave {flag} out"
+                raise ConfigError(
+                    f"{flag} {ctx.params[option]}", f"does not count: {while_}", remedy, code="option-overridden"
+                )
+        return rest
 
 
 def verb(app: typer.Typer, name: str, example: str, *, group: str | None = None, old: tuple[str, ...] = ()) -> Any:

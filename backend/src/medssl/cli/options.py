@@ -45,6 +45,7 @@ Validation = Annotated[
 Test = Annotated[
     float, typer.Option(help="Share of the patients held out for the final test, where the catalogue names none.")
 ]
+Folds = Annotated[int, typer.Option(help="Folds of a cross-validation, of which --fold is the test set.")]
 PartialWeights = Annotated[
     bool, typer.Option("--partial-weights", help="Weights that match only in part are accepted.")
 ]

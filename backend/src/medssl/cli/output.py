@@ -14,6 +14,7 @@ from rich.table import Table
 
 from medssl.core.errors import MedSSLError
 from medssl.core.protocol import JobView, to_json
+from medssl.reports.numbers import plain
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
@@ -37,11 +38,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
 
     Args:
         columns: headings.
-        rows: a cell for each column.
+        rows: a cell for each column, any value: see `plain`.
         title: a line above it.
         names: so many columns, from the first on, hold what users type or copy: never cut or wrapped, the others wrap.
     """
-    cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(plain(cell)) for cell in row] for row in rows]
     table = Table(header_style="bold")
     for number, heading in enumerate(columns):
         width = max((cell_len(line) for row in cells for line in row[number].split("\n")), default=0)

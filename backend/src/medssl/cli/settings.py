@@ -13,7 +13,7 @@ def parse_settings(assignments: list[str]) -> dict[str, Any]:
     """Turn `training.steps=500` into {"training": {"steps": 500}}; values are JSON where they can be, else text.
 
     Raises:
-        ConfigError: no equals sign.
+        ConfigError: no equals sign, or one setting with two values.
     """
     tree: dict[str, Any] = {}
     for assignment in assignments:
@@ -26,10 +26,44 @@ def parse_settings(assignments: list[str]) -> dict[str, Any]:
         for group in groups:
             here = here.setdefault(group, {})
         try:
-            here[name] = json.loads(text)
+            value = json.loads(text)
         except ValueError:
-            here[name] = text
+            value = text
+        if here.setdefault(name, value) != value:
+            raise given_twice(f"--set {path.strip()}", here[name], f"--set {path.strip()}", value)
     return tree
+
+
+def with_options(settings: dict[str, Any], options: dict[str, tuple[str, Any]]) -> dict[str, Any]:
+    """Settings with those that have an option of their own; an option that was not given (None or "") changes nothing.
+
+    Args:
+        settings: of --config and --set.
+        options: dotted setting -> (the option, its value).
+
+    Raises:
+        ConfigError: an option and a setting that say different things.
+    """
+    for path, (option, value) in options.items():
+        if value is None or value == "":
+            continue
+        *groups, name = path.split(".")
+        here = settings
+        for group in groups:
+            here = here.get(group, {})
+        if name in here and here[name] != value:
+            raise given_twice(f"--set {path}", here[name], option, value)
+        made: dict[str, Any] = {name: value}
+        for group in reversed(groups):
+            made = {group: made}
+        settings = merge(settings, made)
+    return settings
+
+
+def given_twice(first: str, value: Any, second: str, other: Any) -> ConfigError:
+    """The error for one setting with two values."""
+    rule = f"and {second} = {other!r} are of one setting"
+    return ConfigError(f"{first} = {value!r}", rule, "Give one of them", code="setting-given-twice")
 
 
 def read_settings(path: str) -> dict[str, Any]:

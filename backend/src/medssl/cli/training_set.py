@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, closest_name
 from medssl.core.files import split_choice
 from medssl.core.protocol import DataSpec, VolumeRef
-from medssl.datasets.spec.rules import closest_name
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.spec_files import READY_MADE, read_dataset_spec, ready_made
 

@@ -21,8 +21,10 @@ class apart, the error is raised with a code of its own: `StateError(job, "is ru
 
 from __future__ import annotations
 
+import difflib
 import errno
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # what the system says of a full disk or quota
@@ -50,6 +52,15 @@ def be(count: int) -> str:
 def have(count: int) -> str:
     """The verb after it: 1 image has, 3 images have."""
     return "has" if count == 1 else "have"
+
+
+def closest_name(name: Any, known: Iterable[str]) -> str:
+    """' (did you mean ...?)' where a known name is near, else nothing; swapped letters are nearer than other ones."""
+    folded = {one.casefold(): one for one in known}
+    text = str(name)[:120].casefold()
+    found = difflib.get_close_matches(text, list(folded), 3, 0.6)
+    found.sort(key=lambda one: sorted(one) != sorted(text))
+    return f" (did you mean {folded[found[0]]!r}?)" if found else ""
 
 
 class MedSSLError(Exception):

@@ -22,8 +22,8 @@ RESUMABLE_STATES = (FAILED, CANCELLED, INTERRUPTED)
 
 # Event types in events.jsonl. A resumed run repeats the steps after its last checkpoint: a reader that draws
 # curves drops what lies beyond `step` of a `resumed` event.
-STARTED, RESUMED, LOSS, METRIC, CHECKPOINT, WARNING, FINISHED_EVENT, FAILED_EVENT, CANCELLED_EVENT = (
-    "started", "resumed", "loss", "metric", "checkpoint", "warning", "finished", "failed", "cancelled",
+STARTED, RESUMED, LOSS, METRIC, CHECKPOINT, ESTIMATE, WARNING, FINISHED_EVENT, FAILED_EVENT, CANCELLED_EVENT = (
+    "started", "resumed", "loss", "metric", "checkpoint", "estimate", "warning", "finished", "failed", "cancelled",
 )  # fmt: skip
 
 

@@ -49,6 +49,7 @@ class CheckRequest(Request):
     data: DataSpec = asked("Training set")
     read_all: bool = asked("All images are read, not a few or their headers alone", False)
     labels: str = asked("Label columns that each part is looked into for, such as Effusion,Edema", "")
+    seed: int = asked("Seed of a pretraining, which draws its split: training.seed", 0)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """Settings as frozen dataclasses: one tree is the form, the HTTP body, the YAML file and the header.
 
 Standard library only, because Slicer's process imports it. A config class declares each field with
-`setting(...)`, may nest further config classes, and may hold `PRESETS`: name -> overrides.
+`setting(...)`, may nest further config classes, and may hold `PRESETS`: name -> overrides. `ONLY_WHILE` says of settings (of its own
+or, dotted, of a group) when they count at all: "momentum" -> "optimizer=sgd", "training.steps" -> "epochs=0", "x" -> "y>0",
+"z" -> "kind=a|b". One that is given and does not count is refused. `under(preset, values)` may take out of a preset what explicit
+values replace.
 """
 
 from __future__ import annotations
@@ -93,14 +96,97 @@ def build(config_class: Any, values: dict[str, Any], preset: str | None = None) 
     Raises:
         ConfigError: an unknown preset or setting, a wrong type, or a value outside its range.
     """
-    if preset is not None:
-        known = config_class.PRESETS
-        if preset not in known:
-            raise ConfigError(
-                f"preset {preset!r}", "is unknown", f"Use one of {', '.join(known)}", code="preset-unknown"
-            )
-        values = _merge(known[preset], values)
-    return _build(config_class, values, path="")
+    if preset is None:
+        return _build(config_class, values, path="")
+    known = config_class.PRESETS
+    if preset not in known:
+        raise ConfigError(f"preset {preset!r}", "is unknown", f"Use one of {', '.join(known)}", code="preset-unknown")
+    _build(config_class, values, path="")  # names and types, before they are looked into
+    base = getattr(config_class, "under", lambda base, values: base)(known[preset], values)
+    made = _build(config_class, _merge(base, values), path="")
+    check_counting(made, values, base)
+    return made
+
+
+def build_asked(config_class: Any, values: dict[str, Any]) -> Any:
+    """Make a config from what somebody asked for, over the defaults.
+
+    A whole tree is taken as it is: forms hold settings that do not count, and say so. In a part of one every setting was
+    meant, and those that do not count are refused.
+
+    Raises:
+        ConfigError: see `build` and `check_counting`.
+    """
+    made = build(config_class, values)
+    if not _is_whole(as_dict(made), values):
+        check_counting(made, values)
+    return made
+
+
+def check_counting(config: Any, values: dict[str, Any], base: dict[str, Any] | None = None) -> None:
+    """Refuse settings that were given and do not count under the others, see `ONLY_WHILE` in the module's docstring.
+
+    Args:
+        config: as it was made.
+        values: what was given by name; what says the same as the default or the preset was copied, and contradicts nothing.
+        base: the preset's values.
+
+    Raises:
+        ConfigError: such a setting, with the one that decides.
+    """
+    for path, (governor, found, condition) in not_counting(config).items():
+        given = _at(values, path)
+        if given is MISSING or given in (_at(base or {}, path), _default_of(config, path)):
+            continue
+        name = governor.rpartition(".")[2]
+        wanted = governor.removesuffix(name) + condition.replace("|", " or ").replace(">0", " to more than 0", 1)
+        raise ConfigError(
+            f"{path} = {given!r}",
+            f"does not count while {governor} = {found!r}",
+            f"Leave it out, or set {wanted} too",
+            code="setting-overridden",
+        )
+
+
+def not_counting(config: Any, path: str = "") -> dict[str, tuple[str, Any, str]]:
+    """Settings that have no effect under the others: dotted name -> (the one that decides, its value, when it would count)."""
+    found = {}
+    for name, condition in getattr(config, "ONLY_WHILE", {}).items():
+        governor = condition.partition(">")[0].partition("=")[0]
+        value = getattr(config, governor)
+        counts = value > 0 if condition.endswith(">0") else str(value) in condition.partition("=")[2].split("|")
+        if not counts:
+            found[path + name] = path + governor, value, condition
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            found |= not_counting(value, f"{path}{field.name}.")
+    return found
+
+
+def _is_whole(tree: dict[str, Any], values: dict[str, Any]) -> bool:
+    return all(
+        name in values and (not isinstance(one, dict) or _is_whole(one, values[name])) for name, one in tree.items()
+    )
+
+
+MISSING = object()
+
+
+def _at(tree: Any, path: str) -> Any:
+    """The value of a dotted name in nested settings; MISSING where there is none."""
+    for name in path.split("."):
+        if not isinstance(tree, dict) or name not in tree:
+            return MISSING
+        tree = tree[name]
+    return tree
+
+
+def _default_of(config: Any, path: str) -> Any:
+    *groups, name = path.split(".")
+    for group in groups:
+        config = getattr(config, group)
+    return next(field.default for field in dataclasses.fields(config) if field.name == name)
 
 
 def as_dict(config: Any) -> dict[str, Any]:

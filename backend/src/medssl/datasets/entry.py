@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medssl.images.formats.reading import read_volume
+from medssl.images.label_maps import looks_like_label_map
 from medssl.images.points import located
 from medssl.images.volume import Volume
 
@@ -13,6 +14,10 @@ SPLIT_WORDS = {  # as tables write them, in lower case -> the split
     "": "", "train": "training", "training": "training", "val": "validation", "valid": "validation",
     "validation": "validation", "test": "test",
 }  # fmt: skip
+LABEL_MAP_NOTE = (
+    "looks like a label map (a few whole numbers, mostly 0), not like an image: --pattern chooses the images alone, and --masks "
+    "says where their label maps lie"
+)
 FRAMES = ("RAS", "LPS", "voxel")
 
 
@@ -42,10 +47,14 @@ class Entry:
 def read_entry(entry: Entry) -> Volume:
     """Read the image of an entry, of a series from its files, with the place that its labels are about.
 
+    One without a label map that looks like one itself gets a note.
+
     Raises:
         VolumeError: see `read_volume`.
     """
     volume = read_volume(entry.image, entry.modality, files=entry.files, part=entry.part, gaps=entry.gaps)
+    if entry.mask is None and looks_like_label_map(volume.array):
+        volume = replace(volume, notes=(*volume.notes, LABEL_MAP_NOTE))
     return located(volume, entry.point, entry.frame) if entry.point else volume
 
 

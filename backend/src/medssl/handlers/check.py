@@ -26,7 +26,7 @@ def check(request: CheckRequest, context: Context) -> None:
     labels = (
         LabelSpec(tuple(one.strip() for one in request.labels.split(",") if one.strip())) if request.labels else None
     )
-    table, info = catalog_overview(images, request.data, context.progress, labels, request.read_all)
+    table, info = catalog_overview(images, request.data, context.progress, labels, request.read_all, request.seed)
     context.finish([], table, info)
 
 

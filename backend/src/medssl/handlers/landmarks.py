@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medssl.core.errors import CatalogError, InputError
+from medssl.core.errors import CatalogError, InputError, counted
 from medssl.core.protocol import VolumeRef
 from medssl.core.requests import LandmarksRequest
 from medssl.core.tables import write_table
@@ -56,8 +56,8 @@ def landmarks(request: LandmarksRequest, context: Context) -> None:
     queries = make_queries(known, [entry.patient for entry in catalog], request.pairs, request.seed)
     if not queries:
         raise CatalogError(
-            f"{len(known)} images with landmarks",
-            "share no landmark across two patients",
+            f"{counted(len(known), 'image')} with landmarks",
+            f"{'shares' if len(known) == 1 else 'share'} no landmark across two patients",
             "Give landmarks of several patients, under the same names",
             code="too-few-patients",
         )

@@ -17,6 +17,8 @@ from medssl.images.volume import Volume
 TOLERANCE = 1e-2  # voxels
 PLACED = 0.1  # voxels: DICOM and Slicer write positions and spacings with few digits
 MODALITY = "LABEL"
+MOST_VALUES = 32  # of an image that is taken for a label map
+LOOKED_AT = 2**18  # voxels that show it, about
 RESAMPLE = "Resample it to the image (nearest neighbour), or export it anew with the image as reference"
 
 
@@ -159,3 +161,14 @@ def _whole(path: Path, array: np.ndarray) -> np.ndarray:
             code="label-value-out-of-range",
         )
     return array.astype(np.uint8 if high <= 255 else np.int16)
+
+
+def looks_like_label_map(array: np.ndarray) -> bool:
+    """Whether an image is one in all likelihood: a few whole numbers from 0 on, 0 in half of it or more."""
+    some = array.ravel()[:: array.size // LOOKED_AT | 1]  # an odd step, so that no axis is left out
+    if not np.issubdtype(some.dtype, np.number) or np.iscomplexobj(some):
+        return False
+    values = np.unique(some)
+    if not 2 <= len(values) <= MOST_VALUES or values[0] != 0 or (values != np.rint(values)).any():
+        return False
+    return bool((some == 0).mean() >= 0.5)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
-from medssl.core.errors import NotFoundError
 from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class WarmModels:
         parts = split_reference(reference)
         if parts and parts[0] in untrained_presets():
             return reference, 0, fidelity, device, part
-        path = model_path(self.home, parts[0] if parts else reference)
+        path = model_path(self.home, parts[0] if parts else reference, bool(parts))
         return reference if parts else str(path), path.stat().st_mtime_ns, fidelity, device, part
 
     def get(self, reference: str, fidelity: str, device: str, part: str = "") -> Network:
@@ -72,7 +71,7 @@ class WarmModels:
         network = (
             untrained_of_preset(name, seed)
             if name in untrained_presets()
-            else untrained_twin(model_path(self.home, name), seed)
+            else untrained_twin(model_path(self.home, name, True), seed)
         )
         return network.to(where)
 
@@ -104,24 +103,21 @@ class WarmEmbeddings:
         return cast(T, self._warm[key])
 
 
-def model_path(home: Path, reference: str) -> Path:
-    """The weight file that a job id or a path names.
+def model_path(home: Path, reference: str, untrained: bool = False) -> Path:
+    """The weight file that a job id or a path names; `untrained`: whose twin is asked for, so that a preset would do too.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is none. StateError: the job has not finished. InputError: its kind leaves none.
     """
+    from medssl.jobs.missing_model import missing_model
     from medssl.jobs.store import model_of_job
 
     if of_job := model_of_job(home, reference):
         return of_job
     path = Path(reference).expanduser()
     if not path.is_file():
-        raise NotFoundError(
-            f"model {reference!r}",
-            "is neither a finished job nor a weight file",
-            f"See `medssl jobs list`; untrained:PRESET (of {', '.join(untrained_presets())}) is a network before any training",
-            code="model-not-found",
-        )
+        also = f"untrained:PRESET (of {', '.join(untrained_presets())}) is a network before any training"
+        raise missing_model(home, reference, also=also if untrained else "")
     return path.resolve()
 
 

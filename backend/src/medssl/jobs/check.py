@@ -6,11 +6,12 @@ import dataclasses
 from pathlib import Path
 
 from medssl.core.errors import CatalogError, InputError, WeightsError
-from medssl.core.files import existing_path
+from medssl.core.files import existing_path, split_choice
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.registry import load
 from medssl.jobs.child import KINDS
 from medssl.jobs.devices import DEVICE
+from medssl.jobs.missing_model import missing_model
 from medssl.jobs.store import model_of_job
 
 
@@ -36,6 +37,8 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
             f"device {spec.device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps", code="device-unknown"
         )
     of_job = model_of_job(home, spec.start_from) if home else None
+    if home and spec.start_from and not of_job and not split_choice(Path(spec.start_from).expanduser())[0].is_file():
+        raise missing_model(home, spec.start_from, "weights to start from")
     start_from = str(of_job) if of_job else existing_path(spec.start_from, WeightsError)
     complete = dataclasses.replace(spec, data=_with_absolute_paths(spec.data), start_from=start_from)
     return load(table[spec.kind].check)(complete)

@@ -11,9 +11,10 @@ from typing import Any
 
 from medssl.core.errors import CancelledError, translate
 from medssl.core.files import read_json
-from medssl.core.protocol import CANCELLED, FAILED, FINISHED, RUNNING, JobSpec, spec_from_json
+from medssl.core.protocol import CANCELLED, ESTIMATE, FAILED, FINISHED, RUNNING, JobSpec, spec_from_json
 from medssl.core.registry import load
 from medssl.jobs.liveness import alive_lock
+from medssl.jobs.pace import Pace
 from medssl.jobs.record import EventLog, StatusFile, record_end, write_end_state
 
 LOCK_PATIENCE_S = 10.0  # a reader holds the lock for a moment when it looks
@@ -43,7 +44,7 @@ class FolderRun:
         self.folder, self.home, self.device = folder, home, device
         self.resume = any((folder / "checkpoints").glob("*"))
         self.cancel_requested = cancel_requested
-        self._status, self._on_progress, self._last = status, on_progress, ""
+        self._status, self._on_progress, self._last, self._pace = status, on_progress, "", Pace()
         self._events = EventLog(folder / "events.jsonl") if status else None
 
     @property
@@ -58,10 +59,15 @@ class FolderRun:
             self._last = type
 
     def progress(self, step: int, steps: int, message: str = "", eta_s: float | None = None) -> None:
-        """Note how far the run is."""
-        if self._status:
+        """Note how far the run is; how long it goes on is what the clock says, before it can what the run says itself."""
+        if self._status and self._events:
             share = min(1.0, step / steps) if steps else 0.0
-            self._status.note(step=step, steps=steps, progress=share, message=message, eta_s=eta_s)
+            left = self._pace.left(step, steps)
+            self._status.note(
+                step=step, steps=steps, progress=share, message=message, eta_s=eta_s if left is None else left
+            )
+            if left is not None and self._pace.is_due(step, steps):
+                self._events.append(ESTIMATE, {"step": step, "steps": steps, "left_s": left, "message": message})
             self._on_progress(step, steps)
 
     def begin(self, device: str) -> None:

@@ -134,10 +134,18 @@ def enforce_cancel(store: JobStore, job: str, grace_s: float = GRACE_S) -> None:
     _record_cancelled(store.folder(job))
 
 
-def follow(store: JobStore, job: str, after: int = 0, poll_s: float = POLL_S) -> Iterator[dict[str, Any]]:
-    """Yield the job's events as they come, until it has ended or was interrupted."""
+def follow(
+    store: JobStore,
+    job: str,
+    after: int = 0,
+    poll_s: float = POLL_S,
+    on_status: Callable[[JobStatus], None] = lambda status: None,
+) -> Iterator[dict[str, Any]]:
+    """Yield the job's events as they come, until it has ended or was interrupted; `on_status` hears of every look at it."""
     while True:
-        over = store.status(job).state in (*END_STATES, INTERRUPTED)  # looked at before the events: none is missed
+        status = store.status(job)  # looked at before the events: none is missed
+        over = status.state in (*END_STATES, INTERRUPTED)
+        on_status(status)
         events, after = store.events(job, after)
         yield from events
         if events:
@@ -147,9 +155,14 @@ def follow(store: JobStore, job: str, after: int = 0, poll_s: float = POLL_S) ->
         time.sleep(poll_s)
 
 
-def wait(store: JobStore, job: str, on_event: Callable[[dict[str, Any]], None] = lambda event: None) -> JobView:
+def wait(
+    store: JobStore,
+    job: str,
+    on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    on_status: Callable[[JobStatus], None] = lambda status: None,
+) -> JobView:
     """Follow the job to its end."""
-    for event in follow(store, job):
+    for event in follow(store, job, on_status=on_status):
         on_event(event)
     return store.view(job)
 

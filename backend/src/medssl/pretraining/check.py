@@ -6,7 +6,7 @@ import dataclasses
 
 from medssl.core.protocol import JobSpec
 from medssl.core.registry import config_class
-from medssl.core.schema import as_dict, build
+from medssl.core.schema import as_dict, build_asked
 from medssl.datasets.submitted_sets import with_complete_sets
 from medssl.pretraining import METHODS
 from medssl.pretraining.kind_of_data import check_kind_of_data
@@ -21,4 +21,6 @@ def check_pretrain(spec: JobSpec) -> JobSpec:
     """
     config = config_class(METHODS, spec.method)
     check_kind_of_data(spec.method, spec.data)
-    return dataclasses.replace(spec, config=as_dict(build(config, spec.config)), data=with_complete_sets(spec.data))
+    return dataclasses.replace(
+        spec, config=as_dict(build_asked(config, spec.config)), data=with_complete_sets(spec.data)
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from medssl.core.errors import counted
 from medssl.core.files import write_json
 from medssl.core.tables import write_table
 from medssl.reports import classification_report as classification_page
@@ -32,6 +33,7 @@ def write_evaluation(
         The path of report.html.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.absolute()
     write_json(folder / "evaluation.json", evaluation)
     rows = [
         {"class": name, "metric": metric, **bounds}
@@ -52,9 +54,16 @@ def _worst(page: Report, captions: Mapping[str, str], folder: Path, pictures: Ma
     if not captions:
         return
     page.heading("Worst cases")
+    shown = 0
     for image, caption in captions.items():
         path = folder / pictures.get(image, image)
         own = folder in path.parents
         png = path.read_bytes() if own and path.suffix.lower() in PICTURES and path.is_file() else thumbnail(path)
         link = "" if not path.exists() else str(path.relative_to(folder)) if own else path.resolve().as_uri()
+        shown += png is not None
         page.case(png, caption, link)
+    if shown < len(captions):
+        page.text(
+            f"{len(captions) - shown} of these {counted(len(captions), 'case')} have no picture: their images are not where the "
+            "table says. `medssl evaluate --images FOLDER` looks for images of the same names there."
+        )

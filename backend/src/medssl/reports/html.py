@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.files import write_atomic
+from medssl.reports.numbers import plain
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
@@ -87,5 +88,5 @@ def _cell(value: Any) -> str:
         return (
             f'<td class="number">{value:,}</td>' if isinstance(value, int) else f'<td class="number">{value:.4f}</td>'
         )
-    first, *more = html.escape(str(value)).split("\n")
+    first, *more = html.escape(str(plain(value))).split("\n")
     return f"<td>{first}{''.join(f'<br><small>{line}</small>' for line in more)}</td>"

@@ -37,3 +37,14 @@ def with_interval(row: Mapping[str, Any], value: str = "value", digits: int = 3,
 def in_cell(row: Mapping[str, Any], value: str = "value", digits: int = 3, sign: str = "") -> str:
     """The same for a narrow column of a table: the interval in a line of its own."""
     return with_interval(row, value, digits, sign).replace(" (", "\n").rstrip(")")
+
+
+def plain(value: Any) -> Any:
+    """A value as people write it: yes and no, lists with commas, mappings as name: value; nothing for None."""
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {plain(one)}" for name, one in value.items())
+    if isinstance(value, (list, tuple, set)):
+        return ", ".join(str(plain(one)) for one in value)
+    return value

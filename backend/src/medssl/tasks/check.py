@@ -7,7 +7,7 @@ import dataclasses
 from medssl.core.errors import ConfigError
 from medssl.core.protocol import JobSpec
 from medssl.core.registry import config_class
-from medssl.core.schema import as_dict, build
+from medssl.core.schema import as_dict, build_asked
 from medssl.datasets.submitted_sets import with_complete_sets
 from medssl.tasks import TASKS
 
@@ -19,7 +19,7 @@ def check_finetune(spec: JobSpec) -> JobSpec:
         NotFoundError: an unknown task. ConfigError: a setting that is unknown or out of range.
         CatalogError: a dataset spec that cannot be used.
     """
-    config = as_dict(build(config_class(TASKS, spec.method, "task"), spec.config))
+    config = as_dict(build_asked(config_class(TASKS, spec.method, "task"), spec.config))
     return dataclasses.replace(spec, config=config, data=with_complete_sets(spec.data))
 
 

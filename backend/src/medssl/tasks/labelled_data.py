@@ -17,7 +17,7 @@ from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
-from medssl.datasets.catalog.split import ThreeSplit, folds, split_three
+from medssl.datasets.catalog.split import ThreeSplit, split_for_task
 from medssl.datasets.catalog.subset import subset
 from medssl.datasets.entry import Entry
 from medssl.datasets.geometry import in_spacing, remarks
@@ -124,7 +124,7 @@ def read_parts(
     cache = VolumeCache(run.home / "cache", orientation)
 
     def draw(usable: Catalog) -> tuple[ThreeSplit, dict[str, Catalog]]:
-        split = _split(usable, data, seed)
+        split = split_for_task(usable, data, seed)
         chosen = {
             "training": _selected(split.training, select, catalog, known),
             "validation": split.validation,
@@ -178,12 +178,6 @@ def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> Labell
         geometry=geometry,
         remarks=remarks(every, geometry),
     )
-
-
-def _split(catalog: Catalog, data: DataSpec, seed: int) -> ThreeSplit:
-    if data.folds:
-        return folds(catalog, data.folds, seed)[data.fold]
-    return split_three(catalog, data.validation_fraction, data.test_fraction, seed)
 
 
 def _selected(training: Catalog, select: SelectionConfig, catalog: Catalog, known: Labels | None) -> Catalog:

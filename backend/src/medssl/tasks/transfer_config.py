@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from medssl.core.errors import ConfigError
 from medssl.core.schema import setting
@@ -40,6 +41,8 @@ class SelectionConfig:
 @dataclass(frozen=True)
 class TransferConfig:
     """How weights that were trained before go on learning."""
+
+    ONLY_WHILE: ClassVar[dict[str, str]] = {"freeze_steps": "freeze=backbone"}
 
     layer_decay: float = setting(
         1.0, "Learning rate of each layer, as a share of the next one's towards the head; 1: all alike",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from medssl.core.schema import setting
 
@@ -10,6 +11,10 @@ from medssl.core.schema import setting
 @dataclass(frozen=True)
 class TrainingConfig:
     """How long, how fast and on what a network is trained."""
+
+    ONLY_WHILE: ClassVar[dict[str, str]] = {
+        "momentum": "optimizer=sgd", "nesterov": "optimizer=sgd", "decay_every": "schedule=step|plateau",
+    }  # fmt: skip
 
     steps: int = setting(20_000, "Optimiser steps in all", minimum=1, maximum=100_000_000)
     batch_size: int = setting(

@@ -12,8 +12,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from medssl.cli.app import app
+from medssl.core.protocol import DataSpec
+from medssl.datasets.catalog.catalog import read_catalog
+from medssl.datasets.catalog.split import SPLIT_SEED, split_for_task
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
+from medssl.tasks.classification import task as classification
+from medssl.tasks.probing import task as probing
+from medssl.tasks.segmentation import task as segmentation
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +85,7 @@ def test_one_table_an_exit_status_and_json(mixed, monkeypatch):
     assert info["dicom_series"] == 3 and info["volumes"] == 7 and info["patients"] == 6
     assert info["patients_by"] == {"PatientID": 3, "folder": 3, "BIDS": 1}
     assert info["orientations"] == {"LPS": 6, "RAS": 1} and "median" in info["spacing"]
-    assert info["dimension"] == "3D" and info["training"] + info["validation"] == 7
+    assert info["dimension"] == "3D" and info["training"] + info["validation"] + info["test"] == 7
     assert sum("orientations" in note or "Spacings" in note for note in info["notes"]) == 2
     assert not any("MRN" in json.dumps(row["patient"]) for row in info["table"])
     sides = {(row["patient"], row["split"]) for row in info["table"] if not row["problem"]}
@@ -136,3 +142,29 @@ def test_labels_that_prevent_a_training_are_a_note_and_status_1(tmp_path, rng, l
     info = json.loads(found.stdout)
     assert found.exit_code == 1 and info["refused"] == 1 and len(info["table"]) == 8
     assert any("No training is possible" in note and said in note for note in info["notes"])
+
+
+def test_each_use_has_its_split_and_it_is_the_one_that_it_draws(tmp_path, rng):
+    for n in range(10):
+        write_volume(Volume(rng.integers(0, 99, (9, 8, 7)).astype(np.int16)), tmp_path / f"scan-{n}.nrrd")
+    found = run("data", "check", str(tmp_path), "--test-fraction", "0.3", "--json")
+    answer = json.loads(found.stdout)
+    assert answer["splits"] == {
+        "pretraining": {"training": 8, "validation": 2}, "fine-tuning": {"training": 5, "validation": 2, "test": 3},
+    }  # fmt: skip
+    data = DataSpec(path=str(tmp_path), test_fraction=0.3)
+    drawn = split_for_task(read_catalog(data, tmp_path), data)
+    assert {row["image"] for row in answer["table"] if row["split"] == "test"} == {e.name for e in drawn.test}
+    assert all(SPLIT_SEED is task.SPLIT_SEED for task in (segmentation, classification, probing))
+    folds = json.loads(run("data", "check", str(tmp_path), "--folds", "5", "--json").stdout)["splits"]
+    assert list(folds) == ["pretraining", *(f"fine-tuning, fold {n}" for n in range(5))]
+    shown = run("data", "check", str(tmp_path)).output
+    assert "6 training, 2 validation, 2 test images" in shown and "8 training, 2 validation images" in shown
+
+
+def test_a_set_too_small_for_a_test_can_still_pretrain(tmp_path, rng):
+    for n in range(2):
+        write_volume(Volume(rng.integers(0, 99, (9, 8, 7)).astype(np.int16)), tmp_path / f"scan-{n}.nrrd")
+    found = run("data", "check", str(tmp_path))
+    assert found.exit_code == 0 and "No fine-tuning is possible" in found.output
+    assert run("data", "check", str(tmp_path), "--folds", "5").exit_code == 1

@@ -194,8 +194,8 @@ def test_what_cannot_be(tmp_path):
     assert refusal(predicted, *out).code == "truth-missing"
     error = refusal(predicted, "--truth", true, "--classes", "1=Kopf", *out)
     assert isinstance(error, VolumeError) and error.code == "label-value-unknown" and "value 4" in error.value
-    (predicted / "fall 3.nii.gz").unlink()
-    error = refusal(predicted, "--truth", true, *out)
+    others = maps(tmp_path / "others", 1, names="cas")
+    error = refusal(others, "--truth", true, *out)
     assert isinstance(error, CatalogError) and error.code == "label-maps-missing" and "fall 3" in error.rule
     other = maps(tmp_path / "other", 0, spacing=(1, 1, 3))
     assert refusal(other, "--truth", true, *out).code == "grid-mismatch"

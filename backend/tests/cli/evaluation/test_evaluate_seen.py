@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ark_nets import make_ark
 from fakes import write_dataset_specs
@@ -14,9 +15,14 @@ from typer.testing import CliRunner
 
 from medssl.cli.app import app
 from medssl.cli.evaluation.evaluate_seen import NO_TEST, notes_on_seen
+from medssl.cli.evaluation.recorded_split import recorded_split, training_notes
 from medssl.core.errors import CatalogError
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.schema import as_dict, build
+from medssl.datasets.catalog.catalog import Catalog, read_catalog
+from medssl.datasets.catalog.split import split_for_task
+from medssl.images.formats.reading import write_volume
+from medssl.images.volume import Volume
 from medssl.jobs.store import JobStore
 from medssl.networks.weights.weight_files import save_weights
 from medssl.pretraining.ark.config import ArkConfig
@@ -127,8 +133,47 @@ def test_weights_that_a_training_began_with_count_too(home, tmp_path):
     assert first in notes_on_seen(home, second, seen[1:], False)[0]
 
 
-def test_a_set_without_that_split_is_refused(home, tmp_path):
+def test_an_ark_is_measured_on_the_split_that_it_drew_itself(home, tmp_path):
+    spec = declare(tmp_path / "data")
+    job = trained(home, spec)
+    drawn = read_set_parts(DataSpec(sets=(spec,)), 0, lambda share, text: None)[0][1]
+    asked = ["data.yaml", "--model", job, "--finding", "Even", "--split"]
+    shown = evaluate(*asked, "validation")
+    assert shown.exit_code == 0 and NO_TEST in shown.output, shown.exception
+    with Path("out/applied/predictions.csv").open() as file:
+        assert {row["image"] for row in csv.DictReader(file)} == set(drawn.images)
+    error = evaluate(*asked, "test").exception  # it drew none
+    assert error.code == "split-empty" and job in error.rule and f"{len(drawn.images)} validation" in error.rule
+
+
+def test_a_split_that_cannot_be_drawn_again_is_not_guessed(home, tmp_path):
     job = trained(home, declare(tmp_path / "data"))
-    error = evaluate("data.yaml", "--model", job, "--finding", "Even", "--split", "test").exception
+    table = tmp_path / "data" / "table.csv"
+    table.write_text(table.read_text().replace("patient9.png,9,0", "patient9.png,9,1"))
+    assert recorded_split(home, job) is None and recorded_split(home, "20200101-000000-ark-gone") is None
+
+
+def test_a_fine_tuned_models_own_test_images(home, tmp_path):
+    data = DataSpec(path=str(tmp_path / "scans"), test_fraction=0.3)
+    (tmp_path / "scans").mkdir()
+    for n in range(10):
+        write_volume(Volume(np.arange(64, dtype=np.int16).reshape(4, 4, 4)), tmp_path / "scans" / f"{n}.nrrd")
+    job = JobStore(home).create(JobSpec("finetune", "segmentation", {}, data))
+    entries = list(read_catalog(data, home))
+    found = recorded_split(home, job)
+    assert found is not None
+    (note,) = training_notes(home, job, [entry.image for entry in entries])
+    assert note.startswith(NO_TEST) and "5 trained the model, 2 chose its weights, 3 are of its own test" in note
+    assert not training_notes(home, job, [entry.image for entry in found.of(entries, "test")])
+    assert [e.name for e in found.of(entries, "test")] == [
+        e.name for e in split_for_task(Catalog(tuple(entries)), data).test
+    ]
+
+
+def test_a_set_without_that_split_is_refused(home, tmp_path):
+    net = make_ark(sets=SETS)
+    save_weights(tmp_path / "ark.safetensors", net.state_dict(), net.plan)  # of no job
+    declare(tmp_path / "data")
+    error = evaluate("data.yaml", "--model", "ark.safetensors", "--finding", "Even", "--split", "test").exception
     assert (error.code, error.value) == ("split-empty", "split test")
     assert "leave --split out" in error.remedy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -133,8 +134,18 @@ def test_the_template_is_a_dataset_spec_and_explains_every_key(tmp_path):
     file.write_text(template(), encoding="utf-8")
     made = read_dataset_spec(file)
     assert made.root == str(tmp_path.resolve())
-    lines = {line.split(":")[0] for line in template().splitlines() if line and line[0].isalpha()}
+    lines = {found[1] for line in template().splitlines() if (found := re.match(r"(?:# )?(\w+):(?: |$)", line))}
     assert lines == set(made.as_dict())
+
+
+def test_the_template_reads_a_table_with_its_label_columns_alone(tmp_path):
+    """Lines that name columns which not every table has (split, sex, view) begin as comments."""
+    (tmp_path / "mine.yaml").write_text(template(), encoding="utf-8")
+    rows = ["image,patient,nodule,findings,effusion", "a.png,1,1,mass;fibrosis,yes", "b.png,2,0,fibrosis,no"]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    warnings: list[dict[str, str]] = []
+    made = read_dataset(read_dataset_spec(tmp_path / "mine.yaml"), lambda share, text: None, warnings)
+    assert made.stated.tolist() == [[1, 1, 1], [0, 0, 0]] and not warnings
 
 
 def test_a_file_that_is_no_yaml_says_where(tmp_path):

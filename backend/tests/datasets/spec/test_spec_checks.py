@@ -14,7 +14,7 @@ from spec_trees import write
 from medssl.datasets.spec.check import LOOKED_INTO, check_datasets
 from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
-from medssl.reports.figures.contact_sheet import contact_sheet, labels_text
+from medssl.reports.figures.contact_sheet import contact_sheet, images_shown, labels_text
 
 
 def picture(path: Path, seed: int) -> None:
@@ -177,3 +177,14 @@ def test_the_contact_sheet_shows_so_many_tiles(root):
 def test_labels_in_words(root):
     made = read_dataset(spec_of(root))
     assert [labels_text(made, n) for n in (0, 1, 2)] == ["A, B ?", "none of the classes", "A"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_contact_sheet_shows_an_example_of_every_class(seed):
+    stated = np.zeros((5000, 4), np.float32)
+    stated[:2500, 0], stated[4321, 1], stated[[17, 4321], 2], stated[99, 3] = 1, 1, 1, -1
+    shown = images_shown(stated, 24, seed)
+    assert len(set(shown.tolist())) == 24 and (np.diff(shown) > 0).all()
+    assert 4321 in shown and 99 in shown and 0 < (stated[shown, 0] == 1).sum() < 24  # the last is only uncertain
+    assert len(images_shown(np.eye(30, dtype=np.float32), 24, seed)) == 30  # more classes than tiles
+    assert len(images_shown(np.full((3, 2), np.nan, np.float32), 24, seed)) == 3

@@ -54,7 +54,9 @@ def test_what_is_left_open_is_planned_and_recorded(tmp_path: Path):
     assert "Crops of 24 × 24 × 16" in job.of("plan")[0]["text"]
     assert headline["test"]["dice"] is not None
     volume = read_volume(tmp_path / "data" / "image6.nrrd", "MR")
-    assert segment_image(volume, load_weights(job.folder / "results" / "model.safetensors")).labels.shape == volume.shape
+    assert (
+        segment_image(volume, load_weights(job.folder / "results" / "model.safetensors")).labels.shape == volume.shape
+    )
 
 
 def test_a_resumed_training_keeps_its_plan_on_another_device(tmp_path: Path, monkeypatch):
@@ -75,7 +77,9 @@ def test_jobs_of_earlier_versions_are_not_planned(tmp_path: Path):
 
 def test_pretrained_weights_keep_their_network_and_its_halving(tmp_path: Path):
     network = UNet3D(base_width=4)
-    save_weights(tmp_path / "start.safetensors", network.state_dict(), Plan("genesis", {"base_width": 4}, modality="MR"))
+    save_weights(
+        tmp_path / "start.safetensors", network.state_dict(), Plan("genesis", {"base_width": 4}, modality="MR")
+    )
     over = {**OPEN, "training": {**OPEN["training"], "steps": 2}}
     spec = task_spec("segmentation", write_volumes(tmp_path / "data"), str(tmp_path / "start.safetensors"), **over)
     _, job = run(spec, tmp_path)
@@ -132,7 +136,9 @@ def test_norms_are_estimated_over_all_batches_alike():
 @pytest.mark.parametrize("wanted, estimated", [({}, True), ({"reestimate_norms": False}, False)])
 def test_small_batches_are_measured_with_norms_estimated_anew(tmp_path: Path, monkeypatch, wanted, estimated):
     seen = []
-    monkeypatch.setattr("medssl.tasks.segmentation.task.reestimate", lambda network, crops: seen.append(len(list(crops))))
+    monkeypatch.setattr(
+        "medssl.tasks.segmentation.task.reestimate", lambda network, crops: seen.append(len(list(crops)))
+    )
     over = {"network": "unet3d", "training": {**LOOP, "steps": 2}, **wanted}
     run(task_spec("segmentation", write_volumes(tmp_path / "data"), **over), tmp_path)
     assert bool(seen) == estimated and all(count == 16 for count in seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -14,6 +14,7 @@ from medssl.cli.options import (
     AsJson,
     Exclude,
     FillGaps,
+    Folds,
     Home,
     Labels,
     Masks,
@@ -23,9 +24,10 @@ from medssl.cli.options import (
     Test,
     Validation,
 )
-from medssl.cli.output import err, print_json, print_table
+from medssl.cli.output import print_json, print_table
 from medssl.cli.training_set import data_spec, dicom_options, means_dataset_spec, read_dataset_specs
-from medssl.core.errors import InputError, StateError
+from medssl.cli.working import working
+from medssl.core.errors import InputError, StateError, counted
 from medssl.core.home import home_folder
 from medssl.core.protocol import QUEUED, RUNNING, ResultStatus, to_json
 from medssl.core.requests import CheckRequest
@@ -33,6 +35,7 @@ from medssl.core.requests import CheckRequest
 app = typer.Typer(help="Look at training sets, and at what MedSSL keeps on disk.", no_args_is_help=True)
 KEPT = ("cache", "volumes", "results", "indexes", "samples", "jobs")  # folders of the home folder
 SHOWN = 100  # images that are listed even without a problem
+PARTS = ("training", "validation", "test")
 CLEARABLE = KEPT[:4]  # the others have verbs of their own
 
 
@@ -45,7 +48,9 @@ def check(
     pattern: Pattern = "",
     modality: Modality = "",
     validation_fraction: Validation = 0.2,
-    test_fraction: Test = 0.0,
+    test_fraction: Test = 0.2,
+    folds: Folds = 0,
+    seed: Annotated[int, typer.Option(help="Seed of a pretraining (training.seed), which draws its split.")] = 0,
     masks: Masks = "",
     exclude: Exclude = [],  # noqa: B006
     root: Root = None,
@@ -66,7 +71,7 @@ def check(
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Check a training set: files, series, patients, modality, geometry, labels, and how it would be split.
+    """Check a training set: files, series, patients, modality, geometry, labels, and how each use would split it.
 
     Every file that cannot be used is listed with its reason. Dataset specs are checked for missing files, unknown labels,
     duplicates and patients in two splits. The exit status is 0 where all can be used, 1 where a file cannot, or no training
@@ -80,10 +85,10 @@ def check(
         return
     from medssl.handlers.worker.local import run_here
 
-    more = {"test_fraction": test_fraction, "masks": masks, **dicom_options(plain_ids, fill_gaps)}
+    more = {"test_fraction": test_fraction, "folds": folds, "masks": masks, **dicom_options(plain_ids, fill_gaps)}
     chosen = data_spec(data, pattern, modality, validation_fraction, exclude, **more)
-    request = CheckRequest(chosen, read_all, labels)
-    with err.status("reading") as status:
+    request = CheckRequest(chosen, read_all, labels, seed)
+    with working("reading") as status:
         result = run_here(
             "check",
             to_json(request),
@@ -103,11 +108,14 @@ def _show(result: ResultStatus) -> None:
     """The images (those with problems, and the first), the columns of a table, and last one table of all that was found."""
     rows = [row for n, row in enumerate(result.table) if n < SHOWN or row.get("problem")]
     if rows:
-        filled = [name for name in rows[0] if name == "image" or any(row[name] for row in rows)]
-        title = f"{len(rows)} of {len(result.table)} images" if len(rows) < len(result.table) else ""
+        filled = [name for name in rows[0] if _differs(name, rows)]
+        title = f"{len(rows)} of {counted(len(result.table), 'image')}; " if len(rows) < len(result.table) else ""
+        title += f"the column split is that of {result.info['split_shown']}"
         print_table(filled, [[row[name] for name in filled] for row in rows], title)
     info = dict(result.info)
-    columns, notes, bad = info.pop("columns", {}), info.pop("notes"), info.pop("bad")
+    columns, notes, bad, splits = info.pop("columns", {}), info.pop("notes"), info.pop("bad"), info.pop("splits")
+    info.pop("split_shown")
+    info = {name: value for name, value in info.items() if name not in PARTS}  # of one use: `splits` has them all
     if columns:
         counts = [
             (name, ", ".join(f"{value or 'unknown'} ({n})" for value, n in found.items()))
@@ -115,9 +123,27 @@ def _show(result: ResultStatus) -> None:
         ]
         print_table(("column", "values (images)"), counts)
     found = [(name.replace("_", " "), _cell(value)) for name, value in info.items() if value or value == 0]
+    found += [(f"split for {use}", _images(counts)) for use, counts in splits.items()]
     found += [("cannot be used", f"{one['file']}: {one['reason']}") for one in bad]
     found += [("note", note) for note in notes[bool(bad) :]]  # the first names the files that cannot be used once more
     print_table(("found", ""), found)
+
+
+def _differs(name: str, rows: list[dict[str, Any]]) -> bool:
+    """Whether a column of the images is worth its width: what is the same in all of them stands in the summary."""
+    if name in ("image", "split") or len(rows) == 1:
+        return any(row[name] for row in rows)
+    if name == "patient" and all(row["patient"] == row["image"] for row in rows):
+        return False
+    return len({str(row[name]) for row in rows}) > 1 or (name == "problem" and bool(rows[0][name]))
+
+
+def _images(counts: dict[str, int]) -> str:
+    """The parts of a split as "8 training, 2 validation, 2 test images"."""
+    if not counts:
+        return "not possible, see the note"
+    whole = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return f"{whole} {'image' if list(counts.values()) == [1] else 'images'}"
 
 
 def _cell(value: object) -> object:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Optional
 import typer
 
 from medssl.cli.output import complain, err, out, print_json, print_table
-from medssl.core.errors import CatalogError, from_dict
+from medssl.cli.working import working
+from medssl.core.errors import CatalogError, counted, from_dict
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.spec_files import ready_made, ready_made_text, template
 
@@ -63,7 +64,7 @@ def check_dataset_specs(
     from medssl.datasets.spec.check import check_datasets
     from medssl.reports.figures.contact_sheet import contact_sheet
 
-    with err.status("reading") as status:
+    with working("reading") as status:
 
         def show(share: float, text: str) -> None:
             status.update(f"{share:.0%} {text}")
@@ -84,7 +85,7 @@ def check_dataset_specs(
 
 def _show(report: dict[str, Any]) -> None:
     facts = {key: report[key] for key in ("title", "kind", "root", "images", "patients") if report[key]}
-    facts |= {part: f"{count} images" for part, count in report.get("splits", {}).items()}
+    facts |= {part: counted(count, "image") for part, count in report.get("splits", {}).items()}
     facts |= {f"attribute {name}": _values(found) for name, found in report.get("attributes", {}).items()}
     if "missing" in report:
         read = f"{report['looked_into']} of {report['images']} read"

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.status import Status
 
 from medssl.cli.output import err
 from medssl.cli.training_set import data_spec
-from medssl.core.errors import ConfigError
+from medssl.cli.working import Working, working
+from medssl.core.errors import ConfigError, counted
 from medssl.core.home import home_folder
 from medssl.core.protocol import DataSpec, JobSpec, VolumeRef
+from medssl.jobs.pace import duration_text
 
 SPLITS = ("training", "validation", "test")
 
@@ -22,7 +24,7 @@ SPLITS = ("training", "validation", "test")
 class TerminalRun:
     """The `core.run.Run` of a command that does the work itself."""
 
-    def __init__(self, home: Path, device: str, status: Status) -> None:
+    def __init__(self, home: Path, device: str, status: Working) -> None:
         from medssl.jobs.devices import claims
 
         self.home, self.device, self.resume, self._status = home, claims(device)[0].device, False, status
@@ -36,8 +38,8 @@ class TerminalRun:
 
     def progress(self, step: int, steps: int, message: str = "", eta_s: float | None = None) -> None:
         """Show how far it is."""
-        left = f", {eta_s:.0f} s left" if eta_s else ""
-        self._status.update(escape(message + left))
+        left = f", about {duration_text(eta_s)} left" if eta_s else ""
+        self._status.update(message + left)
 
     def cancel_requested(self) -> bool:
         """Ctrl-C ends the command; what is done stays, and the next run goes on from there."""
@@ -66,15 +68,22 @@ def ark_settings(findings: list[str], heads: list[str], part: str) -> dict[str, 
 
 
 def apply_here(
-    model: str, data: DataSpec, settings: dict[str, Any], device: str, home: Path | None, detach: bool
+    model: str,
+    data: DataSpec,
+    settings: dict[str, Any],
+    device: str,
+    home: Path | None,
+    detach: bool,
+    keep: Container[str] | None = None,
 ) -> list[dict[str, str]]:
-    """Apply a model to images; the rows of the index, none where it runs as a job.
+    """Apply a model to images, of these to the ones that `keep` names as tables do; the rows of the index, none of a job.
 
     Raises:
         MedSSLError: see `medssl.tasks.apply.run.apply_model`.
     """
     from medssl.core.schema import as_dict, build
     from medssl.datasets.catalog.catalog import read_catalog
+    from medssl.datasets.entry import shown
     from medssl.tasks.apply.config import ApplyConfig
 
     config = build(ApplyConfig, settings)
@@ -87,11 +96,13 @@ def apply_here(
         spec = JobSpec("apply", "apply", as_dict(config), data, device=device, start_from=model)
         print(process.submit(JobStore(folder), spec))
         return []
-    with err.status("reading the list of images") as status:
+    with working("reading the list of images") as status:
         from medssl.tasks.apply.columns import exclusive_columns
         from medssl.tasks.apply.run import apply_model
 
         run, catalog = TerminalRun(folder, device, status), read_catalog(data, folder)
+        if keep is not None:
+            catalog = replace(catalog, entries=tuple(entry for entry in catalog if shown(entry) in keep))
         index = apply_model(model, catalog, config, run, exclusive_columns(data))
     return index.rows
 
@@ -100,5 +111,5 @@ def failures(rows: list[dict[str, str]]) -> int:
     """The exit status: 1 where an image failed, which was said when it did."""
     failed = sum(row["status"] != "done" for row in rows)
     if failed:
-        err.print(f"{failed} of {len(rows)} images failed", highlight=False)
+        err.print(f"{failed} of {counted(len(rows), 'image')} failed", highlight=False)
     return int(failed > 0)

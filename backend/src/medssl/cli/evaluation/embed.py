@@ -11,7 +11,8 @@ import typer
 from medssl.cli.evaluation.apply_options import Images
 from medssl.cli.evaluation.applying import TerminalRun, images_of
 from medssl.cli.options import Device, Home, Modality, Pattern, View
-from medssl.cli.output import err, out
+from medssl.cli.output import out
+from medssl.cli.working import working
 from medssl.core.errors import CatalogError, ConfigError, InputError, counted
 from medssl.core.home import home_folder
 
@@ -50,7 +51,7 @@ def embed(
     from medssl.inference.models import WarmModels
 
     folder = home_folder(home)
-    with err.status("loading the model") as status:
+    with working("loading the model") as status:
         run = TerminalRun(folder, device, status)
         net = WarmModels(folder).get(model, "", run.device, part)
         catalog = read_catalog(images_of(images, pattern, modality, view), folder)

@@ -11,16 +11,17 @@ from rich.markup import escape
 
 from medssl.cli.evaluation.apply_options import Findings, Heads, ModelPart, Split
 from medssl.cli.evaluation.applying import ark_settings
-from medssl.cli.evaluation.evaluate_applied import apply_first, heads_note, kind_of, notes_of_table, written_classes
+from medssl.cli.evaluation.evaluate_applied import apply_first, heads_note, kind_of, notes_of_table
+from medssl.cli.evaluation.evaluate_folders import bare_note, found_images, pairs_in
 from medssl.cli.evaluation.evaluate_seen import NO_TEST, TRAINED_TOO
 from medssl.cli.options import Device, Home
 from medssl.cli.output import err, out, print_table
-from medssl.core.errors import InputError
+from medssl.cli.working import working
+from medssl.core.errors import InputError, counted
 from medssl.core.home import home_folder
 
 if TYPE_CHECKING:
-    from medssl.datasets.entry import Entry
-    from medssl.evaluation.label_map_cases import Pair
+    from medssl.evaluation.label_map_pairs import Pair
     from medssl.evaluation.prediction_tables import Predictions
     from medssl.images.segment_classes import SegmentClasses
 
@@ -33,7 +34,14 @@ ValidationTable = Annotated[
 ModelLabels = Annotated[
     str, typer.Option("--labels", help="Label columns, where they are not those that --model was trained on.")
 ]
-Patients = Annotated[Path | None, typer.Option(help="Catalogue with the patients and groups of --truth.")]
+Patients = Annotated[
+    Path | None,
+    typer.Option(help="Catalogue with the patients and groups of --truth; only images that it lists are measured."),
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option("--images", help="Folder with the images, where they are not where a table says, for the pictures."),
+]
 
 
 def evaluate(
@@ -56,6 +64,7 @@ def evaluate(
     group: Groups = [],  # noqa: B006
     labels: ModelLabels = "",
     catalog: Patients = None,
+    images: Pictures = None,
     classes: Annotated[str, typer.Option(help="Class names of values in label maps: 1=Anterior,2=Posterior.")] = "",
     rule: Annotated[
         str, typer.Option(help="Rule for thresholds from --validation: youden, f1 or specificity.")
@@ -93,19 +102,19 @@ def evaluate(
         kind = task_kind if kind == "auto" else kind
     else:
         path = _single(source, [*findings, *heads, split])
-        found = _folders(path, truth, catalog, classes, home) if truth or path.is_dir() else path
+        found = pairs_in(path, truth, catalog, images, classes, home) if truth or path.is_dir() else path
     if isinstance(found, tuple):
         pairs = found
-        _report_segmentation(_measured(pairs[0], pairs[1], tolerance, output), group, output, draws, pairs)
+        _report_segmentation(_measured(pairs[0], pairs[1], tolerance, output), group, output, draws, pairs, images)
     elif isinstance(found, Path) and is_cases(found):
-        _report_segmentation(read_cases(found), group, output, draws, None)
+        _report_segmentation(read_cases(found), group, output, draws, None, images)
     else:
         path = found if isinstance(found, Path) else output / "applied" / "predictions.csv"
         table = read_predictions(found) if isinstance(found, Path) else found
         seen = seen or notes_of_table(path, table, home_folder(home), trained_too)
         thresholds = _thresholds(validation, rule, specificity) if validation else thresholds
         settings = {"kind": kind, "specificity": specificity, **draws}
-        _report_classification(table, path, thresholds, group, output, settings, seen)
+        _report_classification(table, path, thresholds, group, output, settings, seen, images)
 
 
 def _single(source: list[str], asked: list[str]) -> Path:
@@ -134,26 +143,11 @@ def _cross(source: list[str], group: list[str], output: Path, draws: Mapping[str
     out.print(f"{report}", highlight=False)
 
 
-def _folders(
-    predictions: Path, truth: Path | None, catalog: Path | None, classes: str, home: Path | None
-) -> tuple[list[Pair], SegmentClasses, list[str]]:
-    """Pairs of label maps, their classes, and notes."""
-    from medssl.evaluation.label_map_cases import classes_that_occur, pairs_of_folders
-    from medssl.images.segment_classes import read_classes
-
-    if truth is None:
-        rule = "is a folder of label maps, and the true label maps are not named"
-        raise InputError(predictions, rule, "Add --truth FOLDER", code="truth-missing")
-    pairs, notes = pairs_of_folders(predictions, truth, _entries(str(catalog), home) if catalog else ())
-    known = read_classes(classes) if classes else written_classes(predictions) or classes_that_occur(pairs)
-    return pairs, known, notes
-
-
 def _measured(pairs: list[Pair], classes: SegmentClasses, tolerance: float, output: Path) -> list[dict[str, Any]]:
     from medssl.evaluation.label_map_cases import measure_pairs
     from medssl.evaluation.prediction_tables import write_cases
 
-    with err.status("measuring") as status:
+    with working("measuring") as status:
         rows = measure_pairs(
             pairs, classes, tolerance, lambda n, image: status.update(f"measuring {n + 1} of {len(pairs)}: {image}")
         )
@@ -168,16 +162,17 @@ def _report_segmentation(
     output: Path,
     draws: Mapping[str, int],
     pairs: tuple[list[Pair], SegmentClasses, list[str]] | None,
+    images: Path | None,
 ) -> None:
     from medssl.evaluation.evaluate import evaluate_segmentation
     from medssl.reports.evaluation_report import write_evaluation
     from medssl.reports.figures.case_pictures import draw_worst
 
     evaluation = evaluate_segmentation(cases, group, **draws)
-    pictures: dict[str, Path] = {}
+    pictures = found_images([row["image"] for row in evaluation["worst"]], Path(), images) if not pairs else {}
     if pairs:
-        evaluation["notes"] += pairs[2]
-        pictures = draw_worst(pairs[0], evaluation["worst"], pairs[1], output / "pictures")
+        pictures, bare = draw_worst(pairs[0], evaluation["worst"], pairs[1], (output / "pictures").absolute())
+        evaluation["notes"] += pairs[2] + bare_note(bare, len(pictures))
     report = write_evaluation(evaluation, output, "Segmentation", pictures)
     _show(evaluation, report, ("dice", "iou", "surface_dice", "hd95"))
 
@@ -190,6 +185,7 @@ def _report_classification(
     output: Path,
     settings: dict[str, Any],
     seen: list[str],
+    images: Path | None,
 ) -> None:
     from medssl.evaluation.evaluate import evaluate_classification
     from medssl.reports.evaluation_report import write_evaluation
@@ -198,7 +194,7 @@ def _report_classification(
     evaluation = evaluate_classification(table, thresholds, group, **{**settings, "kind": kind})
     evaluation["notes"] = heads_note(path) + seen + evaluation["notes"]
     title = "Classification" + (" of images it was trained on" if any(NO_TEST in note for note in seen) else "")
-    report = write_evaluation(evaluation, output, title, {image: image for image in table.images})
+    report = write_evaluation(evaluation, output, title, found_images(table.images, path.parent, images))
     _show(evaluation, report, ("auc", "average_precision", "accuracy", "f1", "sensitivity", "specificity"))
 
 
@@ -216,16 +212,9 @@ def _show(evaluation: Mapping[str, Any], report: Path, metrics: tuple[str, ...])
     from medssl.reports.numbers import with_interval
 
     rows = [[name, *(with_interval(values[m]) for m in metrics)] for name, values in evaluation["metrics"].items()]
-    print_table(("class", *(TITLES[m] for m in metrics)), rows, f"{evaluation['images']} images")
+    print_table(("class", *(TITLES[m] for m in metrics)), rows, counted(evaluation["images"], "image"))
     for note in evaluation["notes"]:
         err.print(
             "[bold red]warning[/]" if note.startswith(NO_TEST) else "[yellow]note[/]", escape(note), highlight=False
         )
     out.print(f"{report}\n{evaluation['verdict']['text']}", highlight=False, markup=False)
-
-
-def _entries(path: str, home: Path | None) -> list[Entry]:
-    from medssl.core.protocol import DataSpec
-    from medssl.datasets.catalog.catalog import read_catalog
-
-    return list(read_catalog(DataSpec(path=path), home_folder(home)).entries)

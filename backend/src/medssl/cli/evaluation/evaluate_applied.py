@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medssl.cli.evaluation.applying import apply_here, images_of
-from medssl.cli.evaluation.evaluate_seen import notes_on_seen
-from medssl.core.errors import CatalogError, InputError
+from medssl.cli.evaluation.evaluate_seen import NO_TEST, notes_on_seen
+from medssl.cli.evaluation.recorded_split import recorded_split, training_notes
+from medssl.core.errors import CatalogError, InputError, counted, have
 from medssl.core.home import home_folder
+from medssl.core.protocol import DataSpec
 
 if TYPE_CHECKING:
     from medssl.datasets.entry import Entry
-    from medssl.evaluation.label_map_cases import Pair
+    from medssl.evaluation.label_map_pairs import Pair
     from medssl.evaluation.prediction_tables import Predictions
     from medssl.images.segment_classes import SegmentClasses
 
@@ -33,7 +35,7 @@ def apply_first(
     """
     from medssl.core.capabilities import HEADS
     from medssl.core.plan import read_plan
-    from medssl.datasets.catalog.catalog import read_catalog
+    from medssl.datasets.entry import shown
     from medssl.evaluation.prediction_tables import read_predictions
     from medssl.inference.models import model_path
     from medssl.networks import capabilities_of
@@ -43,18 +45,21 @@ def apply_first(
     plan = read_plan(path) if path.suffix == ".safetensors" else None
     task = plan.task if plan else {}
     applied = output / "applied"
-    data = images_of(source, "", "", "", split)
-    entries = list(read_catalog(data, home_folder(home)))
-    job = str(plan.provenance.get("job", "")) if plan and HEADS in capabilities_of(plan) else ""
-    seen = notes_on_seen(home_folder(home), job, (one.image for one in entries), trained_too) if job else []
-    rows = apply_here(model, data, {"output": str(applied), **settings}, device, home, False)
+    job = str(plan.provenance.get("job", "")) if plan else ""
+    data, entries, seen = _asked(home_folder(home), source, split, job)
+    if plan and HEADS in capabilities_of(plan):
+        seen += notes_on_seen(home_folder(home), job, (one.image for one in entries), trained_too or bool(seen))
+    elif not seen:
+        seen = training_notes(home_folder(home), job, (one.image for one in entries))
+    keep = {shown(entry) for entry in entries}
+    rows = apply_here(model, data, {"output": str(applied), **settings}, device, home, False, keep)
     failed = [row for row in rows if row["status"] != "done"]
     if failed:
         rule = f"failed; the first: {failed[0]['error']}"
         remedy = "Correct them or take them out of the dataset"
-        raise CatalogError(f"{len(failed)} of {len(rows)} images", rule, remedy, code="images-failed")
+        raise CatalogError(f"{len(failed)} of {counted(len(rows), 'image')}", rule, remedy, code="images-failed")
     if not (applied / "predictions.csv").is_file():
-        return (_pairs_of(rows, entries, applied), written_classes(applied), []), {}, "auto", seen
+        return (_pairs_of(rows, entries, applied), written_classes(applied), seen), {}, "auto", seen
     path = applied / "predictions.csv"
     table = _with_findings(read_predictions(path), record_of(path)) if labels else read_predictions(path)
     columns, kind = labels or task.get("labels", ""), task.get("kind") or kind_of(path, table.names)
@@ -62,16 +67,38 @@ def apply_first(
     return table, task.get("thresholds", {}), kind, seen
 
 
+def _asked(home: Path, source: list[str], split: str, job: str) -> tuple[DataSpec, list[Entry], list[str]]:
+    """The data, those of its images that are asked for, and a note where the split is the one that the model's job drew.
+
+    Raises:
+        CatalogError: no image of the split.
+    """
+    from medssl.datasets.catalog.catalog import read_catalog
+
+    if split and job:
+        whole = images_of(source, "", "", "", "")
+        entries = list(read_catalog(whole, home))
+        named = any(entry.split for entry in entries)
+        if not named and (recorded := recorded_split(home, job)):
+            chosen = recorded.of(entries, split)
+            no_test = f"{NO_TEST}: " if split != "test" else ""
+            return whole, chosen, [no_test + recorded.note(split, len(chosen))]
+    data = images_of(source, "", "", "", split)
+    return data, list(read_catalog(data, home)), []
+
+
 def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -> list[Pair]:
-    from medssl.evaluation.label_map_cases import Pair, attributes_of
+    from medssl.evaluation.label_map_pairs import Pair, attributes_of
 
     masks = {str(entry.image): entry for entry in entries if entry.mask}
     known = [row for row in rows if row["image"] in masks]
     if not known:
         remedy = "Add a column mask, or use --truth"
-        raise CatalogError(f"{len(rows)} images", "have no label map in the data", remedy, code="no-label-maps")
+        raise CatalogError(
+            counted(len(rows), "image"), f"{have(len(rows))} no label map in the data", remedy, code="no-label-maps"
+        )
     return [
-        Pair(row["image"], row["patient"], applied / row["output"], entry.mask, attributes_of(entry))
+        Pair(row["image"], row["patient"], applied / row["output"], entry.mask, attributes_of(entry), entry.image)
         for row in known
         if (entry := masks[row["image"]]).mask
     ]

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from medssl.cli.output import err
-from medssl.core.errors import CatalogError, MedSSLError
+from medssl.cli.working import working
+from medssl.core.errors import CatalogError, MedSSLError, counted
 from medssl.core.protocol import JobSpec
 
 TRAINED_TOO = "--trained-too"
@@ -43,7 +43,7 @@ def notes_on_seen(home: Path, job: str, images: Iterable[str | Path], allowed: b
     Raises:
         CatalogError: some of the images were trained on, and that is not allowed.
     """
-    with err.status("looking up what the model was trained on"):
+    with working("looking up what the model was trained on"):
         seen = seen_by(home, job)
     paths = {os.path.realpath(image) for image in images}
     found = Counter(seen.sets[path] for path in paths if path in seen.sets)
@@ -52,7 +52,10 @@ def notes_on_seen(home: Path, job: str, images: Iterable[str | Path], allowed: b
         unknown = f"Whether these images were trained on is not known here: {seen.doubt}"
         return [none] * bool(seen.jobs) + [unknown] * bool(seen.doubt)
     names = ", ".join(f"set {name}: {count}" for name, count in sorted(found.items()))
-    count, rule = f"{sum(found.values())} of {len(paths)} images", f"were trained on, or chose the weights ({names})"
+    count, rule = (
+        f"{sum(found.values())} of {counted(len(paths), 'image')}",
+        f"{'was' if sum(found.values()) == 1 else 'were'} trained on, or chose the weights ({names})",
+    )
     if not allowed:
         remedy = f"Measure others: --split test, or other images; {TRAINED_TOO} measures them all the same"
         raise CatalogError(count, rule, remedy, code="trained-on-test-images")

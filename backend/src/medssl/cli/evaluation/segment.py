@@ -11,6 +11,7 @@ from medssl.cli.evaluation.apply_options import FineTuned, Images, Orientation, 
 from medssl.cli.evaluation.applying import apply_here, failures, images_of
 from medssl.cli.options import Detach, Device, Home, Modality, Pattern, View
 from medssl.cli.output import out, print_table
+from medssl.core.errors import counted
 from medssl.core.tables import read_table
 
 FEWEST_SUMMED = 9  # images from which on the table on the terminal would be too long
@@ -51,16 +52,22 @@ def segment(
     rows = apply_here(model, images_of(images, pattern, modality, view), settings, device, home, detach)
     if not rows:
         return
-    _show(output, {row["image"] for row in rows})
+    _show(output, rows)
     raise typer.Exit(failures(rows))
 
 
-def _show(output: Path, images: set[str]) -> None:
+def _show(output: Path, rows: list[dict[str, str]]) -> None:
+    """The classes of few images, and last what became of all of them."""
+    images, done = {row["image"] for row in rows}, sum(row["status"] == "done" for row in rows)
     found = [row for row in read_table(output / "volumes.csv").rows if row["image"] in images]
-    if len(images) < FEWEST_SUMMED:
+    if found and len(images) < FEWEST_SUMMED:
         columns = ("image", "class", "voxels", "volume_ml" if any(row["volume_ml"] for row in found) else "area_cm2")
         print_table(columns, [[_short(name, row[name]) for name in columns] for row in found])
-    out.print(f"index.csv, volumes.csv, classes.csv and {len(images)} label maps at most in {output}", highlight=False)
+    out.print(
+        f"{counted(done, 'image')} segmented: {'its label map' if done == 1 else 'their label maps'}, index.csv, volumes.csv and "
+        f"classes.csv are in {output}",
+        highlight=False,
+    )
 
 
 def _short(name: str, value: str) -> object:

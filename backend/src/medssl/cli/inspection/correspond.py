@@ -10,8 +10,11 @@ import typer
 from medssl.cli.inspection.radiographs import Images, Inverted, View, references, run_into, show
 from medssl.cli.inspection.request_options import with_options
 from medssl.cli.options import Home
+from medssl.cli.output import out
 from medssl.core.errors import InputError
 from medssl.core.requests import CorrespondRequest, SimilarityRequest
+
+CONFIDENCE = "confidence: how far a match stands out from the next best place: 0 that is as alike, 1 nothing else is"
 
 
 @with_options(CorrespondRequest)
@@ -25,7 +28,8 @@ def correspond(
 ) -> None:
     """Find places of equal anatomy in two or more radiographs; the first is the reference."""
     asked = CorrespondRequest(references(images, view, inverted), **options)
-    show(run_into("correspond", asked, output, home), ("label", "name", "x", "y", "similarity", "confidence"), output)
+    show(run_into("correspond", asked, output, home), ("label", "name", "x", "y", "confidence"), output)
+    out.print(CONFIDENCE, highlight=False)
 
 
 @with_options(SimilarityRequest, "x", "y", "files")
@@ -41,8 +45,8 @@ def similarity(
     """Find what lies at a point of one radiograph in the others: heat maps and best matches."""
     x, y = parse_point(at)
     asked = SimilarityRequest(references(images, view, inverted), x=x, y=y, files=True, **options)
-    columns = ("name", "x", "y", "similarity", "runner_up_similarity", "confidence")
-    show(run_into("similarity", asked, output, home), columns, output)
+    show(run_into("similarity", asked, output, home), ("name", "x", "y", "confidence"), output)
+    out.print(CONFIDENCE, highlight=False)
 
 
 def parse_point(text: str) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from medssl.cli.output import err, out, print_table
+from medssl.cli.working import working
 from medssl.core.errors import InputError
 from medssl.core.files import read_json
 from medssl.core.home import home_folder
@@ -54,7 +55,7 @@ def run_into(kind: str, request: Any, output: Path, home: Path | None, title: st
         shown.append(note)
         err.print(f"[yellow]note[/] {escape(note)}", highlight=False)
 
-    with err.status(title or kind) as status:
+    with working(title or kind) as status:
 
         def progress(share: float, text: str) -> None:
             status.update(f"{title} {share:.0%} {text}".lstrip())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,15 @@ import typer
 from medssl.cli.follow import watch_job
 from medssl.cli.help import verb
 from medssl.cli.options import AsJson, Detach, Home
-from medssl.cli.output import print_jobs, print_json, print_table
-from medssl.core.errors import InputError
+from medssl.cli.output import out, print_jobs, print_json, print_table
+from medssl.core.errors import InputError, MedSSLError, NotFoundError, closest_name
 from medssl.core.home import home_folder
-from medssl.core.protocol import to_json
+from medssl.core.protocol import JobSpec, to_json
+from medssl.core.registry import RegistryEntry, config_class
+from medssl.core.schema import build, not_counting
 from medssl.jobs.store import JobStore
+from medssl.pretraining import METHODS
+from medssl.tasks import TASKS
 
 app = typer.Typer(help="List, show, follow, cancel, resume and delete jobs.", no_args_is_help=True)
 Job = Annotated[str, typer.Argument(help="Job id or its beginning, or the job's name.")]
@@ -38,9 +43,11 @@ def show(job: Job, as_json: AsJson = False, home: Home = None) -> None:
     print_jobs([view])
     data, config = to_json(view.spec.data), view.spec.config
     chosen = {n: v for n, v in data.items() if v} | {n: v for n, v in config.items() if not isinstance(v, dict)}
-    print_table(
-        ("setting", "value"), [*chosen.items(), *((f"training.{n}", v) for n, v in config.get("training", {}).items())]
-    )
+    without = _not_counting(view.spec)
+    every = [*chosen.items(), *((f"training.{n}", v) for n, v in config.get("training", {}).items())]
+    print_table(("setting", "value"), [(name, value) for name, value in every if name not in without])
+    if without:
+        out.print(f"without effect here: {', '.join(without)}", highlight=False)
     print_table(("file",), [(name,) for name in view.files])
 
 
@@ -80,6 +87,15 @@ def delete(jobs: Annotated[list[str], typer.Argument(help="Job ids or names.")],
         store.remove(job)
 
 
+def _not_counting(spec: JobSpec) -> list[str]:
+    """Settings of a job that have no effect under its others; none where its kind or version is not known here."""
+    tables: dict[str, Mapping[str, RegistryEntry]] = {"pretrain": METHODS, "finetune": TASKS, "probe": TASKS}
+    try:
+        return list(not_counting(build(config_class(tables[spec.kind], spec.method), spec.config)))
+    except (KeyError, MedSSLError):
+        return []
+
+
 def _find(store: JobStore, text: str) -> str:
     """The id of the job that has this id, name or beginning of an id.
 
@@ -93,7 +109,10 @@ def _find(store: JobStore, text: str) -> str:
     if len(found) > 1:
         rule = f"means {len(found)} jobs: {', '.join(found[:3])}"
         raise InputError(f"job {text!r}", rule, "Give an id", code="job-ambiguous")
-    return found[0] if found else store.folder(text).name
+    if not found:
+        near = closest_name(text, [name for view in views for name in (view.spec.name, view.id) if name])
+        raise NotFoundError(f"job {text!r}", f"does not exist{near}", "See `medssl jobs list`", code="job-not-found")
+    return found[0]
 
 
 def _store(home: Path | None) -> JobStore:

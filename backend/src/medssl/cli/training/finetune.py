@@ -13,6 +13,7 @@ from medssl.cli.options import (  # fmt: skip
     Device,
     Exclude,
     FillGaps,
+    Folds,
     Home,
     JobName,
     Labels,
@@ -26,7 +27,7 @@ from medssl.cli.options import (  # fmt: skip
     UnreadableShare,
     Validation,
 )
-from medssl.cli.settings import merge, parse_settings, read_settings
+from medssl.cli.settings import merge, parse_settings, read_settings, with_options
 from medssl.cli.training.plan import show_plan
 from medssl.cli.training_set import data_spec, dicom_options
 from medssl.core.protocol import DataSpec, JobSpec
@@ -38,7 +39,6 @@ Data = Annotated[
     list[str], typer.Argument(help="A catalogue CSV (columns image, patient, mask or labels), or a folder.")
 ]
 Preset = Annotated[str, typer.Option(help="Preset of the task, see `medssl tasks`.")]
-Folds = Annotated[int, typer.Option(help="Folds of a cross-validation, of which --fold is the test set.")]
 Fold = Annotated[int, typer.Option(help="Fold that is the test set, counted from 0.")]
 
 
@@ -67,7 +67,9 @@ def finetune(
     partial_weights: PartialWeights = False,
     name: JobName = "",
     device: Device = "auto",
-    devices: Annotated[int, typer.Option(help="Devices on this machine.")] = 1,
+    devices: Annotated[
+        int | None, typer.Option(help="Devices on this machine; 1 unless said.", show_default=False)
+    ] = None,
     detach: Detach = False,
     plan_only: Annotated[
         bool, typer.Option("--plan-only", help="Say how it would be trained (crop, stages, batch), and train nothing.")
@@ -78,9 +80,12 @@ def finetune(
 
     The job runs on by itself; Ctrl-C only stops watching.
     """
-    set_too = {"labels": labels} | {"classes": classes}
-    over = merge(read_settings(config), parse_settings([*settings, f"training.devices={devices}"]))
-    over = {**over, **{key: value for key, value in set_too.items() if value}}
+    options = {
+        "labels": ("--labels", labels),
+        "classes": ("--classes", classes),
+        "training.devices": ("--devices", devices),
+    }
+    over = with_options(merge(read_settings(config), parse_settings(settings)), options)
     chosen = data_spec(
         data, pattern, modality, validation_fraction, exclude,
         masks=masks, test_fraction=test_fraction, folds=folds, fold=fold, unreadable_share=unreadable_share,
@@ -119,8 +124,8 @@ def probe(
     home: Home = None,
 ) -> None:
     """Fit a linear probe, or let nearest neighbours vote, on a model's embeddings as they are."""
-    over = merge(read_settings(config), parse_settings(settings)) | {"labels": labels}
-    over |= {"probe": "knn"} if knn else {}
+    options = {"labels": ("--labels", labels), "probe": ("--knn", "knn" if knn else "")}
+    over = with_options(merge(read_settings(config), parse_settings(settings)), options)
     chosen = data_spec(
         data, pattern, modality, validation_fraction, exclude,
         test_fraction=test_fraction, folds=folds, fold=fold, unreadable_share=unreadable_share, **dicom_options(plain_ids, fill_gaps),

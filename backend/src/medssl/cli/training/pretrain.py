@@ -24,7 +24,7 @@ from medssl.cli.options import (  # fmt: skip
     UnreadableShare,
     Validation,
 )
-from medssl.cli.settings import merge, parse_settings, read_settings
+from medssl.cli.settings import merge, parse_settings, read_settings, with_options
 from medssl.cli.training_set import data_spec, dicom_options
 from medssl.core.protocol import JobSpec
 
@@ -48,8 +48,13 @@ def pretrain(
     fill_gaps: FillGaps = False,
     name: JobName = "",
     device: Device = "auto",
-    devices: Annotated[int, typer.Option(help="Devices on each machine.")] = 1,
-    nodes: Annotated[int, typer.Option(help="Machines (start them with torchrun, see --prepare).")] = 1,
+    devices: Annotated[
+        int | None, typer.Option(help="Devices on each machine; 1 unless said.", show_default=False)
+    ] = None,
+    nodes: Annotated[
+        int | None,
+        typer.Option(help="Machines (start them with torchrun, see --prepare); 1 unless said.", show_default=False),
+    ] = None,
     start_from: Annotated[str, typer.Option(help="Weight file or job id to begin with.")] = "",
     partial_weights: PartialWeights = False,
     detach: Detach = False,
@@ -66,11 +71,11 @@ def pretrain(
     from medssl.jobs.store import JobStore
     from medssl.pretraining import METHODS
 
-    over = merge(
-        read_settings(config), parse_settings([*settings, f"training.devices={devices}", f"training.nodes={nodes}"])
-    )
+    options = {"training.devices": ("--devices", devices), "training.nodes": ("--nodes", nodes)}
+    over = with_options(merge(read_settings(config), parse_settings(settings)), options)
+    complete = as_dict(build(config_class(METHODS, method), over, preset))
     spec = JobSpec(
-        "pretrain", method, as_dict(build(config_class(METHODS, method), over, preset)),
+        "pretrain", method, complete,
         data_spec(
             data, pattern, modality, validation_fraction, exclude, unreadable_share=unreadable_share, **dicom_options(plain_ids, fill_gaps)
         ), name=name, device=device,
@@ -78,7 +83,8 @@ def pretrain(
     )  # fmt: skip
     store = JobStore(home_folder(home))
     if prepare:
-        rendezvous = " --rdzv-backend c10d --rdzv-endpoint HOST:29500 --rdzv-id {job}" if nodes > 1 else ""
-        prepare_job(store, spec, f"torchrun --nnodes {nodes} --nproc-per-node {devices}{rendezvous}")
+        machines, each = (complete["training"][name] for name in ("nodes", "devices"))
+        rendezvous = " --rdzv-backend c10d --rdzv-endpoint HOST:29500 --rdzv-id {job}" if machines > 1 else ""
+        prepare_job(store, spec, f"torchrun --nnodes {machines} --nproc-per-node {each}{rendezvous}")
         return
     raise typer.Exit(run_job(store, spec, detach)[1] or 0)

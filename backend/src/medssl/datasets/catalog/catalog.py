@@ -13,7 +13,7 @@ from medssl.core.protocol import DataSpec, VolumeRef
 from medssl.datasets.catalog.exclusion import without
 from medssl.datasets.catalog.from_csv import read_csv
 from medssl.datasets.catalog.from_folder import FolderContents, patient_id_of, read_folder
-from medssl.datasets.catalog.mask_files import with_masks
+from medssl.datasets.catalog.mask_files import unpaired_notes, with_masks
 from medssl.datasets.catalog.patients import (
     BIDS,
     FILE,
@@ -119,7 +119,7 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
         )
     entries = [replace(entry, gaps=spec.gaps) for entry in entries]
     kept = tuple(with_masks(without(entries, spec.exclude), spec.masks))
-    return Catalog(kept, found.left_out, found.bad, found.notes)
+    return Catalog(kept, found.left_out, found.bad, (*found.notes, *unpaired_notes(kept, found.label_maps)))
 
 
 def patients_unknown(spec: DataSpec, images: Iterable[tuple[Path, str]]) -> bool:

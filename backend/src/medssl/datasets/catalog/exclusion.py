@@ -53,7 +53,7 @@ def _check_split(entries: Sequence[Entry], rules: Sequence[str]) -> None:
     if len(wanted) == 1 and all(column.casefold() == "split" for column, _, _ in pairs):
         there = ", ".join(sorted({entry.split for entry in entries} - {""})) or "none at all"
         raise CatalogError(
-            f"split {wanted.pop()}", f"has none of these {len(entries)} images (their splits: {there})",
+            f"split {wanted.pop()}", f"has none of these {counted(len(entries), 'image')} (their splits: {there})",
             "Name the column of the split in the dataset spec (in a table: split), or leave --split out",
             code="split-empty",
         )  # fmt: skip

@@ -15,7 +15,8 @@ from medssl.images.formats.dicom import is_dicom
 from medssl.images.formats.image_files import is_image, is_picture, stem
 
 MASK_FOLDERS = ("mask", "masks", "label", "labels", "labelstr", "labelsts", "segmentation", "segmentations")
-MASK_NAME = re.compile(r"(^|[^a-z])(mask|d?seg|probseg|labels?|labelmap|segmentation)$")
+WORDS = r"(masks?|d?seg|probseg|labels?|labelmap|segmentation|annotation|ground[-_ ]?truth|gt)"
+MASK_NAME = re.compile(rf"(^|[^a-z]){WORDS}$|^{WORDS}[^a-z]")  # case7_seg, ct-label, mask_007
 DERIVED = ("derivatives", "sourcedata")  # of a BIDS set: results of others, and what it was made from
 NOT_OF_THE_SET = ("__MACOSX", "System Volume Information", "$RECYCLE.BIN")
 COPIED = re.compile(r"Thumbs\.db|desktop\.ini|autorun\.inf", re.IGNORECASE)
@@ -24,10 +25,11 @@ LABEL_MAP, DERIVATIVE, OTHER = "label map", "BIDS derivative or source", "file o
 
 @dataclass
 class FolderFiles:
-    """What lies below a folder: images and DICOM files, sorted; how many were left out, by reason; and what is broken."""
+    """What lies below a folder: images, DICOM files and label maps (by name), sorted; how many were left out, by reason; and what is broken."""
 
     images: list[Path] = field(default_factory=list)
     dicom: list[Path] = field(default_factory=list)
+    label_maps: list[Path] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     bad: list[tuple[Path, str]] = field(default_factory=list)
 
@@ -79,6 +81,7 @@ def _sort_in(path: Path, found: FolderFiles, is_mask) -> None:
         found.bad.append((path, "is a broken link"))
     elif readable and is_mask(path):
         found.left_out[LABEL_MAP] += 1
+        found.label_maps.append(path)
     elif readable:
         found.images.append(path)
     elif not os.access(path, os.R_OK):

@@ -34,14 +34,14 @@ class FolderContents:
     left_out: dict[str, int]
     bad: tuple[tuple[Path, str], ...]
     notes: tuple[str, ...] = ()
+    label_maps: tuple[Path, ...] = ()  # that were left out
 
 
 def read_folder(root: Path, pattern: str = "", modality: str = "", named: Named = str) -> FolderContents:
     """List the images below `root`, sorted: those that the glob `pattern` matches (files or series folders), else all.
 
     DICOM files are sorted into series by their headers, in whatever folders they lie. Without a pattern, what is plainly a
-    label map is left out: files in folders called masks, labels or segmentations, and names that end in mask, seg, label
-    or segmentation. The patient is the PatientID, else the BIDS subject, else the first folder that is not merely called
+    label map is left out: files in folders called masks, labels or segmentations, and names that begin or end with such a word. The patient is the PatientID, else the BIDS subject, else the first folder that is not merely called
     "images" or so, else the file's own name. Files without an ID in a patient's folder belong to the one ID found there;
     series without an ID that share a study or a PatientName are of one patient.
 
@@ -71,7 +71,9 @@ def read_folder(root: Path, pattern: str = "", modality: str = "", named: Named 
     entries, linked = linked_patients(entries, [links.get(_key(entry), ()) for entry in entries])
     notes += linked
     left_out = files.left_out + Counter(found.left_out)
-    return FolderContents(tuple(entries), dict(sorted(left_out.items())), (*files.bad, *found.bad), tuple(notes))
+    return FolderContents(
+        tuple(entries), dict(sorted(left_out.items())), (*files.bad, *found.bad), tuple(notes), tuple(files.label_maps)
+    )
 
 
 def patient_id_of(path: Path) -> str:

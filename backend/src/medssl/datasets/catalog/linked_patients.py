@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from medssl.core.errors import counted
 from medssl.datasets.catalog.patients import FILE, FOLDER, PATIENT_ID, stated_id
 from medssl.datasets.entry import Entry
 
@@ -60,7 +61,7 @@ def linked_patients(entries: Sequence[Entry], links: Sequence[tuple[str, ...]]) 
     ]
     count = sum(entry.whose == STUDY_OR_NAME for entry in united)
     note = (
-        f"{count} images without a PatientID share a study or a PatientName with others: they count as one patient, "
+        f"{counted(count, 'image')} without a PatientID {'shares' if count == 1 else 'share'} a study or a PatientName with others: they count as one patient, "
         "wherever they lie; a table says it otherwise"
     )
     return united, [note]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import string
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, be, counted
 from medssl.datasets.entry import Entry
 from medssl.images.formats.image_files import is_image, is_picture, stem
 
@@ -46,6 +48,37 @@ def with_masks(entries: Sequence[Entry], template: str = "") -> list[Entry]:
         return paired
     listed: dict[Path, list[dict[str, Path]]] = {}
     return [entry if entry.mask else replace(entry, mask=_beside(entry.image, listed)) for entry in entries]
+
+
+def unpaired_notes(entries: Sequence[Entry], label_maps: Sequence[Path]) -> list[str]:
+    """The note on label maps that were left out of a folder and belong to no image, with the template that pairs them."""
+    paired = {os.path.realpath(entry.mask) for entry in entries if entry.mask}
+    alone = [path for path in label_maps if os.path.realpath(path) not in paired]
+    if not alone:
+        return []
+    template = template_of([entry.image for entry in entries], alone)
+    way = f"--masks {template!r} pairs them" if template else "--masks TEMPLATE pairs them, see its help"
+    count = len(alone)
+    return [
+        f"{counted(count, 'file')} {be(count)} left out as label maps by name, such as {alone[0].name}, and {'belongs' if count == 1 else 'belong'} to "
+        f"no image: {way}; --pattern takes files whatever their name"
+    ]
+
+
+def template_of(images: Sequence[Path], label_maps: Sequence[Path]) -> str:
+    """The template that finds most of these label maps for the images in their own folders; "" where none finds any."""
+    beside: dict[Path, list[Path]] = {}
+    for image in images:
+        beside.setdefault(image.parent, []).append(image)
+    found = Counter[str]()
+    for path in label_maps:
+        near = beside.get(path.parent, [])
+        longest = max((stem(one) for one in near if stem(one) in path.name), key=len, default="")
+        if longest:
+            found["{folder}/" + path.name.replace(longest, "{stem}", 1)] += 1
+        elif len(near) == 1:
+            found["{folder}/" + path.name] += 1
+    return found.most_common(1)[0][0] if found else ""
 
 
 def _check(template: str) -> None:

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from medssl.core import seeds
 from medssl.core.errors import CatalogError, be, counted
+from medssl.core.protocol import DataSpec
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
 from medssl.images.formats.dicom import frames_of_single, is_dicom
 from medssl.images.formats.header import read_image_header
 from medssl.images.formats.image_files import is_image
+
+SPLIT_SEED = seeds.derive(0, "split") % 2**31  # of every task: all are measured on the same patients
 
 
 @dataclass(frozen=True)
@@ -215,6 +219,17 @@ def split_three(catalog: Catalog, validation_fraction: float, test_fraction: flo
             )
     training = _of_patients(parts["training"], order)
     return ThreeSplit(training, parts["validation"], parts.get("test", Catalog()), tuple(notes))
+
+
+def split_for_task(catalog: Catalog, data: DataSpec, seed: int = SPLIT_SEED) -> ThreeSplit:
+    """The split that tasks (fine-tuning, probing) train, choose and test on, whatever the seed of their training.
+
+    Raises:
+        CatalogError: see `split_three` and `folds`.
+    """
+    if data.folds:
+        return folds(catalog, data.folds, seed)[data.fold]
+    return split_three(catalog, data.validation_fraction, data.test_fraction, seed)
 
 
 def folds(catalog: Catalog, count: int, seed: int) -> list[ThreeSplit]:

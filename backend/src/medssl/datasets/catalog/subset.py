@@ -63,8 +63,8 @@ def _of_each_class(catalog: Catalog, order: list[str], count: int, labels: Label
         chosen = [n for n in visited if members[n]][:count]
         if len(chosen) < count:
             raise CatalogError(
-                f"{count} images per class",
-                f"are too many: only {len(chosen)} of class {name!r} are in training",
+                f"{counted(count, 'image')} per class",
+                f"{be(count)} too many: only {len(chosen)} of class {name!r} are in training",
                 "Take fewer",
                 code="too-few-images-of-class",
             )

@@ -194,7 +194,7 @@ def _look_into(one: Checked, dataset: TabularDataset, sizes: np.ndarray, read_al
         said = "inverted: false" if dataset.inverted else "inverted: true"
         _warn(
             one,
-            f"{found.inverted} of {len(drawn)} images",
+            f"{found.inverted} of {counted(len(drawn), 'image')}",
             "look inverted (dark bone on bright air)",
             f"Look at some; write {said}",
         )

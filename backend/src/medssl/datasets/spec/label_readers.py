@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from medssl.core.errors import CatalogError
-from medssl.datasets.spec.rules import LabelRule, closest_name, quoted
+from medssl.core.errors import CatalogError, closest_name
+from medssl.datasets.spec.rules import LabelRule, quoted
 from medssl.datasets.spec.table_stream import Chunk
 
 NUMBERS = (1.0, 0.0, -1.0)

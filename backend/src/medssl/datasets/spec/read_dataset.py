@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, closest_name
 from medssl.datasets.spec.image_paths import ImagePlaces, found_images
 from medssl.datasets.spec.label_readers import combined, label_readers, one_hot
-from medssl.datasets.spec.rules import ColumnTemplate, TableRef, closest_name, texts
+from medssl.datasets.spec.rules import ColumnTemplate, TableRef, texts
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.split_reader import CODES, SplitReader, check_patients
 from medssl.datasets.spec.table_stream import CHUNK, Chunk, Progress, Tables

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, closest_name
 
 PARTS = ("training", "validation", "test")
 POLICIES = ("zeros", "ones", "smooth-ones", "smooth-zeros", "ignore")  # what an uncertain or missing label becomes
@@ -79,15 +78,6 @@ def check_keys(data: dict[str, Any], known: Sequence[str], where: str) -> None:
                 f"{where} {quoted(key)}", f"is an unknown key{closest_name(key, known)}", f"Known: {', '.join(known)}",
                 code="key-unknown",
             )  # fmt: skip
-
-
-def closest_name(name: Any, known: Iterable[str]) -> str:
-    """' (did you mean ...?)' where a known name is near, else nothing; swapped letters are nearer than other ones."""
-    folded = {one.casefold(): one for one in known}
-    text = str(name)[:120].casefold()
-    found = difflib.get_close_matches(text, list(folded), 3, 0.6)
-    found.sort(key=lambda one: sorted(one) != sorted(text))
-    return f" (did you mean {folded[found[0]]!r}?)" if found else ""
 
 
 def texts(value: Any, where: str) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from medssl.core.errors import CatalogError, NotFoundError
-from medssl.datasets.spec.rules import closest_name, quoted
+from medssl.core.errors import CatalogError, NotFoundError, closest_name
+from medssl.datasets.spec.rules import quoted
 from medssl.datasets.spec.spec import DatasetSpec
 
 SHIPPED = Path(__file__).parent / "ready_made"

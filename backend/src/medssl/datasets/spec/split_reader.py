@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, closest_name
 from medssl.datasets.entry import SPLIT_WORDS
 from medssl.datasets.spec.image_paths import shortest_paths
-from medssl.datasets.spec.rules import PARTS, SplitRule, closest_name, quoted
+from medssl.datasets.spec.rules import PARTS, SplitRule, quoted
 from medssl.datasets.spec.table_stream import Chunk
 from medssl.datasets.spec.tabular_dataset import OPEN, SPLIT_NAMES, VALIDATION
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, closest_name
 from medssl.core.tables import LATIN_1, UNREADABLE, csv_reader, encoding_of
-from medssl.datasets.spec.rules import ColumnTemplate, TableRef, closest_name, quoted
+from medssl.datasets.spec.rules import ColumnTemplate, TableRef, quoted
 from medssl.datasets.spec.tabular_dataset import Codes
 
 CHUNK = 8192  # rows

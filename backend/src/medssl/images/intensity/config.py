@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from medssl.core.schema import setting
 
@@ -15,6 +16,11 @@ class NormalisationConfig:
     `mr-fixed` clips to fixed_low…fixed_high in stored units (the official advice for MRI was 0…4000). `cxr` takes 8-bit
     radiographs as they are (0…255 becomes 0…1) and clips others to percentiles of the pixels inside uniform borders.
     """
+
+    ONLY_WHILE: ClassVar[dict[str, str]] = {
+        "low": "kind=auto|ct", "high": "kind=auto|ct", "fixed_low": "kind=mr-fixed", "fixed_high": "kind=mr-fixed",
+        "lower_percentile": "kind=auto|mr-percentile|cxr", "upper_percentile": "kind=auto|mr-percentile|cxr",
+    }  # fmt: skip
 
     kind: str = setting("auto", "Rule", choices=("auto", "ct", "mr-percentile", "mr-fixed", "cxr"))
     low: float = setting(-1000.0, "ct: becomes 0", unit="HU", minimum=-1e6, maximum=1e6, advanced=True)

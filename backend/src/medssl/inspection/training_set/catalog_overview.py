@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from medssl.core.errors import CatalogError, ConfigError, VolumeError, counted, have, printable
+from medssl.core.errors import CatalogError, ConfigError, counted, have, printable
 from medssl.core.protocol import DataSpec
 from medssl.core.registry import config_class
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import LabelSpec, check_classes, field, read_labels
+from medssl.datasets.catalog.mask_files import template_of
 from medssl.datasets.catalog.patients import sources
-from medssl.datasets.catalog.split import folds, split_by_patient, split_three
-from medssl.datasets.entry import Entry
+from medssl.datasets.entry import LABEL_MAP_NOTE, Entry
 from medssl.datasets.geometry import notes_by_kind
 from medssl.inspection.training_set.image_survey import (
     Seen,
@@ -25,21 +25,26 @@ from medssl.inspection.training_set.image_survey import (
     look_at_all,
     problem_of,
 )
+from medssl.inspection.training_set.planned_splits import PlannedSplit, planned_splits
 from medssl.pretraining import METHODS
 
 MOST_VALUES = 12  # of a column that are counted one by one
-NO_SPLIT = ("one-patient", "too-few-patients")  # what a check tells instead of failing by it
 
 Progress = Callable[[float, str], None]
 
 
 def catalog_overview(
-    catalog: Catalog, data: DataSpec, progress: Progress, labels: LabelSpec | None = None, read_all: bool = False
+    catalog: Catalog,
+    data: DataSpec,
+    progress: Progress,
+    labels: LabelSpec | None = None,
+    read_all: bool = False,
+    seed: int = 0,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """A row per image, and what they amount to; nothing is raised for a bad file, which has a row with its problem.
 
     Info: volumes (that can be used), patients, modality, dimension, methods (those that train on images of this dimension),
-    training, validation and test images, size, spacing (range and median, mm), orientations {code: images}, dicom_series,
+    training, validation and test images of the use that the options mean, splits {use: {part: images}}, split_shown (that use, of which rows have the part), size, spacing (range and median, mm), orientations {code: images}, dicom_series,
     patients_by {source: images}, left_out {reason: files}, bad [{file, reason}], refused (how many things stand in the way
     of a training) and notes. Where there are label maps, `label_maps` and `label_values`, and rows name them; where the
     catalogue has further columns, `columns` says what they hold, see `column_counts`.
@@ -50,6 +55,7 @@ def catalog_overview(
         progress: called with (fraction, message); may raise to stop.
         labels: the columns of a classification, to be looked into for each part.
         read_all: read all images, however large; else headers alone from 2 GiB on.
+        seed: of a pretraining, see `planned_splits`.
 
     Raises:
         CatalogError: a patient in two splits.
@@ -62,9 +68,13 @@ def catalog_overview(
         for one in seen
         if one.error
     ]
-    parts, notes, refused = _parts(usable, data)
+    splits = planned_splits(usable, data, seed)
+    meant, notes, refused = _meant(splits, usable, data)
+    parts = {"training": Catalog(), "validation": Catalog(), **meant.parts}
     part_of = {_which(entry): name for name, part in parts.items() for entry in part}
     table = [one.row("" if one.error else part_of.get(_which(one.entry), "unused")) for one in seen]
+    if any(entry.split for entry in usable):
+        notes.append("The column split says who trains, validates and tests; what it does not name is drawn")
     good = [one for one in seen if one.error is None]
     axes = {one.axes for one in good}
     geometry, remarks = geometry_info(good)
@@ -73,7 +83,8 @@ def catalog_overview(
         "volumes": len(usable), "patients": len(usable.patients), "modality": ", ".join(modalities),
         "dimension": " and ".join(f"{n}D" for n in sorted(axes)),
         "methods": ", ".join(name for name in METHODS if axes == {len(config_class(METHODS, name)().sample_size)}),
-        **{name: len(part) for name, part in parts.items() if len(part) or name != "test"}, **geometry,
+        **{name: len(part) for name, part in parts.items() if len(part) or name != "test"},
+        "splits": {one.use: one.counts for one in splits}, "split_shown": meant.use, **geometry,
         "dicom_series": sum(is_of_dicom(one.entry) for one in good), "patients_by": sources(usable),
         "left_out": dict(catalog.left_out), "bad": [{"file": file, "reason": reason} for file, reason in bad],
         "refused": len(bad) + refused,
@@ -81,7 +92,7 @@ def catalog_overview(
     info["notes"] = [
         *_said_of_files(bad), *replace(usable, bad=(), left_out={}).remarks(), *notes, *_mixed(axes, modalities), *remarks,
         *contradictions(good),
-        *notes_by_kind((one.entry.name, note) for one in good for note in one.notes), *_unread(good),
+        *notes_by_kind((one.entry.name, note) for one in good for note in one.notes), *_label_maps_as_images(good), *_unread(good),
     ]  # fmt: skip
     if any(entry.mask for entry in usable):
         info |= _label_maps(good, parts, info["notes"])
@@ -116,21 +127,18 @@ def _which(entry: Entry) -> tuple[object, ...]:
     return entry.image, entry.part, entry.view
 
 
-def _parts(catalog: Catalog, data: DataSpec) -> tuple[dict[str, Catalog], list[str], int]:
-    """Training, validation and test images, what there is to say about them, and 1 where they cannot be split."""
-    try:
-        if data.folds:
-            three = folds(catalog, data.folds, seed=0)[data.fold]
-        elif data.test_fraction or any(entry.split == "test" for entry in catalog):
-            three = split_three(catalog, data.validation_fraction, data.test_fraction, seed=0)
-        else:
-            split = split_by_patient(catalog, data.validation_fraction, seed=0)
-            return {"training": split.training, "validation": split.validation}, [split.note] if split.note else [], 0
-    except (CatalogError, VolumeError) as error:
-        if error.code not in NO_SPLIT:
-            raise
-        return {"training": Catalog(), "validation": Catalog()}, [f"No training is possible: {error}"], 1
-    return {"training": three.training, "validation": three.validation, "test": three.test}, list(three.notes), 0
+def _meant(splits: Sequence[PlannedSplit], catalog: Catalog, data: DataSpec) -> tuple[PlannedSplit, list[str], int]:
+    """The use that the options mean, what there is to say about its split, and 1 where no training is possible.
+
+    Where a pretraining alone is possible, it is that: a share for the test does not ask for a fine-tuning, as folds do.
+    """
+    of_task = data.folds or data.test_fraction or any(entry.split == "test" for entry in catalog)
+    meant = splits[1 + data.fold] if of_task else splits[0]
+    meant = splits[0] if meant.problem and not data.folds else meant
+    if meant.problem:
+        return meant, [f"No training is possible: {meant.problem}"], 1
+    others = [f"No {other.use} is possible: {other.problem}" for other in splits if other.problem]
+    return meant, [*meant.notes, *others], 0
 
 
 def _said_of_files(bad: Sequence[tuple[str, str]]) -> list[str]:
@@ -151,6 +159,19 @@ def _mixed(axes: set[int], modalities: Sequence[str]) -> list[str]:
     if len(modalities) > 1:
         notes.append(f"The set mixes {' and '.join(modalities)}: train on one modality at a time")
     return notes
+
+
+def _label_maps_as_images(seen: Sequence[Seen]) -> list[str]:
+    """How to part images from what looks like label maps among them, and to pair them."""
+    maps = [one.entry.image for one in seen if LABEL_MAP_NOTE in one.notes]
+    images = [one.entry.image for one in seen if LABEL_MAP_NOTE not in one.notes]
+    template, names = template_of(images, maps), {path.name for path in images}
+    if not template:
+        return []
+    pattern = f"--pattern {f'**/{next(iter(names))}'!r} " if len(names) == 1 else ""
+    return [
+        f"{counted(len(maps), 'image')} of these may be label maps of the others: try {pattern}--masks {template!r}"
+    ]
 
 
 def _unread(seen: Sequence[Seen]) -> list[str]:

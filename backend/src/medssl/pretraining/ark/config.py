@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from medssl.core.schema import setting
@@ -131,6 +131,25 @@ class ArkConfig:
             training = replace(training, schedule="validation-loss")
         return replace(self, training=training)
 
+    @classmethod
+    def under(cls, preset: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """The preset where steps are given and epochs are not: the steps count, with the preset's shares of warm-up and validation."""
+        steps, epochs = values.get("training", {}).get("steps"), preset.get("epochs")
+        if steps is None or "epochs" in values or not epochs:
+            return preset
+        kept = {name: value for name, value in preset.items() if name not in ("epochs", "warmup_epochs")}
+        warmup = round(steps * preset.get("warmup_epochs", 0) / epochs)
+        most = {field.name: field.metadata["maximum"] for field in fields(TrainingConfig)}
+        schedule = {
+            "warmup_steps": min(warmup, most["warmup_steps"]),
+            "validate_every": min(max(1, steps // epochs), most["validate_every"]),
+        }
+        return {**kept, "training": {**preset.get("training", {}), **schedule}}
+
+    ONLY_WHILE: ClassVar[dict[str, str]] = {
+        "training.steps": "epochs=0", "training.warmup_steps": "epochs=0", "training.validate_every": "epochs=0",
+        "warmup_epochs": "epochs>0", "training.schedule": "fidelity=paper",
+    }  # fmt: skip
     PRESETS: ClassVar[dict[str, dict]] = {
         "default": {**_PAPER, "training": {**_PAPER["training"], "batch_size": 50}},
         "swin_base_224": _PAPER,

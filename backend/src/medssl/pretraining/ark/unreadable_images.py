@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, counted
 from medssl.datasets.spec.set_parts import SetPart
 from medssl.training.monitors import MonitorWarning
 
@@ -57,7 +57,7 @@ class UnreadableImages:
 
     def _refuse(self, part: SetPart, count: int, image: str) -> None:
         raise CatalogError(
-            f"set {part.name}: {count} of {len(part.images)} images, the last {image},",
+            f"set {part.name}: {count} of {counted(len(part.images), 'image')}, the last {image},",
             f"cannot be read: more than the share of {self._share:g} that unreadable_share allows",
             f"{REMEDY}; or raise unreadable_share",
             code="images-unreadable",

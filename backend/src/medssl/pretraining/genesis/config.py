@@ -69,6 +69,7 @@ class GenesisConfig:
         """Voxels of one sample along each axis."""
         return self.cube
 
+    ONLY_WHILE: ClassVar[dict[str, str]] = {"outpaint_share": "paint_probability>0"}
     PRESETS: ClassVar[dict[str, dict]] = {
         "default": {"training": {"workers": 4}},
         "laptop": {

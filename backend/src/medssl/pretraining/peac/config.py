@@ -100,6 +100,7 @@ class PeacConfig:
         """Pixels of one sample, the whole grid, along each axis."""
         return (self.cell * (CELLS + SPARE),) * 2
 
+    ONLY_WHILE: ClassVar[dict[str, str]] = {"outpaint_share": "paint_probability>0"}
     PRESETS: ClassVar[dict[str, dict]] = {
         "default": _TINY,
         "swin_tiny_224": _TINY,

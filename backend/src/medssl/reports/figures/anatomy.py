@@ -67,7 +67,7 @@ def draw_maps(
         tile.plot([match.x], [match.y], "o", mfc="none", mec="#7df9ff", markersize=13, markeredgewidth=2)
         if match.runner_up:
             tile.plot(*match.runner_up, "o", mfc="none", mec=LIGHT, markersize=7, markeredgewidth=1.2, alpha=0.8)
-        text = f"{match.similarity:.2f}, confidence {match.confidence:.2f}"
+        text = f"confidence {match.confidence:.2f}"
         tile.text(0.02, 0.02, text, transform=tile.transAxes, color=LIGHT, fontsize=8, path_effects=EDGE)
     _scale_bar(tiles)
     tiles.save(path)
@@ -166,5 +166,5 @@ def _scale_bar(tiles: ImageGrid) -> None:
     bar.set_ticks([0, 1], labels=["low", "best"])
     bar.ax.tick_params(colors=DIM, labelsize=7, length=0)
     bar.outline.set_visible(False)
-    text = "similarity within each image    + the point    large ring: best match    small ring: runner-up elsewhere"
+    text = "similarity within each image    + the point    large ring: best match    small ring: runner-up elsewhere    confidence: 0 as alike elsewhere"
     tiles.write(text, 2.05, tiles.height - 0.36, size=7.5)

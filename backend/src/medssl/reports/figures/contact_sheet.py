@@ -20,11 +20,11 @@ MARKS = {1.0: "", -1.0: " ?"}  # behind a class that is there, or uncertain
 
 
 def contact_sheet(dataset: TabularDataset, path: Path, count: int = 24, seed: int = 0) -> Path:
-    """Draw `count` images by `seed` and write them as one PNG.
+    """Draw `count` images by `seed`, of each class at least one that has it, and write them as one PNG.
 
     Below each stand the classes it has ("?": uncertain), its name and its patient; an image that cannot be read says so.
     """
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:count])
+    drawn = images_shown(dataset.stated, count, seed)
     rows = -(-len(drawn) // COLUMNS)
     width, height = TILE + GAP, TILE + LINES * LINE + GAP
     page = Image.new("RGB", (COLUMNS * width + GAP, rows * height + GAP), PAPER)
@@ -40,6 +40,24 @@ def contact_sheet(dataset: TabularDataset, path: Path, count: int = 24, seed: in
     path.parent.mkdir(parents=True, exist_ok=True)
     page.save(path)
     return path
+
+
+def images_shown(stated: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Numbers of `count` images by `seed`, sorted: at random, but the rarest classes first get an image each.
+
+    Args:
+        stated: (N, C), 1 where an image has a class, -1 where that is uncertain, which serves where no image surely has it.
+        count: more where there are more classes.
+        seed: of the order.
+    """
+    order = np.random.default_rng(seed).permutation(len(stated))
+    has = np.where((stated == 1).any(axis=0), stated == 1, stated == -1)[order]  # (N, C)
+    kept = list[int]()
+    for n in np.argsort(has.sum(axis=0), kind="stable"):
+        if has[:, n].any() and not has[kept, n].any():
+            kept.append(int(has[:, n].argmax()))
+    rest = [place for place in range(len(order)) if place not in set(kept)]
+    return np.sort(order[[*kept, *rest[: max(0, count - len(kept))]]])
 
 
 def labels_text(dataset: TabularDataset, n: int) -> str:

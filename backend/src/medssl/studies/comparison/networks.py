@@ -41,7 +41,9 @@ def _settings(plan: Plan) -> dict[str, Any]:
     if family == UNET:
         return {"network": "unet3d", "base_width": plan.network["base_width"]}
     if family == SWIN:
-        known = [name for name, sizes in BACKBONES.items() if all(_same(plan.network.get(k), v) for k, v in sizes.items())]
+        known = [
+            name for name, sizes in BACKBONES.items() if all(_same(plan.network.get(k), v) for k, v in sizes.items())
+        ]
         return {"network": "swin"} | ({"backbone": known[0]} if known else {})
     return {"network": plan.network["name"]} if family in (MONAI, NNUNET) else {}
 

@@ -8,9 +8,10 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from medssl.core.errors import NotFoundError, WeightsError
+from medssl.core.errors import WeightsError
 from medssl.inference.models import model_path
 from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
+from medssl.jobs.missing_model import missing_model
 from medssl.jobs.store import model_of_job
 from medssl.studies.comparison.config import UNTRAINED, Arm, Study
 
@@ -90,10 +91,5 @@ def _freeze(arm: Arm, home: Path) -> FrozenWeights:
         return FrozenWeights(arm.weights, arm.weights)
     path = model_of_job(home, arm.weights) or Path(arm.weights)
     if not path.is_file():
-        raise NotFoundError(
-            f"weights {arm.weights!r} of arm {arm.name}",
-            "are neither a finished job nor a file",
-            "See `medssl jobs list`",
-            code="model-not-found",
-        )
+        raise missing_model(home, arm.weights, f"arm {arm.name}: weights")
     return FrozenWeights(str(path.absolute()), sha256_of(path))

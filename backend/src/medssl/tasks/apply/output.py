@@ -64,7 +64,15 @@ class ApplyFolder:
             ResourceError: the folder cannot be made.
         """
         path = self.folder / self.record
-        record = {**asdict(config), "model_sha256": plan.sha256, "method": plan.method, "run": run, **(about or {})}
+        trained_by = {"job": str(plan.provenance.get("job", ""))}
+        record = {
+            **asdict(config),
+            "model_sha256": plan.sha256,
+            "method": plan.method,
+            "run": run,
+            **trained_by,
+            **(about or {}),
+        }
         if plan.geometry.recorded:  # which may be stated after a part of the images is done
             record["geometry"] = plan.geometry.as_dict()
         with disk_errors(self.folder):
@@ -78,7 +86,7 @@ class ApplyFolder:
                 (self.folder / name).unlink(missing_ok=True)
         elif known is not None and any(
             known.get(name, defaults.get(name)) != record[name]
-            for name in record.keys() - {"output", "overwrite", "run"}
+            for name in record.keys() - {"output", "overwrite", "run", "job"}  # the hash says which model it was
         ):
             raise InputError(
                 self.folder,

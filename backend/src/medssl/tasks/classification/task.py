@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from medssl.core import seeds
 from medssl.core.plan import Plan
 from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Run
 from medssl.datasets.catalog.labels import LabelSpec
+from medssl.datasets.catalog.split import SPLIT_SEED
 from medssl.datasets.crops.classification_images import ClassificationDataset, enlarged
 from medssl.datasets.crops.loader import micro_batches
 from medssl.datasets.geometry import training_geometry
@@ -208,7 +208,7 @@ def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dic
     """
     labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
     rule = geometry_rule(config.geometry, spec.version)
-    parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31, labels, rule.orientation)
+    parts = read_parts(spec.data, run, config.select, SPLIT_SEED, labels, rule.orientation)
     if rule != AS_STORED:
         parts = with_places(parts)
     looked_at = None if parts.training.places else enlarged(config.crop)

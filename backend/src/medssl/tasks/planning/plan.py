@@ -152,7 +152,12 @@ class _Search:
     def notes(self, stages: Pooling, flops: float = 0.0) -> tuple[str, ...]:
         found, spacing = [], self.fingerprint.spacing
         coarse, fine = max(spacing), min(spacing)
-        if self.wanted.pooling is not None and self.axes == 3 and coarse >= COARSE * fine and len(set(stages.divisors)) == 1:
+        if (
+            self.wanted.pooling is not None
+            and self.axes == 3
+            and coarse >= COARSE * fine
+            and len(set(stages.divisors)) == 1
+        ):
             times = stages.divisors[0]
             found.append(
                 f"The network halves every axis alike: its deepest features are {times} voxels apart, {times * coarse:.3g} mm along the "

@@ -43,4 +43,5 @@ class ProbingConfig:
     select: SelectionConfig = setting(SelectionConfig(), "Part of the training patients")
     seed: int = setting(0, "Seed of split and probe", minimum=0, maximum=2**31 - 1)
 
+    ONLY_WHILE: ClassVar[dict[str, str]] = {"neighbours": "probe=knn", "regularisation": "probe=linear"}
     PRESETS: ClassVar[dict[str, dict]] = {"default": {}, "laptop": {}}

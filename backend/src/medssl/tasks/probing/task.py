@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from medssl.core import seeds
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.datasets.catalog.labels import LabelSpec
+from medssl.datasets.catalog.split import SPLIT_SEED
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
 from medssl.images.geometry_config import STORED, GeometryConfig, geometry_rule
 from medssl.images.intensity.config import NormalisationConfig
@@ -55,7 +55,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
     net = load_weights(spec.start_from).to(run.device)
     source: Plan = net.plan  # type: ignore[assignment]
     orientation = geometry_rule(GeometryConfig(), spec.version).orientation if source.geometry.recorded else STORED
-    parts = read_parts(spec.data, run, config.select, seeds.derive(0, "split") % 2**31, labels, orientation)
+    parts = read_parts(spec.data, run, config.select, SPLIT_SEED, labels, orientation)
     check_groups(parts, attribute_groups(config.groups))
     named = {"training": parts.training, "validation": parts.validation, "test": parts.test}
     run.emit("started", device=run.device, precision="fp32", steps=1, **parts.sizes(), config={})

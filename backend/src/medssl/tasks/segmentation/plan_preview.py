@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from medssl.core import seeds
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.core.schema import build
+from medssl.datasets.catalog.split import SPLIT_SEED
 from medssl.datasets.geometry import training_geometry
 from medssl.images.geometry_config import geometry_rule
 from medssl.tasks.labelled_data import read_parts
@@ -30,7 +30,7 @@ def preview_plan(spec: JobSpec, run: Run) -> tuple[list[dict[str, str]], dict[st
     """
     config = build(SegmentationConfig, spec.config)
     rule = geometry_rule(config.geometry, spec.version)
-    seed = seeds.derive(0, "split") % 2**31
+    seed = SPLIT_SEED
     parts = read_parts(spec.data, run, config.select, seed, orientation=rule.orientation)
     geometry = training_geometry(parts.training.images, rule)
     file = open_start(spec)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from medssl.core import seeds
 from medssl.core.plan import Plan
 from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Run
+from medssl.datasets.catalog.split import SPLIT_SEED
 from medssl.datasets.crops.loader import micro_batches
 from medssl.datasets.crops.radiograph_segmentation import RadiographSegmentationDataset
 from medssl.datasets.crops.segmentation_crops import SegmentationDataset
@@ -44,8 +44,8 @@ from medssl.tasks.labelled_data import (
 )
 from medssl.tasks.planning.plan import Planned
 from medssl.tasks.planning.plan_text import plan_text
-from medssl.tasks.segmentation.classes import classes_of, form_of
 from medssl.tasks.rivals.segmenters import RivalSegmentation
+from medssl.tasks.segmentation.classes import classes_of, form_of
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.loss import loss_of, make_loss
 from medssl.tasks.segmentation.planning import Setup, planned_for, settled
@@ -283,8 +283,7 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
         CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Segmentation`.
     """
     rule = geometry_rule(config.geometry, spec.version)
-    seed = seeds.derive(0, "split") % 2**31
-    parts = read_parts(spec.data, run, config.select, seed, orientation=rule.orientation)
+    parts = read_parts(spec.data, run, config.select, SPLIT_SEED, orientation=rule.orientation)
     check_groups(parts, attribute_groups(config.groups))
     parts = with_geometry(parts, training_geometry(parts.training.images, rule), run)
     file = open_start(spec)
