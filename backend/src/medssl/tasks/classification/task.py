@@ -27,8 +27,10 @@ from medssl.networks.network import Network
 from medssl.networks.standardisation import standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import classification_network
+from medssl.tasks.classification.class_weights import class_weights
 from medssl.tasks.classification.config import ClassificationConfig
-from medssl.tasks.classification.loss import classification_loss, positive_weights
+from medssl.tasks.classification.loss import classification_loss
+from medssl.tasks.classification.mixup import draw_mixup, mix
 from medssl.tasks.classification.places import centres_of, region_of, with_places
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.earlier import augmentation
@@ -56,7 +58,7 @@ class ClassificationViews:
 
 
 class Classification(PlainMethod):
-    """The training step on one screen: whole image, shifted a little -> normalise -> augment -> logits -> cross-entropy.
+    """The training step on one screen: whole image, shifted a little -> normalise -> augment -> mix -> logits -> loss.
 
     Args:
         config: every setting.
@@ -101,7 +103,7 @@ class Classification(PlainMethod):
         self.size = (side, side) if axes == 2 else config.crop
         self._plan = replace(self._plan, input_size=self.size)
         self._augment = augmentation(config.augmentation, axes, axes == 3, (), version)
-        self._weights = positive_weights(parts.training.targets) if config.balance == "weights" else None
+        self._weights = class_weights(config.balance, parts.training.targets, parts.kind)
 
     def network(self) -> Network:
         """The network with a new head; its backbone untrained."""
@@ -118,12 +120,16 @@ class Classification(PlainMethod):
         )  # fmt: skip
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> ClassificationViews:
-        """Normalise and augment."""
+        """Normalise, augment, and mix where that is asked for."""
         images = normalise(batch["raw"], batch["window"])  # (N, 1, *spatial), 0...1
-        return ClassificationViews(self._laid_out(self._augment(images, None, generator)[0]), batch["target"])
+        images, targets = self._augment(images, None, generator)[0], batch["target"]
+        if self.config.mixup:
+            params = draw_mixup(len(images), self.config.mixup, generator)
+            images, targets = mix(images, params), mix(targets, params)
+        return ClassificationViews(self._laid_out(images), targets)
 
     def loss(self, network: nn.Module, views: ClassificationViews) -> dict[str, Tensor]:
-        """Binary cross-entropy per finding, or cross-entropy over classes; unknown labels do not count."""
+        """Cross-entropy or focal loss, per finding or over classes; unknown labels do not count."""
         return {"loss": self._loss(network(views.images).float(), views.targets)}
 
     def measure(self, network: Network, device: str) -> dict[str, float]:
@@ -185,7 +191,8 @@ class Classification(PlainMethod):
         return np.array(rows)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return classification_loss(logits, targets, self.parts.kind, self._weights)
+        focus = self.config.focus if self.config.loss == "focal" else 0.0
+        return classification_loss(logits, targets, self.parts.kind, self._weights, focus)
 
     def _laid_out(self, images: Tensor) -> Tensor:
         if family_of(self._plan) == SWIN:
