@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from medssl.core.errors import NotFoundError
 from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
+from medssl.jobs.packaged_weights import packaged_weights
 
 if TYPE_CHECKING:
     from medssl.networks.network import Network
@@ -109,11 +110,12 @@ def model_path(home: Path, reference: str) -> Path:
 
     Raises:
         NotFoundError: there is none.
+        WeightsError: a package's weights, and the package is not installed.
     """
     from medssl.jobs.store import model_of_job
 
-    if of_job := model_of_job(home, reference):
-        return of_job
+    if known := model_of_job(home, reference) or packaged_weights(reference):
+        return known
     path = Path(reference).expanduser()
     if not path.is_file():
         raise NotFoundError(

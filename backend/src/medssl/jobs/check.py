@@ -11,13 +11,14 @@ from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.registry import load
 from medssl.jobs.child import KINDS
 from medssl.jobs.devices import DEVICE
+from medssl.jobs.packaged_weights import packaged_weights
 from medssl.jobs.store import model_of_job
 
 
 def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobSpec:
     """The specification with its configuration complete and its paths absolute: the job's process runs in another folder.
 
-    `start_from` may be a finished job of `home`; it becomes the path of its model. What is true of one kind of job alone,
+    `start_from` may be a finished job of `home`, or weights that a package ships; it becomes their path. What is true of one kind of job alone,
     its own check knows.
 
     Raises:
@@ -36,7 +37,8 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
             f"device {spec.device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps", code="device-unknown"
         )
     of_job = model_of_job(home, spec.start_from) if home else None
-    start_from = str(of_job) if of_job else existing_path(spec.start_from, WeightsError)
+    known = of_job or packaged_weights(spec.start_from)
+    start_from = str(known) if known else existing_path(spec.start_from, WeightsError)
     complete = dataclasses.replace(spec, data=_with_absolute_paths(spec.data), start_from=start_from)
     return load(table[spec.kind].check)(complete)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from medssl.core.errors import NotFoundError, WeightsError
 from medssl.inference.models import model_path
 from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
+from medssl.jobs.packaged_weights import packaged_weights
 from medssl.jobs.store import model_of_job
 from medssl.studies.comparison.config import UNTRAINED, Arm, Study
 
@@ -88,7 +89,7 @@ def sha256_of(path: Path) -> str:
 def _freeze(arm: Arm, home: Path) -> FrozenWeights:
     if not arm.weights or arm.weights.startswith(UNTRAINED):
         return FrozenWeights(arm.weights, arm.weights)
-    path = model_of_job(home, arm.weights) or Path(arm.weights)
+    path = model_of_job(home, arm.weights) or packaged_weights(arm.weights) or Path(arm.weights)
     if not path.is_file():
         raise NotFoundError(
             f"weights {arm.weights!r} of arm {arm.name}",

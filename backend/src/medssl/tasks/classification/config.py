@@ -34,7 +34,15 @@ class ClassificationConfig:
     )
     network: str = setting(
         "auto", "Architecture; auto: that of the weights, else the encoder of Models Genesis in 3D and Swin in 2D",
-        choices=("auto", "unet3d", "swin"),
+        choices=("auto", "unet3d", "swin", "cnn"),
+    )  # fmt: skip
+    cnn: str = setting(
+        "resnet18", "Convolutional network of radiographs from scratch, by timm's name: resnet50, densenet121, convnext_tiny …",
+        advanced=True,
+    )  # fmt: skip
+    pixels: int = setting(
+        224, "Sides of the radiographs that a convolutional network sees", unit="pixels", minimum=32, maximum=1024,
+        advanced=True,
     )  # fmt: skip
     base_width: int = setting(
         32, "Channels of the first layer of an encoder from scratch (32 in the paper)", minimum=4, maximum=128

@@ -1,4 +1,4 @@
-"""Classification: a pretrained encoder learns findings (Genesis: the U-Net's encoder; PEAC, Ark: Swin)."""
+"""Classification: a pretrained encoder learns findings (Genesis: the U-Net's encoder; PEAC, Ark: Swin; ImageNet: CNN)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from medssl.evaluation.metrics.classification_metrics import MEAN, classificatio
 from medssl.images.geometry_config import AS_STORED, geometry_rule
 from medssl.images.intensity.normalise import normalise
 from medssl.inference.classification.predict import predict_images
-from medssl.networks import SWIN, family_of
 from medssl.networks.network import Network
-from medssl.networks.standardisation import standardised
+from medssl.networks.standardisation import USUAL, standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import classification_network
 from medssl.tasks.classification.class_weights import class_weights
@@ -195,8 +194,8 @@ class Classification(PlainMethod):
         return classification_loss(logits, targets, self.parts.kind, self._weights, focus)
 
     def _laid_out(self, images: Tensor) -> Tensor:
-        if family_of(self._plan) == SWIN:
-            return standardised(images, self._plan.network.get("standard", "cxr"))
+        if len(self.size) == 2:
+            return standardised(images, self._plan.network.get("standard", USUAL))
         return images.contiguous(memory_format=torch.channels_last_3d) if self.config.training.channels_last else images
 
 
