@@ -10,7 +10,6 @@ from medssl.core.registry import load
 from medssl.networks import CNN, NETWORKS, SWIN, UNET, family_of
 from medssl.networks import MONAI as MONAI_FAMILY
 from medssl.networks import NNUNET as NNUNET_FAMILY
-from medssl.networks.cnn_classifier import check_name
 from medssl.networks.standardisation import USUAL
 from medssl.pretraining.peac.config import BACKBONES, CELLS
 from medssl.tasks.classification.config import ClassificationConfig
@@ -104,6 +103,8 @@ def _cnn(name: str, source: Plan | None) -> dict[str, Any]:
     """
     if source is not None and family_of(source) == CNN:
         return {key: source.network[key] for key in ("name", "standard") if key in source.network}
+    from medssl.networks.cnn_classifier import check_name  # timm takes seconds, and most tasks do without it
+
     check_name(name)
     return {"name": name}
 
