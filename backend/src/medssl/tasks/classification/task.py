@@ -180,11 +180,12 @@ class Classification(PlainMethod):
 
     def _predicted(self, part: LabelledSplit, network: Network, run: Run, name: str) -> np.ndarray:
         """Probabilities (N, C) before calibration, by the road that users take."""
-        rows = []
+        rows, steps, before = [], self.config.training.steps, None
         for n, image in enumerate(part.images):
-            steps = self.config.training.steps
             notify(run, steps, steps, f"classifying {name} image {n + 1} of {len(part)}")
-            volume = replace(image.whole(), point=part.places[n]) if part.places else image.whole()
+            if before is None or (image.path, image.slices) != (before.path, before.slices):
+                whole, before = image.whole(), image  # candidates of one scan follow each other
+            volume = replace(whole, point=part.places[n]) if part.places else whole
             found = predict_images([volume], network, self.config.test_time)[0]
             rows.append([found[name][0] for name in self.parts.names])
         return np.array(rows)
