@@ -5,12 +5,14 @@
 Scans are cut into folds. In each the task `classification` learns candidates (boxes around points) of the other folds' scans, the last of
 these for validation, and says how probable those of its own scans are nodules; so every scan is tested once, by a network that saw others.
 `genesis` begins with Models Genesis trained on the same other scans without nodules, `scratch` with nothing; `brightness` is the mean HU in
-a ball of 4 mm, which needs no training. Nodules are simulated: the figures prove the pipeline and say nothing of patients.
+a ball of 4 mm, which needs no training. Nodules are simulated: the figures prove the pipeline and say nothing of patients. A run that
+was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,15 +21,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from medssl.core.files import write_json
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build
 from medssl.core.tables import read_table, write_table
 from medssl.evaluation.candidates import read_candidates, read_nodules
 from medssl.evaluation.detection import evaluate_detection
-from medssl.examples.planted_nodules import draw_candidates, draw_nodules, find_lungs, plant, with_spacing
+from medssl.examples.planted_nodules import draw_candidates, draw_nodules, find_lungs, plant
 from medssl.images.formats.reading import read_volume, write_volume
 from medssl.images.points import index_of
+from medssl.images.resampling import resample
 from medssl.images.volume import Volume
 from medssl.jobs.folder_run import FolderRun
 from medssl.pretraining import METHODS
@@ -62,18 +66,20 @@ def main() -> None:
 
 
 def make_scan(path: Path, number: int, asked: argparse.Namespace) -> dict[str, Any]:
-    """Plant nodules in a scan, as many times as asked for; the plain scan, the planted ones, their candidates, and the first's nodules."""
-    lungs, patient = find_lungs(read_volume(path, "CT")), f"scan-{number}"
-    folder = asked.output / "scans"
+    """Plant nodules in a scan, as often as asked for; the plain scan, the candidates of each copy, and the first's nodules."""
+    patient, folder = f"scan-{number}", asked.output / "scans"
     folder.mkdir(parents=True, exist_ok=True)
-    plain = folder / f"{patient}-plain.nrrd"
-    write_volume(with_spacing(lungs.volume, SPACING), plain)
+    done, plain = folder / f"{patient}.json", folder / f"{patient}-plain.nrrd"
+    if done.is_file():
+        return json.loads(done.read_text(encoding="utf-8"))
+    lungs = find_lungs(resample(read_volume(path, "CT"), (SPACING,) * 3))
+    write_volume(lungs.volume, plain)
     copies, nodules = [], []
     for copy in range(asked.copies):
         rng = np.random.default_rng([asked.seed, number, copy])
         drawn = draw_nodules(lungs, asked.nodules, rng)
         file = folder / f"{patient}-{copy}.nrrd"
-        write_volume(with_spacing(plant(lungs, drawn, rng), SPACING), file)
+        write_volume(plant(lungs, drawn, rng), file)
         about = {"image": str(file), "patient": patient, "modality": "CT"}
         copies.append([{**about, **row} for row in draw_candidates(lungs, drawn, rng)])
         if copy == 0:
@@ -81,7 +87,8 @@ def make_scan(path: Path, number: int, asked: argparse.Namespace) -> dict[str, A
                 {"image": str(file), "patient": patient, **dict(zip("xyz", n.centre.tolist())), "coordinates": "LPS",
                  "diameter": 2 * n.radius, "attached": int(n.attached)} for n in drawn
             ]  # fmt: skip
-    return {"plain": plain, "patient": patient, "copies": copies, "nodules": nodules}
+    write_json(done, found := {"plain": str(plain), "patient": patient, "copies": copies, "nodules": nodules})
+    return found
 
 
 def run_fold(scans: Sequence[dict[str, Any]], fold: int, asked: argparse.Namespace) -> dict[str, list[dict[str, str]]]:
@@ -95,7 +102,7 @@ def run_fold(scans: Sequence[dict[str, Any]], fold: int, asked: argparse.Namespa
         rows += [{**row, "split": split} for copy in scan["copies"][:copies] for row in copy]
     folder.mkdir(parents=True, exist_ok=True)
     write_table(rows, folder / "candidates.csv")
-    start = learn_genesis([scan["plain"] for scan in others], folder, asked)
+    start = learn_genesis([Path(scan["plain"]) for scan in others], folder, asked)
     found = {arm: learn(folder, arm, weights, asked) for arm, weights in (("genesis", start), ("scratch", ""))}
     return {**found, "brightness": brightness([row for row in rows if row["split"] == "test"])}
 
@@ -109,7 +116,10 @@ def learn_genesis(plain: Sequence[Path], folder: Path, asked: argparse.Namespace
     config = as_dict(build(config_class(METHODS, "genesis"), over, "laptop"))
     spec = JobSpec("pretrain", "genesis", config, DataSpec(path=str(folder / "plain.csv"), validation_fraction=0.25))
     job = _run(folder / "genesis-pretraining", asked)
-    pretrain(spec, job)
+    done = job.folder / "done"
+    if not done.is_file():
+        pretrain(spec, job)
+        done.touch()
     return str(job.folder / "results" / "model.safetensors")
 
 
@@ -125,8 +135,10 @@ def learn(folder: Path, arm: str, start: str, asked: argparse.Namespace) -> list
         "finetune", "classification", config, DataSpec(path=str(folder / "candidates.csv")), start_from=start
     )
     job = _run(folder / arm, asked)
-    run_task(spec, job)
-    return read_table(job.folder / "results" / "predictions.csv").rows
+    predictions = job.folder / "results" / "predictions.csv"
+    if not predictions.is_file():
+        run_task(spec, job)
+    return read_table(predictions).rows
 
 
 def brightness(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:

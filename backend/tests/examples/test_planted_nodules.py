@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from medssl.core.tables import read_table
+from medssl.core.tables import write_table
 from medssl.examples.planted_nodules import EDGE, LungScan, Nodule, draw_candidates, draw_nodules, find_lungs, plant
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
@@ -78,28 +79,31 @@ def test_true_candidates_hit_and_false_ones_do_not(scan):
     assert labels.tolist() == [1] * 12 + [0] * 13 and (far[labels == 1] < 0).all() and (far[labels == 0] > 5).all()
 
 
-def test_the_whole_way_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+def test_the_whole_way_in_small(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """One of the script's folds: two scans are tested by networks that saw two others."""
+    script = runpy.run_path(str(SCRIPT))
+    asked = argparse.Namespace(
+        output=tmp_path,
+        nodules=3,
+        copies=1,
+        seed=0,
+        folds=2,
+        steps=2,
+        pretrain=2,
+        crop=16,
+        cube=16,
+        width=4,
+        device="cpu",
+    )
     scans = []
     for number in range(4):
-        scans.append(str(tmp_path / f"{number}.nrrd"))
-        write_volume(chest(number), Path(scans[-1]))
-    small = {
-        "output": tmp_path / "out",
-        "nodules": 4,
-        "copies": 1,
-        "steps": 2,
-        "pretrain": 2,
-        "crop": 16,
-        "cube": 16,
-        "width": 4,
-    }
-    options = [text for name, value in small.items() for text in (f"--{name}", str(value))]
-    monkeypatch.setattr(sys, "argv", ["planted_nodules.py", *scans, *options])
-    runpy.run_path(str(SCRIPT), run_name="__main__")
-    said, nodules = capsys.readouterr().out, read_table(tmp_path / "out" / "nodules.csv").rows
-    assert all(f"{arm}: Mean sensitivity (CPM)" in said for arm in ("genesis", "scratch", "brightness"))
-    for arm in ("genesis", "scratch", "brightness"):
-        rows = read_table(tmp_path / "out" / f"candidates-{arm}.csv").rows
-        tested = {row["patient"] for row in rows}
-        assert tested == {row["patient"] for row in nodules} == {f"scan-{n}" for n in range(4)}
-        assert (tmp_path / "out" / arm / "report.html").is_file()
+        write_volume(chest(number), tmp_path / f"{number}.nrrd")
+        scans.append(script["make_scan"](tmp_path / f"{number}.nrrd", number, asked))
+    write_table([row for scan in scans[::2] for row in scan["nodules"]], tmp_path / "nodules.csv")
+    script["measure"](script["run_fold"](scans, 0, asked), tmp_path)
+    said = capsys.readouterr().out
+    for arm in script["ARMS"]:
+        found = json.loads((tmp_path / arm / "evaluation.json").read_text())
+        assert f"{arm}: {found['verdict']}" in said and (tmp_path / arm / "report.html").is_file()
+        assert [row["scan"] for row in found["rows"]] == ["scan-0-0.nrrd", "scan-2-0.nrrd"]
+        assert found["nodules"] == found["found"] == 6 and found["repeated"] == 6 and found["false_positives"] > 40

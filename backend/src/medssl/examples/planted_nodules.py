@@ -7,7 +7,7 @@ known to be free of nodules: nothing found on them is a clinical claim.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -86,16 +86,13 @@ def find_lungs(volume: Volume) -> LungScan:
     air &= np.isin(labels, large[large > 0])
     if not air.any():
         raise ValueError(f"{volume.name or 'volume'}: no lung of {SMALLEST_LUNG:g} ml or more")
+    roi = [_around(air, axis, int(np.ceil(MARGIN / spacing[axis]))) for axis in range(3)]
+    inside = tuple(slice(first, last) for first, last in roi)
+    air, hu = air[inside], hu[inside]
     closed = _eroded(ndimage.distance_transform_edt(~air, sampling=spacing) <= CLOSING, CLOSING, spacing)
-    roi, inside = [], []
-    for axis in range(3):
-        along = np.flatnonzero(air.any(axis=tuple(other for other in range(3) if other != axis)))
-        room = int(np.ceil(MARGIN / spacing[axis]))
-        first, last = max(along[0] - room, 0), min(along[-1] + room + 1, air.shape[axis])
-        inside.append(slice(first, last))
-        roi.append((int(first * steps[axis]), int(min(last * steps[axis], ct.shape[axis]))))
-    air, vessels = air[tuple(inside)], (closed & ~air & (hu > LUNG))[tuple(inside)]
-    return LungScan(ct.crop(roi), steps, air, vessels, ndimage.distance_transform_edt(air, sampling=spacing))
+    box = [(int(a * s), int(min(b * s, n))) for (a, b), s, n in zip(roi, steps, ct.shape)]
+    depth = ndimage.distance_transform_edt(air, sampling=spacing)
+    return LungScan(ct.crop(box), steps, air, closed & ~air & (hu > LUNG), depth)
 
 
 def draw_nodules(scan: LungScan, count: int, rng: np.random.Generator) -> list[Nodule]:
@@ -161,6 +158,12 @@ def _candidate(place: np.ndarray, label: int) -> dict[str, Any]:
     return {**dict(zip("xyz", np.round(place, 3).tolist())), "coordinates": "LPS", "Nodule": label}
 
 
+def _around(mask: np.ndarray, axis: int, room: int) -> tuple[int, int]:
+    """The first and last (exclusive) index that a mask reaches along an axis, with room on either side."""
+    along = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+    return max(int(along[0]) - room, 0), min(int(along[-1]) + room + 1, mask.shape[axis])
+
+
 def _eroded(mask: np.ndarray, by: float, spacing: np.ndarray) -> np.ndarray:
     return ndimage.distance_transform_edt(mask, sampling=spacing) > by
 
@@ -195,10 +198,3 @@ def _share(volume: Volume, nodule: Nodule, box: tuple[slice, ...]) -> np.ndarray
     share = 1 / (1 + np.exp(np.clip((rho - 1) * nodule.radius / EDGE, -30, 30)))
     shape = [n for one, part in zip(box, parts) for n in (one.stop - one.start, int(part))]
     return share.reshape(shape).mean(axis=(1, 3, 5))
-
-
-def with_spacing(volume: Volume, spacing: float) -> Volume:
-    """The same in voxels of one size, so that many candidates of it are read quickly."""
-    from medssl.images.resampling import resample
-
-    return replace(resample(volume, (spacing,) * 3), name=volume.name)
