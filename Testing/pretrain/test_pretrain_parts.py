@@ -107,6 +107,25 @@ def test_a_setting_that_rests_exists(frame, name):
         assert form.fields and restingSettings(tree).keys() <= form._made.keys()
 
 
+@pytest.mark.parametrize(
+    ("network", "rests"),
+    [("auto", set()), ("unet3d", {"backbone", "cnn", "pixels"}), ("swin", {"base_width", "cnn", "pixels"}),
+     ("cnn", {"base_width", "backbone"})],
+)  # fmt: skip
+def test_a_classification_says_which_settings_its_network_and_its_loss_leave_out(frame, network, rests):
+    from MedSSLPretrainLib.panel.restingSettings import restingSettings
+
+    from medssl.tasks.classification.config import ClassificationConfig
+
+    form = ConfigForm(frame, describe(ClassificationConfig))
+    behind = {field["name"] for field in describe(ClassificationConfig) if field["advanced"]}
+    assert behind >= {"cnn", "pixels", "loss", "focus", "mixup", "balance"} and "network" not in behind
+    for loss, more in (("cross-entropy", {"focus"}), ("focal", set())):
+        found = restingSettings(as_dict(build(ClassificationConfig, {"network": network, "loss": loss})))
+        assert {name for name in found if "." not in name} == rests | more
+        assert form.fields and found.keys() <= form._made.keys()
+
+
 def test_chart_drops_what_a_resume_repeats(scene):
     chart = LossChart()
     chart.addEvents([{"type": "loss", "step": n, "loss": 1 / n} for n in range(1, 9)])

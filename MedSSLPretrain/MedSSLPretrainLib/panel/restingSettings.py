@@ -18,6 +18,7 @@ def restingSettings(values: dict[str, Any]) -> dict[str, str]:
         **_length(values),
         **_rate(values, training),
         **_network(values),
+        **({"focus": _("Counts where the loss is focal")} if values.get("loss", "focal") != "focal" else {}),
         **({"transfer.freeze_steps": _("Counts where freeze is backbone")} if transfer.get("freeze") == "none" else {}),
     }
 
@@ -49,10 +50,18 @@ def _rate(values: dict[str, Any], training: dict[str, Any]) -> dict[str, str]:
 
 
 def _network(values: dict[str, Any]) -> dict[str, str]:
-    """A task's network has a base width or a backbone."""
+    """A task's network has a base width, a backbone, or the name and image size of a convolutional network."""
     network = values.get("network", "auto")
-    if network == "swin":
-        return {"base_width": _("Counts for a U-Net: the network is swin")}
-    if network == "unet3d":
-        return {"backbone": _("Counts for a swin: the network is unet3d")}
-    return {}
+    reasons = {
+        "unet3d": {"base_width": _("Counts for a U-Net")},
+        "swin": {"backbone": _("Counts for a swin")},
+        "cnn": {"cnn": _("Counts for a cnn"), "pixels": _("Counts for a cnn")},
+    }
+    if network not in reasons:
+        return {}
+    return {
+        name: _("{reason}: the network is {network}").format(reason=reason, network=network)
+        for other, named in reasons.items()
+        for name, reason in named.items()
+        if other != network and name in values
+    }

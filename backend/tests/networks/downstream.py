@@ -29,6 +29,7 @@ PLANS = {  # method -> network
     "unet-classifier": {"base_width": 4, "inputs": 1, "classes": 3, "hidden": 16},
     "swin-segmenter": {**SWIN, "classes": 3, "decoder_width": 16},
     "swin-classifier": {**SWIN, "classes": 3},
+    "cnn-classifier": {"name": "test_efficientnet", "classes": 3, "pixels": 64},
     "monai-segmenter": {"name": "dynunet", "axes": 2, "inputs": 1, "classes": 3, "arguments": MONAI["dynunet"]},
     "nnunet-segmenter": {"name": "resenc", "axes": 2, "inputs": 1, "classes": 3, "arguments": NNUNET["resenc"]},
 }
@@ -44,7 +45,7 @@ TASKS = {
 
 
 def make_plan(method: str, **further: Any) -> Plan:
-    kind = "cxr" if method.startswith("swin") else "ct"
+    kind = "cxr" if method.startswith(("swin", "cnn")) else "ct"
     return Plan(method, {**PLANS[method], **further}, normalisation={"kind": kind}, task=TASKS[method.split("-")[1]])
 
 

@@ -18,7 +18,7 @@ from medssl.core.plan import Plan
 from medssl.core.registry import load
 from medssl.inference.capabilities import RULES, refusal, require
 from medssl.inference.image_embedding import embedding_of
-from medssl.networks import MONAI, NETWORKS, NNUNET, SWIN, UNET, capabilities_of, family_of
+from medssl.networks import CNN, MONAI, NETWORKS, NNUNET, SWIN, UNET, capabilities_of, family_of
 from medssl.networks.network import Network
 from medssl.networks.unet3d import UNet3D
 from medssl.pretraining import METHODS
@@ -54,7 +54,7 @@ def images(net: Network) -> Tensor:
 def test_the_line_names_a_network_and_known_capabilities(name):
     entry = NETWORKS[name]
     assert issubclass(load(entry.network), Network) and set(entry.can) <= set(CAPABILITIES)
-    assert entry.family in (UNET, SWIN, MONAI, NNUNET)
+    assert entry.family in (UNET, SWIN, CNN, MONAI, NNUNET)
 
 
 @torch.inference_mode()

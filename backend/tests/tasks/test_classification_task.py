@@ -21,7 +21,6 @@ from medssl.networks.peac import PeacNetwork
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.pretraining.peac.config import BACKBONES, CELLS
-from medssl.tasks.classification.loss import classification_loss, positive_weights
 
 
 def peac_file(folder: Path, seed: int = 0) -> str:
@@ -153,35 +152,6 @@ def test_columns_that_are_not_there_and_labels_that_are_not_named(tmp_path: Path
         run(task_spec("classification", data, labels=""), tmp_path)
     with pytest.raises((InputError, WeightsError)):
         run(task_spec("probing", write_volumes(tmp_path / "v"), peac_file(tmp_path), labels="sex"), tmp_path)
-
-
-def test_the_loss_equals_a_literal_one_and_unknown_labels_have_no_gradient():
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(5, 3, generator=generator, requires_grad=True)
-    targets = torch.tensor([[1, 0, float("nan")], [0, 1, 1], [float("nan"), 0, 0], [1, 1, 0], [0, 0, 1.0]])
-    weights = torch.tensor([2.0, 1.0, 0.5])
-    total, known = 0.0, 0
-    for row in range(5):
-        for column in range(3):
-            y, z = targets[row, column], logits[row, column]
-            if not y.isnan():
-                p = 1 / (1 + torch.exp(-z))
-                total = total - weights[column] * y * torch.log(p) - (1 - y) * torch.log(1 - p)
-                known += 1
-    found = classification_loss(logits, targets, "multi-label", weights)
-    assert found.item() == pytest.approx(float((total / known).detach()), rel=1e-5)
-    found.backward()
-    assert logits.grad[0, 2] == 0 and logits.grad[2, 0] == 0 and (logits.grad[1] != 0).all()
-    one_hot = torch.eye(3)[[0, 2, 1, 1, 0]]
-    one_hot[1] = float("nan")
-    kept = [0, 2, 3, 4]
-    expected = -torch.log_softmax(logits[kept], 1)[range(4), [0, 1, 1, 0]].mean()
-    assert classification_loss(logits, one_hot, "multi-class").item() == pytest.approx(expected.item(), rel=1e-5)
-
-
-def test_rare_findings_weigh_more():
-    targets = np.array([[1, 0], [0, np.nan], [0, 1], [0, 1]], np.float32)
-    assert positive_weights(targets).tolist() == [3.0, 0.5]
 
 
 @pytest.mark.parametrize("part", ["val", "test"])

@@ -10,7 +10,7 @@ import typer
 import medssl
 from medssl.cli.data import check as data
 from medssl.cli.data import methods, samples, weights
-from medssl.cli.evaluation import embed, evaluate, predict, segment
+from medssl.cli.evaluation import embed, evaluate, froc, predict, segment
 from medssl.cli.help import APPLY, DATA, INSPECT, SERVER, TRAIN, verb
 from medssl.cli.inspection import correspond, cosegment, generated, landmarks, restore, retrieve, saliency
 from medssl.cli.output import complain
@@ -49,6 +49,7 @@ _add("segment", segment.segment, APPLY, "unseen/ --model JOB --output label-maps
 _add("predict", predict.predict, APPLY, 'unseen/ --model JOB --finding "Pleural Effusion"')
 _add("embed", embed.embed, APPLY, "radiographs/ --model JOB --output embeddings.npz")
 _add("evaluate", evaluate.evaluate, APPLY, "predictions.csv --group sex --group age:0,40,60")
+_add("froc", froc.froc, APPLY, "predictions.csv --nodules nodules.csv")
 _add("methods", methods.methods, DATA, "genesis --preset laptop")
 _add("tasks", methods.tasks, DATA, "segmentation")
 _add("serve", serve.serve, SERVER, "--port 8765")

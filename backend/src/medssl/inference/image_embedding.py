@@ -14,8 +14,8 @@ from medssl.core.plan import Plan
 from medssl.datasets.crops.classification_images import enlarged
 from medssl.images.geometry import reorient
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.images.intensity.normalise import resolve, window
-from medssl.images.intensity.volume_statistics import compute
+from medssl.images.intensity.normalise import FIXED, resolve, window
+from medssl.images.intensity.volume_statistics import compute, extremes
 from medssl.images.points import MARGIN, box_around, check_inside, index_of, padded_box
 from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.resampling import resample
@@ -73,7 +73,9 @@ def whole_image(volume: Volume, net: Network, view: str = "", inverted: bool = F
         raise InputError(
             f"{volume.name or 'volume'} of modality {modality}", f"does not suit a model trained on {plan.modality}",
             f"Choose a {plan.modality} volume, or a model trained on {modality}", code="modality-mismatch")  # fmt: skip
-    low, high = window(resolve(rule, modality, volume.name), compute(volume.array, modality), volume.name)
+    rule = resolve(rule, modality, volume.name)
+    found = extremes(volume.array) if rule.kind in FIXED else compute(volume.array, modality)
+    low, high = window(rule, found, volume.name)
     array = _box(volume, plan, size) if plan.geometry.recorded else resized_to(volume.array, size)
     scaled = (array.astype(np.float32) - np.float32(low)) / np.float32(high - low)
     return scaled.clip(0, 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
+from medssl.jobs.packaged_weights import packaged_weights
 
 if TYPE_CHECKING:
     from medssl.networks.network import Network
@@ -108,12 +109,13 @@ def model_path(home: Path, reference: str, untrained: bool = False) -> Path:
 
     Raises:
         NotFoundError: there is none. StateError: the job has not finished. InputError: its kind leaves none.
+        WeightsError: a package's weights, and the package is not installed.
     """
     from medssl.jobs.missing_model import missing_model
     from medssl.jobs.store import model_of_job
 
-    if of_job := model_of_job(home, reference):
-        return of_job
+    if known := model_of_job(home, reference) or packaged_weights(reference):
+        return known
     path = Path(reference).expanduser()
     if not path.is_file():
         also = f"untrained:PRESET (of {', '.join(untrained_presets())}) is a network before any training"

@@ -12,13 +12,14 @@ from medssl.core.registry import load
 from medssl.jobs.child import KINDS
 from medssl.jobs.devices import DEVICE
 from medssl.jobs.missing_model import missing_model
+from medssl.jobs.packaged_weights import packaged_weights
 from medssl.jobs.store import model_of_job
 
 
 def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobSpec:
     """The specification with its configuration complete and its paths absolute: the job's process runs in another folder.
 
-    `start_from` may be a finished job of `home`; it becomes the path of its model. What is true of one kind of job alone,
+    `start_from` may be a finished job of `home`, or weights that a package ships; it becomes their path. What is true of one kind of job alone,
     its own check knows.
 
     Raises:
@@ -37,9 +38,10 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
             f"device {spec.device!r}", "is not a device", "Use auto, cpu, cuda, cuda:1 or mps", code="device-unknown"
         )
     of_job = model_of_job(home, spec.start_from) if home else None
-    if home and spec.start_from and not of_job and not split_choice(Path(spec.start_from).expanduser())[0].is_file():
+    known = of_job or packaged_weights(spec.start_from)
+    if home and spec.start_from and not known and not split_choice(Path(spec.start_from).expanduser())[0].is_file():
         raise missing_model(home, spec.start_from, "weights to start from")
-    start_from = str(of_job) if of_job else existing_path(spec.start_from, WeightsError)
+    start_from = str(known) if known else existing_path(spec.start_from, WeightsError)
     complete = dataclasses.replace(spec, data=_with_absolute_paths(spec.data), start_from=start_from)
     return load(table[spec.kind].check)(complete)
 

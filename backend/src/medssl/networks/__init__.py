@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from medssl.core.capabilities import CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT
 from medssl.core.plan import Plan
 
-UNET, SWIN, MONAI, NNUNET = (
+UNET, SWIN, CNN, MONAI, NNUNET = (
     "unet3d",
     "swin",
+    "cnn",
     "monai",
     "nnunet",
 )  # families: weights go from one network of a family to another
@@ -37,6 +38,7 @@ NETWORKS = {
     "unet-segmenter": NetworkEntry("medssl.networks.unet_segmenter:UNetSegmenter", UNET, (EMBED,)),
     "unet-classifier": NetworkEntry("medssl.networks.unet_classifier:UNetClassifier", UNET, (EMBED,)),
     "swin-classifier": NetworkEntry("medssl.networks.swin_classifier:SwinClassifier", SWIN, (EMBED, EXPLAIN)),
+    "cnn-classifier": NetworkEntry("medssl.networks.cnn_classifier:CnnClassifier", CNN, (EMBED,)),
     "swin-segmenter": NetworkEntry("medssl.networks.swin_segmenter:SwinSegmenter", SWIN, (EMBED,)),
     "monai-segmenter": NetworkEntry("medssl.networks.libraries.monai_segmenter:MonaiSegmenter", MONAI),
     "nnunet-segmenter": NetworkEntry("medssl.networks.libraries.nnunet_segmenter:NnunetSegmenter", NNUNET),
@@ -46,6 +48,7 @@ LAYOUTS = {  # of weight files that others wrote, asked in this order: see `netw
     "MONAI": "medssl.networks.weights.layouts.monai:recognise",
     "nnU-Net and nnssl": "medssl.networks.weights.layouts.nnunet:recognise",
     "official Genesis, PEAC and Ark": "medssl.networks.weights.layouts.official:recognise",
+    "convolutional networks of timm": "medssl.networks.weights.layouts.cnn:recognise",
 }
 ANSWERS = {"segments": SEGMENT, "classes": CLASSES}  # what a fine-tuned model or a probe names in `Plan.task`
 

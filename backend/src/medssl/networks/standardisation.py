@@ -1,4 +1,4 @@
-"""Mean and deviation that images are brought to before a Swin sees them."""
+"""Mean and deviation that images are brought to before a network of radiographs sees them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ MEAN, STD = 0.5056, 0.252  # of chest radiographs in 0…1, as in the PEAC paper
 STANDARDS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "cxr": ((MEAN,) * 3, (STD,) * 3),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),  # of its training images, as everyone uses them
+    "inception": ((0.5,) * 3, (0.5,) * 3),  # -1…1, as TensorFlow's networks had it, whose weights timm took over
 }
 
 USUAL = "cxr"  # of downstream networks that begin with nothing
-TITLES = {"cxr": "PEAC", "imagenet": "ImageNet"}  # of what others know these standards from
+TITLES = {
+    "cxr": "PEAC",
+    "imagenet": "ImageNet",
+    "inception": "TensorFlow's networks of ImageNet",
+}  # of what others know these standards from
 
 
 def standardised(images: Tensor, standard: str) -> Tensor:

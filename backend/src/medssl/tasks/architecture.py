@@ -7,8 +7,8 @@ from typing import Any
 from medssl.core.errors import ConfigError, WeightsError
 from medssl.core.plan import Plan
 from medssl.core.registry import load
+from medssl.networks import CNN, NETWORKS, SWIN, UNET, family_of
 from medssl.networks import MONAI as MONAI_FAMILY
-from medssl.networks import NETWORKS, SWIN, UNET, family_of
 from medssl.networks import NNUNET as NNUNET_FAMILY
 from medssl.networks.libraries.nnunet_segmenter import PLAIN, RESENC_L
 from medssl.networks.standardisation import USUAL
@@ -48,7 +48,9 @@ def segmentation_network(
         ConfigError: a network that does not fit the form.
         WeightsError: weights that no network of this form can take.
     """
-    name = _choose(config.network, form, source, "resenc" if stages is not None else "")
+    name = _choose(
+        config.network, form, source, ("unet3d",) if form == "3d" else ("swin",), "resenc" if stages is not None else ""
+    )
     if name in (*MONAI, *NNUNET):
         family, arguments = (
             ("monai-segmenter", {}) if name in MONAI else ("nnunet-segmenter", _nnunet(name, config, stages))
@@ -67,7 +69,7 @@ def segmentation_network(
 
 def classification_network(config: ClassificationConfig, form: str, classes: int, source: Plan | None) -> Architecture:
     """The classification network; see `segmentation_network`."""
-    name = _choose(config.network, form, source)
+    name = _choose(config.network, form, source, ("unet3d",) if form == "3d" else ("swin", "cnn"))
     if source is not None and name in (*MONAI, *NNUNET):
         raise WeightsError(
             f"weights of {name}", "are of a network that segments, which no classifier here shares",
@@ -76,32 +78,57 @@ def classification_network(config: ClassificationConfig, form: str, classes: int
     if name == "unet3d":
         width = source.network["base_width"] if source and family_of(source) == UNET else config.base_width
         return "unet-classifier", {"base_width": width, "inputs": 1, "classes": classes}
+    if name == "cnn":
+        return "cnn-classifier", {**_cnn(config.cnn, source), "classes": classes, "pixels": config.pixels}
     return "swin-classifier", {**_swin(config.backbone, source), "classes": classes}
 
 
-def _choose(wanted: str, form: str, source: Plan | None, fresh: str = "") -> str:
-    """`fresh`: what "auto" means from scratch; "": a network of the pretraining methods."""
-    fitting = "unet3d" if form == "3d" else "swin"
+def _choose(wanted: str, form: str, source: Plan | None, fitting: tuple[str, ...], fresh: str = "") -> str:
+    """The network's name; of those of pretrained families only the `fitting` ones, of which the first is the usual one.
+
+    `fresh`: the usual one from scratch; "": the same.
+    """
     if wanted == "auto" and source is not None:
         if family_of(source) in (MONAI_FAMILY, NNUNET_FAMILY):
             return str(source.network["name"])
         wanted = family_of(source) or "auto"
-        if wanted not in ("auto", fitting):
+        if wanted not in ("auto", *fitting):
             raise WeightsError(
                 f"weights of method {source.method!r}", f"do not fit the form {form!r}",
-                f"Choose {'volumes' if wanted == 'unet3d' else 'radiographs or slices'}, or other weights",
+                _what_fits(wanted),
                 code="weights-of-another-network",
             )  # fmt: skip
     if wanted == "auto":
-        return fresh if fresh and source is None else fitting
-    if wanted in ("unet3d", "swin") and wanted != fitting:
+        return fresh if fresh and source is None else fitting[0]
+    if wanted in (UNET, SWIN, CNN) and wanted not in fitting:
         raise ConfigError(
             f"network = {wanted!r}",
             f"does not fit the form {form!r}",
-            f"Take auto or {fitting}",
+            f"Take auto or {' or '.join(fitting)}",
             code="network-of-another-form",
         )
     return wanted
+
+
+def _what_fits(family: str) -> str:
+    """The remedy where weights of a family do not fit."""
+    if family == CNN:
+        return "Classify radiographs or slices with them, or take other weights"
+    return f"Choose {'volumes' if family == UNET else 'radiographs or slices'}, or other weights"
+
+
+def _cnn(name: str, source: Plan | None) -> dict[str, Any]:
+    """Name and standard: those of the weights, whose images the standard is of; untrained, that of radiographs.
+
+    Raises:
+        ConfigError: no such network.
+    """
+    if source is not None and family_of(source) == CNN:
+        return {key: source.network[key] for key in ("name", "standard") if key in source.network}
+    from medssl.networks.cnn_classifier import check_name  # timm takes seconds, and most tasks do without it
+
+    check_name(name)
+    return {"name": name}
 
 
 def _nnunet(name: str, config: SegmentationConfig, stages: Pooling | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.volume_statistics import VolumeStatistics
 
 BY_MODALITY = {"CT": "ct", "MR": "mr-percentile", "CXR": "cxr"}
+FIXED = ("ct", "mr-fixed")  # rules whose window is the same for all volumes
 EIGHT_BIT = (0.0, 255.0)
 LEAST_CONTRAST = 0.05  # of the 8-bit range: below it an image is a blank or a label map
 HIGHEST_CT_MINIMUM = -200.0  # HU: any scan of a body holds air, lung or at least padding below this

@@ -47,6 +47,12 @@ class VolumeStatistics:
         return cls(values["minimum"], values["maximum"], values["air_threshold"], quantiles, values["whole"])
 
 
+def extremes(array: np.ndarray) -> VolumeStatistics:
+    """Statistics of a volume of which the minimum and the maximum will do: many times faster than `compute`."""
+    low, high = float(array.min()), float(array.max())
+    return VolumeStatistics(low, high, low, np.array([low, high], np.float32), array.dtype.kind in "iub")
+
+
 def compute(array: np.ndarray, modality: str) -> VolumeStatistics:
     """Statistics of a volume (any shape); where all is air, the quantiles are of all voxels."""
     values = np.sort(array, axis=None)

@@ -12,6 +12,7 @@ from medssl.core.errors import WeightsError
 from medssl.inference.models import model_path
 from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
 from medssl.jobs.missing_model import missing_model
+from medssl.jobs.packaged_weights import packaged_weights
 from medssl.jobs.store import model_of_job
 from medssl.studies.comparison.config import UNTRAINED, Arm, Study
 
@@ -89,7 +90,7 @@ def sha256_of(path: Path) -> str:
 def _freeze(arm: Arm, home: Path) -> FrozenWeights:
     if not arm.weights or arm.weights.startswith(UNTRAINED):
         return FrozenWeights(arm.weights, arm.weights)
-    path = model_of_job(home, arm.weights) or Path(arm.weights)
+    path = model_of_job(home, arm.weights) or packaged_weights(arm.weights) or Path(arm.weights)
     if not path.is_file():
         raise missing_model(home, arm.weights, f"arm {arm.name}: weights")
     return FrozenWeights(str(path.absolute()), sha256_of(path))

@@ -34,7 +34,15 @@ class ClassificationConfig:
     )
     network: str = setting(
         "auto", "Architecture; auto: that of the weights, else the encoder of Models Genesis in 3D and Swin in 2D",
-        choices=("auto", "unet3d", "swin"),
+        choices=("auto", "unet3d", "swin", "cnn"),
+    )  # fmt: skip
+    cnn: str = setting(
+        "resnet18", "Convolutional network of radiographs from scratch, by timm's name: resnet50, densenet121, convnext_tiny …",
+        advanced=True,
+    )  # fmt: skip
+    pixels: int = setting(
+        224, "Sides of the radiographs that a convolutional network sees", unit="pixels", minimum=32, maximum=1024,
+        advanced=True,
     )  # fmt: skip
     base_width: int = setting(
         32, "Channels of the first layer of an encoder from scratch (32 in the paper)", minimum=4, maximum=128
@@ -49,8 +57,19 @@ class ClassificationConfig:
         choices=("none", "light", "strong"), advanced=True,
     )  # fmt: skip
     balance: str = setting(
-        "none", "sampler: classes are drawn alike; weights: rare findings count more", choices=("none", "sampler", "weights"),
-        advanced=True,
+        "none", "sampler: classes are drawn alike; weights: positives count as many times more as they are rarer than negatives (100 at "
+        "most); inverse-frequency: positives and negatives, or classes, by the inverse of their share (10 at most)",
+        choices=("none", "sampler", "weights", "inverse-frequency"), advanced=True,
+    )  # fmt: skip
+    loss: str = setting(
+        "cross-entropy", "focal: what is nearly right already counts less", choices=("cross-entropy", "focal"), advanced=True
+    )  # fmt: skip
+    focus: float = setting(
+        2.0, "Focal loss: power of the distance to the target (gamma)", minimum=0.1, maximum=10.0, advanced=True
+    )
+    mixup: float = setting(
+        0.0, "Blend each training image with another of its batch, the share drawn from Beta(mixup, mixup); 0: none, 0.2 is usual",
+        minimum=0.0, maximum=10.0, advanced=True,
     )  # fmt: skip
     test_time: str = setting(
         "ten-crop",
@@ -81,6 +100,13 @@ class ClassificationConfig:
                 "has a side that is not a multiple of 8",
                 "Use multiples of 8, such as 64, 64, 32",
                 code="not-a-multiple-of-eight",
+            )
+        if self.mixup and self.training.batch_size < 2:
+            raise ConfigError(
+                f"mixup = {self.mixup:g}",
+                "has nothing to blend an image with in batches of 1",
+                "Take a batch_size of 2 or more, or mixup 0",
+                code="nothing-to-mix",
             )
 
     PRESETS: ClassVar[dict[str, dict]] = {

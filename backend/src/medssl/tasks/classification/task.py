@@ -1,4 +1,4 @@
-"""Classification: a pretrained encoder learns findings (Genesis: the U-Net's encoder; PEAC, Ark: Swin)."""
+"""Classification: a pretrained encoder learns findings (Genesis: the U-Net's encoder; PEAC, Ark: Swin; ImageNet: CNN)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from medssl.evaluation.metrics.classification_metrics import MEAN, classificatio
 from medssl.images.geometry_config import AS_STORED, geometry_rule
 from medssl.images.intensity.normalise import normalise
 from medssl.inference.classification.predict import predict_images
-from medssl.networks import SWIN, family_of
 from medssl.networks.network import Network
-from medssl.networks.standardisation import standardised
+from medssl.networks.standardisation import USUAL, standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import classification_network
+from medssl.tasks.classification.class_weights import class_weights
 from medssl.tasks.classification.config import ClassificationConfig
-from medssl.tasks.classification.loss import classification_loss, positive_weights
+from medssl.tasks.classification.loss import classification_loss
+from medssl.tasks.classification.mixup import draw_mixup, mix
 from medssl.tasks.classification.places import centres_of, region_of, with_places
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.earlier import augmentation
@@ -57,7 +58,7 @@ class ClassificationViews:
 
 
 class Classification(PlainMethod):
-    """The training step on one screen: whole image, shifted a little -> normalise -> augment -> logits -> cross-entropy.
+    """The training step on one screen: whole image, shifted a little -> normalise -> augment -> mix -> logits -> loss.
 
     Args:
         config: every setting.
@@ -105,7 +106,7 @@ class Classification(PlainMethod):
         self.size = (side, side) if axes == 2 else config.crop
         self._plan = replace(self._plan, input_size=self.size)
         self._augment = augmentation(config.augmentation, axes, axes == 3, (), version)
-        self._weights = positive_weights(parts.training.targets) if config.balance == "weights" else None
+        self._weights = class_weights(config.balance, parts.training.targets, parts.kind)
 
     def network(self) -> Network:
         """The network with a new head; its backbone untrained."""
@@ -122,12 +123,16 @@ class Classification(PlainMethod):
         )  # fmt: skip
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> ClassificationViews:
-        """Normalise and augment."""
+        """Normalise, augment, and mix where that is asked for."""
         images = normalise(batch["raw"], batch["window"])  # (N, 1, *spatial), 0...1
-        return ClassificationViews(self._laid_out(self._augment(images, None, generator)[0]), batch["target"])
+        images, targets = self._augment(images, None, generator)[0], batch["target"]
+        if self.config.mixup:
+            params = draw_mixup(len(images), self.config.mixup, generator)
+            images, targets = mix(images, params), mix(targets, params)
+        return ClassificationViews(self._laid_out(images), targets)
 
     def loss(self, network: nn.Module, views: ClassificationViews) -> dict[str, Tensor]:
-        """Binary cross-entropy per finding, or cross-entropy over classes; unknown labels do not count."""
+        """Cross-entropy or focal loss, per finding or over classes; unknown labels do not count."""
         return {"loss": self._loss(network(views.images).float(), views.targets)}
 
     def measure(self, network: Network, device: str) -> dict[str, float]:
@@ -182,21 +187,23 @@ class Classification(PlainMethod):
 
     def _predicted(self, part: LabelledSplit, network: Network, run: Run, name: str) -> np.ndarray:
         """Probabilities (N, C) before calibration, by the road that users take."""
-        rows = []
+        rows, steps, before = [], self.config.training.steps, None
         for n, image in enumerate(part.images):
-            steps = self.config.training.steps
             notify(run, steps, steps, f"classifying {name} image {n + 1} of {len(part)}")
-            volume = replace(image.whole(), point=part.places[n]) if part.places else image.whole()
+            if before is None or (image.path, image.slices) != (before.path, before.slices):
+                whole, before = image.whole(), image  # candidates of one scan follow each other
+            volume = replace(whole, point=part.places[n]) if part.places else whole
             found = predict_images([volume], network, self.config.test_time)[0]
             rows.append([found[name][0] for name in self.parts.names])
         return np.array(rows)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return classification_loss(logits, targets, self.parts.kind, self._weights)
+        focus = self.config.focus if self.config.loss == "focal" else 0.0
+        return classification_loss(logits, targets, self.parts.kind, self._weights, focus)
 
     def _laid_out(self, images: Tensor) -> Tensor:
-        if family_of(self._plan) == SWIN:
-            return standardised(images, self._plan.network.get("standard", "cxr"))
+        if len(self.size) == 2:
+            return standardised(images, self._plan.network.get("standard", USUAL))
         return images.contiguous(memory_format=torch.channels_last_3d) if self.config.training.channels_last else images
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from medssl.core.plan import Plan
-from medssl.networks import MONAI, NNUNET, family_of
+from medssl.networks import CNN, MONAI, NNUNET, family_of
 from medssl.networks.weights.layouts import monai
 
 PREFIX = "network."
@@ -17,6 +17,7 @@ WHOLE: dict[
 ] = {  # families, and how the library writes a state dict of the bare names
     MONAI: monai.with_aliases,
     NNUNET: dict,
+    CNN: dict,
 }
 
 
