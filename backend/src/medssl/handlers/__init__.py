@@ -81,4 +81,8 @@ INSPECTIONS = {
         "medssl.core.requests:SaliencyRequest", "medssl.handlers.saliency:saliency",
         "Where in a radiograph does a finding's probability come from?",
     ),
+    "next": Inspection(
+        "medssl.core.requests:NextRequest", "medssl.handlers.labelling.next_case:next_case",
+        "Which image is worth labelling next?",
+    ),
 }  # fmt: skip

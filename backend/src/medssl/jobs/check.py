@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from medssl.core.errors import CatalogError, InputError, WeightsError
+from medssl.core.errors import CatalogError, InputError, NotFoundError, WeightsError
 from medssl.core.files import existing_path
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.registry import load
 from medssl.jobs.child import KINDS
 from medssl.jobs.devices import DEVICE
-from medssl.jobs.store import model_of_job
+from medssl.jobs.rounds import job_of_model, kept_patients
+from medssl.jobs.store import JobStore, model_of_job
 
 
 def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobSpec:
@@ -24,7 +25,7 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
         InputError: an unknown kind or device, or a method that trains on another sort of data.
         CatalogError, WeightsError: a path that does not exist.
         ConfigError: a setting that is unknown or out of range.
-        NotFoundError: an unknown method or task.
+        NotFoundError: an unknown method or task, or no fine-tuning whose validation cases could be kept.
     """
     table = load(kinds)
     if spec.kind not in table:
@@ -37,8 +38,26 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
         )
     of_job = model_of_job(home, spec.start_from) if home else None
     start_from = str(of_job) if of_job else existing_path(spec.start_from, WeightsError)
-    complete = dataclasses.replace(spec, data=_with_absolute_paths(spec.data), start_from=start_from)
+    data = _with_absolute_paths(spec.data)
+    if home and data.validation_of:
+        data = dataclasses.replace(data, validation_of=_held_out_by(home, data.validation_of))
+    complete = dataclasses.replace(spec, data=data, start_from=start_from)
     return load(table[spec.kind].check)(complete)
+
+
+def _held_out_by(home: Path, reference: str) -> str:
+    """The id of the fine-tuning whose validation cases are kept.
+
+    Raises:
+        NotFoundError: no such job, or it recorded none.
+    """
+    job = job_of_model(home, reference)
+    if not job or not kept_patients(JobStore(home), job):
+        raise NotFoundError(
+            f"validation_of = {reference!r}", "is no fine-tuning with recorded validation cases",
+            "Give the id of a finished fine-tuning, see `medssl jobs list`", code="split-not-recorded",
+        )  # fmt: skip
+    return job
 
 
 def _with_absolute_paths(data: DataSpec) -> DataSpec:

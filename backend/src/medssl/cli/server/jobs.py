@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from medssl.cli.output import print_jobs, print_json, print_table
 from medssl.core.errors import InputError
 from medssl.core.home import home_folder
 from medssl.core.protocol import to_json
+from medssl.jobs.rounds import Round, rounds_of, rounds_sentence
 from medssl.jobs.store import JobStore
 
 app = typer.Typer(help="List, show, follow, cancel, resume and delete jobs.", no_args_is_help=True)
@@ -42,6 +43,23 @@ def show(job: Job, as_json: AsJson = False, home: Home = None) -> None:
         ("setting", "value"), [*chosen.items(), *((f"training.{n}", v) for n, v in config.get("training", {}).items())]
     )
     print_table(("file",), [(name,) for name in view.files])
+
+
+@verb(app, "rounds", "medssl jobs rounds liver")
+def rounds(job: Job, as_json: AsJson = False, home: Home = None) -> None:
+    """Show how the score on the fixed validation cases moved with each round of labelling, up to this job."""
+    store = _store(home)
+    found = rounds_of(store, _find(store, job))
+    if as_json:
+        print_json(found)
+        return
+    columns = ("round", "job", "state", "labelled", "validation", "score", "minutes")
+    rows = [
+        (one.number, one.job, one.state, one.training, len(one.validation), _score(one), _known(one.minutes))
+        for one in found
+    ]
+    print_table(columns, rows, names=2)
+    print(rounds_sentence(found))
 
 
 @verb(app, "follow", "medssl jobs follow 20260709-2145")
@@ -78,6 +96,15 @@ def delete(jobs: Annotated[list[str], typer.Argument(help="Job ids or names.")],
     store = _store(home)
     for job in [_find(store, job) for job in jobs]:  # all are known before the first is gone
         store.remove(job)
+
+
+def _score(one: Round) -> str:
+    """The score with its metric; a star marks one that does not compare with the others."""
+    return "" if one.score is None else f"{one.metric} {one.score:.4f}{'' if one.comparable else ' *'}"
+
+
+def _known(value: float | None) -> Any:
+    return "" if value is None else value
 
 
 def _find(store: JobStore, text: str) -> str:
