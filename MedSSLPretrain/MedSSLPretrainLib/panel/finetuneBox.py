@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from MedSSLLib.scene.labelMaps import isCorrected, isPrediction
+from MedSSLLib.scene.labelMaps import isCorrected
 from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.steps import Steps
 from MedSSLLib.widgets.actionBox import Action
@@ -20,11 +20,13 @@ from medssl.client import api
 from medssl.core.errors import CatalogError, MedSSLError, WeightsError
 from MedSSLPretrainLib.labels.labelColumns import LabelColumns
 from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, taskEntry
-from MedSSLPretrainLib.labels.labelledVolumes import labelsOf, segmentationOf, volumesOfScene
+from MedSSLPretrainLib.labels.labelledVolumes import isLabelled, labelsOf, segmentationOf, volumesOfScene
 from MedSSLPretrainLib.labels.volumesTable import VolumesTable
 from MedSSLPretrainLib.panel.dataTexts import modalityTitles
 from MedSSLPretrainLib.panel.jobBox import UI_FOLDER, JobBox
 from MedSSLPretrainLib.panel.methodBox import MethodBox, knownTasks
+from MedSSLPretrainLib.rounds.roundsBox import LABELLING
+from MedSSLPretrainLib.runs.continueSteps import continueSteps, isJob
 from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps
 
 HIDDEN = ("classes", "labels")  # settings that the table of volumes answers
@@ -52,7 +54,7 @@ class FinetuneBox(JobBox):
         )
         self.chosenChanged = Signal()
         ui = self.ui
-        self._parameterNode = self.models = None
+        self._parameterNode = self.models = self._continued = None
         self._inputs = (ui.volumesTable,)
         self.tasks = MethodBox(ui, knownTasks(), HIDDEN, CHIEF)
         self.table = VolumesTable(ui.volumesTable)
@@ -111,7 +113,8 @@ class FinetuneBox(JobBox):
         ui.continueButton.visible = learnsSegments(self.tasks.name)
         ui.continueButton.enabled = not (self.busy or self._running(*self.KINDS) or self._backend.transport is None)
         ui.continueButton.toolTip = _(
-            "Go on from the fine-tuned model, with the segmentations that it made and you corrected added to the ticked ones"
+            "Go on from the fine-tuned model for about a minute, with the segmentations that you made or corrected since added to "
+            "the ticked ones; the validation cases stay the same"
         )
 
     def refresh(self) -> None:
@@ -130,18 +133,18 @@ class FinetuneBox(JobBox):
     def tickComplete(self) -> None:
         """Tick every volume that has what the task learns from."""
         if learnsSegments(self.tasks.name):
-            self.table.tick([v for v in volumesOfScene() if _isLearnable(v, segmentationOf(v))])
+            self.table.tick([v for v in volumesOfScene() if isLabelled(v)])
         else:
             self.table.tick([v for v in volumesOfScene() if labelsOf(v, self.columns.names)])
 
     def goOn(self) -> None:
-        """Start from the fine-tuned model with the corrected segmentations added to the ticked volumes."""
+        """Start from the fine-tuned model with the segmentations made or corrected since added to the ticked volumes."""
         try:
             model = self._ownModel()
-            corrected = [v for v in volumesOfScene() if _wasCorrected(v, segmentationOf(v))]
+            corrected = [v for v in volumesOfScene() if _wasLabelled(v, segmentationOf(v))]
             if not corrected:
                 rule, remedy = _("was corrected since it was made"), _(
-                    "Segment a volume (MedSSL Inference), correct it (Segment Editor), then continue; "
+                    "Take the next case (Rounds), label or correct it (Segment Editor), then continue; "
                     "or tick further volumes and start from {model} by hand"
                 ).format(model=model["name"])  # fmt: skip
                 raise CatalogError(_("no segmentation"), rule, remedy)
@@ -154,7 +157,9 @@ class FinetuneBox(JobBox):
         if missing := self.missing():
             self.showError(CatalogError(_("training set"), missing))
         else:
+            self._continued = model if isJob(model["model"]) else None
             self.start()
+            self._continued = None
 
     def setParameterNode(self, node) -> None:
         """Take and keep the choices in the scene's parameter node; None: let go of it."""
@@ -178,21 +183,28 @@ class FinetuneBox(JobBox):
 
     def _steps(self, sharesFiles: bool) -> Steps:
         task, config = self.tasks.spec()
+        if self._continued is not None:
+            about = dict(name=self.ui.nameEdit.text.strip(), device=self._backend.device)
+            return continueSteps(self.chosen(), sharesFiles, task, self._continued, **about)
         return finetuneSteps(
             self.chosen(), sharesFiles, task, config, self.models.reference, name=self.ui.nameEdit.text.strip(),
             device=self._backend.device, partial_weights=self.ui.partialCheck.checked,
         )  # fmt: skip
 
-    def _ownModel(self) -> dict[str, Any]:
-        """The chosen model, or the newest one, of this task."""
+    def ownModel(self) -> dict[str, Any] | None:
+        """The chosen model, or the newest one, of this task; None where there is none."""
         task = self.tasks.name
-        own = [model for model in (self.models.model, *self.models.models) if model and purpose(model) == task]
-        if not own:
+        own = (model for model in (self.models.model, *self.models.models) if model and purpose(model) == task)
+        return next(own, None)
+
+    def _ownModel(self) -> dict[str, Any]:
+        own = self.ownModel()
+        if own is None:
             rule = _("is there to go on from")
             raise WeightsError(
                 _("no fine-tuned model"), rule, _("Fine-tune one first, or start the backend that has it")
             )
-        return own[0]
+        return own
 
     def _chosen(self) -> None:
         if self.models is None:  # still being built
@@ -216,10 +228,8 @@ class FinetuneBox(JobBox):
             self.models.select(wanted)
 
 
-def _isLearnable(volume, segmentation) -> bool:
-    """Not what a model predicted and nobody looked at: learning from that teaches nothing."""
-    return segmentation is not None and (not isPrediction(segmentation) or isCorrected(segmentation, volume))
-
-
-def _wasCorrected(volume, segmentation) -> bool:
-    return segmentation is not None and isCorrected(segmentation, volume)
+def _wasLabelled(volume, segmentation) -> bool:
+    """Whether a model's segmentation was corrected, or one that was begun as the next case holds something."""
+    if segmentation is None:
+        return False
+    return isCorrected(segmentation, volume) or bool(segmentation.GetAttribute(LABELLING) and isLabelled(volume))
