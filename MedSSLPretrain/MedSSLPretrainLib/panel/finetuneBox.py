@@ -19,7 +19,7 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.core.errors import CatalogError, MedSSLError, WeightsError
 from MedSSLPretrainLib.labels.labelColumns import LabelColumns
-from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, taskEntry
+from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, patients, taskEntry
 from MedSSLPretrainLib.labels.labelledVolumes import isLabelled, labelsOf, segmentationOf, volumesOfScene
 from MedSSLPretrainLib.labels.volumesTable import VolumesTable
 from MedSSLPretrainLib.panel.dataTexts import modalityTitles
@@ -39,7 +39,8 @@ class FinetuneBox(JobBox):
 
     Signal: `chosenChanged()`; see JobBox for the others.
 
-    Attributes: `tasks`, task and settings; `table` of the volumes; `columns` of labels; `models` to start from.
+    Attributes: `tasks`, task and settings; `table` of the volumes; `columns` of labels; `models` to start from; `heldOut`, says
+    which patients validate in every round.
 
     Args:
         frame: an empty widget of the panel with a layout.
@@ -52,9 +53,10 @@ class FinetuneBox(JobBox):
         super().__init__(
             loadInto(frame, UI_FOLDER / "MedSSLFinetune.ui", "labelTableSelector"), "finetune", backend, running
         )
-        self.chosenChanged = Signal()
+        self.chosenChanged, self.heldOut = Signal(), frozenset
         ui = self.ui
         self._parameterNode = self.models = self._continued = None
+        self._round = ("", "")  # the model that is gone on from, and the job that does
         self._inputs = (ui.volumesTable,)
         self.tasks = MethodBox(ui, knownTasks(), HIDDEN, CHIEF)
         self.table = VolumesTable(ui.volumesTable)
@@ -132,10 +134,7 @@ class FinetuneBox(JobBox):
 
     def tickComplete(self) -> None:
         """Tick every volume that has what the task learns from."""
-        if learnsSegments(self.tasks.name):
-            self.table.tick([v for v in volumesOfScene() if isLabelled(v)])
-        else:
-            self.table.tick([v for v in volumesOfScene() if labelsOf(v, self.columns.names)])
+        self.table.tick([volume for volume in volumesOfScene() if self._isComplete(volume)])
 
     def goOn(self) -> None:
         """Start from the fine-tuned model with the segmentations made or corrected since added to the ticked volumes."""
@@ -151,8 +150,11 @@ class FinetuneBox(JobBox):
         except MedSSLError as error:
             self.showError(error)
             return
-        ticked = {node.GetID() for node in (*self.table.volumes, *corrected)}
-        self.table.tick([node for node in volumesOfScene() if node.GetID() in ticked])
+        nodes, held = volumesOfScene(), self.heldOut()
+        whose = zip(nodes, patients(nodes))
+        validating = [node for node, patient in whose if patient in held and self._isComplete(node)]
+        ticked = {node.GetID() for node in (*self.table.volumes, *corrected, *validating)}
+        self.table.tick([node for node in nodes if node.GetID() in ticked])
         self.models.select(model["model"])
         if missing := self.missing():
             self.showError(CatalogError(_("training set"), missing))
@@ -178,6 +180,11 @@ class FinetuneBox(JobBox):
         super().close()
         self._watch.close()
 
+    def _runFinished(self, view) -> None:
+        if view.spec.data.validation_of:
+            self._round = self.models.reference, view.id
+        super()._runFinished(view)
+
     def _title(self, action: Action) -> str:
         return _("Probe") if taskEntry(self.tasks.name).needs_model else action.title
 
@@ -196,6 +203,9 @@ class FinetuneBox(JobBox):
         task = self.tasks.name
         own = (model for model in (self.models.model, *self.models.models) if model and purpose(model) == task)
         return next(own, None)
+
+    def _isComplete(self, volume) -> bool:
+        return isLabelled(volume) if learnsSegments(self.tasks.name) else bool(labelsOf(volume, self.columns.names))
 
     def _ownModel(self) -> dict[str, Any]:
         own = self.ownModel()
@@ -222,7 +232,9 @@ class FinetuneBox(JobBox):
         self.chosenChanged.emit()
 
     def _onModels(self, models) -> None:
-        wanted = self.models.reference
+        wanted, (before, job) = self.models.reference, self._round
+        if job and wanted == before and any(model["model"] == job for model in models):
+            wanted, self._round = job, ("", "")  # the next round goes on from this one
         self.models.setModels(models)
         if any(model["model"] == wanted for model in models):  # until now it stood there as if it were a file
             self.models.select(wanted)

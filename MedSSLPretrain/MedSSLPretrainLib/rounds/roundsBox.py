@@ -50,6 +50,7 @@ class RoundsBox(ActionBox):
         ui = self.ui
         for label in (ui.roundsStatus, ui.roundsText, ui.whyLabel):
             softLabel(label)
+        finetune.heldOut = lambda: self.validation
         self._inputs = (ui.proposeCheck, ui.casesTable)
         ui.casesTable.connect("itemSelectionChanged()", self._onSelected)
         self._setActions(

@@ -12,8 +12,7 @@ from MedSSLLib.steps import Steps
 from medssl.client import api
 from medssl.core.protocol import JobSpec
 from medssl.tasks.continuation import continuation
-from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, learnsSegments, patients, taskEntry
-from MedSSLPretrainLib.labels.labelledVolumes import isLabelled, labelsOf, segmentationOf, volumesOfScene
+from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, learnsSegments, taskEntry
 from MedSSLPretrainLib.labels.segmentClasses import commonClasses
 from MedSSLPretrainLib.runs.finetuneSteps import classesOf, dataSteps
 
@@ -28,8 +27,7 @@ def isJob(reference: str) -> bool:
 def continueSteps(chosen: LabelledSet, loopback: bool, task: str, model: dict[str, Any], **spec: Any) -> Steps:
     """Start the next round from a fine-tuned model; returns its JobView.
 
-    Volumes that validated before take part whether they are ticked or not, with the segmentations or labels that they have: the
-    backend refuses the round where one is missing.
+    The backend refuses the round where one of the volumes is missing that validated before.
 
     Args:
         chosen: labelled volumes of the scene.
@@ -40,11 +38,10 @@ def continueSteps(chosen: LabelledSet, loopback: bool, task: str, model: dict[st
     Raises:
         CatalogError, VolumeError: as `finetuneSteps`.
     """
+    check(chosen, task)
     rounds = yield api.rounds(model["model"])
     before = yield api.job(model["model"])
     first = before if len(rounds) == 1 else (yield api.job(rounds[0]["job"]))
-    chosen = _withValidation(chosen, task, set(rounds[-1]["validation"]))
-    check(chosen, task)
     config = continuation(before.spec.config, first.spec.config, len(rounds) + 1, rounds[-1]["steps_per_s"])
     classes = commonClasses(chosen.segmentations, classesOf(model)) if learnsSegments(task) else []
     data = yield from dataSteps(chosen, loopback, classes)
@@ -55,21 +52,3 @@ def continueSteps(chosen: LabelledSet, loopback: bool, task: str, model: dict[st
     fraction = before.spec.data.validation_fraction
     data = replace(data, validation_fraction=fraction, validation_of=model["model"])
     return (yield api.submit(JobSpec(taskEntry(task).kind, task, config, data, start_from=model["model"], **spec)))
-
-
-def _withValidation(chosen: LabelledSet, task: str, validation: set[str]) -> LabelledSet:
-    """The choice with those volumes of the scene that validated and are not ticked."""
-    nodes = volumesOfScene()
-    ticked, whose = {node.GetID() for node in chosen.volumes}, dict(zip([n.GetID() for n in nodes], patients(nodes)))
-    lacking = validation - set(patients(chosen.volumes))
-    more = [
-        n for n in nodes if n.GetID() not in ticked and whose[n.GetID()] in lacking and _isComplete(n, task, chosen)
-    ]
-    volumes = (*chosen.volumes, *more)
-    if learnsSegments(task):
-        return replace(chosen, volumes=volumes, segmentations=tuple(map(segmentationOf, volumes)))
-    return replace(chosen, volumes=volumes)
-
-
-def _isComplete(volume, task: str, chosen: LabelledSet) -> bool:
-    return isLabelled(volume) if learnsSegments(task) else bool(labelsOf(volume, chosen.columns))
