@@ -117,7 +117,7 @@ class FinetuneServer(TrainingServer):
              "path": "", "number": count - 1 - n}
             for n, ref in enumerate(reversed(request.data.volumes))
         ]  # fmt: skip
-        by = "segmentation" if segments else "statistics"
+        by = "prediction" if segments else "statistics"
         return rows, {"by": by, "candidates": count, "labelled": 2, "skipped": 0, "notes": []}, {}
 
     def mask(self, number: int, job: int = -1) -> tuple[np.ndarray, np.ndarray]:

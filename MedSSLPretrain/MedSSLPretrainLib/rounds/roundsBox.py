@@ -180,7 +180,7 @@ class RoundsBox(ActionBox):
         rows, nodes, info = answer
         self._showCases(rows, nodes)
         by = {
-            "segmentation": _("Ranked by what the model is unsure of and by difference"),
+            "prediction": _("Ranked by what the model is unsure of and by difference"),
             "embedding": _("Ranked by difference, as the pretrained model sees it"),
             "statistics": _("Ranked by difference of the images: no model was asked"),
         }[info["by"]]

@@ -12,7 +12,6 @@ from fakes import FakeRun
 from refusals import refused
 from task_sets import SMALL, run, task_spec, write_table, write_volumes
 
-from medssl.core.errors import ConfigError
 from medssl.core.protocol import DataSpec
 from medssl.jobs.check import checked
 from medssl.jobs.split_record import read_split
@@ -104,7 +103,7 @@ def test_a_table_that_says_otherwise_is_refused(first, tmp_path):
             start(first, table(first / "data", "split.csv", range(5), **rows)),
             FakeRun(tmp_path / "job", first / "home"),
         )
-    with pytest.raises(ConfigError):
+    with refused("folds-and-validation-of", "5"):
         DataSpec(path="x", folds=5, validation_of="first")
 
 
@@ -129,7 +128,7 @@ def test_the_check_takes_names_and_refuses_what_is_no_round(first):
     (home / "jobs" / "first" / "status.json").write_text('{"state": "finished"}')
     spec = start(first, data)
     assert checked(replace(spec, data=replace(data, validation_of="liver")), home=home).data.validation_of == "first"
-    with refused("split-not-recorded", "nothing"):
+    with refused("round-not-found", "nothing"):
         checked(replace(spec, data=replace(data, validation_of="nothing")), home=home)
 
 

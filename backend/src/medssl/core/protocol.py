@@ -109,7 +109,7 @@ class DataSpec(Body):
                 f"folds = {self.folds}",
                 f"draw other validation cases than job {self.validation_of} had",
                 "Set one of folds and validation_of",
-                code="validation-differs",
+                code="folds-and-validation-of",
             )
         if self.patient_ids not in ("hashed", "plain"):
             raise ConfigError(

@@ -248,7 +248,7 @@ class NextRequest(Request):
 
     Table: a row per candidate, the best first: rank, name, patient, score (0...1), uncertainty (width of the doubtful border, mm),
     difference (distance to the nearest labelled or chosen case, in typical distances), found (what the model found, mm3), nearest,
-    why (a sentence), path, number (of the image in `data`). File: table.csv. Info: `by` (segmentation, embedding or statistics),
+    why (a sentence), path, number (of the image in `data`). File: table.csv. Info: `by` (prediction, embedding or statistics),
     `candidates`, `labelled`, `skipped`.
     """
 

@@ -55,7 +55,7 @@ def _held_out_by(home: Path, reference: str) -> str:
     if not job or not kept_patients(JobStore(home), job):
         raise NotFoundError(
             f"validation_of = {reference!r}", "is no fine-tuning with recorded validation cases",
-            "Give the id of a finished fine-tuning, see `medssl jobs list`", code="split-not-recorded",
+            "Give the id of a finished fine-tuning, see `medssl jobs list`", code="round-not-found",
         )  # fmt: skip
     return job
 

@@ -9,7 +9,7 @@ import typer
 
 from medssl.cli.inspection.radiographs import run_into
 from medssl.cli.inspection.request_options import with_options
-from medssl.cli.options import AsJson, Exclude, Home, Masks, Modality, Pattern
+from medssl.cli.options import AsJson, Exclude, Home, Modality, Pattern
 from medssl.cli.output import err, out, print_json, print_table
 from medssl.cli.training_set import data_spec
 from medssl.core.requests import NextRequest
@@ -30,12 +30,11 @@ def next_case(
             help="Labelled images, a folder or a catalogue CSV; none: those that the model's job learnt from; repeatable."
         ),
     ] = [],  # noqa: B006
-    count: Annotated[int, typer.Option(help="Cases wanted; 0: all.", min=0)] = 10,
+    count: Annotated[int, typer.Option(help="Cases wanted; 0: all.")] = 10,
     csv: Annotated[
         Optional[Path],  # noqa: UP045  typer reads the annotation at run time, on Python 3.10 too
         typer.Option("--csv", help="File that takes the table."),
     ] = None,
-    masks: Masks = "",
     pattern: Pattern = "",
     modality: Modality = "",
     exclude: Exclude = [],  # noqa: B006
@@ -50,7 +49,7 @@ def next_case(
     nearest labelled or chosen image (1: as far apart as usual). Both count by their ranks. Any model that gives embeddings, and
     no model at all (image statistics), rank by difference alone.
     """
-    data = data_spec(images, pattern, modality, validation_fraction=0.2, exclude=exclude, masks=masks)
+    data = data_spec(images, pattern, modality, validation_fraction=0.2, exclude=exclude)
     known = (data_spec(labelled, "", modality, validation_fraction=0.2),) if labelled else ()
     result = run_into("next", NextRequest(data, known, count=count, **options), None, home)
     if csv is not None:

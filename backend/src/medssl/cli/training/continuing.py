@@ -26,7 +26,7 @@ from medssl.tasks.continuation import BUDGET_S, continuation
 def continue_round(
     data: Annotated[list[str], typer.Argument(help="All labelled images, old and new: a catalogue CSV or a folder.")],
     model: Annotated[str, typer.Option(help="Fine-tuning to go on from: a job's id or name.")],
-    seconds: Annotated[float, typer.Option(help="Seconds that the training steps may take.", min=1.0)] = BUDGET_S,
+    seconds: Annotated[float, typer.Option(help="Seconds that the training steps may take.")] = BUDGET_S,
     settings: Settings = [],  # noqa: B006
     masks: Masks = "",
     pattern: Pattern = "",

@@ -26,7 +26,7 @@ from medssl.inspection.search.case_index import CaseIndex, key_of, stamp_of
 from medssl.inspection.search.case_search import NAMED, index_folder, with_full_paths
 from medssl.networks.network import Network
 
-SEGMENTATION, EMBEDDING, STATISTICS = "segmentation", "embedding", "statistics"
+PREDICTION, EMBEDDING, STATISTICS = "prediction", "embedding", "statistics"
 DESCRIBING = 0.98  # of the progress
 
 
@@ -69,10 +69,10 @@ def next_case(request: NextRequest, context: Context) -> None:
     skipped = [case for case in cases if case.problem]
     _check(usable, taught, cases)
     notes = _notes(skipped)
-    if asked.by != SEGMENTATION:
+    if asked.by != PREDICTION:
         notes.append("No segmentation model was asked: the order is by difference alone")
     context.progress(DESCRIBING, "ranking")
-    widths = border_widths([case.entropy for case in usable if case.entropy]) if asked.by == SEGMENTATION else None
+    widths = border_widths([case.entropy for case in usable if case.entropy]) if asked.by == PREDICTION else None
     vectors = np.stack([case.vector for case in [*usable, *taught]])
     vectors = as_distances(vectors) if asked.by == STATISTICS else vectors
     order = rank_cases(vectors[: len(usable)], vectors[len(usable) :], widths, request.uncertainty, request.count)
@@ -92,7 +92,7 @@ def _asked(request: NextRequest, context: Context) -> _Asked:
     context.progress(0.0, "loading the model")
     net = context.model(request.model, "", request.device, request.part)
     if can(net.plan, SEGMENT):
-        return _Asked(SEGMENTATION, net, request, context)
+        return _Asked(PREDICTION, net, request, context)
     if not net.embeddings:
         raise refusal(net.plan, EMBED)
     return _Asked(EMBEDDING, net, request, context)

@@ -61,7 +61,7 @@ class EncoderMean:
 
 def _deepest(net: Network) -> nn.Module | None:
     """The last module of an encoder that is itself called; None where a network names no encoder."""
-    modules = net.encoder() if hasattr(net, "encoder") else []  # type: ignore[operator]
+    modules = net.encoder()
     module = modules[-1] if modules else None
     while isinstance(module, nn.ModuleList) and len(module):  # a list is never called, its members are
         module = module[-1]

@@ -63,7 +63,7 @@ def test_the_widest_doubt_comes_first_and_says_why(table, tmp_path):
     widths = [row["uncertainty"] for row in found.table]
     assert widths == sorted(widths, reverse=True) and widths[0] > 2 * widths[1] > 0
     assert found.table[0]["nearest"] in ("taught", "a", "c") and "mm" in found.table[0]["why"]
-    assert (found.info["by"], found.info["candidates"], found.info["labelled"]) == ("segmentation", 3, 1)
+    assert (found.info["by"], found.info["candidates"], found.info["labelled"]) == ("prediction", 3, 1)
     with (context.folder / "table.csv").open(newline="") as file:
         assert [row["name"] for row in csv.DictReader(file)] == ["b", "c", "a"]
     assert context.fractions == sorted(context.fractions)
