@@ -113,7 +113,7 @@ class ConsoleVerbs:
             model: a job id or the path of a weight file that segments or gives embeddings; "": image statistics alone.
             validation: patients that validate, whose volumes teach nothing.
             onProgress: called with a fraction 0...1 and a message.
-            options: further fields of NextRequest: count, uncertainty (0...1, the share of the score), mirror, device.
+            options: further fields of NextCaseRequest: count, uncertainty (0...1, the share of the score), mirror, device.
 
         Returns:
             (row, volume node) pairs, the best first; a row has score, uncertainty, difference and why.

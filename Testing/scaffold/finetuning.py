@@ -106,7 +106,7 @@ class FinetuneServer(TrainingServer):
             for n, one in enumerate(chain, 1)
         ]  # fmt: skip
 
-    def _next(self, request):
+    def _next_case(self, request):
         """The last of the candidates is the most uncertain one."""
         count, segments = len(request.data.volumes), bool(request.model)
         rows = [

@@ -36,7 +36,7 @@ from medssl.jobs.rounds import rounds_of
 from medssl.jobs.store import JobStore
 
 ARMS = ("next", "random")
-TEST, VALIDATION = 37, 5  # volumes, the same for every seed and arm
+VALIDATION = 5  # volumes, the same for every seed and arm
 SHARE = 0.8  # of the minutes that are steps; the rest is start, reading and measuring
 PROBE_STEPS, REPLICATES = 30, 5000
 SETTINGS = ("crop=[40,56,40]", "training.batch_size=2")
@@ -47,7 +47,8 @@ def main() -> None:
     """Split, fix the steps, run what is not done yet, and write picture and table."""
     asked = _arguments()
     asked.output.mkdir(parents=True, exist_ok=True)
-    parts = split(asked.data)
+    parts = split(asked.data, asked.test)
+    parts["pool"] = parts["pool"][: asked.pool or None]
     steps = asked.steps or probed_steps(asked)
     for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
         for arm in ARMS:
@@ -55,11 +56,11 @@ def main() -> None:
             report(asked.output)
 
 
-def split(data: Path) -> dict[str, list[str]]:
+def split(data: Path, test: int) -> dict[str, list[str]]:
     """Names of test, validation and pool, drawn once and for all."""
     names = sorted(path.name for path in (data / "labels").glob("*.nii.gz"))
     random.Random(0).shuffle(names)
-    return {"test": names[:TEST], "val": names[TEST : TEST + VALIDATION], "pool": names[TEST + VALIDATION :]}
+    return {"test": names[:test], "val": names[test : test + VALIDATION], "pool": names[test + VALIDATION :]}
 
 
 def probed_steps(asked: argparse.Namespace) -> int:
@@ -106,7 +107,7 @@ def simulate(seed: int, arm: str, parts: dict[str, list[str]], steps: int, asked
                 asked.output / "tables" / f"{seed}-{which}-{number}.csv", labelled, parts, asked.data
             )
             name = f"{which}-{seed}-{number}"
-            job = train(table, name, steps, asked, seed=seed, model=job)
+            job = train(table, name, steps, asked, seed=100 * seed + number, model=job)
             done = {"seed": seed, "arm": which, "round": number, "labelled": labelled, "job": job, "steps": steps,
                     "seconds": time.monotonic() - begun, "dice": _test_dice(asked.output / "home" / "jobs" / job)}  # fmt: skip
             with (asked.output / "runs.jsonl").open("a") as file:
@@ -148,8 +149,12 @@ def labelled_table(
 def train(table: Path, name: str, steps: int, asked: argparse.Namespace, seed: int = 0, model: str = "") -> str:
     """One round by the command line, as users take it; the job's id."""
     half = -(-steps // 2)
-    settings = [f"training.steps={steps}", f"training.validate_every={half}", f"training.checkpoint_every={half}"]
-    begin = ("continue", str(table), "--model", model) if model else ("finetune", str(table), "--preset", "laptop", "--test-fraction", "0", *_sets([*SETTINGS, f"training.seed={seed}"]))  # fmt: skip
+    settings = [
+        f"training.steps={steps}", f"training.validate_every={half}", f"training.checkpoint_every={half}", f"training.seed={seed}"
+    ]  # fmt: skip
+    begin = ["finetune", str(table), "--preset", "laptop", "--test-fraction", "0", *_sets(SETTINGS)]
+    if model:
+        begin = ["continue", str(table), "--model", model]
     answer = _medssl(asked, *begin, *_sets([*settings, *asked.set]), "--name", name, "--device", asked.device)
     return Path(answer.strip().splitlines()[-1]).parents[1].name
 
@@ -269,6 +274,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=4, help="labelled volumes of the first round")
     parser.add_argument("--per-round", type=int, default=4, help="volumes that each further round adds")
+    parser.add_argument("--test", type=int, default=37, help="volumes held out for testing")
+    parser.add_argument("--pool", type=int, default=0, help="volumes to choose from, for trials; 0: all others")
     parser.add_argument("--minutes", type=float, default=2.0, help="of training a round, as the probe times it")
     parser.add_argument("--steps", type=int, default=0, help="of a round; 0: as the probe says")
     parser.add_argument("--device", default="auto")

@@ -134,7 +134,7 @@ class FinetuneBox(JobBox):
 
     def tickComplete(self) -> None:
         """Tick every volume that has what the task learns from."""
-        self.table.tick([volume for volume in volumesOfScene() if self._isComplete(volume)])
+        self.table.tick([volume for volume in volumesOfScene() if self.isComplete(volume)])
 
     def goOn(self) -> None:
         """Start from the fine-tuned model with the segmentations made or corrected since added to the ticked volumes."""
@@ -152,7 +152,7 @@ class FinetuneBox(JobBox):
             return
         nodes, held = volumesOfScene(), self.heldOut()
         whose = zip(nodes, patients(nodes))
-        validating = [node for node, patient in whose if patient in held and self._isComplete(node)]
+        validating = [node for node, patient in whose if patient in held and self.isComplete(node)]
         ticked = {node.GetID() for node in (*self.table.volumes, *corrected, *validating)}
         self.table.tick([node for node in nodes if node.GetID() in ticked])
         self.models.select(model["model"])
@@ -204,7 +204,8 @@ class FinetuneBox(JobBox):
         own = (model for model in (self.models.model, *self.models.models) if model and purpose(model) == task)
         return next(own, None)
 
-    def _isComplete(self, volume) -> bool:
+    def isComplete(self, volume) -> bool:
+        """Whether a volume has what the task learns from; a prediction that nobody looked at is none."""
         return isLabelled(volume) if learnsSegments(self.tasks.name) else bool(labelsOf(volume, self.columns.names))
 
     def _ownModel(self) -> dict[str, Any]:

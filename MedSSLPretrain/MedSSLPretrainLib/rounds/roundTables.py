@@ -43,7 +43,7 @@ def roundsText(rounds) -> str:
 
 
 def showCases(table, rows) -> None:
-    """Fill a QTableWidget with the ranking of `api.next`, its first row selected."""
+    """Fill a QTableWidget with the ranking of `api.next_case`, its first row selected."""
     texts = [(f"{row['rank']}  {row['name']}", _number(row["uncertainty"]), _number(row["difference"])) for row in rows]
     _fill(table, [_("Volume"), _("Unsure"), _("Unlike")], texts, [row["why"] for row in rows])
     if rows:

@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.core.capabilities import EMBED, SEGMENT
 from medssl.core.errors import CatalogError
+from MedSSLPretrainLib.labels.labelledSet import learnsSegments
 from MedSSLPretrainLib.labels.labelledVolumes import mayBeUnlabelled, segmentationOf, volumesOfScene
 from MedSSLPretrainLib.labels.segmentClasses import commonClasses
 from MedSSLPretrainLib.rounds.roundTables import roundsText, scoreTitle, showCases, showRounds
@@ -160,19 +161,34 @@ class RoundsBox(ActionBox):
         volumes = volumesOfScene()
         return unfulfilled(
             (self._backend.transport is not None, _("start the backend")),
-            (any(map(mayBeUnlabelled, volumes)), _("load volumes that are not labelled yet")),
+            (any(map(self._mayBeCandidate, volumes)), _("load volumes that are not labelled yet")),
         )
 
     def _missingLabel(self) -> list[str]:
         return unfulfilled(
+            (
+                learnsSegments(self._finetune.tasks.name),
+                _("write it into the table of Fine-tune: the task learns no segments"),
+            ),
             (self._selected() is not None, _("ask for the next case and choose one")),
             (self._inference() is not None, _("load the module MedSSL Inference")),
         )
 
+    def _mayBeCandidate(self, volume) -> bool:
+        """Cheap, since it is asked at every change: the click looks closer at predictions."""
+        if learnsSegments(self._finetune.tasks.name):
+            return mayBeUnlabelled(volume)
+        return not self._finetune.isComplete(volume)
+
     def _startNext(self, onProgress, onFinished, onFailed):
         transport = self._backend.transport
         run = NextCaseRun(
-            transport.sharesFiles, self._model(), self.validation, onProgress, device=self._backend.device
+            transport.sharesFiles,
+            self._model(),
+            self.validation,
+            self._finetune.isComplete,
+            onProgress,
+            device=self._backend.device,
         )
         return run.start(transport, onFinished, onFailed)
 

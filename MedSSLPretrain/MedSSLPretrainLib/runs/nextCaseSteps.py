@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.core.errors import CatalogError
 from medssl.core.protocol import DataSpec
-from medssl.core.requests import NextRequest
+from medssl.core.requests import NextCaseRequest
 from MedSSLPretrainLib.labels.labelledSet import patients
 from MedSSLPretrainLib.labels.labelledVolumes import isLabelled, volumesOfScene
 
@@ -21,6 +21,7 @@ def nextCaseSteps(
     loopback: bool,
     model: str = "",
     heldOut=frozenset(),
+    isComplete: Callable = isLabelled,
     stopped: Callable = lambda: False,
     onProgress: Callable = lambda *_: None,
     **options,
@@ -29,15 +30,16 @@ def nextCaseSteps(
 
     Args:
         model: a job id or a weight file; "": volumes are compared by image statistics.
+        isComplete: says of a volume node whether it is labelled; others are the candidates.
         heldOut: patients that validate or test: volumes of theirs teach nothing, so that likeness to them does not count.
-        options: further fields of NextRequest: count, uncertainty, mirror, device.
+        options: further fields of NextCaseRequest: count, uncertainty, mirror, device.
 
     Raises:
         CatalogError: no volume of the scene is unlabelled.
         VolumeError: a volume that cannot travel.
     """  # fmt: skip
     nodes = volumesOfScene()
-    labelled = [node for node in nodes if isLabelled(node)]
+    labelled = [node for node in nodes if isComplete(node)]
     candidates = [node for node in nodes if node not in labelled]
     if labelled:  # radiographs are not compared with volumes
         candidates = [node for node in candidates if isFlat(node) == isFlat(labelled[0])]
@@ -56,16 +58,20 @@ def nextCaseSteps(
 
     asked = DataSpec(volumes=(yield from refs(candidates)))
     known = (DataSpec(volumes=(yield from refs(labelled))),) if labelled else ()
-    result = yield from resultSteps((yield api.next(NextRequest(asked, known, model, **options))), stopped, onProgress)
+    result = yield from resultSteps(
+        (yield api.next_case(NextCaseRequest(asked, known, model, **options))), stopped, onProgress
+    )
     return result.table, [candidates[row["number"]] for row in result.table], result.info
 
 
 class NextCaseRun:
     """The question on its way, for a section of the panel; arguments as of `nextCaseSteps`."""
 
-    def __init__(self, loopback: bool, model: str, heldOut, onProgress: Callable, **options) -> None:
+    def __init__(
+        self, loopback: bool, model: str, heldOut, isComplete: Callable, onProgress: Callable, **options
+    ) -> None:
         self._stopped, self._runner = False, None
-        self._steps = nextCaseSteps(loopback, model, heldOut, lambda: self._stopped, onProgress, **options)
+        self._steps = nextCaseSteps(loopback, model, heldOut, isComplete, lambda: self._stopped, onProgress, **options)
 
     def start(self, transport, onFinished: Callable, onFailed: Callable) -> NextCaseRun:
         """Ask; `onFinished(value)` or `onFailed(error)` follows."""

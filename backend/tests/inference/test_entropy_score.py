@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -98,6 +100,10 @@ def test_images_that_the_model_cannot_take_are_refused():
         score_entropy(block(), Soft((48, 48), "2d", "CXR"))
     with refused("not-3d"):
         score_entropy(Volume(np.zeros((9, 9), np.uint8), (1, 1, 1), (0, 0, 0), np.eye(3), modality="CT"), Soft())
+    with refused("model-of-several-channels", "2"):
+        net = Soft()
+        net.plan = replace(net.plan, network={"inputs": 2})
+        score_entropy(block(), net)
     with refused("model-unsuitable"):
         net = Levels()
         net.plan = Plan("genesis", {}, "paper", CT, (16, 16, 8), "CT")

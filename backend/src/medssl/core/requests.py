@@ -243,7 +243,7 @@ class SaliencyRequest(Request):
 
 
 @dataclass(frozen=True)
-class NextRequest(Request):
+class NextCaseRequest(Request):
     """Which image is worth labelling next? Unlabelled images, ranked by how unsure a model is of each and how unlike the labelled ones it is.
 
     Table: a row per candidate, the best first: rank, name, patient, score (0...1), uncertainty (width of the doubtful border, mm),

@@ -81,8 +81,8 @@ INSPECTIONS = {
         "medssl.core.requests:SaliencyRequest", "medssl.handlers.saliency:saliency",
         "Where in a radiograph does a finding's probability come from?",
     ),
-    "next": Inspection(
-        "medssl.core.requests:NextRequest", "medssl.handlers.labelling.next_case:next_case",
-        "Which image is worth labelling next?",
+    "next_case": Inspection(
+        "medssl.core.requests:NextCaseRequest", "medssl.handlers.labelling.next_case:next_case",
+        "Which image is worth labelling next?", command=False,
     ),
 }  # fmt: skip

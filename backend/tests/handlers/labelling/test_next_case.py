@@ -58,7 +58,7 @@ def names(found) -> list[str]:
 
 def test_the_widest_doubt_comes_first_and_says_why(table, tmp_path):
     context = KeepingContext(tmp_path / "c", Levels())
-    found = ask("next", request(table, uncertainty=1.0), context)
+    found = ask("next_case", request(table, uncertainty=1.0), context)
     assert names(found) == ["b", "c", "a"] and [row["number"] for row in found.table] == [1, 2, 0]
     widths = [row["uncertainty"] for row in found.table]
     assert widths == sorted(widths, reverse=True) and widths[0] > 2 * widths[1] > 0
@@ -71,19 +71,19 @@ def test_the_widest_doubt_comes_first_and_says_why(table, tmp_path):
 
 def test_a_second_question_looks_at_nothing_again(table, tmp_path):
     context, net = KeepingContext(tmp_path / "c", Levels()), None
-    ask("next", request(table), context)
+    ask("next_case", request(table), context)
     net, calls = context.model("m", "", "cpu"), context.model("m", "", "cpu").calls
-    found = ask("next", request(table, count=1), context)
+    found = ask("next_case", request(table, count=1), context)
     assert net.calls == calls and len(found.table) == 1
     write_volume(scan(2, 9), table.with_name("a.nrrd"))
-    ask("next", request(table), context)
+    ask("next_case", request(table), context)
     assert net.calls > calls, "a file that changed is looked at again"
 
 
 def test_without_a_model_images_differ_by_statistics(table, tmp_path):
     context = KeepingContext(tmp_path / "c", Levels())
     write_volume(scan(0, 1).with_array((scan(0, 1).array // 3).astype(np.int16)), table.with_name("a.nrrd"))
-    found = ask("next", request(table, ""), context)
+    found = ask("next_case", request(table, ""), context)
     assert names(found)[0] == "a" and found.info["by"] == "statistics" and found.table[0]["uncertainty"] is None
     assert context.model("m", "", "cpu").calls == 0
 
@@ -101,7 +101,7 @@ def test_a_pretrained_encoder_ranks_by_its_embedding_and_keeps_an_index(table, t
     net = build_network(plan).eval()
     net.plan = plan
     context = KeepingContext(tmp_path / "c", net)
-    found = ask("next", request(table), context)
+    found = ask("next_case", request(table), context)
     assert (
         found.info["by"] == "embedding"
         and len(found.table) == 3
@@ -112,13 +112,13 @@ def test_a_pretrained_encoder_ranks_by_its_embedding_and_keeps_an_index(table, t
 def test_labelled_images_of_another_set_are_no_candidates(table, tmp_path):
     other = write(table.with_name("other.csv"), [("c", "", "")])
     context = KeepingContext(tmp_path / "c", Levels())
-    found = ask("next", request(table, labelled=[{"path": str(other)}]), context)
+    found = ask("next_case", request(table, labelled=[{"path": str(other)}]), context)
     assert sorted(names(found)) == ["a", "b"] and found.info["labelled"] == 2
 
 
 def test_what_cannot_be_used_is_left_out_and_said(table, tmp_path):
     table.with_name("a.nrrd").write_bytes(b"no image")
-    found = ask("next", request(table), KeepingContext(tmp_path / "c", Levels()))
+    found = ask("next_case", request(table), KeepingContext(tmp_path / "c", Levels()))
     assert (
         names(found)
         and "a" not in names(found)
@@ -130,11 +130,11 @@ def test_what_cannot_be_used_is_left_out_and_said(table, tmp_path):
 def test_refusals(table, tmp_path):
     context = KeepingContext(tmp_path / "c", Levels())
     with refused("no-candidate", "1 images"):
-        ask("next", request(write(table.with_name("full.csv"), [("taught", "labels", "train")])), context)
+        ask("next_case", request(write(table.with_name("full.csv"), [("taught", "labels", "train")])), context)
     for name in BLUR:
         table.with_name(f"{name}.nrrd").write_bytes(b"no image")
     with refused("no-usable-image"):
-        ask("next", request(table), context)
+        ask("next_case", request(table), context)
     context._net.plan = Plan("monai-segmenter", {}, "paper", {}, (16, 16, 8), "CT")
     with refused("model-unsuitable"):
-        ask("next", request(table), context)
+        ask("next_case", request(table), context)

@@ -12,13 +12,13 @@ from medssl.cli.inspection.request_options import with_options
 from medssl.cli.options import AsJson, Exclude, Home, Modality, Pattern
 from medssl.cli.output import err, out, print_json, print_table
 from medssl.cli.training_set import data_spec
-from medssl.core.requests import NextRequest
+from medssl.core.requests import NextCaseRequest
 from medssl.core.tables import write_table
 
 SHOWN = ("rank", "name", "score", "uncertainty", "difference")
 
 
-@with_options(NextRequest, "data", "labelled", "count")
+@with_options(NextCaseRequest, "data", "labelled", "count")
 def next_case(
     images: Annotated[
         list[str],
@@ -51,7 +51,7 @@ def next_case(
     """
     data = data_spec(images, pattern, modality, validation_fraction=0.2, exclude=exclude)
     known = (data_spec(labelled, "", modality, validation_fraction=0.2),) if labelled else ()
-    result = run_into("next", NextRequest(data, known, count=count, **options), None, home)
+    result = run_into("next_case", NextCaseRequest(data, known, count=count, **options), None, home)
     if csv is not None:
         write_table(result.table, csv)
     if as_json:

@@ -11,7 +11,7 @@ import numpy as np
 
 from medssl.core.capabilities import EMBED, SEGMENT
 from medssl.core.errors import CatalogError
-from medssl.core.requests import NextRequest
+from medssl.core.requests import NextCaseRequest
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import read_catalog
 from medssl.datasets.entry import Entry
@@ -36,11 +36,11 @@ class _Asked:
 
     by: str
     net: Network | None
-    request: NextRequest
+    request: NextCaseRequest
     context: Context
 
 
-def next_case(request: NextRequest, context: Context) -> None:
+def next_case(request: NextCaseRequest, context: Context) -> None:
     """Answer with table.csv and a row per candidate, the best first.
 
     Raises:
@@ -86,7 +86,7 @@ def next_case(request: NextRequest, context: Context) -> None:
     context.finish(["table.csv"], table, info)
 
 
-def _asked(request: NextRequest, context: Context) -> _Asked:
+def _asked(request: NextCaseRequest, context: Context) -> _Asked:
     if not request.model:
         return _Asked(STATISTICS, None, request, context)
     context.progress(0.0, "loading the model")

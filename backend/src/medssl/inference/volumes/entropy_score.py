@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medssl.core.errors import VolumeError
+from medssl.core.errors import VolumeError, WeightsError
 from medssl.core.plan import Plan
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.model_window import intensity_window
@@ -149,8 +149,15 @@ def _volume(volume: Volume, plan: Plan, device: torch.device) -> Seen:
             f"{volume.name or 'volume'} of shape {volume.shape}", "is 3D where the model sees radiographs", HOW,
             code="not-2d",
         )  # fmt: skip
+    context = int(plan.task.get("context", 0))
+    inputs = int(plan.network.get("inputs", 1 + 2 * context))
+    if inputs != 1 + 2 * context:
+        raise WeightsError(
+            f"model of {inputs} channels", "cannot score an image of one", "Choose a model of one channel, or none",
+            code="model-of-several-channels",
+        )  # fmt: skip
     grid = on_model_grid(volume, plan)
-    bounds, context = intensity_window(grid.ordered, plan), int(plan.task.get("context", 0))
+    bounds = intensity_window(grid.ordered, plan)
     seen: Any = grid.volume
     return reader(seen.array, device, bounds, context), seen.shape, seen.spacing
 
