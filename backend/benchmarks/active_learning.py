@@ -102,7 +102,7 @@ def simulate(seed: int, arm: str, parts: dict[str, list[str]], steps: int, asked
         if done is None:
             begun = time.monotonic()
             if number > 1:
-                labelled = [*labelled, *choose(arm, labelled, order, parts, job, seed, asked)]
+                labelled = [*labelled, *choose(arm, labelled, order, parts, job, asked)]
             table = labelled_table(
                 asked.output / "tables" / f"{seed}-{which}-{number}.csv", labelled, parts, asked.data
             )
@@ -122,28 +122,33 @@ def choose(
     order: Sequence[str],
     parts: dict[str, list[str]],
     job: str,
-    seed: int,
     asked: argparse.Namespace,
 ) -> list[str]:
     """The cases of the next round."""
     if arm == "random":
         return [name for name in order if name not in labelled][: asked.per_round]
-    table = labelled_table(asked.output / "tables" / f"{seed}-ask.csv", labelled, parts, asked.data, candidates=True)
-    answer = _medssl(asked, "next", str(table), "--model", job, "--count", str(asked.per_round), "--json")
+    folder = candidates(parts, asked)
+    answer = _medssl(
+        asked, "next", str(folder), "--modality", "MR", "--model", job, "--count", str(asked.per_round), "--json"
+    )
     return [Path(row["path"]).name for row in json.loads(answer)]
 
 
-def labelled_table(
-    path: Path, labelled: Sequence[str], parts: dict[str, list[str]], data: Path, candidates: bool = False
-) -> Path:
-    """A catalogue of what is labelled, with validation and test; or of that and all candidates, without test."""
+def labelled_table(path: Path, labelled: Sequence[str], parts: dict[str, list[str]], data: Path) -> Path:
+    """A catalogue of what is labelled, validates and tests."""
     known = [(name, "train") for name in labelled] + [(name, "val") for name in parts["val"]]
-    if not candidates:
-        known += [(name, "test") for name in parts["test"]]
-    rows = [(str(data / "images" / n), n, str(data / "labels" / n), part, "MR") for n, part in known]
-    if candidates:
-        rows += [(str(data / "images" / n), n, "", "train", "MR") for n in parts["pool"] if n not in labelled]
-    return _write(path, rows)
+    known += [(name, "test") for name in parts["test"]]
+    return _write(path, [(str(data / "images" / n), n, str(data / "labels" / n), part, "MR") for n, part in known])
+
+
+def candidates(parts: dict[str, list[str]], asked: argparse.Namespace) -> Path:
+    """A folder with links to the pool, away from the label maps; what the model's job learnt from is recognised there."""
+    folder = asked.output / "candidates"
+    folder.mkdir(exist_ok=True)
+    for name in parts["pool"]:
+        if not (folder / name).exists():
+            (folder / name).symlink_to(asked.data / "images" / name)
+    return folder
 
 
 def train(table: Path, name: str, steps: int, asked: argparse.Namespace, seed: int = 0, model: str = "") -> str:

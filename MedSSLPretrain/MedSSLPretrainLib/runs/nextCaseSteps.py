@@ -37,7 +37,7 @@ def nextCaseSteps(
     Raises:
         CatalogError: no volume of the scene is unlabelled.
         VolumeError: a volume that cannot travel.
-    """  # fmt: skip
+    """
     nodes = volumesOfScene()
     labelled = [node for node in nodes if isComplete(node)]
     candidates = [node for node in nodes if node not in labelled]

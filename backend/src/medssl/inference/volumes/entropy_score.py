@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +69,7 @@ def score_entropy(
 
     Raises:
         WeightsError, VolumeError, InputError: see `segment_image`.
-    """  # fmt: skip
+    """
     plan, size = check_segmenter(net), tuple(net.plan.input_size)
     device = next(net.parameters()).device
     flat = bool(view) or is_flat(volume.shape)
@@ -158,8 +157,8 @@ def _volume(volume: Volume, plan: Plan, device: torch.device) -> Seen:
         )  # fmt: skip
     grid = on_model_grid(volume, plan)
     bounds = intensity_window(grid.ordered, plan)
-    seen: Any = grid.volume
-    return reader(seen.array, device, bounds, context), seen.shape, seen.spacing
+    seen = grid.volume
+    return reader(seen.array, device, bounds, context), seen.shape, seen.spacing.tolist()
 
 
 def _radiograph(volume: Volume, plan: Plan, device: torch.device, view: str, inverted: bool) -> Seen:

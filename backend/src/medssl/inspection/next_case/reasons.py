@@ -28,19 +28,17 @@ def ranking_rows(
         candidates, labelled: as they were ranked.
         widths: uncertainty of each candidate, mm (pixels); None: no model was asked.
         numbers: of each candidate among the images that were asked about.
-    """  # fmt: skip
-    rows = []
+    """
+    known, rows = [*labelled, *candidates], []
     for rank, choice in enumerate(order, 1):
         case = candidates[choice.number]
-        known = [*labelled, *candidates]
         width = None if widths is None else float(widths[choice.number])
+        nearest = known[choice.nearest].entry.name if choice.nearest >= 0 else ""
         rows.append({
             "rank": rank, "name": case.entry.name, "patient": case.entry.patient, "score": choice.score, "uncertainty": width,
-            "difference": choice.difference, "found": None if case.entropy is None else case.entropy.found,
-            "nearest": known[choice.nearest].entry.name if choice.nearest >= 0 else "",
-            "why": _why(choice, case, width, known[choice.nearest].entry.name if choice.nearest >= 0 else "",
-                        choice.nearest >= len(labelled)),
-            "path": str(case.entry.image), "number": numbers[choice.number],
+            "difference": choice.difference, "found": None if case.entropy is None else case.entropy.found, "nearest": nearest,
+            "why": _why(choice, case, width, nearest, choice.nearest >= len(labelled)), "path": str(case.entry.image),
+            "number": numbers[choice.number],
         })  # fmt: skip
     return rows
 
