@@ -17,6 +17,8 @@ from MedSSLInferenceLib.runs.restorationRun import restorationRun
 from MedSSLInferenceLib.runs.retrieveRun import caseRun, retrieveRun
 from MedSSLInferenceLib.runs.saliencyRun import saliencyRun
 from MedSSLInferenceLib.runs.taskRuns import predictRun, segmentRun
+from MedSSLInferenceLib.scene.segmentationNodes import emptySegmentation
+from MedSSLInferenceLib.views.segmentViews import openSegmentEditor
 
 
 class ConsoleVerbs:
@@ -128,6 +130,23 @@ class ConsoleVerbs:
         waits = options.get("waitForCompletion", True)
         found = self._finish("segment", volumeNode, model, transport, options)
         return found.node if waits else found
+
+    def emptySegmentation(self, volumeNode, classes=()):
+        """A new vtkMRMLSegmentationNode beside a volume, to be painted by hand, with an empty segment for each class.
+
+        Args:
+            volumeNode: a volume node; it stays as it is.
+            classes: dicts with value, name, colour ("#rrggbb") and perhaps terminology, as models list them in `segments`.
+        """
+        return emptySegmentation(volumeNode, classes)
+
+    def edit(self, segmentationNode, volumeNode):
+        """Show a volume, and open a segmentation of it in the Segment Editor.
+
+        Raises:
+            RuntimeError: Slicer runs without a main window.
+        """
+        openSegmentEditor(segmentationNode, volumeNode)
 
     def predict(self, nodes, model, transport=None, **options):
         """Let a classifier, a probe or a pretrained Ark look at radiographs or volumes.

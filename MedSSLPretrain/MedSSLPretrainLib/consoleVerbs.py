@@ -7,16 +7,21 @@ from dataclasses import replace
 from MedSSLLib.backend.backendProcess import localTransport
 from MedSSLLib.backend.qtTransport import sharesFiles
 from MedSSLLib.steps import runSteps
+from MedSSLLib.widgets.modelChoice import purpose
+from slicer.i18n import tr as _
 
 from medssl.client import api
+from medssl.core.errors import WeightsError
 from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build
 from medssl.pretraining import METHODS
 from medssl.tasks import TASKS
 from MedSSLPretrainLib.datasets.datasetSpecSteps import datasetSpecSteps
 from MedSSLPretrainLib.labels.labelledSet import LabelledSet
+from MedSSLPretrainLib.runs.continueSteps import continueSteps, isJob
 from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps
 from MedSSLPretrainLib.runs.job import Job
+from MedSSLPretrainLib.runs.nextCaseSteps import nextCaseSteps
 from MedSSLPretrainLib.runs.trainingSteps import TrainingSet, submitSteps
 
 
@@ -101,6 +106,56 @@ class ConsoleVerbs:
         job = Job(runSteps(steps, transport), transport)
         return job.wait(onEvent) if waitForCompletion else job
 
+    def nextCase(self, model="", validation=(), onProgress=lambda *_: None, **options):
+        """Rank the unlabelled volumes of the scene: which is worth labelling next?
+
+        Args:
+            model: a job id or the path of a weight file that segments or gives embeddings; "": image statistics alone.
+            validation: patients that validate, whose volumes teach nothing.
+            onProgress: called with a fraction 0...1 and a message.
+            options: further fields of NextCaseRequest: count, uncertainty (0...1, the share of the score), mirror, device.
+
+        Returns:
+            (row, volume node) pairs, the best first; a row has score, uncertainty, difference and why.
+
+        Raises:
+            MedSSLError: what is wrong with the volumes, or what the backend reports.
+        """
+        transport = self._connected()
+        steps = nextCaseSteps(
+            sharesFiles(transport.address), model, frozenset(validation), onProgress=onProgress, **options
+        )
+        rows, nodes, _info = runSteps(steps, transport)
+        return list(zip(rows, nodes))
+
+    def continueRound(
+        self, volumes, model, segmentations=None, labels=None, name="", device="auto", waitForCompletion=True,
+        onEvent=lambda event: None,
+    ):  # fmt: skip
+        """Go on from a fine-tuned model with further labelled volumes, for about a minute; the validation cases stay the same.
+
+        Args:
+            volumes: all labelled volume nodes, old and new.
+            model: the id of the fine-tuning to go on from.
+            segmentations, labels: as in `finetune`.
+            name, device, waitForCompletion, onEvent: as in `pretrain`.
+
+        Returns:
+            A Job; `rounds(job.id)` shows what it brought.
+
+        Raises:
+            MedSSLError: what is wrong with the input, or what made the job fail.
+        """
+        transport = self._connected()
+        chosen, entry = LabelledSet.of(volumes, segmentations, labels), self._model(model)
+        steps = continueSteps(chosen, sharesFiles(transport.address), purpose(entry), entry, name=name, device=device)
+        job = Job(runSteps(steps, transport), transport)
+        return job.wait(onEvent) if waitForCompletion else job
+
+    def rounds(self, jobId):
+        """How the score on the fixed validation cases moved up to a fine-tuning: a dict for each round, the first one first."""
+        return self._connected().send(api.rounds(jobId))
+
     def resume(self, jobId, waitForCompletion=True, onEvent=lambda event: None):
         """Go on with a cancelled, failed or interrupted job; returns a Job."""
         transport = self._connected()
@@ -111,6 +166,18 @@ class ConsoleVerbs:
         """All jobs of the backend, newest first: a list of Job."""
         transport = self._connected()
         return [Job(view, transport) for view in transport.send(api.jobs())]
+
+    def _model(self, reference):
+        """The entry of `GET /models` of a job.
+
+        Raises:
+            WeightsError: the backend has no such model.
+        """
+        entry = next((one for one in self._connected().send(api.models()) if one["model"] == reference), None)
+        if entry is None or not isJob(reference):
+            rule, remedy = _("is no job with a model"), _("Give the id of a finished fine-tuning")
+            raise WeightsError(reference, rule, remedy, code="model-of-no-job")
+        return entry
 
     def _connected(self):
         return self.transport or localTransport()

@@ -83,12 +83,44 @@ def _withSteps(spec, steps: int):
 
 
 class FinetuneServer(TrainingServer):
-    """As TrainingServer; what is submitted may be for a task."""
+    """As TrainingServer; what is submitted may be for a task.
+
+    Attributes: `held`, how many of the first volumes validate.
+    """
+
+    held = 1
 
     def makeJob(self, spec):
         kinds = {"finetune": TaskJob, "probe": TaskJob, "compare": CompareJob}
         kind = kinds.get(spec.kind, FakeJob)
         return kind(f"20261123-0930{len(self.jobs):02d}-{spec.method}", spec, self.pace, self.failAt)
+
+    def rounds(self, job) -> list[dict]:
+        """As `medssl.jobs.rounds` finds them; each round is a bit better, and the first two volumes validate."""
+        chain = [job]
+        while (before := next((one for one in self.jobs if one.id == chain[0].spec.start_from), None)) is not None:
+            chain.insert(0, before)
+        held = [ref.patient for ref in chain[0].spec.data.volumes[: self.held]]
+        return [
+            {"number": n, "job": one.id, "name": one.spec.name, "state": one.state, "training": len(one.spec.data.volumes) - self.held,
+             "validation": held, "metric": "dice", "score": 0.81 + 0.02 * (n - 1), "minutes": 0.8, "steps": one.steps,
+             "steps_per_s": 2.0, "comparable": True}
+            for n, one in enumerate(chain, 1)
+        ]  # fmt: skip
+
+    def _next_case(self, request):
+        """The last of the candidates is the most uncertain one."""
+        count, segments = len(request.data.volumes), bool(request.model)
+        rows = [
+            {"rank": n + 1, "name": ref.name, "patient": ref.patient, "score": 1 - n / count,
+             "uncertainty": 1.8 - 0.3 * n if segments else None, "difference": 1.2 - 0.1 * n, "found": 900.0,
+             "nearest": "chest 1", "why": f"The model is unsure of it (its border is blurred over {1.8 - 0.3 * n:.1f} mm), "
+             f"and it is {1.2 - 0.1 * n:.1f} times the usual distance away from the nearest labelled case, chest 1",
+             "path": "", "number": count - 1 - n}
+            for n, ref in enumerate(reversed(request.data.volumes))
+        ]  # fmt: skip
+        by = "prediction" if segments else "statistics"
+        return rows, {"by": by, "candidates": count, "labelled": 2, "skipped": 0, "notes": []}, {}
 
     def mask(self, number: int, job: int = -1) -> tuple[np.ndarray, np.ndarray]:
         """The label map that a volume of a job came with: array [k, j, i] and IJK-to-RAS."""

@@ -144,6 +144,8 @@ class TrainingServer(FakeServer):
         if parts[2] == "events":
             after = int(query.partition("=")[2])
             return 200, {"events": job.events[after:], "next": len(job.events)}
+        if parts[2] == "rounds":
+            return 200, self.rounds(job)
         if parts[2] == "files":
             return 200, b"Traceback: the disk is full\n"
         return 200, self._control(job, parts[2])
@@ -164,6 +166,10 @@ class TrainingServer(FakeServer):
         spec = spec_from_json(json.loads(call.body))
         self.jobs.append(self.makeJob(spec))
         return self.jobs[-1].view()
+
+    def rounds(self, job: FakeJob) -> list[dict[str, Any]]:
+        """The chain that ends with a job."""
+        raise NotFoundError(f"job {job.id}", "has no rounds", "Choose a fine-tuning")
 
     def makeJob(self, spec) -> FakeJob:
         """The job that a specification asks for."""

@@ -24,7 +24,7 @@ ROOMS = (
 )  # fmt: skip  # of the backend, lowest first
 LIBRARIES = {  # of the extension: their folders, lowest first; "" are the files beside them. MedSSLLib lies below the two others
     "MedSSLLib": ("widgets", "", "scene", "install", "backend"),
-    "MedSSLPretrainLib": ("labels", "datasets", "views", "runs", "panel", ""),
+    "MedSSLPretrainLib": ("labels", "datasets", "views", "runs", "rounds", "panel", ""),
     "MedSSLInferenceLib": ("scene", "views", "runs", "panel", "radiographs", ""),
 }
 REGISTRIES = {

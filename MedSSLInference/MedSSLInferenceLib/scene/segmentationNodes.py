@@ -44,9 +44,7 @@ def segmentationSteps(volumeNode, request, result, labelMap: bytes) -> Steps:
         A Segmented.
     """
     array = read_nrrd_bytes(labelMap, copy=False)[0]  # before the scene changes: it may be damaged
-    name = slicer.mrmlScene.GenerateUniqueName(_("{name} segmentation").format(name=volumeNode.GetName()))
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    node.SetNodeReferenceID("MedSSL.source", volumeNode.GetID())
+    node = _newNode(volumeNode)
     try:
         yield Pause(0.0)
         importLabels(node, volumeNode, array)
@@ -66,6 +64,29 @@ def segmentationSteps(volumeNode, request, result, labelMap: bytes) -> Steps:
     node.SetAttribute(MADE, now())
     reveal(resultOf(node))
     return Segmented(node, volumeNode, tuple(result.table), result.info)
+
+
+def emptySegmentation(volumeNode, classes):
+    """A segmentation node with empty segments, for the user to paint, named and drawn as those that models make; it is the user's.
+
+    Args:
+        volumeNode: what is to be segmented.
+        classes: value, name, colour and terminology of each; none: without segments.
+    """
+    node = _newNode(volumeNode)
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
+    node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
+    node.CreateDefaultDisplayNodes()
+    _complete(node, classes)
+    bindOverlay(node)
+    return node
+
+
+def _newNode(volumeNode):
+    name = slicer.mrmlScene.GenerateUniqueName(_("{name} segmentation").format(name=volumeNode.GetName()))
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.SetNodeReferenceID("MedSSL.source", volumeNode.GetID())
+    return node
 
 
 def _complete(node, classes) -> None:

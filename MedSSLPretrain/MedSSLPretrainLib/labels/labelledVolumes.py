@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import slicer
-from MedSSLLib.scene.labelMaps import referenceVolume
+from MedSSLLib.scene.labelMaps import isCorrected, isEmpty, isPrediction, referenceVolume
 from MedSSLLib.scene.madeNodes import isMade
 from MedSSLLib.scene.volumeExport import isFlat
 
@@ -41,6 +41,20 @@ def segmentationOf(volumeNode):
         return choice
     made = [node for node in segmentationsOfScene() if referenceVolume(node) is volumeNode]
     return made[-1] if made else None
+
+
+def isLabelled(volumeNode) -> bool:
+    """Whether somebody has segmented it; what a model predicted and nobody looked at teaches nothing."""
+    segmentation = segmentationOf(volumeNode)
+    if segmentation is None or isEmpty(segmentation):
+        return False
+    return not isPrediction(segmentation) or isCorrected(segmentation, volumeNode)
+
+
+def mayBeUnlabelled(volumeNode) -> bool:
+    """As `not isLabelled`, without looking at voxels: a corrected prediction may be unlabelled, too."""
+    segmentation = segmentationOf(volumeNode)
+    return segmentation is None or isPrediction(segmentation) or isEmpty(segmentation)
 
 
 def setSegmentation(volumeNode, segmentationNode) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from MedSSLLib.scene.labelMaps import isCorrected, isPrediction
+from MedSSLLib.scene.labelMaps import isCorrected
 from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.steps import Steps
 from MedSSLLib.widgets.actionBox import Action
@@ -19,12 +19,14 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.core.errors import CatalogError, MedSSLError, WeightsError
 from MedSSLPretrainLib.labels.labelColumns import LabelColumns
-from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, taskEntry
-from MedSSLPretrainLib.labels.labelledVolumes import labelsOf, segmentationOf, volumesOfScene
+from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, patients, taskEntry
+from MedSSLPretrainLib.labels.labelledVolumes import isLabelled, labelsOf, segmentationOf, volumesOfScene
 from MedSSLPretrainLib.labels.volumesTable import VolumesTable
 from MedSSLPretrainLib.panel.dataTexts import modalityTitles
 from MedSSLPretrainLib.panel.jobBox import UI_FOLDER, JobBox
 from MedSSLPretrainLib.panel.methodBox import MethodBox, knownTasks
+from MedSSLPretrainLib.rounds.roundsBox import LABELLING
+from MedSSLPretrainLib.runs.continueSteps import continueSteps, isJob
 from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps
 
 HIDDEN = ("classes", "labels")  # settings that the table of volumes answers
@@ -37,7 +39,8 @@ class FinetuneBox(JobBox):
 
     Signal: `chosenChanged()`; see JobBox for the others.
 
-    Attributes: `tasks`, task and settings; `table` of the volumes; `columns` of labels; `models` to start from.
+    Attributes: `tasks`, task and settings; `table` of the volumes; `columns` of labels; `models` to start from; `heldOut`, says
+    which patients validate in every round.
 
     Args:
         frame: an empty widget of the panel with a layout.
@@ -50,9 +53,10 @@ class FinetuneBox(JobBox):
         super().__init__(
             loadInto(frame, UI_FOLDER / "MedSSLFinetune.ui", "labelTableSelector"), "finetune", backend, running
         )
-        self.chosenChanged = Signal()
+        self.chosenChanged, self.heldOut = Signal(), frozenset
         ui = self.ui
-        self._parameterNode = self.models = None
+        self._parameterNode = self.models = self._continued = None
+        self._round = ("", "")  # the model that is gone on from, and the job that does
         self._inputs = (ui.volumesTable,)
         self.tasks = MethodBox(ui, knownTasks(), HIDDEN, CHIEF)
         self.table = VolumesTable(ui.volumesTable)
@@ -111,7 +115,8 @@ class FinetuneBox(JobBox):
         ui.continueButton.visible = learnsSegments(self.tasks.name)
         ui.continueButton.enabled = not (self.busy or self._running(*self.KINDS) or self._backend.transport is None)
         ui.continueButton.toolTip = _(
-            "Go on from the fine-tuned model, with the segmentations that it made and you corrected added to the ticked ones"
+            "Go on from the fine-tuned model for about a minute, with the segmentations that you made or corrected since added to "
+            "the ticked ones; the validation cases stay the same"
         )
 
     def refresh(self) -> None:
@@ -129,32 +134,34 @@ class FinetuneBox(JobBox):
 
     def tickComplete(self) -> None:
         """Tick every volume that has what the task learns from."""
-        if learnsSegments(self.tasks.name):
-            self.table.tick([v for v in volumesOfScene() if _isLearnable(v, segmentationOf(v))])
-        else:
-            self.table.tick([v for v in volumesOfScene() if labelsOf(v, self.columns.names)])
+        self.table.tick([volume for volume in volumesOfScene() if self.isComplete(volume)])
 
     def goOn(self) -> None:
-        """Start from the fine-tuned model with the corrected segmentations added to the ticked volumes."""
+        """Start from the fine-tuned model with the segmentations made or corrected since added to the ticked volumes."""
         try:
             model = self._ownModel()
-            corrected = [v for v in volumesOfScene() if _wasCorrected(v, segmentationOf(v))]
+            corrected = [v for v in volumesOfScene() if _wasLabelled(v, segmentationOf(v))]
             if not corrected:
                 rule, remedy = _("was corrected since it was made"), _(
-                    "Segment a volume (MedSSL Inference), correct it (Segment Editor), then continue; "
+                    "Take the next case (Rounds), label or correct it (Segment Editor), then continue; "
                     "or tick further volumes and start from {model} by hand"
                 ).format(model=model["name"])  # fmt: skip
                 raise CatalogError(_("no segmentation"), rule, remedy)
         except MedSSLError as error:
             self.showError(error)
             return
-        ticked = {node.GetID() for node in (*self.table.volumes, *corrected)}
-        self.table.tick([node for node in volumesOfScene() if node.GetID() in ticked])
+        nodes, held = volumesOfScene(), self.heldOut()
+        whose = zip(nodes, patients(nodes))
+        validating = [node for node, patient in whose if patient in held and self.isComplete(node)]
+        ticked = {node.GetID() for node in (*self.table.volumes, *corrected, *validating)}
+        self.table.tick([node for node in nodes if node.GetID() in ticked])
         self.models.select(model["model"])
         if missing := self.missing():
             self.showError(CatalogError(_("training set"), missing))
         else:
+            self._continued = model if isJob(model["model"]) else None
             self.start()
+            self._continued = None
 
     def setParameterNode(self, node) -> None:
         """Take and keep the choices in the scene's parameter node; None: let go of it."""
@@ -173,26 +180,42 @@ class FinetuneBox(JobBox):
         super().close()
         self._watch.close()
 
+    def _runFinished(self, view) -> None:
+        if view.spec.data.validation_of:
+            self._round = self.models.reference, view.id
+        super()._runFinished(view)
+
     def _title(self, action: Action) -> str:
         return _("Probe") if taskEntry(self.tasks.name).needs_model else action.title
 
     def _steps(self, sharesFiles: bool) -> Steps:
         task, config = self.tasks.spec()
+        if self._continued is not None:
+            about = dict(name=self.ui.nameEdit.text.strip(), device=self._backend.device)
+            return continueSteps(self.chosen(), sharesFiles, task, self._continued, **about)
         return finetuneSteps(
             self.chosen(), sharesFiles, task, config, self.models.reference, name=self.ui.nameEdit.text.strip(),
             device=self._backend.device, partial_weights=self.ui.partialCheck.checked,
         )  # fmt: skip
 
-    def _ownModel(self) -> dict[str, Any]:
-        """The chosen model, or the newest one, of this task."""
+    def ownModel(self) -> dict[str, Any] | None:
+        """The chosen model, or the newest one, of this task; None where there is none."""
         task = self.tasks.name
-        own = [model for model in (self.models.model, *self.models.models) if model and purpose(model) == task]
-        if not own:
+        own = (model for model in (self.models.model, *self.models.models) if model and purpose(model) == task)
+        return next(own, None)
+
+    def isComplete(self, volume) -> bool:
+        """Whether a volume has what the task learns from; a prediction that nobody looked at is none."""
+        return isLabelled(volume) if learnsSegments(self.tasks.name) else bool(labelsOf(volume, self.columns.names))
+
+    def _ownModel(self) -> dict[str, Any]:
+        own = self.ownModel()
+        if own is None:
             rule = _("is there to go on from")
             raise WeightsError(
                 _("no fine-tuned model"), rule, _("Fine-tune one first, or start the backend that has it")
             )
-        return own[0]
+        return own
 
     def _chosen(self) -> None:
         if self.models is None:  # still being built
@@ -210,16 +233,16 @@ class FinetuneBox(JobBox):
         self.chosenChanged.emit()
 
     def _onModels(self, models) -> None:
-        wanted = self.models.reference
+        wanted, (before, job) = self.models.reference, self._round
+        if job and wanted == before and any(model["model"] == job for model in models):
+            wanted, self._round = job, ("", "")  # the next round goes on from this one
         self.models.setModels(models)
         if any(model["model"] == wanted for model in models):  # until now it stood there as if it were a file
             self.models.select(wanted)
 
 
-def _isLearnable(volume, segmentation) -> bool:
-    """Not what a model predicted and nobody looked at: learning from that teaches nothing."""
-    return segmentation is not None and (not isPrediction(segmentation) or isCorrected(segmentation, volume))
-
-
-def _wasCorrected(volume, segmentation) -> bool:
-    return segmentation is not None and isCorrected(segmentation, volume)
+def _wasLabelled(volume, segmentation) -> bool:
+    """Whether a model's segmentation was corrected, or one that was begun as the next case holds something."""
+    if segmentation is None:
+        return False
+    return isCorrected(segmentation, volume) or bool(segmentation.GetAttribute(LABELLING) and isLabelled(volume))

@@ -10,7 +10,7 @@ from medssl.core.protocol import QUEUED, RUNNING
 
 
 class PanelSteps:
-    """Training set, method, progress, fine-tuning, comparison and job history.
+    """Training set, method, progress, fine-tuning, rounds, comparison and job history.
 
     Args:
         panel: the PretrainPanel.
@@ -20,6 +20,7 @@ class PanelSteps:
         self._panel, ui = panel, panel.ui
         self.data, self.method = Step(ui.dataSection), Step(ui.methodSection)
         self.run, self.jobs = Step(ui.runSection), Step(ui.jobsSection)
+        self.rounds = Step(panel.roundsBox.section)
         self.finetune, self.compare = Step(panel.finetuneBox.section), Step(panel.compareBox.section)
 
     def update(self) -> None:
@@ -29,6 +30,7 @@ class PanelSteps:
         self.method.summarize(panel.methodBox.summary())
         self.run.summarize(panel.runBox.summary())
         self.finetune.summarize(panel.finetuneBox.summary())
+        self.rounds.summarize(panel.roundsBox.summary())
         self.compare.summarize(panel.compareBox.summary())
         self.jobs.summarize(_jobsText(panel.history.views))
 

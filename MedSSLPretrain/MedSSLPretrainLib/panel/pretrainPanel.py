@@ -12,12 +12,14 @@ from medssl.core.protocol import FINISHED, QUEUED, RUNNING
 from MedSSLPretrainLib.panel.compareBox import CompareBox
 from MedSSLPretrainLib.panel.dataBox import DataBox
 from MedSSLPretrainLib.panel.finetuneBox import FinetuneBox
+from MedSSLPretrainLib.panel.jobBox import UI_FOLDER
 from MedSSLPretrainLib.panel.jobHistory import JobHistory
 from MedSSLPretrainLib.panel.methodBox import MethodBox, knownMethods
 from MedSSLPretrainLib.panel.panelSteps import PanelSteps
 from MedSSLPretrainLib.panel.runBox import RunBox
 from MedSSLPretrainLib.panel.sceneChoices import SceneChoices
 from MedSSLPretrainLib.panel.startBox import StartBox
+from MedSSLPretrainLib.rounds.roundsBox import RoundsBox, inferenceLogic
 from MedSSLPretrainLib.runs.trainingSteps import JOB_POLL_S
 
 
@@ -33,9 +35,19 @@ class PretrainPanel:
         openUrl: shows a folder in the system's file manager.
         confirm: asks before something is deleted.
         askPath: asks for a dataset spec's file; see `SetsBox`.
+        inference: returns the logic of MedSSLInference; see `RoundsBox`.
     """
 
-    def __init__(self, ui, backend, pollSeconds: float = JOB_POLL_S, openUrl=None, confirm=None, askPath=None) -> None:
+    def __init__(
+        self,
+        ui,
+        backend,
+        pollSeconds: float = JOB_POLL_S,
+        openUrl=None,
+        confirm=None,
+        askPath=None,
+        inference=inferenceLogic,
+    ) -> None:
         self.ui, self.backend = ui, backend
         self.methodBox = MethodBox(ui, knownMethods())
         self.dataBox = DataBox(ui, backend, self.methodBox.spec, askPath)
@@ -43,6 +55,7 @@ class PretrainPanel:
         self.history = JobHistory(ui, backend, openUrl, confirm)
         self.startBox = StartBox(ui, backend, self._runs, self.dataBox, self.methodBox)
         self.finetuneBox = FinetuneBox(ui.finetuneFrame, backend, self._runs)
+        self.roundsBox = RoundsBox(ui.roundsFrame, backend, self.finetuneBox, UI_FOLDER / "MedSSLRounds.ui", inference)
         self.compareBox = CompareBox(ui.compareFrame, backend, self._runs, self.finetuneBox)
         self._jobBoxes = (self.startBox, self.finetuneBox, self.compareBox)
         self.choices, self.steps = SceneChoices(self), PanelSteps(self)
@@ -79,20 +92,20 @@ class PretrainPanel:
 
     def update(self) -> None:
         """Bring the buttons that start jobs up to date."""
-        for box in self._jobBoxes:
+        for box in (*self._jobBoxes, self.roundsBox):
             box.update()
         self.steps.update()
 
     def close(self) -> None:
         """Let go of timers and connections; jobs go on."""
         self.backend.changed.disconnect(self._backendChanged)
-        for box in (self.running, self.history, self.runBox, self.dataBox, *self._jobBoxes):
+        for box in (self.running, self.history, self.runBox, self.dataBox, self.roundsBox, *self._jobBoxes):
             box.close()
 
     def sceneClosing(self) -> None:
         """Nodes go; forget them. Jobs go on, and the followed one stays so."""
         self.dataBox.forgetNodes()
-        for box in (self.finetuneBox, self.compareBox):
+        for box in (self.finetuneBox, self.roundsBox, self.compareBox):
             box.forget()
         self.runBox.sceneClosing()
 

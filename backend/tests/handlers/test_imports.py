@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -34,4 +35,4 @@ def test_a_handler_starts_without(name, without):
 
 def test_a_handler_is_named_like_its_inspection():
     for name, inspection in INSPECTIONS.items():
-        assert inspection.handler == f"medssl.handlers.{name}:{name}"
+        assert re.fullmatch(rf"medssl\.handlers\.(\w+\.)?{name}:{name}", inspection.handler)

@@ -12,10 +12,19 @@ from medssl.cli.data import check as data
 from medssl.cli.data import methods, samples, weights
 from medssl.cli.evaluation import embed, evaluate, froc, predict, segment
 from medssl.cli.help import APPLY, DATA, INSPECT, SERVER, TRAIN, verb
-from medssl.cli.inspection import correspond, cosegment, generated, landmarks, restore, retrieve, saliency
+from medssl.cli.inspection import (  # fmt: skip
+    correspond,
+    cosegment,
+    generated,
+    landmarks,
+    next_case,
+    restore,
+    retrieve,
+    saliency,
+)
 from medssl.cli.output import complain
 from medssl.cli.server import demo, doctor, jobs, serve
-from medssl.cli.training import batch, compare, finetune, pretrain
+from medssl.cli.training import batch, compare, continuing, finetune, pretrain
 from medssl.core.errors import MedSSLError
 
 app = typer.Typer(
@@ -33,6 +42,7 @@ def _add(name: str, function: Callable[..., None], group: str, example: str, old
 
 _add("pretrain", pretrain.pretrain, TRAIN, 'scans/ --pattern "*/ct.nii.gz" --preset laptop')
 _add("finetune", finetune.finetune, TRAIN, "scans.csv --task segmentation --start-from JOB --preset laptop")
+_add("continue", continuing.continue_round, TRAIN, "scans.csv --model JOB")
 _add("probe", finetune.probe, TRAIN, "radiographs.csv --model JOB --labels Pneumonia")
 _add("compare", compare.compare, TRAIN, "scans.csv --task segmentation --arm scratch= --arm ssl=JOB")
 _add("batch", batch.batch, TRAIN, "night.yaml")
@@ -44,6 +54,7 @@ _add("patchmap", cosegment.patchmap, INSPECT, "a.png b.png --model JOB --method 
 _add("landmarks", landmarks.landmarks, INSPECT, "radiographs.csv --landmarks points.csv --model JOB")
 _add("saliency", saliency.saliency, INSPECT, "unseen.png --model JOB --finding Effusion")
 _add("retrieve", retrieve.retrieve, INSPECT, "unseen.png --among radiographs/ --model JOB")
+_add("next", next_case.next_case, INSPECT, "scans/ --model JOB --count 5")
 generated.add_commands(app, rich_help_panel=INSPECT)
 _add("segment", segment.segment, APPLY, "unseen/ --model JOB --output label-maps")
 _add("predict", predict.predict, APPLY, 'unseen/ --model JOB --finding "Pleural Effusion"')

@@ -125,6 +125,11 @@ def events(job_id: str, after: int = 0) -> Call:
     return Call("GET", f"/jobs/{_quoted(job_id)}/events?after={after}")
 
 
+def rounds(job_id: str) -> Call:
+    """Rounds of labelling and training up to a fine-tuning, list of dicts: see `medssl.jobs.rounds.Round`."""
+    return Call("GET", f"/jobs/{_quoted(job_id)}/rounds")
+
+
 def cancel(job_id: str) -> Call:
     """Ask a job to stop: `JobView`."""
     return Call("POST", f"/jobs/{_quoted(job_id)}/cancel", read=_view)

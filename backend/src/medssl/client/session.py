@@ -90,6 +90,10 @@ class Session:
         polling.raise_unless_finished(view.status.state, view.status.error, view.id)
         return view
 
+    def rounds(self, job_id: str) -> list[dict[str, Any]]:
+        """How the score on the fixed validation cases moved up to a fine-tuning: a dict for each round, the first one first."""
+        return self.send(api.rounds(job_id))
+
     def upload(self, data: bytes, **ref: Any) -> VolumeRef:
         """Send NRRD bytes unless the server has them; `ref` takes name, modality and patient."""
         sha256 = volumes.sha256_of(data)

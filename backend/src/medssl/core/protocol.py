@@ -80,6 +80,7 @@ class DataSpec(Body):
     patient_ids: str = "hashed"  # how a PatientID of DICOM files is stored and shown: hashed or plain
     gaps: str = "refuse"  # missing slices of a DICOM series: refuse the volume, or resample (interpolate) them
     unreadable_share: float = 0.5  # of the images, that may be unusable and are then left out (one always may)
+    validation_of: str = ""  # a fine-tuning (id or name) whose validation and test patients stay those (tasks only)
 
     def __post_init__(self) -> None:
         if [bool(self.path), bool(self.volumes), bool(self.sets)].count(True) != 1:
@@ -102,6 +103,13 @@ class DataSpec(Body):
                 f"is not one of {self.folds} folds",
                 f"Use 0 to {self.folds - 1}",
                 code="setting-out-of-range",
+            )
+        if self.folds and self.validation_of:
+            raise ConfigError(
+                f"folds = {self.folds}",
+                f"draw other validation cases than job {self.validation_of} had",
+                "Set one of folds and validation_of",
+                code="folds-and-validation-of",
             )
         if self.patient_ids not in ("hashed", "plain"):
             raise ConfigError(

@@ -255,3 +255,28 @@ class SaliencyRequest(Request):
     check: bool = asked("Comparison with the maps of networks with random weights", True)
     part: str = fields.part()
     device: str = fields.device()
+
+
+@dataclass(frozen=True)
+class NextCaseRequest(Request):
+    """Which image is worth labelling next? Unlabelled images, ranked by how unsure a model is of each and how unlike the labelled ones it is.
+
+    Table: a row per candidate, the best first: rank, name, patient, score (0...1), uncertainty (width of the doubtful border, mm),
+    difference (distance to the nearest labelled or chosen case, in typical distances), found (what the model found, mm3), nearest,
+    why (a sentence), path, number (of the image in `data`). File: table.csv. Info: `by` (prediction, embedding or statistics),
+    `candidates`, `labelled`, `skipped`.
+    """
+
+    data: DataSpec = asked("Images: those without a label map are the candidates, the others count as labelled")
+    labelled: tuple[DataSpec, ...] = asked("Further labelled images; none: those that the model's job learnt from", ())
+    model: str = asked(
+        "Model: a job's id or a weight file, of the task segmentation or any that gives embeddings; empty: none, images "
+        "differ by size, intensities and a coarse picture", "",
+    )  # fmt: skip
+    count: int = asked("Cases wanted; 0: all", 0, minimum=0, maximum=100_000)
+    uncertainty: float = asked(
+        "Share of the score that is uncertainty, the rest is difference", 0.5, minimum=0, maximum=1
+    )
+    mirror: bool = asked("Mirrored images too, averaged (segmentation models)", True)
+    part: str = fields.part()
+    device: str = fields.device()

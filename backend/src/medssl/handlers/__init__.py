@@ -85,4 +85,8 @@ INSPECTIONS = {
         "medssl.core.requests:SaliencyRequest", "medssl.handlers.saliency:saliency",
         "Where in a radiograph does a finding's probability come from?",
     ),
+    "next_case": Inspection(
+        "medssl.core.requests:NextCaseRequest", "medssl.handlers.labelling.next_case:next_case",
+        "Which image is worth labelling next?", command=False,
+    ),
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from medssl.core.errors import CatalogError, InputError, WeightsError
+from medssl.core.errors import CatalogError, InputError, NotFoundError, WeightsError
 from medssl.core.files import existing_path, split_choice
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.registry import load
@@ -13,7 +13,8 @@ from medssl.jobs.child import KINDS
 from medssl.jobs.devices import DEVICE
 from medssl.jobs.missing_model import missing_model
 from medssl.jobs.packaged_weights import packaged_weights
-from medssl.jobs.store import model_of_job
+from medssl.jobs.rounds import job_of_model, kept_patients
+from medssl.jobs.store import JobStore, model_of_job
 
 
 def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobSpec:
@@ -26,7 +27,7 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
         InputError: an unknown kind or device, or a method that trains on another sort of data.
         CatalogError, WeightsError: a path that does not exist.
         ConfigError: a setting that is unknown or out of range.
-        NotFoundError: an unknown method or task.
+        NotFoundError: an unknown method or task, or no fine-tuning whose validation cases could be kept.
     """
     table = load(kinds)
     if spec.kind not in table:
@@ -42,8 +43,26 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
     if home and spec.start_from and not known and not split_choice(Path(spec.start_from).expanduser())[0].is_file():
         raise missing_model(home, spec.start_from, "weights to start from")
     start_from = str(known) if known else existing_path(spec.start_from, WeightsError)
-    complete = dataclasses.replace(spec, data=_with_absolute_paths(spec.data), start_from=start_from)
+    data = _with_absolute_paths(spec.data)
+    if home and data.validation_of:
+        data = dataclasses.replace(data, validation_of=_held_out_by(home, data.validation_of))
+    complete = dataclasses.replace(spec, data=data, start_from=start_from)
     return load(table[spec.kind].check)(complete)
+
+
+def _held_out_by(home: Path, reference: str) -> str:
+    """The id of the fine-tuning whose validation cases are kept.
+
+    Raises:
+        NotFoundError: no such job, or it recorded none.
+    """
+    job = job_of_model(home, reference)
+    if not job or not kept_patients(JobStore(home), job):
+        raise NotFoundError(
+            f"validation_of = {reference!r}", "is no fine-tuning with recorded validation cases",
+            "Give the id of a finished fine-tuning, see `medssl jobs list`", code="round-not-found",
+        )  # fmt: skip
+    return job
 
 
 def _with_absolute_paths(data: DataSpec) -> DataSpec:

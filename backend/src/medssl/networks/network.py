@@ -52,6 +52,10 @@ class Network(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no embeddings")
 
+    def encoder(self) -> list[nn.Module]:
+        """The modules that turn an image into features, the deepest last; none where a network has no such part."""
+        return []
+
     def resampled(self, name: str, tensor: Tensor, source: Plan) -> Tensor | None:
         """A tensor of a file as this network needs it where the source saw images of another size; None: as it is."""
         return None

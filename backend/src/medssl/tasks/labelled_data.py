@@ -15,12 +15,14 @@ from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
 from medssl.datasets.cache.filling import Filled, Skipped, fill, fill_parts, notes_of, warnings_of
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
+from medssl.datasets.catalog.kept_split import changed_truth, keep_split
 from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
 from medssl.datasets.catalog.split import ThreeSplit, split_for_task
 from medssl.datasets.catalog.subset import subset
 from medssl.datasets.entry import Entry
 from medssl.datasets.geometry import in_spacing, remarks
+from medssl.jobs.split_record import read_split
 from medssl.tasks.label_columns import source_columns
 from medssl.tasks.transfer_config import SelectionConfig
 
@@ -115,10 +117,13 @@ def read_parts(
         orientation: that volumes are brought to, see `VolumeCache`.
 
     Raises:
-        CatalogError: too few patients (or fewer than folds), no label map or label, one class only, an unknown class, or mixed modalities.
+        CatalogError: too few patients (or fewer than folds), a split that cannot be kept, no label map or label, one class only, an unknown class, or mixed modalities.
         VolumeError: an image or label map that cannot be read, or that do not lie on each other.
     """
-    catalog = read_catalog(data, run.home)
+    catalog, record = read_catalog(data, run.home), []
+    if data.validation_of:  # a resumed job reads its own record: the other job may be gone
+        record = read_split(run.folder) or read_split(run.home / "jobs" / data.validation_of)
+        catalog = keep_split(catalog, record, data.validation_of)
     known = read_labels(catalog, labels, seed) if labels else None
     measured = read_labels(catalog, labels.hard(), seed) if labels else None  # smoothed labels are for training only
     cache = VolumeCache(run.home / "cache", orientation)
@@ -145,10 +150,11 @@ def read_parts(
         truth = known if name == "training" else measured
         targets = _labels_of(part.entries, catalog, truth).targets if truth else np.empty((0, 0), np.float32)
         parts[name] = LabelledSplit(part.entries, part.images, part.masks, targets)
+    about = [*catalog.remarks(), *_label_notes(parts, known), *changed_truth(parts["validation"].entries, record)]
     modality = common_modality([image for part in parts.values() for image in part.images])
     return LabelledSplits(
         parts["training"], parts["validation"], parts["test"], modality=modality, kind=known.kind if known else "", names=known.names if known else (),
-        columns=source_columns(labels.columns) if labels else (), notes=split.notes, skipped=skipped, about=(*catalog.remarks(), *_label_notes(parts, known)),
+        columns=source_columns(labels.columns) if labels else (), notes=split.notes, skipped=skipped, about=tuple(about),
     )  # fmt: skip
 
 

@@ -16,7 +16,9 @@ from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.core.schema import as_dict
+from medssl.datasets.catalog.kept_split import split_rows
 from medssl.evaluation.verdicts import UNDERTRAINED
+from medssl.jobs.split_record import write_split
 from medssl.networks.layers import parameter_groups, rest_norms
 from medssl.networks.memory_format import channels_last
 from medssl.networks.weights.rescaling import convolution_norms, rescale
@@ -150,7 +152,9 @@ def _groups(network: Any, config: Any) -> list[dict[str, Any]]:
 
 
 def _report_start(run: Run, task: Trained, network: nn.Module, precision: str) -> None:
-    geometry = task.parts.geometry
+    parts, geometry = task.parts, task.parts.geometry
+    held = {"training": parts.training, "validation": parts.validation, "test": parts.test}
+    write_split(run.folder, split_rows({name: part.entries for name, part in held.items()}))
     run.emit(
         "started", device=run.device, precision=precision, steps=task.config.training.steps, **task.parts.sizes(),
         geometry=geometry.text() if geometry.recorded else "",

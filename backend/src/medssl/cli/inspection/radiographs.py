@@ -37,15 +37,15 @@ def references(images: list[Path], view: str, inverted: list[Path]) -> tuple[Vol
     return tuple(VolumeRef(path=str(path), view=view, inverted=path in inverted) for path in images)
 
 
-def run_into(kind: str, request: Any, output: Path, home: Path | None, title: str = "") -> ResultStatus:
-    """Run an inspection into a folder of its own; `title` stands beside its progress.
+def run_into(kind: str, request: Any, output: Path | None, home: Path | None, title: str = "") -> ResultStatus:
+    """Run an inspection into a folder of its own (None: its files are not kept); `title` stands beside its progress.
 
     Raises:
         InputError: the folder holds an earlier result.
     """
     from medssl.handlers.worker.local import run_here
 
-    if is_finished(output):
+    if output is not None and is_finished(output):
         raise InputError(
             output, "holds an earlier result", "Give another --output, or delete it first", code="earlier-result"
         )

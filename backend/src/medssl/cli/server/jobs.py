@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from medssl.core.home import home_folder
 from medssl.core.protocol import JobSpec, to_json
 from medssl.core.registry import RegistryEntry, config_class
 from medssl.core.schema import build, not_counting
+from medssl.jobs.rounds import Round, rounds_of, rounds_sentence
 from medssl.jobs.store import JobStore
 from medssl.pretraining import METHODS
 from medssl.tasks import TASKS
@@ -49,6 +50,23 @@ def show(job: Job, as_json: AsJson = False, home: Home = None) -> None:
     if without:
         out.print(f"without effect here: {', '.join(without)}", highlight=False)
     print_table(("file",), [(name,) for name in view.files])
+
+
+@verb(app, "rounds", "medssl jobs rounds liver")
+def rounds(job: Job, as_json: AsJson = False, home: Home = None) -> None:
+    """Show how the score on the fixed validation cases moved with each round of labelling, up to this job."""
+    store = _store(home)
+    found = rounds_of(store, _find(store, job))
+    if as_json:
+        print_json(found)
+        return
+    columns = ("round", "job", "state", "labelled", "validation", "score", "minutes")
+    rows = [
+        (one.number, one.job, one.state, one.training, len(one.validation), _score(one), _known(one.minutes))
+        for one in found
+    ]
+    print_table(columns, rows, names=2)
+    print(rounds_sentence(found))
 
 
 @verb(app, "follow", "medssl jobs follow 20260709-2145")
@@ -94,6 +112,15 @@ def _not_counting(spec: JobSpec) -> list[str]:
         return list(not_counting(build(config_class(tables[spec.kind], spec.method), spec.config)))
     except (KeyError, MedSSLError):
         return []
+
+
+def _score(one: Round) -> str:
+    """The score with its metric; a star marks one that does not compare with the others."""
+    return "" if one.score is None else f"{one.metric} {one.score:.4f}{'' if one.comparable else ' *'}"
+
+
+def _known(value: float | None) -> Any:
+    return "" if value is None else value
 
 
 def _find(store: JobStore, text: str) -> str:

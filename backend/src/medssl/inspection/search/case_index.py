@@ -83,6 +83,11 @@ class CaseIndex:
         """Memory that the vectors take."""
         return self._stored.nbytes + self._vectors.nbytes * (self._vectors is not self._stored)
 
+    @property
+    def vectors(self) -> np.ndarray:
+        """Embeddings (N, D) of length 1, in the order of `entries`."""
+        return self._vectors
+
     def __len__(self) -> int:
         return len(self.entries)
 
@@ -100,7 +105,7 @@ class CaseIndex:
         Raises:
             ResourceError: the disk is full, or the index is damaged.
         """
-        wanted = {_key(entry): _stamp(entry) for entry in entries}
+        wanted = {key_of(entry): stamp_of(entry) for entry in entries}
         changes = Changes()
         if wanted != self._stamps:
             with self._alone(progress or _silent), self._database() as database:
@@ -142,7 +147,7 @@ class CaseIndex:
     def thumbnail(self, case: Case) -> bytes:
         """A small JPEG of a case."""
         with self._database() as database:
-            row = database.execute("SELECT thumbnail FROM cases WHERE key = ?", (_key(case.entry),)).fetchone()
+            row = database.execute("SELECT thumbnail FROM cases WHERE key = ?", (key_of(case.entry),)).fetchone()
         return row[0]
 
     def _bring(
@@ -156,7 +161,7 @@ class CaseIndex:
     ) -> Changes:
         known = self._stamps
         gone = known.keys() - wanted.keys()
-        stale = {_key(entry): entry for entry in entries if known.get(_key(entry)) != wanted[_key(entry)]}
+        stale = {key_of(entry): entry for entry in entries if known.get(key_of(entry)) != wanted[key_of(entry)]}
         with database:
             database.executemany("DELETE FROM cases WHERE key = ?", [(key,) for key in gone])
         done, keys = 0, list(stale)
@@ -190,9 +195,11 @@ class CaseIndex:
 
     def _arrange(self, entries: Sequence[Entry]) -> None:
         """Vectors in the order of the entries that have one; what is known of an entry may have changed without its file."""
-        self.entries = [entry for entry in entries if _key(entry) in self._rows]
-        self.problems = [(entry.name, self._reasons[_key(entry)]) for entry in entries if _key(entry) in self._reasons]
-        rows = [self._rows[_key(entry)] for entry in self.entries]
+        self.entries = [entry for entry in entries if key_of(entry) in self._rows]
+        self.problems = [
+            (entry.name, self._reasons[key_of(entry)]) for entry in entries if key_of(entry) in self._reasons
+        ]
+        rows = [self._rows[key_of(entry)] for entry in self.entries]
         self._vectors = self._stored if rows == list(range(len(self._stored))) else self._stored[rows]
         self._patients = np.array([entry.patient for entry in self.entries], object)
 
@@ -232,7 +239,7 @@ def unit_vector(vector: np.ndarray) -> np.ndarray:
     return (vector / (np.linalg.norm(vector) or 1.0)).astype("<f4")
 
 
-def _key(entry: Entry) -> str:
+def key_of(entry: Entry) -> str:
     """What tells an image from the others of its set: its file, and how that is looked at."""
     return "|".join(
         (
@@ -245,7 +252,7 @@ def _key(entry: Entry) -> str:
     )
 
 
-def _stamp(entry: Entry) -> str:
+def stamp_of(entry: Entry) -> str:
     """What changes when the file does: bytes and time of change; of a folder with a series those of all its files."""
     try:
         files = entry.files or (sorted(entry.image.iterdir()) if entry.image.is_dir() else [entry.image])

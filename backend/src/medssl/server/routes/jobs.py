@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from medssl.core.protocol import JobSpec, JobView, check_version
 from medssl.jobs import process
+from medssl.jobs.rounds import rounds_of
 from medssl.jobs.store import JobStore
 from medssl.server.answers import file_answer, json_answer
 from medssl.server.uploads import VolumeStore
@@ -39,6 +40,11 @@ def job_routes(store: JobStore, kinds: str, grace_s: float) -> APIRouter:
         """Events from number `after` on; go on with `next`."""
         found, following = store.events(job, after)
         return json_answer({"events": found, "next": following})
+
+    @routes.get("/jobs/{job}/rounds")
+    def rounds(job: str) -> Response:
+        """The chain of fine-tunings that ends with the job, each begun with the model of the one before."""
+        return json_answer(rounds_of(store, job))
 
     @routes.post("/jobs/{job}/cancel", response_model=JobView)
     def cancel(job: str) -> Response:

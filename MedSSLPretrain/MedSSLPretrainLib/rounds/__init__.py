@@ -1,0 +1,1 @@
+"""Rounds of labelling and training: which case is next, and what each round brought."""

@@ -1,0 +1,86 @@
+"""The validation and test cases of an earlier training, kept for the next one: only so do its scores compare."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from medssl.core.errors import CatalogError
+from medssl.datasets.catalog.catalog import Catalog
+from medssl.datasets.entry import Entry
+
+NAMED = 5  # patients
+
+
+def keep_split(catalog: Catalog, record: Sequence[Mapping[str, str]], job: str) -> Catalog:
+    """The catalogue with the held-out patients of a job marked as they were, and all others as training images.
+
+    Args:
+        catalog: of the next training.
+        record: rows with patient and split, see `jobs.split_record`.
+        job: whose they are, for messages.
+
+    Raises:
+        CatalogError: the job recorded no split, a held-out patient is missing, or the table's own split says otherwise.
+    """
+    kept = {row["patient"]: row["split"] for row in record if row["split"] != "training"}
+    if not kept:
+        raise CatalogError(
+            f"job {job}", "recorded no validation cases", "Name a finished fine-tuning, or leave validation_of out",
+            code="split-not-recorded",
+        )  # fmt: skip
+    patients = {entry.patient for entry in catalog}
+    if missing := [patient for patient, split in kept.items() if patient not in patients and split == "validation"]:
+        raise CatalogError(
+            f"validation cases {_few(missing)}", f"of job {job} are not among the images, so that scores would not compare",
+            "Add them with their label maps again, or leave validation_of out to draw new ones", code="validation-case-missing",
+        )  # fmt: skip
+    entries = []
+    for entry in catalog:
+        split = kept.get(entry.patient, "training")
+        if entry.split and entry.split != split:
+            raise CatalogError(
+                f"split of patient {entry.patient}", f"is {entry.split} in the table, and was {split} in job {job}",
+                "Leave the column out, or leave validation_of out", code="validation-differs",
+            )  # fmt: skip
+        entries.append(replace(entry, split=split))
+    return replace(catalog, entries=tuple(entries))
+
+
+def changed_truth(entries: Sequence[Entry], record: Sequence[Mapping[str, str]]) -> list[str]:
+    """What to know of validation images whose label maps are others than those that were measured against before."""
+    before: dict[str, set[str]] = {}
+    for row in record:
+        if row["split"] == "validation" and row["mask_sha256"]:
+            before.setdefault(row["patient"], set()).add(row["mask_sha256"])
+    changed = [e.name for e in entries if e.patient in before and digest(e.mask) not in before[e.patient] | {""}]
+    if not changed:
+        return []
+    return [
+        f"Label maps of validation cases were changed since ({_few(changed)}): scores before and after have other truths"
+    ]
+
+
+def split_rows(parts: Mapping[str, Sequence[Entry]]) -> list[dict[str, Any]]:
+    """Rows of `jobs.split_record`, a row per image."""
+    return [
+        {
+            "image": str(entry.image), "name": entry.name, "patient": entry.patient, "split": split,
+            "mask": str(entry.mask or ""), "mask_sha256": digest(entry.mask) if split == "validation" else "",
+        }
+        for split, entries in parts.items() for entry in entries
+    ]  # fmt: skip
+
+
+def digest(mask: Path | None) -> str:
+    """SHA-256 of a label map's file; "" for none and for folders."""
+    if mask is None or not mask.is_file():
+        return ""
+    return hashlib.sha256(mask.read_bytes()).hexdigest()
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

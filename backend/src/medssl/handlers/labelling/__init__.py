@@ -1,0 +1,1 @@
+"""Inspections beside the labelling of images."""
