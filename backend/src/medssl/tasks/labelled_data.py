@@ -12,9 +12,11 @@ from medssl.core.geometry import CANONICAL, Geometry
 from medssl.core.protocol import DataSpec
 from medssl.core.run import Run
 from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
+from medssl.datasets.cache.channel_notes import channel_notes
 from medssl.datasets.cache.filling import Filled, Skipped, fill, fill_parts, notes_of, warnings_of
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
+from medssl.datasets.catalog.channels import channel_names, one_channel
 from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
 from medssl.datasets.catalog.split import ThreeSplit, folds, split_three
@@ -49,7 +51,8 @@ class LabelledSplits:
     """Training, validation and test images (the last may be empty).
 
     Attributes:
-        modality: of all images.
+        modality: of all images; of several channels, of the first.
+        channels: names of all channels where there are several, else ().
         kind: binary, multi-class or multi-label; "" for segmentation.
         names: of the classes of a classification.
         columns: of the catalogue, from which the classes were read.
@@ -72,6 +75,12 @@ class LabelledSplits:
     geometry: Geometry = Geometry()
     skipped: tuple[Skipped, ...] = ()
     about: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Of each channel."""
+        return (self.modality, *(one.modality for one in self.training.images[0].further))
 
     def every_note(self) -> list[str]:
         """What reports should say of split and images."""
@@ -116,9 +125,12 @@ def read_parts(
 
     Raises:
         CatalogError: too few patients (or fewer than folds), no label map or label, one class only, an unknown class, or mixed modalities.
+        InputError: several channels where a task with labels takes one.
         VolumeError: an image or label map that cannot be read, or that do not lie on each other.
     """
     catalog = read_catalog(data, run.home)
+    if labels:
+        one_channel(catalog, "this task")
     known = read_labels(catalog, labels, seed) if labels else None
     measured = read_labels(catalog, labels.hard(), seed) if labels else None  # smoothed labels are for training only
     cache = VolumeCache(run.home / "cache", orientation)
@@ -145,10 +157,13 @@ def read_parts(
         truth = known if name == "training" else measured
         targets = _labels_of(part.entries, catalog, truth).targets if truth else np.empty((0, 0), np.float32)
         parts[name] = LabelledSplit(part.entries, part.images, part.masks, targets)
-    modality = common_modality([image for part in parts.values() for image in part.images])
+    images = [image for part in parts.values() for image in part.images]
+    modality = common_modality(images)
+    modalities = [modality, *(common_modality(channel) for channel in zip(*(image.further for image in images)))]
+    names = channel_names(list(catalog), modalities, data.channel_names) if len(modalities) > 1 else ()
     return LabelledSplits(
         parts["training"], parts["validation"], parts["test"], modality=modality, kind=known.kind if known else "", names=known.names if known else (),
-        columns=source_columns(labels.columns) if labels else (), notes=split.notes, skipped=skipped, about=(*catalog.remarks(), *_label_notes(parts, known)),
+        columns=source_columns(labels.columns) if labels else (), notes=split.notes, skipped=skipped, about=(*catalog.remarks(), *_label_notes(parts, known)), channels=names,
     )  # fmt: skip
 
 
@@ -176,7 +191,7 @@ def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> Labell
         training=replace(training, images=images, masks=masks),
         validation=validation,
         geometry=geometry,
-        remarks=remarks(every, geometry),
+        remarks=(*remarks(every, geometry), *channel_notes(every, parts.channels)),
     )
 
 

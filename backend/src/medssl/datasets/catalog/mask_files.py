@@ -35,7 +35,7 @@ def with_masks(entries: Sequence[Entry], template: str = "") -> list[Entry]:
     """
     if template:
         _check(template)
-        paired = [e if e.mask else replace(e, mask=_existing(_fill(template, e.image))) for e in entries]
+        paired = [_filled(template, entry) for entry in entries]
         if entries and not any(entry.mask for entry in paired):
             raise CatalogError(
                 f"masks {template!r}",
@@ -46,6 +46,12 @@ def with_masks(entries: Sequence[Entry], template: str = "") -> list[Entry]:
         return paired
     listed: dict[Path, list[dict[str, Path]]] = {}
     return [entry if entry.mask else replace(entry, mask=_beside(entry.image, listed)) for entry in entries]
+
+
+def _filled(template: str, entry: Entry) -> Entry:
+    """An image, and each of its further channels, with its label map where the template names one that is there."""
+    mask = entry.mask or _existing(_fill(template, entry.image))
+    return replace(entry, mask=mask, further=tuple(_filled(template, one) for one in entry.further))
 
 
 def _check(template: str) -> None:

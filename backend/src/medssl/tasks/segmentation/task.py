@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from medssl.core import seeds
 from medssl.core.errors import VolumeError
-from medssl.core.plan import Plan
+from medssl.core.plan import Channel, Plan
 from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Run
 from medssl.datasets.crops.loader import micro_batches
@@ -47,7 +47,7 @@ from medssl.tasks.labelled_data import (
 )
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.results import WorstCases, write_results
-from medssl.tasks.start import check_form, start_normalisation
+from medssl.tasks.start import check_channels, check_form, further_normalisations, start_normalisation
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
 
@@ -105,8 +105,11 @@ class Segmentation(PlainMethod):
         _check_label_maps(parts, self.classes)
         self.context = 1 if self.form == "2.5d" else 0
         self.normalisation = start_normalisation(config.normalisation, file, parts.modality)
+        self.further = further_normalisations(config.normalisation, file, parts.modalities)
+        count = 1 + len(self.further)
+        check_channels(count, self.form)
         method, arguments = segmentation_network(
-            config, self.form, self.classes.count + 1, 1 + 2 * self.context, file.plan if file else None
+            config, self.form, self.classes.count + 1, count * (1 + 2 * self.context), file.plan if file else None
         )
         self._plan = self._first_plan(method, arguments, file)
         self.size = self._sample_size(axes)
@@ -114,7 +117,7 @@ class Segmentation(PlainMethod):
         self._plan = replace(self._plan, input_size=window)
         self._loss = make_loss(config.loss, version)
         spacing = tuple(self._plan.task["spacing"]) if self.form == "3d" else ()
-        self._augment = augmentation(config.augmentation, len(self.size), axes == 3, spacing, version)
+        self._augment = augmentation(config.augmentation, len(self.size), axes == 3, spacing, version, count)
 
     def network(self) -> Network:
         """The network with a new head; its backbone untrained."""
@@ -127,7 +130,7 @@ class Segmentation(PlainMethod):
         config = self.config
         pairs = (part.images, part.masks, self.classes)
         if self.form == "3d":
-            return SegmentationDataset(*pairs, config.crop, self.normalisation, config.foreground_share, seed)
+            return SegmentationDataset(*pairs, config.crop, self.normalisation, config.foreground_share, seed, self.further)
         rows, columns = self.size
         if dimension(self.parts) == 2:
             return RadiographSegmentationDataset(*pairs, rows, self.normalisation, seed)
@@ -249,12 +252,20 @@ class Segmentation(PlainMethod):
             task={
                 "name": "segmentation", "form": self.form, "segments": self.classes.as_list(), "context": self.context,
                 "spacing": np.median(spacings, axis=0).tolist(), "overlap": config.overlap, "mirror": config.mirror,
-                "largest_component": config.largest_component,
+                "largest_component": config.largest_component, **self._channels(),
             },
             provenance=self.provenance,
             licence=file.plan.licence if file else "",
             geometry=self.parts.geometry,
         )  # fmt: skip
+
+
+    def _channels(self) -> dict[str, Any]:
+        """What the header says of several channels; nothing of one."""
+        rules, parts = (self.normalisation, *self.further), self.parts
+        listed = zip(parts.channels, parts.modalities, rules)
+        channels = [asdict(Channel(name, modality, asdict(rule))) for name, modality, rule in listed]
+        return {"channels": channels} if channels else {}
 
 
 def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[str, Any]:
