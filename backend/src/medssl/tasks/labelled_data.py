@@ -16,7 +16,7 @@ from medssl.datasets.cache.channel_notes import channel_notes
 from medssl.datasets.cache.filling import Filled, Skipped, fill, fill_parts, notes_of, warnings_of
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.catalog.channels import channel_names, one_channel
+from medssl.datasets.catalog.channels import channel_names
 from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
 from medssl.datasets.catalog.split import ThreeSplit, folds, split_three
@@ -128,9 +128,7 @@ def read_parts(
         InputError: several channels where a task with labels takes one.
         VolumeError: an image or label map that cannot be read, or that do not lie on each other.
     """
-    catalog = read_catalog(data, run.home)
-    if labels:
-        one_channel(catalog, "this task")
+    catalog = read_catalog(data, run.home, channels=labels is None)
     known = read_labels(catalog, labels, seed) if labels else None
     measured = read_labels(catalog, labels.hard(), seed) if labels else None  # smoothed labels are for training only
     cache = VolumeCache(run.home / "cache", orientation)

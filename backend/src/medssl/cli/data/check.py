@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -12,6 +12,8 @@ from medssl.cli.data.dataset_specs import Root, check_dataset_specs, spec, specs
 from medssl.cli.help import verb
 from medssl.cli.options import (
     AsJson,
+    ChannelNames,
+    Channels,
     Exclude,
     FillGaps,
     Home,
@@ -43,6 +45,8 @@ def check(
         typer.Argument(help="A folder, a catalogue CSV, image files, or dataset specs (.yaml, or ready-made by name)."),
     ],
     pattern: Pattern = "",
+    channels: Channels = [],  # noqa: B006
+    channel_names: ChannelNames = "",
     modality: Modality = "",
     validation_fraction: Validation = 0.2,
     test_fraction: Test = 0.0,
@@ -80,7 +84,8 @@ def check(
         return
     from medssl.handlers.worker.local import run_here
 
-    more = {"test_fraction": test_fraction, "masks": masks, **dicom_options(plain_ids, fill_gaps)}
+    more: dict[str, Any] = {"test_fraction": test_fraction, "masks": masks, **dicom_options(plain_ids, fill_gaps)}
+    more |= {"channels": tuple(channels), "channel_names": channel_names}
     chosen = data_spec(data, pattern, modality, validation_fraction, exclude, **more)
     request = CheckRequest(chosen, read_all, labels)
     with err.status("reading") as status:

@@ -227,4 +227,4 @@ def _entries(path: str, home: Path | None) -> list[Entry]:
     from medssl.core.protocol import DataSpec
     from medssl.datasets.catalog.catalog import read_catalog
 
-    return list(read_catalog(DataSpec(path=path), home_folder(home)).entries)
+    return list(read_catalog(DataSpec(path=path), home_folder(home), channels=True).entries)

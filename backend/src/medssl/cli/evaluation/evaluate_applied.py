@@ -44,7 +44,7 @@ def apply_first(
     task = plan.task if plan else {}
     applied = output / "applied"
     data = images_of(source, "", "", "", split)
-    entries = list(read_catalog(data, home_folder(home)))
+    entries = list(read_catalog(data, home_folder(home), channels=True))
     job = str(plan.provenance.get("job", "")) if plan and HEADS in capabilities_of(plan) else ""
     seen = notes_on_seen(home_folder(home), job, (one.image for one in entries), trained_too) if job else []
     rows = apply_here(model, data, {"output": str(applied), **settings}, device, home, False)

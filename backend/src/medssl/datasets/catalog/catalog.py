@@ -10,7 +10,7 @@ from pathlib import Path
 from medssl.core.errors import CatalogError, InputError, NotFoundError, counted, printable
 from medssl.core.files import split_choice
 from medssl.core.protocol import DataSpec, VolumeRef
-from medssl.datasets.catalog.channels import channel_count, with_channels, with_modalities
+from medssl.datasets.catalog.channels import channel_count, one_channel, with_channels, with_modalities
 from medssl.datasets.catalog.exclusion import without
 from medssl.datasets.catalog.from_csv import read_csv
 from medssl.datasets.catalog.from_folder import FolderContents, patient_id_of, read_folder
@@ -70,7 +70,7 @@ class Catalog:
         return [*said, *self.notes, *patient_notes(self.entries)]
 
 
-def read_catalog(spec: DataSpec, home: Path) -> Catalog:
+def read_catalog(spec: DataSpec, home: Path, channels: bool = False) -> Catalog:
     """List the images of a training set; none is opened but to recognise DICOM files.
 
     Folder: every readable image, or what `pattern` matches; a folder with DICOM slices is one image, DICOM radiographs
@@ -82,9 +82,15 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
     a folder `channels` finds these, see `with_channels`. Volumes: a patient each unless they name one. Dataset
     specs: see `from_spec`. What `exclude` names is left out. Images get their label maps as `masks` says or, without it, by folders and names.
 
+    Args:
+        spec: the training set.
+        home: the home folder, where uploads lie.
+        channels: whether the caller takes images of several channels.
+
     Raises:
         CatalogError: nothing found or left, a table that breaks a rule, or an unknown column to exclude by.
         NotFoundError: an upload that is not there.
+        InputError: images of several channels where one is taken.
     """
     if spec.sets:
         from medssl.datasets.catalog.from_spec import read_specs  # only a dataset spec needs it
@@ -119,7 +125,8 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
             "Choose another folder or pattern (NRRD, NIfTI, MetaImage, DICOM, PNG, JPEG)",
             code="no-images",
         )
-    channel_count(entries)
+    if channel_count(entries) > 1 and not channels:
+        one_channel(entries)
     entries = [_with_gaps(entry, spec.gaps) for entry in with_modalities(entries, spec.modality)]
     kept = tuple(with_masks(without(entries, spec.exclude), spec.masks))
     return Catalog(kept, found.left_out, found.bad, found.notes)

@@ -101,17 +101,17 @@ def channel_names(entries: Sequence[Entry], modalities: Sequence[str], stated: s
     return tuple(f"{modality or 'image'} {number}" for number, modality in enumerate(modalities, 1))
 
 
-def one_channel(entries: Iterable[Entry], what: str) -> None:
-    """Refuse a set of several channels where one is taken.
+def one_channel(entries: Iterable[Entry]) -> None:
+    """Refuse images of several channels where one is taken.
 
     Raises:
-        InputError: it is one.
+        InputError: there is one.
     """
     entry = next((entry for entry in entries if entry.further), None)
     if entry is not None:
         raise InputError(
-            f"{entry.name} with {1 + len(entry.further)} channels", f"has more than {what} takes, which is one",
-            "Leave out the columns image_1 and so on (--channel), or use the task segmentation", code="channels-not-taken",
+            f"{entry.name} with {1 + len(entry.further)} channels", "has more than this takes, which is one",
+            "Leave out the columns image_1 and so on (--channel); segmentation takes several", code="channels-not-taken",
         )  # fmt: skip
 
 
