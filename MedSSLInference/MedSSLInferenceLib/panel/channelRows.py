@@ -69,7 +69,9 @@ class ChannelRows:
 
     def notes(self) -> list[str]:
         """What to know of the chosen channels before a run."""
-        notes = [channelNote(self._volume, node, name) for name, node in zip(self._names[1:], self.nodes) if node is not None]
+        notes = [
+            channelNote(self._volume, node, name) for name, node in zip(self._names[1:], self.nodes) if node is not None
+        ]
         return [note for note in notes if note]
 
     def close(self) -> None:

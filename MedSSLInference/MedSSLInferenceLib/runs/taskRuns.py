@@ -71,7 +71,9 @@ def segmentRun(
     def createNodes(value) -> Steps:
         requirePresent([volumeNode], _("Load it and segment it again"))
         for number, node in enumerate(channels, 1):
-            setFurther(volumeNode, number, node)  # for whoever corrects the segmentation and lets the model learn from it
+            setFurther(
+                volumeNode, number, node
+            )  # for whoever corrects the segmentation and lets the model learn from it
         return (yield from segmentationSteps(volumeNode, *value))
 
     return InspectionRun(conversation, createNodes)

@@ -32,7 +32,9 @@ def channelCandidates(volumeNode) -> list:
     """The user's volumes that may be a further channel of one."""
     nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     plain = [n for n in nodes if n.GetClassName() == "vtkMRMLScalarVolumeNode" and not n.GetHideFromEditors()]
-    return [n for n in plain if n is not volumeNode and not isMade(n) and n.GetImageData() is not None and not isFlat(n)]
+    return [
+        n for n in plain if n is not volumeNode and not isMade(n) and n.GetImageData() is not None and not isFlat(n)
+    ]
 
 
 def coveredShare(volumeNode, channelNode) -> float:

@@ -55,7 +55,11 @@ class LabelledSet:
             found = segmentations if segmentations is not None else [segmentationOf(node) for node in nodes]
             further = tuple(map(tuple, _asMany(nodes, channels, _("lists of channels")))) if channels else ()
             return LabelledSet(
-                nodes, _asMany(nodes, found, _("segmentations")), modality=modality, further=further, channelNames=channelNames
+                nodes,
+                _asMany(nodes, found, _("segmentations")),
+                modality=modality,
+                further=further,
+                channelNames=channelNames,
             )
         if hasattr(labels, "GetCellText"):
             columns = takeTable(labels)
@@ -168,8 +172,12 @@ def _checkChannels(volume, further) -> None:
             rule = _("has no image {number}").format(number=number)
             raise CatalogError(volume.GetName(), rule, _("Choose it, or leave the volume out"), code="channel-missing")
         if problem := channelProblem(volume, node):
-            value = _("{node}, image {number} of {volume}").format(node=node.GetName(), number=number, volume=volume.GetName())
-            raise CatalogError(value, problem, _("Choose another image, or leave the volume out"), code="channels-apart")
+            value = _("{node}, image {number} of {volume}").format(
+                node=node.GetName(), number=number, volume=volume.GetName()
+            )
+            raise CatalogError(
+                value, problem, _("Choose another image, or leave the volume out"), code="channels-apart"
+            )
 
 
 def _checkLabels(volume, columns) -> None:

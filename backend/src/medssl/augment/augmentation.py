@@ -40,7 +40,9 @@ class Augmentation:
     Source: Isensee et al., Nature Methods 18 (2021), and the public code of its training, for numbers.
     """
 
-    def __init__(self, level: str, axes: int, mirror: bool = True, spacing: tuple[float, ...] = (), channels: int = 1) -> None:
+    def __init__(
+        self, level: str, axes: int, mirror: bool = True, spacing: tuple[float, ...] = (), channels: int = 1
+    ) -> None:
         self.warp, self.channels = None, channels
         if level == "strong":
             turn = 30.0 if axes == 3 else 180.0 if mirror else 15.0

@@ -49,7 +49,9 @@ def segment(
         "orientation": orientation,
         "spacing": spacing,
     }
-    rows = apply_here(model, images_of(images, pattern, modality, view, channels=channels), settings, device, home, detach)
+    rows = apply_here(
+        model, images_of(images, pattern, modality, view, channels=channels), settings, device, home, detach
+    )
     if not rows:
         return
     _show(output, {row["image"] for row in rows})

@@ -110,9 +110,7 @@ def read_catalog(spec: DataSpec, home: Path, channels: bool = False) -> Catalog:
                 code="file-not-found",
             )
         if root.is_dir():
-            found = read_folder(
-                root, spec.pattern, modality, lambda one: patient_name(one, home, spec.patient_ids)
-            )
+            found = read_folder(root, spec.pattern, modality, lambda one: patient_name(one, home, spec.patient_ids))
             entries = with_channels(found.entries, root, spec.pattern, spec.channels)
         else:
             entries = read_csv(root, modality)

@@ -22,7 +22,11 @@ Point = tuple[float, float, float]
 POINT, FRAME = ("x", "y", "z"), "coordinates"
 CHANNEL = re.compile(r"(image|mask|modality)_(\d+)")  # of further channels
 NUMBERED = tuple(f"{name}_{number}" for name in ("image", "mask", "modality") for number in range(1, 10))
-FIRST = {"image_0": "image", "mask_0": "mask", "modality_0": "modality"}  # the first channel's, as one may number it too
+FIRST = {
+    "image_0": "image",
+    "mask_0": "mask",
+    "modality_0": "modality",
+}  # the first channel's, as one may number it too
 
 
 def read_csv(path: Path, modality: str = "") -> list[Entry]:

@@ -35,10 +35,12 @@ def best_move(grid: Volume, channel: Volume) -> tuple[float, float]:
     start = look.at((0, 0, 0))
     if start <= 0:
         return 0.0, 1.0
-    best = (0, 0, 0)
+    best: tuple[int, ...] = (0, 0, 0)
     for step in STEPS:
         while True:
-            near = [tuple(best[a] + sign * step * (a == axis) for a in range(3)) for axis in range(3) for sign in (1, -1)]
+            near = [
+                tuple(best[a] + sign * step * (a == axis) for a in range(3)) for axis in range(3) for sign in (1, -1)
+            ]
             found = max((one for one in near if max(map(abs, one)) <= FARTHEST), key=look.at)
             if look.at(found) <= look.at(best):
                 break
@@ -51,7 +53,8 @@ class _Looked:
 
     def __init__(self, ranks: np.ndarray, grid: sitk.Image, moving: sitk.Image, lowest: float, cell: float) -> None:
         self._ranks, self._grid, self._moving, self._cell = ranks, grid, moving, cell
-        self._outside, self._known, self._shared = lowest - 1.0, {}, LEAST
+        self._outside, self._shared = lowest - 1.0, LEAST
+        self._known: dict[tuple[int, ...], float] = {}
 
     def at(self, move: tuple[int, ...]) -> float:
         if move not in self._known:

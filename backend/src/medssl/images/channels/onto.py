@@ -58,7 +58,9 @@ def onto(channel: Volume, grid: Volume) -> Volume:
 def labels_onto(labels: Volume, grid: Volume) -> np.ndarray:
     """A label map with the voxels of another volume: the nearest label, 0 outside."""
     source = image_of(labels.array.astype(np.int16, copy=False), labels)
-    return sitk.GetArrayFromImage(sitk.Resample(source, reference(grid), sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)).T
+    return sitk.GetArrayFromImage(
+        sitk.Resample(source, reference(grid), sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
+    ).T
 
 
 def _smoothed(channel: Volume, grid: Volume) -> np.ndarray:

@@ -12,8 +12,8 @@ from medssl.images.volume import Volume, guess_modality
 
 def channel_windows(volume: Volume, plan: Plan) -> list[tuple[float, float]]:
     """`intensity_window` of the volume and each of its further channels, under the rule of each."""
-    first, *others = plan.channels
-    return [intensity_window(volume, plan), *(_window(one, c) for one, c in zip(volume.further, others, strict=True))]
+    others = zip(volume.further, plan.channels[1:], strict=True)
+    return [intensity_window(volume, plan), *(_window(one, channel) for one, channel in others)]
 
 
 def intensity_window(volume: Volume, plan: Plan) -> tuple[float, float]:

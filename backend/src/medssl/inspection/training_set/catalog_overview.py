@@ -185,7 +185,9 @@ def _channels(seen: Sequence[Seen], data: DataSpec, notes: list[str]) -> dict[st
     names = channel_names([one.entry for one in read], [" or ".join(kind) for kind in kinds], data.channel_names)
     for name, kind in zip(names[1:], kinds[1:]):
         if len(kind) > 1:
-            notes.append(f"The channel {name} mixes {' and '.join(kind)}: state the modality of each (modality_1), or mend the table")
+            notes.append(
+                f"The channel {name} mixes {' and '.join(kind)}: state the modality of each (modality_1), or mend the table"
+            )
     notes += fit_notes((one.entry.name, name, fit) for one in read for name, fit in zip(names[1:], one.fits))
     return {"channels": ", ".join(n if n == k[0] else f"{n} ({' or '.join(k)})" for n, k in zip(names, kinds))}
 

@@ -160,7 +160,9 @@ def _channel_columns(count: int) -> dict[str, Any]:
     for number in range(1, count + 1):
         columns[f"image_{number}"] = lambda e, n=number - 1: str(e.further[n].image.absolute())
         columns[f"modality_{number}"] = lambda e, n=number - 1: e.further[n].modality
-        columns[f"mask_{number}"] = lambda e, n=number - 1: str(e.further[n].mask.absolute()) if e.further[n].mask else ""
+        columns[f"mask_{number}"] = lambda e, n=number - 1: (
+            str(e.further[n].mask.absolute()) if e.further[n].mask else ""
+        )
     return columns
 
 

@@ -36,7 +36,9 @@ DONE, FAILED = "done", "failed"
 def apply(spec: JobSpec, run: Run) -> None:
     """Apply the model `spec.start_from` to `spec.data`; see `apply_model`."""
     config: ApplyConfig = build(ApplyConfig, spec.config)
-    apply_model(spec.start_from, read_catalog(spec.data, run.home, channels=True), config, run, exclusive_columns(spec.data))
+    apply_model(
+        spec.start_from, read_catalog(spec.data, run.home, channels=True), config, run, exclusive_columns(spec.data)
+    )
 
 
 def apply_model(

@@ -130,7 +130,9 @@ class Segmentation(PlainMethod):
         config = self.config
         pairs = (part.images, part.masks, self.classes)
         if self.form == "3d":
-            return SegmentationDataset(*pairs, config.crop, self.normalisation, config.foreground_share, seed, self.further)
+            return SegmentationDataset(
+                *pairs, config.crop, self.normalisation, config.foreground_share, seed, self.further
+            )
         rows, columns = self.size
         if dimension(self.parts) == 2:
             return RadiographSegmentationDataset(*pairs, rows, self.normalisation, seed)
@@ -258,7 +260,6 @@ class Segmentation(PlainMethod):
             licence=file.plan.licence if file else "",
             geometry=self.parts.geometry,
         )  # fmt: skip
-
 
     def _channels(self) -> dict[str, Any]:
         """What the header says of several channels; nothing of one."""
