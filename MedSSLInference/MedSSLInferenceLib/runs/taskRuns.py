@@ -14,7 +14,7 @@ from MedSSLLib.steps import Steps, resultSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
-from medssl.core.errors import InputError
+from medssl.core.errors import VolumeError
 from medssl.core.requests import PredictRequest, SegmentRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
 from MedSSLInferenceLib.runs.radiographImages import viewOf
@@ -52,14 +52,14 @@ def segmentRun(
         options: further fields of SegmentRequest: overlap, mirror, device.
 
     Raises:
-        InputError: no volume, or a channel that has no place in common with it or lies under another transform.
-        VolumeError: no voxels, or colours.
+        InputError: no volume.
+        VolumeError: no voxels, or colours; a channel that has no place in common with it or lies under another transform.
     """
     channels = tuple(channels)
     _check([volumeNode, *channels], model)
     for node in channels:
         if problem := channelProblem(volumeNode, node):
-            raise InputError(node.GetName(), problem, _("Choose another volume"), code="channels-apart")
+            raise VolumeError(node.GetName(), problem, _("Choose another volume"), code="channels-apart")
 
     def conversation(transport, stopped) -> Steps:
         onProgress(0.0, "")

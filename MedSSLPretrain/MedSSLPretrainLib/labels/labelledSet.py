@@ -14,7 +14,7 @@ from MedSSLLib.widgets.modelChoice import methodTitle, purpose
 from slicer.i18n import tr as _
 
 from medssl.core.capabilities import CLASSES, SEGMENT
-from medssl.core.errors import CatalogError, WeightsError
+from medssl.core.errors import CatalogError, VolumeError, WeightsError
 from medssl.core.registry import TaskEntry
 from medssl.pretraining import METHODS
 from medssl.tasks import TASKS
@@ -86,7 +86,7 @@ def check(chosen: LabelledSet, task: str) -> None:
     """Whether a task can be trained on the choice.
 
     Raises:
-        CatalogError: it cannot; value, rule and remedy are for the panel.
+        CatalogError, VolumeError: it cannot; value, rule and remedy are for the panel.
     """
     if chosen.path:
         return
@@ -175,9 +175,7 @@ def _checkChannels(volume, further) -> None:
             value = _("{node}, image {number} of {volume}").format(
                 node=node.GetName(), number=number, volume=volume.GetName()
             )
-            raise CatalogError(
-                value, problem, _("Choose another image, or leave the volume out"), code="channels-apart"
-            )
+            raise VolumeError(value, problem, _("Choose another image, or leave the volume out"), code="channels-apart")
 
 
 def _checkLabels(volume, columns) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from medssl.core.errors import ConfigError
+from medssl.core.errors import ConfigError, InputError
 from medssl.core.geometry import FAR, Geometry, millimetres
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve
@@ -31,10 +31,10 @@ def check_channels(count: int, form: str) -> None:
     """Refuse several channels where the network sees slices or radiographs.
 
     Raises:
-        ConfigError: they are seen so.
+        InputError: they are seen so.
     """
     if count > 1 and form != "3d":
-        raise ConfigError(
+        raise InputError(
             f"form = {form!r} with {count} channels", "takes one channel", "Take form=3d, or leave out the further channels",
             code="channels-not-taken",
         )  # fmt: skip

@@ -70,7 +70,9 @@ def test_a_missing_channel_is_refused_with_line_patient_and_column(tmp_path, tex
 def test_patterns_pair_files_by_what_their_wildcards_stand_for(tmp_path, pattern, channel, files):
     touch(tmp_path, *files)
     found = listed(DataSpec(path=str(tmp_path), pattern=pattern, channels=(channel,)), tmp_path)
-    names = [[f"{Path(file).parent.name}/{Path(file).name}" for file in files[n : n + 2]] for n in range(0, len(files), 2)]
+    names = [
+        [f"{Path(file).parent.name}/{Path(file).name}" for file in files[n : n + 2]] for n in range(0, len(files), 2)
+    ]
     assert found == names
 
 
@@ -94,7 +96,9 @@ def test_modalities_are_stated_for_all_or_for_each(tmp_path):
     touch(tmp_path, *TREE)
     spec = DataSpec(path=str(tmp_path), pattern="*/ct.nii.gz", channels=("*/mr.nii.gz",))
     for text, expected in (("CT, MR", ["CT", "MR"]), ("MR", ["MR", "MR"]), ("", ["", ""])):
-        entry = read_catalog(from_json(DataSpec, to_json(spec) | {"modality": text}), tmp_path, channels=True).entries[0]
+        entry = read_catalog(from_json(DataSpec, to_json(spec) | {"modality": text}), tmp_path, channels=True).entries[
+            0
+        ]
         assert [one.modality for one in (entry, *entry.further)] == expected
     with refused("channels-not-named", "CT,MR,MR"):
         read_catalog(from_json(DataSpec, to_json(spec) | {"modality": "CT,MR,MR"}), tmp_path, channels=True)
@@ -119,7 +123,9 @@ def test_names_are_modalities_where_these_differ_else_what_files_are_called(tmp_
 def test_volumes_carry_their_further_channels(tmp_path):
     touch(tmp_path, *TREE)
     paths = [str(tmp_path / name) for name in TREE]
-    refs = [VolumeRef(path=a, patient=a, further=(VolumeRef(path=b, modality="MR"),)) for a, b in (paths[:2], paths[2:])]
+    refs = [
+        VolumeRef(path=a, patient=a, further=(VolumeRef(path=b, modality="MR"),)) for a, b in (paths[:2], paths[2:])
+    ]
     spec = from_json(DataSpec, to_json(DataSpec(volumes=tuple(refs))))
     assert spec.volumes == tuple(refs), "the way through HTTP"
     assert listed(spec, tmp_path) == [["a/ct.nii.gz", "a/mr.nii.gz"], ["b/ct.nii.gz", "b/mr.nii.gz"]]

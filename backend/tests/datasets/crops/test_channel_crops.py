@@ -47,7 +47,9 @@ def test_a_channel_lies_on_the_grid_of_the_first(cache, entry):
     (channel,) = image.further
     assert (channel.shape, channel.spacing, channel.modality) == (image.shape, image.spacing, "CT")
     stored = read_entry(entry.further[0])
-    np.testing.assert_array_equal(channel.whole().array, onto(stored, reorient(read_entry(replace(entry, further=())))).array)
+    np.testing.assert_array_equal(
+        channel.whole().array, onto(stored, reorient(read_entry(replace(entry, further=())))).array
+    )
     assert channel.fit.outside == pytest.approx(4 / 28)
     assert channel.statistics.minimum == float(stored.array.min()), "the background that was put there does not count"
     assert channel_notes([image], ("MR", "CT"))[-1].endswith("mr 14.3%")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from medssl.core.errors import InputError, counted
+from medssl.core.errors import InputError, be, counted
 from medssl.core.plan import Plan
 from medssl.images.channels.together import together
 from medssl.images.volume import Volume
@@ -28,9 +28,10 @@ def check_channels(volume: Volume, plan: Plan, further: int | None = None) -> No
     names, has = [one.name for one in plan.channels], 1 + (len(volume.further) if further is None else further)
     what, needed = volume.name or "volume", " and ".join(names)
     if has < len(names):
+        missing = names[has:]
         raise InputError(
-            f"{what} with {counted(has, 'image')}", f"is not all that the model needs, {needed}: {', '.join(names[has:])} missing",
-            "Give every channel, registered with the first (--channel, or the columns image_1 and so on)", code="channel-missing",
+            f"{what} with {counted(has, 'image')}", f"is not all that the model needs, {needed}: {', '.join(missing)} {be(len(missing))} missing",
+            "Give every channel, registered with the first (--channel, or the columns image_1 and so on)", code="channels-incomplete",
         )  # fmt: skip
     if has > len(names):
         raise InputError(
