@@ -119,3 +119,5 @@ def test_channels_of_no_common_place_and_flat_ones_are_refused():
         together(replace(first, further=(replace(blobs(1), origin=np.array([500.0, 0, 0])),)), ("T1", "T2"))
     with refused("not-3d", "T2"):
         together(replace(first, further=(Volume(np.zeros((8, 8))),)), ("T1", "T2"))
+    with refused("not-3d", "T1"):
+        together(replace(Volume(np.zeros((8, 8))), further=(first,)), ("T1", "T2"))

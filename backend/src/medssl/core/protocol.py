@@ -75,9 +75,7 @@ class DataSpec(Body):
     path: str = ""  # a folder or a .csv file, on the machine of the backend
     pattern: str = ""  # glob below a folder, e.g. "*/ct.nii.gz"; "" takes every readable image
     modality: str = ""  # overrides what files say; of several channels one for all, or one each: "MR,CT"
-    channels: tuple[
-        str, ...
-    ] = ()  # with pattern: globs of further channels, of which wildcards stand for the same: "*/mr.nii.gz"
+    channels: tuple[str, ...] = ()  # with pattern: globs of further channels, "*/mr.nii.gz", see `with_channels`
     channel_names: str = ""  # of all channels: "T1,T2"; "": their modalities, or what their files are called
     volumes: tuple[VolumeRef, ...] = ()
     sets: tuple[dict[str, Any], ...] = ()  # complete dataset specs, see `datasets/spec/spec.py`

@@ -22,7 +22,7 @@ from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, rea
 from medssl.datasets.catalog.split import ThreeSplit, folds, split_three
 from medssl.datasets.catalog.subset import subset
 from medssl.datasets.entry import Entry
-from medssl.datasets.geometry import in_spacing, remarks
+from medssl.datasets.geometry import in_spacing, reader_notes, remarks
 from medssl.tasks.label_columns import source_columns
 from medssl.tasks.transfer_config import SelectionConfig
 
@@ -184,12 +184,13 @@ def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> Labell
     if not validation.masks:
         validation = replace(validation, fitted=in_spacing(validation.images, geometry, cache, progress))
     every = [image for part in (parts.training, parts.validation, parts.test) for image in part.images]
+    further = [one for image in every for one in image.further]
     return replace(
         parts,
         training=replace(training, images=images, masks=masks),
         validation=validation,
         geometry=geometry,
-        remarks=(*remarks(every, geometry), *channel_notes(every, parts.channels)),
+        remarks=(*remarks(every, geometry), *reader_notes(further), *channel_notes(every, parts.channels)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from medssl.core.errors import be, counted
+from medssl.core.errors import counted
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.images.channels.fit import Fit
 
@@ -36,7 +36,7 @@ def fit_notes(fits: Iterable[tuple[str, str, Fit]]) -> list[str]:
             listed = ", ".join(f"{case} {fit.outside:.1%}" for case, fit in filled[:NAMED])
             share = sum(fit.outside for _, fit in of_channel) / len(of_channel)
             notes.append(
-                f"Voxels outside the field of {channel} {be(2)} background in {len(filled)} of {counted(len(of_channel), 'case')} "
+                f"Voxels outside the field of {channel} are background in {len(filled)} of {counted(len(of_channel), 'case')} "
                 f"({share:.1%} on average): {listed}{_more(filled)}"
             )
     return notes

@@ -30,12 +30,12 @@ def channel_on(
         labels: label map of the image, (i, j, k) on its grid; with that of the channel their overlap is measured.
 
     Raises:
-        VolumeError: the channel cannot be read, is 2D, or has no place in common with the image.
+        VolumeError: the channel cannot be read, one of both is 2D, or they have no place in common.
     """
-    volume = read_entry(channel)
-    check_volume(volume, name)
+    first, volume = image.whole(), read_entry(channel)
+    for one, called in ((first, "the first image"), (volume, name)):
+        check_volume(one, called)
     volume = replace(volume, array=compact(volume.array))
-    first = image.whole()
     channel_labels = read_label_map(channel.mask, volume) if channel.mask and labels is not None else None
     fit = measure_fit(first, volume, name, labels, channel_labels)
     found = onto(volume, first)

@@ -22,9 +22,11 @@ def together(volume: Volume, names: tuple[str, ...] = ()) -> Volume:
         names: of all channels, for messages; their images' names where left out.
 
     Raises:
-        VolumeError: a channel that is 2D, or has no place in common with the first image.
+        VolumeError: an image that is 2D, or a channel without a place in common with the first image.
     """
     further = []
+    if volume.further:
+        check_volume(volume, names[0] if names else "the first image")
     for number, channel in enumerate(volume.further, 1):
         name = names[number] if number < len(names) else channel.name or f"channel {number + 1}"
         check_volume(channel, name)

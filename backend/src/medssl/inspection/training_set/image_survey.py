@@ -163,6 +163,8 @@ def _modality(volume: Volume) -> str:
 def _fits(entry: Entry, volume: Volume, labels: np.ndarray | None) -> tuple[Fit, ...]:
     """How each further channel lies on the first; with the label maps of both their overlap is measured."""
     fits = []
+    if volume.further:
+        check_volume(volume, entry.name)
     for number, (one, channel) in enumerate(zip(entry.further, volume.further), 1):
         check_volume(channel, f"{entry.name}, image_{number}")
         known = read_label_map(one.mask, channel) if one.mask and labels is not None else None
