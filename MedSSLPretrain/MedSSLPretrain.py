@@ -3,6 +3,7 @@
 # No `from __future__ import annotations` here: parameterNodeWrapper reads the annotations as types.
 import os
 import sys
+from typing import Annotated
 
 import slicer
 from MedSSLLib.backend.backendBox import BackendBox
@@ -14,7 +15,7 @@ from MedSSLPretrainLib.sampleData import registerSampleData
 from MedSSLPretrainLib.views.previewLayout import registerPreviewLayout
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -72,6 +73,8 @@ class MedSSLPretrainParameterNode:
     comparison: str  # as JSON
     labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
     labelColumns: str
+    channelCount: Annotated[int, WithinRange(1, 4)] = 1
+    channelNames: str
     startFrom: str
 
 

@@ -118,8 +118,8 @@ class ConsoleVerbs:
             volumeNode: a volume node; it stays as it is.
             model: a job id, or the path of a weight file that the backend can read, fine-tuned for segmentation.
             transport: as in `restore`.
-            options: overlap 0...0.9, mirror, device, onProgress(fraction, message); waitForCompletion=False with
-                onFinished (called with a Segmented) and onFailed, as in `restore`.
+            options: channels (volume nodes of a model's further channels, in its order), overlap 0...0.9, mirror, device,
+                onProgress(fraction, message); waitForCompletion=False with onFinished (called with a Segmented) and onFailed, as in `restore`.
 
         Returns:
             A new vtkMRMLSegmentationNode beside the volume, with the names, colours and terminology the model learned.

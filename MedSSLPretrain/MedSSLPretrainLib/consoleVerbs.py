@@ -73,7 +73,8 @@ class ConsoleVerbs:
 
     def finetune(
         self, volumes, segmentations=None, labels=None, task="", startFrom="", preset="laptop", config=None, name="",
-        device="auto", modality="", partialWeights=False, waitForCompletion=True, onEvent=lambda event: None,
+        device="auto", modality="", partialWeights=False, channels=None, channelNames="", waitForCompletion=True,
+        onEvent=lambda event: None,
     ):  # fmt: skip
         """Train a model for a task on labelled volumes and follow it to its end.
 
@@ -88,6 +89,8 @@ class ConsoleVerbs:
             preset, config, name, device, waitForCompletion, onEvent: as in `pretrain`.
             modality: CT, MR or CXR, where the files do not say.
             partialWeights: accept weights that match only in part.
+            channels: of each volume a list of the nodes that are its further channels, such as [[ct1], [ct2]].
+            channelNames: of all channels, such as "T1,CT"; "": by their modality.
 
         Returns:
             A Job; its `model` is what MedSSLInference's `segment` or `predict` takes, and `finetune` to go on.
@@ -97,7 +100,7 @@ class ConsoleVerbs:
         """
         task = task or ("segmentation" if labels is None else "classification")
         complete = as_dict(build(config_class(TASKS, task, "task"), config or {}, preset=preset))
-        chosen = LabelledSet.of(volumes, segmentations, labels, modality)
+        chosen = LabelledSet.of(volumes, segmentations, labels, modality, channels, channelNames)
         transport = self._connected()
         steps = finetuneSteps(
             chosen, sharesFiles(transport.address), task, complete, startFrom, name=name, device=device,

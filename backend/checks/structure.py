@@ -23,7 +23,7 @@ ROOMS = (
     "inspection", "reports", "tasks", "studies", "handlers", "server", "client", "cli", "examples",
 )  # fmt: skip  # of the backend, lowest first
 LIBRARIES = {  # of the extension: their folders, lowest first; "" are the files beside them. MedSSLLib lies below the two others
-    "MedSSLLib": ("widgets", "", "scene", "install", "backend"),
+    "MedSSLLib": ("widgets", "", "scene", "channels", "install", "backend"),
     "MedSSLPretrainLib": ("labels", "datasets", "views", "runs", "rounds", "panel", ""),
     "MedSSLInferenceLib": ("scene", "views", "runs", "panel", "radiographs", ""),
 }

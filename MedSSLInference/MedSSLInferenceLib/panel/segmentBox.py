@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.widgets.actionBox import Action, unfulfilled
+from MedSSLLib.widgets.fitting import elideMiddle
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
 from medssl.core.capabilities import SEGMENT
+from MedSSLInferenceLib.panel.channelRows import NAME, ChannelRows, channelNames
 from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER, InspectionBox, withNotes
 from MedSSLInferenceLib.panel.rowsTable import fillRows
 from MedSSLInferenceLib.scene.presence import requirePresent
@@ -33,7 +35,9 @@ class SegmentBox(InspectionBox):
         super().__init__(loadInto(frame, UI_FOLDER / "MedSSLSegment.ui", "segmentSelector"), "segment", *common)
         self.segmented, self._openEditor = None, openEditor
         ui = self.ui
-        self._inputs = (ui.segmentSelector, ui.mirrorCheck)
+        self.channels = ChannelRows(ui.channelsFrame, self._onChannels)
+        self._volumeTitle = ui.segmentLabel.text
+        self._inputs = (ui.segmentSelector, ui.mirrorCheck, ui.channelsFrame)
         ui.segmentSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._chose())
         ui.editButton.connect("clicked(bool)", lambda _checked: self._edit())
         self._forgetResults()
@@ -45,6 +49,22 @@ class SegmentBox(InspectionBox):
             )
         )  # fmt: skip
 
+    def update(self) -> None:
+        """Also offer the further channels that the chosen model needs."""
+        if not self.busy:
+            names, node = channelNames(self._models.model), self.ui.segmentSelector.currentNode()
+            self.channels.show(names, node)
+            self.ui.segmentLabel.text = f"{elideMiddle(names[0], NAME)}:" if names else self._volumeTitle
+        super().update()
+
+    def close(self) -> None:
+        """The panel goes away."""
+        super().close()
+        self.channels.close()
+
+    def _onChannels(self) -> None:
+        self._chose()
+
     def _forgetResults(self) -> None:
         self.segmented = None
         self.ui.segmentTable.visible = self.ui.correctFrame.visible = False
@@ -54,12 +74,17 @@ class SegmentBox(InspectionBox):
 
     def _start(self, *callbacks):
         ui = self.ui
-        return self._ask("segment", ui.segmentSelector.currentNode(), callbacks, mirror=ui.mirrorCheck.checked)
+        options = dict(mirror=ui.mirrorCheck.checked, channels=self.channels.nodes)
+        return self._ask("segment", ui.segmentSelector.currentNode(), callbacks, **options)
+
+    def _advice(self) -> str:
+        return withNotes(super()._advice(), {"notes": self.channels.notes()})
 
     def _missing(self) -> list[str]:
         return unfulfilled(
             (self.ui.segmentSelector.currentNode() is not None, _("load a volume or a radiograph")),
             *self._modelWishes(_("choose a model that was fine-tuned for segmentation")),
+            *self.channels.wishes(),
         )
 
     def _onSegmented(self, segmented) -> None:

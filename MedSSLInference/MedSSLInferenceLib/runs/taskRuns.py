@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from MedSSLLib.backend.qtTransport import sharesFiles
+from MedSSLLib.channels.channelNodes import channelProblem, channelSteps, setFurther
 from MedSSLLib.scene.volumeExport import greyVoxels, uploadSteps
 from MedSSLLib.steps import Steps, resultSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
+from medssl.core.errors import VolumeError
 from medssl.core.requests import PredictRequest, SegmentRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
 from MedSSLInferenceLib.runs.radiographImages import viewOf
@@ -37,30 +39,41 @@ class Predicted:
     view: str  # how 3D ones were made 2D
 
 
-def segmentRun(volumeNode, model: str, onProgress: Callable = lambda *_: None, **options: Any) -> InspectionRun:
+def segmentRun(
+    volumeNode, model: str, onProgress: Callable = lambda *_: None, channels=(), **options: Any
+) -> InspectionRun:
     """A segmentation of one volume or radiograph; its nodes are a Segmented.
 
     Args:
         volumeNode: a volume node, 3D or 2D.
         model: a job id, or the path of a weight file that the backend can read.
         onProgress: called with a fraction 0...1 and a message.
+        channels: volume nodes of the model's further channels, in its order.
         options: further fields of SegmentRequest: overlap, mirror, device.
 
     Raises:
         InputError: no volume.
-        VolumeError: no voxels, or colours.
+        VolumeError: no voxels, or colours; a channel that has no place in common with it or lies under another transform.
     """
-    _check([volumeNode], model)
+    channels = tuple(channels)
+    _check([volumeNode, *channels], model)
+    for node in channels:
+        if problem := channelProblem(volumeNode, node):
+            raise VolumeError(node.GetName(), problem, _("Choose another volume"), code="channels-apart")
 
     def conversation(transport, stopped) -> Steps:
         onProgress(0.0, "")
-        volume = yield from uploadSteps(volumeNode, sharesFiles(transport.address))
+        volume = yield from channelSteps(volumeNode, channels, sharesFiles(transport.address))
         request = SegmentRequest(volume, model, **options)
         status = yield from resultSteps((yield api.segment(request)), stopped, onProgress)
         return request, status, (yield api.result_file(status.id, LABEL_MAP))
 
     def createNodes(value) -> Steps:
         requirePresent([volumeNode], _("Load it and segment it again"))
+        for number, node in enumerate(channels, 1):
+            setFurther(
+                volumeNode, number, node
+            )  # for whoever corrects the segmentation and lets the model learn from it
         return (yield from segmentationSteps(volumeNode, *value))
 
     return InspectionRun(conversation, createNodes)

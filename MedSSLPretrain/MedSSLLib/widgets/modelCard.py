@@ -72,7 +72,9 @@ def _learntFrom(plan: dict[str, Any]) -> str:
             counted(count, _("{count} radiograph"), _("{count} radiographs")) if flat
             else counted(count, _("{count} volume"), _("{count} volumes"))
         )  # fmt: skip
-        kind = f" ({modality})" if modality and not flat else ""
+        channels = [one["name"] for one in (plan.get("task") or {}).get("channels", ())]
+        known = " + ".join(channels) or modality
+        kind = f" ({known})" if known and not flat else ""
         return _("Learnt from {what}{kind}.").format(what=what, kind=kind)
     source = origin.get("source", "")
     return _("From the file {name}.").format(name=source) if source else ""

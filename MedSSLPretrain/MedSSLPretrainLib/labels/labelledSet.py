@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from MedSSLLib.channels.channelNodes import channelProblem
 from MedSSLLib.scene.labelMaps import isEmpty, segmentFacts
 from MedSSLLib.widgets.counted import counted
 from MedSSLLib.widgets.modelChoice import methodTitle, purpose
 from slicer.i18n import tr as _
 
 from medssl.core.capabilities import CLASSES, SEGMENT
-from medssl.core.errors import CatalogError, WeightsError
+from medssl.core.errors import CatalogError, VolumeError, WeightsError
 from medssl.core.registry import TaskEntry
 from medssl.pretraining import METHODS
 from medssl.tasks import TASKS
@@ -32,9 +33,11 @@ class LabelledSet:
     columns: tuple[str, ...] = ()  # of the labels, which stand at the volumes
     path: str = ""
     modality: str = ""
+    further: tuple = ()  # of each volume its further channels, None where one is missing; (): there are none
+    channelNames: str = ""  # of all channels, separated by commas; "": by their modality
 
     @staticmethod
-    def of(volumes, segmentations=None, labels=None, modality: str = "") -> LabelledSet:
+    def of(volumes, segmentations=None, labels=None, modality: str = "", channels=None, channelNames="") -> LabelledSet:
         """From what a script gives.
 
         Args:
@@ -42,13 +45,22 @@ class LabelledSet:
             segmentations: a segmentation node for each; None: those that were made on the volumes.
             labels: a dict of labels for each, or a table node as `labelledVolumes.takeTable` reads it; they are kept at
                 the volume nodes.
+            channels: of each volume a list of the nodes that are its further channels; they are kept at the volume nodes.
+            channelNames: of all channels, "T1,T2".
         """
         if isinstance(volumes, (str, Path)):
             return LabelledSet(path=str(volumes), modality=modality)
         nodes = tuple(volumes)
         if labels is None:
             found = segmentations if segmentations is not None else [segmentationOf(node) for node in nodes]
-            return LabelledSet(nodes, _asMany(nodes, found, _("segmentations")), modality=modality)
+            further = tuple(map(tuple, _asMany(nodes, channels, _("lists of channels")))) if channels else ()
+            return LabelledSet(
+                nodes,
+                _asMany(nodes, found, _("segmentations")),
+                modality=modality,
+                further=further,
+                channelNames=channelNames,
+            )
         if hasattr(labels, "GetCellText"):
             columns = takeTable(labels)
         else:
@@ -74,7 +86,7 @@ def check(chosen: LabelledSet, task: str) -> None:
     """Whether a task can be trained on the choice.
 
     Raises:
-        CatalogError: it cannot; value, rule and remedy are for the panel.
+        CatalogError, VolumeError: it cannot; value, rule and remedy are for the panel.
     """
     if chosen.path:
         return
@@ -83,6 +95,7 @@ def check(chosen: LabelledSet, task: str) -> None:
     for number, volume in enumerate(chosen.volumes):
         if learnsSegments(task):
             _checkSegmentation(volume, chosen.segmentations[number])
+            _checkChannels(volume, chosen.further[number] if chosen.further else ())
         else:
             _checkLabels(volume, chosen.columns)
     if not learnsSegments(task):
@@ -151,6 +164,18 @@ def _checkSegmentation(volume, segmentation) -> None:
         raise CatalogError(segmentation.GetName(), rule, _("Give each a name of its own"))
     if isEmpty(segmentation):
         raise CatalogError(segmentation.GetName(), _("has only empty segments"), _("Paint a segment"))
+
+
+def _checkChannels(volume, further) -> None:
+    for number, node in enumerate(further, 2):
+        if node is None:
+            rule = _("has no image {number}").format(number=number)
+            raise CatalogError(volume.GetName(), rule, _("Choose it, or leave the volume out"), code="channel-missing")
+        if problem := channelProblem(volume, node):
+            value = _("{node}, image {number} of {volume}").format(
+                node=node.GetName(), number=number, volume=volume.GetName()
+            )
+            raise VolumeError(value, problem, _("Choose another image, or leave the volume out"), code="channels-apart")
 
 
 def _checkLabels(volume, columns) -> None:

@@ -18,6 +18,7 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.core.errors import CatalogError, MedSSLError, WeightsError
+from MedSSLPretrainLib.labels.channelsTable import ChannelsTable
 from MedSSLPretrainLib.labels.labelColumns import LabelColumns
 from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, patients, taskEntry
 from MedSSLPretrainLib.labels.labelledVolumes import isLabelled, labelsOf, segmentationOf, volumesOfScene
@@ -39,8 +40,8 @@ class FinetuneBox(JobBox):
 
     Signal: `chosenChanged()`; see JobBox for the others.
 
-    Attributes: `tasks`, task and settings; `table` of the volumes; `columns` of labels; `models` to start from; `heldOut`, says
-    which patients validate in every round.
+    Attributes: `tasks`, task and settings; `table` of the volumes; `channels` of each; `columns` of labels; `models` to start
+    from; `heldOut`, says which patients validate in every round.
 
     Args:
         frame: an empty widget of the panel with a layout.
@@ -57,9 +58,10 @@ class FinetuneBox(JobBox):
         ui = self.ui
         self._parameterNode = self.models = self._continued = None
         self._round = ("", "")  # the model that is gone on from, and the job that does
-        self._inputs = (ui.volumesTable,)
+        self._inputs = (ui.volumesTable, ui.channelsFrame)
         self.tasks = MethodBox(ui, knownTasks(), HIDDEN, CHIEF)
         self.table = VolumesTable(ui.volumesTable)
+        self.channels = ChannelsTable(ui)
         self.columns = LabelColumns(ui, self.showError)
         self.models = ModelChoice(
             ui.startFromCombo, ui.startFromPath, self._chosen, none=_("Nothing (from scratch)"), nameLength=MODEL_NAME
@@ -72,7 +74,7 @@ class FinetuneBox(JobBox):
             (ui.continueButton, self.goOn),
         ):  # fmt: skip
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
-        for part in (self.tasks, self.table, self.columns):
+        for part in (self.tasks, self.table, self.channels, self.columns):
             part.changed.connect(self._chosen)
         self._watch = SceneWatch(self.refresh)
         self._setJob(
@@ -84,6 +86,8 @@ class FinetuneBox(JobBox):
         """The user's choice; it may be empty."""
         common = dict(volumes=self.table.volumes, modality=chosen(self.ui.modalityCombo) or "")
         if learnsSegments(self.tasks.name):
+            several = self.channels.count > 1
+            common |= dict(further=self.channels.further if several else (), channelNames=self.channels.names)
             return LabelledSet(segmentations=self.table.segmentations, **common)
         return LabelledSet(columns=self.columns.names, **common)
 
@@ -122,6 +126,7 @@ class FinetuneBox(JobBox):
     def refresh(self) -> None:
         """The scene has changed, or the user comes back from another module."""
         self.table.refresh()
+        self.channels.show(self.table.volumes)
         self.update()
         self.chosenChanged.emit()
 
@@ -170,6 +175,7 @@ class FinetuneBox(JobBox):
             combo = self.ui.methodCombo
             combo.setCurrentIndex(max(0, combo.findData(node.task)))
             self.columns.set(tuple(name for name in node.labelColumns.split(",") if name))
+            self.channels.set(node.channelCount, node.channelNames)
             self.table.tick([volume for volume in node.labelledVolumes if volume is not None])
             self.models.select(node.startFrom)
         self._parameterNode = node
@@ -222,12 +228,14 @@ class FinetuneBox(JobBox):
             return
         self.showError(None)
         isSegmentation, node = learnsSegments(self.tasks.name), self._parameterNode
-        self.ui.labelsFrame.visible = not isSegmentation
+        self.ui.labelsFrame.visible, self.ui.channelsFrame.visible = not isSegmentation, isSegmentation
+        self.channels.show(self.table.volumes)
         self.ui.startFromCard.text = breakable(self.models.card)
         self.ui.startFromCard.visible = bool(self.models.card)
         self.table.setColumns(None if isSegmentation else self.columns.names)
         if node is not None:
             node.task, node.labelColumns = self.tasks.name, ",".join(self.columns.names)
+            node.channelCount, node.channelNames = self.channels.count, self.ui.channelNamesEdit.text
             node.labelledVolumes, node.startFrom = list(self.table.volumes), self.models.reference
         self.update()
         self.chosenChanged.emit()

@@ -6,7 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from MedSSLLib.scene.volumeExport import ijkToRas, sendSteps, uploadSteps
+from MedSSLLib.channels.channelNodes import channelSteps
+from MedSSLLib.scene.volumeExport import ijkToRas, sendSteps
 from MedSSLLib.steps import Steps
 
 from medssl.client import api, volumes
@@ -63,7 +64,11 @@ def dataSteps(chosen: LabelledSet, loopback: bool, classes) -> Steps:
         masks.append(volumes.nrrd_bytes(array, ijkToRas(volume)))
     refs = []
     for number, (volume, patient) in enumerate(zip(chosen.volumes, patients(chosen.volumes))):
-        ref = yield from uploadSteps(volume, loopback)
+        further = chosen.further[number] if chosen.further else ()
+        ref = yield from channelSteps(volume, further, loopback)
+        if further:  # the modality that was stated is that of the ticked volumes
+            ref = replace(ref, modality=chosen.modality or ref.modality)
         mask = (yield from sendSteps(masks[number])) if classes else ""
         refs.append(replace(ref, patient=patient, mask_sha256=mask, labels=labelsOf(volume, chosen.columns)))
-    return DataSpec(volumes=tuple(refs), modality=chosen.modality)
+    modality = "" if chosen.further else chosen.modality
+    return DataSpec(volumes=tuple(refs), modality=modality, channel_names=chosen.channelNames)

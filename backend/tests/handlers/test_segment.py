@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from asking import Context, ask
 from inspection_fakes import make_ct
-from segment_fakes import SEGMENTS, Levels, expected
+from refusals import refused
+from segment_fakes import CT, SEGMENTS, Levels, expected
 
 from medssl.client.volumes import read_nrrd_bytes
 from medssl.images.formats.reading import read_volume
@@ -30,3 +33,17 @@ def test_the_inspection_leaves_a_segmentation_a_picture_and_a_table(tmp_path):
     np.testing.assert_array_equal(array.T, labels.array)
     np.testing.assert_allclose(matrix, volume.ijk_to_ras, atol=1e-9)
     assert [row["value"] for row in found.table] == [3, 7]
+
+
+def test_the_further_channels_of_a_request_are_read_after_the_model_has_asked_for_them(tmp_path):
+    volume = make_ct()
+    context = Context(tmp_path, volume, Levels())
+    request = {"volume": {"path": "scan", "further": [{"path": "other"}]}, "model": "m"}
+    with refused("channels-not-taken", "2 images"):
+        ask("segment", request, context)
+    channels = [{"name": name, "modality": "CT", "normalisation": CT} for name in ("early", "late")]
+    context._net.plan = replace(context._net.plan, task={**context._net.plan.task, "channels": channels})
+    with refused("channels-incomplete", ["early and late", "late is missing"]):
+        ask("segment", {**request, "volume": {"path": "scan"}}, context)
+    ask("segment", request, context)  # the same image twice
+    np.testing.assert_array_equal(read_volume(context.folder / "segmentation.nrrd").array, expected(scaled(volume)))

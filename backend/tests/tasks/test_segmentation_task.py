@@ -53,6 +53,7 @@ def test_it_learns_and_leaves_model_tables_and_report(tmp_path: Path):
         2.0,
     ]
     assert job.of("transfer")[0]["matched"] == 0 and job.of("finished")
+    assert "channels" not in plan.task and [one.name for one in plan.channels] == ["MR"], "a header as it always was"
 
 
 @pytest.mark.parametrize("name", ["dice", "dice-ce"])

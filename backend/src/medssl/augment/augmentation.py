@@ -34,12 +34,16 @@ class Augmentation:
         axes: 2 or 3.
         mirror: whether axes may be mirrored; radiographs keep left and right apart, so not there unless asked.
         spacing: of the samples in mm, so that turns keep shapes; (): cubes.
+        channels: images among the channels (a slice's neighbours are of one image): all are moved alike, and the intensities of
+            each are changed by draws of its own.
 
     Source: Isensee et al., Nature Methods 18 (2021), and the public code of its training, for numbers.
     """
 
-    def __init__(self, level: str, axes: int, mirror: bool = True, spacing: tuple[float, ...] = ()) -> None:
-        self.warp = None
+    def __init__(
+        self, level: str, axes: int, mirror: bool = True, spacing: tuple[float, ...] = (), channels: int = 1
+    ) -> None:
+        self.warp, self.channels = None, channels
         if level == "strong":
             turn = 30.0 if axes == 3 else 180.0 if mirror else 15.0
             axes_mirrored = tuple(range(axes)) if mirror else ()
@@ -49,7 +53,7 @@ class Augmentation:
     def draw(self, images: Tensor, generator: torch.Generator) -> Changes:
         """Draw for images (N, C, *spatial), of which only shape and device are read."""
         space = self.warp.draw(images, generator) if self.warp is not None else None
-        return Changes(space, self.intensity.draw(images, generator))
+        return Changes(space, self.intensity.draw(self._apart(images), generator))
 
     def apply(self, images: Tensor, masks: Tensor | None, changes: Changes) -> tuple[Tensor, Tensor | None]:
         """Change images (N, C, *spatial) in 0…1 and masks (N, 1, *spatial) alike; classes stay what they are."""
@@ -57,8 +61,13 @@ class Augmentation:
             images = self.warp.apply(images, changes.space)
             masks = None if masks is None else self.warp.apply_labels(masks, changes.space)
         if self.intensity.distortions:
-            images = self.intensity.apply(images, changes.intensity).clamp_(0.0, 1.0)
+            changed = self.intensity.apply(self._apart(images), changes.intensity).clamp_(0.0, 1.0)
+            images = changed.reshape(images.shape)
         return images, masks
+
+    def _apart(self, images: Tensor) -> Tensor:
+        """(N, C, *spatial) as (N · channels, C / channels, *spatial): each image a sample of its own."""
+        return images if self.channels == 1 else images.reshape(len(images) * self.channels, -1, *images.shape[2:])
 
     def __call__(
         self, images: Tensor, masks: Tensor | None, generator: torch.Generator

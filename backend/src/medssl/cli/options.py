@@ -27,6 +27,15 @@ Labels = Annotated[
     str, typer.Option(help='Label columns: "Pneumonia", "Effusion,Edema", "Abnormal=Mass|Nodule", "!No Finding".')
 ]
 Pattern = Annotated[str, typer.Option(help='Glob below a folder, such as "*/ct.nii.gz".')]
+Channels = Annotated[
+    list[str],
+    typer.Option(
+        "--channel",
+        help='Further channel, registered with the first: a glob with the wildcards of --pattern ("*/mr.nii.gz"), beside one image '
+        "a file; in a table the columns image_1 and so on; repeatable.",
+    ),
+]
+ChannelNames = Annotated[str, typer.Option(help='Names of all channels, such as "T1,CT"; without: their modalities.')]
 Masks = Annotated[str, typer.Option(help="Path of label maps, such as {folder}/../labels/{stem}.nii.gz")]
 PlainIds = Annotated[bool, typer.Option("--plain-ids", help="PatientIDs of DICOM files as they are, not hashed.")]
 FillGaps = Annotated[
@@ -35,7 +44,9 @@ FillGaps = Annotated[
 UnreadableShare = Annotated[
     float, typer.Option(help="Share of the images that may be unusable and are left out; one always may.")
 ]
-Modality = Annotated[str, typer.Option(help="Modality (CT, MR or CXR) where the files do not say.")]
+Modality = Annotated[
+    str, typer.Option(help="Modality (CT, MR or CXR) where the files do not say; of several channels MR,CT.")
+]
 View = Annotated[
     str, typer.Option(help="View of 3D files for a model of radiographs: frontal, lateral, or a slice: k:57.")
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,38 @@ def data_spec(
 ) -> DataSpec:
     """A folder or CSV as such; image files as a list; dataset specs (YAML) as sets. `more`: further fields of `DataSpec`.
 
+    `channels` among these are patterns below a folder, or the files that go with a single image.
+
     Raises:
-        CatalogError: a dataset spec that breaks a rule, or one among other things.
+        CatalogError: a dataset spec that breaks a rule, or one among other things; channels of a table, or of several images.
     """
     only = Path(paths[0])
     common: dict[str, Any] = {
         "modality": modality, "validation_fraction": validation_fraction, "exclude": tuple(exclude), **more,
     }  # fmt: skip
+    channels = tuple(more.get("channels", ()))
+    if channels and not (len(paths) == 1 and only.is_dir()):
+        common["channels"] = ()
+        _check_channels(paths, only)
     if any(is_dataset_spec(path) for path in paths):
         return DataSpec(sets=tuple(one.as_dict() for one in read_dataset_specs(paths)), **common)
     if len(paths) == 1 and (only.is_dir() or only.suffix.lower() == ".csv" or not split_choice(only)[0].exists()):
         return DataSpec(path=str(only), pattern=pattern, **common)
-    volumes = tuple(VolumeRef(path=path, modality=modality) for path in paths)
+    first, *others = modality.split(",")
+    stated = others or [first] * len(channels)
+    further = tuple(
+        VolumeRef(path=path, modality=kind.strip()) for path, kind in zip_longest(channels, stated, fillvalue="")
+    ) if channels else ()  # fmt: skip
+    volumes = tuple(VolumeRef(path=path, modality=first.strip(), further=further) for path in paths)
     return DataSpec(volumes=volumes, **common)
+
+
+def _check_channels(paths: list[str], only: Path) -> None:
+    table = len(paths) == 1 and only.suffix.lower() == ".csv"
+    if table or len(paths) > 1 or is_dataset_spec(paths[0]):
+        rule = "cannot be given beside a table" if table else "goes with one image, or with the pattern of a folder"
+        remedy = "Name the channels in columns image_1, image_2 and so on of a table"
+        raise CatalogError("--channel", rule, remedy, code="channel-pattern")
 
 
 def dicom_options(plain_ids: bool, fill_gaps: bool) -> dict[str, str]:

@@ -19,6 +19,15 @@ LARGEST_HEADER = 100 * 2**20  # the limit of the safetensors format
 
 
 @dataclass(frozen=True)
+class Channel:
+    """One of the images that a model sees of each case."""
+
+    name: str
+    modality: str = ""
+    normalisation: dict[str, Any] = field(default_factory=dict)  # as `Plan.normalisation`
+
+
+@dataclass(frozen=True)
 class Plan:
     """All that is needed to use the weights: architecture, normalisation, provenance, licence and a digest."""
 
@@ -36,6 +45,14 @@ class Plan:
     sha256: str = ""  # of all tensors' bytes in name order
     version: int = VERSION
     geometry: Geometry = Geometry()  # of volumes: the orientation and spacing that the network sees
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What the model sees of each case, in the network's order; of most models one image, whose name is its modality."""
+        listed = self.task.get("channels")
+        if listed:
+            return tuple(Channel(**one) for one in listed)
+        return (Channel(self.modality or "image", self.modality, self.normalisation),)
 
     def to_metadata(self) -> dict[str, str]:
         """The safetensors `__metadata__` that carries this plan."""

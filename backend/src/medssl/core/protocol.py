@@ -49,6 +49,7 @@ class VolumeRef(Body):
     labels: dict[str, float | str] = field(default_factory=dict)  # what is known of it, as in a catalogue's columns
     split: str = ""  # training, validation, test or "" (drawn)
     point: tuple[float, float, float] | None = None  # mm, RAS: the place in a 3D image that is asked about
+    further: tuple[VolumeRef, ...] = ()  # images of the same place, registered with it: its further channels
 
     def __post_init__(self) -> None:
         what = self.name or repr(self.path)
@@ -60,6 +61,11 @@ class VolumeRef(Body):
             raise InputError(
                 f"label map of {what}", "has a path and a SHA-256", "Give one of the two", code="path-or-sha256"
             )
+        if any(one.further for one in self.further):
+            raise InputError(
+                f"further channel of {what}", "has further channels itself", "List all of them at the first",
+                code="channels-nested",
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,9 @@ class DataSpec(Body):
 
     path: str = ""  # a folder or a .csv file, on the machine of the backend
     pattern: str = ""  # glob below a folder, e.g. "*/ct.nii.gz"; "" takes every readable image
-    modality: str = ""  # overrides what files say
+    modality: str = ""  # overrides what files say; of several channels one for all, or one each: "MR,CT"
+    channels: tuple[str, ...] = ()  # with pattern: globs of further channels, "*/mr.nii.gz", see `with_channels`
+    channel_names: str = ""  # of all channels: "T1,T2"; "": their modalities, or what their files are called
     volumes: tuple[VolumeRef, ...] = ()
     sets: tuple[dict[str, Any], ...] = ()  # complete dataset specs, see `datasets/spec/spec.py`
     masks: str = ""  # where an image's label map lies: "{folder}/../labels/{stem}.nii.gz"; "": as the catalogue says

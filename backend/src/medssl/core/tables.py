@@ -43,7 +43,9 @@ class Lines(Protocol):
     def __next__(self) -> list[str]: ...
 
 
-def read_table(path: Path, needed: Sequence[str] = (), known: Sequence[str] = ()) -> Table:
+def read_table(
+    path: Path, needed: Sequence[str] = (), known: Sequence[str] = (), also: Mapping[str, str] | None = None
+) -> Table:
     """Read a table whose first line names its columns, as spreadsheets write them.
 
     Fields are separated by commas, semicolons or tabs, whichever the first line has most of; the text is UTF-8 or UTF-16, or
@@ -54,6 +56,7 @@ def read_table(path: Path, needed: Sequence[str] = (), known: Sequence[str] = ()
         path: of the file.
         needed: columns that must be there.
         known: further columns that may be written in another case.
+        also: second name of a column -> its name, which it gets where no other column has that.
 
     Raises:
         NotFoundError: no such file.
@@ -70,7 +73,8 @@ def read_table(path: Path, needed: Sequence[str] = (), known: Sequence[str] = ()
         numbered = [(reader.line_num, fields) for fields in reader if any(field.strip() for field in fields)]
     except csv.Error as error:
         raise _no_table(path, str(error)) from error
-    columns = _columns(path, written, (*needed, *known))
+    columns = _columns(path, written, (*needed, *known, *(also or {})))
+    columns = [name if (proper := (also or {}).get(name, name)) in columns else proper for name in columns]
     for name in needed:
         if name not in columns:
             rule = f"has no column {name!r} (it has: {', '.join(columns)})"

@@ -41,11 +41,12 @@ class Entry:
     files: tuple[Path, ...] = ()  # of a DICOM series: its files, in any folders
     part: str = ""  # which of several stacks or phases in these files, see `images.formats.dicom_series`
     gaps: str = "refuse"  # missing slices of a DICOM series, see `DataSpec`
+    further: tuple[Entry, ...] = ()  # images of the same place, registered with it: its further channels
     whose: str = ""  # what says whose it is: PatientID, BIDS, folder, file (nothing does); "": the table or the caller
 
 
 def read_entry(entry: Entry) -> Volume:
-    """Read the image of an entry, of a series from its files, with the place that its labels are about.
+    """Read the image of an entry, of a series from its files, with the place that its labels are about and its further channels.
 
     One without a label map that looks like one itself gets a note.
 
@@ -55,6 +56,8 @@ def read_entry(entry: Entry) -> Volume:
     volume = read_volume(entry.image, entry.modality, files=entry.files, part=entry.part, gaps=entry.gaps)
     if entry.mask is None and looks_like_label_map(volume.array):
         volume = replace(volume, notes=(*volume.notes, LABEL_MAP_NOTE))
+    if entry.further:
+        volume = replace(volume, further=tuple(map(read_entry, entry.further)))
     return located(volume, entry.point, entry.frame) if entry.point else volume
 
 

@@ -22,7 +22,7 @@ def check(request: CheckRequest, context: Context) -> None:
     if request.data.sets:
         return _check_specs(request, context)
     context.progress(0.0, "listing the images")
-    images = read_catalog(request.data, context.home)
+    images = read_catalog(request.data, context.home, channels=True)
     labels = (
         LabelSpec(tuple(one.strip() for one in request.labels.split(",") if one.strip())) if request.labels else None
     )

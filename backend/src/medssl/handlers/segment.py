@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from medssl.core.requests import SegmentRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
 from medssl.handlers.images import note_geometry, stated
 from medssl.images.formats.segmentation_files import write_segmentation
+from medssl.inference.volumes.channels import check_channels, on_one_grid
 from medssl.inference.volumes.found_labels import COLUMNS
 from medssl.inference.volumes.segmenter import check_segmenter, segment_image
 from medssl.reports.figures.segmentation import draw_segmentation
@@ -22,7 +25,12 @@ def segment(request: SegmentRequest, context: Context) -> None:
     net = stated(context.model(request.model, "", request.device), request)
     check_segmenter(net)  # before the image is read: it may take long
     context.progress(0.0, "reading the image")
-    volume, ref = context.volume(request.volume), request.volume
+    ref = request.volume
+    volume = context.volume(replace(ref, further=()))
+    check_channels(volume, net.plan, len(ref.further))
+    if ref.further:
+        further = tuple(context.volume(one) for one in ref.further)
+        volume = on_one_grid(replace(volume, further=further), net.plan)
     note_geometry(context, volume, net.plan, ref.view)
     overlap = None if request.overlap < 0 else request.overlap
     found = segment_image(volume, net, overlap, request.mirror, context.progress, view=ref.view, inverted=ref.inverted)

@@ -69,7 +69,9 @@ def turned(volume: Volume, turn: Turn) -> Volume:
         if turn.flipped[axis]:
             origin = origin + direction[:, axis] * spacing[axis] * (volume.shape[order[axis]] - 1)
             direction[:, axis] *= -1
-    return replace(volume, array=turn.apply(volume.array), spacing=spacing, origin=origin, direction=direction)
+    further = tuple(turned(one, turn) for one in volume.further)
+    array = turn.apply(volume.array)
+    return replace(volume, array=array, spacing=spacing, origin=origin, direction=direction, further=further)
 
 
 def reorient(volume: Volume, orientation: str = CANONICAL) -> Volume:

@@ -58,7 +58,8 @@ def resample(volume: Volume, target: Sequence[float], interpolation: str = "cubi
     for first, slab in resample_slabs(array_reader(volume.array), volume.shape, shape, interpolation):
         values = slab[0].clamp(low, high)
         out[:, :, first : first + slab.shape[3]] = (values.round() if whole else values).numpy()
-    return on_grid(volume, out)
+    further = tuple(resample(one, target, interpolation) for one in volume.further)
+    return replace(on_grid(volume, out), further=further)
 
 
 def resample_labels(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:

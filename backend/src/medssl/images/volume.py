@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from medssl.core.errors import VolumeError
+from medssl.images.intensity.volume_statistics import VolumeStatistics
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
@@ -30,6 +31,8 @@ class Volume:
     patient: str = ""
     point: tuple[float, float, float] | None = None  # mm, LPS: the place in a 3D image that is asked about
     notes: tuple[str, ...] = ()  # what a reader changed or doubts: whole sentences, without the file's name
+    further: tuple[Volume, ...] = ()  # images registered with it, its further channels; on its grid after `together`
+    statistics: VolumeStatistics | None = None  # of the image that it was resampled from; None: those of its voxels
 
     def __post_init__(self) -> None:
         if self.array.ndim not in (2, 3):
@@ -70,7 +73,7 @@ class Volume:
             raise VolumeError(
                 f"array of shape {array.shape}", f"does not fit the volume's {self.shape}", "Give one of the same shape"
             )
-        return replace(self, array=array)
+        return replace(self, array=array, further=())
 
     def crop(self, roi: Sequence[Sequence[int]]) -> Volume:
         """The box ((i0, i1), (j0, j1), (k0, k1)), half open, where it lies in the world; a view, not a copy.
@@ -89,7 +92,8 @@ class Volume:
         start = np.zeros(3)
         start[: len(roi)] = [a for a, _ in roi]
         origin = self.origin + self.direction @ (self.spacing * start)
-        return replace(self, array=self.array[tuple(slice(a, b) for a, b in roi)], origin=origin)
+        part = self.array[tuple(slice(a, b) for a, b in roi)]
+        return replace(self, array=part, origin=origin, further=())
 
 
 def compact(array: np.ndarray) -> np.ndarray:

@@ -54,8 +54,11 @@ ANSWERS = {"segments": SEGMENT, "classes": CLASSES}  # what a fine-tuned model o
 
 
 def capabilities_of(plan: Plan) -> tuple[str, ...]:
-    """What the model of a plan can be asked for: what its network can, and what it was fine-tuned or probed for."""
-    own = NETWORKS[plan.method].can if plan.method in NETWORKS else ()
+    """What the model of a plan can be asked for: what its network can, and what it was fine-tuned or probed for.
+
+    One of several channels only the latter: embeddings and the like are asked of one image.
+    """
+    own = NETWORKS[plan.method].can if plan.method in NETWORKS and len(plan.channels) == 1 else ()
     return (*own, *(word for named, word in ANSWERS.items() if plan.task.get(named)))
 
 

@@ -27,12 +27,12 @@ TURN, ZOOM = math.radians(15), 0.15  # strong: largest rotation and scaling
 
 
 def augmentation(
-    level: str, axes: int, mirror: bool, spacing: tuple[float, ...], version: int
+    level: str, axes: int, mirror: bool, spacing: tuple[float, ...], version: int, channels: int = 1
 ) -> Augmentation | SampleAugmentation:
     """What changes the images of a job of this version of specs; see `Augmentation` for the rest."""
     if version < BATCHED:
         return SampleAugmentation(level, axes, mirror)
-    return Augmentation(level, axes, mirror, spacing)
+    return Augmentation(level, axes, mirror, spacing, channels)
 
 
 class SampleAugmentation:

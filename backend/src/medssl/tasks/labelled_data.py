@@ -12,16 +12,18 @@ from medssl.core.geometry import CANONICAL, Geometry
 from medssl.core.protocol import DataSpec
 from medssl.core.run import Run
 from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
+from medssl.datasets.cache.channel_notes import channel_notes
 from medssl.datasets.cache.filling import Filled, Skipped, fill, fill_parts, notes_of, warnings_of
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
+from medssl.datasets.catalog.channels import channel_names
 from medssl.datasets.catalog.kept_split import changed_truth, keep_split
 from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
 from medssl.datasets.catalog.split import ThreeSplit, split_for_task
 from medssl.datasets.catalog.subset import subset
 from medssl.datasets.entry import Entry
-from medssl.datasets.geometry import in_spacing, remarks
+from medssl.datasets.geometry import in_spacing, reader_notes, remarks
 from medssl.jobs.split_record import read_split
 from medssl.tasks.label_columns import source_columns
 from medssl.tasks.transfer_config import SelectionConfig
@@ -51,7 +53,8 @@ class LabelledSplits:
     """Training, validation and test images (the last may be empty).
 
     Attributes:
-        modality: of all images.
+        modality: of all images; of several channels, of the first.
+        channels: names of all channels where there are several, else ().
         kind: binary, multi-class or multi-label; "" for segmentation.
         names: of the classes of a classification.
         columns: of the catalogue, from which the classes were read.
@@ -74,6 +77,12 @@ class LabelledSplits:
     geometry: Geometry = Geometry()
     skipped: tuple[Skipped, ...] = ()
     about: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Of each channel."""
+        return (self.modality, *(one.modality for one in self.training.images[0].further))
 
     def every_note(self) -> list[str]:
         """What reports should say of split and images."""
@@ -118,9 +127,10 @@ def read_parts(
 
     Raises:
         CatalogError: too few patients (or fewer than folds), a split that cannot be kept, no label map or label, one class only, an unknown class, or mixed modalities.
+        InputError: several channels where a task with labels takes one.
         VolumeError: an image or label map that cannot be read, or that do not lie on each other.
     """
-    catalog, record = read_catalog(data, run.home), []
+    catalog, record = read_catalog(data, run.home, channels=labels is None), []
     if data.validation_of:  # a resumed job reads its own record: the other job may be gone
         record = read_split(run.folder) or read_split(run.home / "jobs" / data.validation_of)
         catalog = keep_split(catalog, record, data.validation_of)
@@ -151,10 +161,13 @@ def read_parts(
         targets = _labels_of(part.entries, catalog, truth).targets if truth else np.empty((0, 0), np.float32)
         parts[name] = LabelledSplit(part.entries, part.images, part.masks, targets)
     about = [*catalog.remarks(), *_label_notes(parts, known), *changed_truth(parts["validation"].entries, record)]
-    modality = common_modality([image for part in parts.values() for image in part.images])
+    images = [image for part in parts.values() for image in part.images]
+    modality = common_modality(images)
+    modalities = [modality, *(common_modality(channel) for channel in zip(*(image.further for image in images)))]
+    names = channel_names(list(catalog), modalities, data.channel_names) if len(modalities) > 1 else ()
     return LabelledSplits(
         parts["training"], parts["validation"], parts["test"], modality=modality, kind=known.kind if known else "", names=known.names if known else (),
-        columns=source_columns(labels.columns) if labels else (), notes=split.notes, skipped=skipped, about=tuple(about),
+        columns=source_columns(labels.columns) if labels else (), notes=split.notes, skipped=skipped, about=tuple(about), channels=names,
     )  # fmt: skip
 
 
@@ -177,12 +190,13 @@ def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> Labell
     if not validation.masks:
         validation = replace(validation, fitted=in_spacing(validation.images, geometry, cache, progress))
     every = [image for part in (parts.training, parts.validation, parts.test) for image in part.images]
+    further = [one for image in every for one in image.further]
     return replace(
         parts,
         training=replace(training, images=images, masks=masks),
         validation=validation,
         geometry=geometry,
-        remarks=remarks(every, geometry),
+        remarks=(*remarks(every, geometry), *reader_notes(further), *channel_notes(every, parts.channels)),
     )
 
 

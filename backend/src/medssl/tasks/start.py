@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from medssl.core.errors import ConfigError
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medssl.core.errors import ConfigError, InputError
 from medssl.core.geometry import FAR, Geometry, millimetres
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve
@@ -24,15 +27,44 @@ def check_form(form: str, axes: int) -> str:
     return form
 
 
+def check_channels(count: int, form: str) -> None:
+    """Refuse several channels where the network sees slices or radiographs.
+
+    Raises:
+        InputError: they are seen so.
+    """
+    if count > 1 and form != "3d":
+        raise InputError(
+            f"form = {form!r} with {count} channels", "takes one channel", "Take form=3d, or leave out the further channels",
+            code="channels-not-taken",
+        )  # fmt: skip
+
+
 def start_normalisation(config: NormalisationConfig, file: WeightFile | None, modality: str) -> NormalisationConfig:
     """The rule that the weights learnt with, unless the config names another.
 
     Raises:
         InputError: no rule fits the modality.
     """
-    if config.kind == "auto" and file and file.plan.normalisation and file.plan.modality in ("", modality):
-        return NormalisationConfig(**file.plan.normalisation)
+    if config.kind == "auto" and file:
+        for channel in file.plan.channels:
+            if channel.normalisation and channel.modality in ("", modality):
+                return NormalisationConfig(**channel.normalisation)
     return resolve(config, modality)
+
+
+def further_normalisations(
+    config: NormalisationConfig, file: WeightFile | None, modalities: Sequence[str]
+) -> tuple[NormalisationConfig, ...]:
+    """The rules of the channels after the first: its own rule for those of its modality, else that of their modality.
+
+    Raises:
+        InputError: see `start_normalisation`.
+    """
+    return tuple(
+        start_normalisation(config if modality == modalities[0] else replace(config, kind="auto"), file, modality)
+        for modality in modalities[1:]
+    )
 
 
 def start_notes(file: WeightFile | None, geometry: Geometry) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from medssl.cli.data.dataset_specs import Root, check_dataset_specs, spec, specs
 from medssl.cli.help import verb
 from medssl.cli.options import (
     AsJson,
+    ChannelNames,
+    Channels,
     Exclude,
     FillGaps,
     Folds,
@@ -46,6 +48,8 @@ def check(
         typer.Argument(help="A folder, a catalogue CSV, image files, or dataset specs (.yaml, or ready-made by name)."),
     ],
     pattern: Pattern = "",
+    channels: Channels = [],  # noqa: B006
+    channel_names: ChannelNames = "",
     modality: Modality = "",
     validation_fraction: Validation = 0.2,
     test_fraction: Test = 0.2,
@@ -85,7 +89,8 @@ def check(
         return
     from medssl.handlers.worker.local import run_here
 
-    more = {"test_fraction": test_fraction, "folds": folds, "masks": masks, **dicom_options(plain_ids, fill_gaps)}
+    more: dict[str, Any] = {"test_fraction": test_fraction, "folds": folds, "masks": masks}
+    more |= {"channels": tuple(channels), "channel_names": channel_names, **dicom_options(plain_ids, fill_gaps)}
     chosen = data_spec(data, pattern, modality, validation_fraction, exclude, **more)
     request = CheckRequest(chosen, read_all, labels, seed)
     with working("reading") as status:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,10 @@ class TerminalRun:
         return False
 
 
-def images_of(paths: list[str], pattern: str, modality: str, view: str, split: str = "") -> DataSpec:
-    """Files, a folder, a table or dataset specs; a view belongs to files, a split to tables.
+def images_of(
+    paths: list[str], pattern: str, modality: str, view: str, split: str = "", channels: Sequence[str] = ()
+) -> DataSpec:
+    """Files, a folder, a table or dataset specs; a view belongs to files, a split to tables, channels see `data_spec`.
 
     Raises:
         ConfigError: an unknown split.
@@ -55,7 +57,7 @@ def images_of(paths: list[str], pattern: str, modality: str, view: str, split: s
     if split not in ("", *SPLITS):
         raise ConfigError(f"--split {split}", "is unknown", f"Use one of {', '.join(SPLITS)}", code="split-unknown")
     others = [f"split={other}" for other in ("", *SPLITS) if other != split] if split else []
-    spec = data_spec(paths, pattern, modality, validation_fraction=0.2, exclude=others)
+    spec = data_spec(paths, pattern, modality, validation_fraction=0.2, exclude=others, channels=tuple(channels))
     if not view:
         return spec
     refs = spec.volumes or tuple(VolumeRef(path=path, modality=modality) for path in paths)
@@ -100,7 +102,7 @@ def apply_here(
         from medssl.tasks.apply.columns import exclusive_columns
         from medssl.tasks.apply.run import apply_model
 
-        run, catalog = TerminalRun(folder, device, status), read_catalog(data, folder)
+        run, catalog = TerminalRun(folder, device, status), read_catalog(data, folder, channels=True)
         if keep is not None:
             catalog = replace(catalog, entries=tuple(entry for entry in catalog if shown(entry) in keep))
         index = apply_model(model, catalog, config, run, exclusive_columns(data))

@@ -77,14 +77,14 @@ def _asked(home: Path, source: list[str], split: str, job: str) -> tuple[DataSpe
 
     if split and job:
         whole = images_of(source, "", "", "", "")
-        entries = list(read_catalog(whole, home))
+        entries = list(read_catalog(whole, home, channels=True))
         named = any(entry.split for entry in entries)
         if not named and (recorded := recorded_split(home, job)):
             chosen = recorded.of(entries, split)
             no_test = f"{NO_TEST}: " if split != "test" else ""
             return whole, chosen, [no_test + recorded.note(split, len(chosen))]
     data = images_of(source, "", "", "", split)
-    return data, list(read_catalog(data, home)), []
+    return data, list(read_catalog(data, home, channels=True)), []
 
 
 def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -> list[Pair]:

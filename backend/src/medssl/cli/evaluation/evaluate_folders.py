@@ -35,7 +35,7 @@ def pairs_in(
     if truth is None:
         rule = "is a folder of label maps, and the true label maps are not named"
         raise InputError(predictions, rule, "Add --truth FOLDER", code="truth-missing")
-    entries = list(read_catalog(DataSpec(path=str(catalog)), home_folder(home))) if catalog else []
+    entries = list(read_catalog(DataSpec(path=str(catalog)), home_folder(home), channels=True)) if catalog else []
     pairs, notes = pairs_of_folders(predictions, truth, entries, images)
     job = str(record_of(predictions / ApplyFolder.table).get("job", ""))
     notes = training_notes(home_folder(home), job, (pair.source for pair in pairs)) + notes

@@ -87,7 +87,7 @@ def _of_catalogue(spec: JobSpec, home: Path) -> dict[str, str]:
 
     if spec.kind not in ("finetune", "probe"):
         return {}
-    split = split_for_task(read_catalog(spec.data, home), spec.data)
+    split = split_for_task(read_catalog(spec.data, home, channels=True), spec.data)
     parts = {"training": split.training, "validation": split.validation, "test": split.test}
     return {os.path.realpath(entry.image): name for name, part in parts.items() for entry in part}
 

@@ -9,7 +9,7 @@ import typer
 
 from medssl.cli.evaluation.apply_options import FineTuned, Images, Orientation, Overwrite, Spacing
 from medssl.cli.evaluation.applying import apply_here, failures, images_of
-from medssl.cli.options import Detach, Device, Home, Modality, Pattern, View
+from medssl.cli.options import Channels, Detach, Device, Home, Modality, Pattern, View
 from medssl.cli.output import out, print_table
 from medssl.core.errors import counted
 from medssl.core.tables import read_table
@@ -27,6 +27,7 @@ def segment(
     mirror: Annotated[bool, typer.Option("--mirror", help="Mirrored images averaged too.")] = False,
     format: Annotated[str, typer.Option(help="Format: nii.gz, or nrrd, which holds names and colours too.")] = "nii.gz",
     pattern: Pattern = "",
+    channels: Channels = [],  # noqa: B006
     modality: Modality = "",
     view: View = "",
     orientation: Orientation = "",
@@ -49,7 +50,9 @@ def segment(
         "orientation": orientation,
         "spacing": spacing,
     }
-    rows = apply_here(model, images_of(images, pattern, modality, view), settings, device, home, detach)
+    rows = apply_here(
+        model, images_of(images, pattern, modality, view, channels=channels), settings, device, home, detach
+    )
     if not rows:
         return
     _show(output, rows)

@@ -10,6 +10,8 @@ import typer
 
 from medssl.cli.follow import prepare_job, run_job
 from medssl.cli.options import (  # fmt: skip
+    ChannelNames,
+    Channels,
     Detach,
     Device,
     Exclude,
@@ -73,6 +75,8 @@ def compare(
     train_on: Annotated[str, typer.Option(help="Column: one model for each of its values, tested on all.")] = "",
     partial_weights: PartialWeights = False,
     pattern: Pattern = "",
+    channels: Channels = [],  # noqa: B006
+    channel_names: ChannelNames = "",
     masks: Masks = "",
     modality: Modality = "",
     validation_fraction: Validation = 0.2,
@@ -114,7 +118,8 @@ def compare(
         "patients": _numbers("patients", patients), "per_class": _numbers("per_class", per_class),
     }  # fmt: skip
     over = parse_settings([*settings, *([f"labels={labels}"] if labels else [])])
-    more = {"masks": masks, "test_fraction": test_fraction}
+    more: dict[str, Any] = {"masks": masks, "test_fraction": test_fraction}
+    more |= {"channels": tuple(channels), "channel_names": channel_names}
     study, wanted = _study(data, lambda: data_spec(data, pattern, modality, validation_fraction, exclude, **more))
     study |= {key: value for key, value in given.items() if value}
     study["config"] = merge(study.get("config") or {}, over)

@@ -8,6 +8,8 @@ import typer
 
 from medssl.cli.follow import run_job
 from medssl.cli.options import (  # fmt: skip
+    ChannelNames,
+    Channels,
     Config,
     Detach,
     Device,
@@ -55,6 +57,8 @@ def finetune(
     classes: Annotated[str, typer.Option(help='Names of the values in label maps: "1=Anterior,2=Posterior".')] = "",
     masks: Masks = "",
     pattern: Pattern = "",
+    channels: Channels = [],  # noqa: B006
+    channel_names: ChannelNames = "",
     modality: Modality = "",
     validation_fraction: Validation = 0.2,
     test_fraction: Test = 0.2,
@@ -89,7 +93,7 @@ def finetune(
     chosen = data_spec(
         data, pattern, modality, validation_fraction, exclude,
         masks=masks, test_fraction=test_fraction, folds=folds, fold=fold, unreadable_share=unreadable_share,
-        **dicom_options(plain_ids, fill_gaps),
+        channels=tuple(channels), channel_names=channel_names, **dicom_options(plain_ids, fill_gaps),
     )  # fmt: skip
     if plan_only:
         return show_plan(task, preset, over, chosen, start_from, device, home)

@@ -12,6 +12,7 @@ import numpy as np
 
 from medssl.core.errors import CatalogError
 from medssl.images.borders import Box
+from medssl.images.channels.fit import Fit
 from medssl.images.intensity.volume_statistics import VolumeStatistics
 from medssl.images.volume import Volume
 
@@ -38,12 +39,18 @@ class CachedVolume:
     origin: tuple[float, ...] = (0.0, 0.0, 0.0)  # mm, LPS, of a 3D image
     direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)  # row by row
     notes: tuple[str, ...] = ()  # what its reader changed or doubts
+    further: tuple[CachedVolume, ...] = ()  # its further channels, on its grid
+    fit: Fit | None = None  # of a further channel: how it lies on the first
 
     def whole(self) -> Volume:
-        """All of it, in its stored units and where it lies."""
+        """All of it and its further channels, in their stored units and where they lie."""
         array = self.crop((0,) * len(self.shape), self.shape)
         lies = np.array(self.spacing), np.array(self.origin), np.reshape(self.direction, (3, 3))
-        return Volume(array, *lies, modality=self.modality, name=self.name, patient=self.patient)
+        statistics = None if self.fit is None else self.statistics
+        return Volume(
+            array, *lies, modality=self.modality, name=self.name, patient=self.patient,
+            further=tuple(one.whole() for one in self.further), statistics=statistics,
+        )  # fmt: skip
 
     def index_of(self, place: Sequence[float] | np.ndarray) -> np.ndarray:
         """(3,) continuous voxel indices of a place in mm of the LPS frame."""
@@ -85,7 +92,7 @@ class CachedVolume:
 
 
 def common_modality(volumes: Sequence[CachedVolume]) -> str:
-    """The one modality of a training set.
+    """The one modality of a training set, or of one of its channels.
 
     Raises:
         CatalogError: CT and MR in one set: no normalisation fits both.

@@ -56,7 +56,7 @@ def fill(
         cache: takes what is not there yet.
         entries: the images.
         progress: called with a message before each image; may raise to stop.
-        masks: bring their label maps too.
+        masks: bring their label maps and further channels too.
         check: raises where an image cannot be used.
 
     Raises:
@@ -71,6 +71,8 @@ def fill(
             image = cache.add(entry)
             if check is not None:
                 check(image)
+            if masks and entry.further:
+                image = cache.add_channels(entry, image)
             kept.append((entry, image, cache.add_mask(entry, image) if masks else None))
         except (VolumeError, NotFoundError) as error:
             skipped.append(Skipped(entry, error))

@@ -20,10 +20,12 @@ from medssl.core.errors import CatalogError, ResourceError, VolumeError
 from medssl.core.files import split_choice
 from medssl.core.geometry import CANONICAL, Geometry, orientation_of, tilt_of
 from medssl.datasets.cache.cached_volume import SPARSE, CachedVolume
+from medssl.datasets.cache.channel_voxels import channel_on
 from medssl.datasets.cache.label_positions import as_file, find_places
 from medssl.datasets.cache.packing import pack
 from medssl.datasets.entry import Entry, read_entry
 from medssl.images.borders import box_of
+from medssl.images.channels.fit import Fit
 from medssl.images.geometry import reorient
 from medssl.images.geometry_config import STORED
 from medssl.images.intensity.volume_statistics import LEVELS, VolumeStatistics, compute
@@ -35,7 +37,7 @@ from medssl.images.volume import Volume, compact, guess_modality
 
 VERSION, VERSION_STORED = 3, 2  # of the keys; as stored, what earlier versions left is used
 VOLUME_FILES, MASK_FILES = (".json", ".npy", ".b2nd"), (".json", "-places.npy", ".b2nd")
-RESAMPLED = 1  # version of resampled entries
+RESAMPLED, CHANNEL = 1, 1  # versions of resampled entries, and of channels on the grid of the first
 NO_QUANTILES = np.zeros(LEVELS, np.float32)  # label maps have none
 
 
@@ -93,6 +95,26 @@ class VolumeCache:
         mask = _cached(self.folder / f"{key}.json", entry)
         return replace(mask, slices=image.slices, box=image.box)
 
+    def add_channels(self, entry: Entry, image: CachedVolume) -> CachedVolume:
+        """The image with its further channels, each resampled onto the image's grid and kept beside it as an entry of its own.
+
+        Raises:
+            VolumeError: a channel that cannot be read, is 2D, or has no place in common with the image; named with its column.
+            ResourceError: no room on the disk; nothing half-written is left.
+        """
+        further = []
+        for number, channel in enumerate(entry.further, 1):
+            try:
+                masks = [known for one in (entry, channel) for known in (_known(one.mask) if one.mask else [""])]
+                about = ["channel", str(CHANNEL), image.path.stem, self._key(channel), *masks]
+                key = hashlib.sha256("\n".join(about).encode()).hexdigest()
+                self._ensure(key, VOLUME_FILES, lambda: self._write_channel(entry, image, number, key))  # noqa: B023
+            except VolumeError as error:
+                value = f"{entry.name}, image_{number}: {error.value}"
+                raise VolumeError(value, error.rule, error.remedy, code=error.code) from error
+            further.append(replace(_cached(self.folder / f"{key}.json", channel), slices=image.slices))
+        return replace(image, further=tuple(further))
+
     def resampled(self, volume: CachedVolume, geometry: Geometry) -> CachedVolume:
         """A cached volume or label map in the spacing of a geometry: made once, kept beside it; itself where it has that already.
 
@@ -106,6 +128,9 @@ class VolumeCache:
         shape = resampled_shape(volume.shape, volume.spacing, geometry.spacing)
         if shape == volume.shape:
             return volume
+        if volume.further:
+            alone = self.resampled(replace(volume, further=()), geometry)
+            return replace(alone, further=tuple(self.resampled(one, geometry) for one in volume.further))
         mask = volume.modality == MASK
         how = "labels" if mask else geometry.interpolation
         key = hashlib.sha256(f"{RESAMPLED}|{volume.path.stem}|{shape}|{how}".encode()).hexdigest()
@@ -146,7 +171,7 @@ class VolumeCache:
                     write()
 
     def _write(self, entry: Entry, key: str) -> None:
-        volume = read_entry(replace(entry, point=None))
+        volume = read_entry(replace(entry, point=None, further=()))
         lies: dict[str, Any] = {}
         if entry.view or is_flat(volume.shape):
             volume = as_plane(volume, entry.view, entry.inverted)
@@ -171,9 +196,14 @@ class VolumeCache:
         self._put_volume(key, array, about)
 
     def _write_mask(self, path: Path, entry: Entry, key: str) -> None:
-        labels = read_label_map(path, read_entry(replace(entry, point=None)))
+        labels = read_label_map(path, read_entry(replace(entry, point=None, further=())))
         labels = labels if is_flat(labels.shape) else self._ordered(labels)
         self._put_mask(key, np.ascontiguousarray(labels.array), labels.spacing)
+
+    def _write_channel(self, entry: Entry, image: CachedVolume, number: int, key: str) -> None:
+        with_labels = entry.mask and entry.further[number - 1].mask
+        labels = self.add_mask(entry, image).whole().array if with_labels else None
+        self._put_volume(key, *channel_on(image, entry.further[number - 1], f"image_{number}", labels))
 
     def _write_resampled(self, volume: CachedVolume, geometry: Geometry, key: str) -> None:
         whole = volume.whole()
@@ -239,7 +269,7 @@ def _cached(sidecar: Path, entry: Entry) -> CachedVolume:
         VolumeStatistics.from_dict(about["statistics"]), entry.name, entry.patient, entry.slices,
         tuple(about["box"]), tuple(about.get("values", ())), about.get("orientation", ""), about.get("tilt", 0.0),
         tuple(about.get("origin", CachedVolume.origin)), tuple(about.get("direction", CachedVolume.direction)),
-        tuple(about.get("notes", ())),
+        tuple(about.get("notes", ())), fit=Fit(**about["fit"]) if "fit" in about else None,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from medssl.core.errors import CatalogError, InputError, NotFoundError, counted, printable
 from medssl.core.files import split_choice
 from medssl.core.protocol import DataSpec, VolumeRef
+from medssl.datasets.catalog.channels import channel_count, one_channel, with_channels, with_modalities
 from medssl.datasets.catalog.exclusion import without
 from medssl.datasets.catalog.from_csv import read_csv
 from medssl.datasets.catalog.from_folder import FolderContents, patient_id_of, read_folder
@@ -69,7 +70,7 @@ class Catalog:
         return [*said, *self.notes, *patient_notes(self.entries)]
 
 
-def read_catalog(spec: DataSpec, home: Path) -> Catalog:
+def read_catalog(spec: DataSpec, home: Path, channels: bool = False) -> Catalog:
     """List the images of a training set; none is opened but to recognise DICOM files.
 
     Folder: every readable image, or what `pattern` matches; a folder with DICOM slices is one image, DICOM radiographs
@@ -77,19 +78,26 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
     "images" or the like, otherwise the file's own name; label maps are left out unless the pattern matches them.
     CSV: columns `image` (relative to the CSV, or to a folder "images" beside it) and `patient`; `split`, `modality`, `name`
     and `mask` (its label map, relative likewise, or to a folder "masks" or "labels") are optional; every further column is
-    a label where all its values are numbers, else an attribute. Volumes: a patient each unless they name one. Dataset
+    a label where all its values are numbers, else an attribute; `image_1` and so on are further channels, see `read_csv`; below
+    a folder `channels` finds these, see `with_channels`. Volumes: a patient each unless they name one. Dataset
     specs: see `from_spec`. What `exclude` names is left out. Images get their label maps as `masks` says or, without it, by folders and names.
+
+    Args:
+        spec: the training set.
+        home: the home folder, where uploads lie.
+        channels: whether the caller takes images of several channels.
 
     Raises:
         CatalogError: nothing found or left, a table that breaks a rule, or an unknown column to exclude by.
         NotFoundError: an upload that is not there.
+        InputError: images of several channels where one is taken.
     """
     if spec.sets:
         from medssl.datasets.catalog.from_spec import read_specs  # only a dataset spec needs it
 
         entries = without(read_specs(spec.sets, spec.modality), spec.exclude)
         return Catalog(tuple(with_masks(entries, spec.masks) if spec.masks else entries))
-    found = FolderContents((), {}, ())
+    found, modality = FolderContents((), {}, ()), "" if "," in spec.modality else spec.modality
     if spec.volumes:
         entries = _with_distinct_names([_from_ref(ref, home, spec.patient_ids) for ref in spec.volumes], spec.volumes)
     else:
@@ -102,12 +110,10 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
                 code="file-not-found",
             )
         if root.is_dir():
-            found = read_folder(
-                root, spec.pattern, spec.modality, lambda one: patient_name(one, home, spec.patient_ids)
-            )
-            entries = list(found.entries)
+            found = read_folder(root, spec.pattern, modality, lambda one: patient_name(one, home, spec.patient_ids))
+            entries = with_channels(found.entries, root, spec.pattern, spec.channels)
         else:
-            entries = read_csv(root, spec.modality)
+            entries = read_csv(root, modality)
     if not entries:
         looked = f" that match {spec.pattern!r}" if spec.pattern else ""
         looked += "".join(f"; {one}" for one in Catalog((), found.left_out, found.bad).remarks())
@@ -117,9 +123,15 @@ def read_catalog(spec: DataSpec, home: Path) -> Catalog:
             "Choose another folder or pattern (NRRD, NIfTI, MetaImage, DICOM, PNG, JPEG)",
             code="no-images",
         )
-    entries = [replace(entry, gaps=spec.gaps) for entry in entries]
+    if channel_count(entries) > 1 and not channels:
+        one_channel(entries)
+    entries = [_with_gaps(entry, spec.gaps) for entry in with_modalities(entries, spec.modality)]
     kept = tuple(with_masks(without(entries, spec.exclude), spec.masks))
     return Catalog(kept, found.left_out, found.bad, (*found.notes, *unpaired_notes(kept, found.label_maps)))
+
+
+def _with_gaps(entry: Entry, gaps: str) -> Entry:
+    return replace(entry, gaps=gaps, further=tuple(replace(one, gaps=gaps) for one in entry.further))
 
 
 def patients_unknown(spec: DataSpec, images: Iterable[tuple[Path, str]]) -> bool:
@@ -186,7 +198,7 @@ def _from_ref(ref: VolumeRef, home: Path, patient_ids: str) -> Entry:
     return Entry(
         path, patient or ref.name or stem(split_choice(path)[0]), SPLIT_WORDS[ref.split.lower()], ref.modality, name,
         mask=locate(mask, home) if mask else None, labels=numbers, attributes=texts, view=ref.view, inverted=ref.inverted, point=ref.point,
-        whose="" if ref.patient else whose or FILE,
+        further=tuple(_from_ref(one, home, patient_ids) for one in ref.further), whose="" if ref.patient else whose or FILE,
     )  # fmt: skip
 
 

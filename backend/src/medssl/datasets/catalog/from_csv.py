@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from medssl.core.errors import CatalogError
@@ -19,12 +20,21 @@ DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 UNKNOWN = ("na", "n/a", "nan", "null", "none", "-", "?", ".")  # what programs write for no number
 Point = tuple[float, float, float]
 POINT, FRAME = ("x", "y", "z"), "coordinates"
+CHANNEL = re.compile(r"(image|mask|modality)_(\d+)")  # of further channels
+NUMBERED = tuple(f"{name}_{number}" for name in ("image", "mask", "modality") for number in range(1, 10))
+FIRST = {
+    "image_0": "image",
+    "mask_0": "mask",
+    "modality_0": "modality",
+}  # the first channel's, as one may number it too
 
 
 def read_csv(path: Path, modality: str = "") -> list[Entry]:
     """Read a catalogue; `modality` overrides the table's.
 
     Files that do not exist are left to the reading, which names them and goes on, unless all are missing.
+    Columns image_1, image_2 ... name further channels, images that were registered with that of the column `image` (or image_0);
+    each has columns modality_1 and mask_1 (its own label map, by which their overlap is checked) where these are known.
     Columns x, y and z name a place in the image that the row's labels are about, in mm (RAS, as Slicer shows them) or as the column
     `coordinates` says: RAS, LPS or voxel. Only then an image may have several rows.
 
@@ -34,7 +44,8 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
     rows, comma = _read_rows(path)
     known = [name for name in (rows[0][1] if rows else {}) if name]
     own = (*OWN_COLUMNS, *POINT, FRAME) if set(POINT) <= set(known) else OWN_COLUMNS
-    extra = [name for name in known if name not in own]
+    channels = channel_columns(path, known)
+    extra = [name for name in known if name not in own and not (channels and CHANNEL.fullmatch(name))]
     numeric = [name for name in extra if all(_number(row[name], comma) is not None for _, row in rows)]
     numeric = [name for name in numeric if any(row[name] and row[name].lower() not in UNKNOWN for _, row in rows)]
     entries: list[Entry] = []
@@ -65,10 +76,47 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
                 frame=frame,
                 files=_files(path, line, row.get("dicom_files", "")),
                 part=part,
+                further=tuple(_channel(path, line, row, column) for column in channels),
             )
         )
     _check_some_exist(path, rows, entries)
     return entries
+
+
+def channel_columns(path: Path, known: Sequence[str]) -> list[str]:
+    """image_1, image_2 ... of a table, in their order.
+
+    Raises:
+        CatalogError: a number is left out.
+    """
+    numbers = sorted(int(name.removeprefix("image_")) for name in known if re.fullmatch(r"image_\d+", name))
+    if numbers and numbers != list(range(1, len(numbers) + 1)):
+        listed = ", ".join(f"image_{number}" for number in numbers)
+        raise CatalogError(
+            f"{path.name}, columns image, {listed}", "leave a number out", "Call them image, image_1, image_2 and so on",
+            code="channel-columns",
+        )  # fmt: skip
+    return [f"image_{number}" for number in numbers]
+
+
+def _channel(path: Path, line: int, row: dict[str, str], column: str) -> Entry:
+    """A further channel of a row.
+
+    Raises:
+        CatalogError: the row has none.
+    """
+    if not row[column]:
+        raise CatalogError(
+            f"{path.name}, line {line}, patient {row['patient']}: column {column}", "is empty, and every row needs each channel",
+            "Fill the field, or leave the row out", code="channel-missing",
+        )  # fmt: skip
+    number = column.removeprefix("image")
+    image, mask = _find(path, row, column), f"mask{number}"
+    name = row.get("name") or stem(_find(path, row, "image"))
+    return Entry(
+        image, row["patient"], modality=row.get(f"modality{number}", ""), name=name,
+        mask=_find(path, row, mask) if row.get(mask) else None,
+    )  # fmt: skip
 
 
 def _point(path: Path, line: int, row: dict[str, str], comma: bool) -> tuple[Point, str]:
@@ -93,7 +141,7 @@ def _point(path: Path, line: int, row: dict[str, str], comma: bool) -> tuple[Poi
 
 def _read_rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], bool]:
     """(line number, column -> text without blanks around it) of every line; and whether numbers may have decimal commas."""
-    table = read_table(path, needed=("image", "patient"), known=OWN_COLUMNS)
+    table = read_table(path, needed=("image", "patient"), known=(*OWN_COLUMNS, *NUMBERED), also=FIRST)
     rows = [{name: value.strip() for name, value in row.items()} for row in table.rows]
     return list(zip(table.lines, rows)), table.delimiter != ","
 
@@ -114,7 +162,7 @@ def _check_row(path: Path, line: int, row: dict[str, str]) -> tuple[Path, str]:
 
 def _find(path: Path, row: dict[str, str], column: str) -> Path:
     """The file that a field names, with slashes of either kind; beside the table where it is in none of the folders."""
-    folders = [path.parent, *(path.parent / name for name in FOLDERS[column])]
+    folders = [path.parent, *(path.parent / name for name in FOLDERS[column.partition("_")[0]])]
     written = dict.fromkeys((row[column], row[column].replace("\\", "/")))
     there = (folder / name for name in written for folder in folders if _exists(folder / name))
     return next(there, path.parent / row[column].replace("\\", "/"))

@@ -37,7 +37,7 @@ def with_masks(entries: Sequence[Entry], template: str = "") -> list[Entry]:
     """
     if template:
         _check(template)
-        paired = [e if e.mask else replace(e, mask=_existing(_fill(template, e.image))) for e in entries]
+        paired = [_filled(template, entry) for entry in entries]
         if entries and not any(entry.mask for entry in paired):
             raise CatalogError(
                 f"masks {template!r}",
@@ -79,6 +79,12 @@ def template_of(images: Sequence[Path], label_maps: Sequence[Path]) -> str:
         elif len(near) == 1:
             found["{folder}/" + path.name] += 1
     return found.most_common(1)[0][0] if found else ""
+
+
+def _filled(template: str, entry: Entry) -> Entry:
+    """An image, and each of its further channels, with its label map where the template names one that is there."""
+    mask = entry.mask or _existing(_fill(template, entry.image))
+    return replace(entry, mask=mask, further=tuple(_filled(template, one) for one in entry.further))
 
 
 def _check(template: str) -> None:

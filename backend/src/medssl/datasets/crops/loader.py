@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ class SampleOrder:
 
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """Stack samples: raw (N, 1, *size), float32 unless all are int16; window (N, 2), index (N,), volume (N,), start (N, axes).
+    """Stack samples: raw (N, C, *size), float32 unless all are int16; window (N, 2) or (N, C, 2), index (N,), volume (N,), start (N, axes).
 
     What else a sample holds (mask, target) is stacked too.
     """
@@ -143,6 +144,27 @@ def check_axes(volume: CachedVolume, axes: int) -> None:
             remedy,
             code="not-3d" if axes == 3 else "not-2d",
         )
+
+
+def channel_windows(volumes: Sequence[CachedVolume], rules: Sequence[NormalisationConfig]) -> torch.Tensor:
+    """(V, 2) float32 of volumes of one channel, as `window_table`, or (V, C, 2) of several, each under a rule of its own.
+
+    Raises:
+        VolumeError, InputError: see `window_table`; the channel is named.
+    """
+    tables = [window_table(volumes, rules[0])]
+    for number, rule in enumerate(rules[1:], 1):
+        channels = [volume.further[number - 1] for volume in volumes]
+        tables.append(window_table([replace(one, name=f"{one.name} (image_{number})") for one in channels], rule))
+    return tables[0] if len(tables) == 1 else torch.stack(tables, dim=1)
+
+
+def channel_crops(volume: CachedVolume, start: Sequence[int], size: Sequence[int]) -> torch.Tensor:
+    """The same box of every channel, (C, *size); int16 where all are, else float32."""
+    crops = [np.ascontiguousarray(one.crop(start, size)) for one in (volume, *volume.further)]
+    if len(crops) == 1:
+        return torch.from_numpy(crops[0])[None]
+    return torch.from_numpy(np.stack(crops).astype(np.int16 if all(c.dtype == np.int16 for c in crops) else np.float32))
 
 
 def window_table(volumes: Sequence[CachedVolume], normalisation: NormalisationConfig) -> torch.Tensor:

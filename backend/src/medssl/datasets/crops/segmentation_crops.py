@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from medssl.core.errors import CatalogError, VolumeError
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.label_positions import draw_place
-from medssl.datasets.crops.loader import PLACE, SampleOrder, check_axes, window_table
+from medssl.datasets.crops.loader import PLACE, SampleOrder, channel_crops, channel_windows, check_axes
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.segment_classes import SegmentClasses
 
@@ -22,8 +22,8 @@ class SegmentationDataset(Dataset):
 
     With the chance `foreground_share` a crop is centred on a random voxel of a random class of its volume, as far as the
     volume's borders let it, else (and where nothing is labelled) its place is uniform. Beyond a volume smaller than the crop lie the image's minimum and
-    background. A sample is a dict: raw (1, *size) int16 or float32; mask (1, *size) uint8, class numbers; window (2,)
-    float32, the stored values that become 0 and 1; index; volume, its number; start (3,).
+    background. A sample is a dict: raw (C, *size) int16 or float32, the same box of every channel; mask (1, *size) uint8, class
+    numbers; window (2,) or (C, 2) float32, the stored values that become 0 and 1; index; volume, its number; start (3,).
     """
 
     def __init__(
@@ -35,8 +35,11 @@ class SegmentationDataset(Dataset):
         normalisation: NormalisationConfig,
         foreground_share: float,
         seed: int,
+        further: Sequence[NormalisationConfig] = (),
     ) -> None:
         """Check every volume and label map before the first crop.
+
+        `further` are the rules of the volumes' further channels.
 
         Raises:
             CatalogError: no volumes.
@@ -46,7 +49,7 @@ class SegmentationDataset(Dataset):
         self.volumes, self.masks, self.classes, self.size = tuple(volumes), tuple(masks), classes, tuple(size)
         self.foreground_share, self.seed = foreground_share, seed
         check_pairs(self.volumes, self.masks, classes, axes=3)
-        self.windows = window_table(self.volumes, normalisation)  # (V, 2)
+        self.windows = channel_windows(self.volumes, (normalisation, *further))  # (V, 2) or (V, C, 2)
         self._order = SampleOrder(seed, len(self.volumes))
 
     def __getitem__(self, n: int) -> dict[str, Any]:
@@ -54,7 +57,7 @@ class SegmentationDataset(Dataset):
         volume, mask = self.volumes[chosen], self.masks[chosen]
         start = self._start(mask, np.random.default_rng([self.seed, PLACE, n]))
         return {
-            "raw": torch.from_numpy(np.ascontiguousarray(volume.crop(start, self.size)))[None],
+            "raw": channel_crops(volume, start, self.size),
             "mask": torch.from_numpy(self.classes.index(mask.crop(start, self.size), mask.name))[None],
             "window": self.windows[chosen],
             "index": n,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medssl.core.errors import CancelledError, MedSSLError, NotFoundError
+from medssl.core.errors import CancelledError, InputError, MedSSLError, NotFoundError
 from medssl.core.files import read_json, split_choice, write_json
 from medssl.core.protocol import (
     CANCELLED,
@@ -53,11 +53,17 @@ class FolderContext:
         Raises:
             NotFoundError: it was not uploaded.
             VolumeError: it cannot be read.
+            InputError: it has further channels, which `segment` alone takes.
         """
         from medssl.images.formats.reading import read_volume
         from medssl.images.points import located
 
         ref = from_json(VolumeRef, ref) if isinstance(ref, dict) else ref
+        if ref.further:
+            raise InputError(
+                f"volume {ref.name or ref.path} with {1 + len(ref.further)} channels", "has more than this takes, which is one",
+                "Give one image", code="channels-not-taken",
+            )  # fmt: skip
         volume = read_volume(ref.path or upload_path(self.home, ref))
         name, modality = (
             ref.name or volume.name,

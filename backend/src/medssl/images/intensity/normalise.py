@@ -108,7 +108,10 @@ def is_eight_bit(statistics: VolumeStatistics) -> bool:
 
 
 def normalise(raw: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
-    """Clip and scale `raw` (N, ...) to float32 0…1 by each sample's `window` (N, 2), on the device of `raw`."""
+    """Clip and scale `raw` (N, ...) to float32 0…1 by each sample's `window` (N, 2), on the device of `raw`.
+
+    Of several channels (N, C, ...) each has a window of its own, (N, C, 2).
+    """
     low, high = _bounds(raw, window)
     return ((raw.float() - low) / (high - low)).clamp_(0.0, 1.0)
 
@@ -120,5 +123,7 @@ def denormalise(scaled: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
 
 
 def _bounds(values: torch.Tensor, window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    bounds = window.to(values.device, torch.float32, non_blocking=True).view(-1, 2, *[1] * (values.ndim - 1))
-    return bounds[:, 0], bounds[:, 1]
+    given = window.to(values.device, torch.float32, non_blocking=True)
+    given = given if given.ndim == 3 else given.view(-1, 2)
+    bounds = given.view(*given.shape, *[1] * (values.ndim - given.ndim + 1))
+    return bounds.select(given.ndim - 1, 0), bounds.select(given.ndim - 1, 1)

@@ -60,7 +60,7 @@ class ModelGrid:
 
 
 def on_model_grid(volume: Volume, plan: Plan) -> ModelGrid:
-    """Bring a 3D volume to the orientation and spacing that a model was trained with, as far as its file records them.
+    """Bring a 3D volume, and its further channels on its grid, to the orientation and spacing that a model was trained with, as far as its file records them.
 
     A file that records nothing gets the volume as it is stored.
     """
@@ -84,4 +84,5 @@ def notes_before(volume: Volume, plan: Plan) -> tuple[str, ...]:
         notes += geometry_notes(
             *here, Geometry(orientation_of_volume(volume), finest=learnt, coarsest=learnt, tilt=90.0)
         )
-    return (*volume.notes, *notes)
+    further = (note for one in volume.further for note in one.notes)
+    return (*volume.notes, *further, *notes)

@@ -15,12 +15,13 @@ from medssl.core.capabilities import SEGMENT
 from medssl.core.errors import ConfigError, VolumeError
 from medssl.core.plan import Plan
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.images.intensity.model_window import intensity_window
+from medssl.images.intensity.model_window import channel_windows
 from medssl.images.planes import HOW, is_flat
 from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
 from medssl.inference.capabilities import require
+from medssl.inference.volumes.channels import on_one_grid, stacked
 from medssl.inference.volumes.found_labels import class_table, keep_largest
 from medssl.inference.volumes.model_grid import ModelGrid, notes_before, on_model_grid
 from medssl.inference.volumes.slabs import class_numbers
@@ -68,7 +69,8 @@ def segment_image(
     own is that of a window's depth of logits.
 
     Args:
-        volume: in stored units; normalised under the rule the model was trained with.
+        volume: in stored units; normalised under the rule the model was trained with. Of a model of several channels the first,
+            with its `further` ones, which are brought onto its grid.
         net: a segmentation network with its plan.
         overlap: of neighbouring windows, 0...0.9; None: as the model was trained.
         mirror: average over mirrored images, even where the model was not trained to.
@@ -80,7 +82,7 @@ def segment_image(
     Raises:
         WeightsError: a model of another task.
         VolumeError: a 2D image where the model needs volumes or the other way round, or a constant one.
-        InputError: an image of another modality than the model's.
+        InputError: an image of another modality than the model's, or a case that lacks a channel.
         ConfigError: an overlap out of range.
     """
     plan, task = check_segmenter(net), net.plan.task
@@ -99,7 +101,8 @@ def segment_image(
         source, numbers, notes = _radiograph(volume, plan, windows, view, inverted)
         labels = classes.values_of(numbers)
     else:
-        source, notes = volume, notes_before(volume, plan)
+        source = volume = on_one_grid(volume, plan)
+        notes = notes_before(volume, plan)
         labels = _volume(volume, plan, windows, classes, out)
     if task.get("largest_component"):
         report(1.0, "keeping the largest part of each class")
@@ -107,7 +110,7 @@ def segment_image(
     table = class_table(labels, classes, source)
     if not any(row["voxels"] for row in table):
         notes = (*notes, "Nothing was found: every voxel is background")
-    result = replace(source, array=labels, modality="LABEL")
+    result = replace(source, array=labels, modality="LABEL", further=())
     return SegmentedImage(result, source, table, classes.as_list(), notes)
 
 
@@ -154,7 +157,7 @@ def class_probabilities(
     windows = _Windows(
         net, tuple(plan.input_size), overlap, mirror, lambda n, of: report(n / of, f"{n} of {of} windows")
     )
-    grid = on_model_grid(_checked(volume, plan), plan)
+    grid = on_model_grid(on_one_grid(_checked(volume, plan), plan), plan)
     slabs = [probabilities.cpu() for _, probabilities in _probabilities(grid, plan, windows)]
     return np.ascontiguousarray(grid.turn.back(torch.cat(slabs, dim=3).numpy()))
 
@@ -187,8 +190,10 @@ def _checked(volume: Volume, plan: Plan) -> Volume:
 
 def _logits(grid: ModelGrid, plan: Plan, windows: _Windows) -> Iterator[tuple[int, Tensor]]:
     """Slabs of logits on the model's grid."""
-    bounds, context = intensity_window(grid.ordered, plan), int(plan.task.get("context", 0))
-    return windows.over(reader(grid.volume.array, windows.device, bounds, context), grid.volume.shape, 3)
+    context = int(plan.task.get("context", 0))
+    seen = zip((grid.volume, *grid.volume.further), channel_windows(grid.ordered, plan))
+    readers = [reader(one.array, windows.device, bounds, context) for one, bounds in seen]
+    return windows.over(stacked(readers), grid.volume.shape, 3)
 
 
 def _probabilities(grid: ModelGrid, plan: Plan, windows: _Windows) -> Iterator[tuple[int, Tensor]]:

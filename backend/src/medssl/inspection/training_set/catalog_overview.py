@@ -10,7 +10,9 @@ from typing import Any
 from medssl.core.errors import CatalogError, ConfigError, counted, have, printable
 from medssl.core.protocol import DataSpec
 from medssl.core.registry import config_class
+from medssl.datasets.cache.channel_notes import fit_notes
 from medssl.datasets.catalog.catalog import Catalog
+from medssl.datasets.catalog.channels import channel_names
 from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import LabelSpec, check_classes, field, read_labels
 from medssl.datasets.catalog.mask_files import template_of
@@ -47,7 +49,8 @@ def catalog_overview(
     training, validation and test images of the use that the options mean, splits {use: {part: images}}, split_shown (that use, of which rows have the part), size, spacing (range and median, mm), orientations {code: images}, dicom_series,
     patients_by {source: images}, left_out {reason: files}, bad [{file, reason}], refused (how many things stand in the way
     of a training) and notes. Where there are label maps, `label_maps` and `label_values`, and rows name them; where the
-    catalogue has further columns, `columns` says what they hold, see `column_counts`.
+    catalogue has further columns, `columns` says what they hold, see `column_counts`. Of several channels `channels` holds their
+    names and modalities, rows say how they lie on the first, and notes name those that lie poorly.
 
     Args:
         catalog: the images.
@@ -94,6 +97,8 @@ def catalog_overview(
         *contradictions(good),
         *notes_by_kind((one.entry.name, note) for one in good for note in one.notes), *_label_maps_as_images(good), *_unread(good),
     ]  # fmt: skip
+    if any(entry.further for entry in usable):
+        info |= _channels(good, data, info["notes"])
     if any(entry.mask for entry in usable):
         info |= _label_maps(good, parts, info["notes"])
         table = [{**row, "label map": e.mask.name if e.mask else ""} for row, e in zip(table, catalog)]
@@ -190,6 +195,22 @@ def _labels(catalog: Catalog, parts: Mapping[str, Catalog], labels: LabelSpec) -
     except (CatalogError, ConfigError) as error:
         return [f"No training is possible: {error}"], 1
     return class_notes(known.names, known.kind, targets), 0
+
+
+def _channels(seen: Sequence[Seen], data: DataSpec, notes: list[str]) -> dict[str, Any]:
+    """The channels' names with their modalities, where images were read; what is wrong with these is noted."""
+    read = [one for one in seen if one.read]
+    if not read:
+        return {}
+    kinds = [sorted({one.channels[n] for one in read}) for n in range(len(read[0].channels))]
+    names = channel_names([one.entry for one in read], [" or ".join(kind) for kind in kinds], data.channel_names)
+    for name, kind in zip(names[1:], kinds[1:]):
+        if len(kind) > 1:
+            notes.append(
+                f"The channel {name} mixes {' and '.join(kind)}: state the modality of each (modality_1), or mend the table"
+            )
+    notes += fit_notes((one.entry.name, name, fit) for one in read for name, fit in zip(names[1:], one.fits))
+    return {"channels": ", ".join(n if n == k[0] else f"{n} ({' or '.join(k)})" for n, k in zip(names, kinds))}
 
 
 def _label_maps(seen: Sequence[Seen], parts: Mapping[str, Catalog], notes: list[str]) -> dict[str, Any]:

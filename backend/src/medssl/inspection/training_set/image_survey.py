@@ -15,10 +15,12 @@ from medssl.core.geometry import FAR, millimetres, orientation_of
 from medssl.datasets.catalog.patients import stated_id
 from medssl.datasets.catalog.split import depth
 from medssl.datasets.entry import Entry, read_entry
+from medssl.images.channels.fit import Fit, measure_fit
+from medssl.images.channels.together import check_volume
 from medssl.images.formats.image_files import is_image, is_picture
 from medssl.images.label_maps import read_label_map
 from medssl.images.planes import is_flat
-from medssl.images.volume import guess_modality
+from medssl.images.volume import Volume, guess_modality
 
 READ_AT_MOST = 2 * 2**30  # bytes of files that are read without being asked to
 
@@ -40,6 +42,8 @@ class Seen:
     error: MedSSLError | None = None
     read: bool = False
     patient_id: str = ""  # as the file itself states it; never shown
+    channels: tuple[str, ...] = ()  # modalities of its channels, with the first
+    fits: tuple[Fit, ...] = ()  # how the further ones lie on the first
 
     def row(self, split: str) -> dict[str, Any]:
         """The image as a row of a table."""
@@ -47,8 +51,16 @@ class Seen:
             "image": printable(self.entry.name), "patient": printable(self.entry.patient), "split": split,
             "modality": self.modality or self.entry.modality, "size": " x ".join(map(str, self.shape)),
             "spacing": millimetres(self.spacing) if self.spacing else "", "orientation": self.orientation,
+            **({"channels": self._lying()} if self.entry.further else {}),
             "problem": "" if self.error is None else problem_of(self.error, self.entry),
         }  # fmt: skip
+
+    def _lying(self) -> str:
+        """How its further channels lie, such as "CT covers 94%, poorly"."""
+        return "; ".join(
+            f"{name} covers {1 - fit.outside:.0%}{', poorly' if fit.reasons else ''}"
+            for name, fit in zip(self.channels[1:], self.fits)
+        )
 
 
 def look_at_all(entries: Sequence[Entry], read_all: bool, progress: Progress) -> list[Seen]:
@@ -131,15 +143,33 @@ def contradictions(seen: Sequence[Seen]) -> list[str]:
 
 def _read(entry: Entry) -> Seen:
     volume = read_entry(entry)
+    channels = (_modality(volume), *(_modality(one) for one in volume.further))
     flat = bool(entry.view) or is_flat(volume.shape)
-    values = None
+    values = labels = None
     if entry.mask and not entry.view:
-        values = tuple(np.unique(read_label_map(entry.mask, volume).array).tolist())
+        labels = read_label_map(entry.mask, volume).array
+        values = tuple(np.unique(labels).tolist())
     return Seen(
-        entry, 2 if flat else 3, volume.modality or guess_modality(volume.array), volume.shape, tuple(volume.spacing.tolist()),
+        entry, 2 if flat else 3, channels[0], volume.shape, tuple(volume.spacing.tolist()),
         "" if flat else orientation_of(volume.direction.tolist()), volume.notes, values, read=True,
-        patient_id=stated_id(volume.patient),
+        patient_id=stated_id(volume.patient), channels=channels, fits=_fits(entry, volume, labels),
     )  # fmt: skip
+
+
+def _modality(volume: Volume) -> str:
+    return volume.modality or guess_modality(volume.array)
+
+
+def _fits(entry: Entry, volume: Volume, labels: np.ndarray | None) -> tuple[Fit, ...]:
+    """How each further channel lies on the first; with the label maps of both their overlap is measured."""
+    fits = []
+    if volume.further:
+        check_volume(volume, entry.name)
+    for number, (one, channel) in enumerate(zip(entry.further, volume.further), 1):
+        check_volume(channel, f"{entry.name}, image_{number}")
+        known = read_label_map(one.mask, channel) if one.mask and labels is not None else None
+        fits.append(measure_fit(volume, channel, f"{entry.name}, image_{number}", labels, known))
+    return tuple(fits)
 
 
 def _range(values: np.ndarray) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from medssl.core.errors import ConfigError, ResourceError, WeightsError
+from medssl.core.errors import ConfigError, InputError, ResourceError, WeightsError
 from medssl.core.files import write_atomic
 from medssl.core.plan import Plan
 from medssl.networks.network import Network
@@ -196,6 +196,12 @@ def _need(*packages: str) -> None:
 
 
 def _write_bundle(network: Network, target: Path) -> None:
+    names = [one.name for one in network.plan.channels]
+    if len(names) > 1:
+        raise InputError(
+            f"model of the channels {', '.join(names)}", "cannot become a bundle, whose inference reads one image",
+            "Export it as torchscript or onnx", code="channels-not-taken",
+        )  # fmt: skip
     example = make_example(network, 1)
     sides = [str(side) if _one_size(network) else f"{network.size_divisor}*n" for side in example.shape[2:]]
     write_bundle(network, target, _trace(network), (example.shape[1], sides), describe(network))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from medssl.core.errors import WeightsError
-from medssl.core.plan import Plan
+from medssl.core.plan import Channel, Plan
 from medssl.networks.layers import head_names
 from medssl.networks.weights.layouts.official import OFFICIAL
 from medssl.networks.weights.layouts.swin import under_swin
@@ -30,6 +31,7 @@ class Transfer:
     missing: tuple[str, ...]  # of the backbone, left at their initialisation: only where a partial match was allowed
     reshaped: tuple[str, ...]  # of these two kinds, those that the file has in another shape
     adapted: tuple[str, ...]  # of the matched, those spread over the channels of the input
+    shares: tuple[tuple[str, float], ...]  # of these: each channel, and its share of the file's filters
     resampled: tuple[str, ...]  # of the matched, those interpolated from the file's grid of patches
     left_out: tuple[str, ...]  # the file has them, the network does not
 
@@ -57,9 +59,10 @@ class Transfer:
         if self.missing:
             sentences.append(f"At their initialisation stay {_some(self.missing)}.")
         if self.adapted:
-            sentences.append(
-                f"The file's one input channel is spread evenly over those of this task ({self.adapted[0]})."
-            )
+            over = "evenly over those of this task"
+            if len({share for _, share in self.shares}) > 1:
+                over = f"over {', '.join(f'{name} ({share:.0%})' for name, share in self.shares)}"
+            sentences.append(f"The file's one input channel is spread {over} ({self.adapted[0]}).")
         if self.resampled:
             sentences.append(f"Positions are interpolated from the file's grid of patches ({self.resampled[0]}).")
         return " ".join(sentences)
@@ -70,8 +73,8 @@ def transfer(network: Any, file: WeightFile, partial: bool = False) -> Transfer:
 
     Every tensor of the backbone must be in the file; of a layout that holds an encoder only, every tensor of that. The head comes from it too where the file is of a fine-tuned model; its
     last layer only where the classes are the same (by name, where `network.plan` and the file both name them). What is not
-    taken keeps its initialisation. The first convolution of a one-channel file is repeated over several input channels and
-    divided by their number.
+    taken keeps its initialisation. The first convolution of a one-channel file is repeated over several input channels, each with
+    its share, see `channel_shares`.
 
     Args:
         network: a `Network` with `stages()` and `encoder()`; on the CPU.
@@ -85,7 +88,9 @@ def transfer(network: Any, file: WeightFile, partial: bool = False) -> Transfer:
     head = head_names(network)
     tensors = backbone_names(file)
     given = {name: tensor for name, tensor in tensors.items() if name in wanted}
-    adapted = {name: spread for name, tensor in given.items() if (spread := _spread(tensor, wanted[name])) is not None}
+    mine = channel_of(network)
+    _check_order(mine, file)
+    adapted = {n: s for n, tensor in given.items() if (s := _spread(tensor, wanted[n], mine, file.plan)) is not None}
     resampled = {n: moved for n, t in given.items() if (moved := network.resampled(n, t, file.plan)) is not None}
     given |= adapted | resampled
     taken = {n: t for n, t in given.items() if t.shape == wanted[n].shape}
@@ -100,6 +105,7 @@ def transfer(network: Any, file: WeightFile, partial: bool = False) -> Transfer:
         missing=tuple(name for name in rest if name not in head),
         reshaped=tuple(name for name in rest if name in given and given[name].shape != wanted[name].shape),
         adapted=tuple(adapted),
+        shares=channel_shares(mine, file.plan.modality, max((wanted[n].shape[1] for n in adapted), default=1)),
         resampled=tuple(resampled),
         left_out=(*(name for name in tensors if name not in wanted), *file.left_out),
     )
@@ -132,12 +138,44 @@ def _check(found: Transfer, file: WeightFile, wanted: dict[str, Tensor], partial
     )
 
 
-def _spread(tensor: Tensor, wanted: Tensor) -> Tensor | None:
+def _check_order(mine: Sequence[Channel], file: WeightFile) -> None:
+    """Refuse a file that learnt the same channels in another order."""
+    names, before = [one.name for one in mine], [one.name for one in file.plan.channels]
+    if names != before and sorted(names) == sorted(before):
+        raise WeightsError(
+            f"{file.path} of the channels {', '.join(before)}", f"has them in another order than this task ({', '.join(names)})",
+            "Give the columns image, image_1 ... in the file's order", code="channels-of-another-order",
+        )  # fmt: skip
+
+
+def channel_of(network: Any) -> tuple[Channel, ...]:
+    """The channels that a network's plan names; () where it names none."""
+    return network.plan.channels if network.plan and network.plan.task.get("channels") else ()
+
+
+def channel_shares(channels: Sequence[Channel], modality: str, count: int) -> tuple[tuple[str, float], ...]:
+    """Each of `count` input channels, and the share of a one-channel file's filters that it begins with; they sum to 1.
+
+    So an image that is shown in all channels gets the answer that the file gave it (mean inflation, Carreira and Zisserman,
+    CVPR 2017). Where some channels are of the file's modality these lead: together they count 1, each of the others 1 / count,
+    before all are divided by the sum.
+    """
+    names = [channel.name for channel in channels] or [str(number) for number in range(1, count + 1)]
+    alike = [bool(modality) and channel.modality == modality for channel in channels] or [False] * count
+    weights = [1 / sum(alike) if same and any(alike) else 1 / count for same in alike]
+    total = sum(weights)
+    return tuple((name, weight / total) for name, weight in zip(names, weights))
+
+
+def _spread(tensor: Tensor, wanted: Tensor, channels: Sequence[Channel], source: Plan) -> Tensor | None:
     """A first convolution of one channel for several; None where that is not what the shapes are about."""
     had, want = tuple(tensor.shape), tuple(wanted.shape)
     if len(had) < 4 or len(had) != len(want) or had[1] != 1 or want[1] == 1 or had[0] != want[0] or had[2:] != want[2:]:
         return None
-    return torch.repeat_interleave(tensor, want[1], dim=1) / want[1]
+    shares = [share for _, share in channel_shares(channels, source.modality, want[1])]
+    if len(set(shares)) == 1:
+        return torch.repeat_interleave(tensor, want[1], dim=1) / want[1]
+    return torch.cat([tensor * share for share in shares], dim=1)
 
 
 def _fresh(network: nn.Module, plan: Plan) -> set[str]:

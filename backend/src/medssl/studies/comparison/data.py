@@ -48,7 +48,7 @@ class StudyData:
     def spec(self, data: DataSpec, value: str, folder: Path) -> DataSpec:
         """The data of one run."""
         path = str(folder / self.files[value])
-        kept = dataclasses.replace(data, path=path, volumes=(), pattern="", masks="", exclude=())
+        kept = dataclasses.replace(data, path=path, volumes=(), pattern="", channels=(), masks="", exclude=())
         return dataclasses.replace(kept, folds=0, fold=0)  # the table says the split
 
     def sha256(self, value: str, folder: Path) -> str:
@@ -68,7 +68,7 @@ def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyDat
         CatalogError: no test patients, or a catalogue that cannot be split.
         ConfigError, InputError: a size that the training set does not reach, or an attribute that is not there.
     """
-    catalog = read_catalog(data, home)
+    catalog = read_catalog(data, home, channels=True)
     if data.folds:
         split = folds(catalog, data.folds, study.split_seed)[data.fold]
     else:
@@ -104,7 +104,7 @@ def check_columns(study: Study, data: DataSpec, home: Path) -> None:
     Raises:
         CatalogError: a catalogue that cannot be read. ConfigError, InputError: name the columns that there are.
     """
-    catalog = read_catalog(dataclasses.replace(data, masks=""), home)
+    catalog = read_catalog(dataclasses.replace(data, masks=""), home, channels=True)
     _check_groups(study, catalog)
     names = dict.fromkeys(name for entry in catalog for name in (*entry.attributes, *entry.labels))
     if study.train_on and study.train_on not in names:
@@ -161,6 +161,18 @@ def _check(study: Study, value: str, counts: dict[str, int]) -> None:
         )  # fmt: skip
 
 
+def _channel_columns(count: int) -> dict[str, Any]:
+    """Columns of further channels, each with its cell of an entry."""
+    columns: dict[str, Any] = {}
+    for number in range(1, count + 1):
+        columns[f"image_{number}"] = lambda e, n=number - 1: str(e.further[n].image.absolute())
+        columns[f"modality_{number}"] = lambda e, n=number - 1: e.further[n].modality
+        columns[f"mask_{number}"] = lambda e, n=number - 1: (
+            str(e.further[n].mask.absolute()) if e.further[n].mask else ""
+        )
+    return columns
+
+
 def _write_catalogue(parts: Mapping[str, Iterable[Entry]], path: Path) -> None:
     rows = [(split, entry) for split, entries in parts.items() for entry in entries]
     entries = [entry for _, entry in rows]
@@ -169,6 +181,7 @@ def _write_catalogue(parts: Mapping[str, Iterable[Entry]], path: Path) -> None:
     own: dict[str, Any] = {
         "modality": lambda e: e.modality,
         "mask": lambda e: "" if e.mask is None else str(e.mask.absolute()),
+        **_channel_columns(max((len(entry.further) for entry in entries), default=0)),
         "dicom_files": lambda e: json.dumps([str(file.absolute()) for file in e.files]) if e.files else "",
         "dicom_part": lambda e: e.part,
         **{name: lambda e, n=n: f"{e.point[n]:.12g}" if e.point else "" for n, name in enumerate("xyz")},

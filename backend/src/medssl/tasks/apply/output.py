@@ -112,7 +112,8 @@ def check_inputs_stay(files: Iterable[Path], catalog: Catalog) -> None:
     Raises:
         InputError: names the first.
     """
-    inputs = {path.resolve() for entry in catalog for path in (entry.image, entry.mask) if path is not None}
+    images = [one for entry in catalog for one in (entry, *entry.further)]
+    inputs = {path.resolve() for one in images for path in (one.image, one.mask) if path is not None}
     taken = next((file for file in files if file.resolve() in inputs), None)
     if taken is not None:
         raise InputError(

@@ -20,6 +20,7 @@ from medssl.inference.capabilities import can
 from medssl.inference.classification.predict import load_predictor, predictor_with_geometry
 from medssl.inference.classification.probe_files import Probe
 from medssl.inference.models import WarmModels
+from medssl.inference.volumes.channels import on_one_grid
 from medssl.inference.volumes.model_grid import image_notes
 from medssl.networks.network import Network
 from medssl.tasks.apply.appliers import CLASSES, Applier, Predicting, Segmenting
@@ -35,7 +36,9 @@ DONE, FAILED = "done", "failed"
 def apply(spec: JobSpec, run: Run) -> None:
     """Apply the model `spec.start_from` to `spec.data`; see `apply_model`."""
     config: ApplyConfig = build(ApplyConfig, spec.config)
-    apply_model(spec.start_from, read_catalog(spec.data, run.home), config, run, exclusive_columns(spec.data))
+    apply_model(
+        spec.start_from, read_catalog(spec.data, run.home, channels=True), config, run, exclusive_columns(spec.data)
+    )
 
 
 def apply_model(
@@ -135,9 +138,11 @@ def _apply_all(
         notify(0.0, "")
         row = {"image": shown(entry), "patient": entry.patient, "status": DONE, "error": "", "output": ""}
         try:
-            volume = read_entry(entry)
+            volume = on_one_grid(read_entry(entry), plan)
+            lying = {note for one in volume.further for note in one.notes}
             for note in image_notes(volume, plan, entry.view):
-                if (kind := kind_of_note(note)) not in noted:  # the first image of each kind
+                kind = f"{entry.name}: {note}" if note in lying else kind_of_note(note)
+                if kind not in noted:  # the first image of each kind; every case whose channels lie poorly
                     noted.add(kind)
                     run.emit("warning", step=before + n, code="image-noted", message=f"{entry.name}: {note}", remedy="")
             row["output"] = applier.apply(entry, volume, notify)

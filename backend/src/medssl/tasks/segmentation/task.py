@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from medssl.core.plan import Plan
+from medssl.core.plan import Channel, Plan
 from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Run
 from medssl.datasets.catalog.split import SPLIT_SEED
@@ -50,7 +50,7 @@ from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.loss import loss_of, make_loss
 from medssl.tasks.segmentation.planning import Setup, planned_for, settled
 from medssl.tasks.segmentation.results import WorstCases, write_results
-from medssl.tasks.start import start_normalisation
+from medssl.tasks.start import check_channels, further_normalisations, start_normalisation
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
 
@@ -99,8 +99,11 @@ class Segmentation(PlainMethod):
         self.form, self.context = form_of(config, parts)
         self.classes = classes_of(config, file, parts)
         self.normalisation = start_normalisation(config.normalisation, file, parts.modality)
+        self.further = further_normalisations(config.normalisation, file, parts.modalities)
+        count = 1 + len(self.further)
+        check_channels(count, self.form)
         method, arguments = segmentation_network(
-            config, self.form, self.classes.count + 1, 1 + 2 * self.context, file.plan if file else None,
+            config, self.form, self.classes.count + 1, count * (1 + 2 * self.context), file.plan if file else None,
             plan.pooling if plan else None,
         )  # fmt: skip
         self._plan = self._first_plan(method, arguments, file)
@@ -109,7 +112,7 @@ class Segmentation(PlainMethod):
         self._plan = replace(self._plan, input_size=window)
         self._loss = make_loss(config.loss, version)
         spacing = tuple(self._plan.task["spacing"]) if self.form == "3d" else ()
-        self._augment = augmentation(config.augmentation, len(self.size), axes == 3, spacing, version)
+        self._augment = augmentation(config.augmentation, len(self.size), axes == 3, spacing, version, count)
 
     def network(self) -> Network:
         """The network with a new head; its backbone untrained."""
@@ -122,7 +125,9 @@ class Segmentation(PlainMethod):
         config = self.config
         pairs = (part.images, part.masks, self.classes)
         if self.form == "3d":
-            return SegmentationDataset(*pairs, config.crop, self.normalisation, config.foreground_share, seed)
+            return SegmentationDataset(
+                *pairs, config.crop, self.normalisation, config.foreground_share, seed, self.further
+            )
         rows, columns = self.size
         if dimension(self.parts) == 2:
             return RadiographSegmentationDataset(*pairs, rows, self.normalisation, seed)
@@ -268,12 +273,20 @@ class Segmentation(PlainMethod):
             task={
                 "name": "segmentation", "form": self.form, "segments": self.classes.as_list(), "context": self.context,
                 "spacing": np.median(spacings, axis=0).tolist(), "overlap": config.overlap, "mirror": config.mirror,
-                "largest_component": config.largest_component, **({"plan": self.planned.as_dict()} if self.planned else {}),
+                "largest_component": config.largest_component, **self._channels(),
+                **({"plan": self.planned.as_dict()} if self.planned else {}),
             },
             provenance=self.provenance,
             licence=file.plan.licence if file else "",
             geometry=self.parts.geometry,
         )  # fmt: skip
+
+    def _channels(self) -> dict[str, Any]:
+        """What the header says of several channels; nothing of one."""
+        rules, parts = (self.normalisation, *self.further), self.parts
+        listed = zip(parts.channels, parts.modalities, rules)
+        channels = [asdict(Channel(name, modality, asdict(rule))) for name, modality, rule in listed]
+        return {"channels": channels} if channels else {}
 
 
 def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[str, Any]:
@@ -291,7 +304,8 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
     made = None
     if spec.version >= PLANNED:
         form, context = form_of(config, parts)
-        setup = Setup(config, form, classes_of(config, file, parts), 1 + 2 * context, file, run.device)
+        inputs = len(parts.modalities) * (1 + 2 * context)
+        setup = Setup(config, form, classes_of(config, file, parts), inputs, file, run.device)
         made, fingerprint = planned_for(setup, parts.training, parts.geometry, run)
         config = settled(config, made, fingerprint, fresh=file is None)
         run.emit("plan", text=plan_text(made, fingerprint), **made.as_dict())

@@ -1,0 +1,1 @@
+"""Several volumes of the scene as the channels of one case."""
