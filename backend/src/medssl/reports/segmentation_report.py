@@ -9,6 +9,7 @@ from medssl.core.errors import counted
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
 from medssl.reports.figures.plots import draw_boxes
 from medssl.reports.html import Report
+from medssl.reports.model_sections import add_model
 from medssl.reports.numbers import in_cell, number, with_interval
 from medssl.reports.sections import TITLES, add_groups, add_method, name_of
 
@@ -50,6 +51,7 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
                 for name, row in evaluation["volumes"].items()
             ],
         )  # fmt: skip
+    add_model(report, evaluation)
     add_groups(report, evaluation, "dice", MEAN, METRICS)
     add_method(report, evaluation, STATEMENTS)
     return report
