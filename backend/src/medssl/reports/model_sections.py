@@ -50,8 +50,13 @@ def _add_postprocessing(report: Report, evaluation: Mapping[str, Any]) -> None:
     if not steps:
         report.text("None: no change of the label maps was chosen on the validation images.")
         return
-    report.text("Chosen on the validation images, and part of the model from then on; the test images had no say in it.")
-    rows = [[one["class"], sentence([one]), number(one["dice_before"]), number(one["dice_after"]), one["cases"]] for one in steps]
+    report.text(
+        "Chosen on the validation images, and part of the model from then on; the test images had no say in it."
+    )
+    rows = [
+        [one["class"], sentence([one]), number(one["dice_before"]), number(one["dice_after"]), one["cases"]]
+        for one in steps
+    ]
     report.table(["class", "step", "Dice before", "Dice after", "images"], rows)
 
 

@@ -146,7 +146,14 @@ class _Windows:
 
     def over(self, read: Callable[[int, int], Tensor], shape: Sequence[int], axes: int) -> Any:
         return image_slabs(
-            read, shape, self.net, self.size, self.overlap, self._mirrored(axes), progress=self.progress, probable=self.probable
+            read,
+            shape,
+            self.net,
+            self.size,
+            self.overlap,
+            self._mirrored(axes),
+            progress=self.progress,
+            probable=self.probable,
         )
 
     def copies(self, axes: int) -> int:

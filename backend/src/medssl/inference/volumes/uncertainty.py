@@ -36,8 +36,8 @@ class VoxelSample:
         asked = self.asked[:, :, first : first + scores.shape[3]]
         places = np.nonzero(asked >= 0)
         if len(places[0]):
-            chosen = tuple(torch.from_numpy(axis).to(scores.device) for axis in places)
-            self.scores.append(scores[(slice(None), *chosen)].T.float().cpu().numpy())
+            i, j, k = (torch.from_numpy(axis).to(scores.device) for axis in places)
+            self.scores.append(scores[:, i, j, k].T.float().cpu().numpy())
             self.truth.append(asked[places])
 
 
@@ -95,5 +95,9 @@ def source_sentence(copies: int, members: int, plan: Plan) -> str:
     over = [f"{members} networks"] if members > 1 else []
     over += [f"{copies} mirrored copies, which took {copies} times as long"] if copies > 1 else []
     said = plan.task.get(CALIBRATION)
-    known = f"calibrated (temperature {temperature_of(plan):.2f})" if said else "not calibrated: the file records no temperature"
+    known = (
+        f"calibrated (temperature {temperature_of(plan):.2f})"
+        if said
+        else "not calibrated: the file records no temperature"
+    )
     return f"Uncertainty: entropy of the mean probabilities of {' and '.join(over) or 'one network'}, {known}"

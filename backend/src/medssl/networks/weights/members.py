@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,23 +43,33 @@ def member_count(plan: Plan) -> int:
 
 
 def member(file: WeightFile, number: int) -> WeightFile:
-    """One network of an ensemble's file, as a file of its own; of another file the file itself."""
+    """One network of an ensemble's file, as a file of its own (numbers go round); of another file the file itself."""
     if file.plan.method != ENSEMBLE:
         return file
-    one, prefix = file.plan.network["members"][number % member_count(file.plan)], _prefix(number % member_count(file.plan))
-    plan = replace(
-        file.plan, method=one["method"], network=dict(one["network"]), fidelity=one["fidelity"], sha256="",
-        provenance={**file.plan.provenance, "member": number},
-    )  # fmt: skip
+    number %= member_count(file.plan)
+    prefix = _prefix(number)
     tensors = {name.removeprefix(prefix): tensor for name, tensor in file.tensors.items() if name.startswith(prefix)}
-    return replace(file, plan=plan, tensors=tensors)
+    return replace(file, plan=member_plan(file.plan, number), tensors=tensors)
 
 
-def write_member(source: str | Path, number: int, target: Path) -> None:
-    """Write one network of an ensemble's file as a file of its own."""
-    one = member(open_weights(source), number)
+def member_plan(plan: Plan, number: int) -> Plan:
+    """The plan of one network of an ensemble, with what all of them share."""
+    one = plan.network["members"][number]
+    return replace(
+        plan, method=one["method"], network=dict(one["network"]), fidelity=one["fidelity"], sha256="",
+        provenance={**plan.provenance, "member": number},
+    )  # fmt: skip
+
+
+def write_member(source: str | Path, number: int, target: Path) -> bool:
+    """Write one network of an ensemble's file as a file of its own; of another file nothing, and False."""
+    file = open_weights(source)
+    if file.plan.method != ENSEMBLE:
+        return False
+    one = member(file, number)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_weights(target, one.tensors, one.plan)
+    return True
 
 
 def _prefix(number: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from medssl.tasks.segmentation.choosing import Case, choose_steps
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.results import Rows, WorstCases, write_results
 
+Further = Callable[[Mapping[str, Rows]], dict[str, Any]]
 CURVES = ("curve_before", "curve_after")  # for the report, not for the file's header
 
 
@@ -55,7 +56,7 @@ class Measured:
     notes: tuple[str, ...]
 
     def finish(
-        self, validation: Sequence[Held], test: Held, plan: Plan, run: Run, further: dict[str, Any] | None = None
+        self, validation: Sequence[Held], test: Held, plan: Plan, run: Run, further: Further = lambda rows: {}
     ) -> tuple[Plan, dict[str, Any]]:
         """Learn post-processing and calibration from validation images, measure, and leave tables and a report.
 
@@ -64,7 +65,7 @@ class Measured:
             test: may be empty.
             plan: of the model.
             run: gets files in its results, and progress.
-            further: what the evaluation says too.
+            further: what the evaluation says too, given the rows of both parts.
 
         Returns:
             The plan with what was learnt, and the headline numbers {"validation": {...}, "test": {...}}.
@@ -83,7 +84,7 @@ class Measured:
         test.network.plan = replace(test.network.plan, task=plan.task)
         rows["test"], errors = self._test(test, plan, worst, run)
         calibrations = {"validation": calibration} | ({"test": errors} if errors else {}) if calibration else {}
-        about = {"postprocessing": learnt.get(SETTING, []), "calibration": calibrations, **(further or {})}
+        about = {"postprocessing": learnt.get(SETTING, []), "calibration": calibrations, **further(rows)}
         colours = [one["colour"] for one in self.classes.as_list()]
         return plan, write_results(
             run.folder / "results", rows, worst, colours, list(self.notes), self.config.groups, about

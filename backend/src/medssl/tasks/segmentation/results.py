@@ -67,7 +67,12 @@ class WorstCases:
 
 
 def write_results(
-    folder: Path, rows: dict[str, Rows], worst: WorstCases, colours: list[str], notes: list[str], groups: str = "",
+    folder: Path,
+    rows: dict[str, Rows],
+    worst: WorstCases,
+    colours: list[str],
+    notes: list[str],
+    groups: str = "",
     further: dict[str, Any] | None = None,
 ) -> dict[str, dict[str, float | None]]:
     """Write cases.csv (test), validation_cases.csv, evaluation.json and report.html, which say `further` too.
@@ -79,7 +84,12 @@ def write_results(
     if rows["test"]:
         write_cases(folder / "cases.csv", rows["test"])
     part = "test" if rows["test"] else "validation"
-    evaluation = {**evaluate_segmentation(rows[part], attribute_groups(groups)), "part": part, "notes": notes, **(further or {})}
+    evaluation = {
+        **evaluate_segmentation(rows[part], attribute_groups(groups)),
+        "part": part,
+        "notes": notes,
+        **(further or {}),
+    }
     write_evaluation(evaluation, folder, f"Segmentation of {part} images", worst.draw(folder / "pictures", colours))
     return {name: _headline(cases) for name, cases in rows.items()}
 
