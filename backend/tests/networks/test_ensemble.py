@@ -74,9 +74,3 @@ def test_what_is_exported_answers_as_one(tmp_path, format):
     network = make_ensemble("unet-segmenter", 2)
     report = export(network, tmp_path / "exported", format)  # which compares the answers itself
     assert report.difference < 1e-4
-
-
-def test_it_is_exported_to_onnx(tmp_path):
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package, reason="the extra [export] is not installed")
-    assert export(make_ensemble("monai-segmenter", 2), tmp_path / "model.onnx", "onnx").difference < 1e-4

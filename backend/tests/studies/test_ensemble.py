@@ -22,6 +22,7 @@ from medssl.inference.models import WarmModels
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks.weights.members import write_member
 from medssl.networks.weights.weight_files import load_weights
+from medssl.reports.figures import case_pictures, plots
 from medssl.studies.ensemble.check import check_ensemble
 from medssl.studies.ensemble.results import FoldResult, compare_with_folds
 from medssl.studies.ensemble.run import ensemble
@@ -57,6 +58,15 @@ def ensemble_spec(data: Path, folds: int = 3, **over) -> JobSpec:
     training = {**LOOP, "batch_size": 1, "validate_every": 4}
     spec = task_spec("segmentation", data, **{"training": training, **over})
     return dataclasses.replace(spec, kind="ensemble", data=dataclasses.replace(spec.data, folds=folds))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def blank_pictures():
+    """Most of the time would go into drawing, which other tests look at."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (plots, case_pictures):
+            patch.setattr(module, "to_png", lambda figure, **how: b"")
+        yield
 
 
 @pytest.fixture(scope="module")

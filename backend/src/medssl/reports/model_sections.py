@@ -75,12 +75,12 @@ def _add_calibration(report: Report, calibration: Mapping[str, Any]) -> None:
         for part, found in calibration.items()
     ]
     report.table(["voxels of", "ECE as trained", "ECE with the temperature", "voxels"], rows)
+    part, found = list(calibration.items())[-1]  # of the test images, where there are any
     curves = {
-        f"{part}, {title}": {"reliability": found[f"curve_{name}"]}
-        for part, found in calibration.items()
+        title: {"reliability": found[f"curve_{name}"]}
         for name, title in (("before", "as trained"), ("after", "calibrated"))
     }
     report.picture(
         draw_reliability(curves, "share of voxels that are right"),
-        "How often a voxel's class is right, against its probability; bars: how many voxels have which.",
+        f"How often a voxel's class is right, against its probability, in {PARTS[part]}; bars: how many voxels have which.",
     )
