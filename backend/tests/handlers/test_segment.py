@@ -30,3 +30,14 @@ def test_the_inspection_leaves_a_segmentation_a_picture_and_a_table(tmp_path):
     np.testing.assert_array_equal(array.T, labels.array)
     np.testing.assert_allclose(matrix, volume.ijk_to_ras, atol=1e-9)
     assert [row["value"] for row in found.table] == [3, 7]
+
+
+def test_the_uncertainty_is_a_second_file_where_it_is_asked_for(tmp_path):
+    volume = make_ct()
+    context = Context(tmp_path, volume, Levels())
+    ask("segment", {"volume": {"path": "scan"}, "model": "m", "uncertainty": True}, context)
+    assert context.found.files[-1] == "uncertainty.nrrd"
+    unsure = read_volume(context.folder / "uncertainty.nrrd")
+    assert unsure.shape == volume.shape and 0 <= unsure.array.min() < unsure.array.max() <= 1
+    np.testing.assert_allclose(unsure.ijk_to_ras, volume.ijk_to_ras, atol=1e-9)
+    assert "Uncertainty: entropy" in context.found.info["notes"][-1]

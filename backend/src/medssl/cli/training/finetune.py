@@ -59,6 +59,13 @@ def finetune(
     test_fraction: Test = 0.2,
     folds: Folds = 0,
     fold: Fold = 0,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble", help="Train a network on all folds but one, for each of --folds; together they are one model. "
+            "The test set stays apart.",
+        ),
+    ] = False,
     exclude: Exclude = [],  # noqa: B006
     unreadable_share: UnreadableShare = 0.5,
     plain_ids: PlainIds = False,
@@ -83,7 +90,7 @@ def finetune(
         **dicom_options(plain_ids, fill_gaps),
     )  # fmt: skip
     _run(
-        "finetune", task, preset, over, chosen, detach, home,
+        "ensemble" if ensemble else "finetune", task, preset, over, chosen, detach, home,
         start_from=start_from, partial_weights=partial_weights, name=name, device=device,
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ def ensemble(spec: JobSpec, run: Run, kinds: str = KINDS) -> None:
 
 def _report_start(jobs: FoldJobs, done: int) -> None:
     run, training = jobs.run, sum(jobs.folds.images)
-    held = f"{min(jobs.folds.images)} to {max(jobs.folds.images)}"
+    held = " to ".join(map(str, sorted({min(jobs.folds.images), max(jobs.folds.images)})))
     run.emit(
         "started", device=run.device, precision=jobs.config.training.precision, steps=jobs.steps, training=training,
         validation=max(jobs.folds.images), test=jobs.folds.test, folds=jobs.folds.count, config=as_dict(jobs.config),
