@@ -33,7 +33,7 @@ class SegmentBox(InspectionBox):
         super().__init__(loadInto(frame, UI_FOLDER / "MedSSLSegment.ui", "segmentSelector"), "segment", *common)
         self.segmented, self._openEditor = None, openEditor
         ui = self.ui
-        self._inputs = (ui.segmentSelector, ui.mirrorCheck)
+        self._inputs = (ui.segmentSelector, ui.mirrorCheck, ui.uncertaintyCheck)
         ui.segmentSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._chose())
         ui.editButton.connect("clicked(bool)", lambda _checked: self._edit())
         self._forgetResults()
@@ -54,7 +54,8 @@ class SegmentBox(InspectionBox):
 
     def _start(self, *callbacks):
         ui = self.ui
-        return self._ask("segment", ui.segmentSelector.currentNode(), callbacks, mirror=ui.mirrorCheck.checked)
+        options = dict(mirror=ui.mirrorCheck.checked, uncertainty=ui.uncertaintyCheck.checked)
+        return self._ask("segment", ui.segmentSelector.currentNode(), callbacks, **options)
 
     def _missing(self) -> list[str]:
         return unfulfilled(
@@ -72,7 +73,7 @@ class SegmentBox(InspectionBox):
         text = _("{name} is in the scene.").format(name=segmented.node.GetName())
         ui.segmentStatus.text = withNotes(text, segmented.info)
         self.step.summarize(text)
-        showSegmented(segmented.volume, self._layoutManager())
+        showSegmented(segmented.volume, self._layoutManager(), segmented.uncertainty)
 
     def _edit(self) -> None:
         self.showError(None)

@@ -21,7 +21,7 @@ from MedSSLInferenceLib.scene.results import PREDICTION, mark
 from MedSSLInferenceLib.scene.segmentationNodes import segmentationSteps
 from MedSSLInferenceLib.scene.tableNodes import createTable
 
-LABEL_MAP = "segmentation.nrrd"
+LABEL_MAP, UNSURE = "segmentation.nrrd", "uncertainty.nrrd"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def segmentRun(volumeNode, model: str, onProgress: Callable = lambda *_: None, *
         volumeNode: a volume node, 3D or 2D.
         model: a job id, or the path of a weight file that the backend can read.
         onProgress: called with a fraction 0...1 and a message.
-        options: further fields of SegmentRequest: overlap, mirror, device.
+        options: further fields of SegmentRequest: overlap, mirror, uncertainty, device.
 
     Raises:
         InputError: no volume.
@@ -57,7 +57,8 @@ def segmentRun(volumeNode, model: str, onProgress: Callable = lambda *_: None, *
         volume = yield from uploadSteps(volumeNode, sharesFiles(transport.address))
         request = SegmentRequest(volume, model, **options)
         status = yield from resultSteps((yield api.segment(request)), stopped, onProgress)
-        return request, status, (yield api.result_file(status.id, LABEL_MAP))
+        labelMap = yield api.result_file(status.id, LABEL_MAP)
+        return request, status, labelMap, ((yield api.result_file(status.id, UNSURE)) if request.uncertainty else b"")
 
     def createNodes(value) -> Steps:
         requirePresent([volumeNode], _("Load it and segment it again"))
