@@ -73,6 +73,7 @@ class MedSSLPretrainParameterNode:
     labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
     labelColumns: str
     startFrom: str
+    networks: int = 1
 
 
 class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

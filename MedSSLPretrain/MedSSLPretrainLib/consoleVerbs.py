@@ -68,7 +68,7 @@ class ConsoleVerbs:
 
     def finetune(
         self, volumes, segmentations=None, labels=None, task="", startFrom="", preset="laptop", config=None, name="",
-        device="auto", modality="", partialWeights=False, waitForCompletion=True, onEvent=lambda event: None,
+        device="auto", modality="", partialWeights=False, networks=1, waitForCompletion=True, onEvent=lambda event: None,
     ):  # fmt: skip
         """Train a model for a task on labelled volumes and follow it to its end.
 
@@ -83,6 +83,7 @@ class ConsoleVerbs:
             preset, config, name, device, waitForCompletion, onEvent: as in `pretrain`.
             modality: CT, MR or CXR, where the files do not say.
             partialWeights: accept weights that match only in part.
+            networks: of an ensemble for segmentation, each trained on all folds of the patients but one; 1: no ensemble.
 
         Returns:
             A Job; its `model` is what MedSSLInference's `segment` or `predict` takes, and `finetune` to go on.
@@ -96,7 +97,7 @@ class ConsoleVerbs:
         transport = self._connected()
         steps = finetuneSteps(
             chosen, sharesFiles(transport.address), task, complete, startFrom, name=name, device=device,
-            partial_weights=partialWeights,
+            partial_weights=partialWeights, networks=networks,
         )  # fmt: skip
         job = Job(runSteps(steps, transport), transport)
         return job.wait(onEvent) if waitForCompletion else job

@@ -91,7 +91,9 @@ def test_the_uncertainty_lies_over_its_volume_as_a_result_of_its_own(ready, scen
     assert ready.server.asked[0].uncertainty and not ready.server.asked[0].mirror
     found = ready.segment.segmented
     node = found.uncertainty
-    assert node is found.node.GetNodeReference("MedSSL.uncertainty") and node.GetName() == "chest segmentation uncertainty"
+    assert (
+        node is found.node.GetNodeReference("MedSSL.uncertainty") and node.GetName() == "chest segmentation uncertainty"
+    )
     array = slicer.util.arrayFromVolume(ready.source)
     np.testing.assert_allclose(
         slicer.util.arrayFromVolume(node), np.clip(1 - np.abs(array + 600.0) / 300, 0, 1), atol=1e-5

@@ -90,7 +90,9 @@ def test_every_patient_validates_one_network_and_the_test_set_none(finished):
     assert of.pop("p6") == of.pop("p7") == "test" and sorted(of.values()) == ["1", "1", "2", "2", "3", "3"]
     for fold in (1, 2, 3):
         table = rows_of(run.folder / "results" / f"fold-{fold}.csv")
-        assert {row["patient"] for row in table if row["split"] == "validation"} == {p for p, f in of.items() if f == str(fold)}
+        assert {row["patient"] for row in table if row["split"] == "validation"} == {
+            p for p, f in of.items() if f == str(fold)
+        }
         assert {row["patient"] for row in table if row["split"] == "test"} == {"p6", "p7"}
         seen = rows_of(run.folder / "folds" / str(fold) / "results" / "validation_cases.csv")
         assert {row["patient"] for row in seen} == {p for p, f in of.items() if f == str(fold)}
@@ -124,7 +126,11 @@ def test_tables_and_report_say_what_was_measured_on_what(finished):
     assert event["validation"]["dice"] == pytest.approx(said["validation_dice"])
     assert [fold["validation"] for fold in said["folds"]] == [2, 2, 2] and "2 test images" in said["verdict"]
     for number, fold in enumerate(said["folds"], start=1):
-        alone = [float(row["dice"]) for row in rows_of(run.folder / "folds" / str(number) / "results" / "cases.csv") if row["class"] == "mean"]
+        alone = [
+            float(row["dice"])
+            for row in rows_of(run.folder / "folds" / str(number) / "results" / "cases.csv")
+            if row["class"] == "mean"
+        ]
         assert fold["test_dice"] == pytest.approx(np.mean(alone))
         assert fold["difference"]["value"] == pytest.approx(said["test_dice"] - fold["test_dice"])
     page = (run.folder / "results" / "report.html").read_text()
@@ -132,7 +138,11 @@ def test_tables_and_report_say_what_was_measured_on_what(finished):
     net = WarmModels(folder / "home").get(str(run.folder / MODEL), "", "cpu")
     found = segment_image(read_volume(folder / "data" / "image6.nrrd", "MR"), net, uncertainty=True)
     table = {row["class"]: row["voxels"] for row in found.table}
-    told = {row["class"]: float(row["volume_ml"]) for row in rows_of(run.folder / "results" / "cases.csv") if row["patient"] == "p6"}
+    told = {
+        row["class"]: float(row["volume_ml"])
+        for row in rows_of(run.folder / "results" / "cases.csv")
+        if row["patient"] == "p6"
+    }
     assert table["Left"] * 0.003 == pytest.approx(told["Left"], rel=0.02, abs=0.02)
     assert "3 networks" in found.notes[-1] and "calibrated (temperature" in found.notes[-1]
     assert 0 < found.uncertainty.array.max() <= 1
@@ -141,7 +151,11 @@ def test_tables_and_report_say_what_was_measured_on_what(finished):
 def test_progress_runs_over_all_folds(finished):
     _, run = finished
     steps = [step for step, of, text in run.messages if text.startswith("fold")]
-    assert steps == sorted(steps) and steps[-1] == 12 and {of for _, of, text in run.messages if text.startswith("fold")} == {12}
+    assert (
+        steps == sorted(steps)
+        and steps[-1] == 12
+        and {of for _, of, text in run.messages if text.startswith("fold")} == {12}
+    )
     assert run.messages[-1][2].startswith("segmented test image")
     assert [event["fold"] for event in run.of("fold")] == [1, 2, 3] and run.of("started")[0]["steps"] == 12
 
@@ -185,8 +199,18 @@ def test_it_goes_on_from_an_ensemble_network_by_network(finished, tmp_path):
     folder, whole = finished
     rows = [row for row in rows_of(folder / "data" / "volumes.csv") if row["split"] != "test"]
     catalogue = write_table(folder / "data" / "more.csv", [{**row, "split": ""} for row in rows])
-    training = {"steps": 1, "batch_size": 1, "validate_every": 1, "checkpoint_every": 1, "precision": "fp32", "learning_rate": 1e-9}
-    spec = dataclasses.replace(ensemble_spec(catalogue, 2, training=training, transfer={"rescale": False}), start_from=str(whole.folder / MODEL))
+    training = {
+        "steps": 1,
+        "batch_size": 1,
+        "validate_every": 1,
+        "checkpoint_every": 1,
+        "precision": "fp32",
+        "learning_rate": 1e-9,
+    }
+    spec = dataclasses.replace(
+        ensemble_spec(catalogue, 2, training=training, transfer={"rescale": False}),
+        start_from=str(whole.folder / MODEL),
+    )
     run = MortalRun(tmp_path / "job", folder / "home")
     ensemble(spec, run)
     before, after = (load_weights(path).state_dict() for path in (whole.folder / MODEL, run.folder / MODEL))
@@ -207,7 +231,9 @@ def test_what_cannot_be_an_ensemble_is_refused_before_it_begins(finished):
     with refused("ensemble-of-task", names="classification"):
         check_ensemble(dataclasses.replace(spec, method="classification"))
     with refused("several-devices"):
-        check_ensemble(dataclasses.replace(spec, config={**spec.config, "training": {**spec.config["training"], "devices": 2}}))
+        check_ensemble(
+            dataclasses.replace(spec, config={**spec.config, "training": {**spec.config["training"], "devices": 2}})
+        )
 
 
 def test_more_folds_than_patients_are_refused(finished, tmp_path):

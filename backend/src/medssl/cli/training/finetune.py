@@ -62,7 +62,8 @@ def finetune(
     ensemble: Annotated[
         bool,
         typer.Option(
-            "--ensemble", help="Train a network on all folds but one, for each of --folds; together they are one model. "
+            "--ensemble",
+            help="Train a network on all folds but one, for each of --folds; together they are one model. "
             "The test set stays apart.",
         ),
     ] = False,
