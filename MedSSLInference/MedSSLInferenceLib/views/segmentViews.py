@@ -9,7 +9,6 @@ from MedSSLInferenceLib.scene.overlayViews import bindOverlays
 from MedSSLInferenceLib.views.layouts import descriptions
 from MedSSLInferenceLib.views.radiographLayout import sliceNames
 
-
 UNSURE_OPACITY = 0.6  # of the uncertainty map over the volume
 
 

@@ -18,7 +18,7 @@ from medssl.core.plan import Plan
 from medssl.core.registry import load
 from medssl.inference.capabilities import RULES, refusal, require
 from medssl.inference.image_embedding import embedding_of
-from medssl.networks import MONAI, NETWORKS, NNUNET, SWIN, UNET, capabilities_of, family_of
+from medssl.networks import ENSEMBLE, MONAI, NETWORKS, NNUNET, SWIN, UNET, capabilities_of, family_of
 from medssl.networks.network import Network
 from medssl.networks.unet3d import UNet3D
 from medssl.pretraining import METHODS
@@ -30,7 +30,7 @@ SMALL: dict[str, Callable[[], Network]] = {
     "peac": make_peac,
     "ark": make_ark,
     **{name: lambda name=name: make_network(name) for name in PLANS},
-    "ensemble": lambda: make_ensemble(),
+    ENSEMBLE: make_ensemble,
 }
 
 
@@ -55,7 +55,7 @@ def images(net: Network) -> Tensor:
 def test_the_line_names_a_network_and_known_capabilities(name):
     entry = NETWORKS[name]
     assert issubclass(load(entry.network), Network) and set(entry.can) <= set(CAPABILITIES)
-    assert entry.family in (UNET, SWIN, MONAI, NNUNET) or name == "ensemble"  # a member of which goes on learning
+    assert entry.family in (UNET, SWIN, MONAI, NNUNET) or name == ENSEMBLE  # a member of which goes on learning
 
 
 @torch.inference_mode()

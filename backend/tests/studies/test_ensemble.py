@@ -20,6 +20,7 @@ from medssl.core.protocol import JobSpec
 from medssl.images.formats.reading import read_volume
 from medssl.inference.models import WarmModels
 from medssl.inference.volumes.segmenter import segment_image
+from medssl.networks import ENSEMBLE
 from medssl.networks.weights.members import write_member
 from medssl.networks.weights.weight_files import load_weights
 from medssl.reports.figures import case_pictures, plots
@@ -84,7 +85,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def test_every_patient_validates_one_network_and_the_test_set_none(finished):
-    folder, run = finished
+    _, run = finished
     folds = rows_of(run.folder / "results" / "folds.csv")
     of = {row["patient"]: row["fold"] for row in folds}
     assert of.pop("p6") == of.pop("p7") == "test" and sorted(of.values()) == ["1", "1", "2", "2", "3", "3"]
@@ -104,7 +105,7 @@ def test_it_is_one_model_whose_probabilities_are_the_mean_of_its_networks(finish
     _, run = finished
     path = run.folder / MODEL
     plan, whole = read_plan(path), load_weights(path)
-    assert plan.method == "ensemble" and plan.provenance["images"] == 6 and plan.provenance["folds"] == 3
+    assert plan.method == ENSEMBLE and plan.provenance["images"] == 6 and plan.provenance["folds"] == 3
     x = torch.rand(1, 1, 16, 16, 16, generator=torch.Generator().manual_seed(0))
     answers = []
     for fold in range(3):
@@ -226,7 +227,7 @@ def test_what_cannot_be_an_ensemble_is_refused_before_it_begins(finished):
     folder, _ = finished
     spec = ensemble_spec(folder / "data" / "volumes.csv")
     assert check_ensemble(spec).config["postprocessing"] == "auto"
-    with refused("too-few-folds", names="folds = 1"):
+    with refused("too-few-networks", names="folds = 1"):
         check_ensemble(dataclasses.replace(spec, data=dataclasses.replace(spec.data, folds=1)))
     with refused("ensemble-of-task", names="classification"):
         check_ensemble(dataclasses.replace(spec, method="classification"))

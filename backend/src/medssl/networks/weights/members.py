@@ -11,9 +11,8 @@ from torch import Tensor
 
 from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan
+from medssl.networks import ENSEMBLE
 from medssl.networks.weights.weight_files import WeightFile, open_weights, save_weights
-
-ENSEMBLE = "ensemble"  # the method of its plan
 
 
 def together(files: Sequence[WeightFile]) -> tuple[Plan, dict[str, Tensor]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from medssl.core.capabilities import SEGMENT
 from medssl.core.errors import ConfigError
 from medssl.core.protocol import JobSpec
+from medssl.tasks import TASKS
 from medssl.tasks.check import check_finetune
 
-TASKS = ("segmentation",)
 FEWEST, USUAL = 2, 5
 
 
@@ -16,15 +17,16 @@ def check_ensemble(spec: JobSpec) -> JobSpec:
     Raises:
         ConfigError: too few folds, a task whose networks are not averaged, several devices; else as `check_finetune`.
     """
-    if spec.method not in TASKS:
+    known = [name for name, entry in TASKS.items() if entry.answers == SEGMENT]
+    if spec.method not in known:
         raise ConfigError(
-            f"task {spec.method!r}", "has no ensembles: their networks are not averaged",
-            f"Use {', '.join(TASKS)}, or train the folds one by one with fold", code="ensemble-of-task",
+            f"task {spec.method!r}", "has no ensembles: its networks are not averaged",
+            f"Use {', '.join(known)}, or train the folds one by one with fold", code="ensemble-of-task",
         )  # fmt: skip
     if spec.data.folds < FEWEST:
         raise ConfigError(
             f"folds = {spec.data.folds}", f"are too few for an ensemble, which needs {FEWEST} or more networks",
-            f"{USUAL} is usual", code="too-few-folds",
+            f"{USUAL} is usual", code="too-few-networks",
         )  # fmt: skip
     spec = check_finetune(spec)
     training = spec.config["training"]
