@@ -157,7 +157,7 @@ def test_progress_runs_over_all_folds(finished):
         and steps[-1] == 12
         and {of for _, of, text in run.messages if text.startswith("fold")} == {12}
     )
-    assert run.messages[-1][2].startswith("segmented test image")
+    assert run.messages[-1] == (12, 12, "segmented test image 2 of 2")
     assert [event["fold"] for event in run.of("fold")] == [1, 2, 3] and run.of("started")[0]["steps"] == 12
 
 
@@ -229,6 +229,8 @@ def test_what_cannot_be_an_ensemble_is_refused_before_it_begins(finished):
     assert check_ensemble(spec).config["postprocessing"] == "auto"
     with refused("too-few-networks", names="folds = 1"):
         check_ensemble(dataclasses.replace(spec, data=dataclasses.replace(spec.data, folds=1)))
+    with refused("fold-of-ensemble", names="fold = 1"):
+        check_ensemble(dataclasses.replace(spec, data=dataclasses.replace(spec.data, fold=1)))
     with refused("ensemble-of-task", names="classification"):
         check_ensemble(dataclasses.replace(spec, method="classification"))
     with refused("several-devices"):

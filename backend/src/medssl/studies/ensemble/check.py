@@ -28,6 +28,11 @@ def check_ensemble(spec: JobSpec) -> JobSpec:
             f"folds = {spec.data.folds}", f"are too few for an ensemble, which needs {FEWEST} or more networks",
             f"{USUAL} is usual", code="too-few-networks",
         )  # fmt: skip
+    if spec.data.fold:
+        raise ConfigError(
+            f"fold = {spec.data.fold}", "chooses one fold, and an ensemble trains all of them",
+            "Leave it out, or train that fold alone without an ensemble", code="fold-of-ensemble",
+        )  # fmt: skip
     spec = check_finetune(spec)
     training = spec.config["training"]
     if training["devices"] * training["nodes"] > 1:

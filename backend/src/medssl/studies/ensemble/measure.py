@@ -51,9 +51,8 @@ def measure(jobs: FoldJobs) -> dict[str, Any]:
     network = channels_last(network).to(fabric.device).eval()
     held = [Held(parts.validation, _member(network, fold)) for fold, parts in enumerate(splits)]
     notes = (*jobs.folds.notes, *splits[0].every_note())
-    measured = Measured(
-        config, SegmentClasses.from_list(plan.task["segments"]), NormalisationConfig(**plan.normalisation), notes
-    )
+    classes, rule = SegmentClasses.from_list(plan.task["segments"]), NormalisationConfig(**plan.normalisation)
+    measured = Measured(config, classes, rule, notes, jobs.steps)
     further = partial(_beside_folds, jobs, splits)
     with fabric.autocast():  # in the precision of training, in which the weights were chosen
         plan, headline = measured.finish(held, Held(splits[0].test, network), plan, run, further)

@@ -45,12 +45,11 @@ def ensemble(spec: JobSpec, run: Run, kinds: str = KINDS) -> None:
 
 def _report_start(jobs: FoldJobs, done: int) -> None:
     run, training = jobs.run, sum(jobs.folds.images)
-    held = " to ".join(map(str, sorted({min(jobs.folds.images), max(jobs.folds.images)})))
     run.emit(
         "started", device=run.device, precision=jobs.config.training.precision, steps=jobs.steps, training=training,
         validation=max(jobs.folds.images), test=jobs.folds.test, folds=jobs.folds.count, config=as_dict(jobs.config),
     )  # fmt: skip
-    for note in (*jobs.folds.notes, f"Each of {jobs.folds.count} networks is validated on its fold, {held} images"):
+    for note in jobs.folds.notes:
         run.emit("warning", step=0, code="split", message=note, remedy="")
     if not jobs.folds.test:
         run.emit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.results import Rows, WorstCases, write_results
 
 Further = Callable[[Mapping[str, Rows]], dict[str, Any]]
+LABEL_MAPS = ".label-maps-"  # begins the name of a folder that is there while images are measured
 CURVES = ("curve_before", "curve_after")  # for the report, not for the file's header
 
 
@@ -48,12 +50,14 @@ class Measured:
         classes: what label maps mean.
         normalisation: of the pictures in the report.
         notes: what the report should say.
+        steps: of the training that came before, for progress.
     """
 
     config: SegmentationConfig
     classes: SegmentClasses
     normalisation: NormalisationConfig
     notes: tuple[str, ...]
+    steps: int
 
     def finish(
         self, validation: Sequence[Held], test: Held, plan: Plan, run: Run, further: Further = lambda rows: {}
@@ -70,7 +74,9 @@ class Measured:
         Returns:
             The plan with what was learnt, and the headline numbers {"validation": {...}, "test": {...}}.
         """
-        with tempfile.TemporaryDirectory(dir=run.folder, prefix=".label-maps-") as folder:
+        for left in run.folder.glob(f"{LABEL_MAPS}*"):  # by an attempt that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=run.folder, prefix=LABEL_MAPS) as folder:
             kept = _Kept(self, [(held, n) for held in validation for n in range(len(held.part))], Path(folder))
             kept.segment(run)
             learnt: dict[str, Any] = {}
@@ -97,7 +103,7 @@ class Measured:
             samples.append(sample)
             rows += self.case(test.part, n, numbers)
             self.show(test.part, n, numbers, rows[-1]["dice"], worst)
-            notify(run, *_steps(self.config), f"segmented test image {n + 1} of {len(test.part)}")
+            notify(run, self.steps, self.steps, f"segmented test image {n + 1} of {len(test.part)}")
         return rows, calibration_errors(samples, temperature_of(plan))
 
     def segmented(self, held: Held, n: int, purpose: str) -> tuple[np.ndarray, VoxelSample]:
@@ -147,8 +153,8 @@ class _Kept:
             found, sample = self._measured.segmented(held, n, "validation")
             self.samples.append(sample)
             np.savez_compressed(self._folder / f"{number}.npz", found)
-            steps = _steps(self._measured.config)
-            notify(run, *steps, f"segmented validation image {number + 1} of {len(self._places)}")
+            steps = self._measured.steps
+            notify(run, steps, steps, f"segmented validation image {number + 1} of {len(self._places)}")
 
     def values(self) -> Iterator[Case]:
         """As `choose_steps` wants them."""
@@ -178,7 +184,3 @@ def _voxel(part: LabelledSplit, n: int) -> float:
     """mm³ of a volume's voxels, mm² of a radiograph's."""
     image = part.images[n]
     return float(np.prod(image.spacing[: len(image.shape)]))
-
-
-def _steps(config: SegmentationConfig) -> tuple[int, int]:
-    return config.training.steps, config.training.steps

@@ -190,7 +190,8 @@ class Segmentation(PlainMethod):
 
     def measured(self) -> Measured:
         """How whole images are measured."""
-        return Measured(self.config, self.classes, self.normalisation, tuple(self.parts.every_note()))
+        notes = tuple(self.parts.every_note())
+        return Measured(self.config, self.classes, self.normalisation, notes, self.config.training.steps)
 
     def _cases(self, part: LabelledSplit, network: Network) -> Iterator[list[dict[str, Any]]]:
         """The metrics of each whole image, by the road that users take."""
