@@ -86,6 +86,7 @@ class MedSSLInferenceParameterNode:
     landmarkGroups: str
     segmentVolume: slicer.vtkMRMLScalarVolumeNode
     segmentMirror: bool
+    segmentUncertainty: bool
     predictImages: list[slicer.vtkMRMLScalarVolumeNode]
     predictView: str
     retrieveVolume: slicer.vtkMRMLScalarVolumeNode

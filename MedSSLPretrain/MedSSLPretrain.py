@@ -76,6 +76,7 @@ class MedSSLPretrainParameterNode:
     channelCount: Annotated[int, WithinRange(1, 4)] = 1
     channelNames: str
     startFrom: str
+    networks: int = 1
 
 
 class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

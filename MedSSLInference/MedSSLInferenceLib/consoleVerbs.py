@@ -118,11 +118,12 @@ class ConsoleVerbs:
             volumeNode: a volume node; it stays as it is.
             model: a job id, or the path of a weight file that the backend can read, fine-tuned for segmentation.
             transport: as in `restore`.
-            options: channels (volume nodes of a model's further channels, in its order), overlap 0...0.9, mirror, device,
+            options: channels (volume nodes of a model's further channels, in its order), overlap 0...0.9, mirror, uncertainty, device,
                 onProgress(fraction, message); waitForCompletion=False with onFinished (called with a Segmented) and onFailed, as in `restore`.
 
         Returns:
-            A new vtkMRMLSegmentationNode beside the volume, with the names, colours and terminology the model learned.
+            A new vtkMRMLSegmentationNode beside the volume, with the names, colours and terminology the model learned. With
+            uncertainty=True its reference "MedSSL.uncertainty" is a volume node, 0 (sure) to 1.
 
         Raises:
             MedSSLError: what is wrong with the input, or what the backend reports.

@@ -73,8 +73,8 @@ class ConsoleVerbs:
 
     def finetune(
         self, volumes, segmentations=None, labels=None, task="", startFrom="", preset="laptop", config=None, name="",
-        device="auto", modality="", partialWeights=False, channels=None, channelNames="", waitForCompletion=True,
-        onEvent=lambda event: None,
+        device="auto", modality="", partialWeights=False, channels=None, channelNames="", networks=1,
+        waitForCompletion=True, onEvent=lambda event: None,
     ):  # fmt: skip
         """Train a model for a task on labelled volumes and follow it to its end.
 
@@ -91,6 +91,7 @@ class ConsoleVerbs:
             partialWeights: accept weights that match only in part.
             channels: of each volume a list of the nodes that are its further channels, such as [[ct1], [ct2]].
             channelNames: of all channels, such as "T1,CT"; "": by their modality.
+            networks: of an ensemble for segmentation, each trained on all folds of the patients but one; 1: no ensemble.
 
         Returns:
             A Job; its `model` is what MedSSLInference's `segment` or `predict` takes, and `finetune` to go on.
@@ -104,7 +105,7 @@ class ConsoleVerbs:
         transport = self._connected()
         steps = finetuneSteps(
             chosen, sharesFiles(transport.address), task, complete, startFrom, name=name, device=device,
-            partial_weights=partialWeights,
+            partial_weights=partialWeights, networks=networks,
         )  # fmt: skip
         job = Job(runSteps(steps, transport), transport)
         return job.wait(onEvent) if waitForCompletion else job

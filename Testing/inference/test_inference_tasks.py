@@ -80,6 +80,65 @@ def test_segment(ready, scene, process_until, grab):
     assert ready.segment.segmented.node is not node and node.GetScene() is scene, "the first one stays"
 
 
+def test_the_uncertainty_lies_over_its_volume_as_a_result_of_its_own(ready, scene, process_until, grab):
+    from MedSSLInferenceLib.scene.results import SEGMENTATION, UNCERTAINTY, isShown, results, setShown
+
+    ui = ready.segment.ui
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    ui.uncertaintyCheck.checked = True
+    ready.grab(grab, "segment-uncertainty-ready")
+    ready.finish(ui.segmentButton, process_until)
+    assert ready.server.asked[0].uncertainty and not ready.server.asked[0].mirror
+    found = ready.segment.segmented
+    node = found.uncertainty
+    assert (
+        node is found.node.GetNodeReference("MedSSL.uncertainty") and node.GetName() == "chest segmentation uncertainty"
+    )
+    array = slicer.util.arrayFromVolume(ready.source)
+    np.testing.assert_allclose(
+        slicer.util.arrayFromVolume(node), np.clip(1 - np.abs(array + 600.0) / 300, 0, 1), atol=1e-5
+    )
+    first, second = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(first), ready.source.GetIJKToRASMatrix(second)
+    assert np.allclose(slicer.util.arrayFromVTKMatrix(first), slicer.util.arrayFromVTKMatrix(second))
+    manager = slicer.app.layoutManager()
+    views = [manager.sliceWidget(name).mrmlSliceCompositeNode() for name in manager.sliceViewNames()]
+    assert views and {view.GetForegroundVolumeID() for view in views} == {node.GetID()}
+    listed = {result.kind: result for result in results()}
+    assert set(listed) == {SEGMENTATION, UNCERTAINTY} and all(map(isShown, listed.values()))
+    grab(manager.viewport(), "segment-uncertainty-views", 900, 760)
+    ready.grab(grab, "segment-uncertainty-finished")
+    setShown(listed[UNCERTAINTY], False)
+    assert not any(view.GetForegroundVolumeID() for view in views) and isShown(listed[SEGMENTATION])
+    setShown(listed[UNCERTAINTY], True)
+    assert all(view.GetForegroundVolumeID() == node.GetID() for view in views)
+    other = phantoms.volume("another patient", (64, 56, 32))
+    for view in views:
+        view.SetBackgroundVolumeID(other.GetID())
+    assert not any(view.GetForegroundVolumeID() == node.GetID() for view in views), "it lies over no foreign image"
+
+
+def test_a_result_made_later_hides_the_uncertainty_too(ready, scene, process_until):
+    from MedSSLInferenceLib.scene.results import UNCERTAINTY, isShown, results
+
+    ready.segment.ui.uncertaintyCheck.checked = True
+    ready.finish(ready.segment.ui.segmentButton, process_until)
+    ready.segment.ui.uncertaintyCheck.checked = False
+    ready.finish(ready.segment.ui.segmentButton, process_until)
+    assert ready.segment.segmented.uncertainty is None
+    (unsure,) = [result for result in results() if result.kind == UNCERTAINTY]
+    assert not isShown(unsure) and unsure.complete
+
+
+def test_an_uncertainty_map_that_is_damaged_leaves_nothing_behind(ready, scene, process_until):
+    ready.server.shortened = True
+    ready.segment.ui.uncertaintyCheck.checked = True
+    before = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLStorableNode")}
+    ready.finish(ready.segment.ui.segmentButton, process_until, state="failed")
+    assert "uncertainty map" in ready.segment.ui.segmentError.text and ready.segment.segmented is None
+    assert {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLStorableNode")} == before
+
+
 def test_edit(ready, scene, process_until):
     ui = ready.segment.ui
     assert not ui.correctFrame.visible
@@ -258,7 +317,9 @@ def test_one_look_has_no_interval(ready, radiographs, process_until):
 
 def test_choices_live_in_the_scene(ready, radiographs):
     ready.segment.ui.mirrorCheck.checked = True
+    ready.segment.ui.uncertaintyCheck.checked = True
     node = ready.widget.logic.getParameterNode()
+    assert node.segmentUncertainty
     assert node.segmentVolume is ready.source and node.segmentMirror and node.predictImages == radiographs
     slicer.mrmlScene.Clear(0)
     assert ready.segment.segmented is None and not ready.segment.ui.segmentButton.enabled

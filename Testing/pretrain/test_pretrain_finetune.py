@@ -9,7 +9,7 @@ import pytest
 import qt
 import slicer
 from scaffold import phantoms
-from scaffold.finetune_panel import ended, finish
+from scaffold.finetune_panel import chooseTask, ended, finish
 from scaffold.finetuning import FinetuneServer
 
 
@@ -76,6 +76,37 @@ def test_starting_from_a_pretrained_model(tuning, process_until, grab):
     assert [tuning.ui.jobsTable.item(row, 0).text() for row in (0, 1)] == ["lungs", "chests"]
     assert "fine-tune: segmentation, starts from" in tuning.ui.jobCard.text
     tuning.grab(grab, "finetune-three-finished")
+
+
+def test_an_ensemble_is_asked_for_by_the_number_of_its_networks(tuning, process_until, grab):
+    for number in (1, 2, 3):
+        phantoms.segmented(f"chest {number}")
+    ui = tuning.box.ui
+    process_until(lambda: ui.volumesTable.rowCount == 3)
+    ui.tickAllButton.click()
+    assert ui.networksSpin.visible and ui.networksSpin.text == "one network"
+    ui.networksSpin.value = 4
+    assert (
+        not ui.finetuneButton.enabled
+        and "3 patients" in ui.finetuneStatus.text
+        and "4 networks" in ui.finetuneStatus.text
+    )
+    ui.networksSpin.value = 3
+    assert ui.finetuneButton.enabled and tuning.widget.logic.getParameterNode().networks == 3
+    tuning.grab(grab, "finetune-ensemble-ready")
+    finish(tuning, process_until)
+    spec = tuning.server.jobs[0].spec
+    assert (spec.kind, spec.method, spec.data.folds) == ("ensemble", "segmentation", 3) and len(spec.data.volumes) == 3
+    assert "ensemble: segmentation" in tuning.ui.jobCard.text
+    chooseTask(tuning, "classification")
+    assert not ui.networksSpin.visible and not ui.networksLabel.visible and tuning.box.networks == 1
+
+
+def test_the_log_says_how_each_fold_did():
+    from MedSSLPretrainLib.runs.eventText import eventText
+
+    event = {"type": "fold", "time": 0.0, "fold": 2, "folds": 5, "validation": 0.8123, "test": None}
+    assert eventText(event).endswith("Fold 2 of 5 is trained: validation Dice 0.8123")
 
 
 def remove_all_segments(panel):

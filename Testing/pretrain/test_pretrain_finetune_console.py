@@ -32,6 +32,14 @@ def test_two_lines(logic, server):
     assert json.loads(server.jobs[2].spec.config["classes"]) == json.loads(spec.config["classes"]) and again.model
 
 
+def test_an_ensemble(logic, server):
+    volumes = [phantoms.segmented(f"chest {n}")[0] for n in range(3)]
+    logic.finetune(volumes, networks=3)
+    assert (server.jobs[0].spec.kind, server.jobs[0].spec.data.folds) == ("ensemble", 3)
+    with refused("too-few-patients", names=["3 patients", "4 networks"]):
+        logic.finetune(volumes, networks=4)
+
+
 def test_segmentations_by_name(logic, server):
     pairs = [phantoms.segmented(f"chest {n}") for n in range(2)]
     volumes, nodes = zip(*pairs)

@@ -43,11 +43,12 @@ class TaskServer(RestoreServer):
     Attributes:
         looks: how many looks a prediction averages over; 1: no interval.
         similarity: of saliency maps to those of random networks.
+        shortened: whether uncertainty maps lack a slice.
     """
 
     def __init__(self, models=MODELS, **options) -> None:
         super().__init__(models=models, **options)
-        self.looks, self.similarity = 10, 0.12
+        self.looks, self.similarity, self.shortened = 10, 0.12, False
 
     def _segment(self, request):
         array, geometry = read_nrrd_bytes(self.volumes[request.volume.sha256])
@@ -63,7 +64,11 @@ class TaskServer(RestoreServer):
             for one in SEGMENTS
         ]  # fmt: skip
         info = {"segments": SEGMENTS, "notes": [], "model": request.model}
-        return table, info, {"segmentation.nrrd": nrrd_bytes(labels, geometry)}
+        files = {"segmentation.nrrd": nrrd_bytes(labels, geometry)}
+        if request.uncertainty:  # where air begins
+            unsure = np.clip(1 - np.abs(array + 600) / 300, 0, 1).astype(np.float32)
+            files["uncertainty.nrrd"] = nrrd_bytes(unsure[1:] if self.shortened else unsure, geometry)
+        return table, info, files
 
     def _predict(self, request):
         if request.model == ARK:

@@ -14,6 +14,7 @@ from MedSSLInferenceLib.scene.results import (
     RESTORATION,
     SALIENCY,
     SEGMENTATION,
+    UNCERTAINTY,
     Result,
 )
 
@@ -22,7 +23,7 @@ def kindTitles() -> dict[str, str]:
     """What each kind of result is called."""
     return {
         RESTORATION: _("Restoration"), POINTS: _("Points"), FIND: _("Find"), PARTS: _("Parts"),
-        CHART: _("Patch map"), SEGMENTATION: _("Segments"), SALIENCY: _("Where"), PREDICTION: _("Prediction"),
+        CHART: _("Patch map"), SEGMENTATION: _("Segments"), UNCERTAINTY: _("Uncertainty"), SALIENCY: _("Where"), PREDICTION: _("Prediction"),
         CASES: _("Similar cases"), LANDMARKS: _("Landmarks"),
     }  # fmt: skip
 
@@ -33,6 +34,7 @@ def _sentences() -> dict[str, str]:
         RESTORATION: _("Restoration of {images}."), POINTS: _("Points of equal anatomy in {images}."),
         FIND: _("A point, and what is like it, in {images}."), PARTS: _("Anatomical parts of {images}."),
         CHART: _("Map of the patches of {images}."), SEGMENTATION: _("Segments of {images}."),
+        UNCERTAINTY: _("Where the segments of {images} are unsure."),
         SALIENCY: _("Where in {images} a finding is seen."), PREDICTION: _("Prediction of {images}."),
         CASES: _("Cases similar to {images}."), LANDMARKS: _("Errors at landmarks."),
     }  # fmt: skip

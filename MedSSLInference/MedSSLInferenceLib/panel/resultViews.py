@@ -10,6 +10,7 @@ from MedSSLInferenceLib.scene.results import (
     RESTORATION,
     SALIENCY,
     SEGMENTATION,
+    UNCERTAINTY,
     Result,
     reveal,
 )
@@ -39,6 +40,8 @@ class ResultViews:
             self._radiographs.showResult(result)
         elif result.kind == SEGMENTATION:
             showSegmented(result.images[0], self._layoutManager())
+        elif result.kind == UNCERTAINTY:
+            showSegmented(result.images[0], self._layoutManager(), result.layers[0])
         elif result.kind == SALIENCY:
             self._predict.showMap(saliencyOf(result))
         elif result.kind == CASES and result.node("case") is not None:

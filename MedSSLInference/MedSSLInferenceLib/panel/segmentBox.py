@@ -37,7 +37,7 @@ class SegmentBox(InspectionBox):
         ui = self.ui
         self.channels = ChannelRows(ui.channelsFrame, self._onChannels)
         self._volumeTitle = ui.segmentLabel.text
-        self._inputs = (ui.segmentSelector, ui.mirrorCheck, ui.channelsFrame)
+        self._inputs = (ui.segmentSelector, ui.mirrorCheck, ui.uncertaintyCheck, ui.channelsFrame)
         ui.segmentSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._chose())
         ui.editButton.connect("clicked(bool)", lambda _checked: self._edit())
         self._forgetResults()
@@ -74,8 +74,8 @@ class SegmentBox(InspectionBox):
 
     def _start(self, *callbacks):
         ui = self.ui
-        options = dict(mirror=ui.mirrorCheck.checked, channels=self.channels.nodes)
-        return self._ask("segment", ui.segmentSelector.currentNode(), callbacks, **options)
+        ticked = dict(mirror=ui.mirrorCheck.checked, uncertainty=ui.uncertaintyCheck.checked)
+        return self._ask("segment", ui.segmentSelector.currentNode(), callbacks, channels=self.channels.nodes, **ticked)
 
     def _advice(self) -> str:
         return withNotes(super()._advice(), {"notes": self.channels.notes()})
@@ -97,7 +97,7 @@ class SegmentBox(InspectionBox):
         text = _("{name} is in the scene.").format(name=segmented.node.GetName())
         ui.segmentStatus.text = withNotes(text, segmented.info)
         self.step.summarize(text)
-        showSegmented(segmented.volume, self._layoutManager())
+        showSegmented(segmented.volume, self._layoutManager(), segmented.uncertainty)
 
     def _edit(self) -> None:
         self.showError(None)

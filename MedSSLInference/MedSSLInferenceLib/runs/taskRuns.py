@@ -23,7 +23,7 @@ from MedSSLInferenceLib.scene.results import PREDICTION, mark
 from MedSSLInferenceLib.scene.segmentationNodes import segmentationSteps
 from MedSSLInferenceLib.scene.tableNodes import createTable
 
-LABEL_MAP = "segmentation.nrrd"
+LABEL_MAP, UNSURE = "segmentation.nrrd", "uncertainty.nrrd"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def segmentRun(
         model: a job id, or the path of a weight file that the backend can read.
         onProgress: called with a fraction 0...1 and a message.
         channels: volume nodes of the model's further channels, in its order.
-        options: further fields of SegmentRequest: overlap, mirror, device.
+        options: further fields of SegmentRequest: overlap, mirror, uncertainty, device.
 
     Raises:
         InputError: no volume.
@@ -66,7 +66,8 @@ def segmentRun(
         volume = yield from channelSteps(volumeNode, channels, sharesFiles(transport.address))
         request = SegmentRequest(volume, model, **options)
         status = yield from resultSteps((yield api.segment(request)), stopped, onProgress)
-        return request, status, (yield api.result_file(status.id, LABEL_MAP))
+        labelMap = yield api.result_file(status.id, LABEL_MAP)
+        return request, status, labelMap, ((yield api.result_file(status.id, UNSURE)) if request.uncertainty else b"")
 
     def createNodes(value) -> Steps:
         requirePresent([volumeNode], _("Load it and segment it again"))

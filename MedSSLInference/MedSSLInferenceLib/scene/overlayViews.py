@@ -12,7 +12,12 @@ from MedSSLLib.scene.volumeExport import isFlat
 
 IMAGE, SOURCE = "MedSSL.image", "MedSSL.source"  # references: the image that a result was computed from
 OVERLAY = "MedSSL.overlay"  # attribute of a result that was bound: it stays one when its image is gone
-MADE_BY = (OVERLAY, "MedSSL.group", "MedSSL.saliency")  # attributes, also in scenes saved before there was the first
+MADE_BY = (
+    OVERLAY,
+    "MedSSL.group",
+    "MedSSL.saliency",
+    "MedSSL.uncertainty",
+)  # attributes, also in scenes saved before there was the first
 HIDDEN = "MedSSL.hidden"  # attribute of a heat map: "1" where it lies over no image for now
 NOWHERE = "vtkMRMLSliceNodeMedSSLNowhere"  # there is no such view; an empty list of views would mean all
 

@@ -23,8 +23,8 @@ from MedSSLInferenceLib.scene.comparison.radiographGroup import (
 )  # fmt: skip
 from MedSSLInferenceLib.scene.overlayViews import HIDDEN, bindOverlays, imageOf, layOver
 
-RESTORATION, SEGMENTATION, SALIENCY, PREDICTION, CASES, LANDMARKS = (
-    "restoration", "segments", "saliency", "prediction", "cases", "landmarks",
+RESTORATION, SEGMENTATION, UNCERTAINTY, SALIENCY, PREDICTION, CASES, LANDMARKS = (
+    "restoration", "segments", "uncertainty", "saliency", "prediction", "cases", "landmarks",
 )  # fmt: skip
 KIND, ROLE, MADE = "MedSSL.result", "MedSSL.role", "MedSSL.made"  # attributes of result nodes
 KEY = "MedSSL.resultKey"  # attribute: equal for the nodes of one result
@@ -201,7 +201,7 @@ def _segmentations() -> list[Result]:
 
 
 def _marked() -> list[Result]:
-    """Restorations and tables."""
+    """Restorations, uncertainty maps and tables."""
     byKey: dict[str, list] = {}
     for node in slicer.util.getNodesByClass("vtkMRMLStorableNode"):
         if node.GetAttribute(KEY):
@@ -211,5 +211,7 @@ def _marked() -> list[Result]:
         first = next((node for node in nodes if node.GetAttribute(MADE)), nodes[0])
         count = first.GetNumberOfNodeReferences("MedSSL.source")
         images = tuple(first.GetNthNodeReference("MedSSL.source", number) for number in range(count))
-        found.append(Result(first.GetAttribute(KIND), key, images, tuple(nodes), made=first.GetAttribute(MADE) or ""))
+        kind, made = first.GetAttribute(KIND), first.GetAttribute(MADE) or ""
+        layers = tuple(nodes) if kind == UNCERTAINTY else ()
+        found.append(Result(kind, key, images, tuple(nodes), (), layers, None, made))
     return found

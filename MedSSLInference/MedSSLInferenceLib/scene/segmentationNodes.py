@@ -16,7 +16,8 @@ from MedSSLInferenceLib.scene.folders import folderOf, placeInFolder
 from MedSSLInferenceLib.scene.labelMapSegments import describe, importLabels
 from MedSSLInferenceLib.scene.overlayViews import bindOverlay
 from MedSSLInferenceLib.scene.presence import requirePresent
-from MedSSLInferenceLib.scene.results import MADE, now, resultOf, reveal
+from MedSSLInferenceLib.scene.results import MADE, now, resultOf, reveal, setShown
+from MedSSLInferenceLib.scene.uncertaintyNodes import createUncertainty
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,10 @@ class Segmented:
     volume: Any  # the volume node that was segmented
     table: tuple[dict[str, Any], ...]  # a row per class: class, value, colour, voxels, volume_ml or area_cm2
     info: dict[str, Any]  # segments, notes
+    uncertainty: Any = None  # vtkMRMLScalarVolumeNode, 0 (sure) to 1, where it was asked for
 
 
-def segmentationSteps(volumeNode, request, result, labelMap: bytes) -> Steps:
+def segmentationSteps(volumeNode, request, result, labelMap: bytes, unsure: bytes = b"") -> Steps:
     """Make a new segmentation node; earlier ones of the same volume stay, but are not shown.
 
     A conversation that only pauses, since the segments of a whole CT take their time; ended early it leaves nothing behind.
@@ -39,6 +41,7 @@ def segmentationSteps(volumeNode, request, result, labelMap: bytes) -> Steps:
         request: the SegmentRequest.
         result: its ResultStatus, with table and info.
         labelMap: NRRD bytes, of the volume's size.
+        unsure: those of the uncertainty map; empty where none was asked for.
 
     Returns:
         A Segmented.
@@ -58,12 +61,15 @@ def segmentationSteps(volumeNode, request, result, labelMap: bytes) -> Steps:
         yield Pause(0.0)
         requirePresent([volumeNode, node], _("Load it and segment it again"))
         markPrediction(node, volumeNode, request.model)
+        uncertainty = createUncertainty(node, volumeNode, request.model, unsure) if unsure else None
     except BaseException:  # GeneratorExit too: nobody waits for it any more
         removeNode(node)
         raise
     node.SetAttribute(MADE, now())
     reveal(resultOf(node))
-    return Segmented(node, volumeNode, tuple(result.table), result.info)
+    if uncertainty is not None:
+        setShown(resultOf(uncertainty), True)  # over the same volume, as the only result beside this one
+    return Segmented(node, volumeNode, tuple(result.table), result.info, uncertainty)
 
 
 def emptySegmentation(volumeNode, classes):

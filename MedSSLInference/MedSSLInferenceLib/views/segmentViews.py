@@ -9,11 +9,14 @@ from MedSSLInferenceLib.scene.overlayViews import bindOverlays
 from MedSSLInferenceLib.views.layouts import descriptions
 from MedSSLInferenceLib.views.radiographLayout import sliceNames
 
+UNSURE_OPACITY = 0.6  # of the uncertainty map over the volume
 
-def showSegmented(volumeNode, layoutManager) -> None:
+
+def showSegmented(volumeNode, layoutManager, uncertainty=None) -> None:
     """Put the volume behind its segmentation in every slice view that is shown.
 
     Args:
+        uncertainty: the map that lies between them, or None.
         layoutManager: a qMRMLLayoutManager, or None where Slicer runs without a main window.
     """
     offsets = {}
@@ -27,6 +30,9 @@ def showSegmented(volumeNode, layoutManager) -> None:
             composite.SetForegroundVolumeID(None)
             composite.SetLabelVolumeID(None)
             offsets[name] = middleOffset(widget.mrmlSliceNode(), volumeNode)
+        if uncertainty is not None:
+            composite.SetForegroundVolumeID(uncertainty.GetID())
+            composite.SetForegroundOpacity(UNSURE_OPACITY)
     bindOverlays()
     if offsets:
         holdOffsets(layoutManager, offsets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PREVIEW = "MedSSL.preview"  # attribute: which of the two images of a preview a volume is
-MADE_BY = (PREVIEW, "MedSSL.overlay", "MedSSL.group", "MedSSL.saliency")  # attributes
+MADE_BY = (PREVIEW, "MedSSL.overlay", "MedSSL.group", "MedSSL.saliency", "MedSSL.uncertainty")  # attributes
 MADE_OF = ("MedSSL.source", "MedSSL.image")  # references: the image that a result was computed from
 
 

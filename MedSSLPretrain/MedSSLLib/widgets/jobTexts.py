@@ -14,7 +14,7 @@ DAY_S = 24 * 3600
 def kindTitles() -> dict[str, str]:
     """Kinds of jobs in the user's language."""
     return {
-        "pretrain": _("pretrain"), "finetune": _("fine-tune"), "probe": _("probe"), "apply": _("apply"),
+        "pretrain": _("pretrain"), "finetune": _("fine-tune"), "ensemble": _("ensemble"), "probe": _("probe"), "apply": _("apply"),
         "compare": _("compare"), "batch": _("batch"),
     }  # fmt: skip
 

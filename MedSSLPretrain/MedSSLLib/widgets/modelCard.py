@@ -38,7 +38,7 @@ def cardText(model: dict[str, Any], method: str) -> str:
     plan = model.get("plan") or {}
     if not model.get("can"):
         return _("A weight file of another origin: it is looked into when it is used.")
-    parts = [_uses(model, method), _learntFrom(plan), _sees(plan), _measured(model), _made(model)]
+    parts = [_uses(model, method), _together(plan), _learntFrom(plan), _sees(plan), _measured(model), _made(model)]
     return " ".join(part for part in parts if part)
 
 
@@ -61,6 +61,12 @@ def _classes(plan: dict[str, Any]) -> str:
     shown = ", ".join(names[:NAMED])
     more = len(names) - NAMED
     return _("Knows {names} and {more} more.").format(names=shown, more=more) if more > 0 else f"{_('Knows')} {shown}."
+
+
+def _together(plan: dict[str, Any]) -> str:
+    """Of an ensemble."""
+    count = len((plan.get("network") or {}).get("members", ()))
+    return _("{count} networks that answer together.").format(count=count) if count else ""
 
 
 def _learntFrom(plan: dict[str, Any]) -> str:

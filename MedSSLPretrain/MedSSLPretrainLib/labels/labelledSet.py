@@ -82,6 +82,21 @@ def learnsSegments(task: str) -> bool:
     return taskEntry(task).answers == SEGMENT
 
 
+def checkNetworks(chosen: LabelledSet, networks: int) -> None:
+    """Whether there is a fold of patients for each network of an ensemble.
+
+    Raises:
+        CatalogError: there is not.
+    """
+    count = len(set(patients(chosen.volumes)))
+    if networks > 1 and not chosen.path and count < networks:
+        raise CatalogError(
+            counted(count, _("{count} patient"), _("{count} patients")),
+            _("cannot be split for {count} networks").format(count=networks),
+            _("Take fewer networks, or tick volumes of further patients"), code="too-few-patients",
+        )  # fmt: skip
+
+
 def check(chosen: LabelledSet, task: str) -> None:
     """Whether a task can be trained on the choice.
 

@@ -20,7 +20,15 @@ from medssl.client import api
 from medssl.core.errors import CatalogError, MedSSLError, WeightsError
 from MedSSLPretrainLib.labels.channelsTable import ChannelsTable
 from MedSSLPretrainLib.labels.labelColumns import LabelColumns
-from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, patients, taskEntry
+from MedSSLPretrainLib.labels.labelledSet import (
+    LabelledSet,
+    check,
+    checkModel,
+    checkNetworks,
+    learnsSegments,
+    patients,
+    taskEntry,
+)
 from MedSSLPretrainLib.labels.labelledVolumes import isLabelled, labelsOf, segmentationOf, volumesOfScene
 from MedSSLPretrainLib.labels.volumesTable import VolumesTable
 from MedSSLPretrainLib.panel.dataTexts import modalityTitles
@@ -48,7 +56,7 @@ class FinetuneBox(JobBox):
         backend, running: as in JobBox.
     """
 
-    KINDS = ("finetune", "probe")
+    KINDS = ("finetune", "probe", "ensemble")
 
     def __init__(self, frame, backend, running: Callable[..., bool]) -> None:
         super().__init__(
@@ -76,6 +84,7 @@ class FinetuneBox(JobBox):
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
         for part in (self.tasks, self.table, self.channels, self.columns):
             part.changed.connect(self._chosen)
+        ui.networksSpin.connect("valueChanged(int)", lambda _count: self._chosen())
         self._watch = SceneWatch(self.refresh)
         self._setJob(
             ui.finetuneButton, _("Fine-tune"), _("Train the model on the ticked volumes"), _("Stop at the next step")
@@ -90,6 +99,11 @@ class FinetuneBox(JobBox):
             common |= dict(further=self.channels.further if several else (), channelNames=self.channels.names)
             return LabelledSet(segmentations=self.table.segmentations, **common)
         return LabelledSet(columns=self.columns.names, **common)
+
+    @property
+    def networks(self) -> int:
+        """So many are trained on folds, to answer together; 1: no ensemble."""
+        return self.ui.networksSpin.value if learnsSegments(self.tasks.name) else 1
 
     def summary(self) -> str:
         """The choice in a few words; "" while no volume is ticked."""
@@ -107,6 +121,7 @@ class FinetuneBox(JobBox):
             return _("Choose the weight file to start from")
         try:
             check(self.chosen(), self.tasks.name)
+            checkNetworks(self.chosen(), self.networks)
             checkModel(self.models.model, self.tasks.name, self.models.reference)
         except MedSSLError as error:
             return str(error)
@@ -178,6 +193,7 @@ class FinetuneBox(JobBox):
             self.channels.set(node.channelCount, node.channelNames)
             self.table.tick([volume for volume in node.labelledVolumes if volume is not None])
             self.models.select(node.startFrom)
+            self.ui.networksSpin.value = node.networks
         self._parameterNode = node
         self._chosen()
 
@@ -201,7 +217,7 @@ class FinetuneBox(JobBox):
             return continueSteps(self.chosen(), sharesFiles, task, self._continued, **about)
         return finetuneSteps(
             self.chosen(), sharesFiles, task, config, self.models.reference, name=self.ui.nameEdit.text.strip(),
-            device=self._backend.device, partial_weights=self.ui.partialCheck.checked,
+            device=self._backend.device, partial_weights=self.ui.partialCheck.checked, networks=self.networks,
         )  # fmt: skip
 
     def ownModel(self) -> dict[str, Any] | None:
@@ -229,6 +245,7 @@ class FinetuneBox(JobBox):
         self.showError(None)
         isSegmentation, node = learnsSegments(self.tasks.name), self._parameterNode
         self.ui.labelsFrame.visible, self.ui.channelsFrame.visible = not isSegmentation, isSegmentation
+        self.ui.networksLabel.visible = self.ui.networksSpin.visible = isSegmentation
         self.channels.show(self.table.volumes)
         self.ui.startFromCard.text = breakable(self.models.card)
         self.ui.startFromCard.visible = bool(self.models.card)
@@ -237,6 +254,7 @@ class FinetuneBox(JobBox):
             node.task, node.labelColumns = self.tasks.name, ",".join(self.columns.names)
             node.channelCount, node.channelNames = self.channels.count, self.ui.channelNamesEdit.text
             node.labelledVolumes, node.startFrom = list(self.table.volumes), self.models.reference
+            node.networks = self.ui.networksSpin.value
         self.update()
         self.chosenChanged.emit()
 

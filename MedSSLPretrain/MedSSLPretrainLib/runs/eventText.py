@@ -59,6 +59,14 @@ def _numbers(event, within: str = "") -> str:
     return ", ".join(part for part in found if part)
 
 
+def _fold(event) -> str:
+    """How the network of a fold did by itself."""
+    text = _("Fold {fold} of {folds} is trained: {values}")
+    titles = {"validation": _("validation Dice"), "test": _("test Dice")}
+    values = ", ".join(f"{title} {event[part]:.4f}" for part, title in titles.items() if event.get(part) is not None)
+    return text.format(fold=event["fold"], folds=event["folds"], values=values or _("nothing was measured"))
+
+
 def _warning(event) -> str:
     """What is wrong, and in a line of its own what to do."""
     text = _("Warning: {message}").format(message=sentence(event.get("message", "")))
@@ -70,6 +78,7 @@ _MAKERS = {
     "started": _started,
     "resumed": lambda e: _("Resumed at step {step}").format(step=e["step"]),
     "metric": _metric,
+    "fold": _fold,
     "checkpoint": lambda e: _("Checkpoint at step {step}").format(step=e["step"]),
     "warning": _warning,
     "transfer": lambda e: e.get("text", ""),

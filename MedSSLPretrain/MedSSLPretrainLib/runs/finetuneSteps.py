@@ -12,19 +12,34 @@ from MedSSLLib.steps import Steps
 
 from medssl.client import api, volumes
 from medssl.core.protocol import DataSpec, JobSpec
-from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, checkModel, learnsSegments, patients, taskEntry
+from MedSSLPretrainLib.labels.labelledSet import (
+    LabelledSet,
+    check,
+    checkModel,
+    checkNetworks,
+    learnsSegments,
+    patients,
+    taskEntry,
+)
 from MedSSLPretrainLib.labels.labelledVolumes import labelsOf
 from MedSSLPretrainLib.labels.segmentClasses import classArray, commonClasses
 
 
 def finetuneSteps(
-    chosen: LabelledSet, loopback: bool, task: str, config: dict[str, Any], startFrom: str = "", **spec: Any
+    chosen: LabelledSet,
+    loopback: bool,
+    task: str,
+    config: dict[str, Any],
+    startFrom: str = "",
+    networks: int = 1,
+    **spec: Any,
 ) -> Steps:
-    """Start a fine-tuning or a probe; returns its JobView.
+    """Start a fine-tuning, an ensemble or a probe; returns its JobView.
 
     Args:
         config: the task's settings, but for classes and labels of scene volumes, which follow from the choice.
         startFrom: a job id or a weight file; "": from scratch.
+        networks: of an ensemble, each trained on all folds of the patients but one; 1: no ensemble.
         spec: further fields of JobSpec: name, device, partial_weights.
 
     Raises:
@@ -33,6 +48,7 @@ def finetuneSteps(
         VolumeError: an empty segmentation, or a volume that cannot travel.
     """
     check(chosen, task)
+    checkNetworks(chosen, networks)
     models = (yield api.models()) if startFrom else ()
     model = next((model for model in models if model["model"] == startFrom), None)
     checkModel(model, task, startFrom)
@@ -42,7 +58,9 @@ def finetuneSteps(
         config = {**config, "classes": json.dumps(classes)}
     elif chosen.columns:
         config = {**config, "labels": ",".join(chosen.columns)}
-    job = JobSpec(taskEntry(task).kind, task, config, data, start_from=startFrom, **spec)
+    kind = "ensemble" if networks > 1 else taskEntry(task).kind
+    data = replace(data, folds=networks) if networks > 1 else data
+    job = JobSpec(kind, task, config, data, start_from=startFrom, **spec)
     return (yield api.submit(job))
 
 

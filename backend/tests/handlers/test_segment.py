@@ -47,3 +47,14 @@ def test_the_further_channels_of_a_request_are_read_after_the_model_has_asked_fo
         ask("segment", {**request, "volume": {"path": "scan"}}, context)
     ask("segment", request, context)  # the same image twice
     np.testing.assert_array_equal(read_volume(context.folder / "segmentation.nrrd").array, expected(scaled(volume)))
+
+
+def test_the_uncertainty_is_a_second_file_where_it_is_asked_for(tmp_path):
+    volume = make_ct()
+    context = Context(tmp_path, volume, Levels())
+    ask("segment", {"volume": {"path": "scan"}, "model": "m", "uncertainty": True}, context)
+    assert context.found.files[-1] == "uncertainty.nrrd"
+    unsure = read_volume(context.folder / "uncertainty.nrrd")
+    assert unsure.shape == volume.shape and 0 <= unsure.array.min() < unsure.array.max() <= 1
+    np.testing.assert_allclose(unsure.ijk_to_ras, volume.ijk_to_ras, atol=1e-9)
+    assert "Uncertainty: entropy" in context.found.info["notes"][-1]

@@ -17,7 +17,7 @@ from medssl.core.errors import CancelledError
 from medssl.core.geometry import UNRECORDED, Geometry
 from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.volume import Volume
-from medssl.inference.volumes.found_labels import keep_largest
+from medssl.inference.volumes.postprocessing import postprocess
 from medssl.inference.volumes.segmenter import segment_image
 
 KINDS = ("Scene", "SegmentationNode", "SegmentationStorageNode")
@@ -90,7 +90,7 @@ def test_only_the_largest_part_is_kept_where_the_model_says_so():
 def test_components_touch_by_faces_and_empty_classes_stay_empty():
     labels = np.zeros((6, 6, 1), np.uint8)
     labels[0:2, 0:2], labels[2, 2], labels[5, 5] = 1, 1, 4
-    keep_largest(labels, (1, 2, 4))
+    postprocess(labels, [{"value": value, "step": "largest"} for value in (1, 2, 4)], 1.0)
     assert (labels == 1).sum() == 4 and (labels == 4).sum() == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from medssl.core.plan import Plan
 from medssl.networks.network import Network
-from medssl.networks.weights.weight_files import build_network
+from medssl.networks.weights.members import together
+from medssl.networks.weights.weight_files import WeightFile, build_network
 
 SWIN = {name: SIZES[name] for name in ("width", "patch", "depths", "heads", "window")}
 MONAI = {
@@ -53,6 +55,17 @@ def make_network(method: str, seed: int = 0, **further: Any) -> Network:
     torch.manual_seed(seed)
     plan = make_plan(method, **further)
     network = build_network(plan)
+    network.plan = plan
+    return network.eval()
+
+
+def make_ensemble(method: str = "unet-segmenter", count: int = 2) -> Network:
+    """Networks that differ in their weights, as one."""
+    members = [make_network(method, seed) for seed in range(count)]
+    files = [WeightFile(Path(str(n)), "medssl", one.plan, one.state_dict()) for n, one in enumerate(members)]
+    plan, tensors = together(files)
+    network = build_network(plan)
+    network.load_state_dict(tensors)
     network.plan = plan
     return network.eval()
 

@@ -117,9 +117,11 @@ def test_a_checked_batch_is_complete_and_stays_as_it_is(store, tmp_path):
         item("a", tmp_path, preset="laptop", config={"training": {"steps": 3}}, start_from=str(tmp_path / "model.safetensors")),
         item("b", tmp_path, kind="compare", config=study),
         item("c", tmp_path, kind="probe", start_from="some-job", config={"labels": "x"}),
+        item("d", tmp_path, kind="ensemble", method="segmentation", preset="laptop") | {"data": {"path": str(tmp_path), "folds": 5}},
     ]}  # fmt: skip
     tree = complete_batch(config)
-    a, b, c = tree["items"]
+    a, b, c, d = tree["items"]
+    assert (d["kind"], d["data"]["folds"], d["config"]["base_width"]) == ("ensemble", 5, 8)
     assert a["config"]["training"]["steps"] == 3 and a["config"]["base_width"] == 8 and c["start_from"] == "some-job"
     assert b["config"]["arms"][1]["weights"] == "@a" and read_batch(tree).items[1].needs == {"a"}
     assert c["method"] == "probing" and complete_batch(json.loads(json.dumps(tree))) == tree

@@ -157,6 +157,20 @@ def test_a_missing_label_map_is_made_again_and_others_of_its_name_stay(home, seg
     assert [row["output"] for row in index] == ["scan-2.nrrd", "c.nrrd", "", "scan.nrrd"]
 
 
+def test_uncertainty_maps_lie_beside_the_label_maps_and_are_made_again_where_they_are_missing(home, segmenter, volumes):
+    run = FakeRun(home)
+    apply(job(segmenter, as_modality(volumes), uncertainty=True), run)
+    folder = run.folder / "results"
+    maps = sorted(path.name for path in (folder / "uncertainty").iterdir())
+    assert maps == sorted(row["output"] for row in rows(folder / "index.csv") if row["output"])
+    unsure, labels = (read_volume(folder / name) for name in ("uncertainty/c.nii.gz", "c.nii.gz"))
+    assert unsure.shape == labels.shape and 0 < unsure.array.max() <= 1
+    (folder / "uncertainty" / "c.nii.gz").unlink()
+    again = FakeRun(home)
+    apply(job(segmenter, as_modality(volumes), uncertainty=True), again)
+    assert again.begun == {2, 3} and (folder / "uncertainty" / "c.nii.gz").is_file()
+
+
 def test_results_of_another_model_are_not_mixed(home, segmenter, volumes, tmp_path):
     data, output = replace(as_modality(volumes), volumes=as_modality(volumes).volumes[:1]), str(tmp_path / "out")
     apply(job(segmenter, data, output=output), FakeRun(home))

@@ -109,7 +109,7 @@ class JobDisplay:
             self.progress.update(self.task, completed=event["step"], description=f"loss {event['loss']:.4f}")
         elif kind == "verdict":
             self.verdict = event["text"]
-        elif kind in ("resumed", "run", "item"):
+        elif kind in ("resumed", "run", "item", "fold"):
             self.progress.update(self.task, completed=event["step"])
         if kind == "estimate" and (not err.is_terminal or not self.estimated):  # a bar shows the further ones
             self.estimated = True
@@ -137,6 +137,9 @@ def lines_of(event: dict[str, Any]) -> list[str]:
     if kind == "run":  # of a comparison
         value = "" if event["test"] is None else f", {event['metric']} {event['test']:.4f}"
         return [f"{event['arm']}, size {event['size']:g}, seed {event['seed']}: {event['state']}{value}"]
+    if kind == "fold":  # of an ensemble
+        known = [f"{part} dice {event[part]:.4f}" for part in ("validation", "test") if event[part] is not None]
+        return [f"fold {event['fold']} of {event['folds']}: {', '.join(known) or 'nothing was measured'}"]
     if kind == "item":  # of a batch
         return [escape(f"{event['name']} {event['state']} {event['error'] or event['headline']}")]
     if kind == "metric":

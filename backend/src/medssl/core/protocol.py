@@ -147,7 +147,7 @@ class DataSpec(Body):
 class JobSpec(Body):
     """What a job is asked to do. `config` is the method's complete tree; presets are resolved before submission."""
 
-    kind: str  # a key of jobs.KINDS: pretrain, finetune, probe, apply, compare, batch
+    kind: str  # a key of jobs.KINDS: pretrain, finetune, ensemble, probe, apply, compare, batch
     method: str  # a key of the kind's table: of METHODS, TASKS, ...
     config: dict[str, Any]
     data: DataSpec

@@ -187,13 +187,16 @@ class SegmentRequest(Request):
     """Segment one image with a fine-tuned model: segmentation.nrrd, a label map with the image's geometry.
 
     Table: a row per class: class, value, colour, voxels, volume_ml (3D), area_cm2 (2D with known spacing).
-    Info: `segments`, what each value is called.
+    Info: `segments`, what each value is called. With `uncertainty` a second file, uncertainty.nrrd, 0 (sure) to 1.
     """
 
     volume: VolumeRef = asked("Image")
     model: str = asked("Model: a job's id or a weight file of the task segmentation")
     overlap: float = asked("Overlap of neighbouring windows, 0 to 0.9; negative: as in training", -1.0, maximum=0.9)
-    mirror: bool = asked("Mirrored images too, averaged", False)
+    mirror: bool = asked("Mirrored images too, averaged (of a volume 8 times as long)", False)
+    uncertainty: bool = asked(
+        "Uncertainty map too: entropy over the networks of an ensemble; of one network over mirrored images", False
+    )
     orientation: str = fields.orientation()
     spacing: str = fields.spacing()
     device: str = fields.device()

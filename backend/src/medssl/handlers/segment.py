@@ -8,15 +8,20 @@ from medssl.core.requests import SegmentRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
 from medssl.handlers.images import note_geometry, stated
+from medssl.images.formats.reading import write_volume
 from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.inference.volumes.channels import check_channels, on_one_grid
 from medssl.inference.volumes.found_labels import COLUMNS
 from medssl.inference.volumes.segmenter import check_segmenter, segment_image
 from medssl.reports.figures.segmentation import draw_segmentation
 
+UNCERTAINTY = "uncertainty.nrrd"
+
 
 def segment(request: SegmentRequest, context: Context) -> None:
     """Answer with segmentation.nrrd, which Slicer opens as a segmentation too, a picture and a table of the classes.
+
+    Where it is asked for, uncertainty.nrrd is another file.
 
     Raises:
         WeightsError, VolumeError, InputError, ConfigError: see `segment_image`.
@@ -33,7 +38,10 @@ def segment(request: SegmentRequest, context: Context) -> None:
         volume = on_one_grid(replace(volume, further=further), net.plan)
     note_geometry(context, volume, net.plan, ref.view)
     overlap = None if request.overlap < 0 else request.overlap
-    found = segment_image(volume, net, overlap, request.mirror, context.progress, view=ref.view, inverted=ref.inverted)
+    found = segment_image(
+        volume, net, overlap, request.mirror, context.progress, view=ref.view, inverted=ref.inverted,
+        uncertainty=request.uncertainty,
+    )  # fmt: skip
     context.progress(1.0, "writing the label map")
     write_segmentation(found.labels, found.segments, context.folder / "segmentation.nrrd")
     draw_segmentation(found, context.folder / "montage.png")
@@ -41,4 +49,8 @@ def segment(request: SegmentRequest, context: Context) -> None:
     info = {
         "segments": found.segments, "notes": list(found.notes), "model": request.model, "volume": ref.name or volume.name
     }  # fmt: skip
-    context.finish(["segmentation.nrrd", "montage.png", "table.csv"], found.table, info)
+    files = ["segmentation.nrrd", "montage.png", "table.csv"]
+    if found.uncertainty is not None:
+        write_volume(found.uncertainty, context.folder / UNCERTAINTY)
+        files.append(UNCERTAINTY)
+    context.finish(files, found.table, info)

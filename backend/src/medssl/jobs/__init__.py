@@ -24,6 +24,7 @@ KINDS = {
     "pretrain": Kind("medssl.pretraining.run:pretrain", "medssl.pretraining.check:check_pretrain"),
     "finetune": Kind("medssl.tasks.run:finetune", "medssl.tasks.check:check_finetune"),
     "probe": Kind("medssl.tasks.run:finetune", "medssl.tasks.check:check_probe"),
+    "ensemble": Kind("medssl.studies.ensemble.run:ensemble", "medssl.studies.ensemble.check:check_ensemble"),
     "apply": Kind("medssl.tasks.apply.run:apply", "medssl.tasks.apply.check:check_apply"),
     "compare": Kind("medssl.studies.comparison.run:compare", "medssl.studies.comparison.check:check_compare"),
     "batch": Kind("medssl.studies.batch.run:batch", "medssl.studies.batch.check:check_batch"),

@@ -14,6 +14,7 @@ UNET, SWIN, CNN, MONAI, NNUNET = (
     "monai",
     "nnunet",
 )  # families: weights go from one network of a family to another
+ENSEMBLE = "ensemble-segmenter"  # the name of several networks as one; its file holds them all
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ NETWORKS = {
     "swin-segmenter": NetworkEntry("medssl.networks.swin_segmenter:SwinSegmenter", SWIN, (EMBED,)),
     "monai-segmenter": NetworkEntry("medssl.networks.libraries.monai_segmenter:MonaiSegmenter", MONAI),
     "nnunet-segmenter": NetworkEntry("medssl.networks.libraries.nnunet_segmenter:NnunetSegmenter", NNUNET),
+    ENSEMBLE: NetworkEntry("medssl.networks.ensemble:Ensemble"),
 }
 LAYOUTS = {  # of weight files that others wrote, asked in this order: see `networks.weights.layouts.recognised.Layout`
     "plain Swin": "medssl.networks.weights.layouts.swin:recognise",

@@ -11,6 +11,7 @@ from medssl.evaluation.statistics.interval import FEWEST
 from medssl.evaluation.verdicts import TITLES
 from medssl.reports.figures.plots import draw_boxes
 from medssl.reports.html import Report
+from medssl.reports.model_sections import add_model
 from medssl.reports.numbers import in_cell, number
 from medssl.reports.sections import add_groups, add_method, add_rivals, name_of
 
@@ -53,6 +54,7 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
         )  # fmt: skip
         if any(row["low_ml"] is None for row in evaluation["volumes"].values()):
             report.text(f"Limits of agreement need {FEWEST} images: the deviation of fewer says nothing.")
+    add_model(report, evaluation)
     add_groups(report, evaluation, "dice", MEAN, METRICS)
     add_method(report, evaluation, STATEMENTS)
     return report

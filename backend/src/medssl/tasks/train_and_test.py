@@ -21,6 +21,7 @@ from medssl.evaluation.verdicts import UNDERTRAINED
 from medssl.jobs.split_record import write_split
 from medssl.networks.layers import parameter_groups, rest_norms
 from medssl.networks.memory_format import channels_last
+from medssl.networks.weights.members import member
 from medssl.networks.weights.rescaling import convolution_norms, rescale
 from medssl.networks.weights.transfer import transfer
 from medssl.networks.weights.weight_files import WeightFile, load_weights, open_weights, save_weights
@@ -61,8 +62,8 @@ class Trained(Protocol):
 
 
 def open_start(spec: JobSpec) -> WeightFile | None:
-    """The weights that a task begins with; of a file with student and teacher, the student."""
-    return open_weights(spec.start_from) if spec.start_from else None
+    """The weights that a task begins with; of a file with student and teacher, the student, of an ensemble its first member."""
+    return member(open_weights(spec.start_from), 0) if spec.start_from else None
 
 
 def train_and_test(task: Any, spec: JobSpec, run: Run, file: WeightFile | None) -> dict[str, Any]:

@@ -162,10 +162,15 @@ def _task(task: dict[str, Any]) -> dict[str, str]:
         return {}
     kind = ", ".join(str(task[key]) for key in ("kind", "form", "probe") if task.get(key))
     segments = [f"{segment['value']} = {segment['name']}" for segment in task.get("segments", ())]
+    from medssl.inference.volumes.postprocessing import sentence  # here: other verbs need no scipy
+
+    calibration = task.get("calibration") or {}
     rows = {
         "task": task["name"] + (f" ({kind})" if kind else ""),
         "classes": ", ".join(segments or task.get("classes", ())),
         "thresholds": ", ".join(f"{name} {value:.4g}" for name, value in task.get("thresholds", {}).items()),
+        "post-processing": sentence(task.get("postprocessing", ())),
+        "temperature": f"{calibration['temperature']:.3g}" if calibration else "",
         "stands on": f"{task['model']} ({task['model_sha256']})" if "model" in task else "",
     }
     return {name: text for name, text in rows.items() if text}

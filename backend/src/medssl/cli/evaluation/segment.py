@@ -24,7 +24,16 @@ def segment(
     overlap: Annotated[
         float, typer.Option(help="Overlap of neighbouring windows, 0 to 0.9; negative: as in training.")
     ] = -1.0,
-    mirror: Annotated[bool, typer.Option("--mirror", help="Mirrored images averaged too.")] = False,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Mirrored images averaged too; of volumes 8 times as long.")
+    ] = False,
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty",
+            help="Uncertainty maps too, 0 (sure) to 1: entropy over an ensemble's networks, of one network over mirrored images.",
+        ),
+    ] = False,
     format: Annotated[str, typer.Option(help="Format: nii.gz, or nrrd, which holds names and colours too.")] = "nii.gz",
     pattern: Pattern = "",
     channels: Channels = [],  # noqa: B006
@@ -39,12 +48,14 @@ def segment(
 ) -> None:
     """Segment images, a folder of them or those of a catalogue; a second call goes on where the first stopped.
 
-    Leaves a label map per image, index.csv (what became of each), volumes.csv, and classes.csv (what the values mean).
+    Leaves a label map per image, index.csv (what became of each), volumes.csv, and classes.csv (what the values mean);
+    uncertainty maps in the folder uncertainty.
     """
     settings = {
         "output": str(output),
         "overlap": overlap,
         "mirror": mirror,
+        "uncertainty": uncertainty,
         "format": format,
         "overwrite": overwrite,
         "orientation": orientation,

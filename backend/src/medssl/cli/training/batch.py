@@ -29,7 +29,7 @@ def batch(
 ) -> None:
     """Run a list of jobs from a file, unattended; running it again skips what is finished.
 
-    Each item has a name, a kind (pretrain, finetune, probe, apply, compare, evaluate) and the settings of such a job; "@other"
+    Each item has a name, a kind (pretrain, finetune, ensemble, probe, apply, compare, evaluate) and the settings of such a job; "@other"
     as start_from means the model of an earlier item. Items that fail do not stop the others.
     """
     from medssl.core.home import home_folder

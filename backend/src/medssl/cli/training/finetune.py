@@ -64,6 +64,14 @@ def finetune(
     test_fraction: Test = 0.2,
     folds: Folds = 0,
     fold: Fold = 0,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="Train a network on all folds but one, for each of --folds; together they are one model. "
+            "The test set stays apart.",
+        ),
+    ] = False,
     exclude: Exclude = [],  # noqa: B006
     unreadable_share: UnreadableShare = 0.5,
     plain_ids: PlainIds = False,
@@ -98,7 +106,7 @@ def finetune(
     if plan_only:
         return show_plan(task, preset, over, chosen, start_from, device, home)
     _run(
-        "finetune", task, preset, over, chosen, detach, home,
+        "ensemble" if ensemble else "finetune", task, preset, over, chosen, detach, home,
         start_from=start_from, partial_weights=partial_weights, name=name, device=device,
     )  # fmt: skip
 

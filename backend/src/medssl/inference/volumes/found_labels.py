@@ -1,34 +1,15 @@
-"""What becomes of a label map that a model found: its largest parts, and a table of its classes."""
+"""A table of the classes of a label map that a model found."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
 
 COLUMNS = ("class", "value", "colour", "voxels", "volume_ml", "area_cm2")
-
-
-def keep_largest(labels: np.ndarray, values: Sequence[int]) -> None:
-    """Turn all but the largest connected part of each value into background, in place.
-
-    Voxels that share a face are connected. Only the box around a value is looked at.
-    """
-    boxes = ndimage.find_objects(labels, max_label=max(values))
-    for value in values:
-        box = boxes[value - 1]
-        if box is None:
-            continue
-        part = labels[box]
-        numbers, count = ndimage.label(part == value)
-        if count > 1:
-            largest = 1 + int(np.bincount(numbers.ravel())[1:].argmax())
-            part[(numbers > 0) & (numbers != largest)] = 0
 
 
 def class_table(labels: np.ndarray, classes: SegmentClasses, source: Volume) -> list[dict[str, Any]]:

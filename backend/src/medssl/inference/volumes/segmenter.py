@@ -22,10 +22,13 @@ from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
 from medssl.inference.capabilities import require
 from medssl.inference.volumes.channels import on_one_grid, stacked
-from medssl.inference.volumes.found_labels import class_table, keep_largest
+from medssl.inference.volumes.found_labels import class_table
 from medssl.inference.volumes.model_grid import ModelGrid, notes_before, on_model_grid
+from medssl.inference.volumes.postprocessing import SETTING, postprocess, recorded_steps, sentence
 from medssl.inference.volumes.slabs import class_numbers
-from medssl.inference.volumes.sliding import image_slabs, mirrored_axes, reader
+from medssl.inference.volumes.sliding import copies, image_slabs, mirrored_axes, reader
+from medssl.inference.volumes.uncertainty import VoxelSample, Watch, source_sentence, temperature_of
+from medssl.networks.ensemble import Ensemble
 from medssl.networks.network import Network
 
 MARGIN = 8 / 7  # a radiograph's short side over that of the network's window, as in training
@@ -43,6 +46,7 @@ class SegmentedImage:
         table: a row per class: class, value, colour, voxels, volume_ml (3D), area_cm2 (2D with known spacing).
         segments: what each value means, see `SegmentClasses.as_list`.
         notes: what the user should know.
+        uncertainty: 0 (sure) to 1 in each voxel, float32, where the labels lie; None: it was not asked for.
     """
 
     labels: Volume
@@ -50,6 +54,7 @@ class SegmentedImage:
     table: list[dict[str, Any]]
     segments: list[dict[str, Any]]
     notes: tuple[str, ...]
+    uncertainty: Volume | None = None
 
 
 def segment_image(
@@ -61,6 +66,8 @@ def segment_image(
     out: np.ndarray | None = None,
     view: str = "",
     inverted: bool = False,
+    uncertainty: bool = False,
+    sample: VoxelSample | None = None,
 ) -> SegmentedImage:
     """Label every voxel of a volume, or pixel of a radiograph.
 
@@ -78,6 +85,9 @@ def segment_image(
         out: takes the labels, (i, j, k) of any integer type (a memory-mapped file, say); None: a new array.
         view: how a 3D volume becomes 2D, for a model of radiographs.
         inverted: high values of a radiograph are dark.
+        uncertainty: note how unsure the answer is in each voxel, 4 bytes for each: the entropy of the mean probabilities of an
+            ensemble's members. A model that is none is asked about mirrored copies too, whose mean labels the image then.
+        sample: takes what the model says of some voxels, for calibration; not of a view.
 
     Raises:
         WeightsError: a model of another task.
@@ -91,27 +101,35 @@ def segment_image(
         raise ConfigError(
             f"overlap = {overlap}", "must be 0 to 0.9", "0.25 is a good start", code="setting-out-of-range"
         )
-    mirror = mirror or bool(task.get("mirror"))
+    members = len(net.members) if isinstance(net, Ensemble) else 1
+    mirror = mirror or bool(task.get("mirror")) or (uncertainty and members == 1)
     classes = SegmentClasses.from_list(task["segments"])
     report = progress or (lambda fraction, message: None)
     windows = _Windows(
-        net, tuple(plan.input_size), overlap, mirror, lambda n, of: report(n / of, f"{n} of {of} windows")
+        net, tuple(plan.input_size), overlap, mirror, lambda n, of: report(n / of, f"{n} of {of} windows"), uncertainty
     )
+    watch = Watch(None, sample, temperature_of(plan))
     if view or is_flat(volume.shape):
-        source, numbers, notes = _radiograph(volume, plan, windows, view, inverted)
+        source, numbers, notes, watch = _radiograph(volume, plan, windows, watch, view, inverted)
         labels = classes.values_of(numbers)
     else:
         source = volume = on_one_grid(volume, plan)
         notes = notes_before(volume, plan)
-        labels = _volume(volume, plan, windows, classes, out)
-    if task.get("largest_component"):
-        report(1.0, "keeping the largest part of each class")
-        keep_largest(labels, classes.values)
+        watch = watch.on(volume.shape) if uncertainty else watch
+        labels = _volume(volume, plan, windows, watch, classes, out)
+    if steps := recorded_steps(task):
+        report(1.0, f"post-processing: {sentence(steps)}")
+        postprocess(labels, steps, float(np.prod(source.spacing[: labels.ndim])))
+    if chosen := task.get(SETTING):
+        notes = (*notes, f"Post-processing, as chosen on validation images: {sentence(chosen)}")
+    if uncertainty:
+        notes = (*notes, source_sentence(windows.copies(labels.ndim), members, plan))
     table = class_table(labels, classes, source)
     if not any(row["voxels"] for row in table):
         notes = (*notes, "Nothing was found: every voxel is background")
     result = replace(source, array=labels, modality="LABEL", further=())
-    return SegmentedImage(result, source, table, classes.as_list(), notes)
+    unsure = None if watch.entropy is None else replace(source, array=watch.entropy, modality="", further=())
+    return SegmentedImage(result, source, table, classes.as_list(), notes, unsure)
 
 
 @dataclass(frozen=True)
@@ -123,14 +141,30 @@ class _Windows:
     overlap: float
     mirror: bool
     progress: Callable[[int, int], None]
+    probable: bool = False  # mirrored copies are averaged by their probabilities
 
     @property
     def device(self) -> torch.device:
         return next(self.net.parameters()).device
 
     def over(self, read: Callable[[int, int], Tensor], shape: Sequence[int], axes: int) -> Any:
-        mirrored = mirrored_axes(len(self.size), axes) if self.mirror else ()
-        return image_slabs(read, shape, self.net, self.size, self.overlap, mirrored, progress=self.progress)
+        return image_slabs(
+            read,
+            shape,
+            self.net,
+            self.size,
+            self.overlap,
+            self._mirrored(axes),
+            progress=self.progress,
+            probable=self.probable,
+        )
+
+    def copies(self, axes: int) -> int:
+        """Mirrored copies of an image, itself among them."""
+        return copies(self._mirrored(axes))
+
+    def _mirrored(self, axes: int) -> tuple[int, ...]:
+        return mirrored_axes(len(self.size), axes) if self.mirror else ()
 
 
 def check_segmenter(net: Network) -> Plan:
@@ -163,7 +197,7 @@ def class_probabilities(
 
 
 def _volume(
-    volume: Volume, plan: Plan, windows: _Windows, classes: SegmentClasses, out: np.ndarray | None
+    volume: Volume, plan: Plan, windows: _Windows, watch: Watch, classes: SegmentClasses, out: np.ndarray | None
 ) -> np.ndarray:
     """The labels of a volume, slab by slab."""
     grid = on_model_grid(_checked(volume, plan), plan)
@@ -171,7 +205,9 @@ def _volume(
     labels = np.empty(volume.shape, kind, order="F") if out is None else out  # as files have it: slice after slice
     ordered = grid.turn.apply(labels)  # a view: what is written there is written to the labels
     found = _probabilities(grid, plan, windows) if grid.resampled else _logits(grid, plan, windows)
+    watch = watch.seen(grid.turn.apply)
     for first, scores in found:
+        watch.take(first, scores, probable=grid.resampled)
         numbers = class_numbers(scores)
         ordered[:, :, first : first + numbers.shape[2]] = classes.values_of(numbers)
     return labels
@@ -202,9 +238,9 @@ def _probabilities(grid: ModelGrid, plan: Plan, windows: _Windows) -> Iterator[t
 
 
 def _radiograph(
-    volume: Volume, plan: Plan, windows: _Windows, view: str, inverted: bool
-) -> tuple[Volume, np.ndarray, tuple[str, ...]]:
-    """The 2D image, class numbers (column, row) of each of its pixels, and notes.
+    volume: Volume, plan: Plan, windows: _Windows, watch: Watch, view: str, inverted: bool
+) -> tuple[Volume, np.ndarray, tuple[str, ...], Watch]:
+    """The 2D image, class numbers (column, row) of each of its pixels, notes, and what was noted.
 
     What lies inside the image's uniform borders is brought to the size of training; its logits come back by interpolation.
     """
@@ -221,4 +257,6 @@ def _radiograph(
     numbers = np.zeros(image.volume.shape, np.uint8)  # what was left out is background
     inside = slice(image.x0, image.x0 + columns), slice(image.y0, image.y0 + rows)
     numbers[inside] = class_numbers(logits[..., None])[..., 0]
-    return image.volume, numbers, image.notes
+    watch = watch.on(image.volume.shape) if windows.probable else watch
+    watch.seen(lambda array: array.reshape(image.volume.shape)[inside][..., None]).take(0, logits[..., None])
+    return image.volume, numbers, image.notes, watch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -62,12 +63,16 @@ def image_slabs(
     mirrored: Sequence[int] = (),
     batch: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    probable: bool = False,
 ) -> Iterator[tuple[int, Tensor]]:
-    """Slabs of logits (C, i, j, slices) of an image of `shape` (i, j, k); see `slabs` and `segment_array`."""
+    """Slabs of logits (C, i, j, slices) of an image of `shape` (i, j, k); see `slabs` and `segment_array`.
+
+    With `probable` mirrored copies are averaged by their probabilities, not by their logits.
+    """
     flat = len(size) == 2
     window = (size[1], size[0], 1) if flat else tuple(size)  # networks of 2D images see (rows, columns)
     batch = batch or (1 if getattr(network.plan, "fidelity", "") == "released" else BATCH_2D if flat else BATCH)
-    yield from slabs(read, shape, _ask(network, flat, mirrored), window, overlap, batch, progress)
+    yield from slabs(read, shape, _ask(network, flat, mirrored, probable), window, overlap, batch, progress)
 
 
 def reader(array: np.ndarray, device: torch.device, bounds: tuple[float, float] = (0.0, 1.0), context: int = 0) -> Read:
@@ -98,8 +103,9 @@ def mirrored_axes(network_axes: int, image_axes: int) -> tuple[int, ...]:
     return MIRRORED_SLICE if image_axes == 3 else MIRRORED_RADIOGRAPH
 
 
-def _ask(network: Network, flat: bool, mirrored: Sequence[int]) -> Callable[[Tensor], Tensor]:
+def _ask(network: Network, flat: bool, mirrored: Sequence[int], probable: bool) -> Callable[[Tensor], Tensor]:
     """The network from (N, channels, i, j, k) to (N, C, i, j, k), averaged over every combination of mirrored axes."""
+    turns = [axes for n in range(len(mirrored) + 1) for axes in itertools.combinations(mirrored, n)]
 
     def once(x: Tensor) -> Tensor:
         if not flat:
@@ -108,10 +114,20 @@ def _ask(network: Network, flat: bool, mirrored: Sequence[int]) -> Callable[[Ten
         return network(network.standardise(rows)).float().transpose(2, 3)[..., None]
 
     def ask(x: Tensor) -> Tensor:
-        turns = [axes for n in range(len(mirrored) + 1) for axes in itertools.combinations(mirrored, n)]
         total = once(x)
         for axes in turns[1:]:
             total = total + once(x.flip(axes)).flip(axes)
         return total.div_(len(turns)) if mirrored else total
 
-    return ask
+    def ask_probable(x: Tensor) -> Tensor:
+        total = once(x).log_softmax(dim=1)
+        for axes in turns[1:]:
+            total = torch.logaddexp(total, once(x.flip(axes)).flip(axes).log_softmax(dim=1))
+        return total - math.log(len(turns))
+
+    return ask_probable if probable else ask
+
+
+def copies(mirrored: Sequence[int]) -> int:
+    """How often the network looks at each window."""
+    return 2 ** len(mirrored)

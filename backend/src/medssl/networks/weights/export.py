@@ -25,6 +25,7 @@ from medssl.networks.weights.weight_files import export_official, load_weights, 
 
 TOLERANCE = 1e-3  # of the largest answer
 INPUT, OUTPUT = "image", "pred"
+AFTER = "postprocessing"  # of `Plan.task`, see `medssl.inference.volumes.postprocessing`
 Answer = Callable[[Tensor], Tensor]
 
 
@@ -95,7 +96,8 @@ def describe(network: Network) -> str:
     if example.ndim == 5:
         takes += f", axes and voxels: {plan.geometry.text()}"
     scale = f"standardised as for {TITLES[network.standard]}" if network.standard else "0 to 1"
-    return f"{takes}, {scale}; {OUTPUT}: {network.answer}." + (f" {plan.licence}." if plan.licence else "")
+    after = " The post-processing that MedSSL carries out after it is not part of this." if plan.task.get(AFTER) else ""
+    return f"{takes}, {scale}; {OUTPUT}: {network.answer}.{after}" + (f" {plan.licence}." if plan.licence else "")
 
 
 def make_example(network: Network, number: int, grown: bool = False) -> Tensor:

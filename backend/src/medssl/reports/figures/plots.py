@@ -44,8 +44,8 @@ def draw_roc_curves(curves: Mapping[str, Mapping[str, Any]], metrics: Mapping[st
     return to_png(figure, facecolor="white")
 
 
-def draw_reliability(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """A PNG: share of positive images against the probability, and how many images have which."""
+def draw_reliability(curves: Mapping[str, Mapping[str, Any]], share: str = "share of positive images") -> bytes:
+    """A PNG: share of positive images (or what `share` calls it) against the probability, and how many images have which."""
     names = [name for name, curve in curves.items() if curve]
     columns = min(len(names), 4)
     rows = -(-len(names) // columns)
@@ -66,7 +66,7 @@ def draw_reliability(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
         axes.set_title(_short(name), fontsize=9, loc="left", color=INK)
         _plain(axes)
     figure.supxlabel("probability", fontsize=9, color=INK)
-    figure.supylabel("share of positive images", fontsize=9, color=INK)
+    figure.supylabel(share, fontsize=9, color=INK)
     return to_png(figure, facecolor="white")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from medssl.core.protocol import DataSpec, JobSpec, from_json
 
-JOB_KINDS = ("pretrain", "finetune", "probe", "apply", "compare")
+JOB_KINDS = ("pretrain", "finetune", "ensemble", "probe", "apply", "compare")
 EVALUATE = "evaluate"
 LATER = "@"  # "@other": the model (of `evaluate`: the table) that an earlier item of the batch leaves
 

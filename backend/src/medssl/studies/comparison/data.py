@@ -90,7 +90,7 @@ def fix_data(study: Study, data: DataSpec, home: Path, folder: Path) -> StudyDat
         counts[value] = _count(training, validation, split.test)
         _check(study, value, counts[value])
         parts: dict[str, Iterable[Entry]] = {"training": training, "validation": validation, "test": split.test}
-        _write_catalogue(parts, folder / files[value])
+        write_catalogue(parts, folder / files[value])
     found = StudyData(files, counts, (*split.notes, *catalog.remarks()))
     if study.budget != PASSES:
         return found
@@ -173,7 +173,8 @@ def _channel_columns(count: int) -> dict[str, Any]:
     return columns
 
 
-def _write_catalogue(parts: Mapping[str, Iterable[Entry]], path: Path) -> None:
+def write_catalogue(parts: Mapping[str, Iterable[Entry]], path: Path) -> None:
+    """Write a table of images with a column split, whose parts are named so; nothing that the entries know is lost."""
     rows = [(split, entry) for split, entries in parts.items() for entry in entries]
     entries = [entry for _, entry in rows]
     labels = list(dict.fromkeys(name for entry in entries for name in entry.labels))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from medssl.core.files import disk_errors
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry, shown
 from medssl.evaluation.prediction_tables import ATTRIBUTE, LABEL
+from medssl.images.formats.reading import write_volume
 from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.planes import as_plane
 from medssl.images.segment_classes import SegmentClasses
@@ -21,6 +23,7 @@ from medssl.tasks.apply.growing_table import GrowingTable, Row
 from medssl.tasks.apply.output import ApplyFolder, check_inputs_stay, file_names
 
 CLASSES = "classes.csv"
+UNCERTAINTY = "uncertainty"  # folder of the maps, each called as its label map
 VOLUMES = ("image", "patient", "class", "value", "voxels", "volume_ml", "area_cm2")
 
 Notify = Callable[[float, str], None]
@@ -43,7 +46,7 @@ class Applier(Protocol):
 
 
 class Segmenting:
-    """A label map per image, volumes.csv of all, and classes.csv, which tells what the values mean.
+    """A label map per image, volumes.csv of all, and classes.csv, which tells what the values mean; uncertainty maps on demand.
 
     Args:
         net: a segmentation network with its plan.
@@ -68,16 +71,22 @@ class Segmenting:
         self.table = GrowingTable(output.folder / "volumes.csv", VOLUMES)
 
     def has(self, row: Row) -> bool:
-        """The label map is there."""
-        return (self._folder / row["output"]).is_file()
+        """The label map is there, and the uncertainty map that belongs to it."""
+        files = [row["output"]] + [f"{UNCERTAINTY}/{row['output']}"] * self._config.uncertainty
+        return all((self._folder / name).is_file() for name in files)
 
     def apply(self, entry: Entry, volume: Volume, notify: Notify) -> str:
         """Segment one image."""
         overlap = None if self._config.overlap < 0 else self._config.overlap
         found = segment_image(
-            volume, self._net, overlap, self._config.mirror, notify, view=entry.view, inverted=entry.inverted
-        )
+            volume, self._net, overlap, self._config.mirror, notify, view=entry.view, inverted=entry.inverted,
+            uncertainty=self._config.uncertainty,
+        )  # fmt: skip
         name = self._files[shown(entry)]
+        if found.uncertainty is not None:
+            with disk_errors(self._folder):
+                (self._folder / UNCERTAINTY).mkdir(exist_ok=True)
+            write_volume(found.uncertainty, self._folder / UNCERTAINTY / name)
         write_segmentation(found.labels, found.segments, self._folder / name)
         about = {"image": shown(entry), "patient": entry.patient}
         self.table.append({**about, **row} for row in found.table)

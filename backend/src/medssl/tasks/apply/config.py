@@ -18,6 +18,10 @@ class ApplyConfig:
         maximum=0.9, advanced=True,
     )  # fmt: skip
     mirror: bool = setting(False, "Average segmentations over mirrored images too", advanced=True)
+    uncertainty: bool = setting(
+        False, "Uncertainty maps of segmentations too, 0 (sure) to 1, in a folder beside the label maps; of a model that is no "
+        "ensemble over mirrored images, which takes longer", advanced=True,
+    )  # fmt: skip
     test_time: str = setting(
         "auto", "What predictions are averaged over; auto: as the model was trained",
         choices=("auto", "none", "mirror", "ten-crop"), advanced=True,

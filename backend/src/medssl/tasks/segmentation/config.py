@@ -69,6 +69,11 @@ class SegmentationConfig:
     )  # fmt: skip
     mirror: bool = setting(False, "Average over mirrored images when whole images are segmented", advanced=True)
     largest_component: bool = setting(False, "Keep only the largest connected part of each class", advanced=True)
+    postprocessing: str = setting(
+        "auto", "Changes of the label map after the network. auto: of each class only the largest part kept, small parts dropped "
+        "or holes filled, where it improves the Dice of the validation images; none: nothing", choices=("none", "auto"),
+        advanced=True,
+    )  # fmt: skip
     tolerance: float = setting(
         1.0, "Surfaces closer than this agree (surface Dice)", unit="mm", minimum=0.0, maximum=100.0, advanced=True
     )

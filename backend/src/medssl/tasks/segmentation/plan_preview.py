@@ -14,9 +14,8 @@ from medssl.images.geometry_config import geometry_rule
 from medssl.tasks.labelled_data import read_parts
 from medssl.tasks.planning.fingerprint import take_fingerprint
 from medssl.tasks.planning.plan_text import plan_rows, plan_text
-from medssl.tasks.segmentation.classes import classes_of, form_of
 from medssl.tasks.segmentation.config import SegmentationConfig
-from medssl.tasks.segmentation.planning import Setup, make_plan
+from medssl.tasks.segmentation.planning import make_plan, setup_of
 from medssl.tasks.train_and_test import open_start
 
 
@@ -34,9 +33,7 @@ def preview_plan(spec: JobSpec, run: Run) -> tuple[list[dict[str, str]], dict[st
     parts = read_parts(spec.data, run, config.select, seed, orientation=rule.orientation)
     geometry = training_geometry(parts.training.images, rule)
     file = open_start(spec)
-    form, context = form_of(config, parts)
-    inputs = len(parts.modalities) * (1 + 2 * context)
-    setup = Setup(config, form, classes_of(config, file, parts), inputs, file, run.device)
+    setup = setup_of(config, parts, file, run.device)
     fingerprint = take_fingerprint(parts.training.images, parts.training.masks, setup.classes, geometry.spacing)
     plan = make_plan(setup, fingerprint)
     method, arguments = setup.architecture(plan.width, plan.crop, plan.pooling)

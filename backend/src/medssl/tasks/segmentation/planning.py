@@ -14,16 +14,17 @@ from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.segment_classes import SegmentClasses
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import Architecture, segmentation_network
-from medssl.tasks.labelled_data import LabelledSplit
+from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits
 from medssl.tasks.planning.budget import Budget, budget_of
 from medssl.tasks.planning.cost import Cost, Costs
 from medssl.tasks.planning.fingerprint import Fingerprint, take_fingerprint
 from medssl.tasks.planning.plan import Planned, Wanted, plan
 from medssl.tasks.planning.pooling import Pooling
+from medssl.tasks.segmentation.classes import classes_of, form_of
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.training.fabric import choose_precision
 
-FILE = "plan.json"  # in the job folder
+PLAN_FILE = "plan.json"  # in the job folder
 SLICE = 16  # a third side of crops that have two
 LEAST_WINDOW = 50.0  # HU: a narrower one would show noise
 
@@ -47,13 +48,24 @@ class Setup:
         return segmentation_network(config, self.form, self.classes.count + 1, self.inputs, source, stages)
 
 
+def setup_of(config: SegmentationConfig, parts: LabelledSplits, file: WeightFile | None, device: str) -> Setup:
+    """What images, settings and weights say before the plan.
+
+    Raises:
+        ConfigError, VolumeError: see `form_of` and `classes_of`.
+    """
+    form, context = form_of(config, parts)
+    inputs = len(parts.modalities) * (1 + 2 * context)
+    return Setup(config, form, classes_of(config, file, parts), inputs, file, device)
+
+
 def planned_for(setup: Setup, part: LabelledSplit, geometry: Geometry, run: Run) -> tuple[Planned, Fingerprint]:
     """The plan in the job's folder, made now where there is none.
 
     Raises:
         ResourceError: the smallest box does not fit into the memory.
     """
-    path = run.folder / FILE
+    path = run.folder / PLAN_FILE
     if path.is_file():
         kept = read_json(path)
         return Planned.from_dict(kept["plan"]), Fingerprint.from_dict(kept["fingerprint"])

@@ -78,12 +78,14 @@ def write_results(
     groups: str = "",
     rivals: Mapping[str, Rows] | None = None,
     more: Sequence[str] = (),
+    further: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write cases.csv (test), validation_cases.csv, evaluation.json, rivals.csv and report.html.
 
     Args:
         rivals: cases of trivial rivals on the part that is reported: test, else validation.
         more: sentences that stand behind the verdict.
+        further: what the evaluation says too.
 
     Returns:
         {"validation": {metric: mean over cases}, "test": {...}, "verdict": {text, good}}; the mean over classes of each case
@@ -93,7 +95,8 @@ def write_results(
     if rows["test"]:
         write_cases(folder / "cases.csv", rows["test"])
     part = "test" if rows["test"] else "validation"
-    evaluation = {**evaluate_segmentation(rows[part], attribute_groups(groups)), "part": part, "notes": notes}
+    evaluation = evaluate_segmentation(rows[part], attribute_groups(groups))
+    evaluation |= {"part": part, "notes": notes, **(further or {})}
     beside = segmentation_rows(rows[part], rivals or {})
     evaluation = judge(evaluation, [{**row, "what": WHAT[row["rival"]]} for row in beside], more)
     write_evaluation(evaluation, folder, f"Segmentation of {part} images", worst.draw(folder / "pictures", colours))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,9 @@ from medssl.datasets.crops.radiograph_segmentation import RadiographSegmentation
 from medssl.datasets.crops.segmentation_crops import SegmentationDataset
 from medssl.datasets.crops.slices import SliceDataset
 from medssl.datasets.geometry import training_geometry
-from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics, mean_known
+from medssl.evaluation.metrics.segmentation_metrics import MEAN, mean_known
 from medssl.images.geometry_config import geometry_rule
-from medssl.images.intensity.normalise import normalise, window
+from medssl.images.intensity.normalise import normalise
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks import SWIN, family_of
 from medssl.networks.network import Network
@@ -35,21 +36,18 @@ from medssl.tasks.label_columns import attribute_groups
 from medssl.tasks.labelled_data import (
     LabelledSplit,
     LabelledSplits,
-    attributes,
     check_groups,
     dimension,
-    notify,
     read_parts,
     with_geometry,
 )
 from medssl.tasks.planning.plan import Planned
 from medssl.tasks.planning.plan_text import plan_text
-from medssl.tasks.rivals.segmenters import RivalSegmentation
 from medssl.tasks.segmentation.classes import classes_of, form_of
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.loss import loss_of, make_loss
-from medssl.tasks.segmentation.planning import Setup, planned_for, settled
-from medssl.tasks.segmentation.results import WorstCases, write_results
+from medssl.tasks.segmentation.measuring import Held, Measured, no_rivals, rivals_beside
+from medssl.tasks.segmentation.planning import planned_for, settled, setup_of
 from medssl.tasks.start import check_channels, further_normalisations, start_normalisation
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
@@ -201,51 +199,21 @@ class Segmentation(PlainMethod):
         Returns:
             The plan, and the headline numbers {"validation": {...}, "test": {...}}.
         """
-        rows: dict[str, list[dict[str, Any]]] = {"validation": [], "test": []}
-        shown, worst = ("test" if len(self.parts.test) else "validation"), WorstCases()
-        for name, part in (("validation", self.parts.validation), ("test", self.parts.test)):
-            known = [attributes(entry) for entry in part.entries]
-            names = dict.fromkeys(key for one in known for key in one)  # not every image has every attribute
-            for n, (numbers, case) in enumerate(self._segmented(part, network)):
-                steps = self.config.training.steps
-                notify(run, steps, steps, f"segmented {name} image {n + 1} of {len(part)}")
-                entry = part.entries[n]
-                about = {f"attribute_{key}": known[n].get(key, "") for key in names}
-                rows[name] += [{"image": str(entry.image), "patient": entry.patient, **row, **about} for row in case]
-                if name == shown:
-                    volume = part.images[n]
-                    image, truth = volume.whole().array, self._truth(part, n)
-                    bounds = window(self.normalisation, volume.statistics, volume.name)
-                    worst.add(str(entry.image), case[-1]["dice"], image, numbers, truth, volume.spacing, bounds)
-        colours = [one["colour"] for one in self.classes.as_list()]
-        rivals, place = self._rivals(shown, run) if self.rivals else ({}, "")
-        return self._plan, write_results(
-            run.folder / "results", rows, worst, colours, self.parts.every_note(), self.config.groups, rivals,
-            (place, *self.remarks),
-        )  # fmt: skip
+        validation, test = [Held(self.parts.validation, network)], Held(self.parts.test, network)
+        beside = partial(rivals_beside, self.measured(), self.parts, run) if self.rivals else no_rivals
+        return self.measured().finish(validation, test, self._plan, run, beside=beside, remarks=self.remarks)
 
-    def _rivals(self, part: str, run: Run) -> tuple[dict[str, list[dict[str, Any]]], str]:
-        """Cases of each trivial rival on a part, and a sentence where the images are cropped around the target."""
-        rivals = RivalSegmentation(self.classes, self.normalisation, run)
-        fitted = rivals.fit(self.parts)
-        measured = self.parts.test if part == "test" else self.parts.validation
-        (cases,) = rivals.measure([fitted], measured, self.parts.modality, self.config.tolerance, surfaces=False)
-        return cases, fitted.place_sentence(dimension(self.parts))
-
-    def _segmented(self, part: LabelledSplit, network: Network) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
-        """Class numbers and metrics of each whole image, by the road that users take."""
-        for n, image in enumerate(part.images):
-            found = segment_image(image.whole(), network, self.config.overlap, self.config.mirror)
-            numbers = self.classes.index(found.labels.array)
-            truth, spacing = self._truth(part, n), image.spacing
-            yield numbers, case_metrics(numbers, truth, spacing, self.classes.names, self.config.tolerance)
+    def measured(self) -> Measured:
+        """How whole images are measured."""
+        notes = tuple(self.parts.every_note())
+        return Measured(self.config, self.classes, self.normalisation, notes, self.config.training.steps)
 
     def _cases(self, part: LabelledSplit, network: Network) -> Iterator[list[dict[str, Any]]]:
-        return (rows for _, rows in self._segmented(part, network))
-
-    def _truth(self, part: LabelledSplit, n: int) -> np.ndarray:
-        mask = part.masks[n]
-        return self.classes.index(mask.crop((0,) * len(mask.shape), mask.shape), mask.name)
+        """The metrics of each whole image, by the road that users take."""
+        measured = self.measured()
+        for n, image in enumerate(part.images):
+            found = segment_image(image.whole(), network, self.config.overlap, self.config.mirror)
+            yield measured.case(part, n, self.classes.index(found.labels.array))
 
     def _laid_out(self, images: Tensor) -> Tensor:
         if family_of(self._plan) == SWIN:
@@ -299,13 +267,13 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
     parts = read_parts(spec.data, run, config.select, SPLIT_SEED, orientation=rule.orientation)
     check_groups(parts, attribute_groups(config.groups))
     parts = with_geometry(parts, training_geometry(parts.training.images, rule), run)
+    if "postprocessing" not in spec.config:  # begun before there was the choice
+        config = replace(config, postprocessing="none")
     file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
     made = None
     if spec.version >= PLANNED:
-        form, context = form_of(config, parts)
-        inputs = len(parts.modalities) * (1 + 2 * context)
-        setup = Setup(config, form, classes_of(config, file, parts), inputs, file, run.device)
+        setup = setup_of(config, parts, file, run.device)
         made, fingerprint = planned_for(setup, parts.training, parts.geometry, run)
         config = settled(config, made, fingerprint, fresh=file is None)
         run.emit("plan", text=plan_text(made, fingerprint), **made.as_dict())
