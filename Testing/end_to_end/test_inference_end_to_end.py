@@ -56,7 +56,7 @@ def save_segmenter(path) -> None:
 
     from medssl.core.geometry import Geometry
     from medssl.core.plan import Plan
-    from medssl.networks.unet_segmenter import UNetSegmenter
+    from medssl.networks.downstream.unet_segmenter import UNetSegmenter
     from medssl.networks.weights.weight_files import save_weights
 
     torch.manual_seed(0)

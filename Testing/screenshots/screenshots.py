@@ -57,7 +57,7 @@ def heldOut(spec, files: list[Path]) -> Path:
     """The file of a patient that validated: no training step saw it."""
     from medssl.core.home import home_folder
     from medssl.datasets.catalog.catalog import read_catalog
-    from medssl.datasets.catalog.split import split_by_patient
+    from medssl.datasets.splits.split import split_by_patient
 
     catalog = read_catalog(spec.data, home_folder())
     split = split_by_patient(catalog, spec.data.validation_fraction, spec.config["training"]["seed"])

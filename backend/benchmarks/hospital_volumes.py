@@ -33,7 +33,7 @@ from medssl.images.formats.reading import read_volume, write_volume
 from medssl.images.geometry import reorient
 from medssl.images.volume import Volume
 from medssl.inference.volumes.segmenter import segment_image
-from medssl.networks.unet_segmenter import UNetSegmenter
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 
 SLICES, SPACING = 300, (1.5, 1.5, 1.5)
 CROP, CROPS, LONGEST_MS, RATIO = (64, 64, 32), 300, 0.5, 1.3

@@ -25,8 +25,8 @@ from medssl.core.plan import Plan
 from medssl.images.volume import Volume
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.inference.volumes.sliding import image_slabs, reader
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.network import Network
-from medssl.networks.unet_segmenter import UNetSegmenter
 
 RATIO, DIFFERENCE = 1.01, 1e-4  # a hundredth is what timings vary by
 LONG = (512, 512, 600)

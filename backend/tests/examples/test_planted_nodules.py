@@ -15,7 +15,7 @@ from medssl.examples.planted_nodules import EDGE, LungScan, Nodule, draw_candida
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "planted_nodules.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "experiments" / "planted_nodules.py"
 SHAPE, SPACING = (96, 80, 56), np.array([2.5, 2.5, 3.0])
 
 

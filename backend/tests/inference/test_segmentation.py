@@ -179,7 +179,7 @@ def test_slicer_reads_it_as_a_segmentation(tmp_path):
 
 @torch.no_grad()
 def test_a_saved_model_segments_as_the_one_that_was_saved(tmp_path):
-    from medssl.networks.unet_segmenter import UNetSegmenter
+    from medssl.networks.downstream.unet_segmenter import UNetSegmenter
     from medssl.networks.weights.weight_files import load_weights, save_weights
 
     torch.manual_seed(0)

@@ -12,7 +12,7 @@ from medssl.core.files import write_json
 from medssl.core.protocol import CANCELLED, FAILED, FINISHED, RUNNING, DataSpec, JobSpec, to_json
 from medssl.inference.models import model_path
 from medssl.jobs.check import checked
-from medssl.jobs.missing_model import missing_model
+from medssl.jobs.models.missing_model import missing_model
 from medssl.jobs.store import JobStore
 
 

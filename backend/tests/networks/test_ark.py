@@ -15,7 +15,7 @@ from torch import nn
 
 from medssl.core.plan import Plan
 from medssl.networks.ark import OFFICIAL_SETS, ArkNetwork, ArkPair, activated, named_sets
-from medssl.networks.swin_classifier import SwinClassifier
+from medssl.networks.downstream.swin_classifier import SwinClassifier
 from medssl.networks.weights.transfer import transfer
 from medssl.networks.weights.weight_files import convert_weights, export_official, load_weights, open_weights
 

@@ -13,10 +13,10 @@ from torch import nn
 
 import medssl
 from medssl.networks import NETWORKS
+from medssl.networks.downstream.swin_segmenter import SwinSegmenter
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.layers import head_names, parameter_groups, rest_norms
 from medssl.networks.libraries.monai_segmenter import MonaiSegmenter
-from medssl.networks.swin_segmenter import SwinSegmenter
-from medssl.networks.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.weight_files import build_network, save_weights
 
 METHODS = tuple(PLANS)

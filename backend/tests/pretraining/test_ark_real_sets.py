@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.slow
 def test_heads_of_real_sets_learn(shared_data: Path, tmp_path: Path):
-    make_sets = runpy.run_path(str(ROOT / "backend" / "benchmarks" / "accruing.py"))["make_sets"]
+    make_sets = runpy.run_path(str(ROOT / "backend" / "benchmarks" / "experiments" / "accruing.py"))["make_sets"]
     paths = make_sets(shared_data / "cxr-nih", shared_data / "cxr-lungs", tmp_path / "sets")
     sets = tuple(
         DatasetSpec.from_dict({**json.loads(path.read_text()), "root": str(path.parent)}).as_dict()

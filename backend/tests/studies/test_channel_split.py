@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import read_catalog
-from medssl.datasets.catalog.split import split_three
+from medssl.datasets.splits.split import split_three
 from medssl.studies.comparison.data import StudyData, _write_catalogue
 
 

@@ -21,8 +21,8 @@ from medssl.datasets.catalog.catalog import read_catalog
 from medssl.evaluation.prediction_tables import read_predictions
 from medssl.images.formats.reading import read_volume, write_volume
 from medssl.images.volume import Volume
-from medssl.networks.swin_classifier import SwinClassifier
-from medssl.networks.unet_segmenter import UNetSegmenter
+from medssl.networks.downstream.swin_classifier import SwinClassifier
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.weight_files import save_weights
 from medssl.tasks.apply.config import ApplyConfig
 from medssl.tasks.apply.growing_table import GrowingTable

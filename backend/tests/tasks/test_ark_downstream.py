@@ -78,7 +78,7 @@ def test_features_of_both_kinds_are_kept_apart(tmp_path: Path, data: Path):
 
 
 def test_models_without_a_projector_say_so(tmp_path: Path, data: Path):
-    from medssl.networks.swin_classifier import SwinClassifier
+    from medssl.networks.downstream.swin_classifier import SwinClassifier
 
     torch.manual_seed(0)
     net = SwinClassifier(8, 4, (1, 1), (1, 2), 7, 14, 0.0)

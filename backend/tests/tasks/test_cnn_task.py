@@ -14,7 +14,7 @@ from medssl.core.plan import read_plan
 from medssl.evaluation.prediction_tables import read_predictions
 from medssl.images.formats.reading import read_volume
 from medssl.inference.classification.predict import predict_images
-from medssl.networks.cnn_classifier import CnnClassifier
+from medssl.networks.downstream.cnn_classifier import CnnClassifier
 from medssl.networks.weights.weight_files import load_weights
 
 LOOP = {**SMALL["classification"]["training"], "batch_size": 4}

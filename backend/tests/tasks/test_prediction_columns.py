@@ -11,7 +11,7 @@ from medssl.core.plan import Plan
 from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
-from medssl.networks.swin_classifier import SwinClassifier
+from medssl.networks.downstream.swin_classifier import SwinClassifier
 from medssl.tasks.apply.columns import columns_of, exclusive_columns, listed
 from medssl.tasks.apply.config import ApplyConfig
 

@@ -34,15 +34,15 @@ INSPECTIONS = {
         "Distort a volume and let a model restore it.",
     ),
     "preview": Inspection(
-        "medssl.core.requests:PreviewRequest", "medssl.handlers.preview:preview",
+        "medssl.core.requests:PreviewRequest", "medssl.handlers.training_set.preview:preview",
         "Crops of a training set and their distortions.", command=False,
     ),
     "check": Inspection(
-        "medssl.core.requests:CheckRequest", "medssl.handlers.check:check", "What is in a training set.",
+        "medssl.core.requests:CheckRequest", "medssl.handlers.training_set.check:check", "What is in a training set.",
         command=False,
     ),
     "plan": Inspection(
-        "medssl.core.requests:PlanRequest", "medssl.handlers.plan:plan", "How a segmentation would be trained.",
+        "medssl.core.requests:PlanRequest", "medssl.handlers.training_set.plan:plan", "How a segmentation would be trained.",
         command=False,
     ),
     "plane": Inspection(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
-from medssl.jobs.packaged_weights import packaged_weights
+from medssl.jobs.models.packaged_weights import packaged_weights
 
 if TYPE_CHECKING:
     from medssl.networks.network import Network
@@ -111,7 +111,7 @@ def model_path(home: Path, reference: str, untrained: bool = False) -> Path:
         NotFoundError: there is none. StateError: the job has not finished. InputError: its kind leaves none.
         WeightsError: a package's weights, and the package is not installed.
     """
-    from medssl.jobs.missing_model import missing_model
+    from medssl.jobs.models.missing_model import missing_model
     from medssl.jobs.store import model_of_job
 
     if known := model_of_job(home, reference) or packaged_weights(reference):

@@ -11,8 +11,8 @@ from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.registry import load
 from medssl.jobs.child import KINDS
 from medssl.jobs.devices import DEVICE
-from medssl.jobs.missing_model import missing_model
-from medssl.jobs.packaged_weights import packaged_weights
+from medssl.jobs.models.missing_model import missing_model
+from medssl.jobs.models.packaged_weights import packaged_weights
 from medssl.jobs.rounds import job_of_model, kept_patients
 from medssl.jobs.store import JobStore, model_of_job
 

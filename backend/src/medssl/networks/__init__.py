@@ -36,11 +36,13 @@ NETWORKS = {
     "genesis": NetworkEntry("medssl.networks.unet3d:UNet3D", UNET, (RESTORE, EMBED)),
     "peac": NetworkEntry("medssl.networks.peac:PeacNetwork", SWIN, (PATCHES, EMBED)),
     "ark": NetworkEntry("medssl.networks.ark:ArkNetwork", SWIN, (EMBED, HEADS, EXPLAIN)),
-    "unet-segmenter": NetworkEntry("medssl.networks.unet_segmenter:UNetSegmenter", UNET, (EMBED,)),
-    "unet-classifier": NetworkEntry("medssl.networks.unet_classifier:UNetClassifier", UNET, (EMBED,)),
-    "swin-classifier": NetworkEntry("medssl.networks.swin_classifier:SwinClassifier", SWIN, (EMBED, EXPLAIN)),
-    "cnn-classifier": NetworkEntry("medssl.networks.cnn_classifier:CnnClassifier", CNN, (EMBED,)),
-    "swin-segmenter": NetworkEntry("medssl.networks.swin_segmenter:SwinSegmenter", SWIN, (EMBED,)),
+    "unet-segmenter": NetworkEntry("medssl.networks.downstream.unet_segmenter:UNetSegmenter", UNET, (EMBED,)),
+    "unet-classifier": NetworkEntry("medssl.networks.downstream.unet_classifier:UNetClassifier", UNET, (EMBED,)),
+    "swin-classifier": NetworkEntry(
+        "medssl.networks.downstream.swin_classifier:SwinClassifier", SWIN, (EMBED, EXPLAIN)
+    ),
+    "cnn-classifier": NetworkEntry("medssl.networks.downstream.cnn_classifier:CnnClassifier", CNN, (EMBED,)),
+    "swin-segmenter": NetworkEntry("medssl.networks.downstream.swin_segmenter:SwinSegmenter", SWIN, (EMBED,)),
     "monai-segmenter": NetworkEntry("medssl.networks.libraries.monai_segmenter:MonaiSegmenter", MONAI),
     "nnunet-segmenter": NetworkEntry("medssl.networks.libraries.nnunet_segmenter:NnunetSegmenter", NNUNET),
     ENSEMBLE: NetworkEntry("medssl.networks.ensemble:Ensemble"),

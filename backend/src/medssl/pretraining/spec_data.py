@@ -16,11 +16,11 @@ from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.registry import implementation
 from medssl.core.run import Run
 from medssl.datasets.cache.prepared_images import no_room_for
-from medssl.datasets.catalog.leakage import LeakageCheck, test_images
 from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.set_parts import SetPart, set_parts
 from medssl.datasets.spec.spec import DatasetSpec, check_names
 from medssl.datasets.spec.table_stream import Progress
+from medssl.datasets.splits.leakage import LeakageCheck, test_images
 from medssl.networks.weights.weight_files import WeightFile
 from medssl.pretraining import METHODS
 from medssl.pretraining.kind_of_data import check_kind_of_data

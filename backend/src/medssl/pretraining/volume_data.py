@@ -13,10 +13,10 @@ from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
 from medssl.datasets.cache.filling import Filled, fill, fill_parts, warnings_of
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.catalog.split import Split, slabs_in_cache, split_by_patient
 from medssl.datasets.crops.loader import check_axes
 from medssl.datasets.entry import Entry
 from medssl.datasets.geometry import in_spacing, remarks, training_geometry
+from medssl.datasets.splits.split import Split, slabs_in_cache, split_by_patient
 from medssl.images.geometry_config import STORED, GeometryConfig, geometry_rule
 from medssl.networks.weights.weight_files import WeightFile
 from medssl.pretraining import METHODS

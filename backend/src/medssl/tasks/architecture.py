@@ -125,7 +125,7 @@ def _cnn(name: str, source: Plan | None) -> dict[str, Any]:
     """
     if source is not None and family_of(source) == CNN:
         return {key: source.network[key] for key in ("name", "standard") if key in source.network}
-    from medssl.networks.cnn_classifier import check_name  # timm takes seconds, and most tasks do without it
+    from medssl.networks.downstream.cnn_classifier import check_name  # timm takes seconds, and most tasks do without it
 
     check_name(name)
     return {"name": name}

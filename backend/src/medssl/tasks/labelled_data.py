@@ -17,13 +17,13 @@ from medssl.datasets.cache.filling import Filled, Skipped, fill, fill_parts, not
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.channels import channel_names
-from medssl.datasets.catalog.kept_split import changed_truth, keep_split
 from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
-from medssl.datasets.catalog.split import ThreeSplit, split_for_task
-from medssl.datasets.catalog.subset import subset
 from medssl.datasets.entry import Entry
 from medssl.datasets.geometry import in_spacing, reader_notes, remarks
+from medssl.datasets.splits.kept_split import changed_truth, keep_split
+from medssl.datasets.splits.split import ThreeSplit, split_for_task
+from medssl.datasets.splits.subset import subset
 from medssl.jobs.split_record import read_split
 from medssl.tasks.label_columns import source_columns
 from medssl.tasks.transfer_config import SelectionConfig

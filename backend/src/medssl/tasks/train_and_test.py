@@ -16,7 +16,7 @@ from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.core.schema import as_dict
-from medssl.datasets.catalog.kept_split import split_rows
+from medssl.datasets.splits.kept_split import split_rows
 from medssl.evaluation.verdicts import UNDERTRAINED
 from medssl.jobs.split_record import write_split
 from medssl.networks.layers import parameter_groups, rest_norms

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from medssl.cli.app import app
 from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import read_catalog
-from medssl.datasets.catalog.split import SPLIT_SEED, split_for_task
+from medssl.datasets.splits.split import SPLIT_SEED, split_for_task
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
 from medssl.tasks.classification import task as classification

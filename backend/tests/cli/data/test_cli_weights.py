@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from medssl.cli.app import app
 from medssl.core.plan import Plan
-from medssl.networks.unet_classifier import UNetClassifier
+from medssl.networks.downstream.unet_classifier import UNetClassifier
 from medssl.networks.weights.weight_files import load_weights, save_weights
 
 SIZES = {"base_width": 4, "inputs": 1, "classes": 2, "hidden": 8}

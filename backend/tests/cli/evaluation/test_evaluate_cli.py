@@ -18,8 +18,8 @@ from medssl.core.plan import Plan
 from medssl.evaluation.prediction_tables import Predictions, write_predictions
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
-from medssl.networks.swin_classifier import SwinClassifier
-from medssl.networks.unet_segmenter import UNetSegmenter
+from medssl.networks.downstream.swin_classifier import SwinClassifier
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.weight_files import save_weights
 
 NAMES = ("Masse", "Erguß")

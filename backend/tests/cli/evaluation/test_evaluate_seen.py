@@ -20,7 +20,7 @@ from medssl.core.errors import CatalogError
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.schema import as_dict, build
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.catalog.split import split_for_task
+from medssl.datasets.splits.split import split_for_task
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
 from medssl.jobs.store import JobStore

@@ -14,8 +14,8 @@ from medssl.core.errors import CatalogError, ConfigError, InputError, WeightsErr
 from medssl.core.plan import Plan
 from medssl.images.formats.reading import read_volume, write_volume
 from medssl.images.volume import Volume
-from medssl.networks.swin_classifier import SwinClassifier
-from medssl.networks.unet_segmenter import UNetSegmenter
+from medssl.networks.downstream.swin_classifier import SwinClassifier
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.weight_files import save_weights
 
 

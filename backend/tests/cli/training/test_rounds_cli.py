@@ -22,7 +22,7 @@ from medssl.core.schema import as_dict, build
 from medssl.jobs.record import EventLog
 from medssl.jobs.split_record import write_split
 from medssl.jobs.store import JobStore
-from medssl.networks.unet_segmenter import UNetSegmenter
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.weight_files import save_weights
 from medssl.tasks.segmentation.config import SegmentationConfig
 

@@ -22,7 +22,7 @@ from medssl.datasets.catalog.patients import (
     stated_id,
     subject_of,
 )
-from medssl.datasets.catalog.split import split_by_patient
+from medssl.datasets.splits.split import split_by_patient
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from refusals import refused
 
-from medssl.datasets.catalog.leakage import LeakageCheck
+from medssl.datasets.splits.leakage import LeakageCheck
 
 
 def test_an_image_that_trains_in_one_set_may_not_be_held_out_in_another():

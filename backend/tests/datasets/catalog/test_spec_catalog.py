@@ -12,8 +12,8 @@ from spec_trees import TREES, write
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.labels import LabelSpec, read_labels
-from medssl.datasets.catalog.split import split_three
 from medssl.datasets.spec.spec_files import ready_made
+from medssl.datasets.splits.split import split_three
 from medssl.jobs.check import checked
 
 KINDS = "medssl.jobs:KINDS"

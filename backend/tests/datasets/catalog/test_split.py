@@ -8,8 +8,8 @@ from dicom_files import write_enhanced, write_series
 from refusals import refused
 
 from medssl.datasets.catalog.catalog import Catalog
-from medssl.datasets.catalog.split import split_by_patient
 from medssl.datasets.entry import Entry
+from medssl.datasets.splits.split import split_by_patient
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
 

@@ -9,9 +9,9 @@ from refusals import refused
 
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.catalog.labels import Labels
-from medssl.datasets.catalog.split import folds, split_three
-from medssl.datasets.catalog.subset import subset
 from medssl.datasets.entry import Entry
+from medssl.datasets.splits.split import folds, split_three
+from medssl.datasets.splits.subset import subset
 
 
 def catalog(patients: str, splits: str = "") -> Catalog:

@@ -17,9 +17,9 @@ from medssl.cli.app import app
 from medssl.core.protocol import DataSpec, JobSpec, VolumeRef, from_json, to_json
 from medssl.core.requests import CheckRequest
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.catalog.split import split_by_patient
 from medssl.datasets.crops.radiograph_crops import RadiographDataset
 from medssl.datasets.entry import Entry
+from medssl.datasets.splits.split import split_by_patient
 from medssl.handlers.worker.local import run_here
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.volume import Volume

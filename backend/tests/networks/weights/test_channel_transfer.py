@@ -9,10 +9,10 @@ import torch
 from refusals import refused
 
 from medssl.core.plan import Channel, Plan
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.libraries.monai_segmenter import MonaiSegmenter
 from medssl.networks.libraries.nnunet_segmenter import NnunetSegmenter
 from medssl.networks.unet3d import UNet3D
-from medssl.networks.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.transfer import channel_shares, transfer
 from medssl.networks.weights.weight_files import open_weights, save_weights
 

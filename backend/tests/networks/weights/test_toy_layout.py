@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from medssl.cli.app import app
 from medssl.core.plan import Plan
 from medssl.networks import LAYOUTS
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.layers import head_names
 from medssl.networks.unet3d import UNet3D
-from medssl.networks.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.layouts.recognised import Recognised
 from medssl.networks.weights.transfer import transfer
 from medssl.networks.weights.weight_files import inspect_weights, open_weights

@@ -13,14 +13,14 @@ from downstream import MONAI, PLANS, SEGMENTS, SWIN, make_input, make_network, m
 from refusals import refused
 from small import make_peac, make_timm_swin, write_pair
 
+from medssl.networks.downstream.swin_classifier import SwinClassifier
+from medssl.networks.downstream.swin_segmenter import SwinSegmenter
+from medssl.networks.downstream.unet_classifier import UNetClassifier
+from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.layers import head_names
 from medssl.networks.libraries.monai_segmenter import MonaiSegmenter
 from medssl.networks.peac import PeacNetwork
-from medssl.networks.swin_classifier import SwinClassifier
-from medssl.networks.swin_segmenter import SwinSegmenter
 from medssl.networks.unet3d import UNet3D
-from medssl.networks.unet_classifier import UNetClassifier
-from medssl.networks.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.transfer import transfer
 from medssl.networks.weights.weight_files import inspect_weights, load_weights, open_weights, save_weights
 

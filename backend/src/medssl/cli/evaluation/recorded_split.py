@@ -83,7 +83,7 @@ def _of_sets(spec: JobSpec, folder: Path) -> dict[str, str]:
 
 def _of_catalogue(spec: JobSpec, home: Path) -> dict[str, str]:
     from medssl.datasets.catalog.catalog import read_catalog
-    from medssl.datasets.catalog.split import split_for_task
+    from medssl.datasets.splits.split import split_for_task
 
     if spec.kind not in ("finetune", "probe"):
         return {}

@@ -20,7 +20,7 @@ def crossed_test(of_seeds: Sequence[Resampled], patients: int, seed: int = 0) ->
     Every replicate draws patients and, independently of them, seeds with replacement (Owen, "The pigeonhole bootstrap", Annals
     of Applied Statistics 1, 2007). Few seeds spread too little when they are drawn from themselves, by (n - 1) / n of their
     variance: the replicates' standard error is expanded by that, and the interval is Student's with Satterthwaite's
-    degrees of freedom of both. Simulated coverage: `benchmarks/crossed.py`.
+    degrees of freedom of both. Simulated coverage: `benchmarks/experiments/crossed.py`.
 
     Args:
         of_seeds: of each seed, one difference resampled by the same draws of patients.

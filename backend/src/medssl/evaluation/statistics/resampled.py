@@ -22,7 +22,7 @@ class Resampled:
     1987), moved outwards for few patients as Student's are against normal ones (Hesterberg, "What teachers should know about
     the bootstrap", The American Statistician 69, 2015). The degrees of freedom are Satterthwaite's, from how evenly the
     patients carry the number: an AUC with 10 positive patients among 200 has about 10. Simulated coverage of this and of
-    plain percentiles: `benchmarks/intervals.py`.
+    plain percentiles: `benchmarks/experiments/intervals.py`.
     """
 
     values: np.ndarray  # (K,)

@@ -13,8 +13,8 @@ import numpy as np
 from medssl.core.errors import InputError, MedSSLError, NotFoundError, VolumeError, printable
 from medssl.core.geometry import FAR, millimetres, orientation_of
 from medssl.datasets.catalog.patients import stated_id
-from medssl.datasets.catalog.split import depth
 from medssl.datasets.entry import Entry, read_entry
+from medssl.datasets.splits.split import depth
 from medssl.images.channels.fit import Fit, measure_fit
 from medssl.images.channels.together import check_volume
 from medssl.images.formats.image_files import is_image, is_picture

@@ -9,7 +9,7 @@ from functools import partial
 from medssl.core.errors import CatalogError, VolumeError
 from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import Catalog
-from medssl.datasets.catalog.split import ThreeSplit, split_by_patient, split_for_task
+from medssl.datasets.splits.split import ThreeSplit, split_by_patient, split_for_task
 
 PRETRAINING, FINE_TUNING = "pretraining", "fine-tuning"
 NO_SPLIT = ("one-patient", "too-few-patients", "too-few-folds")  # what a check notes instead of failing by it

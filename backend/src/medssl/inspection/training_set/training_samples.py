@@ -20,9 +20,9 @@ from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.filling import fill
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.catalog.split import slabs_in_cache, split_by_patient
 from medssl.datasets.crops.loader import collate
 from medssl.datasets.geometry import in_spacing, training_geometry
+from medssl.datasets.splits.split import slabs_in_cache, split_by_patient
 from medssl.images.geometry_config import STORED, GeometryConfig
 from medssl.images.volume import Volume
 from medssl.pretraining import METHODS

@@ -9,8 +9,8 @@ from typing import Any
 from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import read_catalog
 from medssl.datasets.catalog.labels import LabelSpec, read_labels
-from medssl.datasets.catalog.split import split_three
-from medssl.datasets.catalog.subset import subset
+from medssl.datasets.splits.split import split_three
+from medssl.datasets.splits.subset import subset
 from medssl.studies.comparison.config import SIZES, Study
 from medssl.tasks.label_columns import label_columns
 

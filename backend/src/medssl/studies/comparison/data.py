@@ -15,8 +15,8 @@ from medssl.core.errors import CatalogError, ConfigError
 from medssl.core.protocol import DataSpec
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.catalog.split import folds, split_three
 from medssl.datasets.entry import Entry
+from medssl.datasets.splits.split import folds, split_three
 from medssl.evaluation.subgroups import group_by
 from medssl.studies.comparison.budget import Amounts, training_amounts
 from medssl.studies.comparison.config import PASSES, Study

@@ -11,8 +11,8 @@ from pathlib import Path
 from medssl.core.errors import WeightsError
 from medssl.inference.models import model_path
 from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
-from medssl.jobs.missing_model import missing_model
-from medssl.jobs.packaged_weights import packaged_weights
+from medssl.jobs.models.missing_model import missing_model
+from medssl.jobs.models.packaged_weights import packaged_weights
 from medssl.jobs.store import model_of_job
 from medssl.studies.comparison.config import UNTRAINED, Arm, Study
 

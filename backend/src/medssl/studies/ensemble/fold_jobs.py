@@ -13,8 +13,8 @@ from medssl.core.files import read_json, write_json
 from medssl.core.protocol import JobSpec, from_json, to_json
 from medssl.core.run import Run
 from medssl.core.schema import as_dict
-from medssl.datasets.catalog.split import SPLIT_SEED
 from medssl.datasets.geometry import training_geometry
+from medssl.datasets.splits.split import SPLIT_SEED
 from medssl.images.geometry_config import NATIVE, geometry_rule
 from medssl.jobs.folder_run import run_here
 from medssl.networks.weights.members import write_member

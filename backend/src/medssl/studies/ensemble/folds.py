@@ -15,9 +15,9 @@ from medssl.core.errors import CatalogError, be, counted
 from medssl.core.protocol import DataSpec
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.catalog.split import split_three
-from medssl.datasets.catalog.subset import subset
 from medssl.datasets.entry import Entry
+from medssl.datasets.splits.split import split_three
+from medssl.datasets.splits.subset import subset
 from medssl.studies.comparison.data import write_catalogue
 from medssl.tasks.transfer_config import SelectionConfig
 

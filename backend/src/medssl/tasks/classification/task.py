@@ -14,10 +14,10 @@ from medssl.core.plan import Plan
 from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Run
 from medssl.datasets.catalog.labels import LabelSpec
-from medssl.datasets.catalog.split import SPLIT_SEED
 from medssl.datasets.crops.classification_images import ClassificationDataset, enlarged
 from medssl.datasets.crops.loader import micro_batches
 from medssl.datasets.geometry import training_geometry
+from medssl.datasets.splits.split import SPLIT_SEED
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
 from medssl.images.geometry_config import AS_STORED, geometry_rule
 from medssl.images.intensity.normalise import normalise

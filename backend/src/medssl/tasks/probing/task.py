@@ -14,7 +14,7 @@ from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.datasets.catalog.labels import LabelSpec
-from medssl.datasets.catalog.split import SPLIT_SEED
+from medssl.datasets.splits.split import SPLIT_SEED
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
 from medssl.images.geometry_config import STORED, GeometryConfig, geometry_rule
 from medssl.images.intensity.config import NormalisationConfig

@@ -8,8 +8,8 @@ from typing import Any
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.core.schema import build
-from medssl.datasets.catalog.split import SPLIT_SEED
 from medssl.datasets.geometry import training_geometry
+from medssl.datasets.splits.split import SPLIT_SEED
 from medssl.images.geometry_config import geometry_rule
 from medssl.tasks.labelled_data import read_parts
 from medssl.tasks.planning.fingerprint import take_fingerprint

@@ -15,12 +15,12 @@ from torch.utils.data import Dataset
 from medssl.core.plan import Channel, Plan
 from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Run
-from medssl.datasets.catalog.split import SPLIT_SEED
 from medssl.datasets.crops.loader import micro_batches
 from medssl.datasets.crops.radiograph_segmentation import RadiographSegmentationDataset
 from medssl.datasets.crops.segmentation_crops import SegmentationDataset
 from medssl.datasets.crops.slices import SliceDataset
 from medssl.datasets.geometry import training_geometry
+from medssl.datasets.splits.split import SPLIT_SEED
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, mean_known
 from medssl.images.geometry_config import geometry_rule
 from medssl.images.intensity.normalise import normalise

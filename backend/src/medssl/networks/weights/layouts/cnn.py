@@ -19,7 +19,7 @@ from torch import Tensor
 
 from medssl.core.errors import ConfigError
 from medssl.core.plan import Plan
-from medssl.networks.cnn_classifier import CnnClassifier, standard_of
+from medssl.networks.downstream.cnn_classifier import CnnClassifier, standard_of
 from medssl.networks.weights.layouts.recognised import Recognised, Shapes, shapes_of
 from medssl.networks.weights.matching_report import DERIVED
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medssl.core.errors import ConfigError
+from medssl.networks.downstream.swin_classifier import SwinBackbone
 from medssl.networks.pyramid_decoder import GROUPS, PyramidDecoder
-from medssl.networks.swin_classifier import SwinBackbone
 
 
 class SwinSegmenter(SwinBackbone):

@@ -1,6 +1,6 @@
 """How often does the crossed bootstrap hold the truth? Simulated comparisons with known answers.
 
-    python backend/benchmarks/crossed.py [--studies 1000]
+    python backend/benchmarks/experiments/crossed.py [--studies 1000]
 
 A difference of two arms on each patient with each seed is the sum of a truth, what a patient adds (skewed, as Dice is),
 what a seed adds and what only both together add. Nominal: 95 %. Beside it the patient bootstrap, which takes the seeds as they

@@ -1,6 +1,6 @@
 """The same anatomy in other voxel orders and spacings: what a fine-tuned segmentation makes of it.
 
-`python benchmarks/storages.py MODEL IMAGES.csv` prints two tables of the mean Dice. IMAGES.csv names images and their label maps
+`python benchmarks/experiments/storages.py MODEL IMAGES.csv` prints two tables of the mean Dice. IMAGES.csv names images and their label maps
 (columns image, mask). Orders: the same voxels stored along other axes. Spacings: images and label maps are resampled to it first (SimpleITK,
 B-splines after Gaussian smoothing; labels by what covers most of a voxel, or with `--nearest` by their nearest neighbour), which stands for a
 scanner of that spacing; then ours is compared with SimpleITK's resampling to the model's spacing, the same network, and its labels brought

@@ -1,6 +1,6 @@
 """Does accruing labels help? One Ark trained on several sets against one trained on each alone, with equal steps.
 
-    python benchmarks/accruing.py --images cxr-nih --lungs cxr-lungs --output accruing --seeds 5
+    python benchmarks/experiments/accruing.py --images cxr-nih --lungs cxr-lungs --output accruing --seeds 5
 
 Four sets with label spaces of their own are made of two public ones: patients of `cxr-nih` (labels.csv, images/) are dealt to a
 multi-label, a binary and a three-class set, none in two of them; `cxr-lungs` (index.csv, images/) makes a fourth, whether the

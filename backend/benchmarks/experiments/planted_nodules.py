@@ -1,6 +1,6 @@
 """From candidates to FROC on simulated nodules in real chest CT: a pretrained 3D encoder against one from scratch.
 
-    python backend/benchmarks/planted_nodules.py CT [CT ...] --output planted [--steps 150] [--pretrain 80]
+    python backend/benchmarks/experiments/planted_nodules.py CT [CT ...] --output planted [--steps 150] [--pretrain 80]
 
 Scans are cut into folds. In each the task `classification` learns candidates (boxes around points) of the other folds' scans, the last of
 these for validation, and says how probable those of its own scans are nodules; so every scan is tested once, by a network that saw others.

@@ -1,6 +1,6 @@
 """How often do the intervals hold the truth, and how often do the tests cry wolf? Simulated studies with known answers.
 
-    python backend/benchmarks/intervals.py [--studies 2000]
+    python backend/benchmarks/experiments/intervals.py [--studies 2000]
 
 Nominal: intervals 95 %, tests 5 %. Scores are normal, areas of 0.70 to 0.95; with several images per patient half of the
 variance is the patient's. Dice is beta-distributed around 0.86, skewed as real ones are.

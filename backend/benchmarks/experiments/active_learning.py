@@ -1,6 +1,6 @@
 """Does *next case* choose better than chance? Rounds of labelling and training simulated on public hippocampi.
 
-    python backend/benchmarks/active_learning.py --data shared/data/mr-hippocampus --rounds 4 --seeds 5 --minutes 2 --output loop
+    python backend/benchmarks/experiments/active_learning.py --data shared/data/mr-hippocampus --rounds 4 --seeds 5 --minutes 2 --output loop
 
 Each seed begins with the same few labelled volumes in both arms. Every round adds as many: `next` takes those that `medssl next`
 ranks first, `random` draws them. Round 1 is `medssl finetune` from scratch, later ones are `medssl continue` with the same

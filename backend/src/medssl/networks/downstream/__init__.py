@@ -1,0 +1,1 @@
+"""Pretrained backbones with a head for a task."""
