@@ -20,9 +20,9 @@ from medssl.tasks.segmentation.config import MONAI, NNUNET, SegmentationConfig
 SWIN_ARGUMENTS = ("width", "patch", "depths", "heads", "window", "cells", "drop_path", "standard")
 WIDTH = 32  # channels of the first layer in the papers
 LESS_BLOCKS = 2  # in a stage of a network that is narrower than in the paper
-BLOCKS = {"resenc": RESENC_L["n_blocks_per_stage"], "plain_unet": PLAIN["n_conv_per_stage"]}
+BLOCKS: dict[str, list[int]] = {"resenc": RESENC_L["n_blocks_per_stage"], "plain_unet": PLAIN["n_conv_per_stage"]}
 BLOCKS_NAME = {"resenc": "n_blocks_per_stage", "plain_unet": "n_conv_per_stage"}
-DECODER = {"resenc": RESENC_L["n_conv_per_stage_decoder"], "plain_unet": PLAIN["n_conv_per_stage_decoder"]}
+DECODER: dict[str, list[int]] = {"resenc": RESENC_L["n_conv_per_stage_decoder"], "plain_unet": PLAIN["n_conv_per_stage_decoder"]}
 Architecture = tuple[str, dict[str, Any]]  # a key of NETWORKS and its arguments
 
 

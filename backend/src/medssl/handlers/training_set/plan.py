@@ -32,7 +32,7 @@ def plan(request: PlanRequest, context: Context) -> None:
         )
     start_from = start_path(request.start_from, context.home)
     spec = JobSpec("finetune", request.task, request.config, request.data, start_from=start_from)
-    table, info = preview_plan(spec, _Looking(context, claims(request.device)[0].device))
+    table, info = preview_plan(spec, _Looking(context, context.home, context.folder, claims(request.device)[0].device))
     context.finish([], table, info)
 
 
@@ -41,16 +41,10 @@ class _Looking:
     """What reading the images needs of a job, over an inspection."""
 
     context: Context
+    home: Path
+    folder: Path
     device: str
     resume: bool = False
-
-    @property
-    def home(self) -> Path:
-        return self.context.home
-
-    @property
-    def folder(self) -> Path:
-        return self.context.folder
 
     def emit(self, type: str, **fields: Any) -> None:
         """Events of a job that is not there."""

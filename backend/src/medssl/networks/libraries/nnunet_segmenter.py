@@ -17,13 +17,13 @@ from medssl.networks.network import Network
 
 POSITIONS = "network.eva.pos_embed"  # a row for each patch of a Primus
 PACKAGE = "dynamic_network_architectures"
-RESENC_L = {  # the sizes of OpenMind's weights and of nnU-Net's ResEnc L (Isensee et al. 2024)
+RESENC_L: dict[str, Any] = {  # the sizes of OpenMind's weights and of nnU-Net's ResEnc L (Isensee et al. 2024)
     "n_stages": 6,
     "features_per_stage": [32, 64, 128, 256, 320, 320],
     "n_blocks_per_stage": [1, 3, 4, 6, 6, 6],
     "n_conv_per_stage_decoder": [1, 1, 1, 1, 1],
 }
-PLAIN = {  # nnU-Net's default (Isensee et al. 2021)
+PLAIN: dict[str, Any] = {  # nnU-Net's default (Isensee et al. 2021)
     "n_stages": 6,
     "features_per_stage": [32, 64, 128, 256, 320, 320],
     "n_conv_per_stage": [2, 2, 2, 2, 2, 2],
@@ -99,7 +99,7 @@ class NnunetSegmenter(Network):
                 code="network-arguments",
             ) from error  # fmt: skip
         if name != "primus":
-            self.network.apply(self.network.initialize)  # as nnU-Net draws them
+            self.network.apply(self.network.initialize)  # type: ignore[arg-type]  # as nnU-Net draws them
         _once(self.network, self.deep)
         self.size_divisor = _divisor(self.network, name, further)
         self.least_side = 2 * self.size_divisor

@@ -104,7 +104,7 @@ def settled(config: SegmentationConfig, planned: Planned, fingerprint: Fingerpri
     """
     training = config.training
     training = replace(training, batch_size=training.batch_size or planned.batch)
-    crop = config.crop if all(config.crop) else planned.crop
+    crop = config.crop if all(config.crop) else _three(planned.crop)
     normalisation = _normalisation(config.normalisation, fingerprint) if fresh else config.normalisation
     width = config.base_width or planned.width
     return replace(config, base_width=width, crop=crop, normalisation=normalisation, training=training)
