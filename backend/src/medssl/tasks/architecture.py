@@ -22,7 +22,10 @@ WIDTH = 32  # channels of the first layer in the papers
 LESS_BLOCKS = 2  # in a stage of a network that is narrower than in the paper
 BLOCKS: dict[str, list[int]] = {"resenc": RESENC_L["n_blocks_per_stage"], "plain_unet": PLAIN["n_conv_per_stage"]}
 BLOCKS_NAME = {"resenc": "n_blocks_per_stage", "plain_unet": "n_conv_per_stage"}
-DECODER: dict[str, list[int]] = {"resenc": RESENC_L["n_conv_per_stage_decoder"], "plain_unet": PLAIN["n_conv_per_stage_decoder"]}
+DECODER: dict[str, list[int]] = {
+    "resenc": RESENC_L["n_conv_per_stage_decoder"],
+    "plain_unet": PLAIN["n_conv_per_stage_decoder"],
+}
 Architecture = tuple[str, dict[str, Any]]  # a key of NETWORKS and its arguments
 
 
