@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from medssl.core import requests
-from medssl.handlers import preview
+from medssl.handlers.training_set import preview
 from medssl.inference.classification.views import TEST_TIME
 from medssl.inference.volumes.tiles import NAMES
 from medssl.inspection.anatomy import landmarks, patchmap

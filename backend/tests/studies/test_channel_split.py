@@ -7,7 +7,7 @@ from pathlib import Path
 from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import read_catalog
 from medssl.datasets.splits.split import split_three
-from medssl.studies.comparison.data import StudyData, _write_catalogue
+from medssl.studies.comparison.data import StudyData, write_catalogue
 
 
 def test_runs_see_the_same_channels(tmp_path: Path):
@@ -22,7 +22,7 @@ def test_runs_see_the_same_channels(tmp_path: Path):
     asked = {entry.patient: entry for entry in read_catalog(data, tmp_path, channels=True)}
     split = split_three(read_catalog(data, tmp_path, channels=True), 0.2, 0.25, 0)
     parts = {"training": split.training, "validation": split.validation, "test": split.test}
-    _write_catalogue(parts, tmp_path / "split.csv")
+    write_catalogue(parts, tmp_path / "split.csv")
     spec = StudyData({"": "split.csv"}, {}).spec(data, "", tmp_path)
     assert spec.channels == () and spec.channel_names == "T1,CT"
     for entry in read_catalog(spec, tmp_path, channels=True):
