@@ -22,6 +22,7 @@ from medssl.core.errors import ResourceError
 from medssl.core.files import read_json, write_atomic
 from medssl.core.run import Run
 from medssl.datasets.crops.loader import micro_batches
+from medssl.jobs.child import is_further_rank
 from medssl.training.config import TrainingConfig
 from medssl.training.fabric import choose_precision
 from medssl.training.memory import GB, views_memory
@@ -86,7 +87,7 @@ def choose_batch(config: Any, run: Run, prepare: Prepare) -> ChosenBatch | None:
         give_back_at_once()
     path = run.folder / FILE
     if not path.exists():
-        if _is_further_process():
+        if is_further_rank():
             _wait_for(path)
         else:
             run.progress(0, training.steps, "estimating the memory of a step")
@@ -161,10 +162,6 @@ def _chosen(training: TrainingConfig, needed: Callable[[int], int], budget: int,
             f"{REMEDY}; or raise training.memory", code="memory-short",
         )  # fmt: skip
     return ChosenBatch(sizes[fitting - 1], needed(sizes[fitting - 1]), budget)
-
-
-def _is_further_process() -> bool:
-    return any(int(os.environ.get(name) or 0) > 0 for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
 
 
 def _wait_for(path: Path) -> None:
