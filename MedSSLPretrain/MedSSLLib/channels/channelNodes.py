@@ -14,7 +14,7 @@ from MedSSLLib.scene.volumeExport import ijkToRas, isFlat, uploadSteps
 from MedSSLLib.steps import Steps
 
 CHANNEL = "MedSSL.channel"  # reference role, with a number from 1 behind it
-SAMPLES = 24  # places along each axis by which it is told how much of a volume another one covers
+SAMPLES = 24  # places along each axis that show how much of a volume another one covers
 
 
 def furtherOf(volumeNode, count: int) -> tuple:

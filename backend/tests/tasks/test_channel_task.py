@@ -15,7 +15,9 @@ from task_sets import run, task_spec, write_table, write_volumes
 from medssl.core.plan import Plan, read_plan
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.schema import as_dict, build
+from medssl.datasets.catalog.catalog import read_catalog
 from medssl.images.formats.reading import read_volume
+from medssl.inspection.training_set.catalog_overview import catalog_overview
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights.weight_files import save_weights
 from medssl.tasks.apply.config import ApplyConfig
@@ -71,6 +73,14 @@ def test_the_case_astray_is_named_used_and_its_background_counted(trained):
     assert (started["training"], started["validation"], started["test"]) == (4, 2, 2), "it is not dropped"
     transfer = next(event for event in events if event["type"] == "transfer")
     assert "MR (33%)" in transfer["text"] and "CT (67%)" in transfer["text"]
+
+
+def test_a_check_says_the_same_before_any_training(trained, tmp_path):
+    spec = DataSpec(str(trained[0]))
+    rows, info = catalog_overview(read_catalog(spec, tmp_path, channels=True), spec, lambda share, text: None)
+    assert info["channels"] == "MR, CT" and info["modality"] == "MR" and info["refused"] == 0
+    assert [row["image"] for row in rows if "poorly" in row["channels"]] == [f"image{ASTRAY}"]
+    assert any(f"image{ASTRAY}" in note and "lies poorly" in note for note in info["notes"])
 
 
 def test_it_is_applied_to_cases_with_all_channels_alone(trained, tmp_path):
