@@ -122,6 +122,13 @@ class FinetuneServer(TrainingServer):
         by = "prediction" if segments else "statistics"
         return rows, {"by": by, "candidates": count, "labelled": 2, "skipped": 0, "notes": []}, {}
 
+    def _plan(self, request):
+        """Rows as `medssl.tasks.planning.plan_text` writes them."""
+        images = f"{len(request.data.volumes)} of 24 × 20 × 16 (median), CT"
+        rows = [("network", "resenc"), ("images", images), ("crop", "24 × 24 × 16 voxels, 100 % of a median image"), ("batch", "2"),
+                ("note", "A step takes 200 billion operations, 4 times as many as is comfortable here: expect slow steps")]  # fmt: skip
+        return [{"what": what, "which": which} for what, which in rows], {}, {}
+
     def mask(self, number: int, job: int = -1) -> tuple[np.ndarray, np.ndarray]:
         """The label map that a volume of a job came with: array [k, j, i] and IJK-to-RAS."""
         ref = self.jobs[job].spec.data.volumes[number]

@@ -36,7 +36,8 @@ from MedSSLPretrainLib.panel.jobBox import UI_FOLDER, JobBox
 from MedSSLPretrainLib.panel.methodBox import MethodBox, knownTasks
 from MedSSLPretrainLib.rounds.roundsBox import LABELLING
 from MedSSLPretrainLib.runs.continueSteps import continueSteps, isJob
-from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps
+from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps, planSteps
+from MedSSLPretrainLib.views.planView import PlanView
 
 HIDDEN = ("classes", "labels")  # settings that the table of volumes answers
 MODEL_NAME = 14  # characters, beside what the model is and its date
@@ -82,6 +83,9 @@ class FinetuneBox(JobBox):
             (ui.continueButton, self.goOn),
         ):  # fmt: skip
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
+        self.plan = PlanView(
+            ui.planButton, ui.planLabel, backend, self._planSteps, self.missing, lambda error: self.showError(error)
+        )
         for part in (self.tasks, self.table, self.channels, self.columns):
             part.changed.connect(self._chosen)
         ui.networksSpin.connect("valueChanged(int)", lambda _count: self._chosen())
@@ -131,7 +135,8 @@ class FinetuneBox(JobBox):
         """Bring buttons and status up to date."""
         super().update()
         ui = self.ui
-        ui.continueButton.visible = learnsSegments(self.tasks.name)
+        ui.continueButton.visible = ui.planButton.visible = learnsSegments(self.tasks.name)
+        self.plan.update()
         ui.continueButton.enabled = not (self.busy or self._running(*self.KINDS) or self._backend.transport is None)
         ui.continueButton.toolTip = _(
             "Go on from the fine-tuned model for about a minute, with the segmentations that you made or corrected since added to "
@@ -200,6 +205,7 @@ class FinetuneBox(JobBox):
     def close(self) -> None:
         """The panel goes away: nobody asks any more; jobs go on."""
         super().close()
+        self.plan.forget()
         self._watch.close()
 
     def _runFinished(self, view) -> None:
@@ -219,6 +225,10 @@ class FinetuneBox(JobBox):
             self.chosen(), sharesFiles, task, config, self.models.reference, name=self.ui.nameEdit.text.strip(),
             device=self._backend.device, partial_weights=self.ui.partialCheck.checked, networks=self.networks,
         )  # fmt: skip
+
+    def _planSteps(self, sharesFiles: bool) -> Steps:
+        task, config = self.tasks.spec()
+        return planSteps(self.chosen(), sharesFiles, task, config, self.models.reference, device=self._backend.device)
 
     def ownModel(self) -> dict[str, Any] | None:
         """The chosen model, or the newest one, of this task; None where there is none."""
@@ -243,6 +253,7 @@ class FinetuneBox(JobBox):
         if self.models is None:  # still being built
             return
         self.showError(None)
+        self.plan.forget()
         isSegmentation, node = learnsSegments(self.tasks.name), self._parameterNode
         self.ui.labelsFrame.visible, self.ui.channelsFrame.visible = not isSegmentation, isSegmentation
         self.ui.networksLabel.visible = self.ui.networksSpin.visible = isSegmentation

@@ -8,10 +8,11 @@ from typing import Any
 
 from MedSSLLib.channels.channelNodes import channelSteps
 from MedSSLLib.scene.volumeExport import ijkToRas, sendSteps
-from MedSSLLib.steps import Steps
+from MedSSLLib.steps import Steps, resultSteps
 
 from medssl.client import api, volumes
 from medssl.core.protocol import DataSpec, JobSpec
+from medssl.core.requests import PlanRequest
 from MedSSLPretrainLib.labels.labelledSet import (
     LabelledSet,
     check,
@@ -34,7 +35,30 @@ def finetuneSteps(
     networks: int = 1,
     **spec: Any,
 ) -> Steps:
-    """Start a fine-tuning, an ensemble or a probe; returns its JobView.
+    """Start a fine-tuning, an ensemble or a probe; returns its JobView. Arguments and errors: see `jobSteps`."""
+    return (yield api.submit((yield from jobSteps(chosen, loopback, task, config, startFrom, networks, **spec))))
+
+
+def planSteps(
+    chosen: LabelledSet, loopback: bool, task: str, config: dict[str, Any], startFrom: str, **spec: Any
+) -> Steps:
+    """Ask how it would be trained; returns rows (what, which). Arguments and errors: see `jobSteps`."""
+    job = yield from jobSteps(chosen, loopback, task, config, startFrom, **spec)
+    request = PlanRequest(job.data, job.config, job.method, job.start_from, job.device)
+    result = yield from resultSteps((yield api.plan(request)))
+    return [(row["what"], row["which"]) for row in result.table]
+
+
+def jobSteps(
+    chosen: LabelledSet,
+    loopback: bool,
+    task: str,
+    config: dict[str, Any],
+    startFrom: str = "",
+    networks: int = 1,
+    **spec: Any,
+) -> Steps:
+    """Bring what a fine-tuning, an ensemble or a probe needs to the backend; returns its JobSpec.
 
     Args:
         config: the task's settings, but for classes and labels of scene volumes, which follow from the choice.
@@ -60,8 +84,7 @@ def finetuneSteps(
         config = {**config, "labels": ",".join(chosen.columns)}
     kind = "ensemble" if networks > 1 else taskEntry(task).kind
     data = replace(data, folds=networks) if networks > 1 else data
-    job = JobSpec(kind, task, config, data, start_from=startFrom, **spec)
-    return (yield api.submit(job))
+    return JobSpec(kind, task, config, data, start_from=startFrom, **spec)
 
 
 def classesOf(model: dict[str, Any] | None) -> tuple[dict[str, Any], ...]:
