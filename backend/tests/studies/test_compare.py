@@ -306,7 +306,7 @@ def test_untrained_models_are_drawn_anew_for_each_seed_and_shared_by_sizes(tmp_p
 def test_places_of_candidates_travel_with_the_study_s_own_tables(tmp_path):
     from medssl.datasets.catalog.from_csv import read_csv
     from medssl.datasets.entry import Entry
-    from medssl.studies.comparison.data import _write_catalogue
+    from medssl.studies.comparison.data import write_catalogue
 
     (tmp_path / "a.nrrd").touch()
     points = [((0.0, -12.345678901, 3.0), "RAS"), ((4.0, 5.0, 6.0), "voxel")]
@@ -314,5 +314,5 @@ def test_places_of_candidates_travel_with_the_study_s_own_tables(tmp_path):
         Entry(tmp_path / "a.nrrd", "p", name="a", labels={"Nodule": n}, point=p, frame=f)
         for n, (p, f) in enumerate(points)
     ]
-    _write_catalogue({"training": entries}, tmp_path / "t.csv")
+    write_catalogue({"training": entries}, tmp_path / "t.csv")
     assert [(entry.point, entry.frame) for entry in read_csv(tmp_path / "t.csv")] == points
