@@ -104,6 +104,7 @@ def test_ct_from_scratch_is_windowed_to_what_is_inside_the_labels():
 
     assert window() == ("ct", -60.0, 180.0)
     assert window(fresh=False) == window(modality="MR") == ("auto", -1000.0, 1000.0)
+    assert window(config=dataclasses.replace(SegmentationConfig(), window_from_labels=False))[0] == "auto"
     stated = dataclasses.replace(SegmentationConfig(), normalisation=NormalisationConfig("ct", -100, 300))
     assert window(config=stated) == ("ct", -100, 300)
 

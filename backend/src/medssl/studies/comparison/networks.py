@@ -14,7 +14,9 @@ from medssl.studies.comparison.weights import FrozenWeights
 
 
 def with_equal_networks(study: Study, weights: dict[str, FrozenWeights]) -> Study:
-    """Arms from scratch whose network is "auto" take that of the first arm with weights: else two networks would be compared.
+    """Arms from scratch whose network is "auto" take that of the first arm with weights, and see intensities as it does.
+
+    Else two networks, or two windows, would be compared.
 
     Raises:
         WeightsError: a file that cannot be used.
@@ -23,7 +25,7 @@ def with_equal_networks(study: Study, weights: dict[str, FrozenWeights]) -> Stud
     files = [path for path in files if not path.startswith(UNTRAINED)]
     if not files:
         return study
-    same = _settings(open_weights(files[0]).plan)
+    same = {**_settings(open_weights(files[0]).plan), "window_from_labels": False}
     arms = tuple(
         dataclasses.replace(
             arm, config={**arm.config, **{name: value for name, value in same.items() if name in arm.config}}

@@ -89,7 +89,8 @@ def _budget(study: Study) -> str:
     config = study.arms[0].config.get("training")
     if config is None:
         return "a probe is fitted to convergence"
-    shared = ", ".join(f"{name.replace('_', ' ')} {config[name]}" for name in BUDGET)
+    planned = {"batch_size": "as planned"} if not config["batch_size"] else {}
+    shared = ", ".join(f"{name.replace('_', ' ')} {planned.get(name, config[name])}" for name in BUDGET)
     passes = ""
     if study.budget == PASSES:
         passes = (

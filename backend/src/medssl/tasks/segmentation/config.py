@@ -51,6 +51,11 @@ class SegmentationConfig:
     )
     loss: str = setting("dice-ce", "Loss", choices=("dice", "dice-ce", "dice-focal"), advanced=True)
     deep_supervision: bool = setting(True, "resenc and plain_unet learn at several resolutions at once", advanced=True)
+    window_from_labels: bool = setting(
+        True,
+        "CT from scratch: the intensities inside the labels (0.5th to 99.5th percentile) become 0 and 1",
+        advanced=True,
+    )
     reestimate_norms: bool = setting(
         True, "Before each validation batch norms' statistics are estimated anew over training crops, where batches hold fewer "
         "than eight (Genesis U-Net)", advanced=True,

@@ -105,6 +105,7 @@ def settled(config: SegmentationConfig, planned: Planned, fingerprint: Fingerpri
     training = config.training
     training = replace(training, batch_size=training.batch_size or planned.batch)
     crop = config.crop if all(config.crop) else _three(planned.crop)
+    fresh = fresh and config.window_from_labels
     normalisation = _normalisation(config.normalisation, fingerprint) if fresh else config.normalisation
     width = config.base_width or planned.width
     return replace(config, base_width=width, crop=crop, normalisation=normalisation, training=training)
