@@ -95,15 +95,28 @@ def test_a_radiograph_is_measured_in_pixels():
     assert found.unit == "pixels" and found.found > 0 and found.surface > 0
 
 
+def of_two_channels() -> Soft:
+    net = Soft()
+    channels = [{"name": name, "modality": "CT", "normalisation": CT} for name in ("first", "second")]
+    net.plan = replace(net.plan, task={**net.plan.task, "channels": channels})
+    return net
+
+
+def test_a_model_of_several_channels_sees_all_of_them():
+    dark = block().with_array(np.full((20, 16, 24), -1000, np.int16))
+    dark.array[0, 0, 0] = -999
+    found = score_entropy(replace(dark, further=(block(),)), of_two_channels())  # which looks at the second one
+    alone = score_entropy(block(), Soft())
+    assert (found.doubt, found.surface, found.found) == (alone.doubt, alone.surface, alone.found)
+
+
 def test_images_that_the_model_cannot_take_are_refused():
     with refused("not-2d"):
         score_entropy(block(), Soft((48, 48), "2d", "CXR"))
     with refused("not-3d"):
         score_entropy(Volume(np.zeros((9, 9), np.uint8), (1, 1, 1), (0, 0, 0), np.eye(3), modality="CT"), Soft())
-    with refused("model-of-several-channels", "2"):
-        net = Soft()
-        net.plan = replace(net.plan, network={"inputs": 2})
-        score_entropy(block(), net)
+    with refused("channels-incomplete", "second"):
+        score_entropy(block(), of_two_channels())
     with refused("model-unsuitable"):
         net = Levels()
         net.plan = Plan("genesis", {}, "paper", CT, (16, 16, 8), "CT")

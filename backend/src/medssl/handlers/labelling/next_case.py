@@ -49,10 +49,12 @@ def next_case(request: NextCaseRequest, context: Context) -> None:
         InputError, NotFoundError: see `read_catalog`.
     """
     context.progress(0.0, "listing the images")
+    asked = _asked(request, context)
+    several = asked.by == PREDICTION  # other descriptions are of one channel
     data = with_full_paths(request.data)
-    entries = list(read_catalog(data, context.home))
+    entries = list(read_catalog(data, context.home, channels=several))
     further = [with_full_paths(one) for one in request.labelled]
-    known = [Images(one, list(read_catalog(one, context.home))) for one in further]
+    known = [Images(one, list(read_catalog(one, context.home, channels=several))) for one in further]
     if not known and request.model:
         known = images_of(context.home, request.model)
     candidates, labelled = split_by_label(entries, [one for images in known for one in images.entries])
@@ -61,7 +63,6 @@ def next_case(request: NextCaseRequest, context: Context) -> None:
             f"{len(entries)} images", "are all labelled: there is no candidate",
             "Give a folder, a table or volumes that hold images without a label map", code="no-candidate",
         )  # fmt: skip
-    asked = _asked(request, context)
     sets = [Images(data, entries), *known]
     cases = _described(asked, sets, [*candidates, *labelled], {id(one) for one in candidates})
     usable = [case for case in cases[: len(candidates)] if not case.problem]

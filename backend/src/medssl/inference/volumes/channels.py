@@ -10,8 +10,11 @@ from torch import Tensor
 from medssl.core.errors import InputError, be, counted
 from medssl.core.plan import Plan
 from medssl.images.channels.together import together
+from medssl.images.intensity.model_window import channel_windows
 from medssl.images.volume import Volume
+from medssl.inference.volumes.model_grid import ModelGrid
 from medssl.inference.volumes.slabs import Read
+from medssl.inference.volumes.sliding import reader
 
 
 def check_channels(volume: Volume, plan: Plan, further: int | None = None) -> None:
@@ -48,6 +51,13 @@ def on_one_grid(volume: Volume, plan: Plan) -> Volume:
     """
     check_channels(volume, plan)
     return together(volume, tuple(one.name for one in plan.channels)) if volume.further else volume
+
+
+def grid_reader(grid: ModelGrid, plan: Plan, device: torch.device) -> Read:
+    """Slices of a volume on the model's grid as the network sees them: all channels, each in 0...1, with their neighbours."""
+    context = int(plan.task.get("context", 0))
+    seen = zip((grid.volume, *grid.volume.further), channel_windows(grid.ordered, plan))
+    return stacked([reader(one.array, device, bounds, context) for one, bounds in seen])
 
 
 def stacked(readers: Sequence[Read]) -> Read:

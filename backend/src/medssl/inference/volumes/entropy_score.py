@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medssl.core.errors import VolumeError, WeightsError
+from medssl.core.errors import VolumeError
 from medssl.core.plan import Plan
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.images.intensity.model_window import intensity_window
 from medssl.images.planes import HOW, is_flat
 from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.volume import Volume
+from medssl.inference.volumes.channels import grid_reader, on_one_grid
 from medssl.inference.volumes.encoder_mean import EncoderMean
 from medssl.inference.volumes.model_grid import on_model_grid
 from medssl.inference.volumes.segmenter import MARGIN, Progress, check_segmenter
@@ -148,17 +148,8 @@ def _volume(volume: Volume, plan: Plan, device: torch.device) -> Seen:
             f"{volume.name or 'volume'} of shape {volume.shape}", "is 3D where the model sees radiographs", HOW,
             code="not-2d",
         )  # fmt: skip
-    context = int(plan.task.get("context", 0))
-    inputs = int(plan.network.get("inputs", 1 + 2 * context))
-    if inputs != 1 + 2 * context:
-        raise WeightsError(
-            f"model of {inputs} channels", "cannot score an image of one", "Choose a model of one channel, or none",
-            code="model-of-several-channels",
-        )  # fmt: skip
-    grid = on_model_grid(volume, plan)
-    bounds = intensity_window(grid.ordered, plan)
-    seen = grid.volume
-    return reader(seen.array, device, bounds, context), seen.shape, seen.spacing.tolist()
+    grid = on_model_grid(on_one_grid(volume, plan), plan)
+    return grid_reader(grid, plan, device), grid.volume.shape, grid.volume.spacing.tolist()
 
 
 def _radiograph(volume: Volume, plan: Plan, device: torch.device, view: str, inverted: bool) -> Seen:

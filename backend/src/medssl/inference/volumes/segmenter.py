@@ -15,13 +15,12 @@ from medssl.core.capabilities import SEGMENT
 from medssl.core.errors import ConfigError, VolumeError
 from medssl.core.plan import Plan
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.images.intensity.model_window import channel_windows
 from medssl.images.planes import HOW, is_flat
 from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
 from medssl.inference.capabilities import require
-from medssl.inference.volumes.channels import on_one_grid, stacked
+from medssl.inference.volumes.channels import grid_reader, on_one_grid
 from medssl.inference.volumes.found_labels import class_table
 from medssl.inference.volumes.model_grid import ModelGrid, notes_before, on_model_grid
 from medssl.inference.volumes.postprocessing import SETTING, postprocess, recorded_steps, sentence
@@ -226,10 +225,7 @@ def _checked(volume: Volume, plan: Plan) -> Volume:
 
 def _logits(grid: ModelGrid, plan: Plan, windows: _Windows) -> Iterator[tuple[int, Tensor]]:
     """Slabs of logits on the model's grid."""
-    context = int(plan.task.get("context", 0))
-    seen = zip((grid.volume, *grid.volume.further), channel_windows(grid.ordered, plan))
-    readers = [reader(one.array, windows.device, bounds, context) for one, bounds in seen]
-    return windows.over(stacked(readers), grid.volume.shape, 3)
+    return windows.over(grid_reader(grid, plan, windows.device), grid.volume.shape, 3)
 
 
 def _probabilities(grid: ModelGrid, plan: Plan, windows: _Windows) -> Iterator[tuple[int, Tensor]]:

@@ -38,7 +38,9 @@ def images_of(home: Path, model: str) -> list[Images]:
     if spec.kind != "finetune":
         return []
     data, held_out = with_full_paths(spec.data), kept_patients(store, job)
-    entries = [replace(one, split=held_out.get(one.patient, "training")) for one in read_catalog(data, home)]
+    entries = [
+        replace(one, split=held_out.get(one.patient, "training")) for one in read_catalog(data, home, channels=True)
+    ]
     return [Images(data, entries)]
 
 

@@ -103,8 +103,15 @@ class SegmentationConfig:
 
     PRESETS: ClassVar[dict[str, dict]] = {
         "default": {
+            "augmentation": "strong",
             "training": {"steps": 10_000, "batch_size": 0, "learning_rate": 5e-4, "warmup_steps": 200, "workers": 4,
                          "validate_every": 500, "checkpoint_every": 500},
+        },
+        "sgd": {  # as nnU-Net trains (Isensee et al. 2021), for long trainings
+            "augmentation": "strong",
+            "training": {"steps": 250_000, "batch_size": 0, "optimizer": "sgd", "learning_rate": 0.01, "momentum": 0.99,
+                         "nesterov": True, "weight_decay": 3e-5, "schedule": "poly", "rate_every": 250, "warmup_steps": 0,
+                         "clip_gradient": 12.0, "workers": 4, "validate_every": 2_500, "checkpoint_every": 500},
         },
         "laptop": {
             "backbone": "swin_micro",
