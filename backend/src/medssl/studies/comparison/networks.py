@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan
 from medssl.networks import MONAI, NNUNET, SWIN, UNET, family_of
 from medssl.networks.weights.weight_files import open_weights
@@ -16,16 +17,14 @@ from medssl.studies.comparison.weights import FrozenWeights
 def with_equal_networks(study: Study, weights: dict[str, FrozenWeights]) -> Study:
     """Arms from scratch whose network is "auto" take that of the first arm with weights, and see intensities as it does.
 
-    Else two networks, or two windows, would be compared.
-
-    Raises:
-        WeightsError: a file that cannot be used.
+    Else two networks, or two windows, would be compared. A file that cannot be used says so in its own runs.
     """
     files = [weights[arm.name].path for arm in study.arms if weights[arm.name].path]
     files = [path for path in files if not path.startswith(UNTRAINED)]
-    if not files:
+    try:
+        same = {**_settings(open_weights(files[0]).plan), "window_from_labels": False} if files else {}
+    except WeightsError:
         return study
-    same = {**_settings(open_weights(files[0]).plan), "window_from_labels": False}
     arms = tuple(
         dataclasses.replace(
             arm, config={**arm.config, **{name: value for name, value in same.items() if name in arm.config}}
