@@ -44,7 +44,7 @@ def planSteps(
 ) -> Steps:
     """Ask how it would be trained; returns rows (what, which). Arguments and errors: see `jobSteps`."""
     job = yield from jobSteps(chosen, loopback, task, config, startFrom, **spec)
-    request = PlanRequest(job.data, job.config, job.method, job.start_from, job.device)
+    request = PlanRequest(job.data, job.method, job.config, job.start_from, job.device)
     result = yield from resultSteps((yield api.plan(request)))
     return [(row["what"], row["which"]) for row in result.table]
 

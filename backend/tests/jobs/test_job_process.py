@@ -78,9 +78,12 @@ def test_relative_paths_are_those_of_the_submitter(store, tmp_path, monkeypatch)
     process.wait(store, job)
 
 
-@pytest.mark.parametrize("fields", [{"data": DataSpec(path="nowhere")}, {"start_from": "nowhere.pt"}])
-def test_a_path_that_does_not_exist_is_told_before_a_job_is_made(store, spec, fields):
-    with refused("file-not-found", names="nowhere"):
+@pytest.mark.parametrize(
+    "fields, code",
+    [({"data": DataSpec(path="nowhere")}, "file-not-found"), ({"start_from": "nowhere.pt"}, "model-not-found")],
+)
+def test_a_path_that_does_not_exist_is_told_before_a_job_is_made(store, spec, fields, code):
+    with refused(code, names="nowhere"):
         submit(store, dataclasses.replace(spec(name="count 1"), **fields))
     assert store.list() == []
 

@@ -17,9 +17,11 @@ def test_names_and_shapes_are_those_of_the_official_files():
 
 def test_outputs_reproduce_the_reference():
     recorded = read_reference("genesis.json")["a"]
-    network = make(lambda: UNet3D(fidelity="released"), recorded["phase"]).eval()
+    network = (
+        make(lambda: UNet3D(fidelity="released"), recorded["phase"]).eval().double()
+    )  # rounding differs by processor
     with torch.inference_mode():
-        outputs = network.outputs(make_input(recorded["input"], recorded["freq"]))
+        outputs = network.outputs(make_input(recorded["input"], recorded["freq"]).double())
     assert_close_to(outputs["output"], recorded["output"])
     assert_close_to(outputs["bottleneck"], recorded["bottleneck"])
 

@@ -122,7 +122,11 @@ def test_a_checked_batch_is_complete_and_stays_as_it_is(store, tmp_path):
     tree = complete_batch(config)
     a, b, c, d = tree["items"]
     assert (d["kind"], d["data"]["folds"], d["config"]["backbone"]) == ("ensemble", 5, "swin_micro")
-    assert a["config"]["training"]["steps"] == 3 and a["config"]["base_width"] == 8 and c["start_from"] == "some-job"
+    assert (
+        a["config"]["training"]["steps"] == 3
+        and a["config"]["backbone"] == "swin_micro"
+        and c["start_from"] == "some-job"
+    )
     assert b["config"]["arms"][1]["weights"] == "@a" and read_batch(tree).items[1].needs == {"a"}
     assert c["method"] == "probing" and complete_batch(json.loads(json.dumps(tree))) == tree
 

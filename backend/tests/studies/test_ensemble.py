@@ -157,7 +157,7 @@ def test_progress_runs_over_all_folds(finished):
         and steps[-1] == 12
         and {of for _, of, text in run.messages if text.startswith("fold")} == {12}
     )
-    assert run.messages[-1] == (12, 12, "segmented test image 2 of 2")
+    assert run.messages[-1] == (12, 12, "trivial rivals: segmenting image 2 of 2")
     assert [event["fold"] for event in run.of("fold")] == [1, 2, 3] and run.of("started")[0]["steps"] == 12
 
 
@@ -216,7 +216,7 @@ def test_it_goes_on_from_an_ensemble_network_by_network(finished, tmp_path):
     ensemble(spec, run)
     before, after = (load_weights(path).state_dict() for path in (whole.folder / MODEL, run.folder / MODEL))
     for number in (0, 1):
-        name = next(name for name in before if name.startswith(f"members.{number}.") and name.endswith("conv1.weight"))
+        name = next(name for name in before if name.startswith(f"members.{number}.") and name.endswith("conv.weight"))
         torch.testing.assert_close(after[name], before[name], atol=1e-5, rtol=1e-4)
     warnings = [event["code"] for event in run.of("warning")]
     assert "no-test-images" in warnings and run.of("evaluation")[0]["test"] == {}

@@ -247,7 +247,8 @@ def test_slices_of_volumes_train_a_2d_network(tmp_path: Path, form: str):
 
 
 def test_radiographs_train_swin_with_its_decoder(tmp_path: Path):
-    spec = task_spec("segmentation", write_pictures(tmp_path / "data"), classes="255=Disc", backbone="swin_micro")
+    over = {"classes": "255=Disc", "network": "swin", "backbone": "swin_micro"}
+    spec = task_spec("segmentation", write_pictures(tmp_path / "data"), **over)
     headline, job = run(spec, tmp_path)
     assert read_plan(job.folder / "results" / "model.safetensors").method == "swin-segmenter"
     assert 0 <= headline["test"]["dice"] <= 1

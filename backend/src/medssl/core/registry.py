@@ -47,11 +47,13 @@ class TaskEntry(RegistryEntry):
         answers: the capability that its models have.
         kind: of its jobs.
         needs_model: it trains nothing from scratch.
+        plan: import string of `(spec, run) -> (table, info)`, which says how it would be trained; "": nothing is planned.
     """
 
     answers: str
     kind: str = "finetune"
     needs_model: bool = False
+    plan: str = ""
 
 
 def load(reference: str) -> Any:

@@ -74,8 +74,8 @@ class PlanRequest(Request):
     """
 
     data: DataSpec = asked("Training set with label maps")
+    task: str = asked("Task")
     config: dict[str, Any] = asked("Settings of the task, the complete tree or a part of it")
-    task: str = asked("Task", "segmentation")
     start_from: str = asked("Weights to begin with: a job's id or a file; empty: from scratch", "")
     device: str = fields.device()
 

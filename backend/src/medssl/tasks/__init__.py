@@ -5,7 +5,8 @@ from medssl.core.registry import TaskEntry
 
 TASKS = {
     "segmentation": TaskEntry(
-        "medssl.tasks.segmentation.config:SegmentationConfig", "medssl.tasks.segmentation.task:segmentation", SEGMENT
+        "medssl.tasks.segmentation.config:SegmentationConfig", "medssl.tasks.segmentation.task:segmentation", SEGMENT,
+        plan="medssl.tasks.segmentation.plan_preview:preview_plan",
     ),
     "classification": TaskEntry(
         "medssl.tasks.classification.config:ClassificationConfig",

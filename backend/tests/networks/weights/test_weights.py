@@ -49,7 +49,7 @@ def test_load_weights_reproduces_the_reference_from_an_official_file(tmp_path: P
     network = medssl.load_weights(path)
     assert network.plan.fidelity == "released" and not network.training
     with torch.inference_mode():
-        outputs = network.outputs(make_input(recorded["input"], recorded["freq"]))
+        outputs = network.double().outputs(make_input(recorded["input"], recorded["freq"]).double())
     assert_close_to(outputs["output"], recorded["output"])
     assert_close_to(outputs["bottleneck"], recorded["bottleneck"])
 

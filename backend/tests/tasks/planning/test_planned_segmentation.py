@@ -152,3 +152,10 @@ def test_plan_only_says_how_and_trains_nothing(tmp_path: Path):
     for word in ("resenc", "24 × 24 × 16", "class Segment_1", "a small device", "1 x 1.5 x 2"):
         assert word in said.output, said.output
     assert not list((home / "jobs").glob("2*"))
+
+
+def test_a_task_that_is_not_planned_says_so(tmp_path: Path):
+    data, home = write_pictures(tmp_path / "data"), tmp_path / "home"
+    call = ["finetune", str(data), "--task", "classification", "--labels", "Bright", "--plan-only", "--home", str(home)]
+    said = CliRunner().invoke(app, call)
+    assert said.exit_code != 0 and getattr(said.exception, "code", "") == "task-not-planned"

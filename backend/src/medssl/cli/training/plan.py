@@ -24,7 +24,7 @@ def show_plan(
     from medssl.tasks import TASKS
 
     complete = as_dict(build(config_class(TASKS, task, "task"), over, preset))
-    request = PlanRequest(data, complete, task, start_from, device)
+    request = PlanRequest(data, task, complete, start_from, device)
     with err.status("reading") as status:
         found = run_here("plan", to_json(request), home_folder(home), None, lambda share, text: status.update(text))
     print_table(("plan", ""), [(row["what"], row["which"]) for row in found.table])

@@ -1,4 +1,4 @@
-"""How a segmentation would be trained, before it is."""
+"""How a task would be trained, before it is."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from medssl.core.errors import ConfigError
 from medssl.core.protocol import JobSpec
+from medssl.core.registry import entry, load
 from medssl.core.requests import PlanRequest
 from medssl.handlers.context import Context
+from medssl.inference.models import model_path
 from medssl.jobs.devices import claims
-from medssl.tasks.segmentation.plan_preview import preview_plan, start_path
-
-PLANNED = ("segmentation",)
+from medssl.tasks import TASKS
 
 
 def plan(request: PlanRequest, context: Context) -> None:
@@ -23,16 +23,17 @@ def plan(request: PlanRequest, context: Context) -> None:
         ConfigError: a task that is not planned, or a setting that is wrong.
         CatalogError, VolumeError, WeightsError, ResourceError: what the training would refuse.
     """
-    if request.task not in PLANNED:
+    task = entry(TASKS, request.task, "task")
+    if not task.plan:
+        planned = ", ".join(name for name, one in TASKS.items() if one.plan)
         raise ConfigError(
-            f"task {request.task!r}",
-            "is not planned from its data",
-            f"Use {', '.join(PLANNED)}",
-            code="task-not-planned",
+            f"task {request.task!r}", "is not planned from its data", f"Use {planned}", code="task-not-planned"
         )
-    start_from = start_path(request.start_from, context.home)
-    spec = JobSpec("finetune", request.task, request.config, request.data, start_from=start_from)
-    table, info = preview_plan(spec, _Looking(context, context.home, context.folder, claims(request.device)[0].device))
+    start_from = str(model_path(context.home, request.start_from)) if request.start_from else ""
+    spec = JobSpec(task.kind, request.task, request.config, request.data, start_from=start_from)
+    table, info = load(task.plan)(
+        spec, _Looking(context, context.home, context.folder, claims(request.device)[0].device)
+    )
     context.finish([], table, info)
 
 

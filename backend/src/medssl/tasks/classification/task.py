@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from medssl.core.plan import Plan
 from medssl.core.protocol import VERSION, JobSpec
-from medssl.core.run import Run
+from medssl.core.run import Ended, Run
 from medssl.datasets.catalog.labels import LabelSpec
 from medssl.datasets.crops.classification_images import ClassificationDataset, enlarged
 from medssl.datasets.crops.loader import micro_batches
@@ -179,7 +179,11 @@ class Classification(PlainMethod):
             for name, part in named.items()
         }
         task = {**self._plan.task, "temperature": temperatures, "thresholds": thresholds}
-        rivals = RivalClassifiers(self.normalisation, run).answers(parts) if self.rivals else None
+        rivals = (
+            RivalClassifiers(self.normalisation, Ended(run, self.config.training.steps)).answers(parts)
+            if self.rivals
+            else None
+        )
         headline = write_results(
             run.folder / "results", tables, parts, thresholds, config.specificity, config.groups, rivals, self.remarks
         )

@@ -12,7 +12,7 @@ import torch
 
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
-from medssl.core.run import Run
+from medssl.core.run import Ended, Run
 from medssl.datasets.catalog.labels import LabelSpec
 from medssl.datasets.splits.split import SPLIT_SEED
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
@@ -93,7 +93,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
         for name in ("validation", "test")
     }
     seen = NormalisationConfig(**source.normalisation) if source.normalisation else NormalisationConfig()
-    rivals = RivalClassifiers(seen, run).answers(parts) if spec.rivals else None
+    rivals = RivalClassifiers(seen, Ended(run, 1)).answers(parts) if spec.rivals else None
     headline = write_results(
         run.folder / "results", tables, parts, thresholds, config.specificity, config.groups, rivals
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from medssl.core import seeds
 from medssl.core.plan import Plan
-from medssl.core.run import Run
+from medssl.core.run import Ended, Run
 from medssl.evaluation.metrics.segmentation_metrics import case_metrics
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import window
@@ -164,7 +164,7 @@ def rivals_beside(
     measured: Measured, parts: LabelledSplits, run: Run, part: str
 ) -> tuple[dict[str, list[dict[str, Any]]], str]:
     """Cases of each trivial rival, fitted to the training images, on a part, and a sentence where images are cropped around the target."""
-    rivals = RivalSegmentation(measured.classes, measured.normalisation, run)
+    rivals = RivalSegmentation(measured.classes, measured.normalisation, Ended(run, measured.steps))
     fitted, held = rivals.fit(parts), parts.test if part == "test" else parts.validation
     (cases,) = rivals.measure([fitted], held, parts.modality, measured.config.tolerance, surfaces=False)
     return cases, fitted.place_sentence(dimension(parts))

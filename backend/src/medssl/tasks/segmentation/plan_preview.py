@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from medssl.core.protocol import JobSpec
@@ -44,10 +43,3 @@ def preview_plan(spec: JobSpec, run: Run) -> tuple[list[dict[str, str]], dict[st
         "text": plan_text(plan, fingerprint), "notes": list(plan.notes), "split": parts.sizes(),
     }  # fmt: skip
     return [{"what": what, "which": which} for what, which in rows], info
-
-
-def start_path(reference: str, home: Path) -> str:
-    """The file of a job's id or of a path; "" stays."""
-    from medssl.inference.models import model_path
-
-    return str(model_path(home, reference)) if reference else ""
