@@ -37,5 +37,11 @@ def test_every_stage_divides_and_keeps_four_voxels(size, spacing):
     assert all(0 <= side - had < divisor for side, had, divisor in zip(sides, size, stages.divisors))
 
 
+@pytest.mark.parametrize("size", [(72, 72, 72), (24, 40, 56), (88, 16, 104), (16, 16, 16), (120, 136, 152)])
+def test_a_stated_size_is_halved_only_as_far_as_it_stays(size):
+    stages = pooling(size, (1, 1, 1), exact=True)
+    assert divisible(size, stages.divisors) == size and len(stages.strides) >= 2
+
+
 def test_two_axes():
     assert pooling((512, 512), (1, 1)).divisors == (32, 32)

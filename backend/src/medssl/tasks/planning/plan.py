@@ -115,7 +115,7 @@ class _Search:
         if self.wanted.side:
             return self._divided((self.wanted.side,) * self.axes)
         if all(given):
-            return self._divided(given)
+            return self._divided(given, exact=True)
         size, stages = self._divided(self._first())
         width = self.wanted.width or (WIDTHS[-1] if self.budget.flops is None else LEAST_WIDTH)
         while not self._fits(size, stages, width, self.least):
@@ -177,10 +177,10 @@ class _Search:
         edge = LARGEST[self.axes]
         return tuple(min(side, edge * mean / step) for side, step in zip(self.fingerprint.shape, spacing))
 
-    def _divided(self, size: Sequence[float]) -> tuple[tuple[int, ...], Pooling]:
+    def _divided(self, size: Sequence[float], exact: bool = False) -> tuple[tuple[int, ...], Pooling]:
         """A box that stages divide, and the stages."""
         whole = tuple(max(2 * STEP, round(side)) for side in size)
-        stages = self.wanted.pooling or pooling(whole, self.fingerprint.spacing[: self.axes])
+        stages = self.wanted.pooling or pooling(whole, self.fingerprint.spacing[: self.axes], exact=exact)
         return divisible(whole, [lcm(STEP, divisor) for divisor in stages.divisors]), stages
 
     def _smaller(self, size: Sequence[int], stages: Pooling) -> tuple[tuple[int, ...], Pooling] | None:

@@ -24,7 +24,7 @@ class Pooling:
         return tuple(prod(sides) for sides in zip(*self.strides))
 
 
-def pooling(size: Sequence[int], spacing: Sequence[float], stages: int = MOST_STAGES) -> Pooling:
+def pooling(size: Sequence[int], spacing: Sequence[float], stages: int = MOST_STAGES, exact: bool = False) -> Pooling:
     """The stages of a network that sees boxes of `size` voxels.
 
     An axis is halved while four voxels are left of it and its spacing is below twice the finest, so that anisotropic images
@@ -34,11 +34,12 @@ def pooling(size: Sequence[int], spacing: Sequence[float], stages: int = MOST_ST
         size: voxels along each axis.
         spacing: mm.
         stages: at most.
+        exact: no side is halved that is odd, so that the size stays as it is; otherwise `divisible` makes it a bit larger.
     """
     sides, steps = [float(side) for side in size], list(spacing)
     strides, kernels = [(1,) * len(sides)], [_kernel(steps)]
     while len(strides) < stages:
-        large = [axis for axis, side in enumerate(sides) if side >= 2 * LEAST_SIDE]
+        large = [axis for axis, side in enumerate(sides) if side >= 2 * LEAST_SIDE and not (exact and side % 2)]
         if not large:
             break
         finest = min(steps[axis] for axis in large)
