@@ -128,8 +128,6 @@ class _Search:
     def width(self, crop: Sequence[int], stages: Pooling) -> int:
         if self.wanted.width:
             return self.wanted.width
-        if self.budget.flops is None:
-            return WIDTHS[-1]
         fitting = [width for width in WIDTHS if self._fits(crop, stages, width, self.least)]
         return max(fitting, default=WIDTHS[0])
 
