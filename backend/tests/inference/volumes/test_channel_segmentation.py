@@ -103,7 +103,7 @@ def test_windows_read_slabs_not_whole_channels(pair, monkeypatch):
         read = build(*args, **options)
         return lambda first, last: depths.append(last - first) or read(first, last)
 
-    monkeypatch.setattr("medssl.inference.volumes.segmenter.reader", watched)
+    monkeypatch.setattr("medssl.inference.volumes.channels.reader", watched)
     segment_image(pair, Second(size=(16, 16, 8)))
     assert len(depths) >= 4 and max(depths) <= 8 < pair.shape[2]
     assert torch.is_inference_mode_enabled() is False
