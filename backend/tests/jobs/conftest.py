@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -35,7 +36,8 @@ def store(home):
     yield store
     for view in store.list():  # no test leaves a process behind
         if view.status.pid not in (0, os.getpid()) and started_at(view.status.pid) == view.status.pid_started:
-            psutil.Process(view.status.pid).kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it may end meanwhile
+                psutil.Process(view.status.pid).kill()
 
 
 @pytest.fixture
