@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from fakes import FakeRun
+from refusals import refused
 from task_sets import LOOP, run, task_spec, write_pictures, write_volumes
 from torch import nn
 from typer.testing import CliRunner
@@ -107,6 +108,24 @@ def test_ct_from_scratch_is_windowed_to_what_is_inside_the_labels():
     assert window(config=dataclasses.replace(SegmentationConfig(), window_from_labels=False))[0] == "auto"
     stated = dataclasses.replace(SegmentationConfig(), normalisation=NormalisationConfig("ct", -100, 300))
     assert window(config=stated) == ("ct", -100, 300)
+
+
+@pytest.mark.parametrize("wrong", [{"crop": (8, 16, 16)}, {"crop": (64, 0, 32)}, {"base_width": 3}])
+def test_what_is_stated_in_part_or_too_small_is_refused(wrong):
+    with refused("setting-out-of-range", str(next(iter(wrong)))):
+        SegmentationConfig(**wrong)
+
+
+def test_a_network_that_starts_with_its_own_stages_keeps_them(tmp_path: Path):
+    stated = {**OPEN, "network": "resenc", "training": {**OPEN["training"], "steps": 2}}
+    data = write_volumes(tmp_path / "data")
+    _, first = run(task_spec("segmentation", data, **stated), tmp_path / "first")
+    start = first.folder / "results" / "model.safetensors"
+    _, job = run(task_spec("segmentation", data, str(start), **stated), tmp_path / "second")
+    before, after = (read_plan(one.folder / "results" / "model.safetensors") for one in (first, job))
+    assert after.network["arguments"]["strides"] == before.network["arguments"]["strides"]
+    assert "from 1 channels" not in job.of("plan")[0]["text"]
+    assert job.of("transfer")[0]["new"] == 0  # the heads of deep supervision come along
 
 
 def test_deep_supervision_halves_the_weight_with_the_resolution():

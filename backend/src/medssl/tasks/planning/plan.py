@@ -24,6 +24,9 @@ LEAST_WIDTH = (
 )
 
 
+OWN_WIDTH = 1  # stands for the width of a network that has its own
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What is settled before the plan.
@@ -31,7 +34,7 @@ class Wanted:
     Attributes:
         crop: sides of a box; 0: planned.
         batch: samples; 0: planned.
-        width: channels of the first layer; 0: planned.
+        width: channels of the first layer; 0: planned; `OWN_WIDTH`: the network has its own.
         pooling: of a network that has its own; None: planned.
         side: of square images that the network takes only; 0: others will do.
     """
@@ -50,7 +53,7 @@ class Planned:
     Attributes:
         crop: voxels that the network sees at once.
         batch: samples in a step.
-        width: channels of the first layer.
+        width: channels of the first layer; `OWN_WIDTH`: the network has its own.
         pooling: strides and kernels.
         memory: bytes of a step, an upper estimate; 0 where nothing was left to plan.
         flops: operations of a step, likewise.

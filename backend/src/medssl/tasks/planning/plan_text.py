@@ -6,7 +6,7 @@ from math import prod
 
 from medssl.core.geometry import millimetres
 from medssl.tasks.planning.fingerprint import Fingerprint
-from medssl.tasks.planning.plan import Planned
+from medssl.tasks.planning.plan import OWN_WIDTH, Planned
 
 
 def plan_rows(plan: Planned, fingerprint: Fingerprint) -> list[tuple[str, str]]:
@@ -22,7 +22,7 @@ def plan_rows(plan: Planned, fingerprint: Fingerprint) -> list[tuple[str, str]]:
          if fingerprint.intensities else "nothing labelled"),
         ("crop", f"{sides(crop)} voxels, {_share(crop, fingerprint)} of a median image"),
         ("batch", f"{plan.batch}"),
-        ("width", f"{plan.width} channels in the first layer"),
+        *([("width", f"{plan.width} channels in the first layer")] if plan.width != OWN_WIDTH else []),
         ("stages", "; ".join(sides(strides) for strides in plan.pooling.strides) + " (strides)"),
         ("kernels", "; ".join(sides(kernels) for kernels in plan.pooling.kernels)),
     ]  # fmt: skip
@@ -34,7 +34,8 @@ def plan_rows(plan: Planned, fingerprint: Fingerprint) -> list[tuple[str, str]]:
 def plan_text(plan: Planned, fingerprint: Fingerprint) -> str:
     """One line."""
     crop = plan.crop[: len(plan.pooling.divisors)]
-    text = f"Crops of {sides(crop)} voxels, {plan.batch} in a batch, {len(plan.pooling.strides)} stages from {plan.width} channels"
+    text = f"Crops of {sides(crop)} voxels, {plan.batch} in a batch, {len(plan.pooling.strides)} stages"
+    text += f" from {plan.width} channels" if plan.width != OWN_WIDTH else ""
     return ". ".join([text, *plan.notes])
 
 

@@ -14,6 +14,7 @@ from medssl.tasks.transfer_config import SelectionConfig, TransferConfig
 from medssl.training.config import TrainingConfig
 
 MONAI = ("basic_unet", "segresnet", "dynunet", "swin_unetr")
+LEAST_CROP, LEAST_WIDTH = 16, 4
 NNUNET = ("resenc", "plain_unet", "primus")
 
 
@@ -92,6 +93,16 @@ class SegmentationConfig:
     training: TrainingConfig = setting(TrainingConfig(), "Training")
 
     def __post_init__(self) -> None:
+        if any(self.crop) and min(self.crop) < LEAST_CROP:
+            raise ConfigError(
+                f"crop = {list(self.crop)}", f"has a side below {LEAST_CROP}",
+                "Use sides from 16 on, or 0, 0, 0 to have all of them planned", code="setting-out-of-range",
+            )  # fmt: skip
+        if 0 < self.base_width < LEAST_WIDTH:
+            raise ConfigError(
+                f"base_width = {self.base_width}", f"is below {LEAST_WIDTH}", "Use 4 or more, or 0 to have it planned",
+                code="setting-out-of-range",
+            )  # fmt: skip
         for name, sides in (("crop", self.crop), ("window", self.window)):
             if any(side % 8 for side in sides):
                 raise ConfigError(

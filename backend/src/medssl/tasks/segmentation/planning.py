@@ -18,7 +18,7 @@ from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits
 from medssl.tasks.planning.budget import Budget, budget_of
 from medssl.tasks.planning.cost import Cost, Costs
 from medssl.tasks.planning.fingerprint import Fingerprint, take_fingerprint
-from medssl.tasks.planning.plan import Planned, Wanted, plan
+from medssl.tasks.planning.plan import OWN_WIDTH, Planned, Wanted, plan
 from medssl.tasks.planning.pooling import Pooling
 from medssl.tasks.segmentation.classes import classes_of, form_of
 from medssl.tasks.segmentation.config import SegmentationConfig
@@ -43,7 +43,8 @@ class Setup:
     def architecture(self, width: int = 0, crop: Sequence[int] = (), stages: Pooling | None = None) -> Architecture:
         """The network with this width, seeing boxes of this size."""
         config = self.config
-        config = replace(config, base_width=width or config.base_width, crop=_three(crop) if crop else config.crop)
+        width = config.base_width if width in (0, OWN_WIDTH) else width
+        config = replace(config, base_width=width, crop=_three(crop) if crop else config.crop)
         source = self.file.plan if self.file else None
         return segmentation_network(config, self.form, self.classes.count + 1, self.inputs, source, stages)
 
@@ -87,7 +88,7 @@ def make_plan(setup: Setup, fingerprint: Fingerprint, budget: Budget | None = No
             (stages, width), lambda: build_network(Plan(method=method, network=arguments)), setup.inputs, size
         )
 
-    budget = budget or budget_of(setup.device, getattr(training, "memory", 0.0))
+    budget = budget or budget_of(setup.device, training.memory)
     flat = setup.form != "3d"
     made = plan(_in_plane(fingerprint) if flat else fingerprint, _wanted(setup), budget, cost_of)
     return replace(made, crop=_three(made.crop)) if flat else made
@@ -107,7 +108,7 @@ def settled(config: SegmentationConfig, planned: Planned, fingerprint: Fingerpri
     crop = config.crop if all(config.crop) else _three(planned.crop)
     fresh = fresh and config.window_from_labels
     normalisation = _normalisation(config.normalisation, fingerprint) if fresh else config.normalisation
-    width = config.base_width or planned.width
+    width = config.base_width or (planned.width if planned.width != OWN_WIDTH else 0)
     return replace(config, base_width=width, crop=crop, normalisation=normalisation, training=training)
 
 
@@ -132,14 +133,14 @@ def _wanted(setup: Setup) -> Wanted:
             return replace(known, width=config.base_width, pooling=own)
         strides = tuple(tuple(_each(stride, axes)) for stride in further["strides"])
         kernels = tuple(tuple(_each(3, axes)) for _ in strides)
-        return replace(known, width=1, pooling=Pooling(strides, kernels))
+        return replace(known, width=OWN_WIDTH, pooling=Pooling(strides, kernels))
     if method == "unet-segmenter":
         width = arguments["base_width"] if setup.file else config.base_width
         return replace(known, width=width, pooling=_alike(axes, 3))
     if method == "swin-segmenter":
         side = build_network(Plan(method=method, network=arguments)).side
-        return replace(known, width=1, pooling=_alike(axes, 0), side=side)
-    return replace(known, width=1, pooling=_alike(axes, 3 if arguments.get("name") == "primus" else 5))
+        return replace(known, width=OWN_WIDTH, pooling=_alike(axes, 0), side=side)
+    return replace(known, width=OWN_WIDTH, pooling=_alike(axes, 3 if arguments.get("name") == "primus" else 5))
 
 
 def _in_plane(fingerprint: Fingerprint) -> Fingerprint:
