@@ -126,6 +126,18 @@ def test_a_classification_says_which_settings_its_network_and_its_loss_leave_out
         assert form.fields and found.keys() <= form._made.keys()
 
 
+def test_a_number_that_is_left_to_the_program_is_no_zero(frame):
+    from medssl.tasks.segmentation.config import SegmentationConfig
+
+    form = ConfigForm(frame, describe(SegmentationConfig))
+    form.setValues(as_dict(build(SegmentationConfig, {}, "default")))
+    assert form.fields  # makes them all
+    shown = {name: form._made[name].widget for name in ("base_width", "training.batch_size", "training.memory")}
+    assert [spin.text for spin in shown.values()] == ["planned", "as many as fit", "what is free"]
+    shown["base_width"].value = 12
+    assert shown["base_width"].text == "12" and form.values()["base_width"] == 12
+
+
 def test_chart_drops_what_a_resume_repeats(scene):
     chart = LossChart()
     chart.addEvents([{"type": "loss", "step": n, "loss": 1 / n} for n in range(1, 9)])

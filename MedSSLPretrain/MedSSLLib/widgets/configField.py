@@ -87,6 +87,8 @@ def _double(field, changed) -> ConfigField:
     widget.minimum, widget.maximum = field["minimum"], field["maximum"]
     widget.singleStep = 0.01 if field["maximum"] <= 10 else 0.5 if field["maximum"] <= 100 else 10.0
     widget.suffix = f" {field['unit']}" if field["unit"] else ""
+    if field["minimum"] == 0 and field["zero"]:
+        widget.specialValueText = field["zero"]
     widget.connect("valueChanged(double)", lambda _value: changed())
     return ConfigField(field["name"], widget, lambda: round(widget.value, 6), lambda v: _silently(widget, "value", v))
 
@@ -131,6 +133,8 @@ def _makeSpin(field, changed):
     widget.minimum = -LARGEST_SPIN if field["minimum"] is None else int(field["minimum"])
     widget.maximum = LARGEST_SPIN if field["maximum"] is None else min(int(field["maximum"]), LARGEST_SPIN)
     widget.suffix = f" {field['unit']}" if field["unit"] else ""
+    if field["minimum"] == 0 and field["zero"]:
+        widget.specialValueText = field["zero"]
     widget.connect("valueChanged(int)", lambda _value: changed())
     return widget
 

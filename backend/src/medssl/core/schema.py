@@ -28,10 +28,17 @@ def setting(
     maximum: float | None = None,
     choices: tuple[str, ...] | None = None,
     advanced: bool = False,
+    zero: str = "",
 ) -> Any:
-    """Declare one field of a config class: default, what it means, unit and allowed range."""
+    """Declare one field of a config class: default, what it means, unit, allowed range, and what forms show in place of 0."""
     metadata = dict(
-        description=description, unit=unit, minimum=minimum, maximum=maximum, choices=choices, advanced=advanced
+        description=description,
+        unit=unit,
+        minimum=minimum,
+        maximum=maximum,
+        choices=choices,
+        advanced=advanced,
+        zero=zero,
     )
     if dataclasses.is_dataclass(default):
         return dataclasses.field(default_factory=lambda: default, metadata=metadata)

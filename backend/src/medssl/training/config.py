@@ -19,7 +19,7 @@ class TrainingConfig:
     steps: int = setting(20_000, "Optimiser steps in all", minimum=1, maximum=100_000_000)
     batch_size: int = setting(
         8, "Samples in one micro-batch on one device; 0: as many as fit into the memory, 64 at most (16 on a CPU)", minimum=0,
-        maximum=4096,
+        maximum=4096, zero="as many as fit",
     )  # fmt: skip
     accumulate: int = setting(
         1, "Micro-batches whose gradients are summed before a step", minimum=1, maximum=1024, advanced=True
@@ -96,6 +96,7 @@ class TrainingConfig:
     memory: float = setting(
         0.0, "Memory that the training may take on its device (on a CPU: its process and its loaders in all), by which the batch "
         "size 0 is chosen; 0: what is free at the start", unit="GB", minimum=0.0, maximum=100_000.0, advanced=True,
+        zero="what is free",
     )  # fmt: skip
     channels_last: bool = setting(True, "Channels-last memory layout (faster convolutions)", advanced=True)
     workers: int = setting(0, "Loader processes beside each training process", minimum=0, maximum=128, advanced=True)

@@ -56,7 +56,12 @@ class ArkConfig:
         choices=("cyclic", "balanced"),
     )  # fmt: skip
     epochs: int = setting(
-        0, "Passes over all sets; 0: training.steps says how long", unit="epochs", minimum=0, maximum=100_000
+        0,
+        "Passes over all sets; 0: training.steps says how long",
+        unit="epochs",
+        minimum=0,
+        maximum=100_000,
+        zero="as the steps say",
     )
     warmup_epochs: int = setting(
         0, "Of them, those of linear warm-up", unit="epochs", minimum=0, maximum=10_000, advanced=True

@@ -25,7 +25,12 @@ class ProbingConfig:
         choices=("auto", "projector", "encoder"), advanced=True,
     )  # fmt: skip
     neighbours: int = setting(
-        0, "How many neighbours vote; 0: as many as do best on validation", minimum=0, maximum=10_000, advanced=True
+        0,
+        "How many neighbours vote; 0: as many as do best on validation",
+        minimum=0,
+        maximum=10_000,
+        advanced=True,
+        zero="as many as do best",
     )
     regularisation: float = setting(
         0.0, "Strength of the linear probe's L2 penalty; 0: the one that does best on validation", minimum=0.0, maximum=1e9,

@@ -35,15 +35,16 @@ class SegmentationConfig:
         "Channels of the first layer of a U-Net from scratch (32 in the papers); 0: as many as the device can train",
         minimum=0,
         maximum=128,
+        zero="planned",
     )
     backbone: str = setting("swin_tiny", "Swin transformer of a 2D network from scratch", choices=tuple(BACKBONES))
     crop: tuple[int, int, int] = setting(
         (0, 0, 0), "Sub-volume size along i, j, k; multiples of 8; 2D forms: i and j, Swin knows its own; 0: planned from the "
-        "images and what the device can take", unit="voxels", minimum=0, maximum=512, advanced=True,
+        "images and what the device can take", unit="voxels", minimum=0, maximum=512, advanced=True, zero="auto",
     )  # fmt: skip
     window: tuple[int, int, int] = setting(
         (0, 0, 0), "Size of the windows in which whole volumes are segmented, multiples of 8; 0: as the sub-volumes. Larger "
-        "ones are faster where volumes are small", unit="voxels", minimum=0, maximum=512, advanced=True,
+        "ones are faster where volumes are small", unit="voxels", minimum=0, maximum=512, advanced=True, zero="auto",
     )  # fmt: skip
     classes: str = setting(
         "",
