@@ -43,6 +43,7 @@ def test_a_comparison(panel, process_until, grab):
     assert "two: is no size." in ui.compareStatus.text
     ui.sizesEdit.text = "1"
     ui.seedsSpin.value = 3
+    ui.budgetCombo.currentIndex = ui.budgetCombo.findData("passes")
     assert ui.compareButton.enabled, ui.compareStatus.text
     panel.grab(grab, "compare-ready")
     ui.compareButton.click()
@@ -59,7 +60,9 @@ def test_a_comparison(panel, process_until, grab):
         "dice",
         "scratch",
     )
-    assert (study["patients"], study["seeds"]) == ([1], 3) and study["arms"] == panel.box.arms.arms
+    assert (study["patients"], study["seeds"], study["budget"]) == ([1], 3, "passes") and study[
+        "arms"
+    ] == panel.box.arms.arms
     assert [entry["name"] for entry in json.loads(study["config"]["classes"])] == ["left lung", "right lung"]
     assert all(ref.mask_sha256 for ref in spec.data.volumes)
     assert "compare: 2 arms of segmentation" in panel.ui.jobCard.text

@@ -16,7 +16,14 @@ from medssl.core.errors import ConfigError, MedSSLError
 from MedSSLPretrainLib.labels.labelledSet import LabelledSet, learnsSegments
 from MedSSLPretrainLib.panel.armsTable import ArmsTable
 from MedSSLPretrainLib.panel.jobBox import UI_FOLDER, JobBox
-from MedSSLPretrainLib.runs.compareSteps import Comparison, checkComparison, compareSteps, metricTitles, unitTitles
+from MedSSLPretrainLib.runs.compareSteps import (
+    Comparison,
+    budgetTitles,
+    checkComparison,
+    compareSteps,
+    metricTitles,
+    unitTitles,
+)
 
 
 class CompareBox(JobBox):
@@ -38,6 +45,7 @@ class CompareBox(JobBox):
         self._finetune, self._task = finetune, ""
         self.arms = ArmsTable(ui.armsTable)
         fillCombo(ui.unitCombo, unitTitles())
+        fillCombo(ui.budgetCombo, budgetTitles())
         narrow(ui.tablePath)
         ui.tablePath.nameFilters = [_("Tables (*.csv)"), _("All files (*)")]
         for button, slot in ((ui.addArmButton, self.arms.add), (ui.removeArmButton, self.arms.removeSelected)):
@@ -48,8 +56,8 @@ class CompareBox(JobBox):
             ("textChanged(QString)", ui.sizesEdit), ("currentPathChanged(QString)", ui.tablePath),
             ("validInputChanged(bool)", ui.tablePath), ("textChanged(QString)", ui.tableLabelsEdit),
             ("currentIndexChanged(int)", ui.unitCombo), ("currentIndexChanged(int)", ui.referenceCombo),
-            ("currentIndexChanged(int)", ui.metricCombo), ("valueChanged(int)", ui.seedsSpin),
-            ("valueChanged(double)", ui.testSpin),
+            ("currentIndexChanged(int)", ui.metricCombo), ("currentIndexChanged(int)", ui.budgetCombo),
+            ("valueChanged(int)", ui.seedsSpin), ("valueChanged(double)", ui.testSpin),
         ):  # fmt: skip
             widget.connect(signal, lambda _value: self._onChoice())
         finetune.chosenChanged.connect(self.update)
@@ -83,6 +91,7 @@ class CompareBox(JobBox):
         return Comparison(
             task, config, chosen(self._finetune.ui.presetCombo), data, self.arms.arms, chosen(ui.unitCombo), tuple(sizes),
             ui.seedsSpin.value, chosen(ui.metricCombo), chosen(ui.referenceCombo) or "", ui.testSpin.value,
+            chosen(ui.budgetCombo),
         )  # fmt: skip
 
     def choices(self) -> dict[str, Any]:
@@ -91,7 +100,7 @@ class CompareBox(JobBox):
         return {
             "arms": self.arms.arms, "unit": chosen(ui.unitCombo), "sizes": ui.sizesEdit.text, "seeds": ui.seedsSpin.value,
             "test": ui.testSpin.value, "metric": chosen(ui.metricCombo), "reference": chosen(ui.referenceCombo),
-            "table": ui.tablePath.currentPath, "labels": ui.tableLabelsEdit.text,
+            "budget": chosen(ui.budgetCombo), "table": ui.tablePath.currentPath, "labels": ui.tableLabelsEdit.text,
         }  # fmt: skip
 
     def setChoices(self, kept: dict[str, Any]) -> None:
@@ -106,7 +115,13 @@ class CompareBox(JobBox):
             kept.get("test", ui.testSpin.value),
         )
         self.update()
-        for key, combo in (("unit", ui.unitCombo), ("metric", ui.metricCombo), ("reference", ui.referenceCombo)):
+        combos = {
+            "unit": ui.unitCombo,
+            "budget": ui.budgetCombo,
+            "metric": ui.metricCombo,
+            "reference": ui.referenceCombo,
+        }
+        for key, combo in combos.items():
             combo.setCurrentIndex(max(0, combo.findData(kept.get(key))))
 
     def summary(self) -> str:

@@ -35,6 +35,7 @@ class Comparison:
     metric: str
     reference: str  # the arm that the others are held against
     testFraction: float  # of the patients, where the table fixes no test set
+    budget: str = "steps"  # what is equal for training sets of different size: steps or passes
 
 
 def unitTitles() -> dict[str, str]:
@@ -42,6 +43,11 @@ def unitTitles() -> dict[str, str]:
     return {
         "patients": _("Training patients"), "fractions": _("Share of them (0...1)"), "per_class": _("Patients of each class"),
     }  # fmt: skip
+
+
+def budgetTitles() -> dict[str, str]:
+    """How long runs on training sets of different size train, by the name in a study."""
+    return {"steps": _("Steps"), "passes": _("Passes over the images")}
 
 
 def metricTitles(task: str) -> dict[str, str]:
@@ -79,6 +85,9 @@ def checkComparison(asked: Comparison) -> None:
         raise ConfigError(_("sizes"), _("must be shares above 0, at most 1"), _("Write such as 0.1, 0.5, 1"))
     if min(asked.sizes) <= 0:
         raise ConfigError(_("sizes"), _("must be whole numbers from 1"), _("Write such as 5, 10, 20"))
+    if asked.budget == "passes" and taskEntry(asked.task).needs_model:
+        rule, remedy = _("count nothing in a probe, which is fitted at once"), _("Choose steps")
+        raise ConfigError(_("equal passes"), rule, remedy)
     check(asked.data, asked.task)
     if not asked.data.path and len(set(patients(asked.data.volumes))) < LEAST_PATIENTS:
         rule = _("shows two patients: a comparison needs one to train on, one to validate and one to test")
@@ -103,7 +112,7 @@ def compareSteps(asked: Comparison, loopback: bool, **spec: Any) -> Steps:
         config = {**config, "labels": ",".join(asked.data.columns)}
     study = {
         "task": asked.task, "preset": asked.preset, "config": config, "arms": asked.arms, asked.unit: list(asked.sizes),
-        "seeds": asked.seeds, "metric": asked.metric, "reference": asked.reference,
+        "seeds": asked.seeds, "metric": asked.metric, "reference": asked.reference, "budget": asked.budget,
     }  # fmt: skip
     data = replace(data, test_fraction=asked.testFraction)
     return (yield api.submit(JobSpec("compare", "compare", study, data, **spec)))
