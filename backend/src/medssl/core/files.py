@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from medssl.core.errors import FULL, InputError, NotFoundError, ResourceError
+from medssl.core.errors import FULL, InputError, NotFoundError, ResourceError, printable
 
 T = TypeVar("T")
 
@@ -82,8 +82,8 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def to_text(value: Any) -> str:
-    """JSON that every reader accepts: NaN and infinities become null, array scalars numbers, paths text."""
-    return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False)
+    """JSON that every reader accepts: NaN and infinities become null, array scalars numbers, paths text, half a character an escape."""
+    return printable(json.dumps(_plain(value), allow_nan=False, ensure_ascii=False))
 
 
 def write_json(path: Path, value: Any, mode: int = 0o666 & ~UMASK, durable: bool = True) -> None:
@@ -96,8 +96,15 @@ def write_json(path: Path, value: Any, mode: int = 0o666 & ~UMASK, durable: bool
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file that somebody may be replacing at this moment."""
-    return json.loads(sharing(path.read_bytes))
+    """Read a JSON file that somebody may be replacing at this moment.
+
+    Raises:
+        ValueError: it is none, or brackets stand in brackets without end.
+    """
+    try:
+        return json.loads(sharing(path.read_bytes))
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is nested too deep") from error
 
 
 def inside(root: Path, name: str) -> Path:
