@@ -115,7 +115,9 @@ def test_half_a_character_and_names_that_are_no_text_travel(store, spec, home):
 
 def test_a_damaged_line_of_events_keeps_its_number(store, spec):
     job = store.create(spec())
-    (store.folder(job) / "events.jsonl").write_bytes(b'{"n": 0, "type": "loss"}\n\xff{\n[1]\n' + DEEP.encode() + b'\n{"n": 4, "type": "loss"}\n')
+    (store.folder(job) / "events.jsonl").write_bytes(
+        b'{"n": 0, "type": "loss"}\n\xff{\n[1]\n' + DEEP.encode() + b'\n{"n": 4, "type": "loss"}\n'
+    )
     events, following = store.events(job)
     assert [event["n"] for event in events] == [0, 1, 2, 3, 4] and following == 5
     assert [event.get("code") for event in events[1:4]] == ["event-damaged"] * 3

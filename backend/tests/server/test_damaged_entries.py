@@ -26,7 +26,9 @@ def test_models_are_listed_beside_damaged_ones_with_their_reasons(home, client):
     (folder / "folder.pt").mkdir()
     (folder / "empty.safetensors").touch()
     (folder / "deep.safetensors").write_bytes(safetensors(b"[" * 50_000 + b"]" * 50_000))
-    (folder / "later.safetensors").write_bytes(safetensors({"__metadata__": {"medssl": '{"version": 99, "network": {}}'}}))
+    (folder / "later.safetensors").write_bytes(
+        safetensors({"__metadata__": {"medssl": '{"version": 99, "network": {}}'}})
+    )
     (folder / "odd.safetensors").write_bytes(safetensors({"__metadata__": {"medssl": "[" * 50_000 + "]" * 50_000}}))
     (folder / os.fsdecode(b"caf\xe9.pt")).touch()
     answer = client.get("/models")

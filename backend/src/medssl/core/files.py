@@ -71,14 +71,23 @@ def disk_errors(path: Path) -> Iterator[None]:
     except ResourceError:
         raise
     except OSError as error:
-        if error.errno in REFUSED:
-            raise ResourceError(
-                path, f"cannot be written ({error.strerror})", "Choose another folder", code="file-unwritable"
-            ) from error
-        if error.errno not in FULL:
+        known = of_disk(error, path)
+        if known is None:
             raise
-        remedy = "Free some space (`medssl jobs delete` deletes old jobs) and resume"
-        raise ResourceError(path, "cannot be written because the disk is full", remedy, code="disk-full") from error
+        raise known from error
+
+
+def of_disk(error: OSError, path: Path | None = None) -> ResourceError | None:
+    """An error of a disk as users can read it; None of one that has another cause."""
+    place = path or error.filename or "a file"
+    if error.errno in REFUSED:
+        return ResourceError(
+            place, f"cannot be written ({error.strerror})", "Choose another folder", code="file-unwritable"
+        )
+    if error.errno in FULL:
+        remedy = "Free some space (`medssl data purge` and `medssl jobs delete` do) and resume"
+        return ResourceError(place, "cannot be written because the disk is full", remedy, code="disk-full")
+    return None
 
 
 def to_text(value: Any) -> str:

@@ -46,7 +46,13 @@ def check_types(value: Any) -> None:
     Raises:
         ValueError: names the first field that does not.
     """
-    kinds: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "dict[str, Any]": dict, "DataSpec": DataSpec}
+    kinds: dict[str, Any] = {
+        "str": str,
+        "int": int,
+        "float": (int, float),
+        "dict[str, Any]": dict,
+        "DataSpec": DataSpec,
+    }
     for field in dataclasses.fields(value):
         found = getattr(value, field.name)
         if not isinstance(found, kinds.get(str(field.type), object)):

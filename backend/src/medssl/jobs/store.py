@@ -244,7 +244,9 @@ class JobStore:
         except PermissionError as error:
             raise ResourceError(folder, "is in use by another program", "Close it and try again") from error
         except OSError as error:
-            raise ResourceError(folder, f"cannot be removed ({error.strerror})", "Make it writable", code="file-unwritable") from error
+            raise ResourceError(
+                folder, f"cannot be removed ({error.strerror})", "Make it writable", code="file-unwritable"
+            ) from error
         self._ends.pop(job, None)
         delete(doomed)
 
@@ -310,7 +312,10 @@ def _files(folder: Path) -> tuple[str, ...]:
         sorted(
             path.relative_to(folder).as_posix()
             for path in folder.rglob("*")
-            if path.name not in PRIVATE and not path.name.startswith(".") and path.is_file() and not path.is_symlink()
+            if path.name not in PRIVATE
+            and not path.name.startswith(".")
+            and path.is_file()
+            and not path.is_symlink()
             and printable(str(path)) == str(path)
         )
     )

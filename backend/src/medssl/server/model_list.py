@@ -42,7 +42,14 @@ def _entry(model: str, name: str, path: Path) -> dict[str, Any]:
     A file from elsewhere is a border like a process: it may be a folder, a link to nowhere, JSON of any depth or type.
     """
     found: dict[str, Any] = dict(
-        model=printable(model), name=printable(name), method="", plan=None, can=None, created=0.0, measured=None, damaged=""
+        model=printable(model),
+        name=printable(name),
+        method="",
+        plan=None,
+        can=None,
+        created=0.0,
+        measured=None,
+        damaged="",
     )
     try:
         found["created"] = path.lstat().st_mtime
