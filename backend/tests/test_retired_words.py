@@ -35,7 +35,7 @@ PHRASES = (
 )  # fmt: skip
 EXEMPT_NAMES = {  # file -> names that mean something else there, or that are stored
     "backend/src/medssl/datasets/spec/table_stream.py": {"tell"},  # of a file object
-    "backend/src/medssl/images/formats/header.py": {"tell"},
+    "backend/src/medssl/images/formats/intake/nrrd_header.py": {"tell"},
     "MedSSLPretrain/MedSSLPretrain.py": {"declarations"},  # a field of the parameter node, which saved scenes hold
     "MedSSLPretrain/MedSSLPretrainLib/panel/pretrainPanel.py": {"declarations"},
     "MedSSLPretrain/MedSSLPretrainLib/panel/dataBox.py": {"declarations"},

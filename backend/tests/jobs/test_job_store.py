@@ -180,9 +180,3 @@ def test_a_file_of_that_name_comes_first(store, spec, home, tmp_path, monkeypatc
     assert model_of_job(home, "ark.safetensors") == folder / "results" / "model.safetensors"
     (tmp_path / "ark.safetensors").touch()
     assert model_of_job(home, "ark.safetensors") is None
-
-
-def test_an_unreadable_job_does_not_hide_the_others(store, spec):
-    good, bad = store.create(spec()), store.create(spec())
-    (store.folder(bad) / "spec.json").write_text('{"version": 99}')
-    assert [view.id for view in store.list()] == [good]

@@ -26,6 +26,7 @@ from medssl.cli.output import complain
 from medssl.cli.server import demo, doctor, jobs, serve
 from medssl.cli.training import batch, compare, continuing, finetune, pretrain
 from medssl.core.errors import MedSSLError
+from medssl.core.files import of_disk
 
 app = typer.Typer(
     name="medssl",
@@ -85,4 +86,10 @@ def main() -> None:
         app()
     except MedSSLError as error:
         complain(error)
+        sys.exit(1)
+    except OSError as error:  # a home folder or an output that is read-only, full or gone, met anywhere
+        known = of_disk(error)
+        if known is None:
+            raise
+        complain(known)
         sys.exit(1)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from medssl.cli.output import complain, err, out
+from medssl.cli.output import complain, err, out, say
 from medssl.cli.working import Lines
 from medssl.core.errors import from_dict
 from medssl.core.protocol import FINISHED, QUEUED, RESUMABLE_STATES, RUNNING, JobSpec, JobStatus
@@ -55,7 +55,7 @@ def watch_job(store: Any, job: str) -> int:
         if display.verdict:
             err.print(display.verdict, highlight=False, markup=False)
         results = store.folder(job) / "results"
-        print(next((results / name for name in PRODUCTS if (results / name).is_file()), results))
+        say(next((results / name for name in PRODUCTS if (results / name).is_file()), results))
         return 0
     if view.status.error:
         complain(from_dict(view.status.error))

@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 
 from medssl.core.errors import MedSSLError
 from medssl.core.protocol import JobView, to_json
 from medssl.reports.numbers import plain
 
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+# What a terminal obeys instead of showing it: control characters but the line feed and the tab, and marks that turn the writing around
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """The text with what a terminal would obey written out: names of files and errors over them come from anywhere."""
+    return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+class SafeConsole(Console):
+    """A console that shows all text; only its own colours and bars move the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+out = SafeConsole(soft_wrap=True)
+err = SafeConsole(stderr=True, soft_wrap=True)
+
+
+def say(text: object) -> None:
+    """Print a line on standard output: as it is for another program, made visible on a terminal."""
+    print(visible(str(text)) if sys.stdout.isatty() else text)
 
 
 def complain(error: MedSSLError) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from medssl.core.errors import FULL, InputError, NotFoundError, ResourceError
+from medssl.core.errors import FULL, InputError, NotFoundError, ResourceError, printable
 
 T = TypeVar("T")
 
@@ -71,19 +71,28 @@ def disk_errors(path: Path) -> Iterator[None]:
     except ResourceError:
         raise
     except OSError as error:
-        if error.errno in REFUSED:
-            raise ResourceError(
-                path, f"cannot be written ({error.strerror})", "Choose another folder", code="file-unwritable"
-            ) from error
-        if error.errno not in FULL:
+        known = of_disk(error, path)
+        if known is None:
             raise
-        remedy = "Free some space (`medssl jobs delete` deletes old jobs) and resume"
-        raise ResourceError(path, "cannot be written because the disk is full", remedy, code="disk-full") from error
+        raise known from error
+
+
+def of_disk(error: OSError, path: Path | None = None) -> ResourceError | None:
+    """An error of a disk as users can read it; None of one that has another cause."""
+    place = path or error.filename or "a file"
+    if error.errno in REFUSED:
+        return ResourceError(
+            place, f"cannot be written ({error.strerror})", "Choose another folder", code="file-unwritable"
+        )
+    if error.errno in FULL:
+        remedy = "Free some space (`medssl data purge` and `medssl jobs delete` do) and resume"
+        return ResourceError(place, "cannot be written because the disk is full", remedy, code="disk-full")
+    return None
 
 
 def to_text(value: Any) -> str:
-    """JSON that every reader accepts: NaN and infinities become null, array scalars numbers, paths text."""
-    return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False)
+    """JSON that every reader accepts: NaN and infinities become null, array scalars numbers, paths text, half a character an escape."""
+    return printable(json.dumps(_plain(value), allow_nan=False, ensure_ascii=False))
 
 
 def write_json(path: Path, value: Any, mode: int = 0o666 & ~UMASK, durable: bool = True) -> None:
@@ -96,8 +105,15 @@ def write_json(path: Path, value: Any, mode: int = 0o666 & ~UMASK, durable: bool
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file that somebody may be replacing at this moment."""
-    return json.loads(sharing(path.read_bytes))
+    """Read a JSON file that somebody may be replacing at this moment.
+
+    Raises:
+        ValueError: it is none, or brackets stand in brackets without end.
+    """
+    try:
+        return json.loads(sharing(path.read_bytes))
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is nested too deep") from error
 
 
 def inside(root: Path, name: str) -> Path:

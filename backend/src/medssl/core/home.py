@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from medssl.core.files import disk_errors
+
 # Python puts the folder in which `-m` and `-c` start first on its import path, and so do the processes that it makes in turn
 # (DataLoader, Fabric). A job folder or the home may come from elsewhere, so no child starts there: what lies in them is data.
 NEUTRAL_FOLDER = Path(__file__).resolve().parent / "neutral"
@@ -18,10 +20,15 @@ def home_folder(path: str | os.PathLike[str] | None = None) -> Path:
 
 
 def make_home(folder: Path) -> Path:
-    """Make the home folder where it is missing, for its owner alone: it will hold images of patients."""
+    """Make the home folder where it is missing, for its owner alone: it will hold images of patients.
+
+    Raises:
+        ResourceError: it cannot be made there.
+    """
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        with disk_errors(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 

@@ -18,6 +18,8 @@ CRLF = "\r\n"  # between lines, as RFC 4180 has it
 DELIMITERS = (",", ";", "\t")
 LARGEST_FIELD = 2**31 - 1  # characters; csv's own limit is 131 072
 LATIN_1 = "medssl-latin-1"  # name of the way with bytes that are no UTF-8
+FORMULA = re.compile(r"'*[=+\-@\t\r].")  # what a spreadsheet computes instead of showing it
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)", re.IGNORECASE)
 UNREADABLE = (UnicodeDecodeError, csv.Error)  # what a file that is no CSV in UTF-8 raises
 
 
@@ -69,8 +71,10 @@ def read_table(
     try:
         csv.field_size_limit(LARGEST_FIELD)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        written = [name.strip() for name in next(reader, [])]
-        numbered = [(reader.line_num, fields) for fields in reader if any(field.strip() for field in fields)]
+        written = [as_read(name.strip()) for name in next(reader, [])]
+        numbered = [
+            (reader.line_num, list(map(as_read, fields))) for fields in reader if any(field.strip() for field in fields)
+        ]
     except csv.Error as error:
         raise _no_table(path, str(error)) from error
     columns = _columns(path, written, (*needed, *known, *(also or {})))
@@ -154,7 +158,25 @@ def _no_table(path: Path, reason: str) -> CatalogError:
 
 def csv_reader(file: BinaryIO, delimiter: str = ",", errors: str = "strict", encoding: str = "utf-8-sig") -> Lines:
     """Read a file line by line, for tables that are large or torn; `errors` may be `LATIN_1`."""
-    return csv.reader(io.TextIOWrapper(file, encoding, errors, newline=""), delimiter=delimiter)
+    return _Lines(csv.reader(io.TextIOWrapper(file, encoding, errors, newline=""), delimiter=delimiter))
+
+
+class _Lines:
+    """Lines of a CSV reader with their fields as they were before they were written."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    @property
+    def line_num(self) -> int:
+        return self._reader.line_num
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self
+
+    def __next__(self) -> list[str]:
+        fields = next(self._reader)
+        return list(map(as_read, fields)) if any(field[:1] == "'" for field in fields) else fields
 
 
 def encoding_of(start: bytes) -> str:
@@ -197,8 +219,25 @@ def write_table(
 def csv_lines(rows: Iterable[Iterable[Any]], line_end: str = CRLF) -> bytes:
     """Rows of fields as the bytes of a CSV file, for files that grow line by line."""
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator=line_end).writerows(rows)
+    csv.writer(text, lineterminator=line_end).writerows([as_written(field) for field in row] for row in rows)
     return text.getvalue().encode()
+
+
+def as_written(field: Any) -> Any:
+    """A field as it stands in the file: text that a spreadsheet would compute gets an apostrophe, which it shows as text.
+
+    A file name such as `=HYPERLINK("http://...")` comes from whoever named the file. Numbers stay numbers.
+    """
+    return f"'{field}" if isinstance(field, str) and _is_formula(field) else field
+
+
+def as_read(field: str) -> str:
+    """The field that `as_written` was given."""
+    return field[1:] if field[:1] == "'" and _is_formula(field[1:]) else field
+
+
+def _is_formula(field: str) -> bool:
+    return FORMULA.match(field) is not None and not NUMBER.fullmatch(field)
 
 
 def _text(value: Any, digits: int | None) -> Any:

@@ -71,7 +71,9 @@ class StatusFile:
         self._written = self.now = from_json(JobStatus, read_json(self._path))
 
     def own(self) -> None:
-        """Note this process as the job's."""
+        """Note this process as the job's; what an earlier one was writing when it was killed is removed."""
+        for left in self._path.parent.glob(f".{self._path.name}.*"):
+            left.unlink(missing_ok=True)
         pid = os.getpid()
         self.change(host=socket.gethostname(), pid=pid, pid_started=started_at(pid))
 

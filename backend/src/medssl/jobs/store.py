@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
 import secrets
@@ -14,11 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import InputError, NotFoundError, ResourceError, StateError
+from medssl.core.errors import InputError, MedSSLError, NotFoundError, ResourceError, StateError, printable
 from medssl.core.files import disk_errors, inside, read_json, sharing, write_json
 from medssl.core.home import make_home
 from medssl.core.protocol import (  # fmt: skip
+    CANCELLED,
     END_STATES,
+    FAILED,
     FINISHED,
     INTERRUPTED,
     QUEUED,
@@ -30,10 +31,12 @@ from medssl.core.protocol import (  # fmt: skip
     spec_from_json,
     to_json,
 )
+from medssl.jobs.damaged import NEW, REMOVED, check_types, damaged, damaged_view, delete, event_of, refusing, sweep
 from medssl.jobs.liveness import SILENT_S, STARTING_S, is_alive
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 PRIVATE = ("alive.lock", "cancel")
+STATES = (QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, INTERRUPTED)
 EVENTS_AT_ONCE = 5000
 
 Events = list[dict[str, Any]]
@@ -69,9 +72,9 @@ def _is_named(home: Path, job: str, name: str) -> bool:
         return False
     try:
         spec, status = (read_json(home / "jobs" / job / file) for file in ("spec.json", "status.json"))
-    except (FileNotFoundError, ValueError):  # removed meanwhile, or not written by us
+        return spec.get("name") == name and status.get("state") == FINISHED
+    except (OSError, ValueError, AttributeError):  # removed meanwhile, or not written by us
         return False
-    return spec.get("name") == name and status.get("state") == FINISHED
 
 
 class JobStore:
@@ -94,16 +97,20 @@ class JobStore:
         """
         now = self.clock()
         job = job or _new_id(spec, now)
-        made = self.jobs / f".new-{job}"  # under another name until complete: a listing never meets half a job
+        made = self.jobs / f"{NEW}{job}"  # under another name until complete: a listing never meets half a job
         with disk_errors(self.jobs / job):
             make_home(self.home)
             shutil.rmtree(made, ignore_errors=True)  # of an attempt that was killed, where the id is given
-            (made / "results").mkdir(parents=True)
-            (made / "checkpoints").mkdir()
-            status = JobStatus(QUEUED, host=socket.gethostname(), created=now, heartbeat=now)
-            write_json(made / "spec.json", to_json(spec))
-            write_json(made / "status.json", to_json(status))
-            os.rename(made, self.jobs / job)
+            try:
+                (made / "results").mkdir(parents=True)
+                (made / "checkpoints").mkdir()
+                status = JobStatus(QUEUED, host=socket.gethostname(), created=now, heartbeat=now)
+                write_json(made / "spec.json", to_json(spec))
+                write_json(made / "status.json", to_json(status))
+                os.rename(made, self.jobs / job)
+            except BaseException:
+                shutil.rmtree(made, ignore_errors=True)
+                raise
         return job
 
     def folder(self, job: str) -> Path:
@@ -111,38 +118,77 @@ class JobStore:
 
         Raises:
             NotFoundError: no such job.
+            StateError: what bears its name is no job folder.
         """
-        folder = self.jobs / job
-        if not SAFE_ID.fullmatch(job) or not (folder / "spec.json").is_file():
-            raise NotFoundError(f"job {job!r}", "does not exist", "See `medssl jobs list`", code="job-not-found")
+        folder = self._place(job)
+        if not (folder / "spec.json").is_file():
+            raise damaged(job, "spec.json is missing" if folder.is_dir() else "it is no folder")
         return folder
 
+    def _place(self, job: str) -> Path:
+        """What bears the job's name, whatever it is.
+
+        Raises:
+            NotFoundError: nothing does.
+        """
+        if not SAFE_ID.fullmatch(job) or not os.path.lexists(self.jobs / job):
+            raise NotFoundError(f"job {job!r}", "does not exist", "See `medssl jobs list`", code="job-not-found")
+        return self.jobs / job
+
     def spec(self, job: str) -> JobSpec:
-        """What the job was asked to do."""
-        return spec_from_json(read_json(self.folder(job) / "spec.json"))
+        """What the job was asked to do.
+
+        Raises:
+            StateError: its file cannot be read. InputError: it is of a later version.
+        """
+        folder = self.folder(job)
+        with refusing(job):
+            spec = spec_from_json(read_json(folder / "spec.json"))
+            check_types(spec)
+            return spec
 
     def status(self, job: str) -> JobStatus:
-        """The status with its true state: a job that should be alive but is not reads as interrupted."""
+        """The status with its true state: a job that should be alive but is not reads as interrupted.
+
+        Raises:
+            StateError: its file cannot be read.
+        """
         folder = self.folder(job)
         status = _read_status(folder)
-        if status.state in END_STATES or self._lives(folder, status):
-            return status
+        with refusing(job):
+            if status.state in END_STATES or self._lives(folder, status):
+                return status
         status = _read_status(folder)  # it may have ended between the two looks
         return status if status.state in END_STATES else dataclasses.replace(status, state=INTERRUPTED)
 
     def view(self, job: str) -> JobView:
-        """The job as HTTP, client and CLI show it."""
-        folder = self.folder(job)
-        return JobView(job, self.spec(job), self.status(job), self._read(job, 10**18)[1], _files(folder))
+        """The job as HTTP, client and CLI show it; one that cannot be read as failed, with the reason.
+
+        Raises:
+            NotFoundError: no such job.
+        """
+        spec = status = None
+        try:
+            folder = self.folder(job)
+            status = self.status(job)
+            spec = self.spec(job)
+            with refusing(job):
+                return JobView(job, spec, status, self._read(job, 10**18)[1], _files(folder))
+        except NotFoundError:
+            raise
+        except MedSSLError as error:
+            lives = status is not None and status.state in (QUEUED, RUNNING)
+            return damaged_view(job, self._place(job), error, spec, status if lives else None)
 
     def list(self) -> list[JobView]:
-        """All jobs that this version can read, newest first."""
+        """All jobs, newest first; those that this version cannot read too, see `view`."""
+        sweep(self.jobs, self.clock())
         views = []
         for job in sorted(_names(self.jobs), reverse=True):
             try:
                 views.append(self.view(job))
-            except (NotFoundError, InputError, ValueError, TypeError, KeyError, FileNotFoundError):
-                continue  # removed meanwhile, or written by a later version: `view` says which
+            except NotFoundError:
+                continue  # removed meanwhile
         return views
 
     def events(self, job: str, after: int = 0) -> tuple[Events, int]:
@@ -189,16 +235,27 @@ class JobStore:
             StateError: it is queued or running.
             ResourceError: one of its files is open elsewhere (Windows).
         """
-        folder, state = self.folder(job), self.status(job).state
+        folder, state = self._place(job), self._state(job)
         if state in (QUEUED, RUNNING):
             raise StateError(f"job {job}", f"is {state} and cannot be removed", "Cancel it first", code="job-active")
-        doomed = self.jobs / f".removed-{job}"
+        doomed = self.jobs / f"{REMOVED}{job}"
         try:
             sharing(lambda: os.rename(folder, doomed))
         except PermissionError as error:
             raise ResourceError(folder, "is in use by another program", "Close it and try again") from error
+        except OSError as error:
+            raise ResourceError(
+                folder, f"cannot be removed ({error.strerror})", "Make it writable", code="file-unwritable"
+            ) from error
         self._ends.pop(job, None)
-        shutil.rmtree(doomed)
+        delete(doomed)
+
+    def _state(self, job: str) -> str:
+        """The state as far as removing is concerned: what cannot be read runs where a process holds its lock."""
+        try:
+            return self.status(job).state
+        except StateError:
+            return RUNNING if is_alive(self.jobs / job, 0) else FAILED
 
     def _lives(self, folder: Path, status: JobStatus) -> bool:
         quiet = self.clock() - status.heartbeat
@@ -221,7 +278,7 @@ class JobStore:
                     if not line.endswith(b"\n") or len(found) == EVENTS_AT_ONCE:
                         break  # a torn line is not an event
                     if number >= after:
-                        found.append(json.loads(line))
+                        found.append(event_of(number, line))
                     number, offset = number + 1, offset + len(line)
         self._ends[job] = (number, offset)
         return found, number
@@ -234,7 +291,15 @@ def _new_id(spec: JobSpec, now: float) -> str:
 
 
 def _read_status(folder: Path) -> JobStatus:
-    return from_json(JobStatus, read_json(folder / "status.json"))
+    with refusing(folder.name):
+        try:
+            status = from_json(JobStatus, read_json(folder / "status.json"))
+        except InputError as error:
+            raise damaged(folder.name, f"status.json: {error.value} {error.rule}") from error
+        check_types(status)
+        if status.state not in STATES:
+            raise ValueError(f"status.json says {status.state!r}")
+        return status
 
 
 def _names(jobs: Path) -> list[str]:
@@ -242,10 +307,15 @@ def _names(jobs: Path) -> list[str]:
 
 
 def _files(folder: Path) -> tuple[str, ...]:
+    """Files that can be fetched by their names, which must be text to travel."""
     return tuple(
         sorted(
             path.relative_to(folder).as_posix()
             for path in folder.rglob("*")
-            if path.name not in PRIVATE and not path.name.startswith(".") and path.is_file() and not path.is_symlink()
+            if path.name not in PRIVATE
+            and not path.name.startswith(".")
+            and path.is_file()
+            and not path.is_symlink()
+            and printable(str(path)) == str(path)
         )
     )

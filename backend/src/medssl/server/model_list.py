@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import WeightsError
+from medssl.core.errors import MedSSLError, printable
 from medssl.core.files import read_json
 from medssl.core.plan import read_plan
 from medssl.core.protocol import FINISHED
@@ -23,7 +23,8 @@ def list_models(store: JobStore) -> list[dict[str, Any]]:
     Returns:
         Dicts with model (job id or path), name, method, plan, can, created and measured. Plan (a dict) and can (what
         the model can be asked for, see `abilities`) are None for a foreign file: only opening it would tell. Measured
-        (headline, part, patients) is what its job's evaluation found, None where there was none.
+        (headline, part, patients) is what its job's evaluation found, None where there was none. A file that cannot be
+        read has the reason in damaged, and `can` names nothing, so that no client offers it for anything.
     """
     jobs = [
         _entry(view.id, view.spec.name or view.id, store.jobs / view.id / RESULT)
@@ -32,28 +33,47 @@ def list_models(store: JobStore) -> list[dict[str, Any]]:
     ]
     folder = store.home / "models"
     files = sorted(path for path in folder.rglob("*") if path.suffix in WEIGHT_FILES) if folder.is_dir() else []
-    found = [*jobs, *(_entry(str(path), path.name, path) for path in files)]
-    return [entry for entry in found if entry is not None]
+    return [*jobs, *(_entry(str(path), path.name, path) for path in files)]
 
 
-def _entry(model: str, name: str, path: Path) -> dict[str, Any] | None:
-    plan = None
-    if path.suffix == ".safetensors":
-        try:
-            plan = read_plan(path)
-        except WeightsError:
-            return None  # `medssl weights inspect` says what is wrong with it
-    method = plan.method if plan else ""
-    return dict(
-        model=model, name=name, method=method, plan=asdict(plan) if plan else None,
-        can=abilities(plan) if plan else None, created=path.stat().st_mtime, measured=_measured(path),
-    )  # fmt: skip
+def _entry(model: str, name: str, path: Path) -> dict[str, Any]:
+    """A model as it is listed, whatever lies at its path.
+
+    A file from elsewhere is a border like a process: it may be a folder, a link to nowhere, JSON of any depth or type.
+    """
+    found: dict[str, Any] = dict(
+        model=printable(model),
+        name=printable(name),
+        method="",
+        plan=None,
+        can=None,
+        created=0.0,
+        measured=None,
+        damaged="",
+    )
+    try:
+        found["created"] = path.lstat().st_mtime
+        if not path.is_file():
+            raise OSError("it is no file" if path.exists() else "the link leads nowhere")
+        if printable(str(path)) != str(path):
+            raise OSError("its name is no text")
+        if path.suffix == ".safetensors":
+            if plan := read_plan(path):
+                found |= dict(method=plan.method, plan=asdict(plan), can=abilities(plan))
+        found["measured"] = _measured(path)
+    except Exception as error:
+        reason = error.rule if isinstance(error, MedSSLError) else " ".join(str(error).split())[:200]
+        found |= dict(plan=None, can=(), damaged=printable(reason or type(error).__name__))
+    return found
 
 
 def _measured(path: Path) -> dict[str, Any] | None:
-    """The headline of the evaluation that lies beside a job's model."""
+    """The headline of the evaluation that lies beside a job's model; None where there is none, or none that can be read."""
     file = path.with_name(EVALUATION)
     if path.name != Path(RESULT).name or not file.is_file():
         return None
-    found = read_json(file)
-    return {name: found.get(name) for name in ("headline", "part", "patients")}
+    try:
+        found = read_json(file)
+        return {name: found.get(name) for name in ("headline", "part", "patients")}
+    except (OSError, ValueError, AttributeError):
+        return None

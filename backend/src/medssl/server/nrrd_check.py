@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 from typing import Any
@@ -49,11 +48,12 @@ def check_nrrd(path: Path, name: str) -> None:
 
 
 def _parse(header: bytes, name: str) -> dict[str, Any]:
-    import nrrd  # here: it imports NumPy, which the server needs for nothing else
+    # here: it imports NumPy, which the server needs for nothing else
+    from medssl.images.formats.intake.nrrd_header import ERRORS, parse_fields
 
     try:
-        return nrrd.read_header(io.BytesIO(header))
-    except (nrrd.NRRDError, ValueError, OverflowError, KeyError, IndexError) as error:
+        return parse_fields(header)
+    except ERRORS as error:
         raise VolumeError(
             name, f"has a header that cannot be read ({error})", "Save the volume again", code="nrrd-damaged"
         ) from error

@@ -63,9 +63,16 @@ class ResultStore:
         return folder
 
     def status(self, result: str) -> ResultStatus:
-        """How far the inspection is, or what it found."""
+        """How far the inspection is, or what it found.
+
+        Raises:
+            StateError: its file cannot be read.
+        """
         folder = self.folder(result)
-        return self._ended.get(result) or from_json(ResultStatus, read_json(folder / "status.json"))
+        try:
+            return self._ended.get(result) or from_json(ResultStatus, read_json(folder / "status.json"))
+        except ValueError as error:
+            raise StateError(f"result {result}", f"is damaged ({error})", "Ask again", code="result-damaged") from error
 
     def write(self, status: ResultStatus) -> None:
         """Replace the status."""
@@ -125,7 +132,7 @@ class ResultStore:
         """Ended, being removed by another thread, or left by a version whose words are not known here."""
         try:
             return self.status(result).state in END_STATES
-        except (InputError, NotFoundError, FileNotFoundError, ValueError):
+        except (InputError, NotFoundError, StateError, OSError):
             return True
 
     def _names(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from refusals import refused
 from medssl.core.errors import CatalogError
 from medssl.datasets.spec.rules import template_fields
 from medssl.datasets.spec.spec import DatasetSpec, check_names, key_of
+from medssl.datasets.spec.spec_files import read_dataset_spec
 
 PLAIN = {"name": "mine", "root": "/data", "tables": ["x.csv"], "kind": "multi-label", "labels": ["A", "B"]}
 FILES = {
@@ -154,3 +156,27 @@ def test_templates_fall_into_parts():
 def test_slicer_can_import_it():
     seen = "import sys, medssl.datasets.spec.spec; print([m for m in ('numpy', 'yaml', 'torch') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_file_that_is_no_dataset_spec_is_not_quoted(tmp_path):
+    secret = "hunter2-s3cr3t"
+    texts = (
+        f"{secret}: x:0:0", f"password: {secret}\nname: x", secret, f"- {secret}", f"a: [{secret}\nb: c: {secret}", f"&{secret} x",
+        f"\t{secret}: 1", f"\xff{secret}",
+    )  # fmt: skip
+    for text in texts:
+        (tmp_path / "a.yaml").write_bytes(text.encode("latin-1"))
+        with pytest.raises(CatalogError) as caught:
+            read_dataset_spec(tmp_path / "a.yaml")
+        assert secret not in str(caught.value)
+
+
+def test_no_pipe_and_no_device_is_waited_for(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("needs named pipes")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "large.yaml").write_bytes(b"a" * (2**20 + 1))
+    for name in ("pipe.yaml", "zero.yaml", "large.yaml", "gone.yaml"):
+        with pytest.raises(CatalogError):
+            read_dataset_spec(tmp_path / name)

@@ -243,6 +243,19 @@ def test_huge_tensors_of_few_stored_values_are_refused_without_taking_memory(tmp
         open_weights(saved(tmp_path / "a.pt", content))
 
 
+def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused_before_it_is(tmp_path: Path, monkeypatch):
+    source = saved(tmp_path / "a.pt", weights())
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        new.writestr("a/data/999", bytes(2**24))
+    assert open_weights(tmp_path / "b.pt").tensors
+    monkeypatch.setenv("MEDSSL_LARGEST_IMAGE_GIB", str(2**23 / 2**30))
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)
+    with refused("weights-more-than-memory", names="b.pt"):
+        open_weights(tmp_path / "b.pt")
+
+
 def test_sparse_and_meta_tensors_are_refused(tmp_path: Path):
     for strange in (torch.eye(3).to_sparse(), torch.empty(2, device="meta")):
         content = weights()

@@ -9,7 +9,7 @@ import typer
 
 from medssl.cli.help import verb
 from medssl.cli.options import AsJson, Home
-from medssl.cli.output import download_bar, print_json, print_table
+from medssl.cli.output import download_bar, print_json, print_table, say
 from medssl.core.home import home_folder
 
 app = typer.Typer(help="List, fetch and delete public sample images.", no_args_is_help=True)
@@ -35,7 +35,7 @@ def list_all(as_json: AsJson = False, home: Home = None) -> None:
 @verb(app, "fetch", "medssl samples fetch chest-ct")
 def fetch(name: Sample, home: Home = None) -> None:
     """Download a sample, check it, and print its folder."""
-    print(fetch_with_bar(name, home_folder(home)))
+    say(fetch_with_bar(name, home_folder(home)))
 
 
 @verb(app, "delete", "medssl samples delete chest-ct", old=("rm",))

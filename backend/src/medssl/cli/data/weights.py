@@ -9,7 +9,7 @@ import typer
 
 from medssl.cli.help import verb
 from medssl.cli.options import AsJson, Home
-from medssl.cli.output import err, out, print_json, print_table
+from medssl.cli.output import err, out, print_json, print_table, say
 from medssl.core.home import home_folder
 
 app = typer.Typer(help="Inspect, convert and export weight files.", no_args_is_help=True)
@@ -94,7 +94,7 @@ def convert(
     plan = convert_weights(file, output, part, partial)
     if plan.licence:
         err.print(plan.licence, markup=False)
-    print(output)
+    say(output)
 
 
 @verb(app, "state", "medssl weights state JOB --orientation RAS --spacing 1,1,1")
@@ -127,7 +127,7 @@ def state(
         path, output or path, Geometry(orientation.upper(), parse_spacing(spacing), interpolation), again
     )
     err.print(f"Images are brought to {plan.geometry.text()}", markup=False, highlight=False)
-    print(output or path)
+    say(output or path)
 
 
 @verb(app, "export", "medssl weights export JOB model.ts --format torchscript")
@@ -153,7 +153,7 @@ def export(
     err.print(report.note, markup=False, highlight=False)
     if report.difference is not None:
         err.print(f"Largest difference to the model's answers: {report.difference:.2g}", markup=False, highlight=False)
-    print(output)
+    say(output)
 
 
 def _task(task: dict[str, Any]) -> dict[str, str]:

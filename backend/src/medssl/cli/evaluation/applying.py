@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from medssl.cli.output import err
+from medssl.cli.output import err, say
 from medssl.cli.training_set import data_spec
 from medssl.cli.working import Working, working
 from medssl.core.errors import ConfigError, counted
@@ -96,7 +96,7 @@ def apply_here(
 
         config = replace(config, output=str(Path(config.output).absolute()))  # the job runs in another folder
         spec = JobSpec("apply", "apply", as_dict(config), data, device=device, start_from=model)
-        print(process.submit(JobStore(folder), spec))
+        say(process.submit(JobStore(folder), spec))
         return []
     with working("reading the list of images") as status:
         from medssl.tasks.apply.columns import exclusive_columns

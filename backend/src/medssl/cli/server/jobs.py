@@ -11,7 +11,7 @@ import typer
 from medssl.cli.follow import watch_job
 from medssl.cli.help import verb
 from medssl.cli.options import AsJson, Detach, Home
-from medssl.cli.output import out, print_jobs, print_json, print_table
+from medssl.cli.output import out, print_jobs, print_json, print_table, say
 from medssl.core.errors import InputError, MedSSLError, NotFoundError, closest_name
 from medssl.core.home import home_folder
 from medssl.core.protocol import JobSpec, to_json
@@ -66,7 +66,7 @@ def rounds(job: Job, as_json: AsJson = False, home: Home = None) -> None:
         for one in found
     ]
     print_table(columns, rows, names=2)
-    print(rounds_sentence(found))
+    say(rounds_sentence(found))
 
 
 @verb(app, "follow", "medssl jobs follow 20260709-2145")

@@ -27,7 +27,7 @@ from medssl.cli.options import (  # fmt: skip
     Test,
     Validation,
 )
-from medssl.cli.output import out
+from medssl.cli.output import out, say
 from medssl.cli.settings import merge, parse_settings, read_settings
 from medssl.cli.training_set import data_spec
 from medssl.core.errors import ConfigError
@@ -184,7 +184,7 @@ def write_report(store: Any, job: str) -> None:
 
     page = report(store.folder(job))
     _print_table(store.folder(job))
-    print(page)
+    say(page)
 
 
 def _print_table(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from medssl.datasets.spec.spec import DatasetSpec
 
 SHIPPED = Path(__file__).parent / "ready_made"
 READY_MADE = ("chestxray14", "chexpert", "mimic-cxr", "rsna-pneumonia", "vindr-cxr", "shenzhen")
+KEYS = {one.name for one in dataclasses.fields(DatasetSpec)}
+LARGEST = 2**20  # bytes of a file
 DEEPEST = 16  # brackets in brackets; a dataset spec needs five
 ROOT_LINE = re.compile(r"^root:[^\n]*$", re.MULTILINE)
 
@@ -26,17 +29,43 @@ def read_dataset_spec(path: Path, root: Path | None = None) -> DatasetSpec:
     Raises:
         CatalogError: no such file, no YAML, or a dataset spec that breaks a rule.
     """
+    return parse_dataset_spec(_text_of(path), path.absolute().parent, root, path.name, recognised)
+
+
+def _text_of(path: Path) -> str:
+    """The text of a regular file of no more than LARGEST bytes: a pipe would be waited for, a device never ends."""
+    refusal = "Give a dataset spec in YAML, see `medssl data spec`"
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(
-            path, f"cannot be read ({error})", "Give a dataset spec in YAML, see `medssl data spec`"
-        ) from error
-    return parse_dataset_spec(text, path.absolute().parent, root, path.name)
+        if not path.is_file():
+            raise CatalogError(path, "cannot be read (it is no file)", refusal)
+        if path.stat().st_size > LARGEST:
+            raise CatalogError(
+                path, f"is no dataset spec: it has more than {LARGEST:,} bytes", refusal, code="not-a-dataset-spec"
+            )
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CatalogError(path, "cannot be read (its bytes are no UTF-8)", refusal) from error
+    except OSError as error:
+        raise CatalogError(path, f"cannot be read ({error.strerror})", refusal) from error
+
+
+def recognised(tree: Any, name: str) -> None:
+    """Refuse what is no dataset spec before any rule quotes it: whoever asks for a file by its path may not be allowed to read it.
+
+    Raises:
+        CatalogError: fewer than two keys are those of a dataset spec.
+    """
+    if not isinstance(tree, dict) or len(KEYS & tree.keys()) < 2:
+        rule = "is no dataset spec: keys such as name, kind and labels are not there"
+        raise CatalogError(name, rule, "`medssl data spec` writes one to begin with", code="not-a-dataset-spec")
 
 
 def parse_dataset_spec(
-    text: str, folder: Path | None = None, root: Path | None = None, name: str = "dataset spec"
+    text: str,
+    folder: Path | None = None,
+    root: Path | None = None,
+    name: str = "dataset spec",
+    check: Callable[[Any, str], None] = lambda tree, name: None,
 ) -> DatasetSpec:
     """Read the text of a file that lies in `folder`; without one (it lies elsewhere) a relative root becomes "".
 
@@ -47,8 +76,9 @@ def parse_dataset_spec(
         tree = yaml.load(text, Loader=_Texts)
     except yaml.YAMLError as error:
         raise CatalogError(
-            name, f"is no YAML ({' '.join(str(error).split())})", "Quote texts that hold : # or {", code="not-yaml"
+            name, f"is no YAML ({_problem(error)})", "Quote texts that hold : # or {", code="not-yaml"
         ) from error
+    check(tree, name)
     if isinstance(tree, dict) and "inverted" in tree:
         tree["inverted"] = {"true": True, "false": False, "": False}.get(
             str(tree["inverted"]).lower(), tree["inverted"]
@@ -58,6 +88,13 @@ def parse_dataset_spec(
     if root is None and folder is None and not own.is_absolute():
         return dataclasses.replace(dataset_spec, root="")
     return dataclasses.replace(dataset_spec, root=str((root or (folder or own) / own).resolve()))
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong and where, without the lines around it: they may be of any file."""
+    mark = getattr(error, "problem_mark", None)
+    where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+    return f"{getattr(error, 'problem', None) or 'unreadable characters'}{where}"
 
 
 def ready_made() -> dict[str, DatasetSpec]:

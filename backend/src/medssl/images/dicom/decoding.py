@@ -26,7 +26,8 @@ from pydicom.uid import (
 
 from medssl.core.errors import VolumeError
 from medssl.images.dicom.header import check_packed, is_dicom, refusing, text, whole
-from medssl.images.formats.header import check_memory
+from medssl.images.dicom.packed_frames import check_frames
+from medssl.images.formats.guards import check_memory
 
 RATIOS = {"RLE": 70, "JPEG ": 200, "Deflated": 1100}  # at most unpacked to packed, by the syntax's name
 LARGEST_RATIO = 5000  # of JPEG-LS and JPEG 2000, which pack a black image into nothing
@@ -80,6 +81,7 @@ def _check_header(path: Path, image: Dataset) -> None:
             code="image-unreadable",
         )
     check_memory(path, (columns, rows, frames), size)
+    check_frames(path, image, syntax)
 
 
 def _most_bytes(path: Path, syntax: UID) -> int:

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-import psutil
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medssl.core.errors import MedSSLError, VolumeError
-from medssl.images.formats.header import check_memory
+from medssl.images.formats.guards import check_memory
+from medssl.images.formats.intake.memory import most_bytes
 
 RADIOGRAPHS = ("CR", "DX", "RG", "DR")
 SLICES = ("CT", "MR", "PT", "NM", "US", "IVUS", "OPT", "OCT")  # never a projection, whatever is missing
@@ -78,7 +78,7 @@ def check_packed(path: Path) -> None:
         if file.read(132)[128:] != b"DICM" or not _skip_meta(file):
             return
         packer, unpacked = zlib.decompressobj(-zlib.MAX_WBITS), 0
-        limit = psutil.virtual_memory().available // 3
+        limit = most_bytes() // 3
         while (piece := file.read(2**16)) and not packer.eof:
             while piece and not packer.eof:
                 unpacked += len(packer.decompress(piece, 2**24))

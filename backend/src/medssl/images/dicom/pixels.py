@@ -14,7 +14,7 @@ from medssl.images.dicom.grid import Grid
 from medssl.images.dicom.header import refusing, text, whole
 from medssl.images.dicom.planes import Plane
 from medssl.images.dicom.tilt import straighten
-from medssl.images.formats.header import check_memory
+from medssl.images.formats.guards import check_memory
 
 AIR = (-1024, -1000)  # HU: what the background of a CT may be
 

@@ -14,7 +14,7 @@ from medssl.images.dicom.decoding import PIXELS_DAMAGED, read_whole, stored_fram
 from medssl.images.dicom.header import refusing, text, whole
 from medssl.images.dicom.kinds import colour_refused
 from medssl.images.dicom.pixels import padding_of
-from medssl.images.formats.header import check_memory
+from medssl.images.formats.guards import check_memory
 from medssl.images.volume import Volume, compact
 
 NARROWEST = 0.01  # of the range of values (percentiles 0.5 to 99.5): a narrower window leaves black and white only

@@ -15,7 +15,7 @@ from medssl.images.dicom.pixels import read_planes
 from medssl.images.dicom.radiograph import read_radiograph
 from medssl.images.dicom.tilt import grown
 from medssl.images.formats.dicom_series import TAGS, Group, SortedFiles, sort_files
-from medssl.images.formats.header import check_memory
+from medssl.images.formats.guards import check_memory
 from medssl.images.volume import Volume, compact
 
 __all__ = ["frames_of_single", "is_dicom", "read_file", "read_files", "read_series"]

@@ -1,14 +1,14 @@
-"""The one place where a file is refused for what its header announces, before anything is allocated."""
+"""The one place where a file is refused, before any library parses its voxels: announced size, place and checksum."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from medssl.core.errors import VolumeError
+from medssl.images.formats.intake.memory import SETTING, most_bytes
 
 TRUNCATED = "Take another copy of the file: this one is cut off"
 
@@ -21,11 +21,13 @@ class Header:
         shape: (i, j, k) and further axes; () where only reading tells.
         bytes: of all voxels once read.
         most: bytes that the file can hold once unpacked; None where that cannot be known.
+        verify: compares checksums, where the format has some; raises VolumeError.
     """
 
     shape: tuple[int, ...]
     bytes: int
     most: int | None = None
+    verify: Callable[[], None] = lambda: None
 
 
 def check(path: Path, header: Header) -> None:
@@ -58,14 +60,14 @@ def check_memory(path: Path, shape: tuple[int, ...], size: int) -> None:
     """Refuse an image that cannot be held in memory.
 
     Raises:
-        VolumeError: `size` bytes are more than the memory that is free now.
+        VolumeError: `size` bytes are more than the memory that is free now, or than the setting allows.
     """
-    free = psutil.virtual_memory().available
+    free = most_bytes()
     if size > free:
         voxels = math.prod(shape)
         raise VolumeError(
             path,
-            f"announces {voxels:,} voxels ({size / 2**30:,.1f} GiB), more than the {free / 2**30:.1f} GiB of free memory",
-            "Check the file, or crop or resample the image first",
+            f"announces {voxels:,} voxels ({size / 2**30:,.1f} GiB), more than the {free / 2**30:.1f} GiB that are free or allowed",
+            f"Check the file, crop or resample the image first, or raise {SETTING} where that is set",
             code="more-than-memory",
         )

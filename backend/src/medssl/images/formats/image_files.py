@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import nrrd
 import numpy as np
 import SimpleITK as sitk
 
 from medssl.core.errors import ResourceError, VolumeError
 from medssl.images.formats.choice import choose
 from medssl.images.formats.file_names import WRITTEN_SUFFIXES, is_image, is_picture, stem
+from medssl.images.formats.intake.nrrd_header import read_fields
 from medssl.images.volume import Volume
 
 __all__ = ["is_image", "is_picture", "read_image", "stem", "write_image"]
@@ -60,8 +60,7 @@ def _doubts(path: Path) -> tuple[str, ...]:
     """What an NRRD header leaves open."""
     if not path.name.lower().endswith((".nrrd", ".nhdr")):
         return ()
-    with path.open("rb") as file:
-        fields = nrrd.read_header(file)
+    fields, _ = read_fields(path)
     if "space directions" not in fields:
         return ("The header does not say where the image lies: its axes are taken for left, posterior, superior",)
     if str(fields.get("space", "")).lower() not in SPACES:

@@ -20,7 +20,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from medssl.core.errors import VolumeError
 from medssl.images.formats.choice import choose
-from medssl.images.formats.header import is_gzip
+from medssl.images.formats.intake.nifti_header import is_gzip, voxel_file
 from medssl.images.volume import Volume
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -76,7 +76,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, float, float]]:
         two = header.read(4) in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
         if path.suffix.lower() == ".hdr":
             kind: Any = nibabel.Nifti2Pair if two else nibabel.Nifti1Pair
-            voxels = _open(next((v for v in _beside(path) if v.is_file()), path.with_suffix(".img")), stack)
+            voxels = _open(voxel_file(path), stack)
         else:
             kind, voxels = nibabel.Nifti2Image if two else nibabel.Nifti1Image, header
         header.seek(0)
@@ -88,10 +88,6 @@ def _opened(path: Path) -> Iterator[tuple[Any, float, float]]:
 
 def _open(path: Path, stack: ExitStack) -> Any:
     return stack.enter_context(gzip.open(path) if is_gzip(path) else path.open("rb"))
-
-
-def _beside(header: Path) -> list[Path]:
-    return [header.with_suffix(suffix) for suffix in (".img", ".IMG", ".img.gz")]
 
 
 def _voxels(image: Any, path: Path, number: int | None) -> np.ndarray:

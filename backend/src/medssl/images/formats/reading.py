@@ -10,6 +10,7 @@ from medssl.core.errors import VolumeError
 from medssl.core.files import split_choice
 from medssl.images.formats import guards
 from medssl.images.formats.file_names import IMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_SUFFIXES, stem
+from medssl.images.formats.intake.place import check_place
 from medssl.images.volume import Volume
 
 
@@ -89,8 +90,11 @@ def _read(path: str | Path, modality: str, wanted: Wanted) -> Volume:
             path, "does not exist", "Check the path; it is read on the machine of the backend", code="file-not-found"
         )
     kind = _series() if wanted.files else format_of(file, wanted.labels)
-    guards.check(file, kind.inspect(file))
+    header = kind.inspect(file)
+    guards.check(file, header)
+    header.verify()
     volume = kind.read(file, replace(wanted, number=number))
+    check_place(file, (volume.direction * volume.spacing).T, volume.origin)
     volume = replace(volume, name=volume.name or stem(Path(path)))
     volume = repaired(volume, Path(path), modality, wanted.labels)
     return replace(volume, modality=modality or volume.modality)

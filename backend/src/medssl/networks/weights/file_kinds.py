@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 from medssl.core.errors import WeightsError
+from medssl.images.formats.intake.memory import SETTING, most_bytes
 
 ZIP, LARGEST_HEADER = b"PK\x03\x04", 100 * 2**20  # the limit of the safetensors format
 UNZIP = (  # what Python raises on damaged archives
@@ -82,7 +83,10 @@ def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            _check_size(path, archive)
             _check_sums(archive)
+    except WeightsError:
+        raise
     except UNZIP as error:
         refuse_cut(path, error)
         raise damaged(path, error) from error
@@ -101,6 +105,20 @@ def _check_zip(path: Path) -> None:
         )  # fmt: skip
 
 
+def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an archive whose members unpack to more than the memory: PyTorch packs none, but its reader unpacks them.
+
+    Raises:
+        WeightsError: it does.
+    """
+    size, most = sum(member.file_size for member in archive.infolist()), most_bytes()
+    if size > most:
+        raise WeightsError(
+            path, f"unpacks to {size / 2**30:,.1f} GiB, more than the {most / 2**30:.1f} GiB that are free or allowed",
+            f"Take another copy, use a machine with more memory, or raise {SETTING} where that is set", code="weights-more-than-memory",
+        )  # fmt: skip
+
+
 def _check_sums(archive: zipfile.ZipFile) -> None:
     """Compare checksums, which PyTorch's reader does not: one flipped bit would be a wrong weight without a word.
 
@@ -110,7 +128,7 @@ def _check_sums(archive: zipfile.ZipFile) -> None:
         zipfile.BadZipFile: one differs.
     """
     for member in archive.infolist():
-        if member.CRC and member.compress_type == zipfile.ZIP_STORED:
+        if member.CRC or member.compress_type != zipfile.ZIP_STORED:
             with archive.open(member) as content:
                 while content.read(CHUNK):
                     pass

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import nrrd
 import numpy as np
 import SimpleITK as sitk
 
 from medssl.core.errors import VolumeError
-from medssl.images.formats.header import NRRD_ERRORS
+from medssl.images.formats.intake.nrrd_header import read_fields
 from medssl.images.formats.segments.layers import SEGMENTATION, as_values, merge, renumbered
 from medssl.images.segment_classes import COLOUR, Segment
 from medssl.images.volume import Volume
@@ -21,9 +20,8 @@ def segment_fields(path: Path) -> list[dict[str, str]]:
     if not path.name.lower().endswith((".nrrd", ".nhdr")):
         return []
     try:
-        with path.open("rb") as file:
-            header = nrrd.read_header(file)
-    except NRRD_ERRORS:
+        header, _ = read_fields(path)
+    except VolumeError:
         return []  # reading the voxels will tell what is wrong
     found: dict[int, dict[str, str]] = {}
     for key, value in header.items():
