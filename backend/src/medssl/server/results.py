@@ -67,6 +67,13 @@ class ResultStore:
         folder = self.folder(result)
         return self._ended.get(result) or from_json(ResultStatus, read_json(folder / "status.json"))
 
+    def written(self, result: str) -> int:
+        """When its status was last written, as a number that changes with it; 0 where it is gone."""
+        try:
+            return (self.folder_of_all / result / "status.json").stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def write(self, status: ResultStatus) -> None:
         """Replace the status."""
         write_json(self.folder_of_all / status.id / "status.json", to_json(status), durable=False)
