@@ -78,7 +78,7 @@ class BackendProcess:
             self.transport.send(api.shutdown(), lambda _answer: self._stopped(), self._failed)
 
     def poll(self) -> None:
-        """Read server.json and ask whether that server answers; neither waits."""
+        """Read server.json and have that server prove that it is the one; neither waits."""
         if self._asking is not None:
             return
         address = backend.read_address()
@@ -86,7 +86,7 @@ class BackendProcess:
             self._notThere(endedWell=True)
             return
         asking = self._asking = self._makeTransport(address)
-        asking.send(api.health(), lambda _answer: self._there(asking), lambda _error: self._silent())
+        asking.send(backend.alive(address), lambda _answer: self._there(asking), lambda _error: self._silent())
 
     def _stopped(self) -> None:
         self._stopping = True

@@ -8,6 +8,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from medssl.client import api
+from medssl.client.proven import Proven
 from medssl.core.errors import MedSSLError, ResourceError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -50,6 +52,7 @@ class QtTransport:
     def __init__(self, address, timeoutSeconds: float = TIMEOUT_S) -> None:
         self.address, self._timeout = address, int(timeoutSeconds * 1000)
         self._replies: set[_Reply] = set()
+        self._proven = Proven(address)
         self._manager = networkManager()
 
     @property
@@ -58,13 +61,11 @@ class QtTransport:
         return sharesFiles(self.address)
 
     def send(self, call, onDone: Callable, onError: Callable) -> _Reply:
-        """Send; `onDone(answer)` or `onError(error)` follows from the event loop. The result can be aborted."""
-        request = qt.QNetworkRequest(qt.QUrl(self.address.url + call.path))
-        request.setTransferTimeout(self._timeout)
-        request.setRawHeader(b"Authorization", b"Bearer " + self.address.token.encode())
-        for name, value in call.headers.items():
-            request.setRawHeader(name.encode(), value.encode())
-        reply = _Reply(self, call, self._sent(call, request), onDone, onError)
+        """Send; `onDone(answer)` or `onError(error)` follows from the event loop. The result can be aborted.
+
+        The token goes only to a server that has shown that it knows it: where that was long ago, it is asked first.
+        """
+        reply = _Reply(self, call, onDone, onError)
         self._replies.add(reply)  # an unreferenced reply dies
         return reply
 
@@ -73,7 +74,13 @@ class QtTransport:
         for reply in tuple(self._replies):
             reply.abort()
 
-    def _sent(self, call, request):
+    def _sent(self, call):
+        request = qt.QNetworkRequest(qt.QUrl(self.address.url + call.path))
+        request.setTransferTimeout(self._timeout)
+        if not call.open:
+            request.setRawHeader(b"Authorization", b"Bearer " + self.address.token.encode())
+        for name, value in call.headers.items():
+            request.setRawHeader(name.encode(), value.encode())
         body = call.body or b""
         if call.method == "GET":
             return self._manager.get(request)
@@ -87,41 +94,61 @@ class QtTransport:
 
 
 class _Reply:
-    """One call under way."""
+    """One call under way, or the proof that must come before it."""
 
-    def __init__(self, transport: QtTransport, call, reply, onDone: Callable, onError: Callable) -> None:
-        self._transport, self._call, self._reply = transport, call, reply
+    def __init__(self, transport: QtTransport, call, onDone: Callable, onError: Callable) -> None:
+        self._transport, self._call = transport, call
         self._onDone, self._onError = onDone, onError
-        self._aborted = False
-        reply.connect("finished()", self._finished)
+        self._aborted, self._reply = False, None
+        proving = not call.open and transport._proven.needed()
+        self._send(api.proof(transport.address.token) if proving else call)
 
     def abort(self) -> None:
         """Give up; no callback follows."""
         self._aborted = True
         self._reply.abort()
 
+    def _send(self, call) -> None:
+        self._sending = call
+        self._reply = self._transport._sent(call)
+        self._reply.connect("finished()", self._finished)
+
     def _finished(self) -> None:
-        self._transport._replies.discard(self)
         if self._aborted:  # there is nothing to be read, and Qt warns
+            self._transport._replies.discard(self)
             self._reply.deleteLater()
             return
         status = self._reply.attribute(qt.QNetworkRequest.HttpStatusCodeAttribute)
         reason = self._reply.errorString()
         body = self._reply.readAll().data()
         self._reply.deleteLater()
+        proven, proving = self._transport._proven, self._sending is not self._call
         try:
             if status is None:
+                proven.failed()
                 url = self._transport.address.url
                 raise ResourceError(
                     _("backend at {url}").format(url=url),
                     _("does not answer ({reason})").format(reason=reason),
                     _("Start it, or check its address"),
                 )
-            answer = self._call.parse(int(status), bytes(body))
+            if proving and int(status) != 200:  # an unknown token's id, an earlier version, or another program
+                raise api.unproven()
+            answer = self._sending.parse(int(status), bytes(body))
         except MedSSLError as error:
-            self._onError(error)
+            self._done(self._onError, error)
         except (ValueError, KeyError, TypeError) as error:  # not the JSON we know: another program, another version
-            self._onError(MedSSLError(self._call.path, _("was answered in an unknown form ({e})").format(e=error),
-                                      _("Use the backend that came with this extension")))  # fmt: skip
+            rule = _("was answered in an unknown form ({e})").format(e=error)
+            remedy = _("Use the backend that came with this extension")
+            self._done(self._onError, api.unproven() if proving else MedSSLError(self._call.path, rule, remedy))
         else:
-            self._onDone(answer)
+            if not self._sending.open or self._sending.path.startswith("/proof"):
+                proven.answered()
+            if proving:
+                self._send(self._call)
+            else:
+                self._done(self._onDone, answer)
+
+    def _done(self, call: Callable, answer) -> None:
+        self._transport._replies.discard(self)
+        call(answer)

@@ -120,8 +120,11 @@ def test_the_worker_ends_with_its_server(running, home, until):
 def test_a_wrong_token_is_told_by_the_client(running):
     _, address = running
     wrong = Session(RequestsTransport(backend.ServerAddress(address.url, "wrong")))
-    with refused("token-wrong"):
+    with refused("server-unproven"):
         wrong.send(api.jobs())
+    unasked = Session(RequestsTransport(backend.ServerAddress(address.url, "wrong", proof=False)))
+    with refused("token-wrong"):
+        unasked.send(api.jobs())
 
 
 def test_it_imports_neither_torch_nor_simpleitk_and_is_small(running):

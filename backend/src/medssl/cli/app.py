@@ -23,7 +23,7 @@ from medssl.cli.inspection import (  # fmt: skip
     saliency,
 )
 from medssl.cli.output import complain
-from medssl.cli.server import demo, doctor, jobs, serve
+from medssl.cli.server import demo, doctor, jobs, serve, tokens
 from medssl.cli.training import batch, compare, continuing, finetune, pretrain
 from medssl.core.errors import MedSSLError
 from medssl.core.files import of_disk
@@ -71,6 +71,7 @@ app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(weights.app, name="weights", rich_help_panel=DATA)
 app.add_typer(samples.app, name="samples", rich_help_panel=DATA)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=SERVER)
+app.add_typer(tokens.app, name="tokens", rich_help_panel=SERVER)
 
 
 @app.callback(invoke_without_command=True)

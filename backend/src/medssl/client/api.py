@@ -9,14 +9,16 @@ A transport sends a `Call` and hands status and body to `Call.parse`, which retu
 
 from __future__ import annotations
 
+import hmac
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from medssl.core.errors import MedSSLError, from_dict
-from medssl.core.protocol import JobSpec, JobView, ResultStatus, from_json, to_json
+from medssl.core.errors import AccessError, MedSSLError, from_dict
+from medssl.core.protocol import JobSpec, JobView, ResultStatus, from_json, to_json, token_id, token_key, token_proof
 from medssl.handlers import INSPECTIONS
 
 BINARY = "application/octet-stream"
@@ -32,6 +34,7 @@ class Call:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
     read: Callable[[int, bytes], Any] = lambda status, body: json.loads(body)
+    open: bool = False  # needs no token, so none is sent
 
     def parse(self, status: int, body: bytes) -> Any:
         """The answer.
@@ -62,7 +65,33 @@ def error_of(status: int, body: bytes) -> MedSSLError:
 
 def health() -> Call:
     """App, version and API number; needs no token."""
-    return Call("GET", "/health")
+    return Call("GET", "/health", open=True)
+
+
+def proof(token: str) -> Call:
+    """Have the server show that it knows a token, which is not sent: True, or an AccessError.
+
+    A transport makes this call before it sends a token: another program may have taken the port of a server that died.
+    """
+    nonce = secrets.token_hex(32)
+    wanted = token_proof(token_key(token), nonce)
+
+    def read(status: int, body: bytes) -> bool:
+        answer = json.loads(body)
+        given = answer.get("proof") if isinstance(answer, dict) else None
+        if not isinstance(given, str) or not hmac.compare_digest(given.encode(), wanted.encode()):
+            raise unproven()
+        return True
+
+    return Call("GET", f"/proof?nonce={nonce}&token={token_id(token)}", read=read, open=True)
+
+
+def unproven() -> AccessError:
+    """The refusal to send a token to a server that does not know it."""
+    return AccessError(
+        "server at this address", "does not know the token, which was not sent",
+        "Check address and token; a server of an earlier version must be updated", code="server-unproven",
+    )  # fmt: skip
 
 
 def devices() -> Call:

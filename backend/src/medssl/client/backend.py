@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import ResourceError
+from medssl.client import api
+from medssl.core.errors import AccessError, MedSSLError, ResourceError
 from medssl.core.home import NEUTRAL_FOLDER, home_folder, make_home
 
 FOREIGN = (
@@ -25,6 +27,7 @@ FOREIGN = (
     "QT_PLUGIN_PATH",
 )
 HEALTH_TIMEOUT_S = 2.0
+LONGEST_ANSWER = 2**16
 POLL_S = 0.1
 
 
@@ -36,6 +39,8 @@ class ServerAddress:
     token: str
     pid: int = 0
     started: float = 0.0
+    proof: bool = True  # it shows that it knows the token before it gets it; servers before 0.2 cannot
+    certificate: str = ""  # PEM file that it must answer with; "": one that this machine trusts
 
     def __repr__(self) -> str:  # a token does not belong into logs
         return f"ServerAddress(url={self.url!r}, pid={self.pid})"
@@ -45,8 +50,12 @@ def read_address(home: str | os.PathLike[str] | None = None) -> ServerAddress | 
     """What `server.json` says; the server may have died since."""
     try:
         values = json.loads((home_folder(home) / "server.json").read_text("utf-8"))
-        return ServerAddress(values["url"], values["token"], values["pid"], values["started"])
-    except (OSError, ValueError, KeyError, TypeError):
+        # Only the owner can write the file, so nobody else can say that a server need not prove itself.
+        proof, certificate = bool(values.get("proof", False)), str(values.get("certificate", ""))
+        return ServerAddress(
+            values["url"], values["token"], values["pid"], values["started"], proof=proof, certificate=certificate
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -56,12 +65,31 @@ def find(home: str | os.PathLike[str] | None = None) -> ServerAddress | None:
     return address if address and is_healthy(address) else None
 
 
+def alive(address: ServerAddress) -> api.Call:
+    """The call that a running server answers well, without getting a token: one that proves that it knows it."""
+    return api.proof(address.token) if address.proof else api.health()
+
+
 def is_healthy(address: ServerAddress) -> bool:
-    """Whether a MedSSL server answers there."""
+    """Whether the server of that address answers there, and no other one that took its port."""
     try:
-        return _ask(address, "GET", "/health").get("app") == "medssl"
-    except (OSError, ValueError, AttributeError):
+        answer = _ask(address, alive(address))
+    except (OSError, ValueError, MedSSLError):
         return False
+    return answer is True or (isinstance(answer, dict) and answer.get("app") == "medssl")
+
+
+def pinned(certificate: str) -> ssl.SSLContext:
+    """TLS that takes this certificate alone, also a self-made one and one for other names.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # itself is enough, whoever signed it
+    context.load_verify_locations(certificate)
+    return context
 
 
 def start_command(python: str | os.PathLike[str], home: str | os.PathLike[str]) -> list[str]:
@@ -124,11 +152,13 @@ def stop(address: ServerAddress) -> None:
     """Ask the server to end; jobs go on.
 
     Raises:
-        ResourceError: it does not answer.
+        ResourceError: it does not answer, or does not know its token.
     """
     try:
-        _ask(address, "POST", "/shutdown")
-    except (OSError, ValueError) as error:
+        if address.proof:
+            _ask(address, api.proof(address.token))
+        _ask(address, api.shutdown())
+    except (OSError, ValueError, AccessError) as error:
         raise ResourceError(
             f"backend at {address.url}", "does not answer", "It may have ended already", code="backend-silent"
         ) from error
@@ -154,10 +184,19 @@ def _launch(command: list[str], log: Any, env: dict[str, str]) -> subprocess.Pop
         ) from error
 
 
-def _ask(address: ServerAddress, method: str, path: str) -> Any:
-    request = urllib.request.Request(address.url + path, method=method)
-    if path != "/health":
+def _ask(address: ServerAddress, call: api.Call) -> Any:
+    request = urllib.request.Request(address.url + call.path, method=call.method)
+    if not call.open:
         request.add_header("Authorization", f"Bearer {address.token}")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback goes through no proxy
-    with opener.open(request, timeout=HEALTH_TIMEOUT_S) as answer:
-        return json.loads(answer.read())
+    handlers: list[Any] = [urllib.request.ProxyHandler({}), _NoRedirect()]  # loopback goes through no proxy
+    if address.certificate:
+        handlers.append(urllib.request.HTTPSHandler(context=pinned(address.certificate)))
+    with urllib.request.build_opener(*handlers).open(request, timeout=HEALTH_TIMEOUT_S) as answer:
+        return call.parse(answer.status, answer.read(LONGEST_ANSWER))
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The token is for this address alone."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import hmac
+import re
 import time
 import typing
 from dataclasses import dataclass, field
@@ -281,3 +284,19 @@ def _of_items(hint: Any) -> Any:
         if typing.get_origin(option) is tuple:
             return typing.get_args(option)[0]
     return Any
+
+
+def token_id(token: str) -> str:
+    """The public part of a named token, `medssl_<id>_<secret>`; "" for the owner's."""
+    match = re.match(r"medssl_([0-9a-f]{8})_", token)
+    return match[1] if match else ""
+
+
+def token_key(token: str) -> str:
+    """What a server keeps of a token: its SHA-256 as 64 hexadecimal digits, from which the token cannot be had."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def token_proof(key: str, nonce: str) -> str:
+    """What only who has the key of a token can answer to a nonce: so a server shows that it knows a token unseen."""
+    return hmac.new(bytes.fromhex(key), b"medssl server proof\n" + nonce.encode(), "sha256").hexdigest()

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 from filelock import Timeout
 
-from medssl.core.errors import InputError, StateError
+from medssl.core.errors import InputError, MedSSLError, StateError
 from medssl.core.home import NEUTRAL_FOLDER
 from medssl.core.protocol import (  # fmt: skip
     CANCELLED,
@@ -121,6 +121,21 @@ def cancel(store: JobStore, job: str, grace_s: float = GRACE_S) -> JobView:
     store.request_cancel(job)
     enforce_cancel(store, job, grace_s)
     return store.view(job)
+
+
+def enforce_cancel_beside(store: JobStore, job: str, grace_s: float = GRACE_S) -> None:
+    """`enforce_cancel` in a thread of its own."""
+    threading.Thread(target=enforce_cancel, args=(store, job, grace_s), name=f"cancel {job}", daemon=True).start()
+
+
+def enforce_asked(store: JobStore, grace_s: float = GRACE_S) -> list[str]:
+    """Take over, in threads, the cancels that somebody asked for and then died; the grace period counts from the request."""
+    asked = store.asked_to_cancel()
+    for job in asked:
+        with suppress(MedSSLError, OSError):  # it has just ended
+            since = time.time() - (store.folder(job) / "cancel").stat().st_mtime
+            enforce_cancel_beside(store, job, min(grace_s, max(0.0, grace_s - since)))
+    return asked
 
 
 def enforce_cancel(store: JobStore, job: str, grace_s: float = GRACE_S) -> None:

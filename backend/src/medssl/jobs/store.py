@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -227,6 +228,19 @@ class JobStore:
                 f"job {job}", f"is {state}, so there is nothing to cancel", "Refresh the list of jobs", code="job-ended"
             )
         (folder / "cancel").touch()
+
+    def asked_to_cancel(self) -> list[str]:
+        """Jobs of this machine that were asked to stop and have neither done so nor been ended by force."""
+        asked = [job for job in _names(self.jobs) if (self.jobs / job / "cancel").exists()]
+        here = socket.gethostname()
+        found = []
+        for job in asked:
+            with contextlib.suppress(
+                MedSSLError, ValueError, TypeError, OSError
+            ):  # damaged: it is no process's any more
+                status = self.status(job)
+                found += [job] if status.state not in END_STATES and status.host in ("", here) else []
+        return found
 
     def remove(self, job: str) -> None:
         """Delete a job with everything it made.

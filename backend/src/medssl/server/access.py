@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,52 +12,85 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from medssl.core.errors import AccessError, InputError, MedSSLError
+from medssl.server.rate import Rate
+from medssl.server.tokens import LOOK, Holder, TokenBook
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-OPEN_PATHS = ("/health",)
+OPEN_PATHS = ("/health", "/proof")
+READING = ("GET", "HEAD")
 GIB = 2**30
 JSON_LIMIT = 16 * 2**20
+RECOGNISED = "medssl.recognised"  # in the scope's state: what to call when a connection has shown a token
+HOLDER = "medssl.holder"  # in the scope: whose token it was
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The answer to a request that may not pass."""
+
+    status: int
+    error: MedSSLError
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class AccessRules:
-    """Token, accepted host names and bounds.
+    """Tokens, accepted host names and bounds.
 
     Attributes:
-        token: what `Authorization: Bearer` must carry.
+        tokens: who may pass.
         hosts: names the server answers to beside the loopback ones (a web page cannot rebind a name to reach it).
         upload_limit: largest volume in bytes.
+        rate: how often the holder of a named token may ask.
     """
 
-    token: str
+    tokens: TokenBook
     hosts: tuple[str, ...] = ()
     upload_limit: int = 8 * GIB
+    rate: Rate = field(default_factory=lambda: Rate(0))
 
-    def refusal(self, headers: Headers, path: str) -> tuple[int, MedSSLError] | None:
-        """The status and error that answer a request which may not pass."""
+    def foreign(self, headers: Headers) -> Refusal | None:
+        """The refusal of a request that a web page or another name brought here."""
         host, origin = headers.get("host", ""), headers.get("origin")
         if _hostname(host) not in (*LOOPBACK, *self.hosts):
             remedy = "Use the address the server printed, or start it with this host"
-            return 403, AccessError(f"host {host!r}", "is not the name of this server", remedy, code="host-refused")
+            return Refusal(
+                403, AccessError(f"host {host!r}", "is not the name of this server", remedy, code="host-refused")
+            )
         if origin is not None and origin.partition("://")[2] != host:
-            return 403, AccessError(
+            return Refusal(403, AccessError(
                 f"origin {origin!r}", "may not use this server", "Web pages have no access", code="origin-refused"
-            )
-        if path not in OPEN_PATHS and not self._knows(headers.get("authorization", "")):
-            return 401, AccessError(
-                "token", "is missing or wrong", "Send the token of server.json as a bearer token", code="token-wrong"
-            )
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self.limit(path):
-            return 413, TooLarge(self.limit(path)).error
+            ))  # fmt: skip
         return None
+
+    def closed(self, holder: Holder | None, method: str, path: str) -> Refusal | None:
+        """The refusal of a request whose token does not open what it asks for, or not yet."""
+        if path in OPEN_PATHS:
+            return None
+        if holder is None:
+            remedy = "Send the token of server.json, or one of `medssl tokens add`, as a bearer token"
+            error = AccessError("token", "is missing or wrong", remedy, code="token-wrong")
+            return Refusal(401, error, {"WWW-Authenticate": "Bearer"})
+        if holder.role == LOOK and method not in READING:
+            remedy = "Ask the server's owner for a token with the role run"
+            return Refusal(403, AccessError(
+                f"token of {holder.name}", f"may only look, not {method}", remedy, code="role-refused"
+            ))  # fmt: skip
+        if holder.id and (pause := self.rate.take(holder.id)):
+            error = AccessError(f"token of {holder.name}", "asks too often", "Ask again a little later", code="rate-exceeded")
+            return Refusal(429, error, {"Retry-After": str(math.ceil(pause))})
+        return None
+
+    def oversize(self, headers: Headers, path: str) -> Refusal | None:
+        """The refusal of a body that is announced as too large."""
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) <= self.limit(path):
+            return None
+        return Refusal(413, TooLarge(self.limit(path)).error)
 
     def limit(self, path: str) -> int:
         """Most bytes a request body may have."""
         return self.upload_limit if path.startswith("/volumes/") else JSON_LIMIT
-
-    def _knows(self, authorization: str) -> bool:
-        return hmac.compare_digest(authorization.encode(), f"Bearer {self.token}".encode())
 
 
 class AccessControl:
@@ -71,12 +104,22 @@ class AccessControl:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refused = self.rules.refusal(Headers(scope=scope), scope["path"])
+        refused = self._refusal(scope, Headers(scope=scope))
         if refused:
-            status, error = refused
-            await JSONResponse({"error": error.as_dict()}, status)(scope, receive, send)
+            answer = JSONResponse({"error": refused.error.as_dict()}, refused.status, refused.headers)
+            await answer(scope, receive, send)
             return
         await self.app(scope, _bounded(receive, self.rules.limit(scope["path"])), send)
+
+    def _refusal(self, scope: dict[str, Any], headers: Headers) -> Refusal | None:
+        rules, path = self.rules, scope["path"]
+        if refused := rules.foreign(headers):
+            return refused
+        holder = rules.tokens.holder(headers.get("authorization", ""))
+        if holder:
+            scope[HOLDER] = holder
+            scope.get("state", {}).get(RECOGNISED, _nobody)()
+        return rules.closed(holder, scope["method"], path) or rules.oversize(headers, path)
 
 
 class TooLarge(HTTPException):
@@ -102,6 +145,10 @@ def _bounded(receive: Any, limit: int) -> Any:
         return message
 
     return bounded
+
+
+def _nobody() -> None:
+    """The connection is of a server without places, in a test."""
 
 
 def _hostname(host: str) -> str:

@@ -13,11 +13,28 @@ from medssl.core.files import to_text
 from medssl.core.protocol import to_json
 
 CHUNK = 2**20
+MEANINGS = {
+    400: "A value breaks a rule (InputError)",
+    401: "No token, or a wrong one",
+    403: "The host, the origin or the token's role is refused",
+    404: "Not there (NotFoundError)",
+    409: "The wrong moment (StateError)",
+    413: "The body is too large",
+    429: "The token's holder asks too often",
+    507: "The machine lacks something, such as disk space or the device (ResourceError)",
+}
+ANY_FILE: dict[int | str, dict[str, Any]] = {200: {"description": "The file", "content": {"*/*": {}}}}
 
 
-def json_answer(value: Any, status: int = 200) -> Response:
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer instead, for its document."""
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {status: {"description": MEANINGS[status], "content": content} for status in statuses}
+
+
+def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Dataclasses and plain values as JSON without NaN."""
-    return Response(to_text(to_json(value)), status, media_type="application/json")
+    return Response(to_text(to_json(value)), status, headers, media_type="application/json")
 
 
 def file_answer(path: Path) -> StreamingResponse:

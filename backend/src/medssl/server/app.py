@@ -12,17 +12,21 @@ from fastapi import FastAPI
 from medssl import __version__
 from medssl.core.home import make_home
 from medssl.jobs.child import KINDS
-from medssl.jobs.process import GRACE_S
+from medssl.jobs.process import GRACE_S, enforce_asked
 from medssl.jobs.store import JobStore
 from medssl.server import error_answers as errors
 from medssl.server.access import GIB, AccessControl, AccessRules
+from medssl.server.audit import Audit, AuditLog
+from medssl.server.document import complete
+from medssl.server.rate import Rate
 from medssl.server.routes.about import about_routes
 from medssl.server.routes.dataset_specs import dataset_spec_routes
 from medssl.server.routes.inspect import inspect_routes
 from medssl.server.routes.jobs import job_routes
 from medssl.server.routes.volumes import volume_routes
+from medssl.server.tokens import TokenBook
 from medssl.server.uploads import VolumeStore
-from medssl.server.worker_process import INSPECTIONS, InspectionWorker
+from medssl.server.worker_process import INSPECTIONS, SILENCE_S, InspectionWorker
 
 
 def create_app(
@@ -36,12 +40,14 @@ def create_app(
     inspections: str = INSPECTIONS,
     grace_s: float = GRACE_S,
     worker: InspectionWorker | None = None,
+    silence_s: float = SILENCE_S,
+    rate: float = 0.0,
 ) -> FastAPI:
     """Build the application over a home folder.
 
     Args:
         home: jobs, volumes and results live below it.
-        token: the bearer token that every call but `/health` must carry.
+        token: the owner's bearer token; named ones stand in the home's tokens.json. Every call but the open ones carries one.
         hosts: host names to answer to, beside the loopback ones.
         upload_limit: largest volume, in bytes.
         shutdown: called by `POST /shutdown`.
@@ -49,26 +55,33 @@ def create_app(
         inspections: `module:TABLE` of the inspections, whose routes follow from their lines.
         grace_s: seconds between the request to cancel a job and its end by force.
         worker: the inspection worker; by default one of its own.
+        silence_s: seconds after which an inspection that reports nothing is ended (of an own worker).
+        rate: requests per second that the holder of a named token may make; 0: no limit.
     """
     make_home(home)
     store, volumes = JobStore(home), VolumeStore(home)
-    worker = worker or InspectionWorker(home, inspections)
+    tokens, audit = TokenBook(home, token), AuditLog(home)
+    worker = worker or InspectionWorker(home, inspections, silence_s=silence_s)
     worker.results.end_orphans()
+    enforce_asked(store, grace_s)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
         yield
         worker.close()
+        audit.close()
 
     app = FastAPI(
         title="MedSSL", version=__version__, description="Self-supervised learning on medical images", lifespan=lifespan,
         separate_input_output_schemas=False,
     )  # fmt: skip
     errors.install(app)
-    app.include_router(about_routes(store, shutdown))
+    app.include_router(about_routes(store, tokens, shutdown))
     app.include_router(dataset_spec_routes())
     app.include_router(job_routes(store, kinds, grace_s))
     app.include_router(volume_routes(volumes, upload_limit))
     app.include_router(inspect_routes(worker, volumes))
-    app.add_middleware(AccessControl, rules=AccessRules(token, hosts, upload_limit))
+    app.add_middleware(AccessControl, rules=AccessRules(tokens, hosts, upload_limit, Rate(rate)))
+    app.add_middleware(Audit, log=audit)  # around it: what was refused is noted too
+    app.openapi = complete(app)  # type: ignore[method-assign]
     return app

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from medssl.core.errors import AccessError, InputError, MedSSLError, NotFoundError, ResourceError, StateError
@@ -20,12 +22,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(MedSSLError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unknown)
 
 
-def answer(error: MedSSLError, status: int) -> JSONResponse:
+def answer(error: MedSSLError, status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The error as JSON."""
-    return JSONResponse({"error": error.as_dict()}, status)
+    return JSONResponse({"error": error.as_dict()}, status, headers)
 
 
 def _known(request: Request, error: Exception) -> Response:
@@ -57,7 +60,13 @@ def _http(request: Request, error: Exception) -> Response:
     if isinstance(error, TooLarge):
         return answer(error.error, error.status_code)
     kind = NotFoundError if error.status_code == 404 else InputError
-    return answer(kind(f"{request.method} {request.url.path}", str(error.detail), "See /docs"), error.status_code)
+    refusal = kind(f"{request.method} {request.url.path}", str(error.detail), "See /docs")
+    return answer(refusal, error.status_code, error.headers)
+
+
+def _gone(request: Request, error: Exception) -> Response:
+    """The client has left in the midst of its request: nobody reads this, and it is no fault of the server."""
+    return answer(InputError("request", "broke off", "Send it again", code="request-broken-off"), 400)
 
 
 def _unknown(request: Request, error: Exception) -> Response:

@@ -74,6 +74,13 @@ class ResultStore:
         except ValueError as error:
             raise StateError(f"result {result}", f"is damaged ({error})", "Ask again", code="result-damaged") from error
 
+    def written(self, result: str) -> int:
+        """When its status was last written, as a number that changes with it; 0 where it is gone."""
+        try:
+            return (self.folder_of_all / result / "status.json").stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def write(self, status: ResultStatus) -> None:
         """Replace the status."""
         write_json(self.folder_of_all / status.id / "status.json", to_json(status), durable=False)

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import errno
 import os
 import secrets
 import signal
 import socket
+import ssl
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from filelock import FileLock, Timeout
 
-from medssl.core.errors import MedSSLError, ResourceError, StateError
+from medssl.core.errors import InputError, MedSSLError, ResourceError, StateError
 from medssl.core.files import read_json, write_json
 from medssl.core.home import home_folder, make_home
-from medssl.server.access import GIB, LOOPBACK
+from medssl.server.access import LOOPBACK
 from medssl.server.app import create_app
+from medssl.server.connections import ConnectionLimits, guarded
+from medssl.server.rate import RATE
 
 ANYWHERE = ("0.0.0.0", "::")
+HANDSHAKE_S = 10.0
+OPEN_FILES = 4096
 
 
 def serve(
@@ -31,27 +39,33 @@ def serve(
     port: int = 0,
     *,
     hosts: tuple[str, ...] = (),
-    upload_limit: int = 8 * GIB,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    limits: ConnectionLimits = ConnectionLimits(),
     **options: Any,
 ) -> None:
     """Serve the home folder until `POST /shutdown`, Ctrl-C or SIGTERM. Running jobs go on afterwards.
 
     Args:
         home: the home folder; `server.json` in it (owner-only) holds address and token while the server runs.
-        host: address to listen on. Anything but loopback travels unencrypted: put TLS or an SSH tunnel before it.
+        host: address to listen on. Anything but loopback travels unencrypted without a certificate.
         port: 0 takes a free one.
         hosts: further names that clients may call this machine by.
-        upload_limit: largest volume, in bytes.
+        certificate, key: PEM files, for TLS; the certificate first in its file, then those that lead to its root.
+        limits: of the connections.
         options: further arguments of `create_app`.
 
     Raises:
+        InputError: one of certificate and key is missing, or they are no pair.
         ResourceError: the port is taken or the address is not one of this machine's.
         StateError: a server is already running over this home folder.
     """
     make_home(home)
+    tls = _certificate(certificate, key)
     try:
+        _raise_open_files()
         with FileLock(home / "server.lock").acquire(timeout=0), _listen(host, port) as listening:
-            _serve_on(listening, home, host, hosts, upload_limit=upload_limit, **options)
+            _serve_on(listening, home, host, hosts, tls, limits, **options)
     except Timeout:
         url = _address(home).get("url", "an unknown address")
         raise StateError(
@@ -59,10 +73,13 @@ def serve(
         ) from None
 
 
-def _serve_on(listening: socket.socket, home: Path, host: str, hosts: tuple[str, ...], **options: Any) -> None:
+def _serve_on(
+    listening: socket.socket, home: Path, host: str, hosts: tuple[str, ...], tls: dict[str, str],
+    limits: ConnectionLimits, **options: Any,
+) -> None:  # fmt: skip
     port = listening.getsockname()[1]
     token = secrets.token_urlsafe(32)
-    url = f"http://{_shown(host)}:{port}"
+    url = f"{'https' if tls else 'http'}://{_shown(host)}:{port}"
     answering = tuple(name.lower() for name in (host, *hosts, *([socket.gethostname()] if host in ANYWHERE else [])))
     server: uvicorn.Server | None = None
 
@@ -72,14 +89,21 @@ def _serve_on(listening: socket.socket, home: Path, host: str, hosts: tuple[str,
 
     app = create_app(home, token, hosts=answering, shutdown=shutdown, **options)
     config = uvicorn.Config(
-        app, http="h11", ws="none", log_level="warning", access_log=False, timeout_graceful_shutdown=5
-    )
-    server = uvicorn.Server(config)
-    address = {"url": url, "token": token, "pid": os.getpid(), "started": time.time()}
+        app, http=guarded(limits), ws="none", log_level="warning", access_log=False, timeout_graceful_shutdown=5,
+        proxy_headers=False,  # what they say of a client is anybody's word
+        **tls,
+    )  # fmt: skip
+    server = _Server(config)
+    address = {"url": url, "token": token, "pid": os.getpid(), "started": time.time(), "proof": True}
+    if tls:
+        address["certificate"] = tls["ssl_certfile"]  # clients of this home take this one and no other
     write_json(home / "server.json", address, mode=0o600)
     print(f"MedSSL serves {home} at {url} (token in {home / 'server.json'})", flush=True)
-    if host not in LOOPBACK:
-        print("Beyond this machine the connection is not encrypted: use TLS or an SSH tunnel.", flush=True)
+    if host not in LOOPBACK and not tls:
+        print(
+            "Beyond this machine the connection is not encrypted: use --certificate, a proxy with TLS, or an SSH tunnel.",
+            flush=True,
+        )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises it again once it has ended well
     try:
         server.run(sockets=[listening])
@@ -87,6 +111,34 @@ def _serve_on(listening: socket.socket, home: Path, host: str, hosts: tuple[str,
         pass  # Ctrl-C or SIGTERM: the usual way to end a server
     finally:
         (home / "server.json").unlink(missing_ok=True)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, where a client has little time for the handshake of TLS, too: before it no connection has a place."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.config.is_ssl:
+            loop = asyncio.get_running_loop()
+            loop.create_server = partial(loop.create_server, ssl_handshake_timeout=HANDSHAKE_S)  # type: ignore[method-assign]
+        await super().startup(sockets)
+
+
+def _certificate(certificate: Path | None, key: Path | None) -> dict[str, str]:
+    """uvicorn's settings for TLS; none without a certificate."""
+    if certificate is None and key is None:
+        return {}
+    if certificate is None or key is None:
+        raise InputError(
+            certificate or key, "needs the other one of certificate and key", "Give both", code="certificate-alone"
+        )
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        raise InputError(
+            f"certificate {certificate} with key {key}", f"cannot be used ({error})",
+            "Give two PEM files that belong together, the key without a password", code="certificate-unusable",
+        ) from error  # fmt: skip
+    return {"ssl_certfile": str(Path(certificate).resolve()), "ssl_keyfile": str(Path(key).resolve())}
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -112,6 +164,17 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+def _raise_open_files() -> None:
+    """As many open files as the system allows: some start a program with room for 256."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource  # Windows has none
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < OPEN_FILES:
+            most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
 def _shown(host: str) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{host}]" if ":" in host else host
@@ -131,12 +194,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--allow-host", action="append", default=[], help="a further name clients may use for this machine"
     )
+    parser.add_argument("--certificate", type=Path, help="PEM file, for TLS")
+    parser.add_argument("--key", type=Path, help="PEM file of the certificate's key")
     parser.add_argument("--kinds", default=None, help=argparse.SUPPRESS)
     parser.add_argument("--inspections", default=None, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     tables = {name: value for name in ("kinds", "inspections") if (value := getattr(options, name))}
     try:
-        serve(home_folder(options.home), options.host, options.port, hosts=tuple(options.allow_host), **tables)
+        serve(
+            home_folder(options.home), options.host, options.port, hosts=tuple(options.allow_host),
+            certificate=options.certificate, key=options.key, rate=RATE, **tables,
+        )  # fmt: skip
     except MedSSLError as error:
         print(error, file=sys.stderr)
         return 1

@@ -112,6 +112,11 @@ class VolumeStore:
             file.truncate(piece.start)
         return part
 
+    def cut(self, sha256: str, size: int) -> None:
+        """Take back what was received beyond `size` bytes."""
+        with self._shared_part(sha256).open("ab") as file:
+            file.truncate(size)
+
     def finish(self, sha256: str, part: Path) -> None:
         """Check the complete upload and give it its name; what fails the check is deleted.
 

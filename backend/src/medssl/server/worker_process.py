@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from medssl.server.results import ResultStore
 
 INSPECTIONS = "medssl.handlers:INSPECTIONS"
 IDLE_S = 600.0
+SILENCE_S = 600.0  # longer than the first import of torch from a slow disk, or any step between two reports of progress
 GRACE_S = 10.0  # from a cancel request to the end of the child
 POLL_S, QUICK_POLL_S, QUICK_S = 0.03, 0.003, 2.0  # what answers within QUICK_S is waited for more closely
 LEAVE_S = 5.0  # for the child to end by itself once its input is closed
@@ -29,20 +31,28 @@ LEAVE_S = 5.0  # for the child to end by itself once its input is closed
 class InspectionWorker:
     """Queues inspections and hands them to `python -m medssl.handlers.worker.process`, started on demand.
 
+    An inspection that writes nothing to its status for `silence_s` seconds, neither progress nor an end, is ended by force.
+
     Attributes:
         inspections: the table that `module:TABLE` names.
         results: the store that both sides write.
     """
 
     def __init__(
-        self, home: Path, inspections: str = INSPECTIONS, idle_s: float = IDLE_S, grace_s: float = GRACE_S
+        self,
+        home: Path,
+        inspections: str = INSPECTIONS,
+        idle_s: float = IDLE_S,
+        grace_s: float = GRACE_S,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self.inspections: dict[str, Inspection] = load(inspections)
         quick = [name for name, inspection in self.inspections.items() if inspection.quick]
         self.home = Path(home).absolute()
         self.results = ResultStore(self.home, quick)
-        self._table, self._idle_s, self._grace_s = inspections, idle_s, grace_s
+        self._table, self._idle_s, self._grace_s, self._silence_s = inspections, idle_s, grace_s, silence_s
         self._waiting: queue.Queue[str] = queue.Queue()
+        self._unfinished: dict[str, list[Callable[[], None]]] = {}  # result -> whom its end concerns
         self._child: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._guard = threading.Lock()
@@ -58,11 +68,20 @@ class InspectionWorker:
         entry(self.inspections, kind, "inspection")
         status = self.results.create(kind, request)
         with self._guard:
+            self._unfinished[status.id] = []
             self._waiting.put(status.id)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="inspections", daemon=True)
                 self._thread.start()
         return status
+
+    def when_ended(self, result: str, call: Callable[[], None]) -> None:
+        """Have `call` called from another thread once the inspection has ended; at once where it has."""
+        with self._guard:
+            if result in self._unfinished:
+                self._unfinished[result].append(call)
+                return
+        call()
 
     def pid(self) -> int | None:
         """The child's process id while it is warm."""
@@ -89,6 +108,10 @@ class InspectionWorker:
                 self._one(result)
             except MedSSLError as error:  # a full disk must not end the queue
                 print(error, file=sys.stderr)
+            with self._guard:
+                concerned = self._unfinished.pop(result, [])
+            for call in concerned:
+                call()
 
     def _one(self, result: str) -> None:
         if self.results.cancel_requested(result):
@@ -104,7 +127,9 @@ class InspectionWorker:
         self._await(result, child)
 
     def _await(self, result: str, child: subprocess.Popen[bytes]) -> None:
-        asked, begun = None, time.monotonic()
+        asked = None
+        begun = heard = time.monotonic()
+        last = self.results.written(result)
         while self.results.status(result).state not in END_STATES:
             if child.poll() is not None:
                 self.results.end(result, self._crash(child.returncode))
@@ -114,6 +139,12 @@ class InspectionWorker:
             if asked is not None and time.monotonic() - asked > self._grace_s:
                 self._end_child(patience_s=0.0)
                 self.results.end(result, None)
+                return
+            if (written := self.results.written(result)) != last:
+                heard, last = time.monotonic(), written
+            elif time.monotonic() - heard > self._silence_s:
+                self._end_child(patience_s=0.0)
+                self.results.end(result, self._silent(result))
                 return
             time.sleep(QUICK_POLL_S if time.monotonic() - begun < QUICK_S else POLL_S)
 
@@ -161,6 +192,14 @@ class InspectionWorker:
         rule = f"ended unexpectedly (exit status {status}{last})"
         return ResourceError(
             "inspection worker", rule, f"Memory may have run out; {self._log} has the details. Ask again"
+        )
+
+    def _silent(self, result: str) -> ResourceError:
+        return ResourceError(
+            f"inspection {result}",
+            f"reported nothing for {self._silence_s:g} s and was ended",
+            "Check its images and its model; where it needs longer, start the server with a larger --inspection-silence",
+            code="inspection-silent",
         )
 
     @property

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Response
 from medssl.core.errors import InputError
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.spec_files import parse_dataset_spec, read_dataset_spec, ready_made, to_yaml
-from medssl.server.answers import json_answer
+from medssl.server.answers import errors, json_answer
 
 
 def dataset_spec_routes() -> APIRouter:
@@ -23,7 +23,7 @@ def dataset_spec_routes() -> APIRouter:
         made = ready_made().values()
         return json_answer([{"name": one.name, "title": one.title, "spec": one.as_dict()} for one in made])
 
-    @routes.post("/dataset-specs/read")
+    @routes.post("/dataset-specs/read", responses=errors(404, 507))
     def read(body: dict[str, Any] = Body()) -> Response:
         """A dataset spec's file on this machine ({"path"}), or the text of one ({"text"}), as JSON."""
         if set(body) == {"path"} and isinstance(body["path"], str):

@@ -1,21 +1,22 @@
 """`/inspect` and `/results`: looking into models and training sets through the warm worker."""
 
+import asyncio
 import inspect
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from starlette.concurrency import run_in_threadpool
 
 from medssl.core.protocol import END_STATES, ResultStatus, to_json
 from medssl.core.registry import load
-from medssl.server.answers import file_answer, json_answer
-from medssl.server.results import ResultStore
+from medssl.server.answers import ANY_FILE, errors, file_answer, json_answer
 from medssl.server.uploads import VolumeStore
 from medssl.server.worker_process import InspectionWorker
 
 LONGEST_WAIT_S = 10.0
-POLL_S = 0.003
+DONE: dict[int | str, dict[str, Any]] = {200: {"model": ResultStatus, "description": "It has ended in time"}}
 Wait = Annotated[float, Query(ge=0, description="Seconds, 10 at most: answers 200 where it is done in time, else 202.")]
 
 
@@ -29,21 +30,21 @@ def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
         routes.add_api_route(
             f"/inspect/{name}", _endpoint(name, kind, worker, volumes), methods=["POST"], status_code=202,
             response_model=ResultStatus, operation_id=name, summary=inspection.summary,
-            description=inspect.cleandoc(kind.__doc__),
+            description=inspect.cleandoc(kind.__doc__), responses=DONE | errors(404, 507),
         )  # fmt: skip
 
-    @routes.get("/results/{result}", response_model=ResultStatus)
+    @routes.get("/results/{result}", response_model=ResultStatus, responses=errors(404))
     def result(result: str) -> Response:
         """How far an inspection is, or what it found."""
         return json_answer(results.status(result))
 
-    @routes.post("/results/{result}/cancel", response_model=ResultStatus)
+    @routes.post("/results/{result}/cancel", response_model=ResultStatus, responses=errors(404, 409))
     def cancel(result: str) -> Response:
         """Ask an inspection to stop."""
         results.request_cancel(result)
         return json_answer(results.status(result))
 
-    @routes.get("/results/{result}/{name:path}")
+    @routes.get("/results/{result}/{name:path}", response_class=Response, responses=ANY_FILE | errors(404))
     def file(result: str, name: str) -> Response:
         """One of the files an inspection left."""
         return file_answer(results.file(result, name))
@@ -51,23 +52,31 @@ def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
     return routes
 
 
-def _endpoint(name: str, kind: Any, worker: InspectionWorker, volumes: VolumeStore) -> Callable[..., Response]:
+def _endpoint(name: str, kind: Any, worker: InspectionWorker, volumes: VolumeStore) -> Callable[..., Any]:
     """The function behind `/inspect/<name>`; FastAPI reads the body's class from its annotation, so that is no text here."""
 
-    def ask(request: kind, wait: Wait = 0.0) -> Response:  # type: ignore[valid-type]
+    def begin(request: Any) -> ResultStatus:
         volumes.check(request)
-        status = worker.submit(name, to_json(request))
+        return worker.submit(name, to_json(request))
+
+    async def ask(request: kind, wait: Wait = 0.0) -> Response:  # type: ignore[valid-type]
+        status = await run_in_threadpool(begin, request)
         if wait:
-            status = _wait(worker.results, status, min(wait, LONGEST_WAIT_S))
+            await _ended(worker, status.id, min(wait, LONGEST_WAIT_S))
+            status = await run_in_threadpool(worker.results.status, status.id)
         return json_answer(status, 200 if status.state in END_STATES else 202)
 
     return ask
 
 
-def _wait(results: ResultStore, status: ResultStatus, seconds: float) -> ResultStatus:
-    """The result once it has ended, or as it is when the time is up."""
-    end = time.monotonic() + seconds
-    while status.state not in END_STATES and time.monotonic() < end:
-        time.sleep(POLL_S)
-        status = results.status(status.id)
-    return status
+async def _ended(worker: InspectionWorker, result: str, seconds: float) -> None:
+    """Return once the result has ended, or when the time is up; no thread waits."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def notify() -> None:
+        with suppress(RuntimeError):  # the loop has ended before the inspection
+            loop.call_soon_threadsafe(ended.set)
+
+    worker.when_ended(result, notify)
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(ended.wait(), seconds)

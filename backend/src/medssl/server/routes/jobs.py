@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
 from fastapi import APIRouter, Query, Response
 
 from medssl.core.protocol import JobSpec, JobView, check_version
 from medssl.jobs import process
 from medssl.jobs.rounds import rounds_of
 from medssl.jobs.store import JobStore
-from medssl.server.answers import file_answer, json_answer
+from medssl.server.answers import ANY_FILE, errors, file_answer, json_answer
 from medssl.server.uploads import VolumeStore
 
 
@@ -18,54 +16,55 @@ def job_routes(store: JobStore, kinds: str, grace_s: float) -> APIRouter:
     """The routes over one job store; `grace_s` seconds after a cancel the job is ended by force."""
     routes = APIRouter(tags=["jobs"])
 
-    @routes.post("/jobs", status_code=201, response_model=JobView)
+    @routes.post("/jobs", status_code=201, response_model=JobView, responses=errors(404, 507))
     def submit(spec: JobSpec) -> Response:
         """Make a job and start its process."""
         check_version(spec.version)
         VolumeStore(store.home).check(spec)
-        return json_answer(store.view(process.submit(store, spec, kinds)), 201)
+        made = process.submit(store, spec, kinds)
+        return json_answer(store.view(made), 201, {"Location": f"/jobs/{made}"})
 
     @routes.get("/jobs", response_model=list[JobView])
     def jobs() -> Response:
         """All jobs, newest first."""
         return json_answer(store.list())
 
-    @routes.get("/jobs/{job}", response_model=JobView)
+    @routes.get("/jobs/{job}", response_model=JobView, responses=errors(404))
     def job(job: str) -> Response:
         """One job."""
         return json_answer(store.view(job))
 
-    @routes.get("/jobs/{job}/events")
+    @routes.get("/jobs/{job}/events", responses=errors(404))
     def events(job: str, after: int = Query(0, ge=0)) -> Response:
         """Events from number `after` on; go on with `next`."""
         found, following = store.events(job, after)
         return json_answer({"events": found, "next": following})
 
-    @routes.get("/jobs/{job}/rounds")
+    @routes.get("/jobs/{job}/rounds", responses=errors(404))
     def rounds(job: str) -> Response:
         """The chain of fine-tunings that ends with the job, each begun with the model of the one before."""
         return json_answer(rounds_of(store, job))
 
-    @routes.post("/jobs/{job}/cancel", response_model=JobView)
+    @routes.post("/jobs/{job}/cancel", response_model=JobView, responses=errors(404, 409, 507))
     def cancel(job: str) -> Response:
         """Ask the job to stop; it is ended by force if it does not."""
         store.request_cancel(job)
-        threading.Thread(target=process.enforce_cancel, args=(store, job, grace_s), daemon=True).start()
+        process.enforce_cancel_beside(store, job, grace_s)
         return json_answer(store.view(job))
 
-    @routes.post("/jobs/{job}/resume", response_model=JobView)
+    @routes.post("/jobs/{job}/resume", response_model=JobView, responses=errors(404, 409, 507))
     def resume(job: str) -> Response:
         """Go on with a cancelled, failed or interrupted job."""
         process.resume(store, job, kinds)
         return json_answer(store.view(job))
 
-    @routes.delete("/jobs/{job}", status_code=204)
+    @routes.delete("/jobs/{job}", status_code=204, responses=errors(404, 409, 507))
     def remove(job: str) -> Response:
         """Delete the job and everything it made."""
         store.remove(job)
         return Response(status_code=204)
 
-    @routes.get("/jobs/{job}/files/{name:path}")
+    @routes.get("/jobs/{job}/files/{name:path}", response_class=Response, responses=ANY_FILE | errors(404))
     def file(job: str, name: str) -> Response:
         """A file of the job."""
         return file_answer(store.file(job, name))
