@@ -10,7 +10,7 @@ import torch
 from ark_nets import make_ark
 from downstream import PLANS, make_ensemble, make_network, make_plan
 from refusals import refused
-from small import make_peac
+from small import make_patch_swin, make_peac
 from torch import Tensor
 
 from medssl.core.capabilities import CAPABILITIES, CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT
@@ -28,6 +28,7 @@ from medssl.tasks.described import abilities
 SMALL: dict[str, Callable[[], Network]] = {
     "genesis": lambda: UNet3D(4),
     "peac": make_peac,
+    "anatomy": make_patch_swin,
     "ark": make_ark,
     **{name: lambda name=name: make_network(name) for name in PLANS},
     ENSEMBLE: make_ensemble,

@@ -13,6 +13,10 @@ METHODS = {
     "peac": MethodEntry(
         "medssl.pretraining.peac.config:PeacConfig", "medssl.pretraining.peac.method:Peac", starts_from=("peac",)
     ),
+    "anatomy": MethodEntry(
+        "medssl.pretraining.anatomy.config:AnatomyConfig", "medssl.pretraining.anatomy.method:Anatomy",
+        starts_from=("anatomy", "peac"),
+    ),
     "ark": MethodEntry(
         "medssl.pretraining.ark.config:ArkConfig", "medssl.pretraining.ark.method:Ark", data=DATASET_SPECS,
         starts_from=("ark", "peac"),

@@ -57,6 +57,10 @@ class PeacConfig:
         8192, "Width of the embedding of a whole crop", minimum=16, maximum=65_536, advanced=True
     )
     local_hidden: int = setting(512, "Width of the embedding of a cell", minimum=16, maximum=8192, advanced=True)
+    views: str = setting(
+        "published", "published: two crops of one grid; affine: two scaled, turned and stretched windows at any place, whose cells "
+        "go with the nearest ones", choices=("published", "affine"), advanced=True,
+    )  # fmt: skip
     shuffle_probability: float = setting(
         0.5, "Share of samples whose cells are permuted; the others are distorted in appearance",
         minimum=0.0, maximum=1.0, advanced=True,
