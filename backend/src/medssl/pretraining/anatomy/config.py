@@ -22,7 +22,7 @@ _TINY: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class AnatomyConfig:
-    """Dense contrastive anatomy embedding, after PEAC: a place of a radiograph is more like itself in another view than like any other place."""
+    """Dense anatomy (a dense contrastive embedding, after PEAC): a place is more like itself in another view than like any other."""
 
     backbone: str = setting(
         "swin_base",
