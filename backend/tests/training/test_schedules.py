@@ -90,6 +90,8 @@ def test_every_embedding_is_watched_for_collapse_and_named(globe: float, collaps
     values = {"validation_loss": 1.0, "constant_mean_loss": 5.0, "output_variance": 0.5, "target_variance": 1.0}
     found = monitors.collapse({**values, "global_embedding_variance": globe})
     assert (found is not None and "global embedding" in found.message) == collapsed
+    by_loss = monitors.collapse({**values, "validation_loss": 5.0, "global_embedding_variance": globe})
+    assert ("global embedding" in by_loss.message) == collapsed and "loss 1.00" in by_loss.message
 
 
 def test_not_a_number():

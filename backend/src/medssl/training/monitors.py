@@ -32,8 +32,10 @@ def collapse(values: dict[str, float]) -> MonitorWarning | None:
     watched.pop("target_variance", None)
     name, ratio = min(watched.items(), key=lambda one: one[1])
     loss_ratio = values["validation_loss"] / max(values["constant_mean_loss"], 1e-12)
-    if ratio >= SMALLEST_VARIANCE_RATIO and abs(loss_ratio - 1.0) > CONSTANT_LOSS_BAND:
-        return None
+    if ratio >= SMALLEST_VARIANCE_RATIO:  # if anything, the loss says so: it is about the output
+        if abs(loss_ratio - 1.0) > CONSTANT_LOSS_BAND:
+            return None
+        name, ratio = "output_variance", watched["output_variance"]
     what = name.removesuffix("_variance").replace("_", " ")
     return MonitorWarning(
         "collapse",
