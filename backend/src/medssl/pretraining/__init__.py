@@ -13,9 +13,13 @@ METHODS = {
     "peac": MethodEntry(
         "medssl.pretraining.peac.config:PeacConfig", "medssl.pretraining.peac.method:Peac", starts_from=("peac",)
     ),
+    "anatomy": MethodEntry(
+        "medssl.pretraining.anatomy.config:AnatomyConfig", "medssl.pretraining.anatomy.method:Anatomy",
+        starts_from=("anatomy", "peac"),
+    ),
     "ark": MethodEntry(
         "medssl.pretraining.ark.config:ArkConfig", "medssl.pretraining.ark.method:Ark", data=DATASET_SPECS,
-        starts_from=("ark", "peac"),
+        starts_from=("ark", "peac", "anatomy"),
     ),
 }  # fmt: skip
 UNTRAINED_METHOD = "peac"  # whose presets `untrained:PRESET` names
