@@ -36,6 +36,7 @@ NETWORKS = {
     "genesis": NetworkEntry("medssl.networks.unet3d:UNet3D", UNET, (RESTORE, EMBED)),
     "peac": NetworkEntry("medssl.networks.peac:PeacNetwork", SWIN, (PATCHES, EMBED)),
     "ark": NetworkEntry("medssl.networks.ark:ArkNetwork", SWIN, (EMBED, HEADS, EXPLAIN)),
+    "ark-cnn": NetworkEntry("medssl.networks.ark_cnn:ArkCnn", CNN, (EMBED, HEADS, EXPLAIN)),
     "unet-segmenter": NetworkEntry("medssl.networks.downstream.unet_segmenter:UNetSegmenter", UNET, (EMBED,)),
     "unet-classifier": NetworkEntry("medssl.networks.downstream.unet_classifier:UNetClassifier", UNET, (EMBED,)),
     "swin-classifier": NetworkEntry(
