@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from ark_nets import make_ark
+from ark_nets import make_ark, make_ark_cnn
 from downstream import PLANS, make_ensemble, make_network, make_plan
 from refusals import refused
 from small import make_patch_swin, make_peac
@@ -30,6 +30,7 @@ SMALL: dict[str, Callable[[], Network]] = {
     "peac": make_peac,
     "anatomy": make_patch_swin,
     "ark": make_ark,
+    "ark-cnn": make_ark_cnn,
     **{name: lambda name=name: make_network(name) for name in PLANS},
     ENSEMBLE: make_ensemble,
 }
@@ -107,8 +108,9 @@ def test_it_can_be_explained_where_its_line_says_so(name, net):
     assert (EXPLAIN in NETWORKS[name].can) == hasattr(net, "class_logits")
     if EXPLAIN in NETWORKS[name].can:
         x = net.standardise(images(net))
-        swin, pooled = net.backbone(), net.tokens(x).mean(dim=1)
-        assert torch.allclose(swin.pyramid(x)[-1].flatten(1, 2).mean(dim=1), pooled, atol=1e-6)
+        places = net.places(x)
+        pooled = net.pooled(places)
+        assert places.shape[1] == places.shape[2] and places.shape[1] % (net.cells or 1) == 0
         expected = net.outputs(x)["logits"]
         assert torch.allclose(net.class_logits(pooled, 0), expected[0] if net.sets else expected, atol=1e-6)
 

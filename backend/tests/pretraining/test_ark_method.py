@@ -128,9 +128,9 @@ def test_a_step_is_what_the_paper_writes(method: Ark, share: float):
 
 
 def test_the_consistency_counts_alike_within_a_pass_and_more_in_the_next(method: Ark):
-    shares = []
+    pair, shares = method.network(), []
     for step in range(2 * method.schedule.epoch):
-        method.before_step(method.network, step)
+        method.before_step(pair, step)
         shares.append(method._share)
     places = [method.schedule[step].set for step in range(len(shares))]
     for before, after in itertools.pairwise(range(len(shares))):

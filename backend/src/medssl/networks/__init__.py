@@ -37,6 +37,7 @@ NETWORKS = {
     "peac": NetworkEntry("medssl.networks.peac:PeacNetwork", SWIN, (PATCHES, EMBED)),
     "anatomy": NetworkEntry("medssl.networks.patch_swin:PatchSwin", SWIN, (PATCHES, EMBED)),
     "ark": NetworkEntry("medssl.networks.ark:ArkNetwork", SWIN, (EMBED, HEADS, EXPLAIN)),
+    "ark-cnn": NetworkEntry("medssl.networks.ark_cnn:ArkCnn", CNN, (EMBED, HEADS, EXPLAIN)),
     "unet-segmenter": NetworkEntry("medssl.networks.downstream.unet_segmenter:UNetSegmenter", UNET, (EMBED,)),
     "unet-classifier": NetworkEntry("medssl.networks.downstream.unet_classifier:UNetClassifier", UNET, (EMBED,)),
     "swin-classifier": NetworkEntry(

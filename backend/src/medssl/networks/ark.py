@@ -1,4 +1,4 @@
-"""The network of Foundation Ark (Ma et al., MICCAI 2023; Nature 2025): a Swin, a shared projector, a head per dataset."""
+"""The network of Foundation Ark (Ma et al., MICCAI 2023; Nature 2025): an encoder, a shared projector, a head per dataset."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from medssl.networks.swin import Swin, sizes_of
 from medssl.networks.teacher import StudentTeacher
 
 PROJECTOR = 1376  # numbers of an embedding
+HEADS = ("projector.", "omni_heads.")  # how names of what stands behind the backbone begin
 HEAD = re.compile(r"omni_heads\.(\d+)\.weight")
 MASK = "layers.0.blocks.1.attn_mask"  # its windows tell the image's size
 LARGE = 192  # channels of the first stage of a Swin-L
@@ -42,7 +43,89 @@ OFFICIAL_SETS: tuple[
 )
 
 
-class ArkNetwork(Swin, Network):
+class ArkEncoder(Network):
+    """What every Ark has behind its backbone, whichever that is: a projector, and one linear head for each dataset.
+
+    A subclass builds its backbone, calls `add_heads`, and says how features come of images.
+
+    Attributes:
+        dimension: numbers of a feature vector.
+        architecture: timm's name of a convolutional backbone; "": a Swin.
+        cells: of a side of its saliency maps; 0: as many as there are places.
+        projector, omni_heads: in the names of the official files.
+    """
+
+    answer = "embedding"
+    axes = 2
+    framing = "whole"  # as the authors train it
+    embeddings = ("projector", "encoder")
+    architecture: str = ""
+    dimension: int
+    cells: int = 0
+    projector: nn.Linear
+    omni_heads: nn.ModuleList
+
+    def add_heads(self, dimension: int, projector: int, sets: Iterable[Mapping[str, Any]]) -> None:
+        """A projector from `dimension` to `projector` numbers, and the heads of `sets` (see `checked_sets`).
+
+        Raises:
+            ConfigError: two sets of one name, or a set without classes.
+        """
+        self.dimension, self.sets = dimension, checked_sets(sets)
+        self.projector = nn.Linear(dimension, projector)
+        self.omni_heads = nn.ModuleList(nn.Linear(projector, len(one["classes"])) for one in self.sets)
+
+    def places(self, x: Tensor) -> Tensor:
+        """What is known of each place (N, rows, columns, C) of standardised images, before places exchange anything further."""
+        raise NotImplementedError
+
+    def pooled(self, places: Tensor) -> Tensor:
+        """The features (N, D) that come of `places`."""
+        raise NotImplementedError
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the encoder alone knows (N, D) of standardised images (N, 3, side, side)."""
+        return self.pooled(self.places(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embeddings (N, projector): the projected features."""
+        return self.projector(self.features(x))
+
+    def embed(self, x: Tensor, features: str = "") -> Tensor:
+        """The same as `forward` (N, projector), or of the encoder alone `features` (N, D)."""
+        return self.features(x) if features == "encoder" else self(x)
+
+    def backbone_stages(self) -> list[list[nn.Module]]:
+        """Modules of the backbone from the input on; together they hold each of its parameters once."""
+        raise NotImplementedError
+
+    def stages(self) -> list[list[nn.Module]]:
+        """Modules from the input to the heads, which come last."""
+        return [*self.backbone_stages(), [self.projector, *self.omni_heads]]
+
+    def backbone_state(self) -> dict[str, Tensor]:
+        """Name -> tensor of all that turns images into features."""
+        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith(HEADS)}
+
+    def class_logits(self, pooled: Tensor, head: int = 0) -> Tensor:
+        """Logits (N, classes) of features (N, D), by the head of that number."""
+        return self.omni_heads[head](self.projector(pooled))
+
+    def logits(self, embedding: Tensor) -> list[Tensor]:
+        """Every head's logits (N, its classes)."""
+        return [head(embedding) for head in self.omni_heads]
+
+    def probabilities(self, x: Tensor) -> list[Tensor]:
+        """Every head's probabilities (N, its classes), through the head's activation."""
+        return [activated(answer, one) for answer, one in zip(self.logits(self(x)), self.sets)]
+
+    def outputs(self, x: Tensor, **inputs: Any) -> dict[str, Any]:
+        """`embedding` (N, projector) and `logits`, a list with (N, classes) of every head."""
+        embedding = self(x)
+        return {"embedding": embedding, "logits": self.logits(embedding)}
+
+
+class ArkNetwork(ArkEncoder, Swin):
     """Swin, mean over its tokens, projector, one linear head for each dataset. Layer names are the official files'.
 
     Args:
@@ -66,11 +149,7 @@ class ArkNetwork(Swin, Network):
         ConfigError: sizes that do not fit each other, two sets of one name, or a set without classes.
     """
 
-    answer = "embedding"
-    axes = 2
-    framing = "whole"  # as the authors train it
     standard = "imagenet"
-    embeddings = ("projector", "encoder")
 
     def __init__(
         self,
@@ -87,11 +166,9 @@ class ArkNetwork(Swin, Network):
     ) -> None:
         side = cells * patch * 2 ** (len(depths) - 1)
         super().__init__(side, patch, width, depths, heads, window, drop_path)
-        self.side, self.dimension, self.fidelity = side, width * 2 ** (len(depths) - 1), fidelity
+        self.side, self.cells, self.fidelity = side, cells, fidelity
         self.input_size = side, side
-        self.sets = checked_sets(sets)
-        self.projector = nn.Linear(self.dimension, projector)
-        self.omni_heads = nn.ModuleList(nn.Linear(projector, len(one["classes"])) for one in self.sets)
+        self.add_heads(width * 2 ** (len(depths) - 1), projector, sets)
 
     @staticmethod
     def standardise(images: Tensor) -> Tensor:
@@ -100,44 +177,27 @@ class ArkNetwork(Swin, Network):
 
     def tokens(self, x: Tensor) -> Tensor:
         """Tokens (N, cells², D) of standardised images (N, 3, side, side), row by row, after the final norm."""
-        return super().forward(x).flatten(1, 2)
+        return Swin.forward(self, x).flatten(1, 2)
 
     def features(self, x: Tensor) -> Tensor:
         """The mean token (N, D): what the encoder alone knows."""
         return self.tokens(x).mean(dim=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Embeddings (N, projector): the projected mean token."""
-        return self.projector(self.features(x))
+    def places(self, x: Tensor) -> Tensor:
+        """The patch tokens (N, side/patch, side/patch, width), before any attention."""
+        return self.patch_embed(x)
 
-    def embed(self, x: Tensor, features: str = "") -> Tensor:
-        """The same as `forward` (N, projector), or of the encoder alone `features` (N, D)."""
-        return self.features(x) if features == "encoder" else self(x)
+    def pooled(self, places: Tensor) -> Tensor:
+        """The mean token (N, D) that all stages make of the patch tokens."""
+        return self.from_patches(places).flatten(1, 2).mean(dim=1)
 
     def backbone(self) -> Swin:
         """The network itself is the Swin."""
         return self
 
-    def class_logits(self, pooled: Tensor, head: int = 0) -> Tensor:
-        """Logits (N, classes) of mean tokens (N, D), by the head of that number."""
-        return self.omni_heads[head](self.projector(pooled))
-
-    def logits(self, embedding: Tensor) -> list[Tensor]:
-        """Every head's logits (N, its classes)."""
-        return [head(embedding) for head in self.omni_heads]
-
-    def probabilities(self, x: Tensor) -> list[Tensor]:
-        """Every head's probabilities (N, its classes), through the head's activation."""
-        return [activated(answer, one) for answer, one in zip(self.logits(self(x)), self.sets)]
-
-    def outputs(self, x: Tensor, **inputs: Any) -> dict[str, Any]:
-        """`embedding` (N, projector) and `logits`, a list with (N, classes) of every head."""
-        embedding = self(x)
-        return {"embedding": embedding, "logits": self.logits(embedding)}
-
-    def stages(self) -> list[list[nn.Module]]:
-        """Modules from the input to the heads, which come last."""
-        return [*super().stages(), [self.projector, *self.omni_heads]]
+    def backbone_stages(self) -> list[list[nn.Module]]:
+        """The Swin's."""
+        return Swin.stages(self)
 
     @staticmethod
     def arguments_of(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
@@ -214,18 +274,26 @@ class ArkOutputs(NamedTuple):
 
     logits: Tensor  # (N, C), of the visited set's head of the student
     student: Tensor  # (N, projector)
-    teacher: Tensor  # (N, projector), without gradient
+    teacher: Tensor | None  # (N, projector), without gradient; None where it was not asked
 
 
 class ArkPair(StudentTeacher):
     """Student and teacher; a forward pass goes through one dataset's head alone."""
 
-    student: ArkNetwork
-    teacher: ArkNetwork
+    student: ArkEncoder
+    teacher: ArkEncoder
 
-    def forward(self, seen: Tensor, clean: Tensor, number: int) -> ArkOutputs:
-        """Answers to the student's and the teacher's standardised views (N, 3, S, S) of images of set `number`."""
-        with torch.no_grad():
-            teacher = self.teacher(clean)
-        student = self.student(seen)
+    def forward(self, seen: Tensor, clean: Tensor | None, number: int, known: bool = False) -> ArkOutputs:
+        """Answers to the student's and the teacher's standardised views (N, 3, S, S) of images of set `number`.
+
+        Args:
+            seen, clean: the views; clean None: the teacher is not asked.
+            number: of the head.
+            known: both are features (N, D) of the backbone already.
+        """
+        teacher = None
+        if clean is not None:
+            with torch.no_grad():
+                teacher = self.teacher.projector(clean) if known else self.teacher(clean)
+        student = self.student.projector(seen) if known else self.student(seen)
         return ArkOutputs(self.student.omni_heads[number](student), student, teacher)

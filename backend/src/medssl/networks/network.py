@@ -81,16 +81,22 @@ class PatchEncoder(Protocol):
 
 
 class Explained(Protocol):
-    """What networks offer whose predictions can be explained: a Swin, the mean over its tokens, classes."""
+    """What networks offer whose predictions can be explained: places of an image, what is pooled of them, classes.
 
-    def backbone(self) -> Any:
-        """The `Swin` whose layers see the image."""
+    Attributes:
+        cells: of a side of a map, to which places are summed up; 0: as many as there are places.
+    """
 
-    def tokens(self, x: Tensor) -> Tensor:
-        """Tokens (N, cells², D) of standardised images."""
+    cells: int
+
+    def places(self, x: Tensor) -> Tensor:
+        """What is known of each place (N, rows, columns, C) of standardised images (N, 3, side, side)."""
+
+    def pooled(self, places: Tensor) -> Tensor:
+        """The features (N, D) that the rest of the network makes of them, up to its classes."""
 
     def class_logits(self, pooled: Tensor, head: int = 0) -> Tensor:
-        """Logits (N, classes) of mean tokens (N, D), by the head of that number."""
+        """Logits (N, classes) of features (N, D), by the head of that number."""
 
 
 class HeadPredictor(Protocol):

@@ -72,7 +72,10 @@ class Swin(SwinTransformer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens (N, rows, columns, D) of images (N, 3, side, side), after the final norm."""
-        x = self.patch_embed(x)  # (N, side/patch, side/patch, width)
+        return self.from_patches(self.patch_embed(x))
+
+    def from_patches(self, x: Tensor) -> Tensor:
+        """The same of patch tokens (N, side/patch, side/patch, width), which no attention has seen."""
         stages: list[Any] = list(self.layers)
         for stage in stages:
             x = stage.downsample(stage.blocks(x))

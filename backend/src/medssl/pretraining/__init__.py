@@ -19,7 +19,7 @@ METHODS = {
     ),
     "ark": MethodEntry(
         "medssl.pretraining.ark.config:ArkConfig", "medssl.pretraining.ark.method:Ark", data=DATASET_SPECS,
-        starts_from=("ark", "peac", "anatomy"),
+        starts_from=("ark", "ark-cnn", "peac", "anatomy", "cnn-classifier"),
     ),
 }  # fmt: skip
 UNTRAINED_METHOD = "peac"  # whose presets `untrained:PRESET` names

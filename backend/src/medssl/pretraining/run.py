@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from medssl.core import seeds
-from medssl.core.errors import TrainingError
+from medssl.core.errors import CancelledError, TrainingError
 from medssl.core.protocol import JobSpec
 from medssl.core.registry import CATALOGUE, DATASET_SPECS, config_class, entry, load
 from medssl.core.run import Run
@@ -50,11 +50,19 @@ def pretrain(spec: JobSpec, run: Run) -> None:
     torch.manual_seed(seeds.derive(seed, "weights"))
     network = method.network()
     taken = method.begin(network, start, spec.partial_weights) if start else ""
-    loop = Loop(fabric, method, network, run)
+    loop = Loop(fabric, method, network, run, method.groups(network))
     if fabric.is_global_zero:
         report_start(run, training_data, fabric.strategy.precision.precision, taken)
         for warning in chosen.warnings() if chosen else ():
             run.emit("warning", step=0, **warning)
+
+    def said(done: int, total: int) -> None:
+        if run.cancel_requested():
+            raise CancelledError(f"features of images, {done} of {total}")
+        if fabric.is_global_zero:
+            run.progress(0, method.config.training.steps, f"computing features of images: {done} of {total}")
+
+    method.prepare(loop.bare, training_data.training, training_data.validation, said)
     loop.train(
         method.dataset(training_data.training, seeds.derive(seed, "training")),
         method.validation(training_data.validation, seeds.derive(seed, "validation")),

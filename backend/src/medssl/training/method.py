@@ -14,6 +14,7 @@ from medssl.networks.weights.weight_files import WeightFile, fill
 from medssl.training.monitors import MonitorWarning
 
 Measure = Callable[[nn.Module], dict[str, float]]  # `validation_loss` and whatever else is worth a curve
+Said = Callable[[int, int], None]  # (done, in all) of something that takes a while; may raise to stop
 Views = Any  # what `views` makes and `loss` reads: a dataclass; the first axis of its tensors, lists of them too, is that of samples
 
 
@@ -33,6 +34,12 @@ class Method(Protocol):
 
     def begin(self, network: nn.Module, file: WeightFile, partial: bool) -> str:
         """Fill the network from the weights that training begins with; what was taken, in words ("" where that is all)."""
+
+    def groups(self, network: nn.Module) -> list[dict[str, Any]] | None:
+        """Groups of parameters for the optimiser, see `make_optimizer`; None: those of every network."""
+
+    def prepare(self, network: nn.Module, training: Sequence[Any], validation: Sequence[Any], said: Said) -> None:
+        """Called once before the first step, with the network on its device and filled: to compute what all steps need."""
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> Views:
         """From raw samples on the device to what the network sees and should answer."""
@@ -69,6 +76,13 @@ class PlainMethod:
         """All tensors come from the file."""
         fill(network, file, partial)
         return ""
+
+    def groups(self, network: nn.Module) -> list[dict[str, Any]] | None:
+        """All parameters learn alike."""
+        return None
+
+    def prepare(self, network: nn.Module, training: Sequence[Any], validation: Sequence[Any], said: Said) -> None:
+        """Nothing is computed beforehand."""
 
     def before_step(self, network: nn.Module, step: int) -> None:
         """Nothing rests."""

@@ -44,21 +44,29 @@ class PreparedImages:
             VolumeError: it is not there, cannot be read, or is no radiograph.
             ResourceError: no room on the disk.
         """
+        key = self.key(image, inverted)
+        if self.folder is None:
+            return self._make(image, inverted)
+        path = self.folder / key[:2] / f"{key}.npy"
+        try:
+            return np.load(path)
+        except (OSError, ValueError, EOFError):  # not there yet, or cut off by a crash of the machine
+            return self._keep(path, self._make(image, inverted))
+
+    def key(self, image: str, inverted: bool = False) -> str:
+        """The digest of a file's path, time and size and of all settings: what its square is known by.
+
+        Raises:
+            VolumeError: it is not there.
+        """
         try:
             known = os.stat(image)
         except OSError as error:
             raise VolumeError(
                 image, f"cannot be read ({error.strerror})", "Check the paths of the dataset spec"
             ) from error
-        if self.folder is None:
-            return self._make(image, inverted)
         made_of = f"{VERSION}|{image}|{known.st_mtime_ns}|{known.st_size}|{self.side}|{inverted}|{self.normalisation}"
-        key = hashlib.sha256(made_of.encode()).hexdigest()
-        path = self.folder / key[:2] / f"{key}.npy"
-        try:
-            return np.load(path)
-        except (OSError, ValueError, EOFError):  # not there yet, or cut off by a crash of the machine
-            return self._keep(path, self._make(image, inverted))
+        return hashlib.sha256(made_of.encode()).hexdigest()
 
     def _make(self, image: str, inverted: bool) -> np.ndarray:
         pixels = as_radiograph(read_volume(image, "CXR"), "", inverted, self.normalisation).pixels

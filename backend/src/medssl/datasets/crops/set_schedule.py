@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from medssl.core.errors import CatalogError
 
-ORDERS = ("cyclic", "balanced")
+ORDERS = ("cyclic", "balanced", "interleaved")
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,15 @@ class ScheduledStep:
 
 
 class SetSchedule:
-    """The sets in turn: cyclic, each whole before the next (Ark); or balanced, a step of each, small sets more often seen.
+    """The sets in turn: cyclic, each whole before the next (Ark); balanced, a step of each, small sets more often seen; or interleaved,
+    each whole in an epoch as in the cyclic order, its steps spread evenly among those of the others.
 
     A pass over a set is as many steps as its images fill, rounded up; its images go round and round, whatever the passes.
 
     Args:
         counts: training images of each set.
         per_step: images of a step, over all micro-batches and processes.
-        order: cyclic, balanced.
+        order: one of ORDERS.
 
     Raises:
         CatalogError: no set, or one without images.
@@ -49,10 +50,15 @@ class SetSchedule:
         self.epoch = self._ends[-1]  # steps in which every set is passed (balanced: as many steps as that)
         if order == "balanced":
             self.epoch = -(-self.epoch // len(counts)) * len(counts)
+        self._mixed = _interleaved(self.passes) if order == "interleaved" else []
 
     def __getitem__(self, step: int) -> ScheduledStep:
         if self.order == "balanced":
             turn, chosen = divmod(step, len(self.passes))
+        elif self._mixed:
+            epoch, place = divmod(step, self.epoch)
+            chosen, within = self._mixed[place]
+            turn = epoch * self.passes[chosen] + within
         else:
             epoch, place = divmod(step, self.epoch)
             chosen = bisect_right(self._ends, place)
@@ -60,9 +66,15 @@ class SetSchedule:
         return ScheduledStep(chosen, turn, (turn + 1) % self.passes[chosen] == 0)
 
     def began(self, step: int) -> int:
-        """The step with which the pass began that a step belongs to; of the balanced order, whose passes overlap, the epoch's."""
+        """The step with which the pass began that a step belongs to; of orders whose passes overlap, the epoch's."""
         place = step % self.epoch
-        if self.order == "balanced":
+        if self.order != "cyclic":
             return step - place
         chosen = bisect_right(self._ends, place)
         return step - place + self._ends[chosen] - self.passes[chosen]
+
+
+def _interleaved(passes: Sequence[int]) -> list[tuple[int, int]]:
+    """Set and step within its pass of every step of an epoch, each set's steps in the middles of equal parts of it."""
+    places = [((step + 0.5) / count, number, step) for number, count in enumerate(passes) for step in range(count)]
+    return [(number, step) for _, number, step in sorted(places)]

@@ -81,7 +81,7 @@ def saliency_map(
 
     Args:
         volume: a radiograph, or 3D with a view.
-        net: an Ark or a fine-tuned Swin classifier, with its plan.
+        net: an Ark or a fine-tuned Swin classifier, with its plan: an `Explained`.
         finding: a class of the model, or a synonym of one.
         head: of an Ark; "": the first head that knows the finding.
         method: grad-cam (after Selvaraju et al., ICCV 2017; see `grad_cam`), or occlusion (Zeiler and Fergus, ECCV 2014)
@@ -129,29 +129,29 @@ def grad_cam(
     progress: Callable[[float], None] = lambda share: None,
     points: int = POINTS,
 ) -> np.ndarray:
-    """Scores (cells, cells) of an image (1, 1, side, side) in 0...1: what each place's patches add to the log-odds.
+    """Scores (cells, cells) of an image (1, 1, side, side) in 0...1: what each place adds to the log-odds.
 
-    Grad-CAM multiplies activations by the log-odds' gradient and sums over the channels. Here the activations are the patch
-    tokens before any attention, as differences from the image's mean token, and the gradient is the mean along the straight
-    line from there (integrated gradients, Sundararajan et al., ICML 2017), so that with many points
-    the scores add up to what the image says more than its mean does. Behind the windows of a Swin's attention tokens have exchanged what they saw: on networks whose
+    Grad-CAM multiplies activations by the log-odds' gradient and sums over the channels. Here the activations are differences
+    from the image's mean place, and the gradient is the mean along the straight line from there (integrated gradients, Sundararajan et al.,
+    ICML 2017), so that with many points the scores add up to what the image says more than its mean does.
+    Places of a Swin are its patch tokens before any attention: behind the windows tokens have exchanged what they saw, and on networks whose
     evidence was planted at a known place, tokens of the later stages were brightest there in anything from none to all of the
-    images, with local gradients or integrated ones; these tokens are the only ones that belong to one place for certain.
+    images, with local gradients or integrated ones. Places of a convolutional network are the cells of its last feature map: where one linear
+    layer follows their mean, this is the class activation map (Zhou et al., CVPR 2016) less its mean.
     """
-    swin = cast(Explained, net).backbone()
+    explained = cast(Explained, net)
     with torch.no_grad():
-        x = swin.patch_embed(as_input(looked, net))  # (1, n, n, C)
+        x = explained.places(as_input(looked, net))  # (1, n, n, C)
         mean = x.mean(dim=(1, 2), keepdim=True)
     slope = torch.zeros_like(x)
     for n in range(points):
         progress(n / points)
         with torch.enable_grad():
-            start = y = (mean + (n + 0.5) / points * (x - mean)).requires_grad_()
-            for stage in swin.layers:
-                y = stage.downsample(stage.blocks(y))
-            log_odd = log_odds(net, swin.norm(y).flatten(1, 2).mean(dim=1), target).sum()
+            start = (mean + (n + 0.5) / points * (x - mean)).requires_grad_()
+            log_odd = log_odds(net, explained.pooled(start), target).sum()
             slope += torch.autograd.grad(log_odd, start)[0] / points
-    added, cells = (slope * (x - mean)).sum(dim=3)[0].double().cpu().numpy(), y.shape[1]
+    added = (slope * (x - mean)).sum(dim=3)[0].double().cpu().numpy()
+    cells = explained.cells or len(added)
     return added.reshape(cells, len(added) // cells, cells, -1).sum(axis=(1, 3))
 
 
@@ -203,9 +203,10 @@ def map_over_image(cells: np.ndarray, image: Radiograph, net: Network) -> np.nda
 
 
 def _pooled(net: Network, images: Tensor) -> Tensor:
-    """The mean token (N, D) of images (N, 1, side, side) in 0...1."""
+    """Features (N, D) of images (N, 1, side, side) in 0...1."""
+    explained = cast(Explained, net)
     with torch.no_grad():
-        return cast(Explained, net).tokens(as_input(images, net)).mean(dim=1)
+        return explained.pooled(explained.places(as_input(images, net)))
 
 
 def _text(method: str, target: Target, probability: float, check: Check | None) -> str:

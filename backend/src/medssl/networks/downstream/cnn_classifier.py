@@ -47,7 +47,7 @@ class CnnClassifier(Network):
         fidelity: str = "paper",
     ) -> None:
         super().__init__()
-        self.network = _built(name, classes)
+        self.network = build_cnn(name, classes)
         self.side, self.input_size, self.standard = pixels, (pixels, pixels), standard
         self.arguments: dict[str, Any] = {"name": name, "classes": classes, "pixels": pixels, "standard": standard}
 
@@ -73,10 +73,7 @@ class CnnClassifier(Network):
 
     def stages(self) -> list[list[nn.Module]]:
         """Modules from the input to the head, which comes last: timm's own grouping for layer decay."""
-        modules, head = dict(self.network.named_modules()), self.network.get_classifier()
-        groups = group_modules(self.network, self.network.group_matcher(coarse=True)).values()
-        stages = [[name for name in names if modules[name] is not head] for names in groups]
-        return [*([modules[name] for name in _outermost(names)] for names in stages if names), [head]]
+        return [*cnn_stages(self.network), [self.network.get_classifier()]]
 
     def encoder(self) -> list[nn.Module]:
         """The modules that turn an image into features."""
@@ -108,7 +105,12 @@ def standard_of(name: str) -> str:
     return next((key for key, values in STANDARDS.items() if values == said), "imagenet")
 
 
-def _built(name: str, classes: int) -> Any:
+def build_cnn(name: str, classes: int) -> Any:
+    """The untrained network of timm with so many classes; 0: without a last layer.
+
+    Raises:
+        ConfigError: see `check_name`.
+    """
     check_name(name)
     try:
         return timm.create_model(name, pretrained=False, num_classes=classes)
@@ -116,6 +118,14 @@ def _built(name: str, classes: int) -> Any:
         with torch.device("cpu"):
             network = timm.create_model(name, pretrained=False, num_classes=classes)
         return network.to(torch.empty(0).device)
+
+
+def cnn_stages(network: Any) -> list[list[nn.Module]]:
+    """Modules of a network of timm from the input on, all but the last layer: timm's own grouping for layer decay."""
+    modules, head = dict(network.named_modules()), network.get_classifier()
+    groups = group_modules(network, network.group_matcher(coarse=True)).values()
+    stages = [[name for name in names if modules[name] is not head] for names in groups]
+    return [[modules[name] for name in _outermost(names)] for names in stages if names]
 
 
 def _outermost(names: list[str]) -> list[str]:

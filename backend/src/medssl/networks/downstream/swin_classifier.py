@@ -57,6 +57,7 @@ class SwinBackbone(Network):
             "width": width, "patch": patch, "depths": list(depths), "heads": list(heads), "window": window,
             "cells": cells, "drop_path": drop_path, "standard": standard,
         }  # fmt: skip
+        self.cells = cells
         self.swin_model = Swin(self.side, patch, width, depths, heads, window, drop_path)
 
     def standardise(self, images: Tensor) -> Tensor:
@@ -109,6 +110,14 @@ class SwinClassifier(SwinBackbone):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes) of standardised images (N, 3, side, side)."""
         return self.classifier(self.embed(x))
+
+    def places(self, x: Tensor) -> Tensor:
+        """The patch tokens (N, side/patch, side/patch, width), before any attention."""
+        return self.swin_model.patch_embed(x)
+
+    def pooled(self, places: Tensor) -> Tensor:
+        """The mean token (N, D) that all stages make of the patch tokens."""
+        return self.swin_model.from_patches(places).flatten(1, 2).mean(dim=1)
 
     def class_logits(self, pooled: Tensor, head: int = 0) -> Tensor:
         """Logits (N, classes) of mean tokens (N, D)."""

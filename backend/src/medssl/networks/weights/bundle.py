@@ -22,7 +22,7 @@ from medssl.core.files import write_atomic
 from medssl.core.plan import Plan
 from medssl.networks import NETWORKS, capabilities_of
 from medssl.networks.network import Network
-from medssl.networks.weights.bundle_inference import class_channels, inference
+from medssl.networks.weights.bundle_inference import class_channels, inference, is_monais
 from medssl.networks.weights.layouts.library_names import bare_names
 from medssl.networks.weights.tensor_files import digest
 
@@ -49,7 +49,7 @@ def write_bundle(
         ResourceError: the folder cannot be written.
     """
     plan = network.plan
-    state = bare_names(plan, network.state_dict())
+    state = bare_names(plan, network.state_dict()) if is_monais(plan) else network.state_dict()
     metadata = _metadata(plan, takes, note) | {"medssl": {**asdict(plan), "sha256": digest(state)}}
     weights, script = io.BytesIO(), io.BytesIO()
     torch.save(state, weights)

@@ -90,9 +90,14 @@ def _geometry(plan: Plan) -> list[dict[str, Any]]:
 def network_definition(network: Network) -> dict[str, Any]:
     """The class and arguments that build an empty network: MONAI's own where there is one."""
     plan = network.plan
-    if family_of(plan) != MONAI:
+    if not is_monais(plan):
         return {"_target_": NETWORKS[plan.method].network.replace(":", "."), **plan.network, "fidelity": plan.fidelity}
     return {"_target_": type(network.network).__name__, **network.settings}  # type: ignore[dict-item]
+
+
+def is_monais(plan: Plan) -> bool:
+    """Whether the class of a bundle's network is MONAI's own, under whose names its weights are written."""
+    return family_of(plan) == MONAI
 
 
 def intensity_transform(plan: Plan) -> dict[str, Any]:

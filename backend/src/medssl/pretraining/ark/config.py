@@ -16,6 +16,13 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "swin_tiny_224": {"width": 96, "depths": (2, 2, 6, 2), "heads": (3, 6, 12, 24), "window": 7, "cells": 7},
     "swin_micro_112": {"width": 64, "depths": (2, 2, 2), "heads": (2, 4, 8), "window": 7, "cells": 7},
 }
+CNNS: dict[str, dict[str, Any]] = {  # of timm, and in which STANDARDS their weights of ImageNet saw images
+    "efficientnet_lite0": {"name": "tf_efficientnet_lite0", "standard": "inception"},
+    "resnet18": {"name": "resnet18", "standard": "imagenet"},
+    "resnet50": {"name": "resnet50", "standard": "imagenet"},
+    "densenet121": {"name": "densenet121", "standard": "imagenet"},
+    "convnext_tiny": {"name": "convnext_tiny", "standard": "imagenet"},
+}
 PATCH = 4  # pixels of a token's sides
 KEPT_LARGER = 8 / 7  # kept images to views: 256 pixels for 224
 
@@ -45,15 +52,22 @@ class ArkConfig:
         choices=("paper", "released"),
     )  # fmt: skip
     backbone: str = setting(
-        "swin_base_224", "Swin transformer, with the pixels of the images it sees", choices=tuple(BACKBONES)
+        "swin_base_224",
+        "Swin transformer, with the pixels of the images it sees; or a convolutional network. Those published begin with weights of ImageNet",
+        choices=(*BACKBONES, *CNNS),
     )
+    pixels: int = setting(
+        224, "Pixels of the sides of the images that a convolutional network sees", unit="pixels", minimum=64, maximum=1024,
+        advanced=True,
+    )  # fmt: skip
     teacher_view: str = setting(
         "same", "What the teacher sees: the student's crop without changes of intensity (Ark), or the whole image (Ark+)",
         choices=("same", "whole"),
     )  # fmt: skip
     order: str = setting(
-        "cyclic", "cyclic: each set whole before the next; balanced: a step of each in turn, small sets seen more often",
-        choices=("cyclic", "balanced"),
+        "cyclic", "cyclic: each set whole before the next; balanced: a step of each in turn, small sets seen more often; interleaved: "
+        "each set whole in an epoch, its steps spread evenly among those of the others",
+        choices=("cyclic", "balanced", "interleaved"),
     )  # fmt: skip
     epochs: int = setting(
         0,
@@ -66,6 +80,35 @@ class ArkConfig:
     warmup_epochs: int = setting(
         0, "Of them, those of linear warm-up", unit="epochs", minimum=0, maximum=10_000, advanced=True
     )
+    frozen_share: float = setting(
+        0.0, "Share of the run in which the backbone is frozen: projector and heads learn first, with weights of ImageNet say; 1: all of it",
+        minimum=0.0, maximum=1.0, advanced=True,
+    )  # fmt: skip
+    last_share: float = setting(
+        0.0, "Share of the run after that in which the last stages of the backbone learn too, before all of it does",
+        minimum=0.0, maximum=1.0, advanced=True,
+    )  # fmt: skip
+    last_stages: int = setting(
+        2, "Stages at the end of the backbone that learn then", minimum=1, maximum=100, advanced=True
+    )
+    backbone_rate: float = setting(
+        1.0, "Learning rate of the backbone, as a share of that of projector and heads", minimum=0.0001, maximum=1.0,
+        advanced=True,
+    )  # fmt: skip
+    batch_norms: str = setting(
+        "auto", "Batch norms of a convolutional network: rest, with the statistics it began with; learn, following batches, each of "
+        "which is of one set; auto: rest where training began with weights", choices=("auto", "rest", "learn"), advanced=True,
+    )  # fmt: skip
+    fixed_views: int = setting(
+        0, "While the backbone is frozen: 0, views drawn anew each time; k, the same k of each image, the first of them the image as it "
+        "is, so that their features need computing only once", minimum=0, maximum=64, advanced=True,
+    )  # fmt: skip
+    keep_features: bool = setting(
+        True, "Keep the features of fixed views on disk: epochs of a frozen backbone then take seconds", advanced=True
+    )
+    teacher: bool = setting(
+        True, "Keep a teacher that follows the student; off: the student itself is in its place", advanced=True
+    )
     teacher_update: str = setting(
         "pass", "When the teacher follows: after each pass over a set, or each step", choices=("pass", "step"),
         advanced=True,
@@ -74,12 +117,12 @@ class ArkConfig:
         0.9, "Momentum of the teacher at the start; grows to 1 by a cosine", minimum=0.0, maximum=1.0, advanced=True
     )
     consistency: float = setting(
-        0.5, "Weight of the consistency with the teacher at the end; grows from 0 by a cosine", minimum=0.0, maximum=1.0,
+        0.5, "Weight of the consistency with the teacher at the end; grows from 0 by a cosine; 0: none", minimum=0.0, maximum=1.0,
         advanced=True,
     )  # fmt: skip
     projector: int = setting(1376, "Numbers of an embedding", minimum=1, maximum=65_536, advanced=True)
     drop_path: float = setting(
-        0.1, "Share of residual branches left out in training", minimum=0.0, maximum=0.9, advanced=True
+        0.1, "Share of a Swin's residual branches left out in training", minimum=0.0, maximum=0.9, advanced=True
     )
     smallest_crop: float = setting(
         0.08, "Share of an image's area that a crop has at least", minimum=0.05, maximum=1.0, advanced=True
@@ -106,13 +149,22 @@ class ArkConfig:
     training: TrainingConfig = setting(TrainingConfig(), "Training")
 
     @property
+    def network_name(self) -> str:
+        """Key of NETWORKS."""
+        return "ark-cnn" if self.backbone in CNNS else "ark"
+
+    @property
     def network(self) -> dict[str, Any]:
         """Constructor arguments of the network, without its heads."""
+        if self.backbone in CNNS:
+            return {**CNNS[self.backbone], "pixels": self.pixels, "projector": self.projector}
         return {**BACKBONES[self.backbone], "patch": PATCH, "drop_path": self.drop_path, "projector": self.projector}
 
     @property
     def side(self) -> int:
         """Pixels of a view's sides."""
+        if self.backbone in CNNS:
+            return self.pixels
         backbone = BACKBONES[self.backbone]
         return backbone["cells"] * PATCH * 2 ** (len(backbone["depths"]) - 1)
 
@@ -154,6 +206,9 @@ class ArkConfig:
     ONLY_WHILE: ClassVar[dict[str, str]] = {
         "training.steps": "epochs=0", "training.warmup_steps": "epochs=0", "training.validate_every": "epochs=0",
         "warmup_epochs": "epochs>0", "training.schedule": "fidelity=paper",
+        "pixels": f"backbone={'|'.join(CNNS)}", "batch_norms": f"backbone={'|'.join(CNNS)}",
+        "drop_path": f"backbone={'|'.join(BACKBONES)}", "last_stages": "last_share>0", "fixed_views": "frozen_share>0",
+        "keep_features": "fixed_views>0", "teacher_update": "teacher=True", "teacher_momentum": "teacher=True",
     }  # fmt: skip
     PRESETS: ClassVar[dict[str, dict]] = {
         "default": {**_PAPER, "training": {**_PAPER["training"], "batch_size": 50}},
@@ -168,6 +223,24 @@ class ArkConfig:
             "training": {
                 "batch_size": 64, "learning_rate": 5e-4, "weight_decay": 0.05, "checkpoint_every": 500,
                 "validation_samples": 1_000, "workers": 4,
+            },
+        },
+        "imagenet_cnn": {  # with --start-from imagenet:efficientnet_lite0: the head first on kept features, then the last stages
+            "backbone": "efficientnet_lite0",
+            "order": "interleaved",
+            "projector": 128,
+            "teacher_update": "step",
+            "epochs": 20,
+            "warmup_epochs": 1,
+            "frozen_share": 0.9,
+            "last_share": 1.0,
+            "fixed_views": 1,
+            "backbone_rate": 0.1,
+            "smallest_crop": 0.5,
+            "framing_probability": 0.5,
+            "training": {
+                "batch_size": 16, "learning_rate": 1e-3, "weight_decay": 0.05, "checkpoint_every": 200,
+                "validation_samples": 200,
             },
         },
         "laptop": {

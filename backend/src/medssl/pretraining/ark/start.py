@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from medssl.core.errors import WeightsError
 from medssl.datasets.spec.set_parts import SetPart
+from medssl.networks import NETWORKS, family_of
 from medssl.networks.ark import ArkPair, checked_sets
 from medssl.networks.weights.matching_report import DERIVED
 from medssl.networks.weights.weight_files import WeightFile
 
-PREFIX = "swin_model."
+PREFIX = "swin_model."  # of a Swin's names where it is not an Ark's
 SHOWN = 3
 
 
@@ -24,7 +25,7 @@ def joined_heads(sets: Sequence[SetPart], start: WeightFile | None, fidelity: st
         ConfigError: two sets of one name.
         WeightsError: the weights know a set with other classes or of another kind.
     """
-    heads = [dict(head) for head in start.plan.network["sets"]] if start and start.plan.method == "ark" else []
+    heads = [dict(head) for head in start.plan.network["sets"]] if start and is_ark(start) else []
     mine = checked_sets(_described(part, fidelity) for part in sets)
     known = {head["name"]: head for head in heads}
     for head in mine:
@@ -41,6 +42,17 @@ def joined_heads(sets: Sequence[SetPart], start: WeightFile | None, fidelity: st
     return heads
 
 
+def is_ark(file: WeightFile) -> bool:
+    """Whether a file has heads by name, over whichever backbone."""
+    return "sets" in file.plan.network
+
+
+def start_standard(start: WeightFile | None, name: str) -> dict[str, str]:
+    """Mean and deviation in which the weights to begin with saw images, of a network of this name that says so; else nothing."""
+    same = start is not None and family_of(start.plan) == NETWORKS[name].family
+    return {"standard": start.plan.network["standard"]} if start and same and "standard" in start.plan.network else {}
+
+
 def _described(part: SetPart, fidelity: str) -> dict[str, Any]:
     """A set's head; the released code trained multi-class sets with a binary cross-entropy too."""
     return {**part.head(), **({"activation": "sigmoid"} if fidelity == "released" else {})}
@@ -51,7 +63,8 @@ def begin(pair: nn.Module, file: WeightFile, partial: bool = False) -> str:
 
     Args:
         pair: an ArkPair.
-        file: an Ark, or a Swin of the same sizes (PEAC, timm, original names): then projector and heads are new.
+        file: an Ark; or a Swin of the same sizes (PEAC, timm, original names), or the same convolutional network: then projector and
+            heads are new.
         partial: accept weights that lack a part of the backbone.
 
     Returns:
@@ -61,6 +74,12 @@ def begin(pair: nn.Module, file: WeightFile, partial: bool = False) -> str:
         WeightsError: a part of the backbone is missing or of another shape, and `partial` is False.
     """
     assert isinstance(pair, ArkPair)
+    mine, its = pair.student.architecture, file.plan.network.get("name", "")
+    if mine != its:
+        raise WeightsError(
+            file.path, f"holds {its or 'no convolutional network'}, and the backbone of this training is {mine or 'a Swin'}",
+            "Choose the backbone of the file, or other weights", code="weights-of-another-network",
+        )  # fmt: skip
     taken: set[str] = set()
     for name in ("student", "teacher"):
         network = getattr(pair, name)
@@ -78,8 +97,8 @@ def begin(pair: nn.Module, file: WeightFile, partial: bool = False) -> str:
 
 
 def _is_head(name: str, file: WeightFile) -> bool:
-    """A head that the file cannot know; of a Swin also the projector."""
-    if file.plan.method != "ark":
+    """A head that the file cannot know; of a backbone alone also the projector."""
+    if not is_ark(file):
         return name.startswith(("omni_heads.", "projector."))
     return name.startswith("omni_heads.") and int(name.split(".")[1]) >= len(file.plan.network["sets"])
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from medssl.core.errors import CatalogError, VolumeError
 from medssl.datasets.cache.prepared_images import PreparedImages
 from medssl.datasets.spec.set_parts import SetPart
-from medssl.networks.ark import ArkNetwork, activated
+from medssl.networks.ark import ArkEncoder, activated
 from medssl.pretraining.ark.config import ArkConfig
 from medssl.pretraining.ark.loss import prediction_loss
 
@@ -37,6 +37,12 @@ class ValidatedArk(Protocol):
 
     def seen(self, squares: Sequence[np.ndarray]) -> Tensor:
         """Kept images (K, K) uint8 whole (N, 1, S, S) in 0…1, as the network takes them."""
+
+    def standardise(self, images: Tensor) -> Tensor:
+        """Images (N, 1, S, S) in 0…1 as student and teacher take them."""
+
+    def kept_features(self, part: SetPart, numbers: Sequence[int]) -> tuple[Tensor, list[int]] | None:
+        """Features (M, D) of whole images of a frozen backbone, and which numbers have them; None where nothing is kept."""
 
     def unreadable_validation(self, number: int, images: Sequence[int], part: SetPart) -> None:
         """Count unreadable validation images of set `number`."""
@@ -96,14 +102,19 @@ def _answers(
     kept: list[int] = []
     size = method.config.training.batch_size
     for first in range(0, count, size):
-        images, readable = _readable(method, number, part, chosen[first : first + size].tolist())
+        numbers = chosen[first : first + size].tolist()
+        features = method.kept_features(part, numbers)
+        images, readable = features or _readable(method, number, part, numbers)
+        if features:
+            method.unreadable_validation(number, [n for n in numbers if n not in readable], part)
         kept += readable
         if not readable:
             continue
-        seen = ArkNetwork.standardise(images.to(device))
+        seen = images.to(device) if features else method.standardise(images.to(device))
         for name, _ in PARTS:
-            ark: ArkNetwork = getattr(network, name)
-            rows[name].append(ark.omni_heads[head](ark(seen)).float().cpu())
+            ark: ArkEncoder = getattr(network, name)
+            embedding = ark.projector(seen) if features else ark(seen)
+            rows[name].append(ark.omni_heads[head](embedding).float().cpu())
     if not kept:
         raise CatalogError(
             f"set {part.name}: {count} validation images",

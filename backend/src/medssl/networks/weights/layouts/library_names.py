@@ -9,6 +9,7 @@ from torch import Tensor
 from medssl.core.plan import Plan
 from medssl.networks import CNN, MONAI, NNUNET, family_of
 from medssl.networks.weights.layouts import monai
+from medssl.networks.weights.layouts.swin import ARK_HEADS
 
 PREFIX = "network."
 Tensors = dict[str, Tensor]
@@ -33,4 +34,9 @@ def our_names(plan: Plan, tensors: Tensors) -> tuple[Tensors, tuple[str, ...]]:
         return tensors, ()
     bare = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
     left_out = tuple(name for name in bare if name.startswith(monai.ALIASES)) if family_of(plan) == MONAI else ()
-    return {PREFIX + name: tensor for name, tensor in bare.items() if name not in left_out}, left_out
+    return {_ours(name): tensor for name, tensor in bare.items() if name not in left_out}, left_out
+
+
+def _ours(bare: str) -> str:
+    """An Ark's heads stand beside the library's network, not in it."""
+    return bare if bare.startswith(ARK_HEADS) else PREFIX + bare

@@ -17,7 +17,7 @@ from medssl.networks.weights.layouts.recognised import Recognised, shapes_of
 
 STARTED = "peac"  # the method that a Swin of ImageNet can start
 START_WINDOW = 7  # the only usual window that divides the stages of 14 cells
-ARK_HEADS = ("projector.", "omni_heads.")  # beside its Swin
+ARK_HEADS = ("projector.", "omni_heads.")  # beside its backbone
 OFTEN_THERE = ("head.",)  # the ImageNet classes that timm's Swin came with, in official Ark files
 
 
