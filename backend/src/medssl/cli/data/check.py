@@ -29,9 +29,9 @@ from medssl.cli.options import (
 from medssl.cli.output import print_json, print_table
 from medssl.cli.training_set import data_spec, dicom_options, means_dataset_spec, read_dataset_specs
 from medssl.cli.working import working
-from medssl.core.errors import InputError, StateError, counted
+from medssl.core.errors import counted
 from medssl.core.home import home_folder
-from medssl.core.protocol import QUEUED, RUNNING, ResultStatus, to_json
+from medssl.core.protocol import ResultStatus, to_json
 from medssl.core.requests import CheckRequest
 
 app = typer.Typer(help="Look at training sets, and at what MedSSL keeps on disk.", no_args_is_help=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -99,7 +99,7 @@ def purge(
         list[str], typer.Argument(help=f"{', '.join(name for name, kind in KINDS.items() if kind.purged)}.")
     ],
     older_than: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(min=0, help="Days since the entry was last changed; without it, all.", show_default=False),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete. Without it, only list what would be deleted.")] = False,
