@@ -22,15 +22,16 @@ CLASSIFICATION, GENESIS, COMPARISON = (
 
 
 @pytest.fixture
-def old_home(tmp_path, monkeypatch) -> Path:
-    """A copy of the folder under a path of its own; the recorded paths follow."""
+def old_home(tmp_path, monkeypatch, request) -> Path:
+    """A copy of the folder under a path of its own; the recorded paths follow, but those of a home that was moved."""
     home = tmp_path / "home"
+    recorded = getattr(request, "param", None) or str(home)
     shutil.copytree(FIXTURE, home)
     for path in home.rglob("*"):
         if path.suffix in (".json", ".jsonl", ".csv"):
             text = path.read_text(encoding="utf-8")
             if "@HOME@" in text:
-                path.write_text(text.replace("@HOME@", str(home)), encoding="utf-8")
+                path.write_text(text.replace("@HOME@", recorded), encoding="utf-8")
     for folder in (home / "jobs").iterdir():
         (folder / "checkpoints").mkdir(exist_ok=True)  # Git keeps no empty folders
     monkeypatch.setenv("MEDSSL_HOME", str(home))
@@ -53,6 +54,7 @@ def resumed(home: Path, job: str) -> list[dict]:
     return events
 
 
+@pytest.mark.parametrize("old_home", ["/gone/another home"], indirect=True)  # copied from another machine
 def test_all_of_it_is_listed_with_its_state(old_home):
     states = {view.id: view.status.state for view in JobStore(old_home).list()}
     assert states == {CLASSIFICATION: "finished", GENESIS: "interrupted", COMPARISON: "interrupted"}
@@ -61,6 +63,7 @@ def test_all_of_it_is_listed_with_its_state(old_home):
     assert "classification" in ask("jobs", "show", CLASSIFICATION)
 
 
+@pytest.mark.parametrize("old_home", ["/gone/another home"], indirect=True)  # copied from another machine
 def test_weight_files_and_models_of_jobs_open(old_home):
     assert "ark" in ask("weights", "inspect", str(old_home / "weights/ark.safetensors"))
     output = old_home / "predictions"
@@ -100,6 +103,7 @@ def losses(path: Path) -> dict[tuple[str, str], float]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("old_home", ["/gone/another home"], indirect=True)  # copied from another machine
 def test_an_unfinished_comparison_goes_on_and_repeats_nothing(old_home):
     folder = old_home / "jobs" / COMPARISON
     kept = (folder / "runs/plain/1/0/results/predictions.csv").read_bytes()

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from medssl.core.errors import FULL, InputError, NotFoundError, ResourceError, printable
 
@@ -21,8 +21,29 @@ T = TypeVar("T")
 UMASK = os.umask(0)
 os.umask(UMASK)  # there is no other way to ask
 CHOICE = re.compile(r"(.+)#(\d+)")  # one volume of a file with several
-REFUSED = (errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM)
+REFUSED = (errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM, errno.EIO, errno.ENODEV, errno.ENXIO,
+           getattr(errno, "ESTALE", errno.EIO))  # missing, read-only, or a disk or share that is gone  # fmt: skip
 SHARING_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds; a virus scanner or a reader on Windows lets go soon
+
+
+class Disk:
+    """Every write of the house, so that tests can put a disk in its place that is full, slow, read-only or gone."""
+
+    def write(self, file: BinaryIO, data: bytes) -> int:
+        """Write some of the bytes, at least one; how many."""
+        return file.write(data)
+
+    def sync(self, file: BinaryIO) -> None:
+        """Bring what was written to where a power cut leaves it."""
+        file.flush()
+        os.fsync(file.fileno())
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Give a file its name, over one that has it."""
+        os.replace(source, target)
+
+
+DISK = Disk()
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o666 & ~UMASK, durable: bool = True) -> None:
@@ -37,10 +58,9 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o666 & ~UMASK, durable: b
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                DISK.write(file, data)
                 if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
+                    DISK.sync(file)
             os.chmod(temporary, mode)
             replace(Path(temporary), path)
         except BaseException:
@@ -48,9 +68,25 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o666 & ~UMASK, durable: b
             raise
 
 
+def append(file: BinaryIO, data: bytes, size: int) -> None:
+    """Append to an unbuffered file of `size` bytes, all or nothing.
+
+    Raises:
+        ResourceError: the disk is full; what was written is taken back.
+    """
+    with disk_errors(Path(file.name)):
+        try:
+            written = 0
+            while written < len(data):
+                written += DISK.write(file, data[written:])
+        except OSError:
+            file.truncate(size)
+            raise
+
+
 def replace(source: Path, target: Path) -> None:
     """`os.replace`, repeated while Windows reports that somebody has one of the files open."""
-    sharing(lambda: os.replace(source, target))
+    sharing(lambda: DISK.replace(source, target))
 
 
 def sharing(action: Callable[[], T]) -> T:

@@ -11,6 +11,7 @@ from typing import Any
 
 from medssl.core.errors import CancelledError, translate
 from medssl.core.files import read_json
+from medssl.core.home import all_in_home
 from medssl.core.protocol import CANCELLED, ESTIMATE, FAILED, FINISHED, RUNNING, JobSpec, spec_from_json
 from medssl.core.registry import load
 from medssl.jobs.liveness import alive_lock
@@ -50,7 +51,7 @@ class FolderRun:
     @property
     def spec(self) -> JobSpec:
         """What the job was asked to do."""
-        return spec_from_json(read_json(self.folder / "spec.json"))
+        return spec_from_json(all_in_home(read_json(self.folder / "spec.json"), self.home))
 
     def emit(self, type: str, **fields: Any) -> None:
         """Append one event."""

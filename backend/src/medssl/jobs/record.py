@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medssl.core.files import disk_errors, read_json, to_text, write_json
+from medssl.core.files import append, read_json, to_text, write_json
 from medssl.core.protocol import END_STATES, FINISHED, JobStatus, from_json, to_json
 from medssl.jobs.liveness import alive_lock, started_at
 
@@ -47,14 +47,7 @@ class EventLog:
         """
         event = {"n": self.count, "time": self._clock(), "type": type, **fields}
         line = to_text(event).encode() + b"\n"
-        with disk_errors(Path(self._file.name)):
-            try:
-                written = 0
-                while written < len(line):
-                    written += self._file.write(line[written:])
-            except OSError:
-                self._file.truncate(self._size)
-                raise
+        append(self._file, line, self._size)
         self.count, self._size = self.count + 1, self._size + len(line)
 
     def close(self) -> None:

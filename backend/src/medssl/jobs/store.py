@@ -16,7 +16,7 @@ from typing import Any
 
 from medssl.core.errors import InputError, MedSSLError, NotFoundError, ResourceError, StateError, printable
 from medssl.core.files import disk_errors, inside, read_json, sharing, write_json
-from medssl.core.home import make_home
+from medssl.core.home import all_in_home, make_home
 from medssl.core.protocol import (  # fmt: skip
     CANCELLED,
     END_STATES,
@@ -144,7 +144,7 @@ class JobStore:
         """
         folder = self.folder(job)
         with refusing(job):
-            spec = spec_from_json(read_json(folder / "spec.json"))
+            spec = spec_from_json(all_in_home(read_json(folder / "spec.json"), self.home))
             check_types(spec)
             return spec
 

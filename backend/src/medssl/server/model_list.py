@@ -57,9 +57,8 @@ def _entry(model: str, name: str, path: Path) -> dict[str, Any]:
             raise OSError("it is no file" if path.exists() else "the link leads nowhere")
         if printable(str(path)) != str(path):
             raise OSError("its name is no text")
-        if path.suffix == ".safetensors":
-            if plan := read_plan(path):
-                found |= dict(method=plan.method, plan=asdict(plan), can=abilities(plan))
+        if path.suffix == ".safetensors" and (plan := read_plan(path)):
+            found |= dict(method=plan.method, plan=asdict(plan), can=abilities(plan))
         found["measured"] = _measured(path)
     except Exception as error:
         reason = error.rule if isinstance(error, MedSSLError) else " ".join(str(error).split())[:200]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from medssl.cli.data.dataset_specs import Root, check_dataset_specs, spec, specs
+from medssl.cli.data.stored import clear, purge, usage
 from medssl.cli.help import verb
 from medssl.cli.options import (
     AsJson,
@@ -29,16 +29,14 @@ from medssl.cli.options import (
 from medssl.cli.output import print_json, print_table
 from medssl.cli.training_set import data_spec, dicom_options, means_dataset_spec, read_dataset_specs
 from medssl.cli.working import working
-from medssl.core.errors import InputError, StateError, counted
+from medssl.core.errors import counted
 from medssl.core.home import home_folder
-from medssl.core.protocol import QUEUED, RUNNING, ResultStatus, to_json
+from medssl.core.protocol import ResultStatus, to_json
 from medssl.core.requests import CheckRequest
 
 app = typer.Typer(help="Look at training sets, and at what MedSSL keeps on disk.", no_args_is_help=True)
-KEPT = ("cache", "volumes", "results", "indexes", "samples", "jobs")  # folders of the home folder
 SHOWN = 100  # images that are listed even without a problem
 PARTS = ("training", "validation", "test")
-CLEARABLE = KEPT[:4]  # the others have verbs of their own
 
 
 @verb(app, "check", 'medssl data check scans/ --pattern "*/ct.nii.gz"')
@@ -156,39 +154,8 @@ def _cell(value: object) -> object:
     return ", ".join(f"{count} x {name}" for name, count in value.items()) if isinstance(value, dict) else value
 
 
-@verb(app, "usage", "medssl data usage")
-def usage(home: Home = None) -> None:
-    """List what MedSSL keeps in its home folder, and how large it is."""
-    folder = home_folder(home)
-    rows = [(name, f"{size_of(folder / name) / 2**20:.1f} MiB") for name in KEPT]
-    print_table(("folder", "size"), rows, str(folder))
-
-
-@verb(app, "clear", "medssl data clear cache")
-def clear(
-    what: Annotated[str, typer.Argument(help="cache, volumes (uploads), results or indexes (of similar cases).")],
-    home: Home = None,
-) -> None:
-    """Delete what can be made or sent again: the cache, uploaded volumes, results or indexes."""
-    from medssl.jobs.store import JobStore
-
-    folder = home_folder(home)
-    if what not in CLEARABLE:
-        remedy = f"Use one of {', '.join(CLEARABLE)}; samples and jobs have `delete`"
-        raise InputError(what, "cannot be cleared", remedy, code="not-clearable")
-    for view in JobStore(folder).list():
-        if view.status.state in (QUEUED, RUNNING):
-            rule = f"is {view.status.state} and may need them"
-            raise StateError(f"job {view.id}", rule, "Cancel it, or wait", code="job-active")
-    freed = size_of(folder / what)
-    shutil.rmtree(folder / what, ignore_errors=True)
-    print(f"{freed / 2**20:.1f} MiB freed")
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
+verb(app, "usage", "medssl data usage")(usage)
+verb(app, "clear", "medssl data clear cache")(clear)
+verb(app, "purge", "medssl data purge results volumes --older-than 30 --yes")(purge)
 verb(app, "spec", "medssl data spec chestxray14 --root /data/nih --output nih.yaml", old=("declare",))(spec)
 verb(app, "specs", "medssl data specs", old=("sets",))(specs)

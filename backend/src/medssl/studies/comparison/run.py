@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medssl.core.errors import CancelledError, ConfigError, NotFoundError, TrainingError, WeightsError
 from medssl.core.files import read_json, write_json
+from medssl.core.home import all_in_home
 from medssl.core.protocol import JobSpec, to_json
 from medssl.core.run import Run
 from medssl.jobs import process
@@ -44,7 +45,7 @@ def compare(spec: JobSpec, run: Run, kinds: str = KINDS) -> None:
     if not (run.folder / STUDY).is_file():
         fix_study(spec, run)
     upgrade_runs(run.folder)
-    fixed = read_json(run.folder / STUDY)
+    fixed = all_in_home(read_json(run.folder / STUDY), run.home)
     weights = {name: FrozenWeights(**values) for name, values in fixed["weights"].items()}
     comparison = Comparison(study_from_json(fixed["study"]), spec, data_from_json(fixed["data"]), weights, run, kinds)
     comparison.do()
