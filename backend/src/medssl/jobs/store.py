@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.errors import InputError, MedSSLError, NotFoundError, ResourceError, StateError
-from medssl.core.files import disk_errors, inside, read_json, sharing, write_json
+from medssl.core.files import disk_errors, expanded, inside, read_json, sharing, write_json
 from medssl.core.home import make_home
 from medssl.core.protocol import (  # fmt: skip
     END_STATES,
@@ -49,7 +49,7 @@ def model_of_job(home: Path, reference: str) -> Path | None:
     path = _model(home, reference)
     if SAFE_ID.fullmatch(reference) and path.is_file():
         return path
-    if not reference or Path(reference).expanduser().exists():  # a file's path is no name
+    if not reference or expanded(reference).exists():  # a file's path is no name
         return None
     named = [job for job in sorted(_names(home / "jobs"), reverse=True) if _is_named(home, job, reference)]
     if len(named) > 1:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from medssl.core.errors import CatalogError, NotFoundError, closest_name
+from medssl.core.files import expanded
 from medssl.datasets.spec.rules import quoted
 from medssl.datasets.spec.spec import DatasetSpec
 
@@ -54,7 +55,7 @@ def parse_dataset_spec(
             str(tree["inverted"]).lower(), tree["inverted"]
         )
     dataset_spec = DatasetSpec.from_dict(tree)
-    own = Path(dataset_spec.root).expanduser()
+    own = expanded(dataset_spec.root)
     if root is None and folder is None and not own.is_absolute():
         return dataclasses.replace(dataset_spec, root="")
     return dataclasses.replace(dataset_spec, root=str((root or (folder or own) / own).resolve()))
