@@ -85,3 +85,11 @@ def test_a_dataset_spec_is_read_from_one_source(client, body):
 
 def test_a_dataset_spec_as_text_takes_nothing_else(client):
     assert client.post("/dataset-specs/text", json={"spec": {}, "more": 1}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/x", "x" * 300, "a/" * 3000 + "x", "x\x00y"])
+def test_a_path_that_cannot_be_is_refused(client, spec, path):
+    for change in ({"start_from": path}, {"data": {"path": path}}, {"data": {"volumes": [{"path": path}]}}):
+        answer = client.post("/jobs", json={**spec(), **change})
+        assert answer.status_code in (400, 404), (answer.text[:200], list(change))
+    assert client.post("/dataset-specs/read", json={"path": path}).status_code == 400

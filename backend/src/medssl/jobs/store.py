@@ -183,17 +183,17 @@ class JobStore:
             )
         (folder / "cancel").touch()
 
-    def asked_to_cancel(self) -> list[str]:
+    def asked_to_cancel(self) -> tuple[str, ...]:
         """Jobs of this machine that were asked to stop and have neither done so nor been ended by force."""
         asked = [job for job in _names(self.jobs) if (self.jobs / job / "cancel").exists()]
         here = socket.gethostname()
-        found = []
+        found: tuple[str, ...] = ()
         for job in asked:
             with contextlib.suppress(
                 MedSSLError, ValueError, TypeError, OSError
             ):  # damaged: it is no process's any more
                 status = self.status(job)
-                found += [job] if status.state not in END_STATES and status.host in ("", here) else []
+                found += (job,) if status.state not in END_STATES and status.host in ("", here) else ()
         return found
 
     def remove(self, job: str) -> None:

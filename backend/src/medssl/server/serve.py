@@ -78,7 +78,7 @@ def serve(
 
 
 def _serve_on(
-    listening: socket.socket, home: Path, host: str, hosts: tuple[str, ...], tls: dict[str, str],
+    listening: socket.socket, home: Path, host: str, hosts: tuple[str, ...], tls: dict[str, Any],
     limits: ConnectionLimits, **options: Any,
 ) -> None:  # fmt: skip
     port = listening.getsockname()[1]
@@ -130,7 +130,7 @@ class _Server(uvicorn.Server):
             one.listen(QUEUE)  # asyncio has made it as short as what it takes at once
 
 
-def _certificate(certificate: Path | None, key: Path | None) -> dict[str, str]:
+def _certificate(certificate: Path | None, key: Path | None) -> dict[str, Any]:
     """uvicorn's settings for TLS; none without a certificate."""
     if certificate is None and key is None:
         return {}
