@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import importlib.util
+import json
 import os
 import stat
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -99,6 +102,36 @@ def test_the_server_imports_nothing_from_the_home(process, home, tmp_path, proce
 def test_wrong_token(transport, process_until):
     stranger = QtTransport(backend.ServerAddress(transport.address.url, "guess"))
     assert isinstance(ask(stranger, api.jobs(), process_until), AccessError)
+
+
+def test_a_stranger_gets_no_token(process, home, process_until):
+    """A program on the port of a server that died, whose server.json is still there."""
+    heard = []
+
+    class Stranger(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            heard.append(dict(self.headers))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"app": "medssl", "proof": "00"}')
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    home.mkdir()
+    url = f"http://127.0.0.1:{server.server_port}"
+    written = {"url": url, "token": "the-token", "pid": 1, "started": 0.0, "proof": True}
+    (home / "server.json").write_text(json.dumps(written))
+    process.watch()
+    error = ask(QtTransport(backend.read_address()), api.jobs(), process_until)
+    process_until(lambda: len(heard) >= 2, 20)
+    server.shutdown()
+    server.server_close()
+    (home / "server.json").unlink()
+    assert isinstance(error, AccessError) and error.code == "server-unproven" and process.state == "down"
+    assert not any("the-token" in str(headers) for headers in heard)
 
 
 def test_server_killed_is_noticed(process, transport, process_until):

@@ -24,9 +24,10 @@ def restore(request, context):
         raise RuntimeError("unexpected")
     if request.model == "deaf":
         time.sleep(60)
-    if request.model == "slow":
-        for step in range(2000):
-            context.progress(step / 2000, "working")
+    if request.model.startswith("slow"):
+        steps = int(request.model.partition(" ")[2] or 2000)
+        for step in range(steps):
+            context.progress(step / steps, "working")
             time.sleep(0.02)
     (context.folder / "restored.nrrd").write_bytes(b"voxels")
     context.finish(

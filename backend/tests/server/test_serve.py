@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -16,6 +20,7 @@ from medssl.client import api, backend
 from medssl.client.session import Session
 from medssl.client.transport import RequestsTransport
 from medssl.core.protocol import spec_from_json
+from medssl.jobs.store import JobStore
 from medssl.server.serve import _listen, serve
 
 
@@ -159,3 +164,91 @@ def test_the_wait_for_a_server_is_patient_but_bounded(home, tmp_path):
 def test_small_answers_are_not_held_back():
     with _listen("127.0.0.1", 0) as listening:
         assert listening.proto == socket.IPPROTO_TCP  # asyncio sets TCP_NODELAY on connections of such sockets only
+
+
+def test_a_deaf_job_whose_server_died_after_the_cancel_is_ended_by_the_next(running, home, spec, start, until):
+    child, address = running
+    session = Session(RequestsTransport(address))
+    job = session.send(api.submit(spec_from_json(spec("misbehave", "deaf")))).id
+    until(lambda: session.send(api.events(job))["next"] == 1)
+    pid = session.send(api.job(job)).status.pid
+    session.send(api.cancel(job))
+    child.kill()
+    child.wait()
+    assert psutil.pid_exists(pid)
+    store = JobStore(home)
+    asked = store.folder(job) / "cancel"
+    os.utime(asked, (time.time() - 3600,) * 2)  # the grace period has long been over
+    start()
+    until(lambda: store.status(job).state == "cancelled")
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_hundreds_of_half_sent_heads_starve_nobody(start, home, until):
+    """With room for 256 open files, as macOS gives; before there were places, 400 of them left none for anybody."""
+    resource = pytest.importorskip("resource", reason="needs POSIX resource limits")
+    ours = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if ours[0] < 700:
+        pytest.skip("this process may not open the 500 sockets that it needs")
+    resource.prlimit((child := start()).pid, resource.RLIMIT_NOFILE, (256, 256))
+    address = until(lambda: backend.find(home))
+    host, port = address.url.removeprefix("http://").split(":")
+    with ExitStack() as opened:
+        for _ in range(500):
+            one = opened.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            one.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.")
+        assert backend.find(home) == address
+        session = Session(RequestsTransport(address))
+        assert session.send(api.jobs()) == [] and child.poll() is None
+
+
+def make_certificate(folder):
+    """A self-made certificate for another name than the tests ask for, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed, which makes the certificate of this test")
+    files = folder / "certificate.pem", folder / "key.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+               "-subj", "/CN=gpu01", "-out", str(files[0]), "-keyout", str(files[1])]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    return files
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def test_tls_with_a_self_made_certificate(start, home, until, certificate, tmp_path):
+    start("--certificate", str(certificate[0]), "--key", str(certificate[1]))
+    address = until(lambda: backend.find(home))
+    assert address.url.startswith("https://127.0.0.1:") and address.certificate == str(certificate[0])
+    session = Session(RequestsTransport(address))
+    assert session.send(api.jobs()) == []
+    with refused("backend-silent"):  # to whom has no copy of it, the certificate is worth nothing
+        RequestsTransport(replace(address, certificate="")).send(api.jobs())
+    with refused("backend-silent"):
+        RequestsTransport(replace(address, url=address.url.replace("https", "http"))).send(api.jobs())
+    other = make_certificate(tmp_path)[0]
+    assert not backend.is_healthy(replace(address, certificate=str(other)))
+    with refused("backend-silent"):
+        RequestsTransport(replace(address, certificate=str(other))).send(api.jobs())
+    backend.stop(address)
+
+
+def test_forwarded_headers_are_not_believed(running, home):
+    _, address = running
+    headers = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil.example", "Forwarded": "for=6.6.6.6"}
+    RequestsTransport(address).send(replace(api.jobs(), headers=headers))
+    assert [json.loads(line)["peer"] for line in (home / "audit.jsonl").read_text().splitlines()] == ["127.0.0.1"]
+
+
+def test_a_certificate_that_cannot_be_used_is_named(home, certificate, tmp_path):
+    with refused("certificate-alone", names=str(certificate[0])):
+        serve(home, certificate=certificate[0])
+    wrong = tmp_path / "wrong.pem"
+    wrong.write_text("x")
+    for pair in ((wrong, certificate[1]), (certificate[0], wrong), (tmp_path / "none", certificate[1])):
+        with refused("certificate-unusable", names=str(pair[0])):
+            serve(home, certificate=pair[0], key=pair[1])
+    assert not (home / "server.json").exists()

@@ -76,6 +76,28 @@ def test_cancel_running_queued_and_deaf(ask, client, worker, until):
     assert not psutil.pid_exists(pid) and ask("good")["state"] == "finished"
 
 
+def test_an_inspection_that_reports_nothing_is_ended_and_the_queue_goes_on(home, until):
+    worker = InspectionWorker(home, "fake_inspections:INSPECTIONS", silence_s=3.0)  # a child needs that to start
+    try:
+        ids = [worker.submit("restore", {"volume": REF, "model": model}).id for model in ("deaf", "good")]
+        until(lambda: worker.results.status(ids[1]).state == "finished")
+        silent = worker.results.status(ids[0])
+        assert silent.state == "failed" and silent.error["code"] == "inspection-silent"
+        assert "3 s" in silent.error["rule"] and silent.error["remedy"]
+    finally:
+        worker.close()
+
+
+def test_an_inspection_that_reports_is_not_ended(home, until):
+    worker = InspectionWorker(home, "fake_inspections:INSPECTIONS", silence_s=3.0)
+    try:
+        slow = worker.submit("restore", {"volume": REF, "model": "slow 200"}).id  # 200 steps of 20 ms
+        until(lambda: worker.results.status(slow).state in ("finished", "failed"))
+        assert worker.results.status(slow).state == "finished"
+    finally:
+        worker.close()
+
+
 def test_a_request_that_cannot_be_is_refused_before_anything_is_queued(client, home):
     missing = {"volume": {"sha256": "0" * 64, "name": "lung"}, "model": "m"}
     assert client.post("/inspect/restore", json=missing).status_code == 404

@@ -77,8 +77,10 @@ def proof(token: str) -> Call:
     wanted = token_proof(token_key(token), nonce)
 
     def read(status: int, body: bytes) -> bool:
-        answer = json.loads(body)
-        given = answer.get("proof") if isinstance(answer, dict) else None
+        try:
+            given = json.loads(body)["proof"]
+        except (ValueError, TypeError, KeyError, RecursionError):  # another program answers as it likes
+            given = None
         if not isinstance(given, str) or not hmac.compare_digest(given.encode(), wanted.encode()):
             raise unproven()
         return True

@@ -21,6 +21,7 @@ T = TypeVar("T")
 UMASK = os.umask(0)
 os.umask(UMASK)  # there is no other way to ask
 CHOICE = re.compile(r"(.+)#(\d+)")  # one volume of a file with several
+LONGEST_PATH, LONGEST_NAME = 4096, 255  # bytes; beyond, looking for a file is an error of the system
 REFUSED = (errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM, errno.EIO, errno.ENODEV, errno.ENXIO,
            getattr(errno, "ESTALE", errno.EIO))  # missing, read-only, or a disk or share that is gone  # fmt: skip
 SHARING_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds; a virus scanner or a reader on Windows lets go soon
@@ -180,6 +181,19 @@ def split_choice(path: str | Path) -> tuple[Path, int | None]:
     return path.with_name(match[1]), int(match[2])
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path with the user's own folder for "~"; that of a user who is not known here stays as it is.
+
+    Raises:
+        InputError: no file system has such a path.
+    """
+    found = os.path.expanduser(path)
+    sizes = [len(part.encode("utf-8", "surrogatepass")) for part in (found, *re.split(r"[/\\]", found))]
+    if sizes[0] > LONGEST_PATH or max(sizes[1:]) > LONGEST_NAME:
+        raise InputError(f"path {found[:80]!r}…", "is too long for a path", "Check the path", code="path-too-long")
+    return Path(found)
+
+
 def existing_path(path: str, error: type[InputError]) -> str:
     """The path made absolute ("" stays), for whoever reads it in another folder.
 
@@ -188,7 +202,7 @@ def existing_path(path: str, error: type[InputError]) -> str:
     """
     if not path:
         return ""
-    found = Path(path).expanduser().absolute()
+    found = expanded(path).absolute()
     if not split_choice(found)[0].exists():
         remedy = "Check the path; it is read on the machine of the backend"
         raise error(found, "does not exist", remedy, code="file-not-found")

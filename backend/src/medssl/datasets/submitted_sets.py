@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from medssl.core.errors import CatalogError
-from medssl.core.files import existing_path
+from medssl.core.files import existing_path, expanded
 from medssl.core.protocol import DataSpec
 from medssl.datasets.spec.spec import DatasetSpec, check_names
 from medssl.datasets.spec.table_stream import table_path
@@ -28,5 +28,5 @@ def with_complete_sets(data: DataSpec) -> DataSpec:
         root = Path(existing_path(one.root, CatalogError))
         for ref in one.table_refs:
             table_path(root, ref)
-    complete = ({**one.as_dict(), "root": str(Path(one.root).expanduser().absolute())} for one in dataset_specs)
+    complete = ({**one.as_dict(), "root": str(expanded(one.root).absolute())} for one in dataset_specs)
     return dataclasses.replace(data, sets=tuple(complete))

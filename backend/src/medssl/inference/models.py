@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
+from medssl.core.files import expanded
 from medssl.inference.untrained import split_reference, untrained_of_preset, untrained_presets, untrained_twin
 from medssl.jobs.models.packaged_weights import packaged_weights
 
@@ -116,7 +117,7 @@ def model_path(home: Path, reference: str, untrained: bool = False) -> Path:
 
     if known := model_of_job(home, reference) or packaged_weights(reference):
         return known
-    path = Path(reference).expanduser()
+    path = expanded(reference)
     if not path.is_file():
         also = f"untrained:PRESET (of {', '.join(untrained_presets())}) is a network before any training"
         raise missing_model(home, reference, also=also if untrained else "")

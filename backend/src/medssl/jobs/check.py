@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from medssl.core.errors import CatalogError, InputError, NotFoundError, WeightsError
-from medssl.core.files import existing_path, split_choice
+from medssl.core.files import existing_path, expanded, split_choice
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.registry import load
 from medssl.jobs.child import KINDS
@@ -40,7 +40,7 @@ def checked(spec: JobSpec, kinds: str = KINDS, home: Path | None = None) -> JobS
         )
     of_job = model_of_job(home, spec.start_from) if home else None
     known = of_job or packaged_weights(spec.start_from)
-    if home and spec.start_from and not known and not split_choice(Path(spec.start_from).expanduser())[0].is_file():
+    if home and spec.start_from and not known and not split_choice(expanded(spec.start_from))[0].is_file():
         raise missing_model(home, spec.start_from, "weights to start from")
     start_from = str(known) if known else existing_path(spec.start_from, WeightsError)
     data = _with_absolute_paths(spec.data)

@@ -128,7 +128,7 @@ def enforce_cancel_beside(store: JobStore, job: str, grace_s: float = GRACE_S) -
     threading.Thread(target=enforce_cancel, args=(store, job, grace_s), name=f"cancel {job}", daemon=True).start()
 
 
-def enforce_asked(store: JobStore, grace_s: float = GRACE_S) -> list[str]:
+def enforce_asked(store: JobStore, grace_s: float = GRACE_S) -> tuple[str, ...]:
     """Take over, in threads, the cancels that somebody asked for and then died; the grace period counts from the request."""
     asked = store.asked_to_cancel()
     for job in asked:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.errors import StateError, counted
+from medssl.core.files import expanded
 from medssl.core.protocol import JobSpec, JobView
 from medssl.jobs.split_record import read_split
 from medssl.jobs.store import JobStore, model_of_job
@@ -90,7 +91,7 @@ def job_of_model(home: Path, reference: str) -> str:
     Raises:
         InputError: a name that several jobs have.
     """
-    path = model_of_job(home, reference) or Path(reference).expanduser()
+    path = model_of_job(home, reference) or expanded(reference)
     inside = path.name == "model.safetensors" and path.parent.name == "results"
     job = path.parent.parent
     return job.name if inside and job.parent.resolve() == (home / "jobs").resolve() else ""

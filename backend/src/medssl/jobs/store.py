@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.errors import InputError, MedSSLError, NotFoundError, ResourceError, StateError, printable
-from medssl.core.files import disk_errors, inside, read_json, sharing, write_json
+from medssl.core.files import disk_errors, expanded, inside, read_json, sharing, write_json
 from medssl.core.home import all_in_home, make_home
 from medssl.core.protocol import (  # fmt: skip
     CANCELLED,
@@ -52,7 +52,7 @@ def model_of_job(home: Path, reference: str) -> Path | None:
     path = _model(home, reference)
     if SAFE_ID.fullmatch(reference) and path.is_file():
         return path
-    if not reference or Path(reference).expanduser().exists():  # a file's path is no name
+    if not reference or expanded(reference).exists():  # a file's path is no name
         return None
     named = [job for job in sorted(_names(home / "jobs"), reverse=True) if _is_named(home, job, reference)]
     if len(named) > 1:
@@ -229,17 +229,17 @@ class JobStore:
             )
         (folder / "cancel").touch()
 
-    def asked_to_cancel(self) -> list[str]:
+    def asked_to_cancel(self) -> tuple[str, ...]:
         """Jobs of this machine that were asked to stop and have neither done so nor been ended by force."""
         asked = [job for job in _names(self.jobs) if (self.jobs / job / "cancel").exists()]
         here = socket.gethostname()
-        found = []
+        found: tuple[str, ...] = ()
         for job in asked:
             with contextlib.suppress(
                 MedSSLError, ValueError, TypeError, OSError
             ):  # damaged: it is no process's any more
                 status = self.status(job)
-                found += [job] if status.state not in END_STATES and status.host in ("", here) else []
+                found += (job,) if status.state not in END_STATES and status.host in ("", here) else ()
         return found
 
     def remove(self, job: str) -> None:

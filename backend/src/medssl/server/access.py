@@ -77,7 +77,9 @@ class AccessRules:
                 f"token of {holder.name}", f"may only look, not {method}", remedy, code="role-refused"
             ))  # fmt: skip
         if holder.id and (pause := self.rate.take(holder.id)):
-            error = AccessError(f"token of {holder.name}", "asks too often", "Ask again a little later", code="rate-exceeded")
+            error = AccessError(
+                f"token of {holder.name}", "asks too often", "Ask again a little later", code="rate-exceeded"
+            )
             return Refusal(429, error, {"Retry-After": str(math.ceil(pause))})
         return None
 

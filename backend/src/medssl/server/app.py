@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from medssl import __version__
 from medssl.core.home import make_home
@@ -17,6 +17,7 @@ from medssl.jobs.store import JobStore
 from medssl.server import error_answers as errors
 from medssl.server.access import GIB, AccessControl, AccessRules
 from medssl.server.audit import Audit, AuditLog
+from medssl.server.bodies import known_query
 from medssl.server.document import complete
 from medssl.server.rate import Rate
 from medssl.server.routes.about import about_routes
@@ -73,7 +74,7 @@ def create_app(
 
     app = FastAPI(
         title="MedSSL", version=__version__, description="Self-supervised learning on medical images", lifespan=lifespan,
-        separate_input_output_schemas=False,
+        separate_input_output_schemas=False, dependencies=[Depends(known_query)],
     )  # fmt: skip
     errors.install(app)
     app.include_router(about_routes(store, tokens, shutdown))

@@ -53,7 +53,7 @@ class GuardedProtocol(H11Protocol):
         self.is_known, self.peer = False, ""
         self._places, self._limits = places, places.limits
         self._idle_since = self._stretch_since = self.loop.time()
-        self._came = 0  # bytes, in the current stretch
+        self._came, self._expecting = 0, False  # bytes in the current stretch; whether it is one of an unfinished body
 
     @property
     def busy(self) -> bool:
@@ -87,14 +87,15 @@ class GuardedProtocol(H11Protocol):
 
     def check(self, now: float) -> None:
         """End the connection where it is too slow."""
-        if self.busy and self._body_expected():
+        if not self.busy and now - self._idle_since > self._limits.head_s:
+            self.end()
+        expected = self.busy and self._body_expected()
+        if expected and self._expecting:
             if now - self._stretch_since < self._limits.body_s:
                 return
             if self._came < self._limits.body_bytes:
                 self.end()
-        elif not self.busy and now - self._idle_since > self._limits.head_s:
-            self.end()
-        self._stretch_since, self._came = now, 0
+        self._expecting, self._stretch_since, self._came = expected, now, 0
 
     def _body_expected(self) -> bool:
         """Whether it is the client's turn: not while the server reads no further, or has not yet asked for the body."""

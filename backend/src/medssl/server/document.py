@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from medssl.server.access import OPEN_PATHS
 from medssl.server.answers import errors
+from medssl.server.bodies import add_rules
 
 ERROR = {
     "type": "object",
@@ -35,6 +36,7 @@ def complete(app: FastAPI) -> Callable[[], dict[str, Any]]:
             for name in OF_THE_FRAMEWORK:
                 schemas.pop(name, None)
             schemas["Error"] = ERROR
+            add_rules(schemas)
             document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             for path, operations in document["paths"].items():
                 for operation in operations.values():
@@ -48,9 +50,7 @@ def complete(app: FastAPI) -> Callable[[], dict[str, Any]]:
 def _add_common(operation: dict[str, Any], is_open: bool) -> None:
     answers = operation["responses"]
     answers.pop("422", None)  # what FastAPI would say of an invalid request; here it is 400
-    statuses = [403, 413] if is_open else [401, 403, 413, 429]
-    if operation.get("parameters") or "requestBody" in operation:
-        statuses.append(400)
+    statuses = [400, 403, 413] if is_open else [400, 401, 403, 413, 429]
     for status, answer in errors(*statuses).items():
         answers.setdefault(str(status), answer)
     operation["responses"] = dict(sorted(answers.items()))

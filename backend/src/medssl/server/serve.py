@@ -30,6 +30,10 @@ from medssl.server.rate import RATE
 
 ANYWHERE = ("0.0.0.0", "::")
 HANDSHAKE_S = 10.0
+AT_ONCE, QUEUE = (
+    32,
+    1024,
+)  # connections taken in one turn of the loop: each needs a file before it has a place; and waiting
 OPEN_FILES = 4096
 
 
@@ -74,7 +78,7 @@ def serve(
 
 
 def _serve_on(
-    listening: socket.socket, home: Path, host: str, hosts: tuple[str, ...], tls: dict[str, str],
+    listening: socket.socket, home: Path, host: str, hosts: tuple[str, ...], tls: dict[str, Any],
     limits: ConnectionLimits, **options: Any,
 ) -> None:  # fmt: skip
     port = listening.getsockname()[1]
@@ -91,6 +95,7 @@ def _serve_on(
     config = uvicorn.Config(
         app, http=guarded(limits), ws="none", log_level="warning", access_log=False, timeout_graceful_shutdown=5,
         proxy_headers=False,  # what they say of a client is anybody's word
+        backlog=AT_ONCE,
         **tls,
     )  # fmt: skip
     server = _Server(config)
@@ -121,9 +126,11 @@ class _Server(uvicorn.Server):
             loop = asyncio.get_running_loop()
             loop.create_server = partial(loop.create_server, ssl_handshake_timeout=HANDSHAKE_S)  # type: ignore[method-assign]
         await super().startup(sockets)
+        for one in sockets or ():
+            one.listen(QUEUE)  # asyncio has made it as short as what it takes at once
 
 
-def _certificate(certificate: Path | None, key: Path | None) -> dict[str, str]:
+def _certificate(certificate: Path | None, key: Path | None) -> dict[str, Any]:
     """uvicorn's settings for TLS; none without a certificate."""
     if certificate is None and key is None:
         return {}
@@ -160,7 +167,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ResourceError(
             f"{host}:{port}", rule, "Choose another port, or 0 for a free one", code="port-unavailable"
         ) from error
-    listening.listen(128)  # from now on clients wait instead of being refused
+    listening.listen(QUEUE)  # from now on clients wait instead of being refused
     return listening
 
 

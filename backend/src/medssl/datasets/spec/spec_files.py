@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from medssl.core.errors import CatalogError, NotFoundError, closest_name
+from medssl.core.files import expanded
 from medssl.datasets.spec.rules import quoted
 from medssl.datasets.spec.spec import DatasetSpec
 
@@ -84,7 +85,7 @@ def parse_dataset_spec(
             str(tree["inverted"]).lower(), tree["inverted"]
         )
     dataset_spec = DatasetSpec.from_dict(tree)
-    own = Path(dataset_spec.root).expanduser()
+    own = expanded(dataset_spec.root)
     if root is None and folder is None and not own.is_absolute():
         return dataclasses.replace(dataset_spec, root="")
     return dataclasses.replace(dataset_spec, root=str((root or (folder or own) / own).resolve()))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from medssl.core.errors import be, counted
-from medssl.core.files import to_text
+from medssl.core.files import expanded, to_text
 from medssl.core.plan import Plan
 from medssl.core.protocol import DataSpec, VolumeRef, to_json
 from medssl.datasets.catalog.catalog import PATIENTS_UNKNOWN, patients_unknown
@@ -131,5 +131,5 @@ def _same_image(query: VolumeRef, entries: Sequence[Entry], similarities: np.nda
 def _full(path: str) -> str:
     if not path:
         return ""
-    plain = Path(path).expanduser()
+    plain = expanded(path)
     return str(plain.resolve() if plain.is_dir() else plain.parent.resolve() / plain.name)

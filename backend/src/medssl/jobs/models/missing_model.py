@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medssl.core.errors import InputError, MedSSLError, NotFoundError, StateError, closest_name
+from medssl.core.files import expanded
 from medssl.core.protocol import FINISHED, QUEUED, RESUMABLE_STATES, RUNNING, JobView
 from medssl.jobs.store import JobStore
 
@@ -29,7 +30,7 @@ def missing_model(home: Path, reference: str, what: str = "model", also: str = "
     begun = [view for view in views if len(reference) >= SHORTEST and view.id.startswith(reference)]
     if found := named or begun:
         return _of_job(found[0], what, home)
-    path = Path(reference).expanduser()
+    path = expanded(reference)
     if reference and path.is_dir():
         rule = "is a folder, and weights are one file"
         return NotFoundError(f"{what} {reference!r}", rule, f"Give {_inside(path)}", code="model-not-found")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Body, Response
 
 from medssl.core.errors import InputError
+from medssl.core.files import expanded
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.spec_files import parse_dataset_spec, read_dataset_spec, ready_made, to_yaml
 from medssl.server.answers import errors, json_answer
@@ -23,20 +23,36 @@ def dataset_spec_routes() -> APIRouter:
         made = ready_made().values()
         return json_answer([{"name": one.name, "title": one.title, "spec": one.as_dict()} for one in made])
 
-    @routes.post("/dataset-specs/read", responses=errors(404, 507))
+    @routes.post("/dataset-specs/read", responses=errors(404, 507), openapi_extra=_body({"path"}, {"text"}))
     def read(body: dict[str, Any] = Body()) -> Response:
         """A dataset spec's file on this machine ({"path"}), or the text of one ({"text"}), as JSON."""
         if set(body) == {"path"} and isinstance(body["path"], str):
-            return json_answer(read_dataset_spec(Path(body["path"]).expanduser()).as_dict())
+            return json_answer(read_dataset_spec(expanded(body["path"])).as_dict())
         if set(body) == {"text"} and isinstance(body["text"], str):
             return json_answer(parse_dataset_spec(body["text"]).as_dict())
         raise InputError(f"fields {', '.join(body) or 'none'}", "must be path or text", "Send one of the two")
 
-    @routes.post("/dataset-specs/text")
+    @routes.post("/dataset-specs/text", openapi_extra=_body({"spec"}))
     def text(body: dict[str, Any] = Body()) -> Response:
         """A dataset spec (JSON) as a YAML file."""
-        if not isinstance(body.get("spec"), dict):
-            raise InputError("spec", "must be a JSON object", "Send the dataset spec")
+        if set(body) != {"spec"} or not isinstance(body["spec"], dict):
+            raise InputError(
+                f"fields {', '.join(body) or 'none'}", "must be spec, a JSON object", "Send the dataset spec"
+            )
         return json_answer({"text": to_yaml(DatasetSpec.from_dict(body["spec"]))})
 
     return routes
+
+
+def _body(*choices: set[str]) -> dict[str, Any]:
+    """What the document says of a body with one of these sets of fields."""
+    types = {"spec": {"type": "object"}}
+    one_of = [
+        {
+            "required": sorted(fields),
+            "properties": {name: types.get(name, {"type": "string", "minLength": 1}) for name in fields},
+            "additionalProperties": False,
+        }
+        for fields in choices
+    ]
+    return {"requestBody": {"content": {"application/json": {"schema": {"oneOf": one_of}}}}}

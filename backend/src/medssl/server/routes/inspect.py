@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from medssl.core.protocol import END_STATES, ResultStatus, to_json
 from medssl.core.registry import load
 from medssl.server.answers import ANY_FILE, errors, file_answer, json_answer
+from medssl.server.bodies import strict
 from medssl.server.uploads import VolumeStore
 from medssl.server.worker_process import InspectionWorker
 
@@ -31,6 +32,7 @@ def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
             f"/inspect/{name}", _endpoint(name, kind, worker, volumes), methods=["POST"], status_code=202,
             response_model=ResultStatus, operation_id=name, summary=inspection.summary,
             description=inspect.cleandoc(kind.__doc__), responses=DONE | errors(404, 507),
+            dependencies=[strict(kind)],
         )  # fmt: skip
 
     @routes.get("/results/{result}", response_model=ResultStatus, responses=errors(404))

@@ -9,6 +9,7 @@ from medssl.jobs import process
 from medssl.jobs.rounds import rounds_of
 from medssl.jobs.store import JobStore
 from medssl.server.answers import ANY_FILE, errors, file_answer, json_answer
+from medssl.server.bodies import strict
 from medssl.server.uploads import VolumeStore
 
 
@@ -16,7 +17,9 @@ def job_routes(store: JobStore, kinds: str, grace_s: float) -> APIRouter:
     """The routes over one job store; `grace_s` seconds after a cancel the job is ended by force."""
     routes = APIRouter(tags=["jobs"])
 
-    @routes.post("/jobs", status_code=201, response_model=JobView, responses=errors(404, 507))
+    @routes.post(
+        "/jobs", status_code=201, response_model=JobView, responses=errors(404, 507), dependencies=[strict(JobSpec)]
+    )
     def submit(spec: JobSpec) -> Response:
         """Make a job and start its process."""
         check_version(spec.version)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from medssl.core.errors import ConfigError, WeightsError, be, counted
+from medssl.core.files import expanded
 from medssl.core.protocol import JobSpec
 from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build
@@ -117,7 +117,7 @@ def _arm(entry: Any, config: dict[str, Any], task: str) -> Arm:
 
 def _weights(arm: Arm) -> str:
     """A path made absolute; job ids and untrained models as they are."""
-    path = Path(arm.weights).expanduser()
+    path = expanded(arm.weights)
     if not arm.weights or arm.weights.startswith(UNTRAINED):
         return arm.weights
     if path.exists():

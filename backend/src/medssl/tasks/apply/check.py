@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
+from medssl.core.files import expanded
 from medssl.core.protocol import JobSpec
 from medssl.core.schema import as_dict, build
 from medssl.datasets.submitted_sets import with_complete_sets
@@ -18,5 +18,5 @@ def check_apply(spec: JobSpec) -> JobSpec:
         ConfigError: a setting that is unknown or out of range. CatalogError: a dataset spec that cannot be used.
     """
     config = as_dict(build(ApplyConfig, spec.config))
-    output = str(Path(config["output"]).expanduser().absolute()) if config["output"] else ""
+    output = str(expanded(config["output"]).absolute()) if config["output"] else ""
     return dataclasses.replace(spec, config={**config, "output": output}, data=with_complete_sets(spec.data))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medssl.core.errors import InputError
-from medssl.core.files import disk_errors, read_json, write_json
+from medssl.core.files import disk_errors, expanded, read_json, write_json
 from medssl.core.plan import Plan
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import shown
@@ -37,7 +37,7 @@ class ApplyFolder:
     @classmethod
     def of(cls, text: str, otherwise: Path) -> ApplyFolder:
         """A folder, a .csv file for predictions (its index and record are named after it), or `otherwise` where empty."""
-        path = Path(text).expanduser() if text else otherwise
+        path = expanded(text) if text else otherwise
         if path.suffix.lower() != ".csv":
             return cls(path)
         return cls(path.parent, path.name, f"{path.stem}.index.csv", f"{path.stem}.apply.json")
