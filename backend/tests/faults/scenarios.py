@@ -178,8 +178,5 @@ def play(name: str, fault: str, at: int, folder: Path) -> Row | None:
         return None
     found = scenario.look(folder)
     left = tuple(sorted(path.name for path in folder.rglob(".*")))
-    if not error:
-        stands = "after" if found != before else "before"
-    else:
-        stands = "before" if found == before else f"{found}"
+    stands = "before" if found == before else f"{found}" if error else "after"
     return Row(name, fault, f"{at}: {disk.calls[at - 1]}", error, stands, left)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,7 +58,7 @@ IN_USE = (*CLEARABLE, "samples", "leftovers")  # what a running job may need
 def usage(as_json: AsJson = False, home: Home = None) -> None:
     """List what MedSSL keeps in its home folder: what it holds, how large and how old it is."""
     folder = home_folder(home)
-    rows = []
+    rows: list[dict[str, Any]] = []
     known: set[Path] = set()
     for name, kind in KINDS.items():
         entries = list(entries_of(folder, kind))

@@ -132,7 +132,9 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
     head, mark, rest = start.partition(b"ElementDataFile")
     last, _, _ = rest.partition(b"\n")
     lines = (head + mark + last).decode("utf-8", "surrogateescape").split("\n")
-    pairs = [tuple(part.strip() for part in line.split("=", 1)) for line in lines if line.strip()]
+    pairs = [
+        (name.strip(), value.strip()) for name, _, value in (line.partition("=") for line in lines if line.strip())
+    ]
     names = [pair[0] for pair in pairs]
     plain = mark and all(LINE.fullmatch(line.strip()) for line in lines if line.strip())
     if not plain or len(set(names)) < len(names):

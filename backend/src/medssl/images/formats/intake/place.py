@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ FARTHEST = 1e9  # mm from the scanner's zero
 FLAT = 1e-6  # the volume of the cell of unit axes, below which they lie in one plane
 
 
-def check_place(path: Path | str, steps: Sequence[Sequence[float]], origin: Sequence[float] = ()) -> None:
+def check_place(path: Path | str, steps: Sequence[Any] | np.ndarray, origin: Sequence[float] | np.ndarray = ()) -> None:
     """Refuse a place that is none.
 
     Args:
