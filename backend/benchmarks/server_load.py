@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import psutil
 
 from medssl import handlers
 from medssl.client import backend
-from medssl.client.volumes import nrrd_bytes
 
 PATHS = ("/jobs", "/tasks", "/models", "/jobs", "/health", "/methods")
 PIECE = 2**20
+SLICES = 32
+VOLUME = f"NRRD0004\ntype: short\ndimension: 3\nsizes: 256 256 {SLICES}\nencoding: raw\nendian: little\n\n".encode()
 HEALTH_PAUSE_S = 0.02
 TRAINING = """
 import torch
@@ -100,14 +100,15 @@ class Load:
 
     async def run(self, clients: int, requests: int, waiting: int, uploading: int, half_sent: int) -> float:
         """Load the server until all clients are through; returns the seconds that took."""
+        attack = [asyncio.ensure_future(self._half_send()) for _ in range(half_sent)]
+        await asyncio.sleep(2)  # this process, too, needs a moment for so many
         begun = time.perf_counter()
         beside = [asyncio.ensure_future(self._watch_health())]
         beside += [asyncio.ensure_future(self._wait()) for _ in range(waiting)]
         beside += [asyncio.ensure_future(self._upload(n)) for n in range(uploading)]
-        beside += [asyncio.ensure_future(self._half_send()) for _ in range(half_sent)]
         await asyncio.gather(*(self._ask(n, requests) for n in range(clients)))
         seconds, self._busy = time.perf_counter() - begun, False
-        await asyncio.wait(beside, timeout=15)
+        await asyncio.wait([*beside, *attack], timeout=15)
         return seconds
 
     async def _ask(self, n: int, requests: int) -> None:
@@ -129,7 +130,7 @@ class Load:
         client, m = Client(self._address), 0
         while self._busy:
             m += 1
-            data = nrrd_bytes(np.full((32, 256, 256), 1000 * n + m, np.int16), np.eye(4))
+            data = VOLUME + (1000 * n + m).to_bytes(4, "little") * (SLICES * 2**15)
             sha256 = hashlib.sha256(data).hexdigest()
             for start in range(0, len(data), PIECE):
                 stop = min(start + PIECE, len(data))

@@ -26,7 +26,8 @@ class ConnectionLimits:
         head_s: longest time from the connection's begin, or from the last answer, to a whole request head.
         body_s: in each stretch of so many seconds ...
         body_bytes: ... at least so many bytes of an unfinished body must come.
-        strangers: places for connections that have shown no token.
+        strangers: places for connections that have shown no token; several times what is accepted in a turn of the loop,
+            since a head is read only two turns later.
         strangers_of_peer: of those, for one address; it does not count for loopback, where proxies and tunnels end.
         known: places for connections that have shown a token.
     """
@@ -34,7 +35,7 @@ class ConnectionLimits:
     head_s: float = 10.0
     body_s: float = 30.0
     body_bytes: int = 30 * 2**10
-    strangers: int = 64
+    strangers: int = 512
     strangers_of_peer: int = 16
     known: int = 448
 

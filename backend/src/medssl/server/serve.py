@@ -30,10 +30,8 @@ from medssl.server.rate import RATE
 
 ANYWHERE = ("0.0.0.0", "::")
 HANDSHAKE_S = 10.0
-AT_ONCE, QUEUE = (
-    32,
-    1024,
-)  # connections taken in one turn of the loop: each needs a file before it has a place; and waiting
+AT_ONCE = 8  # connections that are taken in one turn of the loop: each needs a file before it has a place
+QUEUE = 1024  # connections that the system lets wait
 OPEN_FILES = 4096
 
 
@@ -45,7 +43,7 @@ def serve(
     hosts: tuple[str, ...] = (),
     certificate: Path | None = None,
     key: Path | None = None,
-    limits: ConnectionLimits = ConnectionLimits(),
+    limits: ConnectionLimits | None = None,
     **options: Any,
 ) -> None:
     """Serve the home folder until `POST /shutdown`, Ctrl-C or SIGTERM. Running jobs go on afterwards.
@@ -56,7 +54,7 @@ def serve(
         port: 0 takes a free one.
         hosts: further names that clients may call this machine by.
         certificate, key: PEM files, for TLS; the certificate first in its file, then those that lead to its root.
-        limits: of the connections.
+        limits: of the connections; by default as many as the system's limit of open files allows.
         options: further arguments of `create_app`.
 
     Raises:
@@ -67,7 +65,8 @@ def serve(
     make_home(home)
     tls = _certificate(certificate, key)
     try:
-        _raise_open_files()
+        files = _raise_open_files()
+        limits = limits or ConnectionLimits(strangers=min(512, files // 4), known=min(448, files // 4))
         with FileLock(home / "server.lock").acquire(timeout=0), _listen(host, port) as listening:
             _serve_on(listening, home, host, hosts, tls, limits, **options)
     except Timeout:
@@ -171,15 +170,17 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _raise_open_files() -> None:
-    """As many open files as the system allows: some start a program with room for 256."""
+def _raise_open_files() -> int:
+    """Open as many files as the system allows, and return how many that is: some start a program with room for 256."""
     with suppress(ImportError, ValueError, OSError):
-        import resource  # Windows has none
+        import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft < OPEN_FILES:
-            most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+        most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return most
+    return OPEN_FILES  # Windows has no such limit
 
 
 def _shown(host: str) -> str:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -35,6 +36,8 @@ def about_routes(
     """The routes that describe the server; `shutdown` ends it, jobs go on."""
     routes = APIRouter(tags=["server"])
     devices_known = _Remembered(probing, PROBE_VALID_S)
+    methods_answer = cache(lambda: json_answer(describe_methods()))  # tens of milliseconds each, always the same
+    tasks_answer = cache(lambda: json_answer(describe_tasks()))
 
     @routes.get("/health")
     async def health() -> dict[str, Any]:
@@ -57,12 +60,12 @@ def about_routes(
     @routes.get("/methods")
     def methods() -> Response:
         """Every pretraining method with its settings and presets."""
-        return json_answer(describe_methods())
+        return methods_answer()
 
     @routes.get("/tasks")
     def tasks() -> Response:
         """Every downstream task with its settings and presets."""
-        return json_answer(describe_tasks())
+        return tasks_answer()
 
     @routes.get("/models")
     def models() -> Response:
