@@ -6,8 +6,9 @@
 Each arm is the laptop preset of a method with few settings changed, see ARMS; each seed has its own split, weights and samples. Every
 network is measured on the validation patients of its own training set, whose affine maps are known: from each cell of one view of an
 image to the most similar cell of the other, in cells. These figures are for choosing. Only with --measure FOLDER (index.csv, images,
-masks of the lungs) all trained networks also look for landmarks on images of another source; that is for the end. A run that was
-stopped goes on where it was; runs.jsonl holds a line per network.
+masks of the lungs) all trained networks also look for landmarks on images of another source, everywhere and within a radius around
+the same place (landmarks/ARM-RADIUS); that is for the end. A run that was stopped goes on where it was; runs.jsonl holds a line
+per network.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -28,9 +30,10 @@ from medssl.core.protocol import DataSpec, JobSpec, to_json
 from medssl.core.registry import config_class
 from medssl.core.requests import LandmarksRequest
 from medssl.core.schema import as_dict, build
-from medssl.core.tables import write_table
+from medssl.core.tables import read_table, write_table
 from medssl.datasets.catalog.catalog import read_catalog
 from medssl.datasets.crops.loader import micro_batches
+from medssl.evaluation.landmark_errors import MEASURES
 from medssl.handlers.worker.local import run_here
 from medssl.inference.untrained import untrained_twin
 from medssl.inspection.anatomy.lung_landmarks import landmarks_of_masks
@@ -132,15 +135,16 @@ def measure_landmarks(rows: list[dict[str, Any]], asked: argparse.Namespace) -> 
     """Landmarks of the lungs on images of another source, with every trained network; the tables of `medssl landmarks`."""
     data, home = DataSpec(path=str(asked.measure / "index.csv"), modality="CXR"), asked.output / "home"
     points, notes = landmarks_of_masks(read_catalog(data, home).entries, asked.measure / "masks")
-    for arm in dict.fromkeys(row["arm"] for row in rows):
+    for arm, radius in product(dict.fromkeys(row["arm"] for row in rows), asked.radius):
         models = tuple(row["model"] for row in rows if row["arm"] == arm)
-        request = LandmarksRequest(data, models, points=tuple(points), dense=asked.dense)
-        folder = asked.output / "landmarks" / arm.replace(" ", "-")
-        result = run_here("landmarks", to_json(request), home, folder, lambda *_: None)
-        write_json(folder / "info.json", {**result.info, "notes": [*result.info["notes"], *notes]})
-        for row in result.table:
-            if row["landmark"] == "all" and row["group"] == "all":
-                print(arm, "  ".join(f"{name} {_short(value)}" for name, value in row.items()), flush=True)
+        request = LandmarksRequest(data, models, points=tuple(points), dense=asked.dense, search_radius=radius)
+        folder = asked.output / "landmarks" / f"{arm.replace(' ', '-')}-{radius:g}"
+        if not (folder / "info.json").is_file():
+            result = run_here("landmarks", to_json(request), home, folder, lambda *_: None)
+            write_json(folder / "info.json", {**result.info, "notes": [*result.info["notes"], *notes]})
+        for row in read_table(folder / "landmarks.csv").rows:
+            if row["landmark"] == row["group"] == "all":
+                print(f"{arm}, radius {radius:g}, {row['model']}: {_measures(row)}", flush=True)
 
 
 def read_runs(path: Path) -> list[dict[str, Any]]:
@@ -152,6 +156,12 @@ def _run(folder: Path, asked: argparse.Namespace) -> FolderRun:
     for name in ("results", "checkpoints"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     return FolderRun(folder, asked.output / "home", lambda: False, device=asked.device)
+
+
+def _measures(row: dict[str, str]) -> str:
+    """A row of landmarks.csv: each measure with its interval."""
+    bounds = {name: [float(row[f"{name}{end}"] or "nan") for end in ("", "_low", "_high")] for name in MEASURES}
+    return ", ".join(f"{name} {value:.3g} ({low:.3g} to {high:.3g})" for name, (value, low, high) in bounds.items())
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -176,6 +186,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=0, help="of each training; 0: those of the preset")
     parser.add_argument("--measure", type=Path, help="folder with index.csv and masks, of images of another source")
+    parser.add_argument(
+        "--radius", nargs="+", type=float, default=[0.0, 25.0], help="search radii in %% of the width; 0: none"
+    )
     parser.add_argument("--dense", type=int, default=1, help="descriptors along a side of a cell, for landmarks")
     parser.add_argument("--threads", type=int, default=1, help="of the processor")
     parser.add_argument("--device", default="cpu", help="as torch names it")

@@ -110,8 +110,8 @@ class AnatomyConfig:
             "backbone": "swin_micro",
             "drop_path": 0.0,
             "training": {
-                "steps": 2_000, "batch_size": 8, "learning_rate": 1e-3, "weight_decay": 0.05, "warmup_steps": 50, "ema": 0.995,
-                "validate_every": 200, "validation_samples": 64, "checkpoint_every": 200,
+                "steps": 3_600, "batch_size": 8, "learning_rate": 1e-3, "weight_decay": 0.05, "warmup_steps": 50, "ema": 0.995,
+                "validate_every": 300, "validation_samples": 64, "checkpoint_every": 300,
             },
         },
     }  # fmt: skip
