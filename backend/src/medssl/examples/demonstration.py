@@ -43,10 +43,11 @@ def backend_over(home: Path) -> Iterator[Session]:
 
 
 def train(
-    session: Session, data: DataSpec, method: str, preset: str, settings: dict[str, Any], events: list[dict[str, Any]]
-) -> JobView:
-    """Pretrain through the client, showing and keeping every event."""
-    job = session.pretrain(data, method, preset, settings, name="demo", device="auto")
+    session: Session, data: DataSpec, method: str, preset: str, settings: dict[str, Any], events: list[dict[str, Any]],
+    **spec: Any,
+) -> JobView:  # fmt: skip
+    """Pretrain through the client, showing and keeping every event; `spec`: further fields of `JobSpec`."""
+    job = session.pretrain(data, method, preset, settings, name="demo", device="auto", **spec)
     with JobDisplay() as display:
 
         def on_event(event: dict[str, Any]) -> None:

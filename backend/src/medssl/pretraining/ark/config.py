@@ -239,7 +239,7 @@ class ArkConfig:
             "smallest_crop": 0.5,
             "framing_probability": 0.5,
             "training": {
-                "batch_size": 16, "learning_rate": 1e-3, "weight_decay": 0.05, "checkpoint_every": 200,
+                "batch_size": 16, "learning_rate": 3e-4, "weight_decay": 0.05, "checkpoint_every": 200,
                 "validation_samples": 200,
             },
         },

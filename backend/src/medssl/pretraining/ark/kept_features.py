@@ -38,9 +38,9 @@ class View:
 class KeptFeatures:
     """What the backbone of `network` says of fixed views, as long as it does not change.
 
-    Rows lie in a folder that is named by the digest of the backbone's tensors and of what they see: another backbone, another size or
-    another way of making views has another folder. Within it a row is known by the image's key in `prepared` (path, time, size and
-    normalisation) and the view.
+    Rows lie in a folder that is named by the digest of the backbone's tensors and of the size that they see. Within it a row is known by
+    the image's key in `prepared` (path, time, size and normalisation) and the view, with the way of making it: the whole image is the
+    same whatever that is.
 
     Args:
         folder: of all such folders.
@@ -51,7 +51,7 @@ class KeptFeatures:
 
     def __init__(self, folder: Path, network: ArkEncoder, views: FixedViews, prepared: PreparedImages) -> None:
         self.network, self.views, self.prepared = network, views, prepared
-        seen = json.dumps([VERSION, network.side, network.standard, repr(views.framing)])
+        seen = json.dumps([VERSION, network.side, network.standard])
         name = hashlib.sha256(f"{seen}{backbone_digest(network)}".encode()).hexdigest()[:32]
         self.store = FeatureStore(folder / name, network.dimension)
 
@@ -119,7 +119,7 @@ class KeptFeatures:
             image = self.prepared.key(view.image, view.inverted)
         except VolumeError:
             image = "missing"
-        drawn = f"{view.image}|{view.tinted}" if view.number else ""  # the whole image has neither crop nor tint
+        drawn = f"{view.image}|{view.tinted}|{self.views.framing}" if view.number else ""  # else neither crop nor tint
         return hashlib.sha256(f"{image}|{view.number}|{drawn}".encode()).digest()
 
 
