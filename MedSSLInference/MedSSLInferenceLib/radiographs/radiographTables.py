@@ -47,13 +47,15 @@ def _beside(row) -> str:
 
 
 def fillLandmarks(widget, rows, unit: str) -> None:
-    """Median error and share within a patch, per model, landmark and group; in the tooltip their intervals and the means."""
-    headers = (_("Model"), _("Landmark"), _("Median ({unit})").format(unit=unit), _("In patch"))
-    texts = [(row["model"], _place(row), f"{row['median']:.1f}", f"{row['within_cell']:.0%}") for row in rows]
-    tip = _("{model}: median {median}, within a patch {share}, mean {mean}, clipped at 30 % of the width {clipped}")
+    """Median error and, in brackets, share within a patch, per model, landmark and group; in the tooltip their intervals and the means."""
+    headers = (_("Model"), _("Landmark"), _("Median ({unit})").format(unit=unit))
+    texts = [(row["model"], _place(row), f"{row['median']:.1f} ({row['within_cell']:.0%})") for row in rows]
+    tip = _(
+        "{model}, in {unit}: median {median}, within a patch {share}, mean {mean}, clipped at 30 % of the width {clipped}"
+    )
     tips = [
         tip.format(
-            model=row["model"], median=_error(row, "median"), share=_share(row), mean=_error(row, "mean"),
+            model=row["model"], unit=unit, median=_error(row, "median"), share=_share(row), mean=_error(row, "mean"),
             clipped=_error(row, "mean_clipped"),
         )
         for row in rows

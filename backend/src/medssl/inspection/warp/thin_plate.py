@@ -18,7 +18,7 @@ from medssl.inspection.warp.point_pairs import PointPairs
 
 STIFFNESSES = (0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # tried; of coordinates whose unit is the fixed image's width
 FOLDED = 0.001  # share of the image that may fold
-LATTICE = 128  # places along the longer side on which the map is kept
+LATTICE = 96  # places along the longer side on which the map is kept
 PARTS = 10  # of the pairs, each of which is left out once
 
 Spline = Callable[[np.ndarray], np.ndarray]  # pixels (N, 2) of the fixed image to pixels of the moving one
