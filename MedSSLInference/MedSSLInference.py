@@ -77,7 +77,10 @@ class MedSSLInferenceParameterNode:
     radiographs: list[slicer.vtkMRMLScalarVolumeNode]
     radiographView: str
     dense: Annotated[int, WithinRange(1, 4)] = 2
+    searchRadius: Annotated[int, WithinRange(0, 50)] = 0
+    refine: bool
     count: Annotated[int, WithinRange(1, 100)] = 12
+    warpBlend: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
     parts: Annotated[int, WithinRange(0, 30)] = 0
     mapMethod: str = "tsne"
     heatOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5

@@ -12,7 +12,7 @@ from MedSSLLib.steps import runSteps
 from medssl.client import api
 from medssl.handlers import INSPECTIONS
 from MedSSLInferenceLib.runs.landmarkRun import landmarksRun
-from MedSSLInferenceLib.runs.radiographRun import correspondRun, cosegmentRun, patchmapRun, similarityRun
+from MedSSLInferenceLib.runs.radiographRun import correspondRun, cosegmentRun, patchmapRun, similarityRun, warpRun
 from MedSSLInferenceLib.runs.restorationRun import restorationRun
 from MedSSLInferenceLib.runs.retrieveRun import caseRun, retrieveRun
 from MedSSLInferenceLib.runs.saliencyRun import saliencyRun
@@ -55,7 +55,7 @@ class ConsoleVerbs:
             nodes: 2D volume nodes, or 3D ones with a `view`; they stay as they are.
             model: a job id, the path of a weight file that the backend can read, or "untrained:laptop".
             transport: as in `restore`.
-            options: count, dense (1, 2, 4), view ("frontal", "lateral", "red", "k:57": what 3D volumes become), seed,
+            options: count, search_radius (percent of the width, 0: everywhere), refine, dense (1, 2, 4), view ("frontal", "lateral", "red", "k:57": what 3D volumes become), seed,
                 part (student, teacher), fidelity, device, onProgress(fraction, message); waitForCompletion=False with
                 onFinished and onFailed, as in `restore`.
 
@@ -79,6 +79,22 @@ class ConsoleVerbs:
             A Similarity: `heatMaps` and `matches` of the other images, `table`, `info`.
         """
         return self._finish("similarity", nodes, model, transport, {**options, "source": source, "pointRas": pointRas})
+
+    def warp(self, nodes, model="", target=1, transport=None, **options):
+        """Bend the first of some radiographs onto another by points of equal anatomy.
+
+        Args:
+            nodes, transport: as in `correspond`.
+            model: as in `correspond`; not needed where points are given.
+            target: number of the node that the first is bent onto.
+            options: as in `correspond` but for count, and points (dicts with x, y, target_x, target_y in pixels), stiffness,
+                least_confidence.
+
+        Returns:
+            A Warped: the grid transform in `transform`, a copy of the first image below it in `copy`, `table`, `info` (share
+            that folds, residuals).
+        """
+        return self._finish("warp", nodes, model, transport, {**options, "target": target})
 
     def cosegment(self, nodes, model, transport=None, **options):
         """Part radiographs into the same anatomical parts; options as in `correspond`, and parts (0: automatic).
@@ -251,7 +267,7 @@ class ConsoleVerbs:
         """Work that has not begun: `wait(transport)` or `start(transport, onFinished, onFailed)` does it.
 
         Args:
-            name: restore, correspond, similarity, cosegment, patchmap, landmarks, segment, saliency, retrieve (one node each) or
+            name: restore, correspond, similarity, warp, cosegment, patchmap, landmarks, segment, saliency, retrieve (one node each) or
                 predict.
         """
         return RUNS[name](nodes, model, **options)
@@ -272,7 +288,7 @@ class ConsoleVerbs:
 
 RUNS = {
     "restore": restorationRun,
-    "correspond": correspondRun, "similarity": similarityRun, "cosegment": cosegmentRun, "patchmap": patchmapRun,
+    "correspond": correspondRun, "similarity": similarityRun, "warp": warpRun, "cosegment": cosegmentRun, "patchmap": patchmapRun,
     "landmarks": landmarksRun, "segment": segmentRun, "predict": predictRun, "saliency": saliencyRun,
     "retrieve": lambda node, model, among, **options: retrieveRun(node, among, model, **options),
 }  # fmt: skip

@@ -143,6 +143,7 @@ def test_cosegment(ready, process_until, grab):
 def test_every_widget_says_what_it_is_for(panel):
     ui = panel.ui
     for widget in (ui.imagesSelector, ui.viewCombo, ui.denseCombo, ui.countSpin, ui.correspondButton, ui.correspondTable,
+                   ui.radiusSlider, ui.radiusSpin, ui.refineCheck, ui.warpCombo, ui.warpButton, ui.blendSlider,
                    ui.sourceCombo, ui.placeButton, ui.opacitySlider, ui.findButton, ui.findTable, ui.partsSpin,
                    ui.cosegmentButton, ui.mapCombo, ui.patchmapButton, ui.radiographShowButton):  # fmt: skip
         assert widget.toolTip, widget.objectName
@@ -172,7 +173,11 @@ def test_landmark_error_of_tables(ready, process_until, grab):
         "/data/landmarks.csv",
         ("sex", "view"),
     )
-    assert request.models == (PEAC,) and ui.landmarksTable.item(0, 2).text() == "2.0 (1.0 to 3.0)"
+    assert request.models == (PEAC,)
+    table = ui.landmarksTable
+    assert table.item(0, 2).text() == "2.0 (50%)"
+    assert "in mm: median 2.0 (1.0 to 3.0)" in table.item(0, 2).toolTip() and "mean 4.0" in table.item(0, 2).toolTip()
+    assert ui.radiographStatus.text.startswith("peac is better by median")
     assert ready.widget.logic.getParameterNode().landmarkGroups == "sex, view"
     ready.grab(grab, "correspond-landmarks")
 
@@ -180,6 +185,11 @@ def test_landmark_error_of_tables(ready, process_until, grab):
 def test_landmark_errors_of_few_patients_have_no_interval(ready):
     from MedSSLInferenceLib.radiographs.radiographTables import fillLandmarks
 
-    row = dict(model="m", landmark="apex", group="all", mean=2.04, low=None, high=None, within_cell=0.5)
-    fillLandmarks(ready.ui.landmarksTable, [row, row | {"low": 1.0, "high": 3.0}], "mm")
-    assert [ready.ui.landmarksTable.item(n, 2).text() for n in range(2)] == ["2.0", "2.0 (1.0 to 3.0)"]
+    row = dict(model="m", landmark="apex", group="all")
+    for measure in ("median", "within_cell", "mean", "mean_clipped"):
+        row |= {measure: 0.54, f"{measure}_low": None, f"{measure}_high": None}
+    fillLandmarks(ready.ui.landmarksTable, [row], "mm")
+    tip = ready.ui.landmarksTable.item(0, 2).toolTip()
+    assert (
+        ready.ui.landmarksTable.item(0, 2).text() == "0.5 (54%)" and "median 0.5, within a patch 54%, mean 0.5" in tip
+    )

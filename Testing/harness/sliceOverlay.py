@@ -1,4 +1,4 @@
-"""What Slicer's displayable managers draw over a slice: segmentations and control points with their labels."""
+"""What Slicer's displayable managers draw over a slice: segmentations, closed curves, and control points with their labels."""
 
 from __future__ import annotations
 
@@ -26,10 +26,26 @@ def paint(painter, sliceNode, top: int) -> None:
         if _shown(node, sliceNode):
             _points(painter, node, sliceNode, top)
 
+    for node in slicer.util.getNodesByClass("vtkMRMLMarkupsClosedCurveNode"):
+        if _shown(node, sliceNode):
+            _curve(painter, node, sliceNode, top)
+
 
 def _shown(node, sliceNode) -> bool:
     display = node.GetDisplayNode()
     return display is not None and bool(display.GetVisibility()) and display.IsDisplayableInView(sliceNode.GetID())
+
+
+def _curve(painter, node, sliceNode, top: int) -> None:
+    """The line alone, through the control points."""
+    rasToXy = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Invert(sliceNode.GetXYToRAS(), rasToXy)
+    height = sliceNode.GetDimensions()[1]
+    count = node.GetNumberOfDefinedControlPoints()
+    places = [rasToXy.MultiplyPoint([*node.GetNthControlPointPositionWorld(n), 1.0]) for n in range(count)]
+    painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+    painter.setPen(QtGui.QPen(QtGui.QColor.fromRgbF(*node.GetDisplayNode().GetSelectedColor()), 1.5))
+    painter.drawPolygon(QtGui.QPolygonF([QtCore.QPointF(x, top + height - 1 - y) for x, y, *_ in places]))
 
 
 def _points(painter, node, sliceNode, top: int) -> None:

@@ -80,7 +80,33 @@ class RadiographServer(RestoreServer):
                 image=image, name=ref.name, x=x, y=y, similarity=0.9, runner_up_x=size[0] - x, runner_up_y=y,
                 runner_up_similarity=0.6, confidence=0.75,
             ))  # fmt: skip
-        return rows, {"maps": maps, "notes": []}, {}
+        info = {"maps": maps, "notes": [], "circles": []}
+        if request.search_radius:
+            middles = [share * size for size in sizes]
+            info["circles"] = [
+                dict(image=n, x=x, y=y, radius=request.search_radius / 100 * sizes[n][0])
+                for n, (x, y) in enumerate(middles)
+            ]
+            info["untrained"] = [{**row, "x": row["x"] + 9, "confidence": 0.1} for row in rows]
+        return rows, info, {}
+
+    def _warp(self, request):
+        """Every place of the second image is taken to the same share of the first, and 3 mm to the patient's left."""
+        (_first, frame), (_second, other) = (read_nrrd_bytes(self.volumes[ref.sha256]) for ref in request.images)
+        sizes, step = self.sizes(request.images), 8
+        columns, rows = (-(-(side - 1) // step) + 1 for side in sizes[1])
+        pixels = np.stack(np.meshgrid(np.arange(columns) * step, np.arange(rows) * step), -1)  # (rows, columns, 2)
+        there = (pixels + 0.5) / sizes[1] * sizes[0] - 0.5
+        world = [
+            np.concatenate([p, 0 * p[..., :1], 1 + 0 * p[..., :1]], -1) @ m.T
+            for p, m in ((there, frame), (pixels, other))
+        ]
+        vectors = (world[0] - world[1])[..., :3] * (-1, -1, 1) + (3.0, 0, 0)
+        info = {
+            "text": "40 of 52 point pairs used; median residual 1.1 % of the width; 0.00% of the image folds",
+            "notes": [],
+        }
+        return [], info, {"displacement.nrrd": displacements(vectors, other @ np.diag([step, step, 1, 1]))}
 
     def _cosegment(self, request):
         files = {}
@@ -117,9 +143,28 @@ class RadiographServer(RestoreServer):
         return plane(self, request)
 
     def _landmarks(self, request):
-        row = dict(landmark="all", group="all", pairs=2, patients=2, low=1.0, high=3.0, median=2.0, within_cell=0.9)
-        rows = [{"model": model, "mean": 2.0, **row} for model in (*request.models, "untrained")]
-        return rows, {"unit": "mm", "notes": []}, {}
+        row = dict(landmark="all", group="all", pairs=2, patients=2)
+        for measure, value in (("median", 2.0), ("within_cell", 0.5), ("mean", 4.0), ("mean_clipped", 3.0)):
+            row |= {measure: value, f"{measure}_low": value / 2, f"{measure}_high": value * 1.5}
+        rows = [{"model": model, **row} for model in (*request.models, "untrained")]
+        verdict = {
+            "text": "peac is better by median and mean than same coordinates: median 2.00 mm against 3.10 mm.",
+            "good": True,
+        }
+        return rows, {"unit": "mm", "notes": [], "verdicts": [verdict]}, {}
+
+
+def displacements(vectors: np.ndarray, ijkToRas: np.ndarray) -> bytes:
+    """An NRRD file of vectors (rows, columns, 3) in mm, LPS, as the backend writes it."""
+    lps = np.diag([-1, -1, 1, 1]) @ ijkToRas
+    axes = " ".join("(" + ",".join(map(str, lps[:3, axis])) + ")" for axis in range(3))
+    header = [
+        "NRRD0004", "type: double", "dimension: 4", "space: left-posterior-superior",
+        f"sizes: 3 {vectors.shape[1]} {vectors.shape[0]} 1", f"space directions: none {axes}",
+        "kinds: vector domain domain domain", "endian: little", "encoding: raw",
+        "space origin: (" + ",".join(map(str, lps[:3, 3])) + ")",
+    ]  # fmt: skip
+    return "\n".join(header).encode() + b"\n\n" + vectors.astype("<f8").tobytes()
 
 
 def plane(server, request):

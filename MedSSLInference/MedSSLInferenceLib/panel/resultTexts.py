@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, FIND, PARTS, POINTS
+from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, FIND, PARTS, POINTS, WARPED
 from MedSSLInferenceLib.scene.results import (
     CASES,
     LANDMARKS,
@@ -24,7 +24,7 @@ def kindTitles() -> dict[str, str]:
     return {
         RESTORATION: _("Restoration"), POINTS: _("Points"), FIND: _("Find"), PARTS: _("Parts"),
         CHART: _("Patch map"), SEGMENTATION: _("Segments"), UNCERTAINTY: _("Uncertainty"), SALIENCY: _("Where"), PREDICTION: _("Prediction"),
-        CASES: _("Similar cases"), LANDMARKS: _("Landmarks"),
+        CASES: _("Similar cases"), LANDMARKS: _("Landmarks"), WARPED: _("Warp"),
     }  # fmt: skip
 
 
@@ -37,6 +37,7 @@ def _sentences() -> dict[str, str]:
         UNCERTAINTY: _("Where the segments of {images} are unsure."),
         SALIENCY: _("Where in {images} a finding is seen."), PREDICTION: _("Prediction of {images}."),
         CASES: _("Cases similar to {images}."), LANDMARKS: _("Errors at landmarks."),
+        WARPED: _("The first of {images}, bent onto another."),
     }  # fmt: skip
 
 

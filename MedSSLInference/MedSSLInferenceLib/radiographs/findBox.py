@@ -18,13 +18,24 @@ from MedSSLInferenceLib.scene.results import revealKind
 from MedSSLInferenceLib.views.radiographLayout import setOpacity, showResults
 
 
+def fillImages(combo, images) -> None:
+    """Offer images by their names; the choice stays where it can."""
+    before = max(0, combo.currentIndex)
+    wasBlocked = combo.blockSignals(True)
+    combo.clear()
+    for image in images:
+        combo.addItem(image.GetName())
+    combo.setCurrentIndex(before if before < len(images) else 0)
+    combo.blockSignals(wasBlocked)
+
+
 class FindBox:
     """Follows the points of a group while they move.
 
     Args:
         ui: widgets of MedSSLRadiographs.ui.
         layoutManager: function that returns Slicer's layout manager or None.
-        options: function that returns model, dense and device.
+        options: function that returns model, dense, device, search_radius and refine.
         onFailed: called with what went wrong, or None when it goes well again.
     """
 
@@ -58,13 +69,7 @@ class FindBox:
 
     def setImages(self, images) -> None:
         """Offer these images for the point."""
-        combo, before = self._ui.sourceCombo, self.source
-        wasBlocked = combo.blockSignals(True)
-        combo.clear()
-        for image in images:
-            combo.addItem(image.GetName())
-        combo.setCurrentIndex(before if before < len(images) else 0)
-        combo.blockSignals(wasBlocked)
+        fillImages(self._ui.sourceCombo, images)
 
     def setGroup(self, group: RadiographGroup | None) -> None:
         """Follow the points of this group; None: of none."""
@@ -129,7 +134,7 @@ class FindBox:
 
     def _onFound(self, number: int, similarity) -> None:
         self._onFailed(None)
-        fillMatches(self._ui.findTable, similarity.table, number)
+        fillMatches(self._ui.findTable, similarity.table, number, similarity.info.get("untrained", ()))
         name = self._group.images[number].GetName()
         source = next((row for row in similarity.table if row["image"] == number), None)
         where = pixelText(source["x"], source["y"]) if source is not None else ""

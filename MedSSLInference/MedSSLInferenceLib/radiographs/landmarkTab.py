@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from MedSSLLib.widgets.actionBox import Action, unfulfilled
+from MedSSLLib.widgets.fitting import breakable
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib.radiographs.radiographTables import fillLandmarks
@@ -16,7 +17,7 @@ class LandmarkTab:
 
     Args:
         ui: widgets of MedSSLRadiographs.ui.
-        options: function that returns model and device.
+        options: function that returns model, device, search_radius and refine.
         transport: function that returns the asynchronous transport, or None.
         missing: what is missing for any question about a model.
         changed: called when a path changed.
@@ -71,3 +72,5 @@ class LandmarkTab:
 
     def _onFinished(self, result: LandmarkErrors) -> None:
         fillLandmarks(self._ui.landmarksTable, result.table, result.info.get("unit", ""))
+        verdicts = [verdict["text"] for verdict in result.info.get("verdicts", ())]
+        self._ui.radiographStatus.text = breakable(" ".join(verdicts)) or _("Finished")

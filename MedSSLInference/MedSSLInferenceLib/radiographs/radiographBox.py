@@ -12,16 +12,16 @@ from slicer.i18n import tr as _
 from medssl.core.capabilities import PATCHES
 from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER, InspectionBox, withNotes
 from MedSSLInferenceLib.panel.sectionFit import fitTabs
-from MedSSLInferenceLib.radiographs.findBox import FindBox
+from MedSSLInferenceLib.radiographs.findBox import FindBox, fillImages
 from MedSSLInferenceLib.radiographs.landmarkTab import LandmarkTab
 from MedSSLInferenceLib.radiographs.radiographForm import RadiographForm
 from MedSSLInferenceLib.radiographs.radiographTables import fillCorrespondences
 from MedSSLInferenceLib.runs.radiographImages import planesOf
 from MedSSLInferenceLib.scene.comparison.partSegmentations import partNames
 from MedSSLInferenceLib.scene.comparison.pointLists import highlight
-from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, TABLE, RadiographGroup, findGroup, groups
+from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, TABLE, WARPED, RadiographGroup, findGroup, groups
 from MedSSLInferenceLib.scene.tableNodes import rowsOf
-from MedSSLInferenceLib.views.radiographLayout import groupViewSteps, isShown
+from MedSSLInferenceLib.views.radiographLayout import groupViewSteps, isShown, setOpacity
 
 
 class RadiographBox(InspectionBox):
@@ -48,6 +48,7 @@ class RadiographBox(InspectionBox):
             ui, self._landmarkOptions, lambda: self._transport, self._missingModel, self.update
         )
         ui.radiographShowButton.connect("clicked(bool)", lambda _checked: self.show())
+        ui.blendSlider.connect("valueChanged(double)", lambda _value: self._onBlend())
         fitTabs(ui.tabs)
         ui.correspondTable.connect("itemSelectionChanged()", self._onRow)
         self._setActions(*self._comparisons(), self.landmarks.action)
@@ -86,8 +87,12 @@ class RadiographBox(InspectionBox):
         if self.group is not None and self.group.complete:
             withMap = self.group.get(CHART) is not None if withMap is None else withMap
             steps = groupViewSteps(self.group, self._layoutManager(), self.ui.opacitySlider.value, withMap)
-            self._show(steps, lambda _value: self.find.layoutShown())
+            self._show(steps, lambda _value: self._layoutShown())
             self.update()
+
+    def _layoutShown(self) -> None:
+        self.find.layoutShown()
+        self._onBlend()
 
     def showResult(self, result) -> None:
         """Show a result of a comparison, and take that comparison up again."""
@@ -120,7 +125,11 @@ class RadiographBox(InspectionBox):
         return [
             Action(ui.correspondButton, _("Correspond"), _("To compare: {wishes}"),
                    _("Find places of equal anatomy in all radiographs, and mark them"),
-                   self._starter("correspond", lambda: {"count": ui.countSpin.value, "dense": form.dense}), *common),
+                   self._starter("correspond", lambda: {"count": ui.countSpin.value, "dense": form.dense, **form.search}), *common),
+            Action(ui.warpButton, _("Warp onto"), _("To warp: {wishes}"),
+                   _("Bend a copy of the first radiograph onto the other, by points that both show; a transform node does it"),
+                   self._starter("warp", lambda: {"target": ui.warpCombo.currentIndex + 1, "dense": 1, **form.search}),
+                   self._onWarped, self._missing),
             Action(ui.cosegmentButton, _("Co-segment"), _("To co-segment: {wishes}"),
                    _("Part all radiographs into the same anatomical parts, as segmentations"),
                    self._starter("cosegment", lambda: {"parts": ui.partsSpin.value, "dense": form.dense}), *common),
@@ -143,7 +152,7 @@ class RadiographBox(InspectionBox):
         source = self.find.source
         plane = planesOf(self.form.images, self.form.view)[source]
         point = self.find.pointOf(plane) if plane is not None else None
-        return {"source": source, "pointRas": point, "dense": self.form.dense}
+        return {"source": source, "pointRas": point, "dense": self.form.dense, **self.form.search}
 
     def _missing(self) -> list[str]:
         """What the user still has to do before a comparison can start."""
@@ -155,7 +164,7 @@ class RadiographBox(InspectionBox):
         return unfulfilled(*self._modelWishes(_("choose a model of {methods}").format(methods=methods)))
 
     def _landmarkOptions(self) -> dict:
-        return {"model": self._models.reference, "device": self._device()}
+        return {"model": self._models.reference, "device": self._device(), **self.form.search}
 
     def _findOptions(self) -> dict:
         return {**self._landmarkOptions(), "dense": self.form.dense}
@@ -165,6 +174,7 @@ class RadiographBox(InspectionBox):
         planes = planesOf(self.form.images, self.form.view)
         self._take(findGroup(planes) if len(planes) > 1 and None not in planes else None)
         self.find.setImages(self.form.images)
+        fillImages(self.ui.warpCombo, self.form.images[1:])
         self.update()
 
     def _take(self, group: RadiographGroup | None) -> None:
@@ -182,6 +192,17 @@ class RadiographBox(InspectionBox):
         names = ", ".join(image.GetName() for image in result.group.images)
         self.step.summarize(_("{names} compared").format(names=names))
         self.show()
+
+    def _onWarped(self, result) -> None:
+        self._onCompared(result)
+        self.ui.warpLabel.text = _("{facts}. The transform is {name}.").format(
+            facts=result.info["text"], name=result.transform.GetName()
+        )
+        self._onBlend()
+
+    def _onBlend(self) -> None:
+        if self.group is not None and self.group.complete:
+            setOpacity(self.group, self._layoutManager(), self.ui.blendSlider.value, WARPED)
 
     def _onFound(self, result) -> None:
         self._onCompared(result)

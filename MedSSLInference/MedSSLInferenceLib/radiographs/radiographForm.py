@@ -39,6 +39,9 @@ class RadiographForm:
             fillCombo(combo, titles)
             combo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
         ui.partsSpin.specialValueText = _("automatic")
+        ui.radiusSpin.specialValueText = _("everywhere")
+        ui.radiusSlider.connect("valueChanged(int)", lambda value: ui.radiusSpin.setValue(value))
+        ui.radiusSpin.connect("valueChanged(int)", lambda value: ui.radiusSlider.setValue(value))
         self._ticked = TickedNodes(ui.imagesSelector, self._onChoice)
         ui.imagesSelector.connect("nodeAdded(vtkMRMLNode*)", lambda _node: changed())
 
@@ -60,6 +63,11 @@ class RadiographForm:
     def dense(self) -> int:
         """Descriptors along a side of a patch."""
         return int(chosen(self._ui.denseCombo))
+
+    @property
+    def search(self) -> dict:
+        """Where matches may lie and how finely they are looked for: fields of requests."""
+        return {"search_radius": float(self._ui.radiusSpin.value), "refine": self._ui.refineCheck.checked}
 
     def missing(self) -> list[str]:
         """What the user still has to choose."""
@@ -87,7 +95,10 @@ class RadiographForm:
     def inputs(self) -> tuple:
         """The widgets, which rest while a comparison runs."""
         ui = self._ui
-        return (ui.imagesSelector, ui.viewCombo, ui.denseCombo, ui.countSpin, ui.partsSpin, ui.mapCombo)
+        return (
+            ui.imagesSelector, ui.viewCombo, ui.denseCombo, ui.radiusSlider, ui.radiusSpin, ui.refineCheck, ui.countSpin,
+            ui.warpCombo, ui.partsSpin, ui.mapCombo,
+        )  # fmt: skip
 
     def setParameterNode(self, parameterNode) -> None:
         """Take the choices of a scene's parameter node and keep them there from now on; None: keep them nowhere."""

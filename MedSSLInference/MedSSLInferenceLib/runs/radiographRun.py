@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.core.errors import InputError
-from medssl.core.requests import CorrespondRequest, CosegmentRequest, PatchmapRequest, SimilarityRequest
+from medssl.core.requests import CorrespondRequest, CosegmentRequest, PatchmapRequest, SimilarityRequest, WarpRequest
 from MedSSLInferenceLib.runs.inspectionRun import InspectionRun
 from MedSSLInferenceLib.runs.radiographImages import pictures, planeSteps
 from MedSSLInferenceLib.scene.clearing import removeNode
@@ -32,9 +32,12 @@ from MedSSLInferenceLib.scene.comparison.radiographGroup import (
     PATCHES,
     POINTS,
     TABLE,
+    WARPED,
     RadiographGroup,
     groupOf,
 )
+from MedSSLInferenceLib.scene.comparison.searchCircles import showCircles
+from MedSSLInferenceLib.scene.comparison.warpNodes import showWarp
 from MedSSLInferenceLib.scene.pixelGeometry import insideImage, middle, pixelsToWorld, worldToPixel
 from MedSSLInferenceLib.scene.presence import requirePresent
 from MedSSLInferenceLib.scene.results import revealKind
@@ -61,6 +64,17 @@ class Similarity:
     group: RadiographGroup
     heatMaps: list  # a vtkMRMLScalarVolumeNode per image but the source
     matches: list  # a vtkMRMLMarkupsFiducialNode per image but the source: best place, runner-up
+    table: tuple[dict[str, Any], ...]
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Warped:
+    """The first image bent onto another one."""
+
+    group: RadiographGroup
+    transform: Any  # vtkMRMLGridTransformNode
+    copy: Any  # vtkMRMLScalarVolumeNode: the first image's voxels below the transform
     table: tuple[dict[str, Any], ...]
     info: dict[str, Any]
 
@@ -132,6 +146,26 @@ def similarityRun(
     return _run(nodes, model, view, ask, create, onProgress)
 
 
+def warpRun(
+    nodes, model: str, target: int = 1, view: str = "", onProgress: Callable = lambda *_: None, **options
+) -> InspectionRun:
+    """Bend the first image onto the one with the number `target`; its nodes are a Warped.
+
+    `options` are further fields of WarpRequest: points, stiffness, search_radius, refine, ...
+    """
+
+    def ask(refs, _images):
+        return api.warp(WarpRequest((refs[0], refs[target]), model, **options))
+
+    def create(group, status, files) -> Steps:
+        yield Pause(0.0)
+        transform, copy = showWarp(group, 0, target, files["displacement"])
+        revealKind(group, WARPED)
+        return Warped(group, transform, copy, status.table, status.info)
+
+    return _run(nodes, model, view, ask, create, onProgress)
+
+
 def cosegmentRun(nodes, model: str, view: str = "", onProgress: Callable = lambda *_: None, **options) -> InspectionRun:
     """Its nodes are Parts; `options` are further fields of CosegmentRequest: parts, dense, seed, ..."""
 
@@ -167,6 +201,7 @@ def showSimilarity(group: RadiographGroup, source: int, status) -> Similarity:
         if stale is not None:
             removeNode(stale)
     heatMaps = showHeatMaps(group, status.info["maps"], source)
+    showCircles(group, status.info.get("circles", ()), source)
     matches = [showMatch(group, row["image"], row) for row in status.table if row["image"] != source]
     return Similarity(group, heatMaps, matches, status.table, status.info)
 

@@ -12,8 +12,9 @@ from typing import Any
 import slicer
 
 from MedSSLInferenceLib.scene.comparison.radiographGroup import (
+    CIRCLE,
     FIND,
-    HEAT,
+    LAYERS,
     MATCH,
     PARTS,
     POINTS,
@@ -170,9 +171,9 @@ def _comparisons() -> list[Result]:
             if not nodes:
                 continue
             overlays = tuple(
-                node for role in (POINTS, FIND, MATCH, PARTS) if role in roles for node in group.having(role)
+                node for role in (POINTS, FIND, MATCH, CIRCLE, PARTS) if role in roles for node in group.having(role)
             )
-            layers = tuple(group.having(HEAT)) if kind == FIND else ()
+            layers = tuple(group.having(LAYERS[kind])) if kind in LAYERS else ()
             made = max(node.GetAttribute(MADE) or "" for node in nodes)
             key = comparisonKey(group, kind)
             found.append(Result(kind, key, tuple(group.images), nodes, overlays, layers, group, made))

@@ -9,7 +9,7 @@ import vtk
 from MedSSLLib.scene.sliceOffsets import holdOffsets
 from MedSSLLib.steps import Pause, Steps
 
-from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, HEAT, RadiographGroup
+from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, HEAT, LAYERS, RadiographGroup
 from MedSSLInferenceLib.scene.overlayViews import bindOverlays, layOver
 from MedSSLInferenceLib.scene.pixelGeometry import middle, pixelsToWorld
 
@@ -76,7 +76,7 @@ def groupViewSteps(group: RadiographGroup, layoutManager, opacity: float, withMa
             return
         _showImage(group, number, layoutManager.sliceWidget(viewName(number)), opacity)
     bindOverlays()
-    layOver(heatMaps(group))
+    layOver(layers(group))
     if withMap and group.get(CHART) is not None:
         plotViewNode().SetPlotChartNodeID(group.get(CHART).GetID())
     holdViews(layoutManager, map(viewName, range(count)))
@@ -98,17 +98,17 @@ def sliceNames(layoutManager) -> list[str]:
     return [name for name in names if layoutManager.sliceWidget(name).mrmlSliceNode().GetID() in shown]
 
 
-def heatMaps(group: RadiographGroup) -> list:
-    """The heat maps of a group that are there."""
-    return group.having(HEAT)
+def layers(group: RadiographGroup) -> list:
+    """The volumes of a group that lie over its images."""
+    return [node for role in LAYERS.values() for node in group.having(role)]
 
 
-def showResults(group: RadiographGroup, layoutManager, opacity: float) -> None:
-    """Bring new results into the views that show the group's images, if its layout is shown."""
+def showResults(group: RadiographGroup, layoutManager, opacity: float, role: str = HEAT) -> None:
+    """Bring new results into the views that show the group's images, if its layout is shown; `opacity` of the role's layers."""
     if layoutManager is not None and isOurs(layoutManager.layout) and group.complete:
         bindOverlays()
-        layOver(heatMaps(group))
-        setOpacity(group, layoutManager, opacity)
+        layOver(layers(group))
+        setOpacity(group, layoutManager, opacity, role)
 
 
 def isShown(group: RadiographGroup, layoutManager) -> bool:
@@ -120,9 +120,9 @@ def isShown(group: RadiographGroup, layoutManager) -> bool:
     return shown == [image.GetID() for image in group.images[:MOST]]
 
 
-def setOpacity(group: RadiographGroup, layoutManager, opacity: float) -> None:
-    """Of the heat maps in the views."""
-    own = {node.GetID() for node in heatMaps(group)}
+def setOpacity(group: RadiographGroup, layoutManager, opacity: float, role: str = HEAT) -> None:
+    """Of the layers of a role in the views: heat maps, or warped radiographs."""
+    own = {node.GetID() for node in group.having(role)}
     for name in sliceNames(layoutManager):
         composite = layoutManager.sliceWidget(name).mrmlSliceCompositeNode()
         if composite.GetForegroundVolumeID() in own:

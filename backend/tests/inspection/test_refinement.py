@@ -10,7 +10,8 @@ import torch
 from radiograph_fakes import CELL, SIDE, CellNetwork, grid_of, radiograph, shifted
 
 from medssl.inference.fine_patches import FinePatches
-from medssl.inference.patch_grid import prepare
+from medssl.inference.patch_grid import embed_patches, prepare
+from medssl.inference.untrained import untrained_of_preset
 from medssl.inspection.anatomy.correspondence import agreement, find_correspondences, match_place, mutual_neighbours
 from medssl.inspection.anatomy.point_search import find_point, search_circles
 from medssl.inspection.anatomy.refinement import cell_similarity
@@ -115,3 +116,17 @@ def test_correspondences_stay_within_the_radius_and_are_refined():
     assert np.median(np.abs(moved - 2 * CELL - 2)) < 0.1 * CELL
     controls = [match_place(grids, place.x, place.y, [True], 20.0, finer) for place in refined]
     assert agreement(refined, controls, grids) == (len(refined), len(refined))
+
+
+def test_a_transformer_is_refined_below_half_a_cell():
+    """Its tokens depend on what lies around and on the place in the window, unlike those of the other tests."""
+    net, move = untrained_of_preset("laptop", 0), np.array([3, -4])
+    image = radiograph(blur=3.0, shape=(152, 152))
+    grids = [embed_patches(one, net) for one in (image, shifted(image, *move))]
+    finer = [FinePatches(grid, net) for grid in grids]
+    away = {"coarse": [], "refined": []}
+    for point in np.array([[50.0, 62.0], [75.0, 91.0], [98.0, 66.0]]):
+        for name, looked in (("coarse", ()), ("refined", finer)):
+            match = find_point(grids, 0, *point, 8.0, looked)[1][1]
+            away[name].append(np.hypot(*((np.array([match.x, match.y]) - point - move) / grids[1].cell)))
+    assert np.median(away["refined"]) < 0.3 and np.median(away["refined"]) < np.median(away["coarse"])

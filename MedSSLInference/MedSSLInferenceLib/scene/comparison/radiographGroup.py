@@ -16,16 +16,19 @@ from MedSSLInferenceLib.scene.folders import createFolder, folderOf, placeInFold
 KEY = "MedSSL.group"
 IMAGE, MADE = "MedSSL.image", "MedSSL.made"
 # Roles of results. One an image, with its number behind the role:
-POINTS, FIND, MATCH, HEAT, PARTS = "points", "find", "match", "heat", "parts"
+POINTS, FIND, MATCH, HEAT, PARTS, CIRCLE = "points", "find", "match", "heat", "parts", "circle"
+WARPED, TRANSFORM = "warped", "transform"  # of the image that another one was bent onto
 # One a group, but for the series, of which there are many:
 TABLE, PART_TABLE, PATCHES, SERIES, SERIES_TABLE, CHART, SELECTED, SELECTED_TABLE = (
     "table", "partTable", "patches", "series", "seriesTable", "chart", "selected", "selectedTable",
 )  # fmt: skip
 RESULTS = {  # kinds of results, each with the roles of its nodes
-    POINTS: (POINTS, TABLE), FIND: (FIND, MATCH, HEAT), PARTS: (PARTS, PART_TABLE),
+    POINTS: (POINTS, TABLE), FIND: (FIND, MATCH, HEAT, CIRCLE), PARTS: (PARTS, PART_TABLE),
+    WARPED: (WARPED, TRANSFORM),
     CHART: (CHART, PATCHES, SERIES, SERIES_TABLE, SELECTED, SELECTED_TABLE),
 }  # fmt: skip
-PER_IMAGE = (POINTS, FIND, MATCH, HEAT, PARTS)
+PER_IMAGE = (POINTS, FIND, MATCH, HEAT, PARTS, CIRCLE, WARPED, TRANSFORM)
+LAYERS = {FIND: HEAT, WARPED: WARPED}  # kinds of results, and the role of the volumes that lie over the images
 
 
 class RadiographGroup:

@@ -32,10 +32,9 @@ def dense(default: int) -> Any:
 
 
 def search_radius() -> Any:
-    """Declare how far from the same relative place a match may lie."""
+    """Declare how far from the same relative place a match may lie; an untrained network with the same radius is held beside."""
     return asked(
-        "Radius of the search around the same relative place, in percent of the image's width; 0 searches everywhere. An "
-        "untrained network with the same radius is held beside it", 0.0, minimum=0, maximum=100,
+        "Radius of the search around the same relative place, in percent of the image's width; 0 searches everywhere", 0.0, minimum=0, maximum=100,
     )  # fmt: skip
 
 

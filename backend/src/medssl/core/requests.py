@@ -131,6 +131,40 @@ class SimilarityRequest(Request):
 
 
 @dataclass(frozen=True)
+class WarpRequest(Request):
+    """The first radiograph bent onto the second by a thin-plate spline through points of equal anatomy.
+
+    Files: warped.nrrd (the first image on the second's pixels), displacement.nrrd (loads as a transform in Slicer), pairs.csv,
+    montage.png. Table: a row per pair of points: x, y, target_x, target_y, confidence, used, residual (percent of the width).
+    Info: `pairs`, `used`, `folded` (share of the image), `stiffness`, `residual` and `held_out` (medians, percent of the width),
+    `correlation` with the second image and `correlation_before`.
+    """
+
+    images: tuple[VolumeRef, ...] = asked(
+        "Two radiographs, or 3D images with a view: the first is bent onto the second"
+    )
+    model: str = asked(f"{PATCH_MODEL}; not needed where points are given", "")
+    points: tuple[dict[str, Any], ...] = asked(
+        "Pairs of points with x, y (first image), target_x and target_y (second), in pixels; none: found by the model",
+        (),
+    )
+    stiffness: float = asked(
+        "Stiffness: 0 goes through every point, the larger the nearer to an affine map; negative: chosen so that the image "
+        "hardly folds and points that are left out are met best", -1.0,
+    )  # fmt: skip
+    least_confidence: float = asked(
+        "Confidence below which a match that was found is left out", 0.0, minimum=0, maximum=1
+    )
+    search_radius: float = fields.search_radius()
+    refine: bool = fields.refine()
+    dense: int = fields.dense(1)
+    seed: int = fields.seed()
+    part: str = fields.part()
+    fidelity: str = fields.fidelity()
+    device: str = fields.device()
+
+
+@dataclass(frozen=True)
 class CosegmentRequest(Request):
     """Parts of equal anatomy in several radiographs, as label maps segmentation-N.nrrd with common labels.
 

@@ -57,6 +57,10 @@ INSPECTIONS = {
         "medssl.core.requests:SimilarityRequest", "medssl.handlers.similarity:similarity",
         "Where in each radiograph is what lies at a point of one?", quick=True,
     ),
+    "warp": Inspection(
+        "medssl.core.requests:WarpRequest", "medssl.handlers.warp:warp",
+        "Bend one radiograph onto another by points of equal anatomy.",
+    ),
     "cosegment": Inspection(
         "medssl.core.requests:CosegmentRequest", "medssl.handlers.cosegment:cosegment",
         "Parts of equal anatomy in several radiographs.",

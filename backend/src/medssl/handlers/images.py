@@ -15,6 +15,7 @@ from medssl.core.requests import (
     RestoreRequest,
     SegmentRequest,
     SimilarityRequest,
+    WarpRequest,
 )
 from medssl.handlers.context import Context
 from medssl.inference.untrained import split_reference
@@ -29,7 +30,7 @@ READING = 0.8  # of the progress
 
 
 def describe_images(
-    request: CorrespondRequest | CosegmentRequest | PatchmapRequest | SimilarityRequest,
+    request: CorrespondRequest | CosegmentRequest | PatchmapRequest | SimilarityRequest | WarpRequest,
     context: Context,
     least: int = 1,
 ) -> tuple[list[PatchGrid], list[str]]:
@@ -65,7 +66,7 @@ def control_of(request: CorrespondRequest | SimilarityRequest) -> str:
 
 
 def finer_of(
-    request: CorrespondRequest | SimilarityRequest, grids: Sequence[PatchGrid], context: Context
+    request: CorrespondRequest | SimilarityRequest | WarpRequest, grids: Sequence[PatchGrid], context: Context
 ) -> list[FinePatches]:
     """Of each image what the model says between grid places, where matches are to be refined; else nothing."""
     if not request.refine:

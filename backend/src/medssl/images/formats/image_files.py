@@ -91,11 +91,34 @@ def write_image(volume: Volume, path: Path, compress: bool = True) -> None:
             f"Use one of {', '.join(WRITTEN_SUFFIXES)}",
             code="suffix-unknown",
         )
+    _write(_to_itk(volume), path, compress)
+
+
+def write_displacements(vectors: np.ndarray, lattice: Volume, path: Path) -> None:
+    """Write vectors (columns, rows, 3) in mm (LPS) of a 2D lattice as one slice of a displacement field.
+
+    Slicer loads such an NRRD file as a transform node, ITK as a displacement field.
+
+    Args:
+        vectors: from each place to where the transform takes it.
+        lattice: an image whose pixels are the lattice's places.
+
+    Raises:
+        ResourceError: the disk is full or the folder cannot be written.
+    """
+    image = sitk.GetImageFromArray(np.swapaxes(vectors, 0, 1)[None].astype(np.float64), isVector=True)
+    image.SetSpacing(lattice.spacing.tolist())
+    image.SetOrigin(lattice.origin.tolist())
+    image.SetDirection(lattice.direction.ravel().tolist())
+    _write(image, path, compress=True)
+
+
+def _write(image: sitk.Image, path: Path, compress: bool) -> None:
     partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
     if path.suffix.lower() in (".mhd", ".nhdr"):  # two files, of which one names the other
         partial = path
     try:
-        sitk.WriteImage(_to_itk(volume), str(partial), useCompression=compress)
+        sitk.WriteImage(image, str(partial), useCompression=compress)
         os.replace(partial, path)
     except (RuntimeError, OSError) as error:
         partial.unlink(missing_ok=True)
