@@ -21,6 +21,7 @@ from medssl.cli.inspection import (  # fmt: skip
     restore,
     retrieve,
     saliency,
+    volumes,
 )
 from medssl.cli.output import complain
 from medssl.cli.server import demo, doctor, jobs, serve
@@ -49,6 +50,7 @@ _add("batch", batch.batch, TRAIN, "night.yaml")
 _add("restore", restore.restore, INSPECT, "unseen.nii.gz --model JOB --distortion outpaint")
 _add("correspond", correspond.correspond, INSPECT, "a.png b.dcm --model JOB")
 _add("find", correspond.similarity, INSPECT, "a.png b.dcm --model JOB --at 210,145", old=("similarity",))
+_add("correspond-volumes", volumes.correspond_volumes, INSPECT, "a.nii.gz b.nii.gz --model JOB --at -30,12,140")
 _add("cosegment", cosegment.cosegment, INSPECT, "a.png b.png c.png --model JOB")
 _add("patchmap", cosegment.patchmap, INSPECT, "a.png b.png --model JOB --method tsne")
 _add("landmarks", landmarks.landmarks, INSPECT, "radiographs.csv --landmarks points.csv --model JOB")

@@ -57,6 +57,10 @@ INSPECTIONS = {
         "medssl.core.requests:SimilarityRequest", "medssl.handlers.similarity:similarity",
         "Where in each radiograph is what lies at a point of one?", quick=True,
     ),
+    "correspond_volumes": Inspection(
+        "medssl.core.requests:CorrespondVolumesRequest", "medssl.handlers.correspond_volumes:correspond_volumes",
+        "Where in other CTs or MRs is what lies at points of one?", quick=True, command=False,
+    ),
     "cosegment": Inspection(
         "medssl.core.requests:CosegmentRequest", "medssl.handlers.cosegment:cosegment",
         "Parts of equal anatomy in several radiographs.",
