@@ -9,6 +9,7 @@ from medssl.core.errors import ConfigError
 from medssl.networks.unet3d import UNetEncoder, Up
 
 STRIDES = (2, 4)
+FLAT, DARK = 0.02, 0.1  # a cell whose values differ by less and are all below shows nothing: air, covered borders
 
 
 class DenseUNet(UNetEncoder):
@@ -50,3 +51,9 @@ class DenseUNet(UNetEncoder):
         if self.stride == 2:
             features = self.up_tr128(features, skip128)
         return functional.normalize(self.project(features).float(), dim=1)
+
+
+def visible_cells(images: Tensor, stride: int) -> Tensor:
+    """(N, i/stride, j/stride, k/stride) bool: which cells of images (N, 1, i, j, k) in 0…1 show something."""
+    high, low = functional.max_pool3d(images, stride), -functional.max_pool3d(-images, stride)
+    return ((high - low > FLAT) | (high > DARK))[:, 0]

@@ -22,14 +22,14 @@ from medssl.inference.capabilities import require
 from medssl.inference.volumes.model_grid import notes_before, on_model_grid
 from medssl.inference.volumes.slabs import importance
 from medssl.inference.volumes.windows import window_starts
+from medssl.networks.dense3d import visible_cells
 from medssl.networks.network import Network, VoxelEncoder
 from medssl.training.fabric import choose_precision
 
 TILE = 96  # voxels of a tile's sides, at most: a volume no larger than that is seen in one piece
 OVERLAP = 0.25
-LARGEST = 256 * 2**20  # bytes of a volume's descriptors; of larger ones every second, third ... cell is kept
+LARGEST = 96 * 2**20  # bytes of a volume's descriptors; of larger ones every second, third ... cell is kept
 DIVISOR = 8
-FLAT, DARK = 0.02, 0.1  # a cell whose values differ by less and are all below shows nothing: air, covered borders
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,7 @@ class VoxelGrid:
         first: voxel (continuous) in the middle of cell (0, 0, 0), along every axis.
         seen: the volume in the model's orientation and spacing.
         window: stored intensities that the network sees as 0 and 1.
+        shared: (D,) what descriptors have in common, which is taken off all of them.
         notes: what the user should know of how the volume was read.
     """
 
@@ -52,6 +53,7 @@ class VoxelGrid:
     first: float
     seen: Volume
     window: tuple[float, float]
+    shared: Tensor
     notes: tuple[str, ...] = ()
 
     @property
@@ -112,7 +114,9 @@ def describe_volume(
 ) -> VoxelGrid:
     """Describe every cell of a volume, tile by tile; overlapping tiles are blended.
 
-    Of the volume only a tile is ever in floats, and of the descriptors no more than `largest` bytes are kept.
+    Of the volume only a tile is ever in floats, and of the descriptors no more than `largest` bytes are kept. What the cells in
+    the middle of the volume share, their mean, is taken off, as of radiographs: without it an untrained network's descriptors
+    are all alike.
 
     Args:
         volume: 3D, as it is stored: it is brought to the model's orientation and spacing.
@@ -142,9 +146,11 @@ def describe_volume(
     size = [min(tile, -(-side // DIVISOR) * DIVISOR) for side in seen.shape]
     tiles = list(itertools.product(*(_starts(n, side) for n, side in zip(seen.shape, size))))
     weights = importance([side // encoder.stride for side in size])[..., None]
+    middle = _described(seen, window, net, [(side - s) // 16 * 8 for side, s in zip(seen.shape, size)], size)
+    shared = middle[0].flatten(0, 2).mean(dim=0)
     for done, start in enumerate(tiles):
-        found, visible = _described(seen, window, net, start, size)
-        weighted = found * weights
+        found, visible = _described(seen, window, net, start, size) if len(tiles) > 1 else middle
+        weighted = functional.normalize(found - shared, dim=-1) * weights
         own, there = zip(*(_kept(s // encoder.stride, w, n, thin) for s, w, n in zip(start, weights.shape, sums.shape)))
         sums[there] += weighted[own].half()
         shown[there] |= visible[own]
@@ -153,7 +159,7 @@ def describe_volume(
     for slab in sums:
         slab.copy_(functional.normalize(slab.float(), dim=-1))
     first = encoder.stride * (thin // 2) + (encoder.stride - 1) / 2
-    return VoxelGrid(sums, shown, encoder.stride * thin, first, seen, window, notes_before(volume, plan))
+    return VoxelGrid(sums, shown, encoder.stride * thin, first, seen, window, shared, notes_before(volume, plan))
 
 
 def look_closely(grid: VoxelGrid, net: Network, point: np.ndarray, side: int) -> tuple[Tensor, np.ndarray]:
@@ -171,7 +177,7 @@ def look_closely(grid: VoxelGrid, net: Network, point: np.ndarray, side: int) ->
     voxel = grid.voxels(point)
     start = [round(v - (side - 1) / 2) for v in voxel]
     found, _shown = _described(grid.seen, grid.window, net, start, [side] * 3)
-    return found, (voxel - np.array(start) - (stride - 1) / 2) / stride
+    return functional.normalize(found - grid.shared, dim=-1), (voxel - np.array(start) - (stride - 1) / 2) / stride
 
 
 def interpolated(descriptors: Tensor, places: Tensor) -> Tensor:
@@ -213,9 +219,7 @@ def _described(
     image = normalise(torch.from_numpy(np.ascontiguousarray(box))[None, None], torch.tensor([window]))
     with torch.autocast(device.type, torch.bfloat16, enabled=choose_precision("auto", device.type) == "bf16"):
         found = net(image.to(device)).float()[0].movedim(0, -1).cpu()
-    stride = cast(VoxelEncoder, net).stride
-    high, low = functional.max_pool3d(image, stride), -functional.max_pool3d(-image, stride)
-    return found, ((high - low > FLAT) | (high > DARK))[0, 0]
+    return found, visible_cells(image, cast(VoxelEncoder, net).stride)[0]
 
 
 def _lowest(seen: Volume, window: tuple[float, float]) -> float:
