@@ -10,6 +10,7 @@ from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, FIND, PAR
 from MedSSLInferenceLib.scene.results import (
     CASES,
     LANDMARKS,
+    PLACES,
     PREDICTION,
     RESTORATION,
     SALIENCY,
@@ -24,7 +25,7 @@ def kindTitles() -> dict[str, str]:
     return {
         RESTORATION: _("Restoration"), POINTS: _("Points"), FIND: _("Find"), PARTS: _("Parts"),
         CHART: _("Patch map"), SEGMENTATION: _("Segments"), UNCERTAINTY: _("Uncertainty"), SALIENCY: _("Where"), PREDICTION: _("Prediction"),
-        CASES: _("Similar cases"), LANDMARKS: _("Landmarks"),
+        CASES: _("Similar cases"), LANDMARKS: _("Landmarks"), PLACES: _("Places"),
     }  # fmt: skip
 
 
@@ -37,6 +38,7 @@ def _sentences() -> dict[str, str]:
         UNCERTAINTY: _("Where the segments of {images} are unsure."),
         SALIENCY: _("Where in {images} a finding is seen."), PREDICTION: _("Prediction of {images}."),
         CASES: _("Cases similar to {images}."), LANDMARKS: _("Errors at landmarks."),
+        PLACES: _("Places of one volume found in another: {images}."),
     }  # fmt: skip
 
 

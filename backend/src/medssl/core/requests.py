@@ -181,6 +181,7 @@ class CorrespondVolumesRequest(Request):
     )  # fmt: skip
     refine: bool = asked("A closer look at the best places, each in the middle of a tile; else the grid decides", True)
     maps: bool = asked("Similarity maps of given points", True)
+    map_of: int = asked("The one point whose map is wanted, counted from 0; -1: of all", -1, minimum=-1)
     compare_untrained: bool = asked("Beside it what the same network finds before any training", False)
     seed: int = fields.seed()
     device: str = fields.device()

@@ -53,9 +53,10 @@ def correspond_volumes(request: CorrespondVolumesRequest, context: Context) -> N
             matches, maps = find_places(grids[0], grid, net, points, request.search_radius, request.refine)
             rows += match_rows(points, matches, volume, name, by)
             if by == "model" and request.maps and request.points:
-                for point, values in enumerate(maps, 1):
-                    files.append(f"similarity-{point}-{volume}.nrrd")
-                    write_volume(grid.map_volume(values), context.folder / files[-1], compress=False)
+                wanted = range(len(maps)) if request.map_of < 0 else [request.map_of]
+                for point in wanted:
+                    files.append(f"similarity-{point + 1}-{volume}.nrrd")
+                    write_volume(grid.map_volume(maps[point]), context.folder / files[-1], compress=False)
     if not request.points and len(points) < request.count:
         found = counted(len(points), "place")
         notes.append(f"Only {found} of {request.count} {be(len(points))} found again on the way back")
@@ -71,6 +72,11 @@ def _check(request: CorrespondVolumesRequest) -> None:
             "Choose another volume too", code="too-few-images",
         )  # fmt: skip
     check_radius(request.search_radius)
+    if request.points and request.map_of >= len(request.points):
+        raise InputError(
+            f"map_of = {request.map_of}", f"is not the number of a point: there are {len(request.points)}",
+            "Count the points from 0", code="point-number-unknown",
+        )  # fmt: skip
     for point in request.points:
         if len(point) != 3 or not np.isfinite(np.array(point, float)).all():
             raise InputError(

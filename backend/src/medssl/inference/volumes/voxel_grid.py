@@ -163,7 +163,7 @@ def describe_volume(
 
 
 def look_closely(grid: VoxelGrid, net: Network, point: np.ndarray, side: int) -> tuple[Tensor, np.ndarray]:
-    """All cells of a tile whose middle is at a point: what lies around it is seen alike in every volume.
+    """All cells of a tile whose middle cell is at a point, to half a voxel: what lies around it is seen alike in every volume.
 
     Args:
         grid: of the volume, made with this network.
@@ -175,7 +175,8 @@ def look_closely(grid: VoxelGrid, net: Network, point: np.ndarray, side: int) ->
     """
     stride = cast(VoxelEncoder, net).stride
     voxel = grid.voxels(point)
-    start = [round(v - (side - 1) / 2) for v in voxel]
+    centre = stride * (side // stride // 2) + (stride - 1) / 2  # of the middle cell, in voxels of the tile
+    start = [round(v - centre) for v in voxel]
     found, _shown = _described(grid.seen, grid.window, net, start, [side] * 3)
     return functional.normalize(found - grid.shared, dim=-1), (voxel - np.array(start) - (stride - 1) / 2) / stride
 

@@ -19,7 +19,7 @@ def choose_points(grids: Sequence[VoxelGrid], count: int, seed: int = 0) -> np.n
     """Points (at most `count`, 3) of the first volume, mm in LPS, that are found in the others and lead back; the surest first.
 
     TRIED points drawn from what shows something are looked for in every other volume, and what is found there in the first.
-    Of those that come back to where they began in the most volumes, each next one is far from those before and stands out.
+    Of those that come back to where they began, the half that is most alike stays; each next one chosen is far from those before.
 
     Args:
         grids: of two volumes or more; the first is the reference.
@@ -39,9 +39,11 @@ def choose_points(grids: Sequence[VoxelGrid], count: int, seed: int = 0) -> np.n
         distance = ((back - places).float()).norm(dim=1)
         votes += distance <= BACK
         similarity += alike / len(grids[1:])
-    lead_back = votes > 0
-    chosen = _spread(points[lead_back.numpy()], (votes + similarity)[lead_back].numpy(), count)
-    return points[lead_back.numpy()][chosen]
+    numbers = torch.nonzero(votes > 0)[:, 0]
+    score = (votes + similarity)[numbers]
+    surest = score.argsort(descending=True)[: max(len(numbers) // 2, min(count, len(numbers)))]  # others lead back by chance
+    points, score = points[numbers[surest].numpy()], score[surest]
+    return points[_spread(points, score.numpy(), count)]
 
 
 def _best(grid: VoxelGrid, descriptors: Tensor) -> tuple[Tensor, Tensor]:

@@ -93,7 +93,7 @@ class Anatomy3DConfig:
         "default": {"training": {"weight_decay": 0.05, "ema": 0.995, "workers": 4}},
         "laptop": {
             "base_width": 8,
-            "crop": [64, 64, 64],
+            "crop": [48, 48, 48],
             "view": [32, 32, 32],
             "training": {
                 "steps": 1200, "batch_size": 4, "weight_decay": 0.05, "ema": 0.99, "warmup_steps": 50, "validate_every": 100,
