@@ -189,7 +189,13 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 parameterNode.inputVolume = firstVolume()
             if parameterNode.segmentVolume is None:
                 parameterNode.segmentVolume = parameterNode.inputVolume
-            forms = (self.ui, self.panel.radiographs.ui, self.panel.volumes.ui, self.panel.segment.ui, self.panel.retrieve.ui)
+            forms = (
+                self.ui,
+                self.panel.radiographs.ui,
+                self.panel.volumes.ui,
+                self.panel.segment.ui,
+                self.panel.retrieve.ui,
+            )
             self._parameterNodeGuiTags = tuple(parameterNode.connectGui(form) for form in forms)
         self.panel.setParameterNode(parameterNode)
 

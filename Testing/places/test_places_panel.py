@@ -52,13 +52,13 @@ def test_a_dragged_point_is_followed_and_the_latest_position_wins(found, two, pr
     places, count, nodes = found.box.places, len(found.server.asked), slicer.mrmlScene.GetNumberOfNodes()
     start = np.array(places.positions()[0])
     for step in range(1, 11):
-        drag(found, 0, start + [2.0 * step, 0, 0])
+        drag(found, 0, np.add(start, [2.0 * step, 0, 0]))
     idle(found, process_until)
     asked = found.server.asked[count:]
     assert len(asked) == 2 and not any(request.refine for request in asked), "one under way, and the last position"
-    assert np.allclose(asked[-1].points[0], start + [20, 0, 0])
+    assert np.allclose(asked[-1].points[0], np.add(start, [20, 0, 0]))
     match = places.get("matches").GetNthControlPointPosition(0)
-    assert np.allclose(share(two[1], match), share(two[0], start + [20, 0, 0]), atol=1e-4)
+    assert np.allclose(share(two[1], match), share(two[0], np.add(start, [20, 0, 0])), atol=1e-4)
     assert slicer.mrmlScene.GetNumberOfNodes() == nodes, "nodes are filled in place"
     places.points.InvokeEvent(places.points.PointEndInteractionEvent)
     process_until(lambda: len(found.server.asked) > count + 2)
@@ -68,7 +68,7 @@ def test_a_dragged_point_is_followed_and_the_latest_position_wins(found, two, pr
 
 def test_the_views_of_both_volumes_go_to_the_point(found, process_until):
     places, manager = found.box.places, slicer.app.layoutManager()
-    drag(found, 0, np.array(places.positions()[0]) + [5, -7, 10])
+    drag(found, 0, np.add(places.positions()[0], [5, -7, 10]))
     idle(found, process_until)
     for row, node in (("From", places.points), ("In", places.get("matches"))):
         place = node.GetNthControlPointPositionWorld(0)

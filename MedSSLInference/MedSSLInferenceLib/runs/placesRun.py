@@ -40,7 +40,12 @@ class FoundPlaces:
 
 
 def findPlacesRun(
-    nodes, model: str, points: Points | None = None, shared: int = 0, onProgress: Callable = lambda *_: None, **options: Any
+    nodes,
+    model: str,
+    points: Points | None = None,
+    shared: int = 0,
+    onProgress: Callable = lambda *_: None,
+    **options: Any,
 ) -> InspectionRun:
     """Points of the first of two volume nodes looked for in the second; its nodes are FoundPlaces.
 

@@ -23,7 +23,9 @@ def fillPlaces(widget, rows) -> None:
         text = tip.format(**row)
         if row["point"] in control:
             away = math.dist(*([one[axis] for axis in "ras"] for one in (row, control[row["point"]])))
-            text += " " + _("The same network before training finds a place {away:.1f} mm from there.").format(away=away)
+            text += " " + _("The same network before training finds a place {away:.1f} mm from there.").format(
+                away=away
+            )
         tips.append(text)
     fillRows(widget, titles, texts, tips=tips)
     widget.visible = bool(found)

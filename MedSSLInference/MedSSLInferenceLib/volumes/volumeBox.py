@@ -36,7 +36,13 @@ class VolumeBox(InspectionBox):
         ui = self.ui
         self.places: Places | None = None
         self.search = MovedPoint(self._liveOptions, self._onMoved, self.showError)
-        self._inputs = (ui.placesSelector, ui.searchedSelector, ui.placesRadiusSlider, ui.placesControlCheck, ui.placesCountSpin)
+        self._inputs = (
+            ui.placesSelector,
+            ui.searchedSelector,
+            ui.placesRadiusSlider,
+            ui.placesControlCheck,
+            ui.placesCountSpin,
+        )
         for selector in (ui.placesSelector, ui.searchedSelector):
             selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._onVolumes())
         ui.placesRadiusSlider.connect("valueChanged(double)", lambda _value: self._onSetting())
@@ -73,7 +79,9 @@ class VolumeBox(InspectionBox):
         ui, missing = self.ui, self._missing()
         there = self.places is not None and self.places.complete
         ui.placesShowButton.enabled = there
-        ui.placesShowButton.toolTip = _("Both volumes in three planes, at the chosen point") if there else _("Press Find first")
+        ui.placesShowButton.toolTip = (
+            _("Both volumes in three planes, at the chosen point") if there else _("Press Find first")
+        )
         ui.addPlaceButton.enabled = there and not missing
         ui.addPlaceButton.toolTip = (
             _("Click into a view of the first volume to put a further point there") if ui.addPlaceButton.enabled
@@ -89,7 +97,11 @@ class VolumeBox(InspectionBox):
     def show(self) -> None:
         """Show both volumes, at the point that moved last."""
         if self.places is not None and self.places.complete:
-            self._show(placesViewSteps(self.places, self._layoutManager(), self.ui.placesOpacitySlider.value, self.search.latest))
+            self._show(
+                placesViewSteps(
+                    self.places, self._layoutManager(), self.ui.placesOpacitySlider.value, self.search.latest
+                )
+            )
             self.update()
 
     def showResult(self, result) -> None:
@@ -127,7 +139,10 @@ class VolumeBox(InspectionBox):
     def _missing(self) -> list[str]:
         first, second = self._volumes()
         return unfulfilled(
-            (None not in (first, second) and not isFlat(first) and not isFlat(second), _("choose two CT or MR volumes")),
+            (
+                None not in (first, second) and not isFlat(first) and not isFlat(second),
+                _("choose two CT or MR volumes"),
+            ),
             (first is None or first is not second, _("choose another volume to search")),
             *self._modelWishes(_("choose a model that finds places in volumes")),
         )

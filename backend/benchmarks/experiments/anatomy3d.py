@@ -47,7 +47,11 @@ from medssl.networks.weights.weight_files import load_weights
 POINTS, OTHERS = 8, 2  # of each scan: points of a copy; further scans that its landmarks are looked for in
 TURN, SCALE, KEPT, SHIFTED = 20.0, (0.8, 1.25), 0.85, 0.75  # degrees; shares of a copy's and of a shifted crop's sides
 RADIUS = 10.0  # mm
-TITLES = {"copies": "(a) moved copies (simulated)", "landmarks": "(b) landmarks", "shifted": "(b) landmarks, shifted crops"}
+TITLES = {
+    "copies": "(a) moved copies (simulated)",
+    "landmarks": "(b) landmarks",
+    "shifted": "(b) landmarks, shifted crops",
+}
 
 
 def main() -> None:
@@ -142,9 +146,7 @@ def moved_copy(scan: Volume, rng: np.random.Generator) -> Copy:
     return replace(scan, array=moved, statistics=None), matrix, offset
 
 
-def points_of_copies(
-    copies: Sequence[Copy], scan: Volume, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def points_of_copies(copies: Sequence[Copy], scan: Volume, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Points of the first copy that show the scan, and where they lie in the second: (POINTS, 3) each, mm in LPS."""
     (first, matrix, offset), (second, other, shift) = copies
     points, truth = [], []
@@ -162,9 +164,7 @@ def landmarks(label: Volume) -> np.ndarray:
     """(6, 3) mm in LPS: the middle of classes 1 and 2; the foremost, hindmost, highest and lowest place of both."""
     voxels = np.argwhere(label.array > 0)
     middles = [np.argwhere(label.array == value).mean(axis=0) for value in (1, 2)]
-    ends = [
-        voxels[voxels[:, axis] == end(voxels[:, axis])].mean(axis=0) for axis in (1, 2) for end in (np.min, np.max)
-    ]
+    ends = [voxels[voxels[:, axis] == end(voxels[:, axis])].mean(axis=0) for axis in (1, 2) for end in (np.min, np.max)]
     return np.array([_world(label, voxel) for voxel in [*middles, *ends]])
 
 
@@ -210,10 +210,18 @@ def report(output: Path) -> None:
             "|---|---|---|---|---|---|",
         ]  # fmt: skip
         for by in ways:
-            against = [_difference(draws, errors[by] - errors[rival]) for rival in ("coordinates", by.replace("model", "untrained"))]
-            mean, seeds = draws.mean(errors[by].mean(axis=0)), ", ".join(f"{one:.2f}" for one in errors[by].mean(axis=1))
+            against = [
+                _difference(draws, errors[by] - errors[rival])
+                for rival in ("coordinates", by.replace("model", "untrained"))
+            ]
+            mean, seeds = (
+                draws.mean(errors[by].mean(axis=0)),
+                ", ".join(f"{one:.2f}" for one in errors[by].mean(axis=1)),
+            )
             median = np.median(errors[by], axis=1).mean()
-            lines.append(f"| {by} | {median:.2f} | {mean.value:.2f}{_ends(mean)} | {seeds} | {against[0]} | {against[1]} |")
+            lines.append(
+                f"| {by} | {median:.2f} | {mean.value:.2f}{_ends(mean)} | {seeds} | {against[0]} | {against[1]} |"
+            )
         lines.append("")
     (output / "table.md").write_text("\n".join(lines))
     print("\n".join(lines), flush=True)

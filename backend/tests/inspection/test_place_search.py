@@ -45,9 +45,7 @@ def test_what_has_moved_is_found_where_it_went(source, net):
     """The coordinates are the same, the anatomy is not: it lies three cells further."""
     cells = unit(5, *source.shape, 16)
     points = source.points(np.array([[5, 12, 8], [9, 4.0, 3]]))
-    matches, _ = find_places(
-        made(source, cells), made(source, cells.roll((3, -2), (0, 1))), net, points, refine=False
-    )
+    matches, _ = find_places(made(source, cells), made(source, cells.roll((3, -2), (0, 1))), net, points, refine=False)
     for match, point in zip(matches, points):
         assert np.linalg.norm(match.point - point - [6, -4, 0]) < 1.0 and match.way_back == 0
 
@@ -61,7 +59,9 @@ def test_best_place_and_runner_up(source, net):
     cells[4, 4, 4] = 0.6 * wanted + 0.8 * torch.nn.functional.normalize(cells[4, 4, 4], dim=0)
     matches, _ = find_places(source, made(source, cells), net, source.points(np.array([[5.0, 5, 5]])), refine=False)
     (match,) = matches
-    assert np.allclose(source.places(match.point), [15, 20, 10], atol=0.6) and match.similarity == pytest.approx(1, abs=2e-3)
+    assert np.allclose(source.places(match.point), [15, 20, 10], atol=0.6) and match.similarity == pytest.approx(
+        1, abs=2e-3
+    )
     assert np.allclose(source.places(match.runner_up), [4, 4, 4], atol=0.6)
     assert match.runner_up_similarity == pytest.approx(0.6, abs=0.02)
     assert match.confidence == pytest.approx(1, abs=0.01)

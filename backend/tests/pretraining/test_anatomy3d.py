@@ -98,9 +98,13 @@ def test_views_in_parts_give_the_same_loss_on_the_whole():
 
     method = Anatomy3D(config(), "CT")
     views = method.views(batch(4), seeds.generator(0, "views"))
-    grids = torch.nn.functional.normalize(torch.randn(2, 4, 8, 8, 8, 8, generator=torch.Generator().manual_seed(1)), dim=2)
+    grids = torch.nn.functional.normalize(
+        torch.randn(2, 4, 8, 8, 8, 8, generator=torch.Generator().manual_seed(1)), dim=2
+    )
     whole = method._contrast(*grids, views)
-    halves = [method._contrast(*grids[:, 2 * n : 2 * n + 2], part) for n, (_share, part) in enumerate(divided(views, 2))]
+    halves = [
+        method._contrast(*grids[:, 2 * n : 2 * n + 2], part) for n, (_share, part) in enumerate(divided(views, 2))
+    ]
     assert whole.item() == pytest.approx(sum(half.item() for half in halves) / 2, rel=0.05)
 
 

@@ -33,9 +33,7 @@ class DenseUNet(UNetEncoder):
 
     answer = "descriptors"
 
-    def __init__(
-        self, base_width: int = 32, dimension: int = 64, stride: int = 2, fidelity: str = "paper"
-    ) -> None:
+    def __init__(self, base_width: int = 32, dimension: int = 64, stride: int = 2, fidelity: str = "paper") -> None:
         super().__init__(base_width, 1, released=False)
         if stride not in STRIDES:
             raise ConfigError(f"stride = {stride}", "must be 2 or 4", "2 is the finer", code="setting-not-a-choice")

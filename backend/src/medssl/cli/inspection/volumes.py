@@ -23,7 +23,9 @@ def correspond_volumes(
     volumes: Annotated[list[Path], typer.Argument(help="CTs or MRs: DICOM, NRRD, NIfTI; points lie in the first.")],
     at: Annotated[
         list[str],
-        typer.Option(help="Point R,A,S of the first volume in mm, as Slicer shows it; repeatable. Without any, places are chosen."),
+        typer.Option(
+            help="Point R,A,S of the first volume in mm, as Slicer shows it; repeatable. Without any, places are chosen."
+        ),
     ] = [],  # noqa: B006
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("correspondences"),
     home: Home = None,

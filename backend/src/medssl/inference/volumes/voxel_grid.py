@@ -140,7 +140,9 @@ def describe_volume(
     seen = replace(on_model_grid(volume, plan).volume, further=())
     seen = replace(seen, array=compact(seen.array))
     cells = [-(-side // encoder.stride) for side in seen.shape]
-    thin = next(n for n in itertools.count(1) if np.prod([-(-c // n) for c in cells]) * encoder.dimension * 2 <= largest)
+    thin = next(
+        n for n in itertools.count(1) if np.prod([-(-c // n) for c in cells]) * encoder.dimension * 2 <= largest
+    )
     sums = torch.zeros(*(-(-c // thin) for c in cells), encoder.dimension, dtype=torch.float16)
     shown = torch.zeros(sums.shape[:3], dtype=torch.bool)
     size = [min(tile, -(-side // DIVISOR) * DIVISOR) for side in seen.shape]
@@ -197,7 +199,9 @@ def interpolated(descriptors: Tensor, places: Tensor) -> Tensor:
 
 def _starts(length: int, size: int) -> list[int]:
     """First voxels of tiles that cover an axis, on whole cells of the coarsest level; the last may reach beyond."""
-    return sorted({-(-start // DIVISOR) * DIVISOR for start in window_starts(length, size, OVERLAP if length > size else 0)})
+    return sorted(
+        {-(-start // DIVISOR) * DIVISOR for start in window_starts(length, size, OVERLAP if length > size else 0)}
+    )
 
 
 def _kept(first: int, count: int, cells: int, thin: int) -> tuple[slice, slice]:

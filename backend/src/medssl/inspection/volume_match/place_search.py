@@ -45,7 +45,10 @@ def check_radius(radius: float) -> None:
     """
     if radius < 0:
         raise InputError(
-            f"search_radius = {radius:g} mm", "must not be negative", "0 searches everywhere", code="setting-out-of-range"
+            f"search_radius = {radius:g} mm",
+            "must not be negative",
+            "0 searches everywhere",
+            code="setting-out-of-range",
         )
 
 
@@ -82,11 +85,10 @@ def find_places(
         A match for each point, and similarities (Q, I, J, K) of the target's cells; those that show nothing too.
     """
     check_radius(radius)
-    wanted = source.at(points)
-    maps = similarity_maps(target, wanted)
+    maps = similarity_maps(target, source.at(points))
     side = closer_side(source, target)
     found = []
-    for point, descriptor, values in zip(points, wanted, maps):
+    for point, values in zip(points, maps):
         allowed = target.foreground & _within(target, target.points_at(source.relative(point)), radius)
         peaks = _peaks(values, allowed, target)
         if refine:

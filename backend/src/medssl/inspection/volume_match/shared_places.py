@@ -41,7 +41,9 @@ def choose_points(grids: Sequence[VoxelGrid], count: int, seed: int = 0) -> np.n
         similarity += alike / len(grids[1:])
     numbers = torch.nonzero(votes > 0)[:, 0]
     score = (votes + similarity)[numbers]
-    surest = score.argsort(descending=True)[: max(len(numbers) // 2, min(count, len(numbers)))]  # others lead back by chance
+    surest = score.argsort(descending=True)[
+        : max(len(numbers) // 2, min(count, len(numbers)))
+    ]  # others lead back by chance
     points, score = points[numbers[surest].numpy()], score[surest]
     return points[_spread(points, score.numpy(), count)]
 

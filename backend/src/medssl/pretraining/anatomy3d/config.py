@@ -17,9 +17,7 @@ class Anatomy3DConfig:
     """Dense contrastive anatomy embedding of volumes: a place of a CT or MR is more like itself under another affine map, brightness
     and noise than like any other place of the patient. Its models find places again: click to find, correspondence."""
 
-    base_width: int = setting(
-        32, "Channels of the U-Net's first layer (8 or 16 without a GPU)", minimum=4, maximum=128
-    )
+    base_width: int = setting(32, "Channels of the U-Net's first layer (8 or 16 without a GPU)", minimum=4, maximum=128)
     dimension: int = setting(64, "Numbers of a descriptor", minimum=8, maximum=512, advanced=True)
     stride: int = setting(2, "Voxels of a cell's sides: 2, or 4 in half the time", minimum=2, maximum=4)
     crop: tuple[int, int, int] = setting(
@@ -31,7 +29,10 @@ class Anatomy3DConfig:
         maximum=512, advanced=True,
     )  # fmt: skip
     sampler: str = setting(
-        "body", "Which sub-volumes are kept: body rejects air, uniform keeps all", choices=("body", "uniform"), advanced=True
+        "body",
+        "Which sub-volumes are kept: body rejects air, uniform keeps all",
+        choices=("body", "uniform"),
+        advanced=True,
     )
     smallest_scale: float = setting(
         0.7, "Smallest side of what a view shows, over its own", minimum=0.2, maximum=2.0, advanced=True
@@ -40,7 +41,12 @@ class Anatomy3DConfig:
         1.3, "Largest side of what a view shows, over its own", minimum=0.2, maximum=2.0, advanced=True
     )
     rotation: float = setting(
-        20.0, "Largest rotation in the plane of every two axes", unit="degrees", minimum=0.0, maximum=180.0, advanced=True
+        20.0,
+        "Largest rotation in the plane of every two axes",
+        unit="degrees",
+        minimum=0.0,
+        maximum=180.0,
+        advanced=True,
     )
     aspect: float = setting(
         0.1, "Largest share by which one side is stretched against another", minimum=0.0, maximum=0.5, advanced=True

@@ -126,8 +126,8 @@ class Anatomy3D(PlainMethod):
         sampled = torch.randint(cells, (len(crops), min(OTHERS, cells)), generator=generator, device=crops.device)
         of_first, of_second = (taken(view_places(one, shown[0].shape[1:]), sampled) for one in (first, second))
         middle = batch["start"] * spacing + whole / 2
-        laid = [self._laid_out(view) for view in seen]
-        return PlaceViews(clean[0], *laid, forth, back, batch["volume"], middle, sampled, of_first, of_second)
+        one, two = (self._laid_out(view) for view in seen)
+        return PlaceViews(clean[0], one, two, forth, back, batch["volume"], middle, sampled, of_first, of_second)
 
     def describe(self, batch: dict[str, Tensor], generator: torch.Generator) -> list[list[str]]:
         """Names of what `views` does to the brightness of each first view, and the affine map that all have."""
@@ -151,7 +151,9 @@ class Anatomy3D(PlainMethod):
         if self._untrained is not None:
             plain = self._untrained.to(both.device)(both)
             plain = plain - plain.mean(dim=(2, 3, 4), keepdim=True)
-            errors["untrained_"] = match_errors(views.forth.of(plain[: len(first)]), plain[len(first) :], views.forth.where)
+            errors["untrained_"] = match_errors(
+                views.forth.of(plain[: len(first)]), plain[len(first) :], views.forth.where
+            )
         own = cell_places(cells, both.device)[views.forth.cells]  # (N, Q, 3)
         errors["coordinates_"] = (own - views.forth.where).norm(dim=2)
         values = {
