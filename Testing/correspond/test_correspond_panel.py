@@ -43,8 +43,11 @@ def test_sections_follow_the_model(ready, grab):
     ready.grab(grab, "correspond-ready")
     choose(ready.top.modelCombo, GENESIS)
     assert not ready.ui.radiographSection.enabled and ready.ui.radiographSection.collapsed
-    assert "needs one of PEAC" in ready.ui.radiographSection.toolTip and not ready.top.restoreSection.collapsed
-    assert "choose a PEAC model" in ready.ui.correspondButton.toolTip
+    assert (
+        "needs one of PEAC or Dense anatomy" in ready.ui.radiographSection.toolTip
+        and not ready.top.restoreSection.collapsed
+    )
+    assert "choose a model of PEAC or Dense anatomy" in ready.ui.correspondButton.toolTip
     choose(ready.top.modelCombo, "file")
     ready.top.weightPath.currentPath = "/models/peac.pth"
     assert ready.ui.radiographSection.enabled and ready.top.restoreSection.enabled, "only the backend knows"

@@ -26,7 +26,7 @@ from medssl.images.volume import Volume
 from medssl.inference.models import WarmModels
 from medssl.inference.patch_grid import BATCH, SHORT_SIDE_CELLS, embed_patches, spread_windows
 from medssl.inspection.anatomy.correspondence import find_correspondences
-from medssl.inspection.anatomy.similarity import find_point
+from medssl.inspection.anatomy.point_search import find_point
 from medssl.networks.network import Network
 
 RATIO, CLICK_MS = 1.15, 50.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from MedSSLLib.widgets.actionBox import Action, unfulfilled
-from MedSSLLib.widgets.modelChoice import chosen
+from MedSSLLib.widgets.modelChoice import chosen, makers, methodTitle
 from MedSSLLib.widgets.uiFile import loadInto
 from slicer.i18n import tr as _
 
@@ -151,7 +151,8 @@ class RadiographBox(InspectionBox):
 
     def _missingModel(self) -> list[str]:
         """What is missing for any question about a model."""
-        return unfulfilled(*self._modelWishes(_("choose a PEAC model")))
+        methods = _(" or ").join(methodTitle(name) for name in makers(*self.NEEDS))
+        return unfulfilled(*self._modelWishes(_("choose a model of {methods}").format(methods=methods)))
 
     def _landmarkOptions(self) -> dict:
         return {"model": self._models.reference, "device": self._device()}

@@ -104,6 +104,14 @@ def test_half_of_the_curves_are_inverted(curves):
     assert (curves[:, 0] > curves[:, -1]).mean() == pytest.approx(REFERENCE["bezier"]["inverted_fraction"], abs=0.03)
 
 
+def test_without_inversion_every_curve_rises_and_is_the_one_that_was_drawn():
+    x = torch.linspace(0, 1, 50).repeat(64, 1, 1)
+    rising = BezierIntensity(inversion=False)
+    params = rising.draw(x, generator(3))
+    assert (rising.apply(x, params).diff(dim=2) >= -1e-6).all()
+    assert torch.equal(params.points, BezierIntensity().draw(x, generator(3)).points)
+
+
 def test_curves_agree_with_dense_interpolation():
     x = torch.rand((20, 1, 5000), generator=generator())
     params = BezierIntensity().draw(x, generator(3))

@@ -68,12 +68,18 @@ def test_cells_that_moved_are_found_and_the_baseline_is_off_by_the_move(tmp_path
     shifts = [(CELL * (n % 3), CELL * (n // 3)) for n in range(6)]
     expected = [np.hypot(a[0] - b[0], a[1] - b[1]) * 100 / SIDE for a in shifts for b in shifts if a is not b]
     assert baseline["mean"] == pytest.approx(np.mean(expected), rel=1e-3)
-    assert baseline["low"] < baseline["mean"] < baseline["high"]
+    for measure in ("median", "within_cell", "mean", "mean_clipped"):
+        assert baseline[f"{measure}_low"] <= baseline[measure] <= baseline[f"{measure}_high"], measure
     assert {key[2] for key in rows} == {"all", "sex=F", "sex=M", "sex=F to M", "sex=M to F"}
     assert rows["a", "carina", "all"]["pairs"] == 30 and rows["a", "all", "sex=F"]["pairs"] == 6
-    (against,) = context.found.info["differences"]
-    assert against["high"] < 0 and context.found.info["unit"] == "percent"
-    assert "a is better than same coordinates" in (context.folder / "report.html").read_text()
+    against = {row["measure"]: row for row in context.found.info["differences"]}
+    assert against["mean"]["high"] < 0 and against["within_cell"]["low"] > 0 and context.found.info["unit"] == "percent"
+    (verdict,) = context.found.info["verdicts"]
+    assert verdict["good"] and verdict["text"].startswith(
+        "a is better by median, share within a cell and mean than same coordinates"
+    )
+    report = (context.folder / "report.html").read_text()
+    assert report.index(verdict["text"]) < report.index("ordered pairs"), "the verdict comes first"
     with (context.folder / "pairs.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 2 * 2 * 30
     assert all((context.folder / name).stat().st_size for name in context.found.files)
@@ -88,6 +94,39 @@ def test_points_instead_of_a_file_and_a_choice_of_pairs(tmp_path, data):
 def test_the_untrained_twin_takes_part(tmp_path, data):
     names = {row["model"] for row in measured(tmp_path, data, compare_untrained=True).found.table}
     assert names == {"a", "untrained", "same coordinates"}
+
+
+def test_a_search_radius_holds_every_model_near_the_same_place(tmp_path, data):
+    context = measured(tmp_path, data, search_radius=4.0, compare_untrained=True)
+    with (context.folder / "pairs.csv").open(newline="") as file:
+        pairs = list(csv.DictReader(file))
+    unmoved = {
+        (r["source"], r["target"], r["landmark"]): np.array([float(r["x"]), float(r["y"])])
+        for r in pairs
+        if r["model"] == "same coordinates"
+    }
+    for row in (row for row in pairs if row["model"] != "same coordinates"):
+        away = np.array([float(row["x"]), float(row["y"])]) - unmoved[row["source"], row["target"], row["landmark"]]
+        assert np.hypot(*away) <= 0.04 * SIDE + CELL / 2 * np.sqrt(2) + 0.1, "a place of the grid, moved by half a step"
+    assert {row["model"] for row in pairs} == {"a", "untrained", "same coordinates"}
+    assert "within 4 % of the width" in (context.folder / "report.html").read_text()
+
+
+def test_refined_landmarks_lie_nearer_where_cells_are_out_of_step(tmp_path, data):
+    image = radiograph(blur=2.5)
+    moves = [(0, 0), (3, 5), (5, 2), (2, 3), (6, 6), (4, 1)]
+    for n, move in enumerate(moves):
+        Image.fromarray(shifted(image, *move).array.T.astype(np.uint8)).save(data / f"{n}.png")
+    points = [
+        {"image": str(n), "landmark": name, "x": x + move[0], "y": y + move[1]}
+        for n, move in enumerate(moves)
+        for name, (x, y) in POINTS.items()
+    ]
+    medians = {}
+    for refine in (False, True):
+        context = measured(tmp_path / str(refine), data, landmarks="", points=points, refine=refine, search_radius=12.0)
+        medians[refine] = context.found.table[0]["median"] * SIDE / 100 / CELL
+    assert medians[True] < 0.2 < medians[False]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +163,7 @@ def test_a_landmark_outside_its_image(tmp_path, data):
         ({"landmarks": ""}, "landmarks-twice", ""),
         ({"landmarks": "/nowhere.csv"}, "file-not-found", "nowhere"),
         ({"pairs": -1}, "setting-out-of-range", "pairs = -1"),
+        ({"search_radius": -1.0}, "setting-out-of-range", "search_radius"),
         ({"models": ["genesis"], "compare_untrained": True}, "model-unsuitable", "genesis"),
     ],
 )

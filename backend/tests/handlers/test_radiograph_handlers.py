@@ -34,6 +34,28 @@ def test_correspond_leaves_a_table_and_a_picture(tmp_path):
     assert all(rows[0]["image"] == 0 and len({row["colour"] for row in rows}) == 1 for rows in by_label.values())
 
 
+def test_a_search_radius_brings_the_untrained_network_along(tmp_path):
+    image = radiograph()
+    images = [image, shifted(image, CELL, 0)]
+    context = RadiographContext(tmp_path, images)
+    asked = {"images": references(2), "model": "m", "search_radius": 10.0, "refine": True}
+    ask("correspond", {**asked, "count": 4}, context)
+    beside = context.found.info["untrained"]
+    assert beside["within_cell"] == beside["matches"] == len(context.found.table) // 2, "this context has one network"
+    assert any("untrained network" in note for note in context.found.info["notes"])
+    ask("similarity", {**asked, "x": 60.0, "y": 70.0, "files": True}, context)
+    (here, there), circles = context.found.table, context.found.info["circles"]
+    assert (there["x"], there["y"]) == pytest.approx((60 + CELL, 70), abs=CELL / 10)
+    assert context.found.info["untrained"] == [here, there]
+    assert [(one["x"], one["y"], one["radius"]) for one in circles] == [pytest.approx((60, 70, 0.1 * SIDE))] * 2
+    ask(
+        "similarity",
+        {"images": references(2), "model": "untrained:laptop", "x": 6, "y": 7, "search_radius": 5},
+        context,
+    )
+    assert "untrained" not in context.found.info, "there is nothing to hold beside itself"
+
+
 def test_correspond_notes_fewer_places_than_wanted(tmp_path):
     context = RadiographContext(tmp_path, [radiograph(1), radiograph(2)])
     ask("correspond", {"images": references(2), "model": "m", "count": 1000}, context)
@@ -52,6 +74,7 @@ def test_the_same_image_twice_is_allowed(tmp_path):
         ({"images": references(1)}, "too-few-images", "1 image"),
         ({"count": 0}, "setting-out-of-range", "count = 0"),
         ({"dense": 3}, "setting-not-a-choice", "dense = 3"),
+        ({"search_radius": 101}, "setting-out-of-range", "search_radius"),
         ({"colour": 1}, "field-unknown", "colour"),
     ],
 )

@@ -54,9 +54,9 @@ class RadiographContext(Context):
         return embed_patches(self.volume(ref), self.net, dense, ref.view, ref.inverted)
 
 
-def radiograph(seed: int = 0, shape: tuple[int, int] = (SIDE, SIDE), name: str = "") -> Volume:
-    """Smooth noise, 8 bits, without spacing."""
-    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 1.5, mode="wrap")
+def radiograph(seed: int = 0, shape: tuple[int, int] = (SIDE, SIDE), name: str = "", blur: float = 1.5) -> Volume:
+    """Smooth noise, 8 bits, without spacing; `blur` in pixels."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), blur, mode="wrap")
     grey = np.rint(127 + 40 * noise / noise.std()).clip(0, 255)
     return Volume(grey.astype(np.int16), modality="CXR", name=name or f"noise {seed}")
 

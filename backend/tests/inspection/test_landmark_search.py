@@ -20,9 +20,10 @@ def test_errors_in_mm_and_percent_by_hand():
     known = {0: {"apex": (10.0, 20.0)}, 1: {"apex": (30.0, 60.0)}}
     frames = {0: Frame((100, 100), (1.0, 1.0), (10, 10)), 1: Frame((200, 400), (0.5, 0.25), (20, 40))}
     places = np.array([[36.0, 76.0]])
-    error, cells = errors_of(places, queries, known, frames, "mm")
-    assert (error[0], cells[0]) == pytest.approx((5.0, 0.5))
-    assert errors_of(places, queries, known, frames, "percent")[0] == pytest.approx([np.hypot(6, 16) / 2])
+    found = errors_of(places, queries, known, frames, "mm")
+    assert (found.error[0], found.cells[0], found.limit[0]) == pytest.approx((5.0, 0.5, 0.3 * 200 * 0.5))
+    found = errors_of(places, queries, known, frames, "percent")
+    assert (found.error[0], found.limit[0]) == pytest.approx((np.hypot(6, 16) / 2, 30))
     assert same_coordinates(queries, known, frames)[0] == pytest.approx([20.5, 81.5])
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from radiograph_fakes import CELL, grid_of, radiograph, shifted
 
-from medssl.inspection.anatomy.similarity import best_match, find_point, peak_offset
+from medssl.inspection.anatomy.point_search import find_point
+from medssl.inspection.anatomy.similarity import best_match, peak_offset
 
 
 def test_a_point_is_found_where_its_cell_went():

@@ -9,6 +9,7 @@ import torch
 from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor
 
+from medssl.networks.patch_swin import PatchSwin
 from medssl.networks.peac import PeacNetwork
 
 SIZES: dict[str, Any] = dict(
@@ -19,6 +20,11 @@ SIZES: dict[str, Any] = dict(
 def make_peac(seed: int = 0, **sizes: Any) -> PeacNetwork:
     torch.manual_seed(seed)
     return PeacNetwork(**{**SIZES, **sizes})
+
+
+def make_patch_swin(seed: int = 0) -> PatchSwin:
+    torch.manual_seed(seed)
+    return PatchSwin(**{name: size for name, size in SIZES.items() if not name.endswith("hidden")})
 
 
 def make_images(seed: int, side: int = 56, number: int = 2) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from ark_nets import make_ark
 from downstream import PLANS, make_ensemble, make_network, make_plan
 from refusals import refused
-from small import make_peac
+from small import make_patch_swin, make_peac
 from torch import Tensor
 
 from medssl.core.capabilities import CAPABILITIES, CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT
@@ -28,6 +28,7 @@ from medssl.tasks.described import abilities
 SMALL: dict[str, Callable[[], Network]] = {
     "genesis": lambda: UNet3D(4),
     "peac": make_peac,
+    "anatomy": make_patch_swin,
     "ark": make_ark,
     **{name: lambda name=name: make_network(name) for name in PLANS},
     ENSEMBLE: make_ensemble,
@@ -135,7 +136,10 @@ def test_a_probe_predicts_and_no_network_of_its_own_is_asked():
 
 def test_models_that_a_pretraining_can_begin_with_say_so():
     begun = {name: [one for one in abilities(Plan(name, {})) if one.startswith("start:")] for name in METHODS}
-    assert begun == {"genesis": ["start:genesis"], "peac": ["start:peac", "start:ark"], "ark": ["start:ark"]}
+    assert begun == {
+        "genesis": ["start:genesis"], "peac": ["start:peac", "start:anatomy", "start:ark"],
+        "anatomy": ["start:anatomy", "start:ark"], "ark": ["start:ark"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -157,4 +157,4 @@ def test_it_learns_to_find_places_again():
         found = {name: float(value) for name, value in method.evaluate(network, views).items()}
     assert found["validation_loss"] < found["constant_mean_loss"] - 1
     assert found["match_median"] < found["untrained_match_median"] - 1
-    assert found["match_within"] > found["untrained_match_within"] + 0.1
+    assert found["within_a_cell"] > found["untrained_within_a_cell"] + 0.1

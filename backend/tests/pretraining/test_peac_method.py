@@ -184,7 +184,8 @@ def test_a_constant_embedding_has_no_spread():
 
 def test_guessing_is_what_a_network_scores_that_knows_nothing(method: Peac):
     means = {"order": 1.0, "restore": 2.0, "global": 0.0, "local": 0.0, "target_mean": 1.0, "target_square": 5.0}
-    values = method.summarise({**means, "output_variance": 0.3})
+    values = method.summarise({**means, "output_variance": 0.3, "global_embedding_variance": 0.2, "several": 0.8})
+    assert values["global_embedding_variance"] == pytest.approx(0.25) and "several" not in values
     assert values["constant_mean_loss"] == pytest.approx(math.log(T) + 4.0)
     assert values["validation_loss"] == pytest.approx(3.0)
 

@@ -9,6 +9,7 @@ import torch
 
 from medssl.core.schema import build
 from medssl.datasets.crops import sampling
+from medssl.datasets.crops.radiograph_crops import CROP_CELLS, PREPARED_CELLS
 from medssl.distort import paint
 from medssl.distort.framing import RATIO
 from medssl.distort.shuffle import LocalShuffle
@@ -92,10 +93,11 @@ def test_the_laws_of_genesis_are_the_published_ones():
     assert (normalisation.lower_percentile, normalisation.upper_percentile) == (0.5, 99.5)
     assert (sampling.TRIES, sampling.MARGINS, sampling.TISSUE) == (50, (100, 100, 30), -150)
     assert (sampling.SAMPLERS["body"].limit, sampling.SAMPLERS["lung"].limit) == (0.85, 0.15)
+    assert sampling.SAMPLERS["lung"].beyond == 1
 
 
 def test_the_views_and_networks_of_peac_are_the_published_ones():
-    assert (CELLS, SPARE) == (14, 4)
+    assert (CELLS, SPARE) == (14, 4) and (PREPARED_CELLS * 32, CROP_CELLS * 32) == (608, 576)
     views = Peac(build(PeacConfig, {}, preset="swin_base_448"), "CXR").grid
     assert isinstance(views, GridViews) and (views.cell, views.cells, views.spare) == (32, 14, 4)
     assert BACKBONES["swin_base"] == {"width": 128, "patch": 4, "depths": (2, 2, 18, 2), "heads": (4, 8, 16, 32)}

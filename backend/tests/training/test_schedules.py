@@ -85,6 +85,15 @@ def test_collapse(loss: float, constant: float, variance: float, collapsed: bool
     assert (monitors.collapse(values) is not None) == collapsed
 
 
+@pytest.mark.parametrize(("globe", "collapsed"), [(0.3, False), (0.009, True)])
+def test_every_embedding_is_watched_for_collapse_and_named(globe: float, collapsed: bool):
+    values = {"validation_loss": 1.0, "constant_mean_loss": 5.0, "output_variance": 0.5, "target_variance": 1.0}
+    found = monitors.collapse({**values, "global_embedding_variance": globe})
+    assert (found is not None and "global embedding" in found.message) == collapsed
+    by_loss = monitors.collapse({**values, "validation_loss": 5.0, "global_embedding_variance": globe})
+    assert ("global embedding" in by_loss.message) == collapsed and "loss 1.00" in by_loss.message
+
+
 def test_not_a_number():
     assert monitors.non_finite(0.1, 1) is None
     assert monitors.non_finite(math.nan, 1).code == monitors.non_finite(math.inf, 1).code == "not-a-number"

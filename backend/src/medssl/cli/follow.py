@@ -17,7 +17,10 @@ from medssl.core.protocol import FINISHED, QUEUED, RESUMABLE_STATES, RUNNING, Jo
 from medssl.jobs.pace import duration_text
 
 PRODUCTS = ("model.safetensors", "report.html", "batch.md")  # what a job is run for
-METRICS = ("validation_loss", "constant_mean_loss", "distorted_loss", "validation_dice", "validation_auc")
+METRICS = (
+    "validation_loss", "constant_mean_loss", "distorted_loss", "match_median", "within_a_cell", "same_place_error",
+    "validation_dice", "validation_auc",
+)  # fmt: skip
 
 
 def run_job(store: Any, spec: JobSpec, detach: bool) -> tuple[Path, int | None]:

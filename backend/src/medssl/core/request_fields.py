@@ -31,6 +31,19 @@ def dense(default: int) -> Any:
     return asked("Descriptors along a side of a grid cell: 1, 2 or 4", default)
 
 
+def search_radius() -> Any:
+    """Declare how far from the same relative place a match may lie."""
+    return asked(
+        "Radius of the search around the same relative place, in percent of the image's width; 0 searches everywhere. An "
+        "untrained network with the same radius is held beside it", 0.0, minimum=0, maximum=100,
+    )  # fmt: skip
+
+
+def refine() -> Any:
+    """Declare whether matches are looked at again on finer cells."""
+    return asked("Matches are looked at again on quarters of a cell: finer, and slower", False)
+
+
 def seed() -> Any:
     """Declare a seed."""
     return asked("Seed; the same one gives the same answer", 0)

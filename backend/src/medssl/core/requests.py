@@ -93,12 +93,15 @@ class PlaneRequest(Request):
 class CorrespondRequest(Request):
     """Places of equal anatomy in two or more radiographs; the first is the reference.
 
-    Table: a row per place found: label, image (number), name, x, y, similarity, confidence, mutual, colour.
+    Table: a row per place found: label, image (number), name, x, y, similarity, confidence, mutual, colour. With a search
+    radius, info `untrained`: how many of the matches an untrained network puts within a cell of the same place.
     """
 
     images: tuple[VolumeRef, ...] = asked(IMAGES)
     model: str = asked(PATCH_MODEL)
     count: int = asked("Places wanted", 12, minimum=1)
+    search_radius: float = fields.search_radius()
+    refine: bool = fields.refine()
     dense: int = fields.dense(1)
     seed: int = fields.seed()
     part: str = fields.part()
@@ -111,7 +114,8 @@ class SimilarityRequest(Request):
     """Where in every image is what lies at (x, y) of one of them?
 
     Table: a row per image: image (number), name, x, y, similarity, runner_up_x, runner_up_y, runner_up_similarity, confidence.
-    Info: `maps`, a grid of similarities per image.
+    Info: `maps`, a grid of similarities per image; with a search radius `circles`, what was searched in each image (x, y and
+    radius in pixels), and `untrained`, the table of an untrained network with the same radius.
     """
 
     images: tuple[VolumeRef, ...] = asked(IMAGES)
@@ -119,6 +123,8 @@ class SimilarityRequest(Request):
     x: float = asked("Column of the point in the source image, 0 = centre of the first pixel")
     y: float = asked("Row of the point in the source image")
     source: int = asked("Number of the image that the point lies in, counted from 0", 0)
+    search_radius: float = fields.search_radius()
+    refine: bool = fields.refine()
     dense: int = fields.dense(2)
     files: bool = asked("Files too: similarity.csv, montage.png and the maps as similarity-N.nrrd", False)
     part: str = fields.part()
@@ -191,7 +197,8 @@ class CorrespondVolumesRequest(Request):
 class LandmarksRequest(Request):
     """How far from a landmark of one patient does a model find it in another? One or more models, compared.
 
-    Table: a row per model, landmark and group: pairs, patients, mean, low, high, median, within_cell.
+    Table: a row per model, landmark and group: pairs, patients, then median, within_cell, mean and mean_clipped (distances
+    clipped at 30 % of the width), each with _low and _high. Info: `differences`, a row per two models and measure; `verdicts`.
     """
 
     data: DataSpec = asked("Images")
@@ -200,6 +207,8 @@ class LandmarksRequest(Request):
     points: tuple[dict[str, Any], ...] = asked("Rows of such a table, instead of a file", ())
     compare_untrained: bool = asked("Comparison with the same network before any training", True)
     groups: tuple[str, ...] = asked("Column of the catalogue, e.g. sex: a row for each of its values", ())
+    search_radius: float = fields.search_radius()
+    refine: bool = fields.refine()
     unit: str = asked("Unit of errors; auto: mm where every image has a spacing, else percent of the image's width",
                       "auto", choices=("auto", "mm", "percent"))  # fmt: skip
     dense: int = fields.dense(2)

@@ -106,3 +106,13 @@ def mapped_cells(first: AffineParams, second: AffineParams, cells: Sequence[int]
     inside_sample = (places.abs() <= first.extent[:, None] / 2).all(2)
     v = torch.linalg.solve(second.linear, (places - second.centre[:, None]).transpose(1, 2)).transpose(1, 2)
     return ((v + 1) * count - 1) / 2, inside_sample & (v.abs() <= 1).all(2)
+
+
+def nearest_cells(first: AffineParams, second: AffineParams, cells: Sequence[int]) -> Tensor:
+    """(N, Q) int64: the cell of the second view that is nearest to the centre of each cell of the first, or -1 where
+    `mapped_cells` says that there is none; cells in the order in which a grid is flattened."""
+    where, valid = mapped_cells(first, second, cells)
+    number = torch.zeros(valid.shape, dtype=torch.long, device=valid.device)
+    for axis, count in enumerate(cells):
+        number = number * count + where[..., axis].round().long().clamp(0, count - 1)
+    return number.where(valid, number.new_tensor(-1))

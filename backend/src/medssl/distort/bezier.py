@@ -38,19 +38,20 @@ class BezierIntensity:
     Args:
         strength: 0…1; the control points move from the identity line (0) to where they were drawn (1), and a curve is
             mirrored with probability strength / 2.
+        inversion: False: no curve is mirrored, so that brighter stays brighter.
     """
 
     name = "bezier"
 
-    def __init__(self, strength: float = 1.0) -> None:
-        self.strength = strength
+    def __init__(self, strength: float = 1.0, inversion: bool = True) -> None:
+        self.strength, self.inversion = strength, inversion
 
     def draw(self, batch: Tensor, generator: torch.Generator) -> BezierParams:
         """Control points and direction of each sample's curve."""
         device, count = batch.device, len(batch)
         drawn = torch.rand((count, 2, 2), generator=generator, device=device)
         identity = torch.tensor([1 / 3, 2 / 3], device=device)[:, None]  # both points on the diagonal: y = x
-        inverted = torch.rand(count, generator=generator, device=device) < self.strength / 2
+        inverted = torch.rand(count, generator=generator, device=device) < self.strength / 2 * self.inversion
         return BezierParams(identity + self.strength * (drawn - identity), inverted)
 
     def apply(self, batch: Tensor, params: BezierParams, where: Tensor | None = None) -> Tensor:

@@ -61,7 +61,7 @@ def save_result(output: Path, rows: Sequence[Any], verdict: str, good: bool) -> 
     (output / "result.json").write_text(json.dumps({"rows": rows, "good": good, "verdict": verdict}), encoding="utf-8")
 
 
-def new_report(title: str, verdict: str, good: bool) -> Report:
+def new_report(title: str, verdict: str, good: bool | None) -> Report:
     """A report that begins with the verdict."""
     report = Report(title, f"MedSSL {medssl.__version__}, {time.strftime('%Y-%m-%d %H:%M')}, {platform.machine()}")
     report.verdict(verdict, good)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from medssl.core.errors import ConfigError, be, counted
 from medssl.core.requests import CorrespondRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
-from medssl.handlers.images import describe_images, notes_of
-from medssl.inspection.anatomy.correspondence import COLUMNS, correspondence_rows, find_correspondences
+from medssl.handlers.images import control_of, describe_images, finer_of, notes_of
+from medssl.inspection.anatomy.correspondence import (
+    COLUMNS,
+    Correspondence,
+    agreement,
+    correspondence_rows,
+    find_correspondences,
+    match_place,
+)
 from medssl.reports.figures.anatomy import draw_correspondences
 
 
@@ -24,17 +34,43 @@ def correspond(request: CorrespondRequest, context: Context) -> None:
         )
     grids, names = describe_images(request, context, least=2)
     context.progress(0.85, "comparing")
-    places = find_correspondences(grids, request.count, request.seed)
+    finer = finer_of(request, grids, context)
+    places = find_correspondences(grids, request.count, request.seed, request.search_radius, finer)
     table, notes = correspondence_rows(places, names), notes_of(grids, names)
     if len(places) < request.count:
         notes.append(
             f"Only {counted(len(places), 'place')} {be(len(places))} each other's nearest, of {request.count} wanted"
+        )
+    beside = _beside(request, context, places)
+    if beside:
+        notes.append(
+            f"With the same search radius an untrained network puts {beside['within_cell']} of {beside['matches']} matches "
+            "within a cell of the same place: so much may come from the radius alone"
         )
     context.progress(0.9, "drawing")
     write_table(table, context.folder / "correspondences.csv", COLUMNS)
     draw_correspondences(grids, names, table, context.folder / "montage.png")
     info = {
         "names": names, "cell": [grid.cell for grid in grids], "notes": notes, "wanted": request.count,
-        "found": len(places), "model": request.model,
+        "found": len(places), "model": request.model, **({"untrained": beside} if beside else {}),
     }  # fmt: skip
     context.finish(["correspondences.csv", "montage.png"], table, info)
+
+
+def _beside(request: CorrespondRequest, context: Context, places: Sequence[Correspondence]) -> dict[str, int]:
+    """How often an untrained network with the same search radius agrees; nothing where none is held beside."""
+    control = control_of(request)
+    if not control or not places:
+        return {}
+    context.progress(0.87, "the same with an untrained network")
+    asked = replace(request, model=control)
+    grids, _ = describe_images(asked, context, least=2)
+    finer = finer_of(asked, grids, context)
+    found = [
+        match_place(
+            grids, place.x, place.y, [match is not None for match in place.matches], request.search_radius, finer
+        )
+        for place in places
+    ]
+    within, matches = agreement(places, found, grids)
+    return {"within_cell": within, "matches": matches}

@@ -17,9 +17,11 @@ from medssl.core.requests import (
     SimilarityRequest,
 )
 from medssl.handlers.context import Context
+from medssl.inference.untrained import split_reference
 
 if TYPE_CHECKING:
     from medssl.images.volume import Volume
+    from medssl.inference.fine_patches import FinePatches
     from medssl.inference.patch_grid import PatchGrid
     from medssl.networks.network import Network
 
@@ -55,6 +57,23 @@ def describe_images(
         grids.append(grid)
         names.append(ref.name or grid.source.name or f"image {number}")
     return grids, names
+
+
+def control_of(request: CorrespondRequest | SimilarityRequest) -> str:
+    """The untrained network that is held beside a model where a search is confined; "" where there is nothing to hold."""
+    return f"untrained:{request.model}:0" if request.search_radius and split_reference(request.model) is None else ""
+
+
+def finer_of(
+    request: CorrespondRequest | SimilarityRequest, grids: Sequence[PatchGrid], context: Context
+) -> list[FinePatches]:
+    """Of each image what the model says between grid places, where matches are to be refined; else nothing."""
+    if not request.refine:
+        return []
+    from medssl.inference.fine_patches import FinePatches
+
+    net = context.model(request.model, request.fidelity, request.device, request.part)
+    return [FinePatches(grid, net) for grid in grids]  # type: ignore[arg-type]
 
 
 def notes_of(grids: Sequence[PatchGrid], names: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from medssl.core.requests import LandmarksRequest
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import read_catalog
 from medssl.datasets.entry import Entry
+from medssl.evaluation.landmark_errors import COLUMNS, UNITS
 from medssl.handlers.context import Context
 from medssl.inspection.anatomy.landmark_points import match_landmarks, read_landmarks
 from medssl.inspection.anatomy.landmark_search import make_queries
@@ -20,6 +21,7 @@ from medssl.inspection.anatomy.landmarks import (
     measure_models,
     named_models,
     pair_rows,
+    verdicts,
     with_untrained_twins,
 )
 from medssl.reports.figures.landmark_examples import draw_examples
@@ -27,11 +29,12 @@ from medssl.reports.landmark_report import write_report
 
 if TYPE_CHECKING:
     from medssl.core.plan import Plan
+    from medssl.inference.fine_patches import FinePatches
     from medssl.inference.patch_grid import PatchGrid
 
 
 def landmarks(request: LandmarksRequest, context: Context) -> None:
-    """Answer with landmarks.csv, pairs.csv, report.html and a picture.
+    """Answer with landmarks.csv, differences.csv, pairs.csv, report.html and a picture.
 
     Raises:
         InputError: no landmarks or no model, one twice, or a landmark outside its image.
@@ -69,28 +72,40 @@ def landmarks(request: LandmarksRequest, context: Context) -> None:
         ref = _reference(catalog.entries[image])
         return context.embedding(ref, reference, request.fidelity, request.device, request.part, request.dense)
 
+    def finer(image: int, reference: str) -> FinePatches:
+        from medssl.inference.fine_patches import FinePatches
+
+        net = context.model(reference, request.fidelity, request.device, request.part)
+        return FinePatches(grid_of(image, reference), net)  # type: ignore[arg-type]
+
     if request.compare_untrained:
         models = with_untrained_twins(asked, plan_of, request.seed)
-    found = measure_models(models, queries, known, catalog, grid_of, request.unit, context.progress)
+    found = measure_models(
+        models, queries, known, catalog, grid_of, request.unit, context.progress, request.search_radius,
+        finer if request.refine else None,
+    )  # fmt: skip
     table, differences = compare_models(found, catalog, groups, request.seed)
+    judged = verdicts(table, differences, list(asked), UNITS[found.unit])
     notes = catalog.remarks()
     if differences and differences[0]["low"] is None:
         notes.append("Fewer than 5 patients: no interval can be stated")
     if skipped:
         notes.append(f"{skipped} landmarks of images that are left out were not used")
     context.progress(1.0, "writing the report")
-    write_table(table, context.folder / "landmarks.csv")
+    write_table(table, context.folder / "landmarks.csv", COLUMNS)
+    write_table(differences, context.folder / "differences.csv")
     write_table(pair_rows(found, catalog, known), context.folder / "pairs.csv")
     example, picture = queries[0].target, context.folder / "montage.png"
     image = grid_of(example, request.models[0]).source
     draw_examples(image, example, catalog.entries[example].name, known[example], queries, found.places, picture)
     info = {
-        "unit": found.unit, "differences": differences, "notes": notes, "images": len(known),
+        "unit": found.unit, "verdicts": [one.as_dict() for one in judged], "differences": differences, "notes": notes,
+        "search_radius": request.search_radius, "refine": request.refine, "images": len(known),
         "patients": len({catalog.entries[n].patient for n in known}),
         "pairs": len({(q.source, q.target) for q in queries}), "models": asked,
     }  # fmt: skip
     write_report(context.folder / "report.html", table, info, picture.read_bytes())
-    context.finish(["landmarks.csv", "pairs.csv", "report.html", "montage.png"], table, info)
+    context.finish(["landmarks.csv", "differences.csv", "pairs.csv", "report.html", "montage.png"], table, info)
 
 
 def _reference(entry: Entry) -> VolumeRef:

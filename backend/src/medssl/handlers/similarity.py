@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from medssl.core.requests import SimilarityRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
-from medssl.handlers.images import describe_images, notes_of
+from medssl.handlers.images import control_of, describe_images, finer_of, notes_of
 from medssl.images.formats.reading import write_volume
-from medssl.inspection.anatomy.similarity import find_point, map_as_json, map_as_volume, match_row
+from medssl.inspection.anatomy.point_search import find_point, search_circles
+from medssl.inspection.anatomy.similarity import map_as_json, map_as_volume, match_rows
 
 
 def similarity(request: SimilarityRequest, context: Context) -> None:
     """Answer with matches and maps; nothing is written but the answer itself unless files are asked for.
 
     Raises:
-        InputError: no such image, or a point outside it.
+        InputError: no such image, or a point outside it. ConfigError: a radius outside its range.
         VolumeError, WeightsError, NotFoundError: see `describe_images`.
     """
     grids, names = describe_images(request, context)
-    maps, matches = find_point(grids, request.source, request.x, request.y)
-    table = [match_row(n, name, match) for n, (name, match) in enumerate(zip(names, matches))]
+    point = request.source, request.x, request.y
+    maps, matches = find_point(grids, *point, request.search_radius, finer_of(request, grids, context))
+    circles = search_circles(grids, *point, request.search_radius)
+    table = match_rows(names, matches)
     info = {
         "maps": [map_as_json(n, found, grid) for n, (found, grid) in enumerate(zip(maps, grids))],
         "notes": notes_of(grids, names),
+        "circles": [{"image": n, **circle.as_dict()} for n, circle in enumerate(circles) if circle],
     }
+    if control := control_of(request):
+        asked = replace(request, model=control)
+        others, _ = describe_images(asked, context)
+        beside = find_point(others, *point, request.search_radius, finer_of(asked, others, context))[1]
+        info["untrained"] = match_rows(names, beside)
     files = []
     if request.files:
         from medssl.reports.figures.anatomy import draw_maps  # the search that follows the mouse draws nothing
@@ -32,7 +43,6 @@ def similarity(request: SimilarityRequest, context: Context) -> None:
         for found, grid, file in zip(maps, grids, files):
             write_volume(map_as_volume(found, grid), context.folder / file)
         write_table(table, context.folder / "similarity.csv")
-        point = request.source, request.x, request.y
-        draw_maps(grids, names, maps, matches, point, context.folder / "montage.png")
+        draw_maps(grids, names, maps, matches, point, circles, context.folder / "montage.png")
         files += ["similarity.csv", "montage.png"]
     context.finish(files, table, info)

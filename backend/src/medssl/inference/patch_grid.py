@@ -40,6 +40,7 @@ class PatchGrid:
         cell: (x, y) pixels of the source that one cell of the network covers.
         source: the 2D image.
         notes: what the user should know of how the image was read.
+        shared: (D,) what was taken off every descriptor before it got its length.
     """
 
     descriptors: Tensor
@@ -49,6 +50,7 @@ class PatchGrid:
     cell: tuple[float, float]
     source: Volume
     notes: tuple[str, ...] = ()
+    shared: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -98,8 +100,7 @@ def embed_patches(volume: Volume, net: Network, dense: int = 1, view: str = "", 
         VolumeError: no radiograph.
         ConfigError: another density.
     """
-    plan = net.plan
-    check_patch_encoder(plan)
+    check_patch_encoder(net.plan)
     if dense not in DENSITIES:
         raise ConfigError(
             f"dense = {dense}",
@@ -107,22 +108,52 @@ def embed_patches(volume: Volume, net: Network, dense: int = 1, view: str = "", 
             "4 is the finest",
             code="setting-not-a-choice",
         )
+    seen = prepare(volume, net, view, inverted)
+    descriptors = _descriptors(seen.padded, net, seen.rows, seen.columns, dense)
+    shared = descriptors.mean(dim=(0, 1))
+    return PatchGrid(
+        descriptors=functional.normalize(descriptors - shared, dim=2),
+        foreground=_foreground(seen.padded, cast(PatchEncoder, net).cell, dense, seen.rows, seen.columns),
+        origin=(seen.x0 + 0.5 * seen.cell[0] / dense - 0.5, seen.y0 + 0.5 * seen.cell[1] / dense - 0.5),
+        step=(seen.cell[0] / dense, seen.cell[1] / dense),
+        cell=seen.cell,
+        source=seen.source,
+        notes=seen.notes,
+        shared=shared,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedImage:
+    """A radiograph in the size of training, continued by its edge to whole cells and half a cell more on each side.
+
+    Attributes:
+        padded: (1, 1, h, w) float32, 0...1.
+        rows, columns: whole cells.
+        x0, y0: pixel of the source where cell (0, 0) begins.
+        cell: (x, y) pixels of the source that one cell of the network covers.
+        source, notes: see `PatchGrid`.
+    """
+
+    padded: Tensor
+    rows: int
+    columns: int
+    x0: int
+    y0: int
+    cell: tuple[float, float]
+    source: Volume
+    notes: tuple[str, ...]
+
+
+def prepare(volume: Volume, net: Network, view: str = "", inverted: bool = False) -> PreparedImage:
+    """Bring an image to the size of training (short side 19 cells). Arguments and errors as of `embed_patches`."""
     cell_side = cast(PatchEncoder, net).cell
-    image = as_radiograph(volume, view, inverted, NormalisationConfig(**plan.normalisation))
+    image = as_radiograph(volume, view, inverted, NormalisationConfig(**net.plan.normalisation))
     scaled = torch.from_numpy(resized(image.pixels, SHORT_SIDE_CELLS * cell_side))  # (h, w)
     padded, rows, columns = _whole_cells(scaled, cell_side)
-    zoom = [old / new for old, new in zip(image.pixels.shape[::-1], (scaled.shape[1], scaled.shape[0]))]  # x, y
-    cell = [cell_side * z for z in zoom]
-    descriptors = _descriptors(padded, net, rows, columns, dense)
-    return PatchGrid(
-        descriptors=functional.normalize(descriptors - descriptors.mean(dim=(0, 1)), dim=2),
-        foreground=_foreground(padded, cell_side, dense, rows, columns),
-        origin=(image.x0 + 0.5 * cell[0] / dense - 0.5, image.y0 + 0.5 * cell[1] / dense - 0.5),
-        step=(cell[0] / dense, cell[1] / dense),
-        cell=(cell[0], cell[1]),
-        source=image.volume,
-        notes=image.notes,
-    )
+    across, down = (old / new for old, new in zip(image.pixels.shape[::-1], (scaled.shape[1], scaled.shape[0])))
+    cell = cell_side * across, cell_side * down
+    return PreparedImage(padded, rows, columns, image.x0, image.y0, cell, image.volume, image.notes)
 
 
 def check_patch_encoder(plan: Plan) -> None:
@@ -164,7 +195,7 @@ def _descriptors(padded: Tensor, net: Network, rows: int, columns: int, dense: i
     for begin in range(0, len(jobs), BATCH):
         some = jobs[begin : begin + BATCH]
         views = [_cut(padded, first[m] + r * cell, first[n] + c * cell, network.side) for m, n, r, c in some]
-        with _precision(device):
+        with precision(device):
             tokens = network.tokens(net.standardise(torch.cat(views).to(device)))  # (batch, cells², D)
         for (m, n, r, c), of_window in zip(some, tokens.float().unflatten(1, (cells, cells))):
             total[r : r + cells, m, c : c + cells, n] += of_window
@@ -175,7 +206,7 @@ def _cut(image: Tensor, top: int, left: int, side: int) -> Tensor:
     return image[:, :, top : top + side, left : left + side]
 
 
-def _precision(device: torch.device) -> torch.autocast:
+def precision(device: torch.device) -> torch.autocast:
     """bf16 where the device computes in it: directions of descriptors differ by less than neighbouring cells do."""
     half = choose_precision("auto", device.type) == "bf16"
     return torch.autocast(device.type, torch.bfloat16, enabled=half)

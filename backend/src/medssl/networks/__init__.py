@@ -35,6 +35,7 @@ class NetworkEntry:
 NETWORKS = {
     "genesis": NetworkEntry("medssl.networks.unet3d:UNet3D", UNET, (RESTORE, EMBED)),
     "peac": NetworkEntry("medssl.networks.peac:PeacNetwork", SWIN, (PATCHES, EMBED)),
+    "anatomy": NetworkEntry("medssl.networks.patch_swin:PatchSwin", SWIN, (PATCHES, EMBED)),
     "anatomy3d": NetworkEntry("medssl.networks.dense3d:DenseUNet", UNET, (VOXELS, EMBED)),
     "ark": NetworkEntry("medssl.networks.ark:ArkNetwork", SWIN, (EMBED, HEADS, EXPLAIN)),
     "unet-segmenter": NetworkEntry("medssl.networks.downstream.unet_segmenter:UNetSegmenter", UNET, (EMBED,)),

@@ -13,13 +13,17 @@ METHODS = {
     "peac": MethodEntry(
         "medssl.pretraining.peac.config:PeacConfig", "medssl.pretraining.peac.method:Peac", starts_from=("peac",)
     ),
+    "anatomy": MethodEntry(
+        "medssl.pretraining.anatomy.config:AnatomyConfig", "medssl.pretraining.anatomy.method:Anatomy",
+        starts_from=("anatomy", "peac"),
+    ),
     "anatomy3d": MethodEntry(
         "medssl.pretraining.anatomy3d.config:Anatomy3DConfig", "medssl.pretraining.anatomy3d.method:Anatomy3D",
         starts_from=("anatomy3d", "genesis"),
     ),
     "ark": MethodEntry(
         "medssl.pretraining.ark.config:ArkConfig", "medssl.pretraining.ark.method:Ark", data=DATASET_SPECS,
-        starts_from=("ark", "peac"),
+        starts_from=("ark", "peac", "anatomy"),
     ),
 }  # fmt: skip
 UNTRAINED_METHOD = "peac"  # whose presets `untrained:PRESET` names

@@ -44,7 +44,7 @@ class Method(Protocol):
         """Scalars of one validation batch whose means over all batches `summarise` turns into values."""
 
     def summarise(self, means: dict[str, float]) -> dict[str, float]:
-        """`validation_loss`, `constant_mean_loss`, `output_variance` and whatever else is worth a curve."""
+        """`validation_loss`, `constant_mean_loss`, `output_variance` and whatever else is worth a curve; see `monitors.collapse`."""
 
     def before_step(self, network: nn.Module, step: int) -> None:
         """Called before each optimiser step, once the network is in training mode (to let a part of it rest, for instance)."""

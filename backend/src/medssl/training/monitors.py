@@ -20,20 +20,28 @@ class MonitorWarning:
 
 
 def collapse(values: dict[str, float]) -> MonitorWarning | None:
-    """Has the network become a constant?
+    """Has the network, or an embedding that it is trained by, become a constant?
 
     Args:
-        values: a validation's `validation_loss`, `constant_mean_loss`, `output_variance` and what that could be,
-            `target_variance`: without it the constant mean's loss, which is the variance of a target that is restored.
+        values: a validation's `validation_loss`, `constant_mean_loss`, `output_variance`, `…_variance` of what else must not
+            become a constant, and what these could be, `target_variance`: without it the constant mean's loss, which is the
+            variance of a target that is restored.
     """
-    ratio = values["output_variance"] / max(values.get("target_variance", values["constant_mean_loss"]), 1e-12)
+    most = max(values.get("target_variance", values["constant_mean_loss"]), 1e-12)
+    watched = {name: value / most for name, value in values.items() if name.endswith("_variance")}
+    watched.pop("target_variance", None)
+    name, ratio = min(watched.items(), key=lambda one: one[1])
     loss_ratio = values["validation_loss"] / max(values["constant_mean_loss"], 1e-12)
-    if ratio >= SMALLEST_VARIANCE_RATIO and abs(loss_ratio - 1.0) > CONSTANT_LOSS_BAND:
-        return None
+    if ratio >= SMALLEST_VARIANCE_RATIO:  # if anything, the loss says so: it is about the output
+        if abs(loss_ratio - 1.0) > CONSTANT_LOSS_BAND:
+            return None
+        name, ratio = "output_variance", watched["output_variance"]
+    what = name.removesuffix("_variance").replace("_", " ")
     return MonitorWarning(
         "collapse",
-        f"the output is close to a constant: its variance is {ratio:.3f} of the target's, its loss {loss_ratio:.2f} of the constant mean's",
-        "Lower the learning rate (ten times is a good start), lengthen the warm-up, or use the default preset (AdamW)",
+        f"the {what} is close to a constant: its variance is {ratio:.3f} of the target's, the loss {loss_ratio:.2f} of the constant mean's",
+        "Lower the learning rate (ten times is a good start), lengthen the warm-up, lower the weight of a term that a constant "
+        "fulfils, or use the default preset (AdamW)",
     )
 
 

@@ -14,7 +14,7 @@ from medssl.cli.output import err, out, print_table
 from medssl.cli.training_set import data_spec
 from medssl.core.errors import InputError
 from medssl.core.home import home_folder
-from medssl.core.protocol import DataSpec
+from medssl.core.protocol import DataSpec, ResultStatus
 from medssl.core.requests import LandmarksRequest
 
 
@@ -46,10 +46,22 @@ def landmarks(
         spec, landmarks=str(points or ""), points=rows, compare_untrained=untrained, **options
     )  # fmt: skip
     result = run_into("landmarks", asked, output, home)
-    columns = ("model", "group", "pairs", "patients", "mean", "low", "high", "median", "within_cell")
-    shown = [row for row in result.table if row["landmark"] == "all"]
-    print_table(columns, [["" if row[c] is None else row[c] for c in columns] for row in shown], result.info["unit"])
+    show_errors(result)
     out.print(f"{', '.join(result.files)} in {output}", highlight=False)
+
+
+def show_errors(result: ResultStatus) -> None:
+    """Print the verdicts, the table and the differences of a result."""
+    from medssl.evaluation.landmark_errors import ALL, MEASURES, UNITS, difference_sentence, with_interval
+
+    for verdict in result.info["verdicts"]:
+        out.print(verdict["text"], highlight=False, markup=False)
+    columns = ("model", "group", "pairs", "patients", *MEASURES)
+    shown = [row for row in result.table if row["landmark"] == ALL]
+    cells = [[*(row[name] for name in columns[:4]), *(with_interval(row, name) for name in MEASURES)] for row in shown]
+    print_table(columns, cells, result.info["unit"])
+    for row in result.info["differences"]:
+        out.print(difference_sentence(row, UNITS[result.info["unit"]]), highlight=False, markup=False)
 
 
 def landmarks_from(masks: Path, spec: DataSpec, home: Path | None) -> tuple[dict, ...]:

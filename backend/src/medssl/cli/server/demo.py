@@ -13,13 +13,14 @@ from medssl.cli.settings import parse_settings
 
 DEMOS = {  # one line registers a method's demonstration: (output folder, preset, settings) -> DemoResult
     "genesis": "medssl.examples.genesis_demo:demonstrate_genesis",
-    "peac": "medssl.examples.peac_demo:demonstrate_peac",
+    "peac": "medssl.examples.landmark_demo:demonstrate_peac",
+    "anatomy": "medssl.examples.landmark_demo:demonstrate_anatomy",
     "ark": "medssl.examples.ark_demo:demonstrate_ark",
 }
 
 
 def demo(
-    method: Annotated[str, typer.Option(help="Method to show: genesis, peac or ark.")] = "genesis",
+    method: Annotated[str, typer.Option(help="Method to show: genesis, peac, anatomy or ark.")] = "genesis",
     output: Annotated[Path, typer.Option(help="Folder for downloads, the job and the report.")] = Path("demo"),
     preset: Annotated[str, typer.Option(help="Preset of the method.")] = "laptop",
     settings: Settings = [],  # noqa: B006

@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 
 from medssl.core.errors import ConfigError
+from medssl.evaluation.landmark_errors import CLIP, Distances
+from medssl.inference.fine_patches import FinePatches
 from medssl.inference.patch_grid import PatchGrid
+from medssl.inspection.anatomy.refinement import refined_match
+from medssl.inspection.anatomy.search_area import Circle, same_place, searched
 from medssl.inspection.anatomy.similarity import peak_offset
 
 LandmarkPoints = dict[str, tuple[float, float]]
@@ -66,36 +70,59 @@ def find_landmarks(
     landmarks: dict[int, LandmarkPoints],
     grid_of: Callable[[int], PatchGrid],
     progress: Callable[[float], None] = lambda share: None,
+    radius: float = 0.0,
+    finer: Callable[[int], FinePatches] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where a model finds each landmark: the most similar place of the target, refined between grid places.
+    """Where a model finds each landmark: the most similar place of the target, brought between grid places.
 
     Args:
         grid_of: the patch grid of an image; asked twice for each, one after another, so that few need to be in memory.
+        radius: of the search around the same relative place, in percent of the target's width; 0: everywhere.
+        finer: what the network says of an image between grid places, asked as `grid_of`; None: matches stay coarse.
         progress: called with the share done; may raise to stop.
 
     Returns:
         (queries, 2) x and y in pixels of the targets, and (queries,) similarities.
     """
     sources = sorted({query.source for query in queries})
-    descriptors: dict[tuple[int, str], Tensor] = {}
+    known: dict[tuple[int, str], _Known] = {}
     for n, image in enumerate(sources):
-        progress(0.7 * n / len(sources))
-        names = list(landmarks[image])
-        found = grid_of(image).at(np.array([landmarks[image][name] for name in names]))
-        descriptors |= {(image, name): one for name, one in zip(names, found)}
+        progress((0.3 if finer else 0.7) * n / len(sources))
+        known |= _describe(grid_of(image), image, landmarks[image], finer)
     places, similarities = np.empty((len(queries), 2)), np.empty(len(queries))
     targets = sorted({query.target for query in queries})
     by_target: dict[int, list[int]] = {image: [] for image in targets}
     for number, query in enumerate(queries):
         by_target[query.target].append(number)
+    begun = 0.3 if finer else 0.7
     for n, image in enumerate(targets):
-        progress(0.7 + 0.3 * n / len(targets))
+        progress(begun + (1 - begun) * n / len(targets))
         grid, numbers = grid_of(image), by_target[image]
+        close = finer(image) if finer else None
         for start in range(0, len(numbers), QUERIES):
             some = numbers[start : start + QUERIES]
-            wanted = torch.stack([descriptors[queries[q].source, queries[q].landmark] for q in some])
-            places[some], similarities[some] = _best_places(grid, wanted)
+            wanted = [known[queries[q].source, queries[q].landmark] for q in some]
+            places[some], similarities[some] = _best_places(grid, wanted, radius, close)
     return places, similarities
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A landmark of a source: its descriptor (D,), its share of width and height, and descriptors (3, 3, D) of its cell."""
+
+    descriptor: Tensor
+    share: np.ndarray
+    cell: Tensor | None
+
+
+def _describe(
+    grid: PatchGrid, image: int, points: LandmarkPoints, finer: Callable[[int], FinePatches] | None
+) -> dict[tuple[int, str], _Known]:
+    pixels = np.array(list(points.values()))
+    close = finer(image) if finer else None
+    shares = (pixels + 0.5) / grid.source.shape
+    cells = [close.at(pixel) if close else None for pixel in pixels]
+    return {(image, name): _Known(*one) for name, one in zip(points, zip(grid.at(pixels), shares, cells))}
 
 
 def same_coordinates(
@@ -104,7 +131,7 @@ def same_coordinates(
     """(queries, 2): the answer without looking, the same relative place as in the source."""
     return np.array(
         [
-            (np.array(landmarks[q.source][q.landmark]) + 0.5) / frames[q.source].size * frames[q.target].size - 0.5
+            same_place(np.array(landmarks[q.source][q.landmark]), frames[q.source].size, frames[q.target].size)
             for q in queries
         ]
     )
@@ -116,20 +143,36 @@ def errors_of(
     landmarks: dict[int, LandmarkPoints],
     frames: dict[int, Frame],
     unit: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (queries,) from the true places in mm or percent of the image's width, and in cells."""
+) -> Distances:
+    """Distances from the true places in mm or percent of the image's width, and in cells."""
     truth = np.array([landmarks[q.target][q.landmark] for q in queries])
     of_target = [frames[q.target] for q in queries]
     scale = np.array([f.spacing if unit == "mm" else (100 / f.size[0], 100 / f.size[0]) for f in of_target])
     away, cells = places - truth, np.array([f.cell for f in of_target])
-    return np.hypot(*(away * scale).T), np.hypot(*(away / cells).T)
+    limit = CLIP * scale[:, 0] * [f.size[0] for f in of_target]
+    return Distances(np.hypot(*(away * scale).T), np.hypot(*(away / cells).T), limit)
 
 
-def _best_places(grid: PatchGrid, wanted: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """x and y (Q, 2) of the most similar places to descriptors (Q, D), and their similarities."""
-    maps = torch.einsum("rcd,qd->qrc", grid.descriptors, wanted)
-    shown = torch.where(grid.foreground, maps, -torch.inf).flatten(1)
-    best, index = shown.max(dim=1)
+def _best_places(
+    grid: PatchGrid, wanted: Sequence[_Known], radius: float, close: FinePatches | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """x and y (Q, 2) of the most similar places to landmarks, and their similarities."""
+    maps = torch.einsum("rcd,qd->qrc", grid.descriptors, torch.stack([one.descriptor for one in wanted]))
+    circles = [_circle(one.share, grid, radius) for one in wanted]
+    if close is not None:
+        found = [
+            refined_match(one.cell, close, of_map, grid, circle)  # type: ignore[arg-type]  # there where `close` is
+            for one, of_map, circle in zip(wanted, maps, circles)
+        ]
+        return np.array([(match.x, match.y) for match in found]), np.array([match.similarity for match in found])
+    shown = torch.stack([torch.where(searched(grid, c), of_map, -torch.inf) for of_map, c in zip(maps, circles)])
+    best, index = shown.flatten(1).max(dim=1)
     grid_places = np.stack(np.unravel_index(index.numpy(), grid.shape), axis=1)
-    refined = [place + peak_offset(one, place) for one, place in zip(maps.numpy(), grid_places)]
-    return grid.pixels(np.array(refined)), best.numpy()
+    between = [place + peak_offset(one, place) for one, place in zip(maps.numpy(), grid_places)]
+    return grid.pixels(np.array(between)), best.numpy()
+
+
+def _circle(share: np.ndarray, grid: PatchGrid, percent: float) -> Circle | None:
+    """What is searched around a share of width and height; None: everywhere."""
+    x, y = share * grid.source.shape - 0.5
+    return Circle(float(x), float(y), percent / 100 * grid.source.shape[0]) if percent else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 from medssl.core.errors import CatalogError, ConfigError, InputError
 from medssl.core.plan import Plan
 from medssl.datasets.catalog.catalog import Catalog, Entry
-from medssl.evaluation.landmark_errors import ALL, difference, landmark_rows
+from medssl.evaluation.landmark_errors import ALL, Distances, differences, landmark_rows, landmark_verdict
+from medssl.evaluation.verdicts import Verdict
+from medssl.inference.fine_patches import FinePatches
 from medssl.inference.patch_grid import PatchGrid, check_patch_encoder
 from medssl.inference.untrained import split_reference
 from medssl.inspection.anatomy.landmark_points import Landmarks
@@ -28,12 +31,11 @@ MOST_VALUES = 8  # of a column that makes groups
 
 @dataclass(frozen=True)
 class LandmarkErrors:
-    """Every retrieval of every model. `error` is in `unit`, `cells` in cells of the network, both (queries,) per model."""
+    """Every retrieval of every model; distances are in `unit`."""
 
     queries: list[Query]
     places: dict[str, np.ndarray]  # (queries, 2) pixels
-    error: dict[str, np.ndarray]
-    cells: dict[str, np.ndarray]
+    distances: dict[str, Distances]
     similarity: dict[str, np.ndarray]
     unit: str
 
@@ -132,6 +134,8 @@ def measure_models(
     grid_of: Callable[[int, str], PatchGrid],
     unit: str = "auto",
     progress: Callable[[float, str], None] = lambda share, message: None,
+    radius: float = 0.0,
+    finer: Callable[[int, str], FinePatches] | None = None,
 ) -> LandmarkErrors:
     """Let every model look for every landmark, and BASELINE without looking.
 
@@ -143,6 +147,8 @@ def measure_models(
         grid_of: the patch grid of an image, by its number, under a model, by its reference.
         unit: mm, percent of the image's width, or auto.
         progress: called with the share done and a message; may raise to stop.
+        radius: of the search around the same relative place, in percent of the width; 0: everywhere.
+        finer: as `grid_of`, what a model says of an image between grid places; None: matches stay coarse.
 
     Raises:
         ConfigError: mm are asked for, and an image does not know them.
@@ -161,20 +167,22 @@ def measure_models(
         def report(share: float, n: int = n, name: str = name) -> None:
             progress((n + share) / len(models), f"{name}: looking for {len(queries)} landmarks")
 
-        places[name], similarity[name] = find_landmarks(queries, landmarks, seen, report)
+        close = partial(_asked_of, finer, reference) if finer else None
+        places[name], similarity[name] = find_landmarks(queries, landmarks, seen, report, radius, close)
     places[BASELINE] = same_coordinates(queries, landmarks, frames)
     unit = _known_unit(unit, frames, catalog)
     distances = {name: errors_of(found, queries, landmarks, frames, unit) for name, found in places.items()}
-    return LandmarkErrors(
-        queries, places, {name: d[0] for name, d in distances.items()}, {name: d[1] for name, d in distances.items()},
-        similarity, unit,
-    )  # fmt: skip
+    return LandmarkErrors(queries, places, distances, similarity, unit)
+
+
+def _asked_of(finer: Callable[[int, str], FinePatches], reference: str, image: int) -> FinePatches:
+    return finer(image, reference)
 
 
 def compare_models(
     found: LandmarkErrors, catalog: Catalog, groups: dict[str, list[str]], seed: int = 0
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of the table, of each model, landmark and group of images, and the differences between all pairs of models.
+    """Rows of the table, of each model, landmark and group of images, and of the differences between all pairs of models.
 
     Args:
         found: what all models found.
@@ -195,11 +203,17 @@ def compare_models(
                 subsets[ALL, name] = (a == one) & (b == other)
     subsets = {key: chosen for key, chosen in subsets.items() if chosen.any()}
     images = np.array([(q.source, q.target) for q in found.queries])
-    table = landmark_rows(found.error, found.cells, subsets, images, first, second, seed)
-    names = list(found.error)
-    against = [(a, b) for n, a in enumerate(names) for b in names[n + 1 :]]
-    differences = [difference(found.error, a, b, first, second, seed) for a, b in against]
-    return table, differences
+    table = landmark_rows(found.distances, subsets, images, first, second, seed)
+    return table, differences(found.distances, first, second, seed)
+
+
+def verdicts(
+    table: list[dict[str, Any]], against: list[dict[str, Any]], asked: Sequence[str], unit: str
+) -> list[Verdict]:
+    """Of each model that was asked for, held against the same coordinates and, where these were measured, untrained networks."""
+    measured = list(dict.fromkeys(row["model"] for row in table))
+    rivals = [BASELINE, *(name for name in measured if name.startswith(UNTRAINED) and name not in asked)]
+    return [landmark_verdict(table, against, name, rivals, unit) for name in asked]
 
 
 def pair_rows(found: LandmarkErrors, catalog: Catalog, landmarks: Landmarks) -> list[dict[str, Any]]:
@@ -216,7 +230,7 @@ def pair_rows(found: LandmarkErrors, catalog: Catalog, landmarks: Landmarks) -> 
         }
         for model, places in found.places.items()
         for n, (q, (x, y), error, cells) in enumerate(
-            zip(found.queries, places, found.error[model], found.cells[model])
+            zip(found.queries, places, found.distances[model].error, found.distances[model].cells)
         )
     ]  # fmt: skip
 

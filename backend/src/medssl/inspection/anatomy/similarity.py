@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from medssl.core.errors import InputError
 from medssl.images.volume import Volume
 from medssl.inference.patch_grid import PatchGrid
+from medssl.inspection.anatomy.search_area import Circle, searched
 
 APART = 1.5  # cells: a runner-up is another place, not the same one's neighbour
 
@@ -39,26 +41,43 @@ def similarity_map(grid: PatchGrid, descriptor: Tensor) -> Tensor:
     return grid.descriptors @ descriptor
 
 
-def best_match(similarities: Tensor, grid: PatchGrid) -> Match:
-    """The best place among those that show something, refined between grid places, and the best one APART from it.
+def best_match(similarities: Tensor, grid: PatchGrid, circle: Circle | None = None) -> Match:
+    """The best place of those that are searched, brought between grid places, and the best one APART from it.
 
     Args:
         similarities: (rows, columns).
+        circle: what is searched; None: everywhere.
     """
-    shown = torch.where(grid.foreground, similarities, -torch.inf).numpy()
-    place = np.array(np.unravel_index(np.argmax(shown), shown.shape))
-    best = float(shown[tuple(place)])
-    x, y = grid.pixels(place + peak_offset(similarities.numpy(), place))
-    rows, columns = np.indices(shown.shape)
-    far = np.hypot((columns - place[1]) * grid.step[0] / grid.cell[0], (rows - place[0]) * grid.step[1] / grid.cell[1])
-    others = np.where(far >= APART, shown, -np.inf)
-    if not np.isfinite(others).any():
-        return Match(float(x), float(y), best, None, None, 0.0)
-    second = np.array(np.unravel_index(np.argmax(others), others.shape))
-    runner_up = float(others[tuple(second)])
-    confidence = 0.0 if runner_up >= 1 else float(np.clip(1 - (1 - best) / (1 - runner_up), 0, 1))
-    u, v = grid.pixels(second)
-    return Match(float(x), float(y), best, (float(u), float(v)), runner_up, confidence)
+    places = best_places(similarities, grid, circle, 2)
+    best, *others = ((place, float(similarities[tuple(place)])) for place in places)
+    x, y = grid.pixels(best[0] + peak_offset(similarities.numpy(), best[0]))
+    second = (*grid.pixels(others[0][0]), others[0][1]) if others else None
+    return match_of((x, y, best[1]), second)
+
+
+def best_places(similarities: Tensor, grid: PatchGrid, circle: Circle | None, count: int) -> list[np.ndarray]:
+    """Grid places (row, column) of the highest similarities that are APART from each other, the best first; one at least."""
+    left = torch.where(searched(grid, circle), similarities, -torch.inf).numpy()
+    rows, columns = np.indices(left.shape)
+    found: list[np.ndarray] = []
+    while len(found) < count:
+        place = np.array(np.unravel_index(np.argmax(left), left.shape))
+        if found and not np.isfinite(left[tuple(place)]):
+            break
+        found.append(place)
+        across, down = (columns - place[1]) * grid.step[0], (rows - place[0]) * grid.step[1]
+        left = np.where(np.hypot(across / grid.cell[0], down / grid.cell[1]) >= APART, left, -np.inf)
+    return found
+
+
+def match_of(best: tuple[float, float, float], second: tuple[float, float, float] | None) -> Match:
+    """The match of the best place and the runner-up: x, y and similarity of each."""
+    x, y, similarity = map(float, best)
+    if second is None:
+        return Match(x, y, similarity, None, None, 0.0)
+    u, v, runner_up = map(float, second)
+    confidence = 0.0 if runner_up >= 1 else float(np.clip(1 - (1 - similarity) / (1 - runner_up), 0, 1))
+    return Match(x, y, similarity, (u, v), runner_up, confidence)
 
 
 def peak_offset(values: np.ndarray, place: np.ndarray) -> np.ndarray:
@@ -75,31 +94,12 @@ def peak_offset(values: np.ndarray, place: np.ndarray) -> np.ndarray:
             continue
         before, here, after = (float(v) for v in line[n - 1 : n + 2])
         bend = before - 2 * here + after
-        if bend >= 0 or here < max(before, after):
+        if not np.isfinite(bend) or bend >= 0 or here < max(before, after):
             continue
         step = 0.5 * (before - after) / bend
         if here - 0.25 * (before - after) * step <= 1:
             offset[axis] = step
     return offset
-
-
-def find_point(grids: list[PatchGrid], source: int, x: float, y: float) -> tuple[list[Tensor], list[Match]]:
-    """Similarity maps and best matches, in every image, of what lies at (x, y) of image `source`.
-
-    Raises:
-        InputError: no such image, or a point outside it.
-    """
-    if not 0 <= source < len(grids):
-        raise InputError(
-            f"source = {source}",
-            f"is not the number of an image: there are {len(grids)}",
-            "Count the images from 0",
-            code="image-number-unknown",
-        )
-    check_point(grids[source].source, x, y)
-    descriptor = grids[source].at(np.array([[x, y]]))[0]
-    maps = [similarity_map(grid, descriptor) for grid in grids]
-    return maps, [best_match(found, grid) for found, grid in zip(maps, grids)]
 
 
 def check_point(image: Volume, x: float, y: float, what: str = "point") -> None:
@@ -118,14 +118,17 @@ def check_point(image: Volume, x: float, y: float, what: str = "point") -> None:
         )
 
 
-def match_row(number: int, name: str, match: Match) -> dict[str, Any]:
-    """A row of the result's table."""
-    u, v = match.runner_up or (None, None)
-    return {
-        "image": number, "name": name, "x": match.x, "y": match.y, "similarity": match.similarity,
-        "runner_up_x": u, "runner_up_y": v, "runner_up_similarity": match.runner_up_similarity,
-        "confidence": match.confidence,
-    }  # fmt: skip
+def match_rows(names: Sequence[str], matches: Sequence[Match]) -> list[dict[str, Any]]:
+    """The result's table: a row per image."""
+    return [
+        {
+            "image": number, "name": name, "x": match.x, "y": match.y, "similarity": match.similarity,
+            "runner_up_x": match.runner_up[0] if match.runner_up else None,
+            "runner_up_y": match.runner_up[1] if match.runner_up else None,
+            "runner_up_similarity": match.runner_up_similarity, "confidence": match.confidence,
+        }
+        for number, (name, match) in enumerate(zip(names, matches))
+    ]  # fmt: skip
 
 
 def map_as_json(number: int, similarities: Tensor, grid: PatchGrid) -> dict[str, Any]:

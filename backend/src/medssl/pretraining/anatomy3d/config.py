@@ -40,7 +40,7 @@ class Anatomy3DConfig:
     largest_scale: float = setting(
         1.3, "Largest side of what a view shows, over its own", minimum=0.2, maximum=2.0, advanced=True
     )
-    rotation: float = setting(
+    degrees: float = setting(
         20.0,
         "Largest rotation in the plane of every two axes",
         unit="degrees",

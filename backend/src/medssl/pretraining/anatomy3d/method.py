@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -18,7 +18,6 @@ from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.crops.placed_crops import PlacedCrops
 from medssl.distort import BezierIntensity, Chain, InPainting, Sometimes, describe
 from medssl.distort.affine import AffineViews, cell_places
-from medssl.distort.bezier import BezierParams
 from medssl.images.intensity.normalise import normalise, resolve
 from medssl.networks.dense3d import DenseUNet, visible_cells
 from medssl.networks.weights.weight_files import WeightFile, fill
@@ -53,15 +52,6 @@ class PlaceViews:
     of_second: Tensor
 
 
-class MonotoneCurve(BezierIntensity):
-    """A Bézier curve that never makes bright things dark."""
-
-    def draw(self, batch: Tensor, generator: torch.Generator) -> BezierParams:
-        """Control points of each sample's curve."""
-        drawn = super().draw(batch, generator)
-        return replace(drawn, inverted=torch.zeros_like(drawn.inverted))
-
-
 class Anatomy3D(PlainMethod):
     """The training step on one screen: sub-volume → two affine views → brightness and noise → descriptors → InfoNCE both ways.
 
@@ -80,7 +70,8 @@ class Anatomy3D(PlainMethod):
         self.config, self.modality, self.provenance = config, modality, provenance or {}
         self.normalisation = resolve(config.normalisation, modality)
         self.appearance = Chain(
-            Sometimes(config.curve_probability, MonotoneCurve()), Sometimes(config.box_probability, InPainting())
+            Sometimes(config.curve_probability, BezierIntensity(inversion=False)),
+            Sometimes(config.box_probability, InPainting()),
         )
         self._untrained: nn.Module | None = None
 
@@ -114,7 +105,7 @@ class Anatomy3D(PlainMethod):
         inside, whole = batch["extent"] * spacing, (spacing * spacing.new_tensor(config.crop)).expand(len(crops), 3)
         reach = (spacing.cpu() * torch.tensor(config.view)).tolist()
         maps = AffineViews(
-            config.view, reach, (config.smallest_scale, config.largest_scale), config.rotation, config.aspect
+            config.view, reach, (config.smallest_scale, config.largest_scale), config.degrees, config.aspect
         )
         first, second = draw_maps(maps, inside, whole, generator)
         clean = [maps.apply(crops, one) for one in (first, second)]
@@ -143,10 +134,14 @@ class Anatomy3D(PlainMethod):
         return {"loss": self._contrast(first, second, views)}
 
     def evaluate(self, network: nn.Module, views: PlaceViews) -> dict[str, Tensor]:
-        """The loss on one validation batch, and how far from their true places places are found: trained, untrained, by coordinates."""
+        """The loss on one validation batch, and how far from their true places places are found, in cells.
+
+        Beside it the same of the untrained network, and the error of answering with the same place of the view.
+        """
         both = torch.cat([views.distorted, views.second])
         first, second = network(both).chunk(2)
-        cells, valid = first.shape[2:], views.forth.valid
+        valid = views.forth.valid
+        same = (cell_places(first.shape[2:], both.device)[views.forth.cells] - views.forth.where).norm(dim=2)
         errors = {"": match_errors(views.forth.of(first), second, views.forth.where)}
         if self._untrained is not None:
             plain = self._untrained.to(both.device)(both)
@@ -154,16 +149,15 @@ class Anatomy3D(PlainMethod):
             errors["untrained_"] = match_errors(
                 views.forth.of(plain[: len(first)]), plain[len(first) :], views.forth.where
             )
-        own = cell_places(cells, both.device)[views.forth.cells]  # (N, Q, 3)
-        errors["coordinates_"] = (own - views.forth.where).norm(dim=2)
         values = {
             "validation_loss": self._contrast(first, second, views),
             "constant_mean_loss": torch.tensor(math.log(first[0, 0].numel()), device=both.device),
             "output_variance": feature_spread(second.flatten(2).transpose(1, 2)),
+            "same_place_error": _known(same, valid).mean(),
         }
         for name, error in errors.items():
-            found = error[valid] if bool(valid.any()) else error.flatten()
-            values |= {f"{name}match_median": found.median(), f"{name}match_within": (found <= 1.0).float().mean()}
+            found = _known(error, valid)
+            values |= {f"{name}match_median": found.median(), f"{name}within_a_cell": (found <= 1.0).float().mean()}
         return values
 
     def summarise(self, means: dict[str, float]) -> dict[str, float]:
@@ -208,3 +202,8 @@ class Anatomy3D(PlainMethod):
     def _laid_out(self, views: Tensor) -> Tensor:
         channels_last = self.config.training.channels_last
         return views.contiguous(memory_format=torch.channels_last_3d) if channels_last else views
+
+
+def _known(errors: Tensor, valid: Tensor) -> Tensor:
+    """The errors that count; all of them where none does."""
+    return errors[valid] if bool(valid.any()) else errors.flatten()

@@ -14,12 +14,20 @@ from torch.utils.data import Dataset
 from medssl.core.plan import Plan
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.crops.radiograph_crops import RadiographDataset
+from medssl.datasets.crops.whole_radiographs import WHOLE_CELLS, WholeRadiographDataset
 from medssl.distort import BezierIntensity, Chain, InPainting, LocalShuffle, OneOf, OutPainting, Sometimes, describe
+from medssl.distort.affine import AffineViews, nearest_cells
 from medssl.distort.views import GridViews, matched_cells
 from medssl.images.intensity.normalise import normalise, resolve
-from medssl.networks.peac import PeacNetwork, PeacPair, permute_cells, standardise
+from medssl.networks.peac import PeacNetwork, PeacOutputs, PeacPair, permute_cells, standardise
 from medssl.pretraining.peac.config import CELLS, SPARE, PeacConfig
-from medssl.pretraining.peac.loss import feature_spread, global_loss, local_loss, order_loss, restoration_loss
+from medssl.pretraining.peac.loss import (
+    feature_spread,
+    global_loss,
+    local_loss,
+    order_loss,
+    restoration_loss,
+)
 from medssl.training.method import PlainMethod
 
 
@@ -55,6 +63,7 @@ class Peac(PlainMethod):
         self.config, self.modality, self.provenance = config, modality, provenance or {}
         self.normalisation = resolve(config.normalisation, modality)
         self.grid = GridViews(config.cell, CELLS, SPARE, config.shuffle_probability)
+        self.affine = AffineViews((config.cell * CELLS,) * 2, (1.0, 1.0))
         self.appearance = appearance_distortion(config)
 
     def network(self) -> nn.Module:
@@ -62,7 +71,9 @@ class Peac(PlainMethod):
         return PeacPair(PeacNetwork(**self.config.network, fidelity=self.config.fidelity))
 
     def dataset(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
-        """Random grids of the radiographs."""
+        """Random grids of the radiographs; whole ones where views are affine."""
+        if self.config.views == "affine":
+            return WholeRadiographDataset(volumes, self.config.cell * WHOLE_CELLS, self.normalisation, seed)
         return RadiographDataset(volumes, self.config.cell, self.normalisation, seed)
 
     def validation(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
@@ -73,7 +84,13 @@ class Peac(PlainMethod):
         """Normalise, crop twice; shuffle the first crop's cells, or else distort its appearance."""
         images = normalise(batch["raw"], batch["window"])  # (N, 1, G, G), 0…1
         drawn = self.grid.draw(images, generator)
-        first, second = self.grid.crop(images, drawn.first), self.grid.crop(images, drawn.second)
+        if self.config.views == "affine":
+            maps = [self.affine.draw(batch["extent"], generator) for _ in range(2)]
+            first, second = (self.affine.apply(images, one) for one in maps)
+            matches = nearest_cells(maps[0], maps[1], (CELLS, CELLS))
+        else:
+            first, second = self.grid.crop(images, drawn.first), self.grid.crop(images, drawn.second)
+            matches = matched_cells(drawn.first, drawn.second, CELLS, self.config.fidelity)
         changed = self.appearance.apply(first, self.appearance.draw(first, generator), ~drawn.shuffled)
         return PeacViews(
             distorted=permute_cells(changed, drawn.order, self.config.cell),
@@ -81,12 +98,15 @@ class Peac(PlainMethod):
             second=second,
             shuffled=drawn.shuffled,
             order=drawn.order,
-            matches=matched_cells(drawn.first, drawn.second, CELLS, self.config.fidelity),
+            matches=matches,
         )
 
     def describe(self, batch: dict[str, Tensor], generator: torch.Generator) -> list[list[str]]:
         """Names of what `views` does to each first crop with a generator in this state."""
         drawn = self.grid.draw(batch["raw"], generator)
+        if self.config.views == "affine":
+            for _ in range(2):
+                self.affine.draw(batch["extent"], generator)
         names = describe(self.appearance, self.appearance.draw(batch["raw"], generator), len(batch["raw"]))
         return [["cells"] if moved else got for moved, got in zip(drawn.shuffled.tolist(), names)]
 
@@ -103,19 +123,28 @@ class Peac(PlainMethod):
         return {"loss": total, **terms}
 
     def evaluate(self, network: nn.Module, views: PeacViews) -> dict[str, Tensor]:
-        """The terms on one validation batch, and how far its tokens are spread."""
-        terms, spread = self._terms(network, views)
+        """The terms on one validation batch, and how far its tokens and its embeddings are spread."""
+        terms, seen = self._terms(network, views)
         clean = standardise(views.original)
-        moments = {"target_mean": clean.mean(), "target_square": clean.square().mean()}
-        return {**terms, "output_variance": spread, **moments}
+        several = float(len(views.order) > 1)  # one image says nothing of how images differ
+        spread = {
+            "output_variance": feature_spread(seen.student_tokens),
+            "global_embedding_variance": several * feature_spread(seen.student_global),
+            "local_embedding_variance": feature_spread(seen.student_local),
+            "several": clean.new_tensor(several),
+        }
+        return {**terms, **spread, "target_mean": clean.mean(), "target_square": clean.square().mean()}
 
     def summarise(self, means: dict[str, float]) -> dict[str, float]:
         """Order and restoration decide which weights are kept: the other terms depend on where the teacher is.
 
-        Beside them: what a network scores that answers with any place and the constant mean; tokens, as unit vectors, have
-        a variance of 1 at most.
+        Beside them: what a network scores that answers with any place and the constant mean; tokens and embeddings, as unit
+        vectors, have a variance of 1 at most.
         """
         mean, square = means.pop("target_mean"), means.pop("target_square")
+        of_images, several = means.pop("global_embedding_variance"), means.pop("several")
+        if several:  # the share of batches that hold more than one image
+            means = {**means, "global_embedding_variance": of_images / several}
         config = self.config
         guessing = config.order_weight * math.log(CELLS**2) + config.restore_weight * (square - mean**2)
         loss = config.order_weight * means["order"] + config.restore_weight * means["restore"]
@@ -138,7 +167,7 @@ class Peac(PlainMethod):
             provenance=self.provenance,
         )
 
-    def _terms(self, network: nn.Module, views: PeacViews) -> tuple[dict[str, Tensor], Tensor]:
+    def _terms(self, network: nn.Module, views: PeacViews) -> tuple[dict[str, Tensor], PeacOutputs]:
         seen = network(standardise(views.distorted), standardise(views.second))
         terms = {
             "order": order_loss(seen.order, views.order),
@@ -146,7 +175,7 @@ class Peac(PlainMethod):
             "global": global_loss(seen.student_global, seen.teacher_global),
             "local": local_loss(seen.student_local, seen.teacher_local, views.matches, ~views.shuffled),
         }
-        return terms, feature_spread(seen.student_tokens)
+        return terms, seen
 
 
 def appearance_distortion(config: PeacConfig, strength: float = 1.0) -> Chain:

@@ -11,12 +11,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgba
+from matplotlib.patches import Circle as Ring
 from matplotlib.patches import ConnectionPatch
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from medssl.images.volume import Volume
 from medssl.inference.patch_grid import PatchGrid
+from medssl.inspection.anatomy.search_area import Circle
 from medssl.inspection.anatomy.similarity import Match
 from medssl.reports.figures.canvas import DARK, DIM, LIGHT
 from medssl.reports.figures.image_grid import LARGEST, ImageGrid, bare, extent_of
@@ -54,9 +56,13 @@ def draw_maps(
     maps: Sequence[Tensor],
     matches: Sequence[Match],
     point: tuple[int, float, float],
+    circles: Sequence[Circle | None],
     path: Path,
 ) -> None:
-    """Heat over every image; a cross at the point asked for, rings at the best matches, small ones at the runners-up."""
+    """Heat over every image; a cross at the point asked for, rings at the best matches, small ones at the runners-up.
+
+    A dashed circle bounds what was searched.
+    """
     source, x, y = point
     tiles = ImageGrid([grid.source for grid in grids], names, "Where is the same anatomy?", foot=0.5)
     for number, (tile, grid, found, match) in enumerate(zip(tiles.tiles, grids, maps, matches)):
@@ -64,6 +70,10 @@ def draw_maps(
         if number == source:
             tile.plot([x], [y], "+", color="#7df9ff", markersize=16, markeredgewidth=2)
             continue
+        circle = circles[number]
+        if circle is not None:
+            middle = circle.x, circle.y
+            tile.add_patch(Ring(middle, circle.radius, fill=False, edgecolor=LIGHT, linestyle="--", linewidth=1.2))
         tile.plot([match.x], [match.y], "o", mfc="none", mec="#7df9ff", markersize=13, markeredgewidth=2)
         if match.runner_up:
             tile.plot(*match.runner_up, "o", mfc="none", mec=LIGHT, markersize=7, markeredgewidth=1.2, alpha=0.8)

@@ -12,7 +12,7 @@ from medssl.reports.figures.canvas import DPI, to_png
 
 
 def draw_loss_curve(events: Iterable[dict[str, Any]]) -> bytes:
-    """A PNG of training loss (thin: each step, thick: smoothed), validation loss and the constant mean's loss."""
+    """A PNG of training loss (thin: each step, thick: smoothed), validation loss and what stands beside it, the constant mean's loss for instance."""
     events = list(without_repeats(events))
     losses = [(e["step"], e["loss"]) for e in events if e["type"] == "loss"]
     metrics = [e for e in events if e["type"] == "metric"]
@@ -24,11 +24,12 @@ def draw_loss_curve(events: Iterable[dict[str, Any]]) -> bytes:
         axes.plot(steps, smooth(values), color="#4c78a8", linewidth=2, label="training")
     for name, colour, style in (
         ("validation_loss", "#e4572e", "o-"), ("constant_mean_loss", "#888888", "--"), ("distorted_loss", "#b79f00", ":"),
+        ("same_place_error", "#b79f00", "-."),
     ):  # fmt: skip
         points = [(e["step"], e[name]) for e in metrics if name in e]
         if points:
             axes.plot(*zip(*points), style, color=colour, label=name.replace("_loss", "").replace("_", " "))
-    axes.set(xlabel="step", ylabel="mean squared error", ylim=(0, None))
+    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     return to_png(figure, bbox_inches="tight")

@@ -1,0 +1,1 @@
+"""Dense contrastive embedding of anatomy in radiographs."""
