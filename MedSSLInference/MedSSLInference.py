@@ -51,7 +51,7 @@ class MedSSLInference(ScriptedLoadableModule):
         parent.contributors = ["The MedSSL contributors"]
         parent.helpText = _(
             "Shows what a self-supervised model has learned: distorts a volume, lets the model restore it, and compares; "
-            "or finds the same anatomy in several chest radiographs. Lets fine-tuned models segment and classify."
+            "or finds the same anatomy in several chest radiographs, or in two CTs or MRs. Lets fine-tuned models segment and classify."
         )
         parent.acknowledgementText = _(
             "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. PEAC: Zhou et al., BMVC 2023. "
@@ -87,6 +87,12 @@ class MedSSLInferenceParameterNode:
     landmarkImages: str
     landmarkTable: str
     landmarkGroups: str
+    placesVolume: slicer.vtkMRMLScalarVolumeNode
+    searchedVolume: slicer.vtkMRMLScalarVolumeNode
+    placesRadius: Annotated[float, WithinRange(0.0, 300.0)] = 0.0
+    placesOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
+    placesControl: bool
+    placesCount: Annotated[int, WithinRange(1, 100)] = 8
     segmentVolume: slicer.vtkMRMLScalarVolumeNode
     segmentMirror: bool
     segmentUncertainty: bool
@@ -186,7 +192,13 @@ class MedSSLInferenceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 parameterNode.inputVolume = firstVolume()
             if parameterNode.segmentVolume is None:
                 parameterNode.segmentVolume = parameterNode.inputVolume
-            forms = (self.ui, self.panel.radiographs.ui, self.panel.segment.ui, self.panel.retrieve.ui)
+            forms = (
+                self.ui,
+                self.panel.radiographs.ui,
+                self.panel.volumes.ui,
+                self.panel.segment.ui,
+                self.panel.retrieve.ui,
+            )
             self._parameterNodeGuiTags = tuple(parameterNode.connectGui(form) for form in forms)
         self.panel.setParameterNode(parameterNode)
 

@@ -17,7 +17,7 @@ sys.path.append(str(ROOT / "backend" / "tests"))  # `refusals`, which the tests 
 import harness as harness_package  # noqa: E402
 
 # what lies there needs qt and slicer
-PANEL_FOLDERS = ("backend_box", "pretrain", "inference", "channels", "correspond", "lifecycle", "end_to_end")
+PANEL_FOLDERS = ("backend_box", "pretrain", "inference", "channels", "correspond", "places", "lifecycle", "end_to_end")
 MISSING = harness_package.missing()
 DEFERRED_DELETE = 52  # QEvent.DeferredDelete, which an event loop that is only polled leaves for later
 if not MISSING:

@@ -12,6 +12,7 @@ from MedSSLLib.steps import runSteps
 from medssl.client import api
 from medssl.handlers import INSPECTIONS
 from MedSSLInferenceLib.runs.landmarkRun import landmarksRun
+from MedSSLInferenceLib.runs.placesRun import findPlacesRun
 from MedSSLInferenceLib.runs.radiographRun import correspondRun, cosegmentRun, patchmapRun, similarityRun, warpRun
 from MedSSLInferenceLib.runs.restorationRun import restorationRun
 from MedSSLInferenceLib.runs.retrieveRun import caseRun, retrieveRun
@@ -95,6 +96,25 @@ class ConsoleVerbs:
             that folds, residuals).
         """
         return self._finish("warp", nodes, model, transport, {**options, "target": target})
+
+    def findPlaces(self, nodes, model, transport=None, **options):
+        """Find places of one CT or MR in another; `correspond_volumes(nodes, model, ...)` asks for any number and makes no nodes.
+
+        Args:
+            nodes: two vtkMRMLScalarVolumeNodes; points lie in the first.
+            model, transport: as in `restore`; a model that describes volumes.
+            options: points (R, A, S in mm each, as the first volume has them), or shared (so many places that both share are
+                chosen); search_radius (mm around the same relative place; 0: everywhere), refine, compare_untrained, seed, device,
+                onProgress(fraction, message); waitForCompletion=False with onFinished and onFailed, as in `restore`.
+
+        Returns:
+            FoundPlaces: `places` (nodes: `places.points`, `places.get("matches")`, "control", "heat", "table"), the rows of `table`,
+            `info`.
+
+        Raises:
+            MedSSLError: what is wrong with the input, or what the backend reports.
+        """
+        return self._finish("findPlaces", nodes, model, transport, options)
 
     def cosegment(self, nodes, model, transport=None, **options):
         """Part radiographs into the same anatomical parts; options as in `correspond`, and parts (0: automatic).
@@ -267,8 +287,8 @@ class ConsoleVerbs:
         """Work that has not begun: `wait(transport)` or `start(transport, onFinished, onFailed)` does it.
 
         Args:
-            name: restore, correspond, similarity, warp, cosegment, patchmap, landmarks, segment, saliency, retrieve (one node each) or
-                predict.
+            name: restore, correspond, similarity, warp, findPlaces, cosegment, patchmap, landmarks, segment, saliency, retrieve (one
+                node each) or predict.
         """
         return RUNS[name](nodes, model, **options)
 
@@ -289,6 +309,6 @@ class ConsoleVerbs:
 RUNS = {
     "restore": restorationRun,
     "correspond": correspondRun, "similarity": similarityRun, "warp": warpRun, "cosegment": cosegmentRun, "patchmap": patchmapRun,
-    "landmarks": landmarksRun, "segment": segmentRun, "predict": predictRun, "saliency": saliencyRun,
+    "findPlaces": findPlacesRun, "landmarks": landmarksRun, "segment": segmentRun, "predict": predictRun, "saliency": saliencyRun,
     "retrieve": lambda node, model, among, **options: retrieveRun(node, among, model, **options),
 }  # fmt: skip

@@ -20,12 +20,13 @@ from MedSSLInferenceLib.panel.resultViews import ResultViews
 from MedSSLInferenceLib.panel.retrieveBox import RetrieveBox
 from MedSSLInferenceLib.panel.segmentBox import SegmentBox
 from MedSSLInferenceLib.radiographs.radiographBox import RadiographBox
+from MedSSLInferenceLib.volumes.volumeBox import VolumeBox
 
 
 class InferencePanel:
     """Keeps model, sections and backend together.
 
-    Attributes: `models`, `restore`, `radiographs`, `segment`, `predict`, `retrieve`, `results`; `running`, the strip of running jobs.
+    Attributes: `models`, `restore`, `radiographs`, `volumes`, `segment`, `predict`, `retrieve`, `results`; `running`, the strip of running jobs.
 
     Args:
         ui: widgets of MedSSLInference.ui.
@@ -42,14 +43,15 @@ class InferencePanel:
         common = (logic, self.models, layoutManager, lambda: backend.device)
         self.restore = RestoreBox(ui, *common)
         self.radiographs = RadiographBox(ui.radiographFrame, *common)
+        self.volumes = VolumeBox(ui.volumesFrame, *common)
         self.segment = SegmentBox(ui.segmentFrame, *common, openEditor=openEditor)
         self.predict = PredictBox(ui.predictFrame, *common)
         self.retrieve = RetrieveBox(ui.retrieveFrame, *common)
-        self._boxes = (self.restore, self.radiographs, self.segment, self.predict, self.retrieve)
+        self._boxes = (self.restore, self.radiographs, self.volumes, self.segment, self.predict, self.retrieve)
         for box in self._boxes[1:]:  # one thing at a time: the others open with a model that is made for them
             box.section.collapsed = True
         self.running = RunningJobs(ui.runningFrame, backend)
-        views = ResultViews(self.restore, self.radiographs, self.predict, self.retrieve, layoutManager)
+        views = ResultViews(self.restore, self.radiographs, self.volumes, self.predict, self.retrieve, layoutManager)
         self.results = ResultsBox(ui.resultsFrame, views.show, self._modelNames, slicer.util.confirmYesNoDisplay)
         self._modelStep = Step(ui.modelSection)
         orderByParts(ui.modelSection.parentWidget())

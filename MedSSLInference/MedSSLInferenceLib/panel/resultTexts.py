@@ -10,6 +10,7 @@ from MedSSLInferenceLib.scene.comparison.radiographGroup import CHART, FIND, PAR
 from MedSSLInferenceLib.scene.results import (
     CASES,
     LANDMARKS,
+    PLACES,
     PREDICTION,
     RESTORATION,
     SALIENCY,
@@ -24,7 +25,7 @@ def kindTitles() -> dict[str, str]:
     return {
         RESTORATION: _("Restoration"), POINTS: _("Points"), FIND: _("Find"), PARTS: _("Parts"),
         CHART: _("Patch map"), SEGMENTATION: _("Segments"), UNCERTAINTY: _("Uncertainty"), SALIENCY: _("Where"), PREDICTION: _("Prediction"),
-        CASES: _("Similar cases"), LANDMARKS: _("Landmarks"), WARPED: _("Warp"),
+        CASES: _("Similar cases"), LANDMARKS: _("Landmarks"), WARPED: _("Warp"), PLACES: _("Places"),
     }  # fmt: skip
 
 
@@ -38,6 +39,7 @@ def _sentences() -> dict[str, str]:
         SALIENCY: _("Where in {images} a finding is seen."), PREDICTION: _("Prediction of {images}."),
         CASES: _("Cases similar to {images}."), LANDMARKS: _("Errors at landmarks."),
         WARPED: _("The first of {images}, bent onto another."),
+        PLACES: _("Places of one volume found in another: {images}."),
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from MedSSLInferenceLib.scene.restorationNodes import restorationOf
 from MedSSLInferenceLib.scene.results import (
     CASES,
+    PLACES,
     RESTORATION,
     SALIENCY,
     SEGMENTATION,
@@ -23,12 +24,13 @@ class ResultViews:
     """Shows results.
 
     Args:
-        restore, radiographs, predict, retrieve: sections of the panel.
+        restore, radiographs, volumes, predict, retrieve: sections of the panel.
         layoutManager: function that returns Slicer's layout manager or None.
     """
 
-    def __init__(self, restore, radiographs, predict, retrieve, layoutManager: Callable) -> None:
-        self._restore, self._radiographs, self._predict, self._retrieve = restore, radiographs, predict, retrieve
+    def __init__(self, restore, radiographs, volumes, predict, retrieve, layoutManager: Callable) -> None:
+        self._restore, self._radiographs, self._volumes = restore, radiographs, volumes
+        self._predict, self._retrieve = predict, retrieve
         self._layoutManager = layoutManager
 
     def show(self, result: Result) -> None:
@@ -38,6 +40,8 @@ class ResultViews:
             self._restore.showRestoration(restorationOf(result))
         elif result.group is not None:
             self._radiographs.showResult(result)
+        elif result.kind == PLACES:
+            self._volumes.showResult(result)
         elif result.kind == SEGMENTATION:
             showSegmented(result.images[0], self._layoutManager())
         elif result.kind == UNCERTAINTY:

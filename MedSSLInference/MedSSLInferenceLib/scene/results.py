@@ -24,8 +24,8 @@ from MedSSLInferenceLib.scene.comparison.radiographGroup import (
 )  # fmt: skip
 from MedSSLInferenceLib.scene.overlayViews import HIDDEN, bindOverlays, imageOf, layOver
 
-RESTORATION, SEGMENTATION, UNCERTAINTY, SALIENCY, PREDICTION, CASES, LANDMARKS = (
-    "restoration", "segments", "uncertainty", "saliency", "prediction", "cases", "landmarks",
+RESTORATION, SEGMENTATION, UNCERTAINTY, SALIENCY, PREDICTION, CASES, LANDMARKS, PLACES = (
+    "restoration", "segments", "uncertainty", "saliency", "prediction", "cases", "landmarks", "places",
 )  # fmt: skip
 KIND, ROLE, MADE = "MedSSL.result", "MedSSL.role", "MedSSL.made"  # attributes of result nodes
 KEY = "MedSSL.resultKey"  # attribute: equal for the nodes of one result
@@ -202,7 +202,7 @@ def _segmentations() -> list[Result]:
 
 
 def _marked() -> list[Result]:
-    """Restorations, uncertainty maps and tables."""
+    """Restorations, uncertainty maps, places of volumes, and tables."""
     byKey: dict[str, list] = {}
     for node in slicer.util.getNodesByClass("vtkMRMLStorableNode"):
         if node.GetAttribute(KEY):
@@ -213,6 +213,8 @@ def _marked() -> list[Result]:
         count = first.GetNumberOfNodeReferences("MedSSL.source")
         images = tuple(first.GetNthNodeReference("MedSSL.source", number) for number in range(count))
         kind, made = first.GetAttribute(KIND), first.GetAttribute(MADE) or ""
-        layers = tuple(nodes) if kind == UNCERTAINTY else ()
-        found.append(Result(kind, key, images, tuple(nodes), (), layers, None, made))
+        drawn = kind in (UNCERTAINTY, PLACES)
+        layers = tuple(node for node in nodes if drawn and isinstance(node, slicer.vtkMRMLVolumeNode))
+        overlays = tuple(node for node in nodes if drawn and isinstance(node, slicer.vtkMRMLMarkupsNode))
+        found.append(Result(kind, key, images, tuple(nodes), overlays, layers, None, made))
     return found

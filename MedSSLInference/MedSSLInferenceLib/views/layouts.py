@@ -5,7 +5,7 @@ from __future__ import annotations
 import qt
 import slicer
 
-from MedSSLInferenceLib.views import radiographLayout, restorationLayout
+from MedSSLInferenceLib.views import placesLayout, radiographLayout, restorationLayout
 
 
 def registerLayouts(layoutManager) -> None:
@@ -29,7 +29,8 @@ def registerLayouts(layoutManager) -> None:
 
 def descriptions() -> dict[int, str]:
     """All layouts, by their numbers."""
-    return {restorationLayout.LAYOUT_ID: restorationLayout.layoutXml(), **radiographLayout.descriptions()}
+    own = {one.LAYOUT_ID: one.layoutXml() for one in (restorationLayout, placesLayout)}
+    return {**own, **radiographLayout.descriptions()}
 
 
 class Reopening:

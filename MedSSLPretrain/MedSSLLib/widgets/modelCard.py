@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from medssl.core.capabilities import CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT
+from medssl.core.capabilities import CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT, VOXELS
 from medssl.core.geometry import Geometry, millimetres
 from MedSSLLib.widgets.counted import counted
 
@@ -45,6 +45,7 @@ def cardText(model: dict[str, Any], method: str) -> str:
 def _uses(model: dict[str, Any], method: str) -> str:
     does = {
         RESTORE: _("restores volumes"), PATCHES: _("compares radiographs"), SEGMENT: _("segments"),
+        VOXELS: _("finds places in volumes"),
         CLASSES: _("classifies"), HEADS: _("predicts findings"), EXPLAIN: _("shows where"), EMBED: _("finds similar cases"),
     }  # fmt: skip
     words = [text for capability, text in does.items() if capability in model["can"]]

@@ -27,6 +27,7 @@ from medssl.pretraining.training_data import TrainingData
 
 SMALL = {  # a network of seconds, for each method
     "genesis": {"base_width": 4, "cube": [16, 16, 16]},
+    "anatomy3d": {"base_width": 4, "dimension": 8, "crop": [32, 32, 24], "view": [16, 16, 16], "queries": 32},
     "peac": {"backbone": "swin_micro", "global_hidden": 32, "local_hidden": 16},
     "anatomy": {"backbone": "swin_micro"},
     "ark": {"backbone": "swin_micro_112", "projector": 16, "intensity_probability": 1.0},
@@ -45,7 +46,9 @@ def dataset_specs(folder: Path) -> DataSpec:
     return DataSpec(sets=(write_dataset_specs(folder, count=8),))
 
 
-DATA = {"genesis": phantoms, "peac": radiographs, "anatomy": radiographs, "ark": dataset_specs}  # what it is trained on
+DATA = {  # what it is trained on
+    "genesis": phantoms, "peac": radiographs, "anatomy": radiographs, "anatomy3d": phantoms, "ark": dataset_specs,
+}  # fmt: skip
 ON_SPECS = ("ark",)  # whose validation is their own
 
 

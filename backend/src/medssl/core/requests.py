@@ -16,6 +16,8 @@ from medssl.core.request_fields import Request, asked
 IMAGES = "Radiographs, or 3D images with a view"
 PATCH_MODEL = "Model: a job's id, a weight file that the backend can read, or untrained:PRESET (random weights)"
 
+VOXEL_MODEL = "Model that describes volumes: a job's id or a weight file; untrained:MODEL takes random weights"
+
 
 @dataclass(frozen=True)
 class RestoreRequest(Request):
@@ -196,6 +198,32 @@ class PatchmapRequest(Request):
     seed: int = fields.seed()
     part: str = fields.part()
     fidelity: str = fields.fidelity()
+    device: str = fields.device()
+
+
+@dataclass(frozen=True)
+class CorrespondVolumesRequest(Request):
+    """Where in other CTs or MRs is what lies at points of the first? Without points: places that all of them share.
+
+    Table: a row per point and further volume: label, point (number), volume (number), name, by (model, or untrained for the
+    control), r, a, s (RAS mm of the place found), similarity, confidence (how far it stands out), runner_up_r, runner_up_a,
+    runner_up_s, runner_up_similarity, way_back (mm from the point to where the place found leads back), source_r, source_a,
+    source_s. Files: correspondences.csv; with `maps` similarity-POINT-VOLUME.nrrd, how alike every cell of a volume is.
+    """
+
+    volumes: tuple[VolumeRef, ...] = asked("CT or MR volumes; points lie in the first")
+    model: str = asked(VOXEL_MODEL)
+    points: tuple[tuple[float, ...], ...] = asked("Points of the first volume, R, A, S in mm each", ())
+    count: int = asked("Places wanted where no points are given", 12, minimum=1, maximum=256)
+    search_radius: float = asked(
+        "Search radius in mm around the same relative place of each volume; 0 searches everywhere", 0.0, minimum=0,
+        maximum=10_000,
+    )  # fmt: skip
+    refine: bool = asked("A closer look at the best places, each in the middle of a tile; else the grid decides", True)
+    maps: bool = asked("Similarity maps of given points", True)
+    map_of: int = asked("The one point whose map is wanted, counted from 0; -1: of all", -1, minimum=-1)
+    compare_untrained: bool = asked("Beside it what the same network finds before any training", False)
+    seed: int = fields.seed()
     device: str = fields.device()
 
 

@@ -61,6 +61,10 @@ INSPECTIONS = {
         "medssl.core.requests:WarpRequest", "medssl.handlers.warp:warp",
         "Bend one radiograph onto another by points of equal anatomy.",
     ),
+    "correspond_volumes": Inspection(
+        "medssl.core.requests:CorrespondVolumesRequest", "medssl.handlers.correspond_volumes:correspond_volumes",
+        "Where in other CTs or MRs is what lies at points of one?", quick=True, command=False,
+    ),
     "cosegment": Inspection(
         "medssl.core.requests:CosegmentRequest", "medssl.handlers.cosegment:cosegment",
         "Parts of equal anatomy in several radiographs.",

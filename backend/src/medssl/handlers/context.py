@@ -11,6 +11,7 @@ from medssl.core.protocol import VolumeRef
 if TYPE_CHECKING:
     from medssl.images.volume import Volume
     from medssl.inference.patch_grid import PatchGrid
+    from medssl.inference.volumes.voxel_grid import VoxelGrid
     from medssl.networks.network import Network
 
 
@@ -35,6 +36,11 @@ class Context(Protocol):
         self, ref: VolumeRef, reference: str, fidelity: str, device: str, part: str = "", dense: int = 1
     ) -> PatchGrid:
         """The patch descriptors of one radiograph under one model; kept warm."""
+
+    def places(
+        self, ref: VolumeRef, reference: str, device: str, progress: Callable[[int, int], None] | None = None
+    ) -> VoxelGrid:
+        """The descriptors of one volume's places under one model; kept warm."""
 
     def kept(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What later inspections may want to find again, made where it is not there; it has `nbytes`."""

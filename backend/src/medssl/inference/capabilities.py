@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medssl.core.capabilities import CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT
+from medssl.core.capabilities import CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT, VOXELS
 from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan
 from medssl.core.registry import config_class
@@ -13,6 +13,7 @@ from medssl.pretraining import METHODS
 RULES = {
     RESTORE: "does not restore volumes",
     PATCHES: "has no patch embeddings",
+    VOXELS: "does not describe the places of a volume",
     EMBED: "gives no embedding of an image",
     HEADS: "has no heads by name",
     CLASSES: "does not predict classes",

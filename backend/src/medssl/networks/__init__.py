@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medssl.core.capabilities import CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT
+from medssl.core.capabilities import CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT, VOXELS
 from medssl.core.plan import Plan
 
 UNET, SWIN, CNN, MONAI, NNUNET = (
@@ -36,6 +36,7 @@ NETWORKS = {
     "genesis": NetworkEntry("medssl.networks.unet3d:UNet3D", UNET, (RESTORE, EMBED)),
     "peac": NetworkEntry("medssl.networks.peac:PeacNetwork", SWIN, (PATCHES, EMBED)),
     "anatomy": NetworkEntry("medssl.networks.patch_swin:PatchSwin", SWIN, (PATCHES, EMBED)),
+    "anatomy3d": NetworkEntry("medssl.networks.dense3d:DenseUNet", UNET, (VOXELS, EMBED)),
     "ark": NetworkEntry("medssl.networks.ark:ArkNetwork", SWIN, (EMBED, HEADS, EXPLAIN)),
     "ark-cnn": NetworkEntry("medssl.networks.ark_cnn:ArkCnn", CNN, (EMBED, HEADS, EXPLAIN)),
     "unet-segmenter": NetworkEntry("medssl.networks.downstream.unet_segmenter:UNetSegmenter", UNET, (EMBED,)),

@@ -80,6 +80,21 @@ class PatchEncoder(Protocol):
         """Descriptors (N, cells², dimension) of standardised images (N, C, side, side), row by row."""
 
 
+class VoxelEncoder(Protocol):
+    """What networks offer that describe the places of a volume; calling them does it.
+
+    Attributes:
+        stride: voxels of a cell's sides.
+        dimension: numbers of a descriptor.
+    """
+
+    stride: int
+    dimension: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Descriptors (N, dimension, i/stride, j/stride, k/stride), unit length, of volumes (N, 1, i, j, k) in 0…1."""
+
+
 class Explained(Protocol):
     """What networks offer whose predictions can be explained: places of an image, what is pooled of them, classes.
 

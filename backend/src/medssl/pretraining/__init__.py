@@ -17,6 +17,10 @@ METHODS = {
         "medssl.pretraining.anatomy.config:AnatomyConfig", "medssl.pretraining.anatomy.method:Anatomy",
         starts_from=("anatomy", "peac"),
     ),
+    "anatomy3d": MethodEntry(
+        "medssl.pretraining.anatomy3d.config:Anatomy3DConfig", "medssl.pretraining.anatomy3d.method:Anatomy3D",
+        starts_from=("anatomy3d", "genesis"),
+    ),
     "ark": MethodEntry(
         "medssl.pretraining.ark.config:ArkConfig", "medssl.pretraining.ark.method:Ark", data=DATASET_SPECS,
         starts_from=("ark", "ark-cnn", "peac", "anatomy", "cnn-classifier"),

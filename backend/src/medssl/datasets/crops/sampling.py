@@ -66,19 +66,23 @@ def check_sampler(sampler: str, volume: CachedVolume) -> None:
 
 
 def draw_crop(
-    volume: CachedVolume, size: Sequence[int], sampler: str, rng: np.random.Generator
+    volume: CachedVolume,
+    size: Sequence[int],
+    sampler: str,
+    rng: np.random.Generator,
+    margins: Sequence[int] = MARGINS,
 ) -> tuple[tuple[int, ...], np.ndarray]:
     """Draw one crop: where it starts, and its raw voxels (*size); at most 50 tries, then the best seen.
 
     A try looks at every fourth row and column of the crop, which gives the share of air or tissue of a 64 x 64 x 32 crop to a
     hundredth; only the crop that is kept is decoded (50 whole crops took 55 ms, this takes 4).
 
-    Positions are uniform, away from the border by min(100, n // 5) voxels along i and j and min(30, n // 5) along k (less
-    where the volume is too small for that). A volume smaller than the crop is padded with its minimum at the far ends.
+    Positions are uniform, away from the border by min(margin, n // 5) voxels along each axis (less where the volume is too small
+    for that). A volume smaller than the crop is padded with its minimum at the far ends.
     """
     rule, best_score = SAMPLERS[sampler], np.inf
     best: tuple[int, ...] = ()
-    bounds = _bounds(volume, size)
+    bounds = _bounds(volume, size, margins)
     judged = (*size[:-1], size[-1] + rule.beyond)
     for _ in range(TRIES):
         start = tuple(int(rng.integers(low, high + 1)) for low, high in bounds)
@@ -90,13 +94,13 @@ def draw_crop(
     return best, volume.crop(best, size)
 
 
-def _bounds(volume: CachedVolume, size: Sequence[int]) -> list[tuple[int, int]]:
+def _bounds(volume: CachedVolume, size: Sequence[int], margins: Sequence[int]) -> list[tuple[int, int]]:
     """First and last start along each axis."""
     spans = [(0, n) for n in volume.shape]
     if volume.slices is not None:
         spans[-1] = volume.slices
     bounds = []
-    for (low, high), length, most in zip(spans, size, MARGINS):
+    for (low, high), length, most in zip(spans, size, margins):
         room = max(high - low - length, 0)
         margin = min(most, (high - low) // 5, room // 2)
         bounds.append((low + margin, low + room - margin))

@@ -26,6 +26,7 @@ from medssl.inference.models import WarmEmbeddings, WarmModels
 if TYPE_CHECKING:
     from medssl.images.volume import Volume
     from medssl.inference.patch_grid import PatchGrid
+    from medssl.inference.volumes.voxel_grid import VoxelGrid
     from medssl.networks.network import Network
 
 PROGRESS_S = 0.1  # status.json is replaced at most this often
@@ -109,6 +110,26 @@ class FolderContext:
             lambda: embed_patches(
                 self.volume(ref), self.model(reference, fidelity, device, part), dense, ref.view, ref.inverted
             ),
+        )
+
+    def places(
+        self, ref: VolumeRef, reference: str, device: str, progress: Callable[[int, int], None] | None = None
+    ) -> VoxelGrid:
+        """The descriptors of one volume's places under one model; kept warm.
+
+        Args:
+            ref: a 3D image.
+            reference, device: see `model`.
+            progress: called with (tiles done, tiles).
+
+        Raises:
+            NotFoundError, VolumeError, WeightsError: see `volume` and `model`.
+        """
+        from medssl.inference.volumes.voxel_grid import describe_volume
+
+        key = ("places", _identity(self.home, ref), self._models.key(reference, "", device))
+        return self._embeddings.get(
+            key, lambda: describe_volume(self.volume(ref), self.model(reference, "", device), progress)
         )
 
     def kept(self, key: Hashable, make: Callable[[], Any]) -> Any:

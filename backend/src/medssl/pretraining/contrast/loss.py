@@ -20,6 +20,7 @@ def dense_info_nce(
     temperature: float = 0.1,
     apart: float = 1.2,
     across: bool = False,
+    others: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """Mean cross-entropy of finding each query's true place in a grid of the other view of its image.
 
@@ -34,6 +35,7 @@ def dense_info_nce(
         temperature: that cosines are divided by.
         apart: cells.
         across: the cells of the other images of the batch are negatives too.
+        others: further negatives, (N, D, M) descriptors of any length, and (N, Q, M) bool: for which queries each is one.
     """
     queries, grid = functional.normalize(queries.float(), dim=2), functional.normalize(grid.float(), dim=1)
     positive = (queries * at_places(grid, where)).sum(2, keepdim=True)  # (N, Q, 1)
@@ -44,6 +46,9 @@ def dense_info_nce(
         negative = cosines.masked_fill(own & near[:, :, None], -torch.inf).flatten(2)
     else:
         negative = (queries @ grid.flatten(2)).masked_fill(near, -torch.inf)  # (N, Q, cells)
+    if others is not None:
+        further = queries @ functional.normalize(others[0].float(), dim=1)
+        negative = torch.cat([negative, further.masked_fill(~others[1], -torch.inf)], dim=2)
     logits = torch.cat([positive, negative], dim=2) / temperature
     each = logits.logsumexp(2) - logits[:, :, 0]
     return (each * valid).sum() / valid.sum().clamp(min=1)

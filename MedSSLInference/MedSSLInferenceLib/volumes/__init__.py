@@ -1,0 +1,1 @@
+"""The section in which places of one CT or MR are found in another."""

@@ -1,0 +1,111 @@
+"""Find the same anatomy in two or more CTs or MRs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from medssl.core.capabilities import VOXELS
+from medssl.core.errors import InputError, VolumeError, be, counted
+from medssl.core.requests import CorrespondVolumesRequest
+from medssl.core.tables import write_table
+from medssl.handlers.context import Context
+from medssl.images.formats.reading import write_volume
+from medssl.images.volume import LPS_TO_RAS
+from medssl.inference.capabilities import require
+from medssl.inference.untrained import split_reference
+from medssl.inference.volumes.voxel_grid import VoxelGrid
+from medssl.inspection.volume_match.match_rows import COLUMNS, match_rows
+from medssl.inspection.volume_match.place_search import check_points, check_radius, find_places
+from medssl.inspection.volume_match.shared_places import choose_points
+
+DESCRIBING = 0.9  # of the progress
+TABLE = "correspondences.csv"
+
+
+def correspond_volumes(request: CorrespondVolumesRequest, context: Context) -> None:
+    """Answer with a row per point and further volume, and with maps of the points that were given.
+
+    Raises:
+        InputError: fewer than two volumes, points that are no three numbers, or a modality that is not the model's.
+        VolumeError: a volume that cannot be read, is 2D or blank; a point outside the first, or nothing within the radius.
+        NotFoundError: no such model or file. WeightsError: a model that does not describe volumes.
+    """
+    _check(request)
+    points = np.array(request.points, float).reshape(-1, 3) @ LPS_TO_RAS.T
+    models = [("model", request.model)]
+    if request.compare_untrained and split_reference(request.model) is None:
+        models.append(("untrained", f"untrained:{request.model}"))
+    rows, files, notes = [], [], []
+    for number, (by, reference) in enumerate(models):
+        share = DESCRIBING / len(models)
+        grids, names = _described(request, reference, context, number * share, share)
+        if by == "model":
+            notes = [f"{name}: {note}" for grid, name in zip(grids, names) for note in grid.notes]
+            check_points(grids[0], points, names[0])
+            if not request.points:
+                context.progress(DESCRIBING, "choosing places")
+                points = choose_points(grids, request.count, request.seed)
+        net = context.model(reference, "", request.device)
+        for volume, (grid, name) in enumerate(zip(grids[1:], names[1:]), 1):
+            context.progress(DESCRIBING, f"searching {name}")
+            matches, maps = find_places(grids[0], grid, net, points, request.search_radius, request.refine)
+            rows += match_rows(points, matches, volume, name, by)
+            if by == "model" and request.maps and request.points:
+                wanted = range(len(maps)) if request.map_of < 0 else [request.map_of]
+                for point in wanted:
+                    files.append(f"similarity-{point + 1}-{volume}.nrrd")
+                    write_volume(grid.map_volume(maps[point]), context.folder / files[-1], compress=False)
+    if not request.points and len(points) < request.count:
+        found = counted(len(points), "place")
+        notes.append(f"Only {found} of {request.count} {be(len(points))} found again on the way back")
+    write_table(rows, context.folder / TABLE, COLUMNS)
+    info = {"names": names, "notes": notes, "model": request.model, "cell_mm": grids[0].step_mm.tolist()}
+    context.finish([TABLE, *files], rows, info)
+
+
+def _check(request: CorrespondVolumesRequest) -> None:
+    if len(request.volumes) < 2:
+        raise InputError(
+            counted(len(request.volumes), "volume"), f"{be(len(request.volumes))} too few: 2 at least are needed here",
+            "Choose another volume too", code="too-few-images",
+        )  # fmt: skip
+    check_radius(request.search_radius)
+    if request.points and request.map_of >= len(request.points):
+        raise InputError(
+            f"map_of = {request.map_of}", f"is not the number of a point: there are {len(request.points)}",
+            "Count the points from 0", code="point-number-unknown",
+        )  # fmt: skip
+    for point in request.points:
+        if len(point) != 3 or not np.isfinite(np.array(point, float)).all():
+            raise InputError(
+                f"point {list(point)}", "is no place in a volume", "Give three numbers: R, A and S in mm",
+                code="not-a-point",
+            )  # fmt: skip
+
+
+def _described(
+    request: CorrespondVolumesRequest, reference: str, context: Context, begin: float, share: float
+) -> tuple[list[VoxelGrid], list[str]]:
+    """The descriptors of each volume, warm where they were asked for before, and a name for each."""
+    require(context.model(reference, "", request.device).plan, VOXELS)  # before a volume is read: it may take long
+    grids, names = [], []
+    for number, ref in enumerate(request.volumes):
+        grid = context.places(
+            ref, reference, request.device, _progress(context, begin, share, number, len(request.volumes))
+        )
+        name = ref.name or grid.seen.name or f"volume {number + 1}"
+        if not bool(grid.foreground.any()):
+            raise VolumeError(name, "is blank", "Choose another volume", code="image-blank")
+        grids.append(grid)
+        names.append(name)
+    return grids, names
+
+
+def _progress(context: Context, begin: float, share: float, number: int, of: int) -> Callable[[int, int], None]:
+    def report(done: int, tiles: int) -> None:
+        fraction = begin + share * (number + done / tiles) / of
+        context.progress(fraction, f"describing volume {number + 1} of {of}: tile {done} of {tiles}")
+
+    return report

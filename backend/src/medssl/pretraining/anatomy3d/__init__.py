@@ -1,0 +1,1 @@
+"""Dense contrastive anatomy embedding of CT and MR volumes."""
