@@ -84,7 +84,7 @@ def test_the_document_has_the_route_and_its_fields(server):
         ({"volume": {}}, "volume ''", "needs either a path or a SHA-256"),
         ({"offset": "much"}, "offset = 'much'", "valid number"),
         ({"offset": 101}, "offset = 101.0", "must be between 0 and 100"),
-        ({"words": 3}, "words = 3", "valid tuple"),
+        ({"words": 3}, "words = 3", "valid array"),
     ],
 )
 def test_what_is_wrong_is_named(server, change, value, rule):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medssl.core.errors import InputError, VolumeError
+from medssl.core.errors import ConfigError, VolumeError
 from medssl.inference.volumes.voxel_grid import VoxelGrid, interpolated, look_closely
 from medssl.networks.network import Network
 
@@ -41,10 +41,10 @@ def check_radius(radius: float) -> None:
     """Refuse a search radius below 0.
 
     Raises:
-        InputError: it is.
+        ConfigError: it is.
     """
     if radius < 0:
-        raise InputError(
+        raise ConfigError(
             f"search_radius = {radius:g} mm",
             "must not be negative",
             "0 searches everywhere",
