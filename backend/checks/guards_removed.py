@@ -55,10 +55,25 @@ def main(words: list[str]) -> int:
         if words and not any(word in guard for word in words):
             continue
         variables = {**os.environ, "MEDSSL_GUARD": guard, "PYTHONPATH": str(Path(__file__).parent)}
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-W", "ignore", "-p", "guards_removed", "-p", "no:cacheprovider", test]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-W",
+            "ignore",
+            "-p",
+            "guards_removed",
+            "-p",
+            "no:cacheprovider",
+            test,
+        ]
         done = subprocess.run(command, cwd=TESTS, env=variables, capture_output=True, text=True)
         held += done.returncode == 0
-        says = {0: "PASSES without it", 1: "fails without it"}.get(done.returncode, f"CANNOT BE RUN ({done.returncode})")
+        says = {0: "PASSES without it", 1: "fails without it"}.get(
+            done.returncode, f"CANNOT BE RUN ({done.returncode})"
+        )
         held += done.returncode > 1
         print(f"{guard:50} {says:18} {test}", flush=True)
     return int(held > 0)
