@@ -1,6 +1,6 @@
 """Each guard against foreign files and folders is taken away, and its test must fail.
 
-    python backend/checks/guards_removed.py [WORD ...]
+    python backend/tests/faults/guards_removed.py [WORD ...]
 
 Runs one test for each guard (those whose names hold a WORD) in a process where the guard lets all pass. The exit status is 1 where a test
 still passes: then it holds nothing.
@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1] / "tests"
+TESTS = Path(__file__).resolve().parents[1]
 INTAKE = "images/formats/test_intake_guards.py"
 NOTHING = "lambda *a, **k: None"
 GUARDS = {  # guard -> what stands in its place, the test
