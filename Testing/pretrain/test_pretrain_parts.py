@@ -8,9 +8,10 @@ import slicer
 from MedSSLLib.steps import Pause, StepRunner, runSteps
 from MedSSLLib.widgets.configForm import ConfigForm
 from MedSSLLib.widgets.errorText import errorText
-from MedSSLLib.widgets.jobTexts import durationText
+from MedSSLLib.widgets.jobTexts import durationText, nameOf
 from MedSSLLib.widgets.signal import Signal
 from MedSSLPretrainLib.panel.dataTexts import summaryText
+from MedSSLPretrainLib.panel.jobCard import cardText, cardTip
 from MedSSLPretrainLib.runs.eventText import eventText
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
 from refusals import refused
@@ -18,6 +19,7 @@ from refusals import refused
 from medssl.core.errors import MedSSLError, ResourceError
 from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build, describe, presets
+from medssl.jobs.store import JobStore
 from medssl.pretraining import METHODS
 
 
@@ -354,3 +356,9 @@ def test_a_remedy_is_a_sentence_and_a_line_of_its_own(harness):
     first, second = eventText(warning).splitlines()
     assert first.endswith("Warning: one radiograph is inverted.") and second.strip() == "Say so in the spec."
     assert len(eventText({**warning, "remedy": ""}).splitlines()) == 1
+
+
+def test_a_damaged_job_is_shown_with_its_reason(tmp_path):
+    (tmp_path / "jobs" / "20261129-000000-genesis-dead").mkdir(parents=True)
+    (view,) = JobStore(tmp_path).list()
+    assert "damaged" in nameOf(view) and "spec.json is missing" in cardText(view, None) + cardTip(view)

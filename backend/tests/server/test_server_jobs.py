@@ -148,6 +148,9 @@ def test_models_are_those_of_finished_jobs_and_of_the_models_folder(client, spec
     (home / "models" / "official.pt").write_bytes(b"no")
     (home / "models" / "readme.txt").write_text("no")
     found = client.get("/models").json()
+    damaged = [model for model in found if model["damaged"]]
+    assert [(model["name"], model["can"]) for model in damaged] == [("broken.safetensors", [])]
+    found = [model for model in found if not model["damaged"]]
     assert [(model["name"], model["method"]) for model in found] == [
         ("official.pt", ""),
         ("öffentlich.safetensors", "genesis"),
