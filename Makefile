@@ -44,6 +44,7 @@ bench: $(VENV)/test
 	$(BIN)/python backend/benchmarks/memory.py
 	$(BIN)/python backend/benchmarks/hospital_volumes.py
 	$(BIN)/python backend/benchmarks/server_footprint.py
+	$(BIN)/python backend/benchmarks/server_load.py
 
 screenshots: $(VENV)/test
 	$(BIN)/python Testing/screenshots/screenshots.py

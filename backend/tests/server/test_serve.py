@@ -236,11 +236,13 @@ def test_tls_with_a_self_made_certificate(start, home, until, certificate, tmp_p
     backend.stop(address)
 
 
-def test_forwarded_headers_are_not_believed(running, home):
+def test_forwarded_headers_are_not_believed(running, home, until):
     _, address = running
     headers = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil.example", "Forwarded": "for=6.6.6.6"}
     RequestsTransport(address).send(replace(api.jobs(), headers=headers))
-    assert [json.loads(line)["peer"] for line in (home / "audit.jsonl").read_text().splitlines()] == ["127.0.0.1"]
+    log = home / "audit.jsonl"  # written after the answer
+    until(lambda: log.exists() and log.read_text())
+    assert [json.loads(line)["peer"] for line in log.read_text().splitlines()] == ["127.0.0.1"]
 
 
 def test_a_certificate_that_cannot_be_used_is_named(home, certificate, tmp_path):

@@ -17,7 +17,7 @@ import uvicorn
 from conftest import TOKEN
 
 from medssl.client.volumes import nrrd_bytes
-from medssl.server.connections import ConnectionLimits, guarded
+from medssl.server.gate.connections import ConnectionLimits, guarded
 from medssl.server.routes.about import _Remembered
 
 DATA = nrrd_bytes(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4))

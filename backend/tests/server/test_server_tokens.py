@@ -15,9 +15,9 @@ from medssl.cli.app import app as commands
 from medssl.core.protocol import spec_from_json, token_id, token_key, token_proof
 from medssl.jobs.store import JobStore
 from medssl.server.app import create_app
-from medssl.server.audit import AuditLog
-from medssl.server.rate import Rate
-from medssl.server.tokens import LOOK, RUN, TokenFile
+from medssl.server.gate.audit import AuditLog
+from medssl.server.gate.rate import Rate
+from medssl.server.gate.tokens import LOOK, RUN, TokenFile
 
 OWNER = {"Authorization": f"Bearer {TOKEN}"}
 OWN_FILES = pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")

@@ -189,8 +189,10 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     """
     found = os.path.expanduser(path)
     sizes = [len(part.encode("utf-8", "surrogatepass")) for part in (found, *re.split(r"[/\\]", found))]
-    if sizes[0] > LONGEST_PATH or max(sizes[1:]) > LONGEST_NAME:
-        raise InputError(f"path {found[:80]!r}…", "is too long for a path", "Check the path", code="path-too-long")
+    if "\0" in found or sizes[0] > LONGEST_PATH or max(sizes[1:]) > LONGEST_NAME:
+        raise InputError(
+            f"path {found[:80]!r}", "is too long for a path, or holds a zero byte", "Check the path", code="not-a-path"
+        )
     return Path(found)
 
 

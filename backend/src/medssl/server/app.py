@@ -15,17 +15,17 @@ from medssl.jobs.child import KINDS
 from medssl.jobs.process import GRACE_S, enforce_asked
 from medssl.jobs.store import JobStore
 from medssl.server import error_answers as errors
-from medssl.server.access import GIB, AccessControl, AccessRules
-from medssl.server.audit import Audit, AuditLog
 from medssl.server.bodies import known_query
 from medssl.server.document import complete
-from medssl.server.rate import Rate
+from medssl.server.gate.access import GIB, AccessControl, AccessRules
+from medssl.server.gate.audit import Audit, AuditLog
+from medssl.server.gate.rate import Rate
+from medssl.server.gate.tokens import TokenBook
 from medssl.server.routes.about import about_routes
 from medssl.server.routes.dataset_specs import dataset_spec_routes
 from medssl.server.routes.inspect import inspect_routes
 from medssl.server.routes.jobs import job_routes
 from medssl.server.routes.volumes import volume_routes
-from medssl.server.tokens import TokenBook
 from medssl.server.uploads import VolumeStore
 from medssl.server.worker_process import INSPECTIONS, SILENCE_S, InspectionWorker
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from medssl.server.access import OPEN_PATHS
 from medssl.server.answers import errors
 from medssl.server.bodies import add_rules
+from medssl.server.gate.access import OPEN_PATHS
 
 ERROR = {
     "type": "object",

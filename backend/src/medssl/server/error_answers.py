@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from medssl.core.errors import AccessError, InputError, MedSSLError, NotFoundError, ResourceError, StateError
-from medssl.server.access import TooLarge
+from medssl.server.gate.access import TooLarge
 
 STATUS = ((NotFoundError, 404), (InputError, 400), (StateError, 409), (ResourceError, 507), (AccessError, 403))
 

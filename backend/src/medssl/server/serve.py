@@ -23,10 +23,10 @@ from filelock import FileLock, Timeout
 from medssl.core.errors import InputError, MedSSLError, ResourceError, StateError
 from medssl.core.files import read_json, write_json
 from medssl.core.home import home_folder, make_home
-from medssl.server.access import LOOPBACK
 from medssl.server.app import create_app
-from medssl.server.connections import ConnectionLimits, guarded
-from medssl.server.rate import RATE
+from medssl.server.gate.access import LOOPBACK
+from medssl.server.gate.connections import ConnectionLimits, guarded
+from medssl.server.gate.rate import RATE
 
 ANYWHERE = ("0.0.0.0", "::")
 HANDSHAKE_S = 10.0

@@ -9,7 +9,7 @@ import typer
 
 from medssl.cli.options import Home
 from medssl.core.home import home_folder
-from medssl.server.rate import RATE
+from medssl.server.gate.rate import RATE
 from medssl.server.worker_process import SILENCE_S
 
 

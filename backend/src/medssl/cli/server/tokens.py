@@ -11,7 +11,7 @@ from medssl.cli.help import verb
 from medssl.cli.options import AsJson, Home
 from medssl.cli.output import err, print_json, print_table
 from medssl.core.home import home_folder
-from medssl.server.tokens import LOOK, ROLES, TokenFile
+from medssl.server.gate.tokens import LOOK, ROLES, TokenFile
 
 app = typer.Typer(help="Make, list and revoke tokens for further people.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Whose token it is.")]

@@ -18,8 +18,8 @@ from medssl.core.protocol import token_proof
 from medssl.jobs.device_probe import probe
 from medssl.jobs.store import JobStore
 from medssl.server.answers import errors, json_answer
+from medssl.server.gate.tokens import TokenBook
 from medssl.server.model_list import list_models
-from medssl.server.tokens import TokenBook
 from medssl.tasks.described import describe_methods, describe_tasks
 
 API = 1

@@ -12,8 +12,8 @@ from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 
 from medssl.core.errors import InputError
-from medssl.server.access import TooLarge
 from medssl.server.answers import errors
+from medssl.server.gate.access import TooLarge
 from medssl.server.uploads import RANGE, SHA256, Piece, VolumeStore, append
 
 CHUNK = 4 * 2**20

@@ -15,7 +15,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from medssl.server.access import LOOPBACK, RECOGNISED
+from medssl.server.gate.access import LOOPBACK, RECOGNISED
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from medssl.core.errors import AccessError, InputError, MedSSLError
-from medssl.server.rate import Rate
-from medssl.server.tokens import LOOK, Holder, TokenBook
+from medssl.server.gate.rate import Rate
+from medssl.server.gate.tokens import LOOK, Holder, TokenBook
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 OPEN_PATHS = ("/health", "/proof")

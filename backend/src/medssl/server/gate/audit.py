@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medssl.server.access import HOLDER, OPEN_PATHS
+from medssl.server.gate.access import HOLDER, OPEN_PATHS
 
 FILE_BYTES, OLDER_FILES = 4 * 2**20, 5
 REPEAT_S = 60.0
