@@ -104,7 +104,7 @@ def test_an_inspection_that_it_cannot_answer_refuses_it_and_names_those_who_can(
     with pytest.raises(WeightsError) as refused:
         ask("correspond", CorrespondRequest((volume, volume), job, device="cpu"), home, tmp_path / "none")
     assert (refused.value.value, refused.value.rule) == ("model of method 'toy'", "has no patch embeddings")
-    assert refused.value.remedy == "Choose a PEAC model"
+    assert refused.value.remedy == "Choose a PEAC model or a Dense anatomy model"
 
 
 def test_a_refusal_of_another_model_names_it_as_a_remedy(home, volume, tmp_path):

@@ -11,11 +11,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from medssl.core import seeds
+from medssl.core.capabilities import PATCHES
+from medssl.core.plan import Plan
 from medssl.core.schema import build
 from medssl.distort.affine import cell_places
+from medssl.networks import capabilities_of
+from medssl.networks.downstream.swin_classifier import SwinClassifier
 from medssl.networks.patch_swin import PatchSwin
 from medssl.networks.peac import PeacNetwork
-from medssl.networks.weights.weight_files import open_weights, save_weights
+from medssl.networks.weights.transfer import transfer
+from medssl.networks.weights.weight_files import export_official, load_weights, open_weights, save_weights
 from medssl.pretraining.anatomy.config import AnatomyConfig
 from medssl.pretraining.anatomy.method import Anatomy
 from medssl.pretraining.peac.config import CELLS, PeacConfig
@@ -142,6 +147,20 @@ def test_it_begins_with_an_anatomy_or_with_the_swin_of_a_peac(tmp_path):
     other = PatchSwin(**AnatomyConfig(backbone="swin_tiny").network)
     with refused("weights-incomplete"):
         method.begin(other, open_weights(tmp_path / "own.safetensors"), partial=False)
+
+
+def test_fine_tuning_begins_with_it_and_an_export_is_read_back(tmp_path):
+    method = Anatomy(SMALL, "CXR")
+    network = method.network()
+    save_weights(tmp_path / "own.safetensors", network.state_dict(), method.plan())
+    classifier = SwinClassifier(**SMALL.network, classes=2)
+    classifier.plan = Plan("swin-classifier", classifier.arguments, modality="CXR")
+    found = transfer(classifier, open_weights(tmp_path / "own.safetensors"))
+    assert found.complete and not found.left_out and all(name.startswith("classifier.") for name in found.new)
+    export_official(tmp_path / "own.safetensors", tmp_path / "exported.pt")
+    back = load_weights(tmp_path / "exported.pt")
+    assert back.plan.method == "anatomy" and PATCHES in capabilities_of(back.plan)
+    assert all(torch.equal(a, b) for a, b in zip(back.state_dict().values(), network.state_dict().values()))
 
 
 def test_settings_that_contradict_each_other_are_refused():
