@@ -34,8 +34,9 @@ def fillCombo(combo, titles: dict[Any, str]) -> None:
 def methodTitle(name: str) -> str:
     """What a method or task is called; "" for a foreign file, whose method the backend finds out."""
     titles = {
-        "genesis": _("Models Genesis"), "peac": _("PEAC"), "anatomy": _("Dense anatomy"), "ark": _("Foundation Ark"),
-        "anatomy3d": _("Dense anatomy 3D"), "segmentation": _("segmentation"), "classification": _("classification"), "probing": _("probe"),
+        "genesis": _("Models Genesis"), "peac": _("PEAC"), "anatomy": _("Dense anatomy"), "anatomy3d": _("Dense anatomy 3D"),
+        "ark": _("Foundation Ark"), "ark-cnn": _("Foundation Ark"), "segmentation": _("segmentation"),
+        "classification": _("classification"), "probing": _("probe"),
     }  # fmt: skip
     return titles.get(name, name)
 

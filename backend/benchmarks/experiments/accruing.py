@@ -234,9 +234,16 @@ def show(output: Path, phase: str, arms: Sequence[str]) -> None:
         print(
             f"| {name} | {alone[name].mean():.3f} | {shared[name].mean():.3f} | {_bounds(test)} | {ahead} of {len(splits)} | {p:.3f} |"
         )
+    rivals = [json.loads((path / "rivals.json").read_text()) for path in splits]
+    for name in rivals[0]:
+        values = np.array([np.mean([one[name][n] for n in COUNTED]) for one in rivals])
+        test, ahead = paired_t(shared["mean of the three"], values), int((shared["mean of the three"] > values).sum())
+        print(
+            f"| mean of the three against {name} | {values.mean():.3f} | {shared['mean of the three'].mean():.3f} | {_bounds(test)} | "
+            f"{ahead} of {len(splits)} | {test.p:.3f}, uncorrected |"
+        )
     print(f"\nShared better in {better} of {len(splits) * len(COUNTED)} pairs of split and set\n")
     print("| trained on | " + " | ".join(COUNTED) + " | mean |\n|---|---|---|---|---|")
-    rivals = [json.loads((path / "rivals.json").read_text()) for path in splits]
     rows = {f"no network: {name}": [np.mean([one[name][n] for one in rivals]) for n in COUNTED] for name in rivals[0]}
     rows |= {f"probe of {arm}": [np.mean([one[arm]["probes"][n] for one in found]) for n in COUNTED] for arm in arms}
     for name, values in rows.items():

@@ -165,9 +165,9 @@ def test_a_run_on_kept_features_goes_on_with_the_same_losses_in_every_phase(sets
 def test_computing_features_can_be_cancelled_and_goes_on(sets, imagenet: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(kept_features, "BATCH", 4)
     run = FakeRun(tmp_path / "job", tmp_path / "home", cancel_at=3)
-    with pytest.raises(CancelledError):
+    with pytest.raises(CancelledError) as stopped:
         pretrain(spec_of(sets, imagenet, **FROZEN), run)
-    assert not run.of("loss")
+    assert not run.of("loss") and str(stopped.value.value).startswith("features of images, 8 of")
     assert ran(spec_of(sets, imagenet, **FROZEN), tmp_path / "job", resume=True).of("finished")
 
 

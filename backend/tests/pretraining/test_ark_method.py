@@ -12,6 +12,7 @@ import pytest
 import torch
 from fakes import write_radiographs
 from refusals import refused
+from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor
 
 from medssl.core import seeds
@@ -308,6 +309,19 @@ def test_a_plain_swin_starts_both_backbones_and_leaves_projector_and_heads_new(m
     assert told.startswith(f"{len(plain)} tensors come from swin.pth; new: projector.weight")
     for part in (pair.student, pair.teacher):
         assert all(torch.equal(tensor, part.state_dict()[name]) for name, tensor in plain.items())
+
+
+@torch.inference_mode()
+def test_a_file_of_timms_own_class_gives_its_features(method: Ark, tmp_path: Path):
+    """As ImageNet weights of a Swin are published; no such weights are here, so that names and arithmetic are all that is tested."""
+    torch.manual_seed(7)
+    swin = SwinTransformer(112, 4, embed_dim=64, depths=(2, 2, 2), num_heads=(2, 4, 8), num_classes=10).eval()
+    torch.save(swin.state_dict(), tmp_path / "swin.pth")
+    pair = method.network().eval()
+    assert "new: projector.weight" in method.begin(pair, open_weights(tmp_path / "swin.pth"), False)
+    images = torch.randn(2, 3, 112, 112)
+    features = swin.forward_features(images).flatten(1, 2).mean(dim=1)
+    assert torch.equal(pair.student.features(images), features) and torch.equal(pair.teacher.features(images), features)
 
 
 def test_two_sets_of_one_name_are_refused(sets: list[SetPart]):

