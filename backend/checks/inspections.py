@@ -65,6 +65,10 @@ def pretrained(product: Product, inputs: Inputs) -> Iterator[Asked]:
     yield "correspond-untrained", "correspond", {**common, "model": "untrained:laptop"}
     yield "similarity", "similarity", {**common, "x": 40.0, "y": 70.0, "files": True}
     yield "similarity-quick", "similarity", {**common, "x": 90.5, "y": 30.0, "source": 1, "dense": 4}
+    yield "similarity-radius", "similarity", {**common, "x": 60.0, "y": 60.0, "search_radius": 20.0, "refine": True}
+    corners = [(30.0, 30.0), (70.0, 32.0), (31.0, 70.0), (68.0, 71.0)]
+    points = [{"x": x, "y": y, "target_x": x + 3, "target_y": y - 2} for x, y in corners]
+    yield "warp", "warp", {"images": images[:2], "points": points}
     yield "cosegment", "cosegment", {**common, "parts": 4}
     yield "cosegment-elbow", "cosegment", {**common, "dense": 1}
     yield "patchmap", "patchmap", {**common, "perplexity": 12.0}

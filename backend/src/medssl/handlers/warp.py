@@ -10,7 +10,7 @@ from medssl.core.errors import ConfigError, InputError, be, counted
 from medssl.core.requests import WarpRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
-from medssl.handlers.images import describe_images, finer_of, notes_of
+from medssl.handlers.images import READING, describe_images, finer_of, notes_of
 from medssl.images.formats.image_files import write_displacements
 from medssl.images.formats.reading import write_volume
 from medssl.images.planes import as_plane
@@ -102,8 +102,10 @@ def _pairs(
             "model", "is missing", "Name one that finds points of equal anatomy, or give points", code="model-missing"
         )
     grids, names = describe_images(request, context, least=2)
-    context.progress(0.8, "looking for equal places")
-    pairs = found_pairs(grids, request.search_radius, finer_of(request, grids, context), request.least_confidence)
+    pairs = found_pairs(
+        grids, request.search_radius, finer_of(request, grids, context), request.least_confidence,
+        lambda share: context.progress(READING + 0.05 * share, "looking for equal places"),
+    )  # fmt: skip
     moving, fixed = grids[0].source, grids[1].source
     used = agreeing(pairs, moving.shape[0], fixed.shape[0], request.seed)
     agree, notes = int(used.sum()), notes_of(grids, names)

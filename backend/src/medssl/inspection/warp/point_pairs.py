@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,11 @@ def given_pairs(rows: Iterable[Mapping[str, Any]], moving: Volume, fixed: Volume
 
 
 def found_pairs(
-    grids: Sequence[PatchGrid], radius: float = 0.0, finer: Sequence[FinePatches] = (), least_confidence: float = 0.0
+    grids: Sequence[PatchGrid],
+    radius: float = 0.0,
+    finer: Sequence[FinePatches] = (),
+    least_confidence: float = 0.0,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> PointPairs:
     """Of every grid place of the first image its match in the second, where each is the other's nearest.
 
@@ -71,11 +75,15 @@ def found_pairs(
         grids: of the moving and the fixed image.
         radius, finer: see `find_correspondences`.
         least_confidence: matches that stand out less are left out.
+        progress: called with the share done; may raise to stop.
     """
     mutual, _, _ = mutual_neighbours(grids[0], grids[1], radius)
     rows, columns = np.divmod(np.flatnonzero(mutual.numpy()), grids[0].shape[1])
     moving = grids[0].pixels(np.stack([rows, columns], axis=1)).reshape(-1, 2)
-    matches = [match_place(grids, x, y, [True], radius, finer)[0] for x, y in moving]
+    matches = []
+    for number, (x, y) in enumerate(moving):
+        progress(number / len(moving))
+        matches.append(match_place(grids, x, y, [True], radius, finer)[0])
     fixed = np.array([(m.x, m.y) for m in matches if m], float).reshape(-1, 2)
     confidence = np.array([m.confidence for m in matches if m], float)
     return PointPairs(moving, fixed, confidence).chosen(confidence >= least_confidence)
