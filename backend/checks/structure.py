@@ -25,7 +25,7 @@ ROOMS = (
 LIBRARIES = {  # of the extension: their folders, lowest first; "" are the files beside them. MedSSLLib lies below the two others
     "MedSSLLib": ("widgets", "", "scene", "channels", "install", "backend"),
     "MedSSLPretrainLib": ("labels", "datasets", "views", "runs", "rounds", "panel", ""),
-    "MedSSLInferenceLib": ("scene", "views", "runs", "panel", "radiographs", ""),
+    "MedSSLInferenceLib": ("scene", "views", "runs", "panel", "radiographs", "volumes", ""),
 }
 REGISTRIES = {
     "medssl", "medssl.jobs", "medssl.networks", "medssl.pretraining", "medssl.tasks", "medssl.handlers",
