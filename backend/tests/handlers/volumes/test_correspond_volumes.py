@@ -86,7 +86,7 @@ def test_what_is_refused(asked, tmp_path):
 def test_the_command(asked, tmp_path):
     place = asked.place
     arguments = [
-        "correspond-volumes", str(place / "a.nrrd"), str(place / "b.nrrd"), "--model", str(place / "model.safetensors"), "--at",
+        "match", str(place / "a.nrrd"), str(place / "b.nrrd"), "--model", str(place / "model.safetensors"), "--at",
         ",".join(map(str, POINT)), "--search-radius", "40", "--output", str(tmp_path / "out"), "--home", str(tmp_path / "home"),
     ]  # fmt: skip
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
