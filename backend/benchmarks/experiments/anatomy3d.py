@@ -34,6 +34,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from medssl.core.errors import VolumeError
 from medssl.evaluation.statistics.pair_bootstrap import PairBootstrap
 from medssl.images.formats.reading import read_volume
 from medssl.images.geometry import reorient
@@ -121,15 +122,27 @@ def _errors(
         ways: dict[str, Callable[[], Any]] = {
             name: lambda g=grids, n=net: find_places(g[0], g[1], n, points)[0],
             f"{name}, cells alone": lambda g=grids, n=net: find_places(g[0], g[1], n, points, refine=False)[0],
-            f"{name}, within {RADIUS:g} mm": lambda g=grids, n=net: find_places(g[0], g[1], n, points, RADIUS)[0],
+            f"{name}, within {RADIUS:g} mm": lambda g=grids, n=net: near_places(g, n, points),
         }
-        found |= {way: np.array([match.point for match in search()]) for way, search in ways.items()}
+        found |= {way: np.array([getattr(match, "point", match) for match in search()]) for way, search in ways.items()}
     found["coordinates"] = grids[1].points_at(grids[0].relative(points))
     return [
         {"what": what, "first": first, "second": second, "by": by, "error": round(float(error), 3)}
         for by, places in found.items()
         for error in np.linalg.norm(places - truth, axis=1)
     ]
+
+
+def near_places(grids: list[VoxelGrid], net: Network, points: np.ndarray) -> list[np.ndarray]:
+    """Where points are found within RADIUS; the same relative place where nothing is shown there, as beside a turned copy."""
+    source, target = grids
+    found = []
+    for point in points:
+        try:
+            found.append(find_places(source, target, net, point[None], RADIUS)[0][0].point)
+        except VolumeError:
+            found.append(target.points_at(source.relative(point)))
+    return found
 
 
 Copy = tuple[Volume, np.ndarray, np.ndarray]  # and the map from its voxels to the scan's: matrix @ voxel + offset

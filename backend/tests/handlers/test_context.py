@@ -91,7 +91,9 @@ def test_progress_reaches_the_folder_and_stops_on_request(context, home):
 
 def test_the_worker_gives_what_handlers_are_promised(context):
     promised = [name for name in vars(Context) if not name.startswith("_")]
-    assert {"home", "folder", "volume", "model", "embedding", "places", "kept", "progress", "note", "finish"} == set(promised)
+    assert {"home", "folder", "volume", "model", "embedding", "places", "kept", "progress", "note", "finish"} == set(
+        promised
+    )
     assert context.home.is_dir() and context.folder.is_dir()
     for name in promised:
         if callable(getattr(Context, name)):

@@ -77,8 +77,6 @@ def test_a_radius_is_around_the_same_relative_place(source, net):
     near, _ = find_places(source, target, net, point, radius=8.0, refine=False)
     assert np.allclose(source.places(everywhere[0].point), [15, 20, 10], atol=0.6)
     assert np.linalg.norm(near[0].point - point[0]) <= 8.0 + np.linalg.norm(source.step_mm) / 2
-    with refused("setting-out-of-range", names="-1"):
-        find_places(source, target, net, point, radius=-1.0)
     with refused("search-radius-empty", names="0.1"):
         find_places(source, target, net, source.points(np.array([[5.5, 6.5, 7.5]])), radius=0.1)
 

@@ -13,12 +13,13 @@ from refusals import refused
 from small import make_patch_swin, make_peac
 from torch import Tensor
 
-from medssl.core.capabilities import CAPABILITIES, CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT
+from medssl.core.capabilities import CAPABILITIES, CLASSES, EMBED, EXPLAIN, HEADS, PATCHES, RESTORE, SEGMENT, VOXELS
 from medssl.core.plan import Plan
 from medssl.core.registry import load
 from medssl.inference.capabilities import RULES, refusal, require
 from medssl.inference.image_embedding import embedding_of
 from medssl.networks import CNN, ENSEMBLE, MONAI, NETWORKS, NNUNET, SWIN, UNET, capabilities_of, family_of
+from medssl.networks.dense3d import DenseUNet
 from medssl.networks.network import Network
 from medssl.networks.unet3d import UNet3D
 from medssl.pretraining import METHODS
@@ -29,6 +30,7 @@ SMALL: dict[str, Callable[[], Network]] = {
     "genesis": lambda: UNet3D(4),
     "peac": make_peac,
     "anatomy": make_patch_swin,
+    "anatomy3d": lambda: DenseUNet(4, 8),
     "ark": make_ark,
     "ark-cnn": make_ark_cnn,
     **{name: lambda name=name: make_network(name) for name in PLANS},
@@ -88,6 +90,15 @@ def test_it_describes_patches_where_its_line_says_so(name, net):
 
 
 @torch.inference_mode()
+def test_it_describes_volumes_where_its_line_says_so(name, net):
+    if VOXELS in NETWORKS[name].can:
+        found = net(images(net))
+        assert found.shape[:2] == (2, net.dimension) and torch.allclose(found.norm(dim=1), torch.ones(()), atol=1e-5)
+        assert [side * net.stride for side in found.shape[2:]] == list(images(net).shape[2:])
+    else:
+        assert not hasattr(net, "stride")
+
+
 def test_it_restores_where_its_line_says_so(name, net):
     assert (RESTORE in NETWORKS[name].can) == (net.answer == "restored image")
     if RESTORE in NETWORKS[name].can:
@@ -139,7 +150,8 @@ def test_a_probe_predicts_and_no_network_of_its_own_is_asked():
 def test_models_that_a_pretraining_can_begin_with_say_so():
     begun = {name: [one for one in abilities(Plan(name, {})) if one.startswith("start:")] for name in METHODS}
     assert begun == {
-        "genesis": ["start:genesis"], "peac": ["start:peac", "start:anatomy", "start:ark"],
+        "genesis": ["start:genesis", "start:anatomy3d"], "anatomy3d": ["start:anatomy3d"],
+        "peac": ["start:peac", "start:anatomy", "start:ark"],
         "anatomy": ["start:anatomy", "start:ark"], "ark": ["start:ark"],
     }  # fmt: skip
 

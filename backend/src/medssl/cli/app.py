@@ -53,7 +53,7 @@ _add("restore", restore.restore, INSPECT, "unseen.nii.gz --model JOB --distortio
 _add("correspond", correspond.correspond, INSPECT, "a.png b.dcm --model JOB")
 _add("find", correspond.similarity, INSPECT, "a.png b.dcm --model JOB --at 210,145", old=("similarity",))
 _add("warp", warp.warp, INSPECT, "a.png b.png --model JOB --search-radius 25")
-_add("correspond-volumes", volumes.correspond_volumes, INSPECT, "a.nii.gz b.nii.gz --model JOB --at -30,12,140")
+_add("match", volumes.match, INSPECT, "a.nii.gz b.nii.gz --model JOB --at -30,12,140")
 _add("cosegment", cosegment.cosegment, INSPECT, "a.png b.png c.png --model JOB")
 _add("patchmap", cosegment.patchmap, INSPECT, "a.png b.png --model JOB --method tsne")
 _add("landmarks", landmarks.landmarks, INSPECT, "radiographs.csv --landmarks points.csv --model JOB")

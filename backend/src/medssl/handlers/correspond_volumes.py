@@ -17,7 +17,7 @@ from medssl.inference.capabilities import require
 from medssl.inference.untrained import split_reference
 from medssl.inference.volumes.voxel_grid import VoxelGrid
 from medssl.inspection.volume_match.match_rows import COLUMNS, match_rows
-from medssl.inspection.volume_match.place_search import check_points, check_radius, find_places
+from medssl.inspection.volume_match.place_search import check_points, find_places
 from medssl.inspection.volume_match.shared_places import choose_points
 
 DESCRIBING = 0.9  # of the progress
@@ -71,7 +71,6 @@ def _check(request: CorrespondVolumesRequest) -> None:
             counted(len(request.volumes), "volume"), f"{be(len(request.volumes))} too few: 2 at least are needed here",
             "Choose another volume too", code="too-few-images",
         )  # fmt: skip
-    check_radius(request.search_radius)
     if request.points and request.map_of >= len(request.points):
         raise InputError(
             f"map_of = {request.map_of}", f"is not the number of a point: there are {len(request.points)}",

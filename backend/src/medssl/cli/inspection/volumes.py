@@ -1,4 +1,4 @@
-"""`medssl correspond-volumes`: the same anatomy in two or more CTs or MRs."""
+"""`medssl match`: the same anatomy in two or more CTs or MRs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from medssl.core.requests import CorrespondVolumesRequest
 SAYS = "confidence: how far a match stands out from the next best place; way_back: mm from the point to where the match leads back"
 
 
-@with_options(CorrespondVolumesRequest, "points")
-def correspond_volumes(
+@with_options(CorrespondVolumesRequest, "points", "compare_untrained", "map_of")
+def match(
     volumes: Annotated[list[Path], typer.Argument(help="CTs or MRs: DICOM, NRRD, NIfTI; points lie in the first.")],
     at: Annotated[
         list[str],
@@ -28,14 +28,15 @@ def correspond_volumes(
         ),
     ] = [],  # noqa: B006
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("correspondences"),
+    untrained: Annotated[bool, typer.Option(help="Beside it what the same network finds before any training.")] = False,
     home: Home = None,
     **options: Any,
 ) -> None:
     """Find what lies at points of one CT or MR in others: table, and a similarity map per point and volume."""
     refs = tuple(VolumeRef(path=str(path)) for path in volumes)
-    asked = CorrespondVolumesRequest(refs, points=tuple(map(parse_place, at)), **options)
+    asked = CorrespondVolumesRequest(refs, points=tuple(map(parse_place, at)), compare_untrained=untrained, **options)
     columns = ("label", "name", "by", "r", "a", "s", "similarity", "confidence", "way_back")
-    show(run_into("correspond_volumes", asked, output, home, "correspond-volumes"), columns, output)
+    show(run_into("correspond_volumes", asked, output, home, "match"), columns, output)
     out.print(SAYS, highlight=False)
 
 

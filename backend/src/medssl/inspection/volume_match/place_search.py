@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medssl.core.errors import ConfigError, VolumeError
+from medssl.core.errors import VolumeError
 from medssl.inference.volumes.voxel_grid import VoxelGrid, interpolated, look_closely
 from medssl.networks.network import Network
 
@@ -35,21 +35,6 @@ class PlaceMatch:
     runner_up_similarity: float | None
     confidence: float
     way_back: float
-
-
-def check_radius(radius: float) -> None:
-    """Refuse a search radius below 0.
-
-    Raises:
-        ConfigError: it is.
-    """
-    if radius < 0:
-        raise ConfigError(
-            f"search_radius = {radius:g} mm",
-            "must not be negative",
-            "0 searches everywhere",
-            code="setting-out-of-range",
-        )
 
 
 def check_points(grid: VoxelGrid, points: np.ndarray, name: str) -> None:
@@ -84,7 +69,6 @@ def find_places(
     Returns:
         A match for each point, and similarities (Q, I, J, K) of the target's cells; those that show nothing too.
     """
-    check_radius(radius)
     maps = similarity_maps(target, source.at(points))
     side = closer_side(source, target)
     found = []
