@@ -1,6 +1,6 @@
 """Writes of the house under a disk that fails at its n-th call: what each raises, and what stands there afterwards.
 
-`test_disk_faults.py` holds it; `backend/checks/faults.py` writes it down as docs/faults.md.
+`test_disk_faults.py` holds it; `backend/checks/attacks/faults.py` writes it down as docs/faults.md.
 """
 
 from __future__ import annotations

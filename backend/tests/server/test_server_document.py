@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the server does: the finds of `checks/schemathesis_run.py`, without it."""
+"""The OpenAPI document says what the server does: the finds of `checks/attacks/schemathesis_run.py`, without it."""
 
 from __future__ import annotations
 

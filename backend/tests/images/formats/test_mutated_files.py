@@ -1,4 +1,4 @@
-"""Damaged files of every kind but DICOM end in errors of our own; `backend/checks/mutated_files.py` makes more of them."""
+"""Damaged files of every kind but DICOM end in errors of our own; `backend/checks/attacks/mutated_files.py` makes more of them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[4]
-if not (ROOT / "backend/checks/mutated_files.py").is_file():
+if not (ROOT / "backend/checks/attacks/mutated_files.py").is_file():
     pytest.skip("the tests lie outside their repository", allow_module_level=True)
-SPEC = importlib.util.spec_from_file_location("mutated_files", ROOT / "backend/checks/mutated_files.py")
+SPEC = importlib.util.spec_from_file_location("mutated_files", ROOT / "backend/checks/attacks/mutated_files.py")
 assert SPEC is not None and SPEC.loader is not None
 mutated_files = sys.modules[SPEC.name] = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(mutated_files)

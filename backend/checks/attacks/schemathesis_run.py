@@ -1,4 +1,4 @@
-"""The server against its own OpenAPI document: `python backend/checks/schemathesis_run.py [--examples 50] [--packages FOLDER]`.
+"""The server against its own OpenAPI document: `python backend/checks/attacks/schemathesis_run.py [--examples 50] [--packages FOLDER]`.
 
 schemathesis is no dependency: `pip install --target FOLDER schemathesis`. For every operation it makes requests that the document
 allows and requests that it forbids, and this holds that there is no 5xx, no undocumented status, header or content type, that nothing

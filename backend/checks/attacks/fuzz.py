@@ -1,6 +1,6 @@
 """Foreign files of every kind, mutated for as long as one likes, each read in a child with limits of memory and time.
 
-    python backend/checks/fuzz.py [--seconds 60] [--keep FOLDER] [KIND ...]
+    python backend/checks/attacks/fuzz.py [--seconds 60] [--keep FOLDER] [KIND ...]
 
 For each kind (those of mutated_files.py, DICOM plain, deflated and RLE, checkpoints, dataset specs) prints how many mutants were read
 and refused. Ends with status 1 where anything else came out: another error than one of ours, a child that died, no answer within

@@ -1,6 +1,6 @@
 """The test files that pydicom, nibabel and pynrrd ship: which are read, which are refused, and why.
 
-    python backend/checks/foreign_files.py [FOLDER ...]
+    python backend/checks/attacks/foreign_files.py [FOLDER ...]
 
 Reads every file below the packages that are installed and the folders given (an unpacked source of pynrrd, say), prints
 a table, and compares DICOM slices with SimpleITK's GDCM reader, voxel for voxel. Ends with status 1 if anything but an

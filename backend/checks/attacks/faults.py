@@ -1,6 +1,6 @@
 """Writes docs/faults.md: what each write of the house leaves when the disk fails at its n-th call, by trying it.
 
-    python backend/checks/faults.py [--check]
+    python backend/checks/attacks/faults.py [--check]
 
 With --check nothing is written, and the exit status is 1 where the file says something else.
 """
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "backend/tests/faults"))
 
 from scenarios import FAULTS, SCENARIOS, Row, play  # noqa: E402
@@ -19,9 +19,9 @@ from scenarios import FAULTS, SCENARIOS, Row, play  # noqa: E402
 FILE = ROOT / "docs" / "faults.md"
 HEAD = """# Faults
 
-Made by `python backend/checks/faults.py`: each write of the house, on a disk that fails from its n-th call on (a write that fails leaves
+Made by `python backend/checks/attacks/faults.py`: each write of the house, on a disk that fails from its n-th call on (a write that fails leaves
 half of its bytes), that is slow, read-only or gone. `backend/tests/faults` holds the same, with clocks that jump, two of everything at once,
-and kills by real signals at each stage of writing a checkpoint; `backend/checks/kills.py` kills trainings at random moments.
+and kills by real signals at each stage of writing a checkpoint; `backend/checks/attacks/kills.py` kills trainings at random moments.
 
 | write | disk | at call | error | what stands there | left behind |
 |---|---|---|---|---|---|

@@ -1,6 +1,6 @@
 """Trainings killed at random moments, mostly while a checkpoint is written, end bit-equal to one that was left alone.
 
-    python backend/checks/kills.py [KILLS]
+    python backend/checks/attacks/kills.py [KILLS]
 
 A small pretraining runs as a job. Its process and all its children get SIGKILL, and the job is resumed, KILLS (50) times in all, over as
 many trainings as that takes; then it is left to end. Prints a line for each training; the exit status is 1 where an end differs.

@@ -1,6 +1,6 @@
 """Damaged files of every kind but DICOM: whatever is wrong with one, only an error of our own may come out.
 
-    python backend/checks/mutated_files.py [COUNT] [KIND ...]
+    python backend/checks/attacks/mutated_files.py [COUNT] [KIND ...]
 
 Makes COUNT (1000) mutants of a small file of each kind (bytes flipped, cut out, put in, blanked, most often in the header;
 packed files before or after packing), reads each, and prints how many were read and refused. Ends with status 1 if anything
