@@ -19,7 +19,6 @@ INTAKE = "images/formats/test_intake_guards.py"
 NOTHING = "lambda *a, **k: None"
 GUARDS = {  # guard -> what stands in its place, the test
     "images.formats.intake.streams:check_stream": (NOTHING, f"{INTAKE}::test_one_flipped_bit_of_packed_voxels_is_refused"),
-    "images.formats.intake.streams:check_chunks": (NOTHING, f"{INTAKE}::test_a_flipped_bit_of_a_png_is_refused"),
     "images.formats.intake.place:check_place": (NOTHING, f"{INTAKE}::test_a_place_of_metaimage_that_no_reader_should_see"),
     "images.formats.intake.beside:beside": ("lambda header, name: header.parent / name", f"{INTAKE}::test_a_header_names_only_what_lies_below_its_own_folder"),
     "images.formats.guards:check_memory": (NOTHING, f"{INTAKE}::test_what_is_announced_is_compared_with_the_memory_and_the_setting_first"),
