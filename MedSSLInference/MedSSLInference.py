@@ -89,7 +89,7 @@ class MedSSLInferenceParameterNode:
     landmarkGroups: str
     placesVolume: slicer.vtkMRMLScalarVolumeNode
     searchedVolume: slicer.vtkMRMLScalarVolumeNode
-    placesRadius: Annotated[float, WithinRange(0.0, 300.0)] = 0.0
+    placesRadius: Annotated[int, WithinRange(0, 300)] = 0
     placesOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
     placesControl: bool
     placesCount: Annotated[int, WithinRange(1, 100)] = 8

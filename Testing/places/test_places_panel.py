@@ -98,6 +98,7 @@ def test_several_points_and_one_that_goes(found, process_until, grab):
 
 
 def test_radius_and_control_ask_again(found, process_until, grab):
+    assert found.ui.placesRadiusSpin.text == "everywhere"
     found.ui.placesRadiusSlider.value = 40
     idle(found, process_until)
     assert found.server.asked[-1].search_radius == 40 and not found.server.asked[-1].compare_untrained

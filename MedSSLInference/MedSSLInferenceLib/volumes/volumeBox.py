@@ -40,12 +40,16 @@ class VolumeBox(InspectionBox):
             ui.placesSelector,
             ui.searchedSelector,
             ui.placesRadiusSlider,
+            ui.placesRadiusSpin,
             ui.placesControlCheck,
             ui.placesCountSpin,
         )
         for selector in (ui.placesSelector, ui.searchedSelector):
             selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._onVolumes())
-        ui.placesRadiusSlider.connect("valueChanged(double)", lambda _value: self._onSetting())
+        ui.placesRadiusSpin.specialValueText = _("everywhere")
+        ui.placesRadiusSlider.connect("valueChanged(int)", lambda value: ui.placesRadiusSpin.setValue(value))
+        ui.placesRadiusSpin.connect("valueChanged(int)", lambda value: ui.placesRadiusSlider.setValue(value))
+        ui.placesRadiusSpin.connect("valueChanged(int)", lambda _value: self._onSetting())
         ui.placesControlCheck.connect("toggled(bool)", lambda _checked: self._onSetting())
         ui.placesOpacitySlider.connect("valueChanged(double)", lambda _value: self._onOpacity())
         ui.addPlaceButton.connect("clicked(bool)", lambda _checked: self.place())
@@ -149,7 +153,7 @@ class VolumeBox(InspectionBox):
 
     def _options(self) -> dict:
         ui = self.ui
-        return {"search_radius": ui.placesRadiusSlider.value, "compare_untrained": ui.placesControlCheck.checked}
+        return {"search_radius": float(ui.placesRadiusSpin.value), "compare_untrained": ui.placesControlCheck.checked}
 
     def _liveOptions(self) -> dict:
         return {"model": self._models.reference, "device": self._device(), **self._options()}
