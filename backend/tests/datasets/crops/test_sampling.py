@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from medssl.datasets.crops.sampling import SAMPLERS, TRIES, _bounds, _tissue_weight, check_sampler, draw_crop
+from medssl.datasets.crops.sampling import MARGINS, SAMPLERS, TRIES, _bounds, _tissue_weight, check_sampler, draw_crop
 from medssl.images.volume import Volume
 
 SIZE = (16, 16, 8)
@@ -68,13 +68,13 @@ def test_best_of_fifty_where_nothing_fits(cached, rng):
 
 def test_margins(cached):
     volume = cached(Volume(np.zeros((60, 40, 30), np.int16)))
-    assert _bounds(volume, (20, 20, 10)) == [(12, 28), (8, 12), (6, 14)]
-    assert _bounds(volume, (58, 40, 64)) == [(1, 1), (0, 0), (0, 0)]  # less margin, then padding
+    assert _bounds(volume, (20, 20, 10), MARGINS) == [(12, 28), (8, 12), (6, 14)]
+    assert _bounds(volume, (58, 40, 64), MARGINS) == [(1, 1), (0, 0), (0, 0)]  # less margin, then padding
 
 
 def test_large_volumes_keep_the_published_margins(cached):
     volume = cached(Volume(np.zeros((600, 520, 200), np.int16)))
-    assert _bounds(volume, (64, 64, 32)) == [(100, 436), (100, 356), (30, 138)]
+    assert _bounds(volume, (64, 64, 32), MARGINS) == [(100, 436), (100, 356), (30, 138)]
 
 
 def test_slices_are_respected(cached, ct, rng):

@@ -93,9 +93,11 @@ def parse_dataset_spec(
 
 def _problem(error: yaml.YAMLError) -> str:
     """What is wrong and where, without the lines around it: they may be of any file."""
-    mark = getattr(error, "problem_mark", None)
-    where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-    return f"{getattr(error, 'problem', None) or 'unreadable characters'}{where}"
+    said = getattr(error, "problem", None) or "unreadable characters"
+    for word, name in (("in", "problem_mark"), ("for what begins in", "context_mark")):
+        if (mark := getattr(error, name, None)) is not None:
+            said += f" {word} line {mark.line + 1}, column {mark.column + 1}"
+    return said
 
 
 def ready_made() -> dict[str, DatasetSpec]:
