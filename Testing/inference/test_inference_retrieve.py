@@ -129,7 +129,8 @@ def test_a_file_that_has_gone(found, process_until, grab):
     found.gallery.setCurrentRow(4)
     found.ui.loadCaseButton.click()
     process_until(lambda: found.box.state == "failed")
-    assert "case_5.nrrd" in found.ui.retrieveError.text and "is not there any more" in found.ui.retrieveError.text
+    said = found.ui.retrieveError.text.replace("\u200b", "")  # where long paths may be broken
+    assert "case_5.nrrd" in said and "is not there any more" in said
     assert found.gallery.count == 5, "the others can still be loaded"
     found.grab(grab, "retrieve-file-gone")
     found.gallery.setCurrentRow(0)
