@@ -42,7 +42,8 @@ class PeacConfig:
     """PEAC (Zhou et al., BMVC 2023): crops of a radiograph agree on the whole and on every cell they share."""
 
     fidelity: str = setting(
-        "paper", "paper: cells that show the same pixels agree; released: as the authors' code pairs them",
+        "paper", "paper: cells that show the same pixels agree; released: as the authors' code pairs them (affine views have their own "
+        "pairs)",
         choices=("paper", "released"),
     )  # fmt: skip
     backbone: str = setting(
