@@ -10,11 +10,12 @@ import pytest
 from refusals import refused
 
 from medssl.client.volumes import nrrd_bytes, sha256_of
-from medssl.core.errors import CancelledError, NotFoundError
+from medssl.core.errors import CancelledError, NotFoundError, VolumeError
 from medssl.core.files import read_json
 from medssl.core.protocol import VolumeRef
 from medssl.handlers.context import Context
 from medssl.handlers.worker.context import FolderContext
+from medssl.handlers.worker.local import run_here
 from medssl.inference.models import KEPT, WarmModels, model_path
 from medssl.server.results import ResultStore
 
@@ -112,3 +113,14 @@ def test_notes_are_there_before_the_answer_and_each_stays_once(context):
     context.finish([], [], {"model": "m", "notes": ["Voxels are large", "Nothing was found"]})
     info = read_json(context.folder / "status.json")["info"]
     assert info["notes"] == ["chest: Window ignored", "Voxels are large", "Nothing was found"] and info["model"] == "m"
+
+
+def test_an_inspection_that_fails_leaves_no_result_behind(home, tmp_path):
+    request = {"volume": {"path": str(tmp_path / "no.nrrd")}, "model": str(tmp_path / "no.safetensors")}
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").touch()
+    for folder in (tmp_path / "new", mine):
+        with pytest.raises(VolumeError):
+            run_here("restore", request, home, folder, lambda *_: None)
+    assert not (tmp_path / "new").exists() and [path.name for path in mine.iterdir()] == ["notes.txt"]

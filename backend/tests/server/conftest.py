@@ -20,7 +20,7 @@ LIMIT = 100_000
 @pytest.fixture(autouse=True)
 def fakes_importable(monkeypatch):
     """Here and in the children that inherit the environment."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, FOLDERS)))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, FOLDERS)), prepend=os.pathsep)
     for folder in FOLDERS:
         monkeypatch.syspath_prepend(str(folder))
 

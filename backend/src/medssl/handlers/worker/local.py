@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -53,13 +54,26 @@ def run_here(
     make_home(home)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) if folder is None else folder
+        known = folder.exists()
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "status.json", to_json(ResultStatus(folder.name, kind, QUEUED)))
-        context = _LocalContext(home, folder, WarmModels(home))
-        context.report, context.on_note = progress, on_note
-        context.begin()
-        inspection = INSPECTIONS[kind]
-        load(inspection.handler)(from_json(load(inspection.request), request), context)
-        context.close()
+        try:
+            context = _LocalContext(home, folder, WarmModels(home))
+            context.report, context.on_note = progress, on_note
+            context.begin()
+            inspection = INSPECTIONS[kind]
+            load(inspection.handler)(from_json(load(inspection.request), request), context)
+            context.close()
+        except BaseException:
+            _leave(folder, known)
+            raise
         return from_json(ResultStatus, read_json(folder / "status.json"))
+
+
+def _leave(folder: Path, known: bool) -> None:
+    """An inspection that failed has no result: its state goes, and its folder too where nothing was written and it is ours."""
+    with contextlib.suppress(OSError):
+        (folder / "status.json").unlink(missing_ok=True)
+        if not known:
+            folder.rmdir()
