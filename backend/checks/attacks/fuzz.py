@@ -2,8 +2,8 @@
 
     python backend/checks/attacks/fuzz.py [--seconds 60] [--keep FOLDER] [KIND ...]
 
-For each kind (those of mutated_files.py, DICOM plain, deflated and RLE, checkpoints, dataset specs) prints how many mutants were read
-and refused. Ends with status 1 where anything else came out: another error than one of ours, a child that died, no answer within
+For each kind (those of mutated_files.py, DICOM plain, deflated and RLE, checkpoints, dataset specs, bodies of requests to the server)
+prints how many mutants were read and refused. Ends with status 1 where anything else came out: another error than one of ours, a child that died, no answer within
 10 s, or more memory than the limit and 512 MiB. Such mutants are kept in FOLDER, for the corpus of the tests.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import multiprocessing
 import os
 import re
@@ -21,15 +22,18 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 from mutated_files import KINDS, Kind, mended, mutant
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, RLELossless
+from schemathesis_run import HEADERS, make_app
 
-from medssl.core.errors import MedSSLError
+from medssl.core.errors import InputError, MedSSLError
 
 HANG_S, LIMIT_GIB, EXTRA = 10.0, 0.25, 512 * 2**20
 ODD = (
@@ -102,11 +106,50 @@ def _read_spec(path: Path) -> object:
     return read_dataset_spec(path)
 
 
+class Body:
+    """The body of a POST to a server over a home of its own; what it would start is left out."""
+
+    def __init__(self, route: str, body: dict[str, Any]) -> None:
+        self._route, self._body = route, body
+
+    def make(self, path: Path) -> None:
+        """The sound body."""
+        path.write_text(json.dumps(self._body), encoding="utf-8")
+
+    def read(self, path: Path) -> object:
+        """Send it."""
+        home = path.parent / "home"
+        answer = self._client(home).post(
+            self._route, content=path.read_bytes(), headers=HEADERS | {"Content-Type": "application/json"}
+        )
+        shutil.rmtree(home / "jobs", ignore_errors=True)
+        if 400 <= answer.status_code < 500:
+            error = answer.json()["error"]
+            raise InputError(error["value"], error["rule"], error["remedy"], code=error["code"])
+        if answer.status_code >= 500:
+            raise RuntimeError(answer.text[:150])
+        return answer
+
+    @cache
+    def _client(self, home: Path) -> Any:
+        from fastapi.testclient import TestClient
+
+        return TestClient(make_app(home), raise_server_exceptions=False)
+
+
+JOB = Body("/jobs", {
+    "kind": "pretrain", "method": "genesis", "name": "any name that comes to mind", "device": "cpu", "config": {"cube": [32, 32, 32], "training": {"steps": 10}},
+    "data": {"volumes": [{"path": __file__, "modality": "CT"}], "modality": "CT", "validation_fraction": 0.2},
+})  # fmt: skip
+ASK = Body("/inspect/restore?wait=0", {
+    "volume": {"path": __file__, "modality": "CT"}, "model": "a.safetensors", "device": "cpu", "roi": [[0, 10], [0, 20], [0, 30]],
+})  # fmt: skip
+
 ALL = (
     *KINDS,
     Kind("plain.dcm", _dicom(ExplicitVRLittleEndian)), Kind("deflated.dcm", _dicom(DeflatedExplicitVRLittleEndian)),
     Kind("rle.dcm", _dicom(RLELossless)), Kind("checkpoint.pt", _torch, _weights), Kind("model.safetensors", _safetensors, _weights),
-    Kind("set.yaml", _spec, _read_spec),
+    Kind("set.yaml", _spec, _read_spec), Kind("job.json", JOB.make, JOB.read), Kind("ask.json", ASK.make, ASK.read),
 )  # fmt: skip
 
 
@@ -135,12 +178,13 @@ def serve(pipe: Connection, name: str) -> None:
     warnings.simplefilter("ignore")
     os.environ["MEDSSL_LARGEST_IMAGE_GIB"] = str(LIMIT_GIB)
     kind = next(one for one in ALL if one.name == name)
-    while (path := pipe.recv()) is not None:
+    while (text := pipe.recv()) is not None:
+        path = Path(text)
         try:
-            kind.read(Path(path))
+            kind.read(path)
             answer = "read"
-        except MedSSLError:
-            answer = "refused"
+        except MedSSLError as error:
+            answer = "refused" if path.parent.name != "sound" else str(error)
         except BaseException as error:
             answer = f"{type(error).__name__}: {error}"[:200]
         pipe.send((answer, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
@@ -160,7 +204,9 @@ class Child:
             self._process = context.Process(target=serve, args=(theirs, self._name), daemon=True)
             self._process.start()
             self._pipe.send(str(sound))  # imports, and what a sound file takes
-            self._base = self._pipe.recv()[1]
+            came, self._base = self._pipe.recv()
+            if came != "read":
+                raise AssertionError(f"the sound {sound.name} is not read: {came}")
         self._pipe.send(str(path))
         end = time.monotonic() + HANG_S
         while not self._pipe.poll(0.05):
