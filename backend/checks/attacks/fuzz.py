@@ -119,7 +119,7 @@ class Body:
     def read(self, path: Path) -> object:
         """Send it."""
         home = path.parent / "home"
-        answer = self._client(home).post(
+        answer = _client(home).post(
             self._route, content=path.read_bytes(), headers=HEADERS | {"Content-Type": "application/json"}
         )
         shutil.rmtree(home / "jobs", ignore_errors=True)
@@ -130,11 +130,12 @@ class Body:
             raise RuntimeError(answer.text[:150])
         return answer
 
-    @cache
-    def _client(self, home: Path) -> Any:
-        from fastapi.testclient import TestClient
 
-        return TestClient(make_app(home), raise_server_exceptions=False)
+@cache
+def _client(home: Path) -> Any:
+    from fastapi.testclient import TestClient
+
+    return TestClient(make_app(home), raise_server_exceptions=False)
 
 
 JOB = Body("/jobs", {
