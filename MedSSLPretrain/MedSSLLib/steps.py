@@ -21,6 +21,7 @@ from medssl.core.protocol import ResultStatus
 Steps = Generator[Any, Any, Any]
 
 RESULT_POLL_S = 0.2  # between two looks at an inspection
+SECOND_MS = 1000  # of a pause: tests whose backend answers at once shorten it
 
 
 def patientSleep(seconds: float) -> None:
@@ -126,6 +127,6 @@ class StepRunner:
         if isinstance(
             step, Pause
         ):  # a timer of our own, once connected, would keep this object alive and be kept by it
-            qt.QTimer.singleShot(int(step.seconds * 1000), self._advance)
+            qt.QTimer.singleShot(int(step.seconds * SECOND_MS), self._advance)
         else:
             self._transport.send(step, self._advance, self._fail)

@@ -7,7 +7,7 @@ import qt
 import slicer
 
 from medssl.client.backend import ServerAddress
-from scaffold.transports import ADDRESS, FakeProcess
+from scaffold.transports import ADDRESS, SECOND_MS, FakeProcess
 
 WIDTH, LEAST_HEIGHT = 470, 420
 
@@ -99,6 +99,7 @@ def make_inference(load_module, monkeypatch, tmp_path):
     """`make_inference(server, section)` builds a panel over an empty home folder; `section` is the one that is tested."""
     monkeypatch.setenv("MEDSSL_HOME", str(tmp_path))
     load_module("MedSSLInference")
+    monkeypatch.setattr("MedSSLLib.steps.SECOND_MS", SECOND_MS)
     panels = []
 
     def make(server, section: str, **options) -> InferencePanel:

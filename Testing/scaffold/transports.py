@@ -11,6 +11,7 @@ from medssl.client.backend import ServerAddress
 from medssl.core.errors import MedSSLError, ResourceError
 
 ADDRESS = ServerAddress("http://127.0.0.1:8765", "token")
+SECOND_MS = 50  # how long the panels' pauses of a second last: these backends answer at once
 
 
 class FakeTransport:
