@@ -8,8 +8,7 @@ from medssl.core.errors import CatalogError, InputError, counted
 from medssl.core.protocol import VolumeRef
 from medssl.core.requests import LandmarksRequest
 from medssl.core.tables import write_table
-from medssl.datasets.catalog.catalog import read_catalog
-from medssl.datasets.entry import Entry
+from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.evaluation.landmark_errors import COLUMNS, UNITS
 from medssl.handlers.context import Context
 from medssl.inspection.anatomy.landmark_points import match_landmarks, read_landmarks
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from medssl.core.plan import Plan
     from medssl.inference.fine_patches import FinePatches
     from medssl.inference.patch_grid import PatchGrid
+    from medssl.networks.network import Network
 
 
 def landmarks(request: LandmarksRequest, context: Context) -> None:
@@ -64,28 +64,14 @@ def landmarks(request: LandmarksRequest, context: Context) -> None:
             "Give landmarks of several patients, under the same names",
             code="too-few-patients",
         )
-
-    def plan_of(reference: str) -> Plan:
-        return context.model(reference, request.fidelity, request.device, request.part).plan  # type: ignore[return-value]
-
-    def grid_of(image: int, reference: str) -> PatchGrid:
-        ref = _reference(catalog.entries[image])
-        return context.embedding(ref, reference, request.fidelity, request.device, request.part, request.dense)
-
-    def finer(image: int, reference: str) -> FinePatches:
-        from medssl.inference.fine_patches import FinePatches
-
-        net = context.model(reference, request.fidelity, request.device, request.part)
-        return FinePatches(grid_of(image, reference), net)  # type: ignore[arg-type]
-
+    patches = _Patches(request, context, catalog)
     if request.compare_untrained:
-        models = with_untrained_twins(asked, plan_of, request.seed)
+        models = with_untrained_twins(asked, patches.plan, request.seed)
     found = measure_models(
-        models, queries, known, catalog, grid_of, request.unit, context.progress, request.search_radius,
-        finer if request.refine else None,
+        models, queries, known, catalog, patches.grid, request.unit, context.progress, request.search_radius,
+        patches.finer if request.refine else None,
     )  # fmt: skip
     table, differences = compare_models(found, catalog, groups, request.seed)
-    judged = verdicts(table, differences, list(asked), UNITS[found.unit])
     notes = catalog.remarks()
     if differences and differences[0]["low"] is None:
         notes.append("Fewer than 5 patients: no interval can be stated")
@@ -96,8 +82,9 @@ def landmarks(request: LandmarksRequest, context: Context) -> None:
     write_table(differences, context.folder / "differences.csv")
     write_table(pair_rows(found, catalog, known), context.folder / "pairs.csv")
     example, picture = queries[0].target, context.folder / "montage.png"
-    image = grid_of(example, request.models[0]).source
+    image = patches.grid(example, request.models[0]).source
     draw_examples(image, example, catalog.entries[example].name, known[example], queries, found.places, picture)
+    judged = verdicts(table, differences, list(asked), UNITS[found.unit])
     info = {
         "unit": found.unit, "verdicts": [one.as_dict() for one in judged], "differences": differences, "notes": notes,
         "search_radius": request.search_radius, "refine": request.refine, "images": len(known),
@@ -108,7 +95,30 @@ def landmarks(request: LandmarksRequest, context: Context) -> None:
     context.finish(["landmarks.csv", "differences.csv", "pairs.csv", "report.html", "montage.png"], table, info)
 
 
-def _reference(entry: Entry) -> VolumeRef:
-    return VolumeRef(
-        path=str(entry.image), name=entry.name, modality=entry.modality, view=entry.view, inverted=entry.inverted
-    )
+class _Patches:
+    """What the models that are asked for see of the catalogue's images."""
+
+    def __init__(self, request: LandmarksRequest, context: Context, catalog: Catalog) -> None:
+        self._request, self._context, self._catalog = request, context, catalog
+
+    def plan(self, model: str) -> Plan:
+        """How it was trained."""
+        return self._network(model).plan
+
+    def grid(self, image: int, model: str) -> PatchGrid:
+        """The descriptors of an image."""
+        entry, asked = self._catalog.entries[image], self._request
+        ref = VolumeRef(
+            path=str(entry.image), name=entry.name, modality=entry.modality, view=entry.view, inverted=entry.inverted
+        )
+        return self._context.embedding(ref, model, asked.fidelity, asked.device, asked.part, asked.dense)
+
+    def finer(self, image: int, model: str) -> FinePatches:
+        """Descriptors between an image's cells."""
+        from medssl.inference.fine_patches import FinePatches
+
+        return FinePatches(self.grid(image, model), self._network(model))
+
+    def _network(self, model: str) -> Network:
+        asked = self._request
+        return self._context.model(model, asked.fidelity, asked.device, asked.part)
