@@ -60,7 +60,7 @@ def test_arms_that_a_thumbnail_beats_are_called_so_in_the_first_line(bright):
     assert (run.folder / "results/table.md").read_text(encoding="utf-8").startswith(said)
     assert run.of("verdict")[0]["text"] == said
     rows = {(row["size"], row["arm"], row["rival"]) for row in found["rivals"]}
-    assert len(rows) == 2 * 2 * 3 and {row["test"] for row in found["rivals"]} == {"crossed bootstrap"}
+    assert len(rows) == 2 * 2 * 4 and {row["test"] for row in found["rivals"]} == {"crossed bootstrap"}
     page = (run.folder / "results/report.html").read_text(encoding="utf-8")
     assert "Dashed: trivial rivals" in page and "thumbnail (rival)" in page
     assert (run.folder / "results/rivals.csv").is_file()

@@ -67,6 +67,7 @@ def test_where_age_says_it_all_the_metadata_win(tmp_path):
     parts, job = parts_of(tmp_path, table, "Mass")
     found = areas(RivalClassifiers(NormalisationConfig(), job).answers(parts), parts)
     assert found["metadata"] == 1.0 and found["thumbnail"] < 0.9
+    assert found["thumbnail and metadata"] > found["thumbnail"]
 
 
 def test_without_metadata_there_is_no_such_rival(tmp_path):
@@ -136,5 +137,5 @@ def test_a_fine_tuned_classifier_is_held_against_them(tmp_path):
     evaluation = read_json(job.folder / "results/evaluation.json")
     assert evaluation["verdict"] == {"text": verdict["text"], "good": verdict["good"]}
     rows = read_table(job.folder / "results/rivals.csv").rows
-    assert [row["rival"] for row in rows] == ["constant", "thumbnail", "metadata"]
+    assert [row["rival"] for row in rows] == ["constant", "thumbnail", "metadata", "thumbnail and metadata"]
     assert "too few for an interval" in verdict["text"]  # three test patients

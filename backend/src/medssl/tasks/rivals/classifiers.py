@@ -1,4 +1,4 @@
-"""Trivial rivals of a classifier: the training prevalence, a thumbnail, the metadata."""
+"""Trivial rivals of a classifier: the training prevalence, a thumbnail, the metadata, and both together."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, attributes
 from medssl.tasks.rivals.metadata import Metadata
 from medssl.tasks.rivals.thumbnails import box_around, rule_of, thumbnail
 
-CONSTANT, THUMBNAIL, METADATA = "constant", "thumbnail", "metadata"
+CONSTANT, THUMBNAIL, METADATA, BOTH = "constant", "thumbnail", "metadata", "thumbnail and metadata"
 WHAT = {
     CONSTANT: "the share of training images with the class, for every image",
     THUMBNAIL: "logistic regression on the mean grey values of 12 x 12 cells of a radiograph, or 6 x 6 x 6 of a volume",
     METADATA: "logistic regression on what the catalogue says of an image (view, sex, age ...), without the image",
+    BOTH: "logistic regression on the thumbnail and the metadata together",
 }
 PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)  # of the logistic regressions, tried on validation
 MOST = 5000  # training images that rivals learn from
@@ -54,6 +55,7 @@ class RivalClassifiers:
         }
         if metadata.names:
             ways[METADATA] = lambda name: metadata.encode(known[name])
+            ways[BOTH] = lambda name: np.hstack([ways[THUMBNAIL](name), ways[METADATA](name)])
         for rival, features in ways.items():
             found[rival] = _fitted({name: features(name) for name in ("training", *asked)}, named, parts)
         return found
