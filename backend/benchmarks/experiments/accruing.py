@@ -22,6 +22,7 @@ import json
 import random
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -123,10 +124,10 @@ def _write_set(name: str, kind: str, labels: object, rows: list[dict[str, str]],
     return path
 
 
-def train(dataset_specs: Sequence[Path], name: str, asked: argparse.Namespace) -> Path:
+def train(dataset_specs: Sequence[Path], name: str, asked: argparse.Namespace, seed: int = 0) -> Path:
     """Train by the command line as anyone would; the weight file."""
     program = Path(sys.executable).with_name("medssl")
-    settings: dict[str, Any] = {"epochs": asked.epochs, "order": "interleaved", "training.seed": 0}
+    settings: dict[str, Any] = {"epochs": asked.epochs, "order": "interleaved", "training.seed": seed}
     if asked.start:
         settings |= {**PHASES[asked.phase], "backbone": asked.backbone}
     command = [str(program), "pretrain", *map(str, dataset_specs), "--method", "ark", "--name", name]
@@ -146,7 +147,7 @@ def measure(model: Path, names: Sequence[str], dataset_specs: dict[str, Path], p
     assert isinstance(network, ArkEncoder)
     heads, probes, scores = {}, {}, {}
     for name, path in dataset_specs.items():
-        declared = _read(path)
+        declared = read_set(path)
         training, validation, test = split_dataset(declared, 0.2, 0)
         targets = hard_targets(declared)
         features = _features(network, declared, home)
@@ -170,19 +171,24 @@ def measure_rivals(dataset_specs: dict[str, Path], place: Path, home: Path) -> N
     if place.is_file():
         return
     prepared = PreparedImages(prepared_folder(home), 256, NormalisationConfig(kind="cxr"))
-    found: dict[str, dict[str, float | None]] = {"thumbnail": {}, "metadata": {}}
+    found: dict[str, dict[str, float | None]] = defaultdict(dict)
     for name in COUNTED:
         path = dataset_specs[name]
-        declared = _read(path)
+        declared = read_set(path)
         training, validation, test = split_dataset(declared, 0.2, 0)
         targets, known = hard_targets(declared), np.concatenate([training, validation])
-        small = np.stack([resized_to(prepared.get(image) / 255, THUMBNAIL).ravel() for image in declared.images])
-        found["thumbnail"][name] = _probe(small, targets, known, test)
-        with path.with_suffix(".csv").open(newline="") as file:
-            rows = {row["image"]: row for row in csv.DictReader(file)}
-        about = np.array([_about(rows[image]) for image in declared.images])
-        found["metadata"][name] = _probe(about, targets, known, test)
+        for rival, features in rival_features(declared, path, prepared).items():
+            found[rival][name] = _probe(features, targets, known, test)
     place.write_text(json.dumps(found))
+
+
+def rival_features(declared: TabularDataset, path: Path, prepared: PreparedImages) -> dict[str, np.ndarray]:
+    """What is known of the images (N, D) without a network."""
+    small = np.stack([resized_to(prepared.get(image) / 255, THUMBNAIL).ravel() for image in declared.images])
+    with path.with_suffix(".csv").open(newline="") as file:
+        rows = {row["image"]: row for row in csv.DictReader(file)}
+    about = np.array([_about(rows[image]) for image in declared.images])
+    return {"thumbnail": small, "metadata": about, "thumbnail and metadata": np.hstack([small, about])}
 
 
 def _about(row: dict[str, str]) -> list[float]:
@@ -190,7 +196,7 @@ def _about(row: dict[str, str]) -> list[float]:
     return [float(row["sex"] == "F"), float(row["age"]), float(row["view"].startswith("AP"))]
 
 
-def _read(path: Path) -> TabularDataset:
+def read_set(path: Path) -> TabularDataset:
     return read_dataset(DatasetSpec.from_dict({**json.loads(path.read_text()), "root": str(path.parent.absolute())}))
 
 
@@ -206,11 +212,16 @@ def _features(network: ArkEncoder, declared: TabularDataset, home: Path) -> np.n
 
 
 def _probe(features: np.ndarray, targets: np.ndarray, known: np.ndarray, test: np.ndarray) -> float | None:
+    return mean_auc(targets[test], probe_scores(features, targets, known, test))
+
+
+def probe_scores(features: np.ndarray, targets: np.ndarray, known: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """What logistic regressions on features (N, D) of known images say of the test images: (T, C)."""
     scores = np.zeros((len(test), targets.shape[1]))
     for column, wanted in enumerate(targets.T):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
         scores[:, column] = model.fit(features[known], wanted[known]).predict_proba(features[test])[:, 1]
-    return mean_auc(targets[test], scores)
+    return scores
 
 
 def show(output: Path, phase: str, arms: Sequence[str]) -> None:
