@@ -193,3 +193,18 @@ def test_guessing_is_what_a_network_scores_that_knows_nothing(method: Peac):
 def test_the_network_sees_the_published_normalisation():
     assert standardise(torch.full((1, 1, 2, 2), 0.5056)).abs().max() < 1e-6
     assert standardise(torch.ones(1, 1, 2, 2)).shape == (1, 3, 2, 2)
+
+
+def test_the_heads_of_the_embeddings_learn_at_a_rate_of_their_own():
+    assert Peac(SMALL, "CXR").groups(Peac(SMALL, "CXR").network()) is None
+    method = Peac(dataclasses.replace(SMALL, embedding_rate=0.01), "CXR")
+    pair = method.network()
+    groups = method.groups(pair)
+    given = [p for group in groups for p in group["params"]]
+    learning = [p for p in pair.student.parameters() if p.requires_grad]
+    assert {id(p) for p in given} == {id(p) for p in learning} and len(given) == len(learning)
+    scale = {id(p): group["lr_scale"] for group in groups for p in group["params"]}
+    for name, parameter in pair.student.named_parameters():
+        if parameter.requires_grad:
+            assert scale[id(parameter)] == (0.01 if name.startswith("mlp") else 1.0), name
+    assert all((group["weight_decay"] > 0) == (p.ndim > 1) for group in groups for p in group["params"])

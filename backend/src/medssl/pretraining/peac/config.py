@@ -29,7 +29,8 @@ _BASE: dict[str, Any] = {  # as published, for the 86 524 training images of Che
 _TINY: dict[str, Any] = {
     "backbone": "swin_tiny",
     "global_hidden": 2048,
-    "global_weight": 1e3,  # a gradient like that of the order; the published pull, 2.5e4 at this width, is twenty times that
+    "global_weight": 80.0,  # with the published pull, 2.5e4 at this width, or heads that learn like the rest, both embeddings become constants
+    "embedding_rate": 0.01,
     "training": {
         "steps": 100_000, "batch_size": 32, "learning_rate": 5e-4, "weight_decay": 0.05, "warmup_steps": 1_000,
         "validate_every": 1_000, "checkpoint_every": 500, "workers": 4,
@@ -80,6 +81,10 @@ class PeacConfig:
     restore_weight: float = setting(1.0, "Weight of the restoration loss", minimum=0.0, maximum=1e9, advanced=True)
     global_weight: float = setting(1e5, "Weight of the global consistency", minimum=0.0, maximum=1e9, advanced=True)
     local_weight: float = setting(1.0, "Weight of the local consistency", minimum=0.0, maximum=1e9, advanced=True)
+    embedding_rate: float = setting(
+        1.0, "Learning rate of the heads of both embeddings, as a share of that of the rest", minimum=0.0001, maximum=1.0,
+        advanced=True,
+    )  # fmt: skip
     teacher_momentum: float = setting(
         0.999, "Momentum of the teacher at the start; grows to 1 by a cosine", minimum=0.0, maximum=1.0, advanced=True
     )
@@ -125,7 +130,8 @@ class PeacConfig:
             "local_hidden": 128,
             "drop_path": 0.0,
             "order_weight": 3.0,
-            "global_weight": 300.0,
+            "global_weight": 10.0,
+            "embedding_rate": 0.01,
             "shuffle_probability": 0.3,
             "paint_probability": 0.3,
             "teacher_momentum": 0.99,

@@ -70,6 +70,13 @@ class Peac(PlainMethod):
         """Student and teacher, equal and untrained."""
         return PeacPair(PeacNetwork(**self.config.network, fidelity=self.config.fidelity))
 
+    def groups(self, network: nn.Module) -> list[dict[str, Any]] | None:
+        """Two rates where the heads of the embeddings learn at another one."""
+        if self.config.embedding_rate == 1.0:
+            return None
+        assert isinstance(network, PeacPair)
+        return embedding_groups(network.student, self.config.training.weight_decay, self.config.embedding_rate)
+
     def dataset(self, volumes: Sequence[CachedVolume], seed: int) -> Dataset:
         """Random grids of the radiographs; whole ones where views are affine."""
         if self.config.views == "affine":
@@ -176,6 +183,21 @@ class Peac(PlainMethod):
             "local": local_loss(seen.student_local, seen.teacher_local, views.matches, ~views.shuffled),
         }
         return terms, seen
+
+
+def embedding_groups(network: PeacNetwork, weight_decay: float, rate: float) -> list[dict[str, Any]]:
+    """Optimiser groups in which the heads of both embeddings learn at a share of the rate; 1-D parameters are not decayed."""
+    embeddings = {id(p) for head in (network.mlp, network.mlp_local) for p in head.parameters()}
+    learning = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {
+            "params": [p for p in learning if (id(p) in embeddings) == own and (p.ndim > 1) == decayed],
+            "weight_decay": weight_decay if decayed else 0.0,
+            "lr_scale": rate if own else 1.0,
+        }
+        for own in (False, True)
+        for decayed in (True, False)
+    ]
 
 
 def appearance_distortion(config: PeacConfig, strength: float = 1.0) -> Chain:
