@@ -28,7 +28,13 @@ def settings(**over: object) -> list[str]:
 def pretrain(product: Product, inputs: Inputs) -> None:
     """All methods, as published and as released."""
     genesis = settings(base_width=4, cube="[16,16,16]")
-    peac = ["--method", "peac", "--preset", "laptop", *settings(global_hidden=16, local_hidden=16)]
+    peac = [
+        "--method",
+        "peac",
+        "--preset",
+        "laptop",
+        *settings(global_hidden=16, local_hidden=16, global_weight=300.0, embedding_rate=1.0),
+    ]
     ark = ["--method", "ark", "--preset", "laptop", *settings(projector=16, epochs=0)]
     released = ["--set", "fidelity=released"]
     jobs = {
