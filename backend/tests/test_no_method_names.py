@@ -28,6 +28,7 @@ TABLES = {  # file -> the names in it, and why they may stand there
     "networks/weights/layouts/nnunet.py": "the network that files of nnU-Net's library are of",
     "networks/weights/layouts/cnn.py": "the network that files of timm's convolutional networks are of",
     "tasks/architecture.py": "the networks of the tasks, which are chosen here by family and form",
+    "jobs/models/packaged_weights.py": "a table of packages: the network whose weights each ships",
     "tasks/probing/task.py": "its own name in the plan",
     "evaluation/evaluate.py": "a stored value of evaluation.json, which is older than the registry",
     "reports/evaluation_report.py": "a page for each of these stored values",
