@@ -48,7 +48,11 @@ def test_pairs_are_of_different_patients():
 
 def test_models_are_named_shortly_where_that_is_clear():
     assert model_names(["/a/x.safetensors", "job-1", "y.pt"]) == ["x", "job-1", "y"]
-    assert model_names(["/a/x.pt", "/b/x.pt"]) == ["/a/x.pt", "/b/x.pt"]
+    assert model_names(["/a/x.pt", "/b/x.pt"]) == ["a", "b"]
+    runs = [f"/runs/anatomy-{seed}/results/model.safetensors" for seed in range(3)]
+    assert model_names([*runs, "job-1"]) == ["anatomy-0", "anatomy-1", "anatomy-2", "job-1"]
+    mixed = ["/a/x.pt", "/b/a/x.pt", "/c/x.pt"]
+    assert model_names(mixed) == mixed  # no single part tells all of them apart
 
 
 def test_masks_become_landmarks(tmp_path):

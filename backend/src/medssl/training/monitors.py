@@ -32,14 +32,16 @@ def collapse(values: dict[str, float]) -> MonitorWarning | None:
     watched.pop("target_variance", None)
     name, ratio = min(watched.items(), key=lambda one: one[1])
     loss_ratio = values["validation_loss"] / max(values["constant_mean_loss"], 1e-12)
+    near = "is close to a constant"
     if ratio >= SMALLEST_VARIANCE_RATIO:  # if anything, the loss says so: it is about the output
         if abs(loss_ratio - 1.0) > CONSTANT_LOSS_BAND:
             return None
         name, ratio = "output_variance", watched["output_variance"]
+        near = "is no better than a constant"
     what = name.removesuffix("_variance").replace("_", " ")
     return MonitorWarning(
         "collapse",
-        f"the {what} is close to a constant: its variance is {ratio:.3f} of the target's, the loss {loss_ratio:.2f} of the constant mean's",
+        f"the {what} {near}: its variance is {ratio:.3f} of the target's, the loss {loss_ratio:.2f} of the constant mean's",
         "Lower the learning rate (ten times is a good start), lengthen the warm-up, lower the weight of a term that a constant "
         "fulfils, or use the default preset (AdamW)",
     )

@@ -72,9 +72,17 @@ def value_of(entry: Entry, column: str) -> str | None:
 
 
 def model_names(references: Sequence[str]) -> list[str]:
-    """What to call models: file names without suffix where these tell them apart, else the references themselves."""
-    short = [Path(one).stem if one.endswith(WEIGHTS) else one for one in references]
-    return short if len(set(short)) == len(short) else list(references)
+    """What to call models: of files the last part of the path that tells them apart, else the references themselves."""
+    paths = [list(Path(one).with_suffix("").parts) if one.endswith(WEIGHTS) else [one] for one in references]
+    files = [path for path in paths if len(path) > 1]
+    while True:
+        names = [path[-1] for path in paths]
+        if len(set(names)) == len(names):
+            return names
+        if len({path[-1] for path in files}) > 1 or min(map(len, files), default=1) < 2:
+            return list(references)
+        for path in files:
+            path.pop()  # a part that all files share, such as results/model
 
 
 def named_models(references: Sequence[str]) -> dict[str, str]:
