@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from accruing import COUNTED, PHASES, SHARED, make_sets, measure, probe_scores, read_set, rival_features, train
+from accruing import COUNTED, SHARED, make_sets, measure, parser_of, probe_scores, read_set, rival_features, train
 
 from medssl.datasets.cache.prepared_images import PreparedImages
 from medssl.datasets.spec.tabular_dataset import hard_targets, split_dataset
@@ -88,21 +88,9 @@ def rival_scores(paths: dict[str, Path], home: Path) -> dict[str, Scores]:
 
 
 def _arguments() -> argparse.Namespace:
-    def absolute(text: str) -> Path:
-        return Path(text).absolute()
-
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=absolute, required=True)
-    parser.add_argument("--lungs", type=absolute, required=True)
-    parser.add_argument("--output", type=absolute, default=Path("accruing").absolute())
-    parser.add_argument("--start", default="", help="weights of ImageNet: a file, or imagenet:efficientnet_lite0")
-    parser.add_argument("--backbone", default="efficientnet_lite0", help="of --start")
-    parser.add_argument("--phase", choices=tuple(PHASES), default="frozen")
+    parser = parser_of(__doc__)
     parser.add_argument("--split", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--set", action="append", default=[], help="a further setting of the preset: NAME=VALUE")
     return parser.parse_args()
 
 

@@ -267,19 +267,29 @@ def _bounds(test) -> str:
     return f"{test.difference:+.3f} ({test.low:+.3f} to {test.high:+.3f})"
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=lambda text: Path(text).absolute(), required=True)
-    parser.add_argument("--lungs", type=lambda text: Path(text).absolute(), required=True)
-    parser.add_argument("--output", type=lambda text: Path(text).absolute(), default=Path("accruing").absolute())
+def parser_of(about: str) -> argparse.ArgumentParser:
+    """The options that trainings on the four sets share."""
+
+    def absolute(text: str) -> Path:
+        return Path(text).absolute()
+
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=absolute, required=True)
+    parser.add_argument("--lungs", type=absolute, required=True)
+    parser.add_argument("--output", type=absolute, default=Path("accruing").absolute())
     parser.add_argument("--start", default="", help="weights of ImageNet: a file, or imagenet:efficientnet_lite0")
     parser.add_argument("--backbone", default="efficientnet_lite0", help="of --start")
     parser.add_argument("--phase", choices=tuple(PHASES), default="frozen")
-    parser.add_argument("--splits", type=int, default=5)
-    parser.add_argument("--first-split", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--set", action="append", default=[], help="a further setting of the preset: NAME=VALUE")
+    return parser
+
+
+def _arguments() -> argparse.Namespace:
+    parser = parser_of(__doc__)
+    parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--first-split", type=int, default=0)
     return parser.parse_args()
 
 

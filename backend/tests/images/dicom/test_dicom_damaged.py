@@ -47,5 +47,5 @@ def test_damaged_files_give_our_errors(good, tmp_path):
 
 
 @pytest.mark.slow
-def test_hundreds_of_damaged_files_give_our_errors(good, tmp_path):
-    assert check(good, tmp_path, np.random.default_rng(5), 300) == []
+def test_a_thousand_damaged_files_give_our_errors(good, tmp_path):
+    assert check(good, tmp_path, np.random.default_rng(5), 1000) == []
