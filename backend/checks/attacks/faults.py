@@ -21,7 +21,7 @@ HEAD = """# Faults
 
 Made by `python backend/checks/attacks/faults.py`: each write of the house, on a disk that fails from its n-th call on (a write that fails leaves
 half of its bytes), that is slow, read-only or gone. `backend/tests/faults` holds the same, with clocks that jump, two of everything at once,
-and kills by real signals at each stage of writing a checkpoint; `backend/checks/attacks/kills.py` kills trainings at random moments.
+and kills by real signals at each stage of writing a checkpoint; `backend/checks/kills.py` kills trainings, comparisons, applying, uploads and the building of an index at random moments.
 
 | write | disk | at call | error | what stands there | left behind |
 |---|---|---|---|---|---|
