@@ -1,6 +1,6 @@
 """Whatever takes a while, killed at random moments, mostly while something is half-written, ends bit-equal to one that was left alone.
 
-    python backend/checks/kills.py [KILLS]
+    python backend/checks/kills.py [KILLS [WORK ...]]
 
 Pretraining, a comparison, applying a model to a folder, an upload and the index of a search take turns. The process at work and all its
 children get SIGKILL, and the work goes on as a user would let it go on: KILLS (50) times in all, over as many works as that takes.
@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Protocol
@@ -66,14 +66,17 @@ class Work(Protocol):
 
 def main(arguments: list[str]) -> int:
     """Play all works in turn."""
-    kills, rng, wrong, done = int(arguments[0]) if arguments else KILLS, random.Random(0), 0, 0
+    kills, only = int(arguments[0]) if arguments else KILLS, arguments[1:]
+    rng, wrong, done = random.Random(0), 0, 0
     with tempfile.TemporaryDirectory() as folder:
         inputs = write_inputs(Path(folder) / "inputs")
         product = Product(Path(folder) / "home", inputs.folder)
         product.home.mkdir()
-        works = make_works(product, inputs)
-        expected = {work.name: play(work, 0, rng)[2] for work in works}
-        for work in cycle([works[0], works[1], works[0], works[2], works[0], works[3], works[0], works[4]]):
+        training, comparison, apply, upload, index = make_works(product, inputs)
+        turns = [training, comparison, training, apply, training, upload, training, index]
+        turns = [work for work in turns if work.name in only or not only]
+        expected = {work.name: play(work, 0, rng)[2] for work in dict.fromkeys(turns)}
+        for work in cycle(turns):
             if done >= kills:
                 break
             killed, writing, end = play(work, min(EACH, kills - done), rng)
@@ -120,13 +123,16 @@ def any_of(patterns: Iterable[tuple[Path, str]]) -> bool:
     return False
 
 
-def wait_for(rng: random.Random, half_written: list[tuple[Path, str]], longest_s: float, alive: object) -> bool:
+def wait_for(
+    rng: random.Random, half_written: Callable[[], bool], alive: Callable[[], bool], longest_s: float = 12.0
+) -> bool:
     """Until something is half-written, three times of four, else for a random time; whether something is."""
     wanted = rng.random() < HALF_WRITTEN
     end = time.monotonic() + (PATIENCE_S if wanted else rng.uniform(0.5, longest_s))
-    while time.monotonic() < end and alive():  # type: ignore[operator]
-        if wanted and any_of(half_written):
+    while time.monotonic() < end and alive():
+        if wanted and half_written():
             return True
+        time.sleep(0.001)
     return False
 
 
@@ -155,7 +161,8 @@ class Job:
     def moment(self, rng: random.Random) -> tuple[int, bool]:
         """While it runs."""
         self._until(RUNNING, FINISHED)
-        met = wait_for(rng, self._places(self._half_written), 12.0, lambda: self._state() == RUNNING)
+        places = self._places(self._half_written)
+        met = wait_for(rng, lambda: any_of(places), lambda: self._state() == RUNNING)
         status = self._store.status(self._job)
         return (0, False) if status.state == FINISHED else (status.pid, met)
 
@@ -305,9 +312,16 @@ class Index:
         )
 
     def moment(self, rng: random.Random) -> tuple[int, bool]:
-        """While a transaction is open."""
-        met = wait_for(rng, [(self._home, "**/index.sqlite-journal")], 12.0, lambda: self._child.poll() is None)
+        """While the index holds some of the images."""
+        met = wait_for(rng, lambda: 0 < self._described() < IMAGES, lambda: self._child.poll() is None)
         return (self._child.pid if self._child.poll() is None else 0), met
+
+    def _described(self) -> int:
+        with suppress(sqlite3.OperationalError):
+            for file in self._home.rglob("index.sqlite"):
+                with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+                    return int(database.execute("SELECT COUNT(*) FROM cases").fetchone()[0])
+        return 0
 
     def end(self) -> str:
         """What was found, and all embeddings."""
@@ -315,7 +329,7 @@ class Index:
         if self._child.returncode:
             raise RuntimeError(said.decode())
         (file,) = self._home.rglob("index.sqlite")
-        with sqlite3.connect(file) as database:
+        with closing(sqlite3.connect(file)) as database:
             rows = database.execute("SELECT key, problem, vector, thumbnail FROM cases ORDER BY key").fetchall()
         table = (self._home / "similar" / "table.csv").read_bytes()
         return hashlib.sha256(repr(rows).encode() + table).hexdigest()

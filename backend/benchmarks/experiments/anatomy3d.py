@@ -35,6 +35,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from medssl.core.errors import VolumeError
+from medssl.core.files import write_json
 from medssl.evaluation.statistics.pair_bootstrap import PairBootstrap
 from medssl.images.formats.reading import read_volume
 from medssl.images.geometry import reorient
@@ -64,11 +65,21 @@ def main() -> None:
     held_out = names[: asked.test]
     for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
         if all(one["seed"] != seed for one in runs(asked.output)):
-            model, seconds = train(seed, set(held_out), asked)
-            rows = measure(load_weights(model).eval(), seed, held_out, asked.data)
+            model, seconds = trained(seed, set(held_out), asked)
+            rows = measure(load_weights(model).eval(), seed, held_out[: asked.measured or None], asked.data)
             with (asked.output / "runs.jsonl").open("a") as file:
                 file.write(json.dumps({"seed": seed, "model": str(model), "seconds": seconds, "rows": rows}) + "\n")
         report(asked.output)
+
+
+def trained(seed: int, held_out: set[str], asked: argparse.Namespace) -> tuple[Path, float]:
+    """The model of a seed and how long it took; one that an earlier call has trained is taken."""
+    note = asked.output / f"seed-{seed}.json"
+    if not note.is_file():
+        model, seconds = train(seed, held_out, asked)
+        write_json(note, {"model": str(model), "seconds": seconds})
+    found = json.loads(note.read_text())
+    return Path(found["model"]), found["seconds"]
 
 
 def train(seed: int, held_out: set[str], asked: argparse.Namespace) -> tuple[Path, float]:
@@ -261,6 +272,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--test", type=int, default=60, help="labelled scans that are held out")
+    parser.add_argument("--measured", type=int, default=0, help="of these, how many are measured on; 0: all")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--set", action="append", default=[], help="a further setting of the training: NAME=VALUE")
     return parser.parse_args()
