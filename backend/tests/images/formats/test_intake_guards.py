@@ -191,6 +191,26 @@ def test_what_is_announced_is_compared_with_the_memory_and_the_setting_first(tmp
         read_volume(path)
 
 
+@pytest.mark.parametrize("bitpix", [0, 1, -32752])
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+def test_nifti_announces_by_its_data_type_as_the_reader_takes_it(tmp_path, noise, monkeypatch, kind, bitpix):
+    path = write_nifti(tmp_path / "a.nii", noise, kind=kind, bitpix=bitpix)
+    assert inspect_image(path).bytes == noise.nbytes and (read_volume(path).array == noise).all()
+    monkeypatch.setenv(SETTING, str(noise.nbytes / 2 / 2**30))
+    with refused("more-than-memory", names=["a.nii", SETTING]):
+        read_volume(path)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"dim": (3, -24, -20, 16, 1, 1, 1, 1)}, {"dim": (3, 24, 20, -1, 1, 1, 1, 1)}, {"datatype": 77}, {"datatype": 1}],
+)
+def test_nifti_without_a_shape_or_a_type_meets_no_reader(tmp_path, noise, fields):
+    path = write_nifti(tmp_path / "a.nii", noise, **fields)
+    with refused("image-unreadable", names="a.nii"):
+        inspect_image(path)
+
+
 def test_the_setting_is_a_number_and_never_more_than_is_free(monkeypatch):
     monkeypatch.setenv(SETTING, "0.5")
     assert most_bytes() == 2**29 or most_bytes() < psutil.virtual_memory().total

@@ -84,10 +84,27 @@ def _fields(path: Path, start: bytes) -> tuple[tuple[int, ...], int, int]:
         cls = nibabel.Nifti1Header if kind == NIFTI_1 else nibabel.Nifti2Header
         fields = cls(start[:kind], endianness=order, check=False)
         dims, offset = fields["dim"], float(fields["vox_offset"])
-        if 1 <= dims[0] <= 7 and abs(offset) < LARGEST_OFFSET:
+        if 1 <= dims[0] <= 7 and min(dims[1 : dims[0] + 1]) >= 0 and abs(offset) < LARGEST_OFFSET:
             _check_place(path, fields, min(int(dims[0]), 3))
-            return tuple(int(n) for n in dims[1 : dims[0] + 1]), int(fields["bitpix"]) // 8, int(offset)
+            return tuple(int(n) for n in dims[1 : dims[0] + 1]), _voxel_bytes(path, fields), int(offset)
     raise VolumeError(path, "has no readable NIfTI header", "Take another copy of the file", code="image-unreadable")
+
+
+def _voxel_bytes(path: Path, fields: nibabel.Nifti1Header) -> int:
+    """By the data type, as the reader takes them; `bitpix` may say anything."""
+    code = int(fields["datatype"])
+    try:
+        size = int(fields.get_data_dtype().itemsize)
+    except KeyError:
+        size = 0
+    if not size:  # also the types "unknown", "binary" and "all"
+        raise VolumeError(
+            path,
+            f"has the data type {code}, of which there are no voxels",
+            "Take another copy of the file",
+            code="image-unreadable",
+        )
+    return size
 
 
 def _check_place(path: Path, fields: nibabel.Nifti1Header, axes: int) -> None:
