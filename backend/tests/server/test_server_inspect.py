@@ -101,6 +101,9 @@ def test_an_inspection_that_reports_is_not_ended(home, until):
 def test_a_request_that_cannot_be_is_refused_before_anything_is_queued(client, home):
     missing = {"volume": {"sha256": "0" * 64, "name": "lung"}, "model": "m"}
     assert client.post("/inspect/restore", json=missing).status_code == 404
+    for wrong, status in (("0" * 64, 404), ("0" * 64 + "*", 400)):  # of a further channel
+        channels = {"volume": {**REF, "further": [{"sha256": wrong}]}, "model": "m"}
+        assert client.post("/inspect/restore", json=channels).status_code == status
     assert client.post("/inspect/restore", json={"volume": REF}).status_code == 400
     assert client.post("/inspect/restore", json={"volume": REF, "model": "m", "roi": "x"}).status_code == 400
     assert client.post("/inspect/preview", json={}).status_code == 404  # not in the table

@@ -142,10 +142,10 @@ class VolumeStore:
 
 
 def _refs(value: Any) -> Iterator[VolumeRef]:
-    """Every reference to a volume in a request, at any depth."""
+    """Every reference to a volume in a request, at any depth: also the further channels of a volume."""
     if isinstance(value, VolumeRef):
         yield value
-    elif dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             yield from _refs(getattr(value, field.name))
     elif isinstance(value, tuple):
