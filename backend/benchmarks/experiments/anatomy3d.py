@@ -27,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ def main() -> None:
     for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
         if all(one["seed"] != seed for one in runs(asked.output)):
             model, seconds = trained(seed, set(held_out), asked)
-            rows = measure(load_weights(model).eval(), seed, held_out[: asked.measured or None], asked.data)
+            names = held_out[: asked.measured or None]
+            rows = measure(load_weights(model).eval(), seed, names, asked.data, asked.near)
             with (asked.output / "runs.jsonl").open("a") as file:
                 file.write(json.dumps({"seed": seed, "model": str(model), "seconds": seconds, "rows": rows}) + "\n")
         report(asked.output)
@@ -99,31 +101,32 @@ def train(seed: int, held_out: set[str], asked: argparse.Namespace) -> tuple[Pat
     return Path(said.strip().splitlines()[-1]), time.monotonic() - begun
 
 
-def measure(net: Network, seed: int, names: Sequence[str], data: Path) -> list[dict[str, Any]]:
-    """A row per point and way to find it: what, first, second (scans), by, error (mm)."""
+def measure(net: Network, seed: int, names: Sequence[str], data: Path, near: bool = True) -> list[dict[str, Any]]:
+    """A row per point and way to find it: what, first, second (scans), by, error (mm); `near`: also within RADIUS."""
     nets, rng = {"model": net, "untrained": untrained(net.plan, seed)}, np.random.default_rng(0)
+    errors = partial(_errors, nets=nets, near=near)
     scans = [reorient(replace(read_volume(data / "images" / name), modality="MR", name=name)) for name in names]
     labels = [reorient(read_volume(data / "labels" / name)) for name in names]
     rows = []
     for number, (scan, label) in enumerate(zip(scans, labels)):
         copies = [moved_copy(scan, rng) for _ in range(2)]
         points, truth = points_of_copies(copies, scan, rng)
-        rows += _errors("copies", copies[0][0], copies[1][0], points, truth, nets, scan.name, scan.name)
+        rows += errors("copies", copies[0][0], copies[1][0], points, truth, scan.name, scan.name)
         own = landmarks(label)
         for step in range(1, OTHERS + 1):
             other = (number + step) % len(scans)
             there, wanted = scans[other], landmarks(labels[other])
-            rows += _errors("landmarks", scan, there, own, wanted, nets, scan.name, there.name)
+            rows += errors("landmarks", scan, there, own, wanted, scan.name, there.name)
             crop = shifted_crop(there, rng)
             inside = np.array([_holds(crop, point) for point in wanted])
             if inside.any():
-                rows += _errors("shifted", scan, crop, own[inside], wanted[inside], nets, scan.name, there.name)
+                rows += errors("shifted", scan, crop, own[inside], wanted[inside], scan.name, there.name)
     return rows
 
 
 def _errors(
-    what: str, source: Volume, target: Volume, points: np.ndarray, truth: np.ndarray, nets: dict[str, Network],
-    first: str, second: str,
+    what: str, source: Volume, target: Volume, points: np.ndarray, truth: np.ndarray, first: str, second: str,
+    nets: dict[str, Network], near: bool,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Errors in mm of every way to find points (Q, 3) of the source in the target, mm in LPS."""
     found: dict[str, np.ndarray] = {}
@@ -133,8 +136,9 @@ def _errors(
         ways: dict[str, Callable[[], Any]] = {
             name: lambda g=grids, n=net: find_places(g[0], g[1], n, points)[0],
             f"{name}, cells alone": lambda g=grids, n=net: find_places(g[0], g[1], n, points, refine=False)[0],
-            f"{name}, within {RADIUS:g} mm": lambda g=grids, n=net: near_places(g, n, points),
         }
+        if near:
+            ways[f"{name}, within {RADIUS:g} mm"] = lambda g=grids, n=net: near_places(g, n, points)
         found |= {way: np.array([getattr(match, "point", match) for match in search()]) for way, search in ways.items()}
     found["coordinates"] = grids[1].points_at(grids[0].relative(points))
     return [
@@ -224,7 +228,8 @@ def report(output: Path) -> None:
     lines = [f"{len(found)} seeds ({', '.join(str(one['seed']) for one in found)})", ""]
     for what, title in TITLES.items():
         per_seed = [[row for row in one["rows"] if row["what"] == what] for one in found]
-        ways = list(dict.fromkeys(row["by"] for row in per_seed[0]))
+        ways = [by for by in dict.fromkeys(row["by"] for row in per_seed[0])
+                if all(any(row["by"] == by for row in rows) for rows in per_seed)]  # fmt: skip
         errors = {by: np.array([[r["error"] for r in rows if r["by"] == by] for rows in per_seed]) for by in ways}
         pairs = [(row["first"], row["second"]) for row in per_seed[0] if row["by"] == "coordinates"]
         draws = PairBootstrap(*(list(side) for side in zip(*pairs)))
@@ -273,6 +278,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--test", type=int, default=60, help="labelled scans that are held out")
     parser.add_argument("--measured", type=int, default=0, help="of these, how many are measured on; 0: all")
+    parser.add_argument(
+        "--no-near", dest="near", action="store_false", help=f"leave out the search within {RADIUS:g} mm"
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--set", action="append", default=[], help="a further setting of the training: NAME=VALUE")
     return parser.parse_args()
