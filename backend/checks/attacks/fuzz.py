@@ -77,15 +77,23 @@ def _dicom(syntax: str) -> Callable[[Path], None]:
 def _torch(path: Path) -> None:
     import torch
 
-    tensors = {f"layer{n}.weight": torch.full((4, 4), float(n)) for n in range(3)}
-    torch.save({"state_dict": tensors, "epoch": 3}, path)
+    torch.save({"state_dict": _small_network(), "epoch": 3}, path)
 
 
 def _safetensors(path: Path) -> None:
-    import torch
     from safetensors.torch import save_file
 
-    save_file({f"layer{n}.weight": torch.full((4, 4), float(n)) for n in range(3)}, path)
+    save_file(_small_network(), path)
+
+
+def _small_network() -> dict[str, Any]:
+    """Tensors of a layout that is known."""
+    import torch
+
+    from medssl.networks.unet3d import UNet3D
+
+    torch.manual_seed(0)
+    return {name: tensor.contiguous() for name, tensor in UNet3D(2).state_dict().items()}
 
 
 def _weights(path: Path) -> object:
