@@ -21,6 +21,7 @@ from medssl.server.gate.access import GIB, AccessControl, AccessRules
 from medssl.server.gate.audit import Audit, AuditLog
 from medssl.server.gate.rate import Rate
 from medssl.server.gate.tokens import TokenBook
+from medssl.server.gate.turns import Turns
 from medssl.server.routes.about import about_routes
 from medssl.server.routes.dataset_specs import dataset_spec_routes
 from medssl.server.routes.inspect import inspect_routes
@@ -84,5 +85,6 @@ def create_app(
     app.include_router(inspect_routes(worker, volumes))
     app.add_middleware(AccessControl, rules=AccessRules(tokens, hosts, upload_limit, Rate(rate)))
     app.add_middleware(Audit, log=audit)  # around it: what was refused is noted too
+    app.add_middleware(Turns)
     app.openapi = complete(app)  # type: ignore[method-assign]
     return app

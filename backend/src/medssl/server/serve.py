@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from anyio import to_thread
 from filelock import FileLock, Timeout
 
 from medssl.core.errors import InputError, MedSSLError, ResourceError, StateError
@@ -33,6 +34,8 @@ HANDSHAKE_S = 10.0
 AT_ONCE = 8  # connections that are taken in one turn of the loop: each needs a file before it has a place
 QUEUE = 1024  # connections that the system lets wait
 OPEN_FILES = 4096
+THREADS = 8  # more only keep each other, and the event loop, from Python's one lock
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 
 
 def serve(
@@ -62,6 +65,7 @@ def serve(
         ResourceError: the port is taken or the address is not one of this machine's.
         StateError: a server is already running over this home folder.
     """
+    _give_memory_back()
     make_home(home)
     tls = _certificate(certificate, key)
     try:
@@ -121,6 +125,7 @@ class _Server(uvicorn.Server):
     """uvicorn's server, where a client has little time for the handshake of TLS, too: before it no connection has a place."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         if self.config.is_ssl:
             loop = asyncio.get_running_loop()
             loop.create_server = partial(loop.create_server, ssl_handshake_timeout=HANDSHAKE_S)  # type: ignore[method-assign]
@@ -168,6 +173,18 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
     listening.listen(QUEUE)  # from now on clients wait instead of being refused
     return listening
+
+
+def _give_memory_back() -> None:
+    """Let glibc return the memory of pieces of uploads: by default it keeps them, and a heap for each thread that took some."""
+    if sys.platform != "linux":
+        return
+    with suppress(ImportError, OSError, AttributeError):  # another C library has no such function
+        import ctypes
+
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_ARENA_MAX, 2)
+        mallopt(M_MMAP_THRESHOLD, 128 * 1024)
 
 
 def _raise_open_files() -> int:
