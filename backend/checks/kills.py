@@ -38,10 +38,8 @@ from medssl.jobs.store import JobStore
 from medssl.networks.weights.tensor_files import digest, read_safetensors
 
 KILLS, EACH = 50, 4  # kills in all, and of one work
-HALF_WRITTEN, PATIENCE_S = (
-    0.75,
-    60.0,
-)  # share of kills that wait until something is half-written, and for how long at most
+HALF_WRITTEN = 0.75  # share of kills that wait until something is half-written
+PATIENCE_S = 60.0
 IMAGES = 60  # of a folder that a model is applied to, and of a set that is searched
 PIECE = 2**20
 
@@ -242,6 +240,8 @@ class Upload:
             path for path in self._product.home.rglob(f"*{self._sha256}*") if path.is_file() and path.suffix != ".lock"
         ]
         same = [path.name for path in held if path.read_bytes() == self._data]
+        if not same:
+            raise RuntimeError("the server does not hold what was sent")
         return f"{len(same)} of {len(held)}"
 
     def _left(self) -> int:
@@ -283,8 +283,8 @@ class Index:
 
     name = "index"
 
-    def __init__(self, product: Product, command: list[object], pictures: Path) -> None:
-        self._product, self._command, self._pictures, self._count = product, command, pictures, 0
+    def __init__(self, product: Product, command: list[object]) -> None:
+        self._product, self._command, self._count = product, command, 0
 
     def begin(self) -> None:
         """Search in a home of its own."""
@@ -294,16 +294,8 @@ class Index:
 
     def go_on(self) -> None:
         """Search again."""
-        command = [
-            *COMMAND,
-            *self._command,
-            "--home",
-            self._home,
-            "--output",
-            self._home / "similar",
-            "--device",
-            "cpu",
-        ]
+        places = ["--home", self._home, "--output", self._home / "similar"]
+        command = [*COMMAND, *self._command, *places, "--device", "cpu"]
         self._child = subprocess.Popen(
             [str(part) for part in command],
             env=self._product.environment,
@@ -337,8 +329,10 @@ class Index:
 
 def digest_of(files: Iterable[Path]) -> str:
     """Of tensors of weight files, and of the bytes of others."""
-    found = hashlib.sha256()
-    for path in sorted(files):
+    found, paths = hashlib.sha256(), sorted(files)
+    if not paths:
+        raise RuntimeError("nothing was left that could be compared")
+    for path in paths:
         weights = path.suffix == ".safetensors"
         found.update(digest(read_safetensors(path)[0]).encode() if weights else path.read_bytes())
     return found.hexdigest()
@@ -379,7 +373,7 @@ def make_works(product: Product, inputs: Inputs) -> list[Work]:
         Job("apply", product, ["segment", volumes, "--model", "segmentation", "--output", "OUTPUT"],
             ["OUTPUT/.*", "OUTPUT/**/.*"], ["OUTPUT/**/*.nrrd", "OUTPUT/**/*.nii.gz", "OUTPUT/**/*.csv"]),
         Upload(product),
-        Index(product, ["retrieve", inputs.picture(0), "--among", pictures, "--model", weights], pictures),
+        Index(product, ["retrieve", inputs.picture(0), "--among", pictures, "--model", weights]),
     ]  # fmt: skip
 
 
