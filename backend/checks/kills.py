@@ -174,7 +174,10 @@ class Job:
         view = process.wait(self._store, self._job)
         if view.status.state != FINISHED:
             raise RuntimeError(f"{self._job} is {view.status.state}: {view.status.error}")
-        return digest_of(path for folder, pattern in self._places(self._ends) for path in folder.glob(pattern))
+        found = [(pattern, list(folder.glob(pattern))) for folder, pattern in self._places(self._ends)]
+        if missing := [pattern for pattern, paths in found if not paths]:
+            raise RuntimeError(f"{self._job} left nothing that could be compared: {', '.join(missing)}")
+        return digest_of(path for _, paths in found for path in paths)
 
     def _places(self, patterns: list[str]) -> list[tuple[Path, str]]:
         output = self._product.home.parent / "applied" / str(self._count)
@@ -329,10 +332,8 @@ class Index:
 
 def digest_of(files: Iterable[Path]) -> str:
     """Of tensors of weight files, and of the bytes of others."""
-    found, paths = hashlib.sha256(), sorted(files)
-    if not paths:
-        raise RuntimeError("nothing was left that could be compared")
-    for path in paths:
+    found = hashlib.sha256()
+    for path in sorted(files):
         weights = path.suffix == ".safetensors"
         found.update(digest(read_safetensors(path)[0]).encode() if weights else path.read_bytes())
     return found.hexdigest()
@@ -363,15 +364,15 @@ def make_works(product: Product, inputs: Inputs) -> list[Work]:
     product.wait("segmentation")
     volumes, pictures = many_images(inputs)
     long = settings(cube="[16,16,16]", training__steps=60, **often)
-    compared = ["--arm", "scratch=", "--arm", "genesis=genesis", "--patients", "2,4", "--seeds", "2"]
+    compared = ["--arm", "scratch=", "--arm", "genesis=genesis", "--patients", "2,4", "--seeds", "2", "--keep-models"]
     weights = product.folder("peac") / "results" / "model.safetensors"
     return [
         Job("training", product, ["pretrain", inputs.volumes, *long],
             ["checkpoints/.step-*"], ["results/model.safetensors", "results/losses.csv"]),
         Job("comparison", product, ["compare", inputs.volumes, "--task", "segmentation", *cropped, *compared],
-            ["runs/**/checkpoints/.step-*"], ["results/runs.csv", "results/summary.csv", "results/comparisons.csv", "runs/**/model.safetensors"]),
+            ["runs/**/checkpoints/.step-*"], ["results/runs.csv", "results/differences.csv", "results/rivals.csv", "runs/**/cases.csv", "runs/**/model.safetensors"]),
         Job("apply", product, ["segment", volumes, "--model", "segmentation", "--output", "OUTPUT"],
-            ["OUTPUT/.*", "OUTPUT/**/.*"], ["OUTPUT/**/*.nrrd", "OUTPUT/**/*.nii.gz", "OUTPUT/**/*.csv"]),
+            ["OUTPUT/.*", "OUTPUT/**/.*"], ["OUTPUT/*.nii.gz", "OUTPUT/*.csv"]),
         Upload(product),
         Index(product, ["retrieve", inputs.picture(0), "--among", pictures, "--model", weights]),
     ]  # fmt: skip

@@ -59,6 +59,23 @@ def test_types_that_fit_are_taken(client):
         assert client.post("/inspect/restore", json={**RESTORE, **change}).status_code == 202, change
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "value", "rule"),
+    [
+        (b"{}", "text/plain", "Content-Type 'text/plain'", "is not JSON"),
+        (b"{}", "", "Content-Type ''", "is not JSON"),
+        (b"", "application/json", "body", "is not JSON (Expecting value)"),
+        (b'{"kind": "\xff"}', "application/json", "body", "cannot be read as JSON"),
+        (b"[" * 100_000, "application/json; charset=utf-8", "body", "cannot be read as JSON"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/jobs", "/inspect/restore"])
+def test_a_body_that_is_no_json_is_refused(client, path, body, kind, value, rule):
+    answer = client.post(path, content=body, headers={"Content-Type": kind})
+    assert answer.status_code == 400
+    assert {"value": value, "rule": rule}.items() <= answer.json()["error"].items()
+
+
 def test_a_query_parameter_that_means_nothing_is_refused(client):
     assert client.post("/inspect/restore?wiat=2", json=RESTORE).status_code == 400
     answer = client.get("/jobs?after=2")

@@ -94,7 +94,7 @@ def pinned(certificate: str) -> ssl.SSLContext:
 
 def start_command(python: str | os.PathLike[str], home: str | os.PathLike[str]) -> list[str]:
     """The argument list that starts a server with that Python."""
-    return [os.fspath(python), "-m", "medssl.server.serve", "--home", os.fspath(home)]
+    return [os.fspath(python), "-m", "medssl.server", "--home", os.fspath(home)]
 
 
 def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -32,6 +32,16 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": MEANINGS[status], "content": content} for status in statuses}
 
 
+def shows(kind: type, status: int = 200, *, many: bool = False, why: str = "") -> dict[int | str, dict[str, Any]]:
+    """What a route answers, for its document: a dataclass of the protocol, or a list of them.
+
+    Given as `response_model`, FastAPI would build a validator of it for each route when the server starts, and use none.
+    """
+    schema: dict[str, Any] = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    schema = {"type": "array", "items": schema} if many else schema
+    return {status: {"description": why or "Successful Response", "content": {"application/json": {"schema": schema}}}}
+
+
 def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Dataclasses and plain values as JSON without NaN."""
     return Response(to_text(to_json(value)), status, headers, media_type="application/json")

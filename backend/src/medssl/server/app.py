@@ -86,5 +86,5 @@ def create_app(
     app.add_middleware(AccessControl, rules=AccessRules(tokens, hosts, upload_limit, Rate(rate)))
     app.add_middleware(Audit, log=audit)  # around it: what was refused is noted too
     app.add_middleware(Turns)
-    app.openapi = complete(app)  # type: ignore[method-assign]
+    app.openapi = complete(app, worker.inspections)  # type: ignore[method-assign]
     return app

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 
+from medssl.core.protocol import JobSpec, JobView, ResultStatus
+from medssl.core.registry import load
+from medssl.handlers import Inspection
 from medssl.server.answers import errors
 from medssl.server.bodies import add_rules
 from medssl.server.gate.access import OPEN_PATHS
@@ -25,8 +29,8 @@ ERROR = {
 OF_THE_FRAMEWORK = ("HTTPValidationError", "ValidationError")  # schemas of an answer that is never given
 
 
-def complete(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """`app.openapi` that adds the shape of errors, the token, and the answers that any route may give."""
+def complete(app: FastAPI, inspections: Mapping[str, Inspection]) -> Callable[[], dict[str, Any]]:
+    """`app.openapi` that adds bodies and answers, the shape of errors, the token, and the answers that any route may give."""
     derived = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -36,6 +40,10 @@ def complete(app: FastAPI) -> Callable[[], dict[str, Any]]:
             for name in OF_THE_FRAMEWORK:
                 schemas.pop(name, None)
             schemas["Error"] = ERROR
+            asked = [load(inspection.request) for inspection in inspections.values()]
+            for kind in (JobSpec, JobView, ResultStatus, *asked):
+                for name, schema in _schemas_of(kind).items():
+                    schemas.setdefault(name, schema)
             add_rules(schemas)
             document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             for path, operations in document["paths"].items():
@@ -45,6 +53,12 @@ def complete(app: FastAPI) -> Callable[[], dict[str, Any]]:
         return app.openapi_schema
 
     return openapi
+
+
+def _schemas_of(kind: type) -> dict[str, Any]:
+    """The schema of a dataclass, and of those that are in it, by name."""
+    schema = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), kind.__name__: schema}
 
 
 def _add_common(operation: dict[str, Any], is_open: bool) -> None:

@@ -1,10 +1,11 @@
-"""Run the server: `medssl serve`, or `python -m medssl.server.serve` where a quick start counts."""
+"""Run the server: `medssl serve`, or `python -m medssl.server` where a quick start counts."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import errno
+import gc
 import os
 import secrets
 import signal
@@ -102,6 +103,8 @@ def _serve_on(
         **tls,
     )  # fmt: skip
     server = _Server(config)
+    gc.freeze()  # what stands until the end need not be looked through again
+    gc.enable()
     address = {"url": url, "token": token, "pid": os.getpid(), "started": time.time(), "proof": True}
     if tls:
         address["certificate"] = tls["ssl_certfile"]  # clients of this home take this one and no other
@@ -212,7 +215,7 @@ def _address(home: Path) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and serve."""
-    parser = argparse.ArgumentParser(prog="medssl.server.serve")
+    parser = argparse.ArgumentParser(prog="medssl.server")
     parser.add_argument("--home", type=Path, help="home folder (default: $MEDSSL_HOME or the user's data folder)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
@@ -234,7 +237,3 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from medssl.core.protocol import END_STATES, ResultStatus, to_json
 from medssl.core.registry import load
-from medssl.server.answers import ANY_FILE, errors, file_answer, json_answer
-from medssl.server.bodies import strict
+from medssl.server.answers import ANY_FILE, errors, file_answer, json_answer, shows
+from medssl.server.bodies import JsonBody
 from medssl.server.uploads import VolumeStore
 from medssl.server.worker_process import InspectionWorker
 
 LONGEST_WAIT_S = 10.0
-DONE: dict[int | str, dict[str, Any]] = {200: {"model": ResultStatus, "description": "It has ended in time"}}
+DONE = shows(ResultStatus, why="It has ended in time")
 Wait = Annotated[float, Query(ge=0, description="Seconds, 10 at most: answers 200 where it is done in time, else 202.")]
 
 
@@ -30,17 +30,17 @@ def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
         kind = load(inspection.request)
         routes.add_api_route(
             f"/inspect/{name}", _endpoint(name, kind, worker, volumes), methods=["POST"], status_code=202,
-            response_model=ResultStatus, operation_id=name, summary=inspection.summary,
-            description=inspect.cleandoc(kind.__doc__), responses=DONE | errors(404, 507),
-            dependencies=[strict(kind)],
+            operation_id=name, summary=inspection.summary, description=inspect.cleandoc(kind.__doc__),
+            responses=shows(ResultStatus, 202) | DONE | errors(404, 507),
+            openapi_extra=JsonBody(kind).document,
         )  # fmt: skip
 
-    @routes.get("/results/{result}", response_model=ResultStatus, responses=errors(404))
+    @routes.get("/results/{result}", responses=shows(ResultStatus) | errors(404))
     def result(result: str) -> Response:
         """How far an inspection is, or what it found."""
         return json_answer(results.status(result))
 
-    @routes.post("/results/{result}/cancel", response_model=ResultStatus, responses=errors(404, 409))
+    @routes.post("/results/{result}/cancel", responses=shows(ResultStatus) | errors(404, 409))
     def cancel(result: str) -> Response:
         """Ask an inspection to stop."""
         results.request_cancel(result)
@@ -61,7 +61,7 @@ def _endpoint(name: str, kind: Any, worker: InspectionWorker, volumes: VolumeSto
         volumes.check(request)
         return worker.submit(name, to_json(request))
 
-    async def ask(request: kind, wait: Wait = 0.0) -> Response:  # type: ignore[valid-type]
+    async def ask(request: Annotated[kind, Depends(JsonBody(kind))], wait: Wait = 0.0) -> Response:  # type: ignore[valid-type]
         status = await run_in_threadpool(begin, request)
         if wait:
             await _ended(worker, status.id, min(wait, LONGEST_WAIT_S))

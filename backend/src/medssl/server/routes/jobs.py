@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Query, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
 
 from medssl.core.protocol import JobSpec, JobView, check_version
 from medssl.jobs import process
 from medssl.jobs.rounds import rounds_of
 from medssl.jobs.store import JobStore
-from medssl.server.answers import ANY_FILE, errors, file_answer, json_answer
-from medssl.server.bodies import strict
+from medssl.server.answers import ANY_FILE, errors, file_answer, json_answer, shows
+from medssl.server.bodies import JsonBody
 from medssl.server.uploads import VolumeStore
+
+SPEC = JsonBody(JobSpec)
+Spec = Annotated[JobSpec, Depends(SPEC)]
 
 
 def job_routes(store: JobStore, kinds: str, grace_s: float) -> APIRouter:
@@ -18,21 +23,21 @@ def job_routes(store: JobStore, kinds: str, grace_s: float) -> APIRouter:
     routes = APIRouter(tags=["jobs"])
 
     @routes.post(
-        "/jobs", status_code=201, response_model=JobView, responses=errors(404, 507), dependencies=[strict(JobSpec)]
+        "/jobs", status_code=201, responses=shows(JobView, 201) | errors(404, 507), openapi_extra=SPEC.document
     )
-    def submit(spec: JobSpec) -> Response:
+    def submit(spec: Spec) -> Response:
         """Make a job and start its process."""
         check_version(spec.version)
         VolumeStore(store.home).check(spec)
         made = process.submit(store, spec, kinds)
         return json_answer(store.view(made), 201, {"Location": f"/jobs/{made}"})
 
-    @routes.get("/jobs", response_model=list[JobView])
+    @routes.get("/jobs", responses=shows(JobView, many=True))
     def jobs() -> Response:
         """All jobs, newest first."""
         return json_answer(store.list())
 
-    @routes.get("/jobs/{job}", response_model=JobView, responses=errors(404))
+    @routes.get("/jobs/{job}", responses=shows(JobView) | errors(404))
     def job(job: str) -> Response:
         """One job."""
         return json_answer(store.view(job))
@@ -48,14 +53,14 @@ def job_routes(store: JobStore, kinds: str, grace_s: float) -> APIRouter:
         """The chain of fine-tunings that ends with the job, each begun with the model of the one before."""
         return json_answer(rounds_of(store, job))
 
-    @routes.post("/jobs/{job}/cancel", response_model=JobView, responses=errors(404, 409, 507))
+    @routes.post("/jobs/{job}/cancel", responses=shows(JobView) | errors(404, 409, 507))
     def cancel(job: str) -> Response:
         """Ask the job to stop; it is ended by force if it does not."""
         store.request_cancel(job)
         process.enforce_cancel_beside(store, job, grace_s)
         return json_answer(store.view(job))
 
-    @routes.post("/jobs/{job}/resume", response_model=JobView, responses=errors(404, 409, 507))
+    @routes.post("/jobs/{job}/resume", responses=shows(JobView) | errors(404, 409, 507))
     def resume(job: str) -> Response:
         """Go on with a cancelled, failed or interrupted job."""
         process.resume(store, job, kinds)
