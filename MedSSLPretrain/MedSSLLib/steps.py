@@ -13,9 +13,8 @@ from typing import Any
 import qt
 import slicer
 
-from medssl.client import api
-from medssl.core import polling
-from medssl.core.polling import Pause
+from medssl.client import api, polling
+from medssl.client.polling import Pause
 from medssl.core.protocol import ResultStatus
 
 Steps = Generator[Any, Any, Any]

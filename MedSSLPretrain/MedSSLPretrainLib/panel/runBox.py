@@ -15,8 +15,8 @@ from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
 
 from medssl.client import api
+from medssl.client.polling import follow_job
 from medssl.core.errors import ResourceError, from_dict
-from medssl.core.polling import follow_job
 from medssl.core.protocol import FAILED, INTERRUPTED, QUEUED, RESUMABLE_STATES, RUNNING, JobView
 from MedSSLPretrainLib.runs.eventText import eventText
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart

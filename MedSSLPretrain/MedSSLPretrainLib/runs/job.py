@@ -9,8 +9,8 @@ from MedSSLLib.steps import runSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
+from medssl.client.polling import follow_job, raise_unless_finished
 from medssl.core.errors import StateError
-from medssl.core.polling import follow_job, raise_unless_finished
 from medssl.core.protocol import FINISHED, INTERRUPTED, JobView
 from MedSSLPretrainLib.runs.trainingSteps import JOB_POLL_S
 

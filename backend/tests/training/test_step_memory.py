@@ -17,8 +17,9 @@ from medssl.training.config import TrainingConfig
 from medssl.training.memory import MARGIN, network_memory, views_memory
 
 CHILD = """
-import ctypes, torch
+import torch
 from pathlib import Path
+from medssl.core.allocator import return_memory
 from medssl.networks.memory_format import channels_last
 from medssl.networks.unet3d import UNet3D
 
@@ -31,7 +32,7 @@ def step(count):
     network(images).float().square().mean().backward()
     optimizer.step()
 
-ctypes.CDLL(None).mallopt(-3, 1 << 20)  # as batch_size.give_back_at_once
+return_memory(above=2**20)  # as choose_batch does
 network = channels_last(UNet3D(8))
 optimizer = torch.optim.AdamW(network.parameters())
 step(1)  # kernels, gradients and the state of the optimiser are in memory

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medssl.client import api, backend, volumes
+from medssl.client import api, backend, polling, volumes
 from medssl.client.transport import RequestsTransport, Transport
 from medssl.client.verbs import verb
-from medssl.core import polling
 from medssl.core.protocol import DataSpec, JobSpec, JobView, ResultStatus, VolumeRef
 from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 from filelock import Timeout
 
+from medssl.core.allocator import keep_memory
 from medssl.core.errors import CancelledError
 from medssl.core.protocol import CANCELLED, FINISHED, QUEUED, JobSpec
 from medssl.jobs.devices import claims, locked
@@ -141,6 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="", help="the device that the parent holds for this job")
     options = parser.parse_args(arguments)
     folder = options.folder.resolve()
+    keep_memory()
     if is_further_rank():
         return take_part(folder, options.kinds)
     parent = Parent(options.parent.resolve(), options.device) if options.parent else None

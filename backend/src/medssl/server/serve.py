@@ -22,6 +22,7 @@ import uvicorn
 from anyio import to_thread
 from filelock import FileLock, Timeout
 
+from medssl.core.allocator import return_memory
 from medssl.core.errors import InputError, MedSSLError, ResourceError, StateError
 from medssl.core.files import read_json, write_json
 from medssl.core.home import home_folder, make_home
@@ -36,7 +37,6 @@ AT_ONCE = 8  # connections that are taken in one turn of the loop: each needs a 
 QUEUE = 1024  # connections that the system lets wait
 OPEN_FILES = 4096
 THREADS = 8  # more only keep each other, and the event loop, from Python's one lock
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 
 
 def serve(
@@ -66,7 +66,7 @@ def serve(
         ResourceError: the port is taken or the address is not one of this machine's.
         StateError: a server is already running over this home folder.
     """
-    _give_memory_back()
+    return_memory(above=128 * 1024, heaps=2)  # pieces of uploads, which glibc would keep, in a heap for each thread
     make_home(home)
     tls = _certificate(certificate, key)
     try:
@@ -176,18 +176,6 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
     listening.listen(QUEUE)  # from now on clients wait instead of being refused
     return listening
-
-
-def _give_memory_back() -> None:
-    """Let glibc return the memory of pieces of uploads: by default it keeps them, and a heap for each thread that took some."""
-    if sys.platform != "linux":
-        return
-    with suppress(ImportError, OSError, AttributeError):  # another C library has no such function
-        import ctypes
-
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_ARENA_MAX, 2)
-        mallopt(M_MMAP_THRESHOLD, 128 * 1024)
 
 
 def _raise_open_files() -> int:

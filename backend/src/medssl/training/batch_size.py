@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import json
-import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable
@@ -18,6 +16,7 @@ import torch
 from torch.utils.data import Dataset
 
 from medssl.core import seeds
+from medssl.core.allocator import return_memory
 from medssl.core.errors import ResourceError
 from medssl.core.files import read_json, write_atomic
 from medssl.core.run import Run
@@ -36,7 +35,6 @@ WORKER = 700_000_000  # bytes of a loader process
 SPARE = 0.9  # of what is free, that is taken: others need some too
 GROWTH = 100_000_000  # bytes by which a process on a CPU grows beside its steps: code of kernels, samples, logs
 FILE, WAIT_S = "batch.json", 600.0
-MMAP_THRESHOLD = -3  # of glibc's mallopt
 
 Prepare = Callable[[Any], tuple[Method, Dataset]]
 
@@ -84,7 +82,7 @@ def choose_batch(config: Any, run: Run, prepare: Prepare) -> ChosenBatch | None:
     if training.batch_size and not training.memory:
         return None
     if run.device.partition(":")[0] == "cpu":
-        give_back_at_once()
+        return_memory(above=2**20)  # a heap would keep a tenth or a third in fragments
     path = run.folder / FILE
     if not path.exists():
         if is_further_rank():
@@ -142,13 +140,6 @@ def free_memory(device: str) -> int:
     except OSError:
         return free
     return free if allowed == "max" else min(free, int(allowed) - int(used))
-
-
-def give_back_at_once() -> None:
-    """Let glibc take memory for tensors from the system and give it back: its heap would keep a tenth or a third in fragments."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is not None:
-        mallopt(MMAP_THRESHOLD, 1 << 20)
 
 
 def _chosen(training: TrainingConfig, needed: Callable[[int], int], budget: int, device: str) -> ChosenBatch:

@@ -8,8 +8,8 @@ import pytest
 from refusals import refused
 
 from medssl.client import api
+from medssl.client.polling import Pause, converse, follow_job, follow_result
 from medssl.core.errors import ResourceError
-from medssl.core.polling import Pause, converse, follow_job, follow_result
 from medssl.core.protocol import DataSpec, JobSpec, JobStatus, JobView, ResultStatus
 
 # calls as tuples: what polling asks is compared as it is
