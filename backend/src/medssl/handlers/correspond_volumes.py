@@ -19,13 +19,16 @@ from medssl.inference.volumes.voxel_grid import VoxelGrid
 from medssl.inspection.volume_match.match_rows import COLUMNS, match_rows
 from medssl.inspection.volume_match.place_search import check_points, find_places
 from medssl.inspection.volume_match.shared_places import choose_points
+from medssl.reports.figures.places import draw_places
 
 DESCRIBING = 0.9  # of the progress
-TABLE = "correspondences.csv"
+TABLE, PICTURE = "correspondences.csv", "montage.png"
 
 
 def correspond_volumes(request: CorrespondVolumesRequest, context: Context) -> None:
-    """Answer with a row per point and further volume, and with maps of the points that were given.
+    """Answer with a row per point and further volume, a picture, and maps of the points that were given.
+
+    Where a single map is asked for, a point is on the move, and nothing is drawn.
 
     Raises:
         InputError: fewer than two volumes, points that are no three numbers, or a modality that is not the model's.
@@ -37,7 +40,7 @@ def correspond_volumes(request: CorrespondVolumesRequest, context: Context) -> N
     models = [("model", request.model)]
     if request.compare_untrained and split_reference(request.model) is None:
         models.append(("untrained", f"untrained:{request.model}"))
-    rows, files, notes = [], [], []
+    rows, files, notes, drawn = [], [], [], []
     for number, (by, reference) in enumerate(models):
         share = DESCRIBING / len(models)
         grids, names = _described(request, reference, context, number * share, share)
@@ -47,6 +50,7 @@ def correspond_volumes(request: CorrespondVolumesRequest, context: Context) -> N
             if not request.points:
                 context.progress(DESCRIBING, "choosing places")
                 points = choose_points(grids, request.count, request.seed)
+            drawn = grids
         net = context.model(reference, "", request.device)
         for volume, (grid, name) in enumerate(zip(grids[1:], names[1:]), 1):
             context.progress(DESCRIBING, f"searching {name}")
@@ -61,7 +65,11 @@ def correspond_volumes(request: CorrespondVolumesRequest, context: Context) -> N
         found = counted(len(points), "place")
         notes.append(f"Only {found} of {request.count} {be(len(points))} found again on the way back")
     write_table(rows, context.folder / TABLE, COLUMNS)
-    info = {"names": names, "notes": notes, "model": request.model, "cell_mm": grids[0].step_mm.tolist()}
+    if rows and request.map_of < 0:
+        context.progress(0.95, "drawing")
+        draw_places(drawn, names, rows, context.folder / PICTURE)
+        files.append(PICTURE)
+    info = {"names": names, "notes": notes, "model": request.model, "cell_mm": drawn[0].step_mm.tolist()}
     context.finish([TABLE, *files], rows, info)
 
 

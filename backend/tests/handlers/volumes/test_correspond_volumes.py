@@ -46,7 +46,7 @@ def test_points_maps_and_the_control(asked, tmp_path):
         assert np.allclose([row[f"source_{axis}"] for axis in "ras"], point)
         assert np.allclose([row[axis] for axis in "ras"], point, atol=1.0) and row["similarity"] > 0.98
     assert {row["by"] for row in result.table} == {"model", "untrained"}
-    assert set(result.files) == {"correspondences.csv", "similarity-1-1.nrrd", "similarity-2-1.nrrd"}
+    assert set(result.files) == {"correspondences.csv", "montage.png", "similarity-1-1.nrrd", "similarity-2-1.nrrd"}
     values = read_volume(tmp_path / "r" / "similarity-1-1.nrrd")
     best = np.unravel_index(np.argmax(values.array), values.shape)
     place = values.ijk_to_ras @ [*best, 1.0]
@@ -55,14 +55,14 @@ def test_points_maps_and_the_control(asked, tmp_path):
 
 def test_one_map_of_many_points_and_none(asked, tmp_path):
     one = asked(tmp_path / "one", points=(POINT, POINT), map_of=1, refine=False)
-    assert set(one.files) == {"correspondences.csv", "similarity-2-1.nrrd"}
+    assert set(one.files) == {"correspondences.csv", "similarity-2-1.nrrd"}, "a point on the move is not drawn"
     none = asked(tmp_path / "none", points=(POINT,), maps=False, refine=False)
-    assert none.files == ("correspondences.csv",)
+    assert none.files == ("correspondences.csv", "montage.png")
 
 
 def test_places_are_chosen_where_no_points_are_given(asked, tmp_path):
     result = asked(tmp_path / "r", count=4, refine=False)
-    assert 1 <= len(result.table) <= 4 and result.files == ("correspondences.csv",)
+    assert 1 <= len(result.table) <= 4 and result.files == ("correspondences.csv", "montage.png")
     away = [np.linalg.norm([row[a] - row[f"source_{a}"] for a in "ras"]) for row in result.table]
     assert max(away) < 3.0
 

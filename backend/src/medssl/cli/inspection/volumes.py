@@ -32,7 +32,7 @@ def match(
     home: Home = None,
     **options: Any,
 ) -> None:
-    """Find what lies at points of one CT or MR in others: table, and a similarity map per point and volume."""
+    """Find what lies at points of one CT or MR in others: table, picture, and a similarity map per point and volume."""
     refs = tuple(VolumeRef(path=str(path)) for path in volumes)
     asked = CorrespondVolumesRequest(refs, points=tuple(map(parse_place, at)), compare_untrained=untrained, **options)
     columns = ("label", "name", "by", "r", "a", "s", "similarity", "confidence", "way_back")
