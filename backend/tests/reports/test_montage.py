@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from medssl.reports.figures.montage import MontageRow, write_montage
+from medssl.reports.figures.restoration import MontageRow, write_montage
 
 
 def test_columns_show_the_images_with_i_to_the_right_and_j_down(tmp_path):

@@ -31,7 +31,7 @@ from medssl.examples.demonstration import (
 from medssl.images.formats.reading import read_volume
 from medssl.images.volume import Volume
 from medssl.reports.figures.curves import draw_loss_curve
-from medssl.reports.figures.montage import MontageRow, write_montage
+from medssl.reports.figures.restoration import MontageRow, write_montage
 
 SCANS = {  # (sample, image): split; each is a patient of its own
     ("chest-ct", "chest-ct.nii.gz"): "train",
