@@ -300,11 +300,9 @@ class Index:
         places = ["--home", self._home, "--output", self._home / "similar"]
         command = [*COMMAND, *self._command, *places, "--device", "cpu"]
         self._child = subprocess.Popen(
-            [str(part) for part in command],
-            env=self._product.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+            [str(part) for part in command], env=self._product.environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
 
     def moment(self, rng: random.Random) -> tuple[int, bool]:
         """While the index holds some of the images."""
@@ -365,12 +363,13 @@ def make_works(product: Product, inputs: Inputs) -> list[Work]:
     volumes, pictures = many_images(inputs)
     long = settings(cube="[16,16,16]", training__steps=60, **often)
     compared = ["--arm", "scratch=", "--arm", "genesis=genesis", "--patients", "2,4", "--seeds", "2", "--keep-models"]
+    tables = [f"results/{name}.csv" for name in ("runs", "summary", "differences", "rivals")]
     weights = product.folder("peac") / "results" / "model.safetensors"
     return [
         Job("training", product, ["pretrain", inputs.volumes, *long],
             ["checkpoints/.step-*"], ["results/model.safetensors", "results/losses.csv"]),
         Job("comparison", product, ["compare", inputs.volumes, "--task", "segmentation", *cropped, *compared],
-            ["runs/**/checkpoints/.step-*"], ["results/runs.csv", "results/differences.csv", "results/rivals.csv", "runs/**/cases.csv", "runs/**/model.safetensors"]),
+            ["runs/**/checkpoints/.step-*"], [*tables, "runs/**/cases.csv", "runs/**/model.safetensors"]),
         Job("apply", product, ["segment", volumes, "--model", "segmentation", "--output", "OUTPUT"],
             ["OUTPUT/.*", "OUTPUT/**/.*"], ["OUTPUT/*.nii.gz", "OUTPUT/*.csv"]),
         Upload(product),

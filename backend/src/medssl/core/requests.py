@@ -208,7 +208,8 @@ class CorrespondVolumesRequest(Request):
     Table: a row per point and further volume: label, point (number), volume (number), name, by (model, or untrained for the
     control), r, a, s (RAS mm of the place found), similarity, confidence (how far it stands out), runner_up_r, runner_up_a,
     runner_up_s, runner_up_similarity, way_back (mm from the point to where the place found leads back), source_r, source_a,
-    source_s. Files: correspondences.csv; montage.png (not with `map_of`); with `maps` similarity-POINT-VOLUME.nrrd, how alike every cell of a volume is.
+    source_s. Files: correspondences.csv; montage.png (not with `map_of`); with `maps` similarity-POINT-VOLUME.nrrd, how alike
+    every cell of a volume is.
     """
 
     volumes: tuple[VolumeRef, ...] = asked("CT or MR volumes; points lie in the first")

@@ -78,16 +78,12 @@ class JsonBody:
 
         Raises:
             InputError: it is not said to be JSON, or cannot be read.
-            RequestValidationError: it is missing, no JSON, or no `kind`.
+            RequestValidationError: it is empty, no JSON, or no `kind`.
         """
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-            raise InputError(
-                f"Content-Type {kind[:80]!r}",
-                "is not JSON",
-                "Send Content-Type: application/json",
-                code="body-not-json",
-            )
+        said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if said != "application/json" and not (said.startswith("application/") and said.endswith("+json")):
+            remedy = "Send Content-Type: application/json"
+            raise InputError(f"Content-Type {said[:80]!r}", "is not JSON", remedy, code="body-not-json")
         body = await request.body()
         try:
             text = json.dumps(json.loads(body, parse_float=_number))

@@ -26,7 +26,7 @@ def draw_places(grids: Sequence[VoxelGrid], names: Sequence[str], table: Sequenc
     Args:
         grids: of the reference and of the further volumes.
         names: of all of them.
-        table: rows of `match_rows`; of more than twelve points the first ones are drawn.
+        table: rows of `match_rows`; of more than twelve points, and of more than five columns beside the reference, the first are drawn.
         path: of the PNG.
     """
     columns = list(dict.fromkeys((row["volume"], row["by"]) for row in table))[: MOST_COLUMNS - 1]
