@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from contextlib import suppress
 
@@ -27,7 +26,9 @@ def return_memory(above: int, heaps: int = 0) -> None:
 
 def _set(parameters: dict[int, int]) -> None:
     if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # another C library has no such function
+        with suppress(ImportError, OSError, AttributeError):  # a Python without ctypes; a C library without this function
+            import ctypes
+
             mallopt = ctypes.CDLL(None).mallopt
             for parameter, value in parameters.items():
                 mallopt(parameter, value)
