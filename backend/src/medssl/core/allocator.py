@@ -26,7 +26,9 @@ def return_memory(above: int, heaps: int = 0) -> None:
 
 def _set(parameters: dict[int, int]) -> None:
     if sys.platform == "linux":
-        with suppress(ImportError, OSError, AttributeError):  # a Python without ctypes; a C library without this function
+        with suppress(
+            ImportError, OSError, AttributeError
+        ):  # a Python without ctypes; a C library without this function
             import ctypes
 
             mallopt = ctypes.CDLL(None).mallopt
