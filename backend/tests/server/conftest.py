@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fake_inspections import TOKEN
 from fastapi.testclient import TestClient
 
 from medssl.server.app import create_app
@@ -13,7 +14,6 @@ from medssl.server.worker_process import InspectionWorker
 
 HERE = Path(__file__).parent
 FOLDERS = (HERE, HERE.parent / "jobs")  # fake_inspections, fake_kinds
-TOKEN = "a-token"
 LIMIT = 100_000
 
 

@@ -1,4 +1,4 @@
-"""Inspections without torch: the request's model says how they behave. The worker imports this."""
+"""Inspections without torch, and the token of the server under test: the request's model says how they behave. The worker imports this."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 from medssl import handlers as registered
 from medssl.core.errors import WeightsError
 
+TOKEN = "a-token"
 seen = []
 
 

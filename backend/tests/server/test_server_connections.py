@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import uvicorn
-from conftest import TOKEN
+from fake_inspections import TOKEN
 
 from medssl.client.volumes import nrrd_bytes
 from medssl.server.gate.connections import ConnectionLimits, guarded

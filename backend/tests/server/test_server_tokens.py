@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from conftest import TOKEN
+from fake_inspections import TOKEN
 from fastapi.testclient import TestClient
 from refusals import refused
 from typer.testing import CliRunner
