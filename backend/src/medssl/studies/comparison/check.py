@@ -12,6 +12,7 @@ from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build
 from medssl.datasets.submitted_sets import with_complete_sets
 from medssl.jobs.devices import DEVICE
+from medssl.jobs.models.packaged_weights import packaged_weights
 from medssl.studies.comparison.config import (  # fmt: skip
     ARM_NAME,
     BUDGETS,
@@ -116,9 +117,9 @@ def _arm(entry: Any, config: dict[str, Any], task: str) -> Arm:
 
 
 def _weights(arm: Arm) -> str:
-    """A path made absolute; job ids and untrained models as they are."""
+    """A path made absolute; job ids, untrained models and the weights of packages as they are."""
     path = expanded(arm.weights)
-    if not arm.weights or arm.weights.startswith(UNTRAINED):
+    if not arm.weights or arm.weights.startswith(UNTRAINED) or packaged_weights(arm.weights):
         return arm.weights
     if path.exists():
         return str(path.absolute())

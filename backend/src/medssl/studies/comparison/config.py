@@ -40,7 +40,7 @@ class Arm:
     """One way to train: the weights to begin with ("": none) and the settings of the task."""
 
     name: str
-    weights: str = ""  # "", a path, a job id, or untrained:PRESET for probes
+    weights: str = ""  # "", a path, a job id, imagenet:NAME, or untrained:PRESET for probes
     partial: bool = False  # accept weights that match only in part
     config: dict[str, Any] = field(default_factory=dict)  # over the study's; complete once checked
     train_on: str = ""  # set by a study with `train_on`: the value of the attribute it trains on
