@@ -103,6 +103,14 @@ def test_findings_are_no_metadata_and_texts_that_occur_once_are_none_either():
     assert coded[0].tolist() == [0, 1, 0, 0, 0, 0] and coded[1, 3] == 1 and coded[1, 4:].tolist() == [1, 0]
 
 
+@pytest.mark.parametrize(
+    "name", ["diagnosis", "Finding Labels", "Impression", "pathology_result", "BIRADS class", "tumour_grade"]
+)
+def test_what_is_known_only_once_an_image_was_read_is_no_metadata(name):
+    rows = [{"view": "PA", name: "normal"}, {"view": "AP", name: "airspace"}] * 3
+    assert Metadata.of(rows).names == ["view"]
+
+
 def test_a_thumbnail_is_the_mean_of_its_cells_whatever_is_read_at_once(tmp_path, monkeypatch):
     weights = thumbnails.mean_weights(7, 3)
     assert weights.sum(axis=1) == pytest.approx(np.ones(3)) and weights @ np.ones(7) == pytest.approx(np.ones(3))
@@ -139,3 +147,5 @@ def test_a_fine_tuned_classifier_is_held_against_them(tmp_path):
     rows = read_table(job.folder / "results/rivals.csv").rows
     assert [row["rival"] for row in rows] == ["constant", "thumbnail", "metadata", "thumbnail and metadata"]
     assert "too few for an interval" in verdict["text"]  # three test patients
+    what = {row["rival"]: row["what"] for row in evaluation["rivals"]}
+    assert what["metadata"].endswith("without the image: shade") and ":" not in what["thumbnail"]

@@ -44,12 +44,14 @@ class Rivals:
     Attributes:
         digest: of all that they depend on.
         names: those that were measured, in every size and with every seed.
+        columns: of the catalogue, that classifiers without an image were given.
         place: a sentence where the images are cropped around their target.
         reason: why there are none; "" where there are.
     """
 
     digest: str = ""
     names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     place: str = ""
     reason: str = ""
 
@@ -72,8 +74,8 @@ def measure_rivals(study: Study, spec: JobSpec, data: StudyData, run: Run) -> Ri
         return known
     try:
         segments = TASKS[study.task].answers == SEGMENT
-        names, place = (_segmentations if segments else _classifications)(study, spec, data, run)
-        found = Rivals(digest, names, place)
+        measure = _segmentations if segments else _classifications
+        found = dataclasses.replace(measure(study, spec, data, run), digest=digest)
     except (InputError, NotFoundError) as error:
         found = Rivals(digest, reason=f"{error.value}: {error.rule}")
         message = f"Trivial rivals could not be measured: {found.reason}"
@@ -83,14 +85,16 @@ def measure_rivals(study: Study, spec: JobSpec, data: StudyData, run: Run) -> Ri
     return found
 
 
-def _classifications(study: Study, spec: JobSpec, data: StudyData, run: Run) -> tuple[tuple[str, ...], str]:
+def _classifications(study: Study, spec: JobSpec, data: StudyData, run: Run) -> Rivals:
     config = _config(study)
     fitter = classifiers.RivalClassifiers(_normalisation(config), run)
     same: dict[tuple[int, ...], classifiers.Answers] = {}
     names: tuple[str, ...] = ()
+    columns: dict[str, None] = {}
     for value, size, seed, parts in _parts(study, spec, data, run, config):
         learnt = tuple(hash((value, entry.image, entry.point)) for entry in parts.training.entries)
         answers = same[learnt] = same[learnt] if learnt in same else fitter.answers(parts)
+        columns |= dict.fromkeys(fitter.columns)
         names = tuple(answers)
         for name, of_parts in answers.items():
             folder = RunKey(rival_arm(study, name, value), size, seed).folder(run.folder) / "results"
@@ -103,10 +107,10 @@ def _classifications(study: Study, spec: JobSpec, data: StudyData, run: Run) -> 
             write_predictions(folder / "predictions.csv", table)
             about = {"kind": parts.kind, "thresholds": thresholds, "specificity": config.specificity}
             write_json(folder / "evaluation.json", about)
-    return names, ""
+    return Rivals(names=names, columns=tuple(columns))
 
 
-def _segmentations(study: Study, spec: JobSpec, data: StudyData, run: Run) -> tuple[tuple[str, ...], str]:
+def _segmentations(study: Study, spec: JobSpec, data: StudyData, run: Run) -> Rivals:
     config = _config(study)
     whole = dataclasses.replace(study, sizes=(1.0,), unit="fractions", seeds=study.seeds[:1])
     everyone = [parts for *_, parts in _parts(whole, spec, data, run, config)]
@@ -126,7 +130,7 @@ def _segmentations(study: Study, spec: JobSpec, data: StudyData, run: Run) -> tu
             folder.mkdir(parents=True, exist_ok=True)
             write_cases(folder / "cases.csv", cases[name])
     places = [one.place_sentence(dimension(everyone[0])) for *_, one in fitted]
-    return names, next(filter(None, reversed(places)), "")  # of the largest size
+    return Rivals(names=names, place=next(filter(None, reversed(places)), ""))  # of the largest size
 
 
 def _parts(

@@ -137,8 +137,11 @@ def _rivals(report: Report, study: Study, rows: list[dict[str, Any]], rivals: Ri
         report.verdict(f"No arm was held against trivial rivals: {rivals.reason}.", good=None)
     if not rivals.names:
         return
-    what = {**classifiers.WHAT, **segmenters.WHAT}
-    report.table(["rival", "what it is"], [[name, what[name]] for name in rivals.names])
+    table = [
+        [name, segmenters.WHAT[name] if name in segmenters.WHAT else classifiers.what_is(name, rivals.columns)]
+        for name in rivals.names
+    ]
+    report.table(["rival", "what it is"], table)
     report.text(
         "Rivals learn from the training images of each run and choose their strength on validation. An arm is called better where "
         "the 95 % interval of its difference to each of them, by the deciding test, lies on the better side of 0."

@@ -18,7 +18,7 @@ from medssl.inference.classification.predict import calibrate
 from medssl.reports.evaluation_report import write_evaluation
 from medssl.tasks.label_columns import attribute_groups
 from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, attributes
-from medssl.tasks.rivals.classifiers import WHAT, Answers
+from medssl.tasks.rivals.classifiers import Answers, what_is
 
 
 def calibrated(
@@ -62,12 +62,14 @@ def write_results(
     groups: str = "",
     rivals: Answers | None = None,
     more: Sequence[str] = (),
+    columns: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write predictions.csv (test), validation_predictions.csv, evaluation.json, rivals.csv and report.html.
 
     Args:
         rivals: what trivial rivals answer to validation and test images.
         more: sentences that stand behind the verdict.
+        columns: of the catalogue, that rivals were given.
 
     Returns:
         {"validation": {metric: value}, "test": {...}, "verdict": {text, good}}.
@@ -85,7 +87,7 @@ def write_results(
         found[name] = evaluation["headline"]
         answers = {rival: of_parts[name] for rival, of_parts in (rivals or {}).items()}
         rows = classification_rows(table, answers, parts.kind, carriers_of_auc(evaluation))
-        evaluation = judge(evaluation, [{**row, "what": WHAT[row["rival"]]} for row in rows], more)
+        evaluation = judge(evaluation, [{**row, "what": what_is(row["rival"], columns)} for row in rows], more)
         found["verdict"] = evaluation["verdict"]
         evaluation |= {"part": name, "notes": [*evaluation["notes"], *parts.every_note()]}
         images = {path: path for path in table.images}

@@ -179,13 +179,18 @@ class Classification(PlainMethod):
             for name, part in named.items()
         }
         task = {**self._plan.task, "temperature": temperatures, "thresholds": thresholds}
-        rivals = (
-            RivalClassifiers(self.normalisation, Ended(run, self.config.training.steps)).answers(parts)
-            if self.rivals
-            else None
-        )
+        fitter = RivalClassifiers(self.normalisation, Ended(run, self.config.training.steps))
+        rivals = fitter.answers(parts) if self.rivals else None
         headline = write_results(
-            run.folder / "results", tables, parts, thresholds, config.specificity, config.groups, rivals, self.remarks
+            run.folder / "results",
+            tables,
+            parts,
+            thresholds,
+            config.specificity,
+            config.groups,
+            rivals,
+            self.remarks,
+            fitter.columns,
         )
         return replace(self._plan, task=task), headline
 

@@ -19,9 +19,10 @@ CONSTANT, THUMBNAIL, METADATA, BOTH = "constant", "thumbnail", "metadata", "thum
 WHAT = {
     CONSTANT: "the share of training images with the class, for every image",
     THUMBNAIL: "logistic regression on the mean grey values of 12 x 12 cells of a radiograph, or 6 x 6 x 6 of a volume",
-    METADATA: "logistic regression on what the catalogue says of an image (view, sex, age ...), without the image",
+    METADATA: "logistic regression on what the catalogue says of an image, without the image",
     BOTH: "logistic regression on the thumbnail and the metadata together",
 }
+OF_METADATA = (METADATA, BOTH)
 PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)  # of the logistic regressions, tried on validation
 MOST = 5000  # training images that rivals learn from
 REACH = 64.0  # mm, of the box around a place
@@ -33,7 +34,12 @@ class RivalClassifiers:
 
     Args:
         normalisation: of the task; "auto" follows the modality.
+
+    Attributes:
+        columns: of the catalogue, from which the last answers of metadata came.
     """
+
+    columns: tuple[str, ...] = ()
 
     def __init__(self, normalisation: NormalisationConfig, run: Run) -> None:
         self._normalisation, self._run = normalisation, run
@@ -49,6 +55,7 @@ class RivalClassifiers:
         asked = {name: part for name, part in named.items() if name != "training" and len(part)}
         known = {name: [attributes(entry, parts.columns) for entry in part.entries] for name, part in named.items()}
         metadata = Metadata.of(known["training"])
+        self.columns = tuple(metadata.names)
         found = {CONSTANT: {name: _prevalence(named["training"].targets, len(part)) for name, part in asked.items()}}
         ways: dict[str, Callable[[str], np.ndarray]] = {
             THUMBNAIL: lambda name: self._thumbnails(named[name], name, parts.modality)
@@ -72,6 +79,11 @@ class RivalClassifiers:
                 self._known[key] = _thumbnail(image, rule, place)
             rows.append(self._known[key])
         return np.array(rows)
+
+
+def what_is(rival: str, columns: Sequence[str] = ()) -> str:
+    """What a rival is, with the columns of the catalogue that it was given."""
+    return WHAT[rival] + (f": {', '.join(columns)}" if columns and rival in OF_METADATA else "")
 
 
 def _thumbnail(image: CachedVolume, rule: NormalisationConfig, place: Sequence[float] | None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ import numpy as np
 
 FINDING = {0.0, 1.0, -1.0}  # a column of nothing else is a finding, which is known only once the image was read
 BINARY = ("sex", "gender", "male", "female")  # but these
+AFTERWARDS = re.compile(  # names of what is known only once the image was read or the patient followed
+    "finding|diagnos|label|class|report|impression|patholog|histolog|disease|abnormal|lesion|tumou?r|cancer|severity|grade|stage|outcome",
+    re.IGNORECASE,
+)
 FEWEST = 2  # training images of a value
 MOST = 50  # values of a column
 
@@ -32,6 +37,8 @@ class Metadata:
         numbers: dict[str, tuple[float, float]] = {}
         values: dict[str, tuple[str, ...]] = {}
         for name in dict.fromkeys(name for row in rows for name in row):
+            if AFTERWARDS.search(name):
+                continue
             texts = [row[name] for row in rows if row.get(name, "") != ""]
             known = [_number(text) for text in texts]
             if not any(np.isnan(known)):
