@@ -132,6 +132,16 @@ def test_untrained_networks_see_images_as_radiographs_are_standardised():
     assert network.standard == "cxr" and network.side == 224 and next(network.parameters()).device.type == "meta"
 
 
+@pytest.mark.parametrize("name", ["resnet18", LITE, "regnety_002", "densenet121"])
+def test_a_new_head_hardly_answers_before_it_has_learnt(name: str):
+    method, arguments = classification_network(ClassificationConfig(network="cnn", cnn=name), "2d", 2, None)
+    network = build_network(type("P", (), {"method": method, "network": arguments, "fidelity": "paper"}))
+    head = network.network.get_classifier()
+    assert (
+        head.weight.std() < 1 / head.in_features**0.5
+    )  # logits smaller than the features, whatever the number of classes
+
+
 def test_exported_files_are_timms(tmp_path: Path):
     path = saved(tmp_path / "test_efficientnet.pth", timm.create_model("test_efficientnet").state_dict())
     export_official(path, tmp_path / "out.pt")

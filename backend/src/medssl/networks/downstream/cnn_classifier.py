@@ -48,6 +48,8 @@ class CnnClassifier(Network):
     ) -> None:
         super().__init__()
         self.network = build_cnn(name, classes)
+        if isinstance(head := self.network.get_classifier(), nn.Linear):
+            head.reset_parameters()  # timm's follow the number of classes in EfficientNets: of few they answer at random, and loudly
         self.side, self.input_size, self.standard = pixels, (pixels, pixels), standard
         self.arguments: dict[str, Any] = {"name": name, "classes": classes, "pixels": pixels, "standard": standard}
 
