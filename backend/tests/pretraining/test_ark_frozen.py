@@ -97,6 +97,20 @@ def test_the_phases_follow_each_other():
     assert plain.learning(0, 5) == 5 and not plain.last_until
 
 
+def test_the_rate_begins_anew_with_the_backbone_where_that_is_asked(sets, imagenet: Path, tmp_path: Path):
+    share = {"frozen_share": 0.5, "last_share": 0.5}
+    falls, anew = (
+        [
+            event["learning_rate"]
+            for event in ran(spec_of(sets, imagenet, rate_restarts=asked, **share), tmp_path / str(asked)).of("loss")
+        ]
+        for asked in (False, True)
+    )
+    half = len(falls) // 2
+    assert falls == sorted(falls, reverse=True) and falls[half] < 0.7 * falls[0]
+    assert anew[half] == anew[0] and anew[half:] == anew[:half] == sorted(anew[:half], reverse=True)
+
+
 def test_heads_learn_first_then_the_last_stages_then_all(sets, imagenet: Path, tmp_path: Path):
     begun = open_weights(imagenet)
     shares = (

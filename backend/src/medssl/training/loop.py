@@ -24,7 +24,7 @@ from medssl.training.average import Average
 from medssl.training.curve_log import CurveLog
 from medssl.training.fabric import mean_over_processes
 from medssl.training.method import Measure, Method
-from medssl.training.optimisers import learning_rate, make_optimizer
+from medssl.training.optimisers import learning_rate, make_optimizer, part_of
 from medssl.training.shortage import REMEDY, in_memory
 from medssl.training.step import OptimiserStep
 from medssl.training.views import divided
@@ -95,7 +95,9 @@ class Loop:
 
     def _rate(self) -> float:
         progress = self.progress
-        return learning_rate(self.config, progress.step, progress.halvings, progress.validation_loss)
+        begin, end = self.method.rate_span(progress.step)
+        config = part_of(self.config, begin, end)
+        return learning_rate(config, progress.step - begin, progress.halvings, progress.validation_loss)
 
     def _out_of_patience(self) -> bool:
         return bool(self.config.patience) and self.progress.since_best >= self.config.patience

@@ -53,6 +53,9 @@ class Method(Protocol):
     def summarise(self, means: dict[str, float]) -> dict[str, float]:
         """`validation_loss`, `constant_mean_loss`, `output_variance` and whatever else is worth a curve; see `monitors.collapse`."""
 
+    def rate_span(self, step: int) -> tuple[int, int]:
+        """The steps, from and to before, over which the schedule of the learning rate runs that this step is in."""
+
     def before_step(self, network: nn.Module, step: int) -> None:
         """Called before each optimiser step, once the network is in training mode (to let a part of it rest, for instance)."""
 
@@ -72,6 +75,8 @@ class Method(Protocol):
 class PlainMethod:
     """What a method does where it does nothing special."""
 
+    config: Any
+
     def begin(self, network: nn.Module, file: WeightFile, partial: bool) -> str:
         """All tensors come from the file."""
         fill(network, file, partial)
@@ -83,6 +88,10 @@ class PlainMethod:
 
     def prepare(self, network: nn.Module, training: Sequence[Any], validation: Sequence[Any], said: Said) -> None:
         """Nothing is computed beforehand."""
+
+    def rate_span(self, step: int) -> tuple[int, int]:
+        """One schedule for the whole training."""
+        return 0, self.config.training.steps
 
     def before_step(self, network: nn.Module, step: int) -> None:
         """Nothing rests."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -35,6 +36,13 @@ def set_rate(optimizer: Any, rate: float, step: int) -> None:
     """Give every group its share of the rate; none to those still frozen."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group.get("lr_scale", 1.0) if step >= group.get("frozen_until", 0) else 0.0
+
+
+def part_of(config: TrainingConfig, begin: int, end: int) -> TrainingConfig:
+    """The settings of a part of a training's steps that has a schedule of its own: its warm-up is as large a share of it."""
+    if (begin, end) == (0, config.steps):
+        return config
+    return replace(config, steps=end - begin, warmup_steps=round(config.warmup_steps * (end - begin) / config.steps))
 
 
 def learning_rate(config: TrainingConfig, step: int, halvings: int = 0, validation_loss: float = 0.0) -> float:

@@ -91,6 +91,10 @@ class ArkConfig:
     last_stages: int = setting(
         2, "Stages at the end of the backbone that learn then", minimum=1, maximum=100, advanced=True
     )
+    rate_restarts: bool = setting(
+        False, "The schedule of the learning rate begins anew when the backbone begins to learn: first the heads, then fine-tuning",
+        advanced=True,
+    )  # fmt: skip
     backbone_rate: float = setting(
         1.0, "Learning rate of the backbone, as a share of that of projector and heads", minimum=0.0001, maximum=1.0,
         advanced=True,
@@ -207,7 +211,7 @@ class ArkConfig:
         "training.steps": "epochs=0", "training.warmup_steps": "epochs=0", "training.validate_every": "epochs=0",
         "warmup_epochs": "epochs>0", "training.schedule": "fidelity=paper",
         "pixels": f"backbone={'|'.join(CNNS)}", "batch_norms": f"backbone={'|'.join(CNNS)}",
-        "drop_path": f"backbone={'|'.join(BACKBONES)}", "last_stages": "last_share>0", "fixed_views": "frozen_share>0",
+        "drop_path": f"backbone={'|'.join(BACKBONES)}", "last_stages": "last_share>0", "fixed_views": "frozen_share>0", "rate_restarts": "frozen_share>0",
         "keep_features": "fixed_views>0", "teacher_update": "teacher=True", "teacher_momentum": "teacher=True",
     }  # fmt: skip
     PRESETS: ClassVar[dict[str, dict]] = {

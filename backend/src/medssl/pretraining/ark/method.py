@@ -284,6 +284,10 @@ class Ark(PlainMethod):
         """The number of a set's head in the network."""
         return self._numbers[set_number]
 
+    def rate_span(self, step: int) -> tuple[int, int]:
+        """One schedule, or one for the heads and one from when the backbone learns."""
+        return self.phases.rate_span(step, self.config.training.steps)
+
     def before_step(self, network: nn.Module, step: int) -> None:
         """What learns in this step; and the weight of the consistency, that of the first step of this pass over a set: it changes between
         passes."""

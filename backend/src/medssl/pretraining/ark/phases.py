@@ -20,12 +20,14 @@ class Phases:
         last_until: steps until which only its last stages learn.
         last_stages: how many those are.
         rest_norms: its batch norms keep to their statistics throughout.
+        restarts: whether the schedule of the learning rate begins anew when the backbone begins to learn.
     """
 
     heads_until: int
     last_until: int
     last_stages: int
     rest_norms: bool = False
+    restarts: bool = False
 
     @classmethod
     def of(cls, config: ArkConfig, started: bool) -> Phases:
@@ -34,11 +36,17 @@ class Phases:
         heads = round(config.frozen_share * steps)
         last = min(steps, heads + round(config.last_share * steps))
         rest = config.batch_norms == "rest" or (config.batch_norms == "auto" and started)
-        return cls(heads, last, config.last_stages, rest)
+        return cls(heads, last, config.last_stages, rest, config.rate_restarts)
 
     def frozen(self, step: int) -> bool:
         """Whether no stage of the backbone learns in this step."""
         return step < self.heads_until
+
+    def rate_span(self, step: int, steps: int) -> tuple[int, int]:
+        """The steps, from and to before, over which the schedule of the learning rate runs."""
+        if not self.restarts:
+            return 0, steps
+        return (0, self.heads_until) if self.frozen(step) else (self.heads_until, steps)
 
     def learning(self, step: int, stages: int) -> int:
         """How many of so many stages, counted from the end, learn in this step."""
