@@ -11,7 +11,7 @@ teacher is the result, the three NIH sets count; linear probes of the encoders, 
 12 x 12 pixels, metadata), are beside it. Called again, it goes on.
 
 Without `--start` the backbone is the laptop preset's and begins with random weights. `--phase` says how much of it learns: frozen, none, its
-features being computed once for all runs; last, the last stages after that; all, everything after that.
+features being computed once for all runs; last, the last stages in the second half; all, everything in the second half.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ AIRSPACE = ("Infiltration", "Edema", "Consolidation")
 COUNTED = ("findings-a", "pneumonia-b", "diagnosis-c")  # the fourth has too few patients to say anything
 HELD_OUT = 4  # every fourth patient
 THUMBNAIL = (12, 12)
+THEN = {"frozen_share": 0.5, "fixed_views": 1, "rate_restarts": True, "backbone_rate": 0.4}
 PHASES: dict[str, dict[str, Any]] = {
     "frozen": {"frozen_share": 1.0, "fixed_views": 1},
-    "last": {"frozen_share": 0.8, "last_share": 0.2, "fixed_views": 1, "backbone_rate": 0.1},
-    "all": {"frozen_share": 0.8, "last_share": 0.0, "fixed_views": 1, "backbone_rate": 0.1},
+    "last": {**THEN, "last_share": 0.5},
+    "all": {**THEN, "last_share": 0.0},
 }
 
 

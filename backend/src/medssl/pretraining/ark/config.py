@@ -236,10 +236,11 @@ class ArkConfig:
             "teacher_update": "step",
             "epochs": 20,
             "warmup_epochs": 1,
-            "frozen_share": 0.9,
+            "frozen_share": 0.5,
             "last_share": 1.0,
             "fixed_views": 1,
-            "backbone_rate": 0.1,
+            "rate_restarts": True,
+            "backbone_rate": 0.4,
             "smallest_crop": 0.5,
             "framing_probability": 0.5,
             "training": {
