@@ -8,9 +8,11 @@ from typing import Any
 
 from medssl.core.errors import ConfigError
 
+PYTHONS = {"True": True, "False": False}
+
 
 def parse_settings(assignments: list[str]) -> dict[str, Any]:
-    """Turn `training.steps=500` into {"training": {"steps": 500}}; values are JSON where they can be, else text.
+    """Turn `training.steps=500` into {"training": {"steps": 500}}; values are JSON, or Python's True and False, where they can be, else text.
 
     Raises:
         ConfigError: no equals sign, or one setting with two values.
@@ -28,7 +30,7 @@ def parse_settings(assignments: list[str]) -> dict[str, Any]:
         try:
             value = json.loads(text)
         except ValueError:
-            value = text
+            value = PYTHONS.get(text, text)
         if here.setdefault(name, value) != value:
             raise given_twice(f"--set {path.strip()}", here[name], f"--set {path.strip()}", value)
     return tree
