@@ -23,6 +23,10 @@ def test_an_option_that_was_not_given_changes_nothing():
     assert with_options(given, options) == {"training": {"devices": 4}, "labels": "Mass"}
 
 
+def test_true_and_false_are_read_as_python_writes_them_too():
+    assert parse_settings(["a=True", "b=false", "c=text"]) == {"a": True, "b": False, "c": "text"}
+
+
 def test_an_option_is_a_setting():
     assert with_options({"training": {"steps": 5}}, {"training.devices": ("--devices", 2)}) == {
         "training": {"steps": 5, "devices": 2}
