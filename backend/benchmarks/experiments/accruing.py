@@ -78,15 +78,16 @@ def main() -> None:
     show(asked.output, asked.phase, list(arms))
 
 
-def make_sets(images: Path, lungs: Path, output: Path, split: int = 0) -> dict[str, Path]:
-    """Write tables and dataset specs; name of each set -> its spec."""
+def make_sets(images: Path, lungs: Path, output: Path, split: int = 0, quarter: int = 0) -> dict[str, Path]:
+    """Write tables and dataset specs, with one quarter of the patients kept aside; name of each set -> its spec."""
     output.mkdir(parents=True, exist_ok=True)
     rows = {name: [] for name in COUNTED}
     with (images / "labels.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     patients = sorted({row["patient"] for row in table})
     random.Random(split).shuffle(patients)
-    aside, others = set(patients[::HELD_OUT]), [p for n, p in enumerate(patients) if n % HELD_OUT]
+    aside = set(patients[quarter::HELD_OUT])
+    others = [patient for patient in patients if patient not in aside]
     place = {patient: n for n, patient in enumerate(others)}
     for row in table:
         n = place.get(row["patient"], 0)
