@@ -18,7 +18,10 @@ from medssl.datasets.crops.segmentation_crops import SegmentationDataset
 from medssl.datasets.crops.slices import SliceDataset, slice_stack
 from medssl.datasets.entry import Entry
 from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.intensity.normalise import normalise
 from medssl.images.segment_classes import find_classes, read_classes
+from medssl.inference.volumes.slabs import slabs
+from medssl.inference.volumes.sliding import reader
 
 CLASSES = read_classes("2=Spot,5=Box")
 AUTO = NormalisationConfig()
@@ -68,11 +71,41 @@ def test_share_of_cubes_with_each_class(cached_pairs):
     assert sum(bool(mask.any()) for mask in never) < 30
 
 
-def test_volume_smaller_than_the_cube_is_padded(cached_pairs):
-    sample = cubes(cached_pairs, size=(48, 48, 32))[1]
+def test_volume_smaller_than_the_cube_lies_in_its_middle(cached_pairs):
+    sample = cubes(cached_pairs, size=(48, 48, 33))[1]
     image = volume(seed=sample["volume"])
-    assert (sample["raw"][0, 40:] == image.array.min()).all() and not sample["mask"][0, 40:].any()
+    inside = slice(4, 44), slice(6, 42), slice(2, 30)
+    assert np.array_equal(sample["raw"][0].numpy()[inside], image.array) and sample["start"].tolist() == [-4, -6, -2]
+    assert np.array_equal(CLASSES.values_of(sample["mask"][0].numpy()[inside]), labels_of(image))
+    around = torch.ones(48, 48, 33, dtype=torch.bool)
+    around[inside] = False
+    assert (sample["raw"][0][around] == image.array.min()).all() and not sample["mask"][0][around].any()
+
+
+def test_in_jobs_begun_before_it_lies_in_the_first_corner(cached_pairs):
+    sample = SegmentationDataset(*cached_pairs, CLASSES, (48, 48, 33), AUTO, 0.5, 0, centred=False)[1]
+    image = volume(seed=sample["volume"])
     assert np.array_equal(sample["raw"][0, :40, :36, :28].numpy(), image.array) and sample["start"].tolist() == [0] * 3
+    flat = SliceDataset(*cached_pairs, CLASSES, (48, 48), AUTO, 0.5, 0, centred=False)[1]
+    assert flat["start"][:2].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("size", [(48, 48, 33), (48, 47), (40, 48, 28), (48, 36)])
+def test_a_small_volume_is_trained_on_as_it_is_seen_when_whole_images_are_segmented(cached_pairs, size):
+    flat = len(size) == 2
+    sample = slices(cached_pairs, size=size[::-1])[3] if flat else cubes(cached_pairs, size=size)[3]
+    image, seen = volume(seed=sample["volume"]), []
+
+    def network(windows):
+        seen.extend(windows)
+        return windows
+
+    low, high = sample["window"].tolist()
+    read = reader(image.array, torch.device("cpu"), (low, high))
+    list(slabs(read, image.array.shape, network, (*size, 1)[:3]))
+    trained = normalise(sample["raw"][None], sample["window"][None])[0]
+    whole = seen[int(sample["start"][2])][..., 0].transpose(1, 2) if flat else seen[0]
+    assert torch.allclose(trained, whole, atol=1e-6) and (flat or len(seen) == 1)
 
 
 def test_slices_are_transposed_and_know_their_neighbours(cached_pairs):

@@ -57,7 +57,7 @@ FINDING = np.arange(COUNT) // 4 % 2  # as often in every part
 def test_where_grey_values_say_it_all_the_thumbnail_wins(tmp_path):
     table = write_set(tmp_path / "set", {"Mass": FINDING}, FINDING, sex=np.where(np.arange(COUNT) % 3, "F", "M"))
     parts, job = parts_of(tmp_path, table, "Mass")
-    found = areas(RivalClassifiers(NormalisationConfig(), job).answers(parts), parts)
+    found = areas(RivalClassifiers(NormalisationConfig(), job).answers(parts).probabilities, parts)
     assert found["thumbnail"] == 1.0 and found["constant"] == 0.5 and found["metadata"] < 0.8
 
 
@@ -65,14 +65,14 @@ def test_where_age_says_it_all_the_metadata_win(tmp_path):
     ages = 40 + 30 * FINDING + np.arange(COUNT) % 7
     table = write_set(tmp_path / "set", {"Mass": FINDING}, np.zeros(COUNT), age=ages)
     parts, job = parts_of(tmp_path, table, "Mass")
-    found = areas(RivalClassifiers(NormalisationConfig(), job).answers(parts), parts)
+    found = areas(RivalClassifiers(NormalisationConfig(), job).answers(parts).probabilities, parts)
     assert found["metadata"] == 1.0 and found["thumbnail"] < 0.9
     assert found["thumbnail and metadata"] > found["thumbnail"]
 
 
 def test_without_metadata_there_is_no_such_rival(tmp_path):
     parts, job = parts_of(tmp_path, write_set(tmp_path / "set", {"Mass": FINDING}, FINDING), "Mass")
-    answers = RivalClassifiers(NormalisationConfig(), job).answers(parts)
+    answers = RivalClassifiers(NormalisationConfig(), job).answers(parts).probabilities
     assert list(answers) == ["constant", "thumbnail"]
     assert answers["constant"]["test"] == pytest.approx(np.full((12, 1), parts.training.targets.mean()))
 
@@ -82,10 +82,10 @@ def test_several_findings_with_unknown_labels_and_classes_that_exclude_each_othe
     texts = np.array(["clear", "dense", "wet"])[np.arange(COUNT) // 4 % 3]
     table = write_set(tmp_path / "set", {"Mass": FINDING, "Wet": second, "diagnosis": texts}, FINDING)
     parts, job = parts_of(tmp_path, table, "Mass,Wet")
-    answers = RivalClassifiers(NormalisationConfig(), job).answers(parts)
+    answers = RivalClassifiers(NormalisationConfig(), job).answers(parts).probabilities
     assert parts.kind == "multi-label" and answers["thumbnail"]["test"].shape == (12, 2)
     parts, job = parts_of(tmp_path, table, "diagnosis")
-    answers = RivalClassifiers(NormalisationConfig(), job).answers(parts)
+    answers = RivalClassifiers(NormalisationConfig(), job).answers(parts).probabilities
     for of_parts in answers.values():
         assert of_parts["validation"].shape == (12, 3)
         assert of_parts["validation"].sum(axis=1) == pytest.approx(np.ones(12))

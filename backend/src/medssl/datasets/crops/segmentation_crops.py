@@ -21,8 +21,8 @@ class SegmentationDataset(Dataset):
     """Endless crops of a set of volumes with their label maps. `dataset[n]` depends on (seed, n) alone, for any n >= 0.
 
     With the chance `foreground_share` a crop is centred on a random voxel of a random class of its volume, as far as the
-    volume's borders let it, else (and where nothing is labelled) its place is uniform. Beyond a volume smaller than the crop lie the image's minimum and
-    background. A sample is a dict: raw (C, *size) int16 or float32, the same box of every channel; mask (1, *size) uint8, class
+    volume's borders let it, else (and where nothing is labelled) its place is uniform. A volume smaller than the crop lies in its
+    middle, as where whole images are segmented; around it are the image's minimum and background. A sample is a dict: raw (C, *size) int16 or float32, the same box of every channel; mask (1, *size) uint8, class
     numbers; window (2,) or (C, 2) float32, the stored values that become 0 and 1; index; volume, its number; start (3,).
     """
 
@@ -36,10 +36,13 @@ class SegmentationDataset(Dataset):
         foreground_share: float,
         seed: int,
         further: Sequence[NormalisationConfig] = (),
+        centred: bool = True,
     ) -> None:
         """Check every volume and label map before the first crop.
 
-        `further` are the rules of the volumes' further channels.
+        Args:
+            further: the rules of the volumes' further channels.
+            centred: False: a volume smaller than the crop lies in its first corner, as in jobs begun before it lay in the middle.
 
         Raises:
             CatalogError: no volumes.
@@ -47,7 +50,7 @@ class SegmentationDataset(Dataset):
             InputError: the normalisation does not fit a volume's modality.
         """
         self.volumes, self.masks, self.classes, self.size = tuple(volumes), tuple(masks), classes, tuple(size)
-        self.foreground_share, self.seed = foreground_share, seed
+        self.foreground_share, self.seed, self.centred = foreground_share, seed, centred
         check_pairs(self.volumes, self.masks, classes, axes=3)
         self.windows = channel_windows(self.volumes, (normalisation, *further))  # (V, 2) or (V, C, 2)
         self._order = SampleOrder(seed, len(self.volumes))
@@ -66,12 +69,20 @@ class SegmentationDataset(Dataset):
         }
 
     def _start(self, mask: CachedVolume, rng: np.random.Generator) -> tuple[int, ...]:
-        last = [max(length - size, 0) for length, size in zip(mask.shape, self.size)]
+        bounds = [crop_bounds(length, size, self.centred) for length, size in zip(mask.shape, self.size)]
         places = mask.places()
         if rng.random() >= self.foreground_share or not len(places):
-            return tuple(int(rng.integers(0, most + 1)) for most in last)
+            return tuple(int(rng.integers(low, high + 1)) for low, high in bounds)
         centre = draw_place(places, rng)
-        return tuple(min(max(c - size // 2, 0), most) for c, size, most in zip(centre, self.size, last))
+        return tuple(min(max(c - size // 2, low), high) for c, size, (low, high) in zip(centre, self.size, bounds))
+
+
+def crop_bounds(length: int, size: int, centred: bool = True) -> tuple[int, int]:
+    """First and last start of crops of `size` along an axis; where the image is smaller one, which has it in the middle."""
+    if length >= size:
+        return 0, length - size
+    start = -((size - length) // 2) if centred else 0
+    return start, start
 
 
 def check_pairs(

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.label_positions import draw_place
 from medssl.datasets.crops.loader import PLACE, SampleOrder, window_table
-from medssl.datasets.crops.segmentation_crops import check_pairs
+from medssl.datasets.crops.segmentation_crops import check_pairs, crop_bounds
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.segment_classes import SegmentClasses
 
@@ -37,11 +37,13 @@ class SliceDataset(Dataset):
         foreground_share: float,
         seed: int,
         context: int = 0,
+        centred: bool = True,
     ) -> None:
         """Check every volume and label map before the first slice.
 
         Args:
             size: rows (along j) and columns (along i) of the crops.
+            centred: as in `SegmentationDataset`.
 
         Raises:
             CatalogError: no volumes.
@@ -50,6 +52,7 @@ class SliceDataset(Dataset):
         """
         self.volumes, self.masks, self.classes = tuple(volumes), tuple(masks), classes
         self.size, self.context, self.foreground_share, self.seed = tuple(size), context, foreground_share, seed
+        self.centred = centred
         check_pairs(self.volumes, self.masks, classes, axes=3)
         self.windows = window_table(self.volumes, normalisation)  # (V, 2)
         self._order = SampleOrder(seed, len(self.volumes))
@@ -72,12 +75,14 @@ class SliceDataset(Dataset):
     def _start(self, mask: CachedVolume, rng: np.random.Generator) -> tuple[int, int, int]:
         """First row, first column, and slice."""
         (rows, columns), (width, height, depth) = self.size, mask.shape
-        most_y, most_x = max(height - rows, 0), max(width - columns, 0)
+        (low_y, high_y), (low_x, high_x) = (
+            crop_bounds(length, size, self.centred) for length, size in ((height, rows), (width, columns))
+        )
         places = mask.places()
         if rng.random() >= self.foreground_share or not len(places):
-            return int(rng.integers(0, most_y + 1)), int(rng.integers(0, most_x + 1)), int(rng.integers(depth))
+            return int(rng.integers(low_y, high_y + 1)), int(rng.integers(low_x, high_x + 1)), int(rng.integers(depth))
         i, j, k = draw_place(places, rng)
-        return min(max(j - rows // 2, 0), most_y), min(max(i - columns // 2, 0), most_x), k
+        return min(max(j - rows // 2, low_y), high_y), min(max(i - columns // 2, low_x), high_x), k
 
 
 def slice_stack(volume: CachedVolume, start: Sequence[int], size: Sequence[int], k: int, context: int) -> np.ndarray:

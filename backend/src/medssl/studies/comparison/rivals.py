@@ -35,6 +35,7 @@ from medssl.tasks.rivals import classifiers, segmenters
 from medssl.tasks.transfer_config import SelectionConfig
 
 FILE = "rivals/rivals.json"
+VERSION = 2  # of what rivals are; 2: without columns that are known only afterwards
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +95,9 @@ def _classifications(study: Study, spec: JobSpec, data: StudyData, run: Run) -> 
     for value, size, seed, parts in _parts(study, spec, data, run, config):
         learnt = tuple(hash((value, entry.image, entry.point)) for entry in parts.training.entries)
         answers = same[learnt] = same[learnt] if learnt in same else fitter.answers(parts)
-        columns |= dict.fromkeys(fitter.columns)
-        names = tuple(answers)
-        for name, of_parts in answers.items():
+        columns |= dict.fromkeys(answers.columns)
+        names = tuple(answers.probabilities)
+        for name, of_parts in answers.probabilities.items():
             folder = RunKey(rival_arm(study, name, value), size, seed).folder(run.folder) / "results"
             folder.mkdir(parents=True, exist_ok=True)
             truth = parts.validation.targets
@@ -170,5 +171,5 @@ def _classes(text: str, splits: Sequence[LabelledSplits]) -> SegmentClasses:
 
 def _digest(study: Study, data: StudyData, folder: Path) -> str:
     tables = [data.sha256(value, folder) for value in data.files]
-    parts = [study.task, study.sizes, study.seeds, study.unit, study.metric, study.arms[0].config, tables]
+    parts = [VERSION, study.task, study.sizes, study.seeds, study.unit, study.metric, study.arms[0].config, tables]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -62,18 +62,17 @@ def write_results(
     groups: str = "",
     rivals: Answers | None = None,
     more: Sequence[str] = (),
-    columns: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write predictions.csv (test), validation_predictions.csv, evaluation.json, rivals.csv and report.html.
 
     Args:
         rivals: what trivial rivals answer to validation and test images.
         more: sentences that stand behind the verdict.
-        columns: of the catalogue, that rivals were given.
 
     Returns:
         {"validation": {metric: value}, "test": {...}, "verdict": {text, good}}.
     """
+    given = rivals or Answers({}, ())
     found: dict[str, Any] = {}
     for name, file in (("validation", "validation_predictions.csv"), ("test", "predictions.csv")):
         table = tables[name]
@@ -85,9 +84,9 @@ def write_results(
             table, thresholds, attribute_groups(groups), kind=parts.kind, specificity=specificity
         )
         found[name] = evaluation["headline"]
-        answers = {rival: of_parts[name] for rival, of_parts in (rivals or {}).items()}
+        answers = {rival: of[name] for rival, of in given.probabilities.items()}
         rows = classification_rows(table, answers, parts.kind, carriers_of_auc(evaluation))
-        evaluation = judge(evaluation, [{**row, "what": what_is(row["rival"], columns)} for row in rows], more)
+        evaluation = judge(evaluation, [{**row, "what": what_is(row["rival"], given.columns)} for row in rows], more)
         found["verdict"] = evaluation["verdict"]
         evaluation |= {"part": name, "notes": [*evaluation["notes"], *parts.every_note()]}
         images = {path: path for path in table.images}

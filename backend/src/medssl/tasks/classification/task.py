@@ -190,7 +190,6 @@ class Classification(PlainMethod):
             config.groups,
             rivals,
             self.remarks,
-            fitter.columns,
         )
         return replace(self._plan, task=task), headline
 

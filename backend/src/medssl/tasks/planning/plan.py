@@ -19,10 +19,8 @@ STEP = 8  # sides are multiples of it
 LEAST_BATCH, MOST_BATCH = 2, 64
 MOST_SEEN = 0.05  # share of the set's voxels that one batch shows at most (Isensee et al. 2021)
 WIDTHS = (8, 12, 16, 24, 32)  # channels of the first layer; the last where only memory counts
-LEAST_WIDTH = (
-    12  # for which a box is chosen where time counts: small boxes see too little, narrow networks learn too little
-)
-
+# Where time counts a box is chosen for this width: small boxes see too little, narrow networks learn too little.
+LEAST_WIDTH = 12
 
 OWN_WIDTH = 1  # stands for the width of a network that has its own
 
@@ -59,6 +57,7 @@ class Planned:
         flops: operations of a step, likewise.
         budget: that they keep to, in words.
         notes: what to know of it.
+        centred: images smaller than the box lie in its middle when trained on, as when segmented; False: of an earlier version.
     """
 
     crop: tuple[int, ...]
@@ -69,6 +68,7 @@ class Planned:
     flops: float
     budget: str
     notes: tuple[str, ...] = ()
+    centred: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -80,7 +80,7 @@ class Planned:
         stages = {
             name: tuple(tuple(int(n) for n in sides) for sides in rows) for name, rows in values["pooling"].items()
         }
-        kept = {**values, "crop": tuple(values["crop"]), "notes": tuple(values["notes"]), "pooling": Pooling(**stages)}
+        kept = {"centred": False, **values, "crop": tuple(values["crop"]), "notes": tuple(values["notes"]), "pooling": Pooling(**stages)}
         return Planned(**kept)
 
 

@@ -93,8 +93,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
         for name in ("validation", "test")
     }
     seen = NormalisationConfig(**source.normalisation) if source.normalisation else NormalisationConfig()
-    fitter = RivalClassifiers(seen, Ended(run, 1))
-    rivals = fitter.answers(parts) if spec.rivals else None
+    rivals = RivalClassifiers(seen, Ended(run, 1)).answers(parts) if spec.rivals else None
     headline = write_results(
         run.folder / "results",
         tables,
@@ -103,7 +102,6 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
         config.specificity,
         config.groups,
         rivals,
-        columns=fitter.columns,
     )
     verdict = headline.pop("verdict")
     run.emit("metric", step=1, validation_loss=1.0 - chosen.auc, validation_auc=chosen.auc)

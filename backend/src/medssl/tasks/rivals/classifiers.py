@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,7 +27,19 @@ OF_METADATA = (METADATA, BOTH)
 PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)  # of the logistic regressions, tried on validation
 MOST = 5000  # training images that rivals learn from
 REACH = 64.0  # mm, of the box around a place
-Answers = dict[str, dict[str, np.ndarray]]  # rival -> part -> probabilities (N, C)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What rivals answer.
+
+    Attributes:
+        probabilities: rival -> part -> (N, C).
+        columns: of the catalogue, from which those of metadata come.
+    """
+
+    probabilities: dict[str, dict[str, np.ndarray]]
+    columns: tuple[str, ...]
 
 
 class RivalClassifiers:
@@ -34,19 +47,14 @@ class RivalClassifiers:
 
     Args:
         normalisation: of the task; "auto" follows the modality.
-
-    Attributes:
-        columns: of the catalogue, from which the last answers of metadata came.
     """
-
-    columns: tuple[str, ...] = ()
 
     def __init__(self, normalisation: NormalisationConfig, run: Run) -> None:
         self._normalisation, self._run = normalisation, run
         self._known: dict[tuple[object, ...], np.ndarray] = {}
 
     def answers(self, parts: LabelledSplits) -> Answers:
-        """Probabilities of validation and test images.
+        """To validation and test images.
 
         Raises:
             CancelledError: a cancel was asked for.
@@ -55,7 +63,6 @@ class RivalClassifiers:
         asked = {name: part for name, part in named.items() if name != "training" and len(part)}
         known = {name: [attributes(entry, parts.columns) for entry in part.entries] for name, part in named.items()}
         metadata = Metadata.of(known["training"])
-        self.columns = tuple(metadata.names)
         found = {CONSTANT: {name: _prevalence(named["training"].targets, len(part)) for name, part in asked.items()}}
         ways: dict[str, Callable[[str], np.ndarray]] = {
             THUMBNAIL: lambda name: self._thumbnails(named[name], name, parts.modality)
@@ -65,7 +72,7 @@ class RivalClassifiers:
             ways[BOTH] = lambda name: np.hstack([ways[THUMBNAIL](name), ways[METADATA](name)])
         for rival, features in ways.items():
             found[rival] = _fitted({name: features(name) for name in ("training", *asked)}, named, parts)
-        return found
+        return Answers(found, tuple(metadata.names))
 
     def _thumbnails(self, part: LabelledSplit, name: str, modality: str) -> np.ndarray:
         """(N, D) of a part."""

@@ -122,15 +122,16 @@ class Segmentation(PlainMethod):
         """Random crops of images with their label maps."""
         config = self.config
         pairs = (part.images, part.masks, self.classes)
+        centred = self.planned is not None and self.planned.centred
         if self.form == "3d":
             return SegmentationDataset(
-                *pairs, config.crop, self.normalisation, config.foreground_share, seed, self.further
+                *pairs, config.crop, self.normalisation, config.foreground_share, seed, self.further, centred
             )
         rows, columns = self.size
         if dimension(self.parts) == 2:
             return RadiographSegmentationDataset(*pairs, rows, self.normalisation, seed)
         size, share = (rows, columns), config.foreground_share
-        return SliceDataset(*pairs, size, self.normalisation, share, seed, context=self.context)
+        return SliceDataset(*pairs, size, self.normalisation, share, seed, self.context, centred)
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> SegmentationViews:
         """Normalise and augment crops."""
