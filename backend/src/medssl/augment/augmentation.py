@@ -15,7 +15,7 @@ from medssl.augment.warp import Warp, WarpParams
 from medssl.distort.params import Distortion
 from medssl.distort.pipeline import Chain, Sometimes
 
-LEVELS = ("none", "light", "strong")
+LEVELS = ("none", "light", "moderate", "strong")
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,11 @@ class Changes:
 
 
 class Augmentation:
-    """`light`: brightness, contrast, gamma, noise; `strong`: the law of nnU-Net's training, with a rare bend.
+    """`light`: brightness, contrast, gamma, noise; `strong`: the law of nnU-Net's training, with a rare bend; `moderate`: the
+    same without mirroring and with half the turns, for short trainings, which have no time to learn mirrored anatomy.
 
     Args:
-        level: none, light or strong.
+        level: none, light, moderate or strong.
         axes: 2 or 3.
         mirror: whether axes may be mirrored; radiographs keep left and right apart, so not there unless asked.
         spacing: of the samples in mm, so that turns keep shapes; (): cubes.
@@ -44,9 +45,10 @@ class Augmentation:
         self, level: str, axes: int, mirror: bool = True, spacing: tuple[float, ...] = (), channels: int = 1
     ) -> None:
         self.warp, self.channels = None, channels
-        if level == "strong":
-            turn = 30.0 if axes == 3 else 180.0 if mirror else 15.0
-            axes_mirrored = tuple(range(axes)) if mirror else ()
+        if level in ("moderate", "strong"):
+            moderate = level == "moderate"
+            turn = 15.0 if moderate else 30.0 if axes == 3 else 180.0 if mirror else 15.0
+            axes_mirrored = tuple(range(axes)) if mirror and not moderate else ()
             self.warp = Warp(turn=turn, bend_probability=0.1, mirror=axes_mirrored, spacing=spacing)
         self.intensity = Chain(*_intensity(level))
 

@@ -67,8 +67,8 @@ class SegmentationConfig:
     )
     augmentation: str = setting(
         "light", "light: intensity and noise; strong: as nnU-Net trains, with rotation, scale, bending, blur, low resolution and "
-        "mirroring (never of radiographs) too",
-        choices=("none", "light", "strong"), advanced=True,
+        "mirroring (never of radiographs) too; moderate: strong without mirroring and with half the turns, for short trainings",
+        choices=("none", "light", "moderate", "strong"), advanced=True,
     )  # fmt: skip
     overlap: float = setting(
         0.25, "Share of a window that its neighbour sees too, when whole images are segmented",
