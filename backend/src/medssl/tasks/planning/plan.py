@@ -80,7 +80,13 @@ class Planned:
         stages = {
             name: tuple(tuple(int(n) for n in sides) for sides in rows) for name, rows in values["pooling"].items()
         }
-        kept = {"centred": False, **values, "crop": tuple(values["crop"]), "notes": tuple(values["notes"]), "pooling": Pooling(**stages)}
+        kept = {
+            "centred": False,
+            **values,
+            "crop": tuple(values["crop"]),
+            "notes": tuple(values["notes"]),
+            "pooling": Pooling(**stages),
+        }
         return Planned(**kept)
 
 
