@@ -16,7 +16,6 @@ import argparse
 import csv
 import json
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -85,7 +84,7 @@ def run_ours(place: Path, labels: int, seed: int, asked: argparse.Namespace) -> 
     _medssl(place, "segment", str(images), "--model", found["job"], "--output", str(place / "predicted"),
             "--modality", asked.modality, "--device", "cpu")  # fmt: skip
     cases = measure(place / "predicted", asked.data / "labels", parts["test"])
-    kept = {name: found[name] for name in ("planning_s", "training_s", "processor_s", "steps", "plan")}
+    kept = {name: found[name] for name in ("planning_s", "training_s", "steps", "plan")}
     return {**kept, "step_s": probe["step_s"], "cases": cases}
 
 
@@ -97,10 +96,9 @@ def _train(
         "training.warmup_steps": max(1, steps // 20), "training.seed": seed, "training.workers": 0,
     }  # fmt: skip
     given = [*(f"{key}={value}" for key, value in settings.items()), *asked.set]
-    begin, busy = time.time(), _processor_s()
+    begin = time.time()
     _medssl(place, "finetune", str(table), "--name", name, "--device", "cpu", "--modality", asked.modality,
             *(word for one in given for word in ("--set", one)))  # fmt: skip
-    busy = _processor_s() - busy
     store = JobStore(place / "home")
     job = next(view.id for view in store.list() if view.spec.name == name)
     events = [json.loads(line) for line in (store.folder(job) / "events.jsonl").read_text().splitlines()]
@@ -112,15 +110,9 @@ def _train(
     paces = [event["samples_per_s"] for event in loss[2:]] or [loss[-1]["samples_per_s"]]
     plan = next(event for event in events if event["type"] == "plan")
     return {
-        "job": job, "processor_s": busy, "planning_s": first - begin, "training_s": last - first, "steps": steps, "plan": plan["text"],
+        "job": job, "planning_s": first - begin, "training_s": last - first, "steps": steps, "plan": plan["text"],
         "step_s": plan["batch"] / float(np.median(paces)), "validation_s": times["metric"][0] - times["loss"][-1 if steps == every else 0],
     }  # fmt: skip
-
-
-def _processor_s() -> float:
-    """Of all children so far: what was spent however busy the machine was."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _medssl(place: Path, *arguments: str) -> None:

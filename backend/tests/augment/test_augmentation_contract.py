@@ -94,6 +94,16 @@ def test_a_turn_of_flat_voxels_keeps_shapes_and_thick_slices_turn_in_their_plane
     assert bool((matrix[:, 2, :2] == 0).all() and (matrix[:, :2, 2] == 0).all() and (matrix[:, 2, 2] == 1).all())
 
 
+@pytest.mark.parametrize("axes", [2, 3])
+def test_moderate_is_strong_with_small_turns_and_without_mirroring(axes):
+    moderate, strong = (Augmentation(level, axes=axes) for level in ("moderate", "strong"))
+    drawn = moderate.warp.draw(torch.empty(200, 1, *[16] * axes), generator())
+    assert not drawn.flips.any() and bool(drawn.bent.any() and drawn.moved.any())
+    assert moderate.warp.turn == 15.0 < strong.warp.turn and moderate.warp.scale == strong.warp.scale
+    kinds = [[(type(one), type(one.distortion)) for one in chain.intensity.distortions] for chain in (moderate, strong)]
+    assert kinds[0] == kinds[1]
+
+
 def test_a_radiograph_is_never_mirrored_and_never_upside_down_unless_asked():
     drawn = Augmentation("strong", axes=2, mirror=False).warp.draw(torch.empty(500, 1, 16, 16), generator())
     assert not drawn.flips.any()

@@ -15,6 +15,7 @@ from task_sets import SMALL, run, task_spec, write_pictures, write_table, write_
 from timm.models.swin_transformer import SwinTransformer
 
 from medssl.core.errors import CancelledError
+from medssl.core.files import read_json, write_json
 from medssl.core.plan import Plan, read_plan
 from medssl.images.formats.reading import read_volume, write_volume
 from medssl.inference.volumes.segmenter import segment_image
@@ -147,6 +148,26 @@ def test_it_goes_on_from_its_own_model_and_from_its_checkpoint(tmp_path: Path):
     model = str(job.folder / "results" / "model.safetensors")
     _, more = run(task_spec("segmentation", data, model, classes=""), tmp_path / "more")
     assert "head too" in more.of("transfer")[0]["text"]
+
+
+@pytest.mark.parametrize("form", ["3d", "2d"])
+def test_a_job_begun_before_small_volumes_lay_in_the_middle_goes_on_as_it_was(tmp_path: Path, form: str):
+    data, weights = write_volumes(tmp_path / "data"), {}
+    spec = task_spec("segmentation", data, form=form, crop=[32, 32, 32], network="basic_unet")
+    plan = None
+    for name in ("new", "same", "earlier"):
+        job = FakeRun(tmp_path / name / "job", tmp_path / "home", resume=plan is not None)
+        if plan is not None:
+            write_json(job.folder / "plan.json", plan)
+        run_task(spec, job)
+        weights[name] = load_weights(job.folder / "results" / "model.safetensors").state_dict()
+        plan = read_json(job.folder / "plan.json")
+        if name == "same":
+            del plan["plan"]["centred"]
+    alike = {
+        name: all(torch.equal(weights["new"][key], weights[name][key]) for key in weights["new"]) for name in weights
+    }
+    assert alike == {"new": True, "same": True, "earlier": False}
 
 
 def test_test_images_change_nothing_but_the_test(tmp_path: Path):

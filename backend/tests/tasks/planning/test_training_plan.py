@@ -91,4 +91,10 @@ def test_a_box_that_fits_nowhere_is_refused_with_the_numbers():
 
 def test_it_survives_json():
     found = made(5e9)
-    assert Planned.from_dict(json.loads(json.dumps(found.as_dict()))) == found
+    assert found.centred and Planned.from_dict(json.loads(json.dumps(found.as_dict()))) == found
+
+
+def test_a_plan_made_before_small_images_lay_in_the_middle_keeps_them_where_they_were():
+    earlier = made(5e9).as_dict()
+    del earlier["centred"]
+    assert not Planned.from_dict(json.loads(json.dumps(earlier))).centred

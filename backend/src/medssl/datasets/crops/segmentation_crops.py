@@ -22,8 +22,9 @@ class SegmentationDataset(Dataset):
 
     With the chance `foreground_share` a crop is centred on a random voxel of a random class of its volume, as far as the
     volume's borders let it, else (and where nothing is labelled) its place is uniform. A volume smaller than the crop lies in its
-    middle, as where whole images are segmented; around it are the image's minimum and background. A sample is a dict: raw (C, *size) int16 or float32, the same box of every channel; mask (1, *size) uint8, class
-    numbers; window (2,) or (C, 2) float32, the stored values that become 0 and 1; index; volume, its number; start (3,).
+    middle, as where whole images are segmented; around it are the image's minimum and background, and `start` is negative.
+    A sample is a dict: raw (C, *size) int16 or float32, the same box of every channel; mask (1, *size) uint8, class numbers;
+    window (2,) or (C, 2) float32, the stored values that become 0 and 1; index; volume, its number; start (3,).
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class SegmentationDataset(Dataset):
 
 
 def crop_bounds(length: int, size: int, centred: bool = True) -> tuple[int, int]:
-    """First and last start of crops of `size` along an axis; where the image is smaller one, which has it in the middle."""
+    """First and last start of crops of `size` along an axis of `length` voxels; equal where the crop is larger, which then holds it in
+    its middle (not `centred`: at its beginning).
+    """
     if length >= size:
         return 0, length - size
     start = -((size - length) // 2) if centred else 0
