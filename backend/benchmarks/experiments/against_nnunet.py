@@ -97,8 +97,8 @@ def _train(
     }  # fmt: skip
     given = [*(f"{key}={value}" for key, value in settings.items()), *asked.set]
     begin = time.time()
-    _medssl(place, "finetune", str(table), "--name", name, "--device", "cpu", "--modality", asked.modality,
-            *(word for one in given for word in ("--set", one)))  # fmt: skip
+    _medssl(place, "finetune", str(table), "--name", name, "--preset", asked.preset, "--device", "cpu", "--modality",
+            asked.modality, *(word for one in given for word in ("--set", one)))  # fmt: skip
     store = JobStore(place / "home")
     job = next(view.id for view in store.list() if view.spec.name == name)
     events = [json.loads(line) for line in (store.folder(job) / "events.jsonl").read_text().splitlines()]
@@ -223,6 +223,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--nnunet-python", default="", help="Python of an environment with nnunetv2")
+    parser.add_argument("--preset", default="minutes", help="of ours")
     parser.add_argument("--set", action="append", default=[], help="further settings of ours")
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()

@@ -125,6 +125,11 @@ class SegmentationConfig:
                          "nesterov": True, "weight_decay": 3e-5, "schedule": "poly", "rate_every": 250, "warmup_steps": 0,
                          "clip_gradient": 12.0, "workers": 4, "validate_every": 2_500, "checkpoint_every": 500},
         },
+        "minutes": {  # of volumes on a processor: what learnt fastest there (docs/experiments.md)
+            "network": "unet3d", "base_width": 8, "augmentation": "moderate",
+            "training": {"steps": 1000, "batch_size": 0, "learning_rate": 3e-3, "warmup_steps": 50, "workers": 0,
+                         "validate_every": 250, "checkpoint_every": 250},
+        },
         "laptop": {
             "backbone": "swin_micro",
             "training": {"steps": 150, "batch_size": 0, "learning_rate": 1e-3, "warmup_steps": 10, "validate_every": 50,
