@@ -157,7 +157,7 @@ def train(table: Path, name: str, steps: int, asked: argparse.Namespace, seed: i
     settings = [
         f"training.steps={steps}", f"training.validate_every={half}", f"training.checkpoint_every={half}", f"training.seed={seed}"
     ]  # fmt: skip
-    begin = ["finetune", str(table), "--preset", "laptop", "--test-fraction", "0", *_sets(SETTINGS)]
+    begin = ["finetune", str(table), "--preset", "minutes", "--test-fraction", "0", *_sets(SETTINGS)]
     if model:
         begin = ["continue", str(table), "--model", model]
     answer = _medssl(asked, *begin, *_sets([*settings, *asked.set]), "--name", name, "--device", asked.device)

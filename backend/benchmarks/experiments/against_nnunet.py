@@ -3,11 +3,11 @@
     python backend/benchmarks/experiments/against_nnunet.py --data shared/data/mr-hippocampus --labels 20 --seeds 0 1 \\
         --minutes 20 --nnunet-python ENV/bin/python --output against
 
-ENV is an environment of its own with `pip install nnunetv2`; without it only ours is run. 37 volumes are held out for testing (drawn
-once), `--labels` train, up to 20 of the rest validate. Each system gets both cores, one after the other; reading, planning and
-preprocessing are timed apart. How many steps fit into the minutes is probed for both, so that their schedules end with the time.
-A finished run is a line of runs.jsonl; called again with the same folder it goes on. The table gives mean Dice and surface Dice (1 mm)
-over the test images, and the paired difference over them with its bootstrap interval.
+ENV is an environment of its own with `pip install nnunetv2`; without it only ours is run. 37 volumes (`--test`) are held out for
+testing (drawn once), `--labels` train, up to 20 (`--validation`) of the rest validate. Each system gets both cores, one after the
+other; reading, planning and preprocessing are timed apart. How many steps fit into the minutes is probed for both, so that their
+schedules end with the time. A finished run is a line of runs.jsonl; called again with the same folder it goes on. The table gives
+mean Dice and surface Dice (1 mm) over the test images, and the paired difference over them with its bootstrap interval.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import SimpleITK as sitk
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics
 from medssl.jobs.store import JobStore
 
-TEST, VALIDATION, VALIDATIONS = 37, 20, 4
+VALIDATIONS = 4  # of ours, in a training
 PROBE_STEPS, REPLICATES = 20, 5000
 DRIVER = Path(__file__).with_name("nnunet_driver.py")
 OURS, THEIRS = "medssl", "nnunet"
@@ -55,17 +55,17 @@ def main() -> None:
                     report(asked)
 
 
-def split(data: Path, labels: int) -> dict[str, list[str]]:
+def split(labels: int, asked: argparse.Namespace) -> dict[str, list[str]]:
     """Names of the images of each part; the test images are the same whatever the labels."""
-    names = sorted(path.name for path in (data / "labels").glob("*.nii.gz"))
+    names = sorted(path.name for path in (asked.data / "labels").glob("*.nii.gz"))
     random.Random(0).shuffle(names)
-    rest = names[TEST:]
-    return {"test": names[:TEST], "train": rest[:labels], "val": rest[labels : labels + VALIDATION]}
+    rest = names[asked.test :]
+    return {"test": names[: asked.test], "train": rest[:labels], "val": rest[labels : labels + asked.validation]}
 
 
 def run_ours(place: Path, labels: int, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
     """`medssl finetune` from scratch, then `medssl segment` of the test images."""
-    parts, table = split(asked.data, labels), place / "set.csv"
+    parts, table = split(labels, asked), place / "set.csv"
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("image", "patient", "mask", "split", "modality"))
@@ -123,7 +123,7 @@ def _medssl(place: Path, *arguments: str) -> None:
 
 def run_nnunet(place: Path, labels: int, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
     """nnU-Net in its own environment; see `nnunet_driver.py`."""
-    parts, raw = split(asked.data, labels), place / "nnUNet_raw" / "Dataset501_Compared"
+    parts, raw = split(labels, asked), place / "nnUNet_raw" / "Dataset501_Compared"
     for folder in (
         raw / "imagesTr",
         raw / "labelsTr",
@@ -146,7 +146,8 @@ def run_nnunet(place: Path, labels: int, seed: int, asked: argparse.Namespace) -
     (raw / "dataset.json").write_text(json.dumps(about))
     stems = {part: [name.removesuffix(".nii.gz") for name in parts[part]] for part in ("train", "val")}
     (place / "split.json").write_text(json.dumps(stems))
-    command = [asked.nnunet_python, str(DRIVER), str(place), "--minutes", str(asked.minutes), "--seed", str(seed)]
+    command = [asked.nnunet_python, str(DRIVER), str(place), "--minutes", str(asked.minutes), "--seed", str(seed),
+               "--batch", str(asked.nnunet_batch)]  # fmt: skip
     with (place / "log.txt").open("w") as log:
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=log, text=True)
         log.write(done.stdout)
@@ -220,9 +221,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="a folder with images/ and labels/ of equal names")
     parser.add_argument("--modality", default="MR")
     parser.add_argument("--labels", type=int, nargs="+", default=[20, 160])
+    parser.add_argument("--test", type=int, default=37, help="volumes that test")
+    parser.add_argument("--validation", type=int, default=20, help="volumes that validate, at most")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--nnunet-python", default="", help="Python of an environment with nnunetv2")
+    parser.add_argument("--nnunet-batch", type=int, default=0, help="samples in a step of nnU-Net's; 0: as it plans")
     parser.add_argument("--preset", default="minutes", help="of ours")
     parser.add_argument("--set", action="append", default=[], help="further settings of ours")
     parser.add_argument("--output", type=Path, required=True)

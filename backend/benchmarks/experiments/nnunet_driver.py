@@ -1,6 +1,6 @@
 """Train nnU-Net v2 for so many minutes and let it predict; run by `against_nnunet.py` in an environment of its own.
 
-    PYTHON nnunet_driver.py WORK --minutes 20 --seed 0 --threads 2
+    PYTHON nnunet_driver.py WORK --minutes 20 --seed 0 --threads 2 [--batch 2]
 
 WORK holds nnUNet_raw/Dataset501_Compared as nnU-Net wants it, split.json ({"train": [...], "val": [...]}) and test/ with images.
 Planning and preprocessing come first and are timed apart. Epochs times iterations follow from a timed probe, so that nnU-Net's
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=0, help="instead of the planned one")
     asked = parser.parse_args()
     for name in ("raw", "preprocessed", "results"):
         os.environ[f"nnUNet_{name}"] = str(asked.work / f"nnUNet_{name}")
@@ -56,6 +57,9 @@ def compare(asked: argparse.Namespace) -> dict[str, float | int | list[int]]:
     planning = float((folder / "planned").read_text())
     (folder / "splits_final.json").write_text(json.dumps([json.loads((asked.work / "split.json").read_text())]))
     plans = json.loads((folder / "nnUNetPlans.json").read_text())
+    if asked.batch:
+        plans["configurations"]["3d_fullres"]["batch_size"] = asked.batch
+        (folder / "nnUNetPlans.json").write_text(json.dumps(plans))
     plans["continue_training"] = False
 
     class ForMinutes(nnUNetTrainer):
