@@ -157,7 +157,8 @@ def train(table: Path, name: str, steps: int, asked: argparse.Namespace, seed: i
     settings = [
         f"training.steps={steps}", f"training.validate_every={half}", f"training.checkpoint_every={half}", f"training.seed={seed}"
     ]  # fmt: skip
-    begin = ["finetune", str(table), "--preset", "minutes", "--test-fraction", "0", *_sets(SETTINGS)]
+    warm_up = f"training.warmup_steps={max(1, steps // 10)}"
+    begin = ["finetune", str(table), "--preset", "minutes", "--test-fraction", "0", *_sets([*SETTINGS, warm_up])]
     if model:
         begin = ["continue", str(table), "--model", model]
     answer = _medssl(asked, *begin, *_sets([*settings, *asked.set]), "--name", name, "--device", asked.device)
