@@ -71,7 +71,7 @@ def pretraining(data: Path, budget_gb: float, asked: argparse.Namespace) -> tupl
 def segmentation(data: Path, budget_gb: float, asked: argparse.Namespace) -> tuple[JobSpec, dict[str, Any]]:
     """From scratch, planned for the budget."""
     where = DataSpec(path=str(write_volumes(data, asked.volume, labelled=True)))
-    config = {"training": training(budget_gb, asked.steps), "mirror": False}
+    config = {"training": training(budget_gb, asked.steps), "postprocessing": "none"}  # of noise it takes minutes
     return JobSpec("finetune", "segmentation", config, where, device="cpu", rivals=False), {}
 
 
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=8, help="channels of the first layer")
     parser.add_argument("--side", type=int, default=0, help="of the cubes; 0: the largest of which two fit")
     parser.add_argument("--steps", type=int, default=2)
-    parser.add_argument("--volume", type=int, default=128, help="side of the volumes that are segmented")
+    parser.add_argument("--volume", type=int, default=96, help="side of the volumes that are segmented")
     parser.add_argument("--trainings", nargs="+", choices=TRAININGS, default=list(TRAININGS))
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
