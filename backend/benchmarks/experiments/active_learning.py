@@ -130,19 +130,8 @@ def choose(
     if arm == "random":
         return [name for name in order if name not in labelled][: asked.per_round]
     folder = candidates(parts, asked)
-    answer = _medssl(
-        asked,
-        "next",
-        str(folder),
-        "--modality",
-        "MR",
-        "--model",
-        job,
-        "--no-mirror",
-        "--count",
-        str(asked.per_round),
-        "--json",
-    )
+    answer = _medssl(asked, "next", str(folder), "--modality", "MR", "--model", job, "--no-mirror", "--count",
+                     str(asked.per_round), "--json")  # fmt: skip
     return [Path(row["path"]).name for row in json.loads(answer)]
 
 

@@ -40,6 +40,7 @@ def main() -> None:
     """Run what is not done yet, and write the table."""
     asked = _arguments()
     asked.output.mkdir(parents=True, exist_ok=True)
+    _keep_to_settings(asked)
     for labels in asked.labels:
         for seed in asked.seeds:
             for system, run in ((OURS, run_ours), (THEIRS, run_nnunet)):
@@ -203,6 +204,20 @@ def _difference(ours: np.ndarray | None, theirs: np.ndarray | None) -> str:
     drawn = np.random.default_rng(0).integers(0, len(differences), (REPLICATES, len(differences)))
     low, high = np.percentile(differences[drawn].mean(axis=1), (2.5, 97.5))
     return f"{differences.mean():+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def _keep_to_settings(asked: argparse.Namespace) -> None:
+    """One folder holds runs of one comparison: other settings would be answered with what was run before."""
+    names = ("test", "validation", "minutes", "modality", "preset", "set", "nnunet_batch")
+    settings = {"data": str(asked.data.resolve()), **{name: getattr(asked, name) for name in names}}
+    path = asked.output / "settings.json"
+    before = json.loads(path.read_text()) if path.is_file() else settings
+    other = [
+        f"{name} = {settings[name]} (before: {before[name]})" for name in settings if settings[name] != before[name]
+    ]
+    if other:
+        sys.exit(f"{asked.output} holds runs with other settings: {', '.join(other)}. Give another --output")
+    path.write_text(json.dumps(settings))
 
 
 def runs(asked: argparse.Namespace) -> list[dict[str, Any]]:
