@@ -67,7 +67,7 @@ def test_tokens_are_kept_as_hashes_for_the_owner_alone(home):
     token = TokenFile(home).add("Ada", RUN)
     path = home / "tokens.json"
     assert path.stat().st_mode & 0o777 == 0o600
-    assert token not in path.read_text() and token.split("_")[2] not in path.read_text()
+    assert token not in path.read_text() and token.split("_", 2)[2] not in path.read_text()
     assert json.loads(path.read_text())[0]["key"] == token_key(token)
 
 
