@@ -11,7 +11,7 @@ import vtk
 from refusals import refused
 from scaffold import phantoms
 from scaffold.restoring import GENESIS
-from scaffold.tasks import FINDINGS, LUNGS, MainWindow, TaskServer, segmentEditorModule
+from scaffold.tasks import FINDINGS, LUNGS, MODELS, SEGMENTS, MainWindow, TaskServer, segmentEditorModule
 
 from medssl.core.errors import WeightsError
 
@@ -78,6 +78,24 @@ def test_segment(ready, scene, process_until, grab):
     ready.grabBeside(grab, "segment-overview", 620)
     ready.finish(ui.segmentButton, process_until)
     assert ready.segment.segmented.node is not node and node.GetScene() is scene, "the first one stays"
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_mirrored_images_are_offered_for_models_that_learnt_from_such(mirrored, make_inference, process_until):
+    task = {"name": "segmentation", "segments": SEGMENTS, "mirrored": mirrored}
+    known = {**MODELS[0], "plan": {"method": "unet-segmenter", "task": task}}
+    panel = make_inference(TaskServer(models=[known, {**MODELS[0], "model": "old", "name": "old"}]), "segment")
+    panel.segment = panel.sections.segment
+    ui = panel.segment.ui
+    ui.segmentSelector.setCurrentNode(phantoms.volume("chest", (64, 56, 32)))
+    ui.mirrorCheck.checked = True
+    panel.connect(process_until)
+    for model, offered in ((LUNGS, mirrored), ("old", True), (LUNGS, mirrored)):
+        panel.choose(model)
+        assert ui.mirrorCheck.enabled == offered and ("would answer noise" in ui.mirrorCheck.toolTip) != offered
+        assert ui.mirrorCheck.checked, "the choice stays for the next model"
+    panel.finish(ui.segmentButton, process_until)
+    assert panel.server.asked[0].mirror == mirrored and ui.mirrorCheck.enabled == mirrored
 
 
 def test_the_uncertainty_lies_over_its_volume_as_a_result_of_its_own(ready, scene, process_until, grab):

@@ -36,7 +36,7 @@ class SegmentBox(InspectionBox):
         self.segmented, self._openEditor = None, openEditor
         ui = self.ui
         self.channels = ChannelRows(ui.channelsFrame, self._onChannels)
-        self._volumeTitle = ui.segmentLabel.text
+        self._volumeTitle, self._mirrorTip = ui.segmentLabel.text, ui.mirrorCheck.toolTip
         self._inputs = (ui.segmentSelector, ui.mirrorCheck, ui.uncertaintyCheck, ui.channelsFrame)
         ui.segmentSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._chose())
         ui.editButton.connect("clicked(bool)", lambda _checked: self._edit())
@@ -55,6 +55,13 @@ class SegmentBox(InspectionBox):
             names, node = channelNames(self._models.model), self.ui.segmentSelector.currentNode()
             self.channels.show(names, node)
             self.ui.segmentLabel.text = f"{elideMiddle(names[0], NAME)}:" if names else self._volumeTitle
+        knows = _knowsMirrored(self._models.model)
+        self.ui.mirrorCheck.enabled = knows and not self.busy
+        self.ui.mirrorCheck.toolTip = (
+            self._mirrorTip
+            if knows
+            else _("Not with this model: it was trained without mirrored images and would answer noise")
+        )
         super().update()
 
     def close(self) -> None:
@@ -74,7 +81,8 @@ class SegmentBox(InspectionBox):
 
     def _start(self, *callbacks):
         ui = self.ui
-        ticked = dict(mirror=ui.mirrorCheck.checked, uncertainty=ui.uncertaintyCheck.checked)
+        mirror = ui.mirrorCheck.checked and _knowsMirrored(self._models.model)
+        ticked = dict(mirror=mirror, uncertainty=ui.uncertaintyCheck.checked)
         return self._ask("segment", ui.segmentSelector.currentNode(), callbacks, channels=self.channels.nodes, **ticked)
 
     def _advice(self) -> str:
@@ -106,6 +114,12 @@ class SegmentBox(InspectionBox):
             self._openEditor(self.segmented.node, self.segmented.volume)
         except Exception as error:  # the border of a Qt slot: what is raised beyond it is only printed
             self.showError(error)
+
+
+def _knowsMirrored(model) -> bool:
+    """May the model be asked about mirrored images? Also where its file, of before, does not say."""
+    task = ((model or {}).get("plan") or {}).get("task") or {}
+    return task.get("mirrored", True)
 
 
 def _number(value) -> str:

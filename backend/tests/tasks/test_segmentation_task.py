@@ -17,11 +17,13 @@ from timm.models.swin_transformer import SwinTransformer
 from medssl.core.errors import CancelledError
 from medssl.core.files import read_json, write_json
 from medssl.core.plan import Plan, read_plan
+from medssl.core.schema import build_asked
 from medssl.images.formats.reading import read_volume, write_volume
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.tasks.run import run_task
+from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.loss import make_loss
 from medssl.tasks.segmentation.results import WorstCases
 
@@ -55,6 +57,26 @@ def test_it_learns_and_leaves_model_tables_and_report(tmp_path: Path):
     ]
     assert job.of("transfer")[0]["matched"] == 0 and job.of("finished")
     assert "channels" not in plan.task and [one.name for one in plan.channels] == ["MR"], "a header as it always was"
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "mirrored"),
+    [("volumes", "light", False), ("volumes", "moderate", False), ("volumes", "strong", True), ("pictures", "strong", False)],
+)  # fmt: skip
+def test_the_file_says_whether_training_images_were_mirrored(kind, level, mirrored, tmp_path: Path):
+    """Whole images are segmented by mirrored copies where the network knows such, whatever an old form still asks for."""
+    training = {**SMALL["segmentation"]["training"], "steps": 1, "validate_every": 1}
+    over = {"backbone": "swin_micro", "classes": ""} if kind == "pictures" else {}
+    data = (write_pictures if kind == "pictures" else write_volumes)(tmp_path / "data")
+    run(task_spec("segmentation", data, training=training, augmentation=level, mirror=True, **over), tmp_path)
+    task = read_plan(tmp_path / "job" / "results" / "model.safetensors").task
+    assert task["mirrored"] is mirrored and task["mirror"] is mirrored
+
+
+def test_mirrored_copies_are_refused_where_training_shows_none():
+    with refused("setting-overridden", ["mirror = True", "augmentation = 'light'", "augmentation=strong"]):
+        build_asked(SegmentationConfig, {"mirror": True})
+    assert build_asked(SegmentationConfig, {"mirror": True, "augmentation": "strong"}).mirror
 
 
 @pytest.mark.parametrize("name", ["dice", "dice-ce"])

@@ -6,10 +6,10 @@
 What self-supervision distorts is in `distort`, whose way of drawing and applying this shares.
 """
 
-from medssl.augment.augmentation import Augmentation
+from medssl.augment.augmentation import Augmentation, mirrors
 from medssl.augment.blur import Blur
 from medssl.augment.intensity import Brightness, Contrast, Gamma, Noise
 from medssl.augment.resolution import LowResolution
 from medssl.augment.warp import Warp
 
-__all__ = ["Augmentation", "Blur", "Brightness", "Contrast", "Gamma", "LowResolution", "Noise", "Warp"]
+__all__ = ["Augmentation", "Blur", "Brightness", "Contrast", "Gamma", "LowResolution", "Noise", "Warp", "mirrors"]

@@ -18,6 +18,11 @@ from medssl.distort.pipeline import Chain, Sometimes
 LEVELS = ("none", "light", "moderate", "strong")
 
 
+def mirrors(level: str, allowed: bool) -> bool:
+    """Does a level show mirrored images, where the kind of images allows them (radiographs do not)?"""
+    return allowed and level == "strong"
+
+
 @dataclass(frozen=True)
 class Changes:
     """What is drawn for a batch: of space (None where nothing moves) and of intensity."""
@@ -48,7 +53,7 @@ class Augmentation:
         if level in ("moderate", "strong"):
             moderate = level == "moderate"
             turn = 15.0 if moderate else 30.0 if axes == 3 else 180.0 if mirror else 15.0
-            axes_mirrored = tuple(range(axes)) if mirror and not moderate else ()
+            axes_mirrored = tuple(range(axes)) if mirrors(level, mirror) else ()
             self.warp = Warp(turn=turn, bend_probability=0.1, mirror=axes_mirrored, spacing=spacing)
         self.intensity = Chain(*_intensity(level))
 

@@ -265,9 +265,13 @@ class SegmentRequest(Request):
     volume: VolumeRef = asked("Image")
     model: str = asked("Model: a job's id or a weight file of the task segmentation")
     overlap: float = asked("Overlap of neighbouring windows, 0 to 0.9; negative: as in training", -1.0, maximum=0.9)
-    mirror: bool = asked("Mirrored images too, averaged (of a volume 8 times as long)", False)
+    mirror: bool = asked(
+        "Mirrored images too, averaged (of a volume 8 times as long); of a model that was trained with mirrored images",
+        False,
+    )
     uncertainty: bool = asked(
-        "Uncertainty map too: entropy over the networks of an ensemble; of one network over mirrored images", False
+        "Uncertainty map too: entropy over the networks of an ensemble; of one network over mirrored images, where it was trained with such",
+        False,
     )
     orientation: str = fields.orientation()
     spacing: str = fields.spacing()
@@ -352,6 +356,8 @@ class NextCaseRequest(Request):
     uncertainty: float = asked(
         "Share of the score that is uncertainty, the rest is difference", 0.5, minimum=0, maximum=1
     )
-    mirror: bool = asked("Mirrored images too, averaged (segmentation models)", True)
+    mirror: bool = asked(
+        "Mirrored images too, averaged (segmentation models that were trained with mirrored images)", True
+    )
     part: str = fields.part()
     device: str = fields.device()

@@ -12,6 +12,7 @@ from medssl.images.formats.reading import write_volume
 from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.inference.volumes.channels import check_channels, on_one_grid
 from medssl.inference.volumes.found_labels import COLUMNS
+from medssl.inference.volumes.mirroring import check_mirror
 from medssl.inference.volumes.segmenter import check_segmenter, segment_image
 from medssl.reports.figures.segmentation import draw_segmentation
 
@@ -28,7 +29,7 @@ def segment(request: SegmentRequest, context: Context) -> None:
     """
     context.progress(0.0, "loading the model")
     net = stated(context.model(request.model, "", request.device), request)
-    check_segmenter(net)  # before the image is read: it may take long
+    check_mirror(check_segmenter(net), request.mirror)  # before the image is read: it may take long
     context.progress(0.0, "reading the image")
     ref = request.volume
     volume = context.volume(replace(ref, further=()))

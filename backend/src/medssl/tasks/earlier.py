@@ -19,7 +19,7 @@ from monai.transforms import (
 )
 from torch import Tensor
 
-from medssl.augment import Augmentation
+from medssl.augment import Augmentation, mirrors
 
 BATCHED = 3  # the first version of job specs whose fine-tunings change whole batches, and whose Dice leaves out the background
 PLANNED = 3  # the first whose segmentations are planned from their data
@@ -54,7 +54,7 @@ class SampleAugmentation:
                     mode=("bilinear", "nearest"), padding_mode="border", allow_missing_keys=True,
                 )
             )  # fmt: skip
-            if mirror:
+            if mirrors(level, mirror):
                 steps += [RandFlipd(keys, prob=0.5, spatial_axis=axis, allow_missing_keys=True) for axis in range(axes)]
         if level != "none":
             steps += [

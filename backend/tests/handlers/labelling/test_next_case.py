@@ -69,6 +69,23 @@ def test_the_widest_doubt_comes_first_and_says_why(table, tmp_path):
     assert context.fractions == sorted(context.fractions)
 
 
+@pytest.mark.parametrize(("mirrored", "copies"), [({}, 1), ({"mirrored": False}, 1), ({"mirrored": True}, 8)])
+def test_mirrored_copies_are_asked_of_models_that_learnt_from_such(mirrored, copies, table, tmp_path):
+    seen = []
+
+    class Counting(Levels):
+        def forward(self, x):
+            seen.append(len(x))
+            return super().forward(x)
+
+    plain = {"mirror": False}
+    ask("next_case", request(table, **plain), KeepingContext(tmp_path / "plain", Counting(**mirrored)))
+    once = sum(seen)
+    seen.clear()
+    ask("next_case", request(table), KeepingContext(tmp_path / "c", Counting(**mirrored)))
+    assert once > 0 and (sum(seen) == once if copies == 1 else sum(seen) > 4 * once)
+
+
 def test_a_second_question_looks_at_nothing_again(table, tmp_path):
     context, net = KeepingContext(tmp_path / "c", Levels()), None
     ask("next_case", request(table), context)

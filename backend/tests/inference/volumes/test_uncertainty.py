@@ -47,7 +47,7 @@ def test_the_entropy_is_a_share_of_the_largest():
 
 def test_it_is_high_where_classes_meet_and_nothing_where_there_is_no_doubt():
     volume = ramp()
-    found = segment_image(volume, Steep(60.0), uncertainty=True)
+    found = segment_image(volume, Steep(60.0, mirrored=True), uncertainty=True)
     unsure, scaled = found.uncertainty.array, (volume.array + 1000) / 2000
     assert unsure.shape == volume.shape and unsure.dtype == np.float32
     border = np.abs(scaled[..., None] - np.array(LEVELS)).min(-1)
@@ -89,7 +89,7 @@ def test_mirrored_copies_are_averaged_by_their_probabilities():
 
     volume = ramp()
     small = replace(volume, array=volume.array[:16, :16, :8])
-    found = segment_image(small, OneSided(), uncertainty=True)
+    found = segment_image(small, OneSided(mirrored=True), uncertainty=True)
     np.testing.assert_allclose(found.uncertainty.array, np.log(2) / np.log(3), atol=2e-3)
 
 
@@ -105,7 +105,8 @@ def test_the_temperature_of_the_file_makes_it_broader():
 
 def test_a_radiograph_has_one_too():
     image = radiograph((100, 90))
-    found = segment_image(image, Steep(30.0, form="2d", size=(64, 64), modality="CXR"), uncertainty=True)
+    net = Steep(30.0, form="2d", size=(64, 64), modality="CXR", mirrored=True)
+    found = segment_image(image, net, uncertainty=True)
     assert found.uncertainty.shape == found.labels.shape and 0 < found.uncertainty.array.max() <= 1
     assert "2 mirrored copies" in found.notes[-1]
 

@@ -25,13 +25,17 @@ def segment(
         float, typer.Option(help="Overlap of neighbouring windows, 0 to 0.9; negative: as in training.")
     ] = -1.0,
     mirror: Annotated[
-        bool, typer.Option("--mirror", help="Mirrored images averaged too; of volumes 8 times as long.")
+        bool,
+        typer.Option(
+            "--mirror", help="Mirrored images averaged too, of a model trained with such; of volumes 8 times as long."
+        ),
     ] = False,
     uncertainty: Annotated[
         bool,
         typer.Option(
             "--uncertainty",
-            help="Uncertainty maps too, 0 (sure) to 1: entropy over an ensemble's networks, of one network over mirrored images.",
+            help="Uncertainty maps too, 0 (sure) to 1: entropy over an ensemble's networks, of one network over mirrored images, "
+            "where it was trained with such.",
         ),
     ] = False,
     format: Annotated[str, typer.Option(help="Format: nii.gz, or nrrd, which holds names and colours too.")] = "nii.gz",

@@ -45,9 +45,9 @@ def next_case(
     """Rank unlabelled images: what the model is unsure of, and what is unlike the images that are labelled, comes first.
 
     Uncertainty is the width of the doubtful border (mm) of a segmentation model's prediction: the entropy of its probabilities,
-    averaged over mirrored copies, over the surface that it draws. Difference is the distance of the model's embedding to the
-    nearest labelled or chosen image (1: as far apart as usual). Both count by their ranks. Any model that gives embeddings, and
-    no model at all (image statistics), rank by difference alone.
+    averaged over mirrored copies where it was trained with such, over the surface that it draws. Difference is the distance of
+    the model's embedding to the nearest labelled or chosen image (1: as far apart as usual). Both count by their ranks. Any
+    model that gives embeddings, and no model at all (image statistics), rank by difference alone.
     """
     data = data_spec(images, pattern, modality, validation_fraction=0.2, exclude=exclude)
     known = (data_spec(labelled, "", modality, validation_fraction=0.2),) if labelled else ()

@@ -17,6 +17,7 @@ from medssl.datasets.catalog.catalog import read_catalog
 from medssl.datasets.entry import Entry
 from medssl.handlers.context import Context
 from medssl.inference.capabilities import can, refusal
+from medssl.inference.volumes.mirroring import trained_mirrored
 from medssl.inspection.next_case.described_case import DescribedCase, describe_case
 from medssl.inspection.next_case.image_statistics import as_distances
 from medssl.inspection.next_case.labelled_images import Images, images_of, split_by_label
@@ -38,6 +39,12 @@ class _Asked:
     net: Network | None
     request: NextCaseRequest
     context: Context
+
+    @property
+    def mirror(self) -> bool:
+        """Mirrored copies tell doubt of a network that learnt from such; of another they tell nothing."""
+        known = self.by == PREDICTION and self.net is not None and trained_mirrored(self.net.plan) is True
+        return self.request.mirror and known
 
 
 def next_case(request: NextCaseRequest, context: Context) -> None:
@@ -114,7 +121,7 @@ def _described(
 
 def _one(asked: _Asked, entry: Entry, done: float, share: float, mirrored: bool) -> DescribedCase:
     """A description, kept for the next question with the same model; labelled images need no mirrored copies."""
-    context, mirror = asked.context, asked.request.mirror and mirrored
+    context, mirror = asked.context, asked.mirror and mirrored
     which = (asked.by, asked.request.model, asked.request.part, asked.net.plan.sha256 if asked.net else "")
 
     def report(fraction: float, message: str) -> None:

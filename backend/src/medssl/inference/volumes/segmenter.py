@@ -22,6 +22,7 @@ from medssl.images.volume import Volume
 from medssl.inference.capabilities import require
 from medssl.inference.volumes.channels import grid_reader, on_one_grid
 from medssl.inference.volumes.found_labels import class_table
+from medssl.inference.volumes.mirroring import trained_mirrored
 from medssl.inference.volumes.model_grid import ModelGrid, notes_before, on_model_grid
 from medssl.inference.volumes.postprocessing import SETTING, postprocess, recorded_steps, sentence
 from medssl.inference.volumes.slabs import class_numbers
@@ -85,7 +86,8 @@ def segment_image(
         view: how a 3D volume becomes 2D, for a model of radiographs.
         inverted: high values of a radiograph are dark.
         uncertainty: note how unsure the answer is in each voxel, 4 bytes for each: the entropy of the mean probabilities of an
-            ensemble's members. A model that is none is asked about mirrored copies too, whose mean labels the image then.
+            ensemble's members. A model that is none, and was trained with mirrored images, is asked about mirrored copies too,
+            whose mean labels the image then.
         sample: takes what the model says of some voxels, for calibration; not of a view.
 
     Raises:
@@ -101,7 +103,8 @@ def segment_image(
             f"overlap = {overlap}", "must be 0 to 0.9", "0.25 is a good start", code="setting-out-of-range"
         )
     members = len(net.members) if isinstance(net, Ensemble) else 1
-    mirror = mirror or bool(task.get("mirror")) or (uncertainty and members == 1)
+    copied = uncertainty and members == 1 and trained_mirrored(plan) is True
+    mirror = mirror or bool(task.get("mirror")) or copied
     classes = SegmentClasses.from_list(task["segments"])
     report = progress or (lambda fraction, message: None)
     windows = _Windows(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from medssl.core.plan import Plan
+from medssl.inference.volumes.mirroring import why_unmirrored
 
 CALIBRATION = "calibration"  # of `Plan.task`: what was found on validation images, `temperature` among it
 SLICES = 8  # whose entropy is computed at a time
@@ -94,10 +95,11 @@ def source_sentence(copies: int, members: int, plan: Plan) -> str:
     """What an uncertainty map was computed from, in words."""
     over = [f"{members} networks"] if members > 1 else []
     over += [f"{copies} mirrored copies, which took {copies} times as long"] if copies > 1 else []
+    over = over or [f"one network, {why_unmirrored(plan)}"]
     said = plan.task.get(CALIBRATION)
     known = (
         f"calibrated (temperature {temperature_of(plan):.2f})"
         if said
         else "not calibrated: the file records no temperature"
     )
-    return f"Uncertainty: entropy of the mean probabilities of {' and '.join(over) or 'one network'}, {known}"
+    return f"Uncertainty: entropy of the mean probabilities of {' and '.join(over)}, {known}"

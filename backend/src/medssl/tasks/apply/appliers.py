@@ -15,6 +15,7 @@ from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.planes import as_plane
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
+from medssl.inference.volumes.mirroring import check_mirror
 from medssl.inference.volumes.segmenter import check_segmenter, segment_image
 from medssl.networks.network import Network
 from medssl.tasks.apply.columns import Columns
@@ -57,6 +58,7 @@ class Segmenting:
 
     Raises:
         WeightsError: a model of another task.
+        ConfigError: mirrored copies of a model that never saw one.
         InputError: a label map would take the place of an image.
     """
 
@@ -64,7 +66,9 @@ class Segmenting:
         self, net: Network, catalog: Catalog, config: ApplyConfig, output: ApplyFolder, known: Mapping[str, str]
     ) -> None:
         self._net, self._config, self._folder = net, config, output.folder
-        classes = SegmentClasses.from_list(check_segmenter(net).task["segments"])
+        plan = check_segmenter(net)
+        check_mirror(plan, config.mirror)
+        classes = SegmentClasses.from_list(plan.task["segments"])
         self._files = file_names(catalog, f".{config.format}", known)
         check_inputs_stay((output.folder / name for name in self._files.values()), catalog)
         write_table(classes.as_list(), output.folder / CLASSES)

@@ -17,10 +17,12 @@ class ApplyConfig:
         -1.0, "Share of a window that its neighbour sees too; negative: as the model was trained", minimum=-1.0,
         maximum=0.9, advanced=True,
     )  # fmt: skip
-    mirror: bool = setting(False, "Average segmentations over mirrored images too", advanced=True)
+    mirror: bool = setting(
+        False, "Average segmentations over mirrored images too, of a model that was trained with such", advanced=True
+    )
     uncertainty: bool = setting(
         False, "Uncertainty maps of segmentations too, 0 (sure) to 1, in a folder beside the label maps; of a model that is no "
-        "ensemble over mirrored images, which takes longer", advanced=True,
+        "ensemble over mirrored images, which takes longer, where it was trained with such", advanced=True,
     )  # fmt: skip
     test_time: str = setting(
         "auto", "What predictions are averaged over; auto: as the model was trained",

@@ -74,7 +74,9 @@ class SegmentationConfig:
         0.25, "Share of a window that its neighbour sees too, when whole images are segmented",
         minimum=0.0, maximum=0.9, advanced=True,
     )  # fmt: skip
-    mirror: bool = setting(False, "Average over mirrored images when whole images are segmented", advanced=True)
+    mirror: bool = setting(
+        False, "Average over mirrored images when whole images are segmented (not of radiographs)", advanced=True
+    )
     largest_component: bool = setting(False, "Keep only the largest connected part of each class", advanced=True)
     postprocessing: str = setting(
         "auto", "Changes of the label map after the network. auto: of each class only the largest part kept, small parts dropped "
@@ -113,6 +115,7 @@ class SegmentationConfig:
                     code="not-a-multiple-of-eight",
                 )
 
+    ONLY_WHILE: ClassVar[dict[str, str]] = {"mirror": "augmentation=strong"}  # others never saw a mirrored image
     PRESETS: ClassVar[dict[str, dict]] = {
         "default": {
             "augmentation": "strong",

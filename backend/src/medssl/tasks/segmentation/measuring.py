@@ -132,7 +132,7 @@ class Measured:
             self.truth(held.part, n), np.random.default_rng(seeds.derive(0, f"calibration on {purpose} images", n))
         )
         config, image = self.config, held.part.images[n].whole()
-        found = segment_image(image, held.network, config.overlap, config.mirror, sample=sample)
+        found = segment_image(image, held.network, config.overlap, sample=sample)
         sample.asked = np.empty(0, np.int16)  # as large as the image, and done with
         return self.classes.index(found.labels.array), sample
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from medssl.augment import mirrors
 from medssl.core.plan import Channel, Plan
 from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Run
@@ -24,6 +25,7 @@ from medssl.datasets.splits.split import SPLIT_SEED
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, mean_known
 from medssl.images.geometry_config import geometry_rule
 from medssl.images.intensity.normalise import normalise
+from medssl.inference.volumes.mirroring import MIRRORED
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks import SWIN, family_of
 from medssl.networks.network import Network
@@ -213,7 +215,7 @@ class Segmentation(PlainMethod):
         """The metrics of each whole image, by the road that users take."""
         measured = self.measured()
         for n, image in enumerate(part.images):
-            found = segment_image(image.whole(), network, self.config.overlap, self.config.mirror)
+            found = segment_image(image.whole(), network, self.config.overlap)
             yield measured.case(part, n, self.classes.index(found.labels.array))
 
     def _laid_out(self, images: Tensor) -> Tensor:
@@ -233,6 +235,7 @@ class Segmentation(PlainMethod):
     def _first_plan(self, method: str, arguments: dict[str, Any], file: WeightFile | None) -> Plan:
         config = self.config
         spacings = np.array([image.spacing for image in self.parts.training.images])
+        mirrored = mirrors(config.augmentation, dimension(self.parts) == 3)
         return Plan(
             method=method,
             network=arguments,
@@ -241,7 +244,8 @@ class Segmentation(PlainMethod):
             modality=self.parts.modality,
             task={
                 "name": "segmentation", "form": self.form, "segments": self.classes.as_list(), "context": self.context,
-                "spacing": np.median(spacings, axis=0).tolist(), "overlap": config.overlap, "mirror": config.mirror,
+                "spacing": np.median(spacings, axis=0).tolist(), "overlap": config.overlap,
+                "mirror": config.mirror and mirrored, MIRRORED: mirrored,
                 "largest_component": config.largest_component, **self._channels(),
                 **({"plan": self.planned.as_dict()} if self.planned else {}),
             },
