@@ -8,8 +8,6 @@ settings, so that each round goes on from the model of the one before. 37 volume
 validate in every round. Steps are fixed beforehand: a probe on other data (volumes without labels, thresholded) is timed once,
 and `--minutes` of training at that pace are the steps of every round of every run.
 
-`next` asks about no mirrored copies: these networks are trained without mirroring, so that they would be unsure of any copy.
-
 Fixed beforehand: the result is the mean test Dice over the rounds after the first, next minus random, with a crossed bootstrap
 over seeds and patients; the paired t interval over seeds stands beside it. Every finished run is a line of runs.jsonl; called
 again with the same output folder, it goes on. curves.png and table.md are written from whatever is finished.
@@ -130,7 +128,7 @@ def choose(
     if arm == "random":
         return [name for name in order if name not in labelled][: asked.per_round]
     folder = candidates(parts, asked)
-    answer = _medssl(asked, "next", str(folder), "--modality", "MR", "--model", job, "--no-mirror", "--count",
+    answer = _medssl(asked, "next", str(folder), "--modality", "MR", "--model", job, "--count",
                      str(asked.per_round), "--json")  # fmt: skip
     return [Path(row["path"]).name for row in json.loads(answer)]
 

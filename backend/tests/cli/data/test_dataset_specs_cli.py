@@ -72,6 +72,21 @@ def test_unreadable_images_are_listed_by_name(dataset_spec, tmp_path, picture):
     assert any(line.startswith("unreadable: ") and "1.png" in line for line in found.stdout.splitlines())
 
 
+@pytest.mark.parametrize(
+    "option", [("--folds", 5), ("--seed", 1), ("--pattern", "*.png"), ("--labels", "A"), ("--exclude", "sex=F")]
+)
+def test_options_of_other_training_sets_are_refused_not_passed_over(dataset_spec, option):
+    found = run("data", "check", dataset_spec, *option)
+    assert found.exception.code == "option-not-counting" and found.exception.value == option[0]
+    assert "dataset specs" in found.exception.rule
+
+
+@pytest.mark.parametrize("option", [("--contents",), ("--sheet", "sheets")])
+def test_options_of_dataset_specs_are_refused_for_other_training_sets(tmp_path, option):
+    found = run("data", "check", tmp_path, *option)
+    assert found.exception.code == "option-not-counting" and "dataset specs alone" in found.exception.rule
+
+
 def test_a_ready_made_set_needs_its_folder(tmp_path):
     found = run("data", "check", "shenzhen")
     assert found.exception.code == "root-missing" and "--root" in found.exception.remedy

@@ -29,7 +29,7 @@ from medssl.cli.options import (
 from medssl.cli.output import print_json, print_table
 from medssl.cli.training_set import data_spec, dicom_options, means_dataset_spec, read_dataset_specs
 from medssl.cli.working import working
-from medssl.core.errors import counted
+from medssl.core.errors import CatalogError, counted
 from medssl.core.home import home_folder
 from medssl.core.protocol import ResultStatus, to_json
 from medssl.core.requests import CheckRequest
@@ -79,12 +79,22 @@ def check(
     duplicates and patients in two splits. The exit status is 0 where all can be used, 1 where a file cannot, or no training
     is possible; what is left out by rule (localisers, label maps) does not count.
     """
+    of_specs = {"--contents": contents, "--sheet": sheet}
+    of_others = {
+        "--pattern": pattern, "--channel": channels, "--channel-names": channel_names, "--modality": modality,
+        "--folds": folds, "--seed": seed, "--masks": masks, "--exclude": exclude, "--labels": labels,
+        "--plain-ids": plain_ids, "--fill-gaps": fill_gaps,
+    }  # fmt: skip
     if root is not None or any(map(means_dataset_spec, data)):
+        _refuse_given(
+            of_others, "does not count for dataset specs", "Leave it out; a dataset spec says such things itself"
+        )
         if not check_dataset_specs(
             read_dataset_specs(data, root), contents, sheet, validation_fraction, as_json, read_all
         ):
             raise typer.Exit(1)
         return
+    _refuse_given(of_specs, "counts for dataset specs alone", "Leave it out, or write a dataset spec: medssl data spec")
     from medssl.handlers.worker.local import run_here
 
     more: dict[str, Any] = {"test_fraction": test_fraction, "folds": folds, "masks": masks}
@@ -105,6 +115,16 @@ def check(
         _show(result)
     if result.info["refused"]:
         raise typer.Exit(1)
+
+
+def _refuse_given(options: dict[str, Any], rule: str, remedy: str) -> None:
+    """Refuse options that were given and would be passed over in silence.
+
+    Raises:
+        CatalogError: such an option.
+    """
+    if given := next((name for name, value in options.items() if value), ""):
+        raise CatalogError(given, rule, remedy, code="option-not-counting")
 
 
 def _show(result: ResultStatus) -> None:
