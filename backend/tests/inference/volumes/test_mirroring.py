@@ -46,8 +46,9 @@ def test_who_asks_for_mirrored_copies_of_such_a_model_is_refused(tmp_path):
     request = {"volume": {"path": "scan"}, "model": "m", "mirror": True}
     with refused("trained-without-mirroring", ["mirror = True", "learnt from none", "augmentation=strong"]):
         ask("segment", request, Context(tmp_path / "refused", make_ct(), Levels(mirrored=False)))
-    for says in ("nothing", "trained with"):
-        ask("segment", request, Context(tmp_path / says, make_ct(), Levels(**SAYS[says])))
+    for says, in_doubt in (("nothing", True), ("trained with", False)):
+        ask("segment", request, context := Context(tmp_path / says, make_ct(), Levels(**SAYS[says])))
+        assert any("better without them" in note for note in context.found.info["notes"]) == in_doubt
     check_mirror(Levels(mirrored=False).plan, False)
     assert [trained_mirrored(Levels(**task).plan) for task in SAYS.values()] == [None, False, True]
 

@@ -10,6 +10,11 @@ from medssl.core.plan import Plan
 
 MIRRORED = "mirrored"  # of `Plan.task`: were training images mirrored? Files of before say nothing
 
+IN_DOUBT = (
+    "Mirrored copies were averaged, as asked; the model's file does not say that it was trained with mirrored images: without "
+    "such training the label map is better without them"
+)
+
 
 def trained_mirrored(plan: Plan) -> bool | None:
     """Were the model's training images mirrored? None: its file does not say."""
