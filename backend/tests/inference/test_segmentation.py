@@ -31,7 +31,7 @@ def scaled(volume):
     ("form", "size", "context"), [("3d", (16, 16, 8), 0), ("2d", (16, 16), 0), ("2.5d", (16, 16), 1)]
 )
 def test_values_and_geometry_are_those_of_classes_and_image(form, size, context):
-    volume, net = make_ct(), Levels(form, size, context=context, spacing=[0.7, 0.8, 2.5])
+    volume, net = make_ct(), Levels(form, size, context=context, spacing=[0.7, 0.8, 2.5], mirrored=True)
     found = segment_image(volume, net, mirror=form == "3d")
     np.testing.assert_array_equal(found.labels.array, expected(scaled(volume)))
     assert found.labels.array.dtype == np.uint8
