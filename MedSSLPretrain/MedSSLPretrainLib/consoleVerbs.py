@@ -120,7 +120,7 @@ class ConsoleVerbs:
             options: further fields of NextCaseRequest: count, uncertainty (0...1, the share of the score), mirror, device.
 
         Returns:
-            (row, volume node) pairs, the best first; a row has score, uncertainty, difference and why.
+            (row, volume node) pairs, the best first; a row has score, uncertainty, represents, difference and why.
 
         Raises:
             MedSSLError: what is wrong with the volumes, or what the backend reports.

@@ -44,8 +44,8 @@ def roundsText(rounds) -> str:
 
 def showCases(table, rows) -> None:
     """Fill a QTableWidget with the ranking of `api.next_case`, its first row selected."""
-    texts = [(f"{row['rank']}  {row['name']}", _number(row["uncertainty"]), _number(row["difference"])) for row in rows]
-    _fill(table, [_("Volume"), _("Unsure"), _("Unlike")], texts, [row["why"] for row in rows])
+    texts = [(f"{row['rank']}  {row['name']}", _number(row["uncertainty"]), f"{row['represents']:.0%}") for row in rows]
+    _fill(table, [_("Volume"), _("Unsure"), _("Stands for")], texts, [row["why"] for row in rows])
     if rows:
         table.selectRow(0)
 

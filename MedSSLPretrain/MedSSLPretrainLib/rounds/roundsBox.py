@@ -57,7 +57,7 @@ class RoundsBox(ActionBox):
         self._setActions(
             Action(
                 ui.nextButton, _("Next case"), _("To find the next case: {wishes}"),
-                _("Rank the unlabelled volumes: what the model is unsure of and what is unlike the labelled ones comes first"),
+                _("Rank the unlabelled volumes: what the model is unsure of and what stands for many others comes first"),
                 self._startNext, self._ranked, self._missingNext,
             ),
             Action(
@@ -196,9 +196,9 @@ class RoundsBox(ActionBox):
         rows, nodes, info = answer
         self._showCases(rows, nodes)
         by = {
-            "prediction": _("Ranked by what the model is unsure of and by difference"),
-            "embedding": _("Ranked by difference, as the pretrained model sees it"),
-            "statistics": _("Ranked by difference of the images: no model was asked"),
+            "prediction": _("Ranked by what the model is unsure of and what stands for many"),
+            "embedding": _("Ranked by what stands for many, as the pretrained model sees it"),
+            "statistics": _("Ranked by which images stand for many: no model was asked"),
         }[info["by"]]
         skipped = [note for note in info.get("notes", ()) if "left out" in note]
         self.ui.roundsStatus.text = " ".join([f"{by}.", *(f"{note}." for note in skipped)])

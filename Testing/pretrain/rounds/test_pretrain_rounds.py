@@ -82,7 +82,7 @@ def test_the_case_to_label_first_stands_on_top_with_its_reason(rounds, process_u
     ui = rounds.rounds.ui
     assert texts(ui.roundsTable) == [["1  lungs", "1", "0.810", "0.8"]] and "chest 1" in ui.roundsText.text
     ask(rounds, process_until)
-    assert texts(ui.casesTable) == [["1  chest 4", "1.80", "1.20"], ["2  chest 3", "1.50", "1.10"]]
+    assert texts(ui.casesTable) == [["1  chest 4", "1.80", "40%"], ["2  chest 3", "1.50", "35%"]]
     assert "blurred over 1.8 mm" in ui.whyLabel.text and "what the model is unsure of" in ui.roundsStatus.text
     ui.casesTable.selectRow(1)
     assert "blurred over 1.5 mm" in ui.whyLabel.text
@@ -161,7 +161,7 @@ def test_without_any_model_images_are_compared(tuning, process_until):
     box.ui.nextButton.click()
     process_until(lambda: not box.busy)
     assert tuning.server.asked[-1].model == "" and "no model was asked" in box.ui.roundsStatus.text
-    assert texts(box.ui.casesTable) == [["1  chest 1", "-", "1.20"]]
+    assert texts(box.ui.casesTable) == [["1  chest 1", "-", "40%"]]
 
 
 def test_a_question_is_cancelled_and_an_error_is_shown(rounds, process_until, grab):

@@ -1,4 +1,4 @@
-"""The order of candidates: farthest first as in core-sets, ranks of both parts, and what an empty prediction counts."""
+"""The order of candidates: what covers the others, ranks of both parts, and what an empty prediction counts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from scipy.spatial.distance import cdist
 
 from medssl.images.volume import Volume
 from medssl.inference.volumes.entropy_score import EntropyScore
+from medssl.inspection.next_case import ranking
 from medssl.inspection.next_case.image_statistics import as_distances, image_statistics
 from medssl.inspection.next_case.ranking import border_widths, rank_cases
 
@@ -16,46 +17,68 @@ def numbers(order) -> list[int]:
     return [choice.number for choice in order]
 
 
-def farthest_first(candidates: np.ndarray, labelled: np.ndarray) -> list[int]:
-    """The greedy k-centre rule, written as it is defined."""
-    centres, order = labelled.tolist(), []
-    while len(order) < len(candidates):
-        least = [
-            -1.0 if n in order else min(np.linalg.norm(one - np.array(c)) for c in centres)
-            for n, one in enumerate(candidates)
-        ]
-        order.append(int(np.argmax(least)))
-        centres.append(candidates[order[-1]].tolist())
-    return order
+def facility_location(candidates: np.ndarray, labelled: np.ndarray) -> list[int]:
+    """Greedy facility location, written as it is defined: the least sum of distances to the nearest labelled or chosen case."""
+    chosen: list[int] = []
+    while len(chosen) < len(candidates):
+        sums = {}
+        for n in set(range(len(candidates))) - set(chosen):
+            known = np.concatenate([labelled, candidates[[*chosen, n]]])
+            sums[n] = sum(np.linalg.norm(known - one, axis=1).min() for one in candidates)
+        chosen.append(min(sums, key=sums.get))
+    return chosen
 
 
-def test_difference_alone_is_the_greedy_k_centre_rule(rng):
+def test_cover_alone_is_greedy_facility_location(rng):
     candidates, labelled = rng.normal(size=(12, 3)), rng.normal(size=(3, 3))
     order = rank_cases(candidates, labelled)
-    assert numbers(order) == farthest_first(candidates, labelled)
+    assert numbers(order) == facility_location(candidates, labelled)
     assert numbers(rank_cases(1000 * candidates, 1000 * labelled)) == numbers(order), "a unit does not count"
-    unit = np.sqrt(
-        ((np.concatenate([candidates, labelled]) - np.concatenate([candidates, labelled]).mean(0)) ** 2).sum(1).mean()
-    )
-    first = order[0]
-    assert first.difference == pytest.approx(cdist(candidates, labelled)[first.number].min() / unit)
+    everything = np.concatenate([candidates, labelled])
+    unit, first = np.sqrt(((everything - everything.mean(0)) ** 2).sum(1).mean()), order[0]
+    near = cdist(candidates, labelled).min(1)
+    assert first.difference == pytest.approx(near[first.number] / unit)
     assert first.nearest == cdist(candidates, labelled)[first.number].argmin() and first.uncertain is None
+    others = np.arange(12) != first.number
+    nearer = cdist(candidates, candidates[[first.number]])[:, 0] < near
+    assert first.represents == pytest.approx(nearer[others].mean()) and first.covers == 1.0
 
 
-def test_what_is_alike_does_not_come_together():
-    twins = np.array([[9.0, 0], [9.1, 0], [0, 8.0], [1, 1]])
-    assert numbers(rank_cases(twins, np.zeros((1, 2)))) == [1, 2, 3, 0]
+def test_an_outlier_stands_for_itself_alone_and_of_what_is_alike_one_is_enough():
+    crowd, pair, outlier = [[5.0, 0], [5.1, 0], [5, 0.1], [4.9, 0]], [[0, 5.0], [0, 5.1]], [[0, -7.0]]
+    order = rank_cases(np.array([*outlier, *crowd, *pair]), np.zeros((1, 2)))
+    assert order[0].number in (1, 2, 3, 4) and order[1].number in (5, 6) and order[2].number == 0
+    assert [round(one.represents, 2) for one in order[:3]] == [0.5, 0.17, 0.0]
 
 
 def test_with_nothing_labelled_the_most_typical_comes_first():
     order = rank_cases(np.array([[0.0], [5], [6], [14]]), np.zeros((0, 1)))
-    assert numbers(order)[:2] == [2, 3] and order[0].difference is None and order[1].nearest == 2
+    assert order[0].number in (1, 2) and order[0].difference is None  # as near to all together
+    assert order[1].number == 3 and order[1].nearest == order[0].number and order[1].difference > 0
 
 
-def test_uncertainty_and_difference_count_by_their_ranks():
+def test_a_long_list_is_ordered_whole_and_begins_as_a_short_one(rng, monkeypatch):
+    candidates, labelled, unsure = rng.normal(size=(40, 3)), rng.normal(size=(3, 3)), rng.random(40)
+    whole = rank_cases(candidates, labelled, unsure)
+    monkeypatch.setattr(ranking, "AT_ONCE", 5)
+    cut = rank_cases(candidates, labelled, unsure)
+    assert sorted(numbers(cut)) == list(range(40)) and numbers(cut)[:6] == numbers(whole)[:6] != numbers(cut)[6:12]
+    assert numbers(rank_cases(candidates, labelled, unsure, count=8)) == numbers(cut)[:8]
+    scores = [one.score for one in cut[5:]]
+    assert scores == sorted(scores, reverse=True), "as they stood after the fifth"
+
+
+def test_of_very_many_so_many_are_to_be_covered(rng, monkeypatch):
+    monkeypatch.setattr(ranking, "COVERED", 50)
+    candidates = np.concatenate([rng.normal(0, 0.1, (300, 2)), rng.normal(9, 0.1, (100, 2))])
+    order = rank_cases(candidates, np.array([[0.0, 0.0]]), count=1)
+    assert order[0].number >= 300 and order[0].represents == pytest.approx(0.25, abs=0.03)
+
+
+def test_uncertainty_and_cover_count_by_their_ranks():
     candidates, labelled = np.array([[1.0], [2], [3], [4]]), np.zeros((1, 1))
-    unsure = np.array([5.0, 0.1, 900.0, 0.2])
-    assert numbers(rank_cases(candidates, labelled, unsure, share=1.0)) == [2, 0, 3, 1]
+    unsure = np.array([900.0, 0.1, 5.0, 0.2])
+    assert numbers(rank_cases(candidates, labelled, unsure, share=1.0)) == [0, 2, 3, 1]
     order = rank_cases(candidates, labelled, unsure, count=1)
     assert numbers(order) == [2] and order[0].score == pytest.approx((1 + 2 / 3) / 2)
     assert numbers(rank_cases(candidates, labelled, np.exp(unsure / 100))) == numbers(

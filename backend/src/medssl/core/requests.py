@@ -338,10 +338,10 @@ class SaliencyRequest(Request):
 
 @dataclass(frozen=True)
 class NextCaseRequest(Request):
-    """Which image is worth labelling next? Unlabelled images, ranked by how unsure a model is of each and how unlike the labelled ones it is.
+    """Which image is worth labelling next? Unlabelled images, ranked by how unsure a model is of each and for how many others it stands.
 
     Table: a row per candidate, the best first: rank, name, patient, score (0...1), uncertainty (width of the doubtful border, mm),
-    difference (distance to the nearest labelled or chosen case, in typical distances), found (what the model found, mm3), nearest,
+    represents (share of the other candidates that are nearer to it than to any labelled or chosen case), difference (distance to the nearest labelled or chosen case, in typical distances), found (what the model found, mm3), nearest,
     why (a sentence), path, number (of the image in `data`). File: table.csv. Info: `by` (prediction, embedding or statistics),
     `candidates`, `labelled`, `skipped`.
     """
@@ -354,7 +354,7 @@ class NextCaseRequest(Request):
     )  # fmt: skip
     count: int = asked("Cases wanted; 0: all", 0, minimum=0, maximum=100_000)
     uncertainty: float = asked(
-        "Share of the score that is uncertainty, the rest is difference", 0.5, minimum=0, maximum=1
+        "Share of the score that is uncertainty, the rest is how well it covers the others", 0.5, minimum=0, maximum=1
     )
     mirror: bool = asked(
         "Mirrored images too, averaged (segmentation models that were trained with mirrored images)", True

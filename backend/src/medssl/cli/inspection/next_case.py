@@ -15,7 +15,7 @@ from medssl.cli.training_set import data_spec
 from medssl.core.requests import NextCaseRequest
 from medssl.core.tables import write_table
 
-SHOWN = ("rank", "name", "score", "uncertainty", "difference")
+SHOWN = ("rank", "name", "score", "uncertainty", "represents")
 
 
 @with_options(NextCaseRequest, "data", "labelled", "count")
@@ -42,12 +42,12 @@ def next_case(
     home: Home = None,
     **options: Any,
 ) -> None:
-    """Rank unlabelled images: what the model is unsure of, and what is unlike the images that are labelled, comes first.
+    """Rank unlabelled images: what the model is unsure of, and what stands for many others, comes first.
 
     Uncertainty is the width of the doubtful border (mm) of a segmentation model's prediction: the entropy of its probabilities,
-    averaged over mirrored copies where it was trained with such, over the surface that it draws. Difference is the distance of
-    the model's embedding to the nearest labelled or chosen image (1: as far apart as usual). Both count by their ranks. Any
-    model that gives embeddings, and no model at all (image statistics), rank by difference alone.
+    averaged over mirrored copies where it was trained with such, over the surface that it draws. An image stands for others as
+    far as a label of it would bring a labelled one nearer to them, by the model's embeddings; the table gives their share. Both
+    count by their ranks. Any model that gives embeddings, and no model at all (image statistics), rank by the latter alone.
     """
     data = data_spec(images, pattern, modality, validation_fraction=0.2, exclude=exclude)
     known = (data_spec(labelled, "", modality, validation_fraction=0.2),) if labelled else ()

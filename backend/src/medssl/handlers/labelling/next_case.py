@@ -78,7 +78,7 @@ def next_case(request: NextCaseRequest, context: Context) -> None:
     _check(usable, taught, cases)
     notes = _notes(skipped)
     if asked.by != PREDICTION:
-        notes.append("No segmentation model was asked: the order is by difference alone")
+        notes.append("No segmentation model was asked: the order is by what stands for most others")
     context.progress(DESCRIBING, "ranking")
     widths = border_widths([case.entropy for case in usable if case.entropy]) if asked.by == PREDICTION else None
     vectors = np.stack([case.vector for case in [*usable, *taught]])

@@ -11,7 +11,20 @@ from medssl.inspection.next_case.described_case import DescribedCase
 from medssl.inspection.next_case.ranking import Choice
 
 HIGH = 0.5  # rank from which on a part of the score speaks for a case
-COLUMNS = ("rank", "name", "patient", "score", "uncertainty", "difference", "found", "nearest", "why", "path", "number")
+COLUMNS = (
+    "rank",
+    "name",
+    "patient",
+    "score",
+    "uncertainty",
+    "represents",
+    "difference",
+    "found",
+    "nearest",
+    "why",
+    "path",
+    "number",
+)
 
 
 def ranking_rows(
@@ -36,26 +49,21 @@ def ranking_rows(
         nearest = known[choice.nearest].entry.name if choice.nearest >= 0 else ""
         rows.append({
             "rank": rank, "name": case.entry.name, "patient": case.entry.patient, "score": choice.score, "uncertainty": width,
-            "difference": choice.difference, "found": None if case.entropy is None else case.entropy.found, "nearest": nearest,
-            "why": _why(choice, case, width, nearest, choice.nearest >= len(labelled)), "path": str(case.entry.image),
+            "represents": choice.represents, "difference": choice.difference, "found": None if case.entropy is None else case.entropy.found, "nearest": nearest,
+            "why": _why(choice, case, width), "path": str(case.entry.image),
             "number": numbers[choice.number],
         })  # fmt: skip
     return rows
 
 
-def _why(choice: Choice, case: DescribedCase, width: float | None, nearest: str, chosen: bool) -> str:
-    place = _place(choice, nearest, chosen)
+def _why(choice: Choice, case: DescribedCase, width: float | None) -> str:
+    stands = _stands_for(choice)
     if width is None or case.entropy is None or choice.uncertain is None:
-        return f"{place[0].upper()}{place[1:]}"
+        return f"It {stands}"
     doubt = _doubt(case, width)
-    unsure, unlike = choice.uncertain >= HIGH, choice.different >= HIGH
-    if unsure and unlike:
-        return f"The model is unsure of it ({doubt}), and it is {place}"
-    if unsure:
-        return f"The model is unsure of it ({doubt}), though it is {place}"
-    if unlike:
-        return f"It is {place}; the model is rather sure of it ({doubt})"
-    return f"What is left is surer ({doubt}) and more alike: it is {place}"
+    if choice.uncertain < HIGH:
+        return f"It {stands}; the model is rather sure of it ({doubt})"
+    return f"The model is unsure of it ({doubt}), {'and' if choice.covers >= HIGH else 'though'} it {stands}"
 
 
 def _doubt(case: DescribedCase, width: float) -> str:
@@ -67,8 +75,8 @@ def _doubt(case: DescribedCase, width: float) -> str:
     return f"its border is blurred over {width:.2g} {case.entropy.unit}"
 
 
-def _place(choice: Choice, nearest: str, chosen: bool) -> str:
+def _stands_for(choice: Choice) -> str:
     if choice.difference is None:
-        return "the most typical of the candidates, since nothing is labelled yet"
-    which = "case chosen before" if chosen else "labelled case"
-    return f"{choice.difference:.2g} times the usual distance away from the nearest {which}, {nearest}"
+        return "is the most typical of the candidates, since nothing is labelled yet"
+    much = "stands for many" if choice.covers >= HIGH else "stands for few"
+    return f"{much}: {choice.represents:.0%} of the others are nearer to it than to any labelled or chosen case"
