@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from medssl.datasets.entry import Entry
 from medssl.images.volume import Volume
 from medssl.inference.volumes.entropy_score import EntropyScore
 from medssl.inspection.next_case import ranking
+from medssl.inspection.next_case.described_case import DescribedCase
 from medssl.inspection.next_case.image_statistics import as_distances, image_statistics
-from medssl.inspection.next_case.ranking import border_widths, rank_cases
+from medssl.inspection.next_case.ranking import Choice, border_widths, rank_cases
+from medssl.inspection.next_case.reasons import ranking_rows
 
 
 def numbers(order) -> list[int]:
@@ -55,6 +60,23 @@ def test_with_nothing_labelled_the_most_typical_comes_first():
     order = rank_cases(np.array([[0.0], [5], [6], [14]]), np.zeros((0, 1)))
     assert order[0].number in (1, 2) and order[0].difference is None  # as near to all together
     assert order[1].number == 3 and order[1].nearest == order[0].number and order[1].difference > 0
+
+
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        (Choice(0, 1, None, 1.0, 0.9, None, -1), "It is the most typical of the candidates, and nothing is labelled yet"),
+        (Choice(0, 1, 0.9, 0.2, 0.9, None, -1), "The model is unsure of it (DOUBT), though it is not typical of the candidates"),
+        (Choice(0, 1, 0.9, 0.9, 0.25, 2.0, 0), "The model is unsure of it (DOUBT), and it stands for many: 25% of the others"),
+        (Choice(0, 1, 0.9, 0.5, 0.0, 2.0, 0), "The model is unsure of it (DOUBT), though it stands for few: 0% of the others"),
+        (Choice(0, 1, 0.1, 0.2, 0.01, 2.0, 0), "It stands for few: 1% of the others are nearer"),
+    ],
+)  # fmt: skip
+def test_the_reason_says_what_speaks_for_a_case(choice, says):
+    case = DescribedCase(Entry(Path("a.nrrd"), "a"), np.zeros(2), score(10, 20))
+    width = None if choice.uncertain is None else 0.5
+    (row,) = ranking_rows([choice], [case], [case] if choice.nearest >= 0 else [], width and np.array([width]), [7])
+    assert row["why"].startswith(says.replace("DOUBT", "its border is blurred over 0.5 mm")) and row["number"] == 7
 
 
 def test_a_long_list_is_ordered_whole_and_begins_as_a_short_one(rng, monkeypatch):

@@ -180,6 +180,8 @@ def test_results_of_another_model_are_not_mixed(home, segmenter, volumes, tmp_pa
     other.folder = other.folder.with_name("k")
     apply(job(segmenter, data, output=output, mirror=True, overwrite=True), other)
     assert other.begun == {0} and json.loads((tmp_path / "out" / "apply.json").read_text())["mirror"]
+    said = [event["message"] for event in other.events if event.get("code") == "answers-noted"]
+    assert len(said) == 1 and "does not say that it was trained with mirrored images" in said[0]
     other.begun.clear()
     apply(job(segmenter, data, output=output, mirror=True, overwrite=True), other)  # resumed: its own results stay
     assert not other.begun

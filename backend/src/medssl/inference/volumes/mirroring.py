@@ -35,6 +35,11 @@ def check_mirror(plan: Plan, mirror: bool) -> None:
         )  # fmt: skip
 
 
+def notes_on_mirroring(plan: Plan, mirror: bool) -> tuple[str, ...]:
+    """What whoever asks for mirrored copies should know of a model whose file says nothing of them."""
+    return (IN_DOUBT,) if mirror and trained_mirrored(plan) is None else ()
+
+
 def why_unmirrored(plan: Plan) -> str:
     """What an answer says that was made without mirrored copies."""
     if trained_mirrored(plan) is False:

@@ -22,7 +22,7 @@ from medssl.images.volume import Volume
 from medssl.inference.capabilities import require
 from medssl.inference.volumes.channels import grid_reader, on_one_grid
 from medssl.inference.volumes.found_labels import class_table
-from medssl.inference.volumes.mirroring import IN_DOUBT, trained_mirrored
+from medssl.inference.volumes.mirroring import notes_on_mirroring, trained_mirrored
 from medssl.inference.volumes.model_grid import ModelGrid, notes_before, on_model_grid
 from medssl.inference.volumes.postprocessing import SETTING, postprocess, recorded_steps, sentence
 from medssl.inference.volumes.slabs import class_numbers
@@ -104,7 +104,7 @@ def segment_image(
         )
     members = len(net.members) if isinstance(net, Ensemble) else 1
     copied = uncertainty and members == 1 and trained_mirrored(plan) is True
-    in_doubt = mirror and trained_mirrored(plan) is None
+    asked = notes_on_mirroring(plan, mirror)
     mirror = mirror or bool(task.get("mirror")) or copied
     classes = SegmentClasses.from_list(task["segments"])
     report = progress or (lambda fraction, message: None)
@@ -125,8 +125,7 @@ def segment_image(
         postprocess(labels, steps, float(np.prod(source.spacing[: labels.ndim])))
     if chosen := task.get(SETTING):
         notes = (*notes, f"Post-processing, as chosen on validation images: {sentence(chosen)}")
-    if in_doubt:
-        notes = (*notes, IN_DOUBT)
+    notes = (*notes, *asked)
     if uncertainty:
         notes = (*notes, source_sentence(windows.copies(labels.ndim), members, plan))
     table = class_table(labels, classes, source)

@@ -12,19 +12,8 @@ from medssl.inspection.next_case.ranking import Choice
 
 HIGH = 0.5  # rank from which on a part of the score speaks for a case
 COLUMNS = (
-    "rank",
-    "name",
-    "patient",
-    "score",
-    "uncertainty",
-    "represents",
-    "difference",
-    "found",
-    "nearest",
-    "why",
-    "path",
-    "number",
-)
+    "rank", "name", "patient", "score", "uncertainty", "represents", "difference", "found", "nearest", "why", "path", "number",
+)  # fmt: skip
 
 
 def ranking_rows(
@@ -49,9 +38,9 @@ def ranking_rows(
         nearest = known[choice.nearest].entry.name if choice.nearest >= 0 else ""
         rows.append({
             "rank": rank, "name": case.entry.name, "patient": case.entry.patient, "score": choice.score, "uncertainty": width,
-            "represents": choice.represents, "difference": choice.difference, "found": None if case.entropy is None else case.entropy.found, "nearest": nearest,
-            "why": _why(choice, case, width), "path": str(case.entry.image),
-            "number": numbers[choice.number],
+            "represents": choice.represents, "difference": choice.difference,
+            "found": None if case.entropy is None else case.entropy.found, "nearest": nearest, "why": _why(choice, case, width),
+            "path": str(case.entry.image), "number": numbers[choice.number],
         })  # fmt: skip
     return rows
 
@@ -63,7 +52,7 @@ def _why(choice: Choice, case: DescribedCase, width: float | None) -> str:
     doubt = _doubt(case, width)
     if choice.uncertain < HIGH:
         return f"It {stands}; the model is rather sure of it ({doubt})"
-    return f"The model is unsure of it ({doubt}), {'and' if choice.covers >= HIGH else 'though'} it {stands}"
+    return f"The model is unsure of it ({doubt}), {'and' if _for_many(choice) else 'though'} it {stands}"
 
 
 def _doubt(case: DescribedCase, width: float) -> str:
@@ -75,8 +64,16 @@ def _doubt(case: DescribedCase, width: float) -> str:
     return f"its border is blurred over {width:.2g} {case.entropy.unit}"
 
 
+def _for_many(choice: Choice) -> bool:
+    """Where none is nearer to any candidate that is left, all share a middle rank, and it stands for few."""
+    return choice.covers >= HIGH and choice.represents > 0
+
+
 def _stands_for(choice: Choice) -> str:
     if choice.difference is None:
-        return "is the most typical of the candidates, since nothing is labelled yet"
-    much = "stands for many" if choice.covers >= HIGH else "stands for few"
-    return f"{much}: {choice.represents:.0%} of the others are nearer to it than to any labelled or chosen case"
+        how = "the most typical" if choice.covers == 1 else "typical" if choice.covers >= HIGH else "not typical"
+        return f"is {how} of the candidates, and nothing is labelled yet"
+    much = "many" if _for_many(choice) else "few"
+    return (
+        f"stands for {much}: {choice.represents:.0%} of the others are nearer to it than to any labelled or chosen case"
+    )

@@ -15,7 +15,7 @@ from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.planes import as_plane
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
-from medssl.inference.volumes.mirroring import check_mirror
+from medssl.inference.volumes.mirroring import check_mirror, notes_on_mirroring
 from medssl.inference.volumes.segmenter import check_segmenter, segment_image
 from medssl.networks.network import Network
 from medssl.tasks.apply.columns import Columns
@@ -35,9 +35,11 @@ class Applier(Protocol):
 
     Attributes:
         table: what it says of all images, by the column `image`.
+        remarks: what should be known of all its answers.
     """
 
     table: GrowingTable
+    remarks: tuple[str, ...]
 
     def has(self, row: Row) -> bool:
         """Is what a row of the index calls done still there?"""
@@ -68,6 +70,7 @@ class Segmenting:
         self._net, self._config, self._folder = net, config, output.folder
         plan = check_segmenter(net)
         check_mirror(plan, config.mirror)
+        self.remarks = notes_on_mirroring(plan, config.mirror)
         classes = SegmentClasses.from_list(plan.task["segments"])
         self._files = file_names(catalog, f".{config.format}", known)
         check_inputs_stay((output.folder / name for name in self._files.values()), catalog)
@@ -99,6 +102,8 @@ class Segmenting:
 
 class Predicting:
     """A row per image in one table of predictions: probabilities, known labels of the same names, attributes."""
+
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, columns: Columns, catalog: Catalog, output: ApplyFolder) -> None:
         self._columns = columns

@@ -81,6 +81,8 @@ def apply_model(
         table.arrange(lambda row: row["image"] in done, lambda row: order.get(row["image"], -1))
     for remark in catalog.remarks():
         run.emit("warning", step=0, code="catalogue", message=remark, remedy="")
+    for remark in applier.remarks:
+        run.emit("warning", step=0, code="answers-noted", message=remark, remedy="")
     left = [entry for entry in catalog if shown(entry) not in done]
     _apply_all(applier, left, index, run, len(catalog), cast(Plan, net.plan))
     for table in (index, applier.table):
