@@ -26,7 +26,7 @@ GUARDS = {  # guard -> what stands in its place, the test
     "images.formats.nrrd_fields:canonical_lines": ("lambda header: header.splitlines(True)", f"{INTAKE}::test_a_place_of_nrrd_that_no_reader_should_see"),
     "images.formats.nrrd_fields:names_other_file": ("lambda header: False", "server/test_server_volumes.py::test_a_header_that_points_to_another_file_is_refused_in_every_spelling"),
     "images.dicom.packed_frames:check_frames": (NOTHING, f"{INTAKE}::test_the_size_inside_a_packed_frame_is_compared_with_the_header"),
-    "networks.weights.file_kinds:_check_size": (NOTHING, "networks/weights/test_unsafe_files.py::test_an_archive_that_unpacks_to_more_than_the_memory_is_refused_before_it_is"),
+    "networks.weights.file_kinds:_check_size": (NOTHING, "networks/weights/test_damaged_files.py::test_an_archive_that_unpacks_to_more_than_the_memory_is_refused_before_it_is"),
     "jobs.damaged:check_types": (NOTHING, "jobs/test_damaged_jobs.py::test_a_damaged_job_is_listed_with_its_reason_and_can_be_removed"),
     "jobs.damaged:sweep": (NOTHING, "jobs/test_damaged_jobs.py::test_what_killed_processes_left_is_cleaned_by_the_next_listing"),
     "jobs.damaged:event_of": ("lambda number, line: __import__('json').loads(line)", "jobs/test_damaged_jobs.py::test_a_damaged_line_of_events_keeps_its_number"),

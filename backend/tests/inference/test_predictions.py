@@ -14,10 +14,10 @@ from refusals import refused
 from scipy import special, stats
 
 from medssl.core.plan import Plan
-from medssl.inference.classification.predict import calibrate, class_rows, predict_images
+from medssl.inference.classification.predict import calibrate, class_rows, predict_images, view_notes
 from medssl.inference.classification.probe import KNearest, fit_linear
 from medssl.inference.classification.probe_files import is_probe, open_probe
-from medssl.inference.classification.views import ten_crops
+from medssl.inference.classification.views import ten_crops, views_of
 from medssl.inference.image_embedding import embed_images, whole_image
 from medssl.networks.weights.weight_files import save_weights
 
@@ -74,6 +74,31 @@ def test_volumes_have_views_too(test_time, views):
     released = Linear((16, 16, 8), modality="CT", fidelity="released")
     predict_images([make_ct()], released, test_time)
     assert released.batches == [1] * views
+
+
+@pytest.mark.parametrize(("test_time", "views"), [("none", 1), ("mirror", 1), ("ten-crop", 9)])
+def test_no_volume_is_mirrored_for_a_model_that_learnt_from_none(test_time, views):
+    net, image = Linear((16, 16, 8), modality="CT", test_time=test_time, mirrored=False), make_ct()
+    seen = views_of(torch.from_numpy(whole_image(image, net)), (16, 16, 8), test_time, mirrored=False)[:, 0]
+    assert len(seen) == views and not any(torch.equal(one.flip(0), seen[0]) for one in seen)
+    probability, low, _ = predict_images([image], net)[0]["sick"]
+    assert net.batches == [views] and probability == pytest.approx(plain(net, seen[:, None])[:, 0].mean(), abs=1e-6)
+    notes = view_notes("", net.plan)
+    assert (low is None) == (views == 1) == (notes == []) and all(f"over {views} views" in note for note in notes)
+
+
+def test_who_asks_for_mirrored_volumes_of_such_a_model_is_refused():
+    says = {"without": {"mirrored": False}, "with": {"mirrored": True}, "nothing": {}}
+    nets = {name: Linear((16, 16, 8), modality="CT", **task) for name, task in says.items()}
+    with refused("trained-without-mirroring", ["mirror = True", "learnt from none"]):
+        predict_images([make_ct()], nets["without"], "mirror")
+    for name in ("with", "nothing"):
+        predict_images([make_ct()], nets[name], "mirror")
+        doubts = [note for note in view_notes("mirror", nets[name].plan) if "does not say" in note]
+        assert nets[name].batches == [8] and len(doubts) == (name == "nothing")
+    flat = Linear((112, 112), mirrored=False)
+    predict_images([radiograph()], flat, "mirror")  # of radiographs as published
+    assert flat.batches == [2]
 
 
 def test_temperatures_move_probabilities_but_not_their_order():

@@ -165,6 +165,8 @@ def test_uncertainty_maps_lie_beside_the_label_maps_and_are_made_again_where_the
     assert maps == sorted(row["output"] for row in rows(folder / "index.csv") if row["output"])
     unsure, labels = (read_volume(folder / name) for name in ("uncertainty/c.nii.gz", "c.nii.gz"))
     assert unsure.shape == labels.shape and 0 < unsure.array.max() <= 1
+    said = [event["message"] for event in run.events if event.get("code") == "answers-noted"]
+    assert len(said) == 1 and "one network, whose file does not say" in said[0], "what the maps were computed from"
     (folder / "uncertainty" / "c.nii.gz").unlink()
     again = FakeRun(home)
     apply(job(segmenter, as_modality(volumes), uncertainty=True), again)

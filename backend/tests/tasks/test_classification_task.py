@@ -98,8 +98,22 @@ def test_volumes_are_classified_by_the_encoder(tmp_path: Path):
     )  # fmt: skip
     headline, job = run(spec, tmp_path)
     found = load_weights(job.folder / "results" / "model.safetensors")
+    assert found.plan.task["mirrored"] is False and found.plan.task["test_time"] == "ten-crop"
     assert found.plan.method == "unet-classifier" and headline["test"]["auc"] is not None
     assert torch.allclose(found.down_tr512.ops[1].conv1.weight, source.down_tr512.ops[1].conv1.weight, atol=1e-5)
+
+
+@pytest.mark.parametrize("level", ["light", "strong"])
+def test_volumes_are_asked_about_mirrored_copies_after_training_with_such(tmp_path: Path, level: str):
+    data = with_column(write_volumes(tmp_path / "data"), "Finding", "01010101")
+    spec = task_spec(
+        "classification", data, labels="Finding", crop=[16, 16, 16], base_width=4, test_time="mirror", augmentation=level
+    )  # fmt: skip
+    _, job = run(spec, tmp_path)
+    task = read_plan(job.folder / "results" / "model.safetensors").task
+    mirrored = level == "strong"
+    assert (task["mirrored"], task["test_time"]) == (mirrored, "mirror" if mirrored else "none")
+    assert any("no mirrored copies" in one["message"] for one in job.of("warning")) != mirrored
 
 
 @pytest.mark.parametrize("kind", ["linear", "knn"])

@@ -20,11 +20,11 @@ from medssl.inference.classification.ark_heads import head_probabilities, head_r
 from medssl.inference.classification.findings import read_findings
 from medssl.inference.classification.predict import (
     check_predictor,
-    chosen_test_time,
     class_rows,
     load_predictor,
     predict_images,
     predictor_with_geometry,
+    view_notes,
 )
 from medssl.inference.classification.probe_files import Probe
 from medssl.inference.classification.views import interval_notes
@@ -66,13 +66,14 @@ def _by_class(request: PredictRequest, net: Network | Probe, context: Context) -
             f"{lacking.remedy}, or ask for none",
             code="no-named-heads",
         )
+    notes = view_notes(request.test_time, plan)  # and what is refused, before an image is read
     predictions, names = [], []
     for name, volume in _images(request, context, plan):
         names.append(name)
         predictions += predict_images([volume], net, request.test_time)
     return class_rows(predictions, names, plan), {
         "names": names, "classes": plan.task["classes"], "kind": plan.task["kind"], "model": request.model,
-        "notes": interval_notes(chosen_test_time(request.test_time, plan), len(plan.input_size)),
+        "notes": notes,
     }  # fmt: skip
 
 

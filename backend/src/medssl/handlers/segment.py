@@ -10,9 +10,9 @@ from medssl.handlers.context import Context
 from medssl.handlers.images import note_geometry, stated
 from medssl.images.formats.reading import write_volume
 from medssl.images.formats.segmentation_files import write_segmentation
+from medssl.inference.mirroring import check_mirror
 from medssl.inference.volumes.channels import check_channels, on_one_grid
 from medssl.inference.volumes.found_labels import COLUMNS
-from medssl.inference.volumes.mirroring import check_mirror
 from medssl.inference.volumes.segmenter import check_segmenter, segment_image
 from medssl.reports.figures.segmentation import draw_segmentation
 

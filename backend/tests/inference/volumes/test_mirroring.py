@@ -12,7 +12,7 @@ from segment_fakes import Levels
 
 from medssl.augment import Augmentation, mirrors
 from medssl.augment.augmentation import LEVELS
-from medssl.inference.volumes.mirroring import check_mirror, trained_mirrored
+from medssl.inference.mirroring import check_mirror, trained_mirrored
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.tasks.earlier import SampleAugmentation
 

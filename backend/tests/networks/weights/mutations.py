@@ -1,4 +1,4 @@
-"""Damaged weight files: what a disk, a download or an attacker does to a whole one."""
+"""A small weight file, and damaged ones: what a disk, a download or an attacker does to a whole one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import random
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medssl.networks.unet3d import UNet3D
 
 Mutation = Callable[[bytes, random.Random], bytes]
 NAMES = (
@@ -16,6 +22,16 @@ NAMES = (
     b"ctorch\nload\n",
     b"ctorch.storage\nUntypedStorage\n",
 )
+
+
+def weights() -> dict[str, Any]:
+    torch.manual_seed(0)
+    return {"state_dict": UNet3D(2).state_dict()}
+
+
+def saved(path: Path, content: Any, old: bool = False) -> Path:
+    torch.save(content, path, _use_new_zipfile_serialization=not old)
+    return path
 
 
 def flip(data: bytes, rng: random.Random) -> bytes:

@@ -17,7 +17,7 @@ from medssl.datasets.catalog.catalog import read_catalog
 from medssl.datasets.entry import Entry
 from medssl.handlers.context import Context
 from medssl.inference.capabilities import can, refusal
-from medssl.inference.volumes.mirroring import trained_mirrored
+from medssl.inference.mirroring import trained_mirrored
 from medssl.inspection.next_case.described_case import DescribedCase, describe_case
 from medssl.inspection.next_case.image_statistics import as_distances
 from medssl.inspection.next_case.labelled_images import Images, images_of, split_by_label

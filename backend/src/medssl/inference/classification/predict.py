@@ -19,8 +19,15 @@ from medssl.evaluation.metrics.calibration import logits_of
 from medssl.images.volume import Volume
 from medssl.inference.capabilities import require
 from medssl.inference.classification.probe_files import Probe, is_probe, open_probe
-from medssl.inference.classification.views import Prediction, check_test_time, mean_with_interval, views_of
+from medssl.inference.classification.views import (
+    Prediction,
+    check_test_time,
+    interval_notes,
+    mean_with_interval,
+    views_of,
+)
 from medssl.inference.image_embedding import as_input, embedding_of, image_size, whole_image
+from medssl.inference.mirroring import check_mirror, notes_on_mirroring, trained_mirrored
 from medssl.inference.models import model_path
 from medssl.networks.network import Network
 from medssl.networks.weights.stating import with_geometry
@@ -41,16 +48,17 @@ def predict_images(
         images: 2D radiographs or volumes, as the model takes them; read one after another.
         net: a classification network with its plan, or a probe.
         test_time: none, mirror (left and right; of volumes every axis), ten-crop (centre, corners, mirrored ones; of volumes
-            centre, mirrored centre and eight corners); "": as the model was trained.
+            centre, mirrored centre and eight corners); "": as the model was trained. A volume is never mirrored for a model
+            that learnt from no mirrored one.
         progress: called with (images done, images); may raise to stop.
 
     Raises:
         WeightsError: a model of another task.
-        ConfigError: another test_time.
+        ConfigError: another test_time, or mirror asked of a model of volumes that never saw a mirrored one.
         VolumeError, InputError: an image that the model cannot take, see `whole_image`.
     """
     plan = check_predictor(net)
-    wanted = check_test_time(chosen_test_time(test_time, plan))
+    wanted = chosen_test_time(test_time, plan)
     found = []
     for n in range(len(images)):
         found.append(_predict_one(images[n], net, plan, wanted))
@@ -129,14 +137,31 @@ def class_rows(predictions: Sequence[Prediction], names: Sequence[str], plan: Pl
 
 
 def chosen_test_time(wanted: str, plan: Plan) -> str:
-    """How views are averaged: as is asked for, or else as the model was trained."""
-    return wanted or str(plan.task.get("test_time", "none"))
+    """How views are averaged: as is asked for, or else as the model was trained.
+
+    Raises:
+        ConfigError: no such way, or mirrored volumes asked of a model that never saw one.
+    """
+    check_mirror(plan, wanted == "mirror" and len(plan.input_size) == 3)
+    return check_test_time(wanted or str(plan.task.get("test_time", "none")))
+
+
+def view_notes(wanted: str, plan: Plan) -> list[str]:
+    """What an answer says of the views it was averaged over."""
+    axes = len(plan.input_size)
+    intervals = interval_notes(chosen_test_time(wanted, plan), axes, trained_mirrored(plan) is not False)
+    return [*intervals, *view_doubts(wanted, plan)]
+
+
+def view_doubts(wanted: str, plan: Plan) -> tuple[str, ...]:
+    """What whoever asks for mirrored volumes should know of a model whose file says nothing of them."""
+    return notes_on_mirroring(plan, wanted == "mirror" and len(plan.input_size) == 3)
 
 
 def _predict_one(volume: Volume, net: Network | Probe, plan: Plan, test_time: str) -> Prediction:
     network = net.net if isinstance(net, Probe) else net
     image = torch.from_numpy(whole_image(volume, network))
-    views = views_of(image, image_size(network), test_time)  # (V, 1, *size)
+    views = views_of(image, image_size(network), test_time, trained_mirrored(plan) is not False)  # (V, 1, *size)
     kind, names = plan.task["kind"], list(plan.task["classes"])
     raw = _probabilities(views, net, kind)  # (V, C)
     temperatures = plan.task.get("temperature", {})

@@ -35,9 +35,10 @@ def check_test_time(wanted: str) -> str:
     return wanted
 
 
-def interval_notes(test_time: str, axes: int) -> list[str]:
-    """What low and high mean, of images with 2 or 3 axes."""
-    views = {"none": 1, "mirror": 2 if axes == 2 else 8, "ten-crop": 10}[test_time]
+def interval_notes(test_time: str, axes: int, mirrored: bool = True) -> list[str]:
+    """What low and high mean, of images with 2 or 3 axes; mirrored: see `views_of`."""
+    size = (1,) * axes
+    views = len(views_of(torch.zeros(size), size, test_time, mirrored))
     return [INTERVALS.format(views)] if views > 1 else []
 
 
@@ -51,10 +52,17 @@ def mean_with_interval(names: Sequence[str], mean: np.ndarray, each: np.ndarray)
     return {name: (float(p), float(a), float(b)) for name, p, a, b in zip(names, mean, *ends)}
 
 
-def views_of(image: Tensor, size: Sequence[int], test_time: str) -> Tensor:
-    """(V, 1, *size) of an image (*larger)."""
-    middle = centre(image, size)
-    if test_time == "none":
+def views_of(image: Tensor, size: Sequence[int], test_time: str, mirrored: bool = True) -> Tensor:
+    """(V, 1, *size) of an image (*larger).
+
+    Args:
+        image: rows and columns, or a volume along i, j, k.
+        size: of a view.
+        test_time: one of `TEST_TIME`.
+        mirrored: False: of a volume no mirrored view, for models that learnt from none (radiographs' are as published).
+    """
+    middle, mirrored = centre(image, size), mirrored or len(size) == 2
+    if test_time == "none" or (test_time == "mirror" and not mirrored):
         return middle[None, None]
     if test_time == "mirror":
         axes = (1,) if len(size) == 2 else (0, 1, 2)  # left and right of a radiograph (rows, columns)
@@ -64,7 +72,7 @@ def views_of(image: Tensor, size: Sequence[int], test_time: str) -> Tensor:
         return ten_crops(image[None, None], size[0])[0]
     corners = itertools.product(*((0, whole - side) for whole, side in zip(image.shape, size)))
     crops = [image[tuple(slice(a, a + side) for a, side in zip(corner, size))] for corner in corners]
-    return torch.stack([middle, middle.flip(0), *crops])[:, None]
+    return torch.stack([middle, *([middle.flip(0)] if mirrored else []), *crops])[:, None]
 
 
 def ten_crops(images: torch.Tensor, side: int) -> torch.Tensor:

@@ -20,9 +20,9 @@ from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
 from medssl.inference.capabilities import require
+from medssl.inference.mirroring import notes_on_mirroring, trained_mirrored
 from medssl.inference.volumes.channels import grid_reader, on_one_grid
 from medssl.inference.volumes.found_labels import class_table
-from medssl.inference.volumes.mirroring import notes_on_mirroring, trained_mirrored
 from medssl.inference.volumes.model_grid import ModelGrid, notes_before, on_model_grid
 from medssl.inference.volumes.postprocessing import SETTING, postprocess, recorded_steps, sentence
 from medssl.inference.volumes.slabs import class_numbers
@@ -102,15 +102,12 @@ def segment_image(
         raise ConfigError(
             f"overlap = {overlap}", "must be 0 to 0.9", "0.25 is a good start", code="setting-out-of-range"
         )
-    members = len(net.members) if isinstance(net, Ensemble) else 1
-    copied = uncertainty and members == 1 and trained_mirrored(plan) is True
-    asked = notes_on_mirroring(plan, mirror)
-    mirror = mirror or bool(task.get("mirror")) or copied
     classes = SegmentClasses.from_list(task["segments"])
     report = progress or (lambda fraction, message: None)
     windows = _Windows(
-        net, tuple(plan.input_size), overlap, mirror, lambda n, of: report(n / of, f"{n} of {of} windows"), uncertainty
-    )
+        net, tuple(plan.input_size), overlap, _mirrors(net, mirror, uncertainty),
+        lambda n, of: report(n / of, f"{n} of {of} windows"), uncertainty,
+    )  # fmt: skip
     watch = Watch(None, sample, temperature_of(plan))
     if view or is_flat(volume.shape):
         source, numbers, notes, watch = _radiograph(volume, plan, windows, watch, view, inverted)
@@ -123,11 +120,7 @@ def segment_image(
     if steps := recorded_steps(task):
         report(1.0, f"post-processing: {sentence(steps)}")
         postprocess(labels, steps, float(np.prod(source.spacing[: labels.ndim])))
-    if chosen := task.get(SETTING):
-        notes = (*notes, f"Post-processing, as chosen on validation images: {sentence(chosen)}")
-    notes = (*notes, *asked)
-    if uncertainty:
-        notes = (*notes, source_sentence(windows.copies(labels.ndim), members, plan))
+    notes = (*notes, *answer_notes(net, labels.ndim, mirror, uncertainty))
     table = class_table(labels, classes, source)
     if not any(row["voxels"] for row in table):
         notes = (*notes, "Nothing was found: every voxel is background")
@@ -163,12 +156,36 @@ class _Windows:
             probable=self.probable,
         )
 
-    def copies(self, axes: int) -> int:
-        """Mirrored copies of an image, itself among them."""
-        return copies(self._mirrored(axes))
-
     def _mirrored(self, axes: int) -> tuple[int, ...]:
         return mirrored_axes(len(self.size), axes) if self.mirror else ()
+
+
+def answer_notes(net: Network, axes: int, mirror: bool = False, uncertainty: bool = False) -> tuple[str, ...]:
+    """What should be known of every label map and uncertainty map of a model.
+
+    Args:
+        net: a segmentation network with its plan.
+        axes: of the images.
+        mirror, uncertainty: as `segment_image` is asked.
+    """
+    plan = check_segmenter(net)
+    chosen, notes = plan.task.get(SETTING), notes_on_mirroring(plan, mirror)
+    if chosen:
+        notes = (f"Post-processing, as chosen on validation images: {sentence(chosen)}", *notes)
+    if not uncertainty:
+        return notes
+    mirrored = mirrored_axes(len(plan.input_size), axes) if _mirrors(net, mirror, uncertainty) else ()
+    return (*notes, source_sentence(copies(mirrored), _members(net), plan))
+
+
+def _mirrors(net: Network, mirror: bool, uncertainty: bool) -> bool:
+    """Are mirrored copies averaged: because somebody asks, as the model was trained, or for the sake of a map?"""
+    known = trained_mirrored(net.plan) is True
+    return mirror or bool(net.plan.task.get("mirror")) or (uncertainty and known and _members(net) == 1)
+
+
+def _members(net: Network) -> int:
+    return len(net.members) if isinstance(net, Ensemble) else 1
 
 
 def check_segmenter(net: Network) -> Plan:

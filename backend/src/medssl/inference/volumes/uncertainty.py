@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from medssl.core.plan import Plan
-from medssl.inference.volumes.mirroring import why_unmirrored
+from medssl.inference.mirroring import why_unmirrored
 
 CALIBRATION = "calibration"  # of `Plan.task`: what was found on validation images, `temperature` among it
 SLICES = 8  # whose entropy is computed at a time

@@ -15,8 +15,8 @@ from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.planes import as_plane
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
-from medssl.inference.volumes.mirroring import check_mirror, notes_on_mirroring
-from medssl.inference.volumes.segmenter import check_segmenter, segment_image
+from medssl.inference.mirroring import check_mirror
+from medssl.inference.volumes.segmenter import answer_notes, check_segmenter, segment_image
 from medssl.networks.network import Network
 from medssl.tasks.apply.columns import Columns
 from medssl.tasks.apply.config import ApplyConfig
@@ -70,7 +70,7 @@ class Segmenting:
         self._net, self._config, self._folder = net, config, output.folder
         plan = check_segmenter(net)
         check_mirror(plan, config.mirror)
-        self.remarks = notes_on_mirroring(plan, config.mirror)
+        self.remarks = answer_notes(net, 2 if plan.modality == "CXR" else 3, config.mirror, config.uncertainty)
         classes = SegmentClasses.from_list(plan.task["segments"])
         self._files = file_names(catalog, f".{config.format}", known)
         check_inputs_stay((output.folder / name for name in self._files.values()), catalog)
@@ -103,10 +103,8 @@ class Segmenting:
 class Predicting:
     """A row per image in one table of predictions: probabilities, known labels of the same names, attributes."""
 
-    remarks: tuple[str, ...] = ()
-
     def __init__(self, columns: Columns, catalog: Catalog, output: ApplyFolder) -> None:
-        self._columns = columns
+        self._columns, self.remarks = columns, columns.remarks
         attributes = sorted({name for entry in catalog for name in self._attributes(entry)})
         names = (*(LABEL + name for name in columns.labelled), *(ATTRIBUTE + name for name in attributes))
         self.table = GrowingTable(output.folder / output.table, ("image", "patient", *columns.names, *names))

@@ -15,7 +15,7 @@ from medssl.images.volume import Volume
 from medssl.inference.capabilities import can, refusal
 from medssl.inference.classification.ark_heads import predict_findings
 from medssl.inference.classification.findings import Finding, names_of, plain_name, read_findings
-from medssl.inference.classification.predict import check_predictor, predict_images
+from medssl.inference.classification.predict import check_predictor, chosen_test_time, predict_images, view_doubts
 from medssl.inference.classification.probe_files import Probe
 from medssl.inference.classification.views import Prediction
 from medssl.networks.network import Network
@@ -31,11 +31,13 @@ class Columns(Protocol):
         names: of the columns.
         labelled: those of them whose labels the catalogue may know.
         used: columns of the catalogue that these labels come from.
+        remarks: what should be known of all answers.
     """
 
     names: list[str]
     labelled: list[str]
     used: list[str]
+    remarks: tuple[str, ...]
 
     def predict(self, volume: Volume) -> Prediction:
         """The probabilities of one image."""
@@ -82,11 +84,19 @@ def listed(text: str) -> list[str]:
 
 
 class ClassColumns:
-    """The classes of a fine-tuned model or a probe; labels are the catalogue's columns of the same names."""
+    """The classes of a fine-tuned model or a probe; labels are the catalogue's columns of the same names.
+
+    Raises:
+        WeightsError: a model of another task.
+        ConfigError: see `chosen_test_time`.
+    """
 
     def __init__(self, net: Network | Probe, test_time: str) -> None:
         self._net, self._test_time = net, test_time
-        self.names = self.labelled = self.used = list(check_predictor(net).task["classes"])
+        plan = check_predictor(net)
+        chosen_test_time(test_time, plan)
+        self.names = self.labelled = self.used = list(plan.task["classes"])
+        self.remarks = view_doubts(test_time, plan)
 
     def predict(self, volume: Volume) -> Prediction:
         """The classes' probabilities."""
@@ -115,6 +125,8 @@ class HeadColumns:
         test_time: see `predict_heads`.
         asked: whether these findings were asked for, or are all that the heads know.
     """
+
+    remarks: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ class ApplyConfig:
         "ensemble over mirrored images, which takes longer, where it was trained with such", advanced=True,
     )  # fmt: skip
     test_time: str = setting(
-        "auto", "What predictions are averaged over; auto: as the model was trained",
+        "auto", "What predictions are averaged over; auto: as the model was trained; mirror: of volumes where training mirrored them",
         choices=("auto", "none", "mirror", "ten-crop"), advanced=True,
     )  # fmt: skip
     findings: str = setting(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from medssl.augment import mirrors
 from medssl.core.plan import Plan
 from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Ended, Run
@@ -22,6 +23,7 @@ from medssl.evaluation.metrics.classification_metrics import MEAN, classificatio
 from medssl.images.geometry_config import AS_STORED, geometry_rule
 from medssl.images.intensity.normalise import normalise
 from medssl.inference.classification.predict import predict_images
+from medssl.inference.mirroring import MIRRORED
 from medssl.networks.network import Network
 from medssl.networks.standardisation import USUAL, standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
@@ -47,6 +49,8 @@ from medssl.tasks.rivals.classifiers import RivalClassifiers
 from medssl.tasks.start import check_form, start_normalisation
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
+
+UNSEEN = "test_time = mirror averages no mirrored copies: the training shows no mirrored images, which augmentation=strong would"
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,11 @@ class Classification(PlainMethod):
         provenance: dict[str, Any] | None = None,
         version: int = VERSION,
     ) -> None:
-        self.config, self.parts = config, parts
         axes = dimension(parts)
         form = check_form(config.form, axes)
+        mirrored = mirrors(config.augmentation, axes == 3)
+        unseen = axes == 3 and config.test_time == "mirror" and not mirrored
+        self.config, self.parts = config, replace(parts, remarks=(*parts.remarks, *[UNSEEN] * unseen))
         self.normalisation = start_normalisation(config.normalisation, file, parts.modality)
         method, arguments = classification_network(config, form, len(parts.names), file.plan if file else None)
         self._plan = Plan(
@@ -95,7 +101,7 @@ class Classification(PlainMethod):
             modality=parts.modality,
             task={
                 "name": "classification", "kind": parts.kind, "labels": config.labels, "classes": list(parts.names), "form": form,
-                "test_time": config.test_time, "threshold_rule": config.threshold, "crop": list(config.crop),
+                "test_time": "none" if unseen else config.test_time, **({MIRRORED: mirrored} if axes == 3 else {}), "threshold_rule": config.threshold, "crop": list(config.crop),
                 **({"region": region_of(parts)} if parts.geometry.recorded else {}),
             },
             provenance=provenance or {},
@@ -201,7 +207,7 @@ class Classification(PlainMethod):
             if before is None or (image.path, image.slices) != (before.path, before.slices):
                 whole, before = image.whole(), image  # candidates of one scan follow each other
             volume = replace(whole, point=part.places[n]) if part.places else whole
-            found = predict_images([volume], network, self.config.test_time)[0]
+            found = predict_images([volume], network)[0]
             rows.append([found[name][0] for name in self.parts.names])
         return np.array(rows)
 

@@ -25,7 +25,7 @@ from medssl.datasets.splits.split import SPLIT_SEED
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, mean_known
 from medssl.images.geometry_config import geometry_rule
 from medssl.images.intensity.normalise import normalise
-from medssl.inference.volumes.mirroring import MIRRORED
+from medssl.inference.mirroring import MIRRORED
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks import SWIN, family_of
 from medssl.networks.network import Network

@@ -12,7 +12,7 @@ MIRRORED = "mirrored"  # of `Plan.task`: were training images mirrored? Files of
 
 IN_DOUBT = (
     "Mirrored copies were averaged, as asked; the model's file does not say that it was trained with mirrored images: without "
-    "such training the label map is better without them"
+    "such training the answer is better without them"
 )
 
 
