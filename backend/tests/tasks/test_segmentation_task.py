@@ -148,7 +148,8 @@ def test_an_official_file_starts_a_segmentation_whole(tmp_path: Path):
     assert told["matched"] == len(state) - 2 and told["new"] == 2  # BatchNorm's counters are among them
     assert told["text"].startswith(f"All {len(state) - 2} tensors of the backbone come from Genesis_Chest_CT.pt")
     plan = read_plan(job.folder / "results" / "model.safetensors")
-    assert plan.fidelity == "released" and "non-commercial" in plan.licence
+    assert plan.fidelity == "paper", "a window by itself has other statistics than the batches of training"
+    assert "non-commercial" in plan.licence
 
 
 def test_weights_of_another_kind_are_refused(tmp_path: Path):

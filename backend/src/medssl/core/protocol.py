@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from medssl.core.errors import ConfigError, InputError
 
 T = TypeVar("T")
-VERSION = 3  # of job specs; since 2 volumes are brought to one orientation, since 3 tasks augment whole batches
+VERSION = 4  # of job specs; since 2 volumes are brought to one orientation, since 3 tasks augment whole batches, see `tasks.earlier`
 
 QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, INTERRUPTED = (
     "queued", "running", "finished", "failed", "cancelled", "interrupted",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from medssl.images.borders import box_of, check_box
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve, window
 from medssl.images.intensity.volume_statistics import compute
-from medssl.images.planes import as_plane
+from medssl.images.planes import as_plane, is_flat
 from medssl.images.polarity import NOTE, looks_inverted
 from medssl.images.resizing import resized
 from medssl.images.volume import Volume
@@ -43,7 +43,11 @@ class Radiograph:
 
 
 def as_radiograph(
-    volume: Volume, view: str = "", inverted: bool = False, normalisation: NormalisationConfig = AUTO
+    volume: Volume,
+    view: str = "",
+    inverted: bool = False,
+    normalisation: NormalisationConfig = AUTO,
+    modality: str = "",
 ) -> Radiograph:
     """Make a radiograph of an image: view, inversion, borders, intensities.
 
@@ -52,6 +56,7 @@ def as_radiograph(
         view: see `as_plane`.
         inverted: high values are dark (MONOCHROME1; DICOM files say so themselves and are inverted when read).
         normalisation: by default that of the image's modality.
+        modality: of a 2D image that states none (the model's, say); "": as its values tell.
 
     Raises:
         VolumeError: 3D without a view, not finite, constant, without contrast, too small, or too long.
@@ -64,6 +69,8 @@ def as_radiograph(
             "Replace them by the background",
             code="image-nan",
         )
+    if modality and not volume.modality and is_flat(volume.shape):
+        volume = replace(volume, modality=modality)
     plane = as_plane(volume, view, inverted)
     x0, y0, width, height = box = box_of(plane.array, plane.modality)
     inside = plane.array[x0 : x0 + width, y0 : y0 + height]

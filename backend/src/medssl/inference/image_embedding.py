@@ -55,7 +55,7 @@ def whole_image(volume: Volume, net: Network, view: str = "", inverted: bool = F
     size = image_size(net) if squeezed else enlarged(image_size(net))
     rule = NormalisationConfig(**plan.normalisation)
     if len(size) == 2:
-        image = as_radiograph(volume, view, inverted, rule).pixels
+        image = as_radiograph(volume, view, inverted, rule, plan.modality).pixels
         if squeezed:
             return resized_to(image, size).clip(0, 1)
         image = resized(image, size[0])

@@ -148,7 +148,7 @@ class PreparedImage:
 def prepare(volume: Volume, net: Network, view: str = "", inverted: bool = False) -> PreparedImage:
     """Bring an image to the size of training (short side 19 cells). Arguments and errors as of `embed_patches`."""
     cell_side = cast(PatchEncoder, net).cell
-    image = as_radiograph(volume, view, inverted, NormalisationConfig(**net.plan.normalisation))
+    image = as_radiograph(volume, view, inverted, NormalisationConfig(**net.plan.normalisation), net.plan.modality)
     scaled = torch.from_numpy(resized(image.pixels, SHORT_SIDE_CELLS * cell_side))  # (h, w)
     padded, rows, columns = _whole_cells(scaled, cell_side)
     across, down = (old / new for old, new in zip(image.pixels.shape[::-1], (scaled.shape[1], scaled.shape[0])))

@@ -23,6 +23,7 @@ from medssl.augment import Augmentation, mirrors
 
 BATCHED = 3  # the first version of job specs whose fine-tunings change whole batches, and whose Dice leaves out the background
 PLANNED = 3  # the first whose segmentations are planned from their data
+ALIKE = 4  # the first whose networks are trained on what they are asked about: see "What training shows" in docs/decisions.md
 TURN, ZOOM = math.radians(15), 0.15  # strong: largest rotation and scaling
 
 

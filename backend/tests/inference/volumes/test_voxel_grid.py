@@ -53,6 +53,20 @@ def test_tiles_agree_where_they_overlap(grid, net):
     assert alike.mean() > 0.8
 
 
+@pytest.mark.parametrize("sides", [(39, 47, 31), (33, 41, 25)])
+def test_sides_that_are_no_multiples_of_eight_move_nothing(grid, net, sides):
+    """What a cell describes lies where the cell says that it lies."""
+    volume = blobs()
+    array = volume.array[tuple(slice(side) for side in sides)]
+    cut = describe_volume(replace(volume, array=array), net)
+    both = tuple(slice(side // 2) for side in sides)
+    assert (cut.descriptors.float()[both] * grid.descriptors.float()[both]).sum(-1).mean() > 0.95
+    block = np.full(sides, array.min())
+    block[8:16, 16:24, 8:16] = array[8:16, 16:24, 8:16]
+    shown = np.argwhere(describe_volume(replace(volume, array=block), net).foreground.numpy())
+    assert (shown >= (4, 8, 4)).all() and (shown < (8, 12, 8)).all() and len(shown) > 32
+
+
 @pytest.mark.parametrize("tile", [96, 32])
 def test_large_volumes_keep_every_second_cell_in_its_place(net, tile):
     whole = describe_volume(blobs(), net, tile=tile)

@@ -18,6 +18,7 @@ from medssl.images.volume import Volume
 
 SPARSE = 4  # voxels along i and j from one sparse row to the next
 OPEN_FILES = 32
+LEAST_INT16 = -(2**15)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,16 +58,17 @@ class CachedVolume:
         axes = np.reshape(self.direction, (3, 3)) * np.array(self.spacing)
         return np.linalg.solve(axes, np.asarray(place, float) - np.array(self.origin))
 
-    def crop(self, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
+    def crop(self, start: Sequence[int], size: Sequence[int], fill: float | None = None) -> np.ndarray:
         """The box of `size` voxels at `start`, in stored units (int16 or float32).
 
-        What lies beyond the volume, or beyond `slices`, is filled with the volume's minimum.
+        What lies beyond the volume, or beyond `slices`, is filled with `fill`; None: with the volume's minimum.
         """
         first, last = self._inside(start, size)
         inside = _open(self.path)[tuple(slice(a, b) for a, b in zip(first, last))]
         if inside.shape == tuple(size):
             return inside
-        box = np.full(size, self.statistics.minimum, dtype=inside.dtype)
+        fill = self.statistics.minimum if fill is None else fill
+        box = np.full(size, max(fill, LEAST_INT16) if inside.dtype == np.int16 else fill, dtype=inside.dtype)
         box[tuple(slice(a - s, b - s) for a, b, s in zip(first, last, start))] = inside
         return box
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -159,12 +160,21 @@ def channel_windows(volumes: Sequence[CachedVolume], rules: Sequence[Normalisati
     return tables[0] if len(tables) == 1 else torch.stack(tables, dim=1)
 
 
-def channel_crops(volume: CachedVolume, start: Sequence[int], size: Sequence[int]) -> torch.Tensor:
-    """The same box of every channel, (C, *size); int16 where all are, else float32."""
-    crops = [np.ascontiguousarray(one.crop(start, size)) for one in (volume, *volume.further)]
+def channel_crops(
+    volume: CachedVolume, start: Sequence[int], size: Sequence[int], fills: Sequence[float | None] = ()
+) -> torch.Tensor:
+    """The same box of every channel, (C, *size); int16 where all are, else float32. Fills: of each channel, see `CachedVolume.crop`."""
+    channels = (volume, *volume.further)
+    given = fills or [None] * len(channels)
+    crops = [np.ascontiguousarray(one.crop(start, size, fill)) for one, fill in zip(channels, given)]
     if len(crops) == 1:
         return torch.from_numpy(crops[0])[None]
     return torch.from_numpy(np.stack(crops).astype(np.int16 if all(c.dtype == np.int16 for c in crops) else np.float32))
+
+
+def dark(volume: CachedVolume, low: float) -> float:
+    """What fills a box beyond a volume whose stored value `low` becomes 0: a value that becomes 0, as padding is when segmenting."""
+    return min(volume.statistics.minimum, math.floor(low))
 
 
 def window_table(volumes: Sequence[CachedVolume], normalisation: NormalisationConfig) -> torch.Tensor:

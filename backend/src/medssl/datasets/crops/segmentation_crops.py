@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from medssl.core.errors import CatalogError, VolumeError
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.label_positions import draw_place
-from medssl.datasets.crops.loader import PLACE, SampleOrder, channel_crops, channel_windows, check_axes
+from medssl.datasets.crops.loader import PLACE, SampleOrder, channel_crops, channel_windows, check_axes, dark
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.segment_classes import SegmentClasses
 
@@ -38,12 +38,15 @@ class SegmentationDataset(Dataset):
         seed: int,
         further: Sequence[NormalisationConfig] = (),
         centred: bool = True,
+        dark_padding: bool = True,
     ) -> None:
         """Check every volume and label map before the first crop.
 
         Args:
             further: the rules of the volumes' further channels.
             centred: False: a volume smaller than the crop lies in its first corner, as in jobs begun before it lay in the middle.
+            dark_padding: what lies beyond a volume becomes 0, as when it is segmented; False: what its minimum becomes, as in
+                jobs of earlier versions.
 
         Raises:
             CatalogError: no volumes.
@@ -55,19 +58,26 @@ class SegmentationDataset(Dataset):
         check_pairs(self.volumes, self.masks, classes, axes=3)
         self.windows = channel_windows(self.volumes, (normalisation, *further))  # (V, 2) or (V, C, 2)
         self._order = SampleOrder(seed, len(self.volumes))
+        self._dark_padding = dark_padding
 
     def __getitem__(self, n: int) -> dict[str, Any]:
         chosen = self._order[n]
         volume, mask = self.volumes[chosen], self.masks[chosen]
         start = self._start(mask, np.random.default_rng([self.seed, PLACE, n]))
         return {
-            "raw": channel_crops(volume, start, self.size),
+            "raw": channel_crops(volume, start, self.size, self._fills(chosen)),
             "mask": torch.from_numpy(self.classes.index(mask.crop(start, self.size), mask.name))[None],
             "window": self.windows[chosen],
             "index": n,
             "volume": chosen,
             "start": torch.tensor(start),
         }
+
+    def _fills(self, chosen: int) -> list[float]:
+        """What lies beyond each channel of a volume; [] where its minimum does."""
+        channels = (self.volumes[chosen], *self.volumes[chosen].further)
+        lows = self.windows[chosen].reshape(-1, 2)[:, 0].tolist()
+        return [dark(one, low) for one, low in zip(channels, lows)] if self._dark_padding else []
 
     def _start(self, mask: CachedVolume, rng: np.random.Generator) -> tuple[int, ...]:
         bounds = [crop_bounds(length, size, self.centred) for length, size in zip(mask.shape, self.size)]

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.label_positions import draw_place
-from medssl.datasets.crops.loader import PLACE, SampleOrder, window_table
+from medssl.datasets.crops.loader import PLACE, SampleOrder, dark, window_table
 from medssl.datasets.crops.segmentation_crops import check_pairs, crop_bounds
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.segment_classes import SegmentClasses
@@ -38,12 +38,13 @@ class SliceDataset(Dataset):
         seed: int,
         context: int = 0,
         centred: bool = True,
+        dark_padding: bool = True,
     ) -> None:
         """Check every volume and label map before the first slice.
 
         Args:
             size: rows (along j) and columns (along i) of the crops.
-            centred: as in `SegmentationDataset`.
+            centred, dark_padding: as in `SegmentationDataset`.
 
         Raises:
             CatalogError: no volumes.
@@ -52,7 +53,7 @@ class SliceDataset(Dataset):
         """
         self.volumes, self.masks, self.classes = tuple(volumes), tuple(masks), classes
         self.size, self.context, self.foreground_share, self.seed = tuple(size), context, foreground_share, seed
-        self.centred = centred
+        self.centred, self._dark_padding = centred, dark_padding
         check_pairs(self.volumes, self.masks, classes, axes=3)
         self.windows = window_table(self.volumes, normalisation)  # (V, 2)
         self._order = SampleOrder(seed, len(self.volumes))
@@ -63,8 +64,9 @@ class SliceDataset(Dataset):
         y, x, k = self._start(mask, np.random.default_rng([self.seed, PLACE, n]))
         rows, columns = self.size
         labels = mask.crop((x, y, k), (columns, rows, 1))
+        fill = dark(volume, float(self.windows[chosen, 0])) if self._dark_padding else None
         return {
-            "raw": torch.from_numpy(slice_stack(volume, (y, x), self.size, k, self.context)),
+            "raw": torch.from_numpy(slice_stack(volume, (y, x), self.size, k, self.context, fill)),
             "mask": torch.from_numpy(self.classes.index(labels.T, mask.name).copy()),
             "window": self.windows[chosen],
             "index": n,
@@ -85,9 +87,11 @@ class SliceDataset(Dataset):
         return min(max(j - rows // 2, low_y), high_y), min(max(i - columns // 2, low_x), high_x), k
 
 
-def slice_stack(volume: CachedVolume, start: Sequence[int], size: Sequence[int], k: int, context: int) -> np.ndarray:
+def slice_stack(
+    volume: CachedVolume, start: Sequence[int], size: Sequence[int], k: int, context: int, fill: float | None = None
+) -> np.ndarray:
     """Slices k - context...k + context of a box (rows, columns) at `start`, (1 + 2 context, rows, columns) in stored units."""
     (y, x), (rows, columns), last = start, size, volume.shape[2] - 1
     wanted = np.clip(np.arange(k - context, k + context + 1), 0, last)
-    found = volume.crop((x, y, int(wanted[0])), (columns, rows, int(wanted[-1] - wanted[0]) + 1))
+    found = volume.crop((x, y, int(wanted[0])), (columns, rows, int(wanted[-1] - wanted[0]) + 1), fill)
     return np.ascontiguousarray(found.T[wanted - wanted[0]])

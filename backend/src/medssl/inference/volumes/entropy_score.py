@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medssl.core.errors import VolumeError
 from medssl.core.plan import Plan
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.images.planes import HOW, is_flat
+from medssl.images.planes import is_flat
 from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.volume import Volume
+from medssl.inference.volumes.axes import check_deep, check_flat
 from medssl.inference.volumes.channels import grid_reader, on_one_grid
 from medssl.inference.volumes.encoder_mean import EncoderMean
 from medssl.inference.volumes.model_grid import on_model_grid
@@ -143,22 +143,14 @@ Seen = tuple[Read, tuple[int, ...], Sequence[float]]  # slices, shape and voxel 
 
 
 def _volume(volume: Volume, plan: Plan, device: torch.device) -> Seen:
-    if plan.modality == "CXR":
-        raise VolumeError(
-            f"{volume.name or 'volume'} of shape {volume.shape}", "is 3D where the model sees radiographs", HOW,
-            code="not-2d",
-        )  # fmt: skip
+    check_deep(volume, plan)
     grid = on_model_grid(on_one_grid(volume, plan), plan)
     return grid_reader(grid, plan, device), grid.volume.shape, grid.volume.spacing.tolist()
 
 
 def _radiograph(volume: Volume, plan: Plan, device: torch.device, view: str, inverted: bool) -> Seen:
     size = plan.input_size
-    if len(size) != 2 or plan.task.get("context"):
-        raise VolumeError(
-            f"{volume.name or 'image'} of shape {volume.shape}", "is 2D where the model needs a volume",
-            "Choose a volume", code="not-3d",
-        )  # fmt: skip
-    image = as_radiograph(volume, view, inverted, NormalisationConfig(**plan.normalisation))
+    check_flat(volume, plan)
+    image = as_radiograph(volume, view, inverted, NormalisationConfig(**plan.normalisation), plan.modality)
     scaled = np.ascontiguousarray(resized(image.pixels, round(min(size) * MARGIN)).T)[..., None]
     return reader(scaled, device), scaled.shape, (1.0, 1.0, 1.0)

@@ -12,15 +12,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from medssl.core.capabilities import SEGMENT
-from medssl.core.errors import ConfigError, VolumeError
+from medssl.core.errors import ConfigError
 from medssl.core.plan import Plan
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.images.planes import HOW, is_flat
+from medssl.images.planes import is_flat
 from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
 from medssl.inference.capabilities import require
 from medssl.inference.mirroring import notes_on_mirroring, trained_mirrored
+from medssl.inference.volumes.axes import check_deep, check_flat
 from medssl.inference.volumes.channels import grid_reader, on_one_grid
 from medssl.inference.volumes.found_labels import class_table
 from medssl.inference.volumes.model_grid import ModelGrid, notes_before, on_model_grid
@@ -212,7 +213,8 @@ def class_probabilities(
     windows = _Windows(
         net, tuple(plan.input_size), overlap, mirror, lambda n, of: report(n / of, f"{n} of {of} windows")
     )
-    grid = on_model_grid(on_one_grid(_checked(volume, plan), plan), plan)
+    check_deep(volume, plan)
+    grid = on_model_grid(on_one_grid(volume, plan), plan)
     slabs = [probabilities.cpu() for _, probabilities in _probabilities(grid, plan, windows)]
     return np.ascontiguousarray(grid.turn.back(torch.cat(slabs, dim=3).numpy()))
 
@@ -221,7 +223,8 @@ def _volume(
     volume: Volume, plan: Plan, windows: _Windows, watch: Watch, classes: SegmentClasses, out: np.ndarray | None
 ) -> np.ndarray:
     """The labels of a volume, slab by slab."""
-    grid = on_model_grid(_checked(volume, plan), plan)
+    check_deep(volume, plan)
+    grid = on_model_grid(volume, plan)
     kind = classes.values_of(np.zeros(1, np.uint8)).dtype
     labels = np.empty(volume.shape, kind, order="F") if out is None else out  # as files have it: slice after slice
     ordered = grid.turn.apply(labels)  # a view: what is written there is written to the labels
@@ -232,17 +235,6 @@ def _volume(
         numbers = class_numbers(scores)
         ordered[:, :, first : first + numbers.shape[2]] = classes.values_of(numbers)
     return labels
-
-
-def _checked(volume: Volume, plan: Plan) -> Volume:
-    if plan.modality == "CXR":
-        raise VolumeError(
-            f"{volume.name or 'volume'} of shape {volume.shape}",
-            "is 3D where the model sees radiographs",
-            HOW,
-            code="not-2d",
-        )
-    return volume
 
 
 def _logits(grid: ModelGrid, plan: Plan, windows: _Windows) -> Iterator[tuple[int, Tensor]]:
@@ -262,10 +254,8 @@ def _radiograph(
 
     What lies inside the image's uniform borders is brought to the size of training; its logits come back by interpolation.
     """
-    if len(windows.size) != 2 or plan.task.get("context"):
-        raise VolumeError(f"{volume.name or 'image'} of shape {volume.shape}", "is 2D where the model needs a volume",
-                          "Choose a volume", code="not-3d")  # fmt: skip
-    image = as_radiograph(volume, view, inverted, NormalisationConfig(**plan.normalisation))
+    check_flat(volume, plan)
+    image = as_radiograph(volume, view, inverted, NormalisationConfig(**plan.normalisation), plan.modality)
     scaled = np.ascontiguousarray(resized(image.pixels, round(min(windows.size) * MARGIN)).T)[..., None]
     found = torch.cat(
         [logits.clone() for _, logits in windows.over(reader(scaled, windows.device), scaled.shape, 2)], dim=3

@@ -14,6 +14,8 @@ from medssl.inference.volumes.slabs import Read, class_numbers, slabs
 from medssl.networks.network import Network
 
 BATCH, BATCH_2D = 4, 8  # windows at a time
+CROP = "training_crop"  # of `Plan.task`: sides of the sub-volumes of training
+STEP = 8  # by which a window may grow where the file does not tell the strides
 MIRRORED_3D, MIRRORED_SLICE, MIRRORED_RADIOGRAPH = (2, 3, 4), (2, 3), (2,)  # axes of (N, channels, i, j, k)
 
 
@@ -70,9 +72,23 @@ def image_slabs(
     With `probable` mirrored copies are averaged by their probabilities, not by their logits.
     """
     flat = len(size) == 2
-    window = (size[1], size[0], 1) if flat else tuple(size)  # networks of 2D images see (rows, columns)
+    window = (size[1], size[0], 1) if flat else fitting_window(size, network, shape)  # 2D networks see (rows, columns)
     batch = batch or (1 if getattr(network.plan, "fidelity", "") == "released" else BATCH_2D if flat else BATCH)
     yield from slabs(read, shape, _ask(network, flat, mirrored, probable), window, overlap, batch, progress)
+
+
+def fitting_window(size: Sequence[int], network: Network, shape: Sequence[int]) -> tuple[int, ...]:
+    """A window of a network of volumes, where the image is smaller no larger than needed: in training no image was padded beyond the crop.
+
+    A file that does not tell its crop has windows of one size.
+    """
+    task = getattr(getattr(network, "plan", None), "task", {})
+    if CROP not in task:
+        return tuple(size)
+    planned = task.get("plan", {}).get("pooling", {}).get("strides", [])
+    steps = np.prod(planned, axis=0, dtype=int).tolist() if planned else [STEP] * 3
+    needed = [max(crop, -(-n // step) * step) for crop, n, step in zip(task[CROP], shape, steps)]
+    return tuple(min(side, n) for side, n in zip(size, needed))
 
 
 def reader(array: np.ndarray, device: torch.device, bounds: tuple[float, float] = (0.0, 1.0), context: int = 0) -> Read:

@@ -62,6 +62,11 @@ class VoxelGrid:
         return tuple(self.foreground.shape)
 
     @property
+    def in_one_piece(self) -> bool:
+        """Was the volume seen in one tile, so that every cell was described with all of it around?"""
+        return max(self.seen.shape) <= TILE
+
+    @property
     def nbytes(self) -> int:
         """Memory of the descriptors and the volume."""
         return self.descriptors.nbytes + self.seen.array.nbytes
@@ -148,7 +153,7 @@ def describe_volume(
     size = [min(tile, -(-side // DIVISOR) * DIVISOR) for side in seen.shape]
     tiles = list(itertools.product(*(_starts(n, side) for n, side in zip(seen.shape, size))))
     weights = importance([side // encoder.stride for side in size])[..., None]
-    middle = _described(seen, window, net, [(side - s) // 16 * 8 for side, s in zip(seen.shape, size)], size)
+    middle = _described(seen, window, net, [max(side - s, 0) // 16 * 8 for side, s in zip(seen.shape, size)], size)
     shared = middle[0].flatten(0, 2).mean(dim=0)
     for done, start in enumerate(tiles):
         found, visible = _described(seen, window, net, start, size) if len(tiles) > 1 else middle

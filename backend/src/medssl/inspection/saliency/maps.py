@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from medssl.core.errors import ConfigError
+from medssl.core.plan import Plan
 from medssl.datasets.crops.classification_images import enlarged
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.radiograph import Radiograph, as_radiograph
@@ -100,7 +101,8 @@ def saliency_map(
             f"method = {method!r}", "is not a choice", f"Use one of {', '.join(METHODS)}", code="method-unknown"
         )
     target = find_target(net, finding, head)
-    image = as_radiograph(volume, view, inverted, NormalisationConfig(**net.plan.normalisation))  # type: ignore[union-attr, arg-type]
+    plan = cast(Plan, net.plan)
+    image = as_radiograph(volume, view, inverted, NormalisationConfig(**plan.normalisation), plan.modality)
     looked = torch.from_numpy(whole_image(volume, net, view, inverted))
     looked = centre(looked, image_size(net))[None, None].to(next(net.parameters()).device)  # (1, 1, side, side)
     rounds = 1 + (NETWORKS[method] if check else 0)

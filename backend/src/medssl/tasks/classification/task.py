@@ -34,7 +34,7 @@ from medssl.tasks.classification.loss import classification_loss
 from medssl.tasks.classification.mixup import draw_mixup, mix
 from medssl.tasks.classification.places import centres_of, region_of, with_places
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
-from medssl.tasks.earlier import augmentation
+from medssl.tasks.earlier import ALIKE, augmentation
 from medssl.tasks.label_columns import attribute_groups, label_columns
 from medssl.tasks.labelled_data import (
     LabelledSplit,
@@ -96,7 +96,7 @@ class Classification(PlainMethod):
         self._plan = Plan(
             method=method,
             network=arguments,
-            fidelity=file.plan.fidelity if file else "paper",
+            fidelity=file.plan.fidelity if file and version < ALIKE else "paper",  # norms of one image are not those of a batch
             normalisation=asdict(self.normalisation),
             modality=parts.modality,
             task={
@@ -111,7 +111,8 @@ class Classification(PlainMethod):
         side = self.network().side
         self.size = (side, side) if axes == 2 else config.crop
         self._plan = replace(self._plan, input_size=self.size)
-        self._augment = augmentation(config.augmentation, axes, axes == 3, (), version)
+        spacing = parts.geometry.spacing if axes == 3 and version >= ALIKE else ()
+        self._augment = augmentation(config.augmentation, axes, axes == 3, spacing, version)
         self._weights = class_weights(config.balance, parts.training.targets, parts.kind)
 
     def network(self) -> Network:

@@ -23,6 +23,10 @@ class Pooling:
         """Of each side of an image."""
         return tuple(prod(sides) for sides in zip(*self.strides))
 
+    def turned(self) -> Pooling:
+        """The same with the axes in reverse order."""
+        return Pooling(tuple(one[::-1] for one in self.strides), tuple(one[::-1] for one in self.kernels))
+
 
 def pooling(size: Sequence[int], spacing: Sequence[float], stages: int = MOST_STAGES, exact: bool = False) -> Pooling:
     """The stages of a network that sees boxes of `size` voxels.

@@ -101,7 +101,7 @@ def settled(config: SegmentationConfig, planned: Planned, fingerprint: Fingerpri
         config: the settings.
         planned: the plan.
         fingerprint: of the training set.
-        fresh: nothing learnt before; otherwise intensities stay as those weights know them.
+        fresh: nothing learnt before, or from intensities that nobody recorded; otherwise they stay as those weights know them.
     """
     training = config.training
     training = replace(training, batch_size=training.batch_size or planned.batch)

@@ -26,14 +26,16 @@ from medssl.evaluation.metrics.segmentation_metrics import MEAN, mean_known
 from medssl.images.geometry_config import geometry_rule
 from medssl.images.intensity.normalise import normalise
 from medssl.inference.mirroring import MIRRORED
+from medssl.inference.volumes.axes import FLAT
 from medssl.inference.volumes.segmenter import segment_image
+from medssl.inference.volumes.sliding import CROP
 from medssl.networks import SWIN, family_of
 from medssl.networks.network import Network
 from medssl.networks.reestimation import reestimate
 from medssl.networks.standardisation import standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
 from medssl.tasks.architecture import segmentation_network
-from medssl.tasks.earlier import PLANNED, augmentation
+from medssl.tasks.earlier import ALIKE, PLANNED, augmentation
 from medssl.tasks.label_columns import attribute_groups
 from medssl.tasks.labelled_data import (
     LabelledSplit,
@@ -45,6 +47,7 @@ from medssl.tasks.labelled_data import (
 )
 from medssl.tasks.planning.plan import Planned
 from medssl.tasks.planning.plan_text import plan_text
+from medssl.tasks.planning.pooling import Pooling
 from medssl.tasks.segmentation.classes import classes_of, form_of
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.loss import loss_of, make_loss
@@ -95,6 +98,7 @@ class Segmentation(PlainMethod):
         plan: Planned | None = None,
     ) -> None:
         self.config, self.parts, self.provenance, self.planned = config, parts, provenance or {}, plan
+        self._alike = version >= ALIKE
         axes = dimension(parts)
         self.form, self.context = form_of(config, parts)
         self.classes = classes_of(config, file, parts)
@@ -104,7 +108,7 @@ class Segmentation(PlainMethod):
         check_channels(count, self.form)
         method, arguments = segmentation_network(
             config, self.form, self.classes.count + 1, count * (1 + 2 * self.context), file.plan if file else None,
-            plan.pooling if plan else None,
+            self._pooling(),
         )  # fmt: skip
         self._plan = self._first_plan(method, arguments, file)
         self.size = self._sample_size(axes)
@@ -127,13 +131,20 @@ class Segmentation(PlainMethod):
         centred = self.planned is not None and self.planned.centred
         if self.form == "3d":
             return SegmentationDataset(
-                *pairs, config.crop, self.normalisation, config.foreground_share, seed, self.further, centred
+                *pairs,
+                config.crop,
+                self.normalisation,
+                config.foreground_share,
+                seed,
+                self.further,
+                centred,
+                self._alike,
             )
         rows, columns = self.size
         if dimension(self.parts) == 2:
             return RadiographSegmentationDataset(*pairs, rows, self.normalisation, seed)
         size, share = (rows, columns), config.foreground_share
-        return SliceDataset(*pairs, size, self.normalisation, share, seed, self.context, centred)
+        return SliceDataset(*pairs, size, self.normalisation, share, seed, self.context, centred, self._alike)
 
     def views(self, batch: dict[str, Tensor], generator: torch.Generator) -> SegmentationViews:
         """Normalise and augment crops."""
@@ -229,8 +240,19 @@ class Segmentation(PlainMethod):
     def _sample_size(self, axes: int) -> tuple[int, ...]:
         if self.form == "3d":
             return self.config.crop
-        side = self.network().side
-        return (side, side) if side else self.config.crop[:2] if axes == 3 else (self.config.crop[0],) * 2
+        if side := self.network().side:
+            return side, side
+        along_i, along_j, _ = self.config.crop
+        if axes == 2:
+            return along_i, along_i
+        return (along_j, along_i) if self._alike else (along_i, along_j)  # rows lie along j
+
+    def _pooling(self) -> Pooling | None:
+        """The planned stages in the order of the network's axes: rows of a slice lie along j."""
+        if self.planned is None:
+            return None
+        stages = self.planned.pooling
+        return stages.turned() if self.form != "3d" and self._alike else stages
 
     def _first_plan(self, method: str, arguments: dict[str, Any], file: WeightFile | None) -> Plan:
         config = self.config
@@ -239,14 +261,15 @@ class Segmentation(PlainMethod):
         return Plan(
             method=method,
             network=arguments,
-            fidelity=file.plan.fidelity if file else "paper",
+            fidelity=file.plan.fidelity if file and not self._alike else "paper",  # norms of one window are not those of a batch
             normalisation=asdict(self.normalisation),
             modality=self.parts.modality,
             task={
                 "name": "segmentation", "form": self.form, "segments": self.classes.as_list(), "context": self.context,
                 "spacing": np.median(spacings, axis=0).tolist(), "overlap": config.overlap,
-                "mirror": config.mirror and mirrored, MIRRORED: mirrored,
+                "mirror": config.mirror and mirrored, MIRRORED: mirrored, FLAT: dimension(self.parts) == 2,
                 "largest_component": config.largest_component, **self._channels(),
+                **({CROP: list(config.crop)} if self.form == "3d" and self._alike else {}),
                 **({"plan": self.planned.as_dict()} if self.planned else {}),
             },
             provenance=self.provenance,
@@ -280,6 +303,7 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
     if spec.version >= PLANNED:
         setup = setup_of(config, parts, file, run.device)
         made, fingerprint = planned_for(setup, parts.training, parts.geometry, run)
-        config = settled(config, made, fingerprint, fresh=file is None)
+        unknown = file is None or (spec.version >= ALIKE and not file.plan.normalisation)
+        config = settled(config, made, fingerprint, fresh=unknown)
         run.emit("plan", text=plan_text(made, fingerprint), **made.as_dict())
     return train_and_test(Segmentation(config, parts, file, provenance, spec.version, made), spec, run, file)
