@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from medssl.core import seeds
@@ -19,7 +19,8 @@ from medssl.core.schema import as_dict
 from medssl.datasets.splits.kept_split import split_rows
 from medssl.evaluation.verdicts import UNDERTRAINED
 from medssl.jobs.split_record import write_split
-from medssl.networks.layers import parameter_groups, rest_norms
+from medssl.networks.class_prior import set_class_prior
+from medssl.networks.layers import head_names, parameter_groups, rest_norms
 from medssl.networks.memory_format import channels_last
 from medssl.networks.weights.members import member
 from medssl.networks.weights.rescaling import convolution_norms, rescale
@@ -47,6 +48,9 @@ class Trained(Protocol):
 
     def network(self) -> nn.Module:
         """With a new head, untrained."""
+
+    def class_shares(self) -> Tensor | None:
+        """How common each class is, with which a new head begins to answer; None: as the head is initialised."""
 
     def dataset(self, part: LabelledSplit, seed: int) -> Dataset:
         """Training samples."""
@@ -86,6 +90,8 @@ def train_and_test(task: Any, spec: JobSpec, run: Run, file: WeightFile | None) 
     report = transfer(network, file, spec.partial_weights) if file else None
     if file and config.transfer.rescale:
         rescale(network, norms)
+    if (shares := task.class_shares()) is not None:
+        set_class_prior(network, report.new if report else head_names(network), shares)
     loop = Loop(fabric, task, network, run, _groups(network, config))
     if fabric.is_global_zero:
         _report_start(run, task, network, fabric.strategy.precision.precision)

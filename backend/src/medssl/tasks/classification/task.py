@@ -121,6 +121,9 @@ class Classification(PlainMethod):
         network.plan = self._plan
         return network
 
+    def class_shares(self) -> None:
+        """A new head begins as it is initialised."""
+
     def dataset(self, part: LabelledSplit, seed: int, training: bool = True) -> Dataset:
         """Whole images at the network's size, with their targets."""
         balance = "classes" if self.config.balance == "sampler" and training else "none"

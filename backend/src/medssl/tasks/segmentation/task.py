@@ -124,6 +124,16 @@ class Segmentation(PlainMethod):
         network.plan = self._plan
         return network
 
+    def class_shares(self) -> Tensor | None:
+        """Of the voxels of some training crops, background first; (classes + 1,)."""
+        if not self._alike:
+            return None
+        crops = self.dataset(self.parts.training, 0)
+        count = torch.zeros(self.classes.count + 1)
+        for n in range(LOOKED_AT):
+            count += torch.bincount(crops[n]["mask"].flatten().long(), minlength=len(count))
+        return count / count.sum()
+
     def dataset(self, part: LabelledSplit, seed: int) -> Dataset:
         """Random crops of images with their label maps."""
         config = self.config
