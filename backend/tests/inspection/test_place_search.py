@@ -10,7 +10,9 @@ import torch
 from described import blobs, describer, stored_otherwise, unit
 from refusals import refused
 
+from medssl.inference.volumes import voxel_grid
 from medssl.inference.volumes.voxel_grid import VoxelGrid, describe_volume
+from medssl.inspection.volume_match import place_search
 from medssl.inspection.volume_match.place_search import check_points, find_places, peak_offset
 from medssl.inspection.volume_match.shared_places import choose_points
 
@@ -30,11 +32,17 @@ def made(source: VoxelGrid, descriptors: torch.Tensor) -> VoxelGrid:
     return replace(source, descriptors=descriptors.half())
 
 
-@pytest.mark.parametrize("refine", [False, True])
-def test_the_same_volume_stored_otherwise_has_every_point_where_it_is(source, net, refine):
+@pytest.mark.parametrize(("refine", "tile", "looks"), [(False, 32, 0), (True, 32, 3), (True, 48, 0)])
+def test_the_same_volume_stored_otherwise_has_every_point_where_it_is(source, net, refine, tile, looks, monkeypatch):
+    """Whether the cells decide, or a closer look, which volumes that were seen in one piece (of at most `tile` voxels) do without."""
+    closely: list[np.ndarray] = []
+    real = place_search.look_closely
+    monkeypatch.setattr(voxel_grid, "TILE", tile)
+    monkeypatch.setattr(place_search, "look_closely", lambda *given: closely.append(given[2]) or real(*given))
     target = describe_volume(stored_otherwise(blobs()), net)
     points = source.points(np.array([[5, 6, 7], [10, 15, 8], [14, 9, 5]]))
     matches, maps = find_places(source, target, net, points, refine=refine)
+    assert len(closely) >= 2 * looks and (looks > 0) == bool(closely)
     for match, point in zip(matches, points):
         assert np.linalg.norm(match.point - point) < 1.0 and match.similarity > 0.99
         assert 0.5 < match.confidence <= 1

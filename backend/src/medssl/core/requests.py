@@ -220,7 +220,9 @@ class CorrespondVolumesRequest(Request):
         "Search radius in mm around the same relative place of each volume; 0 searches everywhere", 0.0, minimum=0,
         maximum=10_000,
     )  # fmt: skip
-    refine: bool = asked("A closer look at the best places, each in the middle of a tile; else the grid decides", True)
+    refine: bool = asked(
+        "A closer look at the best places of volumes seen in several tiles; else the grid decides", True
+    )
     maps: bool = asked("Similarity maps of given points", True)
     map_of: int = asked("The one point whose map is wanted, counted from 0; -1: of all", -1, minimum=-1)
     compare_untrained: bool = asked("Beside it what the same network finds before any training", False)

@@ -64,18 +64,20 @@ def find_places(
         source, target: both under `net`.
         points: (Q, 3) mm, LPS, inside the source.
         radius: mm around the same relative place (share of the volume's sides) that are searched; 0: everywhere.
-        refine: the candidates, and the point itself, are looked at closely, each in the middle of a tile; else the cells decide.
+        refine: the candidates, and the point itself, are looked at closely, each in the middle of a tile; else the cells decide, as
+            they do where both volumes were seen in one piece: there a tile shows less, and much of it is padding.
 
     Returns:
         A match for each point, and similarities (Q, I, J, K) of the target's cells; those that show nothing too.
     """
     maps = similarity_maps(target, source.at(points))
     side = closer_side(source, target)
+    closely_seen = refine and not (source.in_one_piece and target.in_one_piece)
     found = []
     for point, values in zip(points, maps):
         allowed = target.foreground & _within(target, target.points_at(source.relative(point)), radius)
         peaks = _peaks(values, allowed, target)
-        if refine:
+        if closely_seen:
             tile, middle = look_closely(source, net, point, side)
             closely = interpolated(tile, torch.as_tensor(middle, dtype=torch.float32)[None])[0]
             peaks = [_looked_at(target, net, closely, peak, side) for peak in peaks]
