@@ -10,9 +10,8 @@ import torch
 from downstream import NNUNET
 from task_sets import run, task_spec, write_volumes
 
-from medssl.networks.class_prior import LEAST_SHARE, set_class_prior
 from medssl.networks.downstream.unet_segmenter import UNetSegmenter
-from medssl.networks.layers import head_names
+from medssl.networks.layers import LEAST_SHARE, head_names, set_class_prior
 from medssl.networks.libraries.nnunet_segmenter import NnunetSegmenter
 from medssl.tasks import train_and_test
 

@@ -1,11 +1,15 @@
-"""A fine-tuned network's layers: which learn, and how fast."""
+"""A fine-tuned network's layers: which learn, how fast, and what the head begins with."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Protocol
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+LEAST_SHARE = 1e-4  # of a class that was not seen
 
 
 class Staged(Protocol):
@@ -63,3 +67,28 @@ def names_of(network: nn.Module, modules: list[nn.Module]) -> set[str]:
     """Names that the tensors of some of its modules have in the network's state dict."""
     chosen = {id(tensor) for module in modules for tensor in module.state_dict(keep_vars=True).values()}
     return {name for name, tensor in network.state_dict(keep_vars=True).items() if id(tensor) in chosen}
+
+
+@torch.no_grad()
+def set_class_prior(network: nn.Module, names: Collection[str], shares: Tensor) -> tuple[str, ...]:
+    """Set the biases of the convolutions that answer for the classes to the logarithm of the classes' shares.
+
+    Else the first steps teach every feature that nearly all is background, and small classes may not be found again for hundreds
+    of steps (Lin et al., ICCV 2017, who begin a detector so).
+
+    Args:
+        network: in which they are changed.
+        names: of tensors in its state dict that may be changed.
+        shares: (classes,) of the voxels, background first.
+
+    Returns:
+        Names of the biases.
+    """
+    logits = shares.clamp(min=LEAST_SHARE).log()
+    changed = []
+    for name, module in network.named_modules():
+        answers = isinstance(module, (nn.Conv2d, nn.Conv3d)) and module.out_channels == len(shares)
+        if answers and module.bias is not None and f"{name}.bias" in names:  # type: ignore[union-attr]
+            module.bias.copy_(logits)  # type: ignore[union-attr, operator]
+            changed.append(f"{name}.bias")
+    return tuple(changed)

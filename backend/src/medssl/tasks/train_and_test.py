@@ -19,8 +19,7 @@ from medssl.core.schema import as_dict
 from medssl.datasets.splits.kept_split import split_rows
 from medssl.evaluation.verdicts import UNDERTRAINED
 from medssl.jobs.split_record import write_split
-from medssl.networks.class_prior import set_class_prior
-from medssl.networks.layers import head_names, parameter_groups, rest_norms
+from medssl.networks.layers import head_names, parameter_groups, rest_norms, set_class_prior
 from medssl.networks.memory_format import channels_last
 from medssl.networks.weights.members import member
 from medssl.networks.weights.rescaling import convolution_norms, rescale

@@ -82,7 +82,7 @@ def fitting_window(size: Sequence[int], network: Network, shape: Sequence[int]) 
 
     A file that does not tell its crop has windows of one size.
     """
-    task = getattr(getattr(network, "plan", None), "task", {})
+    task = network.plan.task if network.plan else {}
     if CROP not in task:
         return tuple(size)
     planned = task.get("plan", {}).get("pooling", {}).get("strides", [])
