@@ -29,6 +29,8 @@ from medssl.inference.volumes.segmenter import segment_image
 from medssl.inference.volumes.sliding import fitting_window
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights.weight_files import save_weights
+from medssl.tasks.planning.pooling import Pooling
+from medssl.tasks.segmentation import task
 
 VERSIONS = (3, 4)
 
@@ -82,6 +84,27 @@ def test_slices_have_their_rows_along_j(tmp_path: Path, version: int):
     )
 
 
+def test_the_stages_of_slices_lie_along_the_networks_axes():
+    stages = Pooling(((1, 1), (2, 1)), ((3, 3), (3, 1)))
+    assert stages.turned() == Pooling(((1, 1), (1, 2)), ((3, 3), (1, 3))) and stages.turned().turned() == stages
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("recorded", [True, False])
+def test_labels_decide_on_intensities_that_the_weights_do_not_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded: bool, version: int
+):
+    rule = {"kind": "mr-percentile"} if recorded else {}
+    plan = Plan("genesis", {"base_width": 4, "inputs": 1, "outputs": 1}, normalisation=rule, modality="MR")
+    save_weights(tmp_path / "genesis.safetensors", UNet3D(4).state_dict(), plan)
+    known: list[bool] = []
+    real = task.settled
+    monkeypatch.setattr(task, "settled", lambda *given, fresh: known.append(fresh) or real(*given, fresh=fresh))
+    spec = task_spec("segmentation", write_volumes(tmp_path / "data"), str(tmp_path / "genesis.safetensors"))
+    run(replace(spec, version=version), tmp_path)
+    assert known == [version == 4 and not recorded]
+
+
 def test_a_window_is_no_larger_than_the_crop_or_the_volume_needs():
     net = Levels(size=(64, 64, 64))
     assert fitting_window((64, 64, 64), net, (40, 40, 100)) == (64, 64, 64), "of a file that does not tell its crop"
@@ -128,11 +151,11 @@ def test_the_file_says_whether_training_images_were_flat(tmp_path: Path, picture
 
 
 def test_volumes_are_turned_in_millimetres_when_they_are_classified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from medssl.tasks.classification import task
+    from medssl.tasks.classification import task as classifying
 
     known: list[tuple[float, ...]] = []
-    real = task.augmentation
-    monkeypatch.setattr(task, "augmentation", lambda *given: known.append(given[3]) or real(*given))
+    real = classifying.augmentation
+    monkeypatch.setattr(classifying, "augmentation", lambda *given: known.append(given[3]) or real(*given))
     data = with_findings(write_volumes(tmp_path / "data"))
     spec = task_spec("classification", data, labels="Finding", crop=[16, 16, 16], base_width=4)
     for version in VERSIONS:

@@ -1,4 +1,4 @@
-"""How fine-tunings that were begun before version 3 of job specs go on: with the changes of images that they began with.
+"""How fine-tunings of earlier versions of job specs go on: as they began, before version 3 with their changes of images.
 
 MONAI's transforms, sample by sample. Nothing new is trained so, see `medssl.augment`.
 """

@@ -16,6 +16,7 @@ from medssl.images.planes import as_plane
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
 from medssl.inference.mirroring import check_mirror
+from medssl.inference.volumes.axes import FLAT
 from medssl.inference.volumes.segmenter import answer_notes, check_segmenter, segment_image
 from medssl.networks.network import Network
 from medssl.tasks.apply.columns import Columns
@@ -70,7 +71,9 @@ class Segmenting:
         self._net, self._config, self._folder = net, config, output.folder
         plan = check_segmenter(net)
         check_mirror(plan, config.mirror)
-        self.remarks = answer_notes(net, 2 if plan.modality == "CXR" else 3, config.mirror, config.uncertainty)
+        self.remarks = answer_notes(
+            net, 2 if plan.modality == "CXR" or plan.task.get(FLAT) else 3, config.mirror, config.uncertainty
+        )
         classes = SegmentClasses.from_list(plan.task["segments"])
         self._files = file_names(catalog, f".{config.format}", known)
         check_inputs_stay((output.folder / name for name in self._files.values()), catalog)
