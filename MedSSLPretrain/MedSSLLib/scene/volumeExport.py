@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from medssl.client import api, volumes
 from medssl.core.errors import VolumeError
 from medssl.core.protocol import VolumeRef
+from MedSSLLib.scene.dicomSeries import modalityOf, statedWindow
 from MedSSLLib.steps import Pause, Steps
 
 SINGLE_FILES = (".nrrd", ".nii", ".nii.gz", ".mha")
@@ -27,7 +28,8 @@ def uploadSteps(volumeNode, loopback: bool = False, view: str = "") -> Steps:
     """Bring a volume to the backend, as calls; the conversation returns its VolumeRef.
 
     Args:
-        volumeNode: a vtkMRMLScalarVolumeNode, or a vtkMRMLVectorVolumeNode that is grey.
+        volumeNode: a vtkMRMLScalarVolumeNode, or a vtkMRMLVectorVolumeNode that is grey. A radiograph from DICOM is sent in the
+            window that its file states.
         loopback: the backend reads the files of this machine, so an unmodified one travels as its path.
         view: how a 3D volume becomes 2D, as VolumeRef.view.
 
@@ -35,16 +37,18 @@ def uploadSteps(volumeNode, loopback: bool = False, view: str = "") -> Steps:
         VolumeError: the node holds no voxels, or colours.
     """
     array = greyVoxels(volumeNode)
-    modality = volumeNode.GetAttribute("MedSSL.Modality") or ""
-    about = dict(name=volumeNode.GetName(), modality=modality, view=view, inverted=isInverted(volumeNode))
-    path = unmodifiedFile(volumeNode) if loopback else None
+    window = statedWindow(volumeNode, array) if isFlat(volumeNode) else None
+    modality, inverted = modalityOf(volumeNode), isInverted(volumeNode)
+    about = dict(name=volumeNode.GetName(), modality=modality, view=view, inverted=inverted)
+    path = unmodifiedFile(volumeNode) if loopback and window is None else None
     if path is not None:
         return VolumeRef(path=str(path), **about)
     state = (volumeNode.GetImageData().GetMTime(), volumeNode.GetMTime())
     known = _hashes.get(volumeNode.GetID())
     if known is not None and known[0] == state and (yield api.has_volume(known[1])):
         return VolumeRef(sha256=known[1], **about)
-    sha256 = yield from sendSteps(volumes.nrrd_bytes(array, ijkToRas(volumeNode)))
+    shown = array if window is None else array.clip(*window)
+    sha256 = yield from sendSteps(volumes.nrrd_bytes(shown, ijkToRas(volumeNode)))
     _hashes[volumeNode.GetID()] = (state, sha256)
     return VolumeRef(sha256=sha256, **about)
 

@@ -9,7 +9,7 @@ import pytest
 from medssl.core import requests
 from medssl.handlers.training_set import preview
 from medssl.inference.classification.views import TEST_TIME
-from medssl.inference.volumes.tiles import NAMES
+from medssl.inference.volumes.distorted_windows import NAMES
 from medssl.inspection.anatomy import landmarks, patchmap
 from medssl.inspection.saliency import maps
 from medssl.inspection.search import case_images

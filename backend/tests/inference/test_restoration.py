@@ -14,8 +14,8 @@ from medssl.core.errors import CancelledError
 from medssl.core.plan import Plan
 from medssl.images.intensity.model_window import intensity_window
 from medssl.images.volume import Volume
+from medssl.inference.volumes.distorted_windows import NAMES, make_distortion, restore_windows
 from medssl.inference.volumes.restoration import restore_volume
-from medssl.inference.volumes.tiles import NAMES, distort_tiles, make_distortion
 from medssl.networks.unet3d import UNet3D
 
 
@@ -150,11 +150,64 @@ def test_a_model_of_another_method_is_refused(ct):
         restore_volume(ct, Identity(method="peac"))
 
 
-def test_tiles_are_distorted_one_by_one():
+def test_windows_are_distorted_one_by_one():
     image = np.full((32, 32, 32), 0.5, np.float32)
-    out, tiles = distort_tiles(image, make_distortion("outpaint", 1.0), (16, 16, 32), seed=0)
+    out, restored, tiles = restore_windows(image, lambda x: x, make_distortion("outpaint", 1.0), (16, 16, 32), 0.0)
     assert [t["start"] for t in tiles] == [[0, 0, 0], [0, 16, 0], [16, 0, 0], [16, 16, 0]]
     assert all(t["distortions"] == ["outpaint"] for t in tiles)
     kept = [out[i : i + 16, j : j + 16] == 0.5 for i in (0, 16) for j in (0, 16)]
     assert all(0.01 < k.mean() < 0.9 for k in kept)
     assert not np.array_equal(kept[0], kept[1])
+    assert np.array_equal(restored, out)
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.7])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_what_is_shown_as_distorted_is_what_the_network_was_given(overlap, batch):
+    """In training a network sees one distortion at a time, and its error is measured where it answered for it."""
+    image, size = np.random.default_rng(0).random((40, 33, 20), np.float32), (16, 16, 8)
+    distortion, given = make_distortion("random", 1.0), []
+    out, restored, tiles = restore_windows(
+        image, lambda x: given.extend(x[:, 0]) or 1 - x, distortion, size, overlap, 5, batch
+    )
+    assert len(given) == len(tiles) > 12
+    assert np.array_equal(restored, 1 - out)
+    middles = np.array([tile["start"] for tile in tiles]) + (np.array(size) - 1) / 2
+    for voxel in np.random.default_rng(1).integers(0, image.shape, (200, 3)):
+        seen = {
+            float(given[n][tuple(voxel - tiles[n]["start"])])
+            for n in range(len(tiles))
+            if (voxel >= tiles[n]["start"]).all() and (voxel < np.array(tiles[n]["start"]) + size).all()
+            and (np.abs(middles[n] - voxel) <= np.abs(middles - voxel).min(axis=0) + 1e-9).all()
+        }  # fmt: skip
+        assert float(out[tuple(voxel)]) in seen, voxel
+
+
+def test_windows_that_reach_beyond_the_volume_are_cut():
+    image = np.random.default_rng(0).random((10, 40, 5), np.float32)
+    out, restored, _ = restore_windows(image, lambda x: x, make_distortion("none", 1.0), (16, 16, 8), 0.3, 0, 2)
+    assert np.array_equal(out, image) and np.array_equal(restored, image)
+
+
+def test_a_mapped_file_is_read_window_by_window(tmp_path):
+    image = np.lib.format.open_memmap(tmp_path / "image.npy", "w+", np.float32, (20, 20, 10))
+    image[:] = np.random.default_rng(0).random(image.shape)
+    seen = []
+    none = make_distortion("none", 1.0)
+    out, _, _ = restore_windows(image, lambda x: seen.append(x.shape) or x, none, (16, 16, 8), 0.25, batch=2)
+    assert np.array_equal(out, image)
+    assert set(seen) == {(2, 1, 16, 16, 8)}
+
+
+def test_progress_counts_windows_and_may_stop():
+    steps, calls = [], []
+    image, none = np.zeros((40, 16, 8), np.float32), make_distortion("none", 1.0)
+    restore_windows(image, lambda x: x, none, (16, 16, 8), 0.0, batch=2, progress=lambda *n: steps.append(n))
+    assert steps == [(2, 3), (3, 3)]
+
+    def stop(done: int, windows: int) -> None:
+        raise CancelledError()
+
+    with pytest.raises(CancelledError):
+        restore_windows(image, lambda x: calls.append(1) or x, none, (16, 16, 8), progress=stop)
+    assert len(calls) == 1

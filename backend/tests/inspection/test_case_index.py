@@ -16,6 +16,7 @@ from medssl.core.errors import CancelledError
 from medssl.core.protocol import DataSpec
 from medssl.images.formats.reading import read_volume
 from medssl.inference.image_embedding import embed_images, whole_image
+from medssl.inspection.search import case_index
 from medssl.inspection.search.case_index import LOCK, CaseIndex, Changes, unit_vector
 from medssl.inspection.search.case_search import index_folder
 
@@ -165,3 +166,9 @@ def test_an_index_belongs_to_a_model_its_part_its_features_and_a_set(tmp_path):
     ]  # fmt: skip
     assert len(set(folders)) == len(folders)
     assert folder(net) == folders[0], "the same for the same"
+
+
+def test_volumes_that_were_described_without_their_borders_are_described_again(index, entries, net, monkeypatch):
+    monkeypatch.setattr(case_index, "image_size", lambda net: (16, 16, 8))
+    assert index.update(entries, net) == Changes(0, 6, 0, 0)
+    assert index.update(entries, net) == Changes()

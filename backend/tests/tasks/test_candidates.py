@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from refusals import refused
 from task_sets import SPLITS, run, task_spec, write_table
 
@@ -19,7 +20,7 @@ from medssl.images.points import box_around, located, padded_box
 from medssl.images.resampling import resample
 from medssl.images.volume import LPS_TO_RAS, Volume
 from medssl.inference.classification.predict import predict_images
-from medssl.inference.image_embedding import whole_image
+from medssl.inference.image_embedding import centre, whole_image
 from medssl.networks.network import Network
 from medssl.networks.weights.weight_files import load_weights
 
@@ -132,7 +133,17 @@ def test_a_pretrained_network_sees_all_of_a_volume_at_one_scale():
     seen = whole_image(ct, Sees(Geometry("LPS")))
     assert seen.shape == (18, 18, 9)
     sides = [np.flatnonzero(seen.max(axis=tuple(a for a in range(3) if a != axis)) > 0.5).size for axis in range(3)]
-    assert sides[0] == pytest.approx(20 / (40 / 18), abs=1.1) and sides[0] / sides[1] == pytest.approx(2.0, abs=0.4)
+    assert sides[0] == pytest.approx(20 / (40 / 16), abs=1.1) and sides[0] / sides[1] == pytest.approx(2.0, abs=0.4)
+
+
+@pytest.mark.parametrize(("shape", "tightest"), [((40, 20, 10), 0), ((16, 40, 12), 1), ((20, 20, 60), 2)])
+def test_its_embedding_is_made_of_the_borders_too(shape, tightest):
+    ct = Volume(np.full(shape, -1000, np.int16), modality="CT")
+    slabs, n = np.moveaxis(ct.array, tightest, 0), shape[tightest]
+    slabs[: n // 16] = slabs[n - n // 16 :] = 1000
+    looked = centre(torch.from_numpy(whole_image(ct, Sees(Geometry("LPS")))), (16, 16, 8))
+    profile = looked.amax(dim=[axis for axis in range(3) if axis != tightest])
+    assert min(profile[0], profile[-1]) > 0.25 and profile[2:-2].max() == 0
 
 
 def test_a_model_of_an_earlier_version_sees_what_it_saw():

@@ -36,7 +36,7 @@ def image_size(net: Network) -> tuple[int, ...]:
 def whole_image(volume: Volume, net: Network, view: str = "", inverted: bool = False) -> np.ndarray:
     """An image in 0...1 at 8/7 of the size that the network takes, for crops to be taken from.
 
-    A network that was trained on whole images gets the whole image at the very size that it takes instead, resized
+    A volume that is looked at as a whole lies inside the middle crop, the one that an embedding is made from. A network that was trained on whole images gets the whole image at the very size that it takes instead, resized
     without regard to its aspect.
 
     Args:
@@ -76,16 +76,16 @@ def whole_image(volume: Volume, net: Network, view: str = "", inverted: bool = F
     rule = resolve(rule, modality, volume.name)
     found = extremes(volume.array) if rule.kind in FIXED else compute(volume.array, modality)
     low, high = window(rule, found, volume.name)
-    array = _box(volume, plan, size) if plan.geometry.recorded else resized_to(volume.array, size)
+    array = _box(volume, plan, size, image_size(net)) if plan.geometry.recorded else resized_to(volume.array, size)
     scaled = (array.astype(np.float32) - np.float32(low)) / np.float32(high - low)
     return scaled.clip(0, 1)
 
 
-def _box(volume: Volume, plan: Plan, size: Sequence[int]) -> np.ndarray:
+def _box(volume: Volume, plan: Plan, size: Sequence[int], crop: Sequence[int]) -> np.ndarray:
     """What a network sees of a volume, in its orientation and spacing; what lies beyond the volume is its minimum.
 
     A classifier sees the middle of the volume, or the box around its point. Other networks see all of it at one scale, the largest
-    at which it fits.
+    at which it fits into the middle `crop` of the box.
     """
     ordered, spacing = reorient(volume, plan.geometry.orientation), plan.geometry.spacing
     fill = float(volume.array.min())
@@ -100,7 +100,7 @@ def _box(volume: Volume, plan: Plan, size: Sequence[int]) -> np.ndarray:
             )
         ordered = _around(ordered, size, spacing)
     if not region:
-        spacing = (float((np.array(ordered.shape) * ordered.spacing / np.array(size)).max()),) * 3
+        spacing = (float((np.array(ordered.shape) * ordered.spacing / np.array(crop)).max()),) * 3
     fitted = resample(ordered, spacing, plan.geometry.interpolation) if spacing else ordered
     middle = (np.array(fitted.shape) - 1) / 2
     centre = index_of(fitted, volume.point) if region == AROUND_POINT and volume.point is not None else middle

@@ -13,9 +13,10 @@ from medssl.datasets.catalog.folder_files import MASK_FOLDERS, list_folder, list
 from medssl.datasets.catalog.linked_patients import linked_patients, links_of
 from medssl.datasets.catalog.patients import BIDS, FILE, FOLDER, PATIENT_ID, stated_id, subject_of
 from medssl.datasets.entry import Entry
-from medssl.images.dicom.header import RADIOGRAPHS, is_dicom
+from medssl.images.dicom.header import is_dicom
 from medssl.images.formats.dicom_series import Series, find_series
 from medssl.images.formats.image_files import is_image, is_picture, stem
+from medssl.images.intensity.voi_window import RADIOGRAPHS
 
 PLAIN_FOLDERS = (*MASK_FOLDERS, "image", "images", "imagestr", "imagests", "img", "data", "scans", "volumes", "unlabelled", "unlabeled", "train", "training", "val", "validation", "test", "dicom", "dcm", "nifti", "nii", "pacs", "export", "rawdata")  # fmt: skip
 NO_PATIENT = re.compile(  # what holds images of many patients: of a time or a place

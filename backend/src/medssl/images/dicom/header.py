@@ -16,8 +16,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from medssl.core.errors import MedSSLError, VolumeError
 from medssl.images.formats.guards import check_memory
 from medssl.images.formats.intake.memory import most_bytes
+from medssl.images.intensity.voi_window import RADIOGRAPHS
 
-RADIOGRAPHS = ("CR", "DX", "RG", "DR")
 SLICES = ("CT", "MR", "PT", "NM", "US", "IVUS", "OPT", "OCT")  # never a projection, whatever is missing
 VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split())  # fmt: skip
 

@@ -9,7 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from medssl.core.errors import VolumeError
-from medssl.images.dicom.header import RADIOGRAPHS, text
+from medssl.images.dicom.header import text
+from medssl.images.intensity.voi_window import RADIOGRAPHS
 
 KIND_TAGS = ("SOPClassUID", "Modality", "ImageType", "ConversionType", "SeriesDescription", "PhotometricInterpretation", "Rows", "Columns", "SamplesPerPixel", "ImagePositionPatient")  # fmt: skip
 STORAGE = "1.2.840.10008.5.1.4.1.1."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,8 @@ from medssl.images.dicom.header import refusing, text, whole
 from medssl.images.dicom.kinds import colour_refused
 from medssl.images.dicom.pixels import padding_of
 from medssl.images.formats.guards import check_memory
+from medssl.images.intensity.voi_window import unusable
 from medssl.images.volume import Volume, compact
-
-NARROWEST = 0.01  # of the range of values (percentiles 0.5 to 99.5): a narrower window leaves black and white only
 
 
 def read_radiograph(path: Path) -> Volume:
@@ -67,7 +65,7 @@ def _windowed(values: np.ndarray, image: Dataset, padded: np.ndarray) -> tuple[n
     windows, odd = _windows(image)
     notes = [odd] if odd else []
     for n, (center, width) in enumerate(windows):
-        if reason := _unusable(center, width, real, text(image, "VOILUTFunction")):
+        if reason := unusable(center, width, real, text(image, "VOILUTFunction")):
             notes.append(f"The window {center:g} / {width:g} (centre / width) {reason}: it was ignored.")
             continue
         if len(windows) > 1:
@@ -92,20 +90,6 @@ def _floats(stated: str) -> list[float] | None:
         return [float(part) for part in stated.split("\\")] if stated else []
     except ValueError:
         return None
-
-
-def _unusable(center: float, width: float, values: np.ndarray, function: str) -> str:
-    """Why a window shows nothing; "" where it does show something."""
-    if not (math.isfinite(center) and math.isfinite(width)):
-        return "is no pair of numbers"
-    if width <= 0:
-        return "has no width above 0"
-    if function != "SIGMOID" and (center + width / 2 <= values.min() or center - width / 2 >= values.max()):
-        return f"lies outside the values ({values.min():g} to {values.max():g})"
-    low, high = np.percentile(values, (0.5, 99.5))
-    if width < NARROWEST * float(high - low):
-        return f"is too narrow for the values ({low:g} to {high:g})"
-    return ""
 
 
 def _inverse(shown: np.ndarray, bits: int) -> np.ndarray:

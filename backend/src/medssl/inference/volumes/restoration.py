@@ -17,13 +17,11 @@ from medssl.images.intensity.model_window import intensity_window
 from medssl.images.intensity.normalise import denormalise, normalise
 from medssl.images.volume import Volume, compact
 from medssl.inference.capabilities import require
+from medssl.inference.volumes.distorted_windows import make_distortion, restore_windows
 from medssl.inference.volumes.model_grid import notes_before, on_model_grid
-from medssl.inference.volumes.tiles import distort_tiles, make_distortion
-from medssl.inference.volumes.windows import apply_windows
 from medssl.networks.network import Network
 
 BATCH = 4
-DISTORTING = 0.1  # share of the time, for the progress bar
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Restoration:
     the absolute difference of restored and original where that window is 0…1. All lie where the source (or the region)
     lies, on its voxels. `table` has a row each for distorted, restored and constant mean: image, mse, psnr (dB), ssim, measured
     on the voxels that the model sees. `info`: `window` (stored intensities that became 0 and 1), `tiles` (start and distortions of
-    each, on the model's grid), `method`, `fidelity`, `modality`, `geometry` of the model, `notes`.
+    each window, on the model's grid), `method`, `fidelity`, `modality`, `geometry` of the model, `notes`.
     """
 
     original: Volume
@@ -58,8 +56,8 @@ def restore_volume(
     """Distort `volume` and restore it with `net`.
 
     The volume is seen in the orientation and spacing that the model was trained with, and what was made comes back to its own
-    voxels. The intensity window is that of the whole volume, under the rule the model was trained with; then tiles of the model's
-    input size are distorted, and overlapping windows restored and blended. A network of fidelity "released" normalises
+    voxels. The intensity window is that of the whole volume, under the rule the model was trained with; then windows of the
+    model's input size are distorted and restored one by one (see `restore_windows`). A network of fidelity "released" normalises
     by the statistics of its batch, so that a window's answer would depend on its neighbours: it gets one at a time.
 
     Args:
@@ -82,17 +80,10 @@ def restore_volume(
     grid, bounds = on_model_grid(region, plan), torch.tensor([[low, high]])
     original = _unit(grid.volume, bounds)
     report = progress or (lambda fraction, message: None)
-    distorted, tiles = distort_tiles(
-        original,
-        chosen,
-        plan.input_size,
-        seed,
-        lambda n, of: report(DISTORTING * n / of, f"distorted {n} of {of} tiles"),
-    )
-    restored = apply_windows(
-        distorted, net, plan.input_size, overlap,
+    distorted, restored, tiles = restore_windows(
+        original, net, chosen, plan.input_size, overlap, seed,
         batch=1 if plan.fidelity == "released" else BATCH, device=next(net.parameters()).device,
-        progress=lambda n, of: report(DISTORTING + (1 - DISTORTING) * n / of, f"restored {n} of {of} windows"),
+        progress=lambda n, of: report(n / of, f"restored {n} of {of} windows"),
     )  # fmt: skip
     images = {"distorted": distorted, "restored": restored, "constant mean": np.full_like(original, original.mean())}
     return Restoration(

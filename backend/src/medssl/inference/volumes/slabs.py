@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medssl.inference.volumes.windows import SHARPNESS, window_starts
+from medssl.inference.volumes.windows import window_starts
 
+SHARPNESS = 8  # window side over the Gaussian's sigma
 LEAST_WEIGHT = 1e-3  # of the centre's, so that a voxel seen only by a corner is still well defined
 SHARE = 0.25  # of a GPU's free memory that the logits of a slab may take; else they are blended in the processor's
 SLICES = 8  # labelled at a time

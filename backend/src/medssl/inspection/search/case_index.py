@@ -14,12 +14,16 @@ from filelock import FileLock, Timeout
 from medssl.core.errors import ResourceError
 from medssl.core.files import disk_errors
 from medssl.datasets.entry import Entry
+from medssl.inference.image_embedding import image_size
 from medssl.inspection.search.case_images import describe_entries
 from medssl.networks.network import Network
 
 FILE, LOCK = "index.sqlite", "index.lock"
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS cases (key TEXT PRIMARY KEY, stamp TEXT, problem TEXT, vector BLOB, thumbnail BLOB)"
+)
+WHOLE = (
+    " whole"  # in the stamp of volumes that are seen to their borders; before, their outermost sixteenth was cut off
 )
 WAIT_S = 0.5  # between two looks whether another process has finished building
 CountProgress = Callable[[int, int], None]
@@ -105,7 +109,8 @@ class CaseIndex:
         Raises:
             ResourceError: the disk is full, or the index is damaged.
         """
-        wanted = {key_of(entry): stamp_of(entry) for entry in entries}
+        look = WHOLE if len(image_size(net)) == 3 else ""
+        wanted = {key_of(entry): stamp_of(entry) + look for entry in entries}
         changes = Changes()
         if wanted != self._stamps:
             with self._alone(progress or _silent), self._database() as database:
