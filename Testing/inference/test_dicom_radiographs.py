@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
-from MedSSLLib.scene.dicomSeries import modalityOf
-from MedSSLLib.scene.volumeExport import INVERTED_COLOURS, uploadSteps
+from MedSSLLib.scene.dicomSeries import TAGS, inWindow, modalityOf
+from MedSSLLib.scene.volumeExport import INVERTED_COLOURS, isInverted, uploadSteps
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from refusals import refused
 from scaffold import phantoms
 
 from medssl.images.formats.reading import read_volume
@@ -91,22 +92,67 @@ def test_a_radiograph_is_seen_in_the_window_that_its_file_states(scene, tmp_path
     assert np.abs(pixels(plain, without) - file).max() > 0.3, "the window makes no difference here"
 
 
+class Database:
+    """Slicer's, with one file."""
+
+    def __init__(self, **tags: str) -> None:
+        self._tags = {TAGS[name]: value for name, value in tags.items()}
+
+    def instanceValue(self, uid, tag):
+        return self._tags.get(tag, "") if uid == "1.2.3" else ""
+
+
+def test_a_negative_is_known_by_its_file_also_where_the_database_is_another(scene, tmp_path, stored, monkeypatch):
+    """Slicer shows MONOCHROME1 as it is stored."""
+    path = write(tmp_path / "chest.dcm", stored, PhotometricInterpretation="MONOCHROME1")
+    file = as_radiograph(read_volume(path)).pixels
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(photometric="MONOCHROME1"), raising=False)
+    node = loaded(stored)
+    node.SetAttribute("DICOM.instanceUIDs", "1.2.3")
+    volume, ref = sent(node, tmp_path)
+    assert ref.inverted and np.abs(pixels(volume, ref) - file).max() < 2 / 900
+    monkeypatch.setattr(slicer, "dicomDatabase", Database())
+    assert isInverted(node), "as in a scene that was saved and opened elsewhere"
+    other = loaded(stored)
+    other.SetAttribute("DICOM.instanceUIDs", "1.2.3")
+    assert not isInverted(other)
+
+
+def test_values_keep_their_type(scene, tmp_path, stored):
+    volume, _ = sent(loaded(stored, window=(900, 900)), tmp_path)
+    assert volume.array.dtype.kind in "iu" and volume.array.dtype.itemsize <= 2
+    assert inWindow(np.array([-5.0, 7.5]), (0.5, 3.5)).tolist() == [0.5, 3.5]
+    assert inWindow(np.array([0, 9], np.uint8), (-20.5, 300.5)).tolist() == [0, 9]
+
+
+def test_what_was_removed_while_it_waited_is_not_sent(scene, stored):
+    node = loaded(stored, window=(900, 900), inverted=True)
+    slicer.mrmlScene.RemoveNode(node)
+    with refused("volume-removed", names="chest"):
+        next(uploadSteps(node))
+
+
+def test_a_volume_that_was_centred_when_it_was_read_is_sent(scene, tmp_path):
+    phantoms.save(phantoms.volume("ct", (16, 16, 16)), tmp_path / "ct.nrrd")
+    assert upload(slicer.util.loadVolume(str(tmp_path / "ct.nrrd")))[0].path
+    centred = slicer.util.loadVolume(str(tmp_path / "ct.nrrd"))
+    centred.GetStorageNode().SetCenterImage(True)
+    assert not upload(centred)[0].path
+
+
 def test_of_several_windows_the_first_that_shows_something_counts(scene, tmp_path, stored, monkeypatch):
     """Slicer keeps no list of windows, its database does."""
-    tags = {"0028,1050": "9000\\900\\500", "0028,1051": "10\\900\\300"}
-
-    class Database:
-        def instanceValue(self, uid, tag):
-            return tags.get(tag, "") if uid == "1.2.3" else ""
-
-    monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
+    stated = {"center": "9000\\900\\500", "width": "10\\900\\300", "photometric": "MONOCHROME2"}
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(**stated), raising=False)
     node = loaded(stored)
     node.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
     path = write(tmp_path / "chest.dcm", stored, WindowCenter=[9000, 900, 500], WindowWidth=[10, 900, 300])
     volume, ref = sent(node, tmp_path)
     assert np.abs(pixels(volume, ref) - as_radiograph(read_volume(path)).pixels).max() < 2 / 900
-    tags["0028,1050"] = "much"
-    assert np.array_equal(sent(node, tmp_path)[0].array[..., 0], stored.T)
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(**{**stated, "center": "much"}))
+    other = loaded(stored)
+    other.SetAttribute("DICOM.instanceUIDs", "1.2.3")
+    assert np.array_equal(sent(other, tmp_path)[0].array[..., 0], stored.T)
 
 
 @pytest.mark.parametrize("window", [(900, 0), (9000, 10), (900, 3), (float("nan"), 900)])

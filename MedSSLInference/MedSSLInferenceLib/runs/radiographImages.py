@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import slicer
+import vtk
 from MedSSLLib.backend.qtTransport import sharesFiles
+from MedSSLLib.scene.dicomSeries import modalityOf
 from MedSSLLib.scene.volumeExport import greyVoxels, ijkToRas, isFlat, uploadSteps
 from MedSSLLib.steps import Steps, resultSteps
 from MedSSLLib.widgets.counted import counted
@@ -22,6 +24,7 @@ from MedSSLInferenceLib.scene.presence import requirePresent
 
 FRONTAL, LATERAL, RED = "frontal", "lateral", "red"  # what becomes of a 3D volume; RED: the slice of the red view
 SOURCE, VIEW = "MedSSL.source", "MedSSL.view"
+STRAIGHT = 0.95  # cosine of the angle between a view's normal and the volume's axis, below which the view is oblique
 
 
 @dataclass(frozen=True)
@@ -100,16 +103,35 @@ def redSlice(volumeNode) -> str:
     sliceNode = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
     if sliceNode is None:
         raise InputError(_("red view"), _("does not exist"), _("Choose a projection, or open Slicer's main window"))
-    rasToIjk = np.linalg.inv(ijkToRas(volumeNode))
-    sliceToIjk = rasToIjk @ slicer.util.arrayFromVTKMatrix(sliceNode.GetSliceToRAS())
+    sliceToIjk = np.linalg.inv(_ijkToWorld(volumeNode)) @ slicer.util.arrayFromVTKMatrix(sliceNode.GetSliceToRAS())
     dimensions = volumeNode.GetImageData().GetDimensions()
-    normal = np.abs(sliceToIjk[:3, 2]) / np.linalg.norm(sliceToIjk[:3, 2])
+    normal = np.abs(sliceToIjk[:3, 2]) * volumeNode.GetSpacing()  # along the volume's axes, in mm
     axis = int(np.argmax(normal))
+    if normal[axis] < STRAIGHT * np.linalg.norm(normal):
+        raise InputError(_("red view"), _("is oblique to {name}").format(name=volumeNode.GetName()),
+                         _("Rotate it to the volume plane (in the bar of the view), and scroll to the slice"), code="view-oblique")  # fmt: skip
     number = round(float(sliceToIjk[axis, 3]))
     if not 0 <= number < dimensions[axis]:
         raise InputError(_("red view"), _("shows no slice of {name}").format(name=volumeNode.GetName()),
                          _("Show the volume in the red view and scroll to the slice"), code="no-slice-shown")  # fmt: skip
     return f"{'ijk'[axis]}:{number}"
+
+
+def _ijkToWorld(volumeNode) -> np.ndarray:
+    """4x4, with the transform that the volume lies under.
+
+    Raises:
+        InputError: one that bends.
+    """
+    parent = volumeNode.GetParentTransformNode()
+    if parent is None:
+        return ijkToRas(volumeNode)
+    if not parent.IsTransformToWorldLinear():
+        raise InputError(volumeNode.GetName(), _("lies under a transform that bends it: a slice of it is no plane of the view"),
+                         _("Harden the transform first"), code="transform-bends")  # fmt: skip
+    matrix = vtk.vtkMatrix4x4()
+    parent.GetMatrixTransformToWorld(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix) @ ijkToRas(volumeNode)
 
 
 def planeSteps(picture: Picture, transport, stopped, progress) -> Steps:
@@ -164,7 +186,7 @@ def createPlane(picture: Picture, data: bytes):
     if picture.view in (FRONTAL, LATERAL):
         node.SetAttribute("MedSSL.Modality", "CXR")
     else:
-        node.SetAttribute("MedSSL.Modality", picture.node.GetAttribute("MedSSL.Modality") or "")
+        node.SetAttribute("MedSSL.Modality", modalityOf(picture.node))
         node.SetAndObserveTransformNodeID(picture.node.GetTransformNodeID())
     folder = folderOf(picture.node)
     if folder:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from MedSSLLib.scene.dicomSeries import modalityOf
 from MedSSLLib.scene.sliceOffsets import holdOffsets, middleOffset
 from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.steps import Pause, Steps
@@ -51,7 +52,7 @@ def createFromBytes(data: bytes, name: str):
 def markCase(node, row: dict[str, Any], query) -> None:
     """Note in the scene which case a node is; it is of the query's modality."""
     node.SetAttribute(CASE, row["path"])
-    node.SetAttribute("MedSSL.Modality", query.GetAttribute("MedSSL.Modality") or "")
+    node.SetAttribute("MedSSL.Modality", modalityOf(query))
     for attribute, column in DISPLAYED:
         node.SetAttribute(attribute, str(row[column]))
 

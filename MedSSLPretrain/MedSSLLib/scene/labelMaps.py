@@ -67,9 +67,10 @@ def labelArray(segmentationNode, volumeNode) -> np.ndarray:
         return array.astype(np.uint8 if identifiers.GetNumberOfValues() < 256 else np.int16)
     finally:
         display = labels.GetDisplayNode()
-        if display is not None and display.GetColorNode() is not None:
-            slicer.mrmlScene.RemoveNode(display.GetColorNode())  # the export made a table of its own
-        slicer.mrmlScene.RemoveNode(labels)
+        colours = display.GetColorNode() if display is not None else None
+        for node in (labels, display, colours):  # the export made a display and a table of its own
+            if node is not None:
+                slicer.mrmlScene.RemoveNode(node)
 
 
 def isEmpty(segmentationNode) -> bool:

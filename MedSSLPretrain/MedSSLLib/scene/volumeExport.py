@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import slicer
@@ -13,15 +14,15 @@ from slicer.i18n import tr as _
 from medssl.client import api, volumes
 from medssl.core.errors import VolumeError
 from medssl.core.protocol import VolumeRef
-from MedSSLLib.scene.dicomSeries import modalityOf, statedWindow
+from MedSSLLib.scene.dicomSeries import inWindow, isNegative, modalityOf, statedWindow
 from MedSSLLib.steps import Pause, Steps
 
 SINGLE_FILES = (".nrrd", ".nii", ".nii.gz", ".mha")
-INVERTED_COLOURS = "vtkMRMLColorTableNodeInvertedGrey"  # what Slicer's DICOM reader gives to MONOCHROME1
+INVERTED_COLOURS = "vtkMRMLColorTableNodeInvertedGrey"  # by which users turn a negative
 GREY_TOLERANCE = 2  # levels between the channels of a grey picture: JPEG rounds them apart
 
-# node id -> ((modification times), SHA-256): hashing a large volume twice would be felt
-_hashes: dict[str, tuple[tuple[int, int], str]] = {}
+# node id -> ((modification times, window), SHA-256): hashing a large volume twice would be felt
+_hashes: dict[str, tuple[tuple[Any, ...], str]] = {}
 
 
 def uploadSteps(volumeNode, loopback: bool = False, view: str = "") -> Steps:
@@ -34,8 +35,12 @@ def uploadSteps(volumeNode, loopback: bool = False, view: str = "") -> Steps:
         view: how a 3D volume becomes 2D, as VolumeRef.view.
 
     Raises:
-        VolumeError: the node holds no voxels, or colours.
+        VolumeError: the node holds no voxels, or colours, or was removed from the scene.
     """
+    if volumeNode.GetScene() is None:  # and what the scene knows of it with it
+        raise VolumeError(
+            volumeNode.GetName(), _("was removed from the scene"), _("Load it again"), code="volume-removed"
+        )
     array = greyVoxels(volumeNode)
     window = statedWindow(volumeNode, array) if isFlat(volumeNode) else None
     modality, inverted = modalityOf(volumeNode), isInverted(volumeNode)
@@ -43,11 +48,11 @@ def uploadSteps(volumeNode, loopback: bool = False, view: str = "") -> Steps:
     path = unmodifiedFile(volumeNode) if loopback and window is None else None
     if path is not None:
         return VolumeRef(path=str(path), **about)
-    state = (volumeNode.GetImageData().GetMTime(), volumeNode.GetMTime())
+    state = (volumeNode.GetImageData().GetMTime(), volumeNode.GetMTime(), window)
     known = _hashes.get(volumeNode.GetID())
     if known is not None and known[0] == state and (yield api.has_volume(known[1])):
         return VolumeRef(sha256=known[1], **about)
-    shown = array if window is None else array.clip(*window)
+    shown = array if window is None else inWindow(array, window)
     sha256 = yield from sendSteps(volumes.nrrd_bytes(shown, ijkToRas(volumeNode)))
     _hashes[volumeNode.GetID()] = (state, sha256)
     return VolumeRef(sha256=sha256, **about)
@@ -75,10 +80,16 @@ def unmodifiedFile(volumeNode) -> Path | None:
     """The file that holds exactly what the node holds, or None."""
     storage = volumeNode.GetStorageNode()
     name = storage.GetFileName() if storage is not None else None
-    if not name or storage.GetNumberOfFileNames() > 1 or volumeNode.GetModifiedSinceRead():
+    if not name or storage.GetNumberOfFileNames() > 1 or volumeNode.GetModifiedSinceRead() or _isCentred(storage):
         return None
     path = Path(name)
     return path if path.name.lower().endswith(SINGLE_FILES) and path.is_file() else None
+
+
+def _isCentred(storage) -> bool:
+    """Whether the volume was moved to the middle of the world when it was read (Add Data's option): its file says another place."""
+    kinds = ("vtkMRMLVolumeArchetypeStorageNode", "vtkMRMLNRRDStorageNode")
+    return any(storage.IsA(kind) for kind in kinds) and bool(storage.GetCenterImage())
 
 
 def ijkToRas(volumeNode):
@@ -102,9 +113,10 @@ def isFlat(volumeNode) -> bool:
 
 
 def isInverted(volumeNode) -> bool:
-    """Whether a 2D image is shown with dark high values, as MONOCHROME1 radiographs are."""
+    """Whether high values of a 2D image are dark: DICOM says so, or it is shown so."""
     display = volumeNode.GetDisplayNode()
-    return isFlat(volumeNode) and display is not None and display.GetColorNodeID() == INVERTED_COLOURS
+    turned = display is not None and display.GetColorNodeID() == INVERTED_COLOURS
+    return isFlat(volumeNode) and (turned or isNegative(volumeNode))
 
 
 def greyVoxels(volumeNode) -> np.ndarray:
