@@ -272,3 +272,59 @@ def test_what_is_stated_afterwards_is_not_mixed_with_what_was_done_before(home, 
     with refused("output-of-another-model"):
         apply(job(segmenter, data, **output), FakeRun(tmp_path / "b"))
     assert index_folder(home, data, read_plan(segmenter), segmenter, "", "") != before
+
+
+def test_an_image_that_was_replaced_under_its_name_is_done_again(home, segmenter, volumes, tmp_path):
+    data, output = as_modality(volumes), tmp_path / "out"
+    apply(job(segmenter, data, output=str(output)), FakeRun(home))
+    before = {row["image"]: row for row in rows(output / "index.csv")}
+    replaced = Path(data.volumes[2].path)
+    write_volume(Volume(np.full((14, 16, 9), 7, np.int16) + np.arange(9, dtype=np.int16), (1, 1.5, 2)), replaced)
+    run = FakeRun(home)
+    apply(job(segmenter, data, output=str(output)), run)
+    assert run.begun == {2, 3}, "the replaced one, and the one that failed"
+    assert read_volume(output / "c.nii.gz").shape == (14, 16, 9)
+    changed = {row["image"] for row in rows(output / "index.csv") if row != before[row["image"]]}
+    assert changed == {str(replaced)} and len(rows(output / "volumes.csv")) == 6
+
+
+def test_an_index_of_an_earlier_version_counts_as_it_is_and_learns_what_it_did_not_note(
+    home, segmenter, volumes, tmp_path
+):
+    data, output = as_modality(volumes), tmp_path / "out"
+    apply(job(segmenter, data, output=str(output)), FakeRun(home))
+    noted = (output / "index.csv").read_bytes()
+    lines = [line.rsplit(",", 2)[0] for line in noted.decode().splitlines()]
+    assert lines[0] == "image,patient,status,error,output"
+    (output / "index.csv").write_text("\n".join(lines) + "\n", newline="")
+    run = FakeRun(home)
+    apply(job(segmenter, data, output=str(output)), run)
+    assert run.begun == {3}, "the one that failed"
+    assert (output / "index.csv").read_bytes() == noted
+
+
+def test_predictions_say_of_images_that_are_done_what_the_catalogue_says_now(home, classifier, tmp_path):
+    rng = np.random.default_rng(0)
+    for n in range(3):
+        write_volume(Volume(rng.integers(0, 256, (130, 140)).astype(np.uint8)), tmp_path / f"{n}.nrrd")
+    spec = job(classifier, DataSpec(path=str(tmp_path / "cxr.csv")), output=str(tmp_path / "out"))
+    (tmp_path / "cxr.csv").write_text("image,patient,sick,sex\n0.nrrd,a,1,F\n1.nrrd,b,0,M\n2.nrrd,c,0,M\n")
+    apply(spec, FakeRun(home))
+    before = read_predictions(tmp_path / "out" / "predictions.csv")
+    (tmp_path / "cxr.csv").write_text("image,patient,sick,age\n0.nrrd,a,0,40\n1.nrrd,other,,50\n")
+    run = FakeRun(home)
+    apply(spec, run)
+    found = read_predictions(tmp_path / "out" / "predictions.csv")
+    place = [Path(image).stem for image in found.images]
+    assert not run.begun and place == ["2", "0", "1"] and found.patients == ("c", "a", "other")
+    np.testing.assert_array_equal(found.targets[:, 0], [0, 0, np.nan])
+    assert found.attributes["age"] == ("", "40", "50") and found.attributes["sex"] == ("M", "", "")
+    np.testing.assert_array_equal(found.probabilities, before.probabilities[[2, 0, 1]])
+
+
+def test_columns_that_may_vary_are_added_and_stay(tmp_path):
+    GrowingTable(tmp_path / "t.csv", ("a", "x1")).append([{"a": 1, "x1": 2}])
+    table = GrowingTable(tmp_path / "t.csv", ("a", "x2"), lambda name: name.startswith("x"))
+    assert table.rows == [{"a": "1", "x2": "", "x1": "2"}] == rows(table.path)
+    with refused("output-of-another-model", names="columns a, x2, x1"):
+        GrowingTable(tmp_path / "t.csv", ("b", "x2"), lambda name: name.startswith("x"))

@@ -14,7 +14,7 @@ from fakes import write_dataset_specs
 from typer.testing import CliRunner
 
 from medssl.cli.app import app
-from medssl.cli.evaluation.evaluate_seen import NO_TEST, notes_on_seen
+from medssl.cli.evaluation.evaluate_seen import notes_on_seen
 from medssl.cli.evaluation.recorded_split import recorded_split, training_notes
 from medssl.core.errors import CatalogError
 from medssl.core.protocol import DataSpec, JobSpec
@@ -26,6 +26,7 @@ from medssl.images.volume import Volume
 from medssl.jobs.store import JobStore
 from medssl.networks.weights.weight_files import save_weights
 from medssl.pretraining.ark.config import ArkConfig
+from medssl.pretraining.seen import NO_TEST
 from medssl.pretraining.spec_data import check_datasets_unchanged, read_set_parts
 
 SEEN = "trained-on-test-images"  # the code of the refusal

@@ -13,12 +13,21 @@ from medssl.cli.evaluation.apply_options import Findings, Heads, ModelPart, Spli
 from medssl.cli.evaluation.applying import ark_settings
 from medssl.cli.evaluation.evaluate_applied import apply_first, heads_note, kind_of, notes_of_table
 from medssl.cli.evaluation.evaluate_folders import bare_note, found_images, pairs_in
-from medssl.cli.evaluation.evaluate_seen import NO_TEST, TRAINED_TOO
+from medssl.cli.evaluation.evaluate_options import (
+    SEVERAL,
+    WITH_MODEL,
+    applied_by,
+    differs,
+    measured_in,
+    refuse_not_counting,
+)
+from medssl.cli.evaluation.evaluate_seen import TRAINED_TOO
 from medssl.cli.options import Device, Home
 from medssl.cli.output import err, out, print_table
 from medssl.cli.working import working
 from medssl.core.errors import InputError, counted
 from medssl.core.home import home_folder
+from medssl.pretraining.seen import NO_TEST
 
 if TYPE_CHECKING:
     from medssl.evaluation.label_map_pairs import Pair
@@ -88,20 +97,28 @@ def evaluate(
     from medssl.evaluation.prediction_tables import is_cases, read_cases, read_predictions
 
     draws = {"replicates": replicates, "seed": seed}
+    options = {
+        "--finding": findings, "--head": heads, "--part": part, "--split": split, "--labels": labels, "--truth": truth,
+        "--validation": validation, "--rule": rule, "--specificity": specificity, "--kind": kind, "--catalog": catalog,
+        "--classes": classes, "--tolerance": tolerance, "--images": images,
+    }  # fmt: skip
     if all("=" in text and not Path(text).exists() for text in source):
+        refuse_not_counting(options, SEVERAL)
         _cross(source, group, output, draws)
         return
     pairs: tuple[list[Pair], SegmentClasses, list[str]] | None = None
     thresholds: dict[str, float] = {}
     seen: list[str] = []
     if model:
+        refuse_not_counting(options, applied_by(model, bool(findings or heads), home))
         asked = ark_settings(findings, heads, part)
         found, thresholds, task_kind, seen = apply_first(
             model, source, labels, asked, split, trained_too, output, device, home
         )
         kind = task_kind if kind == "auto" else kind
     else:
-        path = _single(source, [*findings, *heads, split])
+        path = _single(source, options)
+        refuse_not_counting(options, measured_in(path, truth))
         found = pairs_in(path, truth, catalog, images, classes, home) if truth or path.is_dir() else path
     if isinstance(found, tuple):
         pairs = found
@@ -117,10 +134,10 @@ def evaluate(
         _report_classification(table, path, thresholds, group, output, settings, seen, images)
 
 
-def _single(source: list[str], asked: list[str]) -> Path:
-    if any(asked):
+def _single(source: list[str], options: Mapping[str, Any]) -> Path:
+    if asked := [name for name in WITH_MODEL if differs(name, options[name])]:
         rule, remedy = "needs a model, and none is given", "Add --model, or leave it out"
-        raise InputError(", ".join(filter(None, asked)), rule, remedy, code="model-missing")
+        raise InputError(", ".join(asked), rule, remedy, code="model-missing")
     if len(source) != 1:
         rule, remedy = "are more than one", "Give one table, or NAME=TABLE.csv of each model"
         raise InputError(f"{len(source)} sources", rule, remedy, code="several-sources")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medssl.cli.evaluation.applying import apply_here, images_of
-from medssl.cli.evaluation.evaluate_seen import NO_TEST, notes_on_seen
+from medssl.cli.evaluation.evaluate_seen import notes_on_seen
 from medssl.cli.evaluation.recorded_split import recorded_split, training_notes
-from medssl.core.errors import CatalogError, InputError, counted, have
+from medssl.core.errors import CatalogError, InputError, be, counted, have
 from medssl.core.home import home_folder
 from medssl.core.protocol import DataSpec
+from medssl.pretraining.seen import NO_TEST
 
 if TYPE_CHECKING:
     from medssl.datasets.entry import Entry
     from medssl.evaluation.label_map_pairs import Pair
     from medssl.evaluation.prediction_tables import Predictions
     from medssl.images.segment_classes import SegmentClasses
+
+NAMED = 5  # images that notes name
 
 
 def apply_first(
@@ -26,7 +29,8 @@ def apply_first(
 ) -> Any:  # fmt: skip
     """Apply a model to data; the predictions or the pairs of label maps, the model's thresholds and kind of task.
 
-    Also notes on images that a pretrained Ark was trained on, see `notes_on_seen`.
+    Of these images alone, whatever the output holds of earlier ones, and with labels as the data say now. Also notes on images
+    that the model was trained on, see `notes_on_seen` and `training_notes`.
 
     Raises:
         MedSSLError: see `apply_here`.
@@ -48,20 +52,23 @@ def apply_first(
     job = str(plan.provenance.get("job", "")) if plan else ""
     data, entries, seen = _asked(home_folder(home), source, split, job)
     if plan and HEADS in capabilities_of(plan):
-        seen += notes_on_seen(home_folder(home), job, (one.image for one in entries), trained_too or bool(seen))
-    elif not seen:
-        seen = training_notes(home_folder(home), job, (one.image for one in entries))
+        seen += notes_on_seen(home_folder(home), job, (one.image for one in entries), trained_too or _no_test(seen))
+    elif not _no_test(seen):
+        seen += training_notes(home_folder(home), job, (one.image for one in entries))
     keep = {shown(entry) for entry in entries}
-    rows = apply_here(model, data, {"output": str(applied), **settings}, device, home, False, keep)
+    index = apply_here(model, data, {"output": str(applied), **settings}, device, home, False, keep)
+    rows = [row for row in index if row["image"] in keep]
     failed = [row for row in rows if row["status"] != "done"]
     if failed:
         rule = f"failed; the first: {failed[0]['error']}"
         remedy = "Correct them or take them out of the dataset"
         raise CatalogError(f"{len(failed)} of {counted(len(rows), 'image')}", rule, remedy, code="images-failed")
     if not (applied / "predictions.csv").is_file():
-        return (_pairs_of(rows, entries, applied), written_classes(applied), seen), {}, "auto", seen
+        pairs, left_out = pairs_of(rows, entries, applied)
+        return (pairs, written_classes(applied), seen + left_out), {}, "auto", seen
     path = applied / "predictions.csv"
     table = _with_findings(read_predictions(path), record_of(path)) if labels else read_predictions(path)
+    table = _of_images(table, keep)
     columns, kind = labels or task.get("labels", ""), task.get("kind") or kind_of(path, table.names)
     table = _with_labels(table, entries, columns, kind) if columns else table
     return table, task.get("thresholds", {}), kind, seen
@@ -87,21 +94,45 @@ def _asked(home: Path, source: list[str], split: str, job: str) -> tuple[DataSpe
     return data, list(read_catalog(data, home, channels=True)), []
 
 
-def _pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -> list[Pair]:
+def _no_test(notes: Sequence[str]) -> bool:
+    return any(NO_TEST in note for note in notes)
+
+
+def pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -> tuple[list[Pair], list[str]]:
+    """Pairs of the images that have a label map, and notes on the others."""
+    from medssl.datasets.entry import shown
     from medssl.evaluation.label_map_pairs import Pair, attributes_of
 
-    masks = {str(entry.image): entry for entry in entries if entry.mask}
-    known = [row for row in rows if row["image"] in masks]
-    if not known:
-        remedy = "Add a column mask, or use --truth"
-        raise CatalogError(
-            counted(len(rows), "image"), f"{have(len(rows))} no label map in the data", remedy, code="no-label-maps"
-        )
-    return [
-        Pair(row["image"], row["patient"], applied / row["output"], entry.mask, attributes_of(entry), entry.image)
-        for row in known
-        if (entry := masks[row["image"]]).mask
+    files = {row["image"]: applied / row["output"] for row in rows}
+    pairs = [
+        Pair(shown(entry), entry.patient, files[shown(entry)], entry.mask, attributes_of(entry), entry.image)
+        for entry in entries
+        if entry.mask and not entry.view
     ]
+    notes = _left_out([one.name for one in entries if not one.mask], "without a label map in the data")
+    notes += _left_out([one.name for one in entries if one.mask and one.view], "in a view, on which no label map lies,")
+    if not pairs:
+        rule = f"{have(len(entries))} no label map in the data that lies on them"
+        remedy = "Add a column mask, or segment them and measure the folder: medssl evaluate FOLDER --truth LABELS"
+        raise CatalogError(counted(len(entries), "image"), rule, remedy, code="no-label-maps")
+    return pairs, notes
+
+
+def _left_out(names: Sequence[str], why: str) -> list[str]:
+    if not names:
+        return []
+    listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return [f"{counted(len(names), 'image')} {why} {be(len(names))} left out: {listed}"]
+
+
+def _of_images(table: Predictions, keep: Container[str]) -> Predictions:
+    """The rows of some images, with the attributes that any of them has."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    rows = table.rows(np.array([image in keep for image in table.images]))
+    return replace(rows, attributes={name: values for name, values in rows.attributes.items() if any(values)})
 
 
 def _with_findings(table: Predictions, record: Mapping[str, Any]) -> Predictions:
@@ -126,6 +157,7 @@ def _with_labels(table: Predictions, entries: list[Entry], labels: str, kind: st
 
     from medssl.datasets.catalog.catalog import Catalog
     from medssl.datasets.catalog.labels import LabelSpec, read_labels
+    from medssl.datasets.entry import shown
     from medssl.tasks.label_columns import label_columns
 
     found = read_labels(Catalog(tuple(entries)), LabelSpec(label_columns(labels), kind))
@@ -134,7 +166,7 @@ def _with_labels(table: Predictions, entries: list[Entry], labels: str, kind: st
         rule = f"name no class {missing[0]!r} of the model (they name {', '.join(found.names)})"
         remedy = "Give the columns that the model was trained on"
         raise InputError(f"labels {labels!r}", rule, remedy, code="labels-of-other-classes")
-    place = {str(entry.image): n for n, entry in enumerate(entries)}
+    place = {shown(entry): n for n, entry in enumerate(entries)}
     columns = [list(found.names).index(name) for name in table.names]
     return replace(table, targets=np.asarray(found.targets)[[place[image] for image in table.images]][:, columns])
 

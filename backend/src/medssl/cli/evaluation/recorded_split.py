@@ -1,26 +1,40 @@
-"""The split that a model's own job drew, where the data name none: drawn again by the code and the settings of that job."""
+"""The split that a model's own job had, where the data name none: as that job recorded it, else drawn again for sure."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medssl.cli.evaluation.evaluate_seen import NO_TEST
+from medssl.cli.evaluation.redrawn_split import Parts, redrawn_parts
 from medssl.core.errors import CatalogError, MedSSLError, counted
-from medssl.core.protocol import JobSpec
+from medssl.core.home import in_home
+from medssl.core.tables import read_table
 from medssl.datasets.entry import Entry
+from medssl.jobs.rounds import job_of_model
+from medssl.jobs.split_record import SPLIT, read_split
 from medssl.jobs.store import JobStore
+from medssl.pretraining.seen import NO_TEST, job_before
+
+PARTS = ("test", "validation", "training")  # of an image that is in two, the last counts
+FOLDS = "results/folds.csv"  # of an ensemble
 
 
 @dataclass(frozen=True)
 class RecordedSplit:
-    """Parts of a job's own split: resolved path of an image -> training, validation or test."""
+    """Parts of a job's own split.
+
+    Attributes:
+        job: whose it is.
+        parts: resolved path of an image -> training, validation or test.
+        doubt: why these may not be all; empty: they are.
+    """
 
     job: str
     parts: dict[str, str] = field(default_factory=dict)
+    doubt: str = ""
 
     def of(self, entries: Sequence[Entry], split: str) -> list[Entry]:
         """The entries of a part.
@@ -42,61 +56,65 @@ class RecordedSplit:
 
 
 def training_notes(home: Path, job: str, images: Iterable[Path | None]) -> list[str]:
-    """The note on images that a fine-tuned model learnt from or was chosen by; none where no such image is known."""
-    recorded = recorded_split(home, job) if job else None
-    if recorded is None:
-        return []
-    found = Counter(recorded.parts.get(os.path.realpath(image), "") for image in images if image)
+    """Notes on images that a fine-tuned model, or one that it began with, learnt from or was chosen by.
+
+    None where no such image is known, and what each of these jobs learnt from is.
+    """
+    splits = _history(home, job)
+    parts = _by_path(pair for split in splits for pair in split.parts.items())
+    paths = [os.path.realpath(image) for image in images if image]
+    found = Counter(parts.get(path, "") for path in paths)
     said = {"training": "trained the model", "validation": "chose its weights", "test": "are of its own test"}
-    parts = [f"{found[part]} {text}" for part, text in said.items() if found[part]]
-    if not found["training"] + found["validation"]:
-        return []
-    return [f"{NO_TEST}: of {counted(sum(found.values()), 'image')}, {', '.join(parts)} (job {job})"]
+    listed = ", ".join(f"{found[part]} {text}" for part, text in said.items() if found[part])
+    learnt = found["training"] + found["validation"]
+    jobs = " or ".join(split.job for split in splits if any(path in split.parts for path in paths))
+    known = found["training"] + found["validation"] + found["test"]
+    notes = [f"{NO_TEST}: of {counted(known, 'image')}, {listed} (job {jobs})"] * bool(learnt)
+    doubts = "; ".join(split.doubt for split in splits if split.doubt)
+    whether = f"Whether {'more' if learnt else 'any'} of these images trained the model is not known here: {doubts}"
+    return notes + [whether] * bool(doubts)
 
 
 def recorded_split(home: Path, job: str) -> RecordedSplit | None:
-    """The split of a job of this home; None where it is not here, or where its split cannot be drawn again for sure."""
-    store = JobStore(home)
+    """The split of a job of this home; None where it is not here, or neither recorded its split nor can draw it again for sure."""
+    split = _split_of(home, job)
+    return split if split.parts else None
+
+
+def _split_of(home: Path, job: str) -> RecordedSplit:
+    store, held = JobStore(home), Parts()
     try:
-        spec = store.spec(job)
-        if "unreadable-image" in {event.get("code") for event in _warnings(store, job)}:
-            return None  # the split was drawn again without these
-        parts = _of_sets(spec, store.folder(job)) if _learns_from_sets(spec) else _of_catalogue(spec, home)
-    except MedSSLError:
-        return None
-    return RecordedSplit(job, parts) if parts else None
+        kind, folder = store.spec(job).kind, store.folder(job)
+        held = _in_home(_folds(folder) if kind == "ensemble" else read_split(folder), home)
+        complete = kind == "ensemble" or (folder / SPLIT).is_file()
+        return RecordedSplit(job, _by_path(held if complete else redrawn_parts(store, job)))
+    except MedSSLError as error:  # of earlier segmentations the validation and test cases are known all the same
+        return RecordedSplit(job, _by_path(held), str(error).rstrip("."))
 
 
-def _learns_from_sets(spec: JobSpec) -> bool:
-    return spec.kind == "pretrain" and bool(spec.data.sets)
+def _history(home: Path, job: str) -> list[RecordedSplit]:
+    """The splits of a job and of those whose weights it began with, the last first."""
+    found: list[RecordedSplit] = []
+    while job and job not in {split.job for split in found}:
+        found.append(_split_of(home, job))
+        try:
+            start = JobStore(home).spec(job).start_from
+            job = job_before(start) or job_of_model(home, start) if start else ""
+        except MedSSLError:  # which the doubt of its split says
+            job = ""
+    return found
 
 
-def _of_sets(spec: JobSpec, folder: Path) -> dict[str, str]:
-    from medssl.pretraining.spec_data import check_datasets_unchanged, read_set_parts
-
-    parts = read_set_parts(spec.data, spec.config["training"]["seed"], lambda share, text: None)
-    if (folder / "sets.json").is_file():
-        check_datasets_unchanged(folder / "sets.json", parts)
-    names = ("training", "validation")
-    return {os.path.realpath(image): name for pair in parts for name, part in zip(names, pair) for image in part.images}
+def _folds(folder: Path) -> list[dict[str, str]]:
+    """Rows of an ensemble: images of a fold trained all its networks but one."""
+    rows = read_table(folder / FOLDS, ("image", "fold")).rows
+    return [{"image": row["image"], "split": "test" if row["fold"] == "test" else "training"} for row in rows]
 
 
-def _of_catalogue(spec: JobSpec, home: Path) -> dict[str, str]:
-    from medssl.datasets.catalog.catalog import read_catalog
-    from medssl.datasets.splits.split import split_for_task
-
-    if spec.kind not in ("finetune", "probe"):
-        return {}
-    split = split_for_task(read_catalog(spec.data, home, channels=True), spec.data)
-    parts = {"training": split.training, "validation": split.validation, "test": split.test}
-    return {os.path.realpath(entry.image): name for name, part in parts.items() for entry in part}
+def _in_home(rows: Iterable[Mapping[str, str]], home: Path) -> Parts:
+    return [(in_home(row["image"], home), row["split"]) for row in rows]
 
 
-def _warnings(store: JobStore, job: str) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = []
-    after = 0
-    while True:
-        events, after = store.events(job, after)
-        if not events:
-            return found
-        found += [event for event in events if event["type"] == "warning"]
+def _by_path(parts: Iterable[tuple[str, str]]) -> dict[str, str]:
+    known = sorted((pair for pair in parts if pair[1] in PARTS), key=lambda pair: PARTS.index(pair[1]))
+    return {os.path.realpath(image): part for image, part in known}

@@ -45,6 +45,9 @@ class Applier(Protocol):
     def has(self, row: Row) -> bool:
         """Is what a row of the index calls done still there?"""
 
+    def facts(self, entry: Entry) -> dict[str, str]:
+        """What the catalogue says of an image, by columns of the tables: true whenever the image was done."""
+
     def apply(self, entry: Entry, volume: Volume, notify: Notify) -> str:
         """Do one image; the name of the file that holds the answer."""
 
@@ -85,6 +88,10 @@ class Segmenting:
         files = [row["output"]] + [f"{UNCERTAINTY}/{row['output']}"] * self._config.uncertainty
         return all((self._folder / name).is_file() for name in files)
 
+    def facts(self, entry: Entry) -> dict[str, str]:
+        """Whose it is."""
+        return {"patient": entry.patient}
+
     def apply(self, entry: Entry, volume: Volume, notify: Notify) -> str:
         """Segment one image."""
         overlap = None if self._config.overlap < 0 else self._config.overlap
@@ -98,34 +105,45 @@ class Segmenting:
                 (self._folder / UNCERTAINTY).mkdir(exist_ok=True)
             write_volume(found.uncertainty, self._folder / UNCERTAINTY / name)
         write_segmentation(found.labels, found.segments, self._folder / name)
-        about = {"image": shown(entry), "patient": entry.patient}
+        about = {"image": shown(entry), **self.facts(entry)}
         self.table.append({**about, **row} for row in found.table)
         return name
 
 
 class Predicting:
-    """A row per image in one table of predictions: probabilities, known labels of the same names, attributes."""
+    """A row per image in one table of predictions: probabilities, known labels of the same names, attributes.
+
+    Labels and attributes are those of the catalogue as it is now, also in rows of images that are done.
+    """
 
     def __init__(self, columns: Columns, catalog: Catalog, output: ApplyFolder) -> None:
         self._columns, self.remarks = columns, columns.remarks
         attributes = sorted({name for entry in catalog for name in self._attributes(entry)})
         names = (*(LABEL + name for name in columns.labelled), *(ATTRIBUTE + name for name in attributes))
-        self.table = GrowingTable(output.folder / output.table, ("image", "patient", *columns.names, *names))
+        header = ("image", "patient", *columns.names, *names)
+        self.table = GrowingTable(
+            output.folder / output.table, header, lambda name: name.startswith((LABEL, ATTRIBUTE))
+        )
         self._had = {known["image"] for known in self.table.rows}
 
     def has(self, row: Row) -> bool:
         """The table had the image when this began."""
         return row["image"] in self._had
 
+    def facts(self, entry: Entry) -> dict[str, str]:
+        """Whose it is, its labels and attributes; empty where they are unknown."""
+        labels = {name: self._columns.label(entry, name) for name in self._columns.labelled}
+        known = {LABEL + name: f"{value:g}" for name, value in labels.items() if value == value}
+        known |= {ATTRIBUTE + name: value for name, value in self._attributes(entry).items()}
+        varying = (name for name in self.table.columns if name.startswith((LABEL, ATTRIBUTE)))
+        return {"patient": entry.patient, **dict.fromkeys(varying, ""), **known}
+
     def apply(self, entry: Entry, volume: Volume, notify: Notify) -> str:
         """Classify one image."""
         volume = as_plane(volume, entry.view, entry.inverted) if entry.view or entry.inverted else volume
         found = self._columns.predict(volume)
-        row: dict[str, Any] = {"image": shown(entry), "patient": entry.patient}
+        row: dict[str, Any] = {"image": shown(entry), **self.facts(entry)}
         row |= {name: found[name][0] for name in self._columns.names}
-        labels = {name: self._columns.label(entry, name) for name in self._columns.labelled}
-        row |= {LABEL + name: f"{value:g}" for name, value in labels.items() if value == value}
-        row |= {ATTRIBUTE + name: value for name, value in self._attributes(entry).items()}
         self.table.append([row])
         return self.table.path.name
 

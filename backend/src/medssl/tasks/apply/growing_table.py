@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +21,35 @@ class GrowingTable:
     Args:
         path: read where it exists.
         columns: the header.
+        varies: a column that an earlier header may lack or have besides; its rows get empty fields, and it stays.
 
     Raises:
         InputError: the file has other columns.
         ResourceError: the folder cannot be written.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.path, self.columns = path, tuple(columns)
+    def __init__(self, path: Path, columns: Sequence[str], varies: Callable[[str], bool] = lambda name: False) -> None:
+        self.path = path
         data = path.read_bytes() if path.is_file() else b""
         data = data[: data.rfind(b"\n") + 1]
         lines = list(csv_reader(io.BytesIO(data), errors="replace"))  # a file of another kind has other columns
-        found = lines[0] if lines else self.columns
-        if tuple(found) != self.columns:
+        found = lines[0] if lines else list(columns)
+        self.columns = (*columns, *(name for name in found if name not in columns and varies(name)))
+        if [name for name in found if not varies(name)] != [name for name in columns if not varies(name)]:
             raise InputError(
                 path,
                 f"has the columns {', '.join(found)}",
                 "Give another output, or overwrite",
                 code="output-of-another-model",
             )
-        self.rows: list[Row] = [dict(zip(self.columns, fields)) for fields in lines[1:] if fields]
+        known = [dict(zip(found, fields)) for fields in lines[1:] if fields]
+        self.rows: list[Row] = [{name: row.get(name, "") for name in self.columns} for row in known]
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, data or csv_lines([self.columns], LINE_END))
+        if data and tuple(found) == self.columns:
+            write_atomic(path, data)
+        else:
+            self._write()
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add rows; they are on the disk when this returns. None is an empty field."""
@@ -52,9 +58,18 @@ class GrowingTable:
             file.write(csv_lines((row.values() for row in added), LINE_END))
         self.rows += added
 
-    def arrange(self, keep: Callable[[Row], bool], order: Callable[[Row], Any]) -> None:
-        """Leave out rows and sort the others, at once."""
-        self.rows = sorted(filter(keep, self.rows), key=order)
+    def arrange(
+        self,
+        keep: Callable[[Row], bool],
+        order: Callable[[Row], Any],
+        now: Callable[[Row], Mapping[str, Any]] = lambda row: {},
+    ) -> None:
+        """Leave out rows, sort the others and give them the fields that are other ones `now`, at once."""
+        kept = sorted(filter(keep, self.rows), key=order)
+        self.rows = [row | {name: _text(value) for name, value in now(row).items() if name in row} for row in kept]
+        self._write()
+
+    def _write(self) -> None:
         write_atomic(self.path, csv_lines([self.columns, *(row.values() for row in self.rows)], LINE_END))
 
 

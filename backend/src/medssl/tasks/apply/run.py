@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from medssl.core import capabilities
@@ -27,6 +27,7 @@ from medssl.tasks.apply.appliers import CLASSES, Applier, Predicting, Segmenting
 from medssl.tasks.apply.columns import Columns, columns_of, exclusive_columns
 from medssl.tasks.apply.config import ApplyConfig
 from medssl.tasks.apply.growing_table import GrowingTable
+from medssl.tasks.apply.image_stamp import STAMP, replaced, stamp
 from medssl.tasks.apply.output import ApplyFolder, file_names
 
 COLUMNS = ("image", "patient", "status", "error", "output")
@@ -46,8 +47,9 @@ def apply_model(
 ) -> GrowingTable:
     """Segment or classify every image, whatever the model was made for; one that fails does not stop the others.
 
-    The output folder (the run's results where the config names none) gets index.csv (image, patient, status, error, output),
-    and a label map per image, volumes.csv and classes.csv, or predictions.csv. What the index calls done is not done again.
+    The output folder (the run's results where the config names none) gets index.csv (image, patient, status, error, output,
+    size and time of change of the image), and a label map per image, volumes.csv and classes.csv, or predictions.csv. What the
+    index calls done is not done again, unless the image was replaced since; what the catalogue says of it is as it is now.
 
     Args:
         reference: a job id or the path of a weight file.
@@ -57,7 +59,7 @@ def apply_model(
         exclusive: see `columns_of`.
 
     Returns:
-        The index.
+        The index, with images of earlier runs.
 
     Raises:
         NotFoundError, WeightsError: no such model, one that neither segments nor predicts, or that knows no finding asked for.
@@ -73,12 +75,17 @@ def apply_model(
     columns = columns_of(net, catalog, config, exclusive) if _predicts(net, config) else None
     files = () if columns else (CLASSES, *file_names(catalog, f".{config.format}", {}).values())
     output.claim(cast(Plan, net.plan), config, run.folder.name, files, columns.about() if columns else {})
-    index = GrowingTable(output.folder / output.index, COLUMNS)
+    index = GrowingTable(output.folder / output.index, (*COLUMNS, *STAMP), lambda name: name in STAMP)
     applier = _applier(net, columns, catalog, config, output, index)
-    done = {row["image"] for row in index.rows if row["status"] == DONE and applier.has(row)}
+    now = {shown(entry): {**stamp(entry), **applier.facts(entry)} for entry in catalog}
+    done = _done(index, applier, now)
     order = {shown(entry): n for n, entry in enumerate(catalog)}
     for table in (index, applier.table):  # what was begun and not finished leaves
-        table.arrange(lambda row: row["image"] in done, lambda row: order.get(row["image"], -1))
+        table.arrange(
+            lambda row: row["image"] in done,
+            lambda row: order.get(row["image"], -1),
+            lambda row: now.get(row["image"], {}),
+        )
     for remark in catalog.remarks():
         run.emit("warning", step=0, code="catalogue", message=remark, remedy="")
     for remark in applier.remarks:
@@ -118,6 +125,12 @@ def _applier(
     )
 
 
+def _done(index: GrowingTable, applier: Applier, now: Mapping[str, Mapping[str, str]]) -> set[str]:
+    """The images that are done: the answer is there, and of the image as it is now."""
+    rows = [row for row in index.rows if row["status"] == DONE and applier.has(row)]
+    return {row["image"] for row in rows if not replaced(row, now.get(row["image"], row))}
+
+
 def _predicts(net: Network | Probe, config: ApplyConfig) -> bool:
     """A model that answers with probabilities; one asked for findings is to say itself that it has none."""
     asked = bool(config.findings or config.heads)
@@ -138,7 +151,8 @@ def _apply_all(
             run.progress(step, total, f"{said}, {text}" if text else said, eta)
 
         notify(0.0, "")
-        row = {"image": shown(entry), "patient": entry.patient, "status": DONE, "error": "", "output": ""}
+        about = {"image": shown(entry), "patient": entry.patient, **stamp(entry)}
+        row = {**about, "status": DONE, "error": "", "output": ""}
         try:
             volume = on_one_grid(read_entry(entry), plan)
             lying = {note for one in volume.further for note in one.notes}
