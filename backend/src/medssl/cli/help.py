@@ -15,10 +15,15 @@ from medssl.core.errors import ConfigError
 TRAIN, INSPECT, APPLY = "Train", "Inspect", "Apply and evaluate"
 DATA, SERVER = "Data and models", "Server and jobs"
 EXAMPLE = "Example:\n"
-OVERRIDDEN = (  # an option that does not count where the other one is given (True), or is not (False)
-    ("test_fraction", "folds", True), ("validation_fraction", "folds", True), ("fold", "folds", False),
+OVERRIDDEN = (  # an option that does not count where the other one is given (True), or is not (False), but beside the last
+    ("test_fraction", "folds", True, "ensemble"), ("validation_fraction", "folds", True, ""), ("fold", "folds", False, ""),
 )  # fmt: skip
 COMMANDLINE = "COMMANDLINE"  # the name that click has for it
+
+
+def is_given(ctx: Any, option: str) -> bool:
+    """Whether an option of a call, by the name of its parameter, was typed, and is no default."""
+    return getattr(ctx.get_parameter_source(option), "name", "") == COMMANDLINE
 
 
 class Verb(TyperCommand):
@@ -29,11 +34,8 @@ class Verb(TyperCommand):
         flags = {name for p in self.params if getattr(p, "is_flag", False) and not p.secondary_opts for name in p.opts}
         negations = {f"--no-{name[2:]}" for name in flags}
         rest = super().parse_args(ctx, [argument for argument in args if argument not in negations])
-        for option, governor, overridden in OVERRIDDEN:
-            if (
-                getattr(ctx.get_parameter_source(option), "name", "") == COMMANDLINE
-                and bool(ctx.params.get(governor)) == overridden
-            ):
+        for option, governor, overridden, exempting in OVERRIDDEN:
+            if is_given(ctx, option) and bool(ctx.params.get(governor)) == overridden and not ctx.params.get(exempting):
                 flag, other = (f"--{name.replace('_', '-')}" for name in (option, governor))
                 while_ = f"{other} {ctx.params[governor]} draws the parts" if overridden else f"there is no {other}"
                 remedy = f"Leave {flag} out" if overridden else f"Add {other}, or leave {flag} out"

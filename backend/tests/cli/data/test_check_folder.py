@@ -106,6 +106,20 @@ def test_patient_ids_are_shown_where_that_is_asked_for(mixed):
     assert {row["patient"] for row in shown["table"]} == {"MRN1", "MRN2", "MRN3"}
 
 
+def test_each_candidate_of_a_scan_counts_with_its_own_label(tmp_path, rng):
+    lines = ["image,patient,split,modality,x,y,z,coordinates,Nodule"]
+    for n in range(8):
+        write_volume(Volume(rng.integers(-900, 900, (9, 8, 7)).astype(np.int16)), tmp_path / f"{n}.nrrd")
+        part = "train" if n < 4 else "val" if n < 6 else "test"
+        lines += [f"{n}.nrrd,p{n},{part},CT,{at},4,3,voxel,{int(at == 2)}" for at in (2, 5, 6)]  # the last are negative
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    found = run("data", "check", str(tmp_path / "t.csv"), "--labels", "Nodule", "--json")
+    info = json.loads(found.stdout)
+    assert found.exit_code == 0 and info["refused"] == 0
+    assert not any("No training is possible" in note for note in info["notes"])
+    assert [row["split"] for row in info["table"]] == ["training"] * 12 + ["validation"] * 6 + ["test"] * 6
+
+
 def test_labels_are_looked_into(tmp_path, rng):
     lines = ["Image;PATIENT;Edema;Pneumonia;split"]
     for n in range(8):

@@ -74,6 +74,24 @@ def test_a_study_file_names_its_files_beside_itself_and_options_override_it(tmp_
     assert genesis["config"]["training"]["steps"] == 3 and scratch["config"]["labels"] == "Pneumonia"
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--test-fraction", "0.3"), ("--validation-fraction", "0.2"), ("--exclude", "sex=M"), ("--masks", "{folder}/m/{stem}.png"),
+        ("--pattern", "*/ct.nii.gz"), ("--channel", "*/mr.nii.gz"), ("--channel-names", "T1,CT"), ("--modality", "CT"),
+        ("--partial-weights",),
+    ],
+)  # fmt: skip
+def test_what_a_study_file_would_pass_over_is_refused(tmp_path, home, option):
+    write_catalog(tmp_path / "data")
+    (tmp_path / "study.yaml").write_text(
+        "task: segmentation\npreset: laptop\ndata: {path: data/catalog.csv}\narms: [{name: scratch}, {name: other}]\n"
+    )
+    error = refusal(str(tmp_path / "study.yaml"), *option, "--prepare")
+    assert (error.code, error.value) == ("option-not-counting", option[0]) and not JobStore(home).list()
+    assert prepared(home, str(tmp_path / "study.yaml"), "--name", "b", "--device", "cpu").name == "b"
+
+
 def test_the_report_can_be_written_from_what_is_finished(tmp_path, home):
     spec = study_spec(write_catalog(tmp_path / "data"), patients=[5], seeds=2)
     store = JobStore(home)

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from medssl.cli.app import app
 from medssl.cli.settings import parse_settings, with_options
+from medssl.cli.training import finetune
 from medssl.core.errors import MedSSLError
 
 
@@ -49,6 +50,17 @@ def test_fractions_do_not_count_beside_folds(tmp_path, verb):
         assert error.code == "option-overridden" and option in error.value and "--folds 5" in error.rule
     error = refusal(*common, "--fold", 1)
     assert error.code == "option-overridden" and "--folds" in error.remedy
+
+
+def test_an_ensemble_keeps_a_test_set_apart_and_draws_its_folds_from_the_others(tmp_path, monkeypatch):
+    sent = []
+    monkeypatch.setattr(finetune, "run_job", lambda store, spec, detach: (sent.append(spec), 0))
+    common = ["finetune", str(tmp_path), "--home", str(tmp_path), "--ensemble", "--folds", "5"]
+    result = CliRunner().invoke(app, [*common, "--test-fraction", "0.3"])
+    assert result.exit_code == 0, result.exception
+    (spec,) = sent
+    assert (spec.kind, spec.data.folds, spec.data.test_fraction) == ("ensemble", 5, 0.3)
+    assert refusal(*common, "--validation-fraction", 0.3).code == "option-overridden"
 
 
 def test_several_devices_by_set_are_not_undone_by_a_default(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,53 @@ def test_continue_takes_settings_and_validation_cases_of_the_last_round(first, d
     assert spec.config["training"]["learning_rate"] == pytest.approx(0.3 * 0.01)
     with refused("model-of-no-job"):
         invoke("continue", str(data / "volumes.csv"), "--model", "nothing")
+
+
+def before_said(home: Path, job: str, **data) -> None:
+    """As if the job had been asked with these fields of its data."""
+    spec = JobStore(home).spec(job)
+    write_json(home / "jobs" / job / "spec.json", to_json(replace(spec, data=replace(spec.data, **data))))
+
+
+@pytest.fixture
+def sent(monkeypatch) -> list[JobSpec]:
+    """What was to be run."""
+    specs: list[JobSpec] = []
+    monkeypatch.setattr(continuing, "run_job", lambda store, spec, detach: (specs.append(spec), 0))
+    return specs
+
+
+SAID = {
+    "patient_ids": "plain", "gaps": "resample", "unreadable_share": 0.1, "channel_names": "T1,CT", "modality": "MR,CT",
+    "validation_fraction": 0.4,
+}  # fmt: skip
+
+
+def test_images_are_read_as_in_the_round_before(first, data, tmp_path, sent):
+    held = {"test_fraction": 0.3, "folds": 4, "fold": 1}
+    of_folder = {"pattern": "*/mr.nrrd", "channels": ("*/ct.nrrd",), "masks": "{folder}/label.nrrd"}
+    before_said(tmp_path / "home", first, path=str(data), **SAID, **held, **of_folder)
+    invoke("continue", str(data), "--model", "boxes")
+    asked = DataSpec(path=str(data), validation_of="first", **SAID, **of_folder)
+    assert sent[0].data == asked, "but for shares of patients, who stay those of the job"
+    given = ("--pattern", "*/t1.nrrd", "--channel", "*/t2.nrrd", "--masks", "{folder}/m.nrrd", "--modality", "MR")
+    invoke("continue", str(data), "--model", "boxes", *given)
+    other = {"pattern": "*/t1.nrrd", "channels": ("*/t2.nrrd",), "masks": "{folder}/m.nrrd", "modality": "MR"}
+    assert sent[1].data == replace(asked, **other)
+
+
+def test_what_a_table_says_itself_is_not_taken_over(first, data, tmp_path, sent):
+    before_said(tmp_path / "home", first, path=str(data), pattern="*/mr.nrrd", channels=("*/ct.nrrd",), **SAID)
+    table = str(data / "volumes.csv")
+    invoke("continue", table, "--model", "boxes", "--exclude", "sex=M")
+    assert sent[0].data == DataSpec(path=table, exclude=("sex=M",), validation_of="first", **SAID)
+
+
+def test_columns_to_exclude_by_are_taken_over_to_tables_alone(first, data, tmp_path, sent):
+    before_said(tmp_path / "home", first, exclude=("sex=F",))
+    for path, kept in ((str(data / "volumes.csv"), ("sex=F",)), (str(data), ())):
+        invoke("continue", path, "--model", "boxes")
+        assert sent[-1].data.exclude == kept
+    image = str(data / "image0.nrrd")
+    invoke("continue", image, str(data / "image1.nrrd"), "--model", "boxes")
+    assert sent[-1].data.volumes[0].path == image and sent[-1].data.exclude == ()

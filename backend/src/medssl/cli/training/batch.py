@@ -30,7 +30,8 @@ def batch(
     """Run a list of jobs from a file, unattended; running it again skips what is finished.
 
     Each item has a name, a kind (pretrain, finetune, ensemble, probe, apply, compare, evaluate) and the settings of such a job; "@other"
-    as start_from means the model of an earlier item. Items that fail do not stop the others.
+    as start_from means the model of an earlier item. Items that fail do not stop the others; those whose data have changed since
+    run anew.
     """
     from medssl.core.home import home_folder
     from medssl.jobs.store import JobStore

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from medssl.cli.follow import prepare_job, run_job
+from medssl.cli.help import is_given
 from medssl.cli.options import (  # fmt: skip
     ChannelNames,
     Channels,
@@ -30,14 +31,18 @@ from medssl.cli.options import (  # fmt: skip
 from medssl.cli.output import out, say
 from medssl.cli.settings import merge, parse_settings, read_settings
 from medssl.cli.training_set import data_spec
-from medssl.core.errors import ConfigError
+from medssl.core.errors import CatalogError, ConfigError
 from medssl.core.protocol import DataSpec, JobSpec, from_json
 
 COMPARISON_FILES = (".yaml", ".yml", ".json")
+OF_DATA = (  # what a comparison file says under data
+    "pattern", "channels", "channel_names", "masks", "modality", "validation_fraction", "test_fraction", "exclude",
+)  # fmt: skip
 LISTS = {"fractions": float, "patients": int, "per_class": int}
 
 
 def compare(
+    context: typer.Context,
     data: Annotated[
         list[str],
         typer.Argument(help="A catalogue CSV, a folder, or a comparison file (YAML or JSON).", show_default=False),
@@ -120,6 +125,8 @@ def compare(
     over = parse_settings([*settings, *([f"labels={labels}"] if labels else [])])
     more: dict[str, Any] = {"masks": masks, "test_fraction": test_fraction}
     more |= {"channels": tuple(channels), "channel_names": channel_names}
+    if _is_comparison_file(data):
+        _refuse_given(context, OF_DATA if arms else (*OF_DATA, "partial_weights"))
     study, wanted = _study(data, lambda: data_spec(data, pattern, modality, validation_fraction, exclude, **more))
     study |= {key: value for key, value in given.items() if value}
     study["config"] = merge(study.get("config") or {}, over)
@@ -131,13 +138,31 @@ def _device(wanted: str, study: dict[str, Any]) -> str:
     return study["devices"][0] if wanted == "auto" and study.get("devices") else wanted
 
 
+def _is_comparison_file(data: list[str]) -> bool:
+    return len(data) == 1 and Path(data[0]).suffix.lower() in COMPARISON_FILES
+
+
+def _refuse_given(context: typer.Context, names: Sequence[str]) -> None:
+    """Refuse options that were given and that a comparison file would pass over in silence.
+
+    Raises:
+        CatalogError: such an option.
+    """
+    given = [one.opts[0] for one in context.command.params if one.name in names and is_given(context, one.name)]
+    if given:
+        raise CatalogError(
+            given[0], "does not count beside a comparison file", "Leave it out, or write it into the file",
+            code="option-not-counting",
+        )  # fmt: skip
+
+
 def _study(data: list[str], spec: Callable[[], DataSpec]) -> tuple[dict[str, Any], DataSpec]:
     """The settings and data of a comparison: of its file, or none and what the options say.
 
     Raises:
         ConfigError: no data.
     """
-    if len(data) == 1 and Path(data[0]).suffix.lower() in COMPARISON_FILES:
+    if _is_comparison_file(data):
         return _of_file(Path(data[0]))
     if not data:
         raise ConfigError(

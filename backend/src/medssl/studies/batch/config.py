@@ -52,7 +52,7 @@ class Batch:
 
     items: tuple[Item, ...]
     devices: tuple[str, ...] = ("auto",)
-    reuse: bool = True  # a finished job with the same specification, of an earlier batch say, is not run again
+    reuse: bool = True  # a finished job of the same specification and data, of an earlier batch say, is not run again
 
 
 def resolved(text: str, found: dict[str, str]) -> str:

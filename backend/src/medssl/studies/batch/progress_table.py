@@ -29,6 +29,7 @@ class Line:
     headline: str = ""
     error: str = ""
     job: str = ""
+    note: str = ""  # why it was not taken over from an earlier batch
 
 
 def write_lines(results: Path, lines: Sequence[Line]) -> None:
@@ -43,7 +44,8 @@ def markdown(lines: Sequence[Line]) -> str:
     """The table, and how many items ended how."""
     counts = ", ".join(f"{n} {state}" for state in STATES if (n := sum(line.state == state for line in lines)))
     heads = ["item", "kind", "state", "seconds", "result", "job"]
-    cells = [[x.name, x.kind, x.state, f"{x.seconds:.0f}", x.error or x.headline, x.job] for x in lines]
+    said = ["; ".join(filter(None, (x.error or x.headline, x.note))) for x in lines]
+    cells = [[x.name, x.kind, x.state, f"{x.seconds:.0f}", result, x.job] for x, result in zip(lines, said)]
     body = [
         heads,
         ["---"] * len(heads),

@@ -16,6 +16,7 @@ from medssl.jobs.child import KINDS
 from medssl.jobs.store import JobStore
 from medssl.studies.batch.check import NO_DEVICE, read_batch
 from medssl.studies.batch.config import EVALUATE, Batch, Item
+from medssl.studies.batch.data_digest import data_digest, note_digest, noted_digest
 from medssl.studies.batch.evaluate_table import evaluate_table
 from medssl.studies.batch.progress_table import FAILED, SKIPPED, WAITING, Line, headline_of_job, write_lines
 
@@ -25,7 +26,7 @@ LOOK_S = 0.5
 def batch(spec: JobSpec, run: Run, kinds: str = KINDS) -> None:
     """Run every item as a job of its own; leaves `results/batch.csv` and `batch.md`.
 
-    A job of an earlier batch with the same specification is taken over: finished it counts, interrupted it goes on.
+    A job of an earlier batch with the same specification and data is taken over: finished it counts, interrupted it goes on.
 
     Raises:
         CancelledError: a cancel was asked for; the items at work were asked to stop too.
@@ -120,7 +121,7 @@ class Schedule:
 
     def _run_job(self, item: Item, found: dict[str, str], device: str, line: Line) -> None:
         spec = item.spec(found, device)
-        line.job = self._start(spec)
+        self._start(spec, line)
         self._write()
         process.wait_or_cancel(self.store, line.job, lambda: self._stop, LOOK_S)
         view = self.store.view(line.job)
@@ -130,17 +131,30 @@ class Schedule:
         line.seconds = max(0.0, view.status.ended - view.status.started) if view.status.started else 0.0
         line.headline = headline_of_job(self.store, line.job)
 
-    def _start(self, spec: JobSpec) -> str:
+    def _start(self, spec: JobSpec, line: Line) -> None:
         """A job for the specification: a known one, resumed if need be, or a new one."""
         complete = checked(spec, self.kinds, self.store.home)
+        digest = data_digest(complete.data, self.store.home)
         with self._starting:
-            known = [view for view in self.store.list() if _same(view.spec, complete)] if self.batch.reuse else []
+            same = [view for view in self.store.list() if _same(view.spec, complete)] if self.batch.reuse else []
+            known = [view for view in same if noted_digest(self.store.folder(view.id)) in ("", digest)]
             if not known:
-                return process.submit(self.store, spec, self.kinds)
-            best = next((view for view in known if view.status.state == FINISHED), known[0])
-            if best.status.state in RESUMABLE_STATES:
-                process.resume(self.store, best.id, self.kinds)
-            return best.id
+                line.job = process.submit(self.store, spec, self.kinds)
+            else:
+                best = next((view for view in known if view.status.state == FINISHED), known[0])
+                if best.status.state in RESUMABLE_STATES:
+                    process.resume(self.store, best.id, self.kinds)
+                line.job = best.id
+            note_digest(self.store.folder(line.job), digest)
+        if same and not known:
+            self._say_changed(line, same[0].id)
+
+    def _say_changed(self, line: Line, before: str) -> None:
+        line.note = f"run anew, since its data have changed after job {before}"
+        with self._turn:
+            self.run.emit(
+                "warning", step=self._done(), code="data-changed", message=f"{line.name} is {line.note}", remedy=""
+            )
 
     def _evaluate(self, item: Item, found: dict[str, str], line: Line) -> None:
         begin = time.monotonic()
@@ -153,13 +167,16 @@ class Schedule:
             self._turn.notify_all()
 
     def _report(self, line: Line) -> None:
-        done = sum(line.state not in (WAITING, RUNNING) for line in self.lines.values())
+        done = self._done()
         self.run.emit(
             "item", step=done, name=line.name, kind=line.kind, job=line.job, state=line.state, headline=line.headline,
             error=line.error,
         )  # fmt: skip
         self.run.progress(done, len(self.lines), f"{line.name} {line.state}")
         self._write()
+
+    def _done(self) -> int:
+        return sum(line.state not in (WAITING, RUNNING) for line in self.lines.values())
 
     def _write(self) -> None:
         write_lines(self.run.folder / "results", list(self.lines.values()))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import CatalogError, ConfigError
+from medssl.core.errors import CatalogError, ConfigError, counted
 from medssl.core.protocol import DataSpec
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
@@ -47,13 +47,17 @@ class StudyData:
 
     def spec(self, data: DataSpec, value: str, folder: Path) -> DataSpec:
         """The data of one run."""
-        path = str(folder / self.files[value])
-        kept = dataclasses.replace(data, path=path, volumes=(), pattern="", channels=(), masks="", exclude=())
-        return dataclasses.replace(kept, folds=0, fold=0)  # the table says the split
+        return in_table(data, folder / self.files[value])
 
     def sha256(self, value: str, folder: Path) -> str:
         """The hash of a table."""
         return hashlib.sha256((folder / self.files[value]).read_bytes()).hexdigest()
+
+
+def in_table(data: DataSpec, table: Path) -> DataSpec:
+    """The data as a table of `write_catalogue` holds them: it says the images, their channels, label maps and splits."""
+    there = dataclasses.replace(data, path=str(table), volumes=(), sets=(), pattern="", channels=())
+    return dataclasses.replace(there, masks="", exclude=(), folds=0, fold=0)
 
 
 def data_from_json(tree: dict[str, Any]) -> StudyData:
@@ -173,10 +177,23 @@ def _channel_columns(count: int) -> dict[str, Any]:
     return columns
 
 
+def _check_upright(entries: Iterable[Entry]) -> None:
+    if inverted := [entry.name for entry in entries if entry.inverted]:
+        raise CatalogError(
+            f"{counted(len(inverted), 'image')}, the first {inverted[0]}", "cannot be written in a table: high values are dark there",
+            "Invert the files themselves, and leave inverted out of the dataset spec", code="inverted-in-table",
+        )  # fmt: skip
+
+
 def write_catalogue(parts: Mapping[str, Iterable[Entry]], path: Path) -> None:
-    """Write a table of images with a column split, whose parts are named so; nothing that the entries know is lost."""
+    """Write a table of images with a column split, whose parts are named so; nothing that the entries know is lost.
+
+    Raises:
+        CatalogError: images whose high values are dark, which readers of tables are not told.
+    """
     rows = [(split, entry) for split, entries in parts.items() for entry in entries]
     entries = [entry for _, entry in rows]
+    _check_upright(entries)
     labels = list(dict.fromkeys(name for entry in entries for name in entry.labels))
     attributes = list(dict.fromkeys(name for entry in entries for name in entry.attributes if name not in labels))
     own: dict[str, Any] = {
@@ -188,7 +205,6 @@ def write_catalogue(parts: Mapping[str, Iterable[Entry]], path: Path) -> None:
         **{name: lambda e, n=n: f"{e.point[n]:.12g}" if e.point else "" for n, name in enumerate("xyz")},
         "coordinates": lambda e: e.frame if e.point else "",
         "view": lambda e: e.view,
-        "inverted": lambda e: "1" if e.inverted else "",
     }
     kept = [name for name, get in own.items() if any(get(entry) for entry in entries)]
     extra = [name for name in (*labels, *attributes) if name not in kept]

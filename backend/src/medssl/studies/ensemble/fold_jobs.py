@@ -51,7 +51,8 @@ def fix(spec: JobSpec, config: SegmentationConfig, run: Run) -> None:
 def read_fold(spec: JobSpec, config: SegmentationConfig, run: Run, fold: int) -> LabelledSplits:
     """The images of a fold as its job reads them; training images are not resampled."""
     rule = geometry_rule(config.geometry, spec.version)
-    return read_parts(data_of(spec.data, fold, run.folder), run, SelectionConfig(), 0, orientation=rule.orientation)
+    data = data_of(spec.data, fold, run.folder)
+    return read_parts(data, run, SelectionConfig(), 0, orientation=rule.orientation, rule=config.normalisation)
 
 
 class FoldJobs:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +16,7 @@ from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.entry import Entry
 from medssl.datasets.splits.split import split_three
 from medssl.datasets.splits.subset import subset
-from medssl.studies.comparison.data import write_catalogue
+from medssl.studies.comparison.data import in_table, write_catalogue
 from medssl.tasks.transfer_config import SelectionConfig
 
 
@@ -48,7 +46,7 @@ def draw_folds(data: DataSpec, select: SelectionConfig, home: Path, folder: Path
     Raises:
         CatalogError: fewer patients than folds, or a catalogue that cannot be split.
     """
-    catalog = read_catalog(data, home)
+    catalog = read_catalog(data, home, channels=True)
     split = split_three(catalog, data.validation_fraction, data.test_fraction, seed)
     learnt = {id(entry) for part in (split.training, split.validation) for entry in part}
     pool = Catalog(tuple(entry for entry in catalog if id(entry) in learnt))
@@ -79,8 +77,7 @@ def draw_folds(data: DataSpec, select: SelectionConfig, home: Path, folder: Path
 
 def data_of(data: DataSpec, fold: int, folder: Path) -> DataSpec:
     """The data of one fold's job."""
-    kept: dict[str, Any] = {"volumes": (), "pattern": "", "masks": "", "exclude": (), "folds": 0, "fold": 0}
-    return dataclasses.replace(data, path=str(folder / table_of(fold)), **kept)
+    return in_table(data, folder / table_of(fold))
 
 
 def table_of(fold: int) -> str:

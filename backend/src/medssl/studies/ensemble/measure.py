@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from medssl.core.plan import Plan
+from medssl.datasets.cache.channel_notes import channel_notes
 from medssl.datasets.geometry import training_geometry
 from medssl.images.geometry_config import geometry_rule
 from medssl.images.intensity.config import NormalisationConfig
@@ -50,7 +51,7 @@ def measure(jobs: FoldJobs) -> dict[str, Any]:
     fabric = make_fabric(config.training, run.device)
     network = channels_last(network).to(fabric.device).eval()
     held = [Held(parts.validation, _member(network, fold)) for fold, parts in enumerate(splits)]
-    notes = (*jobs.folds.notes, *splits[0].every_note())
+    notes = (*jobs.folds.notes, *splits[0].every_note(), *_notes_on_channels(splits[0]))
     classes, rule = SegmentClasses.from_list(plan.task["segments"]), NormalisationConfig(**plan.normalisation)
     measured = Measured(config, classes, rule, notes, jobs.steps)
     further = partial(_beside_folds, jobs, splits)
@@ -61,6 +62,12 @@ def measure(jobs: FoldJobs) -> dict[str, Any]:
         plan, headline = measured.finish(held, test, plan, run, further, beside)
     save_weights(run.folder / MODEL, tensors, plan)
     return headline
+
+
+def _notes_on_channels(parts: LabelledSplits) -> list[str]:
+    """What to know of the further channels of all images, which every fold has."""
+    images = [image for part in (parts.training, parts.validation, parts.test) for image in part.images]
+    return channel_notes(images, parts.channels)
 
 
 def _common_plan(plan: Plan, jobs: FoldJobs, parts: LabelledSplits) -> Plan:
