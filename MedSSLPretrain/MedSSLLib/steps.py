@@ -15,11 +15,13 @@ import slicer
 
 from medssl.client import api, polling
 from medssl.client.polling import Pause
+from medssl.core.errors import CancelledError
 from medssl.core.protocol import ResultStatus
 
 Steps = Generator[Any, Any, Any]
 
 RESULT_POLL_S = 0.2  # between two looks at an inspection
+SENDING = ("HEAD", "PUT")  # how calls bring an image to the backend: whether it is there, and its pieces
 SECOND_MS = 1000  # of a pause: tests whose backend answers at once shorten it
 
 
@@ -84,11 +86,15 @@ class StepRunner:
     Args:
         steps: the conversation.
         transport: sends a call with `send(call, onDone, onError)` and returns at once.
+        stopped: whether the user has asked to stop: no further piece of an image is sent then, and `onError` gets a
+            CancelledError. What the backend has begun, the conversation itself asks it to stop.
     """
 
-    def __init__(self, steps: Steps, transport, onDone: Callable, onError: Callable) -> None:
+    def __init__(
+        self, steps: Steps, transport, onDone: Callable, onError: Callable, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         self._steps, self._transport = steps, transport
-        self._onDone, self._onError = onDone, onError
+        self._onDone, self._onError, self._stopped = onDone, onError, stopped
         self.running = True
 
     def start(self) -> StepRunner:
@@ -127,5 +133,7 @@ class StepRunner:
             step, Pause
         ):  # a timer of our own, once connected, would keep this object alive and be kept by it
             qt.QTimer.singleShot(int(step.seconds * SECOND_MS), self._advance)
+        elif self._stopped() and step.method in SENDING:
+            self._fail(CancelledError())
         else:
             self._transport.send(step, self._advance, self._fail)

@@ -111,6 +111,7 @@ def test_the_backend_that_runs_is_neither_repaired_nor_removed(made, process_unt
     made.builder.end(ResourceError("PyTorch", "cannot be installed (no network)"))
     made.env.removeButton.click()
     assert len(made.questions) == 1 and str(ownFolder()) in made.questions[0] and "models" in made.questions[0]
+    assert str(ownPlaces().installer) in made.questions[0]
     assert [step.key for step in made.builder.built[2].steps] == ["clear"]
 
 
@@ -192,6 +193,62 @@ def test_too_little_space_and_another_place(make_box, process_until, windows, tm
     (ownFolder() / "thesis.docx").write_text("")
     box.box.update()
     assert "holds other files" in box.env.installError.text and not box.env.installButton.enabled
+
+
+def test_what_the_user_has_put_beside_the_environment_is_never_removed(make_box, process_until, windows, tmp_path):
+    place = tmp_path / "disk"
+    (place / "installer").mkdir(parents=True)
+    (place / "installer" / "setup.exe").write_text("")
+    box = make_box(windows)
+    process_until(lambda: box.env.installButton.enabled)
+    box.env.placePath.currentPath = str(place)
+    box.wait()
+    assert "disk/installer</b> holds other files" in box.env.installError.text.replace("\u200b", "")
+    pythonOf = Path(ownPlaces().environment) / "pyvenv.cfg"
+    pythonOf.parent.mkdir()
+    pythonOf.write_text("home = /usr/bin")  # an environment of the user's own
+    ownPython().parent.mkdir(parents=True)
+    ownPython().write_text("")
+    box.box.update()
+    assert not box.env.removeButton.enabled and not box.box.environment().exists
+    writeState(ownFolder(), InstallState({}, True, requirementsMark(backendFolder())))
+    box.box.update()
+    box.ui.settingsSection.collapsed = box.env.detailsSection.collapsed = False
+    box.env.removeButton.click()
+    assert str(ownFolder()) in box.questions[0] and "installer" not in box.questions[0]
+    assert box.builder.built[0].steps[0].command[2:] == ("remove", str(ownFolder()))
+
+
+def test_a_place_counts_when_it_has_been_typed(made, tmp_path):
+    (tmp_path / "me").mkdir()
+    before, line = ownPlaces().environment, made.env.placePath.comboBox().lineEdit()
+    made.ui.settingsSection.collapsed = made.env.detailsSection.collapsed = False
+    line.clear()
+    made.wait()
+    line.insert(str(tmp_path / "me"))  # as a user types: each letter is a change
+    assert ownPlaces().environment == before
+    line.insert("/medssl")
+    line.editingFinished.emit()
+    made.wait()
+    assert ownPlaces().environment == before and not made.env.installButton.enabled
+    assert "me/medssl</b> is no folder on this computer" in made.env.installError.text.replace("\u200b", "")
+    line.backspace()
+    (tmp_path / "me" / "medss").mkdir()
+    line.editingFinished.emit()
+    made.wait()
+    assert ownFolder() == tmp_path / "me" / "medss" / "environment" and made.env.installButton.enabled
+
+
+def test_a_wrong_proxy_is_said_before_anything_is_installed_elsewhere(made, tmp_path):
+    python = tmp_path / "python"
+    python.write_text("")
+    made.ui.settingsSection.collapsed = False
+    made.env.proxyEdit.text = "proxy.example"
+    made.ui.environmentCombo.currentIndex = made.ui.environmentCombo.findData("other")
+    made.ui.otherPath.currentPath = str(python)
+    made.install()
+    assert "is not the address of a proxy" in made.env.installError.text and made.seen(made.env.installError)
+    assert not made.builder.built
 
 
 def test_other_environments_stay(made, tmp_path):

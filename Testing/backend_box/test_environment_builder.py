@@ -4,17 +4,41 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import qt
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install import childTools
 from MedSSLLib.install.environmentBuilder import EnvironmentBuilder
-from MedSSLLib.install.environments import OWN, SLICER, environments, ownFolder, ownPlace, ownPython, setOwnPlace
+from MedSSLLib.install.environments import (
+    OTHER,
+    OWN,
+    SLICER,
+    chosenEnvironment,
+    environments,
+    ownFolder,
+    ownPlace,
+    ownPython,
+    setOwnPlace,
+)
 from MedSSLLib.install.failureReason import checked, failed
 from MedSSLLib.install.installPlan import Plan, Step
-from MedSSLLib.install.installState import FILE, InstallState, isOurs, markOf, readState, trueState, writeState
+from MedSSLLib.install.installState import (
+    FILE,
+    InstallState,
+    foreign,
+    isOurs,
+    mark,
+    markOf,
+    ourFolders,
+    readState,
+    trueState,
+    writeState,
+)
 from MedSSLLib.install.machineProbe import MachineProbe
 
 from medssl.core.home import NEUTRAL_FOLDER
@@ -149,14 +173,53 @@ def test_a_failed_check_leaves_an_environment_that_does_not_count(builder, folde
 
 def test_the_state_is_whole_or_not_there(folder, harness):
     folder.mkdir(parents=True)
-    assert readState(folder) is None and not isOurs(folder)
+    assert readState(folder) is None and not isOurs(folder, folder.parent / "installer")
     writeState(folder, InstallState({"tool": markOf(["a"]), "torch": "x"}, True))
-    assert readState(folder).done["tool"] == markOf(("a",)) != markOf(["b"]) and isOurs(folder)
+    assert readState(folder).done["tool"] == markOf(("a",)) != markOf(["b"])
+    assert isOurs(folder, folder.parent / "installer")
     there = trueState(folder, python=str(folder / FILE), uv=str(folder / "gone"))
     assert list(there.done) == ["torch"] and there.complete
     assert not trueState(folder, str(folder / "gone"), str(folder / FILE)).complete
     (folder / FILE).write_text('{"format": 1, "done"')
     assert readState(folder) is None
+
+
+def ofEarlierVersion(folder: Path) -> None:
+    """What earlier versions have left: neither a state nor marks."""
+    (folder / "lib" / "python3.12" / "site-packages" / "medssl-0.1.dist-info").mkdir(parents=True)
+    (folder / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    for name in ("uv", "downloads"):
+        (folder.parent / "installer" / name).mkdir(parents=True)
+
+
+def test_only_what_the_panel_has_made_may_be_deleted(folder, harness):
+    installer = folder.parent / "installer"
+    for one in (folder, installer):
+        one.mkdir(parents=True)
+    assert ourFolders(folder, installer) == () and foreign(folder, installer) is None, "empty ones can be used"
+    (folder / "pyvenv.cfg").write_text("home = /usr/bin\n")  # the user's own environment
+    (installer / "setup.exe").write_text("")
+    assert ourFolders(folder, installer) == () and foreign(folder, installer) == folder
+    writeState(folder, InstallState())
+    assert ourFolders(folder, installer) == (folder,) and foreign(folder, installer) == installer
+    mark(installer)
+    assert ourFolders(folder, installer) == (folder, installer) and foreign(folder, installer) is None
+
+
+def test_what_an_earlier_version_has_made_is_known(folder, harness):
+    installer = folder.parent / "installer"
+    ofEarlierVersion(folder)
+    assert ourFolders(folder, installer) == (folder, installer) and foreign(folder, installer) is None
+    (installer / "thesis").mkdir()
+    assert ourFolders(folder, installer) == (folder,) and foreign(folder, installer) == installer
+
+
+def test_folders_are_marked_before_they_are_filled(builder, folder, program, process_until):
+    installer = folder.parent / "installer"
+    marked = replace(plan(folder, ("tool", program("a", "exit 1"))), marked=(folder, installer))
+    builder.build(marked)
+    process_until(lambda: builder.ends)
+    assert builder.ends[0] is not None and ourFolders(folder, installer) == (folder, installer)
 
 
 def test_environment_choices(harness, folder, tmp_path):
@@ -165,12 +228,34 @@ def test_environment_choices(harness, folder, tmp_path):
     assert own.key == OWN and not own.exists and "to be created" in own.title
     ownPython().parent.mkdir(parents=True)
     ownPython().write_text("")
-    assert environments({})[0].exists  # made by an earlier version: without a state
+    assert not environments({})[0].exists, "an environment of the user's that happens to be called so"
+    ofEarlierVersion(folder)
+    assert environments({})[0].exists
     setOwnPlace(str(tmp_path / "elsewhere"))
     assert ownFolder() == tmp_path / "elsewhere" / "environment" and not environments({})[0].exists
     setOwnPlace("")
     assert ownPlace() == folder.parent
     assert next(e for e in environments({}) if e.key == SLICER).exists
+
+
+def test_console_and_samples_take_the_python_that_was_chosen(harness, folder, tmp_path):
+    settings, python = qt.QSettings(), tmp_path / "python"
+    settings.clear()
+    ofEarlierVersion(folder)
+    ownPython().parent.mkdir(parents=True)
+    for one in (ownPython(), python):
+        one.write_text("")
+    assert chosenEnvironment({}).key == OWN
+    settings.setValue("MedSSL/Environment", OTHER)
+    assert chosenEnvironment({}).key == OWN, "the chosen one is not there"
+    settings.setValue("MedSSL/OtherPython", str(python))
+    assert chosenEnvironment({}).python == str(python)
+    settings.setValue("MedSSL/Environment", SLICER)
+    assert chosenEnvironment({}).key == SLICER
+    assert chosenEnvironment({"MEDSSL_PYTHON": sys.executable}).python == sys.executable
+    settings.clear()
+    ownPython().unlink()
+    assert chosenEnvironment({}) is None, "Slicer's only where it was chosen"
 
 
 def test_a_copy_of_the_source_that_can_be_built(tmp_path, capsys):
@@ -189,9 +274,61 @@ def test_sizes_and_removal(tmp_path, capsys):
     os.link(tmp_path / "a" / "b" / "one", tmp_path / "a" / "linked")
     (tmp_path / "kept").write_text("")
     (tmp_path / "a" / "link").symlink_to(tmp_path / "kept")
+    os.chmod(tmp_path / "a" / "linked", stat.S_IRUSR)
     assert 1000 < childTools.size([str(tmp_path / "a"), str(tmp_path / "none")]) < 1300
+    assert childTools.main(["remove", str(tmp_path / "a"), str(tmp_path / "none")]) == 1
+    assert "a: was not made by MedSSL" in capsys.readouterr().out and (tmp_path / "a" / "b" / "one").exists()
+    mark(tmp_path / "a")
+    (tmp_path / "other").symlink_to(tmp_path / "a")
+    assert childTools.main(["remove", str(tmp_path / "other")]) == 1
     assert childTools.main(["remove", str(tmp_path / "a"), str(tmp_path / "none")]) == 0
     assert not (tmp_path / "a").exists() and (tmp_path / "kept").exists()
+
+
+def test_a_removal_that_was_cancelled_can_be_repeated(tmp_path, monkeypatch):
+    for name in ("a", "z"):
+        (tmp_path / "made" / name).mkdir(parents=True)
+    mark(tmp_path / "made")
+    deleted = []
+
+    def cancelled(path, **_options) -> None:
+        deleted.append(Path(path).name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(childTools.shutil, "rmtree", cancelled)
+    with pytest.raises(KeyboardInterrupt):
+        childTools.remove([str(tmp_path / "made")])
+    assert deleted in (["a"], ["z"]) and (tmp_path / "made" / childTools.MARK).is_file()
+
+
+def isAlive(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return "zombie" not in Path(f"/proc/{number}/status").read_text() if Path("/proc").is_dir() else True
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_what_slicers_launcher_has_started_ends_with_it(builder, folder, program, tmp_path, process_until, hears):
+    """PythonSlicer runs the real Python as its child; also one that leaves it without a standard input."""
+    said = tmp_path / "number"
+    launcher = program("launcher", f'"{sys.executable}" "$@" {"" if hears else "< /dev/null"}; exit $?')
+    text = f"import os, time; open({str(said)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    step = Step("tool", "tool", (*launcher, "-c", text), slicer=True)
+    builder.build(Plan((step,), {"PATH": os.environ["PATH"]}, folder))
+    process_until(lambda: said.is_file() and said.read_text(), 30)
+    number = int(said.read_text())
+    assert isAlive(number) and not builder.ends
+    builder.cancel()
+    process_until(lambda: builder.ends and not isAlive(number))
+    assert "was cancelled" in str(builder.ends[0])
+
+
+def test_a_watched_program_goes_on_without_a_standard_input(tmp_path, capfd):
+    command = [sys.executable, childTools.__file__, "run", "-c", "import time; time.sleep(0.5); print('done'); exit(3)"]
+    assert subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == 3
+    assert capfd.readouterr().out == "done\n"
 
 
 def test_an_address_that_does_not_answer(capsys, monkeypatch):

@@ -239,7 +239,9 @@ def test_repair_begins_with_an_empty_folder(linux, places):
 
 
 def test_remove_takes_the_downloads_too(places):
-    (step,) = planRemoval(places).steps
+    plan = planRemoval(places, (places.environment, places.installer))
+    (step,) = plan.steps
+    assert plan.marked == (places.environment, places.installer) and plan.folder is None
     assert list(step.command)[2:] == ["remove", f"{HOME}/environment", f"{HOME}/installer"] and step.slicer
     assert Path(step.command[1]).is_file()
 

@@ -167,3 +167,15 @@ def test_the_scan_finds_what_would_fail_in_slicer(tmp_path, source, complaint):
     ast.parse(source)
     problems = scan.SourceScan(tmp_path / "panel.py", {"startButton": "qt.QPushButton"}).problems
     assert len(problems) == 1 and complaint in problems[0]
+
+
+def test_a_program_of_its_own_may_have_threads(tmp_path):
+    thread, main = (
+        "import threading\nthreading.Thread(target=print).start()\n",
+        'if __name__ == "__main__":\n    print()\n',
+    )
+    problems = {}
+    for name, source in (("panel.py", thread), ("program.py", thread + main)):
+        (tmp_path / name).write_text(source)
+        problems[name] = len(scan.SourceScan(tmp_path / name, {}).problems)
+    assert problems == {"panel.py": 1, "program.py": 0}

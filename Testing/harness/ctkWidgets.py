@@ -122,6 +122,10 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         if self._valid != before:
             self.validInputChanged.emit(self._valid)
 
+    def comboBox(self):
+        """There an editable QComboBox, of which the panels only need the line."""
+        return types.SimpleNamespace(lineEdit=lambda: self._edit)
+
     def addCurrentPathToHistory(self) -> None:
         """The history lives in the settings; tests have none."""
 

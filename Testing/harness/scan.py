@@ -57,7 +57,9 @@ class SourceScan(ast.NodeVisitor):
     def __init__(self, path: Path, ui: dict[str, str]) -> None:
         self.path, self.ui, self.problems = path, ui, []
         self.locals: dict[str, str] = {}
-        self.visit(ast.parse(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        self._isProgram = 'if __name__ == "__main__":' in text  # it runs outside of Slicer
+        self.visit(ast.parse(text))
 
     def report(self, node: ast.AST, message: str) -> None:
         self.problems.append(f"{self.path.name}:{node.lineno}: {message}")
@@ -84,7 +86,7 @@ class SourceScan(ast.NodeVisitor):
             self._checkSignal(node, _dotted(node.func.value), node.args[0])
         if name == "isinstance" and _dotted(node.args[1]).startswith(("qt.", "ctk.")):
             self.report(node, "isinstance is False for PythonQt objects; use inherits")
-        if name in ("threading.Thread", "exec_"):
+        if name in ("threading.Thread", "exec_") and not self._isProgram:
             self.report(node, "Python threads starve while Qt's loop runs")
         self.generic_visit(node)
 

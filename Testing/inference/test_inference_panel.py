@@ -9,6 +9,7 @@ from scaffold import phantoms
 from scaffold.inference_panel import choose
 from scaffold.restoring import GENESIS, MODELS, OTHER, WRONG, RestoreServer
 
+from medssl.client import volumes
 from medssl.core.errors import ResourceError
 
 
@@ -126,6 +127,48 @@ def test_backend_dies_while_running(ready, process_until):
     assert "does not answer" in ready.ui.restoreError.text
     ready.process.stop()
     assert "start the backend" in ready.ui.applyButton.toolTip
+
+
+def test_stopping_the_backend_ends_a_run(ready, process_until):
+    ready.server.polls = None
+    ready.ui.applyButton.click()
+    process_until(lambda: ready.ui.restoreProgress.value == 40)
+    ready.process.stop()
+    process_until(lambda: not ready.box.busy)
+    assert "was disconnected" in ready.ui.restoreError.text and ready.ui.inputSelector.enabled
+    assert ready.ui.applyButton.text == "Restore" and "start the backend" in ready.ui.applyButton.toolTip
+
+
+def test_stopping_the_backend_ends_a_run_that_is_being_cancelled(ready, process_until):
+    ready.server.polls = None
+    ready.ui.applyButton.click()
+    process_until(lambda: ready.ui.restoreProgress.value == 40)
+    ready.ui.applyButton.click()
+    ready.process.stop()
+    process_until(lambda: not ready.box.busy)
+    assert ready.ui.applyButton.text == "Restore" and ready.ui.inputSelector.enabled
+
+
+def test_cancel_stops_an_upload_between_two_pieces(ready, process_until, monkeypatch):
+    monkeypatch.setattr(volumes, "pieces", lambda total: ((a, min(a + 999, total)) for a in range(0, total, 999)))
+    sent = ready.server.calls
+    ready.ui.applyButton.click()
+    process_until(lambda: [call for call in sent if call.startswith("PUT")])
+    ready.ui.applyButton.click()
+    pieces = len([call for call in sent if call.startswith("PUT")])
+    process_until(lambda: ready.box.state == "idle")
+    assert len([call for call in sent if call.startswith("PUT")]) <= pieces + 1 and not ready.server.asked
+    assert ready.ui.restoreStatus.text == "Cancelled" and ready.ui.applyButton.text == "Restore"
+
+
+def test_views_that_an_earlier_version_kept_for_a_preview_are_linked_again(ready, process_until):
+    manager = slicer.app.layoutManager()
+    manager.setLayout(7310)
+    for name in ("MedSSLOriginal", "MedSSLDistorted"):
+        manager.sliceWidget(name).mrmlSliceNode().SetViewGroup(4711)
+    ready.finish(ready.ui.applyButton, process_until)
+    groups = {manager.sliceWidget(name).mrmlSliceNode().GetViewGroup() for name in manager.sliceViewNames()}
+    assert groups == {7310}
 
 
 def test_volume_removed_while_running(ready, scene, process_until):

@@ -46,6 +46,17 @@ def lungs(volume) -> np.ndarray:
     return np.where(air, np.where(np.arange(array.shape[2]) < half, 2, 1), 0)
 
 
+def test_only_images_are_offered(panel, scene):
+    ct, grey = phantoms.volume("ct"), phantoms.picture("radiograph")
+    for kind in ("vtkMRMLLabelMapVolumeNode", "vtkMRMLDiffusionTensorVolumeNode", "vtkMRMLStreamingVolumeNode"):
+        scene.AddNewNodeByClass(kind, kind)
+    volumes, retrieve = panel.sections.volumes.ui, panel.sections.retrieve.ui
+    for selector in (panel.segment.ui.segmentSelector, panel.predict.ui.predictSelector, retrieve.retrieveSelector):
+        assert [selector.nodeFromIndex(n) for n in range(selector.nodeCount())] == [ct, grey]
+    for selector in (volumes.placesSelector, volumes.searchedSelector):
+        assert [selector.nodeFromIndex(n) for n in range(selector.nodeCount())] == [ct]
+
+
 def test_segment(ready, scene, process_until, grab):
     from MedSSLLib.scene.labelMaps import isCorrected, labelArray
 
@@ -67,7 +78,9 @@ def test_segment(ready, scene, process_until, grab):
     assert segment.GetTag(segment.GetTerminologyEntryTagName(), entry) and str(entry) == phantoms.TERMINOLOGY
     role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
     assert node.GetNodeReference(role) is ready.source
+    before = slicer.mrmlScene.GetNumberOfNodes()
     assert np.array_equal(labelArray(node, ready.source), lungs(ready.source)) and not isCorrected(node, ready.source)
+    assert slicer.mrmlScene.GetNumberOfNodes() == before, "what the export made is gone again"
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == folder
     assert ui.segmentTable.rowCount == 3 and ui.segmentTable.item(2, 1).text() == "0" and ui.correctFrame.visible
     manager = slicer.app.layoutManager()
@@ -315,8 +328,9 @@ def test_3d_volumes_as_radiographs(ready, process_until, grab):
 
 
 def showSlice(volume) -> None:
-    """Show a volume in the red view."""
+    """Show a volume in the red view, along its own slices."""
     widget = slicer.app.layoutManager().sliceWidget("Red")
+    widget.mrmlSliceNode().RotateToVolumePlane(volume)
     widget.mrmlSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
     for _ in range(4):  # the slider of a view that has just opened answers late
         slicer.app.processEvents()

@@ -100,6 +100,14 @@ def test_radiographs_reopen_side_by_side(logic, scene, tmp_path, count, withMap)
     assert reopened(scene, tmp_path / "kept") == before
 
 
+def test_a_preview_has_views_of_its_own(harness):
+    """Views are singletons, and keep the group of the layout that was seen first."""
+    from MedSSLInferenceLib.views.layouts import descriptions
+    from MedSSLPretrainLib.views.previewLayout import VIEWS
+
+    assert not any(f'"{name}"' in xml for name in VIEWS for xml in descriptions().values())
+
+
 @pytest.mark.complains("Can't find layout")
 def test_a_scene_loaded_before_the_layouts_were_known(scene, load_module):
     from MedSSLInferenceLib.views.layouts import registerLayouts

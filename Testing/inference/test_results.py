@@ -194,6 +194,9 @@ def test_a_corrected_segmentation_is_the_users(make_logic, scene):
     identifier = node.GetSegmentation().GetNthSegmentID(0)
     slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, identifier, volume)
     assert isUsers(result)
+    scene.RemoveNode(volume)
+    (result,) = results()
+    assert result.images == (None,) and isUsers(result), "nobody can tell any more"
 
 
 def test_a_region_is_drawn_over_its_volume_and_not_over_the_results(logic, scene):

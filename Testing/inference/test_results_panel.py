@@ -138,8 +138,10 @@ def test_a_renamed_image_is_listed_by_its_new_name(ready, process_until):
     assert rows(ready)[1] == ["Parts", "renamed, second"]
 
 
-def test_a_corrected_segmentation_is_asked_about(make_inference, process_until, scene):
+def test_a_corrected_segmentation_is_asked_about(make_inference, process_until, scene, monkeypatch):
     import numpy as np
+    from MedSSLInferenceLib.panel import resultsBox
+    from MedSSLInferenceLib.scene.clearing import isUsers
     from scaffold.tasks import LUNGS, TaskServer
 
     panel = make_inference(TaskServer(), "segment")
@@ -156,8 +158,16 @@ def test_a_corrected_segmentation_is_asked_about(make_inference, process_until, 
     results._confirm = lambda question: asked.append(question) or False
     results.ui.clearButton.click()
     assert "corrected" in asked[0] and node.GetScene() is scene
+    looked = []
+    monkeypatch.setattr(resultsBox, "isUsers", lambda result: looked.append(result.key) or isUsers(result))
     results.ui.clearAllButton.click()
+    assert not looked, "in an event loop of its own"
+    process_until(lambda: looked)
     assert node.GetScene() is scene, "clear all leaves the user's work"
+    scene.RemoveNode(volume)
+    process_until(lambda: not results.results[0].complete)
+    results.ui.clearButton.click()
+    assert "may have been corrected" in asked[1] and node.GetScene() is scene
     results._confirm = lambda _question: True
     results.ui.clearButton.click()
     assert node.GetScene() is None

@@ -6,6 +6,7 @@ import http.server
 import importlib.util
 import json
 import os
+import socket
 import stat
 import sys
 import threading
@@ -156,6 +157,35 @@ def test_abort_calls_nothing_back(transport, process_until, capfd):
     transport.send(api.jobs(), heard.append, heard.append).abort()
     assert ask(transport, api.health(), process_until) and not heard
     assert "device not open" not in capfd.readouterr().err  # Qt's word for reading from an aborted reply
+
+
+@pytest.fixture
+def silent(harness):
+    """A transport to a server that takes calls and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        transport = QtTransport(backend.ServerAddress(f"http://127.0.0.1:{server.getsockname()[1]}", "x"))
+        yield transport
+        transport.abandon()
+
+
+def test_who_waits_while_the_backend_is_disconnected_is_told(silent, process_until):
+    heard = []
+    silent.send(api.health(), heard.append, heard.append)
+    silent.close()
+    assert not heard, "from the event loop"
+    process_until(lambda: heard)
+    silent.send(api.jobs(), heard.append, heard.append)
+    process_until(lambda: len(heard) == 2)
+    assert [error.code for error in heard] == ["disconnected"] * 2 and "connect it again" in heard[0].remedy
+
+
+def test_an_abandoned_transport_calls_nothing_back(silent, qapp, capfd):
+    heard = []
+    silent.send(api.health(), heard.append, heard.append)
+    silent.abandon()
+    for _ in range(20):
+        qapp.processEvents()
+    assert not heard and "device not open" not in capfd.readouterr().err
 
 
 def test_why_a_start_failed_is_shown(process, tmp_path, process_until):

@@ -8,6 +8,7 @@ import slicer
 from scaffold import phantoms
 from scaffold.jobs import EVERY, NO_TORCH, STEPS, TrainingServer
 from scaffold.pretrain_panel import WIDTH, start
+from scaffold.transports import SECOND_MS
 
 from medssl.core.errors import CatalogError, ResourceError
 
@@ -50,7 +51,7 @@ def test_load_check_preview_start_chart_finished(ready, process_until, grab):
     ui.previewButton.click()
     process_until(lambda: ready.panel.dataBox.previewNodes)
     original, distorted = ready.panel.dataBox.previewNodes
-    views = [slicer.app.layoutManager().sliceWidget(name) for name in ("MedSSLOriginal", "MedSSLDistorted")]
+    views = [slicer.app.layoutManager().sliceWidget(name) for name in ("MedSSLSamples", "MedSSLDistortedSamples")]
     shown = [view.sliceLogic().GetSliceCompositeNode().GetBackgroundVolumeID() for view in views]
     assert shown == [original.GetID(), distorted.GetID()]
     slicer.app.layoutManager().viewport().show()
@@ -174,6 +175,47 @@ def test_server_dies_during_the_job(ready, process_until, grab):
     assert [step for step, _ in runBox.chart.points("loss")] == list(range(1, STEPS + 1))
 
 
+def test_stopping_the_backend_ends_the_sending(ready, process_until):
+    ready.ui.startButton.click()
+    assert ready.ui.startButton.text == "Sending..."
+    ready.backendUi.startButton.click()
+    process_until(lambda: not ready.panel.startBox.busy)
+    assert (
+        ready.ui.startButton.text == "Start pretraining" and ready.ui.startButton.toolTip == "Start the backend first"
+    )
+    assert "was disconnected" in ready.panel.startBox._errorLabel.text
+    assert not ready.ui.jobsError.text, "the list is asked for again and again"
+
+
+def test_a_look_that_failed_is_repeated(ready, process_until, monkeypatch):
+    monkeypatch.setattr("MedSSLLib.steps.SECOND_MS", SECOND_MS)
+    ready.server.pace = 1
+    start(ready, process_until, "running")
+    ready.process.transport.broken = ResourceError("backend", "does not answer", "Wait")
+    process_until(lambda: "does not answer" in ready.ui.runError.text)
+    assert ready.ui.startButton.text == "Cancel"
+    ready.process.transport.broken, ready.server.pace = None, 100
+    process_until(lambda: ready.panel.runBox.view.status.state == "finished")
+    assert not ready.ui.runError.text and ready.ui.startButton.text == "Start pretraining"
+
+
+def test_a_job_that_was_deleted_elsewhere_is_followed_no_more(ready, process_until):
+    ready.server.pace = 1
+    start(ready, process_until, "running")
+    ready.server.jobs.clear()
+    process_until(lambda: ready.panel.runBox.view is None)
+    assert "is not there" in ready.ui.runError.text and ready.ui.jobLabel.text == "No job yet"
+    assert ready.ui.startButton.text == "Start pretraining" and ready.ui.startButton.enabled
+
+
+def test_only_images_are_offered(panel, scene):
+    ct, grey = phantoms.volume("ct"), phantoms.picture("radiograph")
+    for kind in ("vtkMRMLLabelMapVolumeNode", "vtkMRMLDiffusionTensorVolumeNode", "vtkMRMLStreamingVolumeNode"):
+        scene.AddNewNodeByClass(kind, kind)
+    selector = panel.ui.volumesSelector
+    assert [selector.nodeFromIndex(n) for n in range(selector.nodeCount())] == [ct, grey]
+
+
 def test_history_survives_a_restart_of_slicer(ready, make_pretrain, process_until, grab):
     start(ready, process_until, "finished")
     again = make_pretrain(ready.server)
@@ -228,6 +270,7 @@ def test_another_computer(panel, process_until, grab):
     assert ui.startButton.text == "Disconnect"
     ui.startButton.click()
     assert panel.widget.backend.transport is None
+    slicer.app.processEvents()  # who waited is told
 
 
 def test_creating_the_environment(panel, process_until, grab):

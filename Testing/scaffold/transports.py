@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import qt
+from MedSSLLib.backend.qtTransport import disconnected
 from MedSSLLib.widgets.signal import Signal
 
 from medssl.client.backend import ServerAddress
@@ -22,13 +23,15 @@ class FakeTransport:
 
     def __init__(self, server, address: ServerAddress = ADDRESS) -> None:
         self.server, self.address = server, address
-        self.sharesFiles, self.broken, self.closed = False, None, False
+        self.sharesFiles, self.broken, self.closed, self.abandoned = False, None, False, False
 
     def send(self, call, onDone, onError) -> None:
         def reply() -> None:
-            if self.closed:
+            if self.abandoned:
                 return
             try:
+                if self.closed:
+                    raise disconnected(self.address.url)
                 if self.broken is not None:
                     raise self.broken
                 answer = call.parse(*self.server.answer(call))
@@ -40,8 +43,12 @@ class FakeTransport:
         qt.QTimer.singleShot(0, reply)
 
     def close(self) -> None:
-        """No callback follows."""
+        """Who waits, or still asks, gets an error."""
         self.closed = True
+
+    def abandon(self) -> None:
+        """No callback follows."""
+        self.abandoned = True
 
 
 class BlockingTransport:
@@ -71,7 +78,7 @@ class FakeProcess:
 
     def unwatch(self) -> None:
         if self.transport is not None:
-            self.transport.close()
+            self.transport.abandon()
 
     def start(self, environment=None) -> None:
         self.error = self.refuse
@@ -80,6 +87,8 @@ class FakeProcess:
         self.changed.emit()
 
     def stop(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
         self.state, self.transport = "down", None
         self.changed.emit()
 

@@ -8,6 +8,7 @@ from typing import Any
 import qt
 import vtk
 from MedSSLLib.scene.sceneWatch import SceneWatch
+from MedSSLLib.steps import Pause, StepRunner, Steps
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.fitting import breakable, fitTable, narrow, softLabel
 from MedSSLLib.widgets.tables import fitHeight, prepareTable
@@ -17,7 +18,7 @@ from slicer.i18n import tr as _
 from MedSSLInferenceLib.panel.inspectionBox import UI_FOLDER
 from MedSSLInferenceLib.panel.resultTexts import imageNames, kindTitles, resultCard
 from MedSSLInferenceLib.scene.clearing import Cleared, bringBack, clear, isUsers
-from MedSSLInferenceLib.scene.results import Result, isShown, results, setShown
+from MedSSLInferenceLib.scene.results import SEGMENTATION, Result, isShown, results, setShown
 
 MOST_ROWS = 8
 
@@ -38,6 +39,7 @@ class ResultsBox:
         self._rows: list[Result] = []
         self._observed: list[tuple] = []
         self._cleared: Cleared | None = None
+        self._runner: StepRunner | None = None  # looks at segmentations, one an event loop
         ui = self.ui
         prepareTable(ui.resultsTable, [_("Result"), _("Images")])
         ui.resultsTable.setProperty("nameColumn", 1)
@@ -100,12 +102,18 @@ class ResultsBox:
         if self.chosen is None:
             return
         question = _("This segmentation was corrected since the model made it. Remove it with the corrections?")
+        if not self.chosen.complete:
+            question = _(
+                "The volume of this segmentation is gone, so it may have been corrected. Remove it all the same?"
+            )
         if not isUsers(self.chosen) or self._confirm(question):
             self._clear([self.chosen])
 
     def clearAll(self) -> None:
         """Take all results out of the scene but those that the user has worked on."""
-        self._clear([result for result in self._rows if not isUsers(result)])
+        self._stop()
+        self._runner = StepRunner(_untouchedSteps(self.results), None, self._clearThese, self._showError)
+        self._runner.start()
 
     def undo(self) -> None:
         """Bring back what was cleared last."""
@@ -116,6 +124,7 @@ class ResultsBox:
 
     def forgetScene(self) -> None:
         """The scene is closed: nothing of it can be brought back."""
+        self._stop()
         self._cleared, self._rows = None, []
         self._observe([])
         self.ui.resultsTable.setRowCount(0)
@@ -123,6 +132,7 @@ class ResultsBox:
 
     def close(self) -> None:
         """The panel goes away."""
+        self._stop()
         self._watch.close()
         self._timer.stop()
         self._timer.disconnect("timeout()", self._tick)  # a connection left would keep this object for ever
@@ -164,6 +174,14 @@ class ResultsBox:
             table.item(row, 1).setText(imageNames(result))
         table.blockSignals(wasBlocked)
 
+    def _clearThese(self, keys: set[str]) -> None:
+        """Clear the results with these keys that are still there."""
+        self._clear([result for result in results() if result.key in keys])
+
+    def _stop(self) -> None:
+        if self._runner is not None:
+            self._runner.stop()
+
     def _clear(self, chosen: list[Result]) -> None:
         def remove() -> None:
             self._cleared = clear(chosen)
@@ -195,8 +213,22 @@ class ResultsBox:
         )
 
     def _try(self, work: Callable[[], Any]) -> None:
-        showError(self.ui.resultsError, None)
+        self._showError(None)
         try:
             work()
         except Exception as error:  # the border of a Qt slot: what is raised beyond it is only printed
-            showError(self.ui.resultsError, error)
+            self._showError(error)
+
+    def _showError(self, error: Exception | None) -> None:
+        showError(self.ui.resultsError, error)
+
+
+def _untouchedSteps(found: list[Result]) -> Steps:
+    """The keys of those results that the user has not worked on; each segmentation takes a while to compare."""
+    keys = set()
+    for result in found:
+        if result.kind == SEGMENTATION:
+            yield Pause(0.0)
+        if not isUsers(result):
+            keys.add(result.key)
+    return keys

@@ -31,12 +31,12 @@ class InspectionRun:
 
     def start(self, transport, onFinished: Callable, onFailed: Callable) -> InspectionRun:
         """Run through an asynchronous transport; `onFinished(nodes)` or `onFailed(error)` follows."""
-        self._runner = StepRunner(self._steps(transport), transport, onFinished, onFailed)
+        self._runner = StepRunner(self._steps(transport), transport, onFinished, onFailed, lambda: self._stopped)
         self._runner.start()
         return self
 
     def cancel(self) -> None:
-        """Ask the backend to stop; `onFailed(CancelledError)` follows."""
+        """Send no more, or ask the backend to stop; `onFailed(CancelledError)` follows."""
         self._stopped = True
 
     def stop(self) -> None:

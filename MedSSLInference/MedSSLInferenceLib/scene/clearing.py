@@ -23,9 +23,10 @@ class Cleared:
 
 
 def isUsers(result: Result) -> bool:
-    """Whether the user has worked on it: a segmentation that was corrected since a model made it."""
+    """Whether the user has worked on it: a segmentation that was corrected since a model made it, or whose volume is gone, so
+    that nobody can tell."""
     (image,) = result.images if len(result.images) == 1 else (None,)
-    return result.kind == SEGMENTATION and image is not None and isCorrected(result.nodes[0], image)
+    return result.kind == SEGMENTATION and (image is None or isCorrected(result.nodes[0], image))
 
 
 def clear(chosen: list[Result]) -> Cleared:

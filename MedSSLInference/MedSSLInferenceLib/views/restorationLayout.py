@@ -60,6 +60,7 @@ def _show(widget, volumeNode) -> None:
     composite.SetForegroundVolumeID(None)
     composite.SetLabelVolumeID(None)
     sliceNode = widget.mrmlSliceNode()
+    sliceNode.SetViewGroup(VIEW_GROUP)  # scenes of earlier versions hold these views in the group of the preview
     sliceNode.SetOrientation("Axial")
     sliceNode.RotateToVolumePlane(volumeNode)
 

@@ -88,7 +88,7 @@ class BackendBox:
         self.installing.close()
         self.process.unwatch()
         if self._remote is not None:
-            self._remote.close()
+            self._remote.abandon()
 
     def environment(self) -> Environment:
         """The chosen environment."""

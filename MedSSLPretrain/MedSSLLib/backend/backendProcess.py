@@ -17,7 +17,7 @@ from medssl.core.errors import ResourceError
 from medssl.core.home import NEUTRAL_FOLDER, home_folder, make_home
 from MedSSLLib.backend.qtTransport import QtTransport
 from MedSSLLib.backendLocator import backendFolder
-from MedSSLLib.install.environments import OWN, SLICER, Environment, environments
+from MedSSLLib.install.environments import OWN, SLICER, Environment, chosenEnvironment
 from MedSSLLib.widgets.signal import Signal
 
 DOWN, STARTING, UP = "down", "starting", "up"
@@ -57,7 +57,7 @@ class BackendProcess:
         self._timer.disconnect("timeout()", self.poll)  # a connection left would keep this object for ever
         for transport in (self._asking, self.transport):
             if transport is not None:
-                transport.close()
+                transport.abandon()
         self._asking = None
 
     def start(self, environment: Environment) -> None:
@@ -74,8 +74,8 @@ class BackendProcess:
 
     def stop(self) -> None:
         """Ask the backend to end; running jobs go on and are seen again after the next start."""
-        if self.transport is not None:
-            self.transport.send(api.shutdown(), lambda _answer: self._stopped(), self._failed)
+        if (transport := self.transport) is not None:
+            transport.send(api.shutdown(), lambda _answer: self._stopped(), lambda e: self._failed(transport, e))
 
     def poll(self) -> None:
         """Read server.json and have that server prove that it is the one; neither waits."""
@@ -126,8 +126,9 @@ class BackendProcess:
             gone = ResourceError(_("backend"), _("has ended"), _("Start it again; its jobs went on meanwhile"))
             self._set(DOWN, None, gone)
 
-    def _failed(self, error: Exception) -> None:
-        self._set(self.state, self.transport, error)
+    def _failed(self, transport, error: Exception) -> None:
+        if transport is self.transport:  # else it has ended before it could answer, as it should
+            self._set(self.state, transport, error)
 
     def _set(self, state: str, transport, error) -> None:
         if transport is not self.transport and self.transport is not None:
@@ -144,20 +145,21 @@ def whyNot(environment: Environment) -> ResourceError:
     return error
 
 
+def variablesOf(environment: Environment) -> dict[str, str]:
+    """With what the backend's programs are started by a Python: Slicer's own needs Slicer's variables, another is free of them."""
+    variables = dict(os.environ) if environment.key == SLICER else backend.environment(slicer.util.startupEnvironment())
+    source = str(backendFolder() / "src")  # panel and backend are of one version whatever was installed before
+    path = os.pathsep.join(part for part in (source, variables.get("PYTHONPATH", "")) if part)
+    return {**variables, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+
+
 def launchServer(environment: Environment):
     """Start the server over the home folder, detached, without waiting.
 
     Raises:
         ResourceError: there is no such Python, or the home folder cannot be written.
     """
-    home = home_folder()
-    started = os.environ if environment.key == SLICER else slicer.util.startupEnvironment()
-    variables = dict(started)
-    if environment.key != SLICER:
-        variables = backend.environment(variables)
-    variables |= {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-    source = str(backendFolder() / "src")  # panel and backend are of one version whatever was installed before
-    variables["PYTHONPATH"] = os.pathsep.join(p for p in (source, variables.get("PYTHONPATH", "")) if p)
+    home, variables = home_folder(), variablesOf(environment)
     command = backend.start_command(environment.python, home)
     try:
         make_home(home)
@@ -198,7 +200,7 @@ def startAndWait(timeoutSeconds: float = START_TIMEOUT_S):
 
     if (address := backend.find()) is not None:
         return address
-    environment = next((e for e in environments() if e.exists and e.key != SLICER), None)
+    environment = chosenEnvironment()
     if environment is None:
         remedy = _("Create one in the panel's Backend section, or set MEDSSL_PYTHON")
         raise ResourceError(_("backend environment"), _("does not exist yet"), remedy, code="environment-missing")

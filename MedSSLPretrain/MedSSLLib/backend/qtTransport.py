@@ -42,6 +42,15 @@ def sharesFiles(address) -> bool:
     return bool(getattr(address, "pid", 0)) and qt.QUrl(address.url).host() in LOOPBACK
 
 
+def disconnected(url: str) -> ResourceError:
+    """What those get who wait for an answer while the user stops the backend or disconnects from it."""
+    value, remedy = (
+        _("backend at {url}").format(url=url),
+        _("Start or connect it again, then repeat what you asked for"),
+    )
+    return ResourceError(value, _("was disconnected"), remedy, code="disconnected")
+
+
 class QtTransport:
     """An asynchronous transport over one server.
 
@@ -52,6 +61,7 @@ class QtTransport:
     def __init__(self, address, timeoutSeconds: float = TIMEOUT_S) -> None:
         self.address, self._timeout = address, int(timeoutSeconds * 1000)
         self._replies: set[_Reply] = set()
+        self._closed = False
         self._proven = Proven(address)
         self._manager = networkManager()
 
@@ -70,7 +80,13 @@ class QtTransport:
         return reply
 
     def close(self) -> None:
-        """Abort what is under way; no callback follows."""
+        """Abort what is under way: who waits for it, or still asks, gets an error from the event loop."""
+        self._closed = True
+        for reply in tuple(self._replies):
+            reply.lose()
+
+    def abandon(self) -> None:
+        """Abort what is under way; no callback follows: who waited for it has gone."""
         for reply in tuple(self._replies):
             reply.abort()
 
@@ -100,13 +116,23 @@ class _Reply:
         self._transport, self._call = transport, call
         self._onDone, self._onError = onDone, onError
         self._aborted, self._reply = False, None
+        if transport._closed:
+            self.lose()
+            return
         proving = not call.open and transport._proven.needed()
         self._send(api.proof(transport.address.token) if proving else call)
 
     def abort(self) -> None:
         """Give up; no callback follows."""
         self._aborted = True
-        self._reply.abort()
+        if self._reply is not None:
+            self._reply.abort()
+
+    def lose(self) -> None:
+        """Give up; an error follows from the event loop."""
+        self.abort()
+        self._transport._replies.discard(self)
+        qt.QTimer.singleShot(0, lambda: self._onError(disconnected(self._transport.address.url)))
 
     def _send(self, call) -> None:
         self._sending = call

@@ -6,14 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import slicer
 from slicer.i18n import tr as _
 
-from medssl.client import backend
 from medssl.core.errors import ResourceError
 from medssl.core.home import NEUTRAL_FOLDER, home_folder
-from MedSSLLib.backendLocator import backendFolder
-from MedSSLLib.install.environments import SLICER, environments
+from MedSSLLib.backend.backendProcess import variablesOf
+from MedSSLLib.install.environments import chosenEnvironment
 from MedSSLLib.steps import patientSleep
 
 COMMAND_LINE = "import sys; from medssl.cli import main; sys.exit(main())"
@@ -21,12 +19,10 @@ COMMAND_LINE = "import sys; from medssl.cli import main; sys.exit(main())"
 
 def fetch(name: str) -> Path:
     """Run `medssl samples fetch`, keeping Slicer responsive; returns the sample's folder."""
-    environment = next((e for e in environments() if e.exists and e.key != SLICER), None)
+    environment = chosenEnvironment()
     if environment is None:
         remedy = _("Create one in the Backend section of MedSSL Pretrain")
         raise ResourceError(_("backend environment"), _("does not exist yet"), remedy, code="environment-missing")
-    variables = backend.environment(slicer.util.startupEnvironment())
-    variables["PYTHONPATH"] = str(backendFolder() / "src")
     home = home_folder()
     home.mkdir(parents=True, exist_ok=True)
     log = home / "samples.log"
@@ -39,7 +35,7 @@ def fetch(name: str) -> Path:
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=NEUTRAL_FOLDER,
-            env=variables,
+            env=variablesOf(environment),
             **hidden,
         )
         while child.poll() is None:

@@ -2,23 +2,32 @@
 
 childTools.py reach ADDRESS      prints "" where an HTTPS address answers, else why not
 childTools.py size FOLDER...     prints the bytes that the folders take; what is linked twice counts once
-childTools.py remove FOLDER...   deletes them
+childTools.py remove FOLDER...   deletes them, if they are marked as made by the panel
 childTools.py copy FROM TO       copies the backend's source: it is built there, and an installed one may be read-only
+childTools.py run ARGUMENT...    runs this Python with these arguments, and ends it with all that it has started once
+                                 whoever asked for it is gone, or closes the standard input after having written to it
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import signal
 import ssl
 import stat
+import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
 TIMEOUT_S = 6.0
 ON_ERROR = "onexc" if sys.version_info >= (3, 12) else "onerror"
+MARK = "medssl-made.json"  # in the folders that the panel has made, with all in them
+WATCH_S = 0.05  # between two looks at a program
 ABSENT = (404, 405)  # the server answers; what it has there does not matter
 
 
@@ -64,10 +73,31 @@ def _files(folder: str) -> Iterator[str]:
 
 
 def remove(folders: list[str]) -> None:
-    """Delete folders with all in them; links are deleted, not followed."""
+    """Delete marked folders with all in them; links are deleted, not followed. The mark goes last: what a cancelled removal
+    leaves is still known.
+
+    Raises:
+        OSError: a folder has no mark, so that what it holds may be the user's; or the system says why not.
+    """
+    folders = [folder for folder in folders if os.path.lexists(folder)]
     for folder in folders:
-        if os.path.lexists(folder):
-            shutil.rmtree(folder, **{ON_ERROR: _makeWritable})
+        if os.path.islink(folder) or not os.path.isfile(os.path.join(folder, MARK)):
+            raise PermissionError(errno.EPERM, "was not made by MedSSL", folder)
+    for folder in folders:
+        for name in os.listdir(folder):
+            if name != MARK:
+                _delete(os.path.join(folder, name))
+        _delete(folder)
+
+
+def _delete(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, **{ON_ERROR: _makeWritable})
+        return
+    try:
+        os.unlink(path)
+    except PermissionError:
+        _makeWritable(os.unlink, path, None)
 
 
 def _makeWritable(function, path: str, _error) -> None:
@@ -78,14 +108,54 @@ def _makeWritable(function, path: str, _error) -> None:
 
 def copy(source: str, target: str) -> None:
     """Copy a package's source anew, without what its build leaves and what its users do not need."""
-    remove([target])
+    if os.path.lexists(target):
+        _delete(target)
     leave = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "tests", "benchmarks")
     shutil.copytree(source, target, ignore=leave)
+
+
+def run(arguments: list[str]) -> int:
+    """Run this Python; returns its exit status.
+
+    Slicer's own is a launcher that runs the real one as its child: killing the launcher alone would leave that at work.
+    """
+    parent, left = os.getppid(), threading.Event()
+    group = {"start_new_session": True} if os.name == "posix" else {"creationflags": subprocess.CREATE_NO_WINDOW}
+    child = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.DEVNULL, **group)
+    threading.Thread(target=_awaitEnd, args=(left,), daemon=True).start()
+    while child.poll() is None and not left.is_set() and os.getppid() == parent:
+        time.sleep(WATCH_S)
+    if child.poll() is None:
+        _endTree(child.pid)
+    return child.wait()
+
+
+def _awaitEnd(left: threading.Event) -> None:
+    """Wait until the standard input is closed; one from which nothing ever came is none."""
+    heard = False
+    try:
+        while os.read(0, 1024):
+            heard = True
+    except OSError:
+        pass  # there is none
+    if heard:
+        left.set()
+
+
+def _endTree(pid: int) -> None:
+    """End a program with all that it has started."""
+    if os.name == "posix":
+        os.killpg(pid, signal.SIGKILL)
+        return
+    command, hidden = ["taskkill", "/T", "/F", "/PID", str(pid)], subprocess.CREATE_NO_WINDOW
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, creationflags=hidden, check=False)
 
 
 def main(arguments: list[str]) -> int:
     """Do what the arguments say; what fails is printed in one line."""
     verb, *rest = arguments
+    if verb == "run":
+        return run(rest)
     verbs = {
         "reach": lambda: reach(rest[0]),
         "size": lambda: size(rest),

@@ -20,7 +20,7 @@ from MedSSLLib.install.environmentChoices import EnvironmentChoices
 from MedSSLLib.install.environmentKeeping import EnvironmentKeeping
 from MedSSLLib.install.environments import OWN, SLICER, Environment, ownFolder, ownPlaces
 from MedSSLLib.install.installPlan import PACKAGES, Plan, planEnvironment, planExisting
-from MedSSLLib.install.installState import isOurs, readState, requirementsMark, trueState
+from MedSSLLib.install.installState import foreign, ourFolders, readState, requirementsMark, trueState
 from MedSSLLib.install.torchBuild import INDEXES
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.fitting import softLabel
@@ -111,8 +111,8 @@ class EnvironmentBox:
         )
         self._updateButtons(plan, problem)
         ui.lookButton.enabled = not self._probe.running
-        something = whole or readState(ownFolder()) is not None
-        self.choices.lockPlace(_("Remove the environment first") if something else "")
+        self.choices.lockPlace(_("Remove the environment first") if whole or readState(ownFolder()) is not None else "")
+        something = bool(ourFolders(ownFolder(), ownPlaces().installer))
         opened = self._shown and not ui.detailsSection.collapsed and not running
         self.keeping.update(something, plan, self._backendRuns, opened)
 
@@ -133,8 +133,10 @@ class EnvironmentBox:
         if state is not None and self.outdated():
             state = replace(state, done={key: mark for key, mark in state.done.items() if key != PACKAGES})
         try:
-            if folder.is_dir() and any(folder.iterdir()) and not isOurs(folder):
-                raise InputError(folder, _("holds other files"), _("Choose another place"))
+            if self.choices.placeError is not None:
+                raise self.choices.placeError
+            if (other := foreign(folder, places.installer)) is not None:
+                raise InputError(other, _("holds other files"), _("Choose another place"))
             started = slicer.util.startupEnvironment()
             return planEnvironment(self.machine, self.choices.choices(), places, started, state), None
         except (MedSSLError, OSError) as error:
@@ -227,23 +229,21 @@ class EnvironmentBox:
             self._wanted = True  # goes on when the index has answered
             self.look(reach=True)
             return
-        if self._environment.key != OWN:
-            places, network = ownPlaces(), self.choices.network
-            plan = planExisting(
-                self._environment.python,
-                places,
-                network,
-                slicer.util.startupEnvironment(),
-                self._environment.key == SLICER,
-            )
-        self._run(plan)
+        self._run(plan if self._environment.key == OWN else None)
 
-    def _run(self, plan: Plan) -> None:
+    def _existing(self) -> Plan:
+        """What is installed into the chosen Python, which is there."""
+        python, isSlicers = self._environment.python, self._environment.key == SLICER
+        return planExisting(python, ownPlaces(), self.choices.network, slicer.util.startupEnvironment(), isSlicers)
+
+    def _run(self, plan: Plan | None) -> None:
+        """Carry out a plan; None: into the Python that is there."""
         self._error, self._begun, self.mine = None, time.monotonic(), True
         self.ui.installLog.clear()
         try:
             with written(home_folder()):
                 make_home(home_folder())
+            plan = plan or self._existing()
             self._clock.start(1000)
             self.builder.build(plan)
         except MedSSLError as error:

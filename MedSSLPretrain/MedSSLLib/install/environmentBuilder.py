@@ -14,10 +14,10 @@ from slicer.i18n import tr as _
 from medssl.core.errors import MedSSLError, ResourceError
 from medssl.core.home import NEUTRAL_FOLDER
 from MedSSLLib.backendLocator import backendFolder
+from MedSSLLib.install.childProcess import setVariables, startProcess, stopProcess
 from MedSSLLib.install.failureReason import cancelled, checked, failed
 from MedSSLLib.install.installPlan import CHECK, CLEAR, SOURCE, Plan, Step, slicerVariables
-from MedSSLLib.install.installState import InstallState, markOf, readState, requirementsMark, writeState
-from MedSSLLib.install.machineProbe import setVariables
+from MedSSLLib.install.installState import InstallState, mark, markOf, readState, requirementsMark, writeState
 from MedSSLLib.widgets.signal import Signal
 
 LAST_LINES = 60  # of a program, kept for the reason why it failed
@@ -44,7 +44,14 @@ class EnvironmentBuilder:
         self._process.connect("errorOccurred(QProcess::ProcessError)", self._failedToStart)
 
     def build(self, plan: Plan) -> None:
-        """Start; signals report the rest."""
+        """Start; signals report the rest.
+
+        Raises:
+            ResourceError: a folder of the plan cannot be written.
+        """
+        for folder in plan.marked:
+            with written(folder):
+                mark(folder)
         self._plan, self._cancelled, self.gpu = plan, False, ""
         self._state = (readState(plan.folder) if plan.folder is not None else None) or InstallState()
         kept = {key: mark for key, mark in self._state.done.items() if key in plan.done}
@@ -59,7 +66,7 @@ class EnvironmentBuilder:
     def cancel(self) -> None:
         """Stop; `finished` follows with an error."""
         self._cancelled = True
-        self._process.kill()
+        stopProcess(self._process)
 
     def _next(self) -> None:
         step = self._waiting[0]
@@ -69,7 +76,7 @@ class EnvironmentBuilder:
         self._lines.clear()
         self._printed = ""
         setVariables(self._process, slicerVariables(self._plan) if step.slicer else self._plan.variables)
-        self._process.start(step.command[0], list(step.command[1:]))
+        startProcess(self._process, step.command, step.slicer)
 
     def _read(self) -> None:
         text = self._process.readAllStandardOutput().data().decode("utf-8", "replace")

@@ -8,6 +8,8 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
+from medssl.core.errors import InputError, MedSSLError
+from medssl.core.home import home_folder
 from MedSSLLib.install.environments import ownPlace, setOwnPlace
 from MedSSLLib.install.installPlan import Choices
 from MedSSLLib.install.machine import Machine
@@ -20,11 +22,13 @@ from MedSSLLib.widgets.signal import Signal
 class EnvironmentChoices:
     """Keeps the fields and what is remembered of them.
 
-    Signals: `changed()`; `networkChanged()` when the computer has to be looked at again.
+    Signals: `changed()`; `networkChanged()` when the computer has to be looked at again. Attribute: `placeError`, what is
+    wrong with the place, or None.
     """
 
     def __init__(self, ui) -> None:
         self.ui, self.changed, self.networkChanged = ui, Signal(), Signal()
+        self.placeError: MedSSLError | None = None
         self._sourceChosen = False  # by the user; until then the panel changes it when PyTorch's index is out of reach
         ui.wheelsPath.filters = ui.placePath.filters = ctk.ctkPathLineEdit.Dirs
         for combo in (ui.sourceCombo, ui.buildCombo, ui.pythonCombo):
@@ -41,7 +45,8 @@ class EnvironmentChoices:
             "currentIndexChanged(int)", lambda _index: self._keep("Python", self._data(ui.pythonCombo))
         )
         ui.wheelsPath.connect("currentPathChanged(QString)", lambda path: self._keep("Wheels", path))
-        ui.placePath.connect("currentPathChanged(QString)", self._choosePlace)
+        ui.placePath.connect("currentPathChanged(QString)", lambda _path: self._placeChanged())
+        ui.placePath.comboBox().lineEdit().connect("editingFinished()", self._choosePlace)
         ui.proxyEdit.connect("editingFinished()", self._chooseProxy)
         ui.certificatePath.connect("currentPathChanged(QString)", self._chooseCertificate)
 
@@ -131,10 +136,24 @@ class EnvironmentChoices:
         self.update()
         self._keep("Source", self._data(self.ui.sourceCombo))
 
-    def _choosePlace(self, path: str) -> None:
-        if Path(path).is_dir():  # every letter that is typed comes here
+    def _placeChanged(self) -> None:
+        """What was chosen in the dialog counts at once, what is being typed when it is finished."""
+        if not self.ui.placePath.comboBox().lineEdit().modified:
+            self._choosePlace()
+
+    def _choosePlace(self) -> None:
+        path, before, self.placeError = self.ui.placePath.currentPath.strip(), self.placeError, None
+        if path == str(ownPlace()):
+            if before is not None:
+                self.changed.emit()
+            return
+        try:
+            if path and Path(path) != home_folder() and not (Path(path).is_absolute() and Path(path).is_dir()):
+                raise InputError(path, _("is no folder on this computer"), _("Create it, or choose another place"))
             setOwnPlace(path)
-            self.networkChanged.emit()  # another disk
+        except MedSSLError as error:
+            self.placeError = error
+        self.networkChanged.emit()  # maybe another disk
 
     def _chooseProxy(self) -> None:
         if withoutPassword(self.ui.proxyEdit.text.strip()) != self._kept("Proxy"):

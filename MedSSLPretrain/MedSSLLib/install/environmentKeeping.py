@@ -7,9 +7,10 @@ from collections.abc import Callable
 import qt
 from slicer.i18n import tr as _
 
+from MedSSLLib.install.childProcess import startProcess, stopProcess
 from MedSSLLib.install.environments import Places, ownFolder, ownPlaces
 from MedSSLLib.install.installPlan import Plan, planRemoval, repaired
-from MedSSLLib.install.installState import readState
+from MedSSLLib.install.installState import ourFolders, readState
 from MedSSLLib.install.machine import TOOLS
 from MedSSLLib.widgets.fitting import breakable, softLabel
 
@@ -61,11 +62,14 @@ class EnvironmentKeeping:
             self._size.ask(ownPlaces(), self._showSize)
 
     def _remove(self) -> None:
+        places = ownPlaces()
+        folders = ourFolders(places.environment, places.installer)
         question = _(
-            "Delete MedSSL's environment in {folder}, and what was downloaded for it? Jobs, models and images stay."
+            "Delete MedSSL's environment and what was downloaded for it, with all that is in {folders}? "
+            "Jobs, models and images stay."
         )
-        if self._confirm(question.format(folder=ownFolder())):
-            self._run(planRemoval(ownPlaces()))
+        if self._confirm(question.format(folders=_(" and ").join(map(str, folders)))):
+            self._run(planRemoval(places, folders))
 
     def _showSize(self, size: int) -> None:
         text = _("{gb:.1f} GB in {folder} and beside it").format(gb=size / 1e9, folder=ownFolder())
@@ -88,8 +92,8 @@ class FolderSize:
         if self._asked:
             return
         self._asked, self._onSize = True, onSize
-        folders = [str(places.environment), str(places.installer)]
-        self._process.start(places.slicerPython, [str(TOOLS), "size", *folders])
+        folders = map(str, ourFolders(places.environment, places.installer))
+        startProcess(self._process, (places.slicerPython, str(TOOLS), "size", *folders), slicer=True)
 
     def forget(self) -> None:
         """Count again at the next question."""
@@ -99,7 +103,7 @@ class FolderSize:
         """Stop counting."""
         self._onSize = None
         if self._process.state() != qt.QProcess.NotRunning:
-            self._process.kill()
+            stopProcess(self._process)
             self._process.waitForFinished(2000)
         self._process.disconnect("finished(int,QProcess::ExitStatus)", self._ended)
 

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import qt
 from slicer.i18n import tr as _
 
 from medssl.core.files import read_json, write_json
 from medssl.core.home import home_folder, make_home
 from MedSSLLib.backendLocator import backendFolder
-from MedSSLLib.install.installState import readState
+from MedSSLLib.install.installState import isOfEarlierVersion, readState
 
 VARIABLE, OWN, SLICER, OTHER = "variable", "own", "slicer", "other"
 PLACE_FILE = "environment-place.json"  # in the home folder, where another place was chosen
@@ -33,8 +34,11 @@ class Environment:
         """Whether there is such a Python; another's may still lack packages, the own one counts when it is whole."""
         if not (self.python and Path(self.python).is_file()):
             return False
-        state = readState(ownFolder()) if self.key == OWN else None
-        return state is None or state.complete
+        if self.key != OWN:
+            return True
+        places = ownPlaces()
+        state = readState(places.environment)
+        return isOfEarlierVersion(places.environment, places.installer) if state is None else state.complete
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,16 @@ def environments(variables: Mapping[str, str] = os.environ, otherPython: str = "
     ]
     named = variables.get("MEDSSL_PYTHON", "")
     return [Environment(VARIABLE, _("From MEDSSL_PYTHON"), named), *found] if named else found
+
+
+def chosenEnvironment(variables: Mapping[str, str] = os.environ) -> Environment | None:
+    """The Python for console and batch, or None where there is none: of MEDSSL_PYTHON, as the user chose in the panel, or the
+    first that exists; Slicer's only if it was chosen."""
+    settings = qt.QSettings()
+    key, other = (str(settings.value(f"MedSSL/{name}", "") or "") for name in ("Environment", "OtherPython"))
+    found = {one.key: one for one in environments(variables, other) if one.exists}
+    wanted = found.get(VARIABLE) or found.get(key)
+    return wanted or next((one for one in found.values() if one.key != SLICER), None)
 
 
 def ownPlace() -> Path:

@@ -75,6 +75,7 @@ class Plan:
         folder: of the environment, where the state is kept; None for an environment that is not the panel's own.
         build: the PyTorch that it gets.
         done: the keys of the steps that are done already.
+        marked: the folders that it makes or deletes with all in them; they are marked as the panel's before it begins.
     """
 
     steps: tuple[Step, ...]
@@ -82,6 +83,7 @@ class Plan:
     folder: Path | None = None
     build: Build | None = None
     done: tuple[str, ...] = ()
+    marked: tuple[Path, ...] = ()
 
 
 def planEnvironment(
@@ -109,7 +111,8 @@ def planEnvironment(
     ):  # made from another Python: begin with an empty folder
         steps, done = (_clear(places), *steps), tuple(key for key in done if key == TOOL)
     _checkDisk(machine, build.bytes if TORCH not in done else REST_BYTES, places)
-    return Plan(steps, _variables(machine, choices, places, build, started), places.environment, build, done)
+    variables, marked = _variables(machine, choices, places, build, started), (places.environment, places.installer)
+    return Plan(steps, variables, places.environment, build, done, marked)
 
 
 def planExisting(
@@ -124,16 +127,16 @@ def planExisting(
     return Plan(steps, backend.environment(started) | network.variables())
 
 
-def planRemoval(places: Places) -> Plan:
-    """Delete the environment and all that installing it has left."""
-    folders = (str(places.environment), str(places.installer))
-    return Plan((Step(CLEAR, _("Remove"), (places.slicerPython, str(TOOLS), "remove", *folders), slicer=True),))
+def planRemoval(places: Places, folders: Sequence[Path]) -> Plan:
+    """Delete the environment and all that installing it has left: those of its folders that are the panel's."""
+    command = (places.slicerPython, str(TOOLS), "remove", *map(str, folders))
+    return Plan((Step(CLEAR, _("Remove"), command, slicer=True),), marked=tuple(folders))
 
 
 def repaired(plan: Plan, places: Places) -> Plan:
     """The same environment made anew; what was downloaded is used again."""
     steps = tuple(step for step in plan.steps if step.key != CLEAR)
-    return Plan((_clear(places), *steps), plan.variables, plan.folder, plan.build)
+    return Plan((_clear(places), *steps), plan.variables, plan.folder, plan.build, marked=plan.marked)
 
 
 def _checked(machine: Machine, choices: Choices) -> list[str]:

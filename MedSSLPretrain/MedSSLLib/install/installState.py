@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medssl.core.files import read_json, write_json
+from MedSSLLib.install.childTools import MARK
 
 FILE = "medssl-environment.json"
 FORMAT = 1
+TOOL_FOLDERS = {"uv", "python", "downloads"}  # what an installer's folder holds beside its mark
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,49 @@ def requirementsMark(source: Path) -> str:
         return ""
 
 
-def isOurs(folder: Path) -> bool:
-    """Whether a folder may be deleted: the panel has made it."""
-    return (folder / FILE).is_file() or (folder / "pyvenv.cfg").is_file()
+def mark(folder: Path) -> None:
+    """Note in a folder that the panel has made it: it may be deleted with all in it. Raises OSError or ResourceError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / MARK, {"made by": "MedSSL"})
+
+
+def isOurs(environment: Path, installer: Path) -> bool:
+    """Whether an environment may be deleted: the panel has made it, and it is no environment of the user's."""
+    marked = any((environment / name).is_file() for name in (MARK, FILE))
+    return marked or isOfEarlierVersion(environment, installer)
+
+
+def isOfEarlierVersion(environment: Path, installer: Path) -> bool:
+    """Whether an environment was made before there were states and marks: MedSSL is in it, and what installed that beside it."""
+    if any((environment / name).exists() for name in (MARK, FILE)) or not (environment / "pyvenv.cfg").is_file():
+        return False
+    found = [*environment.glob("lib/python*/site-packages/medssl-*"), *environment.glob("Lib/site-packages/medssl-*")]
+    return bool(found) and (installer / "uv").is_dir()
+
+
+def ourFolders(environment: Path, installer: Path) -> tuple[Path, ...]:
+    """Those of the two folders that may be deleted with all in them.
+
+    An installer's folder of an earlier version has no mark: it belongs to an environment that is ours, and holds nothing else.
+    """
+    found = [environment] if isOurs(environment, installer) else []
+    if (installer / MARK).is_file() or (found and _isInstaller(installer)):
+        found.append(installer)
+    return tuple(found)
+
+
+def foreign(environment: Path, installer: Path) -> Path | None:
+    """The first of the two folders that holds other files than what the panel puts there; None: neither does."""
+    if _names(environment) and not isOurs(environment, installer):
+        return environment
+    known = (installer / MARK).is_file() or _isInstaller(installer)
+    return installer if _names(installer) and not known else None
+
+
+def _isInstaller(folder: Path) -> bool:
+    names = _names(folder)
+    return "uv" in names and names <= TOOL_FOLDERS
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()

@@ -13,6 +13,7 @@ import slicer
 
 from medssl.client import backend
 from medssl.core.home import NEUTRAL_FOLDER
+from MedSSLLib.install.childProcess import setVariables, startProcess, stopProcess
 from MedSSLLib.install.machine import Probe, probes, readMachine
 from MedSSLLib.widgets.signal import Signal
 
@@ -58,14 +59,14 @@ class MachineProbe:
         self.running, self._waiting = False, []
         self._timer.stop()
         if self._process.state() != qt.QProcess.NotRunning:
-            self._process.kill()
+            stopProcess(self._process)
             self._process.waitForFinished(2000)
         self._timer.disconnect("timeout()", self._kill)
         self._process.disconnect("finished(int,QProcess::ExitStatus)", self._ended)
         self._process.disconnect("errorOccurred(QProcess::ProcessError)", self._failed)
 
     def _kill(self) -> None:
-        self._process.kill()
+        stopProcess(self._process)
 
     def _next(self) -> None:
         if not self.running:
@@ -78,7 +79,7 @@ class MachineProbe:
             self._process, {**(os.environ if probe.slicer else backend.environment(self._started)), **self._network}
         )
         self._timer.start(TIMEOUT_MS)
-        self._process.start(probe.command[0], list(probe.command[1:]))
+        startProcess(self._process, probe.command, probe.slicer)
 
     def _ended(self, code: int, status) -> None:
         self._timer.stop()
@@ -103,11 +104,3 @@ class MachineProbe:
         existing = next(folder for folder in (self._folder, *self._folder.parents) if folder.is_dir())
         free = shutil.disk_usage(existing).free
         self.found.emit(readMachine(platform.system(), platform.machine(), free, self._answers))
-
-
-def setVariables(process, variables: Mapping[str, str]) -> None:
-    """Give a QProcess its environment."""
-    environment = qt.QProcessEnvironment()
-    for name, value in variables.items():
-        environment.insert(name, value)
-    process.setProcessEnvironment(environment)

@@ -7,7 +7,7 @@ from typing import Any
 
 from MedSSLLib.scene.labelMaps import isCorrected
 from MedSSLLib.scene.sceneWatch import SceneWatch
-from MedSSLLib.steps import Steps
+from MedSSLLib.steps import StepRunner, Steps
 from MedSSLLib.widgets.actionBox import Action
 from MedSSLLib.widgets.counted import counted
 from MedSSLLib.widgets.fitting import breakable, narrow, softLabel
@@ -37,6 +37,7 @@ from MedSSLPretrainLib.panel.methodBox import MethodBox, knownTasks
 from MedSSLPretrainLib.rounds.roundsBox import LABELLING
 from MedSSLPretrainLib.runs.continueSteps import continueSteps, isJob
 from MedSSLPretrainLib.runs.finetuneSteps import finetuneSteps, planSteps
+from MedSSLPretrainLib.runs.nextCaseSteps import completeSteps
 from MedSSLPretrainLib.views.planView import PlanView
 
 HIDDEN = ("classes", "labels")  # settings that the table of volumes answers
@@ -65,7 +66,7 @@ class FinetuneBox(JobBox):
         )
         self.chosenChanged, self.heldOut = Signal(), frozenset
         ui = self.ui
-        self._parameterNode = self.models = self._continued = None
+        self._parameterNode = self.models = self._continued = self._looking = None
         self._round = ("", "")  # the model that is gone on from, and the job that does
         self._inputs = (ui.volumesTable, ui.channelsFrame)
         self.tasks = MethodBox(ui, knownTasks(), HIDDEN, CHIEF)
@@ -159,27 +160,35 @@ class FinetuneBox(JobBox):
 
     def tickComplete(self) -> None:
         """Tick every volume that has what the task learns from."""
-        self.table.tick([volume for volume in volumesOfScene() if self.isComplete(volume)])
+        self._look(completeSteps(volumesOfScene(), self.isComplete), self.table.tick)
 
     def goOn(self) -> None:
         """Start from the fine-tuned model with the segmentations made or corrected since added to the ticked volumes."""
         try:
             model = self._ownModel()
-            corrected = [v for v in volumesOfScene() if _wasLabelled(v, segmentationOf(v))]
-            if not corrected:
-                rule, remedy = _("was corrected since it was made"), _(
-                    "Take the next case (Rounds), label or correct it (Segment Editor), then continue; "
-                    "or tick further volumes and start from {model} by hand"
-                ).format(model=model["name"])  # fmt: skip
-                raise CatalogError(_("no segmentation"), rule, remedy)
         except MedSSLError as error:
             self.showError(error)
-            return
+        else:
+            self._look(self._addedSteps(model["name"]), lambda added: self._goOn(model, added))
+
+    def _addedSteps(self, model: str) -> Steps:
+        """The volumes that the next round takes beside the ticked ones: those that were labelled, and those that validate."""
         nodes, held = volumesOfScene(), self.heldOut()
-        whose = zip(nodes, patients(nodes))
-        validating = [node for node, patient in whose if patient in held and self.isComplete(node)]
-        ticked = {node.GetID() for node in (*self.table.volumes, *corrected, *validating)}
-        self.table.tick([node for node in nodes if node.GetID() in ticked])
+        labelled = yield from completeSteps(nodes, lambda volume: _wasLabelled(volume, segmentationOf(volume)))
+        if not labelled:
+            rule, remedy = _("was corrected since it was made"), _(
+                "Take the next case (Rounds), label or correct it (Segment Editor), then continue; "
+                "or tick further volumes and start from {model} by hand"
+            ).format(model=model)  # fmt: skip
+            raise CatalogError(_("no segmentation"), rule, remedy)
+        validating = [node for node, patient in zip(nodes, patients(nodes)) if patient in held]
+        return [*labelled, *(yield from completeSteps(validating, self.isComplete))]
+
+    def _goOn(self, model: dict[str, Any], added: list) -> None:
+        if self.busy or self._running(*self.KINDS):  # another one was started meanwhile
+            return
+        ticked = {node.GetID() for node in (*self.table.volumes, *added)}
+        self.table.tick([node for node in volumesOfScene() if node.GetID() in ticked])
         self.models.select(model["model"])
         if missing := self.missing():
             self.showError(CatalogError(_("training set"), missing))
@@ -202,11 +211,24 @@ class FinetuneBox(JobBox):
         self._parameterNode = node
         self._chosen()
 
+    def forget(self) -> None:
+        """Nobody waits any more for what is being looked at or sent."""
+        if self._looking is not None:
+            self._looking.stop()
+        super().forget()
+
     def close(self) -> None:
         """The panel goes away: nobody asks any more; jobs go on."""
         super().close()
         self.plan.forget()
         self._watch.close()
+
+    def _look(self, steps: Steps, onDone: Callable) -> None:
+        """Look at the scene's volumes, one an event loop; what was being looked for before is dropped."""
+        if self._looking is not None:
+            self._looking.stop()
+        self._looking = StepRunner(steps, None, onDone, self.showError)
+        self._looking.start()
 
     def _runFinished(self, view) -> None:
         if view.spec.data.validation_of:

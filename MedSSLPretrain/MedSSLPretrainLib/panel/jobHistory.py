@@ -169,7 +169,7 @@ class JobHistory:
 
     def _failed(self, error: Exception) -> None:
         self._asking = None
-        showError(self.ui.jobsError, error)
+        showError(self.ui.jobsError, error if self._backend.transport is not None else None)  # its box says so
         self.update()
 
     def _show(self, views: list[JobView]) -> None:

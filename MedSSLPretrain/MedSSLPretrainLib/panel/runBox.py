@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 import slicer
-from MedSSLLib.steps import StepRunner
+from MedSSLLib.steps import Pause, StepRunner
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.fitting import breakable, fitCombo, softLabel
 from MedSSLLib.widgets.jobTexts import nameOf, progressText, stateTitles
@@ -16,13 +16,14 @@ from slicer.i18n import tr as _
 
 from medssl.client import api
 from medssl.client.polling import follow_job
-from medssl.core.errors import ResourceError, from_dict
+from medssl.core.errors import MedSSLError, NotFoundError, ResourceError, from_dict
 from medssl.core.protocol import FAILED, INTERRUPTED, QUEUED, RESUMABLE_STATES, RUNNING, JobView
 from MedSSLPretrainLib.runs.eventText import eventText
 from MedSSLPretrainLib.views.lossChart import WHOLE, LossChart
 from MedSSLPretrainLib.views.setCurves import familyTitles
 
 REPORT = "results/report.html"
+AGAIN_S = 5.0  # after a look that failed
 LOG_TAIL = 8000  # characters of log.txt shown after a failure
 
 
@@ -187,7 +188,13 @@ class RunBox:
             self.ui.logEdit.appendPlainText(text)
 
     def _failed(self, error: Exception) -> None:
+        """One look that fails ends nothing, unless there is no such job any more."""
         self._runner = None
+        if isinstance(error, NotFoundError):
+            self._jobId, self.view = "", None
+            self.update()
+        elif isinstance(error, MedSSLError):
+            self._runner = StepRunner(_pause(), None, lambda _none: self.followOn(), self._failed).start()
         showError(self.ui.runError, error)
         self.changed.emit()
 
@@ -199,3 +206,7 @@ class RunBox:
         if self._runner is not None:
             self._runner.stop()
             self._runner = None
+
+
+def _pause():
+    yield Pause(AGAIN_S)

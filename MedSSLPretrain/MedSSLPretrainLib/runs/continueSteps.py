@@ -10,7 +10,7 @@ from typing import Any
 from MedSSLLib.steps import Steps
 
 from medssl.client import api
-from medssl.core.protocol import JobSpec
+from medssl.core.protocol import DataSpec, JobSpec
 from medssl.tasks.continuation import continuation
 from MedSSLPretrainLib.labels.labelledSet import LabelledSet, check, learnsSegments, taskEntry
 from MedSSLPretrainLib.labels.segmentClasses import commonClasses
@@ -49,6 +49,25 @@ def continueSteps(chosen: LabelledSet, loopback: bool, task: str, model: dict[st
         config = {**config, "classes": json.dumps(classes)}
     elif chosen.columns:
         config = {**config, "labels": ",".join(chosen.columns)}
-    fraction = before.spec.data.validation_fraction
-    data = replace(data, validation_fraction=fraction, validation_of=model["model"])
+    data = replace(nextData(before.spec.data, data), validation_of=model["model"])
     return (yield api.submit(JobSpec(taskEntry(task).kind, task, config, data, start_from=model["model"], **spec)))
+
+
+def nextData(before: DataSpec, chosen: DataSpec) -> DataSpec:
+    """The chosen images, read as those of the round before: PatientIDs, gaps, how many may be unusable; of a path also channels,
+    label maps, what is excluded and the modality, as long as it is a table again, or a folder again.
+
+    Test patients stay those of the round before: a share would be drawn from those that it learnt from.
+    """
+    alike = bool(chosen.path and before.path) and isTable(chosen.path) == isTable(before.path)
+    read = before if alike else chosen
+    return replace(
+        before, path=chosen.path, volumes=chosen.volumes, sets=chosen.sets, modality=chosen.modality or read.modality,
+        pattern=read.pattern, channels=read.channels, channel_names=chosen.channel_names or read.channel_names,
+        masks=read.masks, exclude=read.exclude, folds=0, fold=0, test_fraction=0.0,
+    )  # fmt: skip
+
+
+def isTable(path: str) -> bool:
+    """Whether a path names a catalogue; the file may be on another machine."""
+    return path.lower().endswith(".csv")

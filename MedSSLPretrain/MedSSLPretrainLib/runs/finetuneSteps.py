@@ -8,7 +8,7 @@ from typing import Any
 
 from MedSSLLib.channels.channelNodes import channelSteps
 from MedSSLLib.scene.volumeExport import ijkToRas, sendSteps
-from MedSSLLib.steps import Steps, resultSteps
+from MedSSLLib.steps import Pause, Steps, resultSteps
 
 from medssl.client import api, volumes
 from medssl.core.protocol import DataSpec, JobSpec
@@ -98,9 +98,8 @@ def dataSteps(chosen: LabelledSet, loopback: bool, classes) -> Steps:
     if chosen.path:
         return DataSpec(path=chosen.path, modality=chosen.modality)
     masks = []
-    for number, volume in enumerate(
-        chosen.volumes if classes else ()
-    ):  # all of them first: an empty one ends it unsent
+    for number, volume in enumerate(chosen.volumes if classes else ()):  # all first: an empty one ends it unsent
+        yield Pause(0.0)  # each on its own: together they would stop the GUI
         array = classArray(chosen.segmentations[number], volume, classes)
         masks.append(volumes.nrrd_bytes(array, ijkToRas(volume)))
     refs = []

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from MedSSLLib.scene.labelMaps import isPrediction
 from MedSSLLib.scene.volumeExport import isFlat, uploadSteps
-from MedSSLLib.steps import StepRunner, Steps, resultSteps
+from MedSSLLib.steps import Pause, StepRunner, Steps, resultSteps
 from slicer.i18n import tr as _
 
 from medssl.client import api
@@ -14,7 +15,7 @@ from medssl.core.errors import CatalogError
 from medssl.core.protocol import DataSpec
 from medssl.core.requests import NextCaseRequest
 from MedSSLPretrainLib.labels.labelledSet import patients
-from MedSSLPretrainLib.labels.labelledVolumes import isLabelled, volumesOfScene
+from MedSSLPretrainLib.labels.labelledVolumes import isLabelled, segmentationOf, volumesOfScene
 
 
 def nextCaseSteps(
@@ -39,7 +40,7 @@ def nextCaseSteps(
         VolumeError: a volume that cannot travel.
     """
     nodes = volumesOfScene()
-    labelled = [node for node in nodes if isComplete(node)]
+    labelled = yield from completeSteps(nodes, isComplete)
     candidates = [node for node in nodes if node not in labelled]
     if labelled:  # radiographs are not compared with volumes
         candidates = [node for node in candidates if isFlat(node) == isFlat(labelled[0])]
@@ -64,6 +65,19 @@ def nextCaseSteps(
     return result.table, [candidates[row["number"]] for row in result.table], result.info
 
 
+def completeSteps(nodes, isComplete: Callable) -> Steps:
+    """Those of the volumes that are labelled, each prediction in an event loop of its own: its label map is compared with what
+    it was."""
+    found = []
+    for node in nodes:
+        segmentation = segmentationOf(node)
+        if segmentation is not None and isPrediction(segmentation):
+            yield Pause(0.0)
+        if isComplete(node):
+            found.append(node)
+    return found
+
+
 class NextCaseRun:
     """The question on its way, for a section of the panel; arguments as of `nextCaseSteps`."""
 
@@ -75,11 +89,11 @@ class NextCaseRun:
 
     def start(self, transport, onFinished: Callable, onFailed: Callable) -> NextCaseRun:
         """Ask; `onFinished(value)` or `onFailed(error)` follows."""
-        self._runner = StepRunner(self._steps, transport, onFinished, onFailed).start()
+        self._runner = StepRunner(self._steps, transport, onFinished, onFailed, lambda: self._stopped).start()
         return self
 
     def cancel(self) -> None:
-        """Ask the backend to stop; `onFailed(CancelledError)` follows."""
+        """Send no more, or ask the backend to stop; `onFailed(CancelledError)` follows."""
         self._stopped = True
 
     def stop(self) -> None:

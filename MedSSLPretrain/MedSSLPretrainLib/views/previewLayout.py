@@ -6,12 +6,12 @@ import slicer
 from MedSSLLib.scene.sliceOffsets import holdOffsets, middleOffset
 
 LAYOUT_ID = 4711
-VIEWS = ("MedSSLOriginal", "MedSSLDistorted")
+VIEWS = ("MedSSLSamples", "MedSSLDistortedSamples")
 GROUP = '<property name="viewgroup" action="default">4711</property>'  # the user's own slice views do not follow
 LAYOUT = f"""<layout type="vertical">
- <item><view class="vtkMRMLSliceNode" singletontag="MedSSLOriginal"><property name="orientation" action="default">Axial</property>
+ <item><view class="vtkMRMLSliceNode" singletontag="MedSSLSamples"><property name="orientation" action="default">Axial</property>
   <property name="viewlabel" action="default">O</property><property name="viewcolor" action="default">#6B8FB5</property>{GROUP}</view></item>
- <item><view class="vtkMRMLSliceNode" singletontag="MedSSLDistorted"><property name="orientation" action="default">Axial</property>
+ <item><view class="vtkMRMLSliceNode" singletontag="MedSSLDistortedSamples"><property name="orientation" action="default">Axial</property>
   <property name="viewlabel" action="default">D</property><property name="viewcolor" action="default">#D9A05B</property>{GROUP}</view></item>
 </layout>"""
 

@@ -201,6 +201,7 @@ def test_continue_with_what_was_corrected(two, process_until, grab):
         markPrediction(node, volume, model)
     process_until(lambda: ui.volumesTable.rowCount == 4)
     ui.tickAllButton.click()
+    process_until(lambda: not two.box._looking.running)
     assert len(two.box.table.volumes) == 2, "nobody has looked at what the model made"
     volume, node = fourth
     phantoms.paint(node, volume, phantoms.addSegment(node, "heart"), 0)
@@ -212,6 +213,33 @@ def test_continue_with_what_was_corrected(two, process_until, grab):
     assert [entry["name"] for entry in json.loads(spec.config["classes"])] == ["left lung", "right lung", "heart"]
     ended(two, process_until)
     assert f"of {model} matched" in two.ui.logEdit.plainText
+
+
+def test_label_maps_are_made_one_an_event_loop(two, monkeypatch):
+    from MedSSLPretrainLib.labels.segmentClasses import commonClasses
+    from MedSSLPretrainLib.runs import finetuneSteps
+
+    made, chosen = [], two.box.chosen()
+    make = finetuneSteps.classArray
+    monkeypatch.setattr(finetuneSteps, "classArray", lambda *what: made.append(what[1]) or make(*what))
+    steps = finetuneSteps.dataSteps(chosen, False, commonClasses(chosen.segmentations))
+    for count in range(len(chosen.volumes)):
+        next(steps)
+        assert len(made) == count
+    steps.close()
+
+
+def test_predictions_are_looked_at_one_an_event_loop(two):
+    from MedSSLLib.scene.labelMaps import markPrediction
+    from MedSSLPretrainLib.runs.nextCaseSteps import completeSteps
+
+    pairs, looked = [*two.pairs, phantoms.segmented("chest 3"), phantoms.segmented("chest 4")], []
+    for volume, node in pairs[2:]:
+        markPrediction(node, volume, "model")
+    steps = completeSteps([volume for volume, _node in pairs], lambda volume: looked.append(volume) or False)
+    for count in (2, 3):
+        next(steps)
+        assert len(looked) == count
 
 
 def test_classes_of_the_model_keep_their_values(scene):
