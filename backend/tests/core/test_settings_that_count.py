@@ -12,8 +12,12 @@ from medssl.core.registry import config_class
 from medssl.core.schema import as_dict, build, build_asked, describe, not_counting
 from medssl.pretraining import METHODS
 from medssl.pretraining.ark.config import ArkConfig
+from medssl.pretraining.genesis.config import GenesisConfig
+from medssl.pretraining.peac.config import PeacConfig
 from medssl.tasks import TASKS
 from medssl.tasks.apply.config import ApplyConfig
+from medssl.tasks.classification.config import ClassificationConfig
+from medssl.tasks.segmentation.config import SegmentationConfig
 
 CONFIGS = [config_class(table, name) for table in (METHODS, TASKS) for name in table] + [ApplyConfig]
 PRESETS = [(one, preset) for one in CONFIGS for preset in one.PRESETS]
@@ -95,6 +99,18 @@ def test_steps_win_over_the_epochs_of_a_preset_and_keep_its_shares():
     given = {"steps": 40, "warmup_steps": 7, "validate_every": 10}
     made = build(ArkConfig, {"training": given}, "laptop").training
     assert (made.warmup_steps, made.validate_every) == (7, 10)
+
+
+@pytest.mark.parametrize("config", [GenesisConfig, PeacConfig, SegmentationConfig, ClassificationConfig])
+def test_fewer_steps_than_the_preset_has_warm_up_for_as_large_a_share_of_them(config):
+    whole = build(config, {}, "default").training
+    short = build(config, {"training": {"steps": whole.steps // 100}}, "default").training
+    assert short.warmup_steps == round(whole.warmup_steps * (whole.steps // 100) / whole.steps) < short.steps
+    given = build(config, {"training": {"steps": whole.steps // 100, "warmup_steps": 7}}, "default").training
+    assert given.warmup_steps == 7
+    assert (
+        build(config, {"training": {"steps": 2 * whole.steps}}, "default").training.warmup_steps == whole.warmup_steps
+    )
 
 
 def test_steps_and_epochs_that_were_both_given_contradict():

@@ -103,3 +103,12 @@ def test_half_precision_on_a_processor_is_refused():
     with refused("precision-unsupported", names="fp16"):
         choose_precision("fp16", "cpu")
     assert choose_precision("fp32", "cpu") == "fp32" and choose_precision("auto", "cpu") in ("bf16", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("steps", "warmup", "every", "first"),
+    [(4_000, 100, 200, 400), (1_000_000, 500, 2_400, 12_000), (300, 500, 10, 500)],
+)
+def test_a_collapse_is_looked_for_early_in_long_trainings(steps, warmup, every, first):
+    config = TrainingConfig(steps=steps, warmup_steps=warmup, validate_every=every)
+    assert monitors.collapse_from(config) == first

@@ -49,7 +49,7 @@ def read_spec_data(spec: JobSpec, run: Run, config: Any, start: WeightFile | Non
         "training": count, "validation": measured,
         "sets": {a.name: {"training": len(a.images), "validation": len(b.images)} for a, b in parts},
     }  # fmt: skip
-    return TrainingData(method, training, validation, sizes, note, "disk", len(method.heads) > 1, tuple(warnings))
+    return TrainingData(method, training, validation, sizes, note, "disk", method.uses_parts, tuple(warnings))
 
 
 def read_set_parts(

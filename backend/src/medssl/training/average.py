@@ -7,7 +7,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class Average(AveragedModel):
-    """torch's averaged copy of a network; running statistics of norms are averaged too.
+    """torch's averaged copy of a network; running statistics of norms are averaged too, whole numbers (places of windows) are copied.
 
     Args:
         network: what is averaged; its copy is `module`.
@@ -17,3 +17,10 @@ class Average(AveragedModel):
     def __init__(self, network: nn.Module, decay: float) -> None:
         super().__init__(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
         self.requires_grad_(False)
+
+    def update_parameters(self, network: nn.Module) -> None:
+        """Take a step of `network` into the average."""
+        super().update_parameters(network)
+        for mine, its in zip(self.module.buffers(), network.buffers()):
+            if not mine.is_floating_point():  # torch averages these as well, and cuts off what is behind the point
+                mine.copy_(its)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from medssl.core.schema import setting
+from medssl.core.schema import as_dict, setting
 
 
 @dataclass(frozen=True)
@@ -103,3 +103,22 @@ class TrainingConfig:
     devices: int = setting(1, "Devices on one machine", minimum=1, maximum=64, advanced=True)
     nodes: int = setting(1, "Machines", minimum=1, maximum=1024, advanced=True)
     seed: int = setting(0, "Seed of every random draw", minimum=0, maximum=2**31 - 1)
+
+
+class WithTraining:
+    """What all settings with a `training` share."""
+
+    training: TrainingConfig
+
+    @classmethod
+    def under(cls, preset: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """The preset where fewer steps are asked for: as large a share of them warms up, unless that is asked for too.
+
+        A warm-up of more steps than there are would end below the peak of the rate.
+        """
+        asked, training = values.get("training", {}), preset.get("training", {})
+        whole = {**as_dict(cls().training), **training}
+        if "steps" not in asked or "warmup_steps" in asked or asked["steps"] >= whole["steps"]:
+            return preset
+        warmup = round(whole["warmup_steps"] * asked["steps"] / whole["steps"])
+        return {**preset, "training": {**training, "warmup_steps": warmup}}

@@ -174,8 +174,8 @@ class Loop:
             due = waited >= self.config.decay_every and waited % self.config.decay_every < self.config.validate_every
             if self.config.schedule == "plateau" and due:
                 progress.halvings += 1
-        started = progress.step > max(self.config.warmup_steps, self.config.steps // 10)
-        warning = monitors.collapse(values) if started and "constant_mean_loss" in values else None
+        looked_for = progress.step > monitors.collapse_from(self.config) and "constant_mean_loss" in values
+        warning = monitors.collapse(values) if looked_for else None
         if warning and not progress.collapsed:
             self.step.warn(warning, progress)
         progress.collapsed = warning is not None

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from medssl.training.config import TrainingConfig
+
 SMALLEST_VARIANCE_RATIO = 0.01  # of the output's variance to the target's
 CONSTANT_LOSS_BAND = 0.02  # the loss equals that of the constant mean within this share
+FIRST_VALIDATIONS = 5  # of a long training, in which nothing is said of a collapse
 MOST_NON_FINITE = 5  # losses in a row that are NaN or infinite
 
 
@@ -17,6 +20,11 @@ class MonitorWarning:
     code: str
     message: str
     remedy: str
+
+
+def collapse_from(config: TrainingConfig) -> int:
+    """The step after which a collapse is looked for: the warm-up, and a tenth of all steps or five validations, whichever is less."""
+    return max(config.warmup_steps, min(config.steps // 10, FIRST_VALIDATIONS * config.validate_every))
 
 
 def collapse(values: dict[str, float]) -> MonitorWarning | None:

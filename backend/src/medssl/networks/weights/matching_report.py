@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-DERIVED = ("num_batches_tracked", "attn_mask", "relative_position_index")  # may be absent from a file
+COMPUTED = ("attn_mask", "relative_position_index")  # which a network makes of its own sizes, whatever a file says
+DERIVED = ("num_batches_tracked", *COMPUTED)  # may be absent from a file
 
 
 @dataclass(frozen=True)

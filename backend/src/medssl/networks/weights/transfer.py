@@ -14,7 +14,7 @@ from medssl.core.plan import Channel, Plan
 from medssl.networks.layers import head_names
 from medssl.networks.weights.layouts.official import OFFICIAL
 from medssl.networks.weights.layouts.swin import under_swin
-from medssl.networks.weights.matching_report import DERIVED
+from medssl.networks.weights.matching_report import COMPUTED, DERIVED
 from medssl.networks.weights.weight_files import WeightFile
 
 SHOWN = 3  # names of a kind that a sentence holds
@@ -110,7 +110,7 @@ def transfer(network: Any, file: WeightFile, partial: bool = False) -> Transfer:
         left_out=(*(name for name in tensors if name not in wanted), *file.left_out),
     )
     _check(found, file, wanted, partial or (file.holds == "encoder" and not found.broken()))
-    network.load_state_dict(taken, strict=False)
+    network.load_state_dict({n: t for n, t in taken.items() if not n.endswith(COMPUTED)}, strict=False)
     return found
 
 

@@ -23,7 +23,7 @@ from medssl.networks.weights.layouts.library_names import our_names
 from medssl.networks.weights.layouts.official import bundle_plan, official_content
 from medssl.networks.weights.layouts.recognised import Recognised, recognise
 from medssl.networks.weights.layouts.swin import ark_names
-from medssl.networks.weights.matching_report import DERIVED, WeightReport, compare
+from medssl.networks.weights.matching_report import COMPUTED, DERIVED, WeightReport, compare
 from medssl.networks.weights.tensor_files import check_tensors, digest, read_safetensors, write_safetensors
 from medssl.networks.weights.unpickling import read_torch
 
@@ -170,7 +170,8 @@ def fill(network: nn.Module, file: WeightFile, partial: bool = False) -> WeightR
         WeightsError: something is missing, unexpected or of another shape, and `partial` is False.
     """
     report, tensors = check_fit(network, file, partial), _tensors_for(network, file)
-    network.load_state_dict({name: tensors[name] for name in report.matched}, strict=False)
+    taken = {name: tensors[name] for name in report.matched if not name.endswith(COMPUTED)}
+    network.load_state_dict(taken, strict=False)
     return report
 
 

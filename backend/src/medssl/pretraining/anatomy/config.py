@@ -9,7 +9,7 @@ from medssl.core.errors import ConfigError
 from medssl.core.schema import setting
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.pretraining.peac.config import BACKBONES, CELLS
-from medssl.training.config import TrainingConfig
+from medssl.training.config import TrainingConfig, WithTraining
 
 _TINY: dict[str, Any] = {
     "backbone": "swin_tiny",
@@ -21,7 +21,7 @@ _TINY: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class AnatomyConfig:
+class AnatomyConfig(WithTraining):
     """Dense anatomy (a dense contrastive embedding, after PEAC): a place is more like itself in another view than like any other."""
 
     backbone: str = setting(

@@ -9,11 +9,11 @@ from medssl.core.errors import ConfigError
 from medssl.core.schema import setting
 from medssl.images.geometry_config import TaskGeometryConfig
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.training.config import TrainingConfig
+from medssl.training.config import TrainingConfig, WithTraining
 
 
 @dataclass(frozen=True)
-class Anatomy3DConfig:
+class Anatomy3DConfig(WithTraining):
     """Dense contrastive anatomy embedding of volumes: a place of a CT or MR is more like itself under another affine map, brightness
     and noise than like any other place of the patient. Its models find places again: click to find, correspondence."""
 

@@ -206,6 +206,11 @@ class Ark(PlainMethod):
         rows, there = self._kept.rows(views)
         return rows, [numbers[n] for n in there]
 
+    @property
+    def uses_parts(self) -> bool:
+        """Whether a step need not go through all parameters: it visits one head of several, or stages of the backbone rest."""
+        return len(self.heads) > 1 or self.phases.last_until > 0
+
     def standardise(self, images: Tensor) -> Tensor:
         """Images (N, 1, S, S) in 0…1 as student and teacher take them."""
         return standardised(images, self._standard)

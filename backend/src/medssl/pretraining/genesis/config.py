@@ -9,7 +9,7 @@ from medssl.core.errors import ConfigError
 from medssl.core.schema import setting
 from medssl.images.geometry_config import GeometryConfig
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.training.config import TrainingConfig
+from medssl.training.config import TrainingConfig, WithTraining
 
 EPOCH, TWO_FOLDS = (
     2_370,
@@ -18,7 +18,7 @@ EPOCH, TWO_FOLDS = (
 
 
 @dataclass(frozen=True)
-class GenesisConfig:
+class GenesisConfig(WithTraining):
     """Models Genesis (Zhou et al., Medical Image Analysis 67, 2021): restore a distorted 3D sub-volume."""
 
     fidelity: str = setting(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from medssl.core.schema import setting
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.training.config import TrainingConfig
+from medssl.training.config import TrainingConfig, WithTraining
 
 CELLS, SPARE = 14, 4  # cells along a side of a crop; how many more the grid has
 BACKBONES: dict[str, dict[str, Any]] = {  # Swin transformers whose last stage has a token per cell
@@ -39,7 +39,7 @@ _TINY: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class PeacConfig:
+class PeacConfig(WithTraining):
     """PEAC (Zhou et al., BMVC 2023): crops of a radiograph agree on the whole and on every cell they share."""
 
     fidelity: str = setting(
