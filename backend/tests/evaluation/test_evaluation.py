@@ -235,3 +235,12 @@ def test_trained_on_each_a_mean_is_no_surer_either():
     rows = [row for row in cross_table(tables, "sex", replicates=200) if row["class"] in ("Mass", "mean")]
     assert all((row["low"] is None) == (row["class"] == "mean") for row in rows)
     assert all((row["p"] is None) == (row["class"] == "mean") for row in rows if row["difference"])
+
+
+def test_images_of_the_same_name_of_several_patients_are_several_cases():
+    rows = [{**row, "image": "T1.nii.gz"} for row in cases(6)]
+    alone = evaluate_segmentation(cases(6), replicates=20)
+    found = evaluate_segmentation(rows, replicates=20)
+    assert (found["images"], found["patients"]) == (6, 6) == (alone["images"], alone["patients"])
+    with refused("case-twice", names=["T1.nii.gz", "p0"]):
+        evaluate_segmentation([*rows, *rows], replicates=20)

@@ -10,9 +10,16 @@ from radiograph_fakes import radiograph
 from refusals import refused
 from scipy import stats
 
-from medssl.inference.classification.ark_heads import predict_findings, predict_heads
+from medssl.core.plan import Plan
+from medssl.images.radiograph import as_radiograph
+from medssl.images.resizing import resized_to
+from medssl.inference.classification.ark_heads import head_probabilities, predict_findings, predict_heads
 from medssl.inference.classification.findings import read_findings
-from medssl.inference.image_embedding import whole_image
+from medssl.inference.classification.predict import predict_images
+from medssl.inference.classification.probe import LinearProbe
+from medssl.inference.classification.probe_files import Probe
+from medssl.inference.classification.views import mean_with_interval
+from medssl.inference.image_embedding import as_input, whole_image
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +73,36 @@ def test_views_are_averaged_with_their_interval(net):
     assert crops[1] < crops[0] < crops[2] and crops[0] != pytest.approx(p, abs=1e-6)
     with refused("test-time-unknown", names="'five-crop'"):
         predict_heads([image], net, "five-crop")
+
+
+def ten_crops_by_hand(image):
+    """Centre, corners and their mirror images (10, 56, 56) of all of a radiograph at 64 x 64."""
+    pixels = resized_to(as_radiograph(image).pixels, (64, 64)).clip(0, 1)
+    five = [pixels[y : y + 56, x : x + 56] for y, x in ((4, 4), (0, 0), (0, 8), (8, 0), (8, 8))]
+    return np.stack([*five, *(crop[:, ::-1] for crop in five)])
+
+
+def test_ten_crops_are_cut_from_the_radiograph_itself_not_from_its_reduced_copy(net):
+    image = radiograph(0, (120, 80))
+    for expected, found in zip(by_hand(net, ten_crops_by_hand(image)), head_probabilities(image, net, "ten-crop")):
+        assert found == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("test_time", ["none", "mirror", "ten-crop"])
+def test_a_probe_on_an_ark_looks_at_views_that_differ(net, test_time):
+    image, rng = radiograph(0, (120, 80)), np.random.default_rng(0)
+    head = LinearProbe(rng.normal(size=(1, 24)), np.zeros(1), np.zeros(24), np.ones(24))
+    task = {"name": "probing", "kind": "binary", "classes": ["sick"], "features": "projector"}
+    probe = Probe(Plan("probe", {}, input_size=(56, 56), modality="CXR", task=task), net, head)
+    pixels = whole_image(image, net)
+    views = {"none": pixels[None], "mirror": np.stack([pixels, pixels[:, ::-1]]), "ten-crop": ten_crops_by_hand(image)}
+    with torch.no_grad():
+        features = net(as_input(torch.from_numpy(views[test_time].copy())[:, None], net)).numpy()
+    each = head.probabilities(features, "binary")[:, 0]
+    expected = mean_with_interval(["sick"], each.mean(axis=0, keepdims=True), each[:, None])["sick"]
+    found = predict_images([image], probe, test_time)[0]["sick"]
+    assert found == (expected if test_time == "none" else pytest.approx(expected, abs=1e-5))
+    assert len(set(each.round(6))) == len(each)
 
 
 def test_progress_is_told_and_may_stop(net):

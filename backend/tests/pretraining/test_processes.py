@@ -89,6 +89,29 @@ def test_two_processes_of_an_ark_equal_one_that_accumulates(tmp_path: Path):
     assert unvisited and all(torch.equal(others[name], start[name]) for name in unvisited)
 
 
+@pytest.mark.parametrize("fixed_views", [0, 2])
+def test_two_processes_of_an_ark_of_one_set_go_through_its_phases_like_one(tmp_path: Path, fixed_views: int):
+    """Stages of the backbone that rest have no gradient, though the distributed network was made with all of them."""
+    sets = (write_dataset_specs(tmp_path / "one", 8, "one"),)
+
+    def spec(**training: int) -> JobSpec:
+        loop = {"steps": 6, "batch_size": 2, "precision": "fp32", "validate_every": 6, "warmup_steps": 1, **training}
+        phases = {"frozen_share": 0.34, "last_share": 0.33, "last_stages": 1, "fixed_views": fixed_views}
+        tree = {
+            "backbone": "swin_micro_112", "projector": 16, "drop_path": 0.0, "teacher_update": "step", **phases,
+            "training": loop,
+        }  # fmt: skip
+        return JobSpec("pretrain", "ark", as_dict(build(ArkConfig, tree)), DataSpec(sets=sets))
+
+    store, one = JobStore(tmp_path / "home"), FakeRun(tmp_path / "one-process", tmp_path / "home")
+    two = run_job(store, spec(devices=2))
+    pretrain(spec(accumulate=2), one)
+    assert losses(store, two) == pytest.approx([event["loss"] for event in one.of("loss")], rel=1e-5)
+    assert len(losses(store, two)) == 6
+    mine, others = weights(one.folder), weights(store.folder(two))
+    assert all(torch.allclose(mine[name].float(), others[name].float(), atol=1e-5) for name in mine)
+
+
 def test_killed_at_a_random_step_and_resumed_ends_with_exactly_the_same_weights(data: Path, tmp_path: Path):
     store = JobStore(tmp_path / "home")
     spec = tiny_spec(data, steps=100, validate_every=25, checkpoint_every=3)  # long enough to be killed midway

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fakes import FakeRun, tiny_spec
 from refusals import refused
 from task_sets import SPLITS, run, task_spec, write_table
 
 from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
+from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.from_csv import read_csv
 from medssl.images.formats.reading import read_volume, write_volume
 from medssl.images.geometry import reorient
@@ -23,6 +25,7 @@ from medssl.inference.classification.predict import predict_images
 from medssl.inference.image_embedding import centre, whole_image
 from medssl.networks.network import Network
 from medssl.networks.weights.weight_files import load_weights
+from medssl.pretraining.run import pretrain
 
 SHAPE, SPACING = (48, 44, 30), np.array([0.8, 1.0, 2.0])
 LOOP = {
@@ -154,10 +157,17 @@ def test_a_model_of_an_earlier_version_sees_what_it_saw():
     np.testing.assert_array_equal(whole_image(ct, Sees(Geometry())), wanted)
 
 
-def test_each_candidate_of_a_scan_has_its_row_also_after_a_stop(tmp_path):
-    from fakes import FakeRun
+def test_probing_refuses_places_before_anything_is_embedded(tmp_path):
+    table, pretrained = scans(tmp_path / "scans"), FakeRun(tmp_path / "genesis", tmp_path / "home")
+    data = DataSpec(path=str(table.parent), pattern="*.nrrd", modality="MR")
+    pretrain(replace(tiny_spec(table.parent, steps=1, validate_every=1), data=data), pretrained)
+    model = str(pretrained.folder / "results" / "model.safetensors")
+    with refused("point-unsupported", names="16 of 16"):
+        run(task_spec("probing", table, model, labels="Nodule"), tmp_path)
+    assert not list((tmp_path / "home" / "cache").glob("embeddings-*"))
 
-    from medssl.core.protocol import DataSpec
+
+def test_each_candidate_of_a_scan_has_its_row_also_after_a_stop(tmp_path):
     from medssl.core.tables import read_table
     from medssl.datasets.catalog.catalog import read_catalog
     from medssl.tasks.apply.config import ApplyConfig

@@ -15,23 +15,29 @@ from medssl.evaluation.statistics.interval import FEWEST
 
 
 class CaseTable:
-    """Cases by image and class.
+    """Cases by image (of a patient: names may repeat from one to the next) and class.
 
     Args:
         cases: rows of image, patient, class, `METRICS`, volumes and attributes; a row "mean" per image among them.
 
     Raises:
-        InputError: no case, or an image without one of the classes.
+        InputError: no case, an image without one of the classes, or with two rows of one.
     """
 
     def __init__(self, cases: Sequence[Mapping[str, Any]]) -> None:
         if not cases:
             raise InputError("cases", "are missing", "Give the rows of at least one image", code="cases-missing")
-        by_image: dict[str, dict[str, Mapping[str, Any]]] = {}
+        by_image: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
         for row in cases:
-            by_image.setdefault(str(row["image"]), {})[str(row["class"])] = row
+            rows = by_image.setdefault((str(row["image"]), str(row["patient"])), {})
+            if str(row["class"]) in rows:
+                raise InputError(
+                    f"case {row['image']} of patient {row['patient']}", f"has two rows of class {row['class']!r}",
+                    "Give each image of a patient a name of its own, its path for example", code="case-twice",
+                )  # fmt: skip
+            rows[str(row["class"])] = row
         names = list(dict.fromkeys(str(row["class"]) for row in cases))
-        for image, rows in by_image.items():
+        for (image, _), rows in by_image.items():
             if len(rows) != len(names):
                 missing = next(name for name in names if name not in rows)
                 raise InputError(
@@ -42,7 +48,7 @@ class CaseTable:
                 )
         self.names = names  # the mean among them
         self.classes = [name for name in names if name != MEAN]
-        self.images = list(by_image)
+        self.images = [image for image, _ in by_image]
         self._cases = [[rows[name] for name in names] for rows in by_image.values()]
         self._fill()
 

@@ -33,16 +33,19 @@ def image_size(net: Network) -> tuple[int, ...]:
     return net.input_size or tuple(net.plan.input_size)
 
 
-def whole_image(volume: Volume, net: Network, view: str = "", inverted: bool = False) -> np.ndarray:
+def whole_image(
+    volume: Volume, net: Network, view: str = "", inverted: bool = False, for_crops: bool = False
+) -> np.ndarray:
     """An image in 0...1 at 8/7 of the size that the network takes, for crops to be taken from.
 
     A volume that is looked at as a whole lies inside the middle crop, the one that an embedding is made from. A network that was trained on whole images gets the whole image at the very size that it takes instead, resized
-    without regard to its aspect.
+    without regard to its aspect; `for_crops` at 8/7 of that size, too.
 
     Args:
         volume: 2D, or 3D (with a view, for a network of radiographs).
         net: with a plan.
         view, inverted: see `as_radiograph`.
+        for_crops: several crops of the image will be looked at, so that it must be larger than what the network takes.
 
     Returns:
         float32, (rows, columns) with the centre square of the radiograph (or all of it), or (i, j, k).
@@ -52,7 +55,7 @@ def whole_image(volume: Volume, net: Network, view: str = "", inverted: bool = F
         VolumeError: 2D where the network takes volumes, 3D without a view where it takes images, constant or too small.
     """
     plan, squeezed = net.plan, net.framing == "whole"
-    size = image_size(net) if squeezed else enlarged(image_size(net))
+    size = image_size(net) if squeezed and not for_crops else enlarged(image_size(net))
     rule = NormalisationConfig(**plan.normalisation)
     if len(size) == 2:
         image = as_radiograph(volume, view, inverted, rule, plan.modality).pixels

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medssl.core.run import Run
 from medssl.core.tables import read_table, write_table
 
 SPLIT = "results/split.csv"
@@ -21,10 +22,15 @@ def write_split(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_table(rows, folder / SPLIT, COLUMNS)
 
 
+def begun_with(run: Run) -> list[dict[str, str]]:
+    """The rows that a job wrote when it began, where it goes on from a checkpoint; [] where it begins."""
+    return _recorded(run.folder) if run.resume else []
+
+
 def read_split(folder: Path) -> list[dict[str, str]]:
     """The rows of a job folder's table; of an earlier segmentation those that its tables of cases name; [] where there are none."""
-    if (folder / SPLIT).is_file():
-        return read_table(folder / SPLIT, COLUMNS).rows
+    if recorded := _recorded(folder):
+        return recorded
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for split, name in EARLIER.items():
         if (folder / name).is_file():
@@ -32,3 +38,7 @@ def read_split(folder: Path) -> list[dict[str, str]]:
                 known = {"image": row["image"], "patient": row["patient"], "split": split}
                 rows[row["image"], split] = {**dict.fromkeys(COLUMNS, ""), **known}
     return list(rows.values())
+
+
+def _recorded(folder: Path) -> list[dict[str, str]]:
+    return read_table(folder / SPLIT, COLUMNS).rows if (folder / SPLIT).is_file() else []

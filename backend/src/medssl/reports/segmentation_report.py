@@ -90,5 +90,5 @@ STATEMENTS = (
     "Each image's mean over classes enters the mean over images. A class that is in neither map of an image has no score, one "
     "that is in only one of them scores 0; it counts as missed, and its HD95 is the image's diagonal.",
     "Surface Dice is the share of both surfaces within the tolerance (1 mm unless said) of the other; HD95 the larger of the "
-    "two 95th percentiles of surface distances. Both follow the voxel spacing.",
+    "two 95th percentiles of surface distances. Both follow the voxel spacing; pictures (PNG, JPEG) state none, and their mm are pixels.",
 )

@@ -7,9 +7,13 @@ from dataclasses import replace
 
 from medssl.core.errors import ConfigError, InputError
 from medssl.core.geometry import FAR, Geometry, millimetres
+from medssl.core.protocol import JobSpec
+from medssl.core.run import Run
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve
 from medssl.networks.weights.weight_files import WeightFile
+from medssl.pretraining.seen import notes_on_start
+from medssl.tasks.labelled_data import LabelledSplits
 
 
 def check_form(form: str, axes: int) -> str:
@@ -101,3 +105,9 @@ def _seen(geometry: Geometry) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _span(low: tuple[float, ...], high: tuple[float, ...]) -> str:
     return millimetres(low) if low == high else f"{millimetres(low)} to {millimetres(high)}"
+
+
+def with_seen(parts: LabelledSplits, spec: JobSpec, run: Run) -> LabelledSplits:
+    """The parts, and first among what is known of them, how many test images the weights to begin with learnt by their labels."""
+    seen = notes_on_start(run.home, spec.start_from, [entry.image for entry in parts.test.entries])
+    return replace(parts, about=(*seen, *parts.about))

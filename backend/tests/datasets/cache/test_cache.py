@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from refusals import refused
 
 from medssl.core.errors import VolumeError
@@ -129,3 +130,19 @@ def test_bad_image_leaves_nothing(tmp_path):
     with pytest.raises(VolumeError):
         VolumeCache(tmp_path / "cache").add(Entry(path, "a"))
     assert not list((tmp_path / "cache").glob("*.b2nd")) and not list((tmp_path / "cache").glob("*.json"))
+
+
+@pytest.mark.parametrize("name", ["a.mhd", "a.nhdr", "a.hdr"])
+def test_voxels_beside_their_header_are_read_anew_when_they_change(tmp_path, name):
+    image = sitk.GetImageFromArray(np.arange(60, dtype=np.int16).reshape(3, 4, 5))
+    sitk.WriteImage(image, str(tmp_path / name))
+    (voxels,) = (path for path in tmp_path.iterdir() if path.name != name)
+    cache, entry = VolumeCache(tmp_path / "cache"), Entry(tmp_path / name, "MR")
+    before = cache.add(entry)
+    assert cache.add(entry).path == before.path
+    data = np.frombuffer(voxels.read_bytes(), np.int16).copy()
+    data[-1] = 999
+    voxels.write_bytes(data.tobytes())
+    os.utime(voxels, ns=(1, 1))
+    after = cache.add(entry)
+    assert after.statistics.maximum == 999 and before.statistics.maximum == 59

@@ -93,6 +93,15 @@ def test_columns_that_exclude_each_other(table):
         read_labels(table("A,B", "1,0", "1,1"), LabelSpec(("A", "B"), kind="multi-class"))
 
 
+@pytest.mark.parametrize("uncertain", ["ignore", "zeros", "ones", "smooth-zeros", "smooth-ones"])
+def test_the_one_class_of_an_image_settles_the_uncertain_ones(table, uncertain):
+    catalog = table("A,B,C", "1,-1,0", "-1,-1,1")
+    spec = LabelSpec(("A", "B", "C"), kind="multi-class", uncertain=uncertain)
+    assert read_labels(catalog, spec).targets.tolist() == [[1, 0, 0], [0, 0, 1]]
+    with refused("not-one-class-per-image", names="image i0 of 0 classes"):
+        read_labels(table("A,B,C", "-1,0,0"), spec)
+
+
 def test_unknown_column_names_those_there_are(table):
     with refused("column-missing", names=["'Pneumo'", "Pneumonia, sex"]):
         read_labels(table("Pneumonia,sex", "1,M"), LabelSpec(("Pneumo",)))

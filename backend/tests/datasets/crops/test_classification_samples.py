@@ -99,6 +99,18 @@ def test_balanced_classes():
     assert np.bincount(drawn)[97:].min() >= 30 and len(set(drawn[drawn < 90])) > 75
 
 
+def test_images_that_may_show_a_class_are_no_negatives_and_those_without_labels_are_left_out():
+    targets = np.array([[1, NAN], [0, 0], [NAN, NAN], [0, NAN], [0.2, 0.3], [NAN, 1], [NAN, NAN]])
+    assert [group.tolist() for group in class_groups(targets)] == [[0], [5], [1, 4], [3]]
+    assert [group.tolist() for group in class_groups(targets[:, :1])] == [[0], [1, 3, 4]]
+
+
+def test_balance_never_draws_an_image_without_labels(radiographs):
+    dataset = make(radiographs, balance="classes")
+    drawn = [dataset[n]["volume"] for n in range(20)]
+    assert set(drawn) == {0, 1, 2} and drawn.count(0) == 10
+
+
 def test_balance_as_a_setting(radiographs):
     dataset = make(radiographs[:3], ((1,), (0,), (0,)), balance="classes")
     batch = [dataset[n]["target"].item() for n in range(20)]

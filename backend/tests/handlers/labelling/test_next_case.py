@@ -13,8 +13,11 @@ from refusals import refused
 from segment_fakes import Levels
 
 from medssl.core.plan import Plan
+from medssl.core.protocol import DataSpec, JobSpec
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
+from medssl.jobs.split_record import write_split
+from medssl.jobs.store import JobStore
 from medssl.networks.weights.weight_files import build_network
 
 BLUR = {"a": 1, "b": 6, "c": 3}  # slices of doubt above the box
@@ -131,6 +134,23 @@ def test_labelled_images_of_another_set_are_no_candidates(table, tmp_path):
     context = KeepingContext(tmp_path / "c", Levels())
     found = ask("next_case", request(table, labelled=[{"path": str(other)}]), context)
     assert sorted(names(found)) == ["a", "b"] and found.info["labelled"] == 2
+
+
+def test_scans_that_were_added_to_the_folder_of_the_training_are_candidates(table, tmp_path):
+    """It learnt from cases that have a label map; what was laid beside them since has taught nothing."""
+    context = KeepingContext(tmp_path / "c", Levels())
+    store = JobStore(context.home)
+    job = store.create(JobSpec("finetune", "segmentation", {}, DataSpec(path=str(table))))
+    model = store.folder(job) / "results" / "model.safetensors"
+    model.parent.mkdir(parents=True, exist_ok=True)
+    model.write_bytes(b"weights")
+    rows = [
+        {"image": str(table.with_name(f"{name}.nrrd")), "name": name, "patient": name, "split": split}
+        for name, split in (("taught", "training"), ("held", "validation"))
+    ]
+    write_split(store.folder(job), [{"mask": "", "mask_sha256": "", **row} for row in rows])
+    found = ask("next_case", request(table, str(model)), context)
+    assert sorted(names(found)) == ["a", "b", "c"] and found.info["labelled"] == 1
 
 
 def test_what_cannot_be_used_is_left_out_and_said(table, tmp_path):

@@ -83,7 +83,8 @@ def read_labels(catalog: Catalog, spec: LabelSpec, seed: int = 0, like: Labels |
     """Targets of the images of a catalogue, in its order.
 
     Uncertain ones (-1) become what `spec.uncertain` says: 0, 1, unknown, or a number drawn by `seed` and image from 0.55...0.85
-    (smooth-ones) or 0...0.3 (smooth-zeros). `like`: labels of the training set; kind and classes are taken from there.
+    (smooth-ones) or 0...0.3 (smooth-zeros); in a multi-class set of several columns 0, since another one is 1. `like`:
+    labels of the training set; kind and classes are taken from there.
 
     Raises:
         CatalogError: an unknown column, an image without a label (in multi-label sets that is just unknown), a value that is
@@ -104,11 +105,12 @@ def read_labels(catalog: Catalog, spec: LabelSpec, seed: int = 0, like: Labels |
     stated = np.stack([_stated(catalog, column, fields) for column in columns], axis=1)  # (N, C): 0, 1, -1, nan
     if kind != "multi-label":
         _check_filled(catalog, np.isnan(stated).any(axis=1), spec.columns)
-    targets = np.stack([drawn.resolve(values, n) for n, values in enumerate(stated.T)], axis=1)
-    labels = Labels(kind, tuple(column.name for column in columns), targets.astype(np.float32))
     if kind == "multi-class":
         _check_one_each(catalog, stated)
-    return labels
+        targets = np.where(stated == 1, 1.0, 0.0)
+    else:
+        targets = np.stack([drawn.resolve(values, n) for n, values in enumerate(stated.T)], axis=1)
+    return Labels(kind, tuple(column.name for column in columns), targets.astype(np.float32))
 
 
 def check_classes(labels: Labels, name: str = "training set") -> None:

@@ -24,7 +24,8 @@ class ClassificationDataset(Dataset):
     2D: the centre square of the image, its side 8/7 of the crop's (area), made once and kept beside the cache. 3D: the box of
     8/7 of the crop around the middle of the volume, or around a place in it; what lies beyond the volume is its minimum. (Volumes of
     jobs of earlier versions are resized to that box as a whole.) A sample is a random crop of these, or the centre where not training.
-    With balance "classes" each class is drawn as often, images without any being one; otherwise each image.
+    With balance "classes" each class is drawn as often, images without any being one, and an image without labels never;
+    otherwise each image, see `class_groups`.
 
     A sample is a dict: raw (1, rows, columns) or (1, i, j, k), int16; target (C,) float32, NaN where unknown; window
     (2,) float32, the values of raw that become 0 and 1; index; volume, its number; start (len(size),).
@@ -106,9 +107,14 @@ class BalancedOrder:
 
 
 def class_groups(targets: np.ndarray) -> list[np.ndarray]:
-    """The images (numbers) of each class that occurs, and those of none; an image of several classes is in several."""
-    shown = np.asarray(targets) > 0.5
-    found = [np.flatnonzero(members) for members in (*shown.T, ~shown.any(axis=1))]
+    """The images (numbers) of each class that occurs, those known to show none, and those that show none as far as is known.
+
+    An image of several classes is in several groups, one of which nothing is known in none.
+    """
+    targets = np.asarray(targets)
+    shown, none = targets > 0.5, (targets < 0.5).all(axis=1)
+    in_part = ~shown.any(axis=1) & ~none & ~np.isnan(targets).all(axis=1)
+    found = [np.flatnonzero(members) for members in (*shown.T, none, in_part)]
     return [group for group in found if len(group)]
 
 

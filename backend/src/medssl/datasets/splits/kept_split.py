@@ -1,16 +1,18 @@
-"""The validation and test cases of an earlier training, kept for the next one: only so do its scores compare."""
+"""The split of an earlier training, kept for the next one, and that of a training that goes on: only so do scores compare."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, be, counted
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry
+from medssl.datasets.splits.split import drawn_note
 
 NAMED = 5  # patients
 
@@ -48,6 +50,61 @@ def keep_split(catalog: Catalog, record: Sequence[Mapping[str, str]], job: str) 
             )  # fmt: skip
         entries.append(replace(entry, split=split))
     return replace(catalog, entries=tuple(entries))
+
+
+def as_begun(catalog: Catalog, record: Sequence[Mapping[str, str]]) -> tuple[Catalog, tuple[str, ...]]:
+    """The images that a training began with, marked and in the order as they were then, and what to know of the others.
+
+    What was added to the catalogue since is left out: drawn anew, the split would put patients who were trained on among those who
+    test. Where one patient's slices train and validate, nothing can be marked; they are cut alike again.
+
+    Args:
+        catalog: as it is now.
+        record: what the training wrote when it began, see `jobs.split_record`.
+
+    Raises:
+        CatalogError: an image of then is missing.
+    """
+    split = {_key(row): row["split"] for row in record}
+    if any(split[_key(row)] != row["split"] for row in record):
+        return catalog, ()
+    there: dict[tuple[str, str, str], list[Entry]] = {key: [] for key in split}
+    for entry in catalog:
+        there.get((str(entry.image), entry.name, entry.patient), []).append(entry)
+    rows = Counter(map(_key, record))
+    if gone := [key[1] for key, count in rows.items() if len(there[key]) != count]:
+        raise CatalogError(
+            f"images {_few(gone)}", "were in the set when this training began, and are not there now as they were",
+            "Put them back as they were and resume, or begin a new training", code="split-changed",
+        )  # fmt: skip
+    entries = tuple(replace(entry, split=split[key]) for key, several in there.items() for entry in several)
+    notes = _drawn_notes([entry for several in there.values() for entry in several], entries)
+    if more := len(catalog) - len(entries):
+        notes.append(f"{counted(more, 'image')} {be(more)} no part of this training: it began without")
+    return replace(catalog, entries=entries), tuple(notes)
+
+
+def _key(row: Mapping[str, str]) -> tuple[str, str, str]:
+    return row["image"], row["name"], row["patient"]
+
+
+def _drawn_notes(stated: Sequence[Entry], marked: Sequence[Entry]) -> list[str]:
+    """What was said when parts were drawn that the catalogue's column does not name."""
+    named = {entry.split for entry in stated}
+    patients = {part: {e.patient for e in marked if e.split == part} for part in ("test", "validation")}
+    return [drawn_note(part, len(who)) for part, who in patients.items() if any(named) and who and part not in named]
+
+
+def missing_tests(catalog: Catalog, record: Sequence[Mapping[str, str]], job: str) -> list[str]:
+    """What to know of test patients of a job whose images are gone: none is drawn in their place, since all others have trained."""
+    patients = {entry.patient for entry in catalog}
+    if gone := list(
+        dict.fromkeys(row["patient"] for row in record if row["split"] == "test" and row["patient"] not in patients)
+    ):
+        return [
+            f"Test cases {_few(gone)} of job {job} are not among the images: scores on the others are of fewer cases"
+        ]
+    return []
 
 
 def changed_truth(entries: Sequence[Entry], record: Sequence[Mapping[str, str]]) -> list[str]:

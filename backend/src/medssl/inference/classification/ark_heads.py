@@ -8,8 +8,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from medssl.datasets.crops.classification_images import enlarged
-from medssl.images.resizing import resized_to
 from medssl.images.volume import Volume
 from medssl.inference.classification.findings import Finding, read_findings
 from medssl.inference.classification.views import Prediction, check_test_time, mean_with_interval, views_of
@@ -27,8 +25,8 @@ def predict_heads(
     Args:
         images: 2D radiographs, read one after another.
         net: in evaluation mode.
-        test_time: none (also ""), mirror, ten-crop (of the image enlarged by 8/7): views whose probabilities are averaged,
-            with their 95 % t interval.
+        test_time: none (also ""), mirror, ten-crop (of the image at 8/7 of the network's size): views whose probabilities
+            are averaged, with their 95 % t interval.
         progress: called with (images done, images); may raise to stop.
 
     Raises:
@@ -71,9 +69,7 @@ def predict_findings(
 def head_probabilities(volume: Volume, net: Network, test_time: str = "") -> list[np.ndarray]:
     """(V, classes) of every head, of V views of an image."""
     wanted, size = check_test_time(test_time or "none"), image_size(net)
-    image = whole_image(volume, net)
-    if wanted == "ten-crop":  # it has just the network's size, which leaves no room for crops
-        image = resized_to(image, enlarged(size))
+    image = whole_image(volume, net, for_crops=wanted == "ten-crop")
     views = views_of(torch.from_numpy(image), size, wanted).to(next(net.parameters()).device)
     return [head.double().cpu().numpy() for head in cast(HeadPredictor, net).probabilities(as_input(views, net))]
 

@@ -160,7 +160,7 @@ def view_doubts(wanted: str, plan: Plan) -> tuple[str, ...]:
 
 def _predict_one(volume: Volume, net: Network | Probe, plan: Plan, test_time: str) -> Prediction:
     network = net.net if isinstance(net, Probe) else net
-    image = torch.from_numpy(whole_image(volume, network))
+    image = torch.from_numpy(whole_image(volume, network, for_crops=test_time == "ten-crop"))
     views = views_of(image, image_size(network), test_time, trained_mirrored(plan) is not False)  # (V, 1, *size)
     kind, names = plan.task["kind"], list(plan.task["classes"])
     raw = _probabilities(views, net, kind)  # (V, C)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from medssl.datasets.catalog.catalog import read_catalog
 from medssl.datasets.entry import Entry
 from medssl.inspection.search.case_search import with_full_paths
 from medssl.jobs.rounds import job_of_model, kept_patients
+from medssl.jobs.split_record import read_split
 from medssl.jobs.store import JobStore
 
 HELD_OUT = ("validation", "test")
@@ -27,6 +29,8 @@ class Images:
 def images_of(home: Path, model: str) -> list[Images]:
     """The labelled images of a model's job, its validation and test images marked; none where the model is no job's.
 
+    What lies in its folder without having been learnt from or labelled since is a candidate like any other.
+
     Raises:
         CatalogError, NotFoundError: its images are gone.
     """
@@ -38,8 +42,11 @@ def images_of(home: Path, model: str) -> list[Images]:
     if spec.kind != "finetune":
         return []
     data, held_out = with_full_paths(spec.data), kept_patients(store, job)
+    learnt = {os.path.realpath(row["image"]) for row in read_split(store.folder(job))}
     entries = [
-        replace(one, split=held_out.get(one.patient, "training")) for one in read_catalog(data, home, channels=True)
+        replace(one, split=held_out.get(one.patient, "training"))
+        for one in read_catalog(data, home, channels=True)
+        if one.mask is not None or not learnt or os.path.realpath(one.image) in learnt
     ]
     return [Images(data, entries)]
 

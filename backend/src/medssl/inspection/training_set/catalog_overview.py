@@ -128,8 +128,8 @@ def column_counts(catalog: Catalog) -> dict[str, dict[str, int]]:
 
 
 def _which(entry: Entry) -> tuple[object, ...]:
-    """What tells an image from the others; a split may cut its slices."""
-    return entry.image, entry.part, entry.view
+    """What tells a row from the others, of which several may be about places of one image; a split may cut its slices."""
+    return entry.image, entry.part, entry.view, entry.point, entry.frame
 
 
 def _meant(splits: Sequence[PlannedSplit], catalog: Catalog, data: DataSpec) -> tuple[PlannedSplit, list[str], int]:

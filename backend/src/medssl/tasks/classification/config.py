@@ -11,14 +11,14 @@ from medssl.images.geometry_config import WholeGeometryConfig
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.pretraining.peac.config import BACKBONES
 from medssl.tasks.transfer_config import SelectionConfig, TransferConfig
-from medssl.training.config import TrainingConfig
+from medssl.training.config import TrainingConfig, WithTraining
 
 UNCERTAIN = ("ignore", "zeros", "ones", "smooth-zeros", "smooth-ones")
 KINDS = ("auto", "binary", "multi-class", "multi-label")
 
 
 @dataclass(frozen=True)
-class ClassificationConfig:
+class ClassificationConfig(WithTraining):
     """Classification: probabilities of findings or classes for a radiograph or a volume."""
 
     labels: str = setting(

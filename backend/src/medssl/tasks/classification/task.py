@@ -24,6 +24,7 @@ from medssl.images.geometry_config import AS_STORED, geometry_rule
 from medssl.images.intensity.normalise import normalise
 from medssl.inference.classification.predict import predict_images
 from medssl.inference.mirroring import MIRRORED
+from medssl.jobs.split_record import begun_with
 from medssl.networks.network import Network
 from medssl.networks.standardisation import USUAL, standardised
 from medssl.networks.weights.weight_files import WeightFile, build_network
@@ -46,7 +47,7 @@ from medssl.tasks.labelled_data import (
     with_geometry,
 )
 from medssl.tasks.rivals.classifiers import RivalClassifiers
-from medssl.tasks.start import check_form, start_normalisation
+from medssl.tasks.start import check_form, start_normalisation, with_seen
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
 
@@ -233,7 +234,10 @@ def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dic
     """
     labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
     rule = geometry_rule(config.geometry, spec.version)
-    parts = read_parts(spec.data, run, config.select, SPLIT_SEED, labels, rule.orientation)
+    parts = read_parts(
+        spec.data, run, config.select, SPLIT_SEED, labels, rule.orientation, config.normalisation, begun_with(run)
+    )
+    parts = with_seen(parts, spec, run)
     if rule != AS_STORED:
         parts = with_places(parts)
     looked_at = None if parts.training.places else enlarged(config.crop)

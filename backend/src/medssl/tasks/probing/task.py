@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from medssl.core.errors import CatalogError
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Ended, Run
@@ -28,6 +29,7 @@ from medssl.tasks.label_columns import attribute_groups, label_columns
 from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, check_groups, notify, read_parts
 from medssl.tasks.probing.config import ProbingConfig
 from medssl.tasks.rivals.classifiers import RivalClassifiers
+from medssl.tasks.start import with_seen
 
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)  # of the linear probe, tried on validation
 NEIGHBOURS = (1, 3, 5, 10, 20, 50)
@@ -49,7 +51,8 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
     run on the same model and images.
 
     Raises:
-        CatalogError, VolumeError, InputError, WeightsError: data, labels or model cannot be used.
+        CatalogError, VolumeError, InputError, WeightsError: data, labels or model cannot be used; or rows name places, which an
+            embedding of a whole image knows nothing of.
     """
     labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
     net = load_weights(spec.start_from).to(run.device)
@@ -57,6 +60,8 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
     orientation = geometry_rule(GeometryConfig(), spec.version).orientation if source.geometry.recorded else STORED
     parts = read_parts(spec.data, run, config.select, SPLIT_SEED, labels, orientation)
     check_groups(parts, attribute_groups(config.groups))
+    _check_no_places(parts)
+    parts = with_seen(parts, spec, run)
     named = {"training": parts.training, "validation": parts.validation, "test": parts.test}
     run.emit("started", device=run.device, precision="fp32", steps=1, **parts.sizes(), config={})
     for warning in parts.warnings():
@@ -129,6 +134,19 @@ def choose(config: ProbingConfig, parts: LabelledSplits, features: dict[str, np.
         auc = metrics[MEAN if MEAN in metrics else parts.names[0]]["auc"]
         found.append(Choice(probe, f"{what} {value:g}", auc if auc is not None else 0.5))
     return max(found, key=lambda choice: choice.auc)
+
+
+def _check_no_places(parts: LabelledSplits) -> None:
+    """Refuse rows about places: all of one volume would have the same embedding under different labels."""
+    every = [entry for part in (parts.training, parts.validation, parts.test) for entry in part.entries]
+    placed = [entry.name for entry in every if entry.point]
+    if placed:
+        raise CatalogError(
+            f"{len(placed)} of {len(every)} rows, such as {placed[0]}",
+            "name a place (x, y, z), and a probe sees whole volumes only",
+            "Fine-tune instead, or leave these columns out where labels are about whole volumes",
+            code="point-unsupported",
+        )
 
 
 def _embedded(part: LabelledSplit, name: str, net: Network, plan: Plan, kind: str, run: Run) -> np.ndarray:

@@ -11,7 +11,7 @@ from medssl.images.geometry_config import TaskGeometryConfig
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.pretraining.peac.config import BACKBONES
 from medssl.tasks.transfer_config import SelectionConfig, TransferConfig
-from medssl.training.config import TrainingConfig
+from medssl.training.config import TrainingConfig, WithTraining
 
 MONAI = ("basic_unet", "segresnet", "dynunet", "swin_unetr")
 LEAST_CROP, LEAST_WIDTH = 16, 4
@@ -19,7 +19,7 @@ NNUNET = ("resenc", "plain_unet", "primus")
 
 
 @dataclass(frozen=True)
-class SegmentationConfig:
+class SegmentationConfig(WithTraining):
     """Segmentation: a label for every voxel of a volume or pixel of a radiograph."""
 
     form: str = setting(

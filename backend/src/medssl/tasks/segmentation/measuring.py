@@ -14,6 +14,7 @@ import numpy as np
 from medssl.core import seeds
 from medssl.core.plan import Plan
 from medssl.core.run import Ended, Run
+from medssl.datasets.entry import shown
 from medssl.evaluation.metrics.segmentation_metrics import case_metrics
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import window
@@ -144,7 +145,7 @@ class Measured:
         found = case_metrics(
             numbers, self.truth(part, n), part.images[n].spacing, self.classes.names, self.config.tolerance
         )
-        return [{"image": str(entry.image), "patient": entry.patient, **row, **about} for row in found]
+        return [{"image": shown(entry), "patient": entry.patient, **row, **about} for row in found]
 
     def show(self, part: LabelledSplit, n: int, numbers: np.ndarray, dice: float | None, worst: WorstCases) -> None:
         """Keep an image for the report, where it is among the worst."""

@@ -29,6 +29,7 @@ from medssl.inference.mirroring import MIRRORED
 from medssl.inference.volumes.axes import FLAT
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.inference.volumes.sliding import CROP
+from medssl.jobs.split_record import begun_with
 from medssl.networks import SWIN, family_of
 from medssl.networks.network import Network
 from medssl.networks.reestimation import reestimate
@@ -53,7 +54,7 @@ from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.loss import loss_of, make_loss
 from medssl.tasks.segmentation.measuring import Held, Measured, no_rivals, rivals_beside
 from medssl.tasks.segmentation.planning import planned_for, settled, setup_of
-from medssl.tasks.start import check_channels, further_normalisations, start_normalisation
+from medssl.tasks.start import check_channels, further_normalisations, start_normalisation, with_seen
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
 
@@ -223,6 +224,7 @@ class Segmentation(PlainMethod):
         Returns:
             The plan, and the headline numbers {"validation": {...}, "test": {...}}.
         """
+        network.plan = self._plan  # a finish that was killed may have left its choices in the file
         validation, test = [Held(self.parts.validation, network)], Held(self.parts.test, network)
         beside = partial(rivals_beside, self.measured(), self.parts, run) if self.rivals else no_rivals
         return self.measured().finish(validation, test, self._plan, run, beside=beside, remarks=self.remarks)
@@ -302,7 +304,11 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
         CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Segmentation`.
     """
     rule = geometry_rule(config.geometry, spec.version)
-    parts = read_parts(spec.data, run, config.select, SPLIT_SEED, orientation=rule.orientation)
+    parts = read_parts(
+        spec.data, run, config.select, SPLIT_SEED, orientation=rule.orientation, rule=config.normalisation,
+        begun=begun_with(run),
+    )  # fmt: skip
+    parts = with_seen(parts, spec, run)
     check_groups(parts, attribute_groups(config.groups))
     parts = with_geometry(parts, training_geometry(parts.training.images, rule), run)
     if "postprocessing" not in spec.config:  # begun before there was the choice
