@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from medssl.client import api, volumes
 from medssl.core.errors import VolumeError
 from medssl.core.protocol import VolumeRef
-from MedSSLLib.scene.dicomSeries import inWindow, isNegative, modalityOf, statedWindow
+from MedSSLLib.scene.dicomSeries import inWindow, modalityOf, statedWindow
 from MedSSLLib.steps import Pause, Steps
 
 SINGLE_FILES = (".nrrd", ".nii", ".nii.gz", ".mha")
@@ -113,10 +113,9 @@ def isFlat(volumeNode) -> bool:
 
 
 def isInverted(volumeNode) -> bool:
-    """Whether high values of a 2D image are dark: DICOM says so, or it is shown so."""
+    """Whether high values of a 2D image are dark: it is shown so. Slicer's reader has turned what DICOM calls MONOCHROME1."""
     display = volumeNode.GetDisplayNode()
-    turned = display is not None and display.GetColorNodeID() == INVERTED_COLOURS
-    return isFlat(volumeNode) and (turned or isNegative(volumeNode))
+    return isFlat(volumeNode) and display is not None and display.GetColorNodeID() == INVERTED_COLOURS
 
 
 def greyVoxels(volumeNode) -> np.ndarray:

@@ -21,7 +21,7 @@ class CaseTable:
         cases: rows of image, patient, class, `METRICS`, volumes and attributes; a row "mean" per image among them.
 
     Raises:
-        InputError: no case, an image without one of the classes, or with two rows of one.
+        InputError: no case, or an image without one of the classes.
     """
 
     def __init__(self, cases: Sequence[Mapping[str, Any]]) -> None:
@@ -29,13 +29,7 @@ class CaseTable:
             raise InputError("cases", "are missing", "Give the rows of at least one image", code="cases-missing")
         by_image: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
         for row in cases:
-            rows = by_image.setdefault((str(row["image"]), str(row["patient"])), {})
-            if str(row["class"]) in rows:
-                raise InputError(
-                    f"case {row['image']} of patient {row['patient']}", f"has two rows of class {row['class']!r}",
-                    "Give each image of a patient a name of its own, its path for example", code="case-twice",
-                )  # fmt: skip
-            rows[str(row["class"])] = row
+            by_image.setdefault((str(row["image"]), str(row["patient"])), {})[str(row["class"])] = row
         names = list(dict.fromkeys(str(row["class"]) for row in cases))
         for (image, _), rows in by_image.items():
             if len(rows) != len(names):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from medssl.core.files import read_json, write_json
+from medssl.core.home import in_home
 from medssl.core.run import Run
 from medssl.core.tables import read_table, write_table
 
-SPLIT = "results/split.csv"
+SPLIT, BEGUN = "results/split.csv", "results/begun.json"
+WHICH = "which"  # column: of several images in one file, the one
 COLUMNS = ("image", "name", "patient", "split", "mask", "mask_sha256")
 EARLIER = {
     "validation": "results/validation_cases.csv",
@@ -17,19 +21,49 @@ EARLIER = {
 }  # what earlier segmentations left of it
 
 
+@dataclass(frozen=True)
+class Begun:
+    """How a training began.
+
+    Attributes:
+        rows: an image each, in the order of its parts; see `COLUMNS`.
+        kind, classes: of a classification's labels; "" and () otherwise, and in jobs of earlier versions.
+        notes: on the split.
+        about: on catalogue and labels, and on what was left out.
+    """
+
+    rows: tuple[dict[str, str], ...]
+    kind: str = ""
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
+
+
 def write_split(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the table into a job folder; a row per image with `COLUMNS`, which a catalogue has too."""
-    write_table(rows, folder / SPLIT, COLUMNS)
+    """Write the table into a job folder; a row per image with `COLUMNS`, which a catalogue has too, and `WHICH`."""
+    write_table([{WHICH: "", **row} for row in rows], folder / SPLIT, (*COLUMNS, WHICH))
 
 
-def begun_with(run: Run) -> list[dict[str, str]]:
-    """The rows that a job wrote when it began, where it goes on from a checkpoint; [] where it begins."""
-    return _recorded(run.folder) if run.resume else []
+def write_begun(folder: Path, begun: Begun) -> None:
+    """Write into a job folder how its training begins: what `write_split` does, and a file of the rest."""
+    write_json(folder / BEGUN, {name: value for name, value in asdict(begun).items() if name != "rows"})
+    write_split(folder, begun.rows)
 
 
-def read_split(folder: Path) -> list[dict[str, str]]:
-    """The rows of a job folder's table; of an earlier segmentation those that its tables of cases name; [] where there are none."""
-    if recorded := _recorded(folder):
+def begun_with(run: Run) -> Begun | None:
+    """How a job began that goes on from a checkpoint; None where it begins, or recorded nothing."""
+    if not run.resume or not (rows := _recorded(run.folder, run.home)):
+        return None
+    about = read_json(run.folder / BEGUN) if (run.folder / BEGUN).is_file() else {}
+    return Begun(tuple(rows), **{name: value if name == "kind" else tuple(value) for name, value in about.items()})
+
+
+def read_split(folder: Path, home: Path | None = None) -> list[dict[str, str]]:
+    """The rows of a job folder's table; of an earlier segmentation those that its tables of cases name; [] where there are none.
+
+    Paths are as they were written, or as they are in `home`, see `in_home`.
+    """
+    if recorded := _recorded(folder, home):
         return recorded
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for split, name in EARLIER.items():
@@ -40,5 +74,8 @@ def read_split(folder: Path) -> list[dict[str, str]]:
     return list(rows.values())
 
 
-def _recorded(folder: Path) -> list[dict[str, str]]:
-    return read_table(folder / SPLIT, COLUMNS).rows if (folder / SPLIT).is_file() else []
+def _recorded(folder: Path, home: Path | None = None) -> list[dict[str, str]]:
+    rows = read_table(folder / SPLIT, COLUMNS).rows if (folder / SPLIT).is_file() else []
+    if home is None:
+        return rows
+    return [{**row, **{name: in_home(row[name], home) for name in ("image", "mask") if row[name]}} for row in rows]

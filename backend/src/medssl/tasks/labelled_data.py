@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from medssl.core.errors import CancelledError, CatalogError, InputError, VolumeError, counted
+from medssl.core.errors import CancelledError, CatalogError, VolumeError, be, counted
 from medssl.core.geometry import CANONICAL, Geometry
 from medssl.core.protocol import DataSpec
 from medssl.core.run import Run
@@ -24,13 +24,9 @@ from medssl.datasets.geometry import in_spacing, reader_notes, remarks
 from medssl.datasets.splits.kept_split import as_begun, changed_truth, keep_split, missing_tests
 from medssl.datasets.splits.split import ThreeSplit, split_for_task
 from medssl.datasets.splits.subset import subset
-from medssl.images.intensity.config import NormalisationConfig
-from medssl.images.intensity.normalise import resolve, window
-from medssl.jobs.split_record import read_split
+from medssl.jobs.split_record import Begun, read_split
 from medssl.tasks.label_columns import source_columns
 from medssl.tasks.transfer_config import SelectionConfig
-
-AUTO = NormalisationConfig()
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +114,12 @@ def read_parts(
     seed: int,
     labels: LabelSpec | None = None,
     orientation: str = CANONICAL,
-    rule: NormalisationConfig = AUTO,
-    begun: Sequence[Mapping[str, str]] = (),
+    begun: Begun | None = None,
 ) -> LabelledSplits:
     """Read the catalogue, split it by patient, thin out the training part, and bring every image into the cache.
 
-    An image that the network could not be shown (constant, say) is left out like one that cannot be read, whatever its part: a
-    test image is looked at last, when the training is over.
+    A constant image is left out like one that cannot be read, whatever its part: a test image is looked at last, when the
+    training is over.
 
     Args:
         data: the images; with label maps where `labels` is None.
@@ -133,8 +128,7 @@ def read_parts(
         seed: of the split.
         labels: the columns of a classification.
         orientation: that volumes are brought to, see `VolumeCache`.
-        rule: of the intensities.
-        begun: what the training wrote when it began (`split_record.begun_with`), where it goes on now: the split stays.
+        begun: how the training began, where it goes on now: split, classes and what was said of them stay.
 
     Raises:
         CatalogError: an image that the training began with is gone, too few patients (or fewer than folds), a split that cannot be kept, no label map or label, one class only, an unknown class, or mixed modalities.
@@ -146,13 +140,16 @@ def read_parts(
         record = read_split(run.folder) or read_split(run.home / "jobs" / data.validation_of)
         about = missing_tests(catalog, record, data.validation_of)
         catalog, data = keep_split(catalog, record, data.validation_of), replace(data, test_fraction=0.0)
-    notes: tuple[str, ...] = ()
+    added, like = 0, None
     if begun:
-        catalog, notes = as_begun(catalog, begun)
+        catalog, added = as_begun(catalog, begun.rows)
         data = replace(data, test_fraction=0.0, folds=0, fold=0)
         select = SelectionConfig()  # of what was chosen then
-    known = read_labels(catalog, labels, seed) if labels else None
-    measured = read_labels(catalog, labels.hard(), seed) if labels else None  # smoothed labels are for training only
+        like = Labels(begun.kind, begun.classes, np.empty((0, 0))) if begun.kind else None
+    known = read_labels(catalog, labels, seed, like) if labels else None
+    measured = (
+        read_labels(catalog, labels.hard(), seed, like) if labels else None
+    )  # smoothed labels are for training only
     cache = VolumeCache(run.home / "cache", orientation)
 
     def draw(usable: Catalog) -> tuple[ThreeSplit, dict[str, Catalog]]:
@@ -165,11 +162,18 @@ def read_parts(
         if known:
             for name in ("training", "validation"):
                 check_classes(_labels_of(chosen[name], catalog, known), name)
-            _check_taught(split, catalog, known)
+            if not begun:
+                _check_taught(split, catalog, known)
         return split, chosen
 
     def bring(entries: Iterable[Entry]) -> Filled:
-        return fill(cache, entries, lambda text: run.progress(0, 1, text), masks=known is None, check=usable(rule))
+        return fill(
+            cache,
+            entries,
+            lambda text: run.progress(0, 1, text),
+            masks=known is None,
+            check=None if begun else check_varies,
+        )
 
     split, filled, skipped = fill_parts(catalog, draw, bring, data.unreadable_share)
     if begun and skipped:
@@ -179,32 +183,33 @@ def read_parts(
         truth = known if name == "training" else measured
         targets = _labels_of(part.entries, catalog, truth).targets if truth else np.empty((0, 0), np.float32)
         parts[name] = LabelledSplit(part.entries, part.images, part.masks, targets)
-    about += [*catalog.remarks(), *_label_notes(parts, known), *changed_truth(parts["validation"].entries, record)]
+    about += [*catalog.remarks(), *_label_notes(parts, known)]
+    if begun:
+        more = f"{counted(added, 'image')} {be(added)} no part of this training, which began without"
+        about = [*begun.about, *[more] * bool(added)]
+    about += [note for note in changed_truth(parts["validation"].entries, record) if note not in about]
     images = [image for part in parts.values() for image in part.images]
     modality = common_modality(images)
     modalities = [modality, *(common_modality(channel) for channel in zip(*(image.further for image in images)))]
     names = channel_names(list(catalog), modalities, data.channel_names) if len(modalities) > 1 else ()
     return LabelledSplits(
         parts["training"], parts["validation"], parts["test"], modality=modality, kind=known.kind if known else "", names=known.names if known else (),
-        columns=source_columns(labels.columns) if labels else (), notes=(*split.notes, *notes), skipped=skipped, about=tuple(about), channels=names,
+        columns=source_columns(labels.columns) if labels else (), notes=begun.notes if begun else split.notes, skipped=skipped, about=tuple(about), channels=names,
     )  # fmt: skip
 
 
-def usable(rule: NormalisationConfig) -> Callable[[CachedVolume], None]:
-    """Refuses an image whose intensities the rule cannot bring to 0...1. A modality that the rule does not suit is that of the
-    whole set, and another matter.
-    """  # fmt: skip
+def check_varies(image: CachedVolume) -> None:
+    """Refuse an image that is the same everywhere, or a further channel of it that is.
 
-    def check(image: CachedVolume) -> None:
-        try:
-            window(resolve(rule, image.modality, image.name), image.statistics, image.name)
-        except VolumeError:
-            raise
-        except InputError as error:
-            if error.code == "not-hounsfield":
-                raise VolumeError(error.value, error.rule, error.remedy, code=error.code) from error
-
-    return check
+    Raises:
+        VolumeError: it is.
+    """
+    for one in (image, *image.further):
+        if one.statistics.minimum == one.statistics.maximum:
+            raise VolumeError(
+                one.name, f"is constant ({one.statistics.minimum:g} everywhere): nothing can be learnt from it", "Leave it out",
+                code="image-constant",
+            )  # fmt: skip
 
 
 def _unreadable_now(skipped: Sequence[Skipped]) -> CatalogError:

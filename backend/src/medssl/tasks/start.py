@@ -10,7 +10,7 @@ from medssl.core.geometry import FAR, Geometry, millimetres
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.images.intensity.normalise import resolve
+from medssl.images.intensity.normalise import resolve, window
 from medssl.networks.weights.weight_files import WeightFile
 from medssl.pretraining.seen import notes_on_start
 from medssl.tasks.labelled_data import LabelledSplits
@@ -55,6 +55,22 @@ def start_normalisation(config: NormalisationConfig, file: WeightFile | None, mo
             if channel.normalisation and channel.modality in ("", modality):
                 return NormalisationConfig(**channel.normalisation)
     return resolve(config, modality)
+
+
+def check_windows(parts: LabelledSplits, rules: Sequence[NormalisationConfig]) -> None:
+    """Refuse, before any training, images that are measured last and cannot be brought to 0...1.
+
+    Args:
+        parts: of the task; training images are looked at by their samples.
+        rules: of each channel.
+
+    Raises:
+        VolumeError, InputError: see `window`.
+    """
+    for part in (parts.validation, parts.test):
+        for image in part.images:
+            for rule, one in zip(rules, (image, *image.further)):
+                window(rule, one.statistics, one.name)
 
 
 def further_normalisations(
@@ -110,4 +126,4 @@ def _span(low: tuple[float, ...], high: tuple[float, ...]) -> str:
 def with_seen(parts: LabelledSplits, spec: JobSpec, run: Run) -> LabelledSplits:
     """The parts, and first among what is known of them, how many test images the weights to begin with learnt by their labels."""
     seen = notes_on_start(run.home, spec.start_from, [entry.image for entry in parts.test.entries])
-    return replace(parts, about=(*seen, *parts.about))
+    return replace(parts, about=(*[one for one in seen if one not in parts.about], *parts.about))

@@ -16,9 +16,10 @@ from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
 from medssl.core.schema import as_dict
+from medssl.datasets.cache.filling import notes_of
 from medssl.datasets.splits.kept_split import split_rows
 from medssl.evaluation.verdicts import UNDERTRAINED
-from medssl.jobs.split_record import write_split
+from medssl.jobs.split_record import Begun, begun_with, write_begun
 from medssl.networks.layers import head_names, parameter_groups, rest_norms, set_class_prior
 from medssl.networks.memory_format import channels_last
 from medssl.networks.weights.members import member
@@ -160,7 +161,10 @@ def _groups(network: Any, config: Any) -> list[dict[str, Any]]:
 def _report_start(run: Run, task: Trained, network: nn.Module, precision: str) -> None:
     parts, geometry = task.parts, task.parts.geometry
     held = {"training": parts.training, "validation": parts.validation, "test": parts.test}
-    write_split(run.folder, split_rows({name: part.entries for name, part in held.items()}))
+    if begun_with(run) is None:
+        rows = split_rows({name: part.entries for name, part in held.items()})
+        about = (*parts.about, *notes_of(parts.skipped, parts.count + len(parts.skipped)))
+        write_begun(run.folder, Begun(tuple(rows), parts.kind, parts.names, parts.notes, about))
     run.emit(
         "started", device=run.device, precision=precision, steps=task.config.training.steps, **task.parts.sizes(),
         geometry=geometry.text() if geometry.recorded else "",

@@ -69,10 +69,10 @@ def fill(
         progress(printable(f"reading image {number + 1} of {len(listed)}: {entry.name}"))
         try:
             image = cache.add(entry)
-            if check is not None:
-                check(image)
             if masks and entry.further:
                 image = cache.add_channels(entry, image)
+            if check is not None:
+                check(image)
             kept.append((entry, image, cache.add_mask(entry, image) if masks else None))
         except (VolumeError, NotFoundError) as error:
             skipped.append(Skipped(entry, error))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import CatalogError, be, counted
+from medssl.core.errors import CatalogError
 from medssl.datasets.catalog.catalog import Catalog
-from medssl.datasets.entry import Entry
-from medssl.datasets.splits.split import drawn_note
+from medssl.datasets.entry import Entry, shown
 
 NAMED = 5  # patients
 
@@ -52,11 +50,10 @@ def keep_split(catalog: Catalog, record: Sequence[Mapping[str, str]], job: str) 
     return replace(catalog, entries=tuple(entries))
 
 
-def as_begun(catalog: Catalog, record: Sequence[Mapping[str, str]]) -> tuple[Catalog, tuple[str, ...]]:
-    """The images that a training began with, marked and in the order as they were then, and what to know of the others.
+def as_begun(catalog: Catalog, record: Sequence[Mapping[str, str]]) -> tuple[Catalog, int]:
+    """The images that a training began with, marked and in the order as they were then, and how many there are beside them.
 
-    What was added to the catalogue since is left out: drawn anew, the split would put patients who were trained on among those who
-    test. Where one patient's slices train and validate, nothing can be marked; they are cut alike again.
+    Those are left out: drawn anew, the split would put patients who were trained on among those who test.
 
     Args:
         catalog: as it is now.
@@ -65,34 +62,28 @@ def as_begun(catalog: Catalog, record: Sequence[Mapping[str, str]]) -> tuple[Cat
     Raises:
         CatalogError: an image of then is missing.
     """
-    split = {_key(row): row["split"] for row in record}
-    if any(split[_key(row)] != row["split"] for row in record):
-        return catalog, ()
-    there: dict[tuple[str, str, str], list[Entry]] = {key: [] for key in split}
+    told = all("which" in row for row in record)  # records of earlier versions do not tell images in one file apart
+    there: dict[tuple[str, str], list[Entry]] = {}
     for entry in catalog:
-        there.get((str(entry.image), entry.name, entry.patient), []).append(entry)
-    rows = Counter(map(_key, record))
-    if gone := [key[1] for key, count in rows.items() if len(there[key]) != count]:
+        there.setdefault((str(entry.image), which(entry) if told else ""), []).append(entry)
+    entries, gone = [], []
+    for row in record:
+        several = there.get((row["image"], row["which"] if told else ""))
+        if several:
+            entries.append(replace(several.pop(0), split=row["split"]))
+        else:
+            gone.append(row["name"] or row["image"])
+    if gone:
         raise CatalogError(
             f"images {_few(gone)}", "were in the set when this training began, and are not there now as they were",
             "Put them back as they were and resume, or begin a new training", code="split-changed",
         )  # fmt: skip
-    entries = tuple(replace(entry, split=split[key]) for key, several in there.items() for entry in several)
-    notes = _drawn_notes([entry for several in there.values() for entry in several], entries)
-    if more := len(catalog) - len(entries):
-        notes.append(f"{counted(more, 'image')} {be(more)} no part of this training: it began without")
-    return replace(catalog, entries=entries), tuple(notes)
+    return replace(catalog, entries=tuple(entries)), len(catalog) - len(entries)
 
 
-def _key(row: Mapping[str, str]) -> tuple[str, str, str]:
-    return row["image"], row["name"], row["patient"]
-
-
-def _drawn_notes(stated: Sequence[Entry], marked: Sequence[Entry]) -> list[str]:
-    """What was said when parts were drawn that the catalogue's column does not name."""
-    named = {entry.split for entry in stated}
-    patients = {part: {e.patient for e in marked if e.split == part} for part in ("test", "validation")}
-    return [drawn_note(part, len(who)) for part, who in patients.items() if any(named) and who and part not in named]
+def which(entry: Entry) -> str:
+    """What tells an image from others in the same file: part, view and place."""
+    return shown(entry).removeprefix(str(entry.image))
 
 
 def missing_tests(catalog: Catalog, record: Sequence[Mapping[str, str]], job: str) -> list[str]:
@@ -127,6 +118,7 @@ def split_rows(parts: Mapping[str, Sequence[Entry]]) -> list[dict[str, Any]]:
         {
             "image": str(entry.image), "name": entry.name, "patient": entry.patient, "split": split,
             "mask": str(entry.mask or ""), "mask_sha256": digest(entry.mask) if split == "validation" else "",
+            "which": which(entry),
         }
         for split, entries in parts.items() for entry in entries
     ]  # fmt: skip

@@ -214,15 +214,11 @@ def split_three(catalog: Catalog, validation_fraction: float, test_fraction: flo
         count = min(max(1, round(wanted[name] * len(catalog.patients))), len(order) - left)
         parts[name], order = _of_patients(parts["training"], order[:count]), order[count:]
         if any(entry.split for entry in catalog):
-            notes.append(drawn_note(name, count))
+            notes.append(
+                f"The catalogue names no {name} images: {counted(count, 'training patient')} {'was' if count == 1 else 'were'} drawn"
+            )
     training = _of_patients(parts["training"], order)
     return ThreeSplit(training, parts["validation"], parts.get("test", Catalog()), tuple(notes))
-
-
-def drawn_note(name: str, patients: int) -> str:
-    """What to know of a part that a catalogue with a split column does not name."""
-    were = "was" if patients == 1 else "were"
-    return f"The catalogue names no {name} images: {counted(patients, 'training patient')} {were} drawn"
 
 
 def split_for_task(catalog: Catalog, data: DataSpec, seed: int = SPLIT_SEED) -> ThreeSplit:

@@ -42,7 +42,7 @@ def images_of(home: Path, model: str) -> list[Images]:
     if spec.kind != "finetune":
         return []
     data, held_out = with_full_paths(spec.data), kept_patients(store, job)
-    learnt = {os.path.realpath(row["image"]) for row in read_split(store.folder(job))}
+    learnt = {os.path.realpath(row["image"]) for row in read_split(store.folder(job), home)}
     entries = [
         replace(one, split=held_out.get(one.patient, "training"))
         for one in read_catalog(data, home, channels=True)

@@ -11,7 +11,7 @@ from medssl.core.errors import WeightsError
 from medssl.datasets.spec.set_parts import SetPart
 from medssl.networks import NETWORKS, family_of
 from medssl.networks.ark import ArkPair, checked_sets
-from medssl.networks.weights.matching_report import DERIVED
+from medssl.networks.weights.matching_report import COMPUTED, DERIVED
 from medssl.networks.weights.weight_files import WeightFile
 
 PREFIX = "swin_model."  # of a Swin's names where it is not an Ark's
@@ -89,7 +89,7 @@ def begin(pair: nn.Module, file: WeightFile, partial: bool = False) -> str:
         missing = [n for n in wanted if n not in fitting and not n.endswith(DERIVED) and not _is_head(n, file)]
         if not fitting or (missing and not partial):
             _refuse(file, missing, given, wanted)
-        network.load_state_dict(fitting, strict=False)
+        network.load_state_dict({n: t for n, t in fitting.items() if not n.endswith(COMPUTED)}, strict=False)
         taken = set(fitting)
     new = [n for n in pair.student.state_dict() if n not in taken and not n.endswith(DERIVED)]
     added = f"; new: {', '.join(new[:SHOWN])}{', …' if len(new) > SHOWN else ''}" if new else ""

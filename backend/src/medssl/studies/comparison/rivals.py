@@ -142,14 +142,13 @@ def _parts(
     segments = TASKS[study.task].answers == SEGMENT
     labels = None if segments else LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
     split = seeds.derive(0, "split") % 2**31
-    intensities = getattr(config, "normalisation", NormalisationConfig())
     for value in data.files:
         of_value = data.spec(spec.data, value, run.folder)
         for size in study.sizes:
             for seed in study.seeds:
                 asked: dict[str, Any] = {SIZES[study.unit]: size, "seed": seed}
                 select = SelectionConfig(**asked)
-                parts = read_parts(of_value, run, select, split, labels, rule.orientation, intensities)
+                parts = read_parts(of_value, run, select, split, labels, rule.orientation)
                 pointed = not segments and hasattr(config, "crop") and rule != AS_STORED
                 yield value, size, seed, with_places(parts) if pointed else parts
 

@@ -52,7 +52,7 @@ def read_fold(spec: JobSpec, config: SegmentationConfig, run: Run, fold: int) ->
     """The images of a fold as its job reads them; training images are not resampled."""
     rule = geometry_rule(config.geometry, spec.version)
     data = data_of(spec.data, fold, run.folder)
-    return read_parts(data, run, SelectionConfig(), 0, orientation=rule.orientation, rule=config.normalisation)
+    return read_parts(data, run, SelectionConfig(), 0, orientation=rule.orientation)
 
 
 class FoldJobs:

@@ -19,6 +19,7 @@ from medssl.inference.volumes.postprocessing import SETTING
 from medssl.inference.volumes.uncertainty import CALIBRATION
 from medssl.networks.memory_format import channels_last
 from medssl.networks.network import Network
+from medssl.networks.weights.matching_report import COMPUTED
 from medssl.networks.weights.members import member_plan, together
 from medssl.networks.weights.weight_files import build_network, open_weights, save_weights
 from medssl.studies.comparison.run_folder import read_done
@@ -46,7 +47,7 @@ def measure(jobs: FoldJobs) -> dict[str, Any]:
     splits = [jobs.read(fold) for fold in range(jobs.folds.count)]
     plan = _common_plan(plan, jobs, splits[0])
     network = build_network(plan)
-    network.load_state_dict(tensors)
+    network.load_state_dict({n: t for n, t in tensors.items() if not n.endswith(COMPUTED)}, strict=False)
     network.plan = plan
     fabric = make_fabric(config.training, run.device)
     network = channels_last(network).to(fabric.device).eval()

@@ -47,7 +47,7 @@ from medssl.tasks.labelled_data import (
     with_geometry,
 )
 from medssl.tasks.rivals.classifiers import RivalClassifiers
-from medssl.tasks.start import check_form, start_normalisation, with_seen
+from medssl.tasks.start import check_form, check_windows, start_normalisation, with_seen
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
 
@@ -93,6 +93,7 @@ class Classification(PlainMethod):
         unseen = axes == 3 and config.test_time == "mirror" and not mirrored
         self.config, self.parts = config, replace(parts, remarks=(*parts.remarks, *[UNSEEN] * unseen))
         self.normalisation = start_normalisation(config.normalisation, file, parts.modality)
+        check_windows(parts, (self.normalisation,))
         method, arguments = classification_network(config, form, len(parts.names), file.plan if file else None)
         self._plan = Plan(
             method=method,
@@ -234,9 +235,7 @@ def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dic
     """
     labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
     rule = geometry_rule(config.geometry, spec.version)
-    parts = read_parts(
-        spec.data, run, config.select, SPLIT_SEED, labels, rule.orientation, config.normalisation, begun_with(run)
-    )
+    parts = read_parts(spec.data, run, config.select, SPLIT_SEED, labels, rule.orientation, begun_with(run))
     parts = with_seen(parts, spec, run)
     if rule != AS_STORED:
         parts = with_places(parts)

@@ -169,7 +169,7 @@ def _key(part: LabelledSplit, plan: Plan, kind: str) -> str:
         kind,
         str(plan.normalisation),
         plan.fidelity,
-        *([str(plan.geometry)] if plan.geometry.recorded else ()),
+        *([str(plan.geometry), *[WHOLE] * (len(plan.input_size) == 3)] if plan.geometry.recorded else ()),
         *(image.path.stem for image in part.images),
     ]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]

@@ -10,6 +10,7 @@ import numpy as np
 
 from medssl.core.run import Run
 from medssl.datasets.cache.cached_volume import CachedVolume
+from medssl.datasets.entry import shown
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, case_metrics, mean_known
 from medssl.evaluation.prediction_tables import NUMBERS
 from medssl.evaluation.verdicts import place_not_tested
@@ -113,7 +114,7 @@ class RivalSegmentation:
                         cases = case_metrics(numbers, truth, image.spacing, self.classes.names, tolerance)
                     else:
                         cases = _overlap_rows(numbers, truth, self.classes.names)
-                    rows[name] += [{"image": str(entry.image), "patient": entry.patient, **row} for row in cases]
+                    rows[name] += [{"image": shown(entry), "patient": entry.patient, **row} for row in cases]
         return found
 
     def _seen(

@@ -152,7 +152,7 @@ class Measured:
         volume = part.images[n]
         bounds = window(self.normalisation, volume.statistics, volume.name)
         worst.add(
-            str(part.entries[n].image), dice, volume.whole().array, numbers, self.truth(part, n), volume.spacing, bounds
+            shown(part.entries[n]), dice, volume.whole().array, numbers, self.truth(part, n), volume.spacing, bounds
         )
 
     def truth(self, part: LabelledSplit, n: int) -> np.ndarray:

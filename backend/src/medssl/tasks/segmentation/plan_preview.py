@@ -29,7 +29,7 @@ def preview_plan(spec: JobSpec, run: Run) -> tuple[list[dict[str, str]], dict[st
     config = build(SegmentationConfig, spec.config)
     rule = geometry_rule(config.geometry, spec.version)
     seed = SPLIT_SEED
-    parts = read_parts(spec.data, run, config.select, seed, orientation=rule.orientation, rule=config.normalisation)
+    parts = read_parts(spec.data, run, config.select, seed, orientation=rule.orientation)
     geometry = training_geometry(parts.training.images, rule)
     file = open_start(spec)
     setup = setup_of(config, parts, file, run.device)

@@ -54,7 +54,7 @@ from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.loss import loss_of, make_loss
 from medssl.tasks.segmentation.measuring import Held, Measured, no_rivals, rivals_beside
 from medssl.tasks.segmentation.planning import planned_for, settled, setup_of
-from medssl.tasks.start import check_channels, further_normalisations, start_normalisation, with_seen
+from medssl.tasks.start import check_channels, check_windows, further_normalisations, start_normalisation, with_seen
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
 
@@ -105,6 +105,7 @@ class Segmentation(PlainMethod):
         self.classes = classes_of(config, file, parts)
         self.normalisation = start_normalisation(config.normalisation, file, parts.modality)
         self.further = further_normalisations(config.normalisation, file, parts.modalities)
+        check_windows(parts, (self.normalisation, *self.further))
         count = 1 + len(self.further)
         check_channels(count, self.form)
         method, arguments = segmentation_network(
@@ -304,10 +305,8 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
         CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Segmentation`.
     """
     rule = geometry_rule(config.geometry, spec.version)
-    parts = read_parts(
-        spec.data, run, config.select, SPLIT_SEED, orientation=rule.orientation, rule=config.normalisation,
-        begun=begun_with(run),
-    )  # fmt: skip
+    begun = begun_with(run)
+    parts = read_parts(spec.data, run, config.select, SPLIT_SEED, orientation=rule.orientation, begun=begun)
     parts = with_seen(parts, spec, run)
     check_groups(parts, attribute_groups(config.groups))
     parts = with_geometry(parts, training_geometry(parts.training.images, rule), run)
