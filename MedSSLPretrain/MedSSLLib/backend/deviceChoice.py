@@ -7,6 +7,7 @@ from slicer.i18n import tr as _
 from medssl.client import api
 from medssl.core.errors import ResourceError
 from medssl.jobs.cards import NO_GPU
+from MedSSLLib.backend.qtTransport import unlessDisconnected
 from MedSSLLib.widgets.fitting import addItem, breakable, fitCombo
 from MedSSLLib.widgets.signal import Signal
 
@@ -34,7 +35,7 @@ class DeviceChoice:
         """Ask a backend what it has; None where there is none."""
         self.transport, self._devices, self.error = transport, [], None
         if transport is not None:
-            transport.send(api.devices(), self._show, self._failed)
+            transport.send(api.devices(), self._show, unlessDisconnected(self._failed))
 
     def text(self) -> str:
         """What the next job computes on, in a few words."""

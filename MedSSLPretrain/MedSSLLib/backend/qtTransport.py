@@ -12,6 +12,7 @@ from medssl.client import api
 from medssl.client.proven import Proven
 from medssl.core.errors import MedSSLError, ResourceError
 
+DISCONNECTED = "disconnected"  # code of the error of who waited when the backend went
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MANAGER = "MedSSLNetwork"  # name of the object
 TIMEOUT_S = 60  # without any byte; GET /devices imports torch in a child
@@ -48,7 +49,12 @@ def disconnected(url: str) -> ResourceError:
         _("backend at {url}").format(url=url),
         _("Start or connect it again, then repeat what you asked for"),
     )
-    return ResourceError(value, _("was disconnected"), remedy, code="disconnected")
+    return ResourceError(value, _("was disconnected"), remedy, code=DISCONNECTED)
+
+
+def unlessDisconnected(onError: Callable) -> Callable:
+    """For what nobody waits for: that the backend was stopped meanwhile is no error of it."""
+    return lambda error: None if isinstance(error, MedSSLError) and error.code == DISCONNECTED else onError(error)
 
 
 class QtTransport:
@@ -76,7 +82,8 @@ class QtTransport:
         The token goes only to a server that has shown that it knows it: where that was long ago, it is asked first.
         """
         reply = _Reply(self, call, onDone, onError)
-        self._replies.add(reply)  # an unreferenced reply dies
+        if not self._closed:
+            self._replies.add(reply)  # an unreferenced reply dies
         return reply
 
     def close(self) -> None:

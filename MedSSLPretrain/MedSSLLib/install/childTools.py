@@ -123,11 +123,20 @@ def run(arguments: list[str]) -> int:
     group = {"start_new_session": True} if os.name == "posix" else {"creationflags": subprocess.CREATE_NO_WINDOW}
     child = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.DEVNULL, **group)
     threading.Thread(target=_awaitEnd, args=(left,), daemon=True).start()
-    while child.poll() is None and not left.is_set() and os.getppid() == parent:
-        time.sleep(WATCH_S)
-    if child.poll() is None:
-        _endTree(child.pid)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _leave)
+    try:
+        while child.poll() is None and not left.is_set() and os.getppid() == parent:
+            time.sleep(WATCH_S)
+    finally:  # Ctrl+C in the terminal that Slicer was started from does not reach the child's own group
+        if child.poll() is None:
+            _endTree(child.pid)
     return child.wait()
+
+
+def _leave(number: int, _frame) -> None:
+    raise SystemExit(128 + number)
 
 
 def _awaitEnd(left: threading.Event) -> None:

@@ -46,7 +46,7 @@ class EnvironmentChoices:
         )
         ui.wheelsPath.connect("currentPathChanged(QString)", lambda path: self._keep("Wheels", path))
         ui.placePath.connect("currentPathChanged(QString)", lambda _path: self._placeChanged())
-        ui.placePath.comboBox().lineEdit().connect("editingFinished()", self._choosePlace)
+        ui.placePath.comboBox().lineEdit().connect("editingFinished()", self._placeTyped)
         ui.proxyEdit.connect("editingFinished()", self._chooseProxy)
         ui.certificatePath.connect("currentPathChanged(QString)", self._chooseCertificate)
 
@@ -141,9 +141,17 @@ class EnvironmentChoices:
         if not self.ui.placePath.comboBox().lineEdit().modified:
             self._choosePlace()
 
+    def _placeTyped(self) -> None:
+        line = self.ui.placePath.comboBox().lineEdit()
+        if (
+            line.modified and self.ui.placePath.enabled
+        ):  # the focus leaves the field for many reasons, also while it is locked
+            line.modified = False
+            self._choosePlace()
+
     def _choosePlace(self) -> None:
         path, before, self.placeError = self.ui.placePath.currentPath.strip(), self.placeError, None
-        if path == str(ownPlace()):
+        if path and Path(path) == ownPlace():
             if before is not None:
                 self.changed.emit()
             return

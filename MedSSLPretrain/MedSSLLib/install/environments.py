@@ -90,12 +90,15 @@ def environments(variables: Mapping[str, str] = os.environ, otherPython: str = "
 
 def chosenEnvironment(variables: Mapping[str, str] = os.environ) -> Environment | None:
     """The Python for console and batch, or None where there is none: of MEDSSL_PYTHON, as the user chose in the panel, or the
-    first that exists; Slicer's only if it was chosen."""
+    first that exists; Slicer's only if it was chosen and there is no other, since any Slicer has one."""
     settings = qt.QSettings()
     key, other = (str(settings.value(f"MedSSL/{name}", "") or "") for name in ("Environment", "OtherPython"))
     found = {one.key: one for one in environments(variables, other) if one.exists}
-    wanted = found.get(VARIABLE) or found.get(key)
-    return wanted or next((one for one in found.values() if one.key != SLICER), None)
+    others = [one for one in found.values() if one.key != SLICER]
+    chosen = found.get(key)
+    if VARIABLE in found or not others:
+        return found.get(VARIABLE) or chosen
+    return chosen if chosen in others else others[0]
 
 
 def ownPlace() -> Path:

@@ -12,6 +12,8 @@ from MedSSLLib.install.childTools import MARK
 
 FILE = "medssl-environment.json"
 FORMAT = 1
+EARLIER_SOURCE = "backend-source"  # beside the environment, from which earlier versions installed
+LEFT_BY_SYSTEMS = {"desktop.ini", "Thumbs.db"}
 TOOL_FOLDERS = {"uv", "python", "downloads"}  # what an installer's folder holds beside its mark
 
 
@@ -87,7 +89,7 @@ def isOfEarlierVersion(environment: Path, installer: Path) -> bool:
     if any((environment / name).exists() for name in (MARK, FILE)) or not (environment / "pyvenv.cfg").is_file():
         return False
     found = [*environment.glob("lib/python*/site-packages/medssl-*"), *environment.glob("Lib/site-packages/medssl-*")]
-    return bool(found) and (installer / "uv").is_dir()
+    return bool(found) and any(one.is_dir() for one in (installer / "uv", environment.parent / EARLIER_SOURCE))
 
 
 def ourFolders(environment: Path, installer: Path) -> tuple[Path, ...]:
@@ -96,7 +98,7 @@ def ourFolders(environment: Path, installer: Path) -> tuple[Path, ...]:
     An installer's folder of an earlier version has no mark: it belongs to an environment that is ours, and holds nothing else.
     """
     found = [environment] if isOurs(environment, installer) else []
-    if (installer / MARK).is_file() or (found and _isInstaller(installer)):
+    if (installer / MARK).is_file() or (found and _names(installer) and _names(installer) <= TOOL_FOLDERS):
         found.append(installer)
     return tuple(found)
 
@@ -105,8 +107,9 @@ def foreign(environment: Path, installer: Path) -> Path | None:
     """The first of the two folders that holds other files than what the panel puts there; None: neither does."""
     if _names(environment) and not isOurs(environment, installer):
         return environment
-    known = (installer / MARK).is_file() or _isInstaller(installer)
-    return installer if _names(installer) and not known else None
+    if installer in ourFolders(environment, installer) or (installer / MARK).is_file() or _isInstaller(installer):
+        return None
+    return installer if _names(installer) else None
 
 
 def _isInstaller(folder: Path) -> bool:
@@ -115,4 +118,9 @@ def _isInstaller(folder: Path) -> bool:
 
 
 def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    """What lies in a folder, but for what systems leave in any."""
+    try:
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    except OSError as error:  # it may not be read: then it is not ours
+        return {str(error)}
+    return {name for name in names if not name.startswith(".") and name not in LEFT_BY_SYSTEMS}

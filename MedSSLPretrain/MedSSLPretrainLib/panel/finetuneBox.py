@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from MedSSLLib.backend.qtTransport import unlessDisconnected
 from MedSSLLib.scene.labelMaps import isCorrected
 from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.steps import StepRunner, Steps
@@ -155,8 +156,8 @@ class FinetuneBox(JobBox):
         """Ask the backend for its tasks and models."""
         transport = self._backend.transport
         if transport is not None:
-            transport.send(api.tasks(), self.tasks.setMethods, self.showError)
-            transport.send(api.models(), self._onModels, self.showError)
+            transport.send(api.tasks(), self.tasks.setMethods, unlessDisconnected(self.showError))
+            transport.send(api.models(), self._onModels, unlessDisconnected(self.showError))
 
     def tickComplete(self) -> None:
         """Tick every volume that has what the task learns from."""

@@ -40,6 +40,7 @@ class RunBox:
         self.ui, self._backend, self._poll = ui, backend, pollSeconds
         self.view: JobView | None = None
         self._jobId, self._next, self._runner, self._transport = "", 0, None, None
+        self._where = ""  # the backend at which the job was seen
         self.chart = None
         self._plotView = None
         ui.runSection.connect("contentsCollapsed(bool)", lambda collapsed: None if collapsed else self._showChart())
@@ -153,7 +154,7 @@ class RunBox:
         return f", {status.message}" if status.message and status.state == RUNNING else ""
 
     def _seen(self, view: JobView) -> None:
-        self.view = view
+        self.view, self._where = view, self._transport.address.url
         self.update()
         self.changed.emit()
 
@@ -188,10 +189,11 @@ class RunBox:
             self.ui.logEdit.appendPlainText(text)
 
     def _failed(self, error: Exception) -> None:
-        """One look that fails ends nothing, unless there is no such job any more."""
+        """One look that fails ends nothing, unless there is no such job any more; another backend knows nothing of it."""
         self._runner = None
         if isinstance(error, NotFoundError):
-            self._jobId, self.view = "", None
+            here = self._where in ("", self._transport.address.url)
+            self._jobId, self.view = "" if here else self._jobId, None
             self.update()
         elif isinstance(error, MedSSLError):
             self._runner = StepRunner(_pause(), None, lambda _none: self.followOn(), self._failed).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import slicer
+from MedSSLLib.backend.qtTransport import unlessDisconnected
 from MedSSLLib.steps import StepRunner
 from MedSSLLib.widgets.actionBox import IDLE, Action, ActionBox, unfulfilled
 from MedSSLLib.widgets.fitting import breakable, softLabel
@@ -133,7 +134,9 @@ class RoundsBox(ActionBox):
             self._asked = job
             if self._runner is not None:
                 self._runner.stop()
-            self._runner = StepRunner(_roundsOf(job), transport, self._showRounds, self.showError).start()
+            self._runner = StepRunner(
+                _roundsOf(job), transport, self._showRounds, unlessDisconnected(self.showError)
+            ).start()
 
     def _showRounds(self, rounds) -> None:
         self.rounds = list(rounds)

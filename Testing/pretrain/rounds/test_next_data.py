@@ -30,7 +30,12 @@ def test_a_folder_again_is_read_likewise(nextData):
 def test_a_table_has_columns_for_what_a_folder_needs_patterns_for(nextData):
     data = nextData(BEFORE, DataSpec(path="/data/more.csv"))
     assert (data.pattern, data.channels, data.masks, data.modality) == ("", (), "", "")
-    assert (data.patient_ids, data.gaps, data.unreadable_share, data.validation_fraction) == ("plain", "resample", 0.1, 0.25)
+    assert (data.patient_ids, data.gaps, data.unreadable_share, data.validation_fraction) == (
+        "plain",
+        "resample",
+        0.1,
+        0.25,
+    )
 
 
 def test_volumes_of_the_scene_say_all_but_what_is_read_from_files(nextData):

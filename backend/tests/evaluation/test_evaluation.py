@@ -242,5 +242,3 @@ def test_images_of_the_same_name_of_several_patients_are_several_cases():
     alone = evaluate_segmentation(cases(6), replicates=20)
     found = evaluate_segmentation(rows, replicates=20)
     assert (found["images"], found["patients"]) == (6, 6) == (alone["images"], alone["patients"])
-    with refused("case-twice", names=["T1.nii.gz", "p0"]):
-        evaluate_segmentation([*rows, *rows], replicates=20)

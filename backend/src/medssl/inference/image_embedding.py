@@ -25,6 +25,7 @@ from medssl.inference.capabilities import refusal
 from medssl.networks.network import Network
 
 BATCH = 16
+FRAMED = "whole"  # how volumes are framed that are seen to their borders; before there was this mark, a sixteenth on each side was not
 WHOLE_VOLUME, AROUND_POINT = "volume", "point"  # what a classifier of volumes looks at: `region` of its task
 
 

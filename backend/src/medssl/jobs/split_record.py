@@ -55,7 +55,8 @@ def begun_with(run: Run) -> Begun | None:
     if not run.resume or not (rows := _recorded(run.folder, run.home)):
         return None
     about = read_json(run.folder / BEGUN) if (run.folder / BEGUN).is_file() else {}
-    return Begun(tuple(rows), **{name: value if name == "kind" else tuple(value) for name, value in about.items()})
+    said = {name: tuple(about.get(name, ())) for name in ("classes", "notes", "about")}
+    return Begun(tuple(rows), about.get("kind", ""), **said)
 
 
 def read_split(folder: Path, home: Path | None = None) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from task_sets import SMALL, run, task_spec, write_pictures, write_table, write_
 from medssl.core.errors import CancelledError
 from medssl.core.plan import read_plan
 from medssl.core.protocol import DataSpec
+from medssl.datasets.catalog.catalog import Catalog
+from medssl.datasets.catalog.labels import LabelSpec
+from medssl.datasets.entry import Entry
+from medssl.datasets.splits.kept_split import as_begun, split_rows
+from medssl.datasets.splits.split import SPLIT_SEED
 from medssl.jobs.split_record import read_split
 from medssl.tasks.labelled_data import read_parts
 from medssl.tasks.run import run_task
@@ -145,15 +151,91 @@ def test_an_image_that_cannot_be_shown_to_the_network_is_left_out_before_the_tra
     assert len(warned) == 1 and f"image{spoilt}" in warned[0]["message"] and "constant" in warned[0]["message"]
 
 
-def test_a_ct_that_is_none_is_left_out(tmp_path):
+def test_a_ct_that_is_none_is_refused_before_the_training(tmp_path):
     write_volumes(tmp_path / "data")
-    for number in range(6):
+    for number in range(8):
         picture = sitk.ReadImage(str(tmp_path / "data" / f"image{number}.nrrd"))
-        sitk.WriteImage(picture - (0 if number == 2 else 1000), str(tmp_path / "data" / f"image{number}.nrrd"))
-    data = replace(table(tmp_path / "data", range(6)), modality="CT")
+        sitk.WriteImage(picture - (0 if number == 7 else 1000), str(tmp_path / "data" / f"image{number}.nrrd"))
+    data = replace(table(tmp_path / "data", range(8), split=lambda row: row["split"]), modality="CT")
+    job = FakeRun(tmp_path / "job", tmp_path / "home")
+    with refused("not-hounsfield", names="image7"):
+        run_task(task_spec("segmentation", data), job)
+    assert not job.of("loss"), "the test image is looked at before the training"
+
+
+def test_a_constant_further_channel_is_left_out(tmp_path, volumes):
+    shutil.copyfile(volumes / "mask0.nrrd", volumes / "other0.nrrd")
+    for number in range(1, 5):
+        shutil.copyfile(volumes / f"image{number - 1}.nrrd", volumes / f"other{number}.nrrd")
+    flat = sitk.ReadImage(str(volumes / "other3.nrrd"))
+    sitk.WriteImage(flat * 0, str(volumes / "other3.nrrd"))
+    rows = [
+        {"image": f"image{n}.nrrd", "image_1": f"other{n}.nrrd", "patient": f"p{n}", "mask": f"mask{n}.nrrd", "modality": "MR"}
+        for n in range(1, 5)
+    ]  # fmt: skip
+    data = DataSpec(path=str(write_table(volumes / "two.csv", rows)), test_fraction=0.0)
     parts = read_parts(data, FakeRun(tmp_path / "job", tmp_path / "home"), SelectionConfig(), 0)
-    assert [one.entry.name for one in parts.skipped] == ["image2"] and parts.count == 5
-    assert "Hounsfield" in parts.skipped[0].reason
+    assert [one.entry.patient for one in parts.skipped] == ["p3"] and "constant" in parts.skipped[0].reason
+
+
+def test_classes_of_patients_that_were_not_chosen_stay(tmp_path):
+    """What was taught was decided on the whole set; of what is resumed a part is left."""
+    write_pictures(tmp_path / "data")
+    own = {"source": "pictures.csv", "split": lambda row: row["split"]}
+    data = table(tmp_path / "data", range(12), **own)
+    with (tmp_path / "data" / "set.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    train = [row for row in rows if row["split"] == "train"]
+    spec = task_spec("classification", data, labels="shade", select={"patients": 4, "seed": 1})
+    probe = FakeRun(tmp_path / "look", tmp_path / "home")
+    labels = LabelSpec(("shade",))
+    chosen = {
+        one.patient
+        for one in read_parts(data, probe, SelectionConfig(patients=4, seed=1), SPLIT_SEED, labels).training.entries
+    }
+    other = next(row for row in train if row["patient"] not in chosen)
+    other["shade"] = "dim"
+    write_table(tmp_path / "data" / "set.csv", rows)
+    job = begin(spec, tmp_path)
+    go_on(spec, job)
+    assert read_plan(job.folder / "results" / "model.safetensors").task["classes"] == ["bright", "dark", "dim"]
+
+
+def test_a_copied_home_goes_on(tmp_path):
+    """Uploaded volumes lie in the home folder, whose place the record names."""
+    write_volumes(tmp_path / "first" / "volumes")
+    spec = task_spec("segmentation", table(tmp_path / "first" / "volumes", range(5)))
+    job = FakeRun(tmp_path / "first" / "jobs" / "one", tmp_path / "first", cancel_at=2)
+    with pytest.raises(CancelledError):
+        run_task(spec, job)
+    before = recorded(job)
+    shutil.move(tmp_path / "first", tmp_path / "second")
+    data = replace(spec.data, path=str(tmp_path / "second" / "volumes" / "set.csv"))
+    again = FakeRun(tmp_path / "second" / "jobs" / "one", tmp_path / "second", resume=True)
+    run_task(replace(spec, data=data), again)
+    assert recorded(again) == before
+
+
+def test_rows_of_one_scan_keep_their_order_and_new_ones_are_left_out():
+    def entry(n: int, scan: str = "a") -> Entry:
+        return Entry(Path(f"/{scan}.nrrd"), scan, name=scan, point=(float(n), 0.0, 0.0))
+
+    began = [entry(0), entry(5, "b"), entry(1)]
+    record = [
+        {key: str(value) for key, value in row.items()}
+        for row in split_rows({"training": began[:2], "test": began[2:]})
+    ]
+    now = Catalog((entry(1), entry(7), entry(5, "b"), entry(0)))
+    kept, added = as_begun(now, record)
+    assert [(one.point[0], one.split) for one in kept] == [
+        (0.0, "training"),
+        (5.0, "training"),
+        (1.0, "test"),
+    ] and added == 1
+    with refused("split-changed", names="a"):
+        as_begun(Catalog((entry(0), entry(5, "b"), entry(7))), record)
+    older = [{name: value for name, value in row.items() if name != "which"} for row in record]
+    assert len(as_begun(now, older)[0]) == 3, "records of earlier versions do not tell them apart"
 
 
 def test_a_round_draws_no_test_patients_from_those_who_trained(tmp_path, volumes):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from medssl.core.errors import WeightsError
 from medssl.core.plan import Plan, read_plan
+from medssl.inference.image_embedding import FRAMED
 from medssl.networks.network import Network
 from medssl.networks.weights.weight_files import open_weights
 
@@ -63,6 +64,11 @@ def open_probe(path: Path, model: Callable[[str], Network]) -> Probe:
             "Bring back the model it was made with, or probe this one",
             code="probe-of-another-model",
         )
+    if len(source.input_size) == 3 and source.geometry.recorded and task.get("framing") != FRAMED:
+        raise WeightsError(
+            f"{path}, a probe of an earlier version", "stands on embeddings that did not see the borders of volumes",
+            "Probe the model again", code="probe-of-earlier-embeddings",
+        )  # fmt: skip
     plan = replace(file.plan, geometry=source.geometry)  # images are brought to what the model below sees
     arrays = {name: tensor.float().numpy() for name, tensor in file.tensors.items()}
     try:

@@ -14,16 +14,13 @@ from filelock import FileLock, Timeout
 from medssl.core.errors import ResourceError
 from medssl.core.files import disk_errors
 from medssl.datasets.entry import Entry
-from medssl.inference.image_embedding import image_size
+from medssl.inference.image_embedding import FRAMED, image_size
 from medssl.inspection.search.case_images import describe_entries
 from medssl.networks.network import Network
 
 FILE, LOCK = "index.sqlite", "index.lock"
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS cases (key TEXT PRIMARY KEY, stamp TEXT, problem TEXT, vector BLOB, thumbnail BLOB)"
-)
-WHOLE = (
-    " whole"  # in the stamp of volumes that are seen to their borders; before, their outermost sixteenth was cut off
 )
 WAIT_S = 0.5  # between two looks whether another process has finished building
 CountProgress = Callable[[int, int], None]
@@ -109,7 +106,7 @@ class CaseIndex:
         Raises:
             ResourceError: the disk is full, or the index is damaged.
         """
-        look = WHOLE if len(image_size(net)) == 3 else ""
+        look = f" {FRAMED}" if len(image_size(net)) == 3 else ""
         wanted = {key_of(entry): stamp_of(entry) + look for entry in entries}
         changes = Changes()
         if wanted != self._stamps:

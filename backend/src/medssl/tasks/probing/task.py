@@ -20,7 +20,7 @@ from medssl.evaluation.metrics.classification_metrics import MEAN, classificatio
 from medssl.images.geometry_config import STORED, GeometryConfig, geometry_rule
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.inference.classification.probe import KNearest, LinearProbe, fit_linear
-from medssl.inference.image_embedding import embed_images, whole_image
+from medssl.inference.image_embedding import FRAMED, embed_images, whole_image
 from medssl.networks.network import Network
 from medssl.networks.weights.tensor_files import read_safetensors, write_safetensors
 from medssl.networks.weights.weight_files import load_weights, save_weights
@@ -84,7 +84,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
         modality=parts.modality,
         task={
             "name": "probing", "kind": parts.kind, "labels": config.labels, "classes": list(parts.names), "probe": config.probe,
-            "features": kind, "setting": chosen.setting, "model": spec.start_from, "model_sha256": source.sha256,
+            "features": kind, "setting": chosen.setting, "model": spec.start_from, "model_sha256": source.sha256, **({"framing": FRAMED} if _framed(source) else {}),
             "thresholds": thresholds, "temperature": temperatures, **chosen.probe.about(),
         },
         provenance={"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from},
@@ -162,6 +162,11 @@ def _embedded(part: LabelledSplit, name: str, net: Network, plan: Plan, kind: st
     return features
 
 
+def _framed(plan: Plan) -> bool:
+    """Whether volumes are fitted into what the network sees."""
+    return len(plan.input_size) == 3 and plan.geometry.recorded
+
+
 def _key(part: LabelledSplit, plan: Plan, kind: str) -> str:
     names = [
         plan.sha256,
@@ -169,7 +174,8 @@ def _key(part: LabelledSplit, plan: Plan, kind: str) -> str:
         kind,
         str(plan.normalisation),
         plan.fidelity,
-        *([str(plan.geometry), *[WHOLE] * (len(plan.input_size) == 3)] if plan.geometry.recorded else ()),
+        *([str(plan.geometry)] if plan.geometry.recorded else ()),
+        *[FRAMED] * _framed(plan),
         *(image.path.stem for image in part.images),
     ]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
