@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import qt
 from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install import childTools
+from MedSSLLib.install import environments as environmentsModule
 from MedSSLLib.install.environmentBuilder import EnvironmentBuilder
 from MedSSLLib.install.environments import (
     OTHER,
@@ -206,6 +208,25 @@ def test_only_what_the_panel_has_made_may_be_deleted(folder, harness):
     assert ourFolders(folder, installer) == (folder, installer) and foreign(folder, installer) is None
 
 
+def test_files_that_systems_leave_are_nobodys(folder, harness):
+    installer = folder.parent / "installer"
+    ofEarlierVersion(folder)
+    for name in (".DS_Store", "desktop.ini"):
+        (installer / name).write_text("")
+    assert ourFolders(folder, installer) == (folder, installer) and foreign(folder, installer) is None
+    writeState(folder, InstallState())
+    shutil.rmtree(installer / "uv")  # a removal that was cancelled
+    assert ourFolders(folder, installer) == (folder, installer) and foreign(folder, installer) is None
+
+
+def test_an_environment_that_was_made_without_an_installer_is_known(folder, harness):
+    ofEarlierVersion(folder)
+    shutil.rmtree(folder.parent / "installer")
+    assert ourFolders(folder, folder.parent / "installer") == ()
+    (folder.parent / "backend-source").mkdir()
+    assert ourFolders(folder, folder.parent / "installer") == (folder,)
+
+
 def test_what_an_earlier_version_has_made_is_known(folder, harness):
     installer = folder.parent / "installer"
     ofEarlierVersion(folder)
@@ -238,7 +259,7 @@ def test_environment_choices(harness, folder, tmp_path):
     assert next(e for e in environments({}) if e.key == SLICER).exists
 
 
-def test_console_and_samples_take_the_python_that_was_chosen(harness, folder, tmp_path):
+def test_console_and_samples_take_the_python_that_was_chosen(harness, folder, tmp_path, monkeypatch):
     settings, python = qt.QSettings(), tmp_path / "python"
     settings.clear()
     ofEarlierVersion(folder)
@@ -252,6 +273,8 @@ def test_console_and_samples_take_the_python_that_was_chosen(harness, folder, tm
     assert chosenEnvironment({}).python == str(python)
     settings.setValue("MedSSL/Environment", SLICER)
     assert chosenEnvironment({}).key == SLICER
+    monkeypatch.setattr(environmentsModule, "find_spec", lambda name: None)
+    assert chosenEnvironment({}).key == OWN, "chosen, and nothing was installed into it"
     assert chosenEnvironment({"MEDSSL_PYTHON": sys.executable}).python == sys.executable
     settings.clear()
     ownPython().unlink()

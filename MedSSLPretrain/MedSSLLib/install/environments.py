@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import qt
@@ -18,6 +19,7 @@ from MedSSLLib.backendLocator import backendFolder
 from MedSSLLib.install.installState import isOfEarlierVersion, readState
 
 VARIABLE, OWN, SLICER, OTHER = "variable", "own", "slicer", "other"
+PACKAGES = ("torch", "fastapi", "uvicorn")  # without which no backend starts
 PLACE_FILE = "environment-place.json"  # in the home folder, where another place was chosen
 
 
@@ -90,15 +92,14 @@ def environments(variables: Mapping[str, str] = os.environ, otherPython: str = "
 
 def chosenEnvironment(variables: Mapping[str, str] = os.environ) -> Environment | None:
     """The Python for console and batch, or None where there is none: of MEDSSL_PYTHON, as the user chose in the panel, or the
-    first that exists; Slicer's only if it was chosen and there is no other, since any Slicer has one."""
+    first that exists; Slicer's only if it was chosen and the backend's packages are in it, since any Slicer has one."""
     settings = qt.QSettings()
     key, other = (str(settings.value(f"MedSSL/{name}", "") or "") for name in ("Environment", "OtherPython"))
     found = {one.key: one for one in environments(variables, other) if one.exists}
-    others = [one for one in found.values() if one.key != SLICER]
-    chosen = found.get(key)
-    if VARIABLE in found or not others:
-        return found.get(VARIABLE) or chosen
-    return chosen if chosen in others else others[0]
+    if not all(find_spec(name) for name in PACKAGES):  # of Slicer's Python, which is this one
+        found.pop(SLICER, None)
+    wanted = found.get(VARIABLE) or found.get(key)
+    return wanted or next((one for one in found.values() if one.key != SLICER), None)
 
 
 def ownPlace() -> Path:
