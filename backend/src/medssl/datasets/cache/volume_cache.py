@@ -26,6 +26,7 @@ from medssl.datasets.cache.packing import pack
 from medssl.datasets.entry import Entry, read_entry
 from medssl.images.borders import box_of
 from medssl.images.channels.fit import Fit
+from medssl.images.formats.voxel_files import voxel_files
 from medssl.images.geometry import reorient
 from medssl.images.geometry_config import STORED
 from medssl.images.intensity.volume_statistics import LEVELS, VolumeStatistics, compute
@@ -35,8 +36,6 @@ from medssl.images.planes import as_plane, is_flat
 from medssl.images.resampling import on_grid, resample, resample_labels, resampled_shape
 from medssl.images.volume import Volume, compact, guess_modality
 
-VOXELS_IN = re.compile(r"^\s*(?:ElementDataFile|data ?file)\s*[:=]+(.+)$", re.IGNORECASE | re.MULTILINE)
-HEADER = 2**16  # bytes of a header that are looked into
 VERSION, VERSION_STORED = 3, 2  # of the keys; as stored, what earlier versions left is used
 VOLUME_FILES, MASK_FILES = (".json", ".npy", ".b2nd"), (".json", "-places.npy", ".b2nd")
 RESAMPLED, CHANNEL = 1, 1  # versions of resampled entries, and of channels on the grid of the first
@@ -285,7 +284,7 @@ def _known(path: Path, series: tuple[Path, ...] = ()) -> list[str]:
         path, number = split_choice(path.resolve())
         if re.fullmatch(r"[0-9a-f]{64}\.nrrd", path.name):
             return [path.stem]
-        files = sorted(series) or (sorted(path.iterdir()) if path.is_dir() else [path, *_voxel_files(path)])
+        files = sorted(series) or (sorted(path.iterdir()) if path.is_dir() else [path, *voxel_files(path)])
         known = [f"{file}|{file.stat().st_mtime_ns}|{file.stat().st_size}" for file in files]
         "".join(known).encode()
     except (OSError, RuntimeError) as error:  # a circle of links is a RuntimeError up to Python 3.12
@@ -296,16 +295,3 @@ def _known(path: Path, series: tuple[Path, ...] = ()) -> list[str]:
     except UnicodeEncodeError as error:
         raise VolumeError(path, "has a name that is no valid text", "Rename it", code="name-unreadable") from error
     return known if number is None else [*known, f"#{number}"]
-
-
-def _voxel_files(path: Path) -> list[Path]:
-    """Where the voxels are of a header that stands alone, by its own words or, of .hdr, by its name."""
-    kind = path.suffix.lower()
-    if kind == ".hdr":
-        named = [f"{path.stem}.img", f"{path.stem}.img.gz"]
-    elif kind in (".mhd", ".nhdr"):
-        with path.open("rb") as file:
-            named = VOXELS_IN.findall(file.read(HEADER).decode("latin-1"))
-    else:
-        return []
-    return [one for name in named if (one := path.parent / name.strip()).is_file()]
