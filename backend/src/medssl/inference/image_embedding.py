@@ -39,8 +39,9 @@ def whole_image(
 ) -> np.ndarray:
     """An image in 0...1 at 8/7 of the size that the network takes, for crops to be taken from.
 
-    A volume that is looked at as a whole lies inside the middle crop, the one that an embedding is made from. A network that was trained on whole images gets the whole image at the very size that it takes instead, resized
-    without regard to its aspect; `for_crops` at 8/7 of that size, too.
+    A volume that is looked at as a whole lies inside the middle crop, the one that an embedding is made from. A network that
+    was trained on whole images gets the whole image at the very size that it takes instead, resized without regard to its
+    aspect; with `for_crops` at 8/7 of that size, too.
 
     Args:
         volume: 2D, or 3D (with a view, for a network of radiographs).
