@@ -27,6 +27,7 @@ from collections.abc import Iterator
 TIMEOUT_S = 6.0
 ON_ERROR = "onexc" if sys.version_info >= (3, 12) else "onerror"
 MARK = "medssl-made.json"  # in the folders that the panel has made, with all in them
+NEUTRAL_FOLDER = os.getcwd()  # in which the panel starts this: one that holds nothing to import
 WATCH_S = 0.05  # between two looks at a program
 ABSENT = (404, 405)  # the server answers; what it has there does not matter
 
@@ -121,7 +122,7 @@ def run(arguments: list[str]) -> int:
     """
     parent, left = os.getppid(), threading.Event()
     group = {"start_new_session": True} if os.name == "posix" else {"creationflags": subprocess.CREATE_NO_WINDOW}
-    child = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.DEVNULL, **group)
+    child = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.DEVNULL, cwd=NEUTRAL_FOLDER, **group)
     threading.Thread(target=_awaitEnd, args=(left,), daemon=True).start()
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
@@ -156,8 +157,10 @@ def _endTree(pid: int) -> None:
     if os.name == "posix":
         os.killpg(pid, signal.SIGKILL)
         return
-    command, hidden = ["taskkill", "/T", "/F", "/PID", str(pid)], subprocess.CREATE_NO_WINDOW
-    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, creationflags=hidden, check=False)
+    subprocess.run(
+        ["taskkill", "/T", "/F", "/PID", str(pid)], stdin=subprocess.DEVNULL, capture_output=True,
+        creationflags=subprocess.CREATE_NO_WINDOW, check=False,
+    )  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:

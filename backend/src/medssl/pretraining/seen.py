@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from medssl.core.capabilities import HEADS
 from medssl.core.errors import MedSSLError, counted
 from medssl.core.protocol import JobSpec
 
 NO_TEST = "NOT A TEST"
-LABELLED = "ark"  # the method that learns from labels
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ def found_in(seen: Seen, images: Iterable[str | Path]) -> tuple[int, str, int]:
 
 def notes_on_start(home: Path, start: str, images: Iterable[str | Path]) -> tuple[str, ...]:
     """What to know of test images that weights, with which a training begins, have learnt with their labels."""
+    from medssl.core.plan import read_plan
     from medssl.jobs.store import JobStore
+    from medssl.networks import capabilities_of
 
     job = job_before(start) if start else ""
-    try:
-        if not job or JobStore(home).spec(job).method != LABELLED:
-            return ()
-    except MedSSLError:  # of another home
+    plan = read_plan(start) if job and (JobStore(home).jobs / job / "spec.json").is_file() else None
+    if plan is None or HEADS not in capabilities_of(plan):  # of another home, or learnt without labels
         return ()
     count, said, of = found_in(seen_by(home, job), images)
     if not count:

@@ -7,16 +7,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medssl.cli.evaluation.redrawn_split import Parts, redrawn_parts
 from medssl.core.errors import CatalogError, MedSSLError, counted
 from medssl.core.home import in_home
 from medssl.core.tables import read_table
-from medssl.datasets.entry import Entry
 from medssl.jobs.rounds import job_of_model
 from medssl.jobs.split_record import SPLIT, read_split
 from medssl.jobs.store import JobStore
 from medssl.pretraining.seen import NO_TEST, job_before
+
+if TYPE_CHECKING:
+    from medssl.datasets.entry import Entry
 
 PARTS = ("test", "validation", "training")  # of an image that is in two, the last counts
 FOLDS = "results/folds.csv"  # of an ensemble
@@ -82,7 +84,9 @@ def recorded_split(home: Path, job: str) -> RecordedSplit | None:
 
 
 def _split_of(home: Path, job: str) -> RecordedSplit:
-    store, held = JobStore(home), Parts()
+    from medssl.cli.evaluation.redrawn_split import redrawn_parts
+
+    store, held = JobStore(home), list[tuple[str, str]]()
     try:
         kind, folder = store.spec(job).kind, store.folder(job)
         held = _in_home(_folds(folder) if kind == "ensemble" else read_split(folder), home)
@@ -111,7 +115,7 @@ def _folds(folder: Path) -> list[dict[str, str]]:
     return [{"image": row["image"], "split": "test" if row["fold"] == "test" else "training"} for row in rows]
 
 
-def _in_home(rows: Iterable[Mapping[str, str]], home: Path) -> Parts:
+def _in_home(rows: Iterable[Mapping[str, str]], home: Path) -> list[tuple[str, str]]:
     return [(in_home(row["image"], home), row["split"]) for row in rows]
 
 

@@ -62,13 +62,13 @@ def as_begun(catalog: Catalog, record: Sequence[Mapping[str, str]]) -> tuple[Cat
     Raises:
         CatalogError: an image of then is missing.
     """
-    told = all("which" in row for row in record)  # records of earlier versions do not tell images in one file apart
+    placed = all("which" in row for row in record)  # records of earlier versions do not tell images in one file apart
     there: dict[tuple[str, str], list[Entry]] = {}
     for entry in catalog:
-        there.setdefault((str(entry.image), which(entry) if told else ""), []).append(entry)
+        there.setdefault((str(entry.image), which(entry) if placed else ""), []).append(entry)
     entries, gone = [], []
     for row in record:
-        several = there.get((row["image"], row["which"] if told else ""))
+        several = there.get((row["image"], row["which"] if placed else ""))
         if several:
             entries.append(replace(several.pop(0), split=row["split"]))
         else:
