@@ -335,6 +335,8 @@ def showSlice(volume) -> None:
     for _ in range(4):  # the slider of a view that has just opened answers late
         slicer.app.processEvents()
     widget.fitSliceToBackground()
+    middle = phantoms.ijk_to_ras(volume) @ [*[n // 2 for n in volume.GetImageData().GetDimensions()], 1]
+    widget.mrmlSliceNode().JumpSliceByCentering(*[float(one) for one in middle[:3]])  # not between two slices
 
 
 def test_one_look_has_no_interval(ready, radiographs, process_until):
