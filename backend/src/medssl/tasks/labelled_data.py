@@ -135,11 +135,7 @@ def read_parts(
         InputError: several channels where a task with labels takes one.
         VolumeError: an image or label map that cannot be read, or that do not lie on each other.
     """
-    catalog, record, about = read_catalog(data, run.home, channels=labels is None), [], []
-    if data.validation_of:  # a resumed job reads its own record: the other job may be gone
-        record = read_split(run.folder) or read_split(run.home / "jobs" / data.validation_of)
-        about = missing_tests(catalog, record, data.validation_of)
-        catalog, data = keep_split(catalog, record, data.validation_of), replace(data, test_fraction=0.0)
+    catalog, data, record, about = _held_out(data, run, read_catalog(data, run.home, channels=labels is None))
     added, like = 0, None
     if begun:
         catalog, added = as_begun(catalog, begun.rows)
@@ -147,9 +143,8 @@ def read_parts(
         select = SelectionConfig()  # of what was chosen then
         like = Labels(begun.kind, begun.classes, np.empty((0, 0))) if begun.kind else None
     known = read_labels(catalog, labels, seed, like) if labels else None
-    measured = (
-        read_labels(catalog, labels.hard(), seed, like) if labels else None
-    )  # smoothed labels are for training only
+    hard = labels.hard() if labels else None  # smoothed labels are for training only
+    measured = read_labels(catalog, hard, seed, like) if hard else None
     cache = VolumeCache(run.home / "cache", orientation)
 
     def draw(usable: Catalog) -> tuple[ThreeSplit, dict[str, Catalog]]:
@@ -167,13 +162,8 @@ def read_parts(
         return split, chosen
 
     def bring(entries: Iterable[Entry]) -> Filled:
-        return fill(
-            cache,
-            entries,
-            lambda text: run.progress(0, 1, text),
-            masks=known is None,
-            check=None if begun else check_varies,
-        )
+        check = None if begun else check_varies
+        return fill(cache, entries, lambda text: run.progress(0, 1, text), masks=known is None, check=check)
 
     split, filled, skipped = fill_parts(catalog, draw, bring, data.unreadable_share)
     if begun and skipped:
@@ -183,10 +173,7 @@ def read_parts(
         truth = known if name == "training" else measured
         targets = _labels_of(part.entries, catalog, truth).targets if truth else np.empty((0, 0), np.float32)
         parts[name] = LabelledSplit(part.entries, part.images, part.masks, targets)
-    about += [*catalog.remarks(), *_label_notes(parts, known)]
-    if begun:
-        more = f"{counted(added, 'image')} {be(added)} no part of this training, which began without"
-        about = [*begun.about, *[more] * bool(added)]
+    about = _said_then(begun, added) if begun else [*about, *catalog.remarks(), *_label_notes(parts, known)]
     about += [note for note in changed_truth(parts["validation"].entries, record) if note not in about]
     images = [image for part in parts.values() for image in part.images]
     modality = common_modality(images)
@@ -219,6 +206,23 @@ def _unreadable_now(skipped: Sequence[Skipped]) -> CatalogError:
         f"cannot be used now, and could when this training began: {first.reason}",
         "Resume when it can be read again, or begin a new training", code="split-changed",
     )  # fmt: skip
+
+
+def _held_out(data: DataSpec, run: Run, catalog: Catalog) -> tuple[Catalog, DataSpec, list[dict[str, str]], list[str]]:
+    """With `validation_of`, the catalogue marked as that job's record says, no further test patients asked for, the record and notes."""
+    if not data.validation_of:
+        return catalog, data, [], []
+    record = read_split(run.folder) or read_split(
+        run.home / "jobs" / data.validation_of
+    )  # its own: the other may be gone
+    about = missing_tests(catalog, record, data.validation_of)
+    return keep_split(catalog, record, data.validation_of), replace(data, test_fraction=0.0), record, about
+
+
+def _said_then(begun: Begun, added: int) -> list[str]:
+    """What was said of catalogue and labels when the training began, and of images that were added since."""
+    more = f"{counted(added, 'image')} {be(added)} no part of this training, which began without"
+    return [*begun.about, *[more] * bool(added)]
 
 
 def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> LabelledSplits:

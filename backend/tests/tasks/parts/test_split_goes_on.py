@@ -21,7 +21,7 @@ from medssl.datasets.catalog.labels import LabelSpec
 from medssl.datasets.entry import Entry
 from medssl.datasets.splits.kept_split import as_begun, split_rows
 from medssl.datasets.splits.split import SPLIT_SEED
-from medssl.jobs.split_record import read_split
+from medssl.jobs.split_record import read_split, write_split
 from medssl.tasks.labelled_data import read_parts
 from medssl.tasks.run import run_task
 from medssl.tasks.transfer_config import SelectionConfig
@@ -216,15 +216,14 @@ def test_a_copied_home_goes_on(tmp_path):
     assert recorded(again) == before
 
 
-def test_rows_of_one_scan_keep_their_order_and_new_ones_are_left_out():
+def test_rows_of_one_scan_keep_their_order_and_new_ones_are_left_out(tmp_path):
     def entry(n: int, scan: str = "a") -> Entry:
         return Entry(Path(f"/{scan}.nrrd"), scan, name=scan, point=(float(n), 0.0, 0.0))
 
     began = [entry(0), entry(5, "b"), entry(1)]
-    record = [
-        {key: str(value) for key, value in row.items()}
-        for row in split_rows({"training": began[:2], "test": began[2:]})
-    ]
+    (tmp_path / "results").mkdir()
+    write_split(tmp_path, split_rows({"training": began[:2], "test": began[2:]}))
+    record = read_split(tmp_path)
     now = Catalog((entry(1), entry(7), entry(5, "b"), entry(0)))
     kept, added = as_begun(now, record)
     assert [(one.point[0], one.split) for one in kept] == [

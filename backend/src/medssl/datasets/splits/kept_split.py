@@ -11,6 +11,7 @@ from typing import Any
 from medssl.core.errors import CatalogError
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry, shown
+from medssl.jobs.split_record import WHICH
 
 NAMED = 5  # patients
 
@@ -62,13 +63,13 @@ def as_begun(catalog: Catalog, record: Sequence[Mapping[str, str]]) -> tuple[Cat
     Raises:
         CatalogError: an image of then is missing.
     """
-    placed = all("which" in row for row in record)  # records of earlier versions do not tell images in one file apart
+    apart = all(WHICH in row for row in record)  # records of earlier versions do not tell images in one file apart
     there: dict[tuple[str, str], list[Entry]] = {}
     for entry in catalog:
-        there.setdefault((str(entry.image), which(entry) if placed else ""), []).append(entry)
+        there.setdefault((str(entry.image), which(entry) if apart else ""), []).append(entry)
     entries, gone = [], []
     for row in record:
-        several = there.get((row["image"], row["which"] if placed else ""))
+        several = there.get((row["image"], row[WHICH] if apart else ""))
         if several:
             entries.append(replace(several.pop(0), split=row["split"]))
         else:
@@ -118,7 +119,7 @@ def split_rows(parts: Mapping[str, Sequence[Entry]]) -> list[dict[str, Any]]:
         {
             "image": str(entry.image), "name": entry.name, "patient": entry.patient, "split": split,
             "mask": str(entry.mask or ""), "mask_sha256": digest(entry.mask) if split == "validation" else "",
-            "which": which(entry),
+            WHICH: which(entry),
         }
         for split, entries in parts.items() for entry in entries
     ]  # fmt: skip
