@@ -79,12 +79,17 @@ def test_what_is_shown_next_takes_over(shown, process_until):
     assert sliceNode("Red").GetSliceOffset() == pytest.approx(-275.0)
 
 
-def test_a_scene_that_is_closed_meanwhile(shown, scene, process_until):
+def test_a_scene_that_is_closed_meanwhile(shown, scene):
     from MedSSLLib.scene import sliceOffsets
 
-    hold(shown, lambda: None)
+    hold(shown, lambda: pytest.fail("what was shown is gone"))
     scene.Clear(0)
-    process_until(lambda: not sliceOffsets._holds)
+    assert not sliceOffsets._holds
+    for _ in range(4):
+        slicer.app.processEvents()  # the sliders answer
+    sliceNode("Red").SetSliceOffset(-280.0)  # as the next scene's views stand
+    slicer.app.processEvents()
+    assert sliceNode("Red").GetSliceOffset() == pytest.approx(-280.0)
 
 
 @pytest.mark.parametrize("oblique", [False, True])

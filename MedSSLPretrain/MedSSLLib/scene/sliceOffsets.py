@@ -71,6 +71,8 @@ class _Hold:
             name: node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_event, name=name: self._onModified(name))
             for name, node in self._nodes.items()
         }
+        scene = slicer.mrmlScene  # the plain slice views outlive what a scene held
+        self._sceneTag = scene, scene.AddObserver(scene.StartCloseEvent, lambda *_event: self.letGo())
         for name in self.offsets:
             self._put(name)
         self._wait()
@@ -80,6 +82,8 @@ class _Hold:
         for name, tag in self._tags.items():
             self._nodes[name].RemoveObserver(tag)
         self._tags = {}
+        scene, tag = self._sceneTag
+        scene.RemoveObserver(tag)
         if self in _holds:
             _holds.remove(self)
 
@@ -124,7 +128,7 @@ class _Hold:
             self._nodes[name].SetSliceOffset(self.offsets[name])
 
     def _isOver(self) -> bool:
-        """Whether the scene was closed, or the user acts."""
+        """Whether the views were closed, or the user acts."""
         gone = any(node.GetScene() is None for node in self._nodes.values())
         return gone or slicer.app.mouseButtons() != qt.Qt.NoButton
 
