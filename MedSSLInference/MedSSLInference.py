@@ -51,10 +51,12 @@ class MedSSLInference(ScriptedLoadableModule):
         parent.contributors = ["The MedSSL contributors"]
         parent.helpText = _(
             "Shows what a self-supervised model has learned: distorts a volume, lets the model restore it, and compares; "
-            "or finds the same anatomy in several chest radiographs, or in two CTs or MRs. Lets fine-tuned models segment and classify."
+            "or finds the same anatomy in several chest radiographs, or in two CTs or MRs. Lets fine-tuned models segment and classify, "
+            "shows where a finding's probability comes from, finds similar cases, and bends one radiograph onto another."
         )
         parent.acknowledgementText = _(
             "Models Genesis: Zhou et al., Medical Image Analysis 67 (2021) 101840. PEAC: Zhou et al., BMVC 2023. "
+            "Foundation Ark: Ma et al., MICCAI 2023 and Nature 2025. "
             "Research software, not a medical device."
         )
         slicer.app.connect("startupCompleted()", watchScene)  # for scenes that are opened before the panel

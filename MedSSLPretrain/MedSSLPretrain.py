@@ -36,8 +36,8 @@ class MedSSLPretrain(ScriptedLoadableModule):
         parent.contributors = ["The MedSSL contributors"]
         parent.helpText = _(
             "Pretrains a network on images: it learns to restore what was distorted, to find the same anatomy in "
-            "overlapping views of chest radiographs, or from many sets of radiographs that are labelled differently. "
-            "Fine-tunes it on segmentations or labels, and compares. "
+            "different views of radiographs, CTs or MRs, or from many sets of radiographs that are labelled differently. "
+            "Fine-tunes it on segmentations or labels, says which case is worth labelling next, and compares. "
             "The work is done by a backend process on this computer or on a server; nothing leaves them."
         )
         parent.acknowledgementText = _(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import slicer
+from MedSSLLib.backend.qtTransport import unlessDisconnected
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.fitting import breakable, readableBoxes, softLabel
 from MedSSLLib.widgets.keyboard import orderByParts
@@ -88,7 +89,7 @@ class InferencePanel:
     def refreshModels(self) -> None:
         """Ask the backend for its models."""
         if self._backend.transport is not None:
-            self._logic.listModels(self._backend.transport, self._onModels, self._showError)
+            self._logic.listModels(self._backend.transport, self._onModels, unlessDisconnected(self._showError))
 
     def _onModels(self, models) -> None:
         self._showError(None)

@@ -80,6 +80,11 @@ def fileSteps(result: ResultStatus, ending: str) -> Steps:
     return files
 
 
+def isSending(call) -> bool:
+    """Whether a call only brings an image to the backend."""
+    return call.method in SENDING
+
+
 class StepRunner:
     """Carries out a conversation from Qt's event loop; `onDone(value)` or `onError(error)` is called once.
 
@@ -88,12 +93,19 @@ class StepRunner:
         transport: sends a call with `send(call, onDone, onError)` and returns at once.
         stopped: whether the user has asked to stop: no further piece of an image is sent then, and `onError` gets a
             CancelledError. What the backend has begun, the conversation itself asks it to stop.
+        dropped: which calls are not sent any more then.
     """
 
     def __init__(
-        self, steps: Steps, transport, onDone: Callable, onError: Callable, stopped: Callable[[], bool] = lambda: False
+        self,
+        steps: Steps,
+        transport,
+        onDone: Callable,
+        onError: Callable,
+        stopped: Callable[[], bool] = lambda: False,
+        dropped: Callable[[Any], bool] = isSending,
     ) -> None:
-        self._steps, self._transport = steps, transport
+        self._steps, self._transport, self._dropped = steps, transport, dropped
         self._onDone, self._onError, self._stopped = onDone, onError, stopped
         self.running = True
 
@@ -133,7 +145,7 @@ class StepRunner:
             step, Pause
         ):  # a timer of our own, once connected, would keep this object alive and be kept by it
             qt.QTimer.singleShot(int(step.seconds * SECOND_MS), self._advance)
-        elif self._stopped() and step.method in SENDING:
+        elif self._stopped() and self._dropped(step):
             self._fail(CancelledError())
         else:
             self._transport.send(step, self._advance, self._fail)

@@ -206,6 +206,14 @@ def test_refresh_keeps_the_choice_and_shows_new_models(ready, process_until):
     assert ready.widget.panel.models.reference == OTHER
 
 
+def test_a_stop_while_the_models_are_asked_for_is_no_error(ready, qapp):
+    ready.ui.refreshButton.click()
+    ready.process.stop()
+    for _ in range(20):
+        qapp.processEvents()
+    assert ready.top.modelError.text == ""
+
+
 def test_choices_live_in_the_scene(ready, process_until):
     choose(ready.ui.distortionCombo, "bezier")
     choose(ready.ui.modelCombo, OTHER)

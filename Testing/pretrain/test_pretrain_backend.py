@@ -23,6 +23,7 @@ from scaffold import phantoms
 
 from medssl.client import api, backend, volumes
 from medssl.core.errors import AccessError, NotFoundError, ResourceError
+from medssl.server import ALREADY_RUNS
 
 missing = [name for name in ("fastapi", "uvicorn", "nrrd") if importlib.util.find_spec(name) is None]
 pytestmark = pytest.mark.skipif(bool(missing), reason=f"the backend's packages are missing here: {missing}")
@@ -200,6 +201,34 @@ def test_why_a_start_failed_is_shown(process, tmp_path, process_until):
     assert "Repair" in process.error.remedy
     process.start(Environment(OTHER, "gone", str(tmp_path / "nothing")))
     assert "cannot be run" in str(process.error)
+
+
+def test_only_an_environment_at_fault_is_to_be_repaired(process, tmp_path, process_until):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'home folder x: already has a server at y on gpu07.' >&2\nexit 1\n")
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    process.start(Environment(OWN, "own", str(python)))
+    process_until(lambda: process.state == "down", 20)
+    assert "on gpu07" in str(process.error) and "Repair" not in process.error.remedy
+
+
+def test_of_two_starts_the_refused_one_waits_for_the_other_ones_server(harness, home, process_until):
+    class Refused:
+        """A start that came second."""
+
+        def poll(self):
+            return ALREADY_RUNS
+
+    second = BackendProcess(launch=lambda _environment: Refused())
+    second.start(HERE)
+    second.poll()
+    assert second.state == "starting" and second.error is None
+    first = BackendProcess()
+    first.start(HERE)
+    process_until(lambda: second.state != "starting", 60)
+    assert second.state == "up", second.error
+    for one in (first, second):
+        one.unwatch()
 
 
 def test_a_home_folder_that_cannot_be_written_is_shown(process, home):

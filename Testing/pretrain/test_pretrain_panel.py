@@ -10,6 +10,7 @@ from scaffold.jobs import EVERY, NO_TORCH, STEPS, TrainingServer
 from scaffold.pretrain_panel import WIDTH, start
 from scaffold.transports import SECOND_MS
 
+from medssl.client import volumes
 from medssl.core.errors import CatalogError, ResourceError
 
 
@@ -177,7 +178,7 @@ def test_server_dies_during_the_job(ready, process_until, grab):
 
 def test_stopping_the_backend_ends_the_sending(ready, process_until):
     ready.ui.startButton.click()
-    assert ready.ui.startButton.text == "Sending..."
+    assert ready.ui.startButton.text == "Cancel sending"
     ready.backendUi.startButton.click()
     process_until(lambda: not ready.panel.startBox.busy)
     assert (
@@ -185,6 +186,60 @@ def test_stopping_the_backend_ends_the_sending(ready, process_until):
     )
     assert "was disconnected" in ready.panel.startBox._errorLabel.text
     assert not ready.ui.jobsError.text, "the list is asked for again and again"
+
+
+def test_cancel_stops_the_sending_between_two_pieces(ready, process_until, monkeypatch):
+    monkeypatch.setattr(volumes, "pieces", lambda total: ((a, min(a + 999, total)) for a in range(0, total, 999)))
+    button, sent = ready.ui.startButton, ready.server.calls
+    button.click()
+    process_until(lambda: [call for call in sent if call.startswith("PUT")])
+    assert button.enabled
+    button.click()
+    assert button.text == "Cancelling..." and not button.enabled
+    pieces = len([call for call in sent if call.startswith("PUT")])
+    process_until(lambda: not ready.panel.startBox.busy)
+    assert len([call for call in sent if call.startswith("PUT")]) <= pieces + 1 and not ready.server.jobs
+    assert button.text == "Start pretraining" and button.enabled and not ready.ui.startError.text
+
+
+def test_a_cancel_after_the_last_piece_asks_for_no_job(ready, process_until, monkeypatch):
+    take = ready.server._volume
+
+    def taken(call, sha256):
+        answer = take(call, sha256)
+        if call.method == "PUT" and len(ready.server.volumes) == 2:
+            ready.ui.startButton.click()  # while the answer is on its way
+        return answer
+
+    monkeypatch.setattr(ready.server, "_volume", taken)
+    ready.ui.startButton.click()
+    process_until(lambda: not ready.panel.startBox.busy)
+    assert "POST /jobs" not in ready.server.calls and not ready.server.jobs
+
+
+def test_a_job_that_was_asked_for_before_the_cancel_is_cancelled(ready, process_until, monkeypatch):
+    submit = ready.server._submit
+
+    def submitted(call):
+        view = submit(call)
+        ready.ui.startButton.click()  # while the answer is on its way
+        return view
+
+    monkeypatch.setattr(ready.server, "_submit", submitted)
+    ready.ui.startButton.click()
+    process_until(lambda: not ready.panel.startBox.busy)
+    (job,) = ready.server.jobs
+    assert job.state == "cancelled" and ready.panel.runBox.view is None
+    assert ready.ui.startButton.text == "Start pretraining" and not ready.ui.startError.text
+
+
+def test_a_stop_while_the_lists_are_asked_for_is_no_error_of_theirs(panel, qapp):
+    panel.backendUi.startButton.click()
+    panel.backendUi.startButton.click()
+    for _ in range(20):
+        qapp.processEvents()
+    assert panel.process.state == "down"
+    assert [label.text for label in (panel.ui.runError, panel.sets.ui.setsError, panel.ui.jobsError)] == [""] * 3
 
 
 def test_a_look_that_failed_is_repeated(ready, process_until, monkeypatch):

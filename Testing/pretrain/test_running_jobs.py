@@ -8,6 +8,8 @@ from MedSSLLib.widgets.runningJobs import MOST
 from scaffold.jobs import TrainingServer
 from scaffold.pretrain_panel import start
 
+from medssl.core.errors import ResourceError
+
 pytestmark = pytest.mark.usefixtures("nothing_cut")
 
 
@@ -32,6 +34,35 @@ def test_a_running_job_is_seen_and_stopped(ready, process_until, grab):
     assert not row.cancelButton.enabled and "next step" in row.cancelButton.toolTip
     process_until(lambda: not ready.ui.runningFrame.visible)
     assert ready.server.jobs[0].state == "cancelled"
+
+
+def test_a_cancel_that_failed_can_be_repeated(ready, process_until):
+    strip, transport = ready.panel.running, ready.process.transport
+    ready.server.pace = 1
+    start(ready, process_until, "running")
+    process_until(lambda: rows(strip))
+    button = strip.rows[0].cancelButton
+    transport.broken = ResourceError("backend", "does not answer", "Wait")
+    button.click()
+    assert not button.enabled
+    process_until(lambda: button.enabled)
+    assert "does not answer" in strip.errorLabel.text
+    transport.broken = None
+    button.click()
+    process_until(lambda: not rows(strip))
+    assert ready.server.jobs[0].state == "cancelled"
+
+
+def test_a_resumed_job_can_be_cancelled_again(ready, process_until):
+    strip = ready.panel.running
+    ready.server.pace = 1
+    start(ready, process_until, "running")
+    process_until(lambda: rows(strip))
+    strip.rows[0].cancelButton.click()
+    process_until(lambda: not rows(strip) and ready.ui.resumeJobButton.enabled)
+    ready.ui.resumeJobButton.click()
+    process_until(lambda: rows(strip))
+    assert strip.rows[0].cancelButton.enabled
 
 
 def test_show_opens_the_progress_of_a_job(ready, process_until):

@@ -41,6 +41,7 @@ class BackendProcess:
         self.state, self.transport, self.error = DOWN, None, None
         self._launch, self._makeTransport = launch or launchServer, makeTransport
         self._child, self._environment, self._deadline, self._asking = None, None, 0.0, None
+        self._logged = 0  # how long server.log was before the start
         self._stopping = False  # asked to end, but its server.json is still there
         self._silences = 0  # polls in a row without an answer of a server whose server.json is there
         self._timer = qt.QTimer()
@@ -62,6 +63,7 @@ class BackendProcess:
 
     def start(self, environment: Environment) -> None:
         """Start the backend with that Python; `changed` says how it went."""
+        self._logged = logLength()
         try:
             self._child = self._launch(environment)
         except ResourceError as error:
@@ -108,9 +110,10 @@ class BackendProcess:
         """Nobody answers. A server that ends well takes its server.json with it: somebody stopped it, e.g. the other module."""
         self._stopping = False
         if self.state == STARTING:
-            if self._child.poll() is not None:
-                self._set(DOWN, None, whyNot(self._environment))
-            elif time.monotonic() > self._deadline:
+            status, late = self._child.poll(), time.monotonic() > self._deadline
+            if not backend.may_come(status, home_folder()) or (late and status is not None):
+                self._set(DOWN, None, whyNot(self._environment, self._logged))
+            elif late:
                 rule = _("did not answer within {s:.0f} s").format(s=START_TIMEOUT_S)
                 remedy = _("Look into {log}").format(log=home_folder() / "server.log")
                 self._set(DOWN, None, ResourceError(self._environment.python, rule, remedy))
@@ -137,10 +140,18 @@ class BackendProcess:
         self.changed.emit()
 
 
-def whyNot(environment: Environment) -> ResourceError:
-    """Why a backend that was started has ended."""
-    error = backend.why_not(home_folder(), environment.python)
-    if environment.key == OWN:
+def logLength() -> int:
+    """How many bytes server.log holds."""
+    try:
+        return (home_folder() / "server.log").stat().st_size
+    except OSError:  # there is none yet
+        return 0
+
+
+def whyNot(environment: Environment, since: int = 0) -> ResourceError:
+    """Why a backend that was started has ended; `since`: how long server.log was before."""
+    error = backend.why_not(home_folder(), environment.python, since)
+    if environment.key == OWN and any(words in error.rule for words in backend.NO_IMPORT):
         error.remedy = _("Open 'Where it runs' and 'MedSSL's own environment', and press Repair")
     return error
 
@@ -163,7 +174,7 @@ def launchServer(environment: Environment):
     command = backend.start_command(environment.python, home)
     try:
         make_home(home)
-        log = (home / "server.log").open("wb")
+        log = backend.open_log(home)
     except OSError as error:
         rule = _("cannot be written ({reason})").format(reason=error.strerror)
         raise ResourceError(str(home), rule, _("Check disk space and permissions, or set MEDSSL_HOME")) from error
@@ -204,13 +215,16 @@ def startAndWait(timeoutSeconds: float = START_TIMEOUT_S):
     if environment is None:
         remedy = _("Create one in the panel's Backend section, or set MEDSSL_PYTHON")
         raise ResourceError(_("backend environment"), _("does not exist yet"), remedy, code="environment-missing")
+    since = logLength()
     child, end = launchServer(environment), time.monotonic() + timeoutSeconds
     while time.monotonic() < end:
         patientSleep(0.1)
         if (address := backend.find()) is not None:
             return address
-        if child.poll() is not None:
-            raise whyNot(environment)
+        if not backend.may_come(child.poll(), home_folder()):
+            raise whyNot(environment, since)
+    if child.poll() is not None:
+        raise whyNot(environment, since)
     child.kill()
     raise ResourceError(environment.python, _("did not answer in time"), _("Look into server.log in the home folder"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import qt
 import slicer
@@ -35,6 +35,7 @@ class RunningJobs:
     ) -> None:
         self._frame, self._backend, self._show = frame, backend, show or showInPretrain
         self._ask, self._asking, self._timer = ask or self._askBackend, None, None
+        self._stopping: set[str] = set()  # jobs that were asked to stop and have not ended since
         self.rows = [_JobRow(frame, self.cancel, self._show) for _number in range(MOST)]
         self.moreLabel, self.errorLabel = qt.QLabel(), qt.QLabel()
         for label in (self.moreLabel, self.errorLabel):
@@ -58,8 +59,9 @@ class RunningJobs:
     def show(self, views: list[JobView]) -> None:
         """Show those of these jobs that wait or run."""
         running = [view for view in views if view.status.state in (QUEUED, RUNNING)]
+        self._stopping &= {view.id for view in running}
         for number, row in enumerate(self.rows):
-            row.show(running[number] if number < len(running) else None)
+            row.show(running[number] if number < len(running) else None, self._stopping)
         more = len(running) - MOST
         self.moreLabel.visible = more > 0
         self.moreLabel.text = counted(more, _("and {count} more job"), _("and {count} more jobs")) if more > 0 else ""
@@ -69,7 +71,9 @@ class RunningJobs:
 
     def cancel(self, jobId: str) -> None:
         """Ask a job to stop."""
-        self._backend.transport.send(api.cancel(jobId), lambda _view: self.refresh(), self._failed)
+        self._setStopping(self._stopping | {jobId})
+        call = api.cancel(jobId)
+        self._backend.transport.send(call, lambda _view: self.refresh(), lambda error: self._notCancelled(jobId, error))
 
     def close(self) -> None:
         """Stop asking."""
@@ -93,13 +97,21 @@ class RunningJobs:
         self._asking = None
         showError(self.errorLabel, error)
 
+    def _notCancelled(self, jobId: str, error: Exception) -> None:
+        self._setStopping(self._stopping - {jobId})
+        showError(self.errorLabel, error)
+
+    def _setStopping(self, jobs: set[str]) -> None:
+        self._stopping = jobs
+        for row in self.rows:
+            row.show(row.view, jobs)
+
 
 class _JobRow:
     """Name and kind beside two buttons, the progress below."""
 
     def __init__(self, frame, cancel: Callable[[str], None], show: Callable[[str], None]) -> None:
         self.view: JobView | None = None
-        self._stopping = ""  # the job that was asked to stop
         self.widget, self.label, self.bar = qt.QWidget(), qt.QLabel(), qt.QProgressBar()
         self.showButton, self.cancelButton = qt.QPushButton(_("Show")), qt.QPushButton(_("Cancel"))
         grid = qt.QGridLayout(self.widget)
@@ -115,11 +127,11 @@ class _JobRow:
         grid.setColumnStretch(0, 1)
         self.showButton.toolTip = _("Show its curves and its log")
         self.showButton.connect("clicked(bool)", lambda _on: show(self.view.id))
-        self.cancelButton.connect("clicked(bool)", lambda _on: self._cancel(cancel))
+        self.cancelButton.connect("clicked(bool)", lambda _on: cancel(self.view.id))
         frame.layout().addWidget(self.widget)
 
-    def show(self, view: JobView | None) -> None:
-        """Show a job; None: the row is empty."""
+    def show(self, view: JobView | None, asked: Collection[str] = ()) -> None:
+        """Show a job; None: the row is empty. `asked`: the jobs that were asked to stop."""
         self.view = view
         self.widget.visible = view is not None
         if view is None:
@@ -131,17 +143,12 @@ class _JobRow:
         self.bar.value = round(1000 * view.status.progress)
         self.bar.format = progressText(view.status)
         self.bar.toolTip = self.bar.format
-        stopping = view.id == self._stopping
+        stopping = view.id in asked
         self.cancelButton.enabled = not stopping
         self.cancelButton.toolTip = (
             _("It stops at its next step") if stopping
             else _("Stop at the next step; what was done so far can be resumed")
         )  # fmt: skip
-
-    def _cancel(self, cancel: Callable[[str], None]) -> None:
-        self._stopping = self.view.id
-        self.show(self.view)
-        cancel(self.view.id)
 
 
 def showInPretrain(jobId: str) -> None:

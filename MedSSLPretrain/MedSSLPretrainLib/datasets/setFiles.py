@@ -7,6 +7,7 @@ from typing import Any
 
 import qt
 import slicer
+from MedSSLLib.backend.qtTransport import unlessDisconnected
 from MedSSLLib.steps import StepRunner
 from MedSSLLib.widgets.fitting import addItem
 from MedSSLLib.widgets.modelChoice import chosen
@@ -52,7 +53,7 @@ class SetFiles:
 
     def refresh(self) -> None:
         """Ask the backend for its ready-made dataset specs."""
-        self._backend.transport.send(api.dataset_specs(), self._onReady, self._showError)
+        self._backend.transport.send(api.dataset_specs(), self._onReady, unlessDisconnected(self._showError))
 
     def add(self) -> None:
         """Add what the combo box names."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from MedSSLLib.backend.qtTransport import unlessDisconnected
 from MedSSLLib.widgets.errorText import errorText, showError
 from MedSSLLib.widgets.fitting import fitCombo, readableBoxes, softLabel
 from MedSSLLib.widgets.keyboard import orderByParts
@@ -133,7 +134,7 @@ class SetsBox:
 
     def refreshModels(self) -> None:
         """Ask the backend for the models to begin with."""
-        self.weights.refresh(self._showError)
+        self.weights.refresh(unlessDisconnected(self._showError))
 
     def close(self) -> None:
         """Stop asking."""

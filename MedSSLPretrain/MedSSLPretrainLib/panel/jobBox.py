@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from MedSSLLib.steps import StepRunner, Steps
-from MedSSLLib.widgets.actionBox import IDLE, Action, ActionBox
+from MedSSLLib.steps import StepRunner, Steps, isSending
+from MedSSLLib.widgets.actionBox import CANCELLING, IDLE, RUNNING, Action, ActionBox
 from MedSSLLib.widgets.fitting import breakable, softLabel
 from MedSSLLib.widgets.signal import Signal
 from slicer.i18n import tr as _
+
+from medssl.client import api
+from medssl.core.errors import CancelledError
 
 UI_FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "UI"
 
@@ -41,15 +44,21 @@ class JobBox(ActionBox):
         raise NotImplementedError
 
     def click(self, action: Action) -> None:
-        """Start a job, or ask for the end of the followed one."""
+        """Start a job, stop the sending of one, or ask for the end of the followed one."""
         if self._running(*self.KINDS):
             self.cancelled.emit()
-        elif not self.busy:  # while it is being sent there is nothing to cancel
+        else:
             super().click(action)
 
     def start(self) -> None:
         """Send what the job needs, and start it."""
-        self.click(self._actions[0])
+        if not self.busy:
+            self.click(self._actions[0])
+
+    def cancel(self) -> None:
+        """Send nothing more; a job that was asked for already is cancelled as soon as it is known."""
+        if self.state == RUNNING:
+            self._enter(CANCELLING)
 
     def forget(self) -> None:
         """Nobody waits any more for what is being sent."""
@@ -78,7 +87,19 @@ class JobBox(ActionBox):
 
     def _send(self, _onProgress, onFinished, onFailed) -> StepRunner:
         transport = self._backend.transport
-        return StepRunner(self._steps(transport.sharesFiles), transport, onFinished, onFailed).start()
+        steps = self._unlessCancelled(self._steps(transport.sharesFiles))
+        return StepRunner(steps, transport, onFinished, onFailed, self._isCancelling, _isPreparing).start()
+
+    def _unlessCancelled(self, steps: Steps) -> Steps:
+        """The conversation; a job that was asked for before the user cancelled is cancelled when it comes."""
+        view = yield from steps
+        if self._isCancelling():
+            yield api.cancel(view.id)
+            raise CancelledError()
+        return view
+
+    def _isCancelling(self) -> bool:
+        return self.state == CANCELLING
 
     def _wishes(self) -> list[str]:
         missing = self.missing()
@@ -89,8 +110,8 @@ class JobBox(ActionBox):
         if self._running(*self.KINDS):
             action.button.text, action.button.toolTip = _("Cancel"), self._cancelTip
             action.button.enabled = self._backend.transport is not None
-        elif self.busy:
-            action.button.text, action.button.enabled, action.button.toolTip = _("Sending..."), False, ""
+        elif self.state == RUNNING:
+            action.button.text, action.button.toolTip = _("Cancel sending"), _("Stop sending; no job is started")
 
     def _updateStatus(self, wishes: list[str]) -> None:
         self._statusLabel.text = "" if self.busy or self._running(*self.KINDS) else breakable(", ".join(wishes))
@@ -100,3 +121,8 @@ class JobBox(ActionBox):
         super()._runFinished(view)
         self.state = IDLE
         self.update()
+
+
+def _isPreparing(call) -> bool:
+    """Whether a call brings an image, or asks for the job: before both of them there is none."""
+    return isSending(call) or (call.method, call.path) == ("POST", "/jobs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from MedSSLLib.backend.qtTransport import unlessDisconnected
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.fitting import readableBoxes
 from MedSSLLib.widgets.keyboard import orderByParts
@@ -177,7 +178,7 @@ class PretrainPanel:
         transport = self.backend.transport
         if transport is not None and transport is not self._asked:
             self._asked = transport
-            transport.send(api.methods(), self.methodBox.setMethods, self._failed)
+            transport.send(api.methods(), self.methodBox.setMethods, unlessDisconnected(self._failed))
             self.finetuneBox.refreshModels()
             self.history.refresh()
         self.update()

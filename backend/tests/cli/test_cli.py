@@ -22,6 +22,8 @@ from medssl.cli.settings import merge, parse_settings
 from medssl.core.errors import ConfigError, MedSSLError
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
+from medssl.jobs import process
+from medssl.jobs.record import StatusFile
 from medssl.jobs.store import JobStore
 from medssl.networks.unet3d import UNet3D
 
@@ -90,6 +92,23 @@ def test_jobs_are_found_by_name_and_by_the_beginning_of_their_id(tmp_path: Path,
     for text in (job, job[:-2], "liver"):
         assert job in run("jobs", "show", text).output
     assert "training.steps" in run("jobs", "show", "liver").output
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_a_blank_text_names_no_job(tmp_path: Path, home: Path, text: str):
+    job = JobStore(home, clock=lambda: time.time() - 3600).create(tiny_spec(write_phantoms(tmp_path / "d")))
+    assert JobStore(home).view(job).spec.name == ""
+    assert refusal("jobs", "delete", text).code == "job-blank"
+    assert [view.id for view in JobStore(home).list()] == [job]
+
+
+def test_a_cancel_says_on_which_other_machine_the_job_runs(tmp_path: Path, home: Path, monkeypatch):
+    store = JobStore(home)
+    job = store.create(tiny_spec(write_phantoms(tmp_path / "d")))
+    StatusFile(store.folder(job)).change(state="running", host="gpu07", pid=1)
+    monkeypatch.setattr(process, "enforce_cancel", lambda *_: None)  # which waits
+    assert "runs on gpu07" in run("jobs", "cancel", job).output
+    assert (store.folder(job) / "cancel").exists()
 
 
 def test_an_interrupted_job_is_resumed_to_its_end(tmp_path: Path, home: Path):

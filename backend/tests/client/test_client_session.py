@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 
 import numpy as np
@@ -14,6 +15,7 @@ from medssl.client.session import Session
 from medssl.client.transport import RequestsTransport
 from medssl.core.errors import CancelledError, ConfigError, VolumeError
 from medssl.core.protocol import DataSpec, JobSpec, JobStatus, JobView, ResultStatus, VolumeRef, to_json
+from medssl.server import ALREADY_RUNS
 
 
 class FakeTransport:
@@ -169,6 +171,61 @@ def test_start_find_stop(tmp_path):
     finally:
         backend.stop(address)
     assert backend.find(tmp_path / "elsewhere") is None
+
+
+@pytest.fixture
+def python(tmp_path):
+    """`python(script)` writes a stand-in for the Python of an environment."""
+
+    def make(script: str):
+        path = tmp_path / "python"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path
+
+    return make
+
+
+def test_of_two_starts_at_once_the_refused_one_waits_for_the_other_ones_server(tmp_path, python, monkeypatch):
+    address, looks = backend.ServerAddress("http://127.0.0.1:9", "t"), iter([None] * 6)  # half a second of them
+    monkeypatch.setattr(backend, "find", lambda home: next(looks, address))
+    refused_one = python(f"echo 'already has a server' >&2\nexit {ALREADY_RUNS}")
+    assert backend.start(refused_one, tmp_path / "home") == address
+
+
+def test_a_start_that_the_server_of_another_machine_prevents_is_told_at_once(tmp_path, python):
+    home = tmp_path / "home"
+    home.mkdir()
+    written = {"url": "http://127.0.0.1:9", "token": "t", "pid": 1, "started": 0.0, "proof": True, "host": "gpu07"}
+    (home / "server.json").write_text(json.dumps(written))
+    with refused("backend-unstartable", names="on gpu07"):
+        backend.start(python(f"echo 'has a server on gpu07' >&2\nexit {ALREADY_RUNS}"), home, timeout_s=20)
+
+
+def test_a_start_leaves_the_log_of_a_running_server_and_quotes_its_own_words(tmp_path, python):
+    home = tmp_path / "home"
+    home.mkdir()
+    log = home / "server.log"
+    log.write_bytes(b"words of a running server\n")
+    with refused("backend-unstartable", names="no message"):
+        backend.start(python("exit 1"), home)
+    with refused("backend-unstartable", names="my words"):
+        backend.start(python("echo 'my words' >&2; exit 1"), home)
+    assert log.read_bytes() == b"words of a running server\nmy words\n"
+    log.write_bytes(bytes(backend.LONGEST_LOG + 1))
+    with refused("backend-unstartable", names="my words"):
+        backend.start(python("echo 'my words' >&2; exit 1"), home)
+    assert log.read_bytes() == b"my words\n"
+
+
+def test_the_loopback_address_of_another_machine_is_told_from_ones_own():
+    def elsewhere(url: str, host: str) -> bool:
+        return backend.is_elsewhere(backend.ServerAddress(url, "t", host=host))
+
+    assert elsewhere("http://127.0.0.1:9", "gpu07") and elsewhere("https://[::1]:9", "gpu07")
+    assert not elsewhere("http://gpu07:9", "gpu07")  # that can be reached
+    assert not elsewhere("http://127.0.0.1:9", socket.gethostname())
+    assert not elsewhere("http://127.0.0.1:9", "")  # of an earlier version
 
 
 def test_an_environment_without_the_package_says_so(tmp_path):

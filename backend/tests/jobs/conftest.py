@@ -24,6 +24,20 @@ def fakes_importable(monkeypatch):
 
 
 @pytest.fixture
+def without_locks(monkeypatch) -> Callable[[int], None]:
+    """From the call on the system refuses every lock with this number of an error, as some shared disks do."""
+    fcntl = pytest.importorskip("fcntl", reason="Windows has other locks")
+
+    def refuse(number: int) -> None:
+        def flock(*_):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+
+    return refuse
+
+
+@pytest.fixture
 def home(tmp_path) -> Path:
     folder = tmp_path / "Häuser mit Leerzeichen"
     folder.mkdir()

@@ -64,6 +64,21 @@ def test_a_busy_gpu_is_passed_over_and_all_busy_means_waiting(home):
         assert again.device == "cuda:0"
 
 
+@pytest.mark.parametrize("name", devices.BATCH_IDS)
+def test_jobs_of_a_batch_system_have_their_devices_apart(home, monkeypatch, name):
+    for other in devices.BATCH_IDS:
+        monkeypatch.delenv(other, raising=False)
+    gpu = [Claim("cuda:0", ("cuda-0",))]  # each sees its own GPU as number 0
+    monkeypatch.setenv(name, "17[1].head/node")
+    with locked(home, gpu, lambda: False):
+        with pytest.raises(CancelledError), locked(home, gpu, lambda: True):
+            pass
+        monkeypatch.setenv(name, "17[2].head/node")
+        with locked(home, gpu, lambda: True) as other:
+            assert other.device == "cuda:0"
+    assert len(list((home / "locks").iterdir())) == 2
+
+
 def test_a_missing_torch_is_a_note(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)  # makes `import torch` raise ImportError
     (only,) = device_probe.devices()

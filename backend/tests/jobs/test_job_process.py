@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from medssl.core.errors import ConfigError, InputError, NotFoundError, StateErro
 from medssl.core.files import write_json
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.jobs import process
+from medssl.jobs.liveness import alive_lock, started_at
 from medssl.jobs.ranks import wait_for_leader
+from medssl.jobs.record import StatusFile
 
 KINDS = "fake_kinds:KINDS"
 
@@ -138,14 +141,56 @@ def test_a_job_that_does_not_listen_is_ended_with_its_children(store, spec, unti
     until(lambda: not psutil.pid_exists(pid) and not psutil.pid_exists(grandchild))
 
 
-def test_another_process_with_the_noted_pid_is_left_alone(store, spec):
-    from medssl.jobs.record import StatusFile
+def test_a_step_of_the_clock_does_not_hide_the_process_of_a_job(store, spec, until, monkeypatch):
+    job = submit(store, spec("misbehave", "deaf"))
+    until(lambda: "started" in kinds_of(store, job))
+    pid = store.status(job).pid
+    monkeypatch.setattr(process, "started_at", lambda pid: started_at(pid) + 3600)
+    monkeypatch.setattr(process, "KILL_S", 0.5)
+    assert process.cancel(store, job, grace_s=0.2).status.state == "cancelled"
+    until(lambda: not psutil.pid_exists(pid))
 
+
+def test_another_process_with_the_noted_pid_is_left_alone(store, spec):
     job = store.create(spec())
     (store.folder(job) / "cancel").touch()
     StatusFile(store.folder(job)).change(state="running", pid=os.getpid(), pid_started=time.time() - 10_000)
     process.enforce_cancel(store, job, grace_s=0.1)  # would end this very test
     assert store.status(job).state == "cancelled"
+
+
+def test_another_process_with_the_noted_pid_is_left_alone_while_the_job_is_locked(store, spec, monkeypatch):
+    job = store.create(spec())
+    (store.folder(job) / "cancel").touch()
+    StatusFile(store.folder(job)).change(state="running", pid=os.getpid(), pid_started=time.time() - 10_000)
+    monkeypatch.setattr(process, "KILL_S", 0.1)
+    with alive_lock(store.folder(job)), pytest.raises(StateError):
+        process.enforce_cancel(store, job, grace_s=0.1)  # would end this very test
+
+
+def test_a_job_of_another_machine_is_asked_to_stop_and_nothing_here_is_ended(store, spec):
+    job = store.create(spec())
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+        try:
+            noted = {"host": "gpu07", "pid": other.pid, "pid_started": started_at(other.pid)}
+            StatusFile(store.folder(job)).change(state="running", **noted)
+            view = process.cancel(store, job, grace_s=0.1)
+            assert view.status.state == "running" and process.runs_elsewhere(view.status)
+            assert (store.folder(job) / "cancel").exists() and other.poll() is None
+        finally:
+            other.kill()
+
+
+def test_a_job_has_time_to_write_ten_gigabytes_before_it_is_ended():
+    assert process.GRACE_S > 10e9 / 100e6  # at 100 MB a second
+
+
+@pytest.mark.parametrize("reason", ["ENOLCK", "EOPNOTSUPP", "ENOSYS"])
+def test_a_disk_without_locks_is_named_before_a_job_is_made(store, spec, without_locks, reason):
+    without_locks(getattr(errno, reason))
+    with refused("no-file-locks", names="MEDSSL_HOME"):
+        submit(store, spec(name="count 1"))
+    assert store.list() == []
 
 
 def test_a_job_resumed_within_the_grace_period_is_left_running(store, spec, until):
@@ -200,6 +245,48 @@ def test_a_further_process_waits_only_so_long_for_a_leader(store, spec):
     job = store.create(spec())
     write_json(store.folder(job) / "status.json", {"state": "failed"})
     assert wait_for_leader(store.folder(job), coming_s=0.1) is None
+
+
+def test_a_step_of_the_clock_ends_no_process_whose_parent_lives():
+    code = """
+import time
+import psutil
+from medssl.jobs.ranks import LOOK_S, end_with_parent
+end_with_parent()
+psutil.Process.create_time = lambda self: time.time()  # what the system says of a process moves with the clock
+time.sleep(3 * LOOK_S)
+print("lives")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout.split()) == (0, ["lives"]), done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
+def test_a_process_ends_with_its_parent(tmp_path, until):
+    code = f"""
+import os, time
+from pathlib import Path
+from medssl.jobs.ranks import end_with_parent
+end_with_parent()
+Path({str(tmp_path / "pid.new")!r}).write_text(str(os.getpid()))
+os.rename({str(tmp_path / "pid.new")!r}, {str(tmp_path / "pid")!r})
+time.sleep(60)
+"""
+    parent = subprocess.Popen(["sh", "-c", '"$0" -c "$1" & wait', sys.executable, code])
+    try:
+        until((tmp_path / "pid").exists)
+    finally:
+        parent.kill()
+        parent.wait()
+    child = int((tmp_path / "pid").read_text())
+
+    def gone() -> bool:
+        try:
+            return psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    until(gone)
 
 
 def test_a_failing_leader_takes_its_children_along(store, spec):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -56,6 +57,21 @@ def test_on_another_host_the_heartbeat_decides(store, spec):
         status = JobStatus("running", host="some-other-host", pid=1, heartbeat=time.time() - age)
         write_json(store.folder(job) / "status.json", to_json(status))
         assert store.status(job).state == state
+
+
+@pytest.mark.parametrize("reason", ["ENOLCK", "EOPNOTSUPP", "ENOSYS"])
+def test_without_locks_the_heartbeat_decides_and_no_job_is_damaged(home, spec, without_locks, reason):
+    now = [time.time()]
+    store = JobStore(home, clock=lambda: now[0])
+    job = store.create(spec())
+    (store.folder(job) / "alive.lock").touch()
+    StatusFile(store.folder(job), store.clock).change(state="running", pid=1)
+    without_locks(getattr(errno, reason))
+    (view,) = store.list()
+    assert view.status.state == "running" and view.status.error is None
+    now[0] += SILENT_S + 5
+    (view,) = store.list()
+    assert view.status.state == "interrupted" and view.status.error is None
 
 
 def test_events_are_read_from_a_cursor(store, spec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from dataclasses import replace
 
 import psutil
 import pytest
+from filelock import FileLock
 from refusals import refused
 
 from medssl.client import api, backend
@@ -21,6 +23,7 @@ from medssl.client.session import Session
 from medssl.client.transport import RequestsTransport
 from medssl.core.protocol import spec_from_json
 from medssl.jobs.store import JobStore
+from medssl.server import ALREADY_RUNS
 from medssl.server.serve import _listen, serve
 
 
@@ -72,8 +75,37 @@ def test_a_second_server_on_the_same_home_is_refused(running, home, start):
     with refused("server-running", names=address.url):
         serve(home)
     second = start()
-    assert second.wait(20) == 1 and address.url.encode() in second.stdout.read()
+    assert second.wait(20) == ALREADY_RUNS and address.url.encode() in second.stdout.read()
     assert backend.find(home) == address
+
+
+def test_a_server_on_another_machine_that_shares_the_home_is_named(home):
+    written = {"url": "http://127.0.0.1:40123", "token": "t", "pid": 1, "started": 0.0, "proof": True, "host": "gpu07"}
+    (home / "server.json").write_text(json.dumps(written))
+    with FileLock(home / "server.lock"), refused("server-running", names=("40123 on gpu07", "MEDSSL_HOME")):
+        serve(home)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a last word")
+def test_the_address_of_another_server_stays(running, home):
+    child, _ = running
+    written = json.loads((home / "server.json").read_text())
+    assert (written["host"], written["pid"]) == (socket.gethostname(), child.pid)
+    (home / "server.json").write_text(json.dumps(written | {"host": "gpu07"}))
+    child.terminate()
+    child.wait(20)
+    assert json.loads((home / "server.json").read_text())["host"] == "gpu07"
+
+
+def test_a_home_on_a_disk_without_locks_is_named(home, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="Windows has other locks")
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with refused("no-file-locks", names=(str(home), "MEDSSL_HOME")):
+        serve(home)
 
 
 def test_a_taken_port_is_named(home):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
 
 import psutil
 import pytest
@@ -74,6 +77,19 @@ def test_cancel_running_queued_and_deaf(ask, client, worker, until):
     client.post(f"/results/{deaf}/cancel")
     until(lambda: state(client, deaf) == "cancelled")
     assert not psutil.pid_exists(pid) and ask("good")["state"] == "finished"
+
+
+def test_a_waiting_inspection_is_cancelled_at_once(ask, client, worker, until):
+    running, waiting = ask("slow", wait=False), ask("good", wait=False)
+    until(lambda: state(client, running) == "running")
+    told: list[str] = []
+    worker.when_ended(waiting, lambda: told.append(waiting))
+    answer = client.post(f"/results/{waiting}/cancel")
+    assert answer.json()["state"] == "cancelled" and told == [waiting]
+    assert state(client, running) == "running" and client.post(f"/results/{waiting}/cancel").status_code == 409
+    client.post(f"/results/{running}/cancel")
+    until(lambda: state(client, running) == "cancelled")
+    assert ask("good")["state"] == "finished" and state(client, waiting) == "cancelled"
 
 
 def test_an_inspection_that_reports_nothing_is_ended_and_the_queue_goes_on(home, until):
@@ -160,6 +176,30 @@ def test_a_full_disk_does_not_end_the_queue(home, worker, until, monkeypatch):
     monkeypatch.setattr(worker.results, "write", real)
     second = worker.submit("restore", {"volume": REF, "model": "good"}).id
     until(lambda: worker.results.status(second).state == "finished")
+
+
+def test_a_system_without_room_for_a_child_fails_one_inspection_and_not_the_queue(worker, until, monkeypatch):
+    def refuse(*_, **__):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with monkeypatch.context() as full:
+        full.setattr(subprocess, "Popen", refuse)
+        first = worker.submit("restore", {"volume": REF, "model": "good"}).id
+        until(lambda: worker.results.status(first).state == "failed")
+    error = worker.results.status(first).error
+    assert error["type"] == "TrainingError" and "BlockingIOError" in error["value"]
+    second = worker.submit("restore", {"volume": REF, "model": "good"}).id
+    until(lambda: worker.results.status(second).state == "finished")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows deletes no file that is being written")
+def test_a_crash_is_told_where_the_log_was_cleared_away(ask, client, worker, until, home):
+    slow = ask("slow", wait=False)
+    until(lambda: state(client, slow) == "running")
+    (home / "worker.log").unlink()
+    psutil.Process(worker.pid()).kill()
+    until(lambda: state(client, slow) == "failed")
+    assert "exit status" in worker.results.status(slow).error["rule"] and ask("good")["state"] == "finished"
 
 
 def test_a_result_of_a_later_version_does_not_keep_the_server_from_starting(home):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import ssl
 import subprocess
 import time
@@ -11,11 +12,12 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from medssl.client import api
 from medssl.core.errors import AccessError, MedSSLError, ResourceError
 from medssl.core.home import NEUTRAL_FOLDER, home_folder, make_home
+from medssl.server import ALREADY_RUNS
 
 FOREIGN = (
     "PYTHONPATH",
@@ -28,6 +30,9 @@ FOREIGN = (
 )
 HEALTH_TIMEOUT_S = 2.0
 LONGEST_ANSWER = 2**16
+LONGEST_LOG = 2**20  # bytes of server.log, which is begun anew beyond
+LOOPBACK = ("http://127.", "https://127.", "http://[::1]", "https://[::1]", "http://localhost", "https://localhost")
+NO_IMPORT = ("No module named", "ImportError")  # the environment is at fault
 POLL_S = 0.1
 
 
@@ -41,22 +46,29 @@ class ServerAddress:
     started: float = 0.0
     proof: bool = True  # it shows that it knows the token before it gets it; servers before 0.2 cannot
     certificate: str = ""  # PEM file that it must answer with; "": one that this machine trusts
+    host: str = ""  # the machine it runs on; "": a server of an earlier version
 
     def __repr__(self) -> str:  # a token does not belong into logs
         return f"ServerAddress(url={self.url!r}, pid={self.pid})"
 
 
 def read_address(home: str | os.PathLike[str] | None = None) -> ServerAddress | None:
-    """What `server.json` says; the server may have died since."""
+    """What `server.json` says; the server may have died since, or run on another machine that shares the home folder."""
     try:
         values = json.loads((home_folder(home) / "server.json").read_text("utf-8"))
         # Only the owner can write the file, so nobody else can say that a server need not prove itself.
         proof, certificate = bool(values.get("proof", False)), str(values.get("certificate", ""))
         return ServerAddress(
-            values["url"], values["token"], values["pid"], values["started"], proof=proof, certificate=certificate
-        )
+            str(values["url"]), values["token"], values["pid"], values["started"], proof=proof, certificate=certificate,
+            host=str(values.get("host", "")),
+        )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def is_elsewhere(address: ServerAddress) -> bool:
+    """Whether that seems to be the loopback address of another machine. It is tried all the same: laptops change their names."""
+    return address.host not in ("", socket.gethostname()) and address.url.startswith(LOOPBACK)
 
 
 def find(home: str | os.PathLike[str] | None = None) -> ServerAddress | None:
@@ -109,7 +121,7 @@ def start(
     timeout_s: float = 30.0,
     base: Mapping[str, str] = os.environ,
 ) -> ServerAddress:
-    """Start a server, detached, and wait until it answers; one that runs already is taken.
+    """Start a server, detached, and wait until it answers; one that runs already, or that another start brings up, is taken.
 
     Raises:
         ResourceError: it cannot be started; the error quotes the last line of `server.log`.
@@ -118,15 +130,18 @@ def start(
     if (running := find(folder)) is not None:
         return running
     make_home(folder)
-    with (folder / "server.log").open("wb") as log:
+    with open_log(folder) as log:
+        since = log.seek(0, os.SEEK_END)
         child = _launch(start_command(python, folder), log, environment(base))
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if (address := find(folder)) is not None:
             return address
-        if child.poll() is not None:
-            raise why_not(folder, python)
+        if not may_come(child.poll(), folder):
+            raise why_not(folder, python, since)
         time.sleep(POLL_S)
+    if child.poll() is not None:
+        raise why_not(folder, python, since)
     child.kill()
     child.wait()
     raise ResourceError(
@@ -137,13 +152,38 @@ def start(
     )
 
 
-def why_not(home: Path, python: str | os.PathLike[str]) -> ResourceError:
-    """Why a server that was started has ended: the last line of `server.log`, with what helps."""
+def open_log(home: Path) -> BinaryIO:
+    """`server.log`, to be appended to: a server that runs, or another start, may be writing it."""
+    log = (home / "server.log").open("ab")
+    if log.seek(0, os.SEEK_END) > LONGEST_LOG:
+        log.truncate(0)
+        log.seek(0)  # for Windows, where a child writes where its parent was
+    return log
+
+
+def may_come(status: int | None, home: Path) -> bool:
+    """Whether a server may yet answer after a start whose process ended with that status; None: it goes on.
+
+    Of two starts at once one is refused, and the other one's server comes up.
+    """
+    if status != ALREADY_RUNS:
+        return status is None
+    address = read_address(home)
+    return address is None or not is_elsewhere(address)
+
+
+def why_not(home: Path, python: str | os.PathLike[str], since: int = 0) -> ResourceError:
+    """Why a server that was started has ended: the last line of `server.log`, with what helps.
+
+    Args:
+        since: how long the log was before.
+    """
     log = home / "server.log"
-    lines = log.read_text("utf-8", "replace").strip().splitlines() if log.is_file() else []
+    said = log.read_bytes() if log.is_file() else b""
+    lines = said[since if since <= len(said) else 0 :].decode("utf-8", "replace").strip().splitlines()
     last = lines[-1] if lines else "no message"
     remedy = f"Look into {log}"
-    if "No module named" in last:
+    if any(words in last for words in NO_IMPORT):
         remedy = "Install MedSSL into that environment (pip install medssl), or choose another one"
     return ResourceError(f"backend with {python}", f"cannot be started ({last})", remedy, code="backend-unstartable")
 

@@ -19,11 +19,11 @@ import psutil
 from filelock import Timeout
 
 from medssl.core.allocator import keep_memory
-from medssl.core.errors import CancelledError
+from medssl.core.errors import CancelledError, ResourceError
 from medssl.core.protocol import CANCELLED, FINISHED, QUEUED, JobSpec
 from medssl.jobs.devices import claims, locked
 from medssl.jobs.folder_run import LOCK_PATIENCE_S, FolderRun, end_recorded
-from medssl.jobs.liveness import alive_lock
+from medssl.jobs.liveness import alive_lock, hold
 from medssl.jobs.ranks import end_with_parent, wait_for_leader, watch_leader
 from medssl.jobs.record import StatusFile
 
@@ -60,10 +60,13 @@ class Interrupt:
 def lead(folder: Path, kinds: str = KINDS, parent: Parent | None = None) -> int:
     """Run the job of `folder` as its first process; returns the exit status."""
     try:
-        lock = alive_lock(folder).acquire(timeout=LOCK_PATIENCE_S)
+        lock = hold(alive_lock(folder), LOCK_PATIENCE_S)
     except Timeout:
         print(f"{folder.name} already has a running process", file=sys.stderr)
         return 3
+    except ResourceError as error:  # no locks: nothing keeps a second process from writing here
+        print(error, file=sys.stderr)
+        return 1
     with lock, ExitStack() as device:  # the device is given back when everything of this job has left it
         status = StatusFile(folder)
         if status.now.state in (FINISHED, CANCELLED):  # ended by others before this process came up

@@ -19,11 +19,13 @@ from filelock import FileLock, Timeout
 from medssl.core.errors import CancelledError, ConfigError, ResourceError
 from medssl.core.home import NEUTRAL_FOLDER
 from medssl.jobs.cards import nvidia_smi
+from medssl.jobs.liveness import hold
 
 DEVICE = re.compile(r"auto|none|cpu|mps|cuda(:\d+)?")
 MASKED = re.compile(r"\d+|(GPU|MIG)-.+")  # an entry of CUDA_VISIBLE_DEVICES that names a GPU
 BUILT_FOR_GPU = re.compile(r"^(cuda|hip)\b[^=\n]*=\s*['\"]", re.MULTILINE)
 QUEUE_PAUSE_S = 0.3
+BATCH_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")  # where a batch system says which of its jobs this is
 
 
 @dataclass(frozen=True)
@@ -103,15 +105,16 @@ def locked(home: Path, wishes: list[Claim], cancelled: Callable[[], bool]) -> It
 
     Raises:
         CancelledError: `cancelled` became true while waiting.
+        ResourceError: the home folder's file system has no locks.
     """
-    folder = home / "locks" / socket.gethostname()  # a home shared by several machines has their devices apart
+    folder = home / "locks" / _place()
     folder.mkdir(parents=True, exist_ok=True)
     while True:
         for claim in wishes:
             with ExitStack() as held:
                 try:
                     for name in claim.locks:
-                        held.enter_context(FileLock(folder / f"{name}.lock").acquire(timeout=0))
+                        held.enter_context(hold(FileLock(folder / f"{name}.lock"), 0))
                 except Timeout:
                     continue
                 yield claim
@@ -119,3 +122,12 @@ def locked(home: Path, wishes: list[Claim], cancelled: Callable[[], bool]) -> It
         if cancelled():
             raise CancelledError()
         time.sleep(QUEUE_PAUSE_S)
+
+
+def _place() -> str:
+    """Whose devices the numbers count: this machine's, or those that a batch system keeps for one of its jobs there.
+
+    A home may be shared by several machines, and two jobs of a batch system both see their own GPU as number 0.
+    """
+    reserved = next((job for name in BATCH_IDS if (job := os.environ.get(name))), "")
+    return "-".join(part for part in (socket.gethostname(), re.sub(r"[^A-Za-z0-9]", "_", reserved)) if part)

@@ -14,7 +14,7 @@ from medssl.core.files import read_json
 from medssl.core.home import all_in_home
 from medssl.core.protocol import CANCELLED, ESTIMATE, FAILED, FINISHED, RUNNING, JobSpec, spec_from_json
 from medssl.core.registry import load
-from medssl.jobs.liveness import alive_lock
+from medssl.jobs.liveness import alive_lock, hold
 from medssl.jobs.pace import Pace
 from medssl.jobs.record import EventLog, StatusFile, record_end, write_end_state
 
@@ -136,8 +136,9 @@ def run_here(
     Raises:
         CancelledError: a cancel was asked for.
         filelock.Timeout: another process does the job.
+        ResourceError: the file system has no locks.
     """
-    with alive_lock(folder).acquire(timeout=LOCK_PATIENCE_S):
+    with hold(alive_lock(folder), LOCK_PATIENCE_S):
         status = StatusFile(folder)
         status.own()
         run = FolderRun(folder, home, cancel_requested, status, device, on_progress)

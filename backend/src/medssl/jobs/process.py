@@ -5,7 +5,9 @@ Their processes (`medssl.jobs.child`) are detached: whoever started one may go a
 
 from __future__ import annotations
 
+import itertools
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -34,11 +36,11 @@ from medssl.core.protocol import (  # fmt: skip
 from medssl.jobs.check import checked
 from medssl.jobs.child import KINDS, Parent, gpu_count
 from medssl.jobs.devices import claims
-from medssl.jobs.liveness import started_at
+from medssl.jobs.liveness import check_locks, is_alive, started_at
 from medssl.jobs.record import StatusFile, end_for
 from medssl.jobs.store import JobStore
 
-GRACE_S = 30.0  # how long a run may take to stop by itself
+GRACE_S = 120.0  # how long a run may take to stop by itself: a checkpoint of several GB, a validation's next image
 KILL_S = 3.0  # from terminate to kill
 POLL_S = 0.3
 LAUNCHED = (
@@ -52,11 +54,12 @@ def submit(store: JobStore, spec: JobSpec, kinds: str = KINDS) -> str:
 
     Raises:
         InputError: see `medssl.jobs.check`; or a job for several machines.
-        ResourceError: the disk is full, or no such device is here.
+        ResourceError: the disk is full or has no locks, or no such device is here.
     """
     complete = checked(spec, kinds, store.home)
     _check_one_machine(complete)
     claims(complete.device, gpu_count(complete))
+    check_locks(store.home)
     job = store.create(complete)
     start(store, job, kinds)
     return job
@@ -98,6 +101,7 @@ def resume(store: JobStore, job: str, kinds: str = KINDS) -> None:
     Raises:
         StateError: it is queued, running or finished.
         InputError: it is for several machines.
+        ResourceError: the disk has no locks.
     """
     state = store.status(job).state
     if state not in RESUMABLE_STATES:
@@ -108,12 +112,13 @@ def resume(store: JobStore, job: str, kinds: str = KINDS) -> None:
             code="job-not-resumable",
         )
     _check_one_machine(store.spec(job))
+    check_locks(store.home)
     (store.folder(job) / "cancel").unlink(missing_ok=True)
     start(store, job, kinds)
 
 
 def cancel(store: JobStore, job: str, grace_s: float = GRACE_S) -> JobView:
-    """Ask the job to stop, wait, and after the grace period end its processes by force.
+    """Ask the job to stop, wait, and after the grace period end its processes by force; those of another machine go on.
 
     Raises:
         StateError: it has already ended.
@@ -139,14 +144,22 @@ def enforce_asked(store: JobStore, grace_s: float = GRACE_S) -> tuple[str, ...]:
 
 
 def enforce_cancel(store: JobStore, job: str, grace_s: float = GRACE_S) -> None:
-    """Wait for a job that was asked to stop; end its processes when it has not stopped in time."""
+    """Wait for a job that was asked to stop; end its processes when it has not stopped in time, if they are here."""
     request, deadline = store.folder(job) / "cancel", time.monotonic() + grace_s
     while (status := store.status(job)).state not in (*END_STATES, INTERRUPTED) and time.monotonic() < deadline:
         time.sleep(min(POLL_S, grace_s))
     if status.state in END_STATES or not request.exists():  # it has stopped, and may have been resumed meanwhile
         return
-    _end_tree(status)
-    _record_cancelled(store.folder(job))
+    if runs_elsewhere(status):
+        return
+    folder = store.folder(job)
+    _end_tree(folder, status)
+    _record_cancelled(folder)
+
+
+def runs_elsewhere(status: JobStatus) -> bool:
+    """Whether the job's processes are those of another machine, which shares the home folder."""
+    return status.host not in ("", socket.gethostname())
 
 
 def follow(
@@ -219,9 +232,9 @@ def _check_one_machine(spec: JobSpec) -> None:
         )
 
 
-def _end_tree(status: JobStatus) -> None:
+def _end_tree(folder: Path, status: JobStatus) -> None:
     """Terminate, then kill the job's process with all its children, if it still is the process that was noted."""
-    if not status.pid or abs(started_at(status.pid) - status.pid_started) > 1.0:
+    if not status.pid or not _is_noted(folder, status):
         return
     try:
         root = psutil.Process(status.pid)
@@ -235,6 +248,23 @@ def _end_tree(status: JobStatus) -> None:
             except psutil.NoSuchProcess:
                 continue
         tree = psutil.wait_procs(tree, timeout=KILL_S)[1]
+
+
+def _is_noted(folder: Path, status: JobStatus) -> bool:
+    """Whether the noted process is the job's, and not a later one of the same pid.
+
+    A step of the system's clock moves when all processes began; then the job's lock must be held, and by what was started
+    over this folder.
+    """
+    if abs(started_at(status.pid) - status.pid_started) <= 1.0:
+        return True
+    try:
+        words = psutil.Process(status.pid).cmdline()
+    except psutil.Error:
+        return False
+    started = "medssl.jobs.child", folder.resolve()
+    ours = any((module, Path(word).resolve()) == started for module, word in itertools.pairwise(words))
+    return ours and is_alive(folder, status.pid)
 
 
 def _record_cancelled(folder: Path) -> None:

@@ -6,11 +6,13 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 from medssl.core.files import read_json
 from medssl.core.protocol import CANCELLED, END_STATES, FINISHED, QUEUED, RUNNING, JobStatus, from_json
-from medssl.jobs.liveness import started_at
 
 LOOK_S = 0.2
 COMING_S = 60.0  # for the leader to take over the folder of an earlier attempt
@@ -37,15 +39,25 @@ def watch_leader(folder: Path, leaving_s: float = LEAVING_S, silent_s: float = S
 
 def end_with_parent() -> None:
     """End this process as soon as the one that started it is gone: nobody else would, and another job may get the device."""
-    parent = os.getppid()
-    born = started_at(parent)
+    lives = _parent()
 
     def watch() -> None:
-        while started_at(parent) == born:
+        while lives():
             time.sleep(LOOK_S)
         os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _parent() -> Callable[[], bool]:
+    """Tells whether the process that started this one lives; not by when it began, which a step of the system's clock moves."""
+    number = os.getppid()
+    if os.name == "posix":  # an orphan gets another parent
+        return lambda: os.getppid() == number
+    try:
+        return psutil.Process(number).is_running
+    except psutil.NoSuchProcess:
+        return lambda: False
 
 
 def _watch(folder: Path, leaving_s: float, silent_s: float) -> None:

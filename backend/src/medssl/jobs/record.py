@@ -14,7 +14,7 @@ from typing import Any
 
 from medssl.core.files import append, read_json, to_text, write_json
 from medssl.core.protocol import END_STATES, FINISHED, JobStatus, from_json, to_json
-from medssl.jobs.liveness import alive_lock, started_at
+from medssl.jobs.liveness import alive_lock, hold, started_at
 
 HEARTBEAT_S = 3.0
 NOTED_S = 0.5  # progress reaches status.json after at most this long
@@ -126,8 +126,9 @@ def end_for(folder: Path, state: str, error: dict[str, str] | None = None, patie
 
     Raises:
         filelock.Timeout: the job's process still lives.
+        ResourceError: the file system has no locks.
     """
-    with alive_lock(folder).acquire(timeout=patience_s):
+    with hold(alive_lock(folder), patience_s):
         status = StatusFile(folder)
         if status.now.state in END_STATES:
             return

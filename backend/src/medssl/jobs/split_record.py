@@ -1,4 +1,7 @@
-"""Which images a training learnt from, was chosen by and tested on: a table in its job folder, and the truth for later ones."""
+"""Which images a training learnt from, was chosen by and tested on: a table in its job folder, and the truth for later ones.
+
+Images that a pretraining saw without labels stand in a file of its own: nobody is tested against them.
+"""
 
 from __future__ import annotations
 
@@ -44,17 +47,30 @@ def write_split(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_table([{WHICH: "", **row} for row in rows], folder / SPLIT, (*COLUMNS, WHICH))
 
 
-def write_begun(folder: Path, begun: Begun) -> None:
-    """Write into a job folder how its training begins: what `write_split` does, and a file of the rest."""
-    write_json(folder / BEGUN, {name: value for name, value in asdict(begun).items() if name != "rows"})
-    write_split(folder, begun.rows)
+def write_begun(folder: Path, begun: Begun, labelled: bool = True) -> None:
+    """Write into a job folder how its training begins: what `write_split` does, and a file of the rest.
+
+    Args:
+        folder: of the job.
+        begun: how it begins.
+        labelled: it learns with labels; otherwise the rows are in that file too, and no table is written.
+    """
+    about = asdict(begun)
+    if labelled:
+        del about["rows"]
+    write_json(folder / BEGUN, about)
+    if labelled:
+        write_split(folder, begun.rows)
 
 
 def begun_with(run: Run) -> Begun | None:
     """How a job began that goes on from a checkpoint; None where it begins, or recorded nothing."""
-    if not run.resume or not (rows := _recorded(run.folder, run.home)):
+    if not run.resume:
         return None
     about = read_json(run.folder / BEGUN) if (run.folder / BEGUN).is_file() else {}
+    rows = _recorded(run.folder, run.home) or _here(about.get("rows", ()), run.home)
+    if not rows:
+        return None
     said = {name: tuple(about.get(name, ())) for name in ("classes", "notes", "about")}
     return Begun(tuple(rows), about.get("kind", ""), **said)
 
@@ -77,6 +93,9 @@ def read_split(folder: Path, home: Path | None = None) -> list[dict[str, str]]:
 
 def _recorded(folder: Path, home: Path | None = None) -> list[dict[str, str]]:
     rows = read_table(folder / SPLIT, COLUMNS).rows if (folder / SPLIT).is_file() else []
-    if home is None:
-        return rows
+    return rows if home is None else _here(rows, home)
+
+
+def _here(rows: Sequence[Mapping[str, str]], home: Path) -> list[dict[str, str]]:
+    """Rows with their paths as they are in a home."""
     return [{**row, **{name: in_home(row[name], home) for name in ("image", "mask") if row[name]}} for row in rows]

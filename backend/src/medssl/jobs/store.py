@@ -269,14 +269,18 @@ class JobStore:
         try:
             return self.status(job).state
         except StateError:
-            return RUNNING if is_alive(self.jobs / job, 0) else FAILED
+            with contextlib.suppress(ResourceError):  # without locks no process was let into it
+                return RUNNING if is_alive(self.jobs / job, 0) else FAILED
+            return FAILED
 
     def _lives(self, folder: Path, status: JobStatus) -> bool:
         quiet = self.clock() - status.heartbeat
         if status.host and status.host != socket.gethostname():
             return quiet < SILENT_S
-        # A child that was just started has neither its lock nor its pid yet.
-        return is_alive(folder, status.pid) or (status.pid == 0 and quiet < STARTING_S)
+        try:  # a child that was just started has neither its lock nor its pid yet
+            return is_alive(folder, status.pid) or (status.pid == 0 and quiet < STARTING_S)
+        except ResourceError:  # a disk that was mounted without locks meanwhile: as on another host
+            return quiet < SILENT_S
 
     def _read(self, job: str, after: int) -> tuple[Events, int]:
         """Read events forward, starting from where the last reader stopped if that helps."""

@@ -26,6 +26,8 @@ from medssl.core.allocator import return_memory
 from medssl.core.errors import InputError, MedSSLError, ResourceError, StateError
 from medssl.core.files import read_json, write_json
 from medssl.core.home import home_folder, make_home
+from medssl.jobs.liveness import hold
+from medssl.server import ALREADY_RUNS
 from medssl.server.app import create_app
 from medssl.server.gate.access import LOOPBACK
 from medssl.server.gate.connections import ConnectionLimits, guarded
@@ -63,7 +65,7 @@ def serve(
 
     Raises:
         InputError: one of certificate and key is missing, or they are no pair.
-        ResourceError: the port is taken or the address is not one of this machine's.
+        ResourceError: the port is taken, the address is not one of this machine's, or the home's disk has no locks.
         StateError: a server is already running over this home folder.
     """
     return_memory(above=128 * 1024, heaps=2)  # pieces of uploads, which glibc would keep, in a heap for each thread
@@ -72,13 +74,19 @@ def serve(
     try:
         files = _raise_open_files()
         limits = limits or ConnectionLimits(strangers=min(512, files // 4), known=min(448, files // 4))
-        with FileLock(home / "server.lock").acquire(timeout=0), _listen(host, port) as listening:
+        with hold(FileLock(home / "server.lock"), 0), _listen(host, port) as listening:
             _serve_on(listening, home, host, hosts, tls, limits, **options)
     except Timeout:
-        url = _address(home).get("url", "an unknown address")
-        raise StateError(
-            f"home folder {home}", f"already has a server at {url}", "Use that one or end it", code="server-running"
-        ) from None
+        raise _already_runs(home) from None
+
+
+def _already_runs(home: Path) -> StateError:
+    """The refusal to serve a home folder that has a server, maybe on another machine that shares it."""
+    address = _address(home)
+    where, remedy = str(address.get("url", "an unknown address")), "Use that one or end it"
+    if (machine := address.get("host")) and machine != socket.gethostname():
+        where, remedy = f"{where} on {machine}", f"End it on {machine}, or set MEDSSL_HOME to a folder of this machine"
+    return StateError(f"home folder {home}", f"already has a server at {where}", remedy, code="server-running")
 
 
 def _serve_on(
@@ -105,7 +113,8 @@ def _serve_on(
     server = _Server(config)
     gc.freeze()  # what stands until the end need not be looked through again
     gc.enable()
-    address = {"url": url, "token": token, "pid": os.getpid(), "started": time.time(), "proof": True}
+    own = {"host": socket.gethostname(), "pid": os.getpid()}
+    address = {"url": url, "token": token, **own, "started": time.time(), "proof": True}
     if tls:
         address["certificate"] = tls["ssl_certfile"]  # clients of this home take this one and no other
     write_json(home / "server.json", address, mode=0o600)
@@ -121,7 +130,8 @@ def _serve_on(
     except KeyboardInterrupt:
         pass  # Ctrl-C or SIGTERM: the usual way to end a server
     finally:
-        (home / "server.json").unlink(missing_ok=True)
+        if own.items() <= _address(home).items():  # where locks do not hold, it may be that of a later server
+            (home / "server.json").unlink(missing_ok=True)
 
 
 class _Server(uvicorn.Server):
@@ -197,8 +207,12 @@ def _shown(host: str) -> str:
 
 
 def _address(home: Path) -> dict[str, Any]:
-    path = home / "server.json"
-    return read_json(path) if path.is_file() else {}
+    """What server.json says; nothing where it is missing or damaged."""
+    try:
+        found = read_json(home / "server.json")
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -223,5 +237,5 @@ def main(arguments: list[str] | None = None) -> int:
         )  # fmt: skip
     except MedSSLError as error:
         print(error, file=sys.stderr)
-        return 1
+        return ALREADY_RUNS if error.code == "server-running" else 1
     return 0

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import MedSSLError, ResourceError
+from medssl.core.errors import ResourceError, translate
 from medssl.core.home import NEUTRAL_FOLDER
 from medssl.core.protocol import END_STATES, ResultStatus
 from medssl.core.registry import entry, load
@@ -53,6 +54,7 @@ class InspectionWorker:
         self._table, self._idle_s, self._grace_s, self._silence_s = inspections, idle_s, grace_s, silence_s
         self._waiting: queue.Queue[str] = queue.Queue()
         self._unfinished: dict[str, list[Callable[[], None]]] = {}  # result -> whom its end concerns
+        self._at_work = ""  # the result that the child is asked for
         self._child: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._guard = threading.Lock()
@@ -71,9 +73,28 @@ class InspectionWorker:
             self._unfinished[status.id] = []
             self._waiting.put(status.id)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="inspections", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="inspections", daemon=True)
+                thread.start()  # may be refused; then the next inspection tries again
+                self._thread = thread
         return status
+
+    def cancel(self, result: str) -> ResultStatus:
+        """Ask an inspection to stop; one that waits for others has ended at once.
+
+        Raises:
+            NotFoundError: no such result.
+            StateError: it has already ended.
+            ResourceError: the disk is full.
+        """
+        self.results.request_cancel(result)
+        concerned: list[Callable[[], None]] = []
+        with self._guard:
+            if result in self._unfinished and result != self._at_work:
+                self.results.end(result, None)
+                concerned = self._unfinished.pop(result)
+        for call in concerned:
+            call()
+        return self.results.status(result)
 
     def when_ended(self, result: str, call: Callable[[], None]) -> None:
         """Have `call` called from another thread once the inspection has ended; at once where it has."""
@@ -104,14 +125,26 @@ class InspectionWorker:
                     self._thread = None
                 self._end_child(LEAVE_S)
                 return
+            with self._guard:
+                if result not in self._unfinished:  # cancelled while it waited
+                    continue
+                self._at_work = result
             try:
                 self._one(result)
-            except MedSSLError as error:  # a full disk must not end the queue
-                print(error, file=sys.stderr)
+            except Exception as error:  # the border of the queue: no disk, and no lack of processes, may end it
+                traceback.print_exc()
+                self._fail(result, error)
             with self._guard:
+                self._at_work = ""
                 concerned = self._unfinished.pop(result, [])
             for call in concerned:
                 call()
+
+    def _fail(self, result: str, error: Exception) -> None:
+        try:
+            self.results.end(result, translate(error, "the inspection"))
+        except Exception:  # the disk is full, or the result's folder is gone: it is noted in memory, if it can be
+            traceback.print_exc()
 
     def _one(self, result: str) -> None:
         if self.results.cancel_requested(result):
@@ -187,7 +220,10 @@ class InspectionWorker:
             child.wait()
 
     def _crash(self, status: int) -> ResourceError:
-        lines = self._log.read_text("utf-8", "replace").strip().splitlines()
+        try:
+            lines = self._log.read_text("utf-8", "replace").strip().splitlines()
+        except OSError:  # somebody has cleared it away
+            lines = []
         last = f", last words: {lines[-1][:200]}" if lines else ""
         rule = f"ended unexpectedly (exit status {status}{last})"
         return ResourceError(

@@ -14,7 +14,7 @@ from medssl.cli.options import AsJson, Detach, Home
 from medssl.cli.output import out, print_jobs, print_json, print_table, say
 from medssl.core.errors import InputError, MedSSLError, NotFoundError, closest_name
 from medssl.core.home import home_folder
-from medssl.core.protocol import JobSpec, to_json
+from medssl.core.protocol import QUEUED, RUNNING, JobSpec, to_json
 from medssl.core.registry import RegistryEntry, config_class
 from medssl.core.schema import build, not_counting
 from medssl.jobs.rounds import Round, rounds_of, rounds_sentence
@@ -82,7 +82,10 @@ def cancel(job: Job, home: Home = None) -> None:
     from medssl.jobs import process
 
     store = _store(home)
-    print_jobs([process.cancel(store, _find(store, job))])
+    view = process.cancel(store, _find(store, job))
+    print_jobs([view])
+    if view.status.state in (QUEUED, RUNNING) and process.runs_elsewhere(view.status):
+        say(f"It was asked to stop and runs on {view.status.host}; if it does not, end its process there")
 
 
 @verb(app, "resume", "medssl jobs resume liver --detach")
@@ -127,8 +130,13 @@ def _find(store: JobStore, text: str) -> str:
     """The id of the job that has this id, name or beginning of an id.
 
     Raises:
-        NotFoundError: none has. InputError: several have.
+        NotFoundError: none has. InputError: several have, or the text is blank: every job without a name would have that one.
     """
+    if not text.strip():
+        raise InputError(
+            f"job {text!r}", "is neither an id nor a name", "See `medssl jobs list`; a job without a name has an id",
+            code="job-blank",
+        )  # fmt: skip
     views = store.list()
     found = [view.id for view in views if text in (view.id, view.spec.name)] or [
         view.id for view in views if view.id.startswith(text)

@@ -11,6 +11,7 @@ import re
 import secrets
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from medssl.core.errors import InputError, NotFoundError
 from medssl.core.files import read_json, write_json
 from medssl.core.home import make_home
 from medssl.core.protocol import token_id, token_key
+from medssl.jobs.liveness import hold
 
 LOOK, RUN = "look", "run"
 ROLES = {LOOK: "GET and HEAD: jobs, results, models, files", RUN: "everything"}
@@ -99,8 +101,8 @@ class TokenFile:
     def _write(self, holders: list[Holder]) -> None:
         write_json(self.path, [asdict(one) for one in holders], mode=0o600)
 
-    def _lock(self) -> FileLock:
-        return FileLock(self.path.with_suffix(".lock"))
+    def _lock(self) -> AbstractContextManager[object]:
+        return hold(FileLock(self.path.with_suffix(".lock")), -1)
 
 
 class TokenBook:

@@ -42,9 +42,8 @@ def inspect_routes(worker: InspectionWorker, volumes: VolumeStore) -> APIRouter:
 
     @routes.post("/results/{result}/cancel", responses=shows(ResultStatus) | errors(404, 409))
     def cancel(result: str) -> Response:
-        """Ask an inspection to stop."""
-        results.request_cancel(result)
-        return json_answer(results.status(result))
+        """Ask an inspection to stop; one that waits for others has ended at once."""
+        return json_answer(worker.cancel(result))
 
     @routes.get("/results/{result}/{name:path}", response_class=Response, responses=ANY_FILE | errors(404))
     def file(result: str, name: str) -> Response:
