@@ -21,7 +21,14 @@ from medssl.core.geometry import (
     tilt_of,
 )
 from medssl.images.geometry import orientation_of_volume, reorient, turn_to, turned
-from medssl.images.resampling import StreamReader, array_reader, resample, resample_labels, resample_slabs
+from medssl.images.resampling import (
+    StreamReader,
+    array_reader,
+    axis_weights,
+    resample,
+    resample_labels,
+    resample_slabs,
+)
 from medssl.images.volume import Volume
 
 ORIENTATIONS = [
@@ -150,6 +157,36 @@ def test_probabilities_stay_probabilities_and_streams_equal_wholes(seed):
     slabs = ((k, whole[..., k : k + depth]) for k in range(0, shape[2], depth))
     streamed = torch.cat([slab for _, slab in resample_slabs(StreamReader(slabs), shape, target, slab=5)], dim=3)
     torch.testing.assert_close(streamed, found, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("depth", [1, 3, 8, 24, 48])
+@pytest.mark.parametrize("slices", [60, 100])
+def test_streams_equal_wholes_where_slices_are_passed_over(slices, depth):
+    whole = torch.arange(300.0).expand(1, 2, 2, 300)
+    for slab in (5, 32):
+        slabs = ((k, whole[..., k : k + depth]) for k in range(0, 300, depth))
+        found = resample_slabs(StreamReader(slabs), whole.shape[1:], (2, 2, slices), smooth=False, slab=slab)
+        middles = (torch.arange(slices) + 0.5) * 300 / slices - 0.5
+        torch.testing.assert_close(torch.cat([part for _, part in found], dim=3)[0, 0, 0], middles)
+
+
+@pytest.mark.parametrize(("interpolation", "smooth"), [("linear", False), ("linear", True), ("cubic", True)])
+@pytest.mark.parametrize("target", [(6, 5, 9), (12, 10, 9), (9, 8, 9)])
+def test_many_slices_are_brought_together_before_any_is_interpolated(target, interpolation, smooth, monkeypatch):
+    plain, depths = torch.nn.functional.interpolate, []
+
+    def watched(images, *size, **how):
+        depths.append(len(images))
+        return plain(images, *size, **how)
+
+    shape = (9, 8, 60)
+    whole = torch.from_numpy(np.random.default_rng(0).normal(size=(2, *shape))).float()
+    axes = [axis_weights(old, new, interpolation, smooth) for old, new in zip(shape, target)]
+    monkeypatch.setattr(torch.nn.functional, "interpolate", watched)
+    slabs = resample_slabs(lambda a, b: whole[..., a:b], shape, target, interpolation, smooth, slab=4)
+    found = torch.cat([slab for _, slab in slabs], dim=3)
+    torch.testing.assert_close(found, torch.einsum("cijk,ai,bj,dk->cabd", whole, *axes), atol=1e-5, rtol=0)
+    assert max(depths) <= 4
 
 
 def test_a_reader_gives_slices():

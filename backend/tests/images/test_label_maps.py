@@ -14,6 +14,7 @@ from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.crops.segmentation_crops import SegmentationDataset
 from medssl.datasets.crops.slices import SliceDataset
 from medssl.images.formats.reading import write_volume
+from medssl.images.geometry import Turn, turned
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.label_maps import read_label_map
 from medssl.images.segment_classes import read_classes
@@ -156,3 +157,13 @@ def test_places_lie_in_their_class_and_classes_are_drawn_alike():
     rng = np.random.default_rng(0)
     drawn = [labels[draw_place(places, rng)] for _ in range(400)]
     assert 150 < drawn.count(300) < 250
+
+
+def test_a_single_slice_is_turned_where_that_lays_it_on_the_image(tmp_path, image):
+    flat = image.crop(((0, 40), (0, 36), (22, 23)))
+    truth = labels_of(image)[..., 22:23]
+    assert truth.any() and not np.array_equal(truth, truth[::-1])
+    other = turned(flat.with_array(truth), Turn((0, 1, 2), (True, False, False)))
+    assert np.array_equal(read_label_map(written(tmp_path, other), flat).array[..., None], truth)
+    unplaced = Volume(truth)  # says nothing of the image's place: only its size counts
+    assert np.array_equal(read_label_map(written(tmp_path, unplaced), flat).array[..., None], truth)

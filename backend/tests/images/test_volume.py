@@ -77,6 +77,17 @@ def test_guess_modality(ct):
     assert guess_modality(ct.array[..., 0]) == "CXR"
 
 
+def test_a_ct_that_was_resampled_is_one_though_its_numbers_are_not_whole():
+    array = np.full((10, 10, 10), 40.3, np.float32)
+    array[0] = -1000.0  # a tenth is air
+    assert guess_modality(array) == "CT"
+    array[0] = 40.3
+    array[0, 0, :9] = -1000.0
+    assert guess_modality(array) == "MR", "nine of a thousand voxels"
+    array[0] = -20_000.5
+    assert guess_modality(array) == "MR", "no Hounsfield units"
+
+
 def test_not_a_number_is_refused(tmp_path, ct):
     array = ct.array.astype(np.float32) / 3
     array[1, 2, 3] = np.nan

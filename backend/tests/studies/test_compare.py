@@ -337,3 +337,14 @@ def test_places_of_candidates_travel_with_the_study_s_own_tables(tmp_path):
     ]
     write_catalogue({"training": entries}, tmp_path / "t.csv")
     assert [(entry.point, entry.frame) for entry in read_csv(tmp_path / "t.csv")] == points
+
+
+def test_how_a_volume_becomes_2d_travels_beside_a_column_called_view(tmp_path):
+    from medssl.datasets.catalog.from_csv import read_csv
+    from medssl.datasets.entry import Entry
+    from medssl.studies.comparison.data import write_catalogue
+
+    (tmp_path / "a.nrrd").touch()
+    entry = Entry(tmp_path / "a.nrrd", "p", name="a", view="lateral", attributes={"view": "PA"})
+    write_catalogue({"training": [entry]}, tmp_path / "t.csv")
+    assert [(one.view, one.attributes) for one in read_csv(tmp_path / "t.csv")] == [("lateral", {"view": "PA"})]

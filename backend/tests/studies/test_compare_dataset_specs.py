@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from fakes import FakeRun, write_dataset_specs
-from refusals import refused
 from study_fakes import FAKE, study_spec
 
 from medssl.core.files import read_json
@@ -38,7 +38,11 @@ def test_its_runs_read_the_images_patients_and_labels_of_the_specs(tmp_path):
         )  # fmt: skip
 
 
-def test_inverted_images_are_refused_instead_of_read_the_wrong_way_round(tmp_path):
+@pytest.mark.parametrize("inverted", [False, True])
+def test_inverted_images_stay_so(tmp_path, inverted):
     (tmp_path / "data").mkdir()
-    with refused("inverted-in-table", ["12 images", "patient0"]):
-        compare(comparison(tmp_path, inverted=True), FakeRun(tmp_path / "job", tmp_path / "home"), FAKE)
+    spec, run = comparison(tmp_path, inverted=inverted), FakeRun(tmp_path / "job", tmp_path / "home")
+    compare(spec, run, FAKE)
+    data = data_from_json(read_json(run.folder / "study.json")["data"])
+    found = read_catalog(data.spec(spec.data, "", run.folder), tmp_path)
+    assert {entry.inverted for entry in found} == {inverted} and not any("inverted" in e.attributes for e in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -59,6 +60,17 @@ def read_entry(entry: Entry) -> Volume:
     if entry.further:
         volume = replace(volume, further=tuple(map(read_entry, entry.further)))
     return located(volume, entry.point, entry.frame) if entry.point else volume
+
+
+def number_text(value: float) -> str:
+    """A number of a table as text, whole codes (of diagnoses, dates, sites) with all their digits; "" where it is unknown."""
+    return "" if value != value else f"{value:.12g}"
+
+
+def attributes(entry: Entry, without: Sequence[str] = ()) -> dict[str, str]:
+    """What a catalogue tells of an image as text, beside the columns that are its labels: sex, age, view ..."""
+    numbers = {name: number_text(value) for name, value in entry.labels.items() if value == value}
+    return {name: text for name, text in {**entry.attributes, **numbers}.items() if name not in without}
 
 
 def shown(entry: Entry) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from medssl.core.geometry import CANONICAL, FAR, Geometry, millimetres, parse_spacing
 from medssl.datasets.cache.cached_volume import CachedVolume
 from medssl.datasets.cache.volume_cache import VolumeCache
-from medssl.images.geometry_config import FIT, MEDIAN, NATIVE, STORED, GeometryConfig
+from medssl.images.geometry_config import FIT, MEDIAN, NATIVE, PLANNED, STORED, GeometryConfig
 
 ANISOTROPIC = 3.0  # times the other axes: spacing of the coarse axis, and fewer voxels along it
 LOW_PERCENTILE = 10.0
@@ -25,7 +25,7 @@ def training_geometry(
 
     Args:
         images: of the training part, in the cache; where any is 2D nothing is recorded.
-        config: the settings; "median" and "fit" become millimetres here.
+        config: the settings; "median" and "fit" become millimetres here, "planned" those of the median, as a plan begins with.
         looked_at: voxels of the box that a network sees of a whole volume, for "fit"; None: it looks at parts.
     """
     if config.orientation == STORED or any(len(image.shape) != 3 for image in images):
@@ -35,7 +35,7 @@ def training_geometry(
     if config.spacing == FIT and looked_at is not None:
         extents = spacings * np.array([image.shape for image in images])
         spacing = tuple((np.percentile(extents, FITTING, axis=0) / np.array(looked_at)).tolist())
-    elif config.spacing in (MEDIAN, FIT):
+    elif config.spacing in (MEDIAN, FIT, PLANNED):
         spacing = median_spacing(spacings, np.array([image.shape for image in images]))
     elif config.spacing != NATIVE:
         spacing = parse_spacing(config.spacing)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medssl.core.errors import CatalogError, NotFoundError, be, counted
 from medssl.core.tables import read_table
-from medssl.datasets.entry import Entry
+from medssl.datasets.entry import Entry, attributes
 from medssl.images.formats.image_files import is_image, is_picture, stem
 
 NAMED = 5  # files in a message
@@ -73,8 +73,8 @@ def pairs_of_folders(
         unknown += not patient
         sources = (of_folder.get(name), entry.image if entry else None, index.images.get(predicted[name].name))
         source = next((path for path in sources if path and path.exists()), None)
-        attributes = attributes_of(entry) if entry else {}
-        pairs.append(Pair(name, patient or name, predicted[name], true[name], attributes, source))
+        known = attributes(entry) if entry else {}
+        pairs.append(Pair(name, patient or name, predicted[name], true[name], known, source))
     if unknown:
         notes.append(f"The patients of {counted(unknown, 'image')} are unknown: each counts as a patient of its own")
     return pairs, notes
@@ -108,11 +108,6 @@ def images_by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise NotFoundError(folder, "is no folder", "Give the folder of the images", code="folder-not-found")
     return {stem(path): path for path in reversed(_image_files(folder.rglob("*")))}
-
-
-def attributes_of(entry: Entry) -> dict[str, str]:
-    """Everything a catalogue says of an image, as text."""
-    return {**entry.attributes, **{name: f"{value:g}" for name, value in entry.labels.items() if value == value}}
 
 
 @dataclass(frozen=True)

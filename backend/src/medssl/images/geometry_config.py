@@ -9,7 +9,7 @@ from medssl.core.errors import ConfigError
 from medssl.core.geometry import CANONICAL, INTERPOLATIONS, parse_spacing
 from medssl.core.schema import setting
 
-NATIVE, MEDIAN, FIT, STORED = "native", "median", "fit", "stored"
+NATIVE, MEDIAN, FIT, PLANNED, STORED = "native", "median", "fit", "planned", "stored"
 FIRST_VERSION = 2  # of job specs that know orientation and spacing
 
 
@@ -54,6 +54,20 @@ class TaskGeometryConfig(GeometryConfig):
         MEDIAN,
         'Spacing: median (of the training images, the coarse axis of anisotropic sets finer); native; or mm along left, '
         'posterior and superior, such as "1 1 3"',
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PlannedGeometryConfig(TaskGeometryConfig):
+    """The same for a task that plans what its network sees at once."""
+
+    WORDS = (NATIVE, MEDIAN, PLANNED)
+
+    spacing: str = setting(
+        MEDIAN,
+        'Spacing: median (of the training images, the coarse axis of anisotropic sets finer); planned (median, or coarser '
+        'where a processor has time for small parts of a volume only); native; or mm along left, posterior and superior, '
+        'such as "1 1 3"',
     )  # fmt: skip
 
 

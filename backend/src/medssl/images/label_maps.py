@@ -26,7 +26,7 @@ def read_label_map(path: Path, like: Volume) -> Volume:
     """Read a label map, uint8 or int16, on the grid of `like`.
 
     A 3D one may have its axes in any order and direction, but must lie on the image: size, spacing, origin and direction
-    agree within a hundredth of a voxel anywhere in it. Segmentations (.seg.nrrd, DICOM SEG) may cover a part of the image's
+    agree within a hundredth of a voxel anywhere in it. One of a single slice is turned where that makes it lie on the image. Segmentations (.seg.nrrd, DICOM SEG) may cover a part of the image's
     grid, structure sets are filled on it. Of 2D ones (PNG with grey values or a palette, or any other format) only the size
     tells. A map without any label is one of an image that shows nothing.
 
@@ -39,7 +39,7 @@ def read_label_map(path: Path, like: Volume) -> Volume:
         )
     volume = read_labels(path, like)
     if is_flat(like.shape):
-        array = volume.array[..., 0] if is_flat(volume.shape) and volume.array.ndim == 3 else volume.array
+        array = _flat(volume, like)
         _check_size(path, array.shape, like.shape[:2])
     elif volume.modality == SEGMENTATION:
         array = placed(volume, like, str(path))
@@ -51,6 +51,18 @@ def read_label_map(path: Path, like: Volume) -> Volume:
     return Volume(
         values, like.spacing, like.origin, like.direction, MODALITY, volume.name, like.patient, notes=volume.notes
     )
+
+
+def _flat(labels: Volume, image: Volume) -> np.ndarray:
+    """A flat label map (column, row); with its axes as the image's where it says that they run otherwise over the same place."""
+    if labels.array.ndim == 3 == image.array.ndim:
+        alike = turned_like(labels, image)
+        if alike.shape == image.shape:
+            apart = _differences(alike, image)
+            labels = (
+                alike if max(np.abs(apart[what][2]).max() for what in ("origin", "direction")) <= TOLERANCE else labels
+            )
+    return labels.array[..., 0] if is_flat(labels.shape) and labels.array.ndim == 3 else labels.array
 
 
 def turned_like(labels: Volume, image: Volume) -> Volume:
@@ -106,15 +118,7 @@ def check_geometry(labels: Volume, image: Volume, name: str) -> None:
         VolumeError: size, spacing, origin or direction differ by more than a hundredth of a voxel at some corner.
     """
     _check_size(name, labels.shape, image.shape)
-    last = np.array(image.shape) - 1
-    pairs = {
-        "spacing": (labels.spacing, image.spacing, np.abs(labels.spacing / image.spacing - 1) * np.maximum(last, 1)),
-        "origin": (labels.origin, image.origin, _voxels(image, labels.origin - image.origin)),
-        "direction": (
-            labels.direction, image.direction, _voxels(image, (labels.direction - image.direction) * image.spacing * last)
-        ),
-    }  # fmt: skip
-    for what, (found, wanted, difference) in pairs.items():
+    for what, (found, wanted, difference) in _differences(labels, image).items():
         if np.abs(difference).max() > TOLERANCE:
             raise VolumeError(
                 f"{name} with the {what} {_numbers(found)}",
@@ -122,6 +126,18 @@ def check_geometry(labels: Volume, image: Volume, name: str) -> None:
                 RESAMPLE,
                 code="grid-mismatch",
             )
+
+
+def _differences(labels: Volume, image: Volume) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of two volumes of one size: what -> (the label map's, the image's, how far apart they are in voxels at some corner)."""
+    last = np.array(image.shape) - 1
+    return {
+        "spacing": (labels.spacing, image.spacing, np.abs(labels.spacing / image.spacing - 1) * np.maximum(last, 1)),
+        "origin": (labels.origin, image.origin, _voxels(image, labels.origin - image.origin)),
+        "direction": (
+            labels.direction, image.direction, _voxels(image, (labels.direction - image.direction) * image.spacing * last)
+        ),
+    }  # fmt: skip
 
 
 def _voxels(image: Volume, displacement: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,9 @@ def resample_slabs(
 ) -> Iterator[tuple[int, Tensor]]:
     """Resample (channels, i, j, k) onto another grid with the same edges, from the first slice to the last.
 
+    Memory is that of the slices which are read, and of the result's: where there are more of the former, they are brought
+    together before any is interpolated.
+
     Args:
         read: gives slices of the source, float32, on any device.
         shape: (i, j, k) of the source.
@@ -110,20 +114,30 @@ def resample_slabs(
         Number of the first slice, and a new tensor (channels, *target[:2], slices).
     """
     rows, columns, weights = (axis_weights(old, new, interpolation, smooth) for old, new in zip(shape, target))
-    spline = interpolation == "cubic" and any(new > old for old, new in zip(shape[:2], target[:2]))
+    in_plane = partial(_in_plane, rows=rows, columns=columns, interpolation=interpolation, smooth=smooth)
     for first in range(0, target[2], slab):
         some = weights[first : first + slab]
         used = some.ne(0).any(dim=0).nonzero().flatten()
         low, high = int(used[0]), int(used[-1]) + 1
         found = read(low, high)  # (C, i, j, n)
-        if spline:
-            found = torch.tensordot(rows.to(found.device), found, dims=([1], [1])).transpose(0, 1)
-            found = torch.tensordot(columns.to(found.device), found, dims=([1], [2])).permute(1, 2, 0, 3)
-        elif tuple(shape[:2]) != tuple(target[:2]):  # the same weights, applied without the zeros
-            planes = found.permute(3, 0, 1, 2).contiguous()
-            planes = functional.interpolate(planes, tuple(target[:2]), mode=MODES[interpolation], antialias=smooth)
-            found = planes.permute(1, 2, 3, 0)
-        yield first, torch.tensordot(found, some[:, low:high].to(found.device), dims=([3], [1]))
+        few = some[:, low:high].to(found.device)  # (slices, n)
+        if len(few) < high - low:  # fewer slices first: what is interpolated in the plane is no deeper than the result
+            yield first, in_plane(torch.tensordot(found, few, dims=([3], [1])))
+        else:
+            yield first, torch.tensordot(in_plane(found), few, dims=([3], [1]))
+
+
+def _in_plane(found: Tensor, rows: Tensor, columns: Tensor, interpolation: str, smooth: bool) -> Tensor:
+    """(C, i, j, slices) with other rows and columns; by the weights themselves where a spline makes either finer."""
+    shape, target = (rows.shape[1], columns.shape[1]), (len(rows), len(columns))
+    if shape == target:
+        return found
+    if interpolation == "cubic" and any(new > old for old, new in zip(shape, target)):
+        found = torch.tensordot(rows.to(found.device), found, dims=([1], [1])).transpose(0, 1)
+        return torch.tensordot(columns.to(found.device), found, dims=([1], [2])).permute(1, 2, 0, 3)
+    planes = found.permute(3, 0, 1, 2).contiguous()  # the same weights, applied without the zeros
+    planes = functional.interpolate(planes, target, mode=MODES[interpolation], antialias=smooth)
+    return planes.permute(1, 2, 3, 0)
 
 
 def axis_weights(old: int, new: int, interpolation: str = "linear", smooth: bool = True) -> Tensor:
@@ -164,6 +178,6 @@ class StreamReader:
                 self._first, self._held = start, slab.clone()
             else:
                 kept = self._held[..., max(first - self._first, 0) :]
-                self._first = max(first, self._first)
+                self._first = min(max(first, self._first), start)  # a slab may end before the next slice that is wanted
                 self._held = torch.cat([kept, slab], dim=3)
         return self._held[..., first - self._first : last - self._first]

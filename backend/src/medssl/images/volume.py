@@ -11,6 +11,9 @@ from medssl.core.errors import VolumeError
 from medssl.images.intensity.volume_statistics import VolumeStatistics
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+HIGHEST_OF_AIR = -200.0  # HU, what any CT reaches below
+AIR, LOWEST_HU = -900.0, -10_000.0  # HU: air lies below the one, no scanner's padding below the other
+AIR_SHARE = 0.01  # of the voxels of a CT whose numbers are not whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +114,16 @@ def compact(array: np.ndarray) -> np.ndarray:
 def guess_modality(array: np.ndarray) -> str:
     """CT or MR, from the voxels alone; a 2D image is taken for a radiograph (CXR).
 
-    Hounsfield units are whole numbers that reach below -200 (air, lung, or the scanner's padding); MR magnitudes do
-    not. CT stored with an offset that makes it positive is taken for MR: state the modality of such files.
+    Hounsfield units reach below -200 (air, lung, or the scanner's padding); MR magnitudes do not. As scanners store them they are
+    whole numbers; of a CT that was resampled or scaled, whose are not, a hundredth is air. CT stored with an offset that
+    makes it positive is taken for MR: state the modality of such files.
     """
     if array.ndim != 3:
         return "CXR"
-    whole = array.dtype.kind in "iu" or bool((array == np.rint(array)).all())
-    return "CT" if whole and array.min() <= -200 else "MR"
+    lowest = float(array.min())
+    if lowest > HIGHEST_OF_AIR:
+        return "MR"
+    if array.dtype.kind in "iu" or bool((array == np.rint(array)).all()):
+        return "CT"
+    air = lowest >= LOWEST_HU and np.count_nonzero(array <= AIR) >= AIR_SHARE * array.size
+    return "CT" if air else "MR"

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_files import write_series
 from refusals import refused
 
 from medssl.core.errors import VolumeError
@@ -146,3 +147,15 @@ def test_voxels_beside_their_header_are_read_anew_when_they_change(tmp_path, nam
     os.utime(voxels, ns=(1, 1))
     after = cache.add(entry)
     assert after.statistics.maximum == 999 and before.statistics.maximum == 59
+
+
+def test_a_series_below_folders_is_read_anew_when_it_grows(tmp_path, ct):
+    cache, entry, inner = (
+        VolumeCache(tmp_path / "cache"),
+        Entry(tmp_path / "p1", "p1"),
+        tmp_path / "p1" / "study" / "series",
+    )
+    write_series(inner, ct.array[:9, :9, :3], [1, 2, 3])
+    assert cache.add(entry).shape[2] == 3
+    write_series(inner, ct.array[:9, :9, :5], [1, 2, 3, 4, 5])
+    assert cache.add(entry).shape[2] == 5

@@ -13,6 +13,7 @@ from medssl.core.protocol import DataSpec, VolumeRef
 from medssl.datasets.cache.filling import fill
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import read_catalog
+from medssl.datasets.entry import attributes
 from medssl.images.formats.reading import write_volume
 
 P7 = "P7"  # the PatientID that `write_dicom` gives
@@ -128,6 +129,8 @@ def test_csv_may_leave_out_the_folder_images(folder, tmp_path, ct):
         ("image,patient\np3.nrrd\n", "wrong-number-of-fields", "line 2"),
         ("image,patient\np3.nrrd,A\np3.nrrd,B\n", "image-repeated", ["line 3", "line 2"]),
         ("image,patient,split\np3.nrrd,A,later\n", "split-unknown", "line 2: split 'later'"),
+        ("image,patient,Inverted\np3.nrrd,A,maybe\n", "inverted-unknown", "line 2: inverted 'maybe'"),
+        ("image,patient,Edema,Edema\np3.nrrd,A,1,0\n", "column-repeated", "'Edema'"),
         ("image,patient\n", "no-images", ""),
         ("", "column-missing", ""),
     ],
@@ -184,3 +187,27 @@ def test_volumes_that_are_not_there(tmp_path):
         read(tmp_path, volumes=(VolumeRef(path=str(tmp_path / "x.nrrd")),))
     with refused("not-a-sha256", names="../../etc/passwd"):
         read(tmp_path, volumes=(VolumeRef(sha256="../../etc/passwd"),))
+
+
+@pytest.mark.parametrize("again", ["../here/p3.nrrd", "./p3.nrrd", "{root}/p3.nrrd"])
+def test_an_image_is_listed_once_however_it_is_spelt(tmp_path, ct, again):
+    root = tmp_path / "here"
+    root.mkdir()
+    write_volume(ct, root / "p3.nrrd")
+    (root / "t.csv").write_text(f"image,patient\np3.nrrd,A\n{again.format(root=root)},B\n")
+    with refused("image-repeated", names=["line 3", "line 2"]):
+        read(tmp_path, path=str(root / "t.csv"))
+
+
+def test_numbers_of_many_digits_are_told_apart(tmp_path):
+    dates = ("20200100", "20200101", "20200102")
+    (tmp_path / "t.csv").write_text(
+        "image,patient,date\n" + "".join(f"{n}.nrrd,{n},{date}\n" for n, date in enumerate(dates))
+    )
+    for n in range(3):
+        (tmp_path / f"{n}.nrrd").touch()
+    catalog = read(tmp_path, path=str(tmp_path / "t.csv"), exclude=("date=20200101",))
+    assert [attributes(entry)["date"] for entry in catalog] == ["20200100", "20200102"] and not catalog.remarks()
+    catalog = read(tmp_path, path=str(tmp_path / "t.csv"), exclude=("Date=2020",))
+    (remark,) = catalog.remarks()
+    assert len(catalog) == 3 and "leaves out nothing" in remark and "20200101" in remark

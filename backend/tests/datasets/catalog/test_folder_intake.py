@@ -70,12 +70,14 @@ def test_names_of_patients_are_of_one_home(tmp_path):
     assert os.name == "nt" or (tmp_path / "a" / "patient-key").stat().st_mode & 0o77 == 0
 
 
-@pytest.mark.parametrize("text", ["", " ", "anon", "ANON", "Anonymous", "anonymized", "ANONYMIZED^", "0000", "XXXX", "Unknown", "de-identified", "REMOVED"])  # fmt: skip
+@pytest.mark.parametrize("text", ["", " ", "anon", "ANON", "Anonymous", "anonymized", "ANONYMIZED^", "0000", "99999", "XXXX", "Unknown", "de-identified", "REMOVED"])  # fmt: skip
 def test_what_anonymisers_write_is_no_id(text):
     assert stated_id(text) == ""
 
 
-@pytest.mark.parametrize("text", ["1", "7", "P0", "anon12", "ANON-0001", "0042", "Test7", "sub-01", "123-456"])
+@pytest.mark.parametrize(
+    "text", ["1", "7", "P0", "anon12", "ANON-0001", "0042", "111", "2222", "Test7", "sub-01", "123-456"]
+)
 def test_and_what_is_one(text):
     assert stated_id(text) == text
 
@@ -270,3 +272,13 @@ def test_what_a_tool_writes_for_everybody_joins_nobody(tmp_path, array, tags):
     for n in range(3):
         scan(tmp_path / "x" / f"p{n}", array + n, "anon", **tags)
     assert read(tmp_path, tmp_path / "x").patients == ("p0", "p1", "p2")
+
+
+@pytest.mark.parametrize("folders", [("NORMAL", "PNEUMONIA"), ("T0", "T1")])
+def test_folders_that_hold_many_images_may_be_no_patients(tmp_path, folders):
+    for name in folders:
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for n in range(6):
+            (tmp_path / "set" / name / f"s{n}.png").write_bytes(b"only listed")
+    (remark,) = read(tmp_path, tmp_path / "set").remarks()
+    assert f"({', '.join(folders)})" in remark and "6 images each" in remark

@@ -107,3 +107,17 @@ def test_a_method_and_another_sort_of_data_are_refused_before_a_job_is_made(tmp_
     folder = JobSpec("pretrain", "ark", {}, DataSpec(str(tmp_path)))
     with refused("method-needs-dataset-specs", names="'ark'"):
         checked(folder, KINDS)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_image_of_two_sets_is_in_one_part(tmp_path, seed):
+    write(
+        tmp_path, {f"{name}.csv": "image,patient,A\n" + "".join(f"{n}.png,p{n},1\n" for n in range(9)) for name in "xy"}
+    )
+    plain = {"root": str(tmp_path), "kind": "binary", "labels": ["A"]}
+    sets = [{**plain, "name": name, "tables": [f"{name}.csv"]} for name in "xy"]
+    catalog = read(tmp_path, *sets)
+    assert len(catalog) == 18 and catalog.patients == tuple(f"x/p{n}" for n in range(9))
+    three = split_three(catalog, 0.3, 0.3, seed)
+    parts = [{entry.image for entry in part} for part in (three.training, three.validation, three.test)]
+    assert sum(map(len, parts)) == 9

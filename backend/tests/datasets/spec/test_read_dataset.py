@@ -248,3 +248,12 @@ def test_progress_reaches_the_end_of_the_table(tmp_path):
     told: list[float] = []
     read_dataset(DatasetSpec.from_dict({**PLAIN, "root": str(tmp_path)}), lambda share, text: told.append(share))
     assert told == sorted(told) and told[-1] > 0.5
+
+
+def test_lists_that_name_no_image_are_refused(tmp_path):
+    write(tmp_path, {"train.txt": "a\n", "test.txt": "b\n"})
+    with refused("split-lists-unmatched", names=["'a'", "'a.png'"]):
+        read(
+            tmp_path, "image,patient,A,B\na.png,1,1,0\nb.png,2,1,0\n",
+            split={"training": "train.txt", "test": "test.txt"},
+        )  # fmt: skip

@@ -25,8 +25,13 @@ STORED_AS = dict(zip(range(2, 9), TRANSPOSED))  # what a camera stores, which EX
 def deep_png(path: Path, pixels: np.ndarray) -> Path:
     """Write (rows, columns, channels) uint16 as PNG: 2 channels are grey and opacity, 4 colours and opacity."""
     kind = {2: 4, 3: 2, 4: 6}[pixels.shape[2]]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, kind, 0, 0, 0)
+    return png(path, pixels.shape[1], 16, kind, [row.astype(">u2").tobytes() for row in pixels])
+
+
+def png(path: Path, width: int, bits: int, kind: int, lines: list[bytes]) -> Path:
+    """Write packed lines as PNG of a bit depth and colour type."""
+    rows = b"".join(b"\0" + line for line in lines)
+    header = struct.pack(">IIBBBBB", width, len(lines), bits, kind, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     chunks = (struct.pack(">I", len(d)) + name + d + struct.pack(">I", zlib.crc32(name + d)) for name, d in parts)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
@@ -138,3 +143,14 @@ def test_the_shared_files_of_this_kind():
     deep = read_volume(CASES / "rgb16.png")
     truth = sitk.GetArrayFromImage(sitk.ReadImage(str(CASES / "rgb16.png")))[..., 0]
     assert np.array_equal(deep.array, truth.T) and len(np.unique(deep.array)) > 1000
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_grey_labels_of_few_bits_keep_their_numbers(tmp_path, bits):
+    numbers = np.array([[0, 1, 2, 3], [3, 2, 1, 0]])
+    text = ["".join(f"{n:0{bits}b}" for n in row) for row in numbers]
+    path = png(
+        tmp_path / "labels.png", 4, bits, 0, [bytes(int(t[n : n + 8], 2) for n in range(0, len(t), 8)) for t in text]
+    )
+    assert np.array_equal(read_labels(path).array, numbers.T)
+    assert read_volume(path).array.max() == 3 * {2: 85, 4: 17}[bits]  # as a picture it is grey

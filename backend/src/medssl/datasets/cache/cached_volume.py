@@ -10,7 +10,7 @@ from pathlib import Path
 import blosc2
 import numpy as np
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, VolumeError
 from medssl.images.borders import Box
 from medssl.images.channels.fit import Fit
 from medssl.images.intensity.volume_statistics import VolumeStatistics
@@ -91,6 +91,20 @@ class CachedVolume:
             low[-1], high[-1] = self.slices
         first = [min(max(s, a), b) for s, a, b in zip(start, low, high)]
         return first, [min(max(s + n, a), b) for s, n, a, b in zip(start, size, low, high)]
+
+
+def check_varies(image: CachedVolume) -> None:
+    """Refuse an image that is the same everywhere, or a further channel of it that is.
+
+    Raises:
+        VolumeError: it is.
+    """
+    for one in (image, *image.further):
+        if one.statistics.minimum == one.statistics.maximum:
+            raise VolumeError(
+                one.name, f"is constant ({one.statistics.minimum:g} everywhere): nothing can be learnt from it", "Leave it out",
+                code="image-constant",
+            )  # fmt: skip
 
 
 def common_modality(volumes: Sequence[CachedVolume]) -> str:

@@ -26,7 +26,7 @@ from medssl.datasets.cache.packing import pack
 from medssl.datasets.entry import Entry, read_entry
 from medssl.images.borders import box_of
 from medssl.images.channels.fit import Fit
-from medssl.images.formats.voxel_files import voxel_files
+from medssl.images.formats.voxel_files import files_of
 from medssl.images.geometry import reorient
 from medssl.images.geometry_config import STORED
 from medssl.images.intensity.volume_statistics import LEVELS, VolumeStatistics, compute
@@ -284,7 +284,7 @@ def _known(path: Path, series: tuple[Path, ...] = ()) -> list[str]:
         path, number = split_choice(path.resolve())
         if re.fullmatch(r"[0-9a-f]{64}\.nrrd", path.name):
             return [path.stem]
-        files = sorted(series) or (sorted(path.iterdir()) if path.is_dir() else [path, *voxel_files(path)])
+        files = sorted(series) or files_of(path)
         known = [f"{file}|{file.stat().st_mtime_ns}|{file.stat().st_size}" for file in files]
         "".join(known).encode()
     except (OSError, RuntimeError) as error:  # a circle of links is a RuntimeError up to Python 3.12

@@ -11,7 +11,7 @@ from medssl.core.errors import CatalogError, InputError, NotFoundError, counted,
 from medssl.core.files import split_choice
 from medssl.core.protocol import DataSpec, VolumeRef
 from medssl.datasets.catalog.channels import channel_count, one_channel, with_channels, with_modalities
-from medssl.datasets.catalog.exclusion import without
+from medssl.datasets.catalog.exclusion import idle_rules, without
 from medssl.datasets.catalog.from_csv import read_csv
 from medssl.datasets.catalog.from_folder import FolderContents, patient_id_of, read_folder
 from medssl.datasets.catalog.mask_files import unpaired_notes, with_masks
@@ -95,8 +95,12 @@ def read_catalog(spec: DataSpec, home: Path, channels: bool = False) -> Catalog:
     if spec.sets:
         from medssl.datasets.catalog.from_spec import read_specs  # only a dataset spec needs it
 
-        entries = without(read_specs(spec.sets, spec.modality), spec.exclude)
-        return Catalog(tuple(with_masks(entries, spec.masks) if spec.masks else entries))
+        listed = read_specs(spec.sets, spec.modality)
+        entries = without(listed, spec.exclude)
+        return Catalog(
+            tuple(with_masks(entries, spec.masks) if spec.masks else entries),
+            notes=tuple(idle_rules(listed, spec.exclude)),
+        )
     found, modality = FolderContents((), {}, ()), "" if "," in spec.modality else spec.modality
     if spec.volumes:
         entries = _with_distinct_names([_from_ref(ref, home, spec.patient_ids) for ref in spec.volumes], spec.volumes)
@@ -127,7 +131,8 @@ def read_catalog(spec: DataSpec, home: Path, channels: bool = False) -> Catalog:
         one_channel(entries)
     entries = [_with_gaps(entry, spec.gaps) for entry in with_modalities(entries, spec.modality)]
     kept = tuple(with_masks(without(entries, spec.exclude), spec.masks))
-    return Catalog(kept, found.left_out, found.bad, (*found.notes, *unpaired_notes(kept, found.label_maps)))
+    notes = (*found.notes, *idle_rules(entries, spec.exclude), *unpaired_notes(kept, found.label_maps))
+    return Catalog(kept, found.left_out, found.bad, notes)
 
 
 def _with_gaps(entry: Entry, gaps: str) -> Entry:

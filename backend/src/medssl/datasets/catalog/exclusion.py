@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from medssl.core.errors import CatalogError, counted
-from medssl.datasets.entry import SPLIT_WORDS, Entry
+from medssl.datasets.entry import SPLIT_WORDS, Entry, number_text
+
+NAMED = 10  # values that a note names
 
 
 def without(entries: Sequence[Entry], rules: Sequence[str]) -> list[Entry]:
@@ -46,6 +48,21 @@ def without(entries: Sequence[Entry], rules: Sequence[str]) -> list[Entry]:
     return kept
 
 
+def idle_rules(entries: Sequence[Entry], rules: Sequence[str]) -> list[str]:
+    """A note on each rule whose value no image of `entries` has, with the values that there are; of splits nothing is said."""
+    notes = []
+    for rule in rules:
+        column, _, value = (part.strip() for part in rule.partition("="))
+        found = {text for one in entries for name, text in _fields(one).items() if name.casefold() == column.casefold()}
+        if column.casefold() != "split" and not any(_same(text, value) for text in found):
+            there = sorted(text or "nothing" for text in found)
+            more = ", ..." if len(there) > NAMED else ""
+            notes.append(
+                f"exclude {rule!r} leaves out nothing: no image has this value (there are: {', '.join(there[:NAMED])}{more})"
+            )
+    return notes
+
+
 def _check_split(entries: Sequence[Entry], rules: Sequence[str]) -> None:
     """Where rules leave a single split, as --split writes them, and no image is of it."""
     pairs = [[part.strip() for part in rule.partition("=")] for rule in rules]
@@ -60,7 +77,7 @@ def _check_split(entries: Sequence[Entry], rules: Sequence[str]) -> None:
 
 
 def _fields(entry: Entry) -> dict[str, str]:
-    labels = {name: "" if value != value else f"{value:g}" for name, value in entry.labels.items()}
+    labels = {name: number_text(value) for name, value in entry.labels.items()}
     own = {"patient": entry.patient, "split": entry.split, "modality": entry.modality, "name": entry.name}
     return {**entry.attributes, **labels, **own}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from medssl.datasets.entry import FRAMES, SPLIT_WORDS, Entry
 from medssl.images.formats.image_files import stem
 
 FOLDERS = {"image": ("images",), "mask": ("masks", "labels")}  # beside the table; file names may leave them out
-OWN_COLUMNS = ("image", "patient", "split", "modality", "name", "mask", "dicom_files", "dicom_part")
+VIEW, INVERTED = "view_2d", "inverted"  # `Entry.view`: a column `view` says PA or AP, or frontal, of what is 2D anyway
+OWN_COLUMNS = ("image", "patient", "split", "modality", "name", "mask", "dicom_files", "dicom_part", VIEW, INVERTED)
+TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 UNKNOWN = ("na", "n/a", "nan", "null", "none", "-", "?", ".")  # what programs write for no number
 Point = tuple[float, float, float]
@@ -35,6 +39,7 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
     Files that do not exist are left to the reading, which names them and goes on, unless all are missing.
     Columns image_1, image_2 ... name further channels, images that were registered with that of the column `image` (or image_0);
     each has columns modality_1 and mask_1 (its own label map, by which their overlap is checked) where these are known.
+    Columns `inverted` (true or false) and `view_2d` are `Entry.inverted` and `Entry.view`.
     Columns x, y and z name a place in the image that the row's labels are about, in mm (RAS, as Slicer shows them) or as the column
     `coordinates` says: RAS, LPS or voxel. Only then an image may have several rows.
 
@@ -49,19 +54,20 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
     numeric = [name for name in extra if all(_number(row[name], comma) is not None for _, row in rows)]
     numeric = [name for name in numeric if any(row[name] and row[name].lower() not in UNKNOWN for _, row in rows)]
     entries: list[Entry] = []
-    seen: dict[tuple[Path, str, Point | None], int] = {}
+    seen: dict[tuple[str, str, Point | None], int] = {}
     for line, row in rows:
         image, split = _check_row(path, line, row)
         part = row.get("dicom_part", "")
         point, frame = _point(path, line, row, comma) if own != OWN_COLUMNS else (None, "RAS")
-        if (image, part, point) in seen:
+        this = (os.path.normpath(image.absolute()), part, point)  # not resolved: two links may be meant as two images
+        if this in seen:
             raise CatalogError(
                 f"{path.name}, line {line}",
-                f"repeats the image of line {seen[image, part, point]}",
+                f"repeats the image of line {seen[this]}",
                 "List every image once",
                 code="image-repeated",
             )
-        seen[image, part, point] = line
+        seen[this] = line
         entries.append(
             Entry(
                 image,
@@ -72,6 +78,8 @@ def read_csv(path: Path, modality: str = "") -> list[Entry]:
                 _find(path, row, "mask") if row.get("mask") else None,
                 labels={name: _number(row[name], comma) or 0.0 for name in numeric},
                 attributes={name: row[name] for name in extra if name not in numeric},
+                view=row.get(VIEW, ""),
+                inverted=_inverted(path, line, row.get(INVERTED, "")),
                 point=point,
                 frame=frame,
                 files=_files(path, line, row.get("dicom_files", "")),
@@ -139,9 +147,25 @@ def _point(path: Path, line: int, row: dict[str, str], comma: bool) -> tuple[Poi
     return (x, y, z), frame
 
 
+def _inverted(path: Path, line: int, text: str) -> bool:
+    if text.lower() not in TRUTH:
+        raise CatalogError(
+            f"{path.name}, line {line}: {INVERTED} {text!r}", "is unknown", "Use true or false", code="inverted-unknown"
+        )
+    return TRUTH[text.lower()]
+
+
 def _read_rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], bool]:
     """(line number, column -> text without blanks around it) of every line; and whether numbers may have decimal commas."""
     table = read_table(path, needed=("image", "patient"), known=(*OWN_COLUMNS, *NUMBERED), also=FIRST)
+    repeated = [name for name, count in Counter(table.columns).items() if name and count > 1]
+    if repeated:
+        raise CatalogError(
+            f"{path.name}: column {repeated[0]!r}",
+            "is there twice",
+            "Rename one of them, or leave it out",
+            code="column-repeated",
+        )
     rows = [{name: value.strip() for name, value in row.items()} for row in table.rows]
     return list(zip(table.lines, rows)), table.delimiter != ","
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ def read_specs(sets: Sequence[dict[str, Any]], modality: str = "") -> list[Entry
     """The images of dataset specs; `modality` overrides what the specs say.
 
     Classes of binary and multi-label sets are labels (1, 0, -1, NaN), that of a multi-class set is an attribute with the
-    set's name. Columns that an image's own set lacks are unknown. Of several sets, patients get the set's name in front.
+    set's name. Columns that an image's own set lacks are unknown. Of several sets, patients get the set's name in front; those who
+    share an image are one, called as in the first of these sets: else the image could train in one set and test in the other.
 
     Raises:
         CatalogError: see `read_dataset` and `check_names`.
@@ -50,7 +52,23 @@ def read_specs(sets: Sequence[dict[str, Any]], modality: str = "") -> list[Entry
                     inverted=one.inverted,
                 )
             )
-    return entries
+    return _united(entries) if len(read) > 1 else entries
+
+
+def _united(entries: Sequence[Entry]) -> list[Entry]:
+    first: dict[Path, str] = {}  # image -> the patient it had first
+    same: dict[str, str] = {}
+
+    def root(patient: str) -> str:
+        while patient in same:
+            patient = same[patient]
+        return patient
+
+    for entry in entries:
+        mine, other = root(entry.patient), root(first.setdefault(entry.image, entry.patient))
+        if mine != other:
+            same[mine] = other
+    return [replace(entry, patient=root(entry.patient)) if entry.patient in same else entry for entry in entries]
 
 
 def _texts(one: TabularDataset, n: int) -> dict[str, str]:

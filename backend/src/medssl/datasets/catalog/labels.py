@@ -9,7 +9,7 @@ import numpy as np
 
 from medssl.core.errors import CatalogError, ConfigError
 from medssl.datasets.catalog.catalog import Catalog
-from medssl.datasets.entry import Entry
+from medssl.datasets.entry import Entry, number_text
 from medssl.datasets.spec.rules import FIXED, POLICIES, SMOOTHED
 
 LABEL_KINDS = ("auto", "binary", "multi-class", "multi-label")
@@ -160,8 +160,7 @@ def _values(catalog: Catalog, name: str) -> list[str]:
 def field(entry: Entry, column: str) -> str:
     """What a column of the catalogue says of an image, as text; empty: unknown."""
     if column in entry.labels:
-        value = entry.labels[column]
-        return "" if value != value else f"{value:.12g}"  # codes of diagnoses have eight digits and more
+        return number_text(entry.labels[column])
     return entry.attributes.get(column, "").strip()
 
 

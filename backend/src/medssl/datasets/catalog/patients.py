@@ -20,9 +20,10 @@ KEY_FILE = "patient-key"  # in the home folder
 DIGITS = 12
 SUBJECT = re.compile(r"sub-[A-Za-z0-9]+")
 NAMED = 3
+MANY = 5  # images of a folder, on average, from which on it may be something else than a patient's
 NOT_AN_ID = re.compile(  # what tools write for everybody when they remove a PatientID
     r"anon(ym\w*[a-z])?|deid(entified)?|removed|redacted|unknown|none|null|na|nil|noid|noname|patient|patientid|id|subject|"
-    r"hidden|default|0+|(?P<one>.)(?P=one){2,}",
+    r"hidden|default|0+|(?P<letter>[a-z])(?P=letter){2,}|(?P<digit>\d)(?P=digit){4,}",
     re.IGNORECASE,
 )
 
@@ -63,8 +64,25 @@ def subject_of(path: Path) -> str:
 
 
 def patient_notes(entries: Iterable[Entry]) -> list[str]:
-    """What every face says where it is not known whose images they are."""
+    """What every face says where it is not known whose images they are, or where folders may be no patients."""
     listed = list(entries)
+    return [*_unknown_patients(listed), *_crowded_folders(listed)]
+
+
+def _crowded_folders(entries: list[Entry]) -> list[str]:
+    """Folders of classes (NORMAL, PNEUMONIA) or of visits (T0, T1) look like those of patients."""
+    images = [entry for entry in entries if entry.whose == FOLDER]
+    patients = dict.fromkeys(entry.patient for entry in images)
+    if len(images) < MANY * len(patients) or not images:
+        return []
+    named = ", ".join(list(patients)[:NAMED])
+    return [
+        f"patients are taken from folders ({named}), which hold {len(images) / len(patients):.0f} images each on average: if these "
+        "are classes or visits, one patient may train and test; give a table or a dataset spec"
+    ]
+
+
+def _unknown_patients(listed: list[Entry]) -> list[str]:
     unknown = [entry for entry in listed if entry.whose == FILE]
     if len(listed) < 2 or not unknown:
         return []

@@ -84,6 +84,8 @@ class _Reader:
         for ref in self.tables.rows or [TableRef("")]:
             self.files.append(ref.file)
             for chunk, paths in self._chunks(ref):
+                if self.split:
+                    self.split.see(paths)
                 rows = self._wanted(chunk, paths)
                 left_out += len(chunk) - len(rows)
                 if rows:
@@ -91,6 +93,8 @@ class _Reader:
         self.lost = self.tables.check_joins()
         if not self.images:
             raise self._nothing_left(left_out)
+        if self.split:
+            self.split.check(self.images[0])
         return self._made()
 
     def warnings(self) -> list[dict[str, str]]:

@@ -31,6 +31,7 @@ class SplitReader:
         given = {word: CODES[part] for part, words in rule.parts.items() for word in words}
         self._known = {"": OPEN, **given} if given else USUAL
         self._fold = str if given else str.lower
+        self._matched = False
 
     def of_words(self, fields: Sequence[str], chunk: Chunk) -> list[int]:
         """Raises CatalogError for an unknown word; its line is named."""
@@ -49,6 +50,22 @@ class SplitReader:
     def of_paths(self, paths: Sequence[str]) -> list[int]:
         """By the lists: images stand there with or without their folders; in none of them: open."""
         return [self._listed.get(path, self._listed.get(posixpath.basename(path), OPEN)) for path in paths]
+
+    def see(self, paths: Sequence[str]) -> None:
+        """Images of the set, those too that `only` and `exclude` leave out."""
+        self._matched = self._matched or any(self.of_paths(paths))
+
+    def check(self, image: str) -> None:
+        """Refuse lists that name no image that was seen: the split that they mean would be drawn instead.
+
+        Raises:
+            CatalogError: names a line of a list, and `image`.
+        """
+        if self._listed and not self._matched:
+            raise CatalogError(
+                f"lists of split, such as {quoted(next(iter(self._listed)))}", f"name none of the images, such as {quoted(image)}",
+                "Write names as the images have them, with their suffix and in the same case", code="split-lists-unmatched",
+            )  # fmt: skip
 
 
 def _listed(rule: SplitRule, root: Path) -> dict[str, int]:

@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from medssl.core.errors import CatalogError
+from medssl.core.errors import CatalogError, counted
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry, shown
 from medssl.jobs.split_record import WHICH
+
+if TYPE_CHECKING:
+    from medssl.datasets.cache.filling import Skipped
 
 NAMED = 5  # patients
 
@@ -80,6 +83,16 @@ def as_begun(catalog: Catalog, record: Sequence[Mapping[str, str]]) -> tuple[Cat
             "Put them back as they were and resume, or begin a new training", code="split-changed",
         )  # fmt: skip
     return replace(catalog, entries=tuple(entries)), len(catalog) - len(entries)
+
+
+def unreadable_now(skipped: Sequence[Skipped]) -> CatalogError:
+    """The error where images that a training began with cannot be used when it goes on: without them it would be another one."""
+    first = skipped[0]
+    return CatalogError(
+        f"{counted(len(skipped), 'image')}, the first {first.entry.image}",
+        f"cannot be used now, and could when this training began: {first.reason}",
+        "Resume when it can be read again, or begin a new training", code="split-changed",
+    )  # fmt: skip
 
 
 def which(entry: Entry) -> str:

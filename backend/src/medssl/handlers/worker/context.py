@@ -21,6 +21,7 @@ from medssl.core.protocol import (
     from_json,
     to_json,
 )
+from medssl.images.formats.voxel_files import files_of
 from medssl.inference.models import WarmEmbeddings, WarmModels
 
 if TYPE_CHECKING:
@@ -188,8 +189,9 @@ def _identity(home: Path, ref: VolumeRef) -> tuple[Any, ...]:
     """What tells one image from another, and from a later one in the same file."""
     path = Path(ref.path) if ref.path else upload_path(home, ref)
     file = split_choice(path)[0]
-    time_of_change = file.stat().st_mtime_ns if file.exists() else 0  # reading it will tell what is wrong
-    return str(path), time_of_change, ref.modality, ref.view, ref.inverted
+    states = [one.stat() for one in files_of(file)] if file.exists() else []  # reading it will tell what is wrong
+    changed = tuple((state.st_mtime_ns, state.st_size) for state in states)
+    return str(path), changed, ref.modality, ref.view, ref.inverted
 
 
 def upload_path(home: Path, ref: VolumeRef) -> Path:

@@ -27,6 +27,7 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # of (rows, columns)
     7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
     8: lambda a: np.rot90(a),
 }
+PNG = b"\x89PNG\r\n\x1a\n"
 GREY_AND_OPACITY, RGBA = 4, 6  # PNG's colour types
 ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, struct.error, OverflowError, KeyError, IndexError, TypeError)
 
@@ -49,7 +50,8 @@ def read_picture(path: Path, labels: bool = False) -> Volume:
 
     Args:
         path: the file.
-        labels: whether a palette's numbers are meant, its colours only showing them.
+        labels: whether a palette's numbers are meant, its colours only showing them, and of grey of two or four bits the numbers
+            that the file holds, which as grey values are 85 or 17 times as high.
 
     Raises:
         VolumeError: damaged, too large, or a photograph.
@@ -57,6 +59,7 @@ def read_picture(path: Path, labels: bool = False) -> Volume:
     try:
         with Image.open(path) as picture:
             array = _deep(path) if _is_deep_colour(path) else _pixels(picture, labels)
+            array = array // _stretched(path) if labels and array.ndim == 2 else array
             orientation = picture.getexif().get(ORIENTATION, 1)
     except (*ERRORS, Image.DecompressionBombError) as error:
         raise _unreadable(path, error) from error
@@ -83,7 +86,15 @@ def _is_deep_colour(path: Path) -> bool:
     """A PNG of 16 bits with several channels, of which Pillow keeps eight bits."""
     with path.open("rb") as file:
         start = file.read(26)
-    return start[:8] == b"\x89PNG\r\n\x1a\n" and start[24:25] == b"\x10" and start[25:26] in (b"\x02", b"\x04", b"\x06")
+    return start[:8] == PNG and start[24:25] == b"\x10" and start[25:26] in (b"\x02", b"\x04", b"\x06")
+
+
+def _stretched(path: Path) -> int:
+    """By how much Pillow multiplies the numbers of a grey PNG of two or four bits; 1 of any other picture."""
+    with path.open("rb") as file:
+        start = file.read(26)
+    grey = start[:8] == PNG and start[25:26] == b"\0"
+    return {b"\2": 85, b"\4": 17}.get(start[24:25], 1) if grey else 1
 
 
 def _deep(path: Path) -> np.ndarray:

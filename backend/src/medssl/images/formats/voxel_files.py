@@ -9,6 +9,13 @@ VOXELS_IN = re.compile(r"^\s*(?:ElementDataFile|data ?file)\s*[:=]+(.+)$", re.IG
 HEADER = 2**16  # bytes of a header that are looked into
 
 
+def files_of(path: Path) -> list[Path]:
+    """All files that an image is read from: of a folder with a series those at any depth, of a header its voxels too."""
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file())
+    return [path, *voxel_files(path)]
+
+
 def voxel_files(path: Path) -> list[Path]:
     """Where the voxels are of a header that stands alone, by its own words or, of .hdr, by its name."""
     kind = path.suffix.lower()

@@ -26,8 +26,15 @@ def intensity_window(volume: Volume, plan: Plan) -> tuple[float, float]:
     return _window(volume, Channel("", plan.modality, plan.normalisation))
 
 
+def modality_for(volume: Volume, trained_on: str) -> str:
+    """A volume's modality, or of one that states none the model's, unless that is MR and the voxels are plainly Hounsfield units."""
+    if volume.modality:
+        return volume.modality
+    return "CT" if trained_on == "MR" and guess_modality(volume.array) == "CT" else trained_on
+
+
 def _window(volume: Volume, channel: Channel) -> tuple[float, float]:
-    modality = volume.modality or _unstated_modality(volume, channel)
+    modality = modality_for(volume, channel.modality)
     if channel.modality and modality != channel.modality:
         named = f", channel {channel.name}," if channel.name else ""
         raise InputError(
@@ -49,8 +56,3 @@ def _remedy(channel: Channel) -> str:
         channel.modality, "an image such as the model was trained on"
     )
     return f"Choose {kind}, or a model that was trained on images like this one"
-
-
-def _unstated_modality(volume: Volume, channel: Channel) -> str:
-    """The modality of a volume that does not say: the model's, unless the voxels are plainly Hounsfield units."""
-    return "CT" if channel.modality == "MR" and guess_modality(volume.array) == "CT" else channel.modality

@@ -13,6 +13,7 @@ import numpy as np
 from medssl.core.errors import CatalogError, ConfigError, InputError
 from medssl.core.plan import Plan
 from medssl.datasets.catalog.catalog import Catalog, Entry
+from medssl.datasets.entry import number_text
 from medssl.evaluation.landmark_errors import ALL, Distances, differences, landmark_rows, landmark_verdict
 from medssl.evaluation.verdicts import Verdict
 from medssl.inference.fine_patches import FinePatches
@@ -67,7 +68,7 @@ def group_values(catalog: Catalog, column: str) -> list[str]:
 def value_of(entry: Entry, column: str) -> str | None:
     """An entry's value in a column, as text; None where it has none."""
     if column in entry.labels:
-        return f"{entry.labels[column]:g}"
+        return number_text(entry.labels[column])
     return entry.attributes.get(column)
 
 

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from medssl.core.errors import ResourceError
 from medssl.core.files import disk_errors
 from medssl.datasets.entry import Entry
+from medssl.images.formats.voxel_files import files_of
 from medssl.inference.image_embedding import FRAMED, image_size
 from medssl.inspection.search.case_images import describe_entries
 from medssl.networks.network import Network
@@ -257,7 +258,7 @@ def key_of(entry: Entry) -> str:
 def stamp_of(entry: Entry) -> str:
     """What changes when the file does: bytes and time of change; of a folder with a series those of all its files."""
     try:
-        files = entry.files or (sorted(entry.image.iterdir()) if entry.image.is_dir() else [entry.image])
+        files = entry.files or files_of(entry.image)
         states = [file.stat() for file in files]
     except OSError:
         return "missing"

@@ -13,7 +13,7 @@ from medssl.datasets.catalog.catalog import read_catalog
 from medssl.datasets.entry import Entry
 from medssl.datasets.spec.spec import DatasetSpec
 from medssl.datasets.spec.table_stream import table_path
-from medssl.images.formats.voxel_files import voxel_files
+from medssl.images.formats.voxel_files import files_of
 
 FILE = "batch_data.json"  # in the job's folder
 
@@ -58,8 +58,7 @@ def _tables(data: DataSpec) -> Iterator[Path]:
 def _files(entry: Entry) -> Iterator[Path]:
     """Those of an image, its label map and its further channels; of a folder with a series all that lie in it."""
     for path in (*(entry.files or (entry.image,)), *([entry.mask] if entry.mask else ())):
-        file = split_choice(path.absolute())[0]
-        yield from file.iterdir() if file.is_dir() else [file, *voxel_files(file)]
+        yield from files_of(split_choice(path.absolute())[0])
     for channel in entry.further:
         yield from _files(channel)
 

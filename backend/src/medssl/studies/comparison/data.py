@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medssl.core.errors import CatalogError, ConfigError, counted
+from medssl.core.errors import CatalogError, ConfigError
 from medssl.core.protocol import DataSpec
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.entry import Entry
+from medssl.datasets.catalog.from_csv import INVERTED, VIEW
+from medssl.datasets.entry import Entry, attributes, number_text
 from medssl.datasets.splits.split import folds, split_three
 from medssl.evaluation.subgroups import group_by
 from medssl.studies.comparison.budget import Amounts, training_amounts
@@ -130,7 +131,7 @@ def _values(study: Study, training: Catalog) -> list[str]:
 
 def _attribute(entry: Entry, name: str) -> str:
     if name in entry.labels and not math.isnan(entry.labels[name]):
-        return f"{entry.labels[name]:.12g}"
+        return number_text(entry.labels[name])
     return entry.attributes.get(name, "")
 
 
@@ -177,25 +178,12 @@ def _channel_columns(count: int) -> dict[str, Any]:
     return columns
 
 
-def _check_upright(entries: Iterable[Entry]) -> None:
-    if inverted := [entry.name for entry in entries if entry.inverted]:
-        raise CatalogError(
-            f"{counted(len(inverted), 'image')}, the first {inverted[0]}", "cannot be written in a table: high values are dark there",
-            "Invert the files themselves, and leave inverted out of the dataset spec", code="inverted-in-table",
-        )  # fmt: skip
-
-
 def write_catalogue(parts: Mapping[str, Iterable[Entry]], path: Path) -> None:
-    """Write a table of images with a column split, whose parts are named so; nothing that the entries know is lost.
-
-    Raises:
-        CatalogError: images whose high values are dark, which readers of tables are not told.
-    """
+    """Write a table of images with a column split, whose parts are named so; nothing that the entries know is lost."""
     rows = [(split, entry) for split, entries in parts.items() for entry in entries]
     entries = [entry for _, entry in rows]
-    _check_upright(entries)
     labels = list(dict.fromkeys(name for entry in entries for name in entry.labels))
-    attributes = list(dict.fromkeys(name for entry in entries for name in entry.attributes if name not in labels))
+    texts = list(dict.fromkeys(name for entry in entries for name in entry.attributes if name not in labels))
     own: dict[str, Any] = {
         "modality": lambda e: e.modality,
         "mask": lambda e: "" if e.mask is None else str(e.mask.absolute()),
@@ -204,13 +192,14 @@ def write_catalogue(parts: Mapping[str, Iterable[Entry]], path: Path) -> None:
         "dicom_part": lambda e: e.part,
         **{name: lambda e, n=n: f"{e.point[n]:.12g}" if e.point else "" for n, name in enumerate("xyz")},
         "coordinates": lambda e: e.frame if e.point else "",
-        "view": lambda e: e.view,
+        VIEW: lambda e: e.view,
+        INVERTED: lambda e: "true" if e.inverted else "",
     }
     kept = [name for name, get in own.items() if any(get(entry) for entry in entries)]
-    extra = [name for name in (*labels, *attributes) if name not in kept]
+    extra = [name for name in (*labels, *texts) if name not in kept]
     lines = []
     for split, entry in rows:
-        known = {**entry.attributes, **{n: "" if math.isnan(v) else f"{v:.12g}" for n, v in entry.labels.items()}}
+        known = attributes(entry)
         cells = [own[name](entry) for name in kept] + [known.get(name, "") for name in extra]
         lines.append([str(entry.image.absolute()), entry.patient, entry.name, split, *cells])
     write_table(lines, path, ("image", "patient", "name", "split", *kept, *extra), line_end="\n")

@@ -26,6 +26,7 @@ from medssl.tasks.earlier import PLANNED
 from medssl.tasks.labelled_data import LabelledSplits, read_parts
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.planning import PLAN_FILE, planned_for, setup_of
+from medssl.tasks.segmentation.spacing import planned_spacing
 from medssl.tasks.train_and_test import MODEL, open_start
 from medssl.tasks.transfer_config import SelectionConfig
 
@@ -39,11 +40,13 @@ def fix(spec: JobSpec, config: SegmentationConfig, run: Run) -> None:
     rule = geometry_rule(config.geometry, spec.version)
     parts = read_fold(spec, config, run, 0)
     geometry = training_geometry((*parts.training.images, *parts.validation.images), rule)
-    spacing = " ".join(repr(float(side)) for side in geometry.spacing) if geometry.recorded else rule.spacing
     if spec.version >= PLANNED:  # one plan for all: networks of several could not answer together
         first, second = parts.training, parts.validation
         every = replace(first, images=(*first.images, *second.images), masks=(*first.masks, *second.masks))
-        planned_for(setup_of(config, parts, open_start(spec), run.device), every, geometry, run)
+        setup = setup_of(config, parts, open_start(spec), run.device)
+        geometry = planned_spacing(rule, setup, every, geometry, run)
+        planned_for(setup, every, geometry, run)
+    spacing = " ".join(repr(float(side)) for side in geometry.spacing) if geometry.recorded else rule.spacing
     start = FrozenWeights(spec.start_from, sha256_of(Path(spec.start_from))) if spec.start_from else FrozenWeights()
     write_json(run.folder / FIXED, to_json({"folds": folds, "spacing": spacing or NATIVE, "start": start}))
 

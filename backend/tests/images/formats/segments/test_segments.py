@@ -11,6 +11,7 @@ from labelled import volume
 from refusals import refused
 from segment_files import write_ct, write_layers, write_seg, write_structures
 
+from medssl.images.formats.intake.memory import SETTING
 from medssl.images.formats.reading import write_volume
 from medssl.images.formats.segmentation_files import write_segmentation
 from medssl.images.formats.segments.names import common_segments, segments_in
@@ -253,3 +254,13 @@ def test_names_of_files_become_those_of_classes_and_must_agree(tmp_path, image, 
     swapped = in_layers(tmp_path / "4.seg.nrrd", image, dict(list(organs.items())[1::-1]), (1, 2), (0, 0))
     with refused("label-names-differ", names=["value 1", "Liver", "Spleen", "4.seg.nrrd"]):
         common_segments([one, swapped])
+
+
+def test_segments_that_need_more_than_memory_are_refused_by_name(tmp_path, monkeypatch):
+    large, names = volume((96, 80, 40)), [f"organ {n}" for n in range(6)]
+    masks = np.ones((*large.shape, len(names)), np.uint8)
+    path = write_seg(tmp_path / "seg.dcm", write_ct(tmp_path / "ct", large), masks, names)
+    assert path.stat().st_size < masks.nbytes / 4
+    monkeypatch.setenv(SETTING, str(masks.nbytes / 2 / 2**30))
+    with refused("more-than-memory", names=["seg.dcm", SETTING]):
+        read_label_map(path, large)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import psutil
 
+from medssl.core.allocator import container_memory
 from medssl.core.errors import ConfigError
 
 SETTING = "MEDSSL_LARGEST_IMAGE_GIB"  # environment; unset: what memory is free
@@ -19,11 +19,8 @@ def most_bytes() -> int:
         ConfigError: the setting is no number above 0.
     """
     free = psutil.virtual_memory().available
-    try:
-        allowed, used = (Path("/sys/fs/cgroup", f"memory.{name}").read_text().strip() for name in ("max", "current"))
-        free = free if allowed == "max" else min(free, max(0, int(allowed) - int(used)))
-    except OSError:
-        pass  # no container that limits
+    if container := container_memory():
+        free = min(free, max(0, container[0] - container[1]))
     stated = os.environ.get(SETTING, "")
     if not stated:
         return free

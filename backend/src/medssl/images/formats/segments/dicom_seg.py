@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from medssl.core.errors import VolumeError
+from medssl.images.formats.guards import check_memory
 from medssl.images.formats.segments.layers import SEGMENTATION, merge
 from medssl.images.segment_classes import Segment
 from medssl.images.volume import Volume
@@ -58,7 +60,7 @@ def read_segments(path: Path) -> Volume:
     """Read a DICOM SEG as a label map on its own grid, which may be smaller than the image's; values are segment numbers.
 
     Raises:
-        VolumeError: damaged, or segments that lie on no regular grid.
+        VolumeError: damaged, segments that lie on no regular grid, or more of them than memory holds.
     """
     import highdicom  # half a second, which only this format costs
 
@@ -67,7 +69,13 @@ def read_segments(path: Path) -> Volume:
         image = highdicom.seg.segread(path)
         segments = segments_of(image)
         labelmap = str(image.SegmentationType) == "LABELMAP"
+        grid = image.get_volume_geometry()
+        if grid is not None and not labelmap:  # all segments side by side, which files hold much smaller
+            shape, size = (*grid.spatial_shape, len(segments)), 4 if str(image.SegmentationType) == "FRACTIONAL" else 1
+            check_memory(path, shape, math.prod(shape) * size)
         found = image.get_volume(combine_segments=labelmap, rescale_fractional=True)
+    except VolumeError:
+        raise
     except (InvalidDicomError, *ERRORS) as error:
         raise VolumeError(
             path,
