@@ -3,22 +3,27 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import SimpleITK as sitk
 import torch
-from fakes import FakeRun, tiny_spec, write_phantoms
+from fakes import FakeRun, tiny_spec, write_phantoms, write_radiographs
 from refusals import refused
 
 import medssl
 from medssl.core.errors import CancelledError, TrainingError
+from medssl.core.protocol import DataSpec, JobSpec
 from medssl.datasets.crops.loader import collate
+from medssl.jobs.split_record import read_split, write_begun
 from medssl.networks.weights.tensor_files import read_safetensors
 from medssl.networks.weights.weight_files import open_weights
 from medssl.pretraining import run as pretraining
 from medssl.pretraining.genesis.method import Genesis
 from medssl.pretraining.run import pretrain
-from medssl.pretraining.volume_data import cache_volumes
+from medssl.pretraining.volume_data import cache_volumes, record_of
 from medssl.training import checkpoints
 
 
@@ -220,3 +225,107 @@ def test_one_cube_alone_equals_the_same_cube_in_a_batch(data: Path, tmp_path: Pa
     dataset = Genesis(config, "CT").dataset(training, 7)
     batch = collate([dataset[n] for n in range(4)])
     assert torch.equal(batch["raw"][2], dataset[2]["raw"])
+
+
+def stopped(spec: JobSpec, folder: Path, at: int = 3) -> FakeRun:
+    run = FakeRun(folder / "job", folder / "home", cancel_at=at)
+    with pytest.raises(CancelledError):
+        pretrain(spec, run)
+    return run
+
+
+def gone_on(spec: JobSpec, run: FakeRun) -> FakeRun:
+    again = FakeRun(run.folder, run.home, resume=True)
+    pretrain(spec, again)
+    return again
+
+
+def add(folder: Path, *names: str, spacing: float = 1.0) -> None:
+    """Further patients, copies of the first with another spacing."""
+    image = sitk.ReadImage(str(folder / "patient0.nrrd"))
+    image.SetSpacing([spacing] * 3)
+    for name in names:
+        sitk.WriteImage(image, str(folder / f"{name}.nrrd"))
+
+
+def test_patients_that_were_added_since_are_no_part_of_a_training_that_goes_on(
+    undisturbed: FakeRun, data: Path, tmp_path: Path
+):
+    folder = shutil.copytree(data, tmp_path / "set")
+    run = stopped(tiny_spec(folder), tmp_path)
+    add(folder, "a new one", "and another")
+    again = gone_on(tiny_spec(folder), run)
+    assert [e["loss"] for e in run.of("loss") + again.of("loss")] == [e["loss"] for e in undisturbed.of("loss")]
+    assert same(weights(again), weights(undisturbed))
+    assert any("2 images are no part of this training" in e["message"] for e in again.of("warning"))
+    assert read_split(run.folder) == [], "nobody is tested against images without labels"
+
+
+def test_their_spacing_stays_too(tmp_path: Path):
+    folder = write_phantoms(tmp_path / "set", count=1)
+    for number in (0, 1, 2):
+        add(folder, f"patient{number}", spacing=1.0 + number / 10)
+    spec = tiny_spec(folder)
+    spec = dataclasses.replace(spec, config={**spec.config, "geometry": {"spacing": "median"}})
+    run = stopped(spec, tmp_path)
+    add(folder, *(f"new{number}" for number in range(4)), spacing=1.4)
+    again = gone_on(spec, run)
+    assert again.of("started")[0]["geometry"] == run.of("started")[0]["geometry"]
+
+
+def test_what_is_gone_or_broken_is_refused_where_a_training_goes_on(data: Path, tmp_path: Path):
+    folder = shutil.copytree(data, tmp_path / "set")
+    run = stopped(tiny_spec(folder), tmp_path)
+    whole = (folder / "patient1.nrrd").read_bytes()
+    (folder / "patient1.nrrd").unlink()
+    with refused("split-changed", names="patient1"):
+        gone_on(tiny_spec(folder), run)
+    (folder / "patient1.nrrd").write_bytes(whole[:200])
+    with refused("split-changed", names="patient1.nrrd"):
+        gone_on(tiny_spec(folder), run)
+    (folder / "patient1.nrrd").write_bytes(whole)
+    assert gone_on(tiny_spec(folder), run).of("finished")
+
+
+def test_a_job_that_recorded_nothing_goes_on_with_what_is_there(data: Path, tmp_path: Path):
+    folder = shutil.copytree(data, tmp_path / "set")
+    run = stopped(tiny_spec(folder), tmp_path)
+    (run.folder / "results" / "begun.json").unlink()
+    add(folder, "a new one")
+    again = gone_on(tiny_spec(folder), run)
+    assert sum(again.of("started")[0][part] for part in ("training", "validation")) == 4
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_a_patient_alone_is_cut_in_two_as_before(tmp_path: Path, axes: int):
+    folder, suffix = tmp_path / "set" / "one patient", "png" if axes == 2 else "nrrd"
+    write_radiographs(folder, 5) if axes == 2 else write_phantoms(folder, 2, (24, 20, 64))
+    table = tmp_path / "set" / "list.csv"
+    rows = [f"one patient/{path.name},p" for path in sorted(folder.iterdir())]
+    table.write_text("\n".join(["image,patient", *rows]))
+    spec = JobSpec("pretrain", "any", {}, DataSpec(path=str(table)))
+    config = SimpleNamespace(sample_size=(16,) * axes, training=SimpleNamespace(seed=0))
+
+    def parts(run: FakeRun) -> tuple[list[tuple[str, object]], ...]:
+        training, validation, split, warnings = cache_volumes(spec, run, config)
+        write_begun(run.folder, record_of(split, warnings), labelled=False)
+        return tuple([(one.name, one.slices) for one in part] for part in (training, validation))
+
+    begun = parts(FakeRun(tmp_path / "job", tmp_path / "home"))
+    shutil.copy(folder / f"patient1.{suffix}", folder / f"new.{suffix}")
+    table.write_text("\n".join(["image,patient", f"one patient/new.{suffix},q", *reversed(rows)]))
+    assert parts(FakeRun(tmp_path / "job", tmp_path / "home", resume=True)) == begun
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_a_constant_image_is_left_out_and_told(tmp_path: Path, axes: int):
+    folder = write_radiographs(tmp_path / "set", 4) if axes == 2 else write_phantoms(tmp_path / "set", 4)
+    spoilt = sorted(folder.iterdir())[1]
+    image = sitk.ReadImage(str(spoilt))
+    sitk.WriteImage(image * 0, str(spoilt))
+    config = SimpleNamespace(sample_size=(16,) * axes, training=SimpleNamespace(seed=0))
+    spec = JobSpec("pretrain", "any", {}, DataSpec(path=str(folder)))
+    training, validation, _, warnings = cache_volumes(spec, FakeRun(tmp_path / "job", tmp_path / "home"), config)
+    assert len(training) + len(validation) == 3
+    (warned,) = [one for one in warnings if one["code"] == "unreadable-image"]
+    assert spoilt.name in warned["message"] and "constant" in warned["message"]

@@ -82,6 +82,7 @@ def run_toy(
     parts: int = 1,
     run: FakeRun | None = None,
     precision: str = "",
+    groups: Callable[[nn.Module], list[dict[str, Any]]] | None = None,
     **training: Any,
 ) -> tuple[Loop, FakeRun, Toy]:
     """Train; what fails is raised."""
@@ -90,7 +91,8 @@ def run_toy(
     plugin = MixedPrecision("16-mixed", "cpu") if precision == "fp16" else None  # Fabric alone would take bf16 on a CPU
     kind = None if plugin else FABRIC_PRECISION[precision or config.precision]
     fabric = Fabric(accelerator="cpu", devices=1, precision=kind, plugins=plugin)
-    loop = Loop(fabric, method, net or network(), run)
+    net = net or network()
+    loop = Loop(fabric, method, net, run, groups(net) if groups else None)
     loop.progress.parts = parts
     loop.train(Rows(), validation or Rows())
     return loop, run, method

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import ClassVar
+
 import pytest
 import torch
 from downstream import make_network
+from loop_toys import plain_network, run_toy
 from small import SIZES, make_images, make_patch_swin, make_peac
 from torch import nn
 
@@ -69,3 +73,26 @@ def test_files_with_spoilt_places_are_read_as_they_were_meant(tmp_path):
     transfer(network, open_weights(tmp_path / "spoilt.safetensors"))
     for name, tensor in whole_numbers(make_network("swin-classifier")).items():
         assert torch.equal(network.state_dict()[name], tensor), name
+
+
+class Noted(nn.Module):
+    """Notes the kind of numbers in which it is measured; so do its copies."""
+
+    measured: ClassVar[list[torch.dtype]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = plain_network()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer = self.inner(x)
+        if not self.training:
+            self.measured.append(answer.dtype)
+        return answer
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_the_average_is_measured_in_the_precision_of_training(tmp_path: Path, ema: float):
+    Noted.measured.clear()
+    run_toy(tmp_path, net=Noted(), precision="bf16", ema=ema, steps=2, validate_every=2)
+    assert Noted.measured == [torch.bfloat16]

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from loop_toys import Rows, Toy, network
 from refusals import refused
 from task_sets import LOOP, run, task_spec, write_volumes
 
-from medssl.core.protocol import DataSpec, JobSpec
+from medssl.core import allocator
+from medssl.core.files import write_json
+from medssl.core.protocol import FAILED, RUNNING, DataSpec, JobSpec, JobStatus, to_json
 from medssl.core.schema import build
 from medssl.jobs.check import checked
 from medssl.jobs.store import JobStore
@@ -23,7 +26,7 @@ from medssl.pretraining.genesis.config import GenesisConfig
 from medssl.pretraining.run import pretrain
 from medssl.tasks.earlier import PLANNED
 from medssl.training import batch_size
-from medssl.training.batch_size import ChosenBatch, choose_batch, step_budget
+from medssl.training.batch_size import ChosenBatch, choose_batch, free_memory, step_budget
 from medssl.training.config import TrainingConfig
 
 KINDS = "medssl.jobs:KINDS"
@@ -105,6 +108,57 @@ def test_what_is_stated_limits_what_is_free_and_the_process_itself_counts(monkey
     assert held > 100 * MEGABYTE
     with_loaders = step_budget(TrainingConfig(memory=2.0, workers=2), "cpu")
     assert with_loaders == pytest.approx(2_000 * MEGABYTE - held - 1_400 * MEGABYTE, abs=20 * MEGABYTE)
+
+
+def test_a_container_allows_less_than_is_free(tmp_path, monkeypatch):
+    monkeypatch.setattr(allocator, "CGROUP", tmp_path)
+    free = free_memory("cpu")
+    for name, text in (("current", f"{MEGABYTE}\n"), ("max", "max\n")):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert free > 50 * MEGABYTE < free_memory("cpu"), "none, or one without a limit"
+    (tmp_path / "memory.max").write_text(f"{50 * MEGABYTE}\n")
+    assert free_memory("cpu") == 49 * MEGABYTE
+
+
+class Clock:
+    """Time that passes for those who wait; `meanwhile` is what the first process does then."""
+
+    def __init__(self, meanwhile: Callable[[float], None]) -> None:
+        self.now, self.meanwhile = 0.0, meanwhile
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += 60.0
+        self.meanwhile(self.now)
+
+
+def wait(folder: Path, monkeypatch, meanwhile: Callable[[float], None]) -> ChosenBatch | None:
+    monkeypatch.setattr(batch_size, "is_further_rank", lambda: True)
+    monkeypatch.setattr(batch_size, "time", Clock(meanwhile))
+    return choose(folder, monkeypatch, 45, batch_size=0)
+
+
+def say(folder: Path, state: str, now: float) -> None:
+    write_json(folder / "job" / "status.json", to_json(JobStatus(state, heartbeat=now)))
+
+
+def test_further_processes_wait_while_the_first_one_reads_the_data(tmp_path, monkeypatch):
+    chosen = ChosenBatch(4, 1, 2)
+
+    def meanwhile(now: float) -> None:
+        say(tmp_path, RUNNING, now)
+        if now > 3 * batch_size.SILENT_S:
+            write_json(tmp_path / "job" / "batch.json", dataclasses.asdict(chosen))
+
+    assert wait(tmp_path, monkeypatch, meanwhile) == chosen
+
+
+@pytest.mark.parametrize(("state", "beats"), [(FAILED, True), (RUNNING, False)])
+def test_and_no_longer(tmp_path, monkeypatch, state: str, beats: bool):
+    with refused("rank-alone", names=["batch.json", "log"]):
+        wait(tmp_path, monkeypatch, lambda now: say(tmp_path, state, now if beats else 1.0))
 
 
 def test_a_pretraining_trains_with_the_chosen_batch_and_resumes_with_it(tmp_path, monkeypatch):

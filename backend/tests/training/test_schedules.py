@@ -3,15 +3,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from datetime import timedelta
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from refusals import refused
 
 from medssl.core import seeds
 from medssl.training import monitors as monitors
 from medssl.training.config import TrainingConfig
-from medssl.training.fabric import choose_precision
+from medssl.training.fabric import choose_precision, make_fabric
 from medssl.training.loop import shared_out
 from medssl.training.optimisers import learning_rate, make_optimizer
 
@@ -103,6 +105,21 @@ def test_half_precision_on_a_processor_is_refused():
     with refused("precision-unsupported", names="fp16"):
         choose_precision("fp16", "cpu")
     assert choose_precision("fp32", "cpu") == "fp32" and choose_precision("auto", "cpu") in ("bf16", "fp32")
+
+
+@pytest.mark.parametrize(("heads", "named"), [(False, "ddp"), (True, "ddp_find_unused_parameters_true")])
+def test_processes_wait_for_the_first_that_measures_alone(heads: bool, named: str):
+    config = dataclasses.replace(BASE, devices=2)
+    found, usual = (
+        make_fabric(config, "cpu", heads).strategy,
+        Fabric(accelerator="cpu", strategy=named, devices=2).strategy,
+    )
+    assert found._timeout >= timedelta(hours=12) > usual._timeout
+    assert (type(found), found._ddp_kwargs, found._start_method) == (
+        type(usual),
+        usual._ddp_kwargs,
+        usual._start_method,
+    )
 
 
 @pytest.mark.parametrize(

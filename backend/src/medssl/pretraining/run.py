@@ -13,6 +13,7 @@ from medssl.core.protocol import JobSpec
 from medssl.core.registry import CATALOGUE, DATASET_SPECS, config_class, entry, load
 from medssl.core.run import Run
 from medssl.core.schema import as_dict, build
+from medssl.jobs.split_record import begun_with, write_begun
 from medssl.networks.weights.weight_files import WeightFile, open_weights
 from medssl.pretraining import METHODS
 from medssl.pretraining.training_data import TrainingData
@@ -92,7 +93,9 @@ def _trial(spec: JobSpec, run: Run, config: Any, start: WeightFile | None) -> tu
 
 
 def report_start(run: Run, training_data: TrainingData, precision: str, taken: str) -> None:
-    """The `started` event, what was taken from weights, and a warning where the split is not what one would wish."""
+    """The `started` event, what was taken from weights, and a warning where the split is not what one would wish; and the record."""
+    if training_data.begun and begun_with(run) is None:
+        write_begun(run.folder, training_data.begun, labelled=False)
     config, geometry = training_data.method.config, training_data.method.plan().geometry
     run.emit(
         "started", device=run.device, precision=precision, steps=config.training.steps, **training_data.sizes,

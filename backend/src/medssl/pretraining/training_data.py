@@ -8,6 +8,7 @@ from typing import Any
 
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Run
+from medssl.jobs.split_record import Begun
 from medssl.training.method import Method
 
 
@@ -27,6 +28,7 @@ class TrainingData:
     warnings: tuple[
         dict[str, str], ...
     ] = ()  # code, message and remedy of what else to say: files left out, for instance
+    begun: Begun | None = None  # what a resume keeps to, where it cannot be read off the data
 
 
 def provenance(spec: JobSpec, run: Run, volumes: int) -> dict[str, Any]:

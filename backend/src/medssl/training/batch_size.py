@@ -16,9 +16,10 @@ import torch
 from torch.utils.data import Dataset
 
 from medssl.core import seeds
-from medssl.core.allocator import return_memory
+from medssl.core.allocator import container_memory, return_memory
 from medssl.core.errors import ResourceError
 from medssl.core.files import read_json, write_atomic
+from medssl.core.protocol import END_STATES, JobStatus, from_json
 from medssl.core.run import Run
 from medssl.datasets.crops.loader import micro_batches
 from medssl.jobs.child import is_further_rank
@@ -34,7 +35,9 @@ TRIAL = 4  # samples of the batch from which the memory of others is worked out
 WORKER = 700_000_000  # bytes of a loader process
 SPARE = 0.9  # of what is free, that is taken: others need some too
 GROWTH = 100_000_000  # bytes by which a process on a CPU grows beside its steps: code of kernels, samples, logs
-FILE, WAIT_S = "batch.json", 600.0
+FILE = "batch.json"
+SILENT_S = 600.0  # without a heartbeat of the first process, it is dead
+LOOK_S = 0.2
 
 Prepare = Callable[[Any], tuple[Method, Dataset]]
 
@@ -134,12 +137,8 @@ def free_memory(device: str) -> int:
         return int(torch.cuda.mem_get_info(int(number or 0))[0])
     if kind == "mps":
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    free = psutil.virtual_memory().available
-    try:
-        allowed, used = (Path("/sys/fs/cgroup", f"memory.{name}").read_text().strip() for name in ("max", "current"))
-    except OSError:
-        return free
-    return free if allowed == "max" else min(free, int(allowed) - int(used))
+    free, container = psutil.virtual_memory().available, container_memory()
+    return free if container is None else min(free, container[0] - container[1])
 
 
 def _chosen(training: TrainingConfig, needed: Callable[[int], int], budget: int, device: str) -> ChosenBatch:
@@ -156,13 +155,30 @@ def _chosen(training: TrainingConfig, needed: Callable[[int], int], budget: int,
 
 
 def _wait_for(path: Path) -> None:
-    deadline = time.monotonic() + WAIT_S
+    """Until the first process has written it, as long as that lives: it may read a large set for hours.
+
+    Raises:
+        ResourceError: it has ended, or gives no sign of life.
+    """
+    heard, heartbeat = time.monotonic(), 0.0
     while not path.exists():
-        if time.monotonic() > deadline:
+        status = _status(path.parent)
+        if status is not None and status.heartbeat != heartbeat:  # only compared with itself: clocks of machines differ
+            heard, heartbeat = time.monotonic(), status.heartbeat
+        ended = status is not None and status.state in END_STATES
+        if ended or time.monotonic() - heard > SILENT_S:
             raise ResourceError(
                 path, "was not written by the first process of the run", "See its log", code="rank-alone"
             )
-        time.sleep(0.2)
+        time.sleep(LOOK_S)
+
+
+def _status(folder: Path) -> JobStatus | None:
+    """What the job's first process says of itself; None where there is no job, or the disk stumbles."""
+    try:
+        return from_json(JobStatus, read_json(folder / "status.json"))
+    except (OSError, ValueError):
+        return None
 
 
 def _gb(count: int) -> str:

@@ -27,6 +27,7 @@ class Progress:
     halvings: int = 0  # of the learning rate, by the plateau schedule
     non_finite: int = 0  # losses in a row that were NaN or infinite
     collapsed: bool = False
+    unvalidated: bool = False  # a validation is due at this step, and a cancel came before its end
     parts: int = 1  # into which a micro-batch is divided, since memory ran out
     fp32_steps: int = 0  # computed again in fp32, since bf16 or fp16 gave NaN or infinity
     precision: dict[str, Any] | None = None  # the gradient scaler's state (fp16)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor
 
 from medssl.core.errors import ConfigError, ResourceError
 from medssl.training.config import TrainingConfig
 
+WAIT = timedelta(days=1)  # of processes for the first, which measures whole images alone; its end they notice otherwise
 FABRIC_PRECISION: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
@@ -33,9 +36,15 @@ def make_fabric(config: TrainingConfig, device: str, several_heads: bool = False
         accelerator=kind,
         devices=devices,
         num_nodes=config.nodes,
-        strategy=("ddp_find_unused_parameters_true" if several_heads else "ddp") if several else "auto",
+        strategy=_ddp(several_heads) if several else "auto",
         precision=FABRIC_PRECISION[choose_precision(config.precision, kind)],
     )
+
+
+def _ddp(several_heads: bool) -> DDPStrategy:
+    """What Fabric makes of "ddp" and "ddp_find_unused_parameters_true", with more patience."""
+    unused: dict[str, Any] = {"find_unused_parameters": True} if several_heads else {}
+    return DDPStrategy(timeout=WAIT, start_method="popen", **unused)
 
 
 def _check_gpus(device: str, count: int, last: int) -> None:

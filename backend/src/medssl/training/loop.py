@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -30,6 +31,7 @@ from medssl.training.step import OptimiserStep
 from medssl.training.views import divided
 
 EVENTS_IN_ALL = 1000  # loss events of a whole training; the curve needs no more
+LOOK_S = 5.0  # from one look for a cancel to the next, while images are validated
 
 
 class Loop:
@@ -57,6 +59,7 @@ class Loop:
         self.step = OptimiserStep(fabric, method, run, network, self.network, self.optimizer, self.average)
         self.busy = 0.0  # seconds since the last loss event
         self.measured = 0  # steps since then
+        self._looked = 0.0  # when it was last asked for a cancel in a validation
 
     def train(self, training: Dataset, validation: Dataset | Measure) -> None:
         """Run to the end; leaves `results/model.safetensors` (best on validation) and checkpoints.
@@ -64,6 +67,9 @@ class Loop:
         Args:
             training: samples by number.
             validation: fixed samples; or a function that measures a network by itself, on whole images say, in one process.
+
+        Raises:
+            CancelledError: a cancel was asked for; a checkpoint was written.
         """
         self._restore()
         with (
@@ -77,21 +83,36 @@ class Loop:
         config, progress = self.config, self.progress
         batches = self._batches(training)
         every = max(1, config.steps // EVENTS_IN_ALL)
+        if progress.unvalidated:
+            self._end_step(validation, log)
         while progress.step < config.steps and not self._out_of_patience():
             start, rate = time.monotonic(), self._rate()
             terms = self.step.take(batches, progress, rate)
             progress.step += 1
             self.busy += time.monotonic() - start
             self.measured += 1
+            progress.unvalidated = self._is_due(config.validate_every)
             if progress.step % every == 0 or progress.step == config.steps or self.method.should_log(progress.step - 1):
                 self._report_loss(log, terms, rate)
-            if progress.step % config.validate_every == 0 or progress.step == config.steps:
-                self._validate(validation, log)
-            if progress.step % config.checkpoint_every == 0 or progress.step == config.steps:
-                self._save()
-            if self.step.cancelled:
-                self._save()
-                raise CancelledError(f"training at step {progress.step}")
+            self._end_step(validation, log)
+
+    def _end_step(self, validation: Dataset | Measure, log: Any) -> None:
+        """Validate and save where it is due. A cancel comes before a validation, or in the midst of it: that may take longer
+        than a cancelled process has to stop. What is resumed then begins with the validation.
+
+        Raises:
+            CancelledError: a cancel was asked for; a checkpoint was written.
+        """
+        if self.progress.unvalidated and not self.step.cancelled:
+            self._validate(validation, log)
+        if self.step.cancelled or self._is_due(self.config.checkpoint_every):
+            self._save()
+        if self.step.cancelled:
+            raise CancelledError(f"training at step {self.progress.step}")
+
+    def _is_due(self, every: int) -> bool:
+        """After this step, which is one of so many, or the last."""
+        return self.progress.step % every == 0 or self.progress.step == self.config.steps
 
     def _rate(self) -> float:
         progress = self.progress
@@ -104,11 +125,20 @@ class Loop:
 
     @torch.no_grad()
     def _validate(self, validation: Dataset | Measure, log: Any) -> None:
-        """Measure; keep the best weights; look for collapse."""
+        """Measure; keep the best weights; look for collapse. A cancel meanwhile leaves the network as it was before."""
         self.network.eval()
         self._kept.eval()
-        values = self._in_memory(validation)
+        buffers = [buffer.clone() for buffer in self._kept.buffers()]  # of norms that are estimated anew, perhaps
+        self._looked = time.monotonic()
+        try:
+            values = self._in_memory(validation)
+        except CancelledError:
+            for buffer, before in zip(self._kept.buffers(), buffers):
+                buffer.copy_(before)
+            self.step.cancelled = True
+            return
         self._judge(values)
+        self.progress.unvalidated = False
         if self.fabric.is_global_zero:
             self.run.emit("metric", step=self.progress.step, **values)
             log.write(self.progress.step, values)
@@ -118,10 +148,12 @@ class Loop:
 
         Raises:
             ResourceError: a single sample is too much, or the method measures by itself. What was learnt is in a checkpoint.
+            CancelledError: a cancel was asked for.
         """
 
         def smaller(said: str) -> None:
             if callable(validation) or self.progress.parts >= self.config.batch_size:
+                self.progress.unvalidated = False  # resumed, it would fail again
                 self._save()
                 raise ResourceError(
                     "memory", f"does not suffice to measure the network on validation images ({said})",
@@ -135,12 +167,37 @@ class Loop:
         return in_memory(measure, smaller, self.fabric.device)
 
     def _measured(self, measure: Measure) -> dict[str, float]:
-        """What the first process measures, sent to all."""
-        values: dict[str, float] = {}
+        """What the first process measures, sent to all; it looks for a cancel whenever the network is asked."""
+        values: dict[str, float] | None = None
         if self.fabric.is_global_zero:
-            with self.fabric.autocast():
-                values = measure(self._kept)
-        return self.fabric.broadcast(values)
+            looks = self._kept.register_forward_pre_hook(lambda *_: self._stop_if_asked())
+            try:
+                with self.fabric.autocast():
+                    values = measure(self._kept)
+            except CancelledError:  # which all must hear of
+                values = None
+            finally:
+                looks.remove()
+        values = self.fabric.broadcast(values)
+        if values is None:
+            raise CancelledError(f"validation at step {self.progress.step}")
+        return values
+
+    def _stop_if_asked(self, together: bool = False) -> None:
+        """Look for a cancel, once in a while; `together`: all processes are here, and hear what the first one has seen.
+
+        Raises:
+            CancelledError: it was asked for.
+        """
+        asked = False
+        if self.fabric.is_global_zero and time.monotonic() - self._looked >= LOOK_S:
+            self._looked = time.monotonic()
+            asked = self.run.cancel_requested()
+        if together and self.fabric.world_size > 1:
+            said = torch.tensor(float(asked), device=self.fabric.device)
+            asked = mean_over_processes(self.fabric, {"cancel": said})["cancel"] > 0.0
+        if asked:
+            raise CancelledError(f"validation at step {self.progress.step}")
 
     def _mean_over_samples(self, dataset: Dataset) -> dict[str, float]:
         """Means over fixed samples with fixed distortions."""
@@ -150,16 +207,21 @@ class Loop:
         mine = shared_out(len(groups), self.fabric.global_rank, self.fabric.world_size)
         sums: dict[str, Tensor] = {}
         batches = micro_batches(dataset, [groups[n] for n, _ in mine], workers=0, pin=False)
+        network = self.network if self.average is None else self._in_precision(self._kept)
         for (n, counts), batch in zip(mine, batches):
+            self._stop_if_asked(together=True)
             views = self.method.views(
                 self.step.to_device(batch), seeds.generator(config.seed, "validation", n, self.fabric.device)
             )
             share = len(groups[n]) / len(numbers) * self.fabric.world_size if counts else 0.0
-            network = self.network if self.average is None else self._kept
             for weight, part in divided(views, self.progress.parts):
                 for name, value in self.method.evaluate(network, part).items():
                     sums[name] = sums.get(name, 0.0) + value.float() * (share * weight)
         return self.method.summarise(mean_over_processes(self.fabric, sums))
+
+    def _in_precision(self, network: nn.Module) -> nn.Module:
+        """A network as Fabric has set up the one that learns: computed in the precision of training, answers in fp32."""
+        return _FabricModule(network, self.fabric.strategy, original_module=network).eval()
 
     def _judge(self, values: dict[str, float]) -> None:
         progress, loss = self.progress, values["validation_loss"]

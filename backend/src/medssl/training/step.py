@@ -40,7 +40,7 @@ class OptimiserStep:
         average: over the weights of all steps, where one is kept.
 
     Attributes:
-        cancelled: someone asked to stop during the last step.
+        cancelled: someone asked to stop during the last step, or the validation after it.
         waited: seconds spent waiting for data; the caller sets it back.
         changing: time that the method spends changing samples.
     """
@@ -168,11 +168,23 @@ class OptimiserStep:
         warning = monitors.non_finite(loss, in_a_row)
         if warning is not None:
             return warning
+        self._let_rest()
         norm = self._norm()
         scaled = (
             getattr(self.fabric.strategy.precision, "scaler", None) is not None
         )  # fp16: it skips such steps by itself
         return None if norm is None or scaled else monitors.non_finite(float(norm), in_a_row, "gradient")
+
+    def _let_rest(self) -> None:
+        """Drop the gradients of groups that do not learn yet: the others would be clipped by a norm that is not theirs.
+
+        Where the rate itself is 0 all groups keep theirs: a gradient scaler wants to see some.
+        """
+        groups = self.optimizer.param_groups
+        resting = [group for group in groups if group["lr"] == 0.0]
+        for group in resting if len(resting) < len(groups) else ():
+            for parameter in group["params"]:
+                parameter.grad = None
 
     def _norm(self) -> Tensor | None:
         """The norm of the gradient before it is clipped."""
