@@ -77,6 +77,19 @@ def test_the_image_itself_is_not_similar(table, context, tmp_path, copied):
     assert sorted(row["name"] for row in context.found.table) == ["0", "1", "3", "4", "5"]
 
 
+def test_a_collapsed_model_does_not_take_every_image_for_the_query(table, tmp_path):
+    class Collapsed(Blocks):
+        def embed(self, x, features=""):
+            return 1 + 1e-6 * super().embed(x, features)
+
+    context = KeepingContext(tmp_path, Collapsed())
+    ask("retrieve", asked(table, write_radiograph(tmp_path / "new.png", 77), count=6), context)
+    assert len(context.found.table) == 6 and context.found.info["left_out"] == []
+    assert not any("itself is in the set" in note for note in context.found.info["notes"])
+    ask("retrieve", asked(table, tmp_path / "images" / "2.png", same_patient=True), context)
+    assert context.found.info["left_out"] == ["2"], "the same file is the same image to any model"
+
+
 def test_a_stated_patient_does_not_count(table, context, tmp_path):
     request = asked(table, write_radiograph(tmp_path / "new.png", 77))
     request["volume"]["patient"] = "p0"

@@ -102,14 +102,14 @@ def test_the_answer_is_that_of_resampling_outside_asking_and_resampling_back(ct,
     assert same.mean() > 0.999
 
 
+@pytest.mark.parametrize("roi", [((2, 20), (1, 18), (0, 11)), ((8, 13), (6, 12), (3, 6))])  # the latter is seen wider
 @pytest.mark.parametrize("orientation", ORIENTATIONS[::5])
-def test_restorations_are_the_same_in_every_storage(ct, orientation):
+def test_restorations_are_the_same_in_every_storage(ct, orientation, roi):
     for geometry in (SEEN, replace(SEEN, spacing=(1.1, 0.9, 1.7))):
-        roi = ((2, 20), (1, 18), (0, 11))
         wanted = restore_volume(reorient(ct), Lopsided(1, geometry), seed=3, roi=roi)
         stored = reorient(ct, orientation)
         sides = replace(reorient(ct), array=np.zeros(reorient(ct).shape))
-        sides.array[2:20, 1:18, 0:11] = 1
+        sides.array[tuple(slice(*side) for side in roi)] = 1
         marked = np.argwhere(reorient(sides, orientation).array)
         box = tuple(zip(marked.min(axis=0).tolist(), (marked.max(axis=0) + 1).tolist()))
         found = restore_volume(stored, Lopsided(1, geometry), seed=3, roi=box)

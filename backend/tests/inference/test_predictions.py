@@ -141,6 +141,16 @@ def test_wrong_models_images_and_views_are_refused():
         predict_images([replace(make_ct(), modality="MR")], Linear((16, 16, 8), modality="CT"))
 
 
+@pytest.mark.parametrize("stated", ["CT", ""])
+def test_a_model_of_mr_refuses_a_ct_also_where_it_does_not_say_that_it_is_one(stated):
+    net = Linear((16, 16, 8), modality="MR")
+    net.plan = replace(net.plan, normalisation={"kind": "mr-percentile"})
+    with refused("modality-mismatch", names=["CT", "MR"]):
+        predict_images([replace(make_ct(), modality=stated)], net)
+    mr = replace(make_ct(), array=make_ct().array + np.int16(1000), modality="")
+    assert 0 < predict_images([mr], net)[0]["sick"][0] < 1
+
+
 @pytest.fixture
 def images():
     return [radiograph(seed) for seed in range(6)]

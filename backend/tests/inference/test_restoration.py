@@ -65,6 +65,32 @@ def test_geometry_of_the_whole_volume_and_of_a_region(ct):
     assert np.array_equal(part.original.array, ct.array[2:20, 1:19, 3:12])
 
 
+class Mean(Identity):
+    """Answers with the mean of its window, which all of it decides."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).mean(dim=(2, 3, 4), keepdim=True).expand_as(x)
+
+
+@pytest.mark.parametrize(
+    ("roi", "seen"),
+    [
+        (((10, 14), (8, 12), (4, 8)), np.s_[4:20, 2:18, 2:10]),
+        (((0, 4), (17, 20), (2, 10)), np.s_[0:16, 4:20, 2:10]),
+    ],
+)
+def test_a_small_region_is_seen_with_what_is_around_it(ct, roi, seen):
+    """Cut out first, it was padded with 0, which in training no voxel inside a body was next to."""
+    net = Mean()
+    found, cut = restore_volume(ct, net, "none", roi=roi), ct.crop(roi)
+    assert net.calls == [1] and np.abs(found.restored.array - ct.array[seen].mean()).max() <= 1
+    for image in (found.original, found.distorted):
+        assert np.array_equal(image.array, cut.array) and image.ijk_to_ras == pytest.approx(cut.ijk_to_ras)
+    assert found.restored.shape == found.error.shape == cut.shape
+    errors = (found.restored.array - cut.array.astype(float)) / 2000.0
+    assert found.table[1]["mse"] == pytest.approx(float((errors**2).mean()), rel=1e-2, abs=1e-4), "of the region alone"
+
+
 def test_the_window_is_that_of_the_whole_volume():
     volume = replace(make_ct(), array=np.abs(make_ct().array), modality="MR")
     plan = replace(Identity().plan, normalisation={**CT, "kind": "mr-percentile"}, modality="MR")

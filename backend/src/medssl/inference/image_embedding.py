@@ -14,6 +14,7 @@ from medssl.core.plan import Plan
 from medssl.datasets.crops.classification_images import enlarged
 from medssl.images.geometry import reorient
 from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.intensity.model_window import modality_for
 from medssl.images.intensity.normalise import FIXED, resolve, window
 from medssl.images.intensity.volume_statistics import compute, extremes
 from medssl.images.points import MARGIN, box_around, check_inside, index_of, padded_box
@@ -53,7 +54,7 @@ def whole_image(
         float32, (rows, columns) with the centre square of the radiograph (or all of it), or (i, j, k).
 
     Raises:
-        InputError: the modality is not the model's.
+        InputError: the modality is not the model's, as stated or, of a model of MR, as the values tell.
         VolumeError: 2D where the network takes volumes, 3D without a view where it takes images, constant or too small.
     """
     plan, squeezed = net.plan, net.framing == "whole"
@@ -73,7 +74,7 @@ def whole_image(
             "Choose a volume",
             code="not-3d",
         )
-    modality = volume.modality or plan.modality or guess_modality(volume.array)
+    modality = modality_for(volume, plan.modality) or guess_modality(volume.array)
     if plan.modality and modality != plan.modality:
         raise InputError(
             f"{volume.name or 'volume'} of modality {modality}", f"does not suit a model trained on {plan.modality}",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from inspection_fakes import make_ct
+from scipy import ndimage
 from segment_fakes import Levels
 
-from medssl.inference.volumes.postprocessing import postprocess, recorded_steps, sentence
+from medssl.images.volume import Volume
+from medssl.inference.volumes.postprocessing import postprocess, recorded_steps, sentence, voxel_size
 from medssl.inference.volumes.segmenter import segment_image
 
 
@@ -61,3 +64,44 @@ def test_a_model_carries_out_what_its_file_records_and_says_so():
 def test_the_setting_of_earlier_models_is_one_step_of_each_class():
     plan = Levels(largest_component=True).plan
     assert [(step["value"], step["step"]) for step in recorded_steps(plan.task)] == [(3, "largest"), (7, "largest")]
+
+
+def test_small_parts_of_a_2d_image_are_shares_of_all_of_it_whatever_its_pixels():
+    step = {"value": 1, "class": "A", "step": "drop", "smallest": 0.02, "unit": "share"}
+    for fine in (1, 3):
+        labels = np.zeros((20, 30), np.uint8)
+        labels[2:6, 2:6], labels[12:15, 12:15] = 1, 1  # 16 and 9 of 600
+        labels = np.kron(labels, np.ones((fine, fine), np.uint8))
+        postprocess(labels, [step], voxel_size(labels.shape, (9.0, 9.0, 1.0)))
+        assert (labels == 1).sum() == 16 * fine**2
+    assert sentence([step]) == "parts dropped of A below 2 % of the image"
+
+
+@pytest.mark.parametrize(
+    ("unit", "smallest", "spacing", "learnt", "parts"),
+    [
+        ("share", 100 / 6400, 1.0, 1.0, 1),
+        ("mm²", 100.0, 0.5, 0.4, 1),
+        ("mm²", 100.0, 1.0, 0.4, 2),  # this picture states no spacing
+        ("mm²", 100.0, 0.5, 1.0, 2),  # those of the training stated none
+    ],
+)
+def test_millimetres_of_earlier_2d_models_hold_where_all_images_have_some(unit, smallest, spacing, learnt, parts):
+    picture = np.full((160, 160), 60, np.int16)
+    picture[40:120, 40:120], picture[132:148, 132:148] = 220, 220  # 0.25 and 0.01 of the image
+    picture += np.random.default_rng(0).integers(-9, 10, picture.shape).astype(np.int16)
+    step = {"value": 7, "class": "Bone", "step": "drop", "smallest": smallest, "unit": unit}
+    net = Levels("2d", (64, 64), "CXR", postprocessing=[step], spacing=[learnt, learnt, 1.0])
+    found = segment_image(Volume(picture, np.array([spacing, spacing, 1.0]), modality="CXR"), net)
+    assert ndimage.label(found.labels.array == 7)[1] == parts
+    assert any("Post-processing left out" in note and "100 mm²" in note for note in found.notes) == (parts == 2)
+
+
+def test_parts_are_counted_and_dropped_without_64_bits_for_each_voxel():
+    labels = np.zeros((200, 200, 160), np.uint8, order="F")
+    labels[5:195, 5:195, 5:155], labels[0, 0, 0], labels[-1, -1, -1] = 1, 1, 1
+    tracemalloc.start()
+    postprocess(labels, [{"value": 1, "step": "drop", "smallest": 2.0}], 1.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (labels == 1).sum() == 190 * 190 * 150 and peak < 8 * labels.size

@@ -13,7 +13,7 @@ from segment_fakes import LEVELS, Levels
 
 from medssl.core.geometry import Geometry
 from medssl.inference.volumes.segmenter import segment_image
-from medssl.inference.volumes.uncertainty import VoxelSample, entropy
+from medssl.inference.volumes.uncertainty import VoxelSample, entropy, source_sentence
 
 
 class Steep(Levels):
@@ -101,6 +101,16 @@ def test_the_temperature_of_the_file_makes_it_broader():
     assert warm.uncertainty.array.mean() > 2 * plain.uncertainty.array.mean()
     np.testing.assert_array_equal(warm.labels.array, plain.labels.array)
     assert "temperature 4.00" in warm.notes[-1]
+
+
+@pytest.mark.parametrize(("copies", "members"), [(8, 1), (1, 3), (1, 1)])
+def test_a_temperature_that_was_fitted_to_single_answers_is_not_claimed_of_their_mean(copies, members):
+    plan = Steep(calibration={"temperature": 1.5}).plan
+    said = source_sentence(copies, members, plan)
+    assert "calibrated (temperature 1.50)" in said
+    assert ("for single answers" in said) == (copies > 1 or members > 1)
+    averaged = replace(plan, task={**plan.task, "mirror": True})  # validation was asked about mirrored copies
+    assert ("for single answers" in source_sentence(copies, members, averaged)) == (members > 1)
 
 
 def test_a_radiograph_has_one_too():

@@ -23,7 +23,7 @@ from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks.libraries.monai_segmenter import MonaiSegmenter
 from medssl.networks.unet3d import UNet3D
 from medssl.networks.weights import export as module
-from medssl.networks.weights.bundle_inference import UnitRange, intensity_transform
+from medssl.networks.weights.bundle_inference import UnitRange, inference, intensity_transform
 from medssl.networks.weights.export import FORMATS, describe, export, make_example
 from medssl.networks.weights.weight_files import load_weights, open_weights, save_weights
 
@@ -129,6 +129,50 @@ def test_a_bundle_brings_images_to_the_models_axes_and_back(tmp_path: Path, spac
     values = {one["value"]: n for n, one in enumerate(network.plan.task["segments"], start=1)} | {0: 0}
     same = theirs == np.vectorize(values.get)(ours)
     assert theirs.shape == ours.shape and same.mean() > (0.9 if spacing else 0.999) and len(np.unique(ours)) > 1
+
+
+@pytest.mark.parametrize(("value", "kind"), [(255, "uint8"), (256, "int16")])
+def test_a_bundle_writes_label_values_above_a_byte_in_sixteen_bits(value: int, kind: str):
+    network = make("unet-segmenter")
+    segments = [*network.plan.task["segments"][:1], {"value": value, "name": "Far", "colour": "", "terminology": ""}]
+    network.plan = replace(network.plan, task={**network.plan.task, "segments": segments})
+    *_, saved = inference(network)["postprocessing"]["transforms"]
+    assert saved["_target_"] == "SaveImaged" and saved["output_dtype"] == f"$np.{kind}"
+
+
+def test_a_bundle_says_how_probabilities_and_decisions_follow_from_its_logits(tmp_path: Path):
+    network = make("unet-classifier")
+    task = {**network.plan.task, "temperature": {"Effusion": 1.5, "Edema": 0.75}}
+    network.plan = replace(network.plan, task=task)
+    report = export(network, tmp_path / "model", "bundle", check=False)
+    readme = (tmp_path / "model" / "docs" / "README.md").read_text(encoding="utf-8")
+    metadata = json.loads((tmp_path / "model" / "configs" / "metadata.json").read_text())
+    assert metadata["network_data_format"]["outputs"]["pred"]["type"] == "logits"
+    lines = ["Effusion: T = 1.5, threshold 0.25", "Edema: T = 0.75, threshold 0.5", "Mass: T = 1, threshold 0.125"]
+    for text in (report.note, readme):
+        assert "robability = sigmoid(logit / T)" in text and all(line in text for line in lines)
+
+
+def test_classes_that_exclude_each_other_share_a_softmax_and_a_temperature():
+    network = make("unet-classifier")
+    names = network.plan.task["classes"]
+    known = {"kind": "multi-class", "thresholds": {}, "temperature": dict.fromkeys(names, 1.25)}
+    network.plan = replace(network.plan, task={**network.plan.task, **known})
+    assert "Probability = softmax(logits / T), T = 1.25." in describe(network)
+    network = make("unet-segmenter")
+    network.plan = replace(network.plan, task={**network.plan.task, "calibration": {"temperature": 0.8}})
+    assert "Probability = softmax(logits / T) over the channels, T = 0.8." in describe(network)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("postprocessing", "post-processing"), ("largest_component", "largest part"), ("mirror", "mirrored copies")],
+)
+def test_what_an_exported_network_does_not_do_is_named(setting: str, said: str):
+    network = make("unet-segmenter")
+    assert said not in describe(network)
+    network.plan = replace(network.plan, task={**network.plan.task, setting: [{"step": "largest"}]})
+    assert said in describe(network).partition("not part of this: ")[2]
 
 
 def test_a_dynunet_is_exported_as_monai_names_it(tmp_path: Path):

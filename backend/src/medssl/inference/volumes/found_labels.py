@@ -10,17 +10,18 @@ from medssl.images.segment_classes import SegmentClasses
 from medssl.images.volume import Volume
 
 COLUMNS = ("class", "value", "colour", "voxels", "volume_ml", "area_cm2")
+AT_A_TIME = 2**20  # voxels that are counted
 
 
 def class_table(labels: np.ndarray, classes: SegmentClasses, source: Volume) -> list[dict[str, Any]]:
     """A row per class (`COLUMNS`): voxels, and their volume (3D) or their area (2D with known spacing)."""
-    counts = _counts(labels, max(classes.values))
+    found = counts(labels, max(classes.values) + 1)
     flat = labels.ndim == 2
     known = not flat or tuple(source.spacing[:2]) != (1.0, 1.0)  # what readers say of pictures
     size = float(np.prod(source.spacing[: labels.ndim])) / (100 if flat else 1000)  # cm2, ml
     rows = []
     for one in classes.segments:
-        voxels = int(counts[one.value])
+        voxels = int(found[one.value])
         measure = voxels * size if known else None
         rows.append(
             {
@@ -31,9 +32,11 @@ def class_table(labels: np.ndarray, classes: SegmentClasses, source: Volume) -> 
     return rows
 
 
-def _counts(labels: np.ndarray, largest: int) -> np.ndarray:
-    """(largest + 1,) voxels of each value, slice by slice: bincount wants 64 bits a voxel."""
-    slices = np.moveaxis(labels, -1, 0) if labels.ndim == 3 else labels[None]
-    return sum(
-        (np.bincount(part.ravel(order="K"), minlength=largest + 1) for part in slices), np.zeros(largest + 1, int)
-    )
+def counts(labels: np.ndarray, count: int) -> np.ndarray:
+    """(count,) voxels of each value 0...count - 1, some slices at a time: bincount wants 64 bits a voxel."""
+    slices = np.moveaxis(labels, int(np.abs(labels.strides).argmax()), 0)  # as they lie in memory
+    depth = max(AT_A_TIME * len(slices) // max(labels.size, 1), 1)
+    found = np.zeros(count, int)
+    for first in range(0, len(slices), depth):
+        found += np.bincount(slices[first : first + depth].ravel(order="K"), minlength=count)
+    return found

@@ -59,13 +59,17 @@ class ModelGrid:
         return np.ascontiguousarray(self.turn.back(out))
 
 
+def turn_of(volume: Volume, plan: Plan) -> Turn:
+    """From a volume's axes to those that a model was trained with, as far as its file records them."""
+    return turn_to(volume.direction, plan.geometry.orientation) if plan.geometry.recorded else AS_STORED
+
+
 def on_model_grid(volume: Volume, plan: Plan) -> ModelGrid:
     """Bring a 3D volume, and its further channels on its grid, to the orientation and spacing that a model was trained with, as far as its file records them.
 
     A file that records nothing gets the volume as it is stored.
     """
-    geometry = plan.geometry
-    turn = turn_to(volume.direction, geometry.orientation) if geometry.recorded else AS_STORED
+    geometry, turn = plan.geometry, turn_of(volume, plan)
     ordered = turned(volume, turn)
     fitted = resample(ordered, geometry.spacing, geometry.interpolation) if geometry.spacing else ordered
     return ModelGrid(turn, ordered, fitted, geometry.interpolation)

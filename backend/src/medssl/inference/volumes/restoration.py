@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ from medssl.images.intensity.normalise import denormalise, normalise
 from medssl.images.volume import Volume, compact
 from medssl.inference.capabilities import require
 from medssl.inference.volumes.distorted_windows import make_distortion, restore_windows
-from medssl.inference.volumes.model_grid import notes_before, on_model_grid
+from medssl.inference.volumes.model_grid import notes_before, on_model_grid, turn_of
 from medssl.networks.network import Network
 
 BATCH = 4
+WHOLE: tuple[slice, slice, slice] = (slice(None), slice(None), slice(None))
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class Restoration:
     `original`, `distorted` and `restored` are in the source's units, clipped to the model's intensity window; `error` is
     the absolute difference of restored and original where that window is 0…1. All lie where the source (or the region)
     lies, on its voxels. `table` has a row each for distorted, restored and constant mean: image, mse, psnr (dB), ssim, measured
-    on the voxels that the model sees. `info`: `window` (stored intensities that became 0 and 1), `tiles` (start and distortions of
-    each window, on the model's grid), `method`, `fidelity`, `modality`, `geometry` of the model, `notes`.
+    on the voxels that the model sees; of a region that it saw with what is around it, on those of the region. `info`: `window`
+    (stored intensities that became 0 and 1), `tiles` (start and distortions of each window, on the model's grid of what it saw),
+    `method`, `fidelity`, `modality`, `geometry` of the model, `notes`.
     """
 
     original: Volume
@@ -63,7 +66,7 @@ def restore_volume(
     Args:
         distortion: random (as in training), none, shuffle, bezier, inpaint or outpaint.
         strength: 0…1, share of the published extent.
-        roi: ((i0, i1), (j0, j1), (k0, k1)), half open; None: all.
+        roi: ((i0, i1), (j0, j1), (k0, k1)), half open; None: all. A model whose input is larger sees what is around it too.
         overlap: of neighbouring windows, 0 ≤ overlap < 1.
         progress: called with (fraction, message); may raise CancelledError.
 
@@ -76,8 +79,8 @@ def restore_volume(
     plan = _check(volume, net, overlap)
     chosen = make_distortion(distortion, strength)
     low, high = intensity_window(volume, plan)
-    region = volume.crop(roi) if roi is not None else volume
-    grid, bounds = on_model_grid(region, plan), torch.tensor([[low, high]])
+    region, around, inside = (volume, volume, WHOLE) if roi is None else _regions(volume, roi, plan)
+    grid, bounds = on_model_grid(around, plan), torch.tensor([[low, high]])
     original = _unit(grid.volume, bounds)
     report = progress or (lambda fraction, message: None)
     distorted, restored, tiles = restore_windows(
@@ -85,18 +88,42 @@ def restore_volume(
         batch=1 if plan.fidelity == "released" else BATCH, device=next(net.parameters()).device,
         progress=lambda n, of: report(n / of, f"restored {n} of {of} windows"),
     )  # fmt: skip
-    images = {"distorted": distorted, "restored": restored, "constant mean": np.full_like(original, original.mean())}
+    error, images = np.abs(restored - original), {"distorted": distorted, "restored": restored}
+    back = {name: grid.image_back(image)[inside] for name, image in images.items()}
+    if around.shape != region.shape:
+        cut = {"original": grid.image_back(original)[inside], **back}
+        original, *cuts = (np.ascontiguousarray(grid.turn.apply(image)) for image in cut.values())
+        images = dict(zip(back, cuts))
+    images["constant mean"] = np.full_like(original, original.mean())
     return Restoration(
         original=_in_units(_unit(region, bounds), region, bounds),
-        distorted=_in_units(grid.image_back(distorted), region, bounds),
-        restored=_in_units(grid.image_back(restored), region, bounds),
-        error=region.with_array(grid.image_back(np.abs(restored - original))),
+        distorted=_in_units(back["distorted"], region, bounds),
+        restored=_in_units(back["restored"], region, bounds),
+        error=region.with_array(grid.image_back(error)[inside]),
         table=[{"image": name, **_compare(image, original)} for name, image in images.items()],
         info={
             "window": [low, high], "tiles": tiles, "method": plan.method, "fidelity": plan.fidelity,
             "modality": plan.modality, "geometry": plan.geometry.text(), "notes": list(notes_before(volume, plan)),
         },
     )  # fmt: skip
+
+
+def _regions(
+    volume: Volume, roi: Sequence[Sequence[int]], plan: Plan
+) -> tuple[Volume, Volume, tuple[slice, slice, slice]]:
+    """The region; the same as wide as the model's input at least, where the volume has that much; and where it lies in that.
+
+    It lies in the middle, as far as it can: at the same place of the patient, however the volume is stored.
+    """
+    region, turn, box = volume.crop(roi), turn_of(volume, plan), [*map(tuple, roi)]
+    steps = plan.geometry.spacing or [volume.spacing[axis] for axis in turn.order]  # mm, along the model's axes
+    for axis, flipped, side, step in zip(turn.order, turn.flipped, plan.input_size, steps):
+        first, had, count = roi[axis][0], region.shape[axis], volume.shape[axis]
+        missing = max(0, min(ceil(side * step / volume.spacing[axis] - 1e-6), count) - had)
+        begin = min(max(first - (missing + flipped) // 2, 0), count - had - missing)
+        box[axis] = begin, begin + had + missing
+    i, j, k = (slice(a - first, b - first) for (a, b), (first, _) in zip(roi, box))
+    return region, volume.crop(box), (i, j, k)
 
 
 def _unit(volume: Volume, bounds: torch.Tensor) -> np.ndarray:

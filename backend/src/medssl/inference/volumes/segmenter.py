@@ -25,7 +25,14 @@ from medssl.inference.volumes.axes import check_deep, check_flat
 from medssl.inference.volumes.channels import grid_reader, on_one_grid
 from medssl.inference.volumes.found_labels import class_table
 from medssl.inference.volumes.model_grid import ModelGrid, notes_before, on_model_grid
-from medssl.inference.volumes.postprocessing import SETTING, postprocess, recorded_steps, sentence
+from medssl.inference.volumes.postprocessing import (
+    SETTING,
+    postprocess,
+    recorded_steps,
+    sentence,
+    steps_for,
+    voxel_size,
+)
 from medssl.inference.volumes.slabs import class_numbers
 from medssl.inference.volumes.sliding import copies, image_slabs, mirrored_axes, reader
 from medssl.inference.volumes.uncertainty import VoxelSample, Watch, source_sentence, temperature_of
@@ -74,7 +81,8 @@ def segment_image(
 
     A volume is seen in the orientation and spacing that the model was trained with; probabilities come back to its own voxels,
     and the largest decides there. Memory beyond the image (as stored, and resampled where it is), its label map and the network's
-    own is that of a window's depth of logits.
+    own is that of a window's depth of logits; where a model records post-processing, up to 6 bytes for each voxel of the box around
+    a class besides, one class after another.
 
     Args:
         volume: in stored units; normalised under the rule the model was trained with. Of a model of several channels the first,
@@ -118,10 +126,12 @@ def segment_image(
         notes = notes_before(volume, plan)
         watch = watch.on(volume.shape) if uncertainty else watch
         labels = _volume(volume, plan, windows, watch, classes, out)
-    if steps := recorded_steps(task):
+    spacing = source.spacing.tolist()
+    steps, left_out = steps_for(recorded_steps(task), labels.shape, spacing, task.get("spacing", ()))
+    if steps:
         report(1.0, f"post-processing: {sentence(steps)}")
-        postprocess(labels, steps, float(np.prod(source.spacing[: labels.ndim])))
-    notes = (*notes, *answer_notes(net, labels.ndim, mirror, uncertainty))
+        postprocess(labels, steps, voxel_size(labels.shape, spacing))
+    notes = (*notes, *left_out, *answer_notes(net, labels.ndim, mirror, uncertainty))
     table = class_table(labels, classes, source)
     if not any(row["voxels"] for row in table):
         notes = (*notes, "Nothing was found: every voxel is background")

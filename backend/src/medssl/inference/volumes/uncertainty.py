@@ -96,10 +96,15 @@ def source_sentence(copies: int, members: int, plan: Plan) -> str:
     over = [f"{members} networks"] if members > 1 else []
     over += [f"{copies} mirrored copies, which took {copies} times as long"] if copies > 1 else []
     over = over or [f"one network, {why_unmirrored(plan)}"]
-    said = plan.task.get(CALIBRATION)
-    known = (
-        f"calibrated (temperature {temperature_of(plan):.2f})"
-        if said
-        else "not calibrated: the file records no temperature"
-    )
+    known = _calibrated(copies, members, plan)
     return f"Uncertainty: entropy of the mean probabilities of {' and '.join(over)}, {known}"
+
+
+def _calibrated(copies: int, members: int, plan: Plan) -> str:
+    """What the file's temperature says of a mean: it was fitted to the answers of each network as validation asked it."""
+    if not plan.task.get(CALIBRATION):
+        return "not calibrated: the file records no temperature"
+    known = f"calibrated (temperature {temperature_of(plan):.2f})"
+    if members > 1 or (copies > 1 and not plan.task.get("mirror")):  # with `mirror` validation averaged copies too
+        known += " for single answers: to their mean the temperature was not fitted"
+    return known

@@ -21,6 +21,7 @@ from medssl.inspection.search.case_index import Case, CaseIndex
 
 FOLDER = "indexes"  # of the home folder
 SAME = 1 - 1e-6  # cosine above which two files show the same pixels
+COLLAPSED = 1 - 1e-4  # mean cosine of a whole set, above which a model gives one embedding to whatever it sees
 NAMED = 3  # images whose problems are reported
 
 
@@ -118,8 +119,9 @@ def search_notes(data: DataSpec, index: CaseIndex, same: Sequence[str]) -> list[
 
 
 def _same_image(query: VolumeRef, entries: Sequence[Entry], similarities: np.ndarray) -> list[int]:
-    """Numbers of entries that are the query itself: the same file, or the same pixels in another one."""
-    same = set(np.flatnonzero(similarities >= SAME).tolist())
+    """Numbers of entries that are the query itself: the same file, or the same pixels in another one, as far as the model tells any apart."""
+    telling = similarities.size and similarities.mean() <= COLLAPSED
+    same = set(np.flatnonzero(similarities >= SAME).tolist()) if telling else set()
     if query.path:
         path = Path(query.path).resolve()
         same |= {

@@ -22,7 +22,13 @@ from medssl.core.files import write_atomic
 from medssl.core.plan import Plan
 from medssl.networks import NETWORKS, capabilities_of
 from medssl.networks.network import Network
-from medssl.networks.weights.bundle_inference import class_channels, inference, is_monais
+from medssl.networks.weights.bundle_inference import (
+    class_channels,
+    class_thresholds,
+    inference,
+    is_monais,
+    probability_rule,
+)
 from medssl.networks.weights.layouts.library_names import bare_names
 from medssl.networks.weights.tensor_files import digest
 
@@ -95,7 +101,7 @@ def _metadata(plan: Plan, takes: tuple[int, list[str]], note: str) -> dict[str, 
         "channel_def": {str(channel): "image" for channel in range(channels)},
     }  # fmt: skip
     answer = {
-        "type": "image" if segments else "probabilities", "format": kind or "features",
+        "type": "image" if segments else "logits" if CLASSES in can else "features", "format": kind or "features",
         "num_channels": len(classes), "spatial_shape": image["spatial_shape"] if segments else [],
         "dtype": "float32", "value_range": [], "is_patch_data": segments, "channel_def": classes,
     }  # fmt: skip
@@ -121,12 +127,12 @@ def _metadata(plan: Plan, takes: tuple[int, list[str]], note: str) -> dict[str, 
 
 def _readme(name: str, plan: Plan, note: str) -> str:
     classes = "\n".join(f"- channel {channel}: {said}" for channel, said in class_channels(plan).items())
-    thresholds = plan.task.get("thresholds", {})
+    rule, thresholds = probability_rule(plan), "\n".join(f"- {one}" for one in class_thresholds(plan))
     lines = [
         f"# {name}",
         f"{NETWORKS[plan.method].network.rpartition(':')[2]} of MedSSL {__version__}. {note}",
         f"## Answers\n\n{classes or 'Features; no classes.'}",
-        *(["## Thresholds\n\n" + "\n".join(f"- {of}: {t:.4g}" for of, t in thresholds.items())] if thresholds else []),
+        *([f"## Probabilities\n\nThe network gives logits: {rule}.\n\n{thresholds}".rstrip()] if rule else []),
         f"## Intensities\n\n`{json.dumps(plan.normalisation)}`, as MedSSL understands it.",
         "## Use\n\n```python\nimport monai.bundle, torch\n"
         f'network = monai.bundle.load("{name}", bundle_dir="...", workflow_type="inference")   # the class, and model.pt\n'

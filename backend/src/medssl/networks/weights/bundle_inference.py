@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from medssl.core.capabilities import SEGMENT
+from medssl.core.capabilities import CLASSES, SEGMENT
 from medssl.core.plan import Plan
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve, window
@@ -16,6 +16,7 @@ from medssl.networks import MONAI, NETWORKS, capabilities_of, family_of
 from medssl.networks.network import Network
 
 WINDOWS_AT_A_TIME = 4
+BYTE = 255  # the largest value of a label map in uint8
 
 
 def inference(network: Network) -> dict[str, Any]:
@@ -145,6 +146,29 @@ def class_channels(plan: Plan) -> dict[str, str]:
     return {str(channel): name for channel, name in enumerate(names)}
 
 
+def probability_rule(plan: Plan) -> str:
+    """How the probabilities of the task follow from the logits that the exported network gives; "" where it gives none."""
+    able, task = capabilities_of(plan), plan.task
+    if SEGMENT in able:
+        known = (task.get("calibration") or {}).get("temperature", 1.0)
+        return f"probability = softmax(logits / T) over the channels, T = {known:.4g}"
+    if CLASSES not in able:
+        return ""
+    if task.get("kind") == "multi-class":
+        common = next(iter(task.get("temperature", {}).values()), 1.0)  # all classes have the same
+        return f"probability = softmax(logits / T), T = {common:.4g}"
+    return "probability = sigmoid(logit / T), a class being found from its threshold on"
+
+
+def class_thresholds(plan: Plan) -> list[str]:
+    """The temperature and the threshold of each class; of classes that exclude each other there are none."""
+    task = plan.task
+    if CLASSES not in capabilities_of(plan) or task.get("kind") == "multi-class":
+        return []
+    known = [(name, task.get("temperature", {}), task.get("thresholds", {})) for name in task["classes"]]
+    return [f"{name}: T = {t.get(name, 1.0):.4g}, threshold {of.get(name, 0.5):.4g}" for name, t, of in known]
+
+
 def _postprocessing(plan: Plan) -> list[dict[str, Any]]:
     values = [segment["value"] for segment in plan.task["segments"]]
     numbers = list(range(1, len(values) + 1))
@@ -159,6 +183,6 @@ def _postprocessing(plan: Plan) -> list[dict[str, Any]]:
         *([mapped] if values != numbers else []),
         {
             "_target_": "SaveImaged", "keys": "pred", "output_dir": "@output_dir", "output_postfix": "seg",
-            "output_dtype": "$np.uint8", "resample": False, "separate_folder": False,
+            "output_dtype": "$np.uint8" if max(values) <= BYTE else "$np.int16", "resample": False, "separate_folder": False,
         },
     ]  # fmt: skip

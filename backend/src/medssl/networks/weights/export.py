@@ -21,11 +21,16 @@ from medssl.core.plan import Plan
 from medssl.networks.network import Network
 from medssl.networks.standardisation import TITLES
 from medssl.networks.weights.bundle import open_bundle, write_bundle
+from medssl.networks.weights.bundle_inference import class_thresholds, probability_rule
 from medssl.networks.weights.weight_files import export_official, load_weights, write_official
 
 TOLERANCE = 1e-3  # of the largest answer
 INPUT, OUTPUT = "image", "pred"
-AFTER = "postprocessing"  # of `Plan.task`, see `medssl.inference.volumes.postprocessing`
+AFTER = {  # settings of `Plan.task` -> what MedSSL does because of them, which an exported network does not
+    "postprocessing": "the post-processing of label maps",
+    "largest_component": "keeping the largest part of each class",
+    "mirror": "averaging mirrored copies",
+}
 Answer = Callable[[Tensor], Tensor]
 
 
@@ -96,8 +101,15 @@ def describe(network: Network) -> str:
     if example.ndim == 5:
         takes += f", axes and voxels: {plan.geometry.text()}"
     scale = f"standardised as for {TITLES[network.standard]}" if network.standard else "0 to 1"
-    after = " The post-processing that MedSSL carries out after it is not part of this." if plan.task.get(AFTER) else ""
-    return f"{takes}, {scale}; {OUTPUT}: {network.answer}.{after}" + (f" {plan.licence}." if plan.licence else "")
+    rule = probability_rule(plan)
+    after = [what for setting, what in AFTER.items() if plan.task.get(setting)]
+    sentences = [
+        f"{takes}, {scale}; {OUTPUT}: {network.answer}",
+        "; ".join([rule[:1].upper() + rule[1:], *class_thresholds(plan)]),
+        f"MedSSL does more, which is not part of this: {', '.join(after)}" if after else "",
+        plan.licence,
+    ]
+    return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
 
 def make_example(network: Network, number: int, grown: bool = False) -> Tensor:
