@@ -58,6 +58,8 @@ def home(tmp_path):
 def segmenter(tmp_path):
     torch.manual_seed(0)
     net = UNetSegmenter(4, 1, 3)
+    with torch.no_grad():
+        [*net.parameters()][-1][0] -= 1.0  # background is not all that it finds
     task = {"name": "segmentation", "form": "3d", "segments": SEGMENTS, "overlap": 0.0}
     rule = {"kind": "mr-percentile"}
     plan = Plan("unet-segmenter", net.arguments, "paper", rule, (16, 16, 8), "MR", task)
@@ -123,6 +125,24 @@ def test_one_label_map_each_and_a_broken_image_is_told(home, segmenter, volumes)
     assert noted["code"] == "image-noted" and noted["message"].endswith(UNRECORDED)  # once, not for every image
     assert warning["code"] == "image-failed" and "broken" in warning["message"] and warning["remedy"]
     assert (finished["type"], finished["images"], finished["failed"]) == ("finished", 4, 1)
+
+
+def test_what_is_known_of_answers_is_said_with_the_first_image_and_nothing_twice(home, volumes, tmp_path):
+    net = UNetSegmenter(4, 1, 3)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.zero_()  # all classes alike, of which the first is background
+    steps = [{"value": 1, "class": "Anterior", "step": "fill"}]
+    task = {"name": "segmentation", "form": "3d", "segments": SEGMENTS, "overlap": 0.0, "postprocessing": steps}
+    plan = Plan("unet-segmenter", net.arguments, "paper", {"kind": "mr-percentile"}, (16, 16, 8), "MR", task)
+    save_weights(tmp_path / "nothing.safetensors", net.state_dict(), plan)
+    run = FakeRun(home)
+    apply(job(str(tmp_path / "nothing.safetensors"), as_modality(volumes)), run)
+    said = [event["message"] for event in run.events if event["type"] == "warning"]
+    (empty,) = (text for text in said if "Nothing was found" in text)
+    assert empty.startswith("scan: ")
+    for once in ("holes filled of Anterior", UNRECORDED):  # a remark on all answers; a note on images
+        assert sum(once in text for text in said) == 1
 
 
 def test_a_stopped_run_goes_on_and_ends_with_the_same_tables(home, segmenter, volumes, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from scipy import special
 
 from medssl.images.segment_classes import Segment, SegmentClasses
+from medssl.inference.volumes.postprocessing import voxel_size
 from medssl.inference.volumes.uncertainty import VoxelSample
 from medssl.tasks.segmentation.calibrating import VOXELS, calibrate, calibration_errors, voxels_near_labels
 from medssl.tasks.segmentation.choosing import choose_steps
@@ -57,6 +58,21 @@ def test_two_true_parts_rule_out_the_largest_but_not_the_drop_of_small_ones():
 
     (step,) = choose_steps(cases, CLASSES)
     assert (step["step"], step["value"]) == ("drop", 2) and 12 < step["smallest"] <= 0.2 * 960
+
+
+def test_sizes_in_2d_images_are_shares_of_the_area_whatever_the_number_of_pixels():
+    def cases():
+        for fine in (1, 2, 4):
+            true = np.zeros((30, 30), np.uint8)
+            true[2:10, 2:12], true[16:24, 2:10] = 2, 2  # 144 of 900
+            predicted = true.copy()
+            predicted[27:29, 25:28] = 2  # 6 of 900
+            predicted, true = (np.kron(labels, np.ones((fine, fine), np.uint8)) for labels in (predicted, true))
+            yield predicted, true, voxel_size(true.shape, (1.0, 1.0, 1.0))
+
+    (step,) = choose_steps(cases, CLASSES)
+    assert (step["step"], step["unit"], step["dice_after"]) == ("drop", "share", 1.0)
+    assert step["smallest"] == pytest.approx(0.05 * 144 / 900)
 
 
 def test_holes_and_crumbs_are_mended_together():

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from medssl.core.errors import CancelledError, CatalogError, VolumeError, be, counted
+from medssl.core.errors import CancelledError, CatalogError, be, counted
 from medssl.core.geometry import CANONICAL, Geometry
 from medssl.core.protocol import DataSpec
 from medssl.core.run import Run
-from medssl.datasets.cache.cached_volume import CachedVolume, common_modality
+from medssl.datasets.cache.cached_volume import CachedVolume, check_varies, common_modality
 from medssl.datasets.cache.channel_notes import channel_notes
 from medssl.datasets.cache.filling import Filled, Skipped, fill, fill_parts, notes_of, warnings_of
 from medssl.datasets.cache.volume_cache import VolumeCache
@@ -19,9 +19,9 @@ from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.channels import channel_names
 from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
 from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
-from medssl.datasets.entry import Entry
+from medssl.datasets.entry import Entry, attributes
 from medssl.datasets.geometry import in_spacing, reader_notes, remarks
-from medssl.datasets.splits.kept_split import as_begun, changed_truth, keep_split, missing_tests
+from medssl.datasets.splits.kept_split import as_begun, changed_truth, keep_split, missing_tests, unreadable_now
 from medssl.datasets.splits.split import ThreeSplit, split_for_task
 from medssl.datasets.splits.subset import subset
 from medssl.jobs.split_record import Begun, read_split
@@ -167,7 +167,7 @@ def read_parts(
 
     split, filled, skipped = fill_parts(catalog, draw, bring, data.unreadable_share)
     if begun and skipped:
-        raise _unreadable_now(skipped)
+        raise unreadable_now(skipped)
     parts = {}
     for name, part in filled.items():
         truth = known if name == "training" else measured
@@ -182,29 +182,6 @@ def read_parts(
     return LabelledSplits(
         parts["training"], parts["validation"], parts["test"], modality=modality, kind=known.kind if known else "", names=known.names if known else (),
         columns=source_columns(labels.columns) if labels else (), notes=begun.notes if begun else split.notes, skipped=skipped, about=tuple(about), channels=names,
-    )  # fmt: skip
-
-
-def check_varies(image: CachedVolume) -> None:
-    """Refuse an image that is the same everywhere, or a further channel of it that is.
-
-    Raises:
-        VolumeError: it is.
-    """
-    for one in (image, *image.further):
-        if one.statistics.minimum == one.statistics.maximum:
-            raise VolumeError(
-                one.name, f"is constant ({one.statistics.minimum:g} everywhere): nothing can be learnt from it", "Leave it out",
-                code="image-constant",
-            )  # fmt: skip
-
-
-def _unreadable_now(skipped: Sequence[Skipped]) -> CatalogError:
-    first = skipped[0]
-    return CatalogError(
-        f"{counted(len(skipped), 'image')}, the first {first.entry.image}",
-        f"cannot be used now, and could when this training began: {first.reason}",
-        "Resume when it can be read again, or begin a new training", code="split-changed",
     )  # fmt: skip
 
 
@@ -285,12 +262,6 @@ def notify(run: Run, step: int, steps: int, message: str) -> None:
     if run.cancel_requested():
         raise CancelledError(message)
     run.progress(step, steps, message)
-
-
-def attributes(entry: Entry, without: Sequence[str] = ()) -> dict[str, str]:
-    """What a catalogue tells of an image beside its labels, as text: sex, age, view ..."""
-    numbers = {name: f"{value:g}" for name, value in entry.labels.items() if name not in without and value == value}
-    return {name: value for name, value in {**entry.attributes, **numbers}.items() if name not in without}
 
 
 def dimension(parts: LabelledSplits) -> int:

@@ -19,6 +19,7 @@ from medssl.core.errors import CancelledError
 from medssl.core.plan import Plan, read_plan
 from medssl.images.formats.reading import read_volume
 from medssl.images.intensity.config import NormalisationConfig
+from medssl.images.segment_classes import read_classes
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.networks.libraries.nnunet_segmenter import NnunetSegmenter
 from medssl.networks.reestimation import reestimate
@@ -27,6 +28,7 @@ from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.tasks.planning.budget import Budget
 from medssl.tasks.planning.fingerprint import Fingerprint
 from medssl.tasks.planning.plan import Planned
+from medssl.tasks.planning.plan_text import plan_text
 from medssl.tasks.planning.pooling import Pooling
 from medssl.tasks.run import run_task
 from medssl.tasks.segmentation import planning
@@ -114,6 +116,39 @@ def test_ct_from_scratch_is_windowed_to_what_is_inside_the_labels():
 def test_what_is_stated_in_part_or_too_small_is_refused(wrong):
     with refused("setting-out-of-range", str(next(iter(wrong)))):
         SegmentationConfig(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("network", "stated", "names"),
+    [
+        ("dynunet", {"crop": [24, 32, 16]}, ["crop = [24, 32, 16]", "dynunet", "16, 16, 16", "16, 32, 16 or 32, 32, 16"]),
+        ("dynunet", {"crop": [24, 32, 16], "form": "2d"}, ["crop = [24, 32, 16]", "16, 32, 16 or 32, 32, 16"]),
+        ("resenc", {"crop": [64, 64, 64], "window": [72, 64, 64]}, ["window = [72, 64, 64]", "64, 64, 64 or 80, 64, 64"]),
+    ],
+)  # fmt: skip
+def test_sides_that_the_network_cannot_halve_are_refused_before_the_training(tmp_path: Path, network, stated, names):
+    job = FakeRun(tmp_path / "job", tmp_path / "home")
+    with refused("size-not-divisible", names):
+        run_task(task_spec("segmentation", write_volumes(tmp_path / "data"), network=network, **stated), job)
+    assert not job.of("started")
+
+
+def test_radiographs_are_refused_by_the_side_of_their_squares(tmp_path: Path):
+    """The second side, which they do not show, is halved more often than the first can be."""
+    over = {**OPEN, "classes": "255=Disc", "network": "resenc", "crop": [24, 64, 16]}
+    with refused("size-not-divisible", ["crop = [24, 64, 16]", "resenc", "16, 16, 16 or 32, 32, 16"]):
+        run(task_spec("segmentation", write_pictures(tmp_path / "data"), **over), tmp_path)
+
+
+@pytest.mark.parametrize(("network", "form"), [("segresnet", "3d"), ("basic_unet", "3d"), ("segresnet", "2d")])
+def test_the_plan_is_of_the_crop_that_was_stated(network, form):
+    """Of networks of MONAI it was that of the next multiple of 32, which nobody trained with."""
+    training = dataclasses.replace(SegmentationConfig().training, batch_size=0)
+    config = SegmentationConfig(network=network, form=form, crop=(48, 40, 16), training=training)
+    known = Fingerprint(4, (64, 64, 64), 10**6, (1.0, 1.0, 1.0), "MR", (), {}, {})
+    made = planning.make_plan(planning.Setup(config, form, read_classes("1=Left"), 1, None, "cpu"), known)
+    assert made.crop == (48, 40, 16) and made.memory > 0
+    assert "48 × 40" in plan_text(made, known)
 
 
 def test_a_network_that_starts_with_its_own_stages_keeps_them(tmp_path: Path):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from math import prod
 
+import psutil
 import pytest
 from refusals import refused
 
-from medssl.tasks.planning.budget import Budget
+from medssl.core import allocator
+from medssl.tasks.planning.budget import SHARE, Budget, budget_of
 from medssl.tasks.planning.cost import Cost
 from medssl.tasks.planning.fingerprint import Fingerprint
 from medssl.tasks.planning.plan import MOST_BATCH, Planned, Wanted, plan
 from medssl.tasks.planning.pooling import Pooling
+from medssl.training.memory import PROCESS
 
 ALIKE = Pooling(((1, 1, 1), (2, 2, 2), (2, 2, 2), (2, 2, 2)), ((3, 3, 3),) * 4)
 
@@ -87,6 +90,16 @@ def test_a_slow_step_is_announced():
 def test_a_box_that_fits_nowhere_is_refused_with_the_numbers():
     with refused("memory-too-small", ["32 × 32 × 32", "a test"]):
         made(1e6)
+
+
+def test_a_container_has_the_memory_that_it_allows(tmp_path, monkeypatch):
+    monkeypatch.setattr(allocator, "CGROUP", tmp_path)
+    allowed = psutil.virtual_memory().total // 2
+    assert "this computer" in budget_of("cpu").text
+    for name, count in (("current", 0), ("max", allowed)):
+        (tmp_path / f"memory.{name}").write_text(f"{count}\n")
+    found = budget_of("cpu")
+    assert found.memory == max(0, int(SHARE["cpu"] * allowed) - PROCESS) and "this container" in found.text
 
 
 def test_it_survives_json():

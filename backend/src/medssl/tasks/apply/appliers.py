@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from medssl.core.files import disk_errors
 from medssl.core.tables import write_table
 from medssl.datasets.catalog.catalog import Catalog
-from medssl.datasets.entry import Entry, shown
+from medssl.datasets.entry import Entry, attributes, shown
 from medssl.evaluation.prediction_tables import ATTRIBUTE, LABEL
 from medssl.images.formats.reading import write_volume
 from medssl.images.formats.segmentation_files import write_segmentation
@@ -48,8 +48,8 @@ class Applier(Protocol):
     def facts(self, entry: Entry) -> dict[str, str]:
         """What the catalogue says of an image, by columns of the tables: true whenever the image was done."""
 
-    def apply(self, entry: Entry, volume: Volume, notify: Notify) -> str:
-        """Do one image; the name of the file that holds the answer."""
+    def apply(self, entry: Entry, volume: Volume, notify: Notify) -> tuple[str, tuple[str, ...]]:
+        """Do one image; the name of the file that holds the answer, and what should be known of it, `remarks` among it."""
 
 
 class Segmenting:
@@ -92,7 +92,7 @@ class Segmenting:
         """Whose it is."""
         return {"patient": entry.patient}
 
-    def apply(self, entry: Entry, volume: Volume, notify: Notify) -> str:
+    def apply(self, entry: Entry, volume: Volume, notify: Notify) -> tuple[str, tuple[str, ...]]:
         """Segment one image."""
         overlap = None if self._config.overlap < 0 else self._config.overlap
         found = segment_image(
@@ -107,7 +107,7 @@ class Segmenting:
         write_segmentation(found.labels, found.segments, self._folder / name)
         about = {"image": shown(entry), **self.facts(entry)}
         self.table.append({**about, **row} for row in found.table)
-        return name
+        return name, found.notes
 
 
 class Predicting:
@@ -118,8 +118,8 @@ class Predicting:
 
     def __init__(self, columns: Columns, catalog: Catalog, output: ApplyFolder) -> None:
         self._columns, self.remarks = columns, columns.remarks
-        attributes = sorted({name for entry in catalog for name in self._attributes(entry)})
-        names = (*(LABEL + name for name in columns.labelled), *(ATTRIBUTE + name for name in attributes))
+        known = sorted({name for entry in catalog for name in attributes(entry, columns.used)})
+        names = (*(LABEL + name for name in columns.labelled), *(ATTRIBUTE + name for name in known))
         header = ("image", "patient", *columns.names, *names)
         self.table = GrowingTable(
             output.folder / output.table, header, lambda name: name.startswith((LABEL, ATTRIBUTE))
@@ -134,20 +134,15 @@ class Predicting:
         """Whose it is, its labels and attributes; empty where they are unknown."""
         labels = {name: self._columns.label(entry, name) for name in self._columns.labelled}
         known = {LABEL + name: f"{value:g}" for name, value in labels.items() if value == value}
-        known |= {ATTRIBUTE + name: value for name, value in self._attributes(entry).items()}
+        known |= {ATTRIBUTE + name: value for name, value in attributes(entry, self._columns.used).items()}
         varying = (name for name in self.table.columns if name.startswith((LABEL, ATTRIBUTE)))
         return {"patient": entry.patient, **dict.fromkeys(varying, ""), **known}
 
-    def apply(self, entry: Entry, volume: Volume, notify: Notify) -> str:
+    def apply(self, entry: Entry, volume: Volume, notify: Notify) -> tuple[str, tuple[str, ...]]:
         """Classify one image."""
         volume = as_plane(volume, entry.view, entry.inverted) if entry.view or entry.inverted else volume
         found = self._columns.predict(volume)
         row: dict[str, Any] = {"image": shown(entry), **self.facts(entry)}
         row |= {name: found[name][0] for name in self._columns.names}
         self.table.append([row])
-        return self.table.path.name
-
-    def _attributes(self, entry: Entry) -> dict[str, str]:
-        used = self._columns.used
-        numbers = {n: f"{value:g}" for n, value in entry.labels.items() if n not in used and value == value}
-        return {**entry.attributes, **numbers}
+        return self.table.path.name, ()

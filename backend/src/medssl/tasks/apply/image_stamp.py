@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medssl.core.files import split_choice
 from medssl.datasets.entry import Entry
-from medssl.images.formats.voxel_files import voxel_files
+from medssl.images.formats.voxel_files import files_of
 
 STAMP = ("size_bytes", "changed_ns")  # columns of the index; of several files the sum, and the time of the last
 
@@ -30,5 +30,4 @@ def replaced(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
 def _files(entry: Entry) -> Iterable[Path]:
     if entry.files:
         return entry.files
-    image = split_choice(entry.image)[0]
-    return (path for path in image.rglob("*") if path.is_file()) if image.is_dir() else (image, *voxel_files(image))
+    return files_of(split_choice(entry.image)[0])

@@ -137,10 +137,25 @@ def _predicts(net: Network | Probe, config: ApplyConfig) -> bool:
     return asked or can(net.plan, capabilities.CLASSES) or can(net.plan, capabilities.HEADS)
 
 
+class _Notes:
+    """Warnings of what should be known of images and their answers: of each kind the first image, but every case whose channels lie poorly."""
+
+    def __init__(self, run: Run, remarks: Sequence[str]) -> None:
+        self._run, self._said = run, {kind_of_note(remark) for remark in remarks}
+
+    def emit(self, entry: Entry, notes: Sequence[str], lying: Collection[str], step: int) -> None:
+        """Say those of an image that were not said yet; `lying` are of its channels."""
+        for note in notes:
+            kind = f"{entry.name}: {note}" if note in lying else kind_of_note(note)
+            if kind not in self._said:
+                self._said.add(kind)
+                self._run.emit("warning", step=step, code="image-noted", message=f"{entry.name}: {note}", remedy="")
+
+
 def _apply_all(
     applier: Applier, entries: Sequence[Entry], index: GrowingTable, run: Run, total: int, plan: Plan
 ) -> None:
-    before, started, noted = total - len(entries), time.monotonic(), set[str]()
+    before, started, notes = total - len(entries), time.monotonic(), _Notes(run, applier.remarks)
     for n, entry in enumerate(entries):
         eta = (time.monotonic() - started) / n * (len(entries) - n) if n else None
         said = f"image {before + n + 1} of {total}: {entry.name}"
@@ -156,12 +171,9 @@ def _apply_all(
         try:
             volume = on_one_grid(read_entry(entry), plan)
             lying = {note for one in volume.further for note in one.notes}
-            for note in image_notes(volume, plan, entry.view):
-                kind = f"{entry.name}: {note}" if note in lying else kind_of_note(note)
-                if kind not in noted:  # the first image of each kind; every case whose channels lie poorly
-                    noted.add(kind)
-                    run.emit("warning", step=before + n, code="image-noted", message=f"{entry.name}: {note}", remedy="")
-            row["output"] = applier.apply(entry, volume, notify)
+            notes.emit(entry, image_notes(volume, plan, entry.view), lying, before + n)
+            row["output"], of_answer = applier.apply(entry, volume, notify)
+            notes.emit(entry, of_answer, lying, before + n)
         except (InputError, NotFoundError) as error:  # of this image alone; a full disk, say, stops them all
             row |= {"status": FAILED, "error": str(error)}
             message = f"{entry.name} is left out: {error.value}: {error.rule}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from medssl.datasets.entry import shown
+from medssl.datasets.entry import attributes, shown
 from medssl.evaluation.evaluate import evaluate_classification
 from medssl.evaluation.metrics.calibration import logits_of, temperature
 from medssl.evaluation.metrics.thresholds import choose_thresholds
@@ -17,7 +17,7 @@ from medssl.evaluation.rivals import carriers_of_auc, classification_rows, judge
 from medssl.inference.classification.predict import calibrate
 from medssl.reports.evaluation_report import write_evaluation
 from medssl.tasks.label_columns import attribute_groups
-from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, attributes
+from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits
 from medssl.tasks.rivals.classifiers import Answers, what_is
 
 

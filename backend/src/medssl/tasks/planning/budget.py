@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
+from medssl.core.allocator import container_memory
 from medssl.training.memory import GB, PROCESS
 
 SHARE = {"cpu": 0.5, "mps": 0.5, "cuda": 0.85}  # of the device's memory
@@ -41,6 +42,8 @@ def budget_of(device: str, memory_gb: float = 0.0) -> Budget:
         total, name = torch.cuda.get_device_properties(int(number or 0)).total_memory, f"GPU {number or 0}"
     else:
         total, name = psutil.virtual_memory().total, "this computer"
+        if (container := container_memory()) is not None and container[0] < total:
+            total, name = container[0], "this container"
     allowed = int(memory_gb * GB) if memory_gb else int(SHARE.get(kind, 0.5) * total)
     said = f"{allowed / GB:.1f} GB " + ("as stated" if memory_gb else f"of the {total / GB:.0f} GB of {name}")
     if kind != "cpu":

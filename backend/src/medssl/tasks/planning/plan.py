@@ -123,8 +123,8 @@ class _Search:
         given = self.wanted.crop[: self.axes]
         if self.wanted.side:
             return self._divided((self.wanted.side,) * self.axes)
-        if all(given):
-            return self._divided(given, exact=True)
+        if all(given):  # stays, also where the stages are those of a family of networks that halve less
+            return tuple(given), self._divided(given, exact=True)[1]
         size, stages = self._divided(self._first())
         width = self.wanted.width or (WIDTHS[-1] if self.budget.flops is None else LEAST_WIDTH)
         while not self._fits(size, stages, width, self.least):

@@ -9,10 +9,11 @@ import numpy as np
 
 from medssl.core.run import Run
 from medssl.datasets.cache.cached_volume import CachedVolume
+from medssl.datasets.entry import attributes
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.inference.classification.probe import fit_linear
-from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, attributes, notify
+from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, notify
 from medssl.tasks.rivals.metadata import Metadata
 from medssl.tasks.rivals.thumbnails import box_around, rule_of, thumbnail
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
+from medssl.inference.volumes.postprocessing import parts_of
 from medssl.tasks.rivals.label_look import BINS, LabelLook, grey_bins, overlaps
 
 
@@ -52,8 +52,7 @@ def with_largest(found: Threshold, images: Iterable[tuple[np.ndarray, np.ndarray
 
 def largest_part(mask: np.ndarray) -> np.ndarray:
     """The largest of the parts that touch by faces; nothing of nothing."""
-    parts, _ = ndimage.label(mask)
-    sizes = np.bincount(parts.ravel())
+    parts, sizes = parts_of(mask)
     sizes[0] = 0
     return (parts == sizes.argmax()) & mask
 

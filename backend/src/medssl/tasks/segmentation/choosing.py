@@ -9,13 +9,13 @@ import numpy as np
 from scipy import ndimage
 
 from medssl.images.segment_classes import Segment, SegmentClasses
-from medssl.inference.volumes.postprocessing import DROP, FILL, LARGEST, postprocess
+from medssl.inference.volumes.postprocessing import DROP, FILL, LARGEST, SHARE, postprocess
 
 MARGIN = 0.005  # of mean Dice, below which nothing is changed
 FEWEST = 3  # cases that show the class, in truth or answer; of fewer nothing is learnt
 SHARES = (0.05, 0.2)  # of the median volume of the class: sizes below which parts may be dropped
 
-Case = tuple[np.ndarray, np.ndarray, float]  # predicted and true values of a label map, mm³ (mm²) of a voxel
+Case = tuple[np.ndarray, np.ndarray, float]  # predicted and true values of a label map, `voxel_size`
 Cases = Callable[[], Iterator[Case]]
 
 
@@ -59,7 +59,7 @@ def _candidates(segment: Segment, size: float, cases: Cases) -> list[list[dict[s
     flat = next(cases())[0].ndim == 2
     about = {"value": segment.value, "class": segment.name}
     largest, fill = {**about, "step": LARGEST}, {**about, "step": FILL}
-    unit = {"unit": "mm²"} if flat else {}
+    unit = {"unit": SHARE} if flat else {}
     drops = [{**about, "step": DROP, "smallest": share * size, **unit} for share in SHARES if size]
     alone = [[], [largest], [fill], *([drop] for drop in drops)]
     return [*alone, [largest, fill], *([drop, fill] for drop in drops)]
@@ -83,7 +83,7 @@ def _dice_after(
 
 
 def _median_sizes(cases: Iterator[Case], classes: SegmentClasses) -> dict[int, float]:
-    """mm³ (mm²) of each class in the truth, of the cases that show it."""
+    """mm³ (of 2D images the share of the area) of each class in the truth, of the cases that show it."""
     found: dict[int, list[float]] = {}
     for _, truth, voxel in cases:
         for value in classes.values:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from medssl.core.errors import ConfigError
 from medssl.core.schema import setting
-from medssl.images.geometry_config import TaskGeometryConfig
+from medssl.images.geometry_config import PlannedGeometryConfig
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.pretraining.peac.config import BACKBONES
 from medssl.tasks.transfer_config import SelectionConfig, TransferConfig
@@ -91,7 +91,7 @@ class SegmentationConfig(WithTraining):
     )
     select: SelectionConfig = setting(SelectionConfig(), "Part of the training patients")
     transfer: TransferConfig = setting(TransferConfig(), "Weights to start from")
-    geometry: TaskGeometryConfig = setting(TaskGeometryConfig(), "Orientation and spacing of volumes")
+    geometry: PlannedGeometryConfig = setting(PlannedGeometryConfig(), "Orientation and spacing of volumes")
     normalisation: NormalisationConfig = setting(NormalisationConfig(), "Intensity normalisation")
     training: TrainingConfig = setting(TrainingConfig(), "Training")
 

@@ -14,16 +14,16 @@ import numpy as np
 from medssl.core import seeds
 from medssl.core.plan import Plan
 from medssl.core.run import Ended, Run
-from medssl.datasets.entry import shown
+from medssl.datasets.entry import attributes, shown
 from medssl.evaluation.metrics.segmentation_metrics import case_metrics
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import window
 from medssl.images.segment_classes import SegmentClasses
-from medssl.inference.volumes.postprocessing import SETTING, postprocess
+from medssl.inference.volumes.postprocessing import SETTING, postprocess, voxel_size
 from medssl.inference.volumes.segmenter import segment_image
 from medssl.inference.volumes.uncertainty import CALIBRATION, VoxelSample, temperature_of
 from medssl.networks.network import Network
-from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, attributes, dimension, notify
+from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, dimension, notify
 from medssl.tasks.rivals.segmenters import RivalSegmentation
 from medssl.tasks.segmentation.calibrating import calibrate, calibration_errors, voxels_near_labels
 from medssl.tasks.segmentation.choosing import Case, choose_steps
@@ -212,6 +212,5 @@ class _Kept:
 
 
 def _voxel(part: LabelledSplit, n: int) -> float:
-    """mm³ of a volume's voxels, mm² of a radiograph's."""
     image = part.images[n]
-    return float(np.prod(image.spacing[: len(image.shape)]))
+    return voxel_size(image.shape, image.spacing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from medssl.core.protocol import JobSpec
@@ -9,12 +10,13 @@ from medssl.core.run import Run
 from medssl.core.schema import build
 from medssl.datasets.geometry import training_geometry
 from medssl.datasets.splits.split import SPLIT_SEED
-from medssl.images.geometry_config import geometry_rule
+from medssl.images.geometry_config import PLANNED, geometry_rule
 from medssl.tasks.labelled_data import read_parts
 from medssl.tasks.planning.fingerprint import take_fingerprint
 from medssl.tasks.planning.plan_text import plan_rows, plan_text
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.planning import make_plan, setup_of
+from medssl.tasks.segmentation.spacing import coarser
 from medssl.tasks.train_and_test import open_start
 
 
@@ -33,8 +35,12 @@ def preview_plan(spec: JobSpec, run: Run) -> tuple[list[dict[str, str]], dict[st
     geometry = training_geometry(parts.training.images, rule)
     file = open_start(spec)
     setup = setup_of(config, parts, file, run.device)
+    note = ""
+    if rule.spacing == PLANNED and geometry.spacing:
+        geometry, note = coarser(setup, parts.training, geometry)
     fingerprint = take_fingerprint(parts.training.images, parts.training.masks, setup.classes, geometry.spacing)
     plan = make_plan(setup, fingerprint)
+    plan = replace(plan, notes=(*plan.notes, note)) if note else plan
     method, arguments = setup.architecture(plan.width, plan.crop, plan.pooling)
     network = str(arguments.get("name", method))
     rows = [("network", network), *plan_rows(plan, fingerprint)]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import lcm, prod
 from typing import Any
 
+import torch
+
+from medssl.core.errors import ConfigError
 from medssl.core.files import read_json, write_json
 from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
@@ -18,7 +22,7 @@ from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits
 from medssl.tasks.planning.budget import Budget, budget_of
 from medssl.tasks.planning.cost import Cost, Costs
 from medssl.tasks.planning.fingerprint import Fingerprint, take_fingerprint
-from medssl.tasks.planning.plan import OWN_WIDTH, Planned, Wanted, plan
+from medssl.tasks.planning.plan import OWN_WIDTH, STEP, Planned, Wanted, plan
 from medssl.tasks.planning.pooling import Pooling
 from medssl.tasks.segmentation.classes import classes_of, form_of
 from medssl.tasks.segmentation.config import SegmentationConfig
@@ -26,6 +30,7 @@ from medssl.training.fabric import choose_precision
 
 PLAN_FILE = "plan.json"  # in the job folder
 SLICE = 16  # a third side of crops that have two
+ANY_SIDES = ("basic_unet", "primus")  # networks that pad, or whose one size is that of the crop
 LEAST_WINDOW = 50.0  # HU: a narrower one would show noise
 
 
@@ -65,6 +70,7 @@ def planned_for(setup: Setup, part: LabelledSplit, geometry: Geometry, run: Run)
 
     Raises:
         ResourceError: the smallest box does not fit into the memory.
+        ConfigError: a stated crop or window that the network cannot halve.
     """
     path = run.folder / PLAN_FILE
     if path.is_file():
@@ -77,7 +83,11 @@ def planned_for(setup: Setup, part: LabelledSplit, geometry: Geometry, run: Run)
 
 
 def make_plan(setup: Setup, fingerprint: Fingerprint, budget: Budget | None = None) -> Planned:
-    """The plan; `budget`: None for that of the device."""
+    """The plan; `budget`: None for that of the device.
+
+    Raises:
+        ResourceError, ConfigError: see `planned_for`.
+    """
     training = setup.config.training
     precision = choose_precision(training.precision, setup.device.partition(":")[0])
     costs = Costs(precision, training.optimizer, training.ema > 0)
@@ -89,8 +99,12 @@ def make_plan(setup: Setup, fingerprint: Fingerprint, budget: Budget | None = No
         )
 
     budget = budget or budget_of(setup.device, training.memory)
-    flat = setup.form != "3d"
-    made = plan(_in_plane(fingerprint) if flat else fingerprint, _wanted(setup), budget, cost_of)
+    flat, wanted, square = setup.form != "3d", _wanted(setup), len(fingerprint.shape) == 2
+    if wanted.pooling:
+        _check_sides(setup, wanted.pooling, square)
+    made = plan(_in_plane(fingerprint) if flat else fingerprint, wanted, budget, cost_of)
+    if not wanted.pooling:
+        _check_sides(setup, made.pooling, square)
     return replace(made, crop=_three(made.crop)) if flat else made
 
 
@@ -123,7 +137,7 @@ def _normalisation(config: NormalisationConfig, fingerprint: Fingerprint) -> Nor
 
 def _wanted(setup: Setup) -> Wanted:
     config, axes = setup.config, 2 if setup.form != "3d" else 3
-    method, arguments = setup.architecture(width=config.base_width or 8, crop=(64,) * 3, stages=_alike(axes, 3))
+    method, arguments = setup.architecture(config.base_width or 8, _any_crop(config), _alike(axes, 3))
     further: dict[str, Any] = arguments.get("arguments", {})
     known = Wanted(crop=config.crop, batch=config.training.batch_size)
     if method == "nnunet-segmenter" and arguments["name"] != "primus":
@@ -141,6 +155,64 @@ def _wanted(setup: Setup) -> Wanted:
         side = build_network(Plan(method=method, network=arguments)).side
         return replace(known, width=OWN_WIDTH, pooling=_alike(axes, 0), side=side)
     return replace(known, width=OWN_WIDTH, pooling=_alike(axes, 3 if arguments.get("name") == "primus" else 5))
+
+
+def _check_sides(setup: Setup, stages: Pooling, square: bool) -> None:
+    """Refuse a stated crop or window that the network cannot halve: torch would, in the middle of the training.
+
+    Args:
+        setup: with the settings.
+        stages: of the network, as far as it is planned.
+        square: radiographs, which are seen in squares of the crop's first side.
+    """
+    config, axes = setup.config, 2 if setup.form != "3d" else 3
+    stated: dict[str, Sequence[int]] = {}
+    if all(config.crop):
+        stated["crop"] = (config.crop[0],) * 2 if square else config.crop[:axes]
+    if axes == 3 and all(config.window):
+        stated["window"] = config.window
+    if not stated:
+        return
+    network, divisors = _divisors(setup, stages)
+    if square:
+        divisors = (lcm(*divisors),) * 2
+    steps = [lcm(STEP, divisor) for divisor in divisors]
+    for name, sides in stated.items():
+        if any(side % divisor for side, divisor in zip(sides, divisors)):
+            below = [max(step, side - side % step) for side, step in zip(sides, steps)]
+            above = [-(-side // step) * step for side, step in zip(sides, steps)]
+            nearest = dict.fromkeys(_listed([*found, *getattr(config, name)[axes:]]) for found in (below, above))
+            raise ConfigError(
+                f"{name} = {list(getattr(config, name))}",
+                f"cannot be halved as often as {network} does, which takes multiples of {_listed(divisors)}",
+                f"Use {' or '.join(nearest)}; or 0, 0, 0 to have it planned", code="size-not-divisible",
+            )  # fmt: skip
+
+
+def _divisors(setup: Setup, stages: Pooling) -> tuple[str, tuple[int, ...]]:
+    """The network's name, and what divides the sides of its images along i, j (and k)."""
+    config, axes = setup.config, 2 if setup.form != "3d" else 3
+    method, arguments = setup.architecture(config.base_width or 8, _any_crop(config), stages)
+    name, further = str(arguments.get("name", method)), arguments.get("arguments", {})
+    if method == "swin-segmenter" or name in ANY_SIDES:
+        return name, (1,) * axes
+    if method == "nnunet-segmenter" and "strides" in further:
+        divisors = tuple(prod(sides) for sides in zip(*(_each(stride, axes) for stride in further["strides"])))
+        if setup.file and axes == 2:  # which has rows first, and these lie along j
+            divisors = divisors[::-1]
+        return name, divisors
+    with torch.device("meta"):
+        network = build_network(Plan(method=method, network=arguments))
+    return name, (network.size_divisor,) * axes
+
+
+def _any_crop(config: SegmentationConfig) -> tuple[int, ...]:
+    """The stated crop, or one that any network takes."""
+    return config.crop if all(config.crop) else (64, 64, 64)
+
+
+def _listed(sides: Sequence[int]) -> str:
+    return ", ".join(map(str, sides))
 
 
 def _in_plane(fingerprint: Fingerprint) -> Fingerprint:

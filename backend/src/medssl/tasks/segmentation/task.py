@@ -49,11 +49,13 @@ from medssl.tasks.labelled_data import (
 from medssl.tasks.planning.plan import Planned
 from medssl.tasks.planning.plan_text import plan_text
 from medssl.tasks.planning.pooling import Pooling
+from medssl.tasks.rivals.label_look import overlaps
 from medssl.tasks.segmentation.classes import classes_of, form_of
 from medssl.tasks.segmentation.config import SegmentationConfig
 from medssl.tasks.segmentation.loss import loss_of, make_loss
 from medssl.tasks.segmentation.measuring import Held, Measured, no_rivals, rivals_beside
 from medssl.tasks.segmentation.planning import planned_for, settled, setup_of
+from medssl.tasks.segmentation.spacing import planned_spacing
 from medssl.tasks.start import check_channels, check_windows, further_normalisations, start_normalisation, with_seen
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
@@ -178,9 +180,9 @@ class Segmentation(PlainMethod):
         if self._reestimated():
             reestimate(network, self._crops(device))
         found: dict[str, list[float | None]] = {}
-        for rows in self._cases(self.parts.validation, network):
-            for row in rows:
-                found.setdefault(row["class"], []).append(row["dice"])
+        for dice in self._dice_of_cases(self.parts.validation, network):
+            for name, value in zip((*self.classes.names, MEAN), (*dice, mean_known(dice))):
+                found.setdefault(name, []).append(value)
         means = {name: value for name, values in found.items() if (value := mean_known(values)) is not None}
         if not any(set(mask.values) - {0} for mask in self.parts.validation.masks):
             return {"validation_loss": self._crop_loss(self.parts.validation, network, device)}
@@ -235,12 +237,13 @@ class Segmentation(PlainMethod):
         notes = tuple(self.parts.every_note())
         return Measured(self.config, self.classes, self.normalisation, notes, self.config.training.steps)
 
-    def _cases(self, part: LabelledSplit, network: Network) -> Iterator[list[dict[str, Any]]]:
-        """The metrics of each whole image, by the road that users take."""
+    def _dice_of_cases(self, part: LabelledSplit, network: Network) -> Iterator[list[float | None]]:
+        """The Dice of each class of each whole image, by the road that users take; surfaces would take their time."""
         measured = self.measured()
         for n, image in enumerate(part.images):
-            found = segment_image(image.whole(), network, self.config.overlap)
-            yield measured.case(part, n, self.classes.index(found.labels.array))
+            numbers = self.classes.index(segment_image(image.whole(), network, self.config.overlap).labels.array)
+            dice = overlaps(numbers, measured.truth(part, n), self.classes.count).tolist()
+            yield [None if value != value else value for value in dice]
 
     def _laid_out(self, images: Tensor) -> Tensor:
         if family_of(self._plan) == SWIN:
@@ -309,14 +312,17 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
     parts = read_parts(spec.data, run, config.select, SPLIT_SEED, orientation=rule.orientation, begun=begun)
     parts = with_seen(parts, spec, run)
     check_groups(parts, attribute_groups(config.groups))
-    parts = with_geometry(parts, training_geometry(parts.training.images, rule), run)
+    file = open_start(spec)
+    geometry = training_geometry(parts.training.images, rule)
+    if spec.version >= PLANNED:
+        setup = setup_of(config, parts, file, run.device)
+        geometry = planned_spacing(rule, setup, parts.training, geometry, run)
+    parts = with_geometry(parts, geometry, run)
     if "postprocessing" not in spec.config:  # begun before there was the choice
         config = replace(config, postprocessing="none")
-    file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
     made = None
     if spec.version >= PLANNED:
-        setup = setup_of(config, parts, file, run.device)
         made, fingerprint = planned_for(setup, parts.training, parts.geometry, run)
         unknown = file is None or (spec.version >= ALIKE and not file.plan.normalisation)
         config = settled(config, made, fingerprint, fresh=unknown)
