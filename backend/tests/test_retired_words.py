@@ -45,6 +45,7 @@ TEXTS = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
+    "docs/commands.md",
     "docs/formats.md",
     "docs/reference.md",
     "docs/panels.md",

@@ -1,4 +1,4 @@
-"""Every `medssl …` line of the README is a call that exists."""
+"""Every `medssl …` line of the README and of the list of commands is a call that exists."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+import yaml
 from PIL import Image
 
 from medssl.cli.app import app
 from medssl.datasets.catalog.from_csv import read_csv
+from medssl.studies.batch.check import read_batch
 
 README = Path(__file__).resolve().parents[3] / "README.md"
+COMMANDS = README.parent / "docs" / "commands.md"
 
 
 def commands() -> list[str]:
     """Lines of code blocks and inline code that start with `medssl `."""
-    text = README.read_text(encoding="utf-8")
+    text = README.read_text(encoding="utf-8") + COMMANDS.read_text(encoding="utf-8")
     blocks = "\n".join(re.findall(r"```\n(.*?)```", text, flags=re.S))
     lines = [line.split("#")[0].strip() for line in blocks.splitlines() if line.startswith("medssl ")]
     return [*lines, *(inline for inline in re.findall(r"`(medssl [^`…]+)`", text))]
@@ -48,6 +51,16 @@ def test_the_row_of_the_catalogue_can_be_read(tmp_path: Path):
     (entry,) = read_csv(tmp_path / "catalogue.csv", "CXR")
     assert (entry.patient, entry.split, entry.mask) == ("P0001", "training", tmp_path / "masks" / "0001.png")
     assert entry.labels == {"Effusion": 1.0, "Edema": 0.0, "age": 63.0} and entry.attributes["sex"] == "F"
+
+
+def test_the_batch_file_is_one(tmp_path: Path, monkeypatch):
+    (block,) = re.findall(r"```yaml\n(.*?)```", COMMANDS.read_text(encoding="utf-8"), flags=re.S)
+    monkeypatch.chdir(tmp_path)
+    for name in ("scans", "unseen"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "scans.csv").write_text("image,patient\na.nrrd,a\n")
+    batch = read_batch({"items": yaml.safe_load(block)})
+    assert [item.needs for item in batch.items] == [set(), {"pre"}, {"seg"}]
 
 
 def test_the_words_are_explained_before_the_examples():

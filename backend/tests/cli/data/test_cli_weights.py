@@ -57,6 +57,16 @@ def test_inspect_names_segments_with_their_values(tmp_path: Path):
     assert "1 = Lung, 4 = Heart" in run("weights", "inspect", tmp_path / "model.safetensors")
 
 
+def test_a_job_s_model_is_exported_by_its_id(model: Path, tmp_path: Path):
+    home, job = tmp_path / "home", "20260101-000000-finetune-abcd"
+    results = home / "jobs" / job / "results"
+    results.mkdir(parents=True)
+    model.rename(results / "model.safetensors")
+    run("weights", "export", job, tmp_path / "out.ts", "--format", "torchscript", "--home", home)
+    assert (tmp_path / "out.ts").is_file()
+    run("weights", "inspect", "nothing", "--home", home, status=1)
+
+
 def test_export_writes_the_format_asked_for_and_says_what_it_is(model: Path, tmp_path: Path):
     said = run("weights", "export", model, tmp_path / "model.ts", "--format", "torchscript")
     assert "sides divisible by 8" in said and "Only for tests" in said and "Largest difference" in said

@@ -141,13 +141,13 @@ def test_words_outside_the_heads_classes_are_no_labels(tmp_path, model):
 def test_evaluation_applies_the_model_to_one_split(tmp_path, model):
     data, out = catalogue(tmp_path, "bright", [1], split="split"), tmp_path / "evaluation"
     more = ["--replicates", 100, "--device", "cpu", "--output", out]
-    done("evaluate", data, "--model", model, "--finding", "Bright", "--head", "north", "--split", "test", *more)
+    done("evaluate", data, "--model", model, "--finding", "Bright", "--head", "north", "--split", "Test", *more)
     evaluation = json.loads((out / "evaluation.json").read_text())
     assert evaluation["images"] == 6 and evaluation["kind"] == "binary" and list(evaluation["metrics"]) == ["Bright"]
     assert "Bright: north (Bright)" in evaluation["notes"][0]
     assert refusal("predict", data, "--model", model, "--split", "testing").code == "split-unknown"
     assert refusal("evaluate", out / "applied" / "predictions.csv", "--finding", "Bright").code == "model-missing"
-    assert refusal("predict", data, "--model", model, "--split", "validation").code == "split-empty"
+    assert refusal("predict", data, "--model", model, "--split", "val").code == "split-empty"
 
 
 def test_labels_can_be_told_where_no_column_has_the_findings_name(tmp_path, model):

@@ -14,9 +14,9 @@ from medssl.core.home import home_folder
 
 app = typer.Typer(help="Inspect, convert and export weight files.", no_args_is_help=True)
 Source = Annotated[
-    Path,
+    str,
     typer.Argument(
-        help="A weight file: MedSSL safetensors, an official .pt, a plain Swin, one of MONAI, nnU-Net or nnssl, a checkpoint of "
+        help="A job's id or name, or a weight file: MedSSL safetensors, an official .pt, a plain Swin, one of MONAI, nnU-Net or nnssl, a checkpoint of "
         "Lightning around any of these, or a MONAI bundle."
     ),
 ]
@@ -27,19 +27,20 @@ WeightsPart = Annotated[
 
 
 @verb(app, "inspect", "medssl weights inspect Genesis_Chest_CT.pt")
-def inspect_file(file: Source, part: WeightsPart = None, as_json: AsJson = False) -> None:
+def inspect_file(file: Source, part: WeightsPart = None, as_json: AsJson = False, home: Home = None) -> None:
     """Show what a file holds and how it fits its network.
 
     The exit status is 1 unless everything matches.
     """
     from medssl.networks.weights.weight_files import inspect_weights
 
-    opened, report = inspect_weights(file, part)
+    path = _file(file, home)
+    opened, report = inspect_weights(path, part)
     if as_json:
         parts = {"part": opened.part, "parts": list(opened.parts), "choices": list(opened.choices)}
         print_json({"layout": opened.layout, "holds": opened.holds, **parts, "plan": opened.plan, "report": report})
     else:
-        print_table(("", "content"), _facts(opened).items(), str(file))
+        print_table(("", "content"), _facts(opened).items(), str(path))
         out.print("\n".join(report.lines()), markup=False, highlight=False)
     raise typer.Exit(0 if report.complete else 1)
 
@@ -87,11 +88,12 @@ def convert(
     output: Annotated[Path, typer.Argument(help="The MedSSL checkpoint to write (.safetensors).")],
     part: WeightsPart = None,
     partial: Annotated[bool, typer.Option("--partial", help="File that matches only in part is accepted.")] = False,
+    home: Home = None,
 ) -> None:
     """Turn a weight file into a MedSSL checkpoint with plan, licence notice and digest."""
     from medssl.networks.weights.weight_files import convert_weights
 
-    plan = convert_weights(file, output, part, partial)
+    plan = convert_weights(_file(file, home), output, part, partial)
     if plan.licence:
         err.print(plan.licence, markup=False)
     say(output)
@@ -145,15 +147,36 @@ def export(
     check: Annotated[
         bool, typer.Option(help="Comparison of its answers with the model's, after reading it again.")
     ] = True,
+    home: Home = None,
 ) -> None:
     """Write a model for other programs, and check that it gives the same answers."""
     from medssl.networks.weights.export import export as export_model
 
-    report = export_model(file, output, format, check, part)
+    report = export_model(_file(file, home), output, format, check, part)
     err.print(report.note, markup=False, highlight=False)
     if report.difference is not None:
         err.print(f"Largest difference to the model's answers: {report.difference:.2g}", markup=False, highlight=False)
     say(output)
+
+
+def _file(reference: str, home: Path | None) -> Path:
+    """The file, or the folder of a bundle, that a path names, or the model of a job.
+
+    Raises:
+        NotFoundError: neither. StateError: the job has not finished.
+    """
+    from medssl.jobs.store import model_of_job
+
+    path, folder = Path(reference).expanduser(), home_folder(home)
+    if path.exists():
+        return path
+    if known := model_of_job(folder, reference):
+        return known
+    if path.suffix:  # whoever reads it says that it is not there
+        return path
+    from medssl.inference.models import model_path
+
+    return model_path(folder, reference)
 
 
 def _task(task: dict[str, Any]) -> dict[str, str]:

@@ -18,8 +18,6 @@ from medssl.core.home import home_folder
 from medssl.core.protocol import DataSpec, JobSpec, VolumeRef
 from medssl.jobs.pace import duration_text
 
-SPLITS = ("training", "validation", "test")
-
 
 class TerminalRun:
     """The `core.run.Run` of a command that does the work itself."""
@@ -46,6 +44,19 @@ class TerminalRun:
         return False
 
 
+def split_name(split: str) -> str:
+    """A split as it is called within, from what tables call it too (train, val); "" of none.
+
+    Raises:
+        ConfigError: no such split.
+    """
+    from medssl.datasets.entry import SPLIT_WORDS
+
+    if split.lower() not in SPLIT_WORDS:
+        raise ConfigError(f"--split {split}", "is unknown", "Use train, val or test", code="split-unknown")
+    return SPLIT_WORDS[split.lower()]
+
+
 def images_of(
     paths: list[str], pattern: str, modality: str, view: str, split: str = "", channels: Sequence[str] = ()
 ) -> DataSpec:
@@ -54,9 +65,10 @@ def images_of(
     Raises:
         ConfigError: an unknown split.
     """
-    if split not in ("", *SPLITS):
-        raise ConfigError(f"--split {split}", "is unknown", f"Use one of {', '.join(SPLITS)}", code="split-unknown")
-    others = [f"split={other}" for other in ("", *SPLITS) if other != split] if split else []
+    from medssl.datasets.entry import SPLIT_WORDS  # here: a command's help needs no image reader
+
+    wanted = split_name(split)
+    others = [f"split={other}" for other in dict.fromkeys(SPLIT_WORDS.values()) if other != wanted] if wanted else []
     spec = data_spec(paths, pattern, modality, validation_fraction=0.2, exclude=others, channels=tuple(channels))
     if not view:
         return spec

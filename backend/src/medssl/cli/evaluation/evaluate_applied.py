@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medssl.cli.evaluation.applying import apply_here, images_of
+from medssl.cli.evaluation.applying import apply_here, images_of, split_name
 from medssl.cli.evaluation.evaluate_seen import notes_on_seen
 from medssl.cli.evaluation.recorded_split import recorded_split, training_notes
 from medssl.core.errors import CatalogError, InputError, be, counted, have
@@ -82,6 +82,7 @@ def _asked(home: Path, source: list[str], split: str, job: str) -> tuple[DataSpe
     """
     from medssl.datasets.catalog.catalog import read_catalog
 
+    split = split_name(split)
     if split and job:
         whole = images_of(source, "", "", "", "")
         entries = list(read_catalog(whole, home, channels=True))
@@ -100,12 +101,12 @@ def _no_test(notes: Sequence[str]) -> bool:
 
 def pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) -> tuple[list[Pair], list[str]]:
     """Pairs of the images that have a label map, and notes on the others."""
-    from medssl.datasets.entry import shown
-    from medssl.evaluation.label_map_pairs import Pair, attributes_of
+    from medssl.datasets.entry import attributes, shown
+    from medssl.evaluation.label_map_pairs import Pair
 
     files = {row["image"]: applied / row["output"] for row in rows}
     pairs = [
-        Pair(shown(entry), entry.patient, files[shown(entry)], entry.mask, attributes_of(entry), entry.image)
+        Pair(shown(entry), entry.patient, files[shown(entry)], entry.mask, attributes(entry), entry.image)
         for entry in entries
         if entry.mask and not entry.view
     ]
