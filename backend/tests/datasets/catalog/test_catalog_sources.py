@@ -129,7 +129,7 @@ def test_csv_may_leave_out_the_folder_images(folder, tmp_path, ct):
         ("image,patient\np3.nrrd\n", "wrong-number-of-fields", "line 2"),
         ("image,patient\np3.nrrd,A\np3.nrrd,B\n", "image-repeated", ["line 3", "line 2"]),
         ("image,patient,split\np3.nrrd,A,later\n", "split-unknown", "line 2: split 'later'"),
-        ("image,patient,Inverted\np3.nrrd,A,maybe\n", "inverted-unknown", "line 2: inverted 'maybe'"),
+        ("image,patient,Inverted\np3.nrrd,A,maybe\n", "inverted-not-boolean", "line 2: inverted 'maybe'"),
         ("image,patient,Edema,Edema\np3.nrrd,A,1,0\n", "column-repeated", "'Edema'"),
         ("image,patient\n", "no-images", ""),
         ("", "column-missing", ""),

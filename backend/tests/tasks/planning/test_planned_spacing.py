@@ -66,7 +66,7 @@ def test_a_small_box_shows_a_quarter_of_a_coarser_volume_and_answers_on_the_imag
 
 
 @pytest.mark.parametrize(
-    ("flops", "change"), [(None, {}), (1e15, {}), (2e7, {"crop": [32, 32, 32]}), (2e7, {"form": "2d"})]
+    ("flops", "change"), [(None, {}), (1e15, {}), (2e7, {"crop": [32, 32, 32]}), (2e7, {"form": "2d", "network": "resenc"})]
 )
 def test_otherwise_it_is_the_median(tmp_path: Path, slow, flops, change):
     slow(flops)
