@@ -22,6 +22,10 @@ def test_it_is_the_narrow_unet_and_weights_keep_their_width():
     assert network(genesis)[1]["base_width"] == 16
 
 
+def test_boxes_that_show_little_of_a_volume_make_it_coarser():
+    assert MINUTES.geometry.spacing == "planned"
+
+
 def test_radiographs_are_refused_with_what_to_take():
     with refused("network-of-another-form", names=["network = 'unet3d'", "form '2d'"]):
         network(form="2d")

@@ -129,7 +129,7 @@ class SegmentationConfig(WithTraining):
                          "clip_gradient": 12.0, "workers": 4, "validate_every": 2_500, "checkpoint_every": 500},
         },
         "minutes": {  # of volumes on a processor: what learnt fastest there (docs/experiments.md)
-            "network": "unet3d", "base_width": 8, "augmentation": "moderate",
+            "network": "unet3d", "base_width": 8, "augmentation": "moderate", "geometry": {"spacing": "planned"},
             "training": {"steps": 1000, "batch_size": 0, "learning_rate": 3e-3, "warmup_steps": 50, "workers": 0,
                          "validate_every": 250, "checkpoint_every": 250},
         },
