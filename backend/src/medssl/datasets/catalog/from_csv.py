@@ -150,7 +150,10 @@ def _point(path: Path, line: int, row: dict[str, str], comma: bool) -> tuple[Poi
 def _inverted(path: Path, line: int, text: str) -> bool:
     if text.lower() not in TRUTH:
         raise CatalogError(
-            f"{path.name}, line {line}: {INVERTED} {text!r}", "is unknown", "Use true or false", code="inverted-not-boolean"
+            f"{path.name}, line {line}: {INVERTED} {text!r}",
+            "is unknown",
+            "Use true or false",
+            code="inverted-not-boolean",
         )
     return TRUTH[text.lower()]
 
