@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,12 +131,21 @@ def _columns(path: Path, written: list[str], known: Sequence[str]) -> list[str]:
         written.pop()
     proper = {name.casefold(): name for name in reversed(known)}
     columns = [name if name in known else proper.get(name.casefold(), name) for name in written]
-    for name in known:
-        if columns.count(name) > 1:
+    check_repeated(path, [name for name in columns if name in known])
+    return columns
+
+
+def check_repeated(path: Path, columns: Sequence[str]) -> None:
+    """Refuse columns of one name, of which only the last would be read; unnamed ones do not count.
+
+    Raises:
+        CatalogError: names the first.
+    """
+    for name, count in Counter(columns).items():
+        if name and count > 1:
             raise CatalogError(
                 path, f"has several columns {name!r}", "Leave one of them, or rename the others", code="column-repeated"
             )
-    return columns
 
 
 def _fitted(path: Path, line: int, fields: list[str], count: int) -> list[str]:

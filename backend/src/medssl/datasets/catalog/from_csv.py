@@ -6,13 +6,12 @@ import json
 import math
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from medssl.core.errors import CatalogError
 from medssl.core.files import split_choice
-from medssl.core.tables import read_table
+from medssl.core.tables import check_repeated, read_table
 from medssl.datasets.entry import FRAMES, SPLIT_WORDS, Entry
 from medssl.images.formats.image_files import stem
 
@@ -161,14 +160,7 @@ def _inverted(path: Path, line: int, text: str) -> bool:
 def _read_rows(path: Path) -> tuple[list[tuple[int, dict[str, str]]], bool]:
     """(line number, column -> text without blanks around it) of every line; and whether numbers may have decimal commas."""
     table = read_table(path, needed=("image", "patient"), known=(*OWN_COLUMNS, *NUMBERED), also=FIRST)
-    repeated = [name for name, count in Counter(table.columns).items() if name and count > 1]
-    if repeated:
-        raise CatalogError(
-            f"{path.name}: column {repeated[0]!r}",
-            "is there twice",
-            "Rename one of them, or leave it out",
-            code="column-repeated",
-        )
+    check_repeated(path, table.columns)
     rows = [{name: value.strip() for name, value in row.items()} for row in table.rows]
     return list(zip(table.lines, rows)), table.delimiter != ","
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from medssl.datasets.catalog.patients import SamePatients
 from medssl.datasets.entry import Entry
 from medssl.datasets.spec.read_dataset import read_dataset
 from medssl.datasets.spec.spec import DatasetSpec, check_names
@@ -57,18 +58,12 @@ def read_specs(sets: Sequence[dict[str, Any]], modality: str = "") -> list[Entry
 
 def _united(entries: Sequence[Entry]) -> list[Entry]:
     first: dict[Path, str] = {}  # image -> the patient it had first
-    same: dict[str, str] = {}
-
-    def root(patient: str) -> str:
-        while patient in same:
-            patient = same[patient]
-        return patient
-
+    same = SamePatients()
     for entry in entries:
-        mine, other = root(entry.patient), root(first.setdefault(entry.image, entry.patient))
+        mine, other = same.name(entry.patient), same.name(first.setdefault(entry.image, entry.patient))
         if mine != other:
-            same[mine] = other
-    return [replace(entry, patient=root(entry.patient)) if entry.patient in same else entry for entry in entries]
+            same.join(other, mine)
+    return [replace(entry, patient=same.name(entry.patient)) for entry in entries] if same else list(entries)
 
 
 def _texts(one: TabularDataset, n: int) -> dict[str, str]:

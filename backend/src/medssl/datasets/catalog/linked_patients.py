@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from medssl.core.errors import counted
-from medssl.datasets.catalog.patients import FILE, FOLDER, PATIENT_ID, stated_id
+from medssl.datasets.catalog.patients import FILE, FOLDER, PATIENT_ID, SamePatients, stated_id
 from medssl.datasets.entry import Entry
 
 STUDY_OR_NAME = "study or PatientName"
@@ -30,32 +30,24 @@ def linked_patients(entries: Sequence[Entry], links: Sequence[tuple[str, ...]]) 
     """
     names = {link for one in links for link in one if link.startswith("name ")}
     links = links if len(names) > 1 else [tuple(link for link in one if link not in names) for one in links]
-    same: dict[str, str] = {}
+    same = SamePatients()
     first: dict[str, Entry] = {}
-
-    def root(patient: str) -> str:
-        while patient in same:
-            patient = same[patient]
-        return patient
-
     fixed = {entry.patient for entry in entries if entry.whose not in (FOLDER, FILE)}
-    joined = 0
     order = sorted(range(len(entries)), key=lambda n: entries[n].whose != PATIENT_ID)
     for n in order:
         for link in links[n]:
-            other = root(first.setdefault(link, entries[n]).patient)
-            mine = root(entries[n].patient)
+            other = same.name(first.setdefault(link, entries[n]).patient)
+            mine = same.name(entries[n].patient)
             if mine == other or (mine in fixed and other in fixed):
                 continue
             kept, gone = (mine, other) if mine in fixed else (other, mine)
-            same[gone] = kept
-            joined += 1
-    if not joined:
+            same.join(kept, gone)
+    if not same:
         return list(entries), []
-    changed = {root(patient) for patient in same}
+    changed = same.names()
     united = [
-        replace(entry, patient=root(entry.patient), whose=entry.whose if entry.patient in fixed else STUDY_OR_NAME)
-        if root(entry.patient) in changed
+        replace(entry, patient=same.name(entry.patient), whose=entry.whose if entry.patient in fixed else STUDY_OR_NAME)
+        if same.name(entry.patient) in changed
         else entry
         for entry in entries
     ]

@@ -28,6 +28,30 @@ NOT_AN_ID = re.compile(  # what tools write for everybody when they remove a Pat
 )
 
 
+class SamePatients:
+    """Patients of whom it turns out that they are one."""
+
+    def __init__(self) -> None:
+        self._called: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._called)
+
+    def name(self, patient: str) -> str:
+        """What a patient is called who may have been joined with others."""
+        while patient in self._called:
+            patient = self._called[patient]
+        return patient
+
+    def join(self, kept: str, gone: str) -> None:
+        """Call one (of two different `name`s) as the other."""
+        self._called[gone] = kept
+
+    def names(self) -> set[str]:
+        """Of those who are called as somebody else."""
+        return {self.name(patient) for patient in self._called}
+
+
 def stated_id(patient_id: str) -> str:
     """A PatientID as it counts: "" for what anonymisers write for everybody (anon, unknown, 0000, XXX)."""
     plain = re.sub(r"[\W_]+", "", patient_id)

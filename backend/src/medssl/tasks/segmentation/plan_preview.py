@@ -10,7 +10,7 @@ from medssl.core.run import Run
 from medssl.core.schema import build
 from medssl.datasets.geometry import training_geometry
 from medssl.datasets.splits.split import SPLIT_SEED
-from medssl.images.geometry_config import PLANNED, geometry_rule
+from medssl.images.geometry_config import geometry_rule
 from medssl.tasks.labelled_data import read_parts
 from medssl.tasks.planning.fingerprint import take_fingerprint
 from medssl.tasks.planning.plan_text import plan_rows, plan_text
@@ -35,9 +35,7 @@ def preview_plan(spec: JobSpec, run: Run) -> tuple[list[dict[str, str]], dict[st
     geometry = training_geometry(parts.training.images, rule)
     file = open_start(spec)
     setup = setup_of(config, parts, file, run.device)
-    note = ""
-    if rule.spacing == PLANNED and geometry.spacing:
-        geometry, note = coarser(setup, parts.training, geometry)
+    geometry, note = coarser(rule, setup, parts.training, geometry)
     fingerprint = take_fingerprint(parts.training.images, parts.training.masks, setup.classes, geometry.spacing)
     plan = make_plan(setup, fingerprint)
     plan = replace(plan, notes=(*plan.notes, note)) if note else plan

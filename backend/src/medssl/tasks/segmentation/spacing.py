@@ -11,7 +11,7 @@ from medssl.core.geometry import Geometry, millimetres
 from medssl.core.run import Run
 from medssl.images.geometry_config import PLANNED, GeometryConfig
 from medssl.tasks.labelled_data import LabelledSplit
-from medssl.tasks.planning.budget import Budget, budget_of
+from medssl.tasks.planning.budget import budget_of
 from medssl.tasks.planning.fingerprint import Fingerprint, take_fingerprint
 from medssl.tasks.segmentation.planning import PLAN_FILE, Setup, make_plan
 
@@ -29,12 +29,10 @@ def planned_spacing(rule: GeometryConfig, setup: Setup, part: LabelledSplit, geo
         geometry: with the spacing that the plan begins with.
         run: a plan in its folder is kept to.
     """
-    if rule.spacing != PLANNED or not geometry.spacing:
-        return geometry
     path = run.folder / PLAN_FILE
-    if path.is_file():
+    if path.is_file() and is_planned(rule, geometry):
         return replace(geometry, spacing=Fingerprint.from_dict(read_json(path)["fingerprint"]).spacing)
-    found, note = coarser(setup, part, geometry)
+    found, note = coarser(rule, setup, part, geometry)
     if note:
         run.emit(
             "warning", step=0, code="coarser-spacing", message=note,
@@ -43,16 +41,22 @@ def planned_spacing(rule: GeometryConfig, setup: Setup, part: LabelledSplit, geo
     return found
 
 
-def coarser(
-    setup: Setup, part: LabelledSplit, geometry: Geometry, budget: Budget | None = None
-) -> tuple[Geometry, str]:
-    """The geometry at which a planned box shows enough of a volume, and why ("": it does anyway, or nothing limits it but memory).
+def is_planned(rule: GeometryConfig, geometry: Geometry) -> bool:
+    """Whether the spacing is left to the plan; images that are not resampled have none."""
+    return rule.spacing == PLANNED and bool(geometry.spacing)
+
+
+def coarser(rule: GeometryConfig, setup: Setup, part: LabelledSplit, geometry: Geometry) -> tuple[Geometry, str]:
+    """The geometry at which a planned box shows enough of a volume, and why.
+
+    "" where it does anyway, nothing limits it but memory, or the spacing is not left to the plan; the geometry stays then.
 
     Args:
-        setup, part, geometry: see `planned_spacing`.
-        budget: None for that of the device.
+        rule, setup, part, geometry: see `planned_spacing`.
     """
-    budget = budget or budget_of(setup.device, setup.config.training.memory)
+    if not is_planned(rule, geometry):
+        return geometry, ""
+    budget = budget_of(setup.device, setup.config.training.memory)
     if budget.flops is None or setup.form != "3d" or all(setup.config.crop):
         return geometry, ""
     fingerprint = take_fingerprint(part.images, part.masks, setup.classes, geometry.spacing)
