@@ -325,11 +325,12 @@ def test_a_removal_that_was_cancelled_can_be_repeated(tmp_path, monkeypatch):
 
 
 def isAlive(number: int) -> bool:
+    """Whether the process runs; it may end between the two questions."""
     try:
         os.kill(number, 0)
-    except ProcessLookupError:
+        return "zombie" not in Path(f"/proc/{number}/status").read_text() if Path("/proc").is_dir() else True
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    return "zombie" not in Path(f"/proc/{number}/status").read_text() if Path("/proc").is_dir() else True
 
 
 @pytest.mark.parametrize("hears", [True, False])
