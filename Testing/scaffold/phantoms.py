@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import slicer
 import vtk
@@ -28,6 +30,12 @@ def save(node, path) -> None:
 
 def voxels(shape: tuple[int, int, int]) -> np.ndarray:
     """HU, indexed [k, j, i]: a body with two lungs, a heart, a spine, ribs and vessels."""
+    return drawn(shape).copy()
+
+
+@cache
+def drawn(shape: tuple[int, int, int]) -> np.ndarray:
+    """The one array of this shape, drawn once for all tests."""
     k, j, i = np.meshgrid(*(np.linspace(-1, 1, side) for side in reversed(shape)), indexing="ij")
 
     def ellipsoid(x, y, z, a, b, c):

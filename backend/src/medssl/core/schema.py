@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import typing
+from functools import cache
 from typing import Any
 
 from medssl.core.errors import ConfigError
@@ -88,7 +89,7 @@ def describe(config_class: Any) -> list[dict[str, Any]]:
     `type` is one of integer, number, boolean, string, integers (a fixed-length tuple) or group; a group
     carries its own `fields`.
     """
-    hints = typing.get_type_hints(config_class)
+    hints = _hints(config_class)
     return [_describe_field(field, hints[field.name]) for field in dataclasses.fields(config_class)]
 
 
@@ -218,6 +219,12 @@ def _describe_field(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
     return {**entry, "type": kinds.get(hint, "integers"), "default": default}
 
 
+@cache
+def _hints(config_class: Any) -> dict[str, Any]:
+    """The fields' types; worked out once, because panels and listings build every preset of every method again."""
+    return typing.get_type_hints(config_class)
+
+
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for name, value in over.items():
@@ -234,7 +241,7 @@ def _build(config_class: Any, values: dict[str, Any], path: str) -> Any:
             "Give a mapping of names to values",
             code="setting-type",
         )
-    hints = typing.get_type_hints(config_class)
+    hints = _hints(config_class)
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     unknown = [name for name in values if name not in fields]
     if unknown:
