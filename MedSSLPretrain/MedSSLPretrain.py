@@ -70,6 +70,7 @@ class MedSSLPretrainParameterNode:
     task: str = "segmentation"
     taskPreset: str
     taskConfig: str  # as JSON
+    taskModality: str
     comparison: str  # as JSON
     labelledVolumes: list[slicer.vtkMRMLScalarVolumeNode]
     labelColumns: str
@@ -87,6 +88,7 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._makeBackend, self._panelOptions = makeBackend, panelOptions
         self._parameterNode = self._parameterNodeGuiTag = None
         self._restoring = False
+        self._entered = True  # unless the user has left it: a panel is built to be shown
         VTKObservationMixin.__init__(self)
         ScriptedLoadableModuleWidget.__init__(self, parent)  # last: without a parent it calls setup()
 
@@ -121,12 +123,14 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self) -> None:
         """The user opens the module."""
+        self._entered = True
         self._bind()
         self.panel.finetuneBox.refresh()  # segments were painted meanwhile
         self.panel.finetuneBox.refreshModels()  # weight files were put into the folder
 
     def exit(self) -> None:
         """The user opens another module."""
+        self._entered = False
         self._unbind()
 
     def onReload(self) -> None:
@@ -165,17 +169,18 @@ class MedSSLPretrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _onSceneEndClose(self, _caller, _event) -> None:
         self.panel.sceneClosed()
-        self._bindIfShown()
+        self._bindIfEntered()
 
     def _onSceneStartImport(self, _caller, _event) -> None:
         """A scene is being loaded: its choices are not to be overwritten by those on the screen."""
         self._unbind()
 
     def _onSceneEndImport(self, _caller, _event) -> None:
-        self._bindIfShown()
+        self._bindIfEntered()
 
-    def _bindIfShown(self) -> None:
-        if self.parent.isVisible():
+    def _bindIfEntered(self) -> None:
+        """Also where the panel's dock is hidden: nobody enters the module when it is shown again."""
+        if self._entered:
             self._bind()
 
 

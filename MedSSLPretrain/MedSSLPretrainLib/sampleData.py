@@ -8,6 +8,8 @@ import slicer
 from MedSSLLib.backend.sampleFetch import fetch
 from slicer.i18n import tr as _
 
+from medssl.core.errors import CancelledError, MedSSLError
+
 ICONS = Path(__file__).resolve().parents[1] / "Resources" / "Icons"
 SAMPLES = {
     "chest-ct": "MedSSLChestCT",
@@ -17,6 +19,7 @@ SAMPLES = {
     "chest-radiograph": "MedSSLChestRadiograph",
     "simulated-radiographs": "MedSSLSimulatedRadiographs",
 }
+STATUS_MS = 3000  # how long the status bar says that a sample is there
 READABLE = (".nrrd", ".nii.gz", ".nii", ".mha", ".dcm", ".png")
 CHOSEN = {"simulated-radiographs": "*_frontal_00_simulated.png"}  # one of each patient, of many poses
 
@@ -34,8 +37,19 @@ def registerSampleData() -> None:
             uris=[],  # counted there, also where a function downloads
             fileNames=[],
             thumbnailFileName=str(ICONS / "MedSSLPretrain.png"),
-            customDownloader=lambda _source, name=name: fetchAndLoad(name),
+            customDownloader=lambda _source, name=name: fetchForUser(name),
         )
+
+
+def fetchForUser(name: str) -> list:
+    """As `fetchAndLoad`, for a click: Sample Data itself would only print what goes wrong."""
+    with slicer.util.tryWithErrorDisplay(_("The sample could not be loaded."), waitCursor=True):
+        try:
+            nodes = fetchAndLoad(name)
+        except CancelledError:  # Slicer is being closed
+            return []
+        slicer.util.showStatusMessage(_("Loaded {name}").format(name=name), STATUS_MS)
+        return nodes
 
 
 def fetchAndLoad(name: str) -> list:
@@ -43,8 +57,15 @@ def fetchAndLoad(name: str) -> list:
 
     Raises:
         ResourceError: no environment, or the download failed; the error quotes its last line.
+        StateError: another sample is on its way.
+        CancelledError: Slicer is being closed.
     """
-    folder = fetch(name)
+    slicer.util.showStatusMessage(_("Fetching {name}...").format(name=name))
+    try:
+        folder = fetch(name, slicer.util.showStatusMessage)
+    except MedSSLError:
+        slicer.util.showStatusMessage("")
+        raise
     found = (folder / "images").glob(CHOSEN.get(name, "*"))
     files = sorted(p for p in found if p.name.lower().endswith(READABLE))
     nodes = [slicer.util.loadVolume(str(path), {"singleFile": True}) for path in files]

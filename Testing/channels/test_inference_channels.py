@@ -9,6 +9,8 @@ from scaffold import phantoms
 from scaffold.inference_panel import choose
 from scaffold.tasks import MODELS, TaskServer
 
+from medssl.core.errors import WeightsError
+
 PAIRED = "20261129-tumour-c3"
 TUMOUR = {**MODELS[0], "model": PAIRED, "name": "tumour"}
 TUMOUR["plan"] = {**TUMOUR["plan"], "task": {**TUMOUR["plan"]["task"], "channels": [
@@ -66,6 +68,26 @@ def test_two_nodes_are_sent_as_the_channels_of_one_case(panel, process_until, gr
     assert not ui.channelsFrame.visible and ui.segmentLabel.text == "Volume:"
     panel.finish(ui.segmentButton, process_until)
     assert panel.server.asked[1].volume.further == ()
+
+
+def test_what_a_run_said_stays_when_nodes_come_and_go(panel, scene, process_until):
+    ct = displaced("ct", 0.0)
+    process_until(lambda: combo(panel).count == 2)
+    pick(panel, ct)
+    panel.finish(panel.ui.segmentButton, process_until)
+    said = panel.ui.segmentStatus.text
+    assert "is in the scene" in said
+    displaced("another", 0.0)
+    process_until(lambda: combo(panel).count == 3)
+    assert panel.ui.segmentStatus.text == said and panel.box.state == "finished"
+    panel.server.fails = WeightsError("tumour", "was trained for CT", "Take another model")
+    panel.finish(panel.ui.segmentButton, process_until, state="failed")
+    scene.AddNewNodeByClass("vtkMRMLTableNode")
+    displaced("third", 0.0)
+    process_until(lambda: combo(panel).count == 4)
+    assert "was trained for CT" in panel.ui.segmentError.text and panel.ui.segmentError.visible
+    pick(panel, None)
+    assert "choose the volume of CT" in panel.ui.segmentStatus.text and not panel.ui.segmentError.visible
 
 
 def test_fields_without_a_common_place_and_other_transforms_are_refused_before_running(panel, scene, process_until):

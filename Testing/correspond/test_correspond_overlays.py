@@ -190,3 +190,56 @@ def test_a_segmentation_lies_over_its_own_image_only(found, other, flat):
     assert drawnIn("Red", [node]) == [] and drawnIn("Green", [node]) and not misplaced()
     inThreeD = node.GetDisplayNode().IsDisplayableInView(slicer.util.getNodesByClass("vtkMRMLViewNode")[0].GetID())
     assert inThreeD == (not flat), "a volume's segments are still to be seen in 3D"
+
+
+@pytest.fixture
+def edited(load_module, scene):
+    """A segmentation of a T1, and a FLAIR, a T2 and another patient's CT in the scene; the T1 is shown."""
+    load_module("MedSSLInference")
+    from MedSSLInference import MedSSLInferenceLogic
+    from MedSSLInferenceLib.scene.overlayViews import overlayViews
+    from MedSSLInferenceLib.scene.segmentationNodes import emptySegmentation
+
+    MedSSLInferenceLogic()
+    t1, flair, t2, ct = (phantoms.volume(name, (24, 20, 16)) for name in ("t1", "flair", "t2", "ct"))
+    slicer.util.setSliceViewerLayers(background=t1)
+    node = emptySegmentation(t1, [{"value": 1, "name": "tumour", "colour": "#ff0000"}])
+    yield SimpleNamespace(node=node, t1=t1, flair=flair, t2=t2, ct=ct)
+    overlayViews.stop()
+
+
+def chooseSource(editor, volume, segmentation) -> None:
+    """As Segment Editor does: a source newly chosen goes into those views that draw the segmentation, one after another."""
+    editor.SetAndObserveSourceVolumeNode(volume)
+    for name in slicer.app.layoutManager().sliceViewNames():
+        if drawnIn(name, [segmentation]):
+            show(name, volume)
+
+
+def test_a_segmentation_is_seen_over_the_volumes_it_is_edited_on(edited, scene, process_until):
+    editor = scene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")
+    editor.SetAndObserveSegmentationNode(edited.node)
+    for source in (edited.t1, edited.t2, edited.flair, edited.t2):
+        chooseSource(editor, source, edited.node)
+        for view in ("Red", "Green", "Yellow"):
+            composite = slicer.app.layoutManager().sliceWidget(view).mrmlSliceCompositeNode()
+            assert composite.GetBackgroundVolumeID() == source.GetID(), (view, source.GetName())
+            assert drawnIn(view, [edited.node]), (view, source.GetName())
+        assert not misplaced()
+    show("Green", edited.flair)
+    slicer.app.processEvents()
+    assert drawnIn("Green", [edited.node]) == [], "no longer the source"
+    show("Red", edited.ct)
+    assert drawnIn("Red", [edited.node]) == [] and drawnIn("Yellow", [edited.node]) and not misplaced()
+    editor.SetAndObserveSegmentationNode(None)
+    slicer.app.processEvents()
+    assert drawnIn("Yellow", [edited.node]) == [] and not misplaced(), "the editor has let go of it"
+
+
+def test_a_segmentation_is_seen_over_the_further_channels_of_its_volume(edited):
+    from MedSSLLib.channels.channelNodes import setFurther
+
+    setFurther(edited.t1, 1, edited.flair)
+    for volume, seen in ((edited.flair, True), (edited.t2, False), (edited.t1, True), (edited.ct, False)):
+        show("Red", volume)
+        assert bool(drawnIn("Red", [edited.node])) == seen and not misplaced(), volume.GetName()

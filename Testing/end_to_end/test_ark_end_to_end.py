@@ -144,7 +144,7 @@ def test_describe_check_train_add_a_set(server, process_until, tmp_path, grab):
 def checked(panel, process_until) -> list[str]:
     """Check the sets; what is shown of each."""
     panel.ui.checkButton.click()
-    process_until(lambda: panel.ui.checkButton.enabled, 120)
+    process_until(lambda: not panel.dataBox.busy, 120)
     assert panel.ui.dataError.isHidden(), panel.ui.dataError.text
     sets, texts = panel.dataBox.sets, []
     chosen = sets.ui.setsTable.currentRow()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import slicer
 from scaffold import phantoms
 from scaffold.finetuning import FinetuneServer
 
@@ -120,5 +121,40 @@ def test_what_is_wrong_is_said_before_anything_is_sent(panel):
 
     panel.tune.ui.volumesTable.item(2, 0).setCheckState(Qt.Unchecked)
     assert "shows two patients" in ui.compareStatus.text and not ui.compareButton.enabled
+    assert not ui.removeArmButton.enabled and ui.removeArmButton.toolTip == "Select an arm first"
+    ui.armsTable.selectRow(0)
     ui.removeArmButton.click()
-    assert len(panel.box.arms.arms) == 1
+    assert [arm["name"] for arm in panel.box.arms.arms] == ["genesis"] and not ui.removeArmButton.enabled
+
+
+def test_new_models_leave_alone_who_is_writing(panel, process_until):
+    ui, arms = panel.box.ui, panel.box.arms
+    arms.add("mine", "")
+    combo, table = ui.armsTable.cellWidget(1, 1), ui.armsTable
+    combo.setFocus()
+    combo.setEditText("/models/mi.pt")
+    combo.lineEdit().cursorPosition = 10
+    models = [*panel.tune.models.models, {**panel.tune.models.models[0], "model": "another", "name": "another"}]
+    arms.setModels(models)
+    assert table.cellWidget(1, 1) is combo and combo.findData("another") > 0
+    assert combo.currentText == "/models/mi.pt" and combo.lineEdit().cursorPosition == 10
+    assert arms.arms[1]["weights"] == "/models/mi.pt"
+    combo.setEditText(panel.model)
+    combo.setCurrentIndex(combo.findData("another"))
+    assert arms.arms[1]["weights"] == "another"
+
+
+def test_who_writes_into_an_arm_selects_it(panel):
+    ui = panel.box.ui
+    for name in ("first", "second"):
+        panel.box.arms.add(name, f"/models/{name}.pt")
+    panel.parent.activateWindow()
+    slicer.app.processEvents()
+    ui.armsTable.cellWidget(1, 1).setFocus()
+    slicer.app.processEvents()
+    assert panel.box.arms.selected == 1 and ui.removeArmButton.enabled
+    ui.removeArmButton.setFocus()
+    ui.removeArmButton.click()
+    assert [arm["name"] for arm in panel.box.arms.arms] == ["scratch", "second"]
+    ui.removeArmButton.click()
+    assert len(panel.box.arms.arms) == 2

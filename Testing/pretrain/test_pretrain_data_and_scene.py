@@ -38,6 +38,17 @@ def test_choices_are_kept_in_the_scene(panel, make_pretrain):
     assert again.ui.modalityCombo.currentData == "CT" and again.ui.folderPath.currentPath == "/data"
 
 
+def test_a_scene_closed_while_the_panel_is_hidden_goes_on_keeping_choices(panel):
+    panel.parent.hide()
+    slicer.mrmlScene.Clear(0)
+    panel.ui.folderPath.currentPath = "/data"
+    assert panel.widget.logic.getParameterNode().folder == "/data"
+    panel.widget.exit()
+    slicer.mrmlScene.Clear(0)
+    panel.ui.folderPath.currentPath = "/elsewhere"
+    assert panel.widget.logic.getParameterNode().folder == ""
+
+
 def test_a_volume_removed_meanwhile_is_not_missed(panel, make_pretrain):
     nodes = [phantoms.volume(f"chest {n}") for n in (1, 2)]
     for node in nodes:

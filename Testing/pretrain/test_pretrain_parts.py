@@ -270,6 +270,16 @@ def test_an_error_nobody_expects_reaches_the_panel(harness, process_until):
     assert isinstance(ends[0], ZeroDivisionError)
 
 
+def test_an_answer_that_cannot_be_shown_is_an_error_of_the_panel(harness, process_until):
+    def careless(_answer):
+        raise ZeroDivisionError("slip")
+
+    ends = []
+    runner = StepRunner(conversation([]), Asynchronous(), careless, ends.append).start()
+    process_until(lambda: ends)
+    assert isinstance(ends[0], ZeroDivisionError) and not runner.running
+
+
 def test_a_stopped_conversation_is_silent(harness, qapp):
     ends = []
     StepRunner(conversation([]), Asynchronous(), ends.append, ends.append).start().stop()

@@ -160,7 +160,7 @@ def test_a_check_that_cannot_read_a_set(panel):
     addSets(panel, HOSPITAL)
     error = {"value": "set hospital-a: tables[0]", "rule": "a.csv is not there", "remedy": "Check the folder"}
     report = {"name": "hospital-a", "images": 0, "patients": 0, "duplicates": 0, "errors": [error], "warnings": []}
-    panel.sets.showReports({"sets": [report]}, {})
+    panel.sets.showReports(panel.sets.chosen(), {"sets": [report]}, {})
     assert cell(panel, 0, 2) == "errors: 1" and "is not there" in panel.sets.ui.reportLabel.text
 
 

@@ -56,7 +56,22 @@ def _foreign(view, shown: set) -> list:
     """Results drawn in a view that shows none of their images."""
     nodes = slicer.util.getNodesByClass("vtkMRMLDisplayableNode")
     drawn = [n for n in nodes if isResult(n) and not isinstance(n, slicer.vtkMRMLVolumeNode) and isDrawn(n, view)]
-    return [n for n in drawn if imageOf(n) is None or imageOf(n).GetID() not in shown]
+    return [n for n in drawn if imageOf(n) is None or not _mayLieOver(n) & shown]
+
+
+def _mayLieOver(node) -> set[str]:
+    """A result's image; a segmentation of a volume may also lie over what the user paired with it.
+
+    Those are the further channels of its volume, and the source volume of the Segment Editor that has this segmentation.
+    """
+    image = imageOf(node)
+    allowed = {image.GetID()}
+    if isinstance(node, slicer.vtkMRMLSegmentationNode) and not _isFlat(image):
+        allowed |= {image.GetNodeReferenceID(f"MedSSL.channel{number}") for number in range(1, 10)} - {None}
+        for editor in slicer.util.getNodesByClass("vtkMRMLSegmentEditorNode"):
+            if editor.GetSegmentationNode() is node and editor.GetSourceVolumeNode() is not None:
+                allowed.add(editor.GetSourceVolumeNode().GetID())
+    return allowed
 
 
 def _wrongLayers(composite, image) -> list[str]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from medssl.client import api
 from medssl.core.errors import InputError
 from MedSSLLib.backend.backendProcess import DOWN, STARTING, UP, BackendProcess
 from MedSSLLib.backend.deviceChoice import DeviceChoice
 from MedSSLLib.backend.qtTransport import LOOPBACK, QtTransport
+from MedSSLLib.backend.remoteConnection import RemoteConnection, sharedRemote
 from MedSSLLib.install.environmentBox import EnvironmentBox
 from MedSSLLib.install.environmentBuilder import sharedBuilder
 from MedSSLLib.install.environments import OTHER, OWN, Environment, environments
@@ -28,14 +27,6 @@ HERE, ELSEWHERE = 0, 1  # rows of the place combo
 GPU_NAME = 30  # characters of a card's name in the line
 
 
-@dataclass(frozen=True)
-class RemoteAddress:
-    """A backend on another machine."""
-
-    url: str
-    token: str = field(repr=False)  # it does not belong into logs
-
-
 class BackendBox:
     """Fills a frame with the backend's controls.
 
@@ -46,14 +37,16 @@ class BackendBox:
         frame: an empty widget of the panel with a layout.
         process: a BackendProcess or a stand-in.
         builder: an EnvironmentBuilder or a stand-in.
-        makeTransport: address -> asynchronous transport, for a remote backend.
+        makeTransport: address -> asynchronous transport, for a remote backend; left out: the connection is that of both modules.
         probe: a MachineProbe or a stand-in.
         confirm: asks before something is deleted.
     """
 
-    def __init__(self, frame, process=None, builder=None, makeTransport=QtTransport, probe=None, confirm=None) -> None:
+    def __init__(self, frame, process=None, builder=None, makeTransport=None, probe=None, confirm=None) -> None:
         self.changed = Signal()
-        self._remote, self._remoteError, self._makeTransport = None, None, makeTransport
+        self._remote, self._remoteAddress, self._addressError = None, None, None
+        self._makeTransport = makeTransport or QtTransport
+        self.remote = sharedRemote() if makeTransport is None else RemoteConnection(makeTransport)
         self.process = process or BackendProcess()
         self.ui = loadInto(frame, UI_FILE)
         confirm = confirm or slicer.util.confirmOkCancelDisplay
@@ -65,6 +58,8 @@ class BackendBox:
         self._fill()
         self._connect()
         self.process.watch()
+        self.remote.watch()
+        self._remoteChanged()  # the other module may be connected
         self.update()
 
     @property
@@ -87,8 +82,14 @@ class BackendBox:
         self.installing.built.disconnect(self._built)
         self.installing.close()
         self.process.unwatch()
+        self.remote.changed.disconnect(self._remoteChanged)
+        self.remote.unwatch()
         if self._remote is not None:
             self._remote.abandon()
+
+    def useThatOf(self, other) -> None:
+        """Use the backend that the box of the other module uses."""
+        self.ui.placeCombo.currentIndex = other.ui.placeCombo.currentIndex
 
     def environment(self) -> Environment:
         """The chosen environment."""
@@ -110,7 +111,7 @@ class BackendBox:
         ui.environmentFrame.visible = not self._elsewhere and (needed or opened or self.installing.builder.running)
         self._updateStart(running, environment)
         self._devices.update(running)
-        error = self._remoteError if self._elsewhere else self.process.error
+        error = (self._addressError or self.remote.error) if self._elsewhere else self.process.error
         showError(ui.errorLabel, error or (self._devices.error if running else None))
 
     def _fill(self) -> None:
@@ -136,6 +137,7 @@ class BackendBox:
     def _connect(self) -> None:
         ui = self.ui
         self.process.changed.connect(self._processChanged)
+        self.remote.changed.connect(self._remoteChanged)
         self.installing.built.connect(self._built)
         ui.startButton.connect("clicked(bool)", lambda _on: self._startOrStop())
         ui.settingsButton.connect("toggled(bool)", self._openSettings)
@@ -156,11 +158,13 @@ class BackendBox:
             used = self._devices.text()
             return line.format(device=elideMiddle(used, GPU_NAME)), f"{used}\n{self.transport.address.url}"
         if self._elsewhere:
-            return _("Not connected"), ""
+            return (_("Connecting...") if self.remote.state == STARTING else _("Not connected")), ""
         return (_("Starting...") if self.process.state == STARTING else _("Not running")), ""
 
     def _updateStart(self, running: bool, environment: Environment) -> None:
         ui, missing = self.ui, ""
+        connecting = self._elsewhere and self.remote.state == STARTING
+        ui.addressEdit.enabled = ui.tokenEdit.enabled = not connecting
         if self._elsewhere and not running and not (ui.addressEdit.text.strip() and ui.tokenEdit.text.strip()):
             missing = _("Enter the address and the token of the backend")
         elif not self._elsewhere and not running and not environment.exists:
@@ -172,7 +176,7 @@ class BackendBox:
         ui.startButton.toolTip = missing or (_("Wait until it is done") if busy else "")
         ui.startButton.visible = self._elsewhere or running or environment.key != OWN or environment.exists
         words = (_("Connect"), _("Disconnect")) if self._elsewhere else (_("Start"), _("Stop"))
-        ui.startButton.text = words[running]
+        ui.startButton.text = _("Cancel") if connecting else words[running]
 
     def _openSettings(self, opened: bool) -> None:
         self.ui.settingsSection.collapsed = not opened
@@ -180,7 +184,7 @@ class BackendBox:
 
     def _startOrStop(self) -> None:
         if self._elsewhere:
-            self._connectRemote() if self._remote is None else self._disconnectRemote()
+            self._connectRemote() if self.remote.state == DOWN else self.remote.disconnect()
         elif self.process.state == UP:
             self.process.stop()
         else:
@@ -188,23 +192,22 @@ class BackendBox:
 
     def _connectRemote(self) -> None:
         url, token = self.ui.addressEdit.text.strip().rstrip("/"), self.ui.tokenEdit.text.strip()
-        self._remoteError = addressError(url)
-        if self._remoteError is not None:
+        self._addressError = addressError(url)
+        if self._addressError is not None:
             self.update()
             return
         qt.QSettings().setValue("MedSSL/RemoteAddress", url)
-        candidate = self._makeTransport(RemoteAddress(url, token))
-        candidate.send(api.jobs(), lambda _jobs: self._setRemote(candidate, None), lambda e: self._setRemote(None, e))
-        self._pending = candidate
+        self.remote.connect(url, token)
 
-    def _disconnectRemote(self) -> None:
-        self._remote.close()
-        self._setRemote(None, None)
-
-    def _setRemote(self, transport, error) -> None:
-        self._remote, self._remoteError = transport, error
-        self._fold()
-        self._changed()
+    def _remoteChanged(self) -> None:
+        address = self.remote.address
+        if address is not self._remoteAddress:
+            if self._remote is not None:
+                self._remote.close()  # who waits for it is told
+            self._remoteAddress, self._remote = address, self._makeTransport(address) if address is not None else None
+        if self._elsewhere:
+            self._fold()
+            self._changed()
 
     def _built(self, error) -> None:
         """An installation of this box that went well is started; what was removed is offered again."""

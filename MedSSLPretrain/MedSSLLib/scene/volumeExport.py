@@ -15,7 +15,7 @@ from medssl.client import api, volumes
 from medssl.core.errors import VolumeError
 from medssl.core.protocol import VolumeRef
 from MedSSLLib.scene.dicomSeries import inWindow, modalityOf, statedWindow
-from MedSSLLib.steps import Pause, Steps
+from MedSSLLib.steps import Pause, Progress, Steps
 
 SINGLE_FILES = (".nrrd", ".nii", ".nii.gz", ".mha")
 INVERTED_COLOURS = "vtkMRMLColorTableNodeInvertedGrey"  # by which users turn a negative
@@ -56,6 +56,17 @@ def uploadSteps(volumeNode, loopback: bool = False, view: str = "") -> Steps:
     sha256 = yield from sendSteps(volumes.nrrd_bytes(shown, ijkToRas(volumeNode)))
     _hashes[volumeNode.GetID()] = (state, sha256)
     return VolumeRef(sha256=sha256, **about)
+
+
+def sendingOf(number: int, count: int) -> Progress:
+    """What a conversation says before it sends one of several volumes.
+
+    Args:
+        number: of the volume, from 0.
+        count: of all of them.
+    """
+    text = _("Sending volume {number} of {count}").format(number=number + 1, count=count)
+    return Progress(fraction=number / count, message=text)
 
 
 def sendSteps(data: bytes) -> Steps:

@@ -33,7 +33,7 @@ class RunningJobs:
     def __init__(
         self, frame, backend, show: Callable[[str], None] | None = None, ask: Callable[[], None] | None = None
     ) -> None:
-        self._frame, self._backend, self._show = frame, backend, show or showInPretrain
+        self._frame, self._backend, self._show = frame, backend, show or self._showInPretrain
         self._ask, self._asking, self._timer = ask or self._askBackend, None, None
         self._stopping: set[str] = set()  # jobs that were asked to stop and have not ended since
         self.rows = [_JobRow(frame, self.cancel, self._show) for _number in range(MOST)]
@@ -81,6 +81,9 @@ class RunningJobs:
             self._timer.stop()
             self._timer.disconnect("timeout()", self.refresh)  # a connection left would keep this object for ever
         self._backend.changed.disconnect(self.refresh)
+
+    def _showInPretrain(self, jobId: str) -> None:
+        showInPretrain(jobId, self._backend)
 
     def _askBackend(self) -> None:
         transport = self._backend.transport
@@ -151,7 +154,14 @@ class _JobRow:
         )  # fmt: skip
 
 
-def showInPretrain(jobId: str) -> None:
-    """Open the module MedSSL Pretrain at a job."""
+def showInPretrain(jobId: str, backend=None) -> None:
+    """Open the module MedSSL Pretrain at a job.
+
+    Args:
+        backend: the BackendBox of the module that saw it; None: the backend that is chosen there.
+    """
     slicer.util.selectModule("MedSSLPretrain")
-    slicer.util.getModuleWidget("MedSSLPretrain").panel.showJob(jobId)
+    widget = slicer.util.getModuleWidget("MedSSLPretrain")
+    if backend is not None:
+        widget.backend.useThatOf(backend)
+    widget.panel.showJob(jobId)

@@ -111,10 +111,16 @@ class SetsBox:
             self.form.setValues(self.specs[row])
         self.update()
 
-    def showReports(self, info: dict[str, Any], files: dict[str, bytes]) -> None:
-        """Show what a check found: the answer of `POST /inspect/check` for the sets of `chosen`."""
-        for values, report in zip(self.chosen(), info["sets"]):
-            self._reports.keep(values, report, files.get(f"sheet-{report['name']}", b""))
+    def showReports(self, checked, info: dict[str, Any], files: dict[str, bytes]) -> None:
+        """Show what a check found.
+
+        Args:
+            checked: the complete specs that were asked about; those here may be others by now.
+            info, files: the answer of `POST /inspect/check`.
+        """
+        specs = {spec["name"]: spec for spec in checked}
+        for report in info["sets"]:
+            self._reports.keep(specs[report["name"]], report, files.get(f"sheet-{report['name']}", b""))
         self.update()
 
     def update(self) -> None:

@@ -10,6 +10,7 @@ from MedSSLLib.scene.madeNodes import isMade
 from MedSSLLib.scene.volumeExport import isFlat
 
 SEGMENTATION, PATIENT, LABEL = "MedSSL.segmentation", "MedSSL.Patient", "MedSSL.label."
+UNSEGMENTED = "MedSSL.unsegmented"  # the user chose no segmentation; one without a choice has the newest
 NAME_COLUMNS = ("volume", "image", "name")  # of a table of labels: which volume a row is about
 
 
@@ -35,7 +36,9 @@ def segmentationsOfScene() -> list:
 
 
 def segmentationOf(volumeNode):
-    """The segmentation that the user chose for a volume, else the newest one that was made on it, else None."""
+    """The segmentation that the user chose for a volume, if only none, else the newest one that was made on it, else None."""
+    if volumeNode.GetAttribute(UNSEGMENTED):
+        return None
     choice = volumeNode.GetNodeReference(SEGMENTATION)
     if choice is not None:
         return choice
@@ -58,7 +61,8 @@ def mayBeUnlabelled(volumeNode) -> bool:
 
 
 def setSegmentation(volumeNode, segmentationNode) -> None:
-    """Choose a volume's segmentation; None: as it was made."""
+    """Choose a volume's segmentation; None: it has none, whatever was made on it."""
+    volumeNode.SetAttribute(UNSEGMENTED, "1" if segmentationNode is None else None)
     volumeNode.SetNodeReferenceID(SEGMENTATION, segmentationNode.GetID() if segmentationNode is not None else None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import qt
+import slicer
 from MedSSLLib.widgets.fitting import fitCombo
 from MedSSLLib.widgets.modelChoice import methodTitle, purpose
 from MedSSLLib.widgets.signal import Signal
@@ -29,6 +30,7 @@ class ArmsTable:
         table.setTextElideMode(qt.Qt.ElideMiddle)
         table.setMinimumWidth(1)
         table.connect("itemChanged(QTableWidgetItem*)", self._onItem)
+        slicer.app.connect("focusChanged(QWidget*,QWidget*)", self._onFocus)
         self._fill()
 
     @property
@@ -42,9 +44,22 @@ class ArmsTable:
         self._changed()
 
     def setModels(self, models: list[dict[str, Any]]) -> None:
-        """Offer the backend's models as weights."""
+        """Offer the backend's models as weights; who writes into a cell is not disturbed."""
+        if models == self._models:
+            return
         self._models = models
-        self._fill()
+        for row, (_name, weights) in enumerate(self._arms):
+            self._offer(self._table.cellWidget(row, 1), weights)
+
+    @property
+    def selected(self) -> int:
+        """The row of the selected arm; -1: none."""
+        rows = [item.row() for item in self._table.selectedItems()]
+        return rows[0] if rows else -1
+
+    def close(self) -> None:
+        """The panel goes away."""
+        slicer.app.disconnect("focusChanged(QWidget*,QWidget*)", self._onFocus)
 
     def add(self, name: str = "", weights: str = "") -> None:
         """Add an arm; without a name it gets the newest model that no arm has."""
@@ -61,11 +76,12 @@ class ArmsTable:
         self._changed()
 
     def removeSelected(self) -> None:
-        """Remove the selected arm, or the last one."""
-        rows = [item.row() for item in self._table.selectedItems()]
-        if self._arms:
-            del self._arms[rows[0] if rows else -1]
+        """Remove the selected arm."""
+        if self.selected < 0:
+            return
+        del self._arms[self.selected]
         self._changed()
+        self._table.clearSelection()  # else the next one would be the selected
 
     def _changed(self) -> None:
         self._fill()
@@ -87,18 +103,33 @@ class ArmsTable:
         combo = qt.QComboBox()
         fitCombo(combo, 4)
         combo.editable = True
+        self._offer(combo, weights)
+        combo.lineEdit().cursorPosition = 0  # names begin with what tells them apart
+        combo.connect("editTextChanged(QString)", lambda text: self._onWeights(row, combo, text))
+        return combo
+
+    def _offer(self, combo, weights: str) -> None:
+        """Fill a combo box, which keeps its choice, and the place in it where somebody is writing."""
+        place, wasBlocked = combo.lineEdit().cursorPosition, combo.blockSignals(True)
+        combo.clear()
         combo.addItem(_("nothing (from scratch)"), "")
         for model in self._models:
             combo.addItem(f"{model['name']} ({methodTitle(purpose(model))})", model["model"])
         if combo.findData(weights) < 0:
             combo.addItem(weights, weights)
         combo.setCurrentIndex(combo.findData(weights))
-        combo.lineEdit().cursorPosition = 0  # names begin with what tells them apart
+        combo.lineEdit().cursorPosition = place
         combo.toolTip = "\n".join(
             (combo.currentText, _("A model of the backend, or the path of a weight file on its computer"))
         )
-        combo.connect("editTextChanged(QString)", lambda text: self._onWeights(row, combo, text))
-        return combo
+        combo.blockSignals(wasBlocked)
+
+    def _onFocus(self, _before, now) -> None:
+        """A click into a combo box selects no row: the row of who is written into is the selected one."""
+        for row in range(self._table.rowCount if now is not None else 0):
+            combo = self._table.cellWidget(row, 1)  # None while the table is being filled
+            if combo is not None and combo.isAncestorOf(now):
+                self._table.selectRow(row)
 
     def _onWeights(self, row: int, combo, text: str) -> None:
         known = combo.findText(text)

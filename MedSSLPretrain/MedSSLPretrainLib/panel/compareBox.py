@@ -50,6 +50,8 @@ class CompareBox(JobBox):
         ui.tablePath.nameFilters = [_("Tables (*.csv)"), _("All files (*)")]
         for button, slot in ((ui.addArmButton, self.arms.add), (ui.removeArmButton, self.arms.removeSelected)):
             button.connect("clicked(bool)", lambda _on, slot=slot: slot())
+        ui.armsTable.connect("itemSelectionChanged()", self._updateRemove)
+        self._updateRemove()
         self.changed = Signal()
         self.arms.changed.connect(self._onChoice)
         for signal, widget in (
@@ -124,6 +126,11 @@ class CompareBox(JobBox):
         for key, combo in combos.items():
             combo.setCurrentIndex(max(0, combo.findData(kept.get(key))))
 
+    def close(self) -> None:
+        """The panel goes away: nobody asks any more; jobs go on."""
+        super().close()
+        self.arms.close()
+
     def summary(self) -> str:
         """The choice in a few words; "" while there is nothing to compare with."""
         names = [arm["name"] for arm in self.arms.arms]
@@ -152,6 +159,11 @@ class CompareBox(JobBox):
     def _steps(self, sharesFiles: bool) -> Steps:
         name = self.ui.compareNameEdit.text.strip()
         return compareSteps(self.comparison(), sharesFiles, name=name, device=self._backend.device)
+
+    def _updateRemove(self) -> None:
+        button, selected = self.ui.removeArmButton, self.arms.selected >= 0
+        button.enabled = selected
+        button.toolTip = _("Remove the selected arm") if selected else _("Select an arm first")
 
     def _onChoice(self) -> None:
         self.showError(None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import ctk
+import qt
 from MedSSLLib.scene.madeNodes import isMade
 from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.scene.volumeExport import isFlat
-from MedSSLLib.steps import StepRunner
+from MedSSLLib.steps import Question, StepRunner
 from MedSSLLib.widgets.counted import counted
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.fitting import narrow, softLabel
@@ -45,7 +47,9 @@ class DataBox:
         self.ui, self._backend, self._method, self._flat, self._usesSpecs = ui, backend, method, False, False
         self.sets = SetsBox(ui.setsFrame, backend, askPath)
         self.sets.changed.connect(self._chosen)
-        self._runner, self._busy, self.previewNodes = None, "", ()
+        self._question, self._showing, self._busy, self.previewNodes = None, None, "", ()
+        self._about = None  # the choice that the summary, or what is being asked, is of
+        self._settings = None  # those that a preview is being made with
         fillCombo(ui.sourceCombo, {SCENE: _("Volumes of the scene"), FOLDER: _("Folder"), TABLE: _("Table (CSV)")})
         fillCombo(ui.modalityCombo, modalityTitles())
         fillCombo(ui.viewCombo, viewTitles())
@@ -61,12 +65,19 @@ class DataBox:
         ):  # fmt: skip
             widget.connect(signal, lambda _value: self._chosen())
         ui.volumesSelector.connect("checkedNodesChanged()", self._chosen)
-        ui.checkButton.connect("clicked(bool)", lambda _on: self.check())
-        ui.previewButton.connect("clicked(bool)", lambda _on: self.preview())
+        for button, ask in ((ui.checkButton, self.check), (ui.previewButton, self.preview)):
+            button.connect("clicked(bool)", lambda _on, ask=ask: self.cancel() if self._busy else ask())
         backend.changed.connect(self.update)
         softLabel(ui.dataSummary)
+        ui.dataProgress.setMinimumWidth(1)
+        ui.dataProgress.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Preferred)
         self._watch = SceneWatch(self._sceneChanged)
         self._sceneChanged()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a check or a preview is under way."""
+        return bool(self._busy)
 
     def chosen(self) -> TrainingSet:
         """The user's choice; it may be empty.
@@ -88,12 +99,14 @@ class DataBox:
         return TrainingSet(path=ui.csvPath.currentPath.strip(), modality=modality, exclude=exclude)
 
     def setMethod(self, flat: bool, usesSpecs: bool) -> None:
-        """Whether the method learns from 2D images, and whether from dataset specs only."""
+        """The method, or a setting of it: whether it learns from 2D images, and whether from dataset specs only."""
         if usesSpecs != self._usesSpecs:
-            self._stop()
+            self._leave()
             self.ui.dataSummary.visible = False
             showError(self.ui.dataError, None)
         self._flat, self._usesSpecs = flat, usesSpecs
+        if self._busy == "preview" and self._readSettings() != self._settings:
+            self._leave()
         self.update()
 
     def missing(self) -> str:
@@ -149,7 +162,7 @@ class DataBox:
         ui.excludeLabel.visible = ui.excludeEdit.visible = source == TABLE
         ui.viewLabel.visible = ui.viewCombo.visible = self._needsView()
         missing = self.missing() or ("" if self._backend.transport is not None else _("Start the backend first"))
-        texts = {"check": (_("Check"), _("Checking...")), "preview": (_("Preview"), _("Making samples..."))}
+        texts = {"check": _("Check"), "preview": _("Preview")}
         tips = {
             "check": _("Read tables and labels, look for every file, show some images")
             if self._usesSpecs
@@ -157,63 +170,104 @@ class DataBox:
             "preview": _("Show samples of the training set and their distortions in the slice views"),
         }
         for name, button in (("check", ui.checkButton), ("preview", ui.previewButton)):
-            button.text = texts[name][self._busy == name]
-            button.enabled = not missing and not self._busy
-            button.toolTip = missing or tips[name]
+            active = self._busy == name
+            button.text = _("Cancel") if active else texts[name]
+            button.enabled = active or not (missing or self._busy)
+            button.toolTip = _("Stop it, on the backend too") if active else missing or tips[name]
+        ui.dataProgress.visible = bool(self._busy)
 
     def check(self) -> None:
         """Ask the backend what is in the training set."""
-        self._run("check", lambda loopback: checkSteps(self.chosen(), loopback), self._showInfo)
+        chosen = self.chosen()
+        self._run(
+            "check",
+            lambda loopback, stopped, onProgress: checkSteps(chosen, loopback, stopped, onProgress),
+            lambda answer: self._showInfo(chosen, answer),
+        )
 
     def preview(self) -> None:
         """Ask the backend for samples and their distortions."""
 
-        def show(conversation):
-            _result, files = yield from conversation
-            return (yield from previewNodeSteps(files))
+        def steps(loopback: bool, stopped: Callable, onProgress: Callable):
+            return previewSteps(self.chosen(), loopback, *self._method(), stopped=stopped, onProgress=onProgress)
 
-        def steps(loopback: bool):
-            return show(previewSteps(self.chosen(), loopback, *self._method()))
+        self._run("preview", steps, self._showPreview)
 
-        self._run("preview", steps, self._previewed)
+    def cancel(self) -> None:
+        """The user waits no more for a check or a preview."""
+        self._leave()
+        self.update()
 
     def close(self) -> None:
         """Stop asking."""
         self._backend.changed.disconnect(self.update)
         self._watch.close()
         self.sets.close()
-        self._stop()
+        if self._question is not None:
+            self._question.stop()
+        self._leave()
 
-    def _stop(self) -> None:
-        if self._runner is not None:
-            self._runner.stop()
+    def _leave(self) -> None:
+        """Nobody waits any more for what was asked."""
+        if self._question is not None:
+            self._question.leave()
+        if self._showing is not None:
+            self._showing.stop()
+        self._question = self._showing = None
         self._busy = ""
 
     def forgetNodes(self) -> None:
         """The scene is closing."""
-        self._stop()
-        self.previewNodes = ()
+        self._leave()
+        self._about, self.previewNodes = None, ()
+        self.ui.dataSummary.visible = False
 
     def _run(self, name: str, steps: Callable, onDone: Callable) -> None:
         showError(self.ui.dataError, None)
-        self._busy = name
+        self._busy, self._about, self._settings = name, self._choice(), self._readSettings()
+        self._showProgress(0.0, _("Sending the images"))
         self.update()
         transport = self._backend.transport
         try:
-            conversation = steps(transport.sharesFiles)
+            self._question = Question(
+                lambda stopped, onProgress: steps(transport.sharesFiles, stopped, onProgress),
+                transport, onDone, self._failed, self._showProgress,
+            )  # fmt: skip
         except ValueError as error:  # the method's form holds a wrong value
             self._failed(error)
             return
-        self._runner = StepRunner(conversation, transport, onDone, self._failed)
-        self._runner.start()
+        self._question.start()
+
+    def _readSettings(self) -> Any:
+        """Method and settings; None while the form holds a wrong value."""
+        try:
+            return self._method()
+        except ValueError:
+            return None
+
+    def _choice(self) -> Any:
+        """What is chosen, also where it is not complete."""
+        if self._usesSpecs:
+            return [dict(values) for values in self.sets.specs], self.sets.weights.reference
+        return self.chosen()
 
     def _chosen(self) -> None:
-        self.ui.dataSummary.visible = False
-        showError(self.ui.dataError, None)
+        if self._choice() != self._about:  # signals come without a change, too
+            self._about = None
+            self._leave()
+            self.ui.dataSummary.visible = False
+            showError(self.ui.dataError, None)
         self.update()
         self.changed.emit()
 
+    def _showProgress(self, fraction: float, message: str) -> None:
+        bar = self.ui.dataProgress
+        bar.value = round(100 * fraction)
+        bar.format = f"{message} %p%" if message else "%p%"
+        bar.toolTip = message
+
     def _done(self) -> None:
+        self._question = self._showing = None
         self._busy = ""
         self.update()
 
@@ -221,13 +275,19 @@ class DataBox:
         self._done()
         showError(self.ui.dataError, error)
 
-    def _showInfo(self, answer) -> None:
+    def _showInfo(self, asked: TrainingSet, answer) -> None:
         self._done()
         info, files = answer
-        if self._usesSpecs:
-            self.sets.showReports(info, files)
-        self.ui.dataSummary.text = setsText(info["sets"]) if self._usesSpecs else summaryText(info)
+        if asked.sets:
+            self.sets.showReports(asked.sets, info, files)
+        self.ui.dataSummary.text = setsText(info["sets"]) if asked.sets else summaryText(info)
         self.ui.dataSummary.visible = True
+
+    def _showPreview(self, answer) -> None:
+        _result, files = answer
+        self._question = None
+        self._showing = StepRunner(previewNodeSteps(files), None, self._previewed, self._failed)
+        self._showing.start()
 
     def _previewed(self, nodes) -> None:
         self.previewNodes = nodes
@@ -239,5 +299,4 @@ class DataBox:
         made = [node.GetID() for node in volumesOfScene(everything=True) if isMade(node)]
         if list(selector.sortFilterProxyModel().hiddenNodeIDs) != made:
             selector.sortFilterProxyModel().hiddenNodeIDs = made
-        self.update()
-        self.changed.emit()  # the start button says what is missing, too
+        self._chosen()  # a ticked volume may have gone; and the start button says what is missing, too

@@ -67,7 +67,7 @@ class FinetuneBox(JobBox):
         )
         self.chosenChanged, self.heldOut = Signal(), frozenset
         ui = self.ui
-        self._parameterNode = self.models = self._continued = self._looking = None
+        self._parameterNode = self.models = self._continued = self._looking = self._planned = None
         self._round = ("", "")  # the model that is gone on from, and the job that does
         self._inputs = (ui.volumesTable, ui.channelsFrame)
         self.tasks = MethodBox(ui, knownTasks(), HIDDEN, CHIEF)
@@ -91,6 +91,7 @@ class FinetuneBox(JobBox):
         for part in (self.tasks, self.table, self.channels, self.columns):
             part.changed.connect(self._chosen)
         ui.networksSpin.connect("valueChanged(int)", lambda _count: self._chosen())
+        ui.modalityCombo.connect("currentIndexChanged(int)", lambda _index: self._chosen())
         self._watch = SceneWatch(self.refresh)
         self._setJob(
             ui.finetuneButton, _("Fine-tune"), _("Train the model on the ticked volumes"), _("Stop at the next step")
@@ -209,19 +210,23 @@ class FinetuneBox(JobBox):
             self.table.tick([volume for volume in node.labelledVolumes if volume is not None])
             self.models.select(node.startFrom)
             self.ui.networksSpin.value = node.networks
+            modality = self.ui.modalityCombo
+            modality.setCurrentIndex(max(0, modality.findData(node.taskModality)))
         self._parameterNode = node
         self._chosen()
 
     def forget(self) -> None:
-        """Nobody waits any more for what is being looked at or sent."""
+        """Nobody waits any more for what is being looked at, planned or sent."""
         if self._looking is not None:
             self._looking.stop()
+        self._planned = None
+        self.plan.forget()
         super().forget()
 
     def close(self) -> None:
         """The panel goes away: nobody asks any more; jobs go on."""
         super().close()
-        self.plan.forget()
+        self.plan.close()
         self._watch.close()
 
     def _look(self, steps: Steps, onDone: Callable) -> None:
@@ -249,9 +254,19 @@ class FinetuneBox(JobBox):
             device=self._backend.device, partial_weights=self.ui.partialCheck.checked, networks=self.networks,
         )  # fmt: skip
 
-    def _planSteps(self, sharesFiles: bool) -> Steps:
+    def _planSteps(self, sharesFiles: bool, stopped: Callable, onProgress: Callable) -> Steps:
         task, config = self.tasks.spec()
-        return planSteps(self.chosen(), sharesFiles, task, config, self.models.reference, device=self._backend.device)
+        return planSteps(
+            self.chosen(), sharesFiles, task, config, self.models.reference, stopped, onProgress,
+            device=self._backend.device,
+        )  # fmt: skip
+
+    def _forgetOldPlan(self) -> None:
+        """A plan is of the choice that it was asked about; signals come without a change, too."""
+        choice = (self.tasks.choice(), self.chosen(), self.models.reference)
+        if choice != self._planned:
+            self._planned = choice
+            self.plan.forget()
 
     def ownModel(self) -> dict[str, Any] | None:
         """The chosen model, or the newest one, of this task; None where there is none."""
@@ -276,7 +291,6 @@ class FinetuneBox(JobBox):
         if self.models is None:  # still being built
             return
         self.showError(None)
-        self.plan.forget()
         isSegmentation, node = learnsSegments(self.tasks.name), self._parameterNode
         self.ui.labelsFrame.visible, self.ui.channelsFrame.visible = not isSegmentation, isSegmentation
         self.ui.networksLabel.visible = self.ui.networksSpin.visible = isSegmentation
@@ -288,7 +302,8 @@ class FinetuneBox(JobBox):
             node.task, node.labelColumns = self.tasks.name, ",".join(self.columns.names)
             node.channelCount, node.channelNames = self.channels.count, self.ui.channelNamesEdit.text
             node.labelledVolumes, node.startFrom = list(self.table.volumes), self.models.reference
-            node.networks = self.ui.networksSpin.value
+            node.networks, node.taskModality = self.ui.networksSpin.value, chosen(self.ui.modalityCombo) or ""
+        self._forgetOldPlan()  # when the tables show the choice
         self.update()
         self.chosenChanged.emit()
 

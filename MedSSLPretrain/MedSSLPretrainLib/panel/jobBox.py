@@ -85,10 +85,10 @@ class JobBox(ActionBox):
         """
         raise NotImplementedError
 
-    def _send(self, _onProgress, onFinished, onFailed) -> StepRunner:
+    def _send(self, onProgress, onFinished, onFailed) -> StepRunner:
         transport = self._backend.transport
         steps = self._unlessCancelled(self._steps(transport.sharesFiles))
-        return StepRunner(steps, transport, onFinished, onFailed, self._isCancelling, _isPreparing).start()
+        return StepRunner(steps, transport, onFinished, onFailed, self._isCancelling, _isPreparing, onProgress).start()
 
     def _unlessCancelled(self, steps: Steps) -> Steps:
         """The conversation; a job that was asked for before the user cancelled is cancelled when it comes."""
@@ -114,7 +114,13 @@ class JobBox(ActionBox):
             action.button.text, action.button.toolTip = _("Cancel sending"), _("Stop sending; no job is started")
 
     def _updateStatus(self, wishes: list[str]) -> None:
-        self._statusLabel.text = "" if self.busy or self._running(*self.KINDS) else breakable(", ".join(wishes))
+        if not self.busy:  # else the label says how far the sending is
+            self._statusLabel.text = "" if self._running(*self.KINDS) else breakable(", ".join(wishes))
+        self._statusLabel.visible = bool(self._statusLabel.text)
+
+    def showProgress(self, fraction: float, message: str) -> None:
+        """Show how far the sending is."""
+        super().showProgress(fraction, message)
         self._statusLabel.visible = bool(self._statusLabel.text)
 
     def _runFinished(self, view) -> None:

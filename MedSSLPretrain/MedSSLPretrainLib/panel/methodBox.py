@@ -57,6 +57,8 @@ class MethodBox:
         """Show other methods; the choice and edits stay as far as these know them."""
         if methods == self.methods:
             return
+        if methods == self.methods:  # nothing is new, and no setting is to be seen at another value for a moment
+            return
         before = self.choice() if self.methods else None
         self.methods = methods
         combo = self.ui.methodCombo

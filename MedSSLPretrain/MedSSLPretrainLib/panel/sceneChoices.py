@@ -30,10 +30,13 @@ class SceneChoices:
         _restoreMethod(panel.methodBox, node.method, node.preset, node.config)
         _restoreMethod(panel.finetuneBox.tasks, node.task if node.taskPreset else "", node.taskPreset, node.taskConfig)
         volumes = [volume for volume in node.volumes if volume is not None]  # None: removed from the scene meanwhile
-        for volume in ui.volumesSelector.checkedNodes():
-            ui.volumesSelector.setCheckState(volume, qt.Qt.Unchecked)
+        ticked = ui.volumesSelector.checkedNodes()
+        for volume in ticked:  # those alone that change: what is known of a choice lasts as long as it
+            if volume not in volumes:
+                ui.volumesSelector.setCheckState(volume, qt.Qt.Unchecked)
         for volume in volumes:
-            ui.volumesSelector.setCheckState(volume, qt.Qt.Checked)
+            if volume not in ticked:
+                ui.volumesSelector.setCheckState(volume, qt.Qt.Checked)
         for combo, data in (
             (ui.sourceCombo, node.source), (ui.modalityCombo, node.modality), (ui.viewCombo, node.view),
         ):  # fmt: skip
@@ -61,8 +64,8 @@ class SceneChoices:
 
 
 def _restoreMethod(box, name: str, preset: str, config: str) -> None:
-    """A scene without a method leaves the one on the screen."""
-    if name:
+    """A scene without a method leaves the one on the screen; one with what is on it leaves that alone."""
+    if name and (name, preset, json.loads(config or "{}")) != box.choice():
         box.setChoice(name, preset, json.loads(config or "{}"))
 
 

@@ -17,7 +17,7 @@ from medssl.client import api
 from medssl.core.capabilities import EMBED, SEGMENT
 from medssl.core.errors import CatalogError
 from MedSSLPretrainLib.labels.labelledSet import learnsSegments
-from MedSSLPretrainLib.labels.labelledVolumes import mayBeUnlabelled, segmentationOf, volumesOfScene
+from MedSSLPretrainLib.labels.labelledVolumes import mayBeUnlabelled, segmentationOf, setSegmentation, volumesOfScene
 from MedSSLPretrainLib.labels.segmentClasses import commonClasses
 from MedSSLPretrainLib.rounds.roundTables import roundsText, scoreTitle, showCases, showRounds
 from MedSSLPretrainLib.runs.continueSteps import isJob
@@ -27,9 +27,14 @@ from MedSSLPretrainLib.runs.nextCaseSteps import NextCaseRun
 LABELLING = "MedSSL.labelling"  # attribute of a segmentation that was begun here
 
 
+def hasInference() -> bool:
+    """Whether the module that segments and opens the editor is loaded; its logic comes with its whole panel."""
+    return hasattr(slicer.modules, "medsslinference")
+
+
 def inferenceLogic():
-    """The logic of the module that segments and opens the editor; None where it is not loaded."""
-    return slicer.util.getModuleLogic("MedSSLInference") if hasattr(slicer.modules, "medsslinference") else None
+    """The logic of that module, for a click."""
+    return slicer.util.getModuleLogic("MedSSLInference")
 
 
 class RoundsBox(ActionBox):
@@ -42,7 +47,7 @@ class RoundsBox(ActionBox):
         backend: has `transport`, `device` and `changed`.
         finetune: the FinetuneBox, whose model is gone on from.
         uiFile: MedSSLRounds.ui.
-        inference: returns the logic of MedSSLInference, or None.
+        inference: returns the logic of MedSSLInference.
     """
 
     def __init__(self, frame, backend, finetune, uiFile, inference: Callable = inferenceLogic) -> None:
@@ -174,7 +179,7 @@ class RoundsBox(ActionBox):
                 _("write it into the table of Fine-tune: the task learns no segments"),
             ),
             (self._selected() is not None, _("ask for the next case and choose one")),
-            (self._inference() is not None, _("load the module MedSSL Inference")),
+            (hasInference(), _("load the module MedSSL Inference")),
         )
 
     def _mayBeCandidate(self, volume) -> bool:
@@ -224,6 +229,8 @@ class RoundsBox(ActionBox):
 
     def _labelled(self, opened) -> None:
         node, volume = opened
+        if segmentationOf(volume) is None:  # the user had chosen none for it
+            setSegmentation(volume, node)
         self.ui.roundsStatus.text = _("{name} is open. Correct it, then press Continue in Fine-tune.").format(
             name=node.GetName()
         )

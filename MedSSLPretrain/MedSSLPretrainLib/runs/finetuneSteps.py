@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from MedSSLLib.channels.channelNodes import channelSteps
-from MedSSLLib.scene.volumeExport import ijkToRas, sendSteps
+from MedSSLLib.scene.volumeExport import ijkToRas, sendingOf, sendSteps
 from MedSSLLib.steps import Pause, Steps, resultSteps
 
 from medssl.client import api, volumes
@@ -40,12 +41,19 @@ def finetuneSteps(
 
 
 def planSteps(
-    chosen: LabelledSet, loopback: bool, task: str, config: dict[str, Any], startFrom: str, **spec: Any
+    chosen: LabelledSet,
+    loopback: bool,
+    task: str,
+    config: dict[str, Any],
+    startFrom: str,
+    stopped: Callable[[], bool] = lambda: False,
+    onProgress: Callable[[float, str], None] = lambda *_: None,
+    **spec: Any,
 ) -> Steps:
-    """Ask how it would be trained; returns rows (what, which). Arguments and errors: see `jobSteps`."""
+    """Ask how it would be trained; returns rows (what, which). Arguments and errors: see `jobSteps` and `resultSteps`."""
     job = yield from jobSteps(chosen, loopback, task, config, startFrom, **spec)
     request = PlanRequest(job.data, job.method, job.config, job.start_from, job.device)
-    result = yield from resultSteps((yield api.plan(request)))
+    result = yield from resultSteps((yield api.plan(request)), stopped, onProgress)
     return [(row["what"], row["which"]) for row in result.table]
 
 
@@ -104,6 +112,7 @@ def dataSteps(chosen: LabelledSet, loopback: bool, classes) -> Steps:
         masks.append(volumes.nrrd_bytes(array, ijkToRas(volume)))
     refs = []
     for number, (volume, patient) in enumerate(zip(chosen.volumes, patients(chosen.volumes))):
+        yield sendingOf(number, len(chosen.volumes))
         further = chosen.further[number] if chosen.further else ()
         ref = yield from channelSteps(volume, further, loopback)
         if further:  # the modality that was stated is that of the ticked volumes

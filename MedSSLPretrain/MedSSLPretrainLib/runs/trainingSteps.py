@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from MedSSLLib.scene.volumeExport import isFlat, uploadSteps
+from MedSSLLib.scene.volumeExport import isFlat, sendingOf, uploadSteps
 from MedSSLLib.steps import Steps, fileSteps, resultSteps
 from slicer.i18n import tr as _
 
@@ -49,24 +50,47 @@ def dataSteps(chosen: TrainingSet, loopback: bool) -> Steps:
             _("training set"), _("is empty"), _("Choose volumes, a folder, a table or dataset specs"), code="no-images"
         )
     refs = []
-    for node in chosen.volumes:
+    for number, node in enumerate(chosen.volumes):
+        yield sendingOf(number, len(chosen.volumes))
         refs.append((yield from uploadSteps(node, loopback, "" if isFlat(node) else chosen.view)))
     return DataSpec(
         path=chosen.path, modality=chosen.modality, volumes=tuple(refs), exclude=chosen.exclude, sets=chosen.sets
     )
 
 
-def checkSteps(chosen: TrainingSet, loopback: bool) -> Steps:
-    """What is in the training set; returns (ResultStatus.info, {name: bytes} of its pictures: contact sheets)."""
+def checkSteps(
+    chosen: TrainingSet,
+    loopback: bool,
+    stopped: Callable[[], bool] = lambda: False,
+    onProgress: Callable[[float, str], None] = lambda *_: None,
+) -> Steps:
+    """What is in the training set; returns (ResultStatus.info, {name: bytes} of its pictures: contact sheets).
+
+    Args:
+        stopped, onProgress: as of `resultSteps`.
+    """
     data = yield from dataSteps(chosen, loopback)
-    result = yield from resultSteps((yield api.check(CheckRequest(data))))
+    result = yield from resultSteps((yield api.check(CheckRequest(data))), stopped, onProgress)
     return result.info, (yield from fileSteps(result, ".png"))
 
 
-def previewSteps(chosen: TrainingSet, loopback: bool, method: str, config: dict[str, Any], count: int = 4) -> Steps:
-    """Sub-volumes, or crops of radiographs, and their distortions; returns (ResultStatus, {name: bytes})."""
+def previewSteps(
+    chosen: TrainingSet,
+    loopback: bool,
+    method: str,
+    config: dict[str, Any],
+    count: int = 4,
+    stopped: Callable[[], bool] = lambda: False,
+    onProgress: Callable[[float, str], None] = lambda *_: None,
+) -> Steps:
+    """Sub-volumes, or crops of radiographs, and their distortions; returns (ResultStatus, {name: bytes}).
+
+    Args:
+        stopped, onProgress: as of `resultSteps`.
+    """
     data = yield from dataSteps(chosen, loopback)
-    result = yield from resultSteps((yield api.preview(PreviewRequest(data, method, config, count))))
+    request = PreviewRequest(data, method, config, count)
+    result = yield from resultSteps((yield api.preview(request)), stopped, onProgress)
     return result, (yield from fileSteps(result, ".nrrd"))
 
 

@@ -96,6 +96,34 @@ def test_choices_are_kept_in_the_scene(two, make_pretrain, process_until):
     assert box.ui.volumesTable.item(1, 1).text() == "1" and box.models.reference == "/models/Genesis.pt"
 
 
+def test_no_segmentation_is_a_choice(two, process_until):
+    ui = two.box.ui
+
+    def choose(row, data) -> None:
+        combo = ui.volumesTable.cellWidget(row, 1)
+        combo.setCurrentIndex(combo.findData(data))
+        combo.activated.emit(combo.currentIndex)
+        slicer.app.processEvents()
+
+    choose(0, "")
+    assert ui.volumesTable.cellWidget(0, 1).currentText == "(none)" and two.box.table.segmentations[0] is None
+    assert "chest 1: has no segmentation." in ui.finetuneStatus.text and not ui.finetuneButton.enabled
+    ui.tickAllButton.click()
+    process_until(lambda: [node.GetName() for node in two.box.table.volumes] == ["chest 2"])
+    choose(0, two.pairs[0][1].GetID())
+    tick(two, 0)
+    assert two.box.table.segmentations == tuple(node for _volume, node in two.pairs) and ui.finetuneButton.enabled
+
+
+def test_the_modality_is_kept_in_the_scene_and_the_plan_is_of_it(two, make_pretrain, process_until):
+    ui = two.box.ui
+    ui.planButton.click()
+    process_until(lambda: "resenc" in ui.planLabel.text)
+    ui.modalityCombo.setCurrentIndex(ui.modalityCombo.findData("MR"))
+    assert not ui.planLabel.visible
+    assert make_pretrain(two.server).panel.finetuneBox.chosen().modality == "MR"
+
+
 def test_dicom_knows_the_patient(two, process_until):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "Smith")

@@ -69,6 +69,13 @@ def label(panel, process_until, propose: bool):
     return panel.inference.edited[-1]
 
 
+def test_the_other_panel_is_not_built_for_a_button(load_module, tuning, monkeypatch):
+    load_module("MedSSLInference")
+    monkeypatch.setattr(slicer.util, "getModuleLogic", lambda name: pytest.fail(f"{name} is built"))
+    tuning.panel.update()
+    assert "load the module" not in tuning.panel.roundsBox.ui.labelButton.toolTip
+
+
 def test_before_the_first_round_the_section_says_what_is_missing(tuning, grab):
     box = tuning.panel.roundsBox
     box.section.collapsed = False

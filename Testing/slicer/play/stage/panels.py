@@ -132,7 +132,7 @@ class Pretrain(_Panel):
         """Click *Check* and wait; returns the summary."""
         assert self.ui.checkButton.enabled, f"cannot check: {self.ui.checkButton.toolTip}"
         self.ui.checkButton.click()
-        yield from stage.until(lambda: self.ui.checkButton.enabled or self.ui.dataError.visible, "the check", 300)
+        yield from stage.until(lambda: not self.data.busy, "the check", 300)
         yield 0.3
         assert not self.ui.dataError.visible, self.ui.dataError.text
         return self.ui.dataSummary.text
@@ -142,7 +142,7 @@ class Pretrain(_Panel):
         assert self.ui.previewButton.enabled, f"cannot preview: {self.ui.previewButton.toolTip}"
         self.ui.previewButton.click()
         yield 0.1
-        yield from stage.until(lambda: self.ui.previewButton.enabled, "the preview", 300)
+        yield from stage.until(lambda: not self.data.busy, "the preview", 300)
         assert not self.ui.dataError.visible, self.ui.dataError.text
         return self.data.previewNodes
 
