@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Union
 
 import slicer
 from slicer.i18n import tr as _
@@ -64,6 +64,11 @@ class MedSSLInference(ScriptedLoadableModule):
             watchScene()
 
 
+# An image of the scene; pictures are vector volumes. Slicer's wrapper gives selectors the node types of their parameters, whatever
+# the .ui file says, and knows no unions written with a bar.
+ImageNode = Union[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLVectorVolumeNode]  # noqa: UP007
+
+
 @parameterNodeWrapper
 class MedSSLInferenceParameterNode:
     """The panel's choices; saved with the scene."""
@@ -95,13 +100,17 @@ class MedSSLInferenceParameterNode:
     placesOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
     placesControl: bool
     placesCount: Annotated[int, WithinRange(1, 100)] = 8
-    segmentVolume: slicer.vtkMRMLScalarVolumeNode
+    segmentVolume: ImageNode
     segmentMirror: bool
     segmentUncertainty: bool
     predictImages: list[slicer.vtkMRMLScalarVolumeNode]
     predictView: str
-    retrieveVolume: slicer.vtkMRMLScalarVolumeNode
+    predictTestTime: str
+    predictFindings: str
+    saliencyMethod: str = "grad-cam"
+    retrieveVolume: ImageNode
     retrieveAmong: str
+    retrieveView: str
     retrieveCount: Annotated[int, WithinRange(1, 200)] = 8
     retrieveSamePatient: bool
 

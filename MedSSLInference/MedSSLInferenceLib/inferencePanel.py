@@ -40,6 +40,7 @@ class InferencePanel:
     def __init__(self, ui, logic, backend, layoutManager: Callable, openEditor: Callable) -> None:
         self.ui, self._logic, self._backend, self._parameterNode = ui, logic, backend, None
         self._boxes: tuple = ()
+        self._folded = ""  # the model that the sections were last unfolded or folded for
         self.models = ModelChoice(ui.modelCombo, ui.weightPath, self._onModel)
         common = (logic, self.models, layoutManager, lambda: backend.device)
         self.restore = RestoreBox(ui, *common)
@@ -114,21 +115,23 @@ class InferencePanel:
         self.ui.modelCard.text = breakable(card)
         self.ui.modelCard.visible = bool(card)
         self._modelStep.summarize(title or _("No model chosen"))
+        model = self.models.reference if self.models.method else ""
+        isOther, self._folded = model != self._folded, model
         for box in self._boxes:
-            self._setSection(box)
+            self._setSection(box, isOther)
             box.update()
 
     def _modelNames(self) -> dict[str, str]:
         return {model["model"]: model["name"] for model in self.models.models}
 
-    def _setSection(self, box) -> None:
-        """A section that the chosen model cannot serve is closed and says why; one that it can serve opens."""
+    def _setSection(self, box, isOther: bool) -> None:
+        """A section that the chosen model cannot serve is closed and says why; one that another model than before can serve opens."""
         section, fits = box.section, self.models.can(*box.NEEDS)
         section.enabled = fits
         wanted = _(" or ").join(methodTitle(name) for name in makers(*box.NEEDS))
         rule = _("The chosen model is of {other}; this needs one of {method}")
         section.toolTip = "" if fits else rule.format(other=methodTitle(self.models.method), method=wanted)
-        if self.models.method and (box.OPENS or not fits):
+        if isOther and self.models.method and (box.OPENS or not fits):
             section.collapsed = not fits
 
     def _showError(self, error: Exception | None) -> None:

@@ -196,9 +196,10 @@ def test_a_segmentation_lies_over_its_own_image_only(found, other, flat):
 def edited(load_module, scene):
     """A segmentation of a T1, and a FLAIR, a T2 and another patient's CT in the scene; the T1 is shown."""
     load_module("MedSSLInference")
-    from MedSSLInference import MedSSLInferenceLogic
     from MedSSLInferenceLib.scene.overlayViews import overlayViews
     from MedSSLInferenceLib.scene.segmentationNodes import emptySegmentation
+
+    from MedSSLInference import MedSSLInferenceLogic
 
     MedSSLInferenceLogic()
     t1, flair, t2, ct = (phantoms.volume(name, (24, 20, 16)) for name in ("t1", "flair", "t2", "ct"))

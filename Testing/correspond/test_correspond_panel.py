@@ -193,3 +193,12 @@ def test_landmark_errors_of_few_patients_have_no_interval(ready):
     assert (
         ready.ui.landmarksTable.item(0, 2).text() == "0.5 (54%)" and "median 0.5, within a patch 54%, mean 0.5" in tip
     )
+
+
+def test_results_are_there_after_a_visit_to_another_module(found, process_until):
+    found.finish(found.ui.correspondButton, process_until)
+    state, ticked = found.box.state, found.box.form.images
+    found.widget.exit()
+    found.widget.enter()
+    slicer.app.processEvents()
+    assert (found.box.state, found.box.form.images) == (state, ticked)

@@ -145,6 +145,7 @@ class _Parameter:
     isNode: bool
     default: Any
     rules: tuple
+    nodeTypes: tuple[str, ...] = ()  # class names, of a union's members too
 
     def initialise(self, node) -> None:
         if not self.isNode and node.GetParameter(self.name) == "":
@@ -189,14 +190,17 @@ def _parameter(name: str, hint, wrapped: type) -> _Parameter:
         rules = tuple(rest)
     isList = typing.get_origin(hint) is list
     kind = typing.get_args(hint)[0] if isList else hint
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+    nodeTypes = tuple(k.__name__ for k in (typing.get_args(kind) or (kind,)) if k.__name__.startswith("vtkMRML"))
+    if typing.get_origin(kind) is types.UnionType:
+        raise TypeError(f"{wrapped.__name__}.{name}: real Slicer knows typing.Union, no types joined by a bar")
+    if typing.get_origin(kind) is typing.Union:
         kind = next(k for k in typing.get_args(kind) if k is not type(None))
     isNode = kind.__name__.startswith("vtkMRML")
     if not isNode and (kind not in (str, int, float, bool) or isList):
         raise TypeError(f"{wrapped.__name__}.{name}: the test harness does not bind {hint}")
     declared = next((r.value for r in rules if isinstance(r, Default)), None)
     default = getattr(wrapped, name, declared if declared is not None else (None if isNode else kind()))
-    return _Parameter(name, kind, isList, isNode, default, rules)
+    return _Parameter(name, kind, isList, isNode, default, rules, nodeTypes)
 
 
 #: class name of a widget -> (property or getter, setter, signal)
@@ -219,6 +223,8 @@ class _Link:
         self.attribute, self.signal = _BINDINGS[widget.className()]
         if widget.className() == "QSpinBox":  # real Slicer forgets the range of the .ui file
             widget.minimum, widget.maximum = -(2**31), 2**31 - 1
+        if self.attribute == "node":  # ... and the node types
+            widget.nodeTypes = list(parameter.nodeTypes)
         for rule in parameter.rules:
             if isinstance(rule, WithinRange):
                 widget.minimum, widget.maximum = rule.minimum, rule.maximum

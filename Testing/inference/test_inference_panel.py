@@ -85,6 +85,36 @@ def test_region_of_interest(ready, scene, process_until):
     assert ready.box.restoration.restored.GetImageData().GetDimensions() == (64, 64, 32)
 
 
+def test_results_and_folded_sections_are_there_after_a_visit_to_another_module(ready, process_until):
+    ready.finish(ready.ui.applyButton, process_until)
+    said = ready.ui.restoreStatus.text
+    ready.box.section.collapsed, ready.sections.segment.section.collapsed = True, False
+    ready.widget.exit()
+    ready.widget.enter()
+    slicer.app.processEvents()
+    assert said and ready.ui.restoreStatus.text == said and ready.box.state == "finished"
+    assert ready.box.section.collapsed and not ready.sections.segment.section.collapsed, "as the user left them"
+
+
+def test_a_new_region_is_the_middle_of_the_volume(ready, scene, process_until):
+    selector = ready.ui.roiSelector
+    roi = selector.addNode()
+    selector.nodeAddedByUser.emit(roi)
+    assert roi.GetDisplayNode().GetHandlesInteractive() and min(roi.GetSize()) > 0
+    ready.finish(ready.ui.applyButton, process_until)
+    shape = ready.source.GetImageData().GetDimensions()
+    least = (64, 64, 32)
+    for (start, stop), size, small in zip(ready.server.asked[-1].roi, shape, least):
+        assert stop - start == max(size // 2, min(small, size)) and abs(start + stop - size) <= 1
+
+
+def test_a_region_without_extent_is_refused(ready, scene, process_until):
+    ready.ui.roiSelector.setCurrentNode(scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "never drawn"))
+    ready.finish(ready.ui.applyButton, process_until, state="failed")
+    text = ready.ui.restoreError.text
+    assert "never drawn" in text and "no voxel inside" in text and "Create new ROI" in text and not ready.server.asked
+
+
 def test_running_shows_progress_and_cancels(ready, scene, process_until, grab):
     ready.server.polls = None
     before = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")

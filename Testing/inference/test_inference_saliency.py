@@ -122,6 +122,19 @@ def test_asking_again_replaces_the_map(predicted, scene, process_until):
     assert not first.label.GetDisplayNode().GetVisibility() and other.label.GetDisplayNode().GetVisibility()
 
 
+def test_the_view_looks_as_before_once_it_shows_another_image(predicted, process_until):
+    ct, composite, node = phantoms.volume("ct"), red().mrmlSliceCompositeNode(), red().mrmlSliceNode()
+    composite.SetBackgroundVolumeID(ct.GetID())
+    node.SetOrientation("Coronal")
+    before = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())[:3, :3].copy()
+    for number in (3, 4):  # a second map is of the same turned view
+        predicted.ui.predictTable.setCurrentCell(number, 0)
+        predicted.finish(predicted.ui.whereButton, process_until)
+        assert not np.allclose(slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())[:3, :3], before)
+    composite.SetBackgroundVolumeID(ct.GetID())
+    process_until(lambda: np.allclose(slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())[:3, :3], before))
+
+
 def test_failures_are_shown(predicted, scene, process_until):
     predicted.ui.predictTable.setCurrentCell(3, 0)
     predicted.server.fails = WeightsError("model", "gives no saliency map", "Choose an Ark")

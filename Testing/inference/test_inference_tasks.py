@@ -57,6 +57,17 @@ def test_only_images_are_offered(panel, scene):
         assert [selector.nodeFromIndex(n) for n in range(selector.nodeCount())] == [ct]
 
 
+def test_grey_pictures_are_offered(panel, scene):
+    """They are vector volumes; a parameter's type decides what its selector offers, not the .ui file."""
+    picture = scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "picture")
+    slicer.util.updateVolumeFromArray(picture, np.zeros((1, 20, 20, 3), np.uint8))
+    for selector in (panel.segment.ui.segmentSelector, panel.sections.retrieve.ui.retrieveSelector):
+        selector.setCurrentNode(picture)
+        assert selector.currentNode() is picture
+    node = panel.widget.logic.getParameterNode()
+    assert node.segmentVolume is picture and node.retrieveVolume is picture
+
+
 def test_segment(ready, scene, process_until, grab):
     from MedSSLLib.scene.labelMaps import isCorrected, labelArray
 
@@ -357,6 +368,26 @@ def test_choices_live_in_the_scene(ready, radiographs):
     assert node.segmentVolume is ready.source and node.segmentMirror and node.predictImages == radiographs
     slicer.mrmlScene.Clear(0)
     assert ready.segment.segmented is None and not ready.segment.ui.segmentButton.enabled
+
+
+def test_how_to_predict_and_search_is_kept_with_the_scene(panel, scene):
+    ui, retrieve = panel.predict.ui, panel.sections.retrieve.ui
+    combos = (ui.testTimeCombo, ui.saliencyMethodCombo, retrieve.retrieveViewCombo)
+    first = [combo.currentIndex for combo in combos]
+    for combo in combos:
+        combo.setCurrentIndex(combo.count - 1 if combo.currentIndex != combo.count - 1 else 0)
+    ui.findingsEdit.text = "Effusion"
+    node = panel.widget.logic.getParameterNode()
+    kept = (node.predictTestTime, node.saliencyMethod, node.retrieveView, node.predictFindings)
+    assert kept == (*(combo.itemData(combo.currentIndex) for combo in combos), "Effusion")
+    scene.Clear(0)
+    assert [combo.currentIndex for combo in combos] == first and ui.findingsEdit.text == ""
+    node = panel.widget.logic.getParameterNode()
+    panel.widget.exit()
+    node.predictTestTime, node.saliencyMethod, node.retrieveView, node.predictFindings = kept
+    panel.widget.enter()
+    assert tuple(combo.itemData(combo.currentIndex) for combo in combos) == kept[:3]
+    assert ui.findingsEdit.text == "Effusion"
 
 
 @pytest.fixture

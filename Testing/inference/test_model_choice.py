@@ -88,3 +88,20 @@ def test_the_model_folds_once_with_its_first_use(make_inference, process_until):
     assert not panel.top.modelSection.collapsed, "whoever opens it again finds it open"
     panel.ui.segmentSection.collapsed = True
     assert panel.box.step.label.visible and "segmentation" in panel.box.step.label.text
+
+
+def test_a_model_chosen_before_the_backend_is_up_is_found_when_it_lists_its_models(make_inference, process_until):
+    """As when a scene is opened first: its parameter node names a job."""
+    panel = make_inference(TaskServer(), "segment")
+    panel.widget.logic.getParameterNode().model = LUNGS
+    panel.widget.exit()
+    panel.widget.enter()
+    models, top = panel.sections.models, panel.top
+    assert models.reference == LUNGS
+    panel.connect(process_until)
+    assert top.modelCombo.itemData(top.modelCombo.currentIndex) == LUNGS and models.model is not None
+    assert not top.weightPath.visible
+    models.select("/data/weights.safetensors")
+    panel.sections.refreshModels()
+    process_until(lambda: not top.modelError.visible)
+    assert models.reference == "/data/weights.safetensors" and top.weightPath.visible, "a file stays one"

@@ -28,15 +28,16 @@ class ChannelRows:
 
     Args:
         frame: an empty widget with a QFormLayout.
-        changed: called when the user has chosen a channel, or the scene's volumes are others.
+        changed: called when the user has chosen a channel.
+        update: called when nodes have come or gone, which maybe are no channels at all.
     """
 
-    def __init__(self, frame, changed: Callable[[], None]) -> None:
+    def __init__(self, frame, changed: Callable[[], None], update: Callable[[], None]) -> None:
         self._frame, self._changed = frame, changed
         self._names: tuple[str, ...] = ()
         self._volume, self.combos = None, ()
         self._shown: tuple = ()
-        self._watch = SceneWatch(self._onScene)
+        self._watch = SceneWatch(update)
         frame.visible = False
 
     @property
@@ -92,6 +93,3 @@ class ChannelRows:
             label.setToolTip(name)
             layout.addRow(label, combo)
         self._frame.visible = bool(self.combos)
-
-    def _onScene(self) -> None:
-        self._changed()

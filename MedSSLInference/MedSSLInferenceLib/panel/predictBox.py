@@ -56,7 +56,9 @@ class PredictBox(InspectionBox):
         fillCombo(ui.predictViewCombo, {**viewTitles(), "": _("3D volumes (as they are)")})
         fillCombo(ui.saliencyMethodCombo, saliencyTitles())
         self._ticked = TickedNodes(ui.predictSelector, self._onChoice)
-        ui.predictViewCombo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
+        for combo in (ui.predictViewCombo, ui.testTimeCombo, ui.saliencyMethodCombo):
+            combo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
+        ui.findingsEdit.connect("textChanged(QString)", lambda _text: self._onChoice())
         ui.saliencyOpacitySlider.connect("valueChanged(double)", self._onOpacity)
         ui.saliencyFrame.visible = False
         predict = Action(
@@ -83,8 +85,13 @@ class PredictBox(InspectionBox):
         super().update()
 
     def _takeChoices(self, parameterNode) -> None:
-        combo = self.ui.predictViewCombo
-        combo.setCurrentIndex(max(0, combo.findData(parameterNode.predictView)))
+        ui = self.ui
+        for combo, value in (
+            (ui.predictViewCombo, parameterNode.predictView), (ui.testTimeCombo, parameterNode.predictTestTime),
+            (ui.saliencyMethodCombo, parameterNode.saliencyMethod),
+        ):  # fmt: skip
+            combo.setCurrentIndex(max(0, combo.findData(value)))
+        ui.findingsEdit.text = parameterNode.predictFindings
         for node in parameterNode.predictImages:
             if node is not None:
                 self.ui.predictSelector.check(node)
@@ -95,9 +102,12 @@ class PredictBox(InspectionBox):
         self.ui.saliencyFrame.visible = False
 
     def _onChoice(self) -> None:
-        nodes, view = list(self.ui.predictSelector.checkedNodes()), chosen(self.ui.predictViewCombo)
-        if self._parameterNode is not None:
-            self._parameterNode.predictImages, self._parameterNode.predictView = nodes, view
+        ui, kept = self.ui, self._parameterNode
+        nodes = list(ui.predictSelector.checkedNodes())
+        if kept is not None:
+            kept.predictImages, kept.predictView = nodes, chosen(ui.predictViewCombo)
+            kept.predictTestTime, kept.saliencyMethod = chosen(ui.testTimeCombo), chosen(ui.saliencyMethodCombo)
+            kept.predictFindings = ui.findingsEdit.text
         has3d = not all(isFlat(node) for node in nodes)
         self.ui.predictViewLabel.visible = self.ui.predictViewCombo.visible = has3d
         self.update()

@@ -9,6 +9,7 @@ from MedSSLLib.widgets.modelChoice import chosen, fillCombo
 from slicer.i18n import tr as _
 
 from MedSSLInferenceLib.scene.overlayViews import bindRegion, isBound
+from MedSSLInferenceLib.scene.regionOfInterest import hasExtent, placeInMiddle
 
 
 def distortionTitles() -> dict[str, str]:
@@ -37,7 +38,7 @@ class RestoreForm:
             fillCombo(combo, titles)
             combo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
         ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._onVolume())
-        ui.roiSelector.connect("nodeAddedByUser(vtkMRMLNode*)", self._onRegion)
+        ui.roiSelector.connect("nodeAddedByUser(vtkMRMLNode*)", self._onNewRegion)
 
     @property
     def volumeNode(self):
@@ -75,7 +76,7 @@ class RestoreForm:
             ):
                 combo.setCurrentIndex(max(0, combo.findData(value)))
         self._parameterNode = parameterNode
-        self._onChoice()
+        self._keep()
 
     def _onVolume(self) -> None:
         roi = self._ui.roiSelector.currentNode()
@@ -83,14 +84,23 @@ class RestoreForm:
             self._onRegion(roi)
         self._changed()
 
+    def _onNewRegion(self, roi) -> None:
+        """The selector adds regions without a place or a size."""
+        if self.volumeNode is not None and self.volumeNode.GetImageData() is not None and not hasExtent(roi):
+            placeInMiddle(roi, self.volumeNode)
+        self._onRegion(roi)
+
     def _onRegion(self, roi) -> None:
         """A region that was drawn here belongs to the chosen volume: it is drawn over that one alone."""
         if self.volumeNode is not None:
             bindRegion(roi, self.volumeNode)
 
     def _onChoice(self) -> None:
+        self._keep()
+        self._changed()
+
+    def _keep(self) -> None:
         node = self._parameterNode
         if node is not None:
             node.distortion = chosen(self._ui.distortionCombo)
             node.fidelity = chosen(self._ui.fidelityCombo)
-        self._changed()

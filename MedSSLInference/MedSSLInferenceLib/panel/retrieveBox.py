@@ -43,6 +43,7 @@ class RetrieveBox(InspectionBox):
         self.gallery = CaseGallery(ui.caseGallery, self._onCase, self._onOpened)
         self.gallery.clear()
         ui.retrieveSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._onChoice())
+        ui.retrieveViewCombo.connect("currentIndexChanged(int)", lambda _index: self._onChoice())
         ui.amongPath.connect("currentPathChanged(QString)", lambda _path: self._onChoice())
         ui.amongFolderButton.connect("clicked(bool)", lambda _checked: self._chooseFolder())
         find = Action(
@@ -61,6 +62,8 @@ class RetrieveBox(InspectionBox):
 
     def _takeChoices(self, parameterNode) -> None:
         self.ui.amongPath.currentPath = parameterNode.retrieveAmong
+        combo = self.ui.retrieveViewCombo
+        combo.setCurrentIndex(max(0, combo.findData(parameterNode.retrieveView)))
 
     def _forgetResults(self) -> None:
         self.found = self.loaded = None
@@ -71,6 +74,7 @@ class RetrieveBox(InspectionBox):
         ui, node = self.ui, self.ui.retrieveSelector.currentNode()
         if self._parameterNode is not None:
             self._parameterNode.retrieveAmong = ui.amongPath.currentPath
+            self._parameterNode.retrieveView = chosen(ui.retrieveViewCombo)
         ui.retrieveViewLabel.visible = ui.retrieveViewCombo.visible = node is not None and not isFlat(node)
         self.update()
 

@@ -35,7 +35,7 @@ class SegmentBox(InspectionBox):
         super().__init__(loadInto(frame, UI_FOLDER / "MedSSLSegment.ui", "segmentSelector"), "segment", *common)
         self.segmented, self._openEditor = None, openEditor
         ui = self.ui
-        self.channels = ChannelRows(ui.channelsFrame, self._onChannels)
+        self.channels = ChannelRows(ui.channelsFrame, self._chose, self.update)
         self._volumeTitle, self._mirrorTip = ui.segmentLabel.text, ui.mirrorCheck.toolTip
         self._inputs = (ui.segmentSelector, ui.mirrorCheck, ui.uncertaintyCheck, ui.channelsFrame)
         ui.segmentSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._chose())
@@ -68,9 +68,6 @@ class SegmentBox(InspectionBox):
         """The panel goes away."""
         super().close()
         self.channels.close()
-
-    def _onChannels(self) -> None:
-        self._chose()
 
     def _forgetResults(self) -> None:
         self.segmented = None

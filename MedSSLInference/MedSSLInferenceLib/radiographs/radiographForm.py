@@ -83,10 +83,14 @@ class RadiographForm:
     def choose(self, images) -> None:
         """Tick these images and no others."""
         selector = self._ui.imagesSelector
+        others = [node for node in self.images if node not in images]
+        missing = [node for node in images if node not in self.images]
+        if not (others or missing):  # what was found out about these images still counts
+            return
         self._taking = True
-        for node in selector.checkedNodes():
+        for node in others:
             selector.setCheckState(node, qt.Qt.Unchecked)
-        for node in images:
+        for node in missing:
             selector.setCheckState(node, qt.Qt.Checked)
         self._taking = False
         self._onChoice()
@@ -109,15 +113,17 @@ class RadiographForm:
                 combo.setCurrentIndex(max(0, combo.findData(value)))
             self.choose([node for node in parameterNode.radiographs if node is not None])
         self._parameterNode = parameterNode
-        self._onChoice()
+        self._keep()
 
     def _onChoice(self) -> None:
-        if self._taking:
-            return
+        if not self._taking:
+            self._keep()
+            self._changed()
+
+    def _keep(self) -> None:
         ui, node = self._ui, self._parameterNode
         if node is not None:
             node.radiographs = self.images
             node.radiographView, node.dense, node.mapMethod = self.view, self.dense, chosen(ui.mapCombo)
         has3d = any(not isFlat(image) for image in self.images)
         ui.viewCombo.visible = ui.viewLabel.visible = has3d
-        self._changed()

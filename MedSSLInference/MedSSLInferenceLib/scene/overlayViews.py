@@ -6,8 +6,10 @@ other in the scene: without this, one patient's results lie over the next patien
 
 from __future__ import annotations
 
+import qt
 import slicer
 import vtk
+from MedSSLLib.channels.channelNodes import CHANNEL
 from MedSSLLib.scene.volumeExport import isFlat
 
 IMAGE, SOURCE = "MedSSL.image", "MedSSL.source"  # references: the image that a result was computed from
@@ -45,7 +47,7 @@ def bindOverlay(node) -> None:
         node.SetAttribute(OVERLAY, "1")
     if not _composites():
         return
-    views = [] if isFree else _viewsOf(image) or [NOWHERE]
+    views = [] if isFree else _viewsOf(image, _accepted(node, image)) or [NOWHERE]
     for number in range(node.GetNumberOfDisplayNodes()):
         display = node.GetNthDisplayNode(number)
         if display is not None and list(display.GetViewNodeIDs()) != views:
@@ -88,12 +90,34 @@ def _composites() -> list:
     return slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
 
 
-def _viewsOf(image) -> list[str]:
-    """IDs of the slice views that show an image, and for a 3D one those of the 3D views, where nothing lies over a slice."""
+def _editors() -> list:
+    return slicer.util.getNodesByClass("vtkMRMLSegmentEditorNode")
+
+
+def _accepted(node, image) -> set[str]:
+    """IDs of the volumes that a result may be drawn over.
+
+    Those are its image, and of a segmentation of a 3D volume also what the user said belongs to it: the image's further channels,
+    and the source volume that Segment Editor has for this segmentation.
+    """
+    accepted = {image.GetID()} if image is not None else set()
+    if image is None or isFlat(image) or not isinstance(node, slicer.vtkMRMLSegmentationNode):
+        return accepted
+    roles = [role for role in _referenceRoles(image) if role.startswith(CHANNEL)]
+    accepted |= {image.GetNodeReferenceID(role) for role in roles} | overlayViews.sourcesOf(node)
+    return accepted - {None}
+
+
+def _referenceRoles(node) -> list[str]:
+    return [node.GetNthNodeReferenceRole(number) for number in range(node.GetNumberOfNodeReferenceRoles())]
+
+
+def _viewsOf(image, accepted: set[str]) -> list[str]:
+    """IDs of the slice views that show a volume of these, and for a 3D image those of the 3D views, where nothing lies over a slice."""
     if image is None:
         return []
     flat = isFlat(image)
-    shown = {one.GetLayoutName() for one in _composites() if image.GetID() in _layers(one, flat)}
+    shown = {one.GetLayoutName() for one in _composites() if accepted & {*_layers(one, flat)}}
     views = [one for one in slicer.util.getNodesByClass("vtkMRMLSliceNode") if one.GetLayoutName() in shown]
     views += [] if flat else slicer.util.getNodesByClass("vtkMRMLViewNode")
     return [view.GetID() for view in views]
@@ -105,12 +129,21 @@ def _layers(composite, flat: bool) -> tuple:
     return (background,) if flat else (background, composite.GetForegroundVolumeID())
 
 
+def _edited(editor) -> tuple:
+    """IDs of the segmentation and the source volume that Segment Editor has, each "" without one."""
+    nodes = editor.GetSegmentationNode(), editor.GetSourceVolumeNode()
+    return tuple(node.GetID() if node is not None else "" for node in nodes)
+
+
 class OverlayViews:
-    """Keeps results bound while views show other images, images go, and scenes are loaded."""
+    """Keeps results bound while views show other images, images go, scenes are loaded, and segmentations are edited."""
 
     def __init__(self) -> None:
         self._sceneTags: list[int] = []
-        self._observed: dict[str, tuple] = {}  # by ID of the slice composite node
+        self._observed: dict[str, tuple] = {}  # by ID of the slice composite or segment editor node
+        self._edited: dict[str, tuple] = {}  # what each segment editor node had when it was last asked
+        self._left: set[tuple] = set()  # segmentation and source volume that the user exchanges for another one
+        self._timer = None
 
     def start(self) -> None:
         """Begin, unless this was done before."""
@@ -129,24 +162,62 @@ class OverlayViews:
             slicer.mrmlScene.RemoveObserver(tag)
         for node, tag in self._observed.values():
             node.RemoveObserver(tag)
-        self._sceneTags, self._observed = [], {}
+        self._sceneTags, self._observed, self._edited, self._left = [], {}, {}, set()
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.disconnect("timeout()", self._forgetLeft)
+            self._timer = None
+
+    def sourcesOf(self, segmentationNode) -> set[str]:
+        """IDs of the volumes over which the user edits a segmentation."""
+        pairs = {*map(_edited, _editors())} | self._left
+        return {source for segmentation, source in pairs if source and segmentation == segmentationNode.GetID()}
 
     def _onScene(self, *_event) -> None:
         """Views may have come or gone."""
         composites = {node.GetID(): node for node in _composites()}
-        for key in [key for key, (node, _tag) in self._observed.items() if composites.get(key) is not node]:
+        editors = {node.GetID(): node for node in _editors()}
+        watched = {**composites, **editors}
+        for key in [key for key, (node, _tag) in self._observed.items() if watched.get(key) is not node]:
             node, tag = self._observed.pop(key)
             node.RemoveObserver(tag)
-        for key in composites.keys() - self._observed.keys():
-            tag = composites[key].AddObserver(vtk.vtkCommand.ModifiedEvent, self._onView)
-            self._observed[key] = (composites[key], tag)
+        for key in watched.keys() - self._observed.keys():
+            called = self._onEditor if key in editors else self._onView
+            self._observed[key] = (watched[key], watched[key].AddObserver(vtk.vtkCommand.ModifiedEvent, called))
+        self._edited = {key: _edited(editor) for key, editor in editors.items()}
         for composite in composites.values():
             _dropForeign(composite)
         bindOverlays()
 
+    def _onEditor(self, editor, _event) -> None:
+        """Segment Editor puts a source volume that is newly chosen into the views that draw the segmentation, one after another.
+
+        So the volume that they still show counts for one event loop more: without it they would not draw the segmentation, and
+        the editor would pass them over.
+        """
+        before, now = self._edited.get(editor.GetID(), ("", "")), _edited(editor)
+        if before == now:
+            return
+        self._edited[editor.GetID()] = now
+        if before[0] and before[0] == now[0] and before[1]:
+            self._left.add(before)
+            if self._timer is None:
+                self._timer = qt.QTimer()
+                self._timer.setSingleShot(True)
+                self._timer.setInterval(0)
+                self._timer.connect("timeout()", self._forgetLeft)
+            self._timer.start()
+        if not slicer.mrmlScene.IsBatchProcessing():
+            bindOverlays()
+
+    def _forgetLeft(self) -> None:
+        self._left = set()
+        if not slicer.mrmlScene.IsBatchProcessing():
+            bindOverlays()
+
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onAdded(self, _scene, _event, node) -> None:
-        views = ("vtkMRMLSliceCompositeNode", "vtkMRMLSliceNode", "vtkMRMLViewNode")
+        views = ("vtkMRMLSliceCompositeNode", "vtkMRMLSliceNode", "vtkMRMLViewNode", "vtkMRMLSegmentEditorNode")
         if not slicer.mrmlScene.IsBatchProcessing() and any(node.IsA(name) for name in views):
             self._onScene()
 

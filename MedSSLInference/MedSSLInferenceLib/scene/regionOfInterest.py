@@ -8,12 +8,33 @@ import math
 import numpy as np
 import slicer
 import vtk
+from MedSSLLib.scene.volumeExport import ijkToRas
 from slicer.i18n import tr as _
 
 from medssl.core.errors import InputError
 
 Bounds = tuple  # ((i0, i1), (j0, j1), (k0, k1)), half open
 SMALLEST = (64, 64, 32)  # voxels along i, j, k: what a model sees at once
+
+
+def hasExtent(roiNode) -> bool:
+    """Whether there is anything inside a ROI: one that was added but never drawn has no size."""
+    return min(roiNode.GetSize()) > 0
+
+
+def placeInMiddle(roiNode, volumeNode) -> None:
+    """Give a ROI the middle half of a volume along each axis, in the volume's directions, and handles to change it by."""
+    half = np.array(volumeNode.GetImageData().GetDimensions()) / 2
+    matrix = ijkToRas(volumeNode)
+    sides = np.linalg.norm(matrix[:3, :3], axis=0)
+    frame = np.eye(4)
+    frame[:3, :3] = matrix[:3, :3] / sides
+    frame[:3, 3] = (matrix @ [*(half - 0.5), 1.0])[:3]
+    roiNode.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
+    roiNode.SetAndObserveObjectToNodeMatrix(slicer.util.vtkMatrixFromArray(frame))
+    roiNode.SetSize(*(half * sides))
+    roiNode.CreateDefaultDisplayNodes()
+    roiNode.GetDisplayNode().SetHandlesInteractive(True)
 
 
 def ijkBounds(roiNode, volumeNode, smallest: tuple[int, int, int] = SMALLEST) -> Bounds:
@@ -28,8 +49,17 @@ def ijkBounds(roiNode, volumeNode, smallest: tuple[int, int, int] = SMALLEST) ->
         ((i0, i1), (j0, j1), (k0, k1)), half open, inside the volume.
 
     Raises:
-        InputError: the ROI lies outside the volume.
+        InputError: the ROI has no extent, or lies outside the volume.
     """
+    if not hasExtent(roiNode):
+        raise InputError(
+            roiNode.GetName(),
+            _("is {size} mm large, with no voxel inside").format(
+                size=" x ".join(f"{side:g}" for side in roiNode.GetSize())
+            ),
+            _("Draw it, or choose Create new ROI, which takes the middle of the volume"),
+            code="roi-empty",
+        )
     corners = _cornersInIjk(roiNode, volumeNode)
     shape = volumeNode.GetImageData().GetDimensions()
     first, last = np.ceil(corners.min(axis=0) - 1e-6), np.floor(corners.max(axis=0) + 1e-6)

@@ -20,6 +20,7 @@ from MedSSLInferenceLib.scene.results import MADE, Result, now, resultOf, reveal
 from MedSSLInferenceLib.scene.results import SALIENCY_KEY as KEY
 from MedSSLInferenceLib.scene.results import SALIENCY_LABEL as LABEL
 from MedSSLInferenceLib.views.radiographLayout import facePixels, holdViews
+from MedSSLInferenceLib.views.turnedView import TurnedView
 
 IMAGE = "MedSSL.source"
 CORNER = ((0.02, 0.07), (0.02, 0.12))  # of the image's width and height: where the lines of the text stand
@@ -101,6 +102,7 @@ def showSaliency(found: Saliency, layoutManager, opacity: float) -> bool:
     composite.SetForegroundVolumeID(found.node.GetID())
     composite.SetLabelVolumeID(None)
     composite.SetForegroundOpacity(opacity)
+    TurnedView(widget, found.image)
     facePixels(widget.mrmlSliceNode(), found.image)
     holdViews(layoutManager, [VIEW])
     reveal(resultOf(found.node))

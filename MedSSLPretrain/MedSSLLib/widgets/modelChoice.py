@@ -159,6 +159,8 @@ class ModelChoice:
         before = chosen(self._combo) if self.reference or self._none else None
         wasBlocked = self._combo.blockSignals(True)
         self._fill(models)
+        if before == WEIGHT_FILE and self._pathEdit.currentPath in self._models:  # chosen before the models were known
+            before = self._pathEdit.currentPath
         self._combo.setCurrentIndex(max(0, self._combo.findData(before)) if before is not None else 0)
         self._combo.blockSignals(wasBlocked)
         self.listed.emit(self.models)

@@ -9,9 +9,12 @@ import pytest
 from ark_nets import SETS, make_ark, save_ark
 from asking import Context, ask
 from classifier_fakes import Linear
+from phantoms import chest, stored
 from radiograph_fakes import radiograph
 from refusals import refused
 
+from medssl.images.polarity import NOTE
+from medssl.images.volume import Volume
 from medssl.networks.weights.weight_files import save_weights
 
 
@@ -36,6 +39,18 @@ def test_the_inspection_tells_classes_intervals_and_a_table(tmp_path):
     assert float(rows[0]["probability"]) == found.table[0]["probability"]
     with refused("too-few-images"):
         ask("predict", {"images": [], "model": model}, context)
+
+
+@pytest.mark.parametrize("negative", [True, False])
+def test_a_negative_is_noted_unless_it_is_stated_as_one(tmp_path, negative):
+    net = Linear((112, 112)).eval()
+    save_weights(tmp_path / "model.safetensors", net.state_dict(), net.plan)
+    image = Volume(stored(1 - chest() if negative else chest(), 8), notes=(NOTE,) if negative else ())
+    for inverted in (False, True):
+        context = Context(tmp_path / str(inverted), image, net)
+        request = {"images": [{"path": "a", "inverted": inverted}], "model": str(tmp_path / "model.safetensors")}
+        ask("predict", request, context)
+        assert context.noted == ([] if inverted is negative else [NOTE])
 
 
 def ask_ark(tmp_path, net, **request):

@@ -115,6 +115,15 @@ def test_similarity_writes_nothing_unless_asked(tmp_path):
     assert found.info["maps"][0]["step"] == pytest.approx((CELL / 2, CELL / 2))
 
 
+def test_a_point_on_a_border_is_noted(tmp_path):
+    array = radiograph().array.copy()
+    array[:30] = 0
+    context = RadiographContext(tmp_path, [radiograph().with_array(array), radiograph(1)])
+    ask("similarity", {"images": references(2), "model": "m", "x": 10.0, "y": 60.0}, context)
+    assert any("lies on a border" in note for note in context.found.info["notes"])
+    assert [row["confidence"] for row in context.found.table] == [0, 0]
+
+
 def test_similarity_maps_lie_where_the_image_lies(tmp_path):
     image = radiograph(shape=(2 * SIDE, SIDE))
     context = RadiographContext(tmp_path, [image])

@@ -89,6 +89,14 @@ def test_an_image_that_looks_inverted_is_noted_not_changed():
     assert as_radiograph(noted, inverted=True).notes == ("Window ignored",)
 
 
+def test_pixels_that_are_no_squares_are_noted():
+    image = stored(CHEST, 8)
+    (note,) = as_radiograph(Volume(image, spacing=(1.0, 2.5, 1.0))).notes
+    assert "1 x 2.5 mm" in note and "2.5 times too flat" in note and "resample" in note
+    assert "narrow" in as_radiograph(Volume(image, spacing=(2.5, 1.0, 1.0))).notes[0]
+    assert as_radiograph(Volume(image, spacing=(1.0, 1.1, 5.0))).notes == ()
+
+
 def test_the_note_is_never_wrong_and_seldom_missing_on_real_radiographs(shared_data):
     pictures = sorted((shared_data / "cxr-nih" / "images").iterdir())[::15]
     pixels = [as_radiograph(read_volume(picture)).pixels for picture in pictures]

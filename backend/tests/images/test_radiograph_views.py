@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
+from medssl.images.geometry import reorient
 from medssl.images.planes import as_plane
 from medssl.images.volume import Volume
 
@@ -39,6 +40,18 @@ def test_slices_along_k_have_the_head_up(ct):
         np.testing.assert_allclose(place, world(ct, *source))
     turned = Volume(ct.array, direction=np.diag([1.0, 1, -1]))
     assert np.array_equal(as_plane(turned, "j:12").array, ct.array[:, 12])
+
+
+@pytest.mark.parametrize("view", ["k", "j", "i"])
+def test_a_slice_that_is_not_as_readers_look_at_it_is_noted(ct, view):
+    assert as_plane(ct, view).notes == (), "LPS"
+    (note,) = as_plane(reorient(ct, "RAS"), view).notes
+    assert "turned or mirrored" in note and "LPS" in note
+
+
+def test_a_coronal_acquisition_says_where_its_head_is(ct):
+    assert as_plane(reorient(ct, "LIP"), "k").notes == (), "rows to the feet"
+    assert "the feet below" in as_plane(reorient(ct, "LSP"), "k").notes[0]
 
 
 def test_3d_without_a_view_is_told_what_can_be_done(ct):

@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 import torch
 from inspection_fakes import CT, make_ct
+from phantoms import chest, stored
 from segment_fakes import Levels
 
 from medssl.core.geometry import Geometry
 from medssl.core.plan import Plan
 from medssl.images.geometry import reorient
+from medssl.images.polarity import NOTE
+from medssl.images.radiograph import as_radiograph
 from medssl.images.resampling import resample, resample_slabs
 from medssl.images.volume import Volume
+from medssl.inference.volumes.model_grid import image_notes
 from medssl.inference.volumes.restoration import restore_volume
 from medssl.inference.volumes.segmenter import class_probabilities, segment_image
 from medssl.networks.network import Network
@@ -24,6 +28,19 @@ ORIENTATIONS = [
     "".join(letters) for order in itertools.permutations(("LR", "PA", "SI")) for letters in itertools.product(*order)
 ]
 SEEN = Geometry("LPS", tilt=90.0, finest=(0.01,) * 3, coarsest=(99.0,) * 3)
+
+
+@pytest.mark.parametrize("negative", [True, False])
+def test_a_flat_image_is_judged_as_it_is_stated(negative):
+    image = stored(1 - chest() if negative else chest(), 8)
+    framed = np.pad(image, 30)
+    noted = Volume(framed, notes=("Window ignored", NOTE) if negative else ("Window ignored",))  # as its reader left it
+    plan = Plan("peac", {}, "paper", input_size=(112, 112), modality="CXR")
+    for inverted in (False, True):
+        notes = image_notes(noted, plan, inverted=inverted)
+        assert (NOTE in notes) == (inverted is not negative)
+        assert notes[0] == "Window ignored" and "Uniform borders left out" in notes[1]
+        assert notes == as_radiograph(noted, inverted=inverted).notes
 
 
 class Lopsided(Network):

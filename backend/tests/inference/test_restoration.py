@@ -12,10 +12,11 @@ from refusals import refused
 
 from medssl.core.errors import CancelledError
 from medssl.core.plan import Plan
+from medssl.images.formats import guards
 from medssl.images.intensity.model_window import intensity_window
 from medssl.images.volume import Volume
 from medssl.inference.volumes.distorted_windows import NAMES, make_distortion, restore_windows
-from medssl.inference.volumes.restoration import restore_volume
+from medssl.inference.volumes.restoration import GRID_BYTES, OWN_BYTES, restore_volume
 from medssl.networks.unet3d import UNet3D
 
 
@@ -162,6 +163,16 @@ def test_progress_rises_and_may_cancel(ct):
 def test_what_cannot_be_done_is_refused(ct, change, arguments, code, names):
     with refused(code, names):
         restore_volume(replace(ct, **change), Identity(), **arguments)
+
+
+def test_what_memory_cannot_take_is_refused_before_a_window_is_restored(ct, monkeypatch):
+    net, need = Identity(), (GRID_BYTES + OWN_BYTES) * ct.array.size
+    monkeypatch.setattr(guards, "most_bytes", lambda: need - 1)
+    with refused("more-than-memory", names="crop"):
+        restore_volume(ct, net)
+    assert net.calls == []
+    monkeypatch.setattr(guards, "most_bytes", lambda: need)
+    assert restore_volume(ct, net, roi=((2, 20), (1, 19), (3, 12))).error.shape == (18, 18, 9)
 
 
 def test_the_remedy_is_one_for_whoever_uses_a_model(ct):

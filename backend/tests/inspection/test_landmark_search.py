@@ -18,7 +18,10 @@ from medssl.inspection.anatomy.lung_landmarks import landmarks_of_masks
 def test_errors_in_mm_and_percent_by_hand():
     queries = [Query(0, 1, "apex")]
     known = {0: {"apex": (10.0, 20.0)}, 1: {"apex": (30.0, 60.0)}}
-    frames = {0: Frame((100, 100), (1.0, 1.0), (10, 10)), 1: Frame((200, 400), (0.5, 0.25), (20, 40))}
+    frames = {
+        0: Frame((100, 100), (1.0, 1.0), (10, 10), (0, 0, 100, 100)),
+        1: Frame((200, 400), (0.5, 0.25), (20, 40), (0, 0, 200, 400)),
+    }
     places = np.array([[36.0, 76.0]])
     found = errors_of(places, queries, known, frames, "mm")
     assert (found.error[0], found.cells[0], found.limit[0]) == pytest.approx((5.0, 0.5, 0.3 * 200 * 0.5))

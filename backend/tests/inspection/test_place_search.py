@@ -13,7 +13,7 @@ from refusals import refused
 from medssl.inference.volumes import voxel_grid
 from medssl.inference.volumes.voxel_grid import VoxelGrid, describe_volume
 from medssl.inspection.volume_match import place_search
-from medssl.inspection.volume_match.place_search import check_points, find_places, peak_offset
+from medssl.inspection.volume_match.place_search import check_points, find_places, peak_offset, points_shown
 from medssl.inspection.volume_match.shared_places import choose_points
 
 
@@ -87,6 +87,15 @@ def test_a_radius_is_around_the_same_relative_place(source, net):
     assert np.linalg.norm(near[0].point - point[0]) <= 8.0 + np.linalg.norm(source.step_mm) / 2
     with refused("search-radius-empty", names="0.1"):
         find_places(source, target, net, source.points(np.array([[5.5, 6.5, 7.5]])), radius=0.1)
+
+
+def test_a_point_where_nothing_is_shown_has_no_confidence(source, net):
+    point, foreground = source.points(np.array([[5.0, 6, 7]])), source.foreground.clone()
+    foreground[5, 6, 7] = False
+    blank = replace(source, foreground=foreground)
+    assert points_shown(source, point).all() and not points_shown(blank, point).any()
+    (seen,), (match,) = (find_places(one, source, net, point, refine=False)[0] for one in (source, blank))
+    assert seen.confidence > 0 == match.confidence and np.allclose(seen.point, match.point)
 
 
 def test_points_outside_are_refused(source):

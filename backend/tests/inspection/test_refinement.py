@@ -9,13 +9,21 @@ import pytest
 import torch
 from radiograph_fakes import CELL, SIDE, CellNetwork, grid_of, radiograph, shifted
 
+from medssl.inference import fine_patches
 from medssl.inference.fine_patches import FinePatches
 from medssl.inference.patch_grid import embed_patches, prepare
 from medssl.inference.untrained import untrained_of_preset
-from medssl.inspection.anatomy.correspondence import agreement, find_correspondences, match_place, mutual_neighbours
+from medssl.inspection.anatomy.correspondence import (
+    agreement,
+    correspondence_rows,
+    find_correspondences,
+    match_place,
+    mutual_neighbours,
+)
 from medssl.inspection.anatomy.point_search import find_point, search_circles
 from medssl.inspection.anatomy.refinement import cell_similarity
 from medssl.inspection.anatomy.search_area import same_place, searched
+from medssl.inspection.warp.point_pairs import found_pairs
 
 
 def test_the_prepared_source_is_what_the_network_saw():
@@ -23,7 +31,7 @@ def test_the_prepared_source_is_what_the_network_saw():
     net = CellNetwork()
     grid, seen = grid_of(image), prepare(image, net)
     again = prepare(grid.source, net)
-    assert torch.equal(seen.padded, again.padded) and (seen.x0, seen.y0) == (again.x0, again.y0) == (20, 0)
+    assert torch.equal(seen.padded, again.padded) and seen.box == again.box == (20, 0, SIDE, SIDE)
 
 
 def test_a_cell_at_a_grid_place_is_that_of_the_grid():
@@ -36,6 +44,18 @@ def test_a_cell_at_a_grid_place_is_that_of_the_grid():
         assert torch.allclose(below, grid.descriptors[row + 1, column], atol=1e-5) if row < 18 else not below.any()
     outside = fine.at(np.array([-300.0, 900.0]))
     assert torch.isfinite(outside).all() and outside[1, 1].any(), "the nearest cell stands for a place beyond"
+
+
+def test_windows_are_kept_up_to_a_limit(monkeypatch):
+    grid, places = grid_of(radiograph()), [(20.0, 20.0), (60.0, 61.5), (90.0, 90.3), (20.0, 20.0)]
+    every = FinePatches(grid, CellNetwork())
+    expected = [every.around(np.array(place))[0] for place in places]
+    monkeypatch.setattr(fine_patches, "KEPT_BYTES", 0)
+    few = FinePatches(grid, CellNetwork())
+    for place, values in zip(places, expected):
+        assert torch.equal(few.around(np.array(place))[0], values)
+    few.at(np.array(places[0]))
+    assert len(few._kept) == 1 < len(every._kept)
 
 
 def test_the_fine_grid_lies_where_it_says():
@@ -66,7 +86,43 @@ def test_cells_at_the_border_are_refined_too():
     finer = [FinePatches(grid, CellNetwork()) for grid in grids]
     for x, y in ((0, 0), (SIDE - 1, SIDE - 1), (SIDE - 1, 3)):
         match = find_point(grids, 0, x, y, finer=finer)[1][1]
-        assert -CELL <= match.x <= SIDE + CELL and -CELL <= match.y <= SIDE + CELL and 0 <= match.confidence <= 1
+        assert -0.5 <= match.x <= SIDE - 0.5 and -0.5 <= match.y <= SIDE - 0.5 and 0 <= match.confidence <= 1
+
+
+def test_refined_matches_that_move_away_are_not_called_mutual():
+    """Where the finer look finds another place more alike, that one is nobody's mutual neighbour."""
+    net = untrained_of_preset("laptop", 0)
+    grids = [embed_patches(radiograph(seed, blur=3.0), net) for seed in (1, 2)]
+    finer = [FinePatches(grid, net) for grid in grids]
+    mutual, there, _ = mutual_neighbours(*grids)
+    numbers = np.flatnonzero(mutual.numpy())
+    here, neighbours = (
+        grid.pixels(np.stack(np.divmod(of_grid, grid.shape[1]), axis=1))
+        for grid, of_grid in zip(grids, (numbers, there[mutual].numpy()))
+    )
+    of_place = {tuple(place): neighbour for place, neighbour in zip(here.round(3), neighbours)}
+
+    def away(x, y, match):
+        return np.hypot(*((np.array([match.x, match.y]) - of_place[round(x, 3), round(y, 3)]) / grids[1].cell))
+
+    moved = np.array([away(x, y, match_place(grids, x, y, [True], 0.0, finer)[0]) for x, y in here]) > 1.5
+    assert moved.any() and not moved.all()
+    places = find_correspondences(grids, len(here), finer=finer)
+    rows = [row for row in correspondence_rows(places, ["a", "b"]) if row["image"] == 1]
+    assert [row["mutual"] for row in rows] == [away(p.x, p.y, p.matches[0]) <= 1.5 for p in places]
+    pairs = found_pairs(grids, finer=finer)
+    assert np.array_equal(pairs.moving, here[~moved])
+
+
+def test_a_circle_lies_at_the_same_share_of_what_is_looked_at():
+    """A letter box or collimation is no part of the patient."""
+    image = radiograph()
+    framed = replace(image, array=np.pad(image.array, ((60, 0), (10, 50))))
+    grids = [grid_of(image), grid_of(framed)]
+    circle = search_circles(grids, 0, 40.0, 90.0, 5.0)[1]
+    assert grids[1].box == (60, 10, SIDE, SIDE) and (circle.x, circle.y) == pytest.approx((100, 100))
+    mutual, there, _ = mutual_neighbours(*grids, 2.0)
+    assert mutual.all() and torch.equal(there, torch.arange(len(there)))
 
 
 def test_neighbours_that_are_not_seen_do_not_count():
@@ -86,7 +142,9 @@ def test_a_radius_keeps_matches_near_the_same_relative_place():
     x, y = 40.0, 90.0
     _, matches = find_point(grids, 0, x, y, 10.0)
     circle = search_circles(grids, 0, x, y, 10.0)[1]
-    assert (circle.x, circle.y) == pytest.approx(same_place(np.array([x, y]), (SIDE, SIDE), (SIDE, SIDE + 40)))
+    assert (circle.x, circle.y) == pytest.approx(
+        same_place(np.array([x, y]), (0, 0, SIDE, SIDE), (0, 0, SIDE, SIDE + 40))
+    )
     assert circle.radius == pytest.approx(0.1 * SIDE)
     assert np.hypot(matches[1].x - circle.x, matches[1].y - circle.y) <= circle.radius + CELL
     assert search_circles(grids, 0, x, y, 0.0) == [None, None]

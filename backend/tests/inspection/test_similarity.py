@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from radiograph_fakes import CELL, grid_of, radiograph, shifted
+from radiograph_fakes import CELL, SIDE, grid_of, radiograph, shifted
 
-from medssl.inspection.anatomy.point_search import find_point
+from medssl.inspection.anatomy.point_search import find_point, point_notes
 from medssl.inspection.anatomy.similarity import best_match, peak_offset
 
 
@@ -60,3 +62,28 @@ def test_the_peak_of_a_parabola_is_found_exactly():
     assert place + peak_offset(values, place) == pytest.approx([3.2, 4.7])
     assert peak_offset(values, np.array([0, 5])) == pytest.approx([0, -0.3])  # no peak at the border
     assert peak_offset(values + 0.2019, place) == pytest.approx([0, 0])  # nothing is more similar than equal
+
+
+def test_a_point_where_nothing_is_shown_has_no_confidence():
+    image = radiograph()
+    framed = replace(image, array=np.pad(image.array, ((60, 0), (0, 0))))
+    grids = [grid_of(framed), grid_of(image)]
+    border = find_point(grids, 0, 20.0, 70.0)[1]
+    assert [match.confidence for match in border] == [0, 0] and "border" in point_notes(grids[0], 20.0, 70.0)[0]
+    body = find_point(grids, 0, 100.0, 70.0)[1]
+    assert body[0].confidence > 0 and point_notes(grids[0], 100.0, 70.0) == []
+    grids[0].foreground[:3] = False
+    assert find_point(grids, 0, 100.0, 10.0)[1][0].confidence == 0 and point_notes(grids[0], 100.0, 10.0)
+
+
+def test_no_match_lies_outside_the_image():
+    """The last row of cells of an image that is no whole number of cells high hangs over its edge."""
+    image = radiograph(shape=(SIDE, SIDE + 2))
+    grid = grid_of(image)
+    assert grid.shape == (20, 19) and not grid.foreground[19].any() and grid.foreground[:19].all()
+    assert grid.shows(np.array([SIDE / 2, SIDE + 1.0])), "below the last centre the cell above counts"
+    values = torch.zeros(grid.shape)
+    values[17, 18], values[18, 18], values[18, 17], values[19, 18] = 0.85, 0.9, 0.85, 0.9
+    match = best_match(values, grid)
+    assert match.x <= SIDE - 0.5 and match.y <= SIDE + 1.5
+    assert np.array_equal(grid.inside(np.array([-9.0, 999.0])), [-0.5, SIDE + 1.5])

@@ -16,6 +16,7 @@ from medssl.core.schema import build
 from medssl.images.formats.reading import read_volume, write_volume
 from medssl.images.geometry import reorient
 from medssl.inspection.training_set.training_samples import preview_samples
+from medssl.pretraining.anatomy3d.method import Anatomy3D
 from medssl.pretraining.genesis.config import GenesisConfig
 from medssl.pretraining.run import pretrain, read_training_data
 from medssl.pretraining.training_data import TrainingData
@@ -77,6 +78,17 @@ def test_samples_of_one_patient_are_previewed_as_they_are_trained_on(tmp_path, s
     np.testing.assert_array_equal(shown[0].original.array, shown[1].original.array)
 
 
+def test_a_preview_shows_views_in_the_millimetres_of_the_training(tmp_path, single, monkeypatch):
+    seen = []
+    views = Anatomy3D.views
+    monkeypatch.setattr(
+        Anatomy3D, "views", lambda self, *given: seen.append(self.geometry.spacing) or views(self, *given)
+    )
+    config = {"base_width": 4, "crop": [16, 16, 16], "view": [16, 16, 16], "geometry": {"spacing": "2,1,3"}}
+    preview_samples(tiny_spec(single).data, "anatomy3d", config, 1, 0, tmp_path, lambda fraction, message: None)
+    assert [tuple(spacing) for spacing in seen] == [(2.0, 1.0, 3.0)]
+
+
 def test_slabs_of_an_earlier_job_lie_along_the_file_s_axis(tmp_path, single):
     turned = stored_anew(single, tmp_path / "turned", ("PSR",))
     data = read_for_training(turned, tmp_path, version=1)
@@ -98,3 +110,8 @@ def test_a_target_spacing_is_recorded_and_reached(tmp_path):
     assert found.method.plan().geometry.spacing == (2.0, 1.0, 0.5)
     sample = found.method.dataset(found.training, 0)[0]
     assert torch.is_tensor(sample["raw"]) and tuple(sample["raw"].shape[-3:]) == (16, 16, 16)
+
+
+def test_a_pretraining_begun_before_lung_was_body_goes_on_with_its_crops(tmp_path, single):
+    for version, sampler in ((4, "tissue"), (5, "body")):
+        assert read_for_training(single, tmp_path / str(version), version).method.config.sampler == sampler

@@ -17,7 +17,7 @@ from medssl.inference.capabilities import require
 from medssl.inference.untrained import split_reference
 from medssl.inference.volumes.voxel_grid import VoxelGrid
 from medssl.inspection.volume_match.match_rows import COLUMNS, match_rows
-from medssl.inspection.volume_match.place_search import check_points, find_places
+from medssl.inspection.volume_match.place_search import check_points, find_places, points_shown
 from medssl.inspection.volume_match.shared_places import choose_points
 from medssl.reports.figures.places import draw_places
 
@@ -47,6 +47,11 @@ def correspond_volumes(request: CorrespondVolumesRequest, context: Context) -> N
         if by == "model":
             notes = [f"{name}: {note}" for grid, name in zip(grids, names) for note in grid.notes]
             check_points(grids[0], points, names[0])
+            notes += [
+                f"Point {number} lies where {names[0]} shows nothing: what is found belongs to the nearest cell, and no confidence "
+                "is stated. Choose a point on the body"
+                for number in 1 + np.flatnonzero(~points_shown(grids[0], points))
+            ]
             if not request.points:
                 context.progress(DESCRIBING, "choosing places")
                 points = choose_points(grids, request.count, request.seed)

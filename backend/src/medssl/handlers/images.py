@@ -62,7 +62,12 @@ def describe_images(
 
 def control_of(request: CorrespondRequest | SimilarityRequest) -> str:
     """The untrained network that is held beside a model where a search is confined; "" where there is nothing to hold."""
-    return f"untrained:{request.model}:0" if request.search_radius and split_reference(request.model) is None else ""
+    return twin_of(request.model) if request.search_radius else ""
+
+
+def twin_of(model: str) -> str:
+    """The untrained network of a model's architecture; "" where the model is one itself."""
+    return f"untrained:{model}:0" if split_reference(model) is None else ""
 
 
 def finer_of(
@@ -94,11 +99,13 @@ def stated(net: Network, request: RestoreRequest | SegmentRequest) -> Network:
     return with_geometry(net, stated_geometry(request.orientation, request.spacing))
 
 
-def note_geometry(context: Context, volume: Volume, plan: Plan, view: str = "", name: str = "") -> None:
+def note_geometry(
+    context: Context, volume: Volume, plan: Plan, view: str = "", name: str = "", inverted: bool = False
+) -> None:
     """Tell at once what an image's reader changed; of volumes also of another spacing or tilt than in training.
 
     Or that the model's file records neither.
     """
     from medssl.inference.volumes.model_grid import image_notes
 
-    context.note(image_notes(volume, plan, view), name)
+    context.note(image_notes(volume, plan, view, inverted), name)

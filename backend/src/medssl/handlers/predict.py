@@ -99,5 +99,6 @@ def _images(request: PredictRequest, context: Context, plan: Plan) -> Iterator[t
         context.progress(n / len(request.images), f"image {n + 1} of {len(request.images)}")
         volume = context.volume(ref)
         name = ref.name or volume.name or f"image {n + 1}"
-        note_geometry(context, volume, plan, ref.view, name if len(request.images) > 1 else "")
-        yield name, as_plane(volume, ref.view, ref.inverted) if ref.view or ref.inverted else volume
+        seen = as_plane(volume, ref.view, ref.inverted) if ref.view or ref.inverted else volume
+        note_geometry(context, seen, plan, ref.view, name if len(request.images) > 1 else "")
+        yield name, seen

@@ -51,7 +51,7 @@ def retrieve(request: RetrieveRequest, context: Context) -> None:
     net, ref = context.model(request.model, "", request.device, request.part), request.volume
     features = features_of(net, request.features)
     query = context.volume(ref)
-    note_geometry(context, query, net.plan, ref.view, "query")
+    note_geometry(context, query, net.plan, ref.view, "query", ref.inverted)
     vector, thumbnail = describe_query(query, net, features, ref.view, ref.inverted)
     index, changes, seconds = _updated_index(request, features, net, context)
     begun = time.perf_counter()

@@ -37,7 +37,7 @@ def segment(request: SegmentRequest, context: Context) -> None:
     if ref.further:
         further = tuple(context.volume(one) for one in ref.further)
         volume = on_one_grid(replace(volume, further=further), net.plan)
-    note_geometry(context, volume, net.plan, ref.view)
+    note_geometry(context, volume, net.plan, ref.view, inverted=ref.inverted)
     overlap = None if request.overlap < 0 else request.overlap
     found = segment_image(
         volume, net, overlap, request.mirror, context.progress, view=ref.view, inverted=ref.inverted,

@@ -9,7 +9,7 @@ from medssl.core.tables import write_table
 from medssl.handlers.context import Context
 from medssl.handlers.images import control_of, describe_images, finer_of, notes_of
 from medssl.images.formats.reading import write_volume
-from medssl.inspection.anatomy.point_search import find_point, search_circles
+from medssl.inspection.anatomy.point_search import find_point, point_notes, search_circles
 from medssl.inspection.anatomy.similarity import map_as_json, map_as_volume, match_rows
 
 
@@ -27,7 +27,7 @@ def similarity(request: SimilarityRequest, context: Context) -> None:
     table = match_rows(names, matches)
     info = {
         "maps": [map_as_json(n, found, grid) for n, (found, grid) in enumerate(zip(maps, grids))],
-        "notes": notes_of(grids, names),
+        "notes": [*notes_of(grids, names), *point_notes(grids[request.source], request.x, request.y)],
         "circles": [{"image": n, **circle.as_dict()} for n, circle in enumerate(circles) if circle],
     }
     if control := control_of(request):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from medssl.core.errors import ConfigError, InputError, be, counted
 from medssl.core.requests import WarpRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
-from medssl.handlers.images import READING, describe_images, finer_of, notes_of
+from medssl.handlers.images import READING, describe_images, finer_of, notes_of, twin_of
 from medssl.images.formats.image_files import write_displacements
 from medssl.images.formats.reading import write_volume
 from medssl.images.planes import as_plane
@@ -59,6 +60,9 @@ def warp(request: WarpRequest, context: Context) -> None:
         "held_out": typical(found.held_out * percent), "correlation": after, "correlation_before": before,
     }  # fmt: skip
     info["text"] = sentence(info)
+    if beside := {} if request.points else _beside(request, context):
+        info["untrained"] = beside
+        notes.append(beside_note(info, beside))
     if found.folded > FOLDED:
         notes.append(f"{found.folded:.1%} of the image folds: give a larger stiffness, or fewer points")
     residuals = np.full(len(pairs), np.nan)
@@ -84,6 +88,37 @@ def sentence(info: dict[str, Any]) -> str:
         f"{left_out}; {info['folded']:.2%} of the image folds; correlation with the target {info['correlation']:.2f}, before "
         f"{info['correlation_before']:.2f}"
     )
+
+
+def beside_note(info: dict[str, Any], beside: dict[str, Any]) -> str:
+    """What an untrained network finds with the same settings, and whether the model does better."""
+    worse = "none" if beside["held_out"] is None else f"{beside['held_out']:.1f} %"
+    note = (
+        f"With the same settings {beside['used']} of {counted(beside['pairs'], 'point pair')} of an untrained network agree, error of "
+        f"left-out points {worse}"
+    )
+    known = info["held_out"] is not None and beside["held_out"] is not None
+    beaten = info["used"] > beside["used"] and not (known and info["held_out"] >= beside["held_out"])
+    doubt = "the model does not beat it in both, so that this warp shows nothing that it has learnt. Give points that you know"
+    return note if beaten else f"{note}: {doubt}"
+
+
+def _beside(request: WarpRequest, context: Context) -> dict[str, Any]:
+    """Pairs of an untrained network, how many agree, and their error when left out; nothing where the model is untrained."""
+    if not (control := twin_of(request.model)):
+        return {}
+    context.progress(0.9, "the same with an untrained network")
+    asked = replace(request, model=control)
+    grids, _ = describe_images(asked, context, least=2)
+    pairs = found_pairs(grids, request.search_radius, finer_of(asked, grids, context), request.least_confidence)
+    moving, fixed = grids[0].source, grids[1].source
+    used = agreeing(pairs, moving.shape[0], fixed.shape[0], request.seed)
+    away = None
+    if used.sum() >= FEWEST:
+        stiffness = request.stiffness if request.stiffness >= 0 else None
+        found = fit_warp(pairs.chosen(used), fixed.shape, stiffness, request.seed)
+        away = typical(found.held_out * (100 / moving.shape[0]))
+    return {"pairs": len(pairs), "used": int(used.sum()), "held_out": away}
 
 
 def _pairs(

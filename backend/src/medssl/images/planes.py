@@ -12,6 +12,12 @@ from medssl.images.volume import Volume, compact, guess_modality
 
 PROJECTIONS = ("frontal", "lateral")
 SLICE = re.compile(r"([ijk])(?::(\d+))?")
+UPRIGHT = 0.5  # cosine between a slice's side and the way that readers look at it, at least
+READ = {  # by the patient's axis (LPS) across a slice: where its columns and its rows run, as readers look at it
+    0: ((0, 1, 0), (0, 0, -1), "the back at the right and the feet below"),
+    1: ((1, 0, 0), (0, 0, -1), "the patient's left at the right and the feet below"),
+    2: ((1, 0, 0), (0, 1, 0), "the patient's left at the right and the back below"),
+}
 HOW = "Choose a view: frontal or lateral (simulated radiographs of a CT), or a slice such as k:57"
 
 
@@ -91,12 +97,25 @@ def _slice(volume: Volume, view: str) -> Volume:
     start[axis] = number
     if axis != 2 and direction[2, 2] > 0:  # k points to the head, and rows run down
         array, start[2], direction[:, 2] = array[:, ::-1], volume.shape[2] - 1, -direction[:, 2]
+    direction = direction[:, [*kept, axis]]
     return replace(
         volume,
         array=array,
         spacing=np.array([*volume.spacing[kept], 1.0]),
         origin=volume.origin + volume.direction @ (volume.spacing * start),
-        direction=direction[:, [*kept, axis]],
+        direction=direction,
         modality=volume.modality or guess_modality(volume.array),
         name=f"{name} {view}",
+        notes=(*volume.notes, *_turn_notes(direction)),
+    )
+
+
+def _turn_notes(direction: np.ndarray) -> tuple[str, ...]:
+    """What to know of a slice whose columns and rows do not run as readers look at it."""
+    columns, rows, read = READ[int(np.abs(direction[:, 2]).argmax())]
+    if min(direction[:, 0] @ columns, direction[:, 1] @ rows) >= UPRIGHT:
+        return ()
+    return (
+        f"The slice is shown as it is stored, which is turned or mirrored: readers, and models of such slices, expect {read}. "
+        "Bring the volume to LPS first (in Slicer: Orient Scalar Volume) and choose the slice there",
     )

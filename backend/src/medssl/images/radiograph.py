@@ -19,6 +19,7 @@ from medssl.images.volume import Volume
 __all__ = ["Radiograph", "as_radiograph", "resized"]
 
 AUTO = NormalisationConfig()
+SQUARE = 1.1  # long to short side of a pixel, at most: above, shapes are visibly others
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +79,22 @@ def as_radiograph(
     check_box(box, name)
     pixels = (inside.T.astype(np.float32) - np.float32(low)) / np.float32(high - low)
     pixels = pixels.clip(0, 1)
+    return Radiograph(pixels, x0, y0, plane, (low, high), plane_notes(plane, view))
+
+
+def plane_notes(plane: Volume, view: str = "") -> tuple[str, ...]:
+    """What the user should know of a 2D image of `as_plane`, turned round already where it was stated as inverted."""
     notes = [note for note in plane.notes if note != NOTE]  # a reader knows nothing of `inverted`
-    if inside.size < plane.array.size:
+    _, _, width, height = box_of(plane.array, plane.modality)
+    if width * height < plane.array.size:
         whole = " x ".join(map(str, plane.shape))
         notes.append(f"Uniform borders left out: {width} x {height} of {whole} pixels are looked at")
     if plane.modality == "CXR" and view != "lateral" and looks_inverted(plane.array):
         notes.append(NOTE)
-    return Radiograph(pixels, x0, y0, plane, (low, high), tuple(notes))
+    across, down = (float(side) for side in plane.spacing[:2])
+    if (ratio := max(across, down) / min(across, down)) > SQUARE:
+        notes.append(
+            f"Pixels of {across:.4g} x {down:.4g} mm are taken as squares, so that shapes are {ratio:.3g} times too "
+            f"{'flat' if down > across else 'narrow'} (more than {SQUARE:g} is noted): resample the image to square pixels first"
+        )
+    return tuple(notes)

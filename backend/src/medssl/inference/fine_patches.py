@@ -14,11 +14,12 @@ from medssl.networks.network import Network, PatchEncoder
 
 PARTS = 4  # places along the side of a cell
 REACH = 1  # cells around a place that are looked at
+KEPT_BYTES = 2**28  # of windows of an image: those that were looked at longest ago go first
 APART = 2  # cells between the first cells of windows, so that places close by share theirs
 
 
 class FinePatches:
-    """What a network says of cells and their neighbours around a place, wherever these begin. Windows are kept.
+    """What a network says of cells and their neighbours around a place, wherever these begin. Windows are kept, KEPT_BYTES at most.
 
     A cell is looked at in one window that has it in its middle, or as near to that as the image allows; so what a network says
     of the place in the window is nearly the same for both of two cells that are compared.
@@ -65,7 +66,7 @@ class FinePatches:
                 shown[of_rows[:, None], of_columns] = around[r[:, None], c].permute(0, 1, 3, 4, 2)
         x, y = (
             (n - cell // 2 + cell / 2) * zoom + first - 0.5
-            for n, zoom, first in zip((lefts, tops), self._zoom, (self._seen.x0, self._seen.y0))
+            for n, zoom, first in zip((lefts, tops), self._zoom, self._seen.box)
         )
         return shown, np.stack(np.meshgrid(x, y), axis=-1)
 
@@ -82,7 +83,7 @@ class FinePatches:
     def _begin(self, pixel: np.ndarray) -> tuple[int, int]:
         """Row and column of the padded image where the cell on a pixel begins; beyond the image the nearest one."""
         cell, (height, width) = self._network.cell, self._seen.padded.shape[2:]
-        x, y = (np.asarray(pixel, float) + 0.5 - (self._seen.x0, self._seen.y0)) / self._zoom + cell // 2 - cell / 2
+        x, y = (np.asarray(pixel, float) + 0.5 - self._seen.box[:2]) / self._zoom + cell // 2 - cell / 2
         return min(max(round(float(y)), 0), height - cell), min(max(round(float(x)), 0), width - cell)
 
     def _start(self, begin: int, axis: int) -> int:
@@ -104,4 +105,9 @@ class FinePatches:
                 tokens = self._network.tokens(self._net.standardise(views.to(device))).float().cpu()
             unit = functional.normalize(tokens.unflatten(1, (cells, cells)) - self._shared, dim=3)
             ringed = functional.pad(unit, (0, 0, 1, 1, 1, 1))  # a ring of neighbours that are not seen
-            self._kept |= dict(zip(some, ringed))
+            self._kept |= {window: one.clone() for window, one in zip(some, ringed)}
+        for window in windows:  # those in use are the newest, and stay
+            self._kept[window] = self._kept.pop(window)
+        room = max(KEPT_BYTES // self._kept[windows[0]].nbytes, len(set(windows)))
+        for window in list(self._kept)[: max(len(self._kept) - room, 0)]:
+            del self._kept[window]

@@ -13,6 +13,7 @@ from torch.nn import functional
 from medssl.core.capabilities import PATCHES
 from medssl.core.errors import ConfigError
 from medssl.core.plan import Plan
+from medssl.images.borders import Box
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.radiograph import as_radiograph, resized
 from medssl.images.volume import Volume
@@ -38,6 +39,7 @@ class PatchGrid:
         origin: (x, y) of the centre of grid place (0, 0), in pixels of the source.
         step: (x, y) pixels of the source from one grid place to the next.
         cell: (x, y) pixels of the source that one cell of the network covers.
+        box: x0, y0, width and height of what was looked at, in pixels of the source: uniform borders are left out.
         source: the 2D image.
         notes: what the user should know of how the image was read.
         shared: (D,) what was taken off every descriptor before it got its length.
@@ -48,6 +50,7 @@ class PatchGrid:
     origin: tuple[float, float]
     step: tuple[float, float]
     cell: tuple[float, float]
+    box: Box
     source: Volume
     notes: tuple[str, ...] = ()
     shared: Tensor | None = None
@@ -69,6 +72,19 @@ class PatchGrid:
     def places(self, pixels: np.ndarray) -> np.ndarray:
         """(..., 2) x and y of the source to (..., 2) fractional rows and columns of the grid."""
         return ((np.asarray(pixels, dtype=float) - self.origin) / self.step)[..., ::-1].copy()
+
+    def inside(self, pixels: np.ndarray) -> np.ndarray:
+        """(..., 2) x and y of the source, brought to the nearest pixel that was looked at where they lie beyond."""
+        first = np.array(self.box[:2], float)
+        return np.clip(np.asarray(pixels, dtype=float), first - 0.5, first + self.box[2:] - 0.5)
+
+    def shows(self, pixel: np.ndarray) -> bool:
+        """Was a pixel (x, y) of the source looked at, and does the cell that lies nearest show something?"""
+        if not np.array_equal(self.inside(pixel), np.asarray(pixel, dtype=float)):
+            return False
+        last = np.floor(self.places(np.add(self.box[:2], self.box[2:]) - 0.5))  # the last centres inside
+        row, column = np.clip(np.rint(self.places(pixel)), 0, last).astype(int)
+        return bool(self.foreground[row, column])
 
     def at(self, pixels: np.ndarray) -> Tensor:
         """Descriptors (Q, D), unit length, at (Q, 2) pixels x, y: bilinear between grid places, the nearest beyond them."""
@@ -111,12 +127,18 @@ def embed_patches(volume: Volume, net: Network, dense: int = 1, view: str = "", 
     seen = prepare(volume, net, view, inverted)
     descriptors = _descriptors(seen.padded, net, seen.rows, seen.columns, dense)
     shared = descriptors.mean(dim=(0, 1))
+    (x0, y0, *sides), step = seen.box, (seen.cell[0] / dense, seen.cell[1] / dense)
+    shown = _foreground(seen.padded, cast(PatchEncoder, net).cell, dense, seen.rows, seen.columns)
+    across, down = ((torch.arange(n) + 0.5) * d <= side for n, d, side in zip(shown.shape[::-1], step, sides))
     return PatchGrid(
         descriptors=functional.normalize(descriptors - shared, dim=2),
-        foreground=_foreground(seen.padded, cast(PatchEncoder, net).cell, dense, seen.rows, seen.columns),
-        origin=(seen.x0 + 0.5 * seen.cell[0] / dense - 0.5, seen.y0 + 0.5 * seen.cell[1] / dense - 0.5),
-        step=(seen.cell[0] / dense, seen.cell[1] / dense),
+        foreground=shown
+        & down[:, None]
+        & across,  # the last cells are whole, and may have their centres beyond the image
+        origin=(x0 + 0.5 * step[0] - 0.5, y0 + 0.5 * step[1] - 0.5),
+        step=step,
         cell=seen.cell,
+        box=seen.box,
         source=seen.source,
         notes=seen.notes,
         shared=shared,
@@ -130,17 +152,15 @@ class PreparedImage:
     Attributes:
         padded: (1, 1, h, w) float32, 0...1.
         rows, columns: whole cells.
-        x0, y0: pixel of the source where cell (0, 0) begins.
         cell: (x, y) pixels of the source that one cell of the network covers.
-        source, notes: see `PatchGrid`.
+        box, source, notes: see `PatchGrid`; cell (0, 0) begins where the box does.
     """
 
     padded: Tensor
     rows: int
     columns: int
-    x0: int
-    y0: int
     cell: tuple[float, float]
+    box: Box
     source: Volume
     notes: tuple[str, ...]
 
@@ -153,7 +173,8 @@ def prepare(volume: Volume, net: Network, view: str = "", inverted: bool = False
     padded, rows, columns = _whole_cells(scaled, cell_side)
     across, down = (old / new for old, new in zip(image.pixels.shape[::-1], (scaled.shape[1], scaled.shape[0])))
     cell = cell_side * across, cell_side * down
-    return PreparedImage(padded, rows, columns, image.x0, image.y0, cell, image.volume, image.notes)
+    box = image.x0, image.y0, image.pixels.shape[1], image.pixels.shape[0]
+    return PreparedImage(padded, rows, columns, cell, box, image.volume, image.notes)
 
 
 def check_patch_encoder(plan: Plan) -> None:

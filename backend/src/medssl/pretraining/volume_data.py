@@ -16,6 +16,7 @@ from medssl.datasets.cache.filling import Filled, fill, fill_parts, warnings_of
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.crops.loader import check_axes
+from medssl.datasets.crops.sampling import sampler_rule
 from medssl.datasets.entry import Entry
 from medssl.datasets.geometry import in_spacing, remarks, training_geometry
 from medssl.datasets.splits.kept_split import as_begun, split_rows, unreadable_now
@@ -37,6 +38,8 @@ def read_volume_data(spec: JobSpec, run: Run, config: Any, start: WeightFile | N
     check_kind_of_data(spec.method, spec.data)
     training, validation, split, warnings = cache_volumes(spec, run, config)
     rule = geometry_rule(getattr(config, "geometry", GeometryConfig()), spec.version)
+    if hasattr(config, "sampler"):
+        config = replace(config, sampler=sampler_rule(config.sampler, spec.version))
     geometry = training_geometry(training, rule)
     notes = remarks([*training, *validation], geometry) if geometry.recorded else ()
     training, validation = _in_spacing(training, geometry, run), _in_spacing(validation, geometry, run)

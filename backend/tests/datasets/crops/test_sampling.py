@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from medssl.datasets.crops.sampling import MARGINS, SAMPLERS, TRIES, _bounds, _tissue_weight, check_sampler, draw_crop
+from medssl.datasets.crops.sampling import (
+    MARGINS,
+    SAMPLERS,
+    TRIES,
+    _bounds,
+    _tissue_weight,
+    check_sampler,
+    draw_crop,
+    sampler_rule,
+)
 from medssl.images.volume import Volume
 
 SIZE = (16, 16, 8)
@@ -26,6 +35,21 @@ def test_body_rejects_air_and_uniform_does_not(cached, rng):
     judged = [(volume.sparse_crop(start, SIZE) < -500).mean() for start, _ in drawn]
     assert max(judged[:60]) <= 0.85
     assert max((cube < -500).mean() for _, cube in drawn[60:]) == 1
+
+
+def test_body_keeps_aerated_lung_and_rejects_noisy_air(cached, rng):
+    array = rng.normal(-1000, 50, (120, 80, 40))
+    array[60:] = rng.normal(-860, 50, (60, 80, 40))
+    volume = cached(Volume(array.astype(np.int16), modality="CT"))
+    starts = [draw_crop(volume, SIZE, "body", rng)[0][0] for _ in range(60)]
+    assert min(starts) > 60 - 16, "no cube of air alone"
+    lung = volume.sparse_crop((80, 40, 20), SIZE)
+    assert SAMPLERS["body"].score(lung, volume) < 0.2 and SAMPLERS["tissue"].score(lung, volume) > 0.95
+
+
+def test_a_training_begun_before_lung_was_body_keeps_its_crops():
+    assert sampler_rule("body", version=4) == "tissue" and sampler_rule("body", version=5) == "body"
+    assert {sampler_rule(sampler, version=4) for sampler in ("lung", "uniform")} == {"lung", "uniform"}
 
 
 def test_lung_keeps_aerated_cubes(cached, rng):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from asking import ask
 from PIL import Image
-from radiograph_fakes import CELL, SIDE, RadiographContext, radiograph, references, shifted
+from radiograph_fakes import CELL, SIDE, RadiographContext, grid_of, radiograph, references, shifted
 from refusals import refused
 from typer.testing import CliRunner
 
@@ -34,6 +34,29 @@ def test_a_moved_radiograph_is_moved_back(tmp_path):
     with (context.folder / "pairs.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert sum(row["used"] == "True" for row in rows) == info["used"] and {"residual", "confidence"} <= rows[0].keys()
+
+
+class _WithBlindTwin(RadiographContext):
+    """Whose untrained network sees other images altogether."""
+
+    def embedding(self, ref, reference, fidelity, device, part="", dense=1):
+        strange = reference.startswith("untrained:")
+        return (
+            grid_of(radiograph(7 + int(ref.path)))
+            if strange
+            else super().embedding(ref, reference, fidelity, device, part, dense)
+        )
+
+
+def test_the_untrained_network_is_held_beside(tmp_path):
+    image = radiograph()
+    for context, beaten in ((_WithBlindTwin, True), (RadiographContext, False)):
+        asked = context(tmp_path / str(beaten), [image, shifted(image, 2 * CELL, CELL)])
+        ask("warp", {"images": references(2), "model": "m", "search_radius": 20.0, "stiffness": 0.0}, asked)
+        info = asked.found.info
+        note = next(note for note in info["notes"] if "untrained" in note)
+        assert ("does not beat" not in note) == beaten and info["untrained"].keys() == {"pairs", "used", "held_out"}
+        assert beaten == (info["used"] > info["untrained"]["used"])
 
 
 def test_known_points_need_no_model(tmp_path):

@@ -141,6 +141,22 @@ def test_bad_settings_are_refused():
             config(**changes)
 
 
+class Constant(torch.nn.Module):
+    """Describes every cell alike."""
+
+    def forward(self, views: torch.Tensor) -> torch.Tensor:
+        return torch.ones(len(views), 8, *(side // 2 for side in views.shape[2:]))
+
+
+@pytest.mark.parametrize("negatives", ["image", "volume"])
+def test_the_constant_scores_what_a_collapsed_network_scores(negatives):
+    """Else the alarm, which looks for a loss near it, misses a collapse."""
+    method = Anatomy3D(config(negatives=negatives), "CT")
+    views = method.views(batch(), seeds.generator(0, "views"))
+    found = method.evaluate(Constant(), views)
+    assert float(found["constant_mean_loss"]) == pytest.approx(float(found["validation_loss"]), rel=1e-5)
+
+
 def test_it_learns_to_find_places_again():
     """A few steps on the same views: the loss falls below what a constant scores, and places are found nearer."""
     method = Anatomy3D(config(negatives="image"), "CT")

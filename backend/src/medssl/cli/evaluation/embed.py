@@ -92,7 +92,7 @@ def _embedded(entries: list[Any], net: Any, run: TerminalRun, features: str) -> 
         run.progress(n, len(entries), f"image {n + 1} of {len(entries)}: {entry.name}")
         try:
             image = read_entry(entry)
-            for note in image_notes(image, net.plan, entry.view):
+            for note in image_notes(image, net.plan, entry.view, entry.inverted):
                 if (kind := kind_of_note(note)) not in noted:  # the first image of each kind
                     noted.add(kind)
                     run.emit("warning", message=f"{entry.name}: {note}", remedy="")

@@ -13,6 +13,8 @@ from medssl.datasets.cache.cached_volume import CachedVolume
 TRIES = 50
 MARGINS = (100, 100, 30)  # voxels along i, j, k that stay away from the border, at most a fifth of the volume
 TISSUE = -150  # HU
+CT_AIR = -925.0  # HU, half-way between air and aerated lung, as far from both as noise allows
+LUNG_IS_BODY = 5  # the first version of job specs whose sampler `body` keeps aerated lung; before, it was `tissue`
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,16 @@ class Sampler:
 
 
 def _air_share(crop: np.ndarray, volume: CachedVolume) -> float:
-    return float(np.count_nonzero(crop < volume.statistics.air_threshold)) / crop.size
+    """Share of air; the lung's is body, as it is in what Models Genesis trained on."""
+    return _share_below(crop, CT_AIR if volume.modality == "CT" else volume.statistics.air_threshold)
+
+
+def _lucent_share(crop: np.ndarray, volume: CachedVolume) -> float:
+    return _share_below(crop, volume.statistics.air_threshold)
+
+
+def _share_below(crop: np.ndarray, threshold: float) -> float:
+    return float(np.count_nonzero(crop < threshold)) / max(crop.size, 1)
 
 
 def _tissue_weight(crop: np.ndarray, volume: CachedVolume) -> float:
@@ -38,11 +49,17 @@ def _tissue_weight(crop: np.ndarray, volume: CachedVolume) -> float:
 
 SAMPLERS = {
     "body": Sampler(_air_share, limit=0.85),  # rejects crops of air
+    "tissue": Sampler(_lucent_share, limit=0.85),  # of a CT rejects aerated lung too
     "lung": Sampler(
         _tissue_weight, limit=0.15, modality="CT", beyond=1
     ),  # keeps mostly aerated lung, as the paper's release
     "uniform": Sampler(lambda crop, volume: 0.0, limit=0.0),  # keeps all
 }
+
+
+def sampler_rule(sampler: str, version: int) -> str:
+    """The sampler of a training whose job spec has this version: one begun before goes on with the crops that it began with."""
+    return "tissue" if sampler == "body" and version < LUNG_IS_BODY else sampler
 
 
 def check_sampler(sampler: str, volume: CachedVolume) -> None:

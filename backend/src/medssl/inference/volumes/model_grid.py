@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
@@ -11,7 +11,8 @@ from torch import Tensor
 from medssl.core.geometry import Geometry, geometry_notes
 from medssl.core.plan import Plan
 from medssl.images.geometry import Turn, orientation_of_volume, turn_to, turned
-from medssl.images.planes import is_flat
+from medssl.images.planes import as_plane, is_flat
+from medssl.images.radiograph import plane_notes
 from medssl.images.resampling import StreamReader, array_reader, resample, resample_slabs
 from medssl.images.volume import Volume
 
@@ -75,9 +76,15 @@ def on_model_grid(volume: Volume, plan: Plan) -> ModelGrid:
     return ModelGrid(turn, ordered, fitted, geometry.interpolation)
 
 
-def image_notes(volume: Volume, plan: Plan, view: str = "") -> tuple[str, ...]:
-    """What to know before a model sees an image of any kind: of 2D ones and views what their reader changed."""
-    return volume.notes if view or is_flat(volume.shape) else notes_before(volume, plan)
+def image_notes(volume: Volume, plan: Plan, view: str = "", inverted: bool = False) -> tuple[str, ...]:
+    """What to know before a model sees an image of any kind: of 2D ones and views what `as_radiograph` notes of them."""
+    if not (view or is_flat(volume.shape)):
+        return notes_before(volume, plan)
+    if len(plan.input_size) == 3:  # such a model refuses it
+        return volume.notes
+    if plan.modality and not volume.modality and is_flat(volume.shape):
+        volume = replace(volume, modality=plan.modality)
+    return plane_notes(as_plane(volume, view, inverted), view)
 
 
 def notes_before(volume: Volume, plan: Plan) -> tuple[str, ...]:

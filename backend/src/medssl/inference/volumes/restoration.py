@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from medssl.core.capabilities import RESTORE
 from medssl.core.errors import ConfigError, VolumeError
 from medssl.core.plan import Plan
 from medssl.evaluation.metrics.image_metrics import image_metrics
+from medssl.images.formats.guards import check_memory
 from medssl.images.intensity.model_window import intensity_window
 from medssl.images.intensity.normalise import denormalise, normalise
 from medssl.images.volume import Volume, compact
@@ -23,6 +25,11 @@ from medssl.inference.volumes.model_grid import notes_before, on_model_grid, tur
 from medssl.networks.network import Network
 
 BATCH = 4
+SLICES = 16  # converted at a time
+GRID_BYTES = (
+    24  # per voxel that the model sees: the image, distorted, restored, their difference, and what measuring takes
+)
+OWN_BYTES = 16  # per voxel of the source beside its own: what comes back of those
 WHOLE: tuple[slice, slice, slice] = (slice(None), slice(None), slice(None))
 
 
@@ -80,7 +87,9 @@ def restore_volume(
     chosen = make_distortion(distortion, strength)
     low, high = intensity_window(volume, plan)
     region, around, inside = (volume, volume, WHOLE) if roi is None else _regions(volume, roi, plan)
-    grid, bounds = on_model_grid(around, plan), torch.tensor([[low, high]])
+    grid, bounds, own = on_model_grid(around, plan), torch.tensor([[low, high]]), around.shape == region.shape
+    need = GRID_BYTES * prod(grid.volume.shape) + OWN_BYTES * prod(around.shape)
+    check_memory(Path(volume.name or "volume"), around.shape, need)
     original = _unit(grid.volume, bounds)
     report = progress or (lambda fraction, message: None)
     distorted, restored, tiles = restore_windows(
@@ -88,19 +97,26 @@ def restore_volume(
         batch=1 if plan.fidelity == "released" else BATCH, device=next(net.parameters()).device,
         progress=lambda n, of: report(n / of, f"restored {n} of {of} windows"),
     )  # fmt: skip
-    error, images = np.abs(restored - original), {"distorted": distorted, "restored": restored}
-    back = {name: grid.image_back(image)[inside] for name, image in images.items()}
-    if around.shape != region.shape:
-        cut = {"original": grid.image_back(original)[inside], **back}
-        original, *cuts = (np.ascontiguousarray(grid.turn.apply(image)) for image in cut.values())
-        images = dict(zip(back, cuts))
-    images["constant mean"] = np.full_like(original, original.mean())
+    images = {"original": original, "distorted": distorted, "restored": restored}
+    table = _table(images) if own else []
+    error = np.abs(difference := restored - original, out=difference)
+    del (
+        original,
+        distorted,
+        restored,
+        difference,
+    )  # a whole CT's take gigabytes: each goes once it is back on its own voxels
+    error = grid.image_back(error)[inside]
+    for name in images:
+        images[name] = grid.image_back(images[name])[inside]
+    if not own:
+        table = _table({name: np.ascontiguousarray(grid.turn.apply(image)) for name, image in images.items()})
+    images["original"] = _unit(region, bounds)
+    shown = {name: _in_units(images.pop(name), region, bounds) for name in tuple(images)}
     return Restoration(
-        original=_in_units(_unit(region, bounds), region, bounds),
-        distorted=_in_units(back["distorted"], region, bounds),
-        restored=_in_units(back["restored"], region, bounds),
-        error=region.with_array(grid.image_back(error)[inside]),
-        table=[{"image": name, **_compare(image, original)} for name, image in images.items()],
+        **shown,
+        error=region.with_array(error),
+        table=table,
         info={
             "window": [low, high], "tiles": tiles, "method": plan.method, "fidelity": plan.fidelity,
             "modality": plan.modality, "geometry": plan.geometry.text(), "notes": list(notes_before(volume, plan)),
@@ -128,7 +144,16 @@ def _regions(
 
 def _unit(volume: Volume, bounds: torch.Tensor) -> np.ndarray:
     """The voxels in 0…1."""
-    return normalise(torch.from_numpy(np.ascontiguousarray(compact(volume.array)))[None], bounds)[0].numpy()
+    out = np.empty(volume.shape, np.float32)
+    for slab in _slabs(volume.shape):
+        raw = np.ascontiguousarray(compact(volume.array[slab]))
+        out[slab] = normalise(torch.from_numpy(raw)[None], bounds)[0].numpy()
+    return out
+
+
+def _slabs(shape: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """Pieces along the last axis: what is computed of one at a time takes no memory worth counting."""
+    return ((..., slice(first, first + SLICES)) for first in range(0, shape[-1], SLICES))
 
 
 def _check(volume: Volume, net: Network, overlap: float) -> Plan:
@@ -153,10 +178,22 @@ def _check(volume: Volume, net: Network, overlap: float) -> Plan:
 
 def _in_units(image: np.ndarray, region: Volume, bounds: torch.Tensor) -> Volume:
     """0…1 back to stored units; whole numbers where the source has them."""
-    values = denormalise(torch.from_numpy(image)[None], bounds)[0].numpy()
-    whole = region.array.dtype.kind in "iu"
-    return replace(region, array=compact(np.rint(values)) if whole else values)
+
+    def units(part: np.ndarray) -> np.ndarray:
+        values = denormalise(torch.from_numpy(np.ascontiguousarray(part))[None], bounds)[0].numpy()
+        return np.rint(values) if region.array.dtype.kind in "iu" else values
+
+    ends = units(np.array([image.min(), image.max()]))
+    kind = compact(ends).dtype if region.array.dtype.kind in "iu" else np.dtype(np.float32)
+    out = np.empty(image.shape, kind)
+    for slab in _slabs(image.shape):
+        out[slab] = units(image[slab])
+    return replace(region, array=out)
 
 
-def _compare(image: np.ndarray, original: np.ndarray) -> dict[str, float]:
-    return image_metrics(torch.from_numpy(image)[None, None], torch.from_numpy(original)[None, None])[0]
+def _table(images: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """How far the distorted and the restored image, and a constant one, are from the original."""
+    original = torch.from_numpy(images["original"])[None, None]
+    compared = {name: torch.from_numpy(image)[None, None] for name, image in images.items() if name != "original"}
+    compared["constant mean"] = torch.full((1,) * original.ndim, float(images["original"].mean())).expand_as(original)
+    return [{"image": name, **image_metrics(image, original)[0]} for name, image in compared.items()]

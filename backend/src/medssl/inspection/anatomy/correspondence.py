@@ -50,7 +50,8 @@ def find_correspondences(
         count: places wanted; fewer are found where fewer are mutual.
         seed: of the clusters.
         radius: of the search around the same relative place, in percent of an image's width; 0: everywhere.
-        finer: of each image what the network says between grid places: matches are refined with it; none: they stay coarse.
+        finer: of each image what the network says between grid places: matches are refined with it, and may move away from the mutual
+            neighbour, see `Match.stayed`; none: they stay coarse.
     """
     reference, others = grids[0], grids[1:]
     pairs = [mutual_neighbours(reference, other, radius) for other in others]
@@ -66,7 +67,8 @@ def find_correspondences(
     places = []
     for number in chosen.tolist():
         x, y = reference.pixels(np.array(divmod(number, reference.shape[1])))
-        places.append(Correspondence(float(x), float(y), match_place(grids, x, y, mutual[:, number], radius, finer)))
+        matches = match_place(grids, x, y, mutual[:, number], radius, finer)
+        places.append(Correspondence(float(x), float(y), matches))
     return places
 
 
@@ -145,7 +147,7 @@ def _apart(first: PatchGrid, second: PatchGrid) -> Callable[[int, int], Tensor]:
     In percent of the second image's width, (places of `first`, places of `second`).
     """
     pixels = [grid.pixels(np.argwhere(grid.foreground.numpy())) for grid in (first, second)]
-    wanted = torch.from_numpy(same_place(pixels[0], first.source.shape, second.source.shape))
+    wanted = torch.from_numpy(same_place(pixels[0], first.box, second.box))
     there = torch.from_numpy(pixels[1])
     return lambda start, end: torch.cdist(wanted[start:end], there) * (100 / second.source.shape[0])
 
@@ -174,10 +176,12 @@ def correspondence_rows(places: Sequence[Correspondence], names: Sequence[str]) 
     for number, (place, colour) in enumerate(zip(places, distinct(len(places)))):
         found = [match for match in place.matches if match]
         least_sure = min(match.confidence for match in found)
-        of_reference = (0, place.x, place.y, 1.0, least_sure)
-        of_others = [(n, m.x, m.y, m.similarity, m.confidence) for n, m in enumerate(place.matches, start=1) if m]
+        of_reference = (0, place.x, place.y, 1.0, least_sure, any(match.stayed for match in found))
+        of_others = [
+            (n, m.x, m.y, m.similarity, m.confidence, m.stayed) for n, m in enumerate(place.matches, start=1) if m
+        ]
         rows += [
-            dict(zip(COLUMNS, (f"P{number + 1}", n, names[n], x, y, similarity, confidence, True, colour)))
-            for n, x, y, similarity, confidence in (of_reference, *of_others)
+            dict(zip(COLUMNS, (f"P{number + 1}", n, names[n], x, y, similarity, confidence, mutual, colour)))
+            for n, x, y, similarity, confidence, mutual in (of_reference, *of_others)
         ]
     return rows

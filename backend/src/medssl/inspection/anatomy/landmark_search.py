@@ -11,6 +11,7 @@ from torch import Tensor
 
 from medssl.core.errors import ConfigError
 from medssl.evaluation.landmark_errors import CLIP, Distances
+from medssl.images.borders import Box
 from medssl.inference.fine_patches import FinePatches
 from medssl.inference.patch_grid import PatchGrid
 from medssl.inspection.anatomy.refinement import refined_match
@@ -32,11 +33,15 @@ class Query:
 
 @dataclass(frozen=True)
 class Frame:
-    """What turns pixels of an image into distances: its size, a pixel's sides in mm, and a cell's in pixels (x, y each)."""
+    """What turns pixels of an image into distances: its size, a pixel's sides in mm, and a cell's in pixels (x, y each).
+
+    `box` is what is looked at of the image.
+    """
 
     size: tuple[int, int]
     spacing: tuple[float, float]
     cell: tuple[float, float]
+    box: Box
 
 
 def make_queries(
@@ -108,7 +113,7 @@ def find_landmarks(
 
 @dataclass(frozen=True)
 class _Known:
-    """A landmark of a source: its descriptor (D,), its share of width and height, and descriptors (3, 3, D) of its cell."""
+    """A landmark of a source: its descriptor (D,), its share of what is looked at, and descriptors (3, 3, D) of its cell."""
 
     descriptor: Tensor
     share: np.ndarray
@@ -120,7 +125,7 @@ def _describe(
 ) -> dict[tuple[int, str], _Known]:
     pixels = np.array(list(points.values()))
     close = finer(image) if finer else None
-    shares = (pixels + 0.5) / grid.source.shape
+    shares = (pixels + 0.5 - grid.box[:2]) / grid.box[2:]
     cells = [close.at(pixel) if close else None for pixel in pixels]
     return {(image, name): _Known(*one) for name, one in zip(points, zip(grid.at(pixels), shares, cells))}
 
@@ -131,7 +136,7 @@ def same_coordinates(
     """(queries, 2): the answer without looking, the same relative place as in the source."""
     return np.array(
         [
-            same_place(np.array(landmarks[q.source][q.landmark]), frames[q.source].size, frames[q.target].size)
+            same_place(np.array(landmarks[q.source][q.landmark]), frames[q.source].box, frames[q.target].box)
             for q in queries
         ]
     )
@@ -169,10 +174,10 @@ def _best_places(
     best, index = shown.flatten(1).max(dim=1)
     grid_places = np.stack(np.unravel_index(index.numpy(), grid.shape), axis=1)
     between = [place + peak_offset(one, place) for one, place in zip(maps.numpy(), grid_places)]
-    return grid.pixels(np.array(between)), best.numpy()
+    return grid.inside(grid.pixels(np.array(between))), best.numpy()
 
 
 def _circle(share: np.ndarray, grid: PatchGrid, percent: float) -> Circle | None:
-    """What is searched around a share of width and height; None: everywhere."""
-    x, y = share * grid.source.shape - 0.5
+    """What is searched around a share of what is looked at; None: everywhere."""
+    x, y = share * grid.box[2:] + grid.box[:2] - 0.5
     return Circle(float(x), float(y), percent / 100 * grid.source.shape[0]) if percent else None

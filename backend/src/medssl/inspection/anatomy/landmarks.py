@@ -250,7 +250,7 @@ def _frame(grid: PatchGrid, entry: Entry, points: dict[str, tuple[float, float]]
     side = entry.labels.get(PIXEL, np.nan)
     spacing = (side, side) if side > 0 else tuple(grid.source.spacing[:2])
     width, height = grid.source.shape
-    return Frame((width, height), spacing, grid.cell)
+    return Frame((width, height), spacing, grid.cell, grid.box)
 
 
 def _known_unit(wanted: str, frames: dict[int, Frame], catalog: Catalog) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
@@ -25,6 +26,8 @@ def find_point(
 ) -> tuple[list[Tensor], list[Match]]:
     """Similarity maps and best matches, in every image, of what lies at (x, y) of image `source`.
 
+    Where the point lies on what shows nothing, see `PatchGrid.shows`, the nearest cell is looked for, and no match has confidence.
+
     Args:
         radius: of the search around the same relative place, in percent of an image's width; 0: everywhere. Maps are whole.
         finer: of each image what the network says between grid places: matches are refined with it; none: they stay coarse.
@@ -42,12 +45,26 @@ def find_point(
     check_point(grids[source].source, x, y)
     descriptor = grids[source].at(np.array([[x, y]]))[0]
     maps, circles = [similarity_map(grid, descriptor) for grid in grids], search_circles(grids, source, x, y, radius)
-    if not finer:
-        return maps, [best_match(found, grid, circle) for found, grid, circle in zip(maps, grids, circles)]
-    cell = finer[source].at(np.array([x, y]))
-    return maps, [
-        refined_match(cell, close, found, grid, circle)
-        for close, found, grid, circle in zip(finer, maps, grids, circles)
+    if finer:
+        cell = finer[source].at(np.array([x, y]))
+        matches = [
+            refined_match(cell, close, found, grid, circle)
+            for close, found, grid, circle in zip(finer, maps, grids, circles)
+        ]
+    else:
+        matches = [best_match(found, grid, circle) for found, grid, circle in zip(maps, grids, circles)]
+    if not grids[source].shows(np.array([x, y])):
+        matches = [replace(match, confidence=0.0) for match in matches]
+    return maps, matches
+
+
+def point_notes(grid: PatchGrid, x: float, y: float) -> list[str]:
+    """What the user should know of a point that is looked for."""
+    if grid.shows(np.array([x, y])):
+        return []
+    return [
+        f"The point ({x:.0f}, {y:.0f}) lies on a border or on a place that shows nothing: what is found belongs to the nearest cell, "
+        "and no confidence is stated. Choose a point on the body"
     ]
 
 

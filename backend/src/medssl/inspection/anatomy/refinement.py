@@ -8,6 +8,8 @@ similarity decides which place is taken and where it lies.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,7 +17,7 @@ from torch import Tensor
 from medssl.inference.fine_patches import FinePatches
 from medssl.inference.patch_grid import PatchGrid
 from medssl.inspection.anatomy.search_area import Circle
-from medssl.inspection.anatomy.similarity import Match, best_places, match_of, peak_offset
+from medssl.inspection.anatomy.similarity import APART, Match, best_places, match_of, peak_offset
 
 CANDIDATES = 5  # coarse places that are looked at again
 NEIGHBOUR = 0.5  # weight of each of a cell's eight neighbours
@@ -46,10 +48,13 @@ def refined_match(
         if not np.isfinite(scores[tuple(best)]):
             continue  # no whole cell lies there
         across_and_down = (best + peak_offset(scores, best))[::-1]
-        x, y = pixels[0, 0] + across_and_down * (pixels[1, 1] - pixels[0, 0])
+        x, y = grid.inside(pixels[0, 0] + across_and_down * (pixels[1, 1] - pixels[0, 0]))
         found.append((float(x), float(y), float(scores[tuple(best)])))
     found.sort(key=lambda one: -one[2])
-    return match_of(found[0], found[1] if len(found) > 1 else None)
+    match = match_of(found[0], found[1] if len(found) > 1 else None)
+    coarse = grid.pixels(best_places(similarities, grid, circle, 1)[0])
+    away = np.hypot(*((np.array([match.x, match.y]) - coarse) / grid.cell))
+    return replace(match, stayed=bool(away <= APART))
 
 
 def cell_similarity(descriptors: Tensor, wanted: Tensor) -> Tensor:

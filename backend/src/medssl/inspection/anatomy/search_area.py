@@ -1,6 +1,7 @@
 """Where a match may lie: everywhere in an image, or near the same relative place.
 
-In images of one projection a place lies nearly at the same share of width and height in all patients. A search that stays
+In images of one projection a place lies nearly at the same share of width and height in all patients, once collimation and
+letter boxes are left out. A search that stays
 near there cannot miss by far, with any network; so what it finds is held against an untrained network with the same radius.
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medssl.images.borders import Box
 from medssl.inference.patch_grid import PatchGrid
 
 
@@ -29,13 +31,13 @@ class Circle:
         return asdict(self)
 
 
-def same_place(points: np.ndarray, source: tuple[int, ...], target: tuple[int, ...]) -> np.ndarray:
+def same_place(points: np.ndarray, source: Box, target: Box) -> np.ndarray:
     """Pixels (..., 2) x and y of an image at the same share of width and height in another one.
 
     Args:
-        source, target: columns and rows of either image.
+        source, target: what is looked at of either image.
     """
-    return (np.asarray(points, float) + 0.5) / source[:2] * target[:2] - 0.5
+    return (np.asarray(points, float) + 0.5 - source[:2]) / source[2:] * target[2:] + target[:2] - 0.5
 
 
 def circle_around(point: np.ndarray, source: PatchGrid, target: PatchGrid, percent: float) -> Circle | None:
@@ -46,7 +48,7 @@ def circle_around(point: np.ndarray, source: PatchGrid, target: PatchGrid, perce
     """
     if not percent:
         return None
-    x, y = same_place(point, source.source.shape, target.source.shape)
+    x, y = same_place(point, source.box, target.box)
     return Circle(float(x), float(y), percent / 100 * target.source.shape[0])
 
 

@@ -25,7 +25,8 @@ class Match:
 
     `confidence` is 1 - (1 - best) / (1 - runner-up), as in Lowe's ratio test (International Journal of Computer Vision 60,
     2004) with cosine distances: 0 where the runner-up is as good, towards 1 where nothing else comes near. Without another
-    place there is no runner-up and nothing to be confident about: 0.
+    place there is no runner-up and nothing to be confident about: 0. `stayed` is whether it is still the grid's best place, or lies
+    APART from that, as finer cells have it.
     """
 
     x: float
@@ -34,6 +35,7 @@ class Match:
     runner_up: tuple[float, float] | None
     runner_up_similarity: float | None
     confidence: float
+    stayed: bool = True
 
 
 def similarity_map(grid: PatchGrid, descriptor: Tensor) -> Tensor:
@@ -50,7 +52,7 @@ def best_match(similarities: Tensor, grid: PatchGrid, circle: Circle | None = No
     """
     places = best_places(similarities, grid, circle, 2)
     best, *others = ((place, float(similarities[tuple(place)])) for place in places)
-    x, y = grid.pixels(best[0] + peak_offset(similarities.numpy(), best[0]))
+    x, y = grid.inside(grid.pixels(best[0] + peak_offset(similarities.numpy(), best[0])))
     second = (*grid.pixels(others[0][0]), others[0][1]) if others else None
     return match_of((x, y, best[1]), second)
 

@@ -103,6 +103,9 @@ def _from_volumes(
 
     volumes = _some_volumes(split.training, cut, count, config, home, progress)
     made = implementation(METHODS, method)(config, volumes[0].modality)
+    geometry = training_geometry(volumes, getattr(config, "geometry", GeometryConfig()))
+    if geometry.recorded:
+        made.geometry = geometry  # as in a training: a method may draw its views in mm
     dataset = made.dataset(volumes, seed)
     return _Source(
         made, dataset, lambda sample: volumes[sample["volume"]].name, volumes[0].spacing, volumes[0].modality

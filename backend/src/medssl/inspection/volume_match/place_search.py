@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -55,6 +55,12 @@ def check_points(grid: VoxelGrid, points: np.ndarray, name: str) -> None:
             )  # fmt: skip
 
 
+def points_shown(grid: VoxelGrid, points: np.ndarray) -> np.ndarray:
+    """(Q,) bool: whether the cells nearest to points (Q, 3) show something; between others there is nothing to look for."""
+    nearest = np.clip(np.rint(grid.places(points)), 0, np.array(grid.shape) - 1).astype(int)
+    return grid.foreground.numpy()[tuple(nearest.T)]
+
+
 def find_places(
     source: VoxelGrid, target: VoxelGrid, net: Network, points: np.ndarray, radius: float = 0.0, refine: bool = True
 ) -> tuple[list[PlaceMatch], Tensor]:
@@ -68,13 +74,14 @@ def find_places(
             they do where both volumes were seen in one piece: there a tile shows less, and much of it is padding.
 
     Returns:
-        A match for each point, and similarities (Q, I, J, K) of the target's cells; those that show nothing too.
+        A match for each point, without confidence where the point's cell shows nothing, and similarities (Q, I, J, K) of the
+        target's cells; those that show nothing too.
     """
     maps = similarity_maps(target, source.at(points))
     side = closer_side(source, target)
     closely_seen = refine and not (source.in_one_piece and target.in_one_piece)
     found = []
-    for point, values in zip(points, maps):
+    for point, values, shown in zip(points, maps, points_shown(source, points)):
         allowed = target.foreground & _within(target, target.points_at(source.relative(point)), radius)
         peaks = _peaks(values, allowed, target)
         if closely_seen:
@@ -82,7 +89,8 @@ def find_places(
             closely = interpolated(tile, torch.as_tensor(middle, dtype=torch.float32)[None])[0]
             peaks = [_looked_at(target, net, closely, peak, side) for peak in peaks]
             peaks.sort(key=lambda peak: -peak[1])
-        found.append(_match(source, target, point, peaks))
+        match = _match(source, target, point, peaks)
+        found.append(match if shown else replace(match, confidence=0.0))
     return found, maps
 
 

@@ -69,7 +69,7 @@ def found_pairs(
     least_confidence: float = 0.0,
     progress: Callable[[float], None] = lambda share: None,
 ) -> PointPairs:
-    """Of every grid place of the first image its match in the second, where each is the other's nearest.
+    """Of every grid place of the first image its match in the second, where each is the other's nearest, and stays it on finer cells.
 
     Args:
         grids: of the moving and the fixed image.
@@ -86,7 +86,8 @@ def found_pairs(
         matches.append(match_place(grids, x, y, [True], radius, finer)[0])
     fixed = np.array([(m.x, m.y) for m in matches if m], float).reshape(-1, 2)
     confidence = np.array([m.confidence for m in matches if m], float)
-    return PointPairs(moving, fixed, confidence).chosen(confidence >= least_confidence)
+    stayed = np.array([m.stayed for m in matches if m], bool)
+    return PointPairs(moving, fixed, confidence).chosen(stayed & (confidence >= least_confidence))
 
 
 def agreeing(pairs: PointPairs, moving_width: int, fixed_width: int, seed: int = 0) -> np.ndarray:

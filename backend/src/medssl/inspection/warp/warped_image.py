@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from medssl.images.borders import box_of
 from medssl.images.volume import Volume
 from medssl.inspection.anatomy.search_area import same_place
 from medssl.inspection.warp.thin_plate import Warp
@@ -20,7 +21,8 @@ def warped(moving: Volume, fixed: Volume, warp: Warp) -> Volume:
 def unwarped(moving: Volume, fixed: Volume) -> Volume:
     """The same by relative place alone: what the warp has to beat."""
     pixels = np.moveaxis(np.indices(fixed.shape[:2]), 0, -1)
-    return _resampled(moving, fixed, same_place(pixels, fixed.shape, moving.shape))
+    there, here = (box_of(image.array, image.modality) for image in (fixed, moving))
+    return _resampled(moving, fixed, same_place(pixels, there, here))
 
 
 def correlations(moving: Volume, fixed: Volume, warp: Warp) -> tuple[float, float]:

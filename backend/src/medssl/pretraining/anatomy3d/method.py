@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -151,7 +150,7 @@ class Anatomy3D(PlainMethod):
             )
         values = {
             "validation_loss": self._contrast(first, second, views),
-            "constant_mean_loss": torch.tensor(math.log(first[0, 0].numel()), device=both.device),
+            "constant_mean_loss": self._contrast(torch.ones_like(first), torch.ones_like(second), views),
             "output_variance": feature_spread(second.flatten(2).transpose(1, 2)),
             "same_place_error": _known(same, valid).mean(),
         }

@@ -171,7 +171,7 @@ def _apply_all(
         try:
             volume = on_one_grid(read_entry(entry), plan)
             lying = {note for one in volume.further for note in one.notes}
-            notes.emit(entry, image_notes(volume, plan, entry.view), lying, before + n)
+            notes.emit(entry, image_notes(volume, plan, entry.view, entry.inverted), lying, before + n)
             row["output"], of_answer = applier.apply(entry, volume, notify)
             notes.emit(entry, of_answer, lying, before + n)
         except (InputError, NotFoundError) as error:  # of this image alone; a full disk, say, stops them all
