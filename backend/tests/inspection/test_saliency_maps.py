@@ -51,7 +51,10 @@ def test_random_weights_change_the_map(method):
     found = saliency_map(as_volume(image), ark(), "Mass", method=method)
     assert found.check.passed and found.check.similarity < LIMIT
     assert f"from random weights (rank correlation {found.check.similarity:.2f})" in found.text
-    assert found.text.startswith(f"{METHODS[method]} of Mass (first), probability 1.00")
+    assert found.text.startswith(
+        f"{METHODS[method]} of Mass (first), probability 1.00, brightest +{found.peak:.2g} log-odds;"
+    )
+    assert found.peak == found.scores.max() > 0 and found.map.max() <= 1
     again = saliency_map(as_volume(image), ark(), "Mass", method=method)
     assert again.check == found.check and np.array_equal(again.map, found.map), "random networks have their seeds"
 

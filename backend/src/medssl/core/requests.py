@@ -324,7 +324,7 @@ class RetrieveRequest(Request):
 class SaliencyRequest(Request):
     """Where in an image does a finding's probability come from? saliency.nrrd, 0...1, with the image's geometry.
 
-    Info: `method` and `text` (what made the map, to be shown with it), `probability`, and with `check`: `similarity`, the
+    Info: `method` and `text` (what made the map, to be shown with it), `probability`, `peak` (log-odds at the map's 1), and with `check`: `similarity`, the
     rank correlation with the map of the same network with random weights, and `passed`.
     """
 

@@ -32,7 +32,7 @@ def saliency(request: SaliencyRequest, context: Context) -> None:
     draw_saliency(found, name, context.folder / "montage.png")
     info = {
         "method": found.method, "text": found.text, "finding": found.target.finding, "head": found.target.head,
-        "probability": found.probability, "model": request.model, "volume": name, "notes": list(found.notes),
+        "probability": found.probability, "peak": found.peak, "model": request.model, "volume": name, "notes": list(found.notes),
         **(found.check.as_dict() if found.check else {}),
     }  # fmt: skip
     context.finish(["saliency.nrrd", "montage.png"], [], info)

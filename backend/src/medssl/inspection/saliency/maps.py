@@ -46,6 +46,7 @@ class Saliency:
         scores: (n, n) of the map's cells before negative ones became 0 and the largest 1.
         source: the 2D image (column, row).
         probability: of the finding, from the same single look.
+        peak: the largest score, in log-odds of the finding; 0 where nothing speaks for it. The map does not show how much it is.
         target: finding and head.
         method: grad-cam, occlusion.
         check: with random networks, or None where none was asked for.
@@ -57,6 +58,7 @@ class Saliency:
     scores: np.ndarray
     source: Volume
     probability: float
+    peak: float
     target: Target
     method: str
     check: Check | None
@@ -119,9 +121,10 @@ def saliency_map(
     notes = list(image.notes)
     if scores.max() <= 0:
         notes.append(f"Nothing in the image speaks for {target.title}: the map is empty")
-    text = _text(method, target, probability, checked)
+    peak = max(0.0, float(scores.max()))
+    text = _text(method, target, probability, peak, checked)
     found = map_over_image(positive_scores(scores), image, net)
-    return Saliency(found, scores, image.volume, probability, target, method, checked, text, tuple(notes))
+    return Saliency(found, scores, image.volume, probability, peak, target, method, checked, text, tuple(notes))
 
 
 def grad_cam(
@@ -211,6 +214,7 @@ def _pooled(net: Network, images: Tensor) -> Tensor:
         return explained.pooled(explained.places(as_input(images, net)))
 
 
-def _text(method: str, target: Target, probability: float, check: Check | None) -> str:
-    what = f"{METHODS[method]} of {target.title}, probability {probability:.2f}"
+def _text(method: str, target: Target, probability: float, peak: float, check: Check | None) -> str:
+    """The map is drawn from 0 to its own largest value, however small: so the text says how much that is."""
+    what = f"{METHODS[method]} of {target.title}, probability {probability:.2f}, brightest {peak:+.2g} log-odds"
     return f"{what}; {check.text}" if check else what
