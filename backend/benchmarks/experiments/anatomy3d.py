@@ -134,8 +134,10 @@ def _errors(
     for name, net in nets.items():
         grids = [describe_volume(volume, net) for volume in (source, target)]
         ways: dict[str, Callable[[], Any]] = {
-            name: lambda g=grids, n=net: find_places(g[0], g[1], n, points)[0],
-            f"{name}, cells alone": lambda g=grids, n=net: find_places(g[0], g[1], n, points, refine=False)[0],
+            name: lambda g=grids, n=net: [m for m, _ in find_places(g[0], g[1], n, points)],
+            f"{name}, cells alone": lambda g=grids, n=net: [
+                m for m, _ in find_places(g[0], g[1], n, points, refine=False)
+            ],
         }
         if near:
             ways[f"{name}, within {RADIUS:g} mm"] = lambda g=grids, n=net: near_places(g, n, points)
@@ -154,7 +156,7 @@ def near_places(grids: list[VoxelGrid], net: Network, points: np.ndarray) -> lis
     found = []
     for point in points:
         try:
-            found.append(find_places(source, target, net, point[None], RADIUS)[0][0].point)
+            found.append(next(find_places(source, target, net, point[None], RADIUS))[0].point)
         except VolumeError:
             found.append(target.points_at(source.relative(point)))
     return found

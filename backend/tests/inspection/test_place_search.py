@@ -41,19 +41,21 @@ def test_the_same_volume_stored_otherwise_has_every_point_where_it_is(source, ne
     monkeypatch.setattr(place_search, "look_closely", lambda *given: closely.append(given[2]) or real(*given))
     target = describe_volume(stored_otherwise(blobs()), net)
     points = source.points(np.array([[5, 6, 7], [10, 15, 8], [14, 9, 5]]))
-    matches, maps = find_places(source, target, net, points, refine=refine)
+    matches, maps = zip(*find_places(source, target, net, points, refine=refine))
     assert len(closely) >= 2 * looks and (looks > 0) == bool(closely)
     for match, point in zip(matches, points):
         assert np.linalg.norm(match.point - point) < 1.0 and match.similarity > 0.99
         assert 0.5 < match.confidence <= 1
-    assert maps.shape == (3, *target.shape)
+    assert [one.shape for one in maps] == [target.shape] * 3
 
 
 def test_what_has_moved_is_found_where_it_went(source, net):
     """The coordinates are the same, the anatomy is not: it lies three cells further."""
     cells = unit(5, *source.shape, 16)
     points = source.points(np.array([[5, 12, 8], [9, 4.0, 3]]))
-    matches, _ = find_places(made(source, cells), made(source, cells.roll((3, -2), (0, 1))), net, points, refine=False)
+    matches, _ = zip(
+        *find_places(made(source, cells), made(source, cells.roll((3, -2), (0, 1))), net, points, refine=False)
+    )
     for match, point in zip(matches, points):
         assert np.linalg.norm(match.point - point - [6, -4, 0]) < 1.0 and match.way_back == 0
 
@@ -65,7 +67,9 @@ def test_best_place_and_runner_up(source, net):
     cells -= (cells @ wanted)[..., None] * wanted  # nothing like it
     cells[15, 20, 10] = wanted
     cells[4, 4, 4] = 0.6 * wanted + 0.8 * torch.nn.functional.normalize(cells[4, 4, 4], dim=0)
-    matches, _ = find_places(source, made(source, cells), net, source.points(np.array([[5.0, 5, 5]])), refine=False)
+    matches, _ = zip(
+        *find_places(source, made(source, cells), net, source.points(np.array([[5.0, 5, 5]])), refine=False)
+    )
     (match,) = matches
     assert np.allclose(source.places(match.point), [15, 20, 10], atol=0.6) and match.similarity == pytest.approx(
         1, abs=2e-3
@@ -81,12 +85,23 @@ def test_a_radius_is_around_the_same_relative_place(source, net):
     cells[15, 20, 10] = source.descriptors[5, 6, 7].float()
     cells[5:8, 6:9, 7:10] = -cells[5:8, 6:9, 7:10]
     target = made(source, cells)
-    everywhere, _ = find_places(source, target, net, point, refine=False)
-    near, _ = find_places(source, target, net, point, radius=8.0, refine=False)
+    everywhere, _ = zip(*find_places(source, target, net, point, refine=False))
+    near, _ = zip(*find_places(source, target, net, point, radius=8.0, refine=False))
     assert np.allclose(source.places(everywhere[0].point), [15, 20, 10], atol=0.6)
     assert np.linalg.norm(near[0].point - point[0]) <= 8.0 + np.linalg.norm(source.step_mm) / 2
     with refused("search-radius-empty", names="0.1"):
-        find_places(source, target, net, source.points(np.array([[5.5, 6.5, 7.5]])), radius=0.1)
+        next(find_places(source, target, net, source.points(np.array([[5.5, 6.5, 7.5]])), radius=0.1))
+
+
+def test_only_a_few_maps_are_held_at_a_time(source, net, monkeypatch):
+    asked, whole = [], place_search.similarity_maps
+    monkeypatch.setattr(place_search, "MAPS", 2)
+    monkeypatch.setattr(
+        place_search, "similarity_maps", lambda grid, some: asked.append(len(some)) or whole(grid, some)
+    )
+    points = source.points(np.array([[5.0, 6, 7], [6.0, 6, 7], [7.0, 6, 7]]))
+    grouped = [match.point for match, _ in find_places(source, source, net, points, refine=False)]
+    assert [n for n in asked if n > 1] == [2] and np.allclose(grouped, points, atol=source.step_mm.max())
 
 
 def test_a_point_where_nothing_is_shown_has_no_confidence(source, net):
@@ -94,7 +109,9 @@ def test_a_point_where_nothing_is_shown_has_no_confidence(source, net):
     foreground[5, 6, 7] = False
     blank = replace(source, foreground=foreground)
     assert points_shown(source, point).all() and not points_shown(blank, point).any()
-    (seen,), (match,) = (find_places(one, source, net, point, refine=False)[0] for one in (source, blank))
+    (seen,), (match,) = (
+        [match for match, _ in find_places(one, source, net, point, refine=False)] for one in (source, blank)
+    )
     assert seen.confidence > 0 == match.confidence and np.allclose(seen.point, match.point)
 
 

@@ -59,13 +59,14 @@ def correspond_volumes(request: CorrespondVolumesRequest, context: Context) -> N
         net = context.model(reference, "", request.device)
         for volume, (grid, name) in enumerate(zip(grids[1:], names[1:]), 1):
             context.progress(DESCRIBING, f"searching {name}")
-            matches, maps = find_places(grids[0], grid, net, points, request.search_radius, request.refine)
-            rows += match_rows(points, matches, volume, name, by)
-            if by == "model" and request.maps and request.points:
-                wanted = range(len(maps)) if request.map_of < 0 else [request.map_of]
-                for point in wanted:
+            matches = []
+            places = find_places(grids[0], grid, net, points, request.search_radius, request.refine)
+            for point, (match, values) in enumerate(places):
+                matches.append(match)
+                if by == "model" and request.maps and request.points and request.map_of in (-1, point):
                     files.append(f"similarity-{point + 1}-{volume}.nrrd")
-                    write_volume(grid.map_volume(maps[point]), context.folder / files[-1], compress=False)
+                    write_volume(grid.map_volume(values), context.folder / files[-1], compress=False)
+            rows += match_rows(points, matches, volume, name, by)
     if not request.points and len(points) < request.count:
         found = counted(len(points), "place")
         notes.append(f"Only {found} of {request.count} {be(len(points))} found again on the way back")

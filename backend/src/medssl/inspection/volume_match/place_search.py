@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ CANDIDATES = 3  # places that are looked at closely
 REACH = 2  # steps of the grid around a candidate, within which the closer look may move it
 SIDE = 64  # voxels of a closer look, at most
 CHUNK = 2**16  # cells compared at a time
+MAPS = 16  # points whose maps are held at a time: one of a large volume has megabytes
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def points_shown(grid: VoxelGrid, points: np.ndarray) -> np.ndarray:
 
 def find_places(
     source: VoxelGrid, target: VoxelGrid, net: Network, points: np.ndarray, radius: float = 0.0, refine: bool = True
-) -> tuple[list[PlaceMatch], Tensor]:
-    """The best place of `target` for each point of `source`, and how alike every cell is.
+) -> Iterator[tuple[PlaceMatch, Tensor]]:
+    """The best place of `target` for each point of `source`, and how alike every cell is; one after another, as maps are large.
 
     Args:
         source, target: both under `net`.
@@ -73,14 +74,13 @@ def find_places(
         refine: the candidates, and the point itself, are looked at closely, each in the middle of a tile; else the cells decide, as
             they do where both volumes were seen in one piece: there a tile shows less, and much of it is padding.
 
-    Returns:
-        A match for each point, without confidence where the point's cell shows nothing, and similarities (Q, I, J, K) of the
+    Yields:
+        For each point its match, without confidence where the point's cell shows nothing, and the similarities (I, J, K) of the
         target's cells; those that show nothing too.
     """
-    maps = similarity_maps(target, source.at(points))
     side = closer_side(source, target)
     closely_seen = refine and not (source.in_one_piece and target.in_one_piece)
-    found = []
+    maps = (one for some in source.at(points).split(MAPS) for one in similarity_maps(target, some))
     for point, values, shown in zip(points, maps, points_shown(source, points)):
         allowed = target.foreground & _within(target, target.points_at(source.relative(point)), radius)
         peaks = _peaks(values, allowed, target)
@@ -90,8 +90,7 @@ def find_places(
             peaks = [_looked_at(target, net, closely, peak, side) for peak in peaks]
             peaks.sort(key=lambda peak: -peak[1])
         match = _match(source, target, point, peaks)
-        found.append(match if shown else replace(match, confidence=0.0))
-    return found, maps
+        yield (match if shown else replace(match, confidence=0.0)), values
 
 
 def similarity_maps(grid: VoxelGrid, descriptors: Tensor) -> Tensor:
