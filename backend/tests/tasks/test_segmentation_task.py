@@ -266,6 +266,14 @@ def test_an_attribute_that_some_images_lack(tmp_path: Path):
     assert ages == {"p6": "", "p7": "37"}
 
 
+def test_a_false_finding_is_shown_where_it_is():
+    worst, volume = WorstCases(), np.zeros((4, 4, 8), np.float32)
+    found = np.zeros((4, 4, 8), np.uint8)
+    found[1:3, 1:3, 6] = 1
+    worst.add("a", 0.0, volume, found, np.zeros_like(found), (1, 1, 1))
+    assert worst._kept[0].predicted.sum() == 4 and not worst._kept[0].truth.any()
+
+
 def test_worst_cases_hold_slices_not_volumes():
     worst = WorstCases()
     volume = np.zeros((8, 8, 400), np.float32)

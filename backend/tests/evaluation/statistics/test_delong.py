@@ -105,3 +105,10 @@ def test_odd_cases():
     assert delong(with_unknown, np.append(scores, 7.0)) == delong(targets, scores)
     with refused("one-class-only", names="5 labels"):
         delong(np.ones(5), np.arange(5))
+
+
+def test_few_patients_of_a_kind_have_no_p():
+    rng = np.random.default_rng(0)
+    targets = np.array([1.0] * 4 + [0.0] * 30)
+    few = delong_test(targets, targets + rng.normal(size=34), rng.normal(size=34))
+    assert (few.low, few.high, few.p) == (None, None, None) and few.difference > 0

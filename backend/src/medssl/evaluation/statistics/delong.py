@@ -60,13 +60,16 @@ def delong_test(
 ) -> Test:
     """The difference of the areas of two scores of the same images, first - second, with interval and p-value.
 
+    None for both where the difference does not vary, and for fewer than 5 patients of one kind.
+
     Raises:
         InputError: targets of one kind only.
     """
     areas, covariance = _areas(targets, np.stack([first, second]).astype(float), patients)
     difference = float(areas[0] - areas[1])
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    if variance <= 1e-15:  # the same order of all images, as far as the areas go
+    same = variance <= 1e-15  # the same order of all images, as far as the areas go
+    if same or _fewest(targets, patients) < FEWEST:
         return Test("DeLong", difference, None, None, None)
     error = np.sqrt(variance)
     spread = float(stats.norm.ppf(1 - TAIL) * error)

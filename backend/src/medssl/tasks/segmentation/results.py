@@ -96,7 +96,7 @@ def write_results(
         write_cases(folder / "cases.csv", rows["test"])
     part = "test" if rows["test"] else "validation"
     evaluation = evaluate_segmentation(rows[part], attribute_groups(groups))
-    evaluation |= {"part": part, "notes": notes, **(further or {})}
+    evaluation |= {"part": part, "notes": [*evaluation["notes"], *notes], **(further or {})}
     beside = segmentation_rows(rows[part], rivals or {})
     evaluation = judge(evaluation, [{**row, "what": WHAT[row["rival"]]} for row in beside], more)
     write_evaluation(evaluation, folder, f"Segmentation of {part} images", worst.draw(folder / "pictures", colours))
@@ -108,10 +108,9 @@ def _headline(rows: Rows) -> dict[str, float | None]:
     return {metric: mean_known([row[metric] for row in means]) for metric in METRICS} if means else {}
 
 
-def _slice(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The slice along k with most truth (the last array); images are what they are."""
-    truth = arrays[-1]
+def _slice(image: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The slice along k with most truth, or where there is none with most of what was found; images are what they are."""
     if truth.ndim == 2:
-        return arrays
-    k = int((truth > 0).sum(axis=(0, 1)).argmax())
-    return tuple(array[:, :, k].copy() for array in arrays)  # a view would keep the whole volume
+        return image, predicted, truth
+    k = int(((truth if truth.any() else predicted) > 0).sum(axis=(0, 1)).argmax())
+    return tuple(array[:, :, k].copy() for array in (image, predicted, truth))  # a view would keep the whole volume
