@@ -129,12 +129,11 @@ def embed_patches(volume: Volume, net: Network, dense: int = 1, view: str = "", 
     shared = descriptors.mean(dim=(0, 1))
     (x0, y0, *sides), step = seen.box, (seen.cell[0] / dense, seen.cell[1] / dense)
     shown = _foreground(seen.padded, cast(PatchEncoder, net).cell, dense, seen.rows, seen.columns)
+    # The last cells are whole, and may have their centres beyond the image.
     across, down = ((torch.arange(n) + 0.5) * d <= side for n, d, side in zip(shown.shape[::-1], step, sides))
     return PatchGrid(
         descriptors=functional.normalize(descriptors - shared, dim=2),
-        foreground=shown
-        & down[:, None]
-        & across,  # the last cells are whole, and may have their centres beyond the image
+        foreground=shown & down[:, None] & across,
         origin=(x0 + 0.5 * step[0] - 0.5, y0 + 0.5 * step[1] - 0.5),
         step=step,
         cell=seen.cell,

@@ -26,9 +26,8 @@ from medssl.networks.network import Network
 
 BATCH = 4
 SLICES = 16  # converted at a time
-GRID_BYTES = (
-    24  # per voxel that the model sees: the image, distorted, restored, their difference, and what measuring takes
-)
+# Per voxel that the model sees: the image, distorted, restored, their difference, and what measuring takes.
+GRID_BYTES = 24
 OWN_BYTES = 16  # per voxel of the source beside its own: what comes back of those
 WHOLE: tuple[slice, slice, slice] = (slice(None), slice(None), slice(None))
 
@@ -100,12 +99,8 @@ def restore_volume(
     images = {"original": original, "distorted": distorted, "restored": restored}
     table = _table(images) if own else []
     error = np.abs(difference := restored - original, out=difference)
-    del (
-        original,
-        distorted,
-        restored,
-        difference,
-    )  # a whole CT's take gigabytes: each goes once it is back on its own voxels
+    # A whole CT's take gigabytes: each goes once it is back on its own voxels.
+    del original, distorted, restored, difference
     error = grid.image_back(error)[inside]
     for name in images:
         images[name] = grid.image_back(images[name])[inside]

@@ -37,9 +37,8 @@ def training_amounts(study: Study, specs: Mapping[str, DataSpec], home: Path) ->
     """
     found: Amounts = {}
     for value, spec in specs.items():
-        training = split_three(
-            read_catalog(spec, home, channels=True), 0.2, 0.0, 0
-        ).training  # the table says the split
+        catalog = read_catalog(spec, home, channels=True)
+        training = split_three(catalog, 0.2, 0.0, 0).training  # the table says the split
         labels = None
         if study.unit == "per_class":
             config = study.arms[0].config
