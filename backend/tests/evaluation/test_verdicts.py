@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from medssl.evaluation.evaluate import evaluate_classification, evaluate_segmentation
+from medssl.evaluation.metrics.segmentation_metrics import case_metrics
 from medssl.evaluation.prediction_tables import Predictions
 from medssl.evaluation.rivals import carriers_of_auc, classification_rows, judge, segmentation_rows
 from medssl.evaluation.verdicts import against_rivals, of_arms, of_embeddings, of_restoration, place_not_tested
@@ -119,6 +120,26 @@ def test_an_evaluation_without_rivals_has_a_verdict_and_two_cases_neither_boxes_
     assert evaluation["volumes"]["Left"]["low_ml"] is None
     page = write_evaluation(evaluation, tmp_path, "Segmentation").read_text(encoding="utf-8")
     assert "no boxes are drawn" in page and "Limits of agreement need 5 images" in page
+
+
+def test_what_is_found_where_it_is_not_is_not_called_missed(tmp_path):
+    """Eight patients, the finding in five; it is missed in one of these and found in two that lack it, or it is not known."""
+    empty, full = np.zeros((6, 6, 3), np.uint8), np.ones((6, 6, 3), np.uint8)
+    maps = [(full, full)] * 4 + [(empty, full)] + [(full, empty)] * 2 + [(empty, empty)]
+
+    def evaluation(flat: bool) -> dict:
+        return evaluate_segmentation([
+            {"image": f"i{n}", "patient": f"p{n}", **row}
+            for n, pair in enumerate(maps)
+            for row in case_metrics(*(one[..., 0] if flat else one for one in pair), (1, 1, 1), ["a"])
+        ], replicates=100)  # fmt: skip
+
+    found = evaluation(False)
+    assert found["one_map"]["a"] == {"missed": 1, "found where it is not": 2} and found["counts"]["a"]["in one"] == 3
+    assert "with 1 missed, 2 found where it is not (of 8);" in found["verdict"]["text"]
+    page = write_evaluation(found, tmp_path, "Segmentation").read_text(encoding="utf-8")
+    assert "1 missed, 2 found where it is not (of 8)" in page and "counts as missed" not in page
+    assert "with 3 in one of the two maps only (of 8);" in evaluation(True)["verdict"]["text"]
 
 
 def test_a_crop_around_the_target_is_named_with_its_margin():

@@ -84,14 +84,28 @@ class CaseTable:
         out = {}
         for n, name in enumerate(self.names):
             if name != MEAN:
-                dice, missed = self._column(n, "dice"), self._column(n, "missed") == 1
-                missed |= (dice == 0) & np.isnan(self._column(n, "hd95"))  # tables written before there was that column
-                neither = np.isnan(dice)
+                in_one, neither = self._in_one(n), np.isnan(self._column(n, "dice"))
                 out[name] = {
-                    "images": len(dice),
-                    "in both": int((~missed & ~neither).sum()),
-                    "in one": int(missed.sum()),
+                    "images": len(in_one),
+                    "in both": int((~in_one & ~neither).sum()),
+                    "in one": int(in_one.sum()),
                     "in neither": int(neither.sum()),
+                }
+        return out
+
+    def one_map(self) -> dict[str, dict[str, int]]:
+        """Per class: of the images that show it in one map only, those where it was missed and those where it is not there.
+
+        Volumes say which; of images without (2D ones) it is not known, so that these may be fewer than `counts` has.
+        """
+        out = {}
+        for n, name in enumerate(self.names):
+            if name != MEAN:
+                in_one = self._in_one(n)
+                measured, reference = self._column(n, "volume_ml"), self._column(n, "reference_volume_ml")
+                out[name] = {
+                    "missed": int((in_one & (reference > 0)).sum()),
+                    "found where it is not": int((in_one & (reference == 0) & (measured > 0)).sum()),
                 }
         return out
 
@@ -146,6 +160,11 @@ class CaseTable:
         if people < 5:
             notes.append(f"{counted(people, 'patient')} {be(people)} too few for intervals")
         return notes
+
+    def _in_one(self, number: int) -> np.ndarray:
+        """(images,): does only one of the two maps show the class?"""
+        before = np.isnan(self._column(number, "hd95"))  # tables written before there was the column
+        return (self._column(number, "missed") == 1) | (self._column(number, "dice") == 0) & before
 
     def _column(self, number: int, name: str) -> np.ndarray:
         values = [rows[number].get(name) for rows in self._cases]

@@ -127,7 +127,7 @@ def evaluate_segmentation(
     evaluation = {
         "task": "segmentation", "classes": table.classes, "images": len(table.images), "patients": bootstrap.patients,
         "headline": {metric: metrics[MEAN][metric]["value"] for metric in segmentation.METRICS},
-        "metrics": metrics, "counts": table.counts(), "cases": table.values(), "volumes": table.volumes(),
+        "metrics": metrics, "counts": table.counts(), "one_map": table.one_map(), "cases": table.values(), "volumes": table.volumes(),
         "groups": rows, "gaps": gaps, "worst": table.worst(WORST), "notes": table.notes(),
         "intervals": METHOD.format(replicates=replicates), "replicates": replicates, "seed": seed,
     }  # fmt: skip

@@ -130,10 +130,26 @@ def of_segmentation(evaluation: Mapping[str, Any], row: Mapping[str, Any]) -> Ve
     if row["low"] is None:
         patients = counted(evaluation["patients"], "patient")
         return Verdict(f"Mean Dice {row['value']:.3f}: {patients}, too few for an interval.", None)
-    missed = sum(count["in one"] for count in evaluation["counts"].values())
     said = f"Mean Dice {row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
-    more = f", with {missed} of {sum(c['images'] for c in evaluation['counts'].values())} missed" if missed else ""
+    one_map = in_one_map(evaluation)
+    more = f", with {one_map}" if one_map else ""
     return Verdict(f"{said}{more}; no trivial rival is known here to hold it against.", None)
+
+
+def in_one_map(evaluation: Mapping[str, Any], name: str = "") -> str:
+    """How often only one of the two maps shows a class, and which: "2 missed, 1 found where it is not (of 8)"; "" of never.
+
+    Args:
+        evaluation: of `evaluate_segmentation`.
+        name: of the class; without it, or of a name that is no class, all together.
+    """
+    chosen = [name] if name in evaluation["counts"] else list(evaluation["counts"])
+    counts = [evaluation["counts"][one] for one in chosen]
+    sides = [evaluation["one_map"][one] for one in chosen]
+    parts = {side: sum(row[side] for row in sides) for side in ("missed", "found where it is not")}
+    parts["in one of the two maps only"] = sum(row["in one"] for row in counts) - sum(parts.values())
+    said = ", ".join(f"{count} {side}" for side, count in parts.items() if count)
+    return f"{said} (of {sum(row['images'] for row in counts)})" if said else ""
 
 
 def of_restoration(table: Sequence[Mapping[str, Any]]) -> Verdict:

@@ -8,7 +8,7 @@ from typing import Any
 from medssl.core.errors import counted
 from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
 from medssl.evaluation.statistics.interval import FEWEST
-from medssl.evaluation.verdicts import TITLES
+from medssl.evaluation.verdicts import TITLES, in_one_map
 from medssl.reports.figures.plots import draw_boxes
 from medssl.reports.html import Report
 from medssl.reports.model_sections import add_model
@@ -27,9 +27,9 @@ def page(evaluation: Mapping[str, Any], title: str) -> Report:
     add_rivals(report, evaluation)
     report.heading("Agreement with the truth")
     report.table(
-        ["class", *(TITLES[metric] for metric in METRICS), "missed"],
+        ["class", *(TITLES[metric] for metric in METRICS), "in one map only"],
         [
-            [name, *(in_cell(values[m], digits=2 if m == "hd95" else 3) for m in METRICS), _missed(evaluation, name)]
+            [name, *(in_cell(values[m], digits=2 if m == "hd95" else 3) for m in METRICS), in_one_map(evaluation, name)]
             for name, values in metrics.items()
         ],
         MEAN,
@@ -70,13 +70,6 @@ def _boxes(values: Mapping[str, Sequence[float | None]]) -> str:
     return f"; no boxes are drawn, since quartiles of under {FEWEST} images say nothing"
 
 
-def _missed(evaluation: Mapping[str, Any], name: str) -> str:
-    """Of how many images a class is in one of both maps only; of the mean: all classes together."""
-    counts = evaluation["counts"]
-    chosen = [counts[name]] if name in counts else counts.values()
-    return f"{sum(row['in one'] for row in chosen)} of {sum(row['images'] for row in chosen)}"
-
-
 def captions(evaluation: Mapping[str, Any]) -> dict[str, str]:
     """image -> its scores."""
     return {
@@ -88,7 +81,7 @@ def captions(evaluation: Mapping[str, Any]) -> dict[str, str]:
 
 STATEMENTS = (
     "Each image's mean over classes enters the mean over images. A class that is in neither map of an image has no score, one "
-    "that is in only one of them scores 0; it counts as missed, and its HD95 is the image's diagonal.",
+    "that is in only one of them (missed, or found where it is not) scores 0, and its HD95 is the image's diagonal.",
     "Surface Dice is the share of both surfaces within the tolerance (1 mm unless said) of the other; HD95 the larger of the "
     "two 95th percentiles of surface distances. Both follow the voxel spacing; pictures (PNG, JPEG) state none, and their mm are pixels.",
 )
