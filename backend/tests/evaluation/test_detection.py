@@ -86,6 +86,15 @@ def test_few_scans_have_no_intervals(tmp_path: Path):
     assert found["sensitivity"]["cpm"] == {"value": 1.0, "low": None, "high": None} and "too few" in found["verdict"]
 
 
+def test_all_found_without_a_false_positive_is_not_called_too_few_scans(tmp_path: Path):
+    where = [{"image": f"s{n}", "x": 0, "y": 0, "z": 0} for n in range(20)]
+    candidates = table(tmp_path / "c.csv", [{**row, "probability": 1} for row in where])
+    nodules = table(tmp_path / "n.csv", [{**row, "diameter_mm": 5, "irrelevant": ""} for row in where])
+    found = evaluate_detection(read_candidates(candidates), read_nodules(nodules), replicates=100)
+    assert found["sensitivity"]["cpm"] == {"value": 1.0, "low": None, "high": None}
+    assert "the same whichever patients are drawn" in found["verdict"] and "too few" not in found["verdict"]
+
+
 def test_tables_of_luna16_are_read_as_they_are(tmp_path: Path):
     header = {"seriesuid": "1.2.3", "coordX": -10.5, "coordY": 20, "coordZ": -300}
     candidates = table(tmp_path / "c.csv", [{**header, "probability": 0.75}])

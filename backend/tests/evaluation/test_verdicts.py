@@ -142,5 +142,25 @@ def test_what_is_found_where_it_is_not_is_not_called_missed(tmp_path):
     assert "with 3 in one of the two maps only (of 8);" in evaluation(True)["verdict"]["text"]
 
 
+def test_what_does_not_vary_is_not_called_too_few():
+    """Sixty patients whom one class tells apart without an error, or whose maps never meet; beside three of one kind."""
+    sure, open_ = predictions(100.0), predictions(1.0)
+    said = evaluate_classification(sure, replicates=100)["verdict"]
+    assert said["good"] is None and "AUC 1.000: it is the same whichever patients are drawn" in said["text"]
+    table = Predictions(
+        sure.images, sure.patients, ("Mass", "Oedema"), np.hstack([sure.probabilities, open_.probabilities]),
+        np.hstack([sure.targets, open_.targets]),
+    )  # fmt: skip
+    auc = {name: row["auc"] for name, row in evaluate_classification(table, replicates=100)["metrics"].items()}
+    assert auc["Mass"]["low"] is None and auc["mean"]["low"] < auc["mean"]["value"] < auc["mean"]["high"]
+    few = table.rows(np.append(np.arange(0, 60, 2), [1, 3, 5]))
+    found = evaluate_classification(few, replicates=100)
+    assert found["metrics"]["mean"]["auc"]["low"] is None and "too few patients" in found["verdict"]["text"]
+    never = [{"image": f"i{n}", "patient": f"p{n}", "class": name, "dice": 0.0, "iou": 0.0, "surface_dice": 0.0, "hd95": 9.0,
+              "missed": 0} for n in range(50) for name in ("Left", "mean")]  # fmt: skip
+    text = evaluate_segmentation(never, replicates=100)["verdict"]["text"]
+    assert "Mean Dice 0.000: it is the same whichever patients are drawn" in text and "too few" not in text
+
+
 def test_a_crop_around_the_target_is_named_with_its_margin():
     assert "50.8 mm: finding the place was not tested" in place_not_tested(50.78, "mm")

@@ -12,6 +12,7 @@ from medssl.evaluation.candidates import Places, with_same_scans
 from medssl.evaluation.metrics.froc import RATES, FrocCurve, Matches, match
 from medssl.evaluation.statistics.bootstrap import METHOD, PatientBootstrap
 from medssl.evaluation.statistics.interval import FEWEST
+from medssl.evaluation.verdicts import UNVARIED
 
 CPM = "cpm"  # the mean over RATES
 
@@ -57,7 +58,7 @@ def evaluate_detection(candidates: Places, nodules: Places, replicates: int = 20
         "rows": [_row(scan, patients[n], n, matches) for n, scan in enumerate(scans)],
         "method": METHOD.format(replicates=replicates),
     }  # fmt: skip
-    return found | {"notes": _notes(found, carrying), "verdict": verdict(found)}
+    return found | {"notes": _notes(found, carrying), "verdict": verdict(found, intervals[-1].varies)}
 
 
 def chance(matches: Matches) -> float:
@@ -67,10 +68,12 @@ def chance(matches: Matches) -> float:
     return float(np.mean([share * min(rate / most, 1.0) if most else share for rate in RATES]))
 
 
-def verdict(found: dict[str, Any]) -> str:
-    """One sentence: better than chance or not, and what stands in the way."""
+def verdict(found: dict[str, Any], varies: bool) -> str:
+    """One sentence: better than chance or not, and what stands in the way; `varies`: see `Interval`."""
     cpm, by_chance = found["sensitivity"][CPM], f"the {found['chance']:.3f} of the same candidates in random order"
     said = f"Mean sensitivity (CPM) {cpm['value']:.3f}"
+    if not varies:
+        return f"{said} against {by_chance}: {UNVARIED}."
     if cpm["low"] is None:
         return f"{said} against {by_chance}: too few scans with nodules for an interval."
     said += f" ({cpm['low']:.3f} to {cpm['high']:.3f})"

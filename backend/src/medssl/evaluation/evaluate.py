@@ -67,7 +67,8 @@ def evaluate_classification(
 
     keys, statistic, carriers, parts = measure(np.arange(len(targets)))
     resampled = bootstrap.resample(statistic)
-    metrics = nested(keys, hold_back(resampled.intervals(carriers), ~np.isnan(resampled.values), parts))
+    intervals = hold_back(resampled.intervals(carriers), ~np.isnan(resampled.values), parts)
+    metrics = nested(keys, intervals)
     table, gaps, notes = Rows(), Rows(), list[str]()
     for asked in groups:
         grouping = group_by(asked, predictions.attributes)
@@ -87,7 +88,7 @@ def evaluate_classification(
         "notes": _notes(counts, kind, thresholds, bootstrap.patients) + notes,
         "intervals": METHOD.format(replicates=replicates), "replicates": replicates, "seed": seed,
     }  # fmt: skip
-    whole = metrics[MEAN if MEAN in metrics else names[0]]["auc"]
+    whole = intervals[keys.index((MEAN if MEAN in metrics else names[0], "auc"))]
     return evaluation | {"verdict": of_classification(evaluation, whole).as_dict()}
 
 
@@ -118,7 +119,8 @@ def evaluate_segmentation(
         return part.keys, part.statistic, carriers, {}  # a mean is of each image, not of the classes' means
 
     keys, statistic, carriers, _ = measure(np.arange(len(table.images)))
-    metrics = nested(keys, bootstrap.resample(statistic).intervals(carriers))
+    intervals = bootstrap.resample(statistic).intervals(carriers)
+    metrics = nested(keys, intervals)
     rows: Rows = []
     gaps: Rows = []
     for asked in groups:
@@ -131,7 +133,7 @@ def evaluate_segmentation(
         "groups": rows, "gaps": gaps, "worst": table.worst(WORST), "notes": table.notes(),
         "intervals": METHOD.format(replicates=replicates), "replicates": replicates, "seed": seed,
     }  # fmt: skip
-    return evaluation | {"verdict": of_segmentation(evaluation, metrics[MEAN]["dice"]).as_dict()}
+    return evaluation | {"verdict": of_segmentation(evaluation, intervals[keys.index((MEAN, "dice"))]).as_dict()}
 
 
 def guess_kind(targets: np.ndarray) -> str:

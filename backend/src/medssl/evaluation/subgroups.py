@@ -104,21 +104,23 @@ def evaluate_groups(
 
 
 def hold_back(bounds: list[Bounds], known: np.ndarray, parts: Mapping[int, Sequence[int]]) -> list[Bounds]:
-    """The same without the bounds of a mean one of whose parts has none: it is no surer than that part.
+    """The same without the bounds of a mean one of whose parts has none for want of patients: it is no surer than that part.
+
+    A part that does not vary between patients (an AUC of 1) holds nothing back.
 
     Args:
         bounds: of each number.
         known: (K,) which numbers there are; others are in no mean.
         parts: number of a mean -> the numbers that it is of.
     """
-    unsure = {n for n, of in parts.items() if any(known[m] and bounds[m].low is None for m in of)}
+    unsure = {n for n, of in parts.items() if any(known[m] and bounds[m].low is None and bounds[m].varies for m in of)}
     return [_unbounded(one) if n in unsure else one for n, one in enumerate(bounds)]
 
 
 def _unbounded(one: Bounds) -> Bounds:
     if isinstance(one, Interval):
-        return replace(one, low=None, high=None)
-    return replace(one, low=None, high=None, p=None)
+        return replace(one, low=None, high=None, varies=True)
+    return replace(one, low=None, high=None, p=None, varies=True)
 
 
 def on_rows(rows: np.ndarray, statistic: Statistic) -> Statistic:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from medssl.core.errors import be, counted
-from medssl.evaluation.statistics.interval import FEWEST
+from medssl.evaluation.statistics.interval import FEWEST, Interval
 
 TITLES = {
     "auc": "AUC", "average_precision": "average precision", "accuracy": "accuracy", "mcc": "MCC", "f1": "F1",
@@ -16,6 +16,7 @@ TITLES = {
     "surface_dice": "surface Dice", "hd95": "HD95 (mm)",
 }  # fmt: skip
 ALIKE = 0.99  # mean cosine of embeddings, above which they hardly tell images apart
+UNVARIED = "it is the same whichever patients are drawn, so that there is no interval"
 UNDERTRAINED = "Its best validation was the last one: it may be trained too little"
 
 
@@ -98,39 +99,40 @@ def place_not_tested(margin: float, unit: str) -> str:
     return f"The images are cropped around the target with a margin of {margin:.3g} {unit}: finding the place was not tested"
 
 
-def of_classification(evaluation: Mapping[str, Any], row: Mapping[str, Any]) -> Verdict:
+def of_classification(evaluation: Mapping[str, Any], row: Interval) -> Verdict:
     """Of an evaluation without rivals: is the AUC told apart from chance?
 
     Args:
         evaluation: of `evaluate_classification`.
-        row: value, low and high of the AUC that stands for the whole.
+        row: interval of the AUC that stands for the whole.
     """
     which = "Mean AUC" if len(evaluation["classes"]) > 1 else "AUC"
-    if row["value"] is None:
+    if row.value is None:
         return Verdict("AUC is unknown: there are not both positive and negative images.", None)
-    if row["low"] is None:
-        return Verdict(
-            f"{which} {row['value']:.3f}: too few patients with and without the finding for an interval.", None
-        )
-    said = f"{which} {row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
-    if row["low"] > 0.5:
+    if not row.varies:
+        return Verdict(f"{which} {row.value:.3f}: {UNVARIED}.", None)
+    if row.low is None or row.high is None:
+        return Verdict(f"{which} {row.value:.3f}: too few patients with and without the finding for an interval.", None)
+    said = f"{which} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
+    if row.low > 0.5:
         return Verdict(f"{said}: better than chance.", True)
-    return Verdict(f"{said}: {'worse than chance' if row['high'] < 0.5 else 'not told apart from chance'}.", False)
+    return Verdict(f"{said}: {'worse than chance' if row.high < 0.5 else 'not told apart from chance'}.", False)
 
 
-def of_segmentation(evaluation: Mapping[str, Any], row: Mapping[str, Any]) -> Verdict:
+def of_segmentation(evaluation: Mapping[str, Any], row: Interval) -> Verdict:
     """Of an evaluation without rivals: there is nothing that a Dice is better or worse than.
 
     Args:
         evaluation: of `evaluate_segmentation`.
-        row: value, low and high of the mean Dice.
+        row: interval of the mean Dice.
     """
-    if row["value"] is None:
+    if row.value is None:
         return Verdict("Dice is unknown: no image shows anything.", None)
-    if row["low"] is None:
+    if row.low is None and row.varies:
         patients = counted(evaluation["patients"], "patient")
-        return Verdict(f"Mean Dice {row['value']:.3f}: {patients}, too few for an interval.", None)
-    said = f"Mean Dice {row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+        return Verdict(f"Mean Dice {row.value:.3f}: {patients}, too few for an interval.", None)
+    said = f"Mean Dice {row.value:.3f}"
+    said += f" ({row.low:.3f} to {row.high:.3f})" if row.varies else f": {UNVARIED}"
     one_map = in_one_map(evaluation)
     more = f", with {one_map}" if one_map else ""
     return Verdict(f"{said}{more}; no trivial rival is known here to hold it against.", None)

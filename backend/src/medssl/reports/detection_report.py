@@ -40,7 +40,7 @@ def write_detection(found: Mapping[str, Any], folder: Path, title: str = "Candid
         f"{found['found']} of {counted(found['nodules'], 'nodule')} hit by one.",
     )
     cpm = found["sensitivity"]["cpm"]
-    report.verdict(found["verdict"], cpm["low"] is not None and cpm["low"] > found["chance"])
+    report.verdict(found["verdict"], None if cpm["low"] is None else cpm["low"] > found["chance"])
     report.heading("Sensitivity by false positives per scan")
     report.picture(draw_froc({title: found}), "Free-response ROC. Bars: 95 % intervals.")
     rates = list(found["sensitivity"])

@@ -83,7 +83,7 @@ def gap_sentence(row: Mapping[str, Any], title: str) -> str:
     """A gap as a sentence."""
     pair = f"{row['attribute']} {row['first']} against {row['second']}"
     if row["low"] is None:
-        return f"{pair}: too few patients to say whether {title} differs."
+        return f"{pair}: there is no interval, for want of patients or since nothing varies, so that {title} cannot be held against each other."
     bounds = f"{with_interval(row, 'difference', sign='+')}, p {p_sentence(row['adjusted_p'])} after Holm"
     if row["adjusted_p"] < SIGNIFICANT:
         return f"{pair}: {title} is {'higher' if row['difference'] > 0 else 'lower'} ({bounds})."

@@ -38,7 +38,7 @@ class Resampled:
 
         Args:
             patients: (K,) on how many patients each rests: of a sensitivity, those with the finding. Under 5, or where all
-                replicates are equal, resampling says nothing: the bounds are None.
+                replicates are equal (`varies` is False), resampling says nothing: the bounds are None.
         """
         return [self._interval(n, int(patients[n]), corrected=True) for n in range(len(self.values))]
 
@@ -48,7 +48,7 @@ class Resampled:
         for n in range(len(self.values)):
             bounds = self._interval(n, int(patients[n]), corrected=False)
             p = None if bounds.low is None else self._p(n)
-            found.append(Test(name, bounds.value, bounds.low, bounds.high, p))
+            found.append(Test(name, bounds.value, bounds.low, bounds.high, p, bounds.varies))
         return found
 
     def variance(self, n: int) -> float:
@@ -66,7 +66,7 @@ class Resampled:
             return Interval(None, None, None)
         value = float(self.values[n])
         if patients < FEWEST or not len(known) or np.ptp(known) == 0:
-            return Interval(value, None, None)
+            return Interval(value, None, None, varies=patients < FEWEST or not len(known))
         shape = self._shape(n, corrected)
         z = shape.bias + stats.t.ppf(TAIL, shape.freedom) * shape.expansion * np.array([1, -1])
         moved = shape.bias + _stretch(z, shape.acceleration)
