@@ -47,6 +47,7 @@ class ActionBox:
 
     def __init__(self, ui, name: str) -> None:
         self.ui, self.state, self.action, self._run = ui, IDLE, None, None
+        self._turn, self._left = 0, []  # which click is waited for; runs that nobody waits for, until the panel goes
         self._actions: tuple[Action, ...] = ()
         self._inputs: tuple = ()  # widgets that rest while an action runs
         self.section, self._errorLabel = getattr(ui, f"{name}Section"), getattr(ui, f"{name}Error")
@@ -68,7 +69,7 @@ class ActionBox:
         self._enter(RUNNING)
         self.showProgress(0.0, _("Sending the images"))
         try:
-            run = action.start(self.showProgress, self._runFinished, self._runFailed)
+            run = action.start(*map(self._ofTurn, (self.showProgress, self._runFinished, self._runFailed)))
         except Exception as error:  # the border of a Qt slot: what is raised beyond it is only printed
             self._runFailed(error)
         else:
@@ -87,10 +88,19 @@ class ActionBox:
         else:
             self._enter(IDLE)
 
+    def leave(self) -> None:
+        """Nobody waits for the result any more: the backend is asked to stop, and what it still answers is dropped."""
+        if self.state == RUNNING:
+            self._run.cancel()
+        self._left += [self._run] * (self._run is not None)
+        self._run, self._turn = None, self._turn + 1
+        self._enter(IDLE)
+
     def close(self) -> None:
         """The panel goes away: nobody asks any more how a run gets on."""
-        if self._run is not None:
-            self._run.stop()
+        for run in (*self._left, self._run):
+            if run is not None:
+                run.stop()
 
     def update(self) -> None:
         """Bring buttons, tooltips and progress in line with choices, backend and state."""
@@ -112,6 +122,11 @@ class ActionBox:
     def showError(self, error: Exception | None) -> None:
         """Show an error below the buttons, or none."""
         showError(self._errorLabel, error)
+
+    def _ofTurn(self, callback: Callable) -> Callable:
+        """The callback for as long as nobody leaves what is begun now."""
+        turn = self._turn
+        return lambda *what: callback(*what) if turn == self._turn else None
 
     def _setActions(self, *actions: Action) -> None:
         """The buttons; the first one's wishes stand in the status line."""

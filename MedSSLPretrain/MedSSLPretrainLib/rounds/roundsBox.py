@@ -7,7 +7,7 @@ from collections.abc import Callable
 import slicer
 from MedSSLLib.backend.qtTransport import unlessDisconnected
 from MedSSLLib.steps import StepRunner
-from MedSSLLib.widgets.actionBox import IDLE, Action, ActionBox, unfulfilled
+from MedSSLLib.widgets.actionBox import Action, ActionBox, unfulfilled
 from MedSSLLib.widgets.fitting import breakable, softLabel
 from MedSSLLib.widgets.modelChoice import can
 from MedSSLLib.widgets.uiFile import loadInto
@@ -101,10 +101,7 @@ class RoundsBox(ActionBox):
 
     def forget(self) -> None:
         """The scene closes: its volumes go, and nobody waits for what is asked about them."""
-        if self._run is not None:
-            self._run.stop()
-            self._run = None
-        self._enter(IDLE)
+        self.leave()
         self._showCases((), [])
 
     def close(self) -> None:

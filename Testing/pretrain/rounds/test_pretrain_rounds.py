@@ -194,6 +194,17 @@ def test_closing_the_scene_forgets_the_cases(rounds, process_until):
     assert not rounds.rounds.ui.labelButton.enabled
 
 
+def test_closing_the_scene_ends_what_is_asked(rounds, process_until):
+    box, server = rounds.rounds, rounds.server
+    server.polls = None  # it would go on for ever
+    box.ui.nextButton.click()
+    process_until(lambda: box.ui.roundsProgress.visible and "Window 4 of 9" in box.ui.roundsStatus.text)
+    slicer.mrmlScene.Clear(0)
+    assert not box.busy and not box.ui.roundsProgress.visible and box.ui.nextButton.text == "Next case"
+    process_until(lambda: any(result.status.state == "cancelled" for result in server.results.values()))
+    assert not box.cases and not box.ui.roundsError.visible and "Cancelled" not in box.ui.roundsStatus.text
+
+
 def test_the_console_does_the_same(make_logic):
     server = FinetuneServer(pace=200)
     logic = make_logic("MedSSLPretrain", server)
