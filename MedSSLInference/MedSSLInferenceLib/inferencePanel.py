@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import slicer
 from MedSSLLib.backend.qtTransport import unlessDisconnected
+from MedSSLLib.scene.madeNodes import hideFrom, isMap
+from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.widgets.errorText import showError
 from MedSSLLib.widgets.fitting import breakable, readableBoxes, softLabel
 from MedSSLLib.widgets.keyboard import orderByParts
@@ -65,6 +67,8 @@ class InferencePanel:
         showError(ui.modelError, None)
         backend.changed.connect(self._onBackend)
         self._onBackend()
+        self._watch = SceneWatch(self._offerImages)
+        self._offerImages()
 
     def setParameterNode(self, parameterNode) -> None:
         """Take and keep the choices in the scene's parameter node; None: let go of it."""
@@ -84,6 +88,7 @@ class InferencePanel:
     def close(self) -> None:
         """The panel goes away."""
         self._backend.changed.disconnect(self._onBackend)
+        self._watch.close()
         for box in (self.running, *self._boxes, self.results):
             box.close()
 
@@ -91,6 +96,15 @@ class InferencePanel:
         """Ask the backend for its models."""
         if self._backend.transport is not None:
             self._logic.listModels(self._backend.transport, self._onModels, unlessDisconnected(self._showError))
+
+    def _offerImages(self) -> None:
+        """What was drawn over an image is no image to ask about."""
+        maps = [node for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode") if isMap(node)]
+        for selector in (
+            self.ui.inputSelector, self.radiographs.ui.imagesSelector, self.volumes.ui.placesSelector, self.volumes.ui.searchedSelector,
+            self.segment.ui.segmentSelector, self.predict.ui.predictSelector, self.retrieve.ui.retrieveSelector,
+        ):  # fmt: skip
+            hideFrom(selector, maps)
 
     def _onModels(self, models) -> None:
         self._showError(None)

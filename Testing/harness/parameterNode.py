@@ -74,7 +74,8 @@ class _Cached:
     """The value of one plain parameter, read again whenever the node changes."""
 
     def __init__(self, parameter: _Parameter, node) -> None:
-        self.parameter, self.node, self.value = parameter, node, parameter.read(node)
+        self.parameter, self.node, self._text = parameter, node, None
+        self.refresh()
         this = weakref.ref(self)
         self.tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: this().refresh())
 
@@ -82,7 +83,9 @@ class _Cached:
         self.node.RemoveObserver(self.tag)
 
     def refresh(self) -> None:
-        self.value = self.parameter.read(self.node)
+        text = self.parameter.text(self.node)
+        if text != self._text:  # any change of the node comes here
+            self._text, self.value = text, json.loads(text)
 
     def write(self, value) -> None:
         modified = self.node.StartModify()
@@ -151,10 +154,16 @@ class _Parameter:
         if not self.isNode and node.GetParameter(self.name) == "":
             node.SetParameter(self.name, json.dumps(self.default))
 
+    def text(self, node) -> str:
+        """How the node holds a plain value."""
+        if text := node.GetParameter(self.name):
+            return text
+        self.initialise(node)  # closing the scene resets its singletons
+        return node.GetParameter(self.name)
+
     def read(self, node):
         if not self.isNode:
-            self.initialise(node)  # closing the scene resets its singletons
-            return json.loads(node.GetParameter(self.name))
+            return json.loads(self.text(node))
         count = node.GetNumberOfNodeReferences(self.name)
         found = [node.GetNthNodeReference(self.name, i) for i in range(count)]
         return found if self.isList else node.GetNodeReference(self.name)

@@ -12,6 +12,7 @@ import re
 import sys
 import types
 import warnings
+from typing import ClassVar
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -48,6 +49,7 @@ MISSING_IN_PYTHONQT = (
 HELD = "_pythonQtSlots"  # attribute of objects whose methods were connected
 _waiting: list = []  # timers of singleShot
 _customWidgets: dict[str, type] = {}
+_signatures: dict[str, tuple[int, list[str]]] = {}  # class -> its number of methods, its signals
 _bareGetattribute = QtCore.QObject.__getattribute__
 
 
@@ -55,9 +57,7 @@ def connect(self, signature: str, slot) -> bool:
     """PythonQt's `object.connect("signal(types)", slot)`; an unknown signature fails here instead of returning False."""
     normal = bytes(QtCore.QMetaObject.normalizedSignature(signature).data()).decode()
     name = normal.partition("(")[0]
-    known = [
-        bytes(m.methodSignature().data()).decode() for m in _signals(self) if bytes(m.name().data()).decode() == name
-    ]
+    known = _signals(self.metaObject(), name)
     asPython = re.sub(r"vtk\w+\*", "PyObject", normal)
     if asPython not in known:
         raise AssertionError(f"{type(self).__name__} has no signal {normal}; signals of that name: {known}")
@@ -87,11 +87,14 @@ def _held(slot, signal: str):
     return kept.setdefault((signal, slot.__func__), watchdog.sameShape(slot, slot))
 
 
-def _signals(self):
-    meta = self.metaObject()
-    return [
-        m for m in map(meta.method, range(meta.methodCount())) if m.methodType() == QtCore.QMetaMethod.MethodType.Signal
-    ]
+def _signals(meta, name: str) -> list[str]:
+    """The signatures of a class's signals of a name, read once: panels connect thousands of times."""
+    kind = meta.className()
+    if kind not in _signatures or _signatures[kind][0] != meta.methodCount():
+        methods = [meta.method(n) for n in range(meta.methodCount())]
+        signals = [m for m in methods if m.methodType() == QtCore.QMetaMethod.MethodType.Signal]
+        _signatures[kind] = meta.methodCount(), [bytes(m.methodSignature().data()).decode() for m in signals]
+    return [signature for signature in _signatures[kind][1] if signature.partition("(")[0] == name]
 
 
 def _replaceConnect(kind: type) -> None:
@@ -111,10 +114,15 @@ def _replaceConnect(kind: type) -> None:
 class QUiLoader(QtUiTools.QUiLoader):
     """Knows the ctk and qMRML stand-ins, as Slicer's designer plugins do."""
 
+    _registered: ClassVar[set[str]] = (
+        set()
+    )  # PySide6 keeps one list for all loaders, which every further entry makes slower
+
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
-        for widget in _customWidgets.values():
-            self.registerCustomWidget(widget)
+        for name in _customWidgets.keys() - self._registered:
+            self.registerCustomWidget(_customWidgets[name])
+            self._registered.add(name)
 
     def createWidget(self, className: str, parent=None, name: str = ""):
         """As there: a class without a Designer plugin becomes a plain QWidget, and nobody is told."""

@@ -44,6 +44,21 @@ def test_backend_down(panel, grab):
     panel.grab(grab, "inference-backend-down")
 
 
+@pytest.mark.parametrize("attribute", ["MedSSL.overlay", "MedSSL.saliency", "MedSSL.uncertainty", "MedSSL.preview"])
+def test_what_is_drawn_over_an_image_is_not_offered_as_one(ready, process_until, attribute):
+    panels = ready.widget.panel
+    selectors = (
+        panels.ui.inputSelector, panels.volumes.ui.placesSelector, panels.volumes.ui.searchedSelector, panels.segment.ui.segmentSelector,
+    )  # fmt: skip
+    drawn, restored = phantoms.volume("map"), phantoms.volume("chest restored")
+    drawn.SetAttribute(attribute, "1")
+    restored.SetNodeReferenceID("MedSSL.source", ready.source.GetID())
+    process_until(lambda: all(selector.nodeCount() == 2 for selector in selectors))
+    assert [selectors[0].nodeFromIndex(n) for n in range(2)] == [ready.source, restored]
+    slicer.mrmlScene.RemoveNode(drawn)
+    process_until(lambda: not list(selectors[0].sortFilterProxyModel().hiddenNodeIDs))
+
+
 def test_everything_chosen(ready, grab):
     assert ready.ui.applyButton.enabled and ready.ui.applyButton.text == "Restore"
     assert "Distort the volume" in ready.ui.applyButton.toolTip and ready.ui.restoreStatus.text == ""

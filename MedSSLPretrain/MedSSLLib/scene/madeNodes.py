@@ -12,4 +12,19 @@ def isMade(node) -> bool:
 
     Learning from those would teach a network what a network has drawn.
     """
-    return any(node.GetAttribute(name) for name in MADE_BY) or any(node.GetNodeReferenceID(role) for role in MADE_OF)
+    return isMap(node) or any(node.GetNodeReferenceID(role) for role in MADE_OF)
+
+
+def isMap(node) -> bool:
+    """Whether a volume is drawn over an image: heat map, saliency, uncertainty, preview. No model is asked about those.
+
+    A restoration or a simulated radiograph is an image, which may be looked at like any other.
+    """
+    return any(node.GetAttribute(name) for name in MADE_BY)
+
+
+def hideFrom(selector, hidden) -> None:
+    """Offer all nodes of a selector's types but these."""
+    ids = [node.GetID() for node in hidden]
+    if list(selector.sortFilterProxyModel().hiddenNodeIDs) != ids:
+        selector.sortFilterProxyModel().hiddenNodeIDs = ids

@@ -7,7 +7,7 @@ from typing import Any
 
 import ctk
 import qt
-from MedSSLLib.scene.madeNodes import isMade
+from MedSSLLib.scene.madeNodes import hideFrom, isMade
 from MedSSLLib.scene.sceneWatch import SceneWatch
 from MedSSLLib.scene.volumeExport import isFlat
 from MedSSLLib.steps import Question, StepRunner
@@ -295,8 +295,5 @@ class DataBox:
 
     def _sceneChanged(self) -> None:
         """Only volumes of the user's are offered."""
-        selector = self.ui.volumesSelector
-        made = [node.GetID() for node in volumesOfScene(everything=True) if isMade(node)]
-        if list(selector.sortFilterProxyModel().hiddenNodeIDs) != made:
-            selector.sortFilterProxyModel().hiddenNodeIDs = made
+        hideFrom(self.ui.volumesSelector, filter(isMade, volumesOfScene(everything=True)))
         self._chosen()  # a ticked volume may have gone; and the start button says what is missing, too
