@@ -249,7 +249,8 @@ def test_a_look_that_failed_is_repeated(ready, process_until, monkeypatch):
     ready.process.transport.broken = ResourceError("backend", "does not answer", "Wait")
     process_until(lambda: "does not answer" in ready.ui.runError.text)
     assert ready.ui.startButton.text == "Cancel"
-    ready.process.transport.broken, ready.server.pace = None, 100
+    (job,) = ready.server.jobs
+    ready.process.transport.broken, job.pace = None, 100
     process_until(lambda: ready.panel.runBox.view.status.state == "finished")
     assert not ready.ui.runError.text and ready.ui.startButton.text == "Start pretraining"
 

@@ -12,7 +12,7 @@ from medssl.core.run import Run
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve, window
 from medssl.networks.weights.weight_files import WeightFile
-from medssl.pretraining.seen import notes_on_start
+from medssl.tasks.history.seen_tests import notes_on_tests
 from medssl.tasks.labelled_data import LabelledSplits
 
 
@@ -125,5 +125,5 @@ def _span(low: tuple[float, ...], high: tuple[float, ...]) -> str:
 
 def with_seen(parts: LabelledSplits, spec: JobSpec, run: Run) -> LabelledSplits:
     """The parts, and first among what is known of them, how many test images the weights to begin with learnt by their labels."""
-    seen = notes_on_start(run.home, spec.start_from, [entry.image for entry in parts.test.entries])
+    seen = notes_on_tests(run.home, spec.start_from, [entry.image for entry in parts.test.entries])
     return replace(parts, about=(*[one for one in seen if one not in parts.about], *parts.about))

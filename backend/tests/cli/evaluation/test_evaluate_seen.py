@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 
 from medssl.cli.app import app
 from medssl.cli.evaluation.evaluate_seen import notes_on_seen
-from medssl.cli.evaluation.recorded_split import recorded_split, training_notes
 from medssl.core.errors import CatalogError
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.schema import as_dict, build
@@ -28,6 +27,7 @@ from medssl.networks.weights.weight_files import save_weights
 from medssl.pretraining.ark.config import ArkConfig
 from medssl.pretraining.seen import NO_TEST
 from medssl.pretraining.spec_data import check_datasets_unchanged, read_set_parts
+from medssl.tasks.history.recorded_split import recorded_split, training_notes
 
 SEEN = "trained-on-test-images"  # the code of the refusal
 SETS = [{"name": "toy", "kind": "multi-label", "classes": ["Even", "Third"], "activation": "sigmoid"}]

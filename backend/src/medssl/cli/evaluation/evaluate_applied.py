@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from medssl.cli.evaluation.applying import apply_here, images_of, split_name
 from medssl.cli.evaluation.evaluate_seen import notes_on_seen
-from medssl.cli.evaluation.recorded_split import recorded_split, training_notes
 from medssl.core.errors import CatalogError, InputError, be, counted, have
 from medssl.core.home import home_folder
 from medssl.core.protocol import DataSpec
 from medssl.pretraining.seen import NO_TEST
+from medssl.tasks.history.recorded_split import recorded_split, training_notes
 
 if TYPE_CHECKING:
     from medssl.datasets.entry import Entry
@@ -54,7 +54,7 @@ def apply_first(
     if plan and HEADS in capabilities_of(plan):
         seen += notes_on_seen(home_folder(home), job, (one.image for one in entries), trained_too or _no_test(seen))
     elif not _no_test(seen):
-        seen += training_notes(home_folder(home), job, (one.image for one in entries))
+        seen += training_notes(home_folder(home), job, [one.image for one in entries], [one.patient for one in entries])
     keep = {shown(entry) for entry in entries}
     index = apply_here(model, data, {"output": str(applied), **settings}, device, home, False, keep)
     rows = [row for row in index if row["image"] in keep]

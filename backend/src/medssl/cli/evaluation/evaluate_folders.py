@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medssl.cli.evaluation.evaluate_applied import written_classes
-from medssl.cli.evaluation.recorded_split import training_notes
 from medssl.core.errors import InputError, counted
 from medssl.core.home import home_folder
+from medssl.tasks.history.recorded_split import training_notes
 
 if TYPE_CHECKING:
     from medssl.evaluation.label_map_pairs import Pair
@@ -38,7 +38,8 @@ def pairs_in(
     entries = list(read_catalog(DataSpec(path=str(catalog)), home_folder(home), channels=True)) if catalog else []
     pairs, notes = pairs_of_folders(predictions, truth, entries, images)
     job = str(record_of(predictions / ApplyFolder.table).get("job", ""))
-    notes = training_notes(home_folder(home), job, (pair.source for pair in pairs)) + notes
+    seen = training_notes(home_folder(home), job, [pair.source for pair in pairs], [pair.patient for pair in pairs])
+    notes = seen + notes
     known = read_classes(classes) if classes else written_classes(predictions) or classes_that_occur(pairs)
     return pairs, known, notes
 

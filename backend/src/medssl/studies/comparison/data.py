@@ -13,7 +13,7 @@ from typing import Any
 
 from medssl.core.errors import CatalogError, ConfigError
 from medssl.core.protocol import DataSpec
-from medssl.core.tables import write_table
+from medssl.core.tables import read_table, write_table
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.from_csv import INVERTED, VIEW
 from medssl.datasets.entry import Entry, attributes, number_text
@@ -49,6 +49,11 @@ class StudyData:
     def spec(self, data: DataSpec, value: str, folder: Path) -> DataSpec:
         """The data of one run."""
         return in_table(data, folder / self.files[value])
+
+    def test_images(self, folder: Path) -> list[str]:
+        """Paths of the test images, which are those of every run."""
+        table = read_table(folder / next(iter(self.files.values())), ("image", "split"))
+        return [row["image"] for row in table.rows if row["split"] == "test"]
 
     def sha256(self, value: str, folder: Path) -> str:
         """The hash of a table."""

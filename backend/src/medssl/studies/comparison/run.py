@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from medssl.core.errors import CancelledError, ConfigError, NotFoundError, TrainingError, WeightsError
@@ -24,7 +25,7 @@ from medssl.studies.comparison.plan import FAILED, FINISHED, RunKey, RunResult, 
 from medssl.studies.comparison.rivals import measure_rivals
 from medssl.studies.comparison.run_folder import RunFolder, tidy
 from medssl.studies.comparison.side_by_side import side_by_side
-from medssl.studies.comparison.weights import FrozenWeights, check_unchanged, freeze_weights, start_file
+from medssl.studies.comparison.weights import FrozenWeights, check_unchanged, freeze_weights, notes_on_arms, start_file
 from medssl.studies.report.report import write_study
 
 STUDY = "study.json"
@@ -65,6 +66,7 @@ def fix_study(spec: JobSpec, run: Run) -> None:
     study = expand(study, data.values)
     weights = freeze_weights(study, run.home)
     study = with_equal_networks(study, weights)
+    data = replace(data, notes=(*notes_on_arms(weights, data.test_images(run.folder), run.home), *data.notes))
     fixed = {"study": study, "data": data, "weights": weights, "modality": spec.data.modality}
     write_json(run.folder / STUDY, to_json(fixed))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from medssl.jobs.models.missing_model import missing_model
 from medssl.jobs.models.packaged_weights import packaged_weights
 from medssl.jobs.store import model_of_job
 from medssl.studies.comparison.config import UNTRAINED, Arm, Study
+from medssl.tasks.history.seen_tests import notes_on_tests
 
 DRAWING = threading.Lock()  # runs side by side are prepared in threads, which share torch's random numbers
 SEEDED = re.compile(r":(\d+)$")  # untrained:PRESET:SEED is the same model in every run
@@ -35,6 +38,15 @@ def freeze_weights(study: Study, home: Path) -> dict[str, FrozenWeights]:
         NotFoundError: weights that are neither a file nor a finished job.
     """
     return {arm.name: _freeze(arm, home) for arm in study.arms}
+
+
+def notes_on_arms(weights: dict[str, FrozenWeights], tests: Collection[str], home: Path) -> list[str]:
+    """Notes on arms whose weights have learnt images of the test part with their labels, see `notes_on_tests`."""
+    notes: list[str] = []
+    for name, file in weights.items():
+        with suppress(WeightsError):  # which its runs fail by
+            notes += [f"{note} (arm {name})" for note in notes_on_tests(home, file.path, tests)]
+    return notes
 
 
 def check_unchanged(weights: FrozenWeights) -> None:

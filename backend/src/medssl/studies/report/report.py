@@ -8,6 +8,7 @@ from typing import Any
 from medssl.core.errors import be, counted
 from medssl.core.files import write_atomic, write_json
 from medssl.core.tables import write_table
+from medssl.pretraining.seen import NO_TEST
 from medssl.reports.html import Report
 from medssl.reports.sections import name_of
 from medssl.studies.comparison.config import Study, study_from_json
@@ -90,7 +91,8 @@ def _page(
         f"{counted(len(study.arms), 'arm')}, {counted(len(study.sizes), 'size')}, {counted(len(study.seeds), 'seed')}; "
         f"{counted(counts['test'], 'test patient')}.{missing}",
     )
-    _results(report, study, found, tables, rivals)
+    no_test = [note for note in about["data"]["notes"] if note.startswith(NO_TEST)]
+    _results(report, study, found, tables, rivals, no_test)
     if tables["groups"]:
         _groups(report, study, tables)
     if tables["cross"]:
@@ -111,9 +113,16 @@ def _page(
 
 
 def _results(
-    report: Report, study: Study, found: list[RunResult], tables: dict[str, Any], rivals: list[Summary]
+    report: Report,
+    study: Study,
+    found: list[RunResult],
+    tables: dict[str, Any],
+    rivals: list[Summary],
+    notes: list[str],
 ) -> None:
     report.heading("What can be said")
+    for note in notes:
+        report.verdict(f"{note}.", good=False)
     for text, good in verdicts(study, found, tables["differences"]):
         report.text(text) if good is None else report.verdict(text, good)
     lines = summarise(study, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from medssl.core.errors import CatalogError
 from medssl.core.protocol import DataSpec, JobSpec
@@ -12,11 +13,17 @@ from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.jobs.split_record import read_split
 from medssl.jobs.store import JobStore
 
-Parts = list[tuple[str, str]]  # path of an image, and its part: training, validation or test
+
+class Part(NamedTuple):
+    """An image of a split: its path, its part (training, validation or test) and its patient, "" where that is not known."""
+
+    image: str
+    split: str
+    patient: str = ""
 
 
-def redrawn_parts(store: JobStore, job: str) -> Parts:
-    """The images of a job and their parts; none of a job that learnt without labels.
+def redrawn_parts(store: JobStore, job: str) -> list[Part]:
+    """The images of a job; none of a job that learnt without labels.
 
     Raises:
         NotFoundError, StateError: no such job, or one that cannot be read.
@@ -31,17 +38,17 @@ def redrawn_parts(store: JobStore, job: str) -> Parts:
     return _of_sets(spec, store.folder(job)) if of_sets else _of_catalogue(spec, store, job)
 
 
-def _of_sets(spec: JobSpec, folder: Path) -> Parts:
+def _of_sets(spec: JobSpec, folder: Path) -> list[Part]:
     from medssl.pretraining.spec_data import check_datasets_unchanged, read_set_parts
 
     parts = read_set_parts(spec.data, spec.config["training"]["seed"], lambda share, text: None)
     if (folder / "sets.json").is_file():
         check_datasets_unchanged(folder / "sets.json", parts)
     names = ("training", "validation")
-    return [(image, name) for pair in parts for name, part in zip(names, pair) for image in part.images]
+    return [Part(image, name) for pair in parts for name, part in zip(names, pair) for image in part.images]
 
 
-def _of_catalogue(spec: JobSpec, store: JobStore, job: str) -> Parts:
+def _of_catalogue(spec: JobSpec, store: JobStore, job: str) -> list[Part]:
     from medssl.datasets.splits.kept_split import keep_split
     from medssl.datasets.splits.split import split_for_task
 
@@ -53,15 +60,17 @@ def _of_catalogue(spec: JobSpec, store: JobStore, job: str) -> Parts:
         data = replace(data, test_fraction=0.0)
     split = split_for_task(catalog, data)
     parts = {"training": split.training, "validation": split.validation, "test": split.test}
-    found = [(str(entry.image), name) for name, part in parts.items() for entry in part]
+    found = [Part(str(entry.image), name, entry.patient) for name, part in parts.items() for entry in part]
     _check_counts(found, spec, store, job)
     recorded = {(row["image"], row["split"]) for row in read_split(store.folder(job))}
-    if not recorded <= set(found):  # what an earlier version wrote of its validation and test cases
+    if not recorded <= {
+        (row.image, row.split) for row in found
+    }:  # what an earlier version wrote of its validation and test cases
         raise _changed(job, "give other validation or test images than it had")
     return found
 
 
-def _check_counts(found: Parts, spec: JobSpec, store: JobStore, job: str) -> None:
+def _check_counts(found: Sequence[Part], spec: JobSpec, store: JobStore, job: str) -> None:
     """Refuse parts of other sizes than the job had; of training images it may have taken fewer."""
     begun = store.last_events(job).get("started") or {}
     select = spec.config.get("select") or {}
@@ -69,7 +78,7 @@ def _check_counts(found: Parts, spec: JobSpec, store: JobStore, job: str) -> Non
         select.get(name, whole) != whole for name, whole in (("fraction", 1.0), ("patients", 0), ("per_class", 0))
     )
     for name in ("training", "validation", "test"):
-        count, had = sum(part == name for _, part in found), begun.get(name)
+        count, had = sum(row.split == name for row in found), begun.get(name)
         if had is not None and count != had and not (name == "training" and fewer and count > had):
             raise _changed(job, f"give {count} {name} images, and it had {had}")
 

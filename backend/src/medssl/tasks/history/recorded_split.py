@@ -9,19 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medssl.core.errors import CatalogError, MedSSLError, counted
+from medssl.core.errors import CatalogError, MedSSLError, be, counted
 from medssl.core.home import in_home
 from medssl.core.tables import read_table
 from medssl.jobs.rounds import job_of_model
 from medssl.jobs.split_record import SPLIT, read_split
 from medssl.jobs.store import JobStore
 from medssl.pretraining.seen import NO_TEST, job_before
+from medssl.tasks.history.redrawn_split import Part, redrawn_parts
 
 if TYPE_CHECKING:
     from medssl.datasets.entry import Entry
 
 PARTS = ("test", "validation", "training")  # of an image that is in two, the last counts
 FOLDS = "results/folds.csv"  # of an ensemble
+NAMED = 5  # patients that a note names
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class RecordedSplit:
         job: whose it is.
         parts: resolved path of an image -> training, validation or test.
         doubt: why these may not be all; empty: they are.
+        patients: names of those whose images trained it or chose its weights.
     """
 
     job: str
     parts: dict[str, str] = field(default_factory=dict)
     doubt: str = ""
+    patients: frozenset[str] = frozenset()
 
     def of(self, entries: Sequence[Entry], split: str) -> list[Entry]:
         """The entries of a part.
@@ -57,24 +61,44 @@ class RecordedSplit:
         return f"The data name no splits: here is the {split} part ({counted(count, 'image')}) of the split that job {self.job} drew itself"
 
 
-def training_notes(home: Path, job: str, images: Iterable[Path | None]) -> list[str]:
+def training_notes(home: Path, job: str, images: Sequence[Path | None], patients: Sequence[str] = ()) -> list[str]:
     """Notes on images that a fine-tuned model, or one that it began with, learnt from or was chosen by.
 
     None where no such image is known, and what each of these jobs learnt from is.
+
+    Args:
+        home: where the jobs lie.
+        job: that trained the model.
+        images: paths; None: unknown.
+        patients: whose they are, of each; other images of a patient who trained the model are no test either.
     """
-    splits = _history(home, job)
+    splits = history(home, job)
     parts = _by_path(pair for split in splits for pair in split.parts.items())
-    paths = [os.path.realpath(image) for image in images if image]
-    found = Counter(parts.get(path, "") for path in paths)
+    paths = [os.path.realpath(image) if image else "" for image in images]
+    found = Counter(parts.get(path, "") for path in paths if path)
     said = {"training": "trained the model", "validation": "chose its weights", "test": "are of its own test"}
     listed = ", ".join(f"{found[part]} {text}" for part, text in said.items() if found[part])
     learnt = found["training"] + found["validation"]
     jobs = " or ".join(split.job for split in splits if any(path in split.parts for path in paths))
     known = found["training"] + found["validation"] + found["test"]
     notes = [f"{NO_TEST}: of {counted(known, 'image')}, {listed} (job {jobs})"] * bool(learnt)
+    notes += _patient_notes(splits, [patient for path, patient in zip(paths, patients) if path not in parts])
     doubts = "; ".join(split.doubt for split in splits if split.doubt)
     whether = f"Whether {'more' if learnt else 'any'} of these images trained the model is not known here: {doubts}"
     return notes + [whether] * bool(doubts)
+
+
+def _patient_notes(splits: Sequence[RecordedSplit], patients: Sequence[str]) -> list[str]:
+    """A note on images that a job did not have, of patients whom it had by name."""
+    before = frozenset[str]().union(*(split.patients for split in splits))
+    count = sum(patient in before for patient in patients)
+    if not count:
+        return []
+    names = sorted(before & {*patients})
+    listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    jobs = " or ".join(split.job for split in splits if split.patients & {*names})
+    whose = f"{counted(count, 'further image')} {be(count)} of patients named as those whose images trained the model"
+    return [f"{whose} (job {jobs}; {listed}): where they are the same patients, this is NOT A TEST of new ones"]
 
 
 def recorded_split(home: Path, job: str) -> RecordedSplit | None:
@@ -84,20 +108,24 @@ def recorded_split(home: Path, job: str) -> RecordedSplit | None:
 
 
 def _split_of(home: Path, job: str) -> RecordedSplit:
-    from medssl.cli.evaluation.redrawn_split import redrawn_parts
-
-    store, held = JobStore(home), list[tuple[str, str]]()
+    store, held = JobStore(home), list[Part]()
     try:
         kind, folder = store.spec(job).kind, store.folder(job)
         held = _in_home(_folds(folder) if kind == "ensemble" else read_split(folder), home)
         complete = kind == "ensemble" or (folder / SPLIT).is_file()
-        return RecordedSplit(job, _by_path(held if complete else redrawn_parts(store, job)))
+        return _with_parts(job, held if complete else redrawn_parts(store, job))
     except MedSSLError as error:  # of earlier segmentations the validation and test cases are known all the same
-        return RecordedSplit(job, _by_path(held), str(error).rstrip("."))
+        return _with_parts(job, held, str(error).rstrip("."))
 
 
-def _history(home: Path, job: str) -> list[RecordedSplit]:
-    """The splits of a job and of those whose weights it began with, the last first."""
+def _with_parts(job: str, rows: Iterable[Part], doubt: str = "") -> RecordedSplit:
+    rows = list(rows)
+    learnt = frozenset(row.patient for row in rows if row.split in ("training", "validation"))
+    return RecordedSplit(job, _by_path((row.image, row.split) for row in rows), doubt, learnt - {""})
+
+
+def history(home: Path, job: str) -> list[RecordedSplit]:
+    """The splits of a job and of those whose weights it began with, the last first; of such as learnt without labels, empty ones."""
     found: list[RecordedSplit] = []
     while job and job not in {split.job for split in found}:
         found.append(_split_of(home, job))
@@ -112,11 +140,11 @@ def _history(home: Path, job: str) -> list[RecordedSplit]:
 def _folds(folder: Path) -> list[dict[str, str]]:
     """Rows of an ensemble: images of a fold trained all its networks but one."""
     rows = read_table(folder / FOLDS, ("image", "fold")).rows
-    return [{"image": row["image"], "split": "test" if row["fold"] == "test" else "training"} for row in rows]
+    return [{**row, "split": "test" if row["fold"] == "test" else "training"} for row in rows]
 
 
-def _in_home(rows: Iterable[Mapping[str, str]], home: Path) -> list[tuple[str, str]]:
-    return [(in_home(row["image"], home), row["split"]) for row in rows]
+def _in_home(rows: Iterable[Mapping[str, str]], home: Path) -> list[Part]:
+    return [Part(in_home(row["image"], home), row["split"], row.get("patient", "")) for row in rows]
 
 
 def _by_path(parts: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 from medssl.cli.app import app
-from medssl.cli.evaluation.recorded_split import recorded_split, training_notes
 from medssl.core.plan import Plan
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.core.tables import write_table
@@ -26,6 +25,7 @@ from medssl.jobs.store import JobStore
 from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.weight_files import save_weights
 from medssl.pretraining.seen import NO_TEST
+from medssl.tasks.history.recorded_split import recorded_split, training_notes
 
 COUNTS = {"training": 5, "validation": 2, "test": 3}
 

@@ -1,0 +1,1 @@
+"""What earlier jobs learnt from: their splits, as recorded or drawn again."""
