@@ -25,7 +25,6 @@ from medssl.datasets.splits.kept_split import as_begun, changed_truth, keep_spli
 from medssl.datasets.splits.split import ThreeSplit, split_for_task
 from medssl.datasets.splits.subset import subset
 from medssl.jobs.split_record import Begun, read_split
-from medssl.tasks.label_columns import source_columns
 from medssl.tasks.transfer_config import SelectionConfig
 
 
@@ -181,7 +180,7 @@ def read_parts(
     names = channel_names(list(catalog), modalities, data.channel_names) if len(modalities) > 1 else ()
     return LabelledSplits(
         parts["training"], parts["validation"], parts["test"], modality=modality, kind=known.kind if known else "", names=known.names if known else (),
-        columns=source_columns(labels.columns) if labels else (), notes=begun.notes if begun else split.notes, skipped=skipped, about=tuple(about), channels=names,
+        columns=known.columns if known else (), notes=begun.notes if begun else split.notes, skipped=skipped, about=tuple(about), channels=names,
     )  # fmt: skip
 
 
