@@ -24,6 +24,7 @@ from medssl.datasets.entry import Entry, attributes
 from medssl.datasets.geometry import in_spacing, reader_notes, remarks
 from medssl.datasets.splits.kept_split import as_begun, changed_truth, keep_split, missing_tests, unreadable_now
 from medssl.datasets.splits.split import ThreeSplit, split_for_task
+from medssl.evaluation.subgroups import group_by
 from medssl.jobs.split_record import Begun, read_split
 from medssl.tasks.image_checks import Rule, check_whole_image
 from medssl.tasks.transfer_config import SelectionConfig
@@ -227,19 +228,24 @@ def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> Labell
 
 
 def check_groups(parts: LabelledSplits, groups: Sequence[str]) -> None:
-    """Refuse, before any training, attributes that the measured images do not have.
+    """Refuse, before any training, groups that the evaluation could not make of the measured images.
 
     Raises:
         CatalogError: names the attributes there are.
+        InputError: see `group_by`.
     """
     for name, part in (("validation", parts.validation), ("test", parts.test)):
-        known = {key for entry in part.entries for key in attributes(entry, parts.columns)}
-        for attribute in (group.partition(":")[0] for group in groups):
-            if len(part) and attribute not in known:
+        about = [attributes(entry, parts.columns) for entry in part.entries]
+        known = sorted({key for row in about for key in row})
+        columns = {key: [row.get(key, "") for row in about] for key in known}
+        for asked in groups if about else ():
+            attribute = asked.partition(":")[0]
+            if attribute not in known:
                 raise CatalogError(
                     f"group {attribute!r}", f"is no attribute of the {name} images",
-                    f"There are: {', '.join(sorted(known)) or 'none'}", code="column-missing",
+                    f"There are: {', '.join(known) or 'none'}", code="column-missing",
                 )  # fmt: skip
+            group_by(asked, columns)
 
 
 def notify(run: Run, step: int, steps: int, message: str) -> None:
