@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -17,16 +18,17 @@ from medssl.datasets.cache.filling import Filled, Skipped, fill, fill_parts, not
 from medssl.datasets.cache.volume_cache import VolumeCache
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.datasets.catalog.channels import channel_names
-from medssl.datasets.catalog.label_checks import class_notes, label_map_notes
-from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
+from medssl.datasets.catalog.label_checks import label_map_notes
+from medssl.datasets.catalog.labels import LabelSpec
 from medssl.datasets.entry import Entry, attributes
 from medssl.datasets.geometry import in_spacing, reader_notes, remarks
 from medssl.datasets.splits.kept_split import as_begun, changed_truth, keep_split, missing_tests, unreadable_now
 from medssl.datasets.splits.split import ThreeSplit, split_for_task
-from medssl.datasets.splits.subset import subset
+from medssl.evaluation.subgroups import group_by
 from medssl.jobs.split_record import Begun, read_split
-from medssl.tasks.label_columns import source_columns
+from medssl.tasks.image_checks import Rule, check_whole_image
 from medssl.tasks.transfer_config import SelectionConfig
+from medssl.tasks.truth import Truth, read_truth, selected
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +117,12 @@ def read_parts(
     labels: LabelSpec | None = None,
     orientation: str = CANONICAL,
     begun: Begun | None = None,
+    rule: Rule | None = None,
 ) -> LabelledSplits:
     """Read the catalogue, split it by patient, thin out the training part, and bring every image into the cache.
 
-    A constant image is left out like one that cannot be read, whatever its part: a test image is looked at last, when the
-    training is over.
+    What cannot be shown to a network (constant images; with labels see `check_whole_image`) is left out like images that cannot
+    be read, whatever its part: a test image is looked at last, when the training is over.
 
     Args:
         data: the images; with label maps where `labels` is None.
@@ -129,59 +132,52 @@ def read_parts(
         labels: the columns of a classification.
         orientation: that volumes are brought to, see `VolumeCache`.
         begun: how the training began, where it goes on now: split, classes and what was said of them stay.
+        rule: by which images with labels are normalised, where that is known.
 
     Raises:
         CatalogError: an image that the training began with is gone, too few patients (or fewer than folds), a split that cannot be kept, no label map or label, one class only, an unknown class, or mixed modalities.
-        InputError: several channels where a task with labels takes one.
+        InputError: several channels where a task with labels takes one, or the rule does not fit an image.
         VolumeError: an image or label map that cannot be read, or that do not lie on each other.
     """
     catalog, data, record, about = _held_out(data, run, read_catalog(data, run.home, channels=labels is None))
-    added, like = 0, None
+    added = 0
     if begun:
         catalog, added = as_begun(catalog, begun.rows)
         data = replace(data, test_fraction=0.0, folds=0, fold=0)
         select = SelectionConfig()  # of what was chosen then
-        like = Labels(begun.kind, begun.classes, np.empty((0, 0))) if begun.kind else None
-    known = read_labels(catalog, labels, seed, like) if labels else None
-    hard = labels.hard() if labels else None  # smoothed labels are for training only
-    measured = read_labels(catalog, hard, seed, like) if hard else None
+    truth = read_truth(catalog, labels, seed, begun) if labels else None
     cache = VolumeCache(run.home / "cache", orientation)
 
     def draw(usable: Catalog) -> tuple[ThreeSplit, dict[str, Catalog]]:
         split = split_for_task(usable, data, seed)
-        chosen = {
-            "training": _selected(split.training, select, catalog, known),
-            "validation": split.validation,
-            "test": split.test,
-        }
-        if known:
-            for name in ("training", "validation"):
-                check_classes(_labels_of(chosen[name], catalog, known), name)
-            if not begun:
-                _check_taught(split, catalog, known)
-        return split, chosen
+        training = selected(split.training, select, truth)
+        if truth:
+            truth.check(split, training, begun is not None)
+        return split, {"training": training, "validation": split.validation, "test": split.test}
+
+    def check(image: CachedVolume) -> None:
+        check_whole_image(image, rule) if truth else check_varies(image)
 
     def bring(entries: Iterable[Entry]) -> Filled:
-        check = None if begun else check_varies
-        return fill(cache, entries, lambda text: run.progress(0, 1, text), masks=known is None, check=check)
+        said = partial(run.progress, 0, 1)
+        return fill(cache, entries, said, masks=truth is None, check=None if begun else check)
 
     split, filled, skipped = fill_parts(catalog, draw, bring, data.unreadable_share)
     if begun and skipped:
         raise unreadable_now(skipped)
     parts = {}
     for name, part in filled.items():
-        truth = known if name == "training" else measured
-        targets = _labels_of(part.entries, catalog, truth).targets if truth else np.empty((0, 0), np.float32)
+        targets = truth.targets(name, part.entries) if truth else np.empty((0, 0), np.float32)
         parts[name] = LabelledSplit(part.entries, part.images, part.masks, targets)
-    about = _said_then(begun, added) if begun else [*about, *catalog.remarks(), *_label_notes(parts, known)]
+    about = _said_then(begun, added) if begun else [*about, *catalog.remarks(), *_label_notes(parts, truth)]
     about += [note for note in changed_truth(parts["validation"].entries, record) if note not in about]
     images = [image for part in parts.values() for image in part.images]
     modality = common_modality(images)
     modalities = [modality, *(common_modality(channel) for channel in zip(*(image.further for image in images)))]
     names = channel_names(list(catalog), modalities, data.channel_names) if len(modalities) > 1 else ()
     return LabelledSplits(
-        parts["training"], parts["validation"], parts["test"], modality=modality, kind=known.kind if known else "", names=known.names if known else (),
-        columns=source_columns(labels.columns) if labels else (), notes=begun.notes if begun else split.notes, skipped=skipped, about=tuple(about), channels=names,
+        parts["training"], parts["validation"], parts["test"], modality=modality, kind=truth.known.kind if truth else "",
+        names=truth.known.names if truth else (), columns=truth.known.columns if truth else (), notes=begun.notes if begun else split.notes, skipped=skipped, about=tuple(about), channels=names,
     )  # fmt: skip
 
 
@@ -231,26 +227,25 @@ def with_geometry(parts: LabelledSplits, geometry: Geometry, run: Run) -> Labell
     )
 
 
-def _selected(training: Catalog, select: SelectionConfig, catalog: Catalog, known: Labels | None) -> Catalog:
-    """The training images that are used."""
-    labels = _labels_of(training, catalog, known) if known and select.per_class else None
-    return subset(training, select.seed, select.fraction, select.patients, select.per_class, labels)
-
-
 def check_groups(parts: LabelledSplits, groups: Sequence[str]) -> None:
-    """Refuse, before any training, attributes that the measured images do not have.
+    """Refuse, before any training, groups that the evaluation could not make of the measured images.
 
     Raises:
         CatalogError: names the attributes there are.
+        InputError: see `group_by`.
     """
     for name, part in (("validation", parts.validation), ("test", parts.test)):
-        known = {key for entry in part.entries for key in attributes(entry, parts.columns)}
-        for attribute in (group.partition(":")[0] for group in groups):
-            if len(part) and attribute not in known:
+        about = [attributes(entry, parts.columns) for entry in part.entries]
+        known = sorted({key for row in about for key in row})
+        columns = {key: [row.get(key, "") for row in about] for key in known}
+        for asked in groups if about else ():
+            attribute = asked.partition(":")[0]
+            if attribute not in known:
                 raise CatalogError(
                     f"group {attribute!r}", f"is no attribute of the {name} images",
-                    f"There are: {', '.join(sorted(known)) or 'none'}", code="column-missing",
+                    f"There are: {', '.join(known) or 'none'}", code="column-missing",
                 )  # fmt: skip
+            group_by(asked, columns)
 
 
 def notify(run: Run, step: int, steps: int, message: str) -> None:
@@ -287,31 +282,8 @@ def _is_flat(image: CachedVolume) -> bool:
     return len(image.shape) == 2
 
 
-def _label_notes(parts: dict[str, LabelledSplit], known: Labels | None) -> list[str]:
+def _label_notes(parts: dict[str, LabelledSplit], truth: Truth | None) -> list[str]:
     """What of the labels will hurt later."""
-    if known:
-        return class_notes(known.names, known.kind, {name: part.targets for name, part in parts.items()})
+    if truth:
+        return truth.notes({name: part.targets for name, part in parts.items()})
     return label_map_notes({name: [mask.values for mask in part.masks] for name, part in parts.items()})
-
-
-def _labels_of(part: Catalog | Sequence[Entry], catalog: Catalog, known: Labels) -> Labels:
-    """The labels of some of a catalogue's images."""
-    rows = {id(entry): row for row, entry in enumerate(catalog)}
-    return replace(known, targets=known.targets[[rows[id(entry)] for entry in part]])
-
-
-def _check_taught(split: ThreeSplit, catalog: Catalog, known: Labels) -> None:
-    """No image is measured on a class that no training patient has, whatever part of them is used."""
-    if known.kind != "multi-class":
-        return
-    taught = np.any(_labels_of(split.training, catalog, known).targets > 0.5, axis=0).tolist()
-    for part, entries in (("validation", split.validation), ("test", split.test)):
-        for entry, row in zip(entries, _labels_of(entries, catalog, known).targets):
-            if not taught[np.nanargmax(row)]:
-                there = ", ".join(name for name, has in zip(known.names, taught) if has)
-                raise CatalogError(
-                    f"class {known.names[np.nanargmax(row)]!r} of {part} image {entry.name}",
-                    f"is no class of the training set (there are: {there})",
-                    "Leave the image out, or add such images to the training set",
-                    code="class-not-in-training",
-                )

@@ -107,6 +107,15 @@ def test_unknown_column_names_those_there_are(table):
         read_labels(table("Pneumonia,sex", "1,M"), LabelSpec(("Pneumo",)))
 
 
+def test_of_columns_that_differ_by_case_the_one_that_is_typed_is_read(table):
+    catalog = table("Edema,edema,sex", "1,0,1", "0,0,0")
+    assert targets(catalog, "Edema") == [[1], [0]] and targets(catalog, "edema") == [[0], [0]]
+    assert read_labels(catalog, LabelSpec(("SEX",))).columns == ("sex",)
+    assert read_labels(catalog, LabelSpec(("Any=Edema|!SEX", "edema"))).columns == ("Edema", "sex", "edema")
+    with refused("column-ambiguous", names=["'EDEMA'", "Edema or edema"]):
+        read_labels(catalog, LabelSpec(("EDEMA",)))
+
+
 @pytest.mark.parametrize("column", ["A", "diagnosis"])
 def test_a_label_missing_for_an_image(table, column):
     with refused("label-missing", names="image i1 and 1 more") as caught:

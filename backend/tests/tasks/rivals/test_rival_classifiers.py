@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fakes import FakeRun
 from PIL import Image
+from refusals import refused
 from sklearn.metrics import roc_auc_score
 from task_sets import run, task_spec, write_pictures, write_table
 
@@ -18,7 +19,8 @@ from medssl.core.protocol import DataSpec
 from medssl.core.tables import read_table
 from medssl.datasets.catalog.labels import LabelSpec
 from medssl.images.intensity.config import NormalisationConfig
-from medssl.tasks.labelled_data import LabelledSplits, read_parts
+from medssl.tasks.classification.results import as_predictions
+from medssl.tasks.labelled_data import LabelledSplits, check_groups, read_parts
 from medssl.tasks.rivals import thumbnails
 from medssl.tasks.rivals.classifiers import RivalClassifiers
 from medssl.tasks.rivals.metadata import Metadata
@@ -149,3 +151,13 @@ def test_a_fine_tuned_classifier_is_held_against_them(tmp_path):
     assert "too few for an interval" in verdict["text"]  # three test patients
     what = {row["rival"]: row["what"] for row in evaluation["rivals"]}
     assert what["metadata"].endswith("without the image: shade") and ":" not in what["thumbnail"]
+
+
+def test_a_label_column_typed_in_another_case_is_no_metadata(tmp_path):
+    shades = np.where(FINDING, "bright", "dark")
+    table = write_set(tmp_path / "set", {"Shade": shades}, FINDING, sex=np.where(np.arange(COUNT) % 3, "F", "M"))
+    parts, job = parts_of(tmp_path, table, "sHADE")
+    assert RivalClassifiers(NormalisationConfig(), job).answers(parts).columns == ("sex",)
+    with refused("column-missing", names="group 'Shade'"):
+        check_groups(parts, ["Shade"])
+    assert set(as_predictions(parts.test, parts, parts.test.targets).attributes) == {"sex"}

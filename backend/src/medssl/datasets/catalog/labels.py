@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,6 +59,7 @@ class Labels:
     kind: str  # binary, multi-class, multi-label
     names: tuple[str, ...]
     targets: np.ndarray
+    columns: tuple[str, ...] = ()  # of the catalogue, in its spelling, that they were read from
 
     def members(self) -> dict[str, np.ndarray]:
         """Class -> which images (N,) show it; of binary and multi-label sets also those that show none."""
@@ -87,12 +89,13 @@ def read_labels(catalog: Catalog, spec: LabelSpec, seed: int = 0, like: Labels |
     labels of the training set; kind and classes are taken from there.
 
     Raises:
-        CatalogError: an unknown column, an image without a label (in multi-label sets that is just unknown), a value that is
-            no 0, 1 or -1, too many classes, or a class that `like` does not have.
+        CatalogError: an unknown column or one of several that differ by case alone, an image without a label (in multi-label
+            sets that is just unknown), a value that is no 0, 1 or -1, too many classes, or a class that `like` does not have.
         ConfigError: columns that do not fit the kind.
     """
-    columns = [_parse(text) for text in spec.columns]
-    fields = {name: _values(catalog, name) for column in columns for name, _ in column.parts}
+    there = tuple(dict.fromkeys(name for entry in catalog for name in (*entry.labels, *entry.attributes)))
+    columns = [_spelt(_parse(text), there, begun=like is not None) for text in spec.columns]
+    fields = {name: [field(entry, name) for entry in catalog] for column in columns for name, _ in column.parts}
     kind = like.kind if like else _kind(spec, columns, fields)
     if kind == "binary" and len(columns) > 1:
         raise ConfigError(
@@ -100,7 +103,7 @@ def read_labels(catalog: Catalog, spec: LabelSpec, seed: int = 0, like: Labels |
             code="label-columns-not-binary",
         )  # fmt: skip
     if kind == "multi-class" and len(columns) == 1:
-        return _by_value(catalog, columns[0].name, fields[columns[0].parts[0][0]], like)
+        return _by_value(catalog, columns[0], fields, like)
     drawn = _Uncertain(catalog, spec.uncertain, seed)
     stated = np.stack([_stated(catalog, column, fields) for column in columns], axis=1)  # (N, C): 0, 1, -1, nan
     if kind != "multi-label":
@@ -110,7 +113,7 @@ def read_labels(catalog: Catalog, spec: LabelSpec, seed: int = 0, like: Labels |
         targets = np.where(stated == 1, 1.0, 0.0)
     else:
         targets = np.stack([drawn.resolve(values, n) for n, values in enumerate(stated.T)], axis=1)
-    return Labels(kind, tuple(column.name for column in columns), targets.astype(np.float32))
+    return Labels(kind, tuple(column.name for column in columns), targets.astype(np.float32), tuple(fields))
 
 
 def check_classes(labels: Labels, name: str = "training set") -> None:
@@ -145,16 +148,27 @@ def _parse(text: str) -> _Column:
     return _Column(label, tuple((part.lstrip("!").strip(), part[0] == "!") for part in parts))
 
 
-def _values(catalog: Catalog, name: str) -> list[str]:
-    """A field of every image as text; empty: unknown."""
-    known = {column.casefold(): column for entry in catalog for column in (*entry.labels, *entry.attributes)}
-    if name.casefold() not in known:
+def _spelt(column: _Column, there: Sequence[str], begun: bool) -> _Column:
+    """The same with the catalogue's columns in its own spelling, by which all that follows tells labels from attributes."""
+    return replace(column, parts=tuple((_column_of(name, there, begun), negated) for name, negated in column.parts))
+
+
+def _column_of(name: str, there: Sequence[str], begun: bool) -> str:
+    """The column of exactly this name, else the one that differs by case alone; a training that goes on keeps to the last of several."""
+    if name in there:
+        return name
+    alike = [column for column in there if column.casefold() == name.casefold()]
+    if not alike:
         raise CatalogError(
-            f"label column {name!r}",
-            f"is not in the catalogue (it has: {', '.join(known.values()) or 'no label columns'})",
+            f"label column {name!r}", f"is not in the catalogue (it has: {', '.join(there) or 'no label columns'})",
             "Name one of its columns, as line 1 of the table writes it", code="column-missing",
         )  # fmt: skip
-    return [field(entry, known[name.casefold()]) for entry in catalog]
+    if len(alike) > 1 and not begun:
+        raise CatalogError(
+            f"label column {name!r}", f"may be {' or '.join(alike)}, which differ by upper and lower case alone",
+            "Write it as line 1 of the table does", code="column-ambiguous",
+        )  # fmt: skip
+    return alike[-1]
 
 
 def field(entry: Entry, column: str) -> str:
@@ -209,8 +223,9 @@ class _Uncertain:
         return np.where(unsure, FIXED[self.rule], values)
 
 
-def _by_value(catalog: Catalog, column: str, values: list[str], like: Labels | None) -> Labels:
-    _check_filled(catalog, np.array([not value for value in values]), (column,))
+def _by_value(catalog: Catalog, column: _Column, fields: dict[str, list[str]], like: Labels | None) -> Labels:
+    values = fields[column.parts[0][0]]
+    _check_filled(catalog, np.array([not value for value in values]), (column.name,))
     names = (
         like.names
         if like
@@ -218,18 +233,19 @@ def _by_value(catalog: Catalog, column: str, values: list[str], like: Labels | N
     )
     if len(names) > MOST_CLASSES:
         raise CatalogError(
-            f"column {column!r} with {len(names)} values", f"has more than {MOST_CLASSES} values, too many for classes",
+            f"column {column.name!r} with {len(names)} values", f"has more than {MOST_CLASSES} values, too many for classes",
             "Choose another", code="too-many-classes",
         )  # fmt: skip
     number = {name: n for n, name in enumerate(names)}
     for entry, value in zip(catalog, values):
         if value not in number:
             raise CatalogError(
-                f"{column} = {value} of image {entry.name}",
+                f"{column.name} = {value} of image {entry.name}",
                 f"is no class of the training set (there are: {', '.join(names)})",
                 "Leave the image out, or add such images to the training set", code="class-not-in-training",
             )  # fmt: skip
-    return Labels("multi-class", names, np.eye(len(names), dtype=np.float32)[[number[value] for value in values]])
+    targets = np.eye(len(names), dtype=np.float32)[[number[value] for value in values]]
+    return Labels("multi-class", names, targets, tuple(fields))
 
 
 def _check_filled(catalog: Catalog, empty: np.ndarray, columns: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -235,13 +236,14 @@ def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dic
     """
     labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
     rule = geometry_rule(config.geometry, spec.version)
-    parts = read_parts(spec.data, run, config.select, SPLIT_SEED, labels, rule.orientation, begun_with(run))
+    file = open_start(spec)
+    seen_by = partial(start_normalisation, config.normalisation, file)
+    parts = read_parts(spec.data, run, config.select, SPLIT_SEED, labels, rule.orientation, begun_with(run), seen_by)
     parts = with_seen(parts, spec, run)
     if rule != AS_STORED:
         parts = with_places(parts)
     looked_at = None if parts.training.places else enlarged(config.crop)
     parts = with_geometry(parts, training_geometry(parts.training.images, rule, looked_at), run)
     check_groups(parts, attribute_groups(config.groups))
-    file = open_start(spec)
     provenance = {"job": run.folder.name, "images": len(parts.training), "start_from": spec.start_from}
     return train_and_test(Classification(config, parts, file, provenance, spec.version), spec, run, file)
