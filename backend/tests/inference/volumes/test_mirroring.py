@@ -14,7 +14,7 @@ from medssl.augment import Augmentation, mirrors
 from medssl.augment.augmentation import LEVELS
 from medssl.inference.mirroring import check_mirror, trained_mirrored
 from medssl.inference.volumes.segmenter import segment_image
-from medssl.tasks.earlier import SampleAugmentation
+from medssl.tasks.earlier_augmentation import SampleAugmentation
 
 SAYS = {"nothing": {}, "trained without": {"mirrored": False}, "trained with": {"mirrored": True}}
 
