@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from medssl.core.errors import VolumeError
 from medssl.images.dicom.planes import Plane, axis_decimals, rounding_of
@@ -188,6 +187,8 @@ def _fit(heights: np.ndarray, places: np.ndarray) -> tuple[float, float]:
     mean = float(heights[-1] - heights[0]) / float(places[-1])
     if float(np.ptp(heights - mean * places)) < 1e-9 * max(1.0, float(np.abs(heights).max())):
         return mean, 0.0
+    from scipy.optimize import minimize_scalar  # takes half a second to import, and few series need it
+
     best = minimize_scalar(lambda s: float(np.ptp(heights - s * places)), bounds=(0.8 * mean, 1.25 * mean), method="bounded", options={"xatol": 1e-9 * mean})  # fmt: skip
     return float(best.x), float(best.fun) / 2
 
