@@ -13,6 +13,7 @@ from medssl.core.protocol import JobSpec
 from medssl.core.registry import CATALOGUE, DATASET_SPECS, config_class, entry, load
 from medssl.core.run import Run
 from medssl.core.schema import as_dict, build
+from medssl.evaluation.learning import of_pretraining
 from medssl.jobs.split_record import begun_with, write_begun
 from medssl.networks.weights.weight_files import WeightFile, open_weights
 from medssl.pretraining import METHODS
@@ -73,6 +74,8 @@ def pretrain(spec: JobSpec, run: Run) -> None:
             raise TrainingError(
                 "validation loss", "was always NaN", "Lower the learning rate or train in fp32", code="loss-nan"
             )
+        if verdict := of_pretraining(loop.progress.best, loop.values):
+            run.emit("verdict", **verdict.as_dict())
         run.emit(
             "finished", step=loop.progress.step, model="results/model.safetensors", validation_loss=loop.progress.best
         )

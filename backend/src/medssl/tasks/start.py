@@ -12,6 +12,7 @@ from medssl.core.run import Run
 from medssl.images.intensity.config import NormalisationConfig
 from medssl.images.intensity.normalise import resolve, window
 from medssl.networks.weights.weight_files import WeightFile
+from medssl.tasks.history.learnt_little import notes_on_learning
 from medssl.tasks.history.seen_tests import notes_on_tests
 from medssl.tasks.labelled_data import LabelledSplits
 
@@ -123,7 +124,11 @@ def _span(low: tuple[float, ...], high: tuple[float, ...]) -> str:
     return millimetres(low) if low == high else f"{millimetres(low)} to {millimetres(high)}"
 
 
-def with_seen(parts: LabelledSplits, spec: JobSpec, run: Run) -> LabelledSplits:
-    """The parts, and first among what is known of them, how many test images the weights to begin with learnt by their labels."""
+def with_history(parts: LabelledSplits, spec: JobSpec, run: Run) -> LabelledSplits:
+    """The parts, and first among what is known of them, what the jobs say that made the weights to begin with.
+
+    That is how many test images these learnt by their labels, and whether they learnt anything.
+    """
     seen = notes_on_tests(run.home, spec.start_from, [entry.image for entry in parts.test.entries])
-    return replace(parts, about=(*[one for one in seen if one not in parts.about], *parts.about))
+    said = (*seen, *notes_on_learning(run.home, spec.start_from))
+    return replace(parts, about=(*[one for one in said if one not in parts.about], *parts.about))

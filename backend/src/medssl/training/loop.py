@@ -59,6 +59,7 @@ class Loop:
         self.step = OptimiserStep(fabric, method, run, network, self.network, self.optimizer, self.average)
         self.busy = 0.0  # seconds since the last loss event
         self.measured = 0  # steps since then
+        self.values: dict[str, float] = {}  # of the last validation of this process
         self._looked = 0.0  # when it was last asked for a cancel in a validation
 
     def train(self, training: Dataset, validation: Dataset | Measure) -> None:
@@ -138,6 +139,7 @@ class Loop:
             self.step.cancelled = True
             return
         self._judge(values)
+        self.values = values
         self.progress.unvalidated = False
         if self.fabric.is_global_zero:
             self.run.emit("metric", step=self.progress.step, **values)

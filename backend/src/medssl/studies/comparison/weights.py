@@ -17,6 +17,7 @@ from medssl.jobs.models.missing_model import missing_model
 from medssl.jobs.models.packaged_weights import packaged_weights
 from medssl.jobs.store import model_of_job
 from medssl.studies.comparison.config import UNTRAINED, Arm, Study
+from medssl.tasks.history.learnt_little import notes_on_learning
 from medssl.tasks.history.seen_tests import notes_on_tests
 
 DRAWING = threading.Lock()  # runs side by side are prepared in threads, which share torch's random numbers
@@ -41,11 +42,12 @@ def freeze_weights(study: Study, home: Path) -> dict[str, FrozenWeights]:
 
 
 def notes_on_arms(weights: dict[str, FrozenWeights], tests: Collection[str], home: Path) -> list[str]:
-    """Notes on arms whose weights have learnt images of the test part with their labels, see `notes_on_tests`."""
+    """Notes on arms whose weights have learnt images of the test part with their labels, or hardly anything at all."""
     notes: list[str] = []
     for name, file in weights.items():
         with suppress(WeightsError):  # which its runs fail by
-            notes += [f"{note} (arm {name})" for note in notes_on_tests(home, file.path, tests)]
+            said = (*notes_on_tests(home, file.path, tests), *notes_on_learning(home, file.path))
+            notes += [f"{note} (arm {name})" for note in said]
     return notes
 
 

@@ -30,6 +30,7 @@ from medssl.studies.results.scores import CaseScores, StudyScores
 from medssl.studies.results.summaries import Summary, on_same_images, run_rows, summarise, summary_rows, timing_rows
 from medssl.studies.results.training_sizes import size_caution, size_rows
 from medssl.studies.results.verdicts import verdicts
+from medssl.tasks.history.learnt_little import DOUBT
 from medssl.tasks.rivals import classifiers, segmenters
 
 NAMED = 8  # images in a sentence
@@ -91,8 +92,8 @@ def _page(
         f"{counted(len(study.arms), 'arm')}, {counted(len(study.sizes), 'size')}, {counted(len(study.seeds), 'seed')}; "
         f"{counted(counts['test'], 'test patient')}.{missing}",
     )
-    no_test = [note for note in about["data"]["notes"] if note.startswith(NO_TEST)]
-    _results(report, study, found, tables, rivals, no_test)
+    first = [note for note in about["data"]["notes"] if note.startswith((NO_TEST, DOUBT))]
+    _results(report, study, found, tables, rivals, first)
     if tables["groups"]:
         _groups(report, study, tables)
     if tables["cross"]:

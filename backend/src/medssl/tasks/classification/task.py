@@ -48,7 +48,7 @@ from medssl.tasks.labelled_data import (
     with_geometry,
 )
 from medssl.tasks.rivals.classifiers import RivalClassifiers
-from medssl.tasks.start import check_form, check_windows, start_normalisation, with_seen
+from medssl.tasks.start import check_form, check_windows, start_normalisation, with_history
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
 
@@ -239,7 +239,7 @@ def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dic
     file = open_start(spec)
     seen_by = partial(start_normalisation, config.normalisation, file)
     parts = read_parts(spec.data, run, config.select, SPLIT_SEED, labels, rule.orientation, begun_with(run), seen_by)
-    parts = with_seen(parts, spec, run)
+    parts = with_history(parts, spec, run)
     if rule != AS_STORED:
         parts = with_places(parts)
     looked_at = None if parts.training.places else enlarged(config.crop)

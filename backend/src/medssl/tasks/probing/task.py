@@ -29,7 +29,7 @@ from medssl.tasks.label_columns import attribute_groups, label_columns
 from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, check_groups, notify, read_parts
 from medssl.tasks.probing.config import ProbingConfig
 from medssl.tasks.rivals.classifiers import RivalClassifiers
-from medssl.tasks.start import with_seen
+from medssl.tasks.start import with_history
 
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)  # of the linear probe, tried on validation
 NEIGHBOURS = (1, 3, 5, 10, 20, 50)
@@ -61,7 +61,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
     parts = read_parts(spec.data, run, config.select, SPLIT_SEED, labels, orientation)
     check_groups(parts, attribute_groups(config.groups))
     _check_no_places(parts)
-    parts = with_seen(parts, spec, run)
+    parts = with_history(parts, spec, run)
     named = {"training": parts.training, "validation": parts.validation, "test": parts.test}
     run.emit("started", device=run.device, precision="fp32", steps=1, **parts.sizes(), config={})
     for warning in parts.warnings():

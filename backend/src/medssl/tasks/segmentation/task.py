@@ -56,7 +56,7 @@ from medssl.tasks.segmentation.loss import loss_of, make_loss
 from medssl.tasks.segmentation.measuring import Held, Measured, no_rivals, rivals_beside
 from medssl.tasks.segmentation.planning import planned_for, settled, setup_of
 from medssl.tasks.segmentation.spacing import planned_spacing
-from medssl.tasks.start import check_channels, check_windows, further_normalisations, start_normalisation, with_seen
+from medssl.tasks.start import check_channels, check_windows, further_normalisations, start_normalisation, with_history
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
 from medssl.training.method import PlainMethod
 
@@ -310,7 +310,7 @@ def segmentation(spec: JobSpec, config: SegmentationConfig, run: Run) -> dict[st
     rule = geometry_rule(config.geometry, spec.version)
     begun = begun_with(run)
     parts = read_parts(spec.data, run, config.select, SPLIT_SEED, orientation=rule.orientation, begun=begun)
-    parts = with_seen(parts, spec, run)
+    parts = with_history(parts, spec, run)
     check_groups(parts, attribute_groups(config.groups))
     file = open_start(spec)
     geometry = training_geometry(parts.training.images, rule)
