@@ -41,8 +41,8 @@ class Truth:
         return self._of(entries, self.known if part == "training" else self.measured).targets
 
     def notes(self, targets: Mapping[str, np.ndarray]) -> list[str]:
-        """What of the labels will hurt later, by the targets of each part."""
-        return class_notes(self.known.names, self.known.kind, targets)
+        """How labels were read, and what of them will hurt later, by the targets of each part."""
+        return [*self.known.notes, *class_notes(self.known.names, self.known.kind, targets)]
 
     def check(self, split: ThreeSplit, training: Catalog, begun: bool) -> None:
         """Refuse what cannot be learnt, and images measured on a class that no training patient has, whatever part of them is used.

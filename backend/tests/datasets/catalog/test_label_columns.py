@@ -7,7 +7,7 @@ from refusals import refused
 from medssl.core.errors import ConfigError
 from medssl.core.protocol import DataSpec
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
-from medssl.datasets.catalog.labels import LabelSpec, check_classes, read_labels
+from medssl.datasets.catalog.labels import Labels, LabelSpec, check_classes, read_labels
 
 NAN = float("nan")
 
@@ -84,6 +84,34 @@ def test_a_column_of_texts_or_grades_is_multi_class(table):
     assert (named.kind, named.names) == ("multi-class", ("mass", "normal"))
     assert named.targets.tolist() == [[1, 0], [0, 1], [1, 0]]
     assert read_labels(catalog, LabelSpec(("grade",))).names == ("2", "3", "10")
+
+
+def test_values_that_differ_by_case_are_one_class_and_that_is_said(table):
+    catalog = table("nodule", "yes", "No", "Yes", "no", "NO")
+    labels = read_labels(catalog, LabelSpec(("nodule",)))
+    assert labels.names == ("NO", "Yes") and labels.targets.argmax(axis=1).tolist() == [1, 0, 1, 0, 0]
+    assert labels.notes == (
+        "Values of nodule that differ by upper and lower case alone are one class: NO (also No, no), Yes (also yes)",
+    )
+    assert read_labels(Catalog(catalog.entries[::-1]), LabelSpec(("nodule",))).names == labels.names
+    assert read_labels(Catalog(catalog.entries[1:3]), LabelSpec(("nodule",)), like=labels).targets.tolist() == [
+        [1, 0],
+        [0, 1],
+    ]
+    assert read_labels(table("nodule", "yes", "no"), LabelSpec(("nodule",))).notes == ()
+
+
+@pytest.mark.parametrize("word", ["NA", "n/a", "NaN", "-", "?"])
+def test_words_for_unknown_are_no_class(table, word):
+    with refused("label-missing", names=["image i1", f"nodule; {word!r} stands for unknown"]):
+        read_labels(table("nodule", "yes", word, "no"), LabelSpec(("nodule",)))
+    assert read_labels(table("grade", "None", "mild"), LabelSpec(("grade",))).names == ("None", "mild")
+
+
+def test_a_training_that_goes_on_keeps_the_classes_it_began_with(table):
+    then = Labels("multi-class", ("NA", "No", "Yes", "no", "yes"), np.empty((0, 0)))
+    now = read_labels(table("nodule", "yes", "NA", "No", "no"), LabelSpec(("nodule",)), like=then)
+    assert now.names == then.names and now.targets.argmax(axis=1).tolist() == [4, 0, 1, 3] and not now.notes
 
 
 def test_columns_that_exclude_each_other(table):

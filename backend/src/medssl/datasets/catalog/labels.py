@@ -10,6 +10,7 @@ import numpy as np
 
 from medssl.core.errors import CatalogError, ConfigError
 from medssl.datasets.catalog.catalog import Catalog
+from medssl.datasets.catalog.text_classes import class_names, class_of, known_text, spelling_notes
 from medssl.datasets.entry import Entry, number_text
 from medssl.datasets.spec.rules import FIXED, POLICIES, SMOOTHED
 
@@ -60,6 +61,7 @@ class Labels:
     names: tuple[str, ...]
     targets: np.ndarray
     columns: tuple[str, ...] = ()  # of the catalogue, in its spelling, that they were read from
+    notes: tuple[str, ...] = ()  # what the user should know of how they were read
 
     def members(self) -> dict[str, np.ndarray]:
         """Class -> which images (N,) show it; of binary and multi-label sets also those that show none."""
@@ -95,7 +97,11 @@ def read_labels(catalog: Catalog, spec: LabelSpec, seed: int = 0, like: Labels |
     """
     there = tuple(dict.fromkeys(name for entry in catalog for name in (*entry.labels, *entry.attributes)))
     columns = [_spelt(_parse(text), there, begun=like is not None) for text in spec.columns]
-    fields = {name: [field(entry, name) for entry in catalog] for column in columns for name, _ in column.parts}
+    classes = like.names if like else ()
+    fields = {
+        name: [known_text(field(entry, name), classes) for entry in catalog]
+        for column in columns for name, _ in column.parts
+    }  # fmt: skip
     kind = like.kind if like else _kind(spec, columns, fields)
     if kind == "binary" and len(columns) > 1:
         raise ConfigError(
@@ -224,19 +230,18 @@ class _Uncertain:
 
 
 def _by_value(catalog: Catalog, column: _Column, fields: dict[str, list[str]], like: Labels | None) -> Labels:
-    values = fields[column.parts[0][0]]
-    _check_filled(catalog, np.array([not value for value in values]), (column.name,))
-    names = (
-        like.names
-        if like
-        else tuple(sorted(set(values), key=lambda v: (not _is_number(v), float(v) if _is_number(v) else 0, v)))
-    )
+    source = column.parts[0][0]
+    values = fields[source]
+    written = next((text for entry, value in zip(catalog, values) if not value and (text := field(entry, source))), "")
+    said = f"{column.name}; {written!r} stands for unknown" if written else column.name
+    _check_filled(catalog, np.array([not value for value in values]), (said,))
+    names = like.names if like else class_names(values)
     if len(names) > MOST_CLASSES:
         raise CatalogError(
             f"column {column.name!r} with {len(names)} values", f"has more than {MOST_CLASSES} values, too many for classes",
             "Choose another", code="too-many-classes",
         )  # fmt: skip
-    number = {name: n for n, name in enumerate(names)}
+    number = {value: names.index(name) for value in set(values) if (name := class_of(value, names)) is not None}
     for entry, value in zip(catalog, values):
         if value not in number:
             raise CatalogError(
@@ -245,7 +250,7 @@ def _by_value(catalog: Catalog, column: _Column, fields: dict[str, list[str]], l
                 "Leave the image out, or add such images to the training set", code="class-not-in-training",
             )  # fmt: skip
     targets = np.eye(len(names), dtype=np.float32)[[number[value] for value in values]]
-    return Labels("multi-class", names, targets, tuple(fields))
+    return Labels("multi-class", names, targets, tuple(fields), spelling_notes(column.name, values, names))
 
 
 def _check_filled(catalog: Catalog, empty: np.ndarray, columns: tuple[str, ...]) -> None:
@@ -265,10 +270,3 @@ def _check_one_each(catalog: Catalog, stated: np.ndarray) -> None:
                 f"image {entry.name} of {count} classes", "must have exactly one in a multi-class set",
                 "Use multi-label", code="not-one-class-per-image",
             )  # fmt: skip
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return float(text) == float(text)
-    except ValueError:
-        return False
