@@ -10,6 +10,9 @@ import numpy as np
 from medssl.core.geometry import CANONICAL, LETTERS, axis_order, check_orientation, orientation_of
 from medssl.images.volume import Volume
 
+READ_ACROSS = ("PIL", "LIP", "LPS")  # orientations of sagittal, coronal and axial slices as readers look at them
+COARSE = 1.5  # times the middle spacing: slices were taken across this axis
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -83,6 +86,16 @@ def reorient(volume: Volume, orientation: str = CANONICAL) -> Volume:
         ConfigError: no orientation.
     """
     return turned(volume, turn_to(volume.direction, orientation))
+
+
+def turn_to_read(volume: Volume) -> Turn:
+    """What makes the slices along the last axis those that readers look at: of the plane a 3D volume was taken in, else axial.
+
+    Columns run to the patient's left (of sagittal slices: to the back), rows to the back (of coronal and sagittal ones: to the feet).
+    """
+    by_axis = volume.spacing[list(axis_order(volume.direction.tolist()))]  # along left-right, back-front, feet-head
+    across = int(by_axis.argmax())
+    return turn_to(volume.direction, READ_ACROSS[across if by_axis[across] >= COARSE * np.median(by_axis) else 2])
 
 
 def orientation_of_volume(volume: Volume) -> str:

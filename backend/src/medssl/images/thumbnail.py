@@ -7,6 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from medssl.images.geometry import turn_to_read, turned
 from medssl.images.volume import Volume
 
 SIDE = 260  # pixels of the longer side
@@ -15,12 +16,14 @@ LOOKED_AT = 2**20  # pixels that tell them, about; an odd step apart, so that no
 
 
 def thumbnail_of(volume: Volume, kind: str = "PNG") -> bytes:
-    """A small picture of an image, of a volume its middle slice.
+    """A small picture of an image, of a volume its middle slice as readers look at it.
 
     Args:
         volume: 2D or 3D.
         kind: PNG, or JPEG in a sixth of the bytes.
     """
+    if volume.array.ndim == 3:
+        volume = turned(volume, turn_to_read(volume))
     low, high = np.percentile(volume.array.ravel()[:: volume.array.size // LOOKED_AT | 1], SHOWN)
     array = volume.array if volume.array.ndim == 2 else volume.array[:, :, volume.shape[2] // 2]
     grey = np.clip((array.astype(np.float32) - low) / max(high - low, 1e-6) * 255, 0, 255).astype(np.uint8)

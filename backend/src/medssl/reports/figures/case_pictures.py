@@ -14,6 +14,7 @@ from medssl.core.files import write_atomic
 from medssl.evaluation.label_map_cases import image_under, read_pair
 from medssl.evaluation.label_map_pairs import Pair
 from medssl.images.formats.reading import read_volume
+from medssl.images.geometry import turn_to_read, turned
 from medssl.images.segment_classes import SegmentClasses
 from medssl.images.thumbnail import thumbnail_of
 from medssl.images.volume import Volume
@@ -50,14 +51,18 @@ def draw_worst(
 
 
 def draw_agreement(predicted: np.ndarray, truth: Volume, image: np.ndarray | None = None) -> bytes:
-    """A PNG of the slice with most of the truth: green where both maps agree, orange only truth, red only predicted.
+    """A PNG of the slice with most of the truth, as readers look at it: green where both maps agree, orange only truth, red only predicted.
 
     Args:
         predicted: class numbers in the axes of the truth.
         truth: class numbers and where they lie.
         image: grey values 0...1 in the same axes, which shine through the colours; without it the ground is dark.
     """
-    labels, grey = truth.array, np.full(truth.shape, 0.1, np.float32) if image is None else image
+    grey = np.full(truth.shape, 0.1, np.float32) if image is None else image
+    if truth.array.ndim == 3:
+        turn = turn_to_read(truth)
+        truth, predicted, grey = turned(truth, turn), turn.apply(predicted), turn.apply(grey)
+    labels = truth.array
     if labels.ndim == 3:
         either = (labels > 0) * 2 + (predicted > 0)
         k = int(either.sum(axis=(0, 1)).argmax())
