@@ -103,6 +103,21 @@ def test_groups():
             group_by(asked, ages)
 
 
+def test_words_for_unknown_and_other_writing_make_no_groups_of_their_own():
+    columns = {"age": [*map(str, range(30)), "NA", "?"], "sex": ["F", "f", "M", "nan", "m ", "F", *[""] * 26]}
+    assert len(group_by("age", columns).names) == 4  # thirds, and the unknown
+    sex = group_by("sex", columns)
+    assert sex.names == ("F", "M", "unknown") and [len(rows) for rows in sex.members] == [3, 2, 27]
+    assert group_by("sex", columns, as_written=True).names == ("F", "M", "f", "m", "unknown")
+
+
+def test_the_rarest_of_many_values_are_one_group():
+    names = [f"site {n:02}" for n in range(20) for _ in range(20 - n)]
+    found = group_by("site", {"site": [*names, ""]})
+    assert found.names == (*(f"site {n:02}" for n in range(11)), "other", "unknown")
+    assert len(found.members[11]) == sum(range(1, 10))
+
+
 def test_a_gap_is_found_and_none_is_not():
     kinds = {}
     for gap in (0.0, 1.8):

@@ -38,7 +38,7 @@ def cross_table(
     """
     first = next(iter(tables.values()))
     aligned = {name: _aligned(table, first, name) for name, table in tables.items()}
-    grouping = group_by(asked, first.attributes)
+    grouping = group_by(asked, first.attributes, as_written=True)
     bootstrap = PatientBootstrap(first.patients, replicates, seed)
     rows = []
     for group, members in zip(grouping.names, grouping.members):

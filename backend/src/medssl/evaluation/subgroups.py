@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
@@ -10,13 +11,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from medssl.core.errors import InputError
+from medssl.datasets.catalog.text_classes import class_names, class_of, known_text
 from medssl.evaluation.statistics.bootstrap import PatientBootstrap, Statistic
 from medssl.evaluation.statistics.interval import Interval, Test
 from medssl.evaluation.statistics.significance import holm
 
 MANY = 8  # different numbers: more are cut into bands
 BANDS = 3
-UNKNOWN = "unknown"
+MOST = 12  # groups of texts: the rarest beyond are one
+UNKNOWN, OTHER = "unknown", "other"
 
 Key = tuple[str, str]  # class, metric
 Measure = Callable[
@@ -34,11 +37,17 @@ class Grouping:
     members: tuple[np.ndarray, ...]
 
 
-def group_by(asked: str, attributes: Mapping[str, Sequence[str]]) -> Grouping:
+def group_by(asked: str, attributes: Mapping[str, Sequence[str]], as_written: bool = False) -> Grouping:
     """Groups from "sex" (a group per value) or "age:0,40,60" (bands from each edge up to the next).
 
-    A column of more than 8 different numbers without edges is cut into thirds. Rows with an empty field, or with a number
-    below the first edge, are in the group "unknown" or "below ...".
+    A column of more than 8 different numbers without edges is cut into thirds. Rows with an empty field or a word for unknown
+    (NA, nan, ?), or with a number below the first edge, are in the group "unknown" or "below ...". Values that differ by upper
+    and lower case alone are one group, and beyond 12 the rarest are one, "other".
+
+    Args:
+        asked: the attribute, perhaps with edges.
+        attributes: name -> a value per row.
+        as_written: a group for each value as it is spelt, however many: those that arms were trained on.
 
     Raises:
         InputError: no such attribute, edges that do not rise, or no numbers to cut into bands.
@@ -49,7 +58,7 @@ def group_by(asked: str, attributes: Mapping[str, Sequence[str]]) -> Grouping:
         raise InputError(
             f"group {name!r}", rule, "Name a column of attributes, as in --group sex", code="group-unknown"
         )
-    values = [value.strip() for value in attributes[name]]
+    values = [known_text(value.strip(), ()) for value in attributes[name]]
     edges = _edges(asked, edges_text)
     numbers = _numbers(values)
     if edges and numbers is None:
@@ -61,7 +70,7 @@ def group_by(asked: str, attributes: Mapping[str, Sequence[str]]) -> Grouping:
         )
     if not edges and numbers is not None and len(np.unique(numbers[~np.isnan(numbers)])) > MANY:
         edges = list(np.unique(np.nanquantile(numbers, np.arange(BANDS) / BANDS, method="nearest")))
-    labels = _bands(numbers, edges) if edges and numbers is not None else [value or UNKNOWN for value in values]
+    labels = _bands(numbers, edges) if edges and numbers is not None else _texts(values, as_written)
     order = _order(labels, edges)
     rows = np.array(labels)
     return Grouping(name, tuple(order), tuple(np.flatnonzero(rows == label) for label in order))
@@ -168,13 +177,24 @@ def _bands(numbers: np.ndarray, edges: Sequence[float]) -> list[str]:
     return [UNKNOWN if np.isnan(number) else names[place] for number, place in zip(numbers, places)]
 
 
+def _texts(values: Sequence[str], as_written: bool) -> list[str]:
+    """The group of each text."""
+    if as_written:
+        return [value or UNKNOWN for value in values]
+    names = class_names(value for value in values if value)
+    of = {value: class_of(value, names) or UNKNOWN for value in {*values}}
+    counts = Counter(of[value] for value in values if value)
+    kept = {name for name, _ in counts.most_common(MOST - 1)} if len(counts) > MOST else counts.keys()
+    return [UNKNOWN if not value else of[value] if of[value] in kept else OTHER for value in values]
+
+
 def _band_names(edges: Sequence[float]) -> list[str]:
     between = [f"{a:g} to {b:g}" for a, b in pairwise(edges)]
     return [f"below {edges[0]:g}", *between, f"{edges[-1]:g} and above"]
 
 
 def _order(labels: Sequence[str], edges: Sequence[float]) -> list[str]:
-    """Bands from low to high, other values sorted, the unknown last."""
-    present = set(labels)
-    known = [name for name in _band_names(edges) if name in present] if edges else sorted(present - {UNKNOWN})
-    return [*known, *(present & {UNKNOWN})]
+    """Bands from low to high, other values sorted, the rest and the unknown last."""
+    present, last = set(labels), [OTHER, UNKNOWN]
+    known = [name for name in _band_names(edges) if name in present] if edges else sorted(present - {*last})
+    return [*known, *(name for name in last if name in present)]

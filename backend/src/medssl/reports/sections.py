@@ -12,6 +12,8 @@ from medssl.reports.figures.plots import draw_intervals
 from medssl.reports.html import Report
 from medssl.reports.numbers import in_cell, number, p_sentence, p_value, with_interval
 
+GAPS = 60  # most that are drawn and listed with those of single classes
+
 
 def add_groups(page: Report, evaluation: Mapping[str, Any], main: str, label: str, shown: Sequence[str]) -> None:
     """Metrics of each group, and the gaps between groups.
@@ -55,7 +57,9 @@ def _add_gaps(page: Report, evaluation: Mapping[str, Any], main: str, label: str
     of_whole = [row for row in gaps if row["class"] == label]
     for row in of_whole:
         page.text(gap_sentence(row, TITLES[main]))
-    named = [(_pair(row), row) for row in gaps if row["low"] is not None]
+    sure = [row for row in gaps if row["low"] is not None]
+    shown = sure if len(sure) <= GAPS else [row for row in sure if row["class"] == label]
+    named = [(_pair(row), row) for row in shown]
     if named:
         page.picture(
             draw_intervals(named, f"difference in {TITLES[main]}", 0.0, "difference"),
@@ -69,10 +73,11 @@ def _add_gaps(page: Report, evaluation: Mapping[str, Any], main: str, label: str
                 *(row[key] for key in ("attribute", "first", "second", "class")),
                 with_interval(row, "difference", sign="+"), p_value(row["p"]), p_value(row["adjusted_p"]),
             ]
-            for row in gaps
-            if row["low"] is not None
+            for row in shown
         ],
     )  # fmt: skip
+    if len(shown) < len(sure):
+        page.text(f"These are {len(shown)} of {len(sure)} gaps: those of single classes stand in gaps.csv only.")
     page.text(
         "Groups that share patients are resampled together. The Holm p-values hold for all gaps of one attribute; an "
         "interval stands for itself. Gaps that rest on under 5 patients stand in gaps.csv only."

@@ -55,7 +55,7 @@ def cross_table(study: Study, scores: StudyScores) -> Rows:
     """
     if not study.train_on or not scores.any or not study.replicates:
         return []
-    grouping = group_by(study.train_on, scores.any.attributes)
+    grouping = group_by(study.train_on, scores.any.attributes, as_written=True)
     rows: Rows = []
     for size in study.sizes:
         for arm in study.arms:
