@@ -87,6 +87,40 @@ def test_tables_made_by_hand(tmp_path):
         read_predictions(tmp_path / "nothing.csv")
 
 
+def test_a_table_of_cases_made_by_hand_needs_the_dice_alone(tmp_path):
+    rows = [
+        f"{n}.nrrd,p{n},{name},{0.5 + 0.02 * n + shift}"
+        for n in range(8)
+        for name, shift in (("Body", 0.1), ("Tail", 0))
+    ]
+    (tmp_path / "cases.csv").write_text("\n".join(["image,patient,class,dice", *rows]) + "\n")
+    found = evaluate_segmentation(read_cases(tmp_path / "cases.csv"), replicates=100)
+    assert found["classes"] == ["Body", "Tail"] and found["metrics"]["mean"]["dice"]["value"] == pytest.approx(0.62)
+    assert found["headline"]["hd95"] is None and found["metrics"]["Body"]["iou"]["value"] is None
+    assert found["worst"][0]["image"] == "0.nrrd" and found["worst"][0]["iou"] is None
+    write_evaluation(found, tmp_path / "out", "By hand")
+    assert "0.620" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_an_image_without_labels_does_not_change_the_kind_and_is_no_case():
+    rng = np.random.default_rng(0)
+    targets = np.eye(3)[rng.integers(0, 3, 40)]
+    scores = rng.dirichlet(np.ones(3), 40)
+    names = tuple(f"{n}.png" for n in range(40)), tuple(f"p{n}" for n in range(40))
+    whole = evaluate_classification(Predictions(*names, ("A", "B", "C"), scores, targets), replicates=100)
+    more = Predictions(
+        (*names[0], "x.png"),
+        (*names[1], "px"),
+        ("A", "B", "C"),
+        np.vstack([scores, scores[:1]]),
+        np.vstack([targets, [np.nan] * 3]),
+    )
+    found = evaluate_classification(more, replicates=100)
+    assert found["kind"] == "multi-class" and found["notes"][0] == "1 image without any label is left out"
+    assert found["metrics"] == whole["metrics"] and found["confusion"] == whole["confusion"] and found["images"] == 40
+    assert guess_kind(np.array([[1, 0, np.nan], [0, 1, 0]])) == "multi-label"
+
+
 def test_groups():
     ages = {"age": ["5", "39", "40", "", "81"], "sex": ["M", "F", " M", "", "F"]}
     bands = group_by("age:0,40,60", ages)

@@ -36,7 +36,7 @@ def test_text_json_and_list_say_the_same():
     ("text", "code", "names"),
     [
         ("", "number-of-classes", "0 classes"), ("Anterior", "class-malformed", "Anterior"), ("a=Anterior", "class-malformed", "a=Anterior"),
-        ("0=Background", "class-value", "Background"), ("-2=x", "class-value", "-2"), ("40000=x", "class-value", "40000"), ("1=", "class-name", ""),
+        ("0=Background", "class-value", "Background"), ("-2=x", "class-value", "-2"), ("40000=x", "class-value", "40000"), ("1=", "class-name", ""), ("1=mean", "class-name", "mean over classes"),
         ("1=a,1=b", "class-repeated", "value 1"), ("1=a,2=a", "class-repeated", "name 'a'"), ("[1]", "class-malformed", "class 1"),
         ("[{", "class-malformed", "JSON"), ('[{"value": 1, "name": "a", "colour": "red"}]', "class-name", "red"),
     ],

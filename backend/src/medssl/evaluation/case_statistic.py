@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from medssl.core.errors import InputError, be, counted
-from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS
+from medssl.evaluation.metrics.segmentation_metrics import MEAN, METRICS, mean_row
 from medssl.evaluation.prediction_tables import ATTRIBUTE
 from medssl.evaluation.statistics.bootstrap import Statistic, mean_of
 from medssl.evaluation.statistics.interval import FEWEST
@@ -18,7 +18,8 @@ class CaseTable:
     """Cases by image (of a patient: names may repeat from one to the next) and class.
 
     Args:
-        cases: rows of image, patient, class, `METRICS`, volumes and attributes; a row "mean" per image among them.
+        cases: rows of image, patient, class, `METRICS`, volumes and attributes, of which all but the Dice may be missing; where
+            no image has a row "mean", these are made.
 
     Raises:
         InputError: no case, or an image without one of the classes.
@@ -31,6 +32,9 @@ class CaseTable:
         for row in cases:
             by_image.setdefault((str(row["image"]), str(row["patient"])), {})[str(row["class"])] = row
         names = list(dict.fromkeys(str(row["class"]) for row in cases))
+        if MEAN not in names:
+            by_image = {key: {**rows, MEAN: _mean_of(list(rows.values()))} for key, rows in by_image.items()}
+            names.append(MEAN)
         for (image, _), rows in by_image.items():
             if len(rows) != len(names):
                 missing = next(name for name in names if name not in rows)
@@ -132,13 +136,13 @@ class CaseTable:
 
     def worst(self, count: int) -> list[dict[str, Any]]:
         """The images of the lowest mean Dice, each with the Dice of its classes."""
-        at = self.names.index(MEAN) if MEAN in self.names else 0
+        at = self.names.index(MEAN)
         dice = self._column(at, "dice")
         order = [n for n in np.argsort(dice, kind="stable") if not np.isnan(dice[n])][:count]
         return [
             {
                 "image": self.images[n], "patient": self.patients[n],
-                **{metric: self._cases[n][at][metric] for metric in METRICS},
+                **{metric: self._cases[n][at].get(metric) for metric in METRICS},
                 "classes": {name: self._cases[n][c]["dice"] for c, name in enumerate(self.names) if name != MEAN},
             }
             for n in order
@@ -169,6 +173,11 @@ class CaseTable:
     def _column(self, number: int, name: str) -> np.ndarray:
         values = [rows[number].get(name) for rows in self._cases]
         return np.array([np.nan if value is None else value for value in values], float)
+
+
+def _mean_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The row "mean" of an image's rows, with what they say of it."""
+    return {**rows[0], **mean_row(rows)}
 
 
 def _shown(images: int) -> str:

@@ -56,6 +56,11 @@ def evaluate_classification(
     names, targets, scores = predictions.names, predictions.targets, predictions.probabilities
     if np.isnan(targets).all():
         raise InputError("predictions", "have no labels", "Add columns label_<class> with 0 or 1", code="no-labels")
+    if count := int((unlabelled := np.isnan(targets).all(axis=1)).sum()):
+        rest = evaluate_classification(
+            predictions.rows(~unlabelled), thresholds, groups, replicates, seed, kind, specificity
+        )
+        return {**rest, "notes": [f"{counted(count, 'image')} without any label {be(count)} left out", *rest["notes"]]}
     kind = guess_kind(targets) if kind == "auto" else kind
     targets, scores = check(targets, scores, kind, names)
     bootstrap = PatientBootstrap(predictions.patients, replicates, seed)
@@ -137,11 +142,11 @@ def evaluate_segmentation(
 
 
 def guess_kind(targets: np.ndarray) -> str:
-    """binary for one column, multi-class where each known row has one 1, else multi-label."""
+    """binary for one column, multi-class where each row that has labels has all, and one 1 among them, else multi-label."""
     if targets.shape[1] == 1:
         return "binary"
-    known = targets[~np.isnan(targets).any(axis=1)]
-    return "multi-class" if len(known) == len(targets) and (known.sum(axis=1) == 1).all() else "multi-label"
+    labelled = targets[~np.isnan(targets).all(axis=1)]
+    return "multi-class" if (labelled.sum(axis=1) == 1).all() else "multi-label"
 
 
 def nested(keys: Sequence[tuple[str, str]], intervals: Sequence[Any]) -> dict[str, dict[str, dict[str, Any]]]:

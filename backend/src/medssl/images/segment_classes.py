@@ -18,6 +18,7 @@ LARGEST = np.iinfo(np.int16).max
 COLOURS = ("#e6873c", "#4a90d9", "#58b368", "#d64f5c", "#9b6fd0", "#e3c94b", "#45b8b0", "#d777b0", "#a6764c", "#8fa83f")
 GOLDEN = 0.618034  # of the circle of hues from one further class to the next
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+RESERVED = "mean"  # of classes, in tables of cases
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,9 @@ def _check(segments: Sequence[Segment]) -> None:
             )
         if not segment.name or (segment.colour and not COLOUR.fullmatch(segment.colour)):
             raise ConfigError(f"class {segment}", "needs a name, and a colour #rrggbb if any", _HOW, code="class-name")
+        if segment.name == RESERVED:
+            rule = "is what tables of cases call the mean over classes"
+            raise ConfigError(f"class {segment.name!r}", rule, "Rename it, to Mean say", code="class-name")
     for what, found in (("value", [s.value for s in segments]), ("name", [s.name for s in segments])):
         twice = [item for n, item in enumerate(found) if item in found[:n]]
         if twice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from typer.testing import CliRunner
 from medssl.cli.app import app
 from medssl.core.errors import CatalogError, InputError, MedSSLError, NotFoundError, VolumeError
 from medssl.core.plan import Plan
+from medssl.core.protocol import DataSpec, JobSpec
 from medssl.evaluation.prediction_tables import Predictions, write_predictions
 from medssl.images.formats.reading import write_volume
 from medssl.images.volume import Volume
+from medssl.jobs.store import JobStore
 from medssl.networks.downstream.swin_classifier import SwinClassifier
 from medssl.networks.downstream.unet_segmenter import UNetSegmenter
 from medssl.networks.weights.weight_files import save_weights
@@ -46,19 +49,21 @@ def refusal(*arguments: object) -> MedSSLError:
     return result.exception
 
 
-def predictions(folder: Path, name: str, seed: int = 0, shift: float = 1.5) -> Path:
-    """Two findings in 60 radiographs of 30 patients, one of which is a picture that lies there."""
+def predictions(folder: Path, name: str, seed: int = 0, shift: float = 1.5, whose: str = "") -> Path:
+    """Two findings in 60 radiographs of 30 patients, one of which is a picture that lies there; `whose`: other patients."""
     rng = np.random.default_rng(7)
     targets = (rng.random((60, 2)) < 0.4).astype(float)
     noise = np.random.default_rng(seed).normal(size=(60, 2))
     probabilities = 1 / (1 + np.exp(-(shift * targets - 1 + noise)))
     probabilities[0] = np.where(targets[0] == 1, 0.01, 0.99)  # the worst of all
     Image.fromarray(np.arange(400, dtype=np.uint8).reshape(20, 20)).save(folder / "bild.png")
-    images = [str(folder / "bild.png"), *(f"fehlt {n}.png" for n in range(59))]
+    first = f"{whose}.png" if whose else str(folder / "bild.png")
+    images = [first, *(f"fehlt {whose}{n}.png" for n in range(59))]
     sexes = ["MF"[n // 2 % 2] for n in range(60)]
     about = {"sex": sexes, "age": [str(20 + n) for n in range(60)]}
     write_predictions(
-        folder / name, Predictions(images, [f"p{n // 2}" for n in range(60)], NAMES, probabilities, targets, about)
+        folder / name,
+        Predictions(images, [f"p{whose}{n // 2}" for n in range(60)], NAMES, probabilities, targets, about),
     )
     return folder / name
 
@@ -74,7 +79,7 @@ def maps(folder: Path, shift: int, spacing: tuple[float, float, float] = (1, 1, 
 
 
 def test_a_table_of_predictions(tmp_path):
-    table, validation = predictions(tmp_path, "test.csv"), predictions(tmp_path, "val.csv", 1)
+    table, validation = predictions(tmp_path, "test.csv"), predictions(tmp_path, "val.csv", 1, whose="v")
     out = tmp_path / "out"
     shown = done(
         table, "--validation", validation, "--group", "sex", "--group", "age:0,50", "--replicates", 200, "--output", out
@@ -96,6 +101,32 @@ def test_a_table_of_predictions(tmp_path):
 def test_without_thresholds_it_says_so(tmp_path):
     shown = run(predictions(tmp_path, "test.csv"), "--replicates", 100, "--output", tmp_path / "out")
     assert shown.exit_code == 0 and "none were chosen on validation" in shown.output
+
+
+def test_thresholds_and_kind_of_the_evaluation_beside_a_table_count(tmp_path):
+    table, validation = predictions(tmp_path, "test.csv"), predictions(tmp_path, "val.csv", 1, whose="v")
+    done(
+        table, "--validation", validation, "--kind", "multi-class", "--replicates", 100, "--output", tmp_path / "other"
+    )
+    done(table, "--validation", validation, "--replicates", 100, "--output", tmp_path)
+    shown = done(table, "--replicates", 100, "--output", tmp_path / "again")
+    before, after = (json.loads((tmp_path / name / "evaluation.json").read_text()) for name in ("", "again"))
+    assert after["thresholds"] == before["thresholds"] and after["kind"] == before["kind"] == "multi-label"
+    assert "lies beside the table" in shown and "none were chosen" not in shown
+
+
+def test_validation_images_are_others_of_the_same_classes(tmp_path):
+    table, out = predictions(tmp_path, "test.csv"), ["--output", tmp_path / "out"]
+    assert refusal(table, "--validation", table, *out).code == "validation-shared"
+    rows = predictions(tmp_path, "val.csv", whose="v").read_text()
+    for old, new, code, named in (
+        ("fehlt v1.png,pv1", "fehlt v1.png,p1", "validation-shared", "1 patient"),
+        ("Masse", "Mass", "validation-of-other-classes", "Masse"),
+    ):
+        (tmp_path / "changed.csv").write_text(rows.replace(old, new))
+        error = refusal(table, "--validation", tmp_path / "changed.csv", *out)
+        assert error.code == code and named in str(error)
+    assert not (tmp_path / "out").exists()
 
 
 def test_label_maps_against_their_truth(tmp_path):
@@ -179,7 +210,17 @@ def test_a_classifier_is_applied_first(tmp_path):
     evaluation = json.loads((out / "evaluation.json").read_text())
     assert evaluation["thresholds"] == {"krank": 0.3} and evaluation["counts"]["krank"]["positives"] == 2
     assert refusal(data, "--model", tmp_path / "net.safetensors", *more).code == "no-labels"
-    other = refusal(data, "--model", tmp_path / "net.safetensors", "--labels", "Masse", *more)
+    job = JobStore(tmp_path / "home").create(JobSpec("finetune", "classification", {}, DataSpec(path=str(data))))
+    model = tmp_path / "home" / "jobs" / job / "results" / "model.safetensors"
+    save_weights(model, net.state_dict(), replace(plan, provenance={"job": job}))
+    data.write_text(data.read_text().replace("Masse", "krank"))
+    table = tmp_path / "predicted.csv"
+    asked = ["predict", data, "--model", job, "--output", table, "--device", "cpu"]
+    assert CliRunner().invoke(app, [str(text) for text in asked]).exit_code == 0
+    shown = done(table, "--replicates", 100, "--output", tmp_path / "later")
+    assert json.loads((tmp_path / "later" / "evaluation.json").read_text())["thresholds"] == {"krank": 0.3}
+    assert f"those that job {job} chose" in shown
+    other = refusal(data, "--model", tmp_path / "net.safetensors", "--labels", "No Finding", *more)
     assert other.code == "labels-of-other-classes" and "krank" in other.rule
 
 

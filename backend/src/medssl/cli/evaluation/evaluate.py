@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from rich.markup import escape
 
 from medssl.cli.evaluation.apply_options import Findings, Heads, ModelPart, Split
 from medssl.cli.evaluation.applying import ark_settings
-from medssl.cli.evaluation.evaluate_applied import apply_first, heads_note, kind_of, notes_of_table
+from medssl.cli.evaluation.evaluate_applied import apply_first, heads_note, notes_of_table
 from medssl.cli.evaluation.evaluate_folders import bare_note, found_images, pairs_in
 from medssl.cli.evaluation.evaluate_options import (
     SEVERAL,
@@ -95,6 +96,7 @@ def evaluate(
     with one --group compare models that were trained on one group each, on every group.
     """
     from medssl.evaluation.prediction_tables import is_cases, read_cases, read_predictions
+    from medssl.tasks.apply.table_choices import TableChoices, choices_of, chosen_on
 
     draws = {"replicates": replicates, "seed": seed}
     options = {
@@ -129,8 +131,13 @@ def evaluate(
         path = found if isinstance(found, Path) else output / "applied" / "predictions.csv"
         table = read_predictions(found) if isinstance(found, Path) else found
         seen = seen or notes_of_table(path, table, home_folder(home), trained_too)
-        thresholds = _thresholds(validation, rule, specificity) if validation else thresholds
-        settings = {"kind": kind, "specificity": specificity, **draws}
+        known = choices_of(path, table.names, home_folder(home)) if not model else TableChoices(thresholds)
+        if validation:
+            known = replace(
+                known, thresholds=chosen_on(read_predictions(validation), table, rule, specificity), note=""
+            )
+        thresholds, seen = known.thresholds, [*seen, *[known.note] * bool(known.note)]
+        settings = {"kind": known.kind if kind == "auto" else kind, "specificity": specificity, **draws}
         _report_classification(table, path, thresholds, group, output, settings, seen, images)
 
 
@@ -207,20 +214,11 @@ def _report_classification(
     from medssl.evaluation.evaluate import evaluate_classification
     from medssl.reports.evaluation_report import write_evaluation
 
-    kind = kind_of(path, table.names) if settings["kind"] == "auto" else settings["kind"]
-    evaluation = evaluate_classification(table, thresholds, group, **{**settings, "kind": kind})
+    evaluation = evaluate_classification(table, thresholds, group, **settings)
     evaluation["notes"] = heads_note(path) + seen + evaluation["notes"]
     title = "Classification" + (" of images it was trained on" if any(NO_TEST in note for note in seen) else "")
     report = write_evaluation(evaluation, output, title, found_images(table.images, path.parent, images))
     _show(evaluation, report, ("auc", "average_precision", "accuracy", "f1", "sensitivity", "specificity"))
-
-
-def _thresholds(validation: Path, rule: str, specificity: float) -> dict[str, float]:
-    from medssl.evaluation.metrics.thresholds import choose_thresholds
-    from medssl.evaluation.prediction_tables import read_predictions
-
-    table = read_predictions(validation)
-    return choose_thresholds(table.targets, table.probabilities, table.names, rule, specificity)
 
 
 def _show(evaluation: Mapping[str, Any], report: Path, metrics: tuple[str, ...]) -> None:

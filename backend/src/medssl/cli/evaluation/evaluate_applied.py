@@ -44,6 +44,7 @@ def apply_first(
     from medssl.inference.models import model_path
     from medssl.networks import capabilities_of
     from medssl.tasks.apply.output import record_of
+    from medssl.tasks.apply.table_choices import choices_of
 
     path = model_path(home_folder(home), model)
     plan = read_plan(path) if path.suffix == ".safetensors" else None
@@ -69,7 +70,10 @@ def apply_first(
     path = applied / "predictions.csv"
     table = _with_findings(read_predictions(path), record_of(path)) if labels else read_predictions(path)
     table = _of_images(table, keep)
-    columns, kind = labels or task.get("labels", ""), task.get("kind") or kind_of(path, table.names)
+    columns, kind = (
+        labels or task.get("labels", ""),
+        task.get("kind") or choices_of(path, table.names, home_folder(home)).kind,
+    )
     table = _with_labels(table, entries, columns, kind) if columns else table
     return table, task.get("thresholds", {}), kind, seen
 
@@ -170,15 +174,6 @@ def _with_labels(table: Predictions, entries: list[Entry], labels: str, kind: st
     place = {shown(entry): n for n, entry in enumerate(entries)}
     columns = [list(found.names).index(name) for name in table.names]
     return replace(table, targets=np.asarray(found.targets)[[place[image] for image in table.images]][:, columns])
-
-
-def kind_of(table: Path, names: Sequence[str]) -> str:
-    """The kind of labels: findings of an Ark are independent of each other; of other tables "auto"."""
-    from medssl.tasks.apply.output import record_of
-
-    if "columns" not in record_of(table):
-        return "auto"
-    return "multi-label" if len(names) > 1 else "binary"
 
 
 def heads_note(table: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,9 +49,15 @@ def case_metrics(
     rows: list[dict[str, Any]] = []
     for number, name in enumerate(classes, start=1):
         rows.append({"class": name, **_compare(predicted == number, truth == number, steps, tolerance_mm)})
-    means = {metric: mean_known([row[metric] for row in rows]) for metric in METRICS}
-    volumes = {name: _total([row[name] for row in rows]) for name in ("volume_ml", "reference_volume_ml")}
-    return [*rows, {"class": MEAN, **means, "missed": sum(row["missed"] for row in rows), **volumes}]
+    return [*rows, mean_row(rows)]
+
+
+def mean_row(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The row "mean" of a case, of the rows of its classes; what none of them has is None."""
+    means = {metric: mean_known([row.get(metric) for row in rows]) for metric in METRICS}
+    missed = [row["missed"] for row in rows if row.get("missed") is not None]
+    volumes = {name: _total([row.get(name) for row in rows]) for name in ("volume_ml", "reference_volume_ml")}
+    return {"class": MEAN, **means, "missed": sum(missed) if missed else None, **volumes}
 
 
 def mean_known(values: Sequence[float | None]) -> float | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from medssl.core.errors import NotFoundError
-from medssl.core.files import read_json
 from medssl.evaluation.evaluate import evaluate_classification, evaluate_segmentation
 from medssl.evaluation.prediction_tables import is_cases, read_cases, read_predictions
 from medssl.jobs.store import JobStore
 from medssl.reports.evaluation_report import write_evaluation
 from medssl.studies.batch.config import LATER, Item
 from medssl.studies.batch.progress_table import headline
+from medssl.tasks.apply.table_choices import choices_of
 
 TABLES = ("predictions.csv", "cases.csv")
 
@@ -38,10 +38,8 @@ def evaluate_table(item: Item, found: dict[str, str], store: JobStore, folder: P
     if is_cases(path):
         evaluation = evaluate_segmentation(read_cases(path), item.groups)
     else:
-        before = path.parent / "evaluation.json"
-        earlier = read_json(before) if before.is_file() else {}
-        evaluation = evaluate_classification(
-            read_predictions(path), earlier.get("thresholds"), item.groups, kind=earlier.get("kind", "auto")
-        )
+        table = read_predictions(path)
+        known = choices_of(path, table.names, store.home)
+        evaluation = evaluate_classification(table, known.thresholds, item.groups, kind=known.kind)
     write_evaluation(evaluation, folder, item.name)
     return headline(evaluation["headline"])
