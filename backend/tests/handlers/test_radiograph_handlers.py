@@ -15,6 +15,7 @@ from refusals import refused
 from medssl.client.session import similarity_maps
 from medssl.core.protocol import ResultStatus
 from medssl.images.formats.reading import read_volume
+from medssl.inference.patch_grid import embed_patches
 
 
 def test_correspond_leaves_a_table_and_a_picture(tmp_path):
@@ -227,3 +228,42 @@ def test_umap_says_what_to_install(tmp_path):
             {"images": references(1), "model": "m", "method": "umap"},
             RadiographContext(tmp_path, [radiograph(1)]),
         )
+
+
+class TwoNetworks(RadiographContext):
+    """Untrained models are another network than the model."""
+
+    def embedding(self, ref, reference, fidelity, device, part="", dense=1):
+        net = CellNetwork() if reference.startswith("untrained:") else self.net
+        return embed_patches(self.volume(ref), net, dense, ref.view, ref.inverted)
+
+
+def test_parts_are_held_against_those_of_an_untrained_network(tmp_path):
+    images = [body(1), body(2, 210, 300)]
+    same = RadiographContext(tmp_path / "same", images, BrightnessNetwork())
+    other = TwoNetworks(tmp_path / "other", images, BrightnessNetwork())
+    asked = {"images": references(2), "model": "m", "parts": 3}
+    for context, agreement in ((same, 1.0), (other, 0.0)):
+        ask("cosegment", asked, context)
+        assert context.found.info["untrained"]["agreement"] == pytest.approx(agreement, abs=0.1)
+        assert any("adjusted Rand index" in note for note in context.found.info["notes"])
+    for change in ({"compare_untrained": False}, {"model": "untrained:laptop"}):
+        ask("cosegment", {**asked, **change}, same)
+        assert "untrained" not in same.found.info
+
+
+def test_a_patch_map_is_held_against_an_untrained_network(tmp_path):
+    image = radiograph()
+    offsets = np.kron(np.random.default_rng(0).uniform(-60, 60, (SIDE // CELL, SIDE // CELL)), np.ones((CELL, CELL)))
+    changed = image.with_array((128 + 0.4 * (image.array - 128.0) + offsets).astype(np.uint8))
+    images = [image, changed]  # the patterns in cells stay, their brightness does not
+    asked = {"images": references(2), "model": "m", "method": "pca"}
+    context = TwoNetworks(tmp_path, images, BrightnessNetwork())
+    ask("patchmap", asked, context)
+    shares = context.found.info["same_place"]
+    assert shares["untrained"] > 0.9 and shares["model"] < 0.5
+    assert "shows nothing that the model has learnt" in context.found.info["notes"][-1]
+    ask("patchmap", {**asked, "compare_untrained": False}, context)
+    assert "same_place" not in context.found.info and not context.found.info["notes"]
+    ask("patchmap", {**asked, "images": references(1)}, context)
+    assert "same_place" not in context.found.info, "there is no other image"

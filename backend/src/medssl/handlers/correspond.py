@@ -62,9 +62,8 @@ def _beside(request: CorrespondRequest, context: Context, places: Sequence[Corre
     control = control_of(request)
     if not control or not places:
         return {}
-    context.progress(0.87, "the same with an untrained network")
     asked = replace(request, model=control)
-    grids, _ = describe_images(asked, context, least=2)
+    grids, _ = describe_images(asked, context, least=2, span=(0.87, 0.95))
     finer = finer_of(asked, grids, context)
     found = [
         match_place(

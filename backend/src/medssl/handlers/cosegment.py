@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from medssl.core.errors import counted
 from medssl.core.requests import CosegmentRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
-from medssl.handlers.images import READING, describe_images, notes_of
+from medssl.handlers.images import READING, describe_images, described_untrained, notes_of
 from medssl.images.formats.reading import write_volume
-from medssl.inspection.anatomy.cosegmentation import find_parts, label_parts, part_rows
+from medssl.inspection.anatomy.cosegmentation import Cosegmentation, find_parts, label_parts, part_rows
+from medssl.inspection.anatomy.untrained_control import part_agreement
 from medssl.reports.figures.anatomy import draw_parts
+
+if TYPE_CHECKING:
+    from medssl.inference.patch_grid import PatchGrid
 
 
 def cosegment(request: CosegmentRequest, context: Context) -> None:
@@ -34,8 +42,26 @@ def cosegment(request: CosegmentRequest, context: Context) -> None:
     left = len(parts.centres) - len(parts.kept)
     if left:
         notes.append(f"{left} of {len(parts.centres)} clusters are no part: background, or in too few of the images")
+    beside = _beside(request, context, grids, parts)
+    if beside:
+        notes.append(
+            f"An untrained network of the same architecture finds {counted(beside['parts'], 'part')} among as many clusters, which agree "
+            f"with these to {beside['agreement']:.2f} (adjusted Rand index; 1: the same, 0: by chance): only what goes beyond that was learnt"
+        )
     info = {
         "parts": len(parts.kept), "clusters": len(parts.centres), "votes": parts.votes, "files": files, "names": names,
         "elbow": parts.elbow, "notes": notes, "model": request.model,
+        **({"untrained": beside} if beside else {}),
     }  # fmt: skip
     context.finish([*files, "montage.png", "parts.csv"], table, info)
+
+
+def _beside(
+    request: CosegmentRequest, context: Context, grids: Sequence[PatchGrid], parts: Cosegmentation
+) -> dict[str, Any]:
+    """How many parts an untrained network finds, and how far they agree with the model's; nothing where none is held beside."""
+    others = described_untrained(request, context, (0.95, 0.99))
+    if not others:
+        return {}
+    found = find_parts(others, len(parts.centres), request.seed)
+    return {"parts": len(found.kept), "agreement": part_agreement(grids, parts, others, found)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from medssl.core.errors import InputError, VolumeError, be, counted
@@ -33,8 +34,15 @@ def describe_images(
     request: CorrespondRequest | CosegmentRequest | PatchmapRequest | SimilarityRequest | WarpRequest,
     context: Context,
     least: int = 1,
+    span: tuple[float, float] = (0.0, READING),
 ) -> tuple[list[PatchGrid], list[str]]:
     """The patch grid of each image of a request, warm where it was asked for before, and a name for each.
+
+    Args:
+        request: whose images, and how.
+        context: that embeds.
+        least: how many images there must be.
+        span: where the progress begins, and where it ends.
 
     Raises:
         InputError: fewer than `least` images.
@@ -50,8 +58,10 @@ def describe_images(
             code="too-few-images",
         )
     grids, names = [], []
+    by = " with an untrained network" if span[0] else ""
     for number, ref in enumerate(refs, start=1):
-        context.progress(READING * (number - 1) / len(refs), f"describing image {number} of {len(refs)}")
+        done = span[0] + (span[1] - span[0]) * (number - 1) / len(refs)
+        context.progress(done, f"describing image {number} of {len(refs)}{by}")
         grid = context.embedding(ref, request.model, request.fidelity, request.device, request.part, request.dense)
         if not bool(grid.foreground.any()):
             raise VolumeError(ref.name or grid.source.name or f"image {number - 1}", "is blank", "Choose another image")
@@ -63,6 +73,14 @@ def describe_images(
 def control_of(request: CorrespondRequest | SimilarityRequest) -> str:
     """The untrained network that is held beside a model where a search is confined; "" where there is nothing to hold."""
     return twin_of(request.model) if request.search_radius else ""
+
+
+def described_untrained(
+    request: CosegmentRequest | PatchmapRequest, context: Context, span: tuple[float, float]
+) -> list[PatchGrid]:
+    """The same images as an untrained network of the model's architecture describes them; [] where that is not wanted."""
+    control = twin_of(request.model) if request.compare_untrained else ""
+    return describe_images(replace(request, model=control), context, span=span)[0] if control else []
 
 
 def twin_of(model: str) -> str:

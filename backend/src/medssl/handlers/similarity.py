@@ -7,7 +7,7 @@ from dataclasses import replace
 from medssl.core.requests import SimilarityRequest
 from medssl.core.tables import write_table
 from medssl.handlers.context import Context
-from medssl.handlers.images import control_of, describe_images, finer_of, notes_of
+from medssl.handlers.images import READING, control_of, describe_images, finer_of, notes_of
 from medssl.images.formats.reading import write_volume
 from medssl.inspection.anatomy.point_search import find_point, point_notes, search_circles
 from medssl.inspection.anatomy.similarity import map_as_json, map_as_volume, match_rows
@@ -32,7 +32,7 @@ def similarity(request: SimilarityRequest, context: Context) -> None:
     }
     if control := control_of(request):
         asked = replace(request, model=control)
-        others, _ = describe_images(asked, context)
+        others, _ = describe_images(asked, context, span=(READING, 0.95))
         beside = find_point(others, *point, request.search_radius, finer_of(asked, others, context))[1]
         info["untrained"] = match_rows(names, beside)
     files = []

@@ -107,9 +107,8 @@ def _beside(request: WarpRequest, context: Context) -> dict[str, Any]:
     """Pairs of an untrained network, how many agree, and their error when left out; nothing where the model is untrained."""
     if not (control := twin_of(request.model)):
         return {}
-    context.progress(0.9, "the same with an untrained network")
     asked = replace(request, model=control)
-    grids, _ = describe_images(asked, context, least=2)
+    grids, _ = describe_images(asked, context, least=2, span=(0.9, 0.95))
     pairs = found_pairs(grids, request.search_radius, finer_of(asked, grids, context), request.least_confidence)
     moving, fixed = grids[0].source, grids[1].source
     used = agreeing(pairs, moving.shape[0], fixed.shape[0], request.seed)

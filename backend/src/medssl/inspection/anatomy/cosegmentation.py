@@ -103,9 +103,19 @@ def votes(grid: PatchGrid, labels: np.ndarray, count: int) -> np.ndarray:
 def label_parts(grid: PatchGrid, parts: Cosegmentation) -> np.ndarray:
     """The label map (column, row) uint8 of an image at its full size: 1 is the first part, 0 what is none."""
     similarities = grid.descriptors @ parts.centres.T  # (rows, columns, clusters)
+    return label_map(similarities, _part_of(parts), grid)
+
+
+def cell_parts(grid: PatchGrid, parts: Cosegmentation) -> np.ndarray:
+    """The part (rows, columns) uint8 of each cell of an image's grid, 0: none."""
+    return _part_of(parts)[(grid.descriptors @ parts.centres.T).argmax(dim=2).numpy()]
+
+
+def _part_of(parts: Cosegmentation) -> np.ndarray:
+    """The part (clusters,) uint8 of each cluster, 0: none."""
     labels = np.zeros(len(parts.centres), np.uint8)
     labels[list(parts.kept)] = np.arange(1, len(parts.kept) + 1)
-    return label_map(similarities, labels, grid)
+    return labels
 
 
 def _at_elbow(cells: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, tuple[tuple[int, float], ...]]:

@@ -36,7 +36,7 @@ def choices_of(path: Path, names: Sequence[str], home: Path) -> TableChoices:
     """
     beside = path.parent / "evaluation.json"
     earlier = read_json(beside) if beside.is_file() else {}
-    if earlier.get("task") == "classification" and earlier.get("classes") == list(names):
+    if "thresholds" in earlier and earlier.get("classes") == list(names):
         thresholds = {name: value for name, value in earlier["thresholds"].items() if name in names}
         note = (
             f"Thresholds and kind of labels are those of {beside.name}, which lies beside the table"
