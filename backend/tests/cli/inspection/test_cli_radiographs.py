@@ -82,9 +82,11 @@ def test_cosegment_and_patchmap(tmp_path, images, model):
         "cosegment", *images, "--model", model, "--parts", "4", "--dense", "1", "--output", str(tmp_path / "parts")
     )
     assert done.exit_code == 0, done.output
-    assert len(list((tmp_path / "parts").glob("segmentation-*.nrrd"))) == 3
-    done = run("patchmap", *images, "--model", model, "--method", "pca", "--output", str(tmp_path / "map"))
-    assert done.exit_code == 0, done.output
+    assert len(list((tmp_path / "parts").glob("segmentation-*.nrrd"))) == 3 and "Rand index" in done.output
+    asked = ["patchmap", *images, "--model", model, "--method", "pca", "--output"]
+    assert "with an untrained network for" in run(*asked, str(tmp_path / "map")).output.replace("\n", " ")
+    done = run(*asked, str(tmp_path / "alone"), "--no-untrained")
+    assert done.exit_code == 0 and "with an untrained" not in done.output
     assert (tmp_path / "map" / "patchmap.csv").is_file()
 
 
