@@ -25,7 +25,7 @@ lint: $(VENV)/test
 	cd backend && ../$(BIN)/mypy
 
 test: lint
-	cd backend && OMP_NUM_THREADS=1 ../$(BIN)/python -m pytest tests --numprocesses 2
+	cd backend && OMP_NUM_THREADS=1 ../$(BIN)/python -m pytest tests --numprocesses 2 --dist worksteal
 	$(BIN)/python -m pytest --quiet Testing --numprocesses 2 --dist worksteal
 
 # make test-slicer SLICER=/path/to/Slicer [SCENARIOS="restoring comparing"]: both modules in the real application; 77 is "skipped".

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from medssl.core.errors import CatalogError, MedSSLError, be, counted
 from medssl.core.home import in_home
@@ -16,7 +16,6 @@ from medssl.jobs.rounds import job_of_model
 from medssl.jobs.split_record import SPLIT, read_split
 from medssl.jobs.store import JobStore
 from medssl.pretraining.seen import NO_TEST, job_before
-from medssl.tasks.history.redrawn_split import Part, redrawn_parts
 
 if TYPE_CHECKING:
     from medssl.datasets.entry import Entry
@@ -24,6 +23,14 @@ if TYPE_CHECKING:
 PARTS = ("test", "validation", "training")  # of an image that is in two, the last counts
 FOLDS = "results/folds.csv"  # of an ensemble
 NAMED = 5  # patients that a note names
+
+
+class Part(NamedTuple):
+    """An image of a split: its path, its part (training, validation or test) and its patient, "" where that is not known."""
+
+    image: str
+    split: str
+    patient: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,8 @@ def recorded_split(home: Path, job: str) -> RecordedSplit | None:
 
 
 def _split_of(home: Path, job: str) -> RecordedSplit:
+    from medssl.tasks.history.redrawn_split import redrawn_parts
+
     store, held = JobStore(home), list[Part]()
     try:
         kind, folder = store.spec(job).kind, store.folder(job)

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from medssl.core.errors import CatalogError
 from medssl.core.protocol import DataSpec, JobSpec
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.jobs.split_record import read_split
 from medssl.jobs.store import JobStore
-
-
-class Part(NamedTuple):
-    """An image of a split: its path, its part (training, validation or test) and its patient, "" where that is not known."""
-
-    image: str
-    split: str
-    patient: str = ""
+from medssl.tasks.history.recorded_split import Part
 
 
 def redrawn_parts(store: JobStore, job: str) -> list[Part]:
