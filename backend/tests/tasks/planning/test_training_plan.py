@@ -26,7 +26,7 @@ def fingerprint(shape=(200, 200, 100), spacing=(1.0, 1.0, 2.0), images=100) -> F
 
 def cost_of(stages, width, size) -> Cost:
     """A kilobyte and an operation for each voxel and channel."""
-    return Cost(fixed=1e6 * width, bytes_per_voxel=1e3 * width, flops_per_voxel=float(width))
+    return Cost(float(width), lambda: (1e6 * width, 1e3 * width))
 
 
 def made(memory=1e15, flops=None, wanted=Wanted(), **known) -> Planned:

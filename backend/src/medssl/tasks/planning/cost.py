@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from functools import cache
 from math import prod
 
 import torch
@@ -15,21 +15,26 @@ from medssl.training.memory import MARGIN, network_memory
 BACKWARD = 2  # operations of the backward pass, in forward passes
 
 
-@dataclass(frozen=True)
 class Cost:
-    """Of a network: bytes whatever it sees, and bytes and operations for each voxel of a batch."""
+    """Of a network: bytes whatever it sees, and bytes and operations for each voxel of a batch.
 
-    fixed: float
-    bytes_per_voxel: float
-    flops_per_voxel: float
+    Args:
+        flops_per_voxel: operations.
+        rehearse: gives bytes whatever it sees, and bytes for each voxel; called where memory is asked for, once: it takes a
+            second, and most networks that are looked at are too slow already.
+    """
+
+    def __init__(self, flops_per_voxel: float, rehearse: Callable[[], tuple[float, float]]) -> None:
+        self._flops, self._rehearse = flops_per_voxel, cache(rehearse)
 
     def memory(self, size: Sequence[int], batch: int) -> int:
         """Bytes of a step."""
-        return int(self.fixed + self.bytes_per_voxel * batch * prod(size))
+        fixed, per_voxel = self._rehearse()
+        return int(fixed + per_voxel * batch * prod(size))
 
     def flops(self, size: Sequence[int], batch: int) -> float:
         """Operations of a step."""
-        return self.flops_per_voxel * batch * prod(size)
+        return self._flops * batch * prod(size)
 
 
 class Costs:
@@ -51,10 +56,12 @@ class Costs:
             with torch.device("meta"):
                 network = build()
                 images = torch.empty((1, channels, *size))
-            memory = network_memory(network, images.shape, self.precision, self.optimizer, self.ema)
             with torch.no_grad(), FlopCounterMode(display=False) as counted:
                 network.eval()(images)
-            voxels = prod(size)
             flops = (1 + BACKWARD) * counted.get_total_flops()
-            self._known[key] = Cost(MARGIN * memory.network, MARGIN * memory.step / voxels, flops / voxels)
+            self._known[key] = Cost(flops / prod(size), lambda: self._rehearsed(network, images.shape))
         return self._known[key]
+
+    def _rehearsed(self, network: nn.Module, shape: Sequence[int]) -> tuple[float, float]:
+        memory = network_memory(network, shape, self.precision, self.optimizer, self.ema)
+        return MARGIN * memory.network, MARGIN * memory.step / prod(shape[2:])

@@ -137,8 +137,8 @@ class _Search:
     def width(self, crop: Sequence[int], stages: Pooling) -> int:
         if self.wanted.width:
             return self.wanted.width
-        fitting = [width for width in WIDTHS if self._fits(crop, stages, width, self.least)]
-        return max(fitting, default=WIDTHS[0])
+        fitting = (width for width in reversed(WIDTHS) if self._fits(crop, stages, width, self.least))
+        return next(fitting, WIDTHS[0])
 
     def batch(self, crop: Sequence[int], stages: Pooling, width: int) -> int:
         seen = int(MOST_SEEN * self.fingerprint.voxels / prod(crop))
