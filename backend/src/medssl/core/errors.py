@@ -24,7 +24,7 @@ from __future__ import annotations
 import difflib
 import errno
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # what the system says of a full disk or quota
@@ -52,6 +52,11 @@ def be(count: int) -> str:
 def have(count: int) -> str:
     """The verb after it: 1 image has, 3 images have."""
     return "has" if count == 1 else "have"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Names as a sentence lists them: the first ones, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def closest_name(name: Any, known: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medssl.core.errors import CatalogError, NotFoundError, be, counted
+from medssl.core.errors import CatalogError, NotFoundError, be, counted, listed
 from medssl.core.tables import read_table
 from medssl.datasets.entry import Entry, attributes
 from medssl.images.formats.image_files import is_image, is_picture, stem
@@ -53,15 +53,15 @@ def pairs_of_folders(
         notes += _left_out(others, "pair", "not in the catalogue")
     names = sorted(predicted.keys() & true.keys())
     if not names:
-        listed = f"{_listed(sorted(true))} there" if true else "none of the catalogue there"
-        rule = f"holds no label map of the same name as one in {truth} ({listed})"
+        there = f"{listed(sorted(true), NAMED)} there" if true else "none of the catalogue there"
+        rule = f"holds no label map of the same name as one in {truth} ({there})"
         raise CatalogError(predictions, rule, "Names must be equal but for the suffix", code="label-maps-missing")
     index = _Index.beside(predictions)
     notes += _left_out(sorted(true.keys() - predicted.keys()), "true label map", "without a prediction")
     if failed := sorted(name for name in true if name in index.failed):
         be_of = "was" if len(failed) == 1 else "were"
         notes.append(
-            f"{counted(len(failed), 'image')} could not be segmented and {be_of} left out ({_listed(failed)}): the numbers are "
+            f"{counted(len(failed), 'image')} could not be segmented and {be_of} left out ({listed(failed, NAMED)}): the numbers are "
             "those of the others alone, which makes a model look better than it is"
         )
     notes += _left_out(sorted(predicted.keys() - true.keys()), "prediction", "without a true label map")
@@ -138,10 +138,4 @@ def _left_out(names: Sequence[str], noun: str, why: str) -> list[str]:
     if not names:
         return []
     count = len(names)
-    return [f"{counted(count, noun)} {why} {be(count)} left out: {_listed(names)}"]
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The first names, and how many more."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    return [f"{counted(count, noun)} {why} {be(count)} left out: {listed(names, NAMED)}"]

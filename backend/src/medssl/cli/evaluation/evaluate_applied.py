@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medssl.cli.evaluation.applying import apply_here, images_of, split_name
 from medssl.cli.evaluation.evaluate_seen import notes_on_seen
-from medssl.core.errors import CatalogError, InputError, be, counted, have
+from medssl.core.errors import CatalogError, InputError, be, counted, have, listed
 from medssl.core.home import home_folder
 from medssl.core.protocol import DataSpec
 from medssl.pretraining.seen import NO_TEST
@@ -126,8 +126,7 @@ def pairs_of(rows: list[dict[str, str]], entries: list[Entry], applied: Path) ->
 def _left_out(names: Sequence[str], why: str) -> list[str]:
     if not names:
         return []
-    listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-    return [f"{counted(len(names), 'image')} {why} {be(len(names))} left out: {listed}"]
+    return [f"{counted(len(names), 'image')} {why} {be(len(names))} left out: {listed(names, NAMED)}"]
 
 
 def _of_images(table: Predictions, keep: Container[str]) -> Predictions:

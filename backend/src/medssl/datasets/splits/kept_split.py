@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medssl.core.errors import CatalogError, counted
+from medssl.core.errors import CatalogError, counted, listed
 from medssl.datasets.catalog.catalog import Catalog
 from medssl.datasets.entry import Entry, shown
 from medssl.jobs.split_record import WHICH
@@ -39,7 +39,7 @@ def keep_split(catalog: Catalog, record: Sequence[Mapping[str, str]], job: str) 
     patients = {entry.patient for entry in catalog}
     if missing := [patient for patient, split in kept.items() if patient not in patients and split == "validation"]:
         raise CatalogError(
-            f"validation cases {_few(missing)}", f"of job {job} are not among the images, so that scores would not compare",
+            f"validation cases {listed(missing, NAMED)}", f"of job {job} are not among the images, so that scores would not compare",
             "Add them with their label maps again, or leave validation_of out to draw new ones", code="validation-case-missing",
         )  # fmt: skip
     entries = []
@@ -79,7 +79,7 @@ def as_begun(catalog: Catalog, record: Sequence[Mapping[str, str]]) -> tuple[Cat
             gone.append(row["name"] or row["image"])
     if gone:
         raise CatalogError(
-            f"images {_few(gone)}", "were in the set when this training began, and are not there now as they were",
+            f"images {listed(gone, NAMED)}", "were in the set when this training began, and are not there now as they were",
             "Put them back as they were and resume, or begin a new training", code="split-changed",
         )  # fmt: skip
     return replace(catalog, entries=tuple(entries)), len(catalog) - len(entries)
@@ -107,7 +107,7 @@ def missing_tests(catalog: Catalog, record: Sequence[Mapping[str, str]], job: st
         dict.fromkeys(row["patient"] for row in record if row["split"] == "test" and row["patient"] not in patients)
     ):
         return [
-            f"Test cases {_few(gone)} of job {job} are not among the images: scores on the others are of fewer cases"
+            f"Test cases {listed(gone, NAMED)} of job {job} are not among the images: scores on the others are of fewer cases"
         ]
     return []
 
@@ -122,7 +122,7 @@ def changed_truth(entries: Sequence[Entry], record: Sequence[Mapping[str, str]])
     if not changed:
         return []
     return [
-        f"Label maps of validation cases were changed since ({_few(changed)}): scores before and after have other truths"
+        f"Label maps of validation cases were changed since ({listed(changed, NAMED)}): scores before and after have other truths"
     ]
 
 
@@ -143,7 +143,3 @@ def digest(mask: Path | None) -> str:
     if mask is None or not mask.is_file():
         return ""
     return hashlib.sha256(mask.read_bytes()).hexdigest()
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medssl.core.errors import VolumeError
+from medssl.core.errors import VolumeError, listed
 from medssl.images.dicom.planes import Plane, axis_decimals, rounding_of
 from medssl.images.dicom.tilt import drift_of
 
@@ -206,11 +206,10 @@ def _best_with_holes(heights: np.ndarray, steps: np.ndarray, stated: float) -> t
 def _gap_refused(heights: np.ndarray, steps: np.ndarray, usual: float, holes: bool, source: Path) -> VolumeError:
     """The refusal, with the places: where slices are missing, else where the distance is farthest from the usual."""
     odd = np.flatnonzero(steps > 1.5 * usual) if holes else np.abs(steps - usual).argsort()[-1:]
-    listed = ", ".join(f"those at {heights[n]:g} and {heights[n + 1]:g} mm are {steps[n]:g} mm apart" for n in odd[:4])
-    more = f" and {len(odd) - 4} more" if len(odd) > 4 else ""
+    places = [f"those at {heights[n]:g} and {heights[n + 1]:g} mm are {steps[n]:g} mm apart" for n in odd]
     return VolumeError(
         source,
-        f"{'lacks slices' if holes else 'has slices at uneven distances'}: {listed}{more}, the others {usual:g} mm",
+        f"{'lacks slices' if holes else 'has slices at uneven distances'}: {listed(places, 4)}, the others {usual:g} mm",
         REMEDY,
         code="slice-spacing-irregular",
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from medssl.core.errors import VolumeError, counted
+from medssl.core.errors import VolumeError, counted, listed
 from medssl.images.dicom.grid import lay_out, lay_out_one
 from medssl.images.dicom.header import is_dicom, read_header, refusing, whole
 from medssl.images.dicom.kinds import kind_left_out
@@ -113,15 +113,13 @@ def _choose(found: SortedFiles, source: Path, part: str) -> Group:
         return (named or found.groups)[0]
     names = [_words(group) for group in found.groups]
     named_in = [f"{name} with {group.series.files[0].parent.name}/{group.series.files[0].name}" if names.count(name) > 1 else name for name, group in zip(names, found.groups)]  # fmt: skip
-    listed = ", ".join(named_in[:12])
-    more = f" and {len(found.groups) - 12} more" if len(found.groups) > 12 else ""
     one_file = len({file for group in found.groups for file in group.series.files}) == 1
     remedy = (
         "Choose one by its part, as it stands before the bracket: read_volume(path, part=...)"
         if one_file
         else "Give each series a folder of its own, or a folder above as a training set, where each series is an image of its own"
     )
-    raise VolumeError(source, f"mixes {len(found.groups)} series: {listed}{more}", remedy, code="series-mixed")
+    raise VolumeError(source, f"mixes {len(found.groups)} series: {listed(named_in, 12)}", remedy, code="series-mixed")
 
 
 def _words(group: Group) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medssl.core.errors import InputError, counted
+from medssl.core.errors import InputError, counted, listed
 from medssl.core.files import read_json
 from medssl.core.plan import read_plan
 from medssl.evaluation.metrics.thresholds import choose_thresholds
@@ -60,7 +60,7 @@ def chosen_on(
     """
     missing = [name for name in table.names if name not in validation.names]
     if missing:
-        rule_text = f"has no class {_listed(missing)} of the predictions (it has: {', '.join(validation.names)})"
+        rule_text = f"has no class {listed(missing, NAMED)} of the predictions (it has: {', '.join(validation.names)})"
         raise InputError(
             "validation", rule_text, "Give predictions of the same model", code="validation-of-other-classes"
         )
@@ -68,7 +68,7 @@ def chosen_on(
         ("image", table.images, validation.images), ("patient", table.patients, validation.patients),
     ):  # fmt: skip
         if shared := sorted({*ours} & {*theirs}):
-            rule_text = f"is in the predictions that are measured, too: {_listed(shared)}"
+            rule_text = f"is in the predictions that are measured, too: {listed(shared, NAMED)}"
             remedy = "Give predictions of images of other patients: thresholds that were chosen on test images flatter"
             raise InputError(f"validation: {counted(len(shared), what)}", rule_text, remedy, code="validation-shared")
     found = choose_thresholds(validation.targets, validation.probabilities, validation.names, rule, specificity)
@@ -83,7 +83,3 @@ def _of_model(job: str, sha256: str, names: Sequence[str], home: Path) -> TableC
     thresholds = plan.task.get("thresholds", {})
     note = f"Thresholds are those that job {job} chose on its validation images" if thresholds else ""
     return TableChoices(thresholds, plan.task.get("kind", "auto"), note)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

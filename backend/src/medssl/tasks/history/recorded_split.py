@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from medssl.core.errors import CatalogError, MedSSLError, be, counted
+from medssl.core.errors import CatalogError, MedSSLError, be, counted, listed
 from medssl.core.home import in_home
 from medssl.core.tables import read_table
 from medssl.jobs.rounds import job_of_model
 from medssl.jobs.split_record import SPLIT, read_split
 from medssl.jobs.store import JobStore
 from medssl.pretraining.seen import NO_TEST, job_before
+from medssl.tasks.history.split_part import Part
 
 if TYPE_CHECKING:
     from medssl.datasets.entry import Entry
@@ -23,14 +24,6 @@ if TYPE_CHECKING:
 PARTS = ("test", "validation", "training")  # of an image that is in two, the last counts
 FOLDS = "results/folds.csv"  # of an ensemble
 NAMED = 5  # patients that a note names
-
-
-class Part(NamedTuple):
-    """An image of a split: its path, its part (training, validation or test) and its patient, "" where that is not known."""
-
-    image: str
-    split: str
-    patient: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,11 +77,11 @@ def training_notes(home: Path, job: str, images: Sequence[Path | None], patients
     paths = [os.path.realpath(image) if image else "" for image in images]
     found = Counter(parts.get(path, "") for path in paths if path)
     said = {"training": "trained the model", "validation": "chose its weights", "test": "are of its own test"}
-    listed = ", ".join(f"{found[part]} {text}" for part, text in said.items() if found[part])
+    parts_said = ", ".join(f"{found[part]} {text}" for part, text in said.items() if found[part])
     learnt = found["training"] + found["validation"]
     jobs = " or ".join(split.job for split in splits if any(path in split.parts for path in paths))
     known = found["training"] + found["validation"] + found["test"]
-    notes = [f"{NO_TEST}: of {counted(known, 'image')}, {listed} (job {jobs})"] * bool(learnt)
+    notes = [f"{NO_TEST}: of {counted(known, 'image')}, {parts_said} (job {jobs})"] * bool(learnt)
     notes += _patient_notes(splits, [patient for path, patient in zip(paths, patients) if path not in parts])
     doubts = "; ".join(split.doubt for split in splits if split.doubt)
     whether = f"Whether {'more' if learnt else 'any'} of these images trained the model is not known here: {doubts}"
@@ -102,10 +95,11 @@ def _patient_notes(splits: Sequence[RecordedSplit], patients: Sequence[str]) -> 
     if not count:
         return []
     names = sorted(before & {*patients})
-    listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
     jobs = " or ".join(split.job for split in splits if split.patients & {*names})
     whose = f"{counted(count, 'further image')} {be(count)} of patients named as those whose images trained the model"
-    return [f"{whose} (job {jobs}; {listed}): where they are the same patients, this is NOT A TEST of new ones"]
+    return [
+        f"{whose} (job {jobs}; {listed(names, NAMED)}): where they are the same patients, the numbers do not show how good it is on new ones"
+    ]
 
 
 def recorded_split(home: Path, job: str) -> RecordedSplit | None:

@@ -11,7 +11,7 @@ from medssl.core.protocol import DataSpec, JobSpec
 from medssl.datasets.catalog.catalog import Catalog, read_catalog
 from medssl.jobs.split_record import read_split
 from medssl.jobs.store import JobStore
-from medssl.tasks.history.recorded_split import Part
+from medssl.tasks.history.split_part import Part
 
 
 def redrawn_parts(store: JobStore, job: str) -> list[Part]:
