@@ -13,20 +13,28 @@ import qt
 from watch.cut_tables import tableCuts
 
 SCROLL_BAR = 20  # pixels that the module panel's own scroll bar takes
+LOOKS = 3  # at a panel in which something is cut
 INDICATOR, ARROW, EDGE = 22, 26, 6  # pixels of a tick box with its gap, of a combo's arrow, of a frame
 BUTTONS = ("QPushButton", "QToolButton", "QCheckBox", "QRadioButton", "QGroupBox", "ctkCollapsibleButton")
 TICKED = ("QCheckBox", "QRadioButton", "ctkCollapsibleButton")
 
 
 def cutAt(panel, width: int) -> list[str]:
-    """Lay a panel out as in a module panel of a width, and name what is cut; it stays at that size."""
-    room = width - SCROLL_BAR
-    for _ in range(6):  # sections are laid out from the inside, so their height is known one loop later
-        layout = panel.layout()
-        height = layout.totalHeightForWidth(room) if layout.hasHeightForWidth() else panel.sizeHint.height()
-        panel.resize(room, max(height, 200))
-        qt.QApplication.processEvents()
-    return [*tooWide(panel, room), *cuts(panel)]
+    """Lay a panel out as in a module panel of a width, and name what is cut; it stays at that size.
+
+    What is cut is looked at again: a job may have changed a text in the last loop, whose height is known some loops later.
+    """
+    room, found = width - SCROLL_BAR, list[str]()
+    for _ in range(LOOKS):
+        for _ in range(6):  # sections are laid out from the inside, so their height is known one loop later
+            layout = panel.layout()
+            height = layout.totalHeightForWidth(room) if layout.hasHeightForWidth() else panel.sizeHint.height()
+            panel.resize(room, max(height, 200))
+            qt.QApplication.processEvents()
+        found = [*tooWide(panel, room), *cuts(panel)]
+        if not found:
+            break
+    return found
 
 
 def tooWide(panel, room: int) -> list[str]:
