@@ -16,7 +16,6 @@ import inference_screenshots
 import stage
 
 SAMPLES = ("chest-ct", "lung-ct")
-VIEWS_WIDTH = 930  # pixels
 
 
 def main() -> None:
@@ -65,7 +64,7 @@ def heldOut(spec, files: list[Path]) -> Path:
 
 
 def takePretraining(widget, files: list[Path], folder: Path, steps: int) -> list[Path]:
-    """Click from the first volume to a finished model; pretrain-overview.png and pretrain-finished.png."""
+    """Click from the first volume to a finished model; pretrain-finished.png."""
     import slicer
 
     panel, ui = widget.self().panel, widget.self().ui
@@ -83,15 +82,12 @@ def takePretraining(widget, files: list[Path], folder: Path, steps: int) -> list
     ui.nameEdit.text = "three chests"
     ui.methodSection.collapsed = True
     ui.startButton.click()
-    stage.process_until(
-        lambda: ui.startError.text or (panel.runBox.view is not None and panel.runBox.view.status.step > 0.7 * steps)
-    )
-    assert not ui.runError.text, ui.runError.text
-    overview = stage.saveBeside(widget, folder / "pretrain-overview.png", VIEWS_WIDTH)
+    stage.process_until(lambda: ui.startError.text or (panel.runBox.view is not None and panel.runBox.view.status.step))
+    assert not ui.startError.text, ui.startError.text
     stage.process_until(lambda: not panel.runBox.active)
     assert panel.runBox.view.status.state == "finished", ui.runError.text
     ui.methodSection.collapsed = False
-    return [overview, stage.savePanel(widget, folder / "pretrain-finished.png")]
+    return [stage.savePanel(widget, folder / "pretrain-finished.png")]
 
 
 if __name__ == "__main__":

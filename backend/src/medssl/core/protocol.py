@@ -15,8 +15,8 @@ from typing import Any, TypeVar, cast
 from medssl.core.errors import ConfigError, InputError
 
 T = TypeVar("T")
-VERSION = 5  # of job specs; since 2 volumes are brought to one orientation, since 3 tasks augment whole batches, see `tasks.earlier`;
-# since 5 pretraining keeps sub-volumes of aerated lung
+VERSION = 6  # of job specs; since 2 volumes are brought to one orientation, since 3 tasks augment whole batches, see `tasks.earlier`;
+# since 5 pretraining keeps sub-volumes of aerated lung, since 6 uncertain labels are no truth to measure against
 
 QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, INTERRUPTED = (
     "queued", "running", "finished", "failed", "cancelled", "interrupted",

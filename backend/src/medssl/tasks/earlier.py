@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 BATCHED = 3  # the first version of job specs whose fine-tunings change whole batches, and whose Dice leaves out the background
 PLANNED = 3  # the first whose segmentations are planned from their data
+SURE = (
+    6  # the first whose classifications are not measured against uncertain labels, which others take as they are taught
+)
 ALIKE = 4  # the first whose networks are trained on what they are asked about: see "What training shows" in docs/decisions.md
 
 

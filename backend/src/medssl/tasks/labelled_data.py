@@ -285,5 +285,5 @@ def _is_flat(image: CachedVolume) -> bool:
 def _label_notes(parts: dict[str, LabelledSplit], truth: Truth | None) -> list[str]:
     """What of the labels will hurt later."""
     if truth:
-        return truth.notes({name: part.targets for name, part in parts.items()})
+        return truth.notes({name: part.entries for name, part in parts.items()})
     return label_map_notes({name: [mask.values for mask in part.masks] for name, part in parts.items()})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from medssl.datasets.entry import Entry
 from medssl.datasets.splits.split import ThreeSplit
 from medssl.datasets.splits.subset import subset
 from medssl.jobs.split_record import Begun
+from medssl.tasks.earlier import SURE
+from medssl.tasks.label_columns import label_columns
 from medssl.tasks.transfer_config import SelectionConfig
 
 
@@ -25,7 +28,7 @@ class Truth:
     Attributes:
         catalog: whose they are.
         known: to learn from; uncertain ones may be smoothed.
-        measured: to measure against, without smoothing.
+        measured: to measure against: without smoothing, and without uncertain ones unless a job of an earlier version goes on.
     """
 
     catalog: Catalog
@@ -40,9 +43,16 @@ class Truth:
         """(N, C) of the images of a part (training, validation, test)."""
         return self._of(entries, self.known if part == "training" else self.measured).targets
 
-    def notes(self, targets: Mapping[str, np.ndarray]) -> list[str]:
-        """How labels were read, and what of them will hurt later, by the targets of each part."""
-        return [*self.known.notes, *class_notes(self.known.names, self.known.kind, targets)]
+    def notes(self, parts: Mapping[str, Sequence[Entry]]) -> list[str]:
+        """How labels were read, and what of them will hurt later, by the images of each part."""
+        targets = {name: self.targets(name, entries) for name, entries in parts.items()}
+        unsure = {
+            name: int((np.isnan(found) & ~np.isnan(self.taught(parts[name]).targets)).sum())
+            for name, found in targets.items() if name != "training"
+        }  # fmt: skip
+        said = " and ".join(f"{count} of {name} images" for name, count in unsure.items() if count)
+        left_out = [f"Uncertain labels count as unknown where models are measured: {said}"] * bool(said)
+        return [*self.known.notes, *left_out, *class_notes(self.known.names, self.known.kind, targets)]
 
     def check(self, split: ThreeSplit, training: Catalog, begun: bool) -> None:
         """Refuse what cannot be learnt, and images measured on a class that no training patient has, whatever part of them is used.
@@ -75,6 +85,28 @@ class Truth:
         return replace(labels, targets=labels.targets[[rows[id(entry)] for entry in entries]])
 
 
+class Described(Protocol):
+    """Settings that name label columns, and how they are read."""
+
+    @property
+    def labels(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def uncertain(self) -> str: ...
+
+
+def label_spec(config: Described, version: int) -> LabelSpec:
+    """The labels of a task; a job of an earlier version of specs is measured as it began.
+
+    Raises:
+        ConfigError: see `LabelSpec`.
+    """
+    return LabelSpec(label_columns(config.labels), config.kind, config.uncertain, version >= SURE)
+
+
 def read_truth(catalog: Catalog, labels: LabelSpec, seed: int, begun: Begun | None) -> Truth:
     """Read the labels of a catalogue; a training that goes on keeps its classes.
 
@@ -82,7 +114,9 @@ def read_truth(catalog: Catalog, labels: LabelSpec, seed: int, begun: Begun | No
         CatalogError, ConfigError: see `read_labels`.
     """
     like = Labels(begun.kind, begun.classes, np.empty((0, 0))) if begun and begun.kind else None
-    return Truth(catalog, read_labels(catalog, labels, seed, like), read_labels(catalog, labels.hard(), seed, like))
+    known = read_labels(catalog, labels, seed, like)
+    measured = labels.hard() if known.kind == "multi-class" else labels.measured()  # whose images have one class each
+    return Truth(catalog, known, read_labels(catalog, measured, seed, like))
 
 
 def selected(training: Catalog, select: SelectionConfig, truth: Truth | None) -> Catalog:

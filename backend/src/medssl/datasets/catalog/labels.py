@@ -24,6 +24,8 @@ OTHERWISE = "none of them"  # what images are that have no class of a multi-labe
 class LabelSpec:
     """Which columns of a catalogue are the classes, and how they are read.
 
+    `sure`: what models are measured against leaves uncertain labels out, however they are taught.
+
     A column is "Pneumonia" (1 yes, 0 no, -1 uncertain, empty unknown), "!No Finding" (negated) or
     "Abnormal=Atelectasis|Effusion" (1 where any of them is 1). One column of other values ("diagnosis") is multi-class, a
     class for each of its values; several columns are multi-label.
@@ -35,6 +37,7 @@ class LabelSpec:
     columns: tuple[str, ...]
     kind: str = "auto"
     uncertain: str = "ignore"
+    sure: bool = True
 
     def __post_init__(self) -> None:
         if not self.columns:
@@ -49,8 +52,12 @@ class LabelSpec:
                 )
 
     def hard(self) -> LabelSpec:
-        """The same without smoothing: what one evaluates on."""
+        """The same without smoothing."""
         return replace(self, uncertain=self.uncertain.removeprefix("smooth-"))
+
+    def measured(self) -> LabelSpec:
+        """What models are measured against."""
+        return replace(self, uncertain="ignore") if self.sure else self.hard()
 
 
 @dataclass(frozen=True, eq=False)

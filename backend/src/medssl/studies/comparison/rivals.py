@@ -17,7 +17,6 @@ from medssl.core.protocol import JobSpec, from_json
 from medssl.core.registry import config_class
 from medssl.core.run import Run
 from medssl.core.schema import build
-from medssl.datasets.catalog.labels import LabelSpec
 from medssl.evaluation.prediction_tables import write_cases, write_predictions
 from medssl.images.formats.segments.names import common_segments
 from medssl.images.geometry_config import AS_STORED, GeometryConfig, geometry_rule
@@ -29,10 +28,10 @@ from medssl.studies.comparison.plan import RunKey, rival_arm
 from medssl.tasks import TASKS
 from medssl.tasks.classification.places import with_places
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled
-from medssl.tasks.label_columns import label_columns
 from medssl.tasks.labelled_data import LabelledSplits, dimension, read_parts
 from medssl.tasks.rivals import classifiers, segmenters
 from medssl.tasks.transfer_config import SelectionConfig
+from medssl.tasks.truth import label_spec
 
 FILE = "rivals/rivals.json"
 VERSION = 2  # of what rivals are; 2: without columns that are known only afterwards
@@ -140,7 +139,7 @@ def _parts(
     """value, size, seed and the images of each run, as the run reads them."""
     rule = geometry_rule(getattr(config, "geometry", GeometryConfig()), spec.version)
     segments = TASKS[study.task].answers == SEGMENT
-    labels = None if segments else LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
+    labels = None if segments else label_spec(config, spec.version)
     split = seeds.derive(0, "split") % 2**31
     for value in data.files:
         of_value = data.spec(spec.data, value, run.folder)

@@ -15,7 +15,6 @@ from medssl.augment import mirrors
 from medssl.core.plan import Plan
 from medssl.core.protocol import VERSION, JobSpec
 from medssl.core.run import Ended, Run
-from medssl.datasets.catalog.labels import LabelSpec
 from medssl.datasets.crops.classification_images import ClassificationDataset, enlarged
 from medssl.datasets.crops.loader import micro_batches
 from medssl.datasets.geometry import training_geometry
@@ -37,7 +36,7 @@ from medssl.tasks.classification.mixup import draw_mixup, mix
 from medssl.tasks.classification.places import centres_of, region_of, with_places
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
 from medssl.tasks.earlier import ALIKE, augmentation
-from medssl.tasks.label_columns import attribute_groups, label_columns
+from medssl.tasks.label_columns import attribute_groups
 from medssl.tasks.labelled_data import (
     LabelledSplit,
     LabelledSplits,
@@ -50,6 +49,7 @@ from medssl.tasks.labelled_data import (
 from medssl.tasks.rivals.classifiers import RivalClassifiers
 from medssl.tasks.start import check_form, check_windows, start_normalisation, with_history
 from medssl.tasks.train_and_test import open_start, rest_frozen, train_and_test
+from medssl.tasks.truth import label_spec
 from medssl.training.method import PlainMethod
 
 UNSEEN = "test_time = mirror averages no mirrored copies: the training shows no mirrored images, which augmentation=strong would"
@@ -234,7 +234,7 @@ def classification(spec: JobSpec, config: ClassificationConfig, run: Run) -> dic
     Raises:
         CatalogError, VolumeError, WeightsError, ConfigError: see `read_parts`, `transfer` and `Classification`.
     """
-    labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
+    labels = label_spec(config, spec.version)
     rule = geometry_rule(config.geometry, spec.version)
     file = open_start(spec)
     seen_by = partial(start_normalisation, config.normalisation, file)

@@ -14,7 +14,6 @@ from medssl.core.errors import CatalogError
 from medssl.core.plan import Plan
 from medssl.core.protocol import JobSpec
 from medssl.core.run import Ended, Run
-from medssl.datasets.catalog.labels import LabelSpec
 from medssl.datasets.splits.split import SPLIT_SEED
 from medssl.evaluation.metrics.classification_metrics import MEAN, classification_metrics
 from medssl.images.geometry_config import STORED, GeometryConfig, geometry_rule
@@ -25,11 +24,12 @@ from medssl.networks.network import Network
 from medssl.networks.weights.tensor_files import read_safetensors, write_safetensors
 from medssl.networks.weights.weight_files import load_weights, save_weights
 from medssl.tasks.classification.results import as_predictions, calibrated, rescaled, write_results
-from medssl.tasks.label_columns import attribute_groups, label_columns
+from medssl.tasks.label_columns import attribute_groups
 from medssl.tasks.labelled_data import LabelledSplit, LabelledSplits, check_groups, notify, read_parts
 from medssl.tasks.probing.config import ProbingConfig
 from medssl.tasks.rivals.classifiers import RivalClassifiers
 from medssl.tasks.start import with_history
+from medssl.tasks.truth import label_spec
 
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)  # of the linear probe, tried on validation
 NEIGHBOURS = (1, 3, 5, 10, 20, 50)
@@ -54,7 +54,7 @@ def probing(spec: JobSpec, config: ProbingConfig, run: Run) -> dict[str, Any]:
         CatalogError, VolumeError, InputError, WeightsError: data, labels or model cannot be used; or rows name places, which an
             embedding of a whole image knows nothing of.
     """
-    labels = LabelSpec(label_columns(config.labels), config.kind, config.uncertain)
+    labels = label_spec(config, spec.version)
     net = load_weights(spec.start_from).to(run.device)
     source: Plan = net.plan  # type: ignore[assignment]
     orientation = geometry_rule(GeometryConfig(), spec.version).orientation if source.geometry.recorded else STORED
