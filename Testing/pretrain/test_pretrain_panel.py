@@ -65,8 +65,11 @@ def test_load_check_preview_start_chart_finished(ready, process_until, grab):
     process_until(lambda: len(runBox.chart.points("loss")) > 100)
     assert ui.startButton.text == "Cancel" and ui.startButton.enabled
     assert 0 < ui.progressBar.value < 1000 and "left" in ui.progressBar.format
-    ready.grab(grab, "running")
     early = len(runBox.chart.points("loss"))
+    (job,) = ready.server.jobs
+    pace, job.pace = job.pace, 0  # it waits for its picture
+    ready.grab(grab, "running")
+    job.pace = pace
     process_until(lambda: not runBox.active)
     assert len(runBox.chart.points("loss")) == STEPS > early
     assert [step for step, _ in runBox.chart.points("validation_loss")] == list(range(EVERY, STEPS + 1, EVERY))

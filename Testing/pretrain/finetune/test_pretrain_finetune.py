@@ -50,7 +50,9 @@ def test_running_cancels_and_charts_the_score(two, process_until, grab):
     assert two.box.ui.finetuneButton.text == "Cancel" and two.ui.startButton.text == "Start pretraining"
     names = [runBox.chart.chart.GetNthPlotSeriesNode(n).GetName() for n in range(3)]
     assert names == ["training", "validation", "validation Dice"]
+    two.server.jobs[0].pace = 0  # it waits for its picture
     two.grab(grab, "finetune-running")
+    two.server.jobs[0].pace = two.server.pace
     two.box.ui.finetuneButton.click()
     process_until(lambda: runBox.view.status.state == "cancelled")
     assert two.server.jobs[0].state == "cancelled" and two.box.ui.finetuneButton.text == "Fine-tune"
